@@ -1,0 +1,140 @@
+//! An event read in place.
+
+use std::borrow::Cow;
+use std::mem;
+
+use super::value_ref::SummaryRef;
+use super::wire::{self, Field, Malformed, merge, utf8};
+
+/// A view of one serialized `Event`. Parsing allocates nothing (but for a message that occurs
+/// twice, which no known writer produces), and looks at no payload of a value.
+///
+/// ```
+/// use tbx::event::{EventRef, What};
+///
+/// let bytes = *b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x07\x2a\x09\x0a\x07\x0a\0\x15\0\0\x80\x3f";
+/// let event = EventRef::parse(&bytes).unwrap();
+/// assert_eq!((event.wall_time, event.step), (1.5, 7));
+/// assert!(matches!(event.what, What::Summary(summary) if summary.values().count() == 1));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRef<'a> {
+    /// Seconds since the Unix epoch; real files hold 0, NaN and infinities.
+    pub wall_time: f64,
+    /// The step; may be negative.
+    pub step: i64,
+    /// The content.
+    pub what: What<'a>,
+    /// A serialized `SourceMetadata`, which names the writer.
+    pub source_metadata: Option<Cow<'a, [u8]>>,
+}
+
+/// The content of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What<'a> {
+    /// Nothing.
+    None,
+    /// `brain.Event:2` and the like.
+    FileVersion(&'a str),
+    /// A serialized `GraphDef`.
+    GraphDef(&'a [u8]),
+    /// Values under tags.
+    Summary(SummaryRef<'a>),
+    /// A serialized `LogMessage`; deprecated, read by no program.
+    LogMessage(Cow<'a, [u8]>),
+    /// A serialized `SessionLog`; see [`EventRef::is_session_start`].
+    SessionLog(Cow<'a, [u8]>),
+    /// A serialized `TaggedRunMetadata`.
+    TaggedRunMetadata(Cow<'a, [u8]>),
+    /// A serialized `MetaGraphDef`.
+    MetaGraphDef(&'a [u8]),
+}
+
+impl<'a> EventRef<'a> {
+    /// Reads an event.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not an `Event`, or a string in it is not UTF-8.
+    #[inline]
+    pub fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut event =
+            Self { wall_time: 0.0, step: 0, what: What::None, source_metadata: None };
+        while let Some((number, field)) = wire::next(&mut bytes)? {
+            match (number, field) {
+                (1, Field::Fixed64(bits)) => event.wall_time = f64::from_le_bytes(bits),
+                (2, Field::Varint(step)) => event.step = step.cast_signed(),
+                (3, Field::Bytes(text)) => event.what = What::FileVersion(utf8(text)?),
+                (4, Field::Bytes(graph)) => event.what = What::GraphDef(graph),
+                (5..=8, Field::Bytes(body)) => {
+                    let earlier = mem::replace(&mut event.what, What::None).into_message(number);
+                    let body = merge(earlier, body);
+                    event.what = match number {
+                        5 => What::Summary(SummaryRef::new(body)),
+                        6 => What::LogMessage(body),
+                        7 => What::SessionLog(body),
+                        _ => What::TaggedRunMetadata(body),
+                    };
+                }
+                (9, Field::Bytes(graph)) => event.what = What::MetaGraphDef(graph),
+                (10, Field::Bytes(body)) => {
+                    event.source_metadata = Some(merge(event.source_metadata.take(), body));
+                }
+                _ => {}
+            }
+        }
+        Ok(event)
+    }
+}
+
+impl<'a> What<'a> {
+    /// The bytes of the message in field `number`, if that is the content.
+    fn into_message(self, number: u32) -> Option<Cow<'a, [u8]>> {
+        match (number, self) {
+            (5, Self::Summary(summary)) => Some(summary.into_body()),
+            (6, Self::LogMessage(body))
+            | (7, Self::SessionLog(body))
+            | (8, Self::TaggedRunMetadata(body)) => Some(body),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a `SessionLog` with status `START`: the program began, or went on
+    /// after a crash.
+    ///
+    /// # Errors
+    ///
+    /// It is a `SessionLog`, but not a readable one.
+    pub fn is_session_start(&self) -> Result<bool, Malformed> {
+        const START: u64 = 1;
+        let Self::SessionLog(body) = self else { return Ok(false) };
+        let mut bytes = &body[..];
+        let mut status = 0;
+        while let Some((number, field)) = wire::next(&mut bytes)? {
+            if let (1, Field::Varint(value)) = (number, field) {
+                status = value;
+            }
+        }
+        Ok(status == START)
+    }
+
+    /// The tag and the serialized `RunMetadata` of a `TaggedRunMetadata`; `None` for any other
+    /// content.
+    ///
+    /// # Errors
+    ///
+    /// It is a `TaggedRunMetadata`, but not a readable one.
+    pub fn run_metadata(&self) -> Result<Option<(&str, &[u8])>, Malformed> {
+        let Self::TaggedRunMetadata(body) = self else { return Ok(None) };
+        let mut bytes = &body[..];
+        let (mut tag, mut content) = ("", &[][..]);
+        while let Some((number, field)) = wire::next(&mut bytes)? {
+            match (number, field) {
+                (1, Field::Bytes(name)) => tag = utf8(name)?,
+                (2, Field::Bytes(message)) => content = message,
+                _ => {}
+            }
+        }
+        Ok(Some((tag, content)))
+    }
+}

@@ -1,0 +1,31 @@
+//! Events in records: the protobuf messages, a view that reads them without building them,
+//! and the writer.
+//!
+//! An `Event` is a wall time, a step and one of several contents; most are a summary, which
+//! is a list of values with tags (`tensorboard/compat/proto/event.proto`, `summary.proto`).
+//! What a value means is the next layer's matter.
+
+pub mod encode;
+mod event_ref;
+mod file_name;
+pub mod pb;
+mod peek;
+mod tensor_ref;
+mod value_ref;
+mod wire;
+mod writer;
+
+pub use event_ref::{EventRef, What};
+pub use file_name::{EventFileName, is_event_file};
+pub use peek::Peek;
+pub(crate) use tensor_ref::number;
+pub use tensor_ref::{Number, TensorRef};
+pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
+pub(crate) use writer::first_event;
+pub use wire::Malformed;
+pub use writer::EventWriter;
+
+/// What the first event of a file says of its format; readers take the number behind the
+/// colon (`tensorboard/backend/event_processing/plugin_event_accumulator.py`,
+/// `_ParseFileVersion`).
+pub const FILE_VERSION: &str = "brain.Event:2";

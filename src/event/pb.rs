@@ -1,0 +1,15 @@
+//! The protobuf messages of TensorBoard, as prost makes them from `proto/`.
+//!
+//! For what the rest of the crate has no name for: every other part of it reads and writes
+//! these bytes without asking its callers to know them. Fields may be added here in any
+//! release: construct with `..Default::default()`.
+
+mod generated {
+    #![allow(missing_docs, unreachable_pub, deprecated, clippy::all)]
+    #![allow(clippy::as_conversions, clippy::indexing_slicing, rustdoc::all)]
+
+    include!(concat!(env!("OUT_DIR"), "/pb.rs"));
+}
+
+pub use generated::google;
+pub use generated::tensorboard::*;

@@ -1,0 +1,150 @@
+//! The values of a summary, read in place.
+
+use std::borrow::Cow;
+use std::mem;
+
+use super::wire::{self, Field, Malformed, merge, utf8};
+
+/// A view of a serialized `Summary`: a list of values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryRef<'a> {
+    body: Cow<'a, [u8]>,
+}
+
+impl<'a> SummaryRef<'a> {
+    pub(super) fn new(body: Cow<'a, [u8]>) -> Self {
+        Self { body }
+    }
+
+    pub(super) fn into_body(self) -> Cow<'a, [u8]> {
+        self.body
+    }
+
+    /// The values, in the order of the file. After an error there are no more.
+    #[inline]
+    pub fn values(&self) -> Values<'_> {
+        Values { rest: &self.body }
+    }
+}
+
+/// The values of a [`SummaryRef`].
+#[derive(Debug, Clone)]
+pub struct Values<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Result<ValueRef<'a>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let value = next_value(&mut self.rest).transpose();
+        if matches!(value, Some(Err(_))) {
+            self.rest = &[];
+        }
+        value
+    }
+}
+
+#[inline]
+fn next_value<'a>(rest: &mut &'a [u8]) -> Result<Option<ValueRef<'a>>, Malformed> {
+    while let Some((number, field)) = wire::next(rest)? {
+        if let (1, Field::Bytes(value)) = (number, field) {
+            return ValueRef::parse(value).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// A view of a serialized `Summary.Value`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueRef<'a> {
+    /// The name of its series.
+    pub tag: &'a str,
+    /// Stands in for an empty tag in some old logs.
+    pub node_name: &'a str,
+    /// A serialized `SummaryMetadata`: the plugin, and what it wants to know.
+    pub metadata: Option<Cow<'a, [u8]>>,
+    /// The value itself.
+    pub payload: Payload<'a>,
+}
+
+/// The value of a [`ValueRef`]: one of the forms that `Summary.Value` has.
+#[derive(Clone, PartialEq)]
+pub enum Payload<'a> {
+    /// Metadata only.
+    None,
+    /// A v1 scalar.
+    SimpleValue(f32),
+    /// A form that no program has read for years.
+    ObsoleteHistogram(&'a [u8]),
+    /// A serialized `Summary.Image`: a v1 picture.
+    Image(Cow<'a, [u8]>),
+    /// A serialized `HistogramProto`: a v1 histogram.
+    Histo(Cow<'a, [u8]>),
+    /// A serialized `Summary.Audio`: a v1 clip.
+    Audio(Cow<'a, [u8]>),
+    /// A serialized `TensorProto`: every v2 value.
+    Tensor(Cow<'a, [u8]>),
+}
+
+impl<'a> ValueRef<'a> {
+    #[inline]
+    pub(super) fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut value =
+            Self { tag: "", node_name: "", metadata: None, payload: Payload::None };
+        while let Some((number, field)) = wire::next(&mut bytes)? {
+            match (number, field) {
+                (1, Field::Bytes(tag)) => value.tag = utf8(tag)?,
+                (2, Field::Fixed32(bits)) => {
+                    value.payload = Payload::SimpleValue(f32::from_le_bytes(bits));
+                }
+                (3, Field::Bytes(bytes)) => value.payload = Payload::ObsoleteHistogram(bytes),
+                (4 | 5 | 6 | 8, Field::Bytes(body)) => {
+                    let earlier = mem::replace(&mut value.payload, Payload::None);
+                    let body = merge(earlier.into_message(number), body);
+                    value.payload = match number {
+                        4 => Payload::Image(body),
+                        5 => Payload::Histo(body),
+                        6 => Payload::Audio(body),
+                        _ => Payload::Tensor(body),
+                    };
+                }
+                (7, Field::Bytes(name)) => value.node_name = utf8(name)?,
+                (9, Field::Bytes(body)) => {
+                    value.metadata = Some(merge(value.metadata.take(), body));
+                }
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// The bytes of the message in field `number`, if that is the payload.
+    fn into_message(self, number: u32) -> Option<Cow<'a, [u8]>> {
+        match (number, self) {
+            (4, Self::Image(body))
+            | (5, Self::Histo(body))
+            | (6, Self::Audio(body))
+            | (8, Self::Tensor(body)) => Some(body),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, len) = match self {
+            Self::None => return write!(f, "None"),
+            Self::SimpleValue(value) => return write!(f, "SimpleValue({value:?})"),
+            Self::ObsoleteHistogram(bytes) => ("ObsoleteHistogram", bytes.len()),
+            Self::Image(body) => ("Image", body.len()),
+            Self::Histo(body) => ("Histo", body.len()),
+            Self::Audio(body) => ("Audio", body.len()),
+            Self::Tensor(body) => ("Tensor", body.len()),
+        };
+        write!(f, "{name}(<{len} bytes>)")
+    }
+}

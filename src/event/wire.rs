@@ -1,0 +1,148 @@
+//! The protobuf wire format: fields off a slice, nothing copied.
+//!
+//! Source: protobuf.dev, "Encoding". Bytes that prost decodes are accepted here with the
+//! same meaning; a property test in `event_ref.rs` holds the two against each other.
+
+use std::borrow::Cow;
+
+/// How deep groups may nest, as in prost (`DecodeContext`, `RECURSION_LIMIT`).
+const MAX_DEPTH: u32 = 100;
+
+/// Why bytes are not a protobuf message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+const TRUNCATED: Malformed = Malformed("it ends inside a field");
+
+/// One field as it stands on the wire. A known field of another wire type than its message
+/// says is an unknown field, as in protobuf's own parsers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Field<'a> {
+    Varint(u64),
+    Fixed64([u8; 8]),
+    Bytes(&'a [u8]),
+    Fixed32([u8; 4]),
+    /// A group: legacy, and in no message here.
+    Group,
+}
+
+/// A string: bytes that must be UTF-8.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+    str::from_utf8(bytes).map_err(|_| Malformed("a string is not UTF-8"))
+}
+
+/// Takes the next field and its number; `None` at the end of `bytes`.
+#[inline]
+pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Field<'a>)>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (number, wire_type) = key(bytes)?;
+    let field = value(bytes, number, wire_type, MAX_DEPTH)?;
+    Ok(Some((number, field)))
+}
+
+#[inline]
+fn key(bytes: &mut &[u8]) -> Result<(u32, u8), Malformed> {
+    let key = varint(bytes)?;
+    let key = u32::try_from(key).map_err(|_| Malformed("a field number is too large"))?;
+    if key < 8 {
+        return Err(Malformed("a field has number 0"));
+    }
+    let [wire_type, ..] = (key & 7).to_le_bytes();
+    Ok((key >> 3, wire_type))
+}
+
+#[inline]
+fn value<'a>(
+    bytes: &mut &'a [u8],
+    number: u32,
+    wire_type: u8,
+    depth: u32,
+) -> Result<Field<'a>, Malformed> {
+    match wire_type {
+        0 => varint(bytes).map(Field::Varint),
+        1 => array(bytes).map(Field::Fixed64),
+        2 => length_delimited(bytes).map(Field::Bytes),
+        5 => array(bytes).map(Field::Fixed32),
+        3 => skip_group(bytes, number, depth).map(|()| Field::Group),
+        4 => Err(Malformed("a group ends that did not begin")),
+        _ => Err(Malformed("a field has an unknown wire type")),
+    }
+}
+
+#[inline]
+fn length_delimited<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let len = varint(bytes)?;
+    let len = usize::try_from(len).map_err(|_| TRUNCATED)?;
+    let (content, rest) = bytes.split_at_checked(len).ok_or(TRUNCATED)?;
+    *bytes = rest;
+    Ok(content)
+}
+
+/// Takes the key and the length of a length-delimited field, whose content may go on behind
+/// `bytes`; `None` if it is none.
+pub(super) fn length_delimited_head(bytes: &mut &[u8]) -> Option<(u32, usize)> {
+    let (number, wire_type) = key(bytes).ok()?;
+    let len = usize::try_from(varint(bytes).ok()?).ok()?;
+    (wire_type == 2).then_some((number, len))
+}
+
+#[inline]
+fn array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (array, rest) = bytes.split_first_chunk::<N>().ok_or(TRUNCATED)?;
+    *bytes = rest;
+    Ok(*array)
+}
+
+#[cold]
+fn skip_group(bytes: &mut &[u8], number: u32, depth: u32) -> Result<(), Malformed> {
+    let depth = depth.checked_sub(1).ok_or(Malformed("groups nest too deep"))?;
+    loop {
+        let (inner, wire_type) = key(bytes)?;
+        if wire_type != 4 {
+            value(bytes, inner, wire_type, depth)?;
+        } else if inner == number {
+            return Ok(());
+        } else {
+            return Err(Malformed("a group ends that did not begin"));
+        }
+    }
+}
+
+/// Takes a varint.
+#[inline]
+pub(super) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(byte))
+        }
+        _ => long_varint(bytes),
+    }
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0u64;
+    for (i, &byte) in (0u32..10).zip(bytes.iter()) {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            if i == 9 && byte > 1 {
+                break;
+            }
+            let taken = usize::try_from(i + 1).unwrap_or(usize::MAX);
+            *bytes = bytes.get(taken..).unwrap_or(&[]);
+            return Ok(value);
+        }
+    }
+    Err(Malformed("a varint does not end"))
+}
+
+/// What a sub-message that occurs twice amounts to: its occurrences one behind the other
+/// parse to their merged fields (protobuf.dev, "Last One Wins").
+pub(super) fn merge<'a>(earlier: Option<Cow<'a, [u8]>>, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    match earlier {
+        None => Cow::Borrowed(bytes),
+        Some(earlier) => Cow::Owned([&earlier, bytes].concat()),
+    }
+}

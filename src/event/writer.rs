@@ -1,0 +1,73 @@
+//! Events into a stream.
+
+use std::io::{self, Write};
+
+use prost::Message;
+
+use super::{FILE_VERSION, pb};
+use crate::record::RecordWriter;
+
+/// Writes events as records to a stream, each with one `write_all`.
+///
+/// For logs on disk there is [`SummaryWriter`](crate::SummaryWriter); this is for everything
+/// else that takes bytes.
+///
+/// ```
+/// use tbx::event::{EventWriter, pb};
+///
+/// let mut log = EventWriter::new(Vec::new(), "my program", 1.7e9)?;
+/// log.write(&pb::Event { wall_time: 1.7e9, step: 3, ..Default::default() })?;
+/// assert_eq!(log.into_inner().len(), 16 + 37 + 16 + 11);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct EventWriter<W> {
+    records: RecordWriter<W>,
+}
+
+impl<W: Write> EventWriter<W> {
+    /// Starts a log on `inner`: writes its first event, which has the file version, the name of
+    /// the writing program and the wall time in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn new(inner: W, source: &str, wall_time: f64) -> io::Result<Self> {
+        let mut writer = Self { records: RecordWriter::new(inner) };
+        writer.write(&first_event(source, wall_time))?;
+        Ok(writer)
+    }
+
+    /// Writes one event.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn write(&mut self, event: &pb::Event) -> io::Result<()> {
+        self.records.write(&event.encode_to_vec())
+    }
+
+    /// Flushes the stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.records.flush()
+    }
+
+    /// The stream.
+    pub fn into_inner(self) -> W {
+        self.records.into_inner()
+    }
+}
+
+/// The event that every file starts with.
+pub fn first_event(source: &str, wall_time: f64) -> pb::Event {
+    pb::Event {
+        wall_time,
+        what: Some(pb::event::What::FileVersion(FILE_VERSION.into())),
+        source_metadata: Some(pb::SourceMetadata { writer: source.into() }),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,142 @@
+//! Finds event files under a directory.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walkdir::WalkDir;
+
+use crate::error::{Effect, ErrorKind, Issue, Location, Result};
+use crate::event::is_event_file;
+
+/// A log directory and the runs in it.
+///
+/// ```
+/// let logdir = tbx::Logdir::open("fixtures/keras")?;
+/// let names: Vec<_> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
+/// assert_eq!(names, ["train", "validation"]);
+/// # Ok::<(), tbx::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Logdir {
+    path: PathBuf,
+    runs: Vec<RunFiles>,
+    issues: Vec<Issue>,
+}
+
+/// A run and its event files: a directory that holds at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFiles {
+    /// The directory's path relative to the log directory, `.` for that itself. What is not
+    /// UTF-8 in it is replaced, as in TensorBoard's own reader.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// Base names of its event files, in the byte-wise order in which they are read.
+    pub files: Vec<OsString>,
+}
+
+impl Logdir {
+    /// Finds the runs under `path`, sorted by name. No file is read.
+    ///
+    /// Symbolic links are followed; a link back to a directory above it is reported and left.
+    /// `path` may be a single event file, whatever its name: its run is called `.`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: `path` does not exist or cannot be read. What cannot be read further
+    /// down is an [issue](Self::issues).
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(path.as_path()));
+        let metadata = path.metadata().map_err(failed)?;
+        if !metadata.is_dir() {
+            return Ok(Self::single_file(path));
+        }
+        path.read_dir().map_err(failed)?;
+        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        logdir.walk();
+        Ok(logdir)
+    }
+
+    fn single_file(path: PathBuf) -> Self {
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let files = path.file_name().map(OsString::from).into_iter().collect();
+        let run = RunFiles { name: ".".into(), path: directory, files };
+        Self { path, runs: vec![run], issues: Vec::new() }
+    }
+
+    fn walk(&mut self) {
+        let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+        for entry in WalkDir::new(&self.path).follow_links(true) {
+            match entry {
+                Ok(entry) => {
+                    if entry.file_type().is_file() && is_event_file(entry.file_name()) {
+                        let directory = entry.path().parent().unwrap_or(Path::new(""));
+                        let name = entry.file_name().to_owned();
+                        match directories.get_mut(directory) {
+                            Some(files) => files.push(name),
+                            None => drop(directories.insert(directory.to_owned(), vec![name])),
+                        }
+                    }
+                }
+                Err(error) => self.issues.extend(issue(error)),
+            }
+        }
+        for (path, mut files) in directories {
+            files.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+            let name = self.run_name(&path);
+            self.runs.push(RunFiles { name, path, files });
+        }
+        self.runs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    }
+
+    fn run_name(&mut self, directory: &Path) -> String {
+        let relative = directory.strip_prefix(&self.path).unwrap_or(directory);
+        if relative.as_os_str().is_empty() {
+            return ".".into();
+        }
+        if let Some(name) = relative.to_str() {
+            return name.into();
+        }
+        self.issues.push(Issue {
+            location: Location::path(directory),
+            kind: ErrorKind::NameNotUtf8,
+            effect: Effect::Kept,
+        });
+        relative.to_string_lossy().into_owned()
+    }
+
+    /// The log directory as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The runs, sorted by name.
+    pub fn runs(&self) -> &[RunFiles] {
+        &self.runs
+    }
+
+    /// What could not be looked into.
+    pub fn issues(&self) -> &[Issue] {
+        &self.issues
+    }
+}
+
+/// What is wrong with a directory entry; nothing if it merely vanished, or is a dangling link
+/// that is no event file.
+fn issue(error: walkdir::Error) -> Option<Issue> {
+    let path: Arc<Path> = error.path()?.into();
+    let location = Location::path(path.clone());
+    if let Some(ancestor) = error.loop_ancestor() {
+        let kind = ErrorKind::SymlinkLoop(ancestor.to_owned());
+        return Some(Issue { location, kind, effect: Effect::Kept });
+    }
+    let cause = error.into_io_error()?;
+    if cause.kind() == io::ErrorKind::NotFound && !path.file_name().is_some_and(is_event_file) {
+        return None;
+    }
+    Some(Issue { location, kind: cause.into(), effect: Effect::SkippedFile })
+}

@@ -1,0 +1,335 @@
+//! Loads one event file: by several threads if it is big.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::grow::{Growing, Keep, Unreadable};
+use super::restart::Order;
+use super::{Checksums, LoadOptions};
+use crate::error::{Effect, ErrorKind, Issue, Location, Report};
+use crate::event::Peek;
+use crate::record::{Damage, MAX_TORN, Scanner, Source, Step, map, split};
+
+/// Spans are not made shorter than this: each costs a merge.
+const MIN_SPAN: u64 = 4 << 20;
+/// So many bytes at the start of a split file are read ahead, for the metadata of its tags:
+/// some programs write it with the first value of a tag only.
+const SEED_LEN: u64 = 256 << 10;
+/// Records below this size are read whole: looking at their first bytes would gain nothing.
+const MIN_SKIP: usize = 1 << 10;
+/// So many first bytes of a record hold its time, step and tag, unless the tag is long.
+const PREFIX: usize = 256;
+
+thread_local! {
+    /// The read buffer of the last file, for the next.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a file gave.
+pub(super) struct FileLoad<'o> {
+    pub(super) growing: Growing<'o>,
+    pub(super) bytes: u64,
+    pub(super) events: u64,
+    pub(super) pending: u64,
+    pub(super) issues: Vec<Issue>,
+    pub(super) more_issues: u64,
+}
+
+/// What a span of a file gave.
+struct Span<'o> {
+    growing: Growing<'o>,
+    start: u64,
+    /// Where the first record behind the span starts.
+    end: u64,
+    events: u64,
+    pending: u64,
+    torn: u32,
+    issues: Vec<Issue>,
+    more_issues: u64,
+}
+
+/// Loads the file at `path`. With `order`, its events are read one after the other.
+pub(super) fn load<'o>(
+    path: &Path,
+    options: &'o LoadOptions,
+    order: Option<Order>,
+) -> FileLoad<'o> {
+    let path: Arc<Path> = path.into();
+    let opened = File::open(&path).and_then(|file| {
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            Ok((file, metadata.len()))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+        }
+    });
+    let (file, len) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return unreadable_file(path, options, order, error),
+    };
+    let loader = Loader { path, len, options, map: open_map(&file, len, options), file };
+    let starts = match order {
+        Some(_) => vec![0],
+        None => loader.split().unwrap_or_else(|_| vec![0]),
+    };
+    let spans = loader.spans(&starts, order);
+    loader.join(spans)
+}
+
+/// Maps the file where that pays; a file that cannot be mapped is read.
+fn open_map(file: &File, len: u64, options: &LoadOptions) -> Option<bytes::Bytes> {
+    let len = usize::try_from(len).ok().filter(|_| options.maps())?;
+    map(file, len).ok()
+}
+
+fn unreadable_file<'o>(
+    path: Arc<Path>,
+    options: &'o LoadOptions,
+    order: Option<Order>,
+    error: io::Error,
+) -> FileLoad<'o> {
+    let mut growing = Growing::new(options);
+    growing.order = order;
+    let effect = Effect::SkippedFile;
+    let issue = Issue { location: Location::path(path), kind: error.into(), effect };
+    FileLoad {
+        growing,
+        bytes: 0,
+        events: 0,
+        pending: 0,
+        issues: vec![issue],
+        more_issues: 0,
+    }
+}
+
+struct Loader<'o> {
+    path: Arc<Path>,
+    file: File,
+    len: u64,
+    map: Option<bytes::Bytes>,
+    options: &'o LoadOptions,
+}
+
+impl<'o> Loader<'o> {
+    fn source(&self) -> io::Result<Source> {
+        Ok(match &self.map {
+            Some(map) => Source::mapped(map.clone()),
+            None => Source::file(self.file.try_clone()?, self.len, BUFFER.take()),
+        })
+    }
+
+    /// Where spans for threads start.
+    fn split(&self) -> io::Result<Vec<u64>> {
+        let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
+        let spans = (self.len / MIN_SPAN).min(if threads > 1 { threads * 2 } else { 1 });
+        if spans < 2 {
+            return Ok(vec![0]);
+        }
+        let mut source = self.source()?;
+        let starts = split(&mut source, spans);
+        BUFFER.set(source.into_buffer());
+        starts
+    }
+
+    /// Reads the spans, then those again that turned out to start inside a record.
+    fn spans(&self, starts: &[u64], order: Option<Order>) -> Vec<Span<'o>> {
+        if starts.len() < 2 {
+            return vec![self.span(0, u64::MAX, self.growing(order))];
+        }
+        let seed = self.span(0, SEED_LEN, Growing::new(self.options));
+        let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
+        let ranges: Vec<_> = starts.iter().copied().zip(ends).collect();
+        let read = |start, end| {
+            let growing = match start {
+                0 => Growing::new(self.options),
+                _ => Growing::with_tags_of(&seed.growing),
+            };
+            self.span(start, end, growing)
+        };
+        let guesses: Vec<_> = ranges.par_iter().map(|&(start, end)| read(start, end)).collect();
+        let mut spans: Vec<Span<'_>> = Vec::with_capacity(guesses.len());
+        for (guess, &(_, end)) in guesses.into_iter().zip(&ranges) {
+            let start = spans.last().map_or(0, |before| before.end);
+            if guess.start == start {
+                spans.push(guess);
+            } else if start < end {
+                spans.push(read(start, end));
+            }
+        }
+        // One reader gives up on torn records after so many; several must not give more.
+        if spans.iter().map(|span| span.torn).sum::<u32>() >= MAX_TORN {
+            return vec![self.span(0, u64::MAX, Growing::new(self.options))];
+        }
+        spans
+    }
+
+    fn growing(&self, order: Option<Order>) -> Growing<'o> {
+        let mut growing = Growing::new(self.options);
+        growing.order = order;
+        growing
+    }
+
+    /// Reads the records that start in `start..end`.
+    fn span(&self, start: u64, end: u64, growing: Growing<'o>) -> Span<'o> {
+        let mut span = Span {
+            growing,
+            start,
+            end: start,
+            events: 0,
+            pending: 0,
+            torn: 0,
+            issues: Vec::new(),
+            more_issues: 0,
+        };
+        let source = match self.source() {
+            Ok(source) => source,
+            Err(error) => {
+                self.io_issue(&mut span, start, error);
+                return span;
+            }
+        };
+        let keep = match &self.map {
+            Some(map) => Keep::Slice(map.clone()),
+            None => Keep::Copy,
+        };
+        let mut scanner = Scanner::new(source, start);
+        if let Err(error) = self.scan(&mut scanner, end, &keep, &mut span) {
+            self.io_issue(&mut span, scanner.position(), error);
+        }
+        span.end = scanner.position();
+        span.torn = scanner.torn();
+        let source = scanner.into_source();
+        if source.len() < self.len {
+            let found = self.file.metadata().map_or(source.len(), |metadata| metadata.len());
+            let kind = ErrorKind::Truncated { expected: self.len, found };
+            let effect = Effect::LostRest(self.len.saturating_sub(found));
+            self.issue(&mut span, Damage { offset: found, kind, effect });
+        }
+        BUFFER.set(source.into_buffer());
+        span
+    }
+
+    fn scan(
+        &self,
+        scanner: &mut Scanner,
+        end: u64,
+        keep: &Keep,
+        span: &mut Span<'o>,
+    ) -> io::Result<()> {
+        let may_skip = self.options.may_skip();
+        while scanner.position() < end {
+            let (offset, len) = match scanner.advance()? {
+                Step::Record { offset, len } => (offset, len),
+                Step::Damage(damage) => {
+                    self.issue(span, damage);
+                    continue;
+                }
+                Step::End { pending } => {
+                    span.pending = pending;
+                    break;
+                }
+            };
+            if may_skip && len >= MIN_SKIP && self.pass(scanner, len, &mut span.growing)? {
+                span.events += 1;
+                continue;
+            }
+            let payload = match scanner.payload()? {
+                Ok(payload) => payload,
+                Err(damage) => {
+                    self.issue(span, damage);
+                    continue;
+                }
+            };
+            match span.growing.event(payload, keep) {
+                Ok(()) => span.events += 1,
+                Err(malformed) => {
+                    let kind = ErrorKind::Proto(malformed.0);
+                    self.issue(span, Damage { offset, kind, effect: Effect::SkippedRecord });
+                }
+            }
+            if !span.growing.unreadable.is_empty() {
+                self.unreadable_values(span, offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over a record that was not asked for, or of which only its step was.
+    fn pass(
+        &self,
+        scanner: &mut Scanner,
+        len: usize,
+        growing: &mut Growing<'o>,
+    ) -> io::Result<bool> {
+        let Some(peek) = Peek::of(scanner.prefix(PREFIX)?, len) else { return Ok(false) };
+        let Some(series) = growing.peeked(&peek) else { return Ok(false) };
+        let (step, wall_time, rest) = (peek.step, peek.wall_time, peek.rest);
+        // The tail is short, and next to the header that is read next.
+        match Peek::metadata(scanner.tail(rest)?) {
+            Some(wire) if growing.has_metadata(series, wire) => {}
+            _ => return Ok(false),
+        }
+        let decoded_only = self.options.checksums == Checksums::Decoded;
+        Ok(growing.pass(series, step, wall_time, decoded_only))
+    }
+
+    fn unreadable_values(&self, span: &mut Span<'o>, offset: u64) {
+        for Unreadable { tag, step, kind } in std::mem::take(&mut span.growing.unreadable) {
+            let place = Location::path(self.path.clone()).offset(offset);
+            let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
+            push(span, Issue { location, kind, effect: Effect::SkippedValue });
+        }
+    }
+
+    fn io_issue(&self, span: &mut Span<'o>, offset: u64, error: io::Error) {
+        let effect = Effect::LostRest(self.len.saturating_sub(offset));
+        self.issue(span, Damage { offset, kind: error.into(), effect });
+    }
+
+    fn issue(&self, span: &mut Span<'o>, damage: Damage) {
+        let Damage { offset, kind, effect } = damage;
+        let location = Location::path(self.path.clone()).offset(offset);
+        push(span, Issue { location, kind, effect });
+    }
+
+    /// What the spans gave together.
+    fn join(&self, spans: Vec<Span<'o>>) -> FileLoad<'o> {
+        let mut spans = spans.into_iter();
+        let first = spans.next().unwrap_or_else(|| self.span(0, 0, Growing::new(self.options)));
+        let mut load = FileLoad {
+            growing: first.growing,
+            bytes: self.len,
+            events: first.events,
+            pending: first.pending,
+            issues: first.issues,
+            more_issues: first.more_issues,
+        };
+        for span in spans {
+            load.growing.append(span.growing);
+            load.events += span.events;
+            load.pending = span.pending;
+            let cut = |issue: &Issue| matches!(issue.kind, ErrorKind::Truncated { .. });
+            let known = load.issues.iter().any(cut); // once is enough
+            load.issues.extend(span.issues.into_iter().filter(|issue| !(known && cut(issue))));
+            load.more_issues += span.more_issues;
+        }
+        let kept = load.issues.len().min(Report::MAX_ISSUES_PER_FILE);
+        load.more_issues += u64::try_from(load.issues.len() - kept).unwrap_or(0);
+        load.issues.truncate(kept);
+        load
+    }
+}
+
+/// Adds an issue, or counts it if there are many.
+fn push(span: &mut Span<'_>, issue: Issue) {
+    if span.issues.len() < Report::MAX_ISSUES_PER_FILE {
+        span.issues.push(issue);
+    } else {
+        span.more_issues += 1;
+    }
+}

@@ -1,0 +1,357 @@
+//! Series that grow while events are read.
+
+mod series;
+
+use std::collections::HashMap;
+use std::mem;
+
+use bytes::Bytes;
+use prost::Message;
+
+use self::series::Series;
+use super::restart::{self, Order};
+use super::{LoadOptions, TimeSeries, Values};
+use crate::error::{Effect, ErrorKind, Issue, Location};
+use crate::event::{EventRef, Malformed, Payload, Peek, ValueRef, What, pb};
+use crate::summary::{Form, Kind, Metadata};
+
+/// The tag under which TensorBoard shows a run's graph
+/// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
+const RUN_GRAPH_TAG: &str = "__run_graph__";
+
+/// The series of a span of a file, of a file, or of a run: each is appended to the next.
+pub(super) struct Growing<'o> {
+    options: &'o LoadOptions,
+    series: Vec<Series>,
+    /// The first series of a tag; others of it follow by `Series::sibling`.
+    by_tag: HashMap<Box<str>, usize>,
+    /// The series of the last value: programs log their tags in the same order again and again.
+    last: usize,
+    /// Steps of the `START`s so far.
+    pub(super) starts: Vec<i64>,
+    /// Set where the order of steps matters, see [`Order`].
+    pub(super) order: Option<Order>,
+    /// Whether the first event says that the format is 2 or newer; none: there was no event.
+    pub(super) starts_versioned: Option<bool>,
+    /// Whether any event says that the format is older.
+    pub(super) old_version: bool,
+    /// The smallest wall time that is a time.
+    pub(super) start_time: Option<f64>,
+    /// What could not be decoded since this was last looked at.
+    pub(super) unreadable: Vec<Unreadable>,
+}
+
+/// A value that does not have the form that its kind demands.
+pub(super) struct Unreadable {
+    pub(super) tag: Box<str>,
+    pub(super) step: i64,
+    pub(super) kind: ErrorKind,
+}
+
+/// Where kept payloads go.
+pub(super) enum Keep {
+    /// Slices of the mapped file.
+    Slice(Bytes),
+    /// Copies.
+    Copy,
+}
+
+impl Keep {
+    pub(super) fn keep(&self, payload: &[u8]) -> Bytes {
+        if let Self::Slice(map) = self {
+            let offset = payload.as_ptr().addr().checked_sub(map.as_ptr().addr());
+            let range = offset.and_then(|from| Some(from..from.checked_add(payload.len())?));
+            if let Some(range) = range.filter(|range| range.end <= map.len()) {
+                return map.slice(range);
+            }
+        }
+        Bytes::copy_from_slice(payload)
+    }
+}
+
+impl<'o> Growing<'o> {
+    pub(super) fn new(options: &'o LoadOptions) -> Self {
+        Self {
+            options,
+            series: Vec::new(),
+            by_tag: HashMap::new(),
+            last: 0,
+            starts: Vec::new(),
+            order: None,
+            starts_versioned: None,
+            old_version: false,
+            start_time: None,
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// Knows the tags and metadata of `seed`, but none of its points.
+    pub(super) fn with_tags_of(seed: &Self) -> Self {
+        let mut growing = Self::new(seed.options);
+        growing.by_tag = seed.by_tag.clone();
+        growing.series = seed.series.iter().map(|series| series.without_points(seed.options)).collect();
+        growing
+    }
+
+    /// Takes in an event.
+    #[inline]
+    pub(super) fn event(&mut self, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
+        let event = EventRef::parse(payload)?;
+        match &event.what {
+            What::Summary(summary) => {
+                let mut values = summary.values();
+                let Some(first) = values.next() else {
+                    self.observe(&event);
+                    return Ok(());
+                };
+                let first = first?;
+                // An event counts as a whole or not at all.
+                for value in values.clone() {
+                    value?;
+                }
+                let resets = self.observe(&event);
+                self.value(&event, &first, resets, keep)?;
+                for value in values {
+                    self.value(&event, &value?, resets, keep)?;
+                }
+            }
+            other => {
+                let is_start = other.is_session_start()?;
+                let run_metadata = other.run_metadata()?;
+                if let What::FileVersion(text) = other {
+                    self.file_version(text);
+                }
+                self.observe(&event);
+                if is_start && self.order.is_none_or(|order| order.knows_starts()) {
+                    self.starts.push(event.step);
+                }
+                if let What::GraphDef(graph) = other {
+                    self.blob(&event, RUN_GRAPH_TAG, Form::GraphDef, graph, keep);
+                } else if let Some((tag, content)) = run_metadata {
+                    self.blob(&event, tag, Form::RunMetadata, content, keep);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of an event's time and order; whether it drops earlier points of its tags.
+    #[inline]
+    fn observe(&mut self, event: &EventRef<'_>) -> bool {
+        self.starts_versioned.get_or_insert(false);
+        self.note_time(event.wall_time);
+        match &mut self.order {
+            None => false,
+            Some(order) => order.observe(event.step, matches!(event.what, What::Summary(_))),
+        }
+    }
+
+    fn file_version(&mut self, text: &str) {
+        let new = restart::version(text) >= 2.0;
+        self.starts_versioned.get_or_insert(new);
+        self.old_version |= !new;
+        if let Some(order) = &mut self.order {
+            order.file_version(text);
+        }
+    }
+
+    /// Zero stands for a time that was not set, in the graph events of several writers.
+    #[inline]
+    fn note_time(&mut self, wall_time: f64) {
+        let earlier = self.start_time.is_none_or(|start| wall_time < start);
+        if earlier && wall_time.is_finite() && wall_time != 0.0 {
+            self.start_time = Some(wall_time);
+        }
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        event: &EventRef<'_>,
+        value: &ValueRef<'_>,
+        resets: bool,
+        keep: &Keep,
+    ) -> Result<(), Malformed> {
+        let starts = self.starts.len();
+        let Some(series) = self.find(value)? else { return Ok(()) };
+        if !series.wanted {
+            return Ok(());
+        }
+        match series.push_value(&value.payload, keep) {
+            Ok(()) => {
+                series.point(event.step, event.wall_time, resets, starts);
+            }
+            Err(kind) => {
+                let tag = value.tag.into();
+                self.unreadable.push(Unreadable { tag, step: event.step, kind });
+            }
+        }
+        Ok(())
+    }
+
+    /// The series of `value`, made if it is new; none if its form is one that nobody reads.
+    #[inline]
+    fn find(&mut self, value: &ValueRef<'_>) -> Result<Option<&mut Series>, Malformed> {
+        let follower = self.series.get(self.last).map(|last| last.follower);
+        let guess = follower.filter(|i| {
+            self.series.get(*i).is_some_and(|series| series.is_of(value))
+        });
+        let found = match guess {
+            Some(found) => found,
+            None => match self.look_up(value)? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        self.last = found;
+        Ok(self.series.get_mut(found))
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, value: &ValueRef<'_>) -> Result<Option<usize>, Malformed> {
+        let Some(form) = form(&value.payload) else { return Ok(None) };
+        let wire = value.metadata.as_deref();
+        let metadata = match (form, wire) {
+            (Form::Tensor | Form::None, None) => None,
+            (_, wire) => {
+                let wire = wire.map(pb::SummaryMetadata::decode).transpose();
+                let wire = wire.map_err(|_| Malformed("the metadata of a value is not readable"))?;
+                Some(Metadata::of(form, wire.as_ref()))
+            }
+        };
+        let found = self.series_of(value.tag, metadata, wire.unwrap_or(&[]));
+        if let Some(last) = self.series.get_mut(self.last) {
+            last.follower = found;
+        }
+        Ok(Some(found))
+    }
+
+    /// The series of `tag` with this metadata, made if it is new.
+    fn series_of(&mut self, tag: &str, metadata: Option<Metadata>, wire: &[u8]) -> usize {
+        let mut next = self.by_tag.get(tag).copied();
+        let mut last = None;
+        while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get_mut(i)?))) {
+            if series.takes(metadata.as_ref()) {
+                if let (None, Some(metadata)) = (&series.metadata, &metadata) {
+                    series.decide(metadata.clone(), self.options, &mut self.unreadable);
+                }
+                if series.wire.is_empty() {
+                    series.wire = wire.to_vec();
+                }
+                return i;
+            }
+            last = Some(i);
+            next = series.sibling;
+        }
+        let new = self.series.len();
+        match last.and_then(|last| self.series.get_mut(last)) {
+            Some(last) => last.sibling = Some(new),
+            None => drop(self.by_tag.insert(tag.into(), new)),
+        }
+        self.series.push(Series::new(tag, metadata, wire, self.options));
+        new
+    }
+
+    /// Takes in an event that is a graph or a profile itself.
+    fn blob(&mut self, event: &EventRef<'_>, tag: &str, form: Form, content: &[u8], keep: &Keep) {
+        let plugin = match form {
+            Form::GraphDef => "graphs",
+            _ => "graph_tagged_run_metadata",
+        };
+        let metadata = Metadata { plugin: plugin.into(), ..Metadata::of(form, None) };
+        let found = self.series_of(tag, Some(metadata), &[]);
+        let starts = self.starts.len();
+        let Some(series) = self.series.get_mut(found).filter(|series| series.wanted) else { return };
+        series.push_raw(form, content, keep);
+        series.point(event.step, event.wall_time, false, starts);
+    }
+
+    /// The one series that an event seen by its first bytes belongs to, if its tag is known.
+    pub(super) fn peeked(&self, peek: &Peek<'_>) -> Option<usize> {
+        let found = *self.by_tag.get(peek.tag)?;
+        let series = self.series.get(found).filter(|series| series.sibling.is_none())?;
+        let fits = match (series.metadata.as_ref()?.kind, peek.field) {
+            (Kind::Image, 4) | (Kind::Histogram, 5) | (Kind::Audio, 6) => true,
+            (kind, 8) => kind != Kind::Scalar,
+            _ => false,
+        };
+        fits.then_some(found)
+    }
+
+    /// Whether the metadata behind a payload is that of series `found`.
+    pub(super) fn has_metadata(&self, found: usize, wire: &[u8]) -> bool {
+        self.series.get(found).is_some_and(|series| wire.is_empty() || wire == series.wire)
+    }
+
+    /// Takes in an event of series `found` without looking at its payload. `false` if the
+    /// payload is needed.
+    pub(super) fn pass(&mut self, found: usize, step: i64, wall_time: f64, decoded: bool) -> bool {
+        let starts = self.starts.len();
+        let Some(series) = self.series.get_mut(found) else { return false };
+        let counts = matches!(series.values, Values::Dropped) && decoded;
+        if series.wanted && !counts {
+            return false;
+        }
+        let resets = self.order.as_mut().is_some_and(|order| order.observe(step, true));
+        if series.wanted {
+            series.point(step, wall_time, resets, starts);
+        }
+        self.starts_versioned.get_or_insert(false);
+        self.note_time(wall_time);
+        true
+    }
+
+    /// Appends what came later in the same run.
+    pub(super) fn append(&mut self, later: Self) {
+        let epochs = self.starts.len();
+        for series in later.series {
+            if series.is_empty() && series.metadata.is_none() {
+                continue;
+            }
+            let found = self.series_of(&series.tag, series.metadata.clone(), &series.wire);
+            if let Some(earlier) = self.series.get_mut(found) {
+                earlier.append(series, epochs, &mut self.unreadable);
+            }
+        }
+        self.starts.extend(later.starts);
+        self.order = later.order;
+        self.starts_versioned = self.starts_versioned.or(later.starts_versioned);
+        self.old_version |= later.old_version;
+        if let Some(start) = later.start_time {
+            self.note_time(start);
+        }
+    }
+
+    /// What turned out not to be a number when the kind of earlier values became known. Where
+    /// those values stood is not known any more.
+    pub(super) fn take_unreadable(&mut self, run: &str) -> Vec<Issue> {
+        let issue = |unreadable: Unreadable| {
+            let Unreadable { tag, step, kind } = unreadable;
+            let run = Some(run.to_owned());
+            let location =
+                Location { run, tag: Some(tag.into()), step: Some(step), ..Location::default() };
+            Issue { location, kind, effect: Effect::SkippedValue }
+        };
+        mem::take(&mut self.unreadable).into_iter().map(issue).collect()
+    }
+
+    /// The series that were asked for, sorted by tag and kind.
+    pub(super) fn into_series(self) -> Vec<TimeSeries> {
+        let finished = self.series.into_iter().filter_map(|series| series.finish(self.options));
+        let mut all: Vec<_> = finished.collect();
+        all.sort_by(|a, b| (&a.tag, a.kind()).cmp(&(&b.tag, b.kind())));
+        all
+    }
+}
+
+fn form(payload: &Payload<'_>) -> Option<Form> {
+    Some(match payload {
+        Payload::None => Form::None,
+        Payload::SimpleValue(_) => Form::Simple,
+        Payload::ObsoleteHistogram(_) => return None,
+        Payload::Image(_) => Form::Image,
+        Payload::Histo(_) => Form::Histo,
+        Payload::Audio(_) => Form::Audio,
+        Payload::Tensor(_) => Form::Tensor,
+    })
+}

@@ -1,0 +1,263 @@
+//! One series that grows.
+
+use std::mem;
+
+use bytes::Bytes;
+
+use super::{Keep, Unreadable};
+use crate::error::ErrorKind;
+use crate::event::{Payload, ValueRef};
+use crate::logdir::restart::Restarts;
+use crate::logdir::{LoadOptions, Scalars, TimeSeries, Values};
+use crate::summary::{DataClass, Form, Kind, Metadata, RawValue, scalar};
+
+/// A value without metadata and below this size is kept until its kind is known, even if
+/// payloads are not wanted: it may be a scalar.
+const MAX_SCALAR_LEN: usize = 256;
+
+pub(super) struct Series {
+    pub(super) tag: Box<str>,
+    /// None: the values came without, so far.
+    pub(super) metadata: Option<Metadata>,
+    /// The metadata as on the wire: the next value's is nearly always the same.
+    pub(super) wire: Vec<u8>,
+    pub(super) wanted: bool,
+    /// The series of the value that came after this one's last time.
+    pub(super) follower: usize,
+    /// Another series of the same tag.
+    pub(super) sibling: Option<usize>,
+    pub(super) values: Values,
+    /// Whether values are wanted, or only how many there are.
+    payloads: bool,
+    steps: Vec<i64>,
+    wall_times: Vec<f64>,
+    restarts: Restarts,
+    /// So many `START`s had come at the last point.
+    epoch: usize,
+}
+
+impl Series {
+    pub(super) fn new(
+        tag: &str,
+        metadata: Option<Metadata>,
+        wire: &[u8],
+        options: &LoadOptions,
+    ) -> Self {
+        let wanted = match &metadata {
+            Some(metadata) => options.wants(tag, metadata.kind),
+            None => options.wants_tag(tag),
+        };
+        let values = match &metadata {
+            Some(metadata) if metadata.data_class == DataClass::Scalar => {
+                Values::Scalars(Scalars::new())
+            }
+            Some(_) if !options.payloads => Values::Dropped,
+            _ => Values::Raw(Vec::new()),
+        };
+        Self {
+            tag: tag.into(),
+            metadata,
+            wire: wire.to_vec(),
+            wanted,
+            follower: 0,
+            sibling: None,
+            values,
+            payloads: options.payloads,
+            steps: Vec::new(),
+            wall_times: Vec::new(),
+            restarts: Restarts::default(),
+            epoch: 0,
+        }
+    }
+
+    /// The same series before its first point.
+    pub(super) fn without_points(&self, options: &LoadOptions) -> Self {
+        let (follower, sibling) = (self.follower, self.sibling);
+        let empty = Self::new(&self.tag, self.metadata.clone(), &self.wire, options);
+        Self { follower, sibling, ..empty }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether `value` certainly belongs here.
+    #[inline]
+    pub(super) fn is_of(&self, value: &ValueRef<'_>) -> bool {
+        *self.tag == *value.tag
+            && match (&value.payload, &value.metadata) {
+                (Payload::SimpleValue(_), _) => {
+                    self.metadata.as_ref().is_some_and(|metadata| metadata.kind == Kind::Scalar)
+                }
+                (Payload::Tensor(_), None) => self.sibling.is_none(),
+                (Payload::Tensor(_), Some(wire)) => !wire.is_empty() && **wire == *self.wire,
+                _ => false,
+            }
+    }
+
+    /// Whether a value of the same tag and with `metadata` belongs here. One without any may
+    /// be anything.
+    pub(super) fn takes(&self, metadata: Option<&Metadata>) -> bool {
+        match (&self.metadata, metadata) {
+            (Some(own), Some(other)) => {
+                own.kind == other.kind && (own.kind != Kind::Tensor || own.plugin == other.plugin)
+            }
+            _ => true,
+        }
+    }
+
+    /// Adds the value of a point.
+    ///
+    /// # Errors
+    ///
+    /// It is not a number where one should be; nothing was added.
+    #[inline]
+    pub(super) fn push_value(&mut self, payload: &Payload<'_>, keep: &Keep) -> Result<(), ErrorKind> {
+        if let Values::Scalars(scalars) = &mut self.values {
+            scalars.push(scalar::read(payload)?);
+            return Ok(());
+        }
+        match payload {
+            Payload::Image(body) => self.push_raw(Form::Image, body, keep),
+            Payload::Histo(body) => self.push_raw(Form::Histo, body, keep),
+            Payload::Audio(body) => self.push_raw(Form::Audio, body, keep),
+            Payload::Tensor(body) => self.push_raw(Form::Tensor, body, keep),
+            _ => self.push_raw(Form::None, &[], keep),
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_raw(&mut self, form: Form, body: &[u8], keep: &Keep) {
+        if let Values::Raw(values) = &mut self.values {
+            // Undecided, and too long to turn out to be a number.
+            let useless = !self.payloads && body.len() > MAX_SCALAR_LEN;
+            let bytes = if useless { Bytes::new() } else { keep.keep(body) };
+            values.push(RawValue { form, bytes });
+        }
+    }
+
+    /// Adds the step and wall time of a point, after its value.
+    #[inline]
+    pub(super) fn point(&mut self, step: i64, wall_time: f64, resets: bool, starts: usize) {
+        if self.epoch != starts {
+            self.epoch = starts;
+            self.restarts.epochs.push((self.steps.len(), starts));
+        }
+        if resets {
+            self.restarts.resets.push(self.steps.len());
+        }
+        self.steps.push(step);
+        self.wall_times.push(wall_time);
+    }
+
+    /// The values so far came without metadata; now it is known.
+    pub(super) fn decide(
+        &mut self,
+        metadata: Metadata,
+        options: &LoadOptions,
+        unreadable: &mut Vec<Unreadable>,
+    ) {
+        let decided = Self::new(&self.tag, Some(metadata), &self.wire, options);
+        let undecided = mem::replace(self, decided);
+        (self.follower, self.sibling) = (undecided.follower, undecided.sibling);
+        self.append(undecided, 0, unreadable);
+    }
+
+    /// Appends the points of `later`; `starts` is how many `START`s came before its first event.
+    pub(super) fn append(&mut self, later: Self, starts: usize, unreadable: &mut Vec<Unreadable>) {
+        if !self.wanted || later.is_empty() {
+            return;
+        }
+        let later = match (&self.values, &later.values) {
+            (Values::Scalars(_), Values::Raw(_)) => later.into_scalars(unreadable),
+            _ => later,
+        };
+        let before = self.steps.len();
+        match (&mut self.values, later.values) {
+            (Values::Scalars(scalars), Values::Scalars(more)) => scalars.append(more),
+            (Values::Raw(values), Values::Raw(more)) => append(values, more),
+            _ => {}
+        }
+        append(&mut self.steps, later.steps);
+        append(&mut self.wall_times, later.wall_times);
+
+        let first_has_own = later.restarts.epochs.first().is_some_and(|(first, _)| *first == 0);
+        if self.epoch != starts && !first_has_own {
+            self.restarts.epochs.push((before, starts));
+        }
+        let epochs = later.restarts.epochs.into_iter();
+        self.restarts.epochs.extend(epochs.map(|(first, n)| (before + first, starts + n)));
+        self.restarts.resets.extend(later.restarts.resets.into_iter().map(|i| before + i));
+        self.epoch = starts + later.epoch;
+    }
+
+    /// The same series with its undecoded values as numbers, without those that are none.
+    fn into_scalars(self, unreadable: &mut Vec<Unreadable>) -> Self {
+        let Values::Raw(values) = self.values else { return self };
+        let mut scalars = Scalars::new();
+        let mut readable = Vec::with_capacity(values.len());
+        for (value, step) in values.iter().zip(&self.steps) {
+            let body = (&value.bytes[..]).into();
+            let payload = match value.form {
+                Form::Tensor => Payload::Tensor(body),
+                _ => Payload::None,
+            };
+            let number = scalar::read(&payload);
+            readable.push(number.is_ok());
+            match number {
+                Ok(number) => scalars.push(number),
+                Err(kind) => {
+                    unreadable.push(Unreadable { tag: self.tag.clone(), step: *step, kind });
+                }
+            }
+        }
+        // Where point i ends up: behind the readable ones before it.
+        let mut moved = Vec::with_capacity(readable.len());
+        let mut next = 0;
+        for readable in &readable {
+            moved.push(next);
+            next += usize::from(*readable);
+        }
+        let new_index = |i: usize| moved.get(i).copied().unwrap_or(next);
+        let kept = |i: usize| readable.get(i).copied().unwrap_or(false);
+        let mut restarts = self.restarts;
+        restarts.epochs.iter_mut().for_each(|(first, _)| *first = new_index(*first));
+        restarts.resets.retain(|i| kept(*i));
+        restarts.resets.iter_mut().for_each(|i| *i = new_index(*i));
+        let mut index = 0..;
+        let mut steps = self.steps;
+        steps.retain(|_| index.next().is_some_and(kept));
+        let mut index = 0..;
+        let mut wall_times = self.wall_times;
+        wall_times.retain(|_| index.next().is_some_and(kept));
+        Self { values: Values::Scalars(scalars), steps, wall_times, restarts, ..self }
+    }
+
+    /// The series, if it was asked for and has points.
+    pub(super) fn finish(self, options: &LoadOptions) -> Option<TimeSeries> {
+        let metadata = self.metadata.unwrap_or_else(|| Metadata::of(Form::None, None));
+        let values = match self.values {
+            Values::Raw(_) if !options.payloads => Values::Dropped,
+            values => values,
+        };
+        let wanted = self.wanted && options.wants(&self.tag, metadata.kind);
+        (wanted && !self.steps.is_empty()).then(|| TimeSeries {
+            tag: self.tag.into(),
+            metadata,
+            steps: self.steps,
+            wall_times: self.wall_times,
+            values,
+            restarts: self.restarts,
+        })
+    }
+}
+
+/// Moves `more` behind `column`, without a copy if that is empty.
+fn append<T>(column: &mut Vec<T>, mut more: Vec<T>) {
+    if column.is_empty() {
+        *column = more;
+    } else {
+        column.reserve_exact(more.len());
+        column.append(&mut more);
+    }
+}

@@ -1,0 +1,279 @@
+//! Loads runs in parallel.
+
+use std::mem;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::file::{self, FileLoad};
+use super::grow::Growing;
+use super::restart::{self, Order};
+use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
+use crate::error::{Effect, Error, Report, RestartDrop, Result};
+
+/// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
+const BATCH_BYTES: u64 = 64 << 20;
+/// And of no more than so many runs.
+const BATCH_RUNS: usize = 256;
+
+/// What [`Logdir::load`] gives.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The runs, sorted by name; also those without any point.
+    pub runs: Vec<Run>,
+    /// What was damaged, left out or dropped.
+    pub report: Report,
+}
+
+/// A run: the series of all event files of one directory.
+#[derive(Debug)]
+pub struct Run {
+    /// The directory's path relative to the log directory; `.` for that itself.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// The event files, in the order in which they were read.
+    pub files: Vec<EventFile>,
+    /// The earliest wall time of an event, in seconds since the Unix epoch; zeros and what is
+    /// not finite do not count. None if there is no event.
+    pub start_time: Option<f64>,
+    /// The series, sorted by tag.
+    pub series: Vec<TimeSeries>,
+}
+
+impl Run {
+    /// The series of `tag`; of several, that of the first kind in the table of kinds.
+    pub fn series(&self, tag: &str) -> Option<&TimeSeries> {
+        self.series.iter().find(|series| series.tag() == tag)
+    }
+}
+
+/// An event file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventFile {
+    /// Its base name; what is not UTF-8 in it is replaced.
+    pub name: String,
+    /// Its length when it was opened.
+    pub bytes: u64,
+    /// How many readable events it has.
+    pub events: u64,
+    /// Bytes of an unfinished record at its end: its writer is at work, or died.
+    pub pending_bytes: u64,
+}
+
+impl Logdir {
+    /// Loads the runs, with all threads of rayon's current pool, across files and inside big
+    /// ones. The result does not depend on the number of threads.
+    ///
+    /// # Errors
+    ///
+    /// None but with [`LoadOptions::strict`]: what cannot be read is in the report.
+    pub fn load(&self, options: &LoadOptions) -> Result<Loaded> {
+        let (runs, report) = self.map_runs(options, |run| run)?;
+        Ok(Loaded { runs, report })
+    }
+
+    /// Loads the runs and keeps of each what `f` makes of it, in the order of their names.
+    ///
+    /// `f` runs on the loading threads; no more runs than threads are in memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn map_runs<T: Send>(
+        &self,
+        options: &LoadOptions,
+        f: impl Fn(Run) -> T + Sync,
+    ) -> Result<(Vec<T>, Report)> {
+        let wanted: Vec<_> = self.wanted(options).collect();
+        let mut report = Report { issues: self.issues().to_vec(), ..Report::default() };
+        let mapped = load_all(&wanted, options, f, &mut report);
+        report.sort();
+        strict(&mut report, options)?;
+        Ok((mapped, report))
+    }
+
+    /// Loads the runs and hands each to `f`, in the order of their names, on this thread.
+    ///
+    /// Memory does not grow with the number of runs: they are loaded a batch at a time, the
+    /// next while `f` works on one.
+    ///
+    /// # Errors
+    ///
+    /// The first of `f`; else as [`load`](Self::load).
+    pub fn for_each_run<E: From<Error> + Send>(
+        &self,
+        options: &LoadOptions,
+        mut f: impl FnMut(Run) -> Result<(), E> + Send,
+    ) -> Result<Report, E> {
+        let mut report = Report { issues: self.issues().to_vec(), ..Report::default() };
+        let mut batches = batches(self.wanted(options)).into_iter();
+        let mut loaded = Vec::new();
+        loop {
+            let next = batches.next();
+            if next.is_none() && loaded.is_empty() {
+                break;
+            }
+            let ready = mem::take(&mut loaded);
+            let (used, more) = rayon::join(
+                || ready.into_iter().try_for_each(&mut f),
+                || {
+                    let mut report = Report::default();
+                    let runs = load_all(&next.unwrap_or_default(), options, |run| run, &mut report);
+                    (runs, report)
+                },
+            );
+            used?;
+            loaded = more.0;
+            report.merge(more.1);
+            strict(&mut report, options)?;
+        }
+        report.sort();
+        Ok(report)
+    }
+
+    fn wanted<'a>(&'a self, options: &'a LoadOptions) -> impl Iterator<Item = &'a RunFiles> {
+        let wanted = |run: &&RunFiles| options.runs.as_ref().is_none_or(|wanted| wanted(&run.name));
+        self.runs().iter().filter(wanted)
+    }
+}
+
+/// Runs in the order of their names, a few at a time.
+fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles>> {
+    let mut batches: Vec<Vec<&RunFiles>> = Vec::new();
+    let mut bytes = 0u64;
+    for run in runs {
+        let sizes = run.files.iter().map(|file| run.path.join(file).metadata());
+        bytes += sizes.flatten().map(|metadata| metadata.len()).sum::<u64>();
+        match batches.last_mut() {
+            Some(batch) if bytes <= BATCH_BYTES && batch.len() < BATCH_RUNS => batch.push(run),
+            _ => {
+                bytes = 0;
+                batches.push(vec![run]);
+            }
+        }
+    }
+    batches
+}
+
+/// With strict options, the first loss is an error.
+fn strict(report: &mut Report, options: &LoadOptions) -> Result<()> {
+    if options.strict {
+        report.sort();
+        let loss = report.issues.iter().find(|issue| issue.effect != Effect::Kept);
+        if let Some(issue) = loss {
+            return Err(issue.clone().into());
+        }
+    }
+    Ok(())
+}
+
+fn load_all<T: Send>(
+    runs: &[&RunFiles],
+    options: &LoadOptions,
+    f: impl Fn(Run) -> T + Sync,
+    report: &mut Report,
+) -> Vec<T> {
+    let load = |run: &&RunFiles| {
+        let (run, report) = load_run(run, options);
+        (f(run), report)
+    };
+    let loaded: Vec<_> = runs.par_iter().map(load).collect();
+    let mut mapped = Vec::with_capacity(loaded.len());
+    for (run, found) in loaded {
+        mapped.push(run);
+        report.merge(found);
+    }
+    mapped
+}
+
+fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
+    let mut files = load_files(run, options);
+    if options.restart.watches_order() && knows_no_starts(&files) {
+        files = load_files_in_order(run, options);
+    }
+    let mut report = Report::default();
+    let mut growing: Option<Growing<'_>> = None;
+    let mut read = Vec::with_capacity(files.len());
+    for (file, name) in files.into_iter().zip(&run.files) {
+        read.push(EventFile {
+            name: name.to_string_lossy().into_owned(),
+            bytes: file.bytes,
+            events: file.events,
+            pending_bytes: file.pending,
+        });
+        for mut issue in file.issues {
+            issue.location.run = Some(run.name.clone());
+            report.issues.push(issue);
+        }
+        report.more_issues += file.more_issues;
+        match &mut growing {
+            None => growing = Some(file.growing),
+            Some(growing) => growing.append(file.growing),
+        }
+    }
+    let mut growing = growing.unwrap_or_else(|| Growing::new(options));
+    report.issues.extend(growing.take_unreadable(&run.name));
+    let start_time = growing.start_time;
+    let starts = mem::take(&mut growing.starts);
+    let mut series = growing.into_series();
+    for series in &mut series {
+        report.restarts.extend(restart(series, options.restart, &starts, &run.name));
+    }
+    series.retain(|series| !series.is_empty());
+    let run =
+        Run { name: run.name.clone(), path: run.path.clone(), files: read, start_time, series };
+    (run, report)
+}
+
+/// Drops what the policy drops.
+fn restart(
+    series: &mut TimeSeries,
+    policy: RestartPolicy,
+    starts: &[i64],
+    run: &str,
+) -> Option<RestartDrop> {
+    let restarts = mem::take(&mut series.restarts);
+    let kept = restart::kept(policy, &series.steps, &restarts, starts)?;
+    let mut dropped = Vec::new();
+    let mut next = 0;
+    for range in &kept {
+        dropped.extend(series.steps.get(next..range.start).unwrap_or(&[]));
+        next = range.end;
+    }
+    dropped.extend(series.steps.get(next..).unwrap_or(&[]));
+    let (first_step, last_step) = (*dropped.iter().min()?, *dropped.iter().max()?);
+    series.keep(&kept);
+    Some(RestartDrop {
+        run: run.to_owned(),
+        tag: series.tag.clone(),
+        points: dropped.len(),
+        first_step,
+        last_step,
+    })
+}
+
+fn load_files<'o>(run: &RunFiles, options: &'o LoadOptions) -> Vec<FileLoad<'o>> {
+    match run.files.as_slice() {
+        [only] => vec![file::load(&run.path.join(only), options, None)],
+        files => {
+            files.par_iter().map(|name| file::load(&run.path.join(name), options, None)).collect()
+        }
+    }
+}
+
+/// Whether some of the run's events come under a file version below 2, or none.
+fn knows_no_starts(files: &[FileLoad<'_>]) -> bool {
+    let first = files.iter().find_map(|file| file.growing.starts_versioned);
+    first == Some(false) || files.iter().any(|file| file.growing.old_version)
+}
+
+fn load_files_in_order<'o>(run: &RunFiles, options: &'o LoadOptions) -> Vec<FileLoad<'o>> {
+    let mut order = Order::new(options.restart);
+    let load = |name| {
+        let file = file::load(&run.path.join(name), options, Some(order));
+        order = file.growing.order.unwrap_or(order);
+        file
+    };
+    run.files.iter().map(load).collect()
+}

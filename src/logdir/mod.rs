@@ -1,0 +1,17 @@
+//! Log folders: finds event files, groups them into runs, loads their series in parallel.
+//!
+//! Rows and columns are made of the runs one layer up, in `table`.
+
+mod discover;
+mod file;
+mod grow;
+mod load;
+mod options;
+mod restart;
+mod series;
+
+pub use discover::{Logdir, RunFiles};
+pub use load::{EventFile, Loaded, Run};
+pub use options::{Checksums, LoadOptions};
+pub use restart::RestartPolicy;
+pub use series::{Scalars, TimeSeries, Values};

@@ -1,0 +1,163 @@
+//! What to load, and how.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::RestartPolicy;
+use crate::summary::Kind;
+
+/// What [`Logdir::load`](super::Logdir::load) reads, and how.
+///
+/// ```
+/// use tbx::{Kind, LoadOptions, RestartPolicy};
+///
+/// let options = LoadOptions::new()
+///     .kinds([Kind::Scalar])
+///     .tags(|tag| tag.starts_with("loss/"))
+///     .restart(RestartPolicy::KeepAll);
+/// ```
+#[derive(Clone)]
+pub struct LoadOptions {
+    pub(super) kinds: Option<Vec<Kind>>,
+    pub(super) tags: Option<Filter>,
+    pub(super) runs: Option<Filter>,
+    pub(super) restart: RestartPolicy,
+    pub(super) checksums: Checksums,
+    pub(super) payloads: bool,
+    pub(super) buffered: bool,
+    pub(super) strict: bool,
+}
+
+type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Which payload checksums are held against their payloads. Those of record lengths always
+/// are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checksums {
+    /// Of every record.
+    All,
+    /// Of every record with a series that was asked for. A record that was not is passed over
+    /// without looking at it.
+    #[default]
+    Wanted,
+    /// Of every record that is decoded: with [`payloads(false)`](LoadOptions::payloads), not
+    /// of big values, whose tag and step are read from their first bytes.
+    Decoded,
+}
+
+impl LoadOptions {
+    /// Everything, by the default restart policy.
+    pub fn new() -> Self {
+        Self {
+            kinds: None,
+            tags: None,
+            runs: None,
+            restart: RestartPolicy::default(),
+            checksums: Checksums::default(),
+            payloads: true,
+            buffered: false,
+            strict: false,
+        }
+    }
+
+    /// Only series of these kinds. Default: all.
+    #[must_use]
+    pub fn kinds(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { kinds: Some(kinds.into_iter().collect()), ..self }
+    }
+
+    /// Only series whose tag `wanted` accepts; asked once a tag and file. Default: all.
+    #[must_use]
+    pub fn tags(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { tags: Some(Arc::new(wanted)), ..self }
+    }
+
+    /// Only runs whose name `wanted` accepts; the files of others are not opened. Default: all.
+    #[must_use]
+    pub fn runs(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { runs: Some(Arc::new(wanted)), ..self }
+    }
+
+    /// What a restarted program's points do to those it wrote before. Default:
+    /// [`RestartPolicy::SessionStart`].
+    #[must_use]
+    pub fn restart(self, policy: RestartPolicy) -> Self {
+        Self { restart: policy, ..self }
+    }
+
+    /// Which checksums are verified. Default: [`Checksums::Wanted`].
+    #[must_use]
+    pub fn checksums(self, checksums: Checksums) -> Self {
+        Self { checksums, ..self }
+    }
+
+    /// Whether values that are not scalars are kept ([`Values::Raw`](super::Values::Raw)), or
+    /// only their steps and wall times ([`Values::Dropped`](super::Values::Dropped)).
+    /// Default: true.
+    #[must_use]
+    pub fn payloads(self, keep: bool) -> Self {
+        Self { payloads: keep, ..self }
+    }
+
+    /// Whether kept payloads are copies, and no file is mapped: a mapped file that another
+    /// program cuts short ends this process. Default: false. Without payloads nothing is mapped
+    /// in any case.
+    #[must_use]
+    pub fn buffered(self, buffered: bool) -> Self {
+        Self { buffered, ..self }
+    }
+
+    /// Whether lost data is an error, the first in order of path and offset, instead of an
+    /// entry in the report. Default: false.
+    #[must_use]
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
+    /// Whether series `tag` of `kind` was asked for.
+    pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)
+    }
+
+    /// Whether a series `tag` of some kind was.
+    pub(super) fn wants_tag(&self, tag: &str) -> bool {
+        self.tags.as_ref().is_none_or(|wanted| wanted(tag))
+    }
+
+    /// Whether there are records that need not be read whole.
+    pub(super) fn may_skip(&self) -> bool {
+        match self.checksums {
+            Checksums::All => false,
+            Checksums::Wanted => self.kinds.is_some() || self.tags.is_some(),
+            Checksums::Decoded => self.kinds.is_some() || self.tags.is_some() || !self.payloads,
+        }
+    }
+
+    /// Whether files are mapped: it pays where payloads are kept, as slices of the map.
+    /// Reading into one small buffer is as fast for everything else, and safe.
+    pub(super) fn maps(&self) -> bool {
+        let only_scalars = self.kinds.as_ref().is_some_and(|kinds| kinds == &[Kind::Scalar]);
+        self.payloads && !self.buffered && !only_scalars
+    }
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("kinds", &self.kinds)
+            .field("tags", &self.tags.as_ref().map(|_| ".."))
+            .field("runs", &self.runs.as_ref().map(|_| ".."))
+            .field("restart", &self.restart)
+            .field("checksums", &self.checksums)
+            .field("payloads", &self.payloads)
+            .field("buffered", &self.buffered)
+            .field("strict", &self.strict)
+            .finish()
+    }
+}

@@ -1,0 +1,203 @@
+//! What the points of a restarted program do to those it wrote before.
+
+use std::cmp::min;
+use std::ops::Range;
+
+/// Which points of an interrupted and resumed run count.
+///
+/// A program that resumes from a checkpoint writes some steps again. No two readers of
+/// TensorBoard treat that alike, so the rules have names. What a rule drops is in the
+/// [report](crate::Report::restarts).
+///
+/// Sources: `tensorboard/backend/event_processing/event_accumulator.py` and
+/// `plugin_event_accumulator.py` (`_MaybePurgeOrphanedData`),
+/// `tensorboard/data/server/run.rs` (`StageTimeSeries`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum RestartPolicy {
+    /// Every point, in the order of the files.
+    KeepAll,
+    /// A `SessionLog` `START` with step s drops every earlier point of the run with a step of s
+    /// or more; in logs without a file version of 2 or more, which know no `START`, a step
+    /// below the highest so far drops that for its own tags. As TensorBoard's
+    /// `EventAccumulator`, but for all kinds.
+    #[default]
+    SessionStart,
+    /// The same, but the first `START` of a run does nothing. As TensorBoard with
+    /// `--load_fast=false`.
+    Tensorboard,
+    /// Each point drops all earlier ones of its series with its step or a higher one. As
+    /// TensorBoard's default data server, RustBoard.
+    Rustboard,
+}
+
+impl RestartPolicy {
+    /// Every policy, the default first.
+    pub const ALL: &[Self] =
+        &[Self::SessionStart, Self::KeepAll, Self::Tensorboard, Self::Rustboard];
+
+    /// The name that the program takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeepAll => "keep-all",
+            Self::SessionStart => "session-start",
+            Self::Tensorboard => "tensorboard",
+            Self::Rustboard => "rustboard",
+        }
+    }
+
+    /// The policy of this [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|policy| policy.name() == name)
+    }
+
+    /// Whether steps in logs without a file version need watching.
+    pub(super) fn watches_order(self) -> bool {
+        matches!(self, Self::SessionStart | Self::Tensorboard)
+    }
+}
+
+/// Watches the order of steps in files without a file version of 2 or more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    policy: RestartPolicy,
+    /// What the last `file_version` event said; none yet, or not readable: below 2.
+    version: f64,
+    most_recent: i64,
+}
+
+impl Order {
+    pub(super) fn new(policy: RestartPolicy) -> Self {
+        Self { policy, version: 0.0, most_recent: -1 }
+    }
+
+    pub(super) fn file_version(&mut self, text: &str) {
+        self.version = version(text);
+    }
+
+    /// Whether a `START` counts here.
+    pub(super) fn knows_starts(&self) -> bool {
+        self.version >= 2.0
+    }
+
+    /// Takes note of an event; whether it drops earlier points of its tags.
+    pub(super) fn observe(&mut self, step: i64, is_summary: bool) -> bool {
+        if self.knows_starts() {
+            return false;
+        }
+        let goes_back = is_summary && step < self.most_recent;
+        if !goes_back || self.policy == RestartPolicy::Tensorboard {
+            self.most_recent = step;
+        }
+        goes_back
+    }
+}
+
+/// The number in a `file_version`, -1 if there is none (`_ParseFileVersion`).
+pub(super) fn version(text: &str) -> f64 {
+    let number = text.rsplit("brain.Event:").next().unwrap_or(text);
+    number.trim().parse().unwrap_or(-1.0)
+}
+
+/// What a series remembers of the events between its points.
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    /// Points from this index on came after so many `START`s of the run.
+    pub(super) epochs: Vec<(usize, usize)>,
+    /// Points that drop earlier ones of their own series, see [`Order`]; ascending.
+    pub(super) resets: Vec<usize>,
+}
+
+/// The ranges of points that `policy` keeps, and how many it drops; `None` if it keeps all.
+///
+/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
+/// the lowest step that is dropped so far, decides about all.
+pub(super) fn kept(
+    policy: RestartPolicy,
+    steps: &[i64],
+    restarts: &Restarts,
+    starts: &[i64],
+) -> Option<Vec<Range<usize>>> {
+    let starts = match policy {
+        RestartPolicy::KeepAll => return None,
+        RestartPolicy::SessionStart => starts,
+        // The first one of a run does nothing.
+        RestartPolicy::Tensorboard => starts,
+        RestartPolicy::Rustboard if steps.is_sorted_by(|a, b| a < b) => return None,
+        RestartPolicy::Rustboard => &[],
+    };
+    if policy != RestartPolicy::Rustboard && starts.is_empty() && restarts.resets.is_empty() {
+        return None;
+    }
+    let ignored = usize::from(policy == RestartPolicy::Tensorboard);
+    let mut lowest = None; // the lowest step that a later event drops
+    let mut resets = restarts.resets.iter().rev().copied().peekable();
+    let mut epochs = restarts.epochs.iter().rev().copied().peekable();
+    let mut seen = starts.len(); // `START`s before the point in hand, from the end
+    let mut kept: Vec<Range<usize>> = Vec::new();
+    let mut dropped = 0usize;
+    for (i, &step) in steps.iter().enumerate().rev() {
+        while epochs.peek().is_some_and(|(first, _)| *first > i) {
+            epochs.next();
+        }
+        let before = epochs.peek().map_or(0, |(_, before)| *before);
+        for start in starts.get(before.max(ignored)..seen).unwrap_or(&[]) {
+            lowest = Some(lowest.map_or(*start, |lowest| min(lowest, *start)));
+        }
+        seen = seen.min(before);
+        if lowest.is_none_or(|lowest| step < lowest) {
+            match kept.last_mut() {
+                Some(range) if range.start == i + 1 => range.start = i,
+                _ => kept.push(i..i + 1),
+            }
+        } else {
+            dropped += 1;
+        }
+        let resets_here = resets.next_if_eq(&i).is_some();
+        if resets_here || policy == RestartPolicy::Rustboard {
+            lowest = Some(lowest.map_or(step, |lowest| min(lowest, step)));
+        }
+    }
+    kept.reverse();
+    (dropped > 0).then_some(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps_kept(policy: RestartPolicy, steps: &[i64], restarts: &Restarts, starts: &[i64]) -> Vec<i64> {
+        match kept(policy, steps, restarts, starts) {
+            None => steps.to_vec(),
+            Some(ranges) => ranges.into_iter().flat_map(|range| steps[range].to_vec()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_start_drops_earlier_points_from_its_step_on() {
+        let restarts = Restarts { epochs: vec![(3, 1)], resets: vec![] };
+        let steps = [1, 2, 3, 2, 3];
+        let kept = |policy| steps_kept(policy, &steps, &restarts, &[2]);
+        assert_eq!(kept(RestartPolicy::KeepAll), [1, 2, 3, 2, 3]);
+        assert_eq!(kept(RestartPolicy::SessionStart), [1, 2, 3]);
+        assert_eq!(kept(RestartPolicy::Tensorboard), [1, 2, 3, 2, 3]);
+        assert_eq!(kept(RestartPolicy::Rustboard), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_start_after_the_last_point_of_a_series_counts() {
+        let none = Restarts::default();
+        assert_eq!(steps_kept(RestartPolicy::SessionStart, &[1, 2, 3], &none, &[3]), [1, 2]);
+        assert_eq!(steps_kept(RestartPolicy::Tensorboard, &[1, 2, 3], &none, &[3]), [1, 2, 3]);
+        assert_eq!(steps_kept(RestartPolicy::Tensorboard, &[1, 2, 3], &none, &[9, 3]), [1, 2]);
+    }
+
+    #[test]
+    fn file_versions_are_read_as_tensorboard_reads_them() {
+        for (text, number) in
+            [("brain.Event:2", 2.0), ("2", 2.0), ("brain.Event:1", 1.0), ("brain.Event:x", -1.0), ("", -1.0)]
+        {
+            assert_eq!(version(text), number, "{text:?}");
+        }
+    }
+}

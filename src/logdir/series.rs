@@ -1,0 +1,221 @@
+//! Time series: columns of steps, wall times and values.
+
+use std::ops::Range;
+
+use super::restart::Restarts;
+use crate::event::Number;
+use crate::event::pb::DataType;
+use crate::summary::{Kind, Metadata, RawValue};
+
+/// The points of one tag in one run, in the order of the log.
+///
+/// A tag under which a program logged values of several kinds gives one series for each.
+#[derive(Debug)]
+pub struct TimeSeries {
+    pub(super) tag: String,
+    pub(super) metadata: Metadata,
+    pub(super) steps: Vec<i64>,
+    pub(super) wall_times: Vec<f64>,
+    pub(super) values: Values,
+    pub(super) restarts: Restarts,
+}
+
+impl TimeSeries {
+    /// The tag.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// What the values are.
+    pub fn kind(&self) -> Kind {
+        self.metadata.kind
+    }
+
+    /// What the log says about the series.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// How many points there are.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The step of each point; may repeat, decrease and be negative.
+    pub fn steps(&self) -> &[i64] {
+        &self.steps
+    }
+
+    /// The wall time of each point, in seconds since the Unix epoch; may be 0, NaN and infinite.
+    pub fn wall_times(&self) -> &[f64] {
+        &self.wall_times
+    }
+
+    /// The value of each point.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// The numbers of a scalar series.
+    pub fn scalars(&self) -> Option<&Scalars> {
+        match &self.values {
+            Values::Scalars(scalars) => Some(scalars),
+            _ => None,
+        }
+    }
+
+    /// The values of any other series, if they were kept.
+    pub fn raw(&self) -> Option<&[RawValue]> {
+        match &self.values {
+            Values::Raw(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Keeps only the points in `ranges`, which are sorted and apart.
+    pub(super) fn keep(&mut self, ranges: &[Range<usize>]) {
+        keep(&mut self.steps, ranges);
+        keep(&mut self.wall_times, ranges);
+        match &mut self.values {
+            Values::Scalars(scalars) => match &mut scalars.column {
+                Column::F32(values) => keep(values, ranges),
+                Column::F64(values) => keep(values, ranges),
+            },
+            Values::Raw(values) => keep(values, ranges),
+            Values::Dropped => {}
+        }
+    }
+}
+
+fn keep<T>(column: &mut Vec<T>, ranges: &[Range<usize>]) {
+    let mut index = 0..;
+    let mut ranges = ranges.iter().peekable();
+    column.retain(|_| {
+        let i = index.next().unwrap_or(usize::MAX);
+        while ranges.next_if(|range| range.end <= i).is_some() {}
+        ranges.peek().is_some_and(|range| range.contains(&i))
+    });
+}
+
+/// The values of a series.
+#[derive(Debug)]
+pub enum Values {
+    /// Numbers.
+    Scalars(Scalars),
+    /// Undecoded values.
+    Raw(Vec<RawValue>),
+    /// Undecoded values that were not kept, see
+    /// [`LoadOptions::payloads`](super::LoadOptions::payloads).
+    Dropped,
+}
+
+/// The numbers of a scalar series: float32 as nearly all logs have them, or widened to float64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scalars {
+    column: Column,
+    dtype: DataType,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Column {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Scalars {
+    /// The type of the first number in the log; `DtFloat` also for v1 values.
+    pub fn dtype(&self) -> DataType {
+        self.dtype
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.column {
+            Column::F32(values) => values.len(),
+            Column::F64(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number `i`.
+    pub fn get(&self, i: usize) -> Option<f64> {
+        match &self.column {
+            Column::F32(values) => values.get(i).copied().map(f64::from),
+            Column::F64(values) => values.get(i).copied(),
+        }
+    }
+
+    /// All numbers. Integers beyond 2^53 are rounded to float64, everything else is exact.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
+        (0..self.len()).map(|i| self.get(i).unwrap_or(f64::NAN))
+    }
+
+    /// The numbers as a slice, if all were float32.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.column {
+            Column::F32(values) => Some(values),
+            Column::F64(_) => None,
+        }
+    }
+
+    /// The numbers as a slice, if any was not float32.
+    pub fn as_f64(&self) -> Option<&[f64]> {
+        match &self.column {
+            Column::F32(_) => None,
+            Column::F64(values) => Some(values),
+        }
+    }
+
+    pub(super) fn new() -> Self {
+        Self { column: Column::F32(Vec::new()), dtype: DataType::DtFloat }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, number: Number) {
+        match (&mut self.column, number) {
+            (Column::F32(values), Number::F32(value)) => values.push(value),
+            (Column::F64(values), Number::F32(value)) => values.push(f64::from(value)),
+            (_, Number::F64(value, dtype)) => self.push_wide(value, dtype),
+        }
+    }
+
+    fn push_wide(&mut self, value: f64, dtype: DataType) {
+        if self.is_empty() {
+            self.dtype = dtype;
+        }
+        self.widen().push(value);
+    }
+
+    fn widen(&mut self) -> &mut Vec<f64> {
+        if let Column::F32(values) = &self.column {
+            self.column = Column::F64(values.iter().copied().map(f64::from).collect());
+        }
+        match &mut self.column {
+            Column::F64(values) => values,
+            Column::F32(_) => unreachable!("it was widened above"),
+        }
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        match (&mut self.column, other.column) {
+            (Column::F32(values), Column::F32(more)) => values.extend_from_slice(&more),
+            (_, Column::F64(more)) => self.widen().extend_from_slice(&more),
+            (Column::F64(values), Column::F32(more)) => {
+                values.extend(more.into_iter().map(f64::from));
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! TFRecord framing: a length, its checksum, a payload, its checksum; nothing else.
+//!
+//! ```text
+//! offset  size  content
+//! 0       8     payload length n, u64 LE
+//! 8       4     masked CRC-32C of those 8 bytes, u32 LE
+//! 12      n     payload
+//! 12 + n  4     masked CRC-32C of the payload, u32 LE
+//! ```
+//!
+//! Source: `tensorflow/core/lib/io/record_writer.h` ("Format of a single record").
+//! This layer knows no events: payloads are bytes.
+
+pub mod crc;
+mod frame;
+mod map;
+mod reader;
+mod scan;
+mod search;
+mod source;
+mod split;
+mod writer;
+
+pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
+pub use map::map;
+pub use reader::RecordReader;
+pub use scan::{Damage, MAX_TORN, Scanner, Step};
+pub use source::Source;
+pub use split::split;
+pub use writer::{RecordWriter, append};

@@ -1,0 +1,219 @@
+//! Walks over the records of a [`Source`], past what is not wanted and past damage.
+
+use std::io;
+
+use super::frame::{frame, payload_len};
+use super::{FOOTER_LEN, HEADER_LEN, Source, search};
+use crate::error::{Effect, ErrorKind};
+
+/// So many records of a file may turn out to be torn. Each costs a look at all the bytes it
+/// claims, and moves on by a few: without a limit a hostile file would cost their product.
+pub const MAX_TORN: u32 = 64;
+
+/// Walks over records.
+///
+/// After [`advance`](Self::advance) said that there is a record, its first bytes can be
+/// looked at ([`prefix`](Self::prefix)) and it is either taken ([`payload`](Self::payload))
+/// or passed over by the next `advance`, at no cost but its header.
+#[derive(Debug)]
+pub struct Scanner {
+    source: Source,
+    /// Where the current record starts, or the next one if there is none.
+    offset: u64,
+    /// Length in bytes of the current record's payload.
+    current: Option<usize>,
+    torn: u32,
+}
+
+/// What stands at a place in the file.
+#[derive(Debug)]
+pub enum Step {
+    /// A record whose length checksum is right and that fits into the file.
+    Record {
+        /// Where it starts.
+        offset: u64,
+        /// Bytes of its payload.
+        len: usize,
+    },
+    /// Damage; the walk goes on behind it.
+    Damage(Damage),
+    /// The end. `pending` bytes before it are an unfinished record.
+    End {
+        /// Bytes of the unfinished record, 0 if the file ends with a whole one.
+        pending: u64,
+    },
+}
+
+/// Something unreadable in a file.
+#[derive(Debug)]
+pub struct Damage {
+    /// Where it starts.
+    pub offset: u64,
+    /// What is wrong.
+    pub kind: ErrorKind,
+    /// What was done about it.
+    pub effect: Effect,
+}
+
+impl Scanner {
+    /// Walks from `start`, which must be the start of a record.
+    pub fn new(source: Source, start: u64) -> Self {
+        Self { source, offset: start, current: None, torn: 0 }
+    }
+
+    /// Where the next record starts.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        match self.current {
+            None => self.offset,
+            Some(len) => self.offset.saturating_add(encoded_len(len)),
+        }
+    }
+
+    /// How many records turned out to be torn; see [`MAX_TORN`].
+    pub fn torn(&self) -> u32 {
+        self.torn
+    }
+
+    /// The bytes walked over.
+    pub fn into_source(self) -> Source {
+        self.source
+    }
+
+    /// Moves to the next record.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    #[inline]
+    pub fn advance(&mut self) -> io::Result<Step> {
+        let offset = self.position();
+        self.offset = offset;
+        self.current = None;
+        let len = self.source.at(offset, HEADER_LEN)?.first_chunk().map(payload_len);
+        let room = self.source_room(offset);
+        match len {
+            Some(Ok(len)) if encoded_len(len) <= room => {
+                self.current = Some(len);
+                Ok(Step::Record { offset, len })
+            }
+            Some(Err(kind)) => self.bad_length(kind),
+            _ => self.unfinished(room),
+        }
+    }
+
+    /// The first bytes of the current record's payload: `min` or more, or all of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    #[inline]
+    pub fn prefix(&mut self, min: usize) -> io::Result<&[u8]> {
+        let len = self.current.unwrap_or(0);
+        let bytes = self.source.at(self.offset, HEADER_LEN + min.min(len))?;
+        let payload = bytes.get(HEADER_LEN..).unwrap_or(&[]);
+        Ok(payload.get(..len).unwrap_or(payload))
+    }
+
+    /// The current record's payload from byte `from` on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn tail(&mut self, from: usize) -> io::Result<&[u8]> {
+        let len = self.current.unwrap_or(0).saturating_sub(from);
+        let start = self.offset.saturating_add(encoded_len(from)).saturating_sub(FOOTER);
+        let bytes = if len == 0 { &[] } else { self.source.at(start, len)? };
+        Ok(bytes.get(..len).unwrap_or(bytes))
+    }
+
+    /// The current record's payload, held against its checksum.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; inside, the damage if the checksum is wrong.
+    #[inline]
+    pub fn payload(&mut self) -> io::Result<Result<&[u8], Damage>> {
+        let total = HEADER_LEN + self.current.unwrap_or(0) + FOOTER_LEN;
+        let bytes = self.source.at(self.offset, total)?;
+        let error = match frame(bytes) {
+            Ok(Some(record)) => record.verify().err(),
+            // The file was cut short since its header was read.
+            Ok(None) => Some(ErrorKind::Proto("the file ends inside the record")),
+            Err(kind) => Some(kind),
+        };
+        if let Some(kind) = error {
+            return Ok(Err(self.bad_payload(kind)?));
+        }
+        let payload = self.source.view(self.offset).get(HEADER_LEN..total - FOOTER_LEN);
+        Ok(Ok(payload.unwrap_or(&[])))
+    }
+
+    /// Bytes of the file from `offset` on.
+    fn source_room(&self, offset: u64) -> u64 {
+        self.source.len().saturating_sub(offset)
+    }
+
+    /// Nothing says where this record ends: goes on where the next header checks out.
+    #[cold]
+    fn bad_length(&mut self, kind: ErrorKind) -> io::Result<Step> {
+        let offset = self.offset;
+        let next = search::header(&mut self.source, offset.saturating_add(1), u64::MAX)?;
+        Ok(Step::Damage(self.go_on_at(next, offset, kind)))
+    }
+
+    /// The file ends inside this record: a writer is at work or died. Unless whole records
+    /// stand inside it: then another writer appended to the file.
+    #[cold]
+    fn unfinished(&mut self, room: u64) -> io::Result<Step> {
+        let offset = self.offset;
+        if room > encoded_len(HEADER_LEN) && self.torn < MAX_TORN {
+            self.torn += 1;
+            if let Some(next) = search::whole(&mut self.source, behind_header(offset))? {
+                return Ok(Step::Damage(self.go_on_at(Some(next), offset, ErrorKind::Torn)));
+            }
+        }
+        let pending = self.source_room(offset);
+        self.offset = self.source.len();
+        Ok(Step::End { pending })
+    }
+
+    /// The payload is damaged, or the record was torn and its length reaches into others.
+    #[cold]
+    fn bad_payload(&mut self, kind: ErrorKind) -> io::Result<Damage> {
+        let offset = self.offset;
+        let end = self.position();
+        self.current = None;
+        let header = self.source.at(end, HEADER_LEN)?.first_chunk();
+        let ends_well = header.is_none_or(|header| payload_len(header).is_ok());
+        if ends_well || self.torn >= MAX_TORN {
+            self.offset = end.min(self.source.len());
+            return Ok(Damage { offset, kind, effect: Effect::SkippedRecord });
+        }
+        self.torn += 1;
+        let next = search::whole(&mut self.source, behind_header(offset))?;
+        Ok(self.go_on_at(next, offset, ErrorKind::Torn))
+    }
+
+    fn go_on_at(&mut self, next: Option<u64>, offset: u64, kind: ErrorKind) -> Damage {
+        let len = self.source.len();
+        self.offset = next.unwrap_or(len);
+        let effect = match next {
+            Some(next) => Effect::SkippedBytes(next.saturating_sub(offset)),
+            None => Effect::LostRest(len.saturating_sub(offset)),
+        };
+        Damage { offset, kind, effect }
+    }
+}
+
+/// Bytes that a record with a payload of `len` bytes takes.
+fn encoded_len(len: usize) -> u64 {
+    u64::try_from(HEADER_LEN + len + FOOTER_LEN).unwrap_or(u64::MAX)
+}
+
+fn behind_header(offset: u64) -> u64 {
+    offset.saturating_add(encoded_len(0)).saturating_sub(FOOTER)
+}
+
+/// [`FOOTER_LEN`] in a file offset.
+const FOOTER: u64 = 4;

@@ -1,0 +1,194 @@
+//! The bytes of one file from any offset: read through a window, or mapped.
+
+use std::fs::File;
+use std::io;
+
+use bytes::Bytes;
+
+/// The first read at a new place. Headers of records that are jumped over cost no more.
+const FIRST_READ: usize = 4 << 10;
+/// Reads grow to this size while they follow one another.
+const LARGEST_READ: usize = 256 << 10;
+
+/// The bytes of one file. Its length is fixed when the source is made: what is appended
+/// later is not seen.
+#[derive(Debug)]
+pub struct Source {
+    len: u64,
+    bytes: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Mapped(Bytes),
+    Window(Window),
+}
+
+impl Source {
+    /// All of `bytes`.
+    pub fn mapped(bytes: Bytes) -> Self {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self { len, bytes: Inner::Mapped(bytes) }
+    }
+
+    /// The first `len` bytes of `file`, read where they are asked for into `buffer`, which
+    /// may come from an earlier source.
+    pub fn file(file: File, len: u64, buffer: Vec<u8>) -> Self {
+        let window = Window { file, buffer, start: 0, filled: 0, read_size: FIRST_READ };
+        Self { len, bytes: Inner::Window(window) }
+    }
+
+    /// Length of the file in bytes. Gets smaller if the file turns out to end earlier.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The buffer, for the next source.
+    pub fn into_buffer(self) -> Vec<u8> {
+        match self.bytes {
+            Inner::Mapped(_) => Vec::new(),
+            Inner::Window(window) => window.buffer,
+        }
+    }
+
+    /// The bytes from `offset` on: `min` of them or more, fewer only where the file ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    #[inline]
+    pub fn at(&mut self, offset: u64, min: usize) -> io::Result<&[u8]> {
+        if let Inner::Window(window) = &mut self.bytes {
+            if window.view(offset).len() < min {
+                window.fill(offset, min, &mut self.len)?;
+            }
+        }
+        Ok(self.view(offset))
+    }
+
+    /// The bytes from `offset` on that are at hand: those that [`at`](Self::at) gave.
+    #[inline]
+    pub fn view(&self, offset: u64) -> &[u8] {
+        match &self.bytes {
+            Inner::Mapped(bytes) => {
+                usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or(&[])
+            }
+            Inner::Window(window) => window.view(offset),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Window {
+    file: File,
+    buffer: Vec<u8>,
+    /// Offset in the file of the buffer's first byte.
+    start: u64,
+    /// So many bytes of the buffer hold the file's.
+    filled: usize,
+    read_size: usize,
+}
+
+impl Window {
+    #[inline]
+    fn view(&self, offset: u64) -> &[u8] {
+        offset
+            .checked_sub(self.start)
+            .and_then(|skip| usize::try_from(skip).ok())
+            .and_then(|skip| self.buffer.get(skip..self.filled))
+            .unwrap_or(&[])
+    }
+
+    /// Moves the window to `offset` and reads on until it holds `min` bytes or more.
+    #[cold]
+    fn fill(&mut self, offset: u64, min: usize, len: &mut u64) -> io::Result<()> {
+        let kept = self.view(offset).len();
+        if kept > 0 || self.end() == offset {
+            self.buffer.copy_within(self.filled.saturating_sub(kept)..self.filled, 0);
+            self.read_size = (self.read_size * 4).min(LARGEST_READ);
+        } else {
+            self.read_size = FIRST_READ;
+        }
+        self.start = offset;
+        self.filled = kept;
+        let left = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = min.max(self.read_size).min(left);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        while self.filled < wanted {
+            let Some(gap) = self.buffer.get_mut(self.filled..wanted) else { break };
+            match read_at(&self.file, gap, self.start.saturating_add(as_u64(self.filled))) {
+                Ok(0) => {
+                    *len = self.end(); // the file was cut short
+                    break;
+                }
+                Ok(n) => self.filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> u64 {
+        self.start.saturating_add(as_u64(self.filled))
+    }
+}
+
+fn as_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn numbered(len: usize) -> (File, Vec<u8>) {
+        let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        (file, bytes)
+    }
+
+    #[test]
+    fn a_window_gives_the_same_bytes_as_a_map_wherever_it_moves() {
+        let (file, bytes) = numbered(1 << 20);
+        let len = bytes.len() as u64;
+        let mut window = Source::file(file, len, Vec::new());
+        let mut map = Source::mapped(Bytes::from(bytes));
+        let jumps = [0, 10, 5000, 4096, 700_000, 12, len - 3, len, 300_000, 300_001];
+        for (offset, min) in jumps.into_iter().flat_map(|o| [(o, 1), (o, 12), (o, 300_000)]) {
+            let expected = map.at(offset, min).unwrap();
+            let found = window.at(offset, min).unwrap();
+            assert!(found.len() >= min.min(expected.len()), "{offset} {min}");
+            assert_eq!(found, &expected[..found.len()], "{offset} {min}");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_ends_where_it_ends_now() {
+        let (file, _) = numbered(1 << 20);
+        let mut source = Source::file(file.try_clone().unwrap(), 1 << 20, Vec::new());
+        assert!(source.at(0, 12).unwrap().len() >= 12);
+        file.set_len(500_000).unwrap();
+        assert_eq!(source.at(499_990, 1000).unwrap().len(), 10);
+        assert_eq!(source.len(), 500_000);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a log says about a series.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{DataClass, Form, Kind};
+use crate::event::pb;
+
+/// What the first value of a series says about all of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// What the values are.
+    pub kind: Kind,
+    /// How they are stored.
+    pub data_class: DataClass,
+    /// The plugin that claims the series; empty if none does.
+    pub plugin: String,
+    /// What the plugin wants to know, in a message of its own.
+    pub content: Bytes,
+    /// A name to show instead of the tag; empty for none.
+    pub display_name: String,
+    /// A description in Markdown; empty for none.
+    pub description: String,
+}
+
+impl Metadata {
+    /// Of a series of `kind`, with the content that TensorBoard's own writer gives it.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            data_class: kind.data_class(),
+            plugin: kind.plugin().into(),
+            content: Bytes::new(),
+            display_name: String::new(),
+            description: String::new(),
+        }
+    }
+
+    /// What the metadata on the wire means for a value of `form`.
+    ///
+    /// A v1 form decides the kind whatever the metadata says: its writers give none, or one
+    /// without a plugin (`tensorboard/data_compat.py`, `migrate_value`). A v2 value without
+    /// metadata is of no known kind.
+    pub fn of(form: Form, wire: Option<&pb::SummaryMetadata>) -> Self {
+        let wire = wire.cloned().unwrap_or_default();
+        let plugin = wire.plugin_data.unwrap_or_default();
+        let fixed = match form {
+            Form::Histo => Some(Kind::Histogram),
+            Form::Image => Some(Kind::Image),
+            Form::Audio => Some(Kind::Audio),
+            Form::GraphDef => Some(Kind::Graph),
+            Form::RunMetadata => Some(Kind::RunMetadata),
+            Form::Simple => Some(Kind::Scalar),
+            Form::Tensor | Form::None => None,
+        };
+        let base = match fixed {
+            Some(kind) => Self::new(kind),
+            None => {
+                let kind = Kind::of_plugin(&plugin.plugin_name);
+                let class = match (kind, pb::DataClass::try_from(wire.data_class)) {
+                    (Kind::Tensor, Ok(pb::DataClass::Scalar)) => DataClass::Scalar,
+                    (Kind::Tensor, Ok(pb::DataClass::BlobSequence)) => DataClass::BlobSequence,
+                    _ => kind.data_class(),
+                };
+                Self { data_class: class, plugin: plugin.plugin_name, ..Self::new(kind) }
+            }
+        };
+        Self {
+            content: plugin.content,
+            display_name: wire.display_name,
+            description: wire.summary_description,
+            ..base
+        }
+    }
+
+    /// The message on the wire. The data class is left out, as TensorBoard's plugins leave it
+    /// out; readers know that of every plugin in the table of kinds.
+    pub fn to_message(&self) -> pb::SummaryMetadata {
+        pb::SummaryMetadata {
+            plugin_data: Some(pb::summary_metadata::PluginData {
+                plugin_name: self.plugin.clone(),
+                content: self.content.clone(),
+            }),
+            display_name: self.display_name.clone(),
+            summary_description: self.description.clone(),
+            ..Default::default()
+        }
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata")
+            .field("kind", &self.kind)
+            .field("data_class", &self.data_class)
+            .field("plugin", &self.plugin)
+            .field("content", &format_args!("<{} bytes>", self.content.len()))
+            .field("display_name", &self.display_name)
+            .field("description", &self.description)
+            .finish()
+    }
+}

@@ -1,0 +1,15 @@
+//! What a value means: one file per data kind, and the table of kinds.
+//!
+//! A series' kind follows from the *plugin* that its metadata names: each dashboard of
+//! TensorBoard is one. v1 values (`simple_value`, `histo`, `image`, `audio`) need no metadata;
+//! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
+//! `tensorboard/dataclass_compat.py`.
+
+mod kind;
+mod metadata;
+mod raw;
+pub mod scalar;
+
+pub use kind::{DataClass, Kind};
+pub use metadata::Metadata;
+pub use raw::{Form, RawValue};

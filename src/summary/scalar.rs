@@ -1,0 +1,62 @@
+//! Scalars: one number a step.
+//!
+//! v1 is `simple_value`, a float32 without metadata; v2 is a tensor under the plugin
+//! `scalars`. The contract of v2 is rank 0 and `DT_FLOAT`
+//! (`tensorboard/plugins/scalar/summary_v2.py`), but logs hold every type: PyTorch's
+//! `double_precision`, JAX's bfloat16, counters as integers. All of them are read, as long as
+//! there is one number.
+
+use prost::Message;
+
+use super::{Kind, Metadata};
+use crate::error::ErrorKind;
+use crate::event::{Number, Payload, number, pb};
+
+/// The number of a v1 or v2 value.
+///
+/// # Errors
+///
+/// [`ErrorKind::Value`]: there is none, or more than one; [`ErrorKind::Proto`]: the tensor is
+/// not one.
+#[inline]
+pub fn read(payload: &Payload<'_>) -> Result<Number, ErrorKind> {
+    match payload {
+        Payload::SimpleValue(value) => Ok(Number::F32(*value)),
+        Payload::Tensor(body) => match number(body) {
+            Ok(Some(number)) => Ok(number),
+            Ok(None) => Err(not_a_number(body)),
+            Err(malformed) => Err(ErrorKind::Proto(malformed.0)),
+        },
+        _ => Err(ErrorKind::Value("a scalar without a number".into())),
+    }
+}
+
+#[cold]
+fn not_a_number(body: &[u8]) -> ErrorKind {
+    let Ok(tensor) = pb::TensorProto::decode(body) else {
+        return ErrorKind::Value("a scalar that is not a tensor".into());
+    };
+    let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let shape: Vec<_> = dims.iter().map(|dim| dim.size).collect();
+    let dtype = tensor.dtype().as_str_name();
+    ErrorKind::Value(format!("a scalar should be one number, this is {dtype} of shape {shape:?}"))
+}
+
+/// A v2 value: a tensor of rank 0, float32.
+///
+/// Both of TensorBoard's loaders show exactly this form; a float64 is dropped by the default
+/// one.
+pub fn v2(tag: &str, value: f32) -> pb::summary::Value {
+    let tensor = pb::TensorProto {
+        dtype: pb::DataType::DtFloat.into(),
+        tensor_shape: Some(pb::TensorShapeProto::default()),
+        float_val: vec![value],
+        ..Default::default()
+    };
+    pb::summary::Value {
+        tag: tag.into(),
+        metadata: Some(Metadata::new(Kind::Scalar).to_message()),
+        value: Some(pb::summary::value::Value::Tensor(tensor)),
+        ..Default::default()
+    }
+}
