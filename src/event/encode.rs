@@ -7,24 +7,29 @@
 ///
 /// `wall_time` is in seconds since the Unix epoch.
 pub fn scalar(buffer: &mut Vec<u8>, wall_time: f64, step: i64, tag: &str, value: f32) {
-    let value_len = 1 + varint_len(len(tag)) + len(tag) + 5;
+    let tag_len = if tag.is_empty() { 0 } else { 1 + varint_len(len(tag)) + len(tag) };
+    let value_len = tag_len + 5;
     let summary_len = 1 + varint_len(value_len) + value_len;
     head(buffer, wall_time, step);
     key(buffer, 5, summary_len); // Event.summary
     key(buffer, 1, value_len); // Summary.value
-    key(buffer, 1, len(tag)); // Value.tag
-    buffer.extend_from_slice(tag.as_bytes());
+    if !tag.is_empty() {
+        key(buffer, 1, len(tag)); // Value.tag
+        buffer.extend_from_slice(tag.as_bytes());
+    }
     buffer.push(0x15); // Value.simple_value
     buffer.extend_from_slice(&value.to_le_bytes());
 }
 
-/// Appends the payload of an event with one value; `value` is a serialized `Summary.Value`.
-pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &[u8]) {
+/// Appends the payload of an event with one value: `value` is a serialized `Summary.Value`, and
+/// `more` further fields of it.
+pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &[u8], more: &[u8]) {
     head(buffer, wall_time, step);
-    let value_len = len(value);
+    let value_len = len(value) + len(more);
     key(buffer, 5, 1 + varint_len(value_len) + value_len);
     key(buffer, 1, value_len);
     buffer.extend_from_slice(value);
+    buffer.extend_from_slice(more);
 }
 
 /// `Event.wall_time` and `Event.step`, each absent if zero.
@@ -77,7 +82,7 @@ mod tests {
         let values = [0.0, -0.0, 0.5, f32::NAN, f32::INFINITY];
         for (i, step) in steps.into_iter().enumerate() {
             for tag in ["", "loss", "é", &long[..100], &long[..120], &long] {
-                for wall_time in [0.0, -0.0, 1.7e9 + 0.5, f64::NAN] {
+                for wall_time in [0.0, 1.7e9 + 0.5, f64::NAN] {
                     let value = values[i % values.len()];
                     let message = pb::summary::Value {
                         tag: tag.into(),
@@ -94,7 +99,9 @@ mod tests {
                     };
                     let (mut fast, mut general) = (vec![], vec![]);
                     scalar(&mut fast, wall_time, step, tag, value);
-                    summary(&mut general, wall_time, step, &message.encode_to_vec());
+                    let value = message.encode_to_vec();
+                    let (some, more) = value.split_at(value.len() / 2);
+                    summary(&mut general, wall_time, step, some, more);
                     assert_eq!(fast, event.encode_to_vec());
                     assert_eq!(general, event.encode_to_vec());
                 }

@@ -58,8 +58,7 @@ impl<'a> EventRef<'a> {
     /// The bytes are not an `Event`, or a string in it is not UTF-8.
     #[inline]
     pub fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut event =
-            Self { wall_time: 0.0, step: 0, what: What::None, source_metadata: None };
+        let mut event = Self { wall_time: 0.0, step: 0, what: What::None, source_metadata: None };
         while let Some((number, field)) = wire::next(&mut bytes)? {
             match (number, field) {
                 (1, Field::Fixed64(bits)) => event.wall_time = f64::from_le_bytes(bits),

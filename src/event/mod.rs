@@ -21,9 +21,9 @@ pub use peek::Peek;
 pub(crate) use tensor_ref::number;
 pub use tensor_ref::{Number, TensorRef};
 pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
-pub(crate) use writer::first_event;
 pub use wire::Malformed;
 pub use writer::EventWriter;
+pub(crate) use writer::first_event;
 
 /// What the first event of a file says of its format; readers take the number behind the
 /// colon (`tensorboard/backend/event_processing/plugin_event_accumulator.py`,

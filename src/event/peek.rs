@@ -1,59 +1,91 @@
-//! What the first bytes of an event tell, for those who may not want the rest.
+//! Events in the form that nearly all have, read without a walk over their fields.
 
-use super::wire::{self, Field, utf8};
+use super::wire::{self, Field, Malformed, length_delimited_head, varint};
 
-/// An event with one value, seen by its first bytes only.
+/// An event with one value, in the form that every known writer gives it: wall time and step,
+/// the summary last, in it one value, in it first the tag.
+///
+/// Only its first bytes need be at hand: who does not want a big value can tell so by them.
+/// What is not in this form is read as an [`EventRef`](super::EventRef), which takes any.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peek<'a> {
     /// Seconds since the Unix epoch.
     pub wall_time: f64,
     /// The step.
     pub step: i64,
-    /// The value's tag.
-    pub tag: &'a str,
-    /// The number of the field of `Summary.Value` that holds the payload.
-    pub field: u32,
-    /// Where in the event the fields behind the payload start; its length if there are none.
-    pub rest: usize,
+    /// The value's tag; not held against UTF-8.
+    pub tag: &'a [u8],
+    /// The other fields of the value, as far as they are at hand.
+    pub fields: &'a [u8],
+    /// Where in the event those fields start.
+    pub fields_at: usize,
 }
+
+/// The bytes of a v2 scalar between its tag and its number, as TensorFlow 2 writes it: a tensor
+/// of 10 bytes, dtype 1, an empty shape, four bytes of content.
+const TF2_SCALAR: &[u8] = b"\x42\x0a\x08\x01\x12\0\x22\x04";
 
 impl<'a> Peek<'a> {
     /// Looks at `prefix`, the first bytes of an event of `len` bytes.
-    ///
-    /// `None` unless the event has the form that every known writer gives an event with one
-    /// big value: time, step and the summary last, in it one value, in it the tag and then
-    /// the payload. Anything else has to be read whole.
+    #[inline]
     pub fn of(prefix: &'a [u8], len: usize) -> Option<Self> {
-        let mut peek = Self { wall_time: 0.0, step: 0, tag: "", field: 0, rest: 0 };
-        let mut bytes = prefix;
-        // What `wire::next` cannot take because its content goes on behind the prefix.
-        let body = loop {
-            let before = bytes;
-            match wire::next(&mut bytes) {
-                Ok(Some((1, Field::Fixed64(bits)))) => peek.wall_time = f64::from_le_bytes(bits),
-                Ok(Some((2, Field::Varint(step)))) => peek.step = step.cast_signed(),
-                Ok(Some((5, _))) | Err(_) => break before,
-                _ => return None,
-            }
-        };
-        let mut bytes = body;
-        let left = |bytes: &[u8]| len - (prefix.len() - bytes.len());
-        for expected in [5, 1] {
-            let (number, field_len) = wire::length_delimited_head(&mut bytes)?;
-            if number != expected || field_len != left(bytes) {
-                return None;
-            }
-        }
-        let Ok(Some((1, Field::Bytes(tag)))) = wire::next(&mut bytes) else { return None };
-        peek.tag = utf8(tag).ok()?;
-        let (number, field_len) = wire::length_delimited_head(&mut bytes)?;
-        peek.field = number;
-        peek.rest = len.checked_sub(left(bytes).checked_sub(field_len)?)?;
-        Some(peek)
+        Self::parse(prefix, len).ok().flatten()
     }
 
-    /// The metadata in `rest`, the bytes behind the payload: empty for none. `None` if there
-    /// is anything else.
+    #[inline]
+    fn parse(prefix: &'a [u8], len: usize) -> Result<Option<Self>, Malformed> {
+        let mut bytes = prefix;
+        let mut wall_time = 0.0;
+        let mut step = 0;
+        if let Some((bits, rest)) = strip(bytes, 0x09).and_then(|b| b.split_first_chunk()) {
+            wall_time = f64::from_le_bytes(*bits);
+            bytes = rest;
+        }
+        if let Some(rest) = strip(bytes, 0x10) {
+            bytes = rest;
+            step = varint(&mut bytes)?.cast_signed();
+        }
+        for key in [0x2a, 0x0a] {
+            let Some(rest) = strip(bytes, key) else { return Ok(None) };
+            bytes = rest;
+            let content = varint(&mut bytes)?;
+            let left = len - (prefix.len() - bytes.len());
+            if usize::try_from(content) != Ok(left) {
+                return Ok(None);
+            }
+        }
+        let Some(rest) = strip(bytes, 0x0a) else { return Ok(None) };
+        bytes = rest;
+        let tag_len = usize::try_from(varint(&mut bytes)?).unwrap_or(usize::MAX);
+        let Some((tag, fields)) = bytes.split_at_checked(tag_len) else { return Ok(None) };
+        let fields_at = prefix.len() - fields.len();
+        Ok(Some(Self { wall_time, step, tag, fields, fields_at }))
+    }
+
+    /// The number of a float32 scalar and its metadata (empty for none), if it is one in the
+    /// form that PyTorch or TensorFlow 2 writes. The whole event must be at hand.
+    #[inline]
+    pub fn scalar(&self) -> Option<(f32, &'a [u8])> {
+        let number = match strip(self.fields, 0x15) {
+            Some(number) => number,
+            None => self.fields.strip_prefix(TF2_SCALAR)?,
+        };
+        let (bits, rest) = number.split_first_chunk()?;
+        Some((f32::from_le_bytes(*bits), Self::metadata(rest)?))
+    }
+
+    /// The number of the field of `Summary.Value` that comes behind the tag, and where in the
+    /// event the fields behind that one start; `None` unless it has a length.
+    pub fn payload(&self) -> Option<(u32, usize)> {
+        let mut bytes = self.fields;
+        let (number, len) = length_delimited_head(&mut bytes)?;
+        let head = self.fields.len() - bytes.len();
+        Some((number, self.fields_at.checked_add(head)?.checked_add(len)?))
+    }
+
+    /// The metadata in `rest`, the fields behind a payload: empty for none. `None` if there is
+    /// anything else.
+    #[inline]
     pub fn metadata(mut rest: &[u8]) -> Option<&[u8]> {
         if rest.is_empty() {
             return Some(rest);
@@ -65,6 +97,12 @@ impl<'a> Peek<'a> {
     }
 }
 
+/// What follows `key` in `bytes`, if they start with it.
+#[inline]
+fn strip(bytes: &[u8], key: u8) -> Option<&[u8]> {
+    bytes.split_first().and_then(|(first, rest)| (*first == key).then_some(rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,10 +112,8 @@ mod tests {
     fn event(value: pb::summary::value::Value, metadata: bool) -> Vec<u8> {
         let value = pb::summary::Value {
             tag: "images/0".into(),
-            metadata: metadata.then(|| pb::SummaryMetadata {
-                display_name: "x".into(),
-                ..Default::default()
-            }),
+            metadata: metadata
+                .then(|| pb::SummaryMetadata { display_name: "x".into(), ..Default::default() }),
             value: Some(value),
             ..Default::default()
         };
@@ -93,10 +129,8 @@ mod tests {
     #[test]
     fn the_first_bytes_tell_time_step_tag_and_form() {
         let tensor = pb::TensorProto { tensor_content: vec![7; 5000].into(), ..Default::default() };
-        let image = pb::summary::Image {
-            encoded_image_string: vec![7; 5000].into(),
-            ..Default::default()
-        };
+        let image =
+            pb::summary::Image { encoded_image_string: vec![7; 5000].into(), ..Default::default() };
         let cases = [
             (event(pb::summary::value::Value::Tensor(tensor.clone()), false), 8, 0),
             (event(pb::summary::value::Value::Tensor(tensor), true), 8, 5),
@@ -106,9 +140,11 @@ mod tests {
             for prefix in [60, 256, bytes.len()] {
                 let peek = Peek::of(&bytes[..prefix], bytes.len()).unwrap();
                 assert_eq!((peek.wall_time, peek.step), (1.5, -3));
-                assert_eq!((peek.tag, peek.field), ("images/0", field));
-                assert_eq!(bytes.len() - peek.rest, behind);
-                assert_eq!(Peek::metadata(&bytes[peek.rest..]).unwrap().is_empty(), behind == 0);
+                assert_eq!(peek.tag, b"images/0");
+                let (number, rest) = peek.payload().unwrap();
+                assert_eq!((number, bytes.len() - rest), (field, behind));
+                assert_eq!(Peek::metadata(&bytes[rest..]).unwrap().is_empty(), behind == 0);
+                assert_eq!(peek.scalar(), None);
             }
             for prefix in 0..30 {
                 assert_eq!(Peek::of(&bytes[..prefix], bytes.len()), None);

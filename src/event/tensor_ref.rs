@@ -24,10 +24,6 @@ pub struct TensorRef<'a> {
     body: Cow<'a, [u8]>,
 }
 
-/// The bytes of a rank-0 float tensor before its number, as `tf.summary.scalar` of TensorFlow 2
-/// writes it: dtype 1, an empty shape, four bytes of content.
-const TF2_SCALAR: &[u8] = b"\x08\x01\x12\0\x22\x04";
-
 impl<'a> TensorRef<'a> {
     /// Reads a tensor.
     ///
@@ -35,13 +31,8 @@ impl<'a> TensorRef<'a> {
     ///
     /// The bytes are not a `TensorProto`. Its arrays are not looked at here.
     pub fn parse(body: &'a Cow<'a, [u8]>) -> Result<Self, Malformed> {
-        let mut tensor = Self {
-            dtype: 0,
-            rank: 0,
-            elements: 1,
-            content: &[],
-            body: Cow::Borrowed(body),
-        };
+        let mut tensor =
+            Self { dtype: 0, rank: 0, elements: 1, content: &[], body: Cow::Borrowed(body) };
         let mut bytes = &body[..];
         while let Some((number, field)) = wire::next(&mut bytes)? {
             match (number, field) {
@@ -117,13 +108,7 @@ pub enum Number {
 /// # Errors
 ///
 /// The bytes are not a tensor.
-#[inline]
 pub(crate) fn number(body: &Cow<'_, [u8]>) -> Result<Option<Number>, Malformed> {
-    if let Some(content) = body.strip_prefix(TF2_SCALAR) {
-        if let Ok(bytes) = content.try_into() {
-            return Ok(Some(Number::F32(f32::from_le_bytes(bytes))));
-        }
-    }
     TensorRef::parse(body)?.number()
 }
 

@@ -91,8 +91,7 @@ pub enum Payload<'a> {
 impl<'a> ValueRef<'a> {
     #[inline]
     pub(super) fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut value =
-            Self { tag: "", node_name: "", metadata: None, payload: Payload::None };
+        let mut value = Self { tag: "", node_name: "", metadata: None, payload: Payload::None };
         while let Some((number, field)) = wire::next(&mut bytes)? {
             match (number, field) {
                 (1, Field::Bytes(tag)) => value.tag = utf8(tag)?,

@@ -63,7 +63,7 @@ impl<W: Write> EventWriter<W> {
 }
 
 /// The event that every file starts with.
-pub fn first_event(source: &str, wall_time: f64) -> pb::Event {
+pub(crate) fn first_event(source: &str, wall_time: f64) -> pb::Event {
     pb::Event {
         wall_time,
         what: Some(pb::event::What::FileVersion(FILE_VERSION.into())),

@@ -97,14 +97,7 @@ fn unreadable_file<'o>(
     growing.order = order;
     let effect = Effect::SkippedFile;
     let issue = Issue { location: Location::path(path), kind: error.into(), effect };
-    FileLoad {
-        growing,
-        bytes: 0,
-        events: 0,
-        pending: 0,
-        issues: vec![issue],
-        more_issues: 0,
-    }
+    FileLoad { growing, bytes: 0, events: 0, pending: 0, issues: vec![issue], more_issues: 0 }
 }
 
 struct Loader<'o> {
@@ -126,7 +119,7 @@ impl<'o> Loader<'o> {
     /// Where spans for threads start.
     fn split(&self) -> io::Result<Vec<u64>> {
         let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
-        let spans = (self.len / MIN_SPAN).min(if threads > 1 { threads * 2 } else { 1 });
+        let spans = (self.len / MIN_SPAN).min(threads);
         if spans < 2 {
             return Ok(vec![0]);
         }
@@ -222,7 +215,12 @@ impl<'o> Loader<'o> {
         span: &mut Span<'o>,
     ) -> io::Result<()> {
         let may_skip = self.options.may_skip();
+        let small = if may_skip { MIN_SKIP } else { usize::MAX };
         while scanner.position() < end {
+            if let Some((offset, payload)) = scanner.next_at_hand(small) {
+                self.event(span, offset, payload, keep);
+                continue;
+            }
             let (offset, len) = match scanner.advance()? {
                 Step::Record { offset, len } => (offset, len),
                 Step::Damage(damage) => {
@@ -245,18 +243,23 @@ impl<'o> Loader<'o> {
                     continue;
                 }
             };
-            match span.growing.event(payload, keep) {
-                Ok(()) => span.events += 1,
-                Err(malformed) => {
-                    let kind = ErrorKind::Proto(malformed.0);
-                    self.issue(span, Damage { offset, kind, effect: Effect::SkippedRecord });
-                }
-            }
-            if !span.growing.unreadable.is_empty() {
-                self.unreadable_values(span, offset);
-            }
+            self.event(span, offset, payload, keep);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn event(&self, span: &mut Span<'o>, offset: u64, payload: &[u8], keep: &Keep) {
+        match span.growing.event(payload, keep) {
+            Ok(()) => span.events += 1,
+            Err(malformed) => {
+                let kind = ErrorKind::Proto(malformed.0);
+                self.issue(span, Damage { offset, kind, effect: Effect::SkippedRecord });
+            }
+        }
+        if !span.growing.unreadable.is_empty() {
+            self.unreadable_values(span, offset);
+        }
     }
 
     /// Passes over a record that was not asked for, or of which only its step was.
@@ -267,8 +270,11 @@ impl<'o> Loader<'o> {
         growing: &mut Growing<'o>,
     ) -> io::Result<bool> {
         let Some(peek) = Peek::of(scanner.prefix(PREFIX)?, len) else { return Ok(false) };
-        let Some(series) = growing.peeked(&peek) else { return Ok(false) };
-        let (step, wall_time, rest) = (peek.step, peek.wall_time, peek.rest);
+        let Some((field, rest)) = peek.payload().filter(|(_, rest)| *rest <= len) else {
+            return Ok(false);
+        };
+        let Some(series) = growing.peeked(peek.tag, field) else { return Ok(false) };
+        let (step, wall_time) = (peek.step, peek.wall_time);
         // The tail is short, and next to the header that is read next.
         match Peek::metadata(scanner.tail(rest)?) {
             Some(wire) if growing.has_metadata(series, wire) => {}

@@ -214,7 +214,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     }
     let mut growing = growing.unwrap_or_else(|| Growing::new(options));
     report.issues.extend(growing.take_unreadable(&run.name));
-    let start_time = growing.start_time;
+    let start_time = Some(growing.start_time).filter(|time| time.is_finite());
     let starts = mem::take(&mut growing.starts);
     let mut series = growing.into_series();
     for series in &mut series {

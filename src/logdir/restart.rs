@@ -166,7 +166,12 @@ pub(super) fn kept(
 mod tests {
     use super::*;
 
-    fn steps_kept(policy: RestartPolicy, steps: &[i64], restarts: &Restarts, starts: &[i64]) -> Vec<i64> {
+    fn steps_kept(
+        policy: RestartPolicy,
+        steps: &[i64],
+        restarts: &Restarts,
+        starts: &[i64],
+    ) -> Vec<i64> {
         match kept(policy, steps, restarts, starts) {
             None => steps.to_vec(),
             Some(ranges) => ranges.into_iter().flat_map(|range| steps[range].to_vec()).collect(),
@@ -194,9 +199,13 @@ mod tests {
 
     #[test]
     fn file_versions_are_read_as_tensorboard_reads_them() {
-        for (text, number) in
-            [("brain.Event:2", 2.0), ("2", 2.0), ("brain.Event:1", 1.0), ("brain.Event:x", -1.0), ("", -1.0)]
-        {
+        for (text, number) in [
+            ("brain.Event:2", 2.0),
+            ("2", 2.0),
+            ("brain.Event:1", 1.0),
+            ("brain.Event:x", -1.0),
+            ("", -1.0),
+        ] {
             assert_eq!(version(text), number, "{text:?}");
         }
     }

@@ -65,7 +65,6 @@ impl<W: Write> RecordWriter<W> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

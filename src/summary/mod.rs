@@ -5,10 +5,14 @@
 //! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
 //! `tensorboard/dataclass_compat.py`.
 
+pub mod graph;
+pub mod histogram;
+pub mod image;
 mod kind;
 mod metadata;
 mod raw;
 pub mod scalar;
+pub mod text;
 
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;

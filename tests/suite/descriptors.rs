@@ -22,12 +22,8 @@ fn compiled_descriptors_match_tensorboards() {
     let declared = declared(&root.join("proto")).unwrap();
     let stated = stated(&root.join("fixtures/descriptors.json")).unwrap();
 
-    let missing = stated
-        .difference(&declared)
-        .map(|fact| format!("only in the fixture: {fact}"));
-    let extra = declared
-        .difference(&stated)
-        .map(|fact| format!("only in proto/: {fact}"));
+    let missing = stated.difference(&declared).map(|fact| format!("only in the fixture: {fact}"));
+    let extra = declared.difference(&stated).map(|fact| format!("only in proto/: {fact}"));
     let differences: Vec<String> = missing.chain(extra).collect();
     assert!(
         differences.is_empty(),
@@ -52,28 +48,16 @@ fn stated(path: &Path) -> Result<Facts, Box<dyn Error>> {
 
     let mut facts = Facts::new();
     for (message, rows) in &messages {
-        let syntax = if proto2.contains(message) {
-            Syntax::Proto2
-        } else {
-            Syntax::Proto3
-        };
+        let syntax = if proto2.contains(message) { Syntax::Proto2 } else { Syntax::Proto3 };
         facts.insert(message_fact(message, syntax));
         facts.extend(rows.iter().map(|row| field_fact(message, row)));
     }
     for (name, values) in &enums {
         facts.insert(enum_fact(name));
-        facts.extend(
-            values
-                .iter()
-                .map(|(value, number)| value_fact(name, value, *number)),
-        );
+        facts.extend(values.iter().map(|(value, number)| value_fact(name, value, *number)));
     }
     for (message, ranges) in &reserved {
-        facts.extend(
-            ranges
-                .iter()
-                .map(|(first, last)| reserved_fact(message, *first, *last)),
-        );
+        facts.extend(ranges.iter().map(|(first, last)| reserved_fact(message, *first, *last)));
     }
     facts.extend(deprecated.iter().map(|name| deprecated_fact(name)));
     Ok(facts)
@@ -92,9 +76,7 @@ fn declared(proto: &Path) -> Result<Facts, Box<dyn Error>> {
     let ours = |name: &str| name.starts_with("tensorboard.");
 
     let mut facts = Facts::new();
-    let messages = pool
-        .all_messages()
-        .filter(|m| ours(m.full_name()) && !m.is_map_entry());
+    let messages = pool.all_messages().filter(|m| ours(m.full_name()) && !m.is_map_entry());
     messages.for_each(|message| add_message(&mut facts, &message));
     let enums = pool.all_enums().filter(|e| ours(e.full_name()));
     enums.for_each(|enumeration| add_enum(&mut facts, &enumeration));
@@ -108,10 +90,7 @@ fn proto_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         if path.is_dir() {
             files.extend(proto_files(&path)?);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
             files.push(path);
         }
     }
@@ -123,28 +102,14 @@ fn add_message(facts: &mut Facts, message: &MessageDescriptor) {
     let name = message.full_name();
     facts.insert(message_fact(name, message.parent_file().syntax()));
     for range in message.reserved_ranges() {
-        facts.insert(reserved_fact(
-            name,
-            range.start,
-            range.end.saturating_sub(1),
-        ));
+        facts.insert(reserved_fact(name, range.start, range.end.saturating_sub(1)));
     }
-    if message
-        .descriptor_proto()
-        .options
-        .as_ref()
-        .is_some_and(|o| o.deprecated())
-    {
+    if message.descriptor_proto().options.as_ref().is_some_and(|o| o.deprecated()) {
         facts.insert(deprecated_fact(name));
     }
     for field in message.fields() {
         facts.insert(field_fact(name, &row(&field)));
-        if field
-            .field_descriptor_proto()
-            .options
-            .as_ref()
-            .is_some_and(|o| o.deprecated())
-        {
+        if field.field_descriptor_proto().options.as_ref().is_some_and(|o| o.deprecated()) {
             facts.insert(deprecated_fact(field.full_name()));
         }
     }
@@ -153,12 +118,7 @@ fn add_message(facts: &mut Facts, message: &MessageDescriptor) {
 fn add_enum(facts: &mut Facts, enumeration: &EnumDescriptor) {
     let name = enumeration.full_name();
     facts.insert(enum_fact(name));
-    if enumeration
-        .enum_descriptor_proto()
-        .options
-        .as_ref()
-        .is_some_and(|o| o.deprecated())
-    {
+    if enumeration.enum_descriptor_proto().options.as_ref().is_some_and(|o| o.deprecated()) {
         facts.insert(deprecated_fact(name));
     }
     for value in enumeration.values() {
@@ -177,9 +137,7 @@ fn row(field: &FieldDescriptor) -> Row {
         field.number(),
         type_name(&field.kind()),
         label.to_owned(),
-        field
-            .containing_oneof()
-            .map(|oneof| oneof.name().to_owned()),
+        field.containing_oneof().map(|oneof| oneof.name().to_owned()),
         Some(field.is_packed()),
     )
 }
@@ -204,9 +162,7 @@ fn message_fact(name: &str, syntax: Syntax) -> String {
 }
 
 fn field_fact(message: &str, (name, number, kind, label, oneof, packed): &Row) -> String {
-    let oneof = oneof
-        .as_ref()
-        .map_or_else(String::new, |oneof| format!(" in oneof {oneof}"));
+    let oneof = oneof.as_ref().map_or_else(String::new, |oneof| format!(" in oneof {oneof}"));
     // The fixture has no word on packing where there is nothing to pack.
     let packed = if *packed == Some(true) { " packed" } else { "" };
     format!("field {message}.{name} = {number}, {label} {kind}{packed}{oneof}")

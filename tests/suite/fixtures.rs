@@ -152,7 +152,12 @@ fn check(options: LoadOptions) {
         }
     }
     differences.extend(manifest.keys().map(|run| format!("{run} was not found")));
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }
 
 #[test]

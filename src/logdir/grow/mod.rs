@@ -12,7 +12,7 @@ use self::series::Series;
 use super::restart::{self, Order};
 use super::{LoadOptions, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
-use crate::event::{EventRef, Malformed, Payload, Peek, ValueRef, What, pb};
+use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
 use crate::summary::{Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
@@ -35,8 +35,8 @@ pub(super) struct Growing<'o> {
     pub(super) starts_versioned: Option<bool>,
     /// Whether any event says that the format is older.
     pub(super) old_version: bool,
-    /// The smallest wall time that is a time.
-    pub(super) start_time: Option<f64>,
+    /// The smallest wall time that is a time; infinite before there is one.
+    pub(super) start_time: f64,
     /// What could not be decoded since this was last looked at.
     pub(super) unreadable: Vec<Unreadable>,
 }
@@ -80,7 +80,7 @@ impl<'o> Growing<'o> {
             order: None,
             starts_versioned: None,
             old_version: false,
-            start_time: None,
+            start_time: f64::INFINITY,
             unreadable: Vec::new(),
         }
     }
@@ -89,13 +89,49 @@ impl<'o> Growing<'o> {
     pub(super) fn with_tags_of(seed: &Self) -> Self {
         let mut growing = Self::new(seed.options);
         growing.by_tag = seed.by_tag.clone();
-        growing.series = seed.series.iter().map(|series| series.without_points(seed.options)).collect();
+        growing.series =
+            seed.series.iter().map(|series| series.without_points(seed.options)).collect();
         growing
     }
 
     /// Takes in an event.
+    ///
+    /// # Errors
+    ///
+    /// It is not one; nothing of it was taken.
     #[inline]
     pub(super) fn event(&mut self, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
+        if self.scalar(payload) { Ok(()) } else { self.any_event(payload, keep) }
+    }
+
+    /// Takes in an event that is one scalar, of the series that is expected next: nearly all
+    /// are. What this does not take goes through [`any_event`](Self::any_event), which does
+    /// the same for every form.
+    #[inline]
+    fn scalar(&mut self, payload: &[u8]) -> bool {
+        let Some(peek) = Peek::of(payload, payload.len()) else { return false };
+        let Some((number, metadata)) = peek.scalar() else { return false };
+        let Some(last) = self.series.get(self.last) else { return false };
+        let follower = last.follower;
+        let starts = self.starts.len();
+        let Some(series) = self.series.get_mut(follower) else { return false };
+        if !series.takes_scalar(peek.tag, metadata) || self.order.is_some() {
+            return false;
+        }
+        if series.wanted {
+            if let Values::Scalars(scalars) = &mut series.values {
+                scalars.push(Number::F32(number));
+            }
+            series.point(peek.step, peek.wall_time, false, starts);
+        }
+        self.last = follower;
+        self.note_time(peek.wall_time);
+        self.starts_versioned.get_or_insert(false);
+        true
+    }
+
+    #[inline(never)]
+    fn any_event(&mut self, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
         let event = EventRef::parse(payload)?;
         match &event.what {
             What::Summary(summary) => {
@@ -158,9 +194,8 @@ impl<'o> Growing<'o> {
     /// Zero stands for a time that was not set, in the graph events of several writers.
     #[inline]
     fn note_time(&mut self, wall_time: f64) {
-        let earlier = self.start_time.is_none_or(|start| wall_time < start);
-        if earlier && wall_time.is_finite() && wall_time != 0.0 {
-            self.start_time = Some(wall_time);
+        if wall_time < self.start_time && wall_time != 0.0 && wall_time.is_finite() {
+            self.start_time = wall_time;
         }
     }
 
@@ -193,9 +228,8 @@ impl<'o> Growing<'o> {
     #[inline]
     fn find(&mut self, value: &ValueRef<'_>) -> Result<Option<&mut Series>, Malformed> {
         let follower = self.series.get(self.last).map(|last| last.follower);
-        let guess = follower.filter(|i| {
-            self.series.get(*i).is_some_and(|series| series.is_of(value))
-        });
+        let guess =
+            follower.filter(|i| self.series.get(*i).is_some_and(|series| series.is_of(value)));
         let found = match guess {
             Some(found) => found,
             None => match self.look_up(value)? {
@@ -215,7 +249,8 @@ impl<'o> Growing<'o> {
             (Form::Tensor | Form::None, None) => None,
             (_, wire) => {
                 let wire = wire.map(pb::SummaryMetadata::decode).transpose();
-                let wire = wire.map_err(|_| Malformed("the metadata of a value is not readable"))?;
+                let wire =
+                    wire.map_err(|_| Malformed("the metadata of a value is not readable"))?;
                 Some(Metadata::of(form, wire.as_ref()))
             }
         };
@@ -261,16 +296,18 @@ impl<'o> Growing<'o> {
         let metadata = Metadata { plugin: plugin.into(), ..Metadata::of(form, None) };
         let found = self.series_of(tag, Some(metadata), &[]);
         let starts = self.starts.len();
-        let Some(series) = self.series.get_mut(found).filter(|series| series.wanted) else { return };
+        let Some(series) = self.series.get_mut(found).filter(|series| series.wanted) else {
+            return;
+        };
         series.push_raw(form, content, keep);
         series.point(event.step, event.wall_time, false, starts);
     }
 
     /// The one series that an event seen by its first bytes belongs to, if its tag is known.
-    pub(super) fn peeked(&self, peek: &Peek<'_>) -> Option<usize> {
-        let found = *self.by_tag.get(peek.tag)?;
+    pub(super) fn peeked(&self, tag: &[u8], field: u32) -> Option<usize> {
+        let found = *self.by_tag.get(str::from_utf8(tag).ok()?)?;
         let series = self.series.get(found).filter(|series| series.sibling.is_none())?;
-        let fits = match (series.metadata.as_ref()?.kind, peek.field) {
+        let fits = match (series.metadata.as_ref()?.kind, field) {
             (Kind::Image, 4) | (Kind::Histogram, 5) | (Kind::Audio, 6) => true,
             (kind, 8) => kind != Kind::Scalar,
             _ => false,
@@ -317,9 +354,7 @@ impl<'o> Growing<'o> {
         self.order = later.order;
         self.starts_versioned = self.starts_versioned.or(later.starts_versioned);
         self.old_version |= later.old_version;
-        if let Some(start) = later.start_time {
-            self.note_time(start);
-        }
+        self.note_time(later.start_time);
     }
 
     /// What turned out not to be a number when the kind of earlier values became known. Where

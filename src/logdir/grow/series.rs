@@ -27,6 +27,8 @@ pub(super) struct Series {
     /// Another series of the same tag.
     pub(super) sibling: Option<usize>,
     pub(super) values: Values,
+    /// Whether the kind is [`Kind::Scalar`].
+    is_scalar: bool,
     /// Whether values are wanted, or only how many there are.
     payloads: bool,
     steps: Vec<i64>,
@@ -56,6 +58,7 @@ impl Series {
         };
         Self {
             tag: tag.into(),
+            is_scalar: metadata.as_ref().is_some_and(|metadata| metadata.kind == Kind::Scalar),
             metadata,
             wire: wire.to_vec(),
             wanted,
@@ -86,13 +89,22 @@ impl Series {
     pub(super) fn is_of(&self, value: &ValueRef<'_>) -> bool {
         *self.tag == *value.tag
             && match (&value.payload, &value.metadata) {
-                (Payload::SimpleValue(_), _) => {
-                    self.metadata.as_ref().is_some_and(|metadata| metadata.kind == Kind::Scalar)
-                }
+                (Payload::SimpleValue(_), _) => self.is_scalar,
                 (Payload::Tensor(_), None) => self.sibling.is_none(),
                 (Payload::Tensor(_), Some(wire)) => !wire.is_empty() && **wire == *self.wire,
                 _ => false,
             }
+    }
+
+    /// Whether a float32 scalar with `tag` and this metadata on the wire (empty: none)
+    /// certainly belongs here.
+    #[inline]
+    pub(super) fn takes_scalar(&self, tag: &[u8], metadata: &[u8]) -> bool {
+        let same_metadata = match metadata {
+            [] => self.sibling.is_none(),
+            metadata => metadata == self.wire,
+        };
+        self.is_scalar && same_metadata && tag == self.tag.as_bytes()
     }
 
     /// Whether a value of the same tag and with `metadata` belongs here. One without any may
@@ -112,7 +124,11 @@ impl Series {
     ///
     /// It is not a number where one should be; nothing was added.
     #[inline]
-    pub(super) fn push_value(&mut self, payload: &Payload<'_>, keep: &Keep) -> Result<(), ErrorKind> {
+    pub(super) fn push_value(
+        &mut self,
+        payload: &Payload<'_>,
+        keep: &Keep,
+    ) -> Result<(), ErrorKind> {
         if let Values::Scalars(scalars) = &mut self.values {
             scalars.push(scalar::read(payload)?);
             return Ok(());

@@ -1,0 +1,300 @@
+//! A model's graph: nodes, what goes into them, attributes and shapes.
+//!
+//! A serialized `GraphDef` in an event of its own, not under a tag; TensorBoard shows it as the
+//! series `__run_graph__`. `/` in the names of nodes makes boxes that open.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::raw::decode;
+use super::{Form, RawValue};
+use crate::error::ErrorKind;
+use crate::event::pb;
+
+/// The version that PyTorch writes (`torch/utils/tensorboard/_pytorch_graph.py`).
+const PRODUCER: i32 = 22;
+/// The attribute from which TensorBoard labels edges with shapes.
+const OUTPUT_SHAPES: &str = "_output_shapes";
+
+/// A graph.
+///
+/// ```
+/// use tbx::{Graph, Node};
+///
+/// let graph = Graph::new()
+///     .node(Node::new("input", "Placeholder").output_shape([-1, 784]))
+///     .node(Node::new("dense/matmul", "MatMul").input("input").attr("units", 10));
+/// assert_eq!(graph.nodes.len(), 2);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Graph {
+    /// The nodes, in any order.
+    pub nodes: Vec<Node>,
+}
+
+/// A node of a [`Graph`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Node {
+    /// Its name, unique in the graph; `/` nests.
+    pub name: String,
+    /// What it does, for example `MatMul`.
+    pub op: String,
+    /// Where its inputs come from: `name`, `name:output` or `^name` for an order without data.
+    pub inputs: Vec<String>,
+    /// The device it runs on; may be empty.
+    pub device: String,
+    /// What else is known of it.
+    pub attrs: BTreeMap<String, Attr>,
+    /// The shape of each output; -1 is a dimension that is not fixed.
+    pub output_shapes: Vec<Vec<i64>>,
+}
+
+/// An attribute of a [`Node`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Attr {
+    /// A whole number.
+    Int(i64),
+    /// A float32.
+    Float(f32),
+    /// Yes or no.
+    Bool(bool),
+    /// A string; any bytes.
+    Text(Vec<u8>),
+    /// Dimensions; -1 for one that is not fixed.
+    Shape(Vec<i64>),
+    /// An element type.
+    Type(pb::DataType),
+    /// Any other value, as on the wire.
+    Other(Box<pb::AttrValue>),
+}
+
+impl Graph {
+    /// A graph without nodes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The graph with `node` added.
+    #[must_use]
+    pub fn node(mut self, node: Node) -> Self {
+        self.nodes.push(node);
+        self
+    }
+
+    /// Reads a value of a graph series, unless it is a Keras model.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`].
+    pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
+        if value.form != Form::GraphDef {
+            return Err(ErrorKind::Value("a graph that is not a GraphDef".into()));
+        }
+        let graph: pb::GraphDef = decode(&value.bytes, "GraphDef")?;
+        Ok(Self { nodes: graph.node.into_iter().map(Node::from_message).collect() })
+    }
+
+    /// The serialized `GraphDef`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: two nodes have the same name, or one has none.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ErrorKind> {
+        let mut names = std::collections::HashSet::new();
+        for node in &self.nodes {
+            if node.name.is_empty() || !names.insert(node.name.as_str()) {
+                let what = format!("a graph with two nodes called {:?}", node.name);
+                return Err(ErrorKind::Argument(what));
+            }
+        }
+        let versions = pb::VersionDef { producer: PRODUCER, ..Default::default() };
+        let graph = pb::GraphDef {
+            node: self.nodes.iter().map(Node::to_message).collect(),
+            versions: Some(versions),
+            ..Default::default()
+        };
+        Ok(graph.encode_to_vec())
+    }
+}
+
+impl Node {
+    /// A node called `name` that does `op`.
+    pub fn new(name: impl Into<String>, op: impl Into<String>) -> Self {
+        Self { name: name.into(), op: op.into(), ..Self::default() }
+    }
+
+    /// The node with one more input.
+    #[must_use]
+    pub fn input(mut self, from: impl Into<String>) -> Self {
+        self.inputs.push(from.into());
+        self
+    }
+
+    /// The node with an attribute.
+    #[must_use]
+    pub fn attr(mut self, name: impl Into<String>, value: impl Into<Attr>) -> Self {
+        self.attrs.insert(name.into(), value.into());
+        self
+    }
+
+    /// The node with one more output, of this shape.
+    #[must_use]
+    pub fn output_shape(mut self, shape: impl Into<Vec<i64>>) -> Self {
+        self.output_shapes.push(shape.into());
+        self
+    }
+
+    fn to_message(&self) -> pb::NodeDef {
+        let attrs = self.attrs.iter().map(|(name, attr)| (name.clone(), attr.to_message()));
+        let mut attr: BTreeMap<_, _> = attrs.collect();
+        if !self.output_shapes.is_empty() {
+            let shape = self.output_shapes.iter().map(|dims| shape_message(dims)).collect();
+            let list = pb::attr_value::ListValue { shape, ..Default::default() };
+            let value = Some(pb::attr_value::Value::List(list));
+            attr.insert(OUTPUT_SHAPES.into(), pb::AttrValue { value });
+        }
+        pb::NodeDef {
+            name: self.name.clone(),
+            op: self.op.clone(),
+            input: self.inputs.clone(),
+            device: self.device.clone(),
+            attr,
+            ..Default::default()
+        }
+    }
+
+    fn from_message(mut message: pb::NodeDef) -> Self {
+        let mut output_shapes = Vec::new();
+        if let Some(pb::AttrValue { value: Some(pb::attr_value::Value::List(list)) }) =
+            message.attr.get(OUTPUT_SHAPES)
+        {
+            output_shapes = list.shape.iter().map(dims).collect();
+            message.attr.remove(OUTPUT_SHAPES);
+        }
+        let attrs = message.attr.into_iter();
+        Self {
+            name: message.name,
+            op: message.op,
+            inputs: message.input,
+            device: message.device,
+            attrs: attrs.map(|(name, value)| (name, Attr::from_message(value))).collect(),
+            output_shapes,
+        }
+    }
+}
+
+impl Attr {
+    fn to_message(&self) -> pb::AttrValue {
+        use pb::attr_value::Value;
+        let value = match self {
+            Self::Int(value) => Value::I(*value),
+            Self::Float(value) => Value::F(*value),
+            Self::Bool(value) => Value::B(*value),
+            Self::Text(bytes) => Value::S(bytes.clone().into()),
+            Self::Shape(dims) => Value::Shape(shape_message(dims)),
+            Self::Type(dtype) => Value::Type((*dtype).into()),
+            Self::Other(message) => return (**message).clone(),
+        };
+        pb::AttrValue { value: Some(value) }
+    }
+
+    fn from_message(message: pb::AttrValue) -> Self {
+        use pb::attr_value::Value;
+        match message.value {
+            Some(Value::I(value)) => Self::Int(value),
+            Some(Value::F(value)) => Self::Float(value),
+            Some(Value::B(value)) => Self::Bool(value),
+            Some(Value::S(bytes)) => Self::Text(bytes.into()),
+            Some(Value::Shape(shape)) if !shape.unknown_rank => Self::Shape(dims(&shape)),
+            Some(Value::Type(dtype)) if pb::DataType::try_from(dtype).is_ok() => {
+                Self::Type(pb::DataType::try_from(dtype).unwrap_or_default())
+            }
+            value => Self::Other(Box::new(pb::AttrValue { value })),
+        }
+    }
+}
+
+impl From<i64> for Attr {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<i32> for Attr {
+    fn from(value: i32) -> Self {
+        Self::Int(value.into())
+    }
+}
+
+impl From<f32> for Attr {
+    fn from(value: f32) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<bool> for Attr {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<&str> for Attr {
+    fn from(value: &str) -> Self {
+        Self::Text(value.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Attr {
+    fn from(value: String) -> Self {
+        Self::Text(value.into_bytes())
+    }
+}
+
+impl From<pb::DataType> for Attr {
+    fn from(value: pb::DataType) -> Self {
+        Self::Type(value)
+    }
+}
+
+fn shape_message(dims: &[i64]) -> pb::TensorShapeProto {
+    let dim = |&size: &i64| pb::tensor_shape_proto::Dim { size, ..Default::default() };
+    pb::TensorShapeProto { dim: dims.iter().map(dim).collect(), ..Default::default() }
+}
+
+fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {
+    shape.dim.iter().map(|dim| dim.size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_is_read_back_as_it_was_written() {
+        let graph = Graph::new()
+            .node(Node::new("x", "Placeholder").output_shape([-1, 784]).output_shape([]))
+            .node(
+                Node::new("a/b", "MatMul")
+                    .input("x:1")
+                    .input("^x")
+                    .attr("units", 10)
+                    .attr("rate", 0.5)
+                    .attr("bias", true)
+                    .attr("note", "été")
+                    .attr("T", pb::DataType::DtFloat)
+                    .attr("shape", Attr::Shape(vec![1, -1])),
+            );
+        let bytes = graph.to_bytes().unwrap().into();
+        let raw = RawValue { form: Form::GraphDef, bytes };
+        assert_eq!(Graph::read(&raw).unwrap(), graph);
+    }
+
+    #[test]
+    fn names_must_be_unique() {
+        let twice = Graph::new().node(Node::new("x", "A")).node(Node::new("x", "B"));
+        assert!(twice.to_bytes().is_err());
+        assert!(Graph::new().node(Node::new("", "A")).to_bytes().is_err());
+    }
+}

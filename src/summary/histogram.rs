@@ -1,0 +1,285 @@
+//! Histograms: how many values fell between which edges.
+//!
+//! v1 is a `HistogramProto`: right edges and counts beside sums over the values. v2 is a tensor
+//! of rows (left edge, right edge, count) under the plugin `histograms`
+//! (`tensorboard/plugins/histogram/summary_v2.py`).
+
+mod numeric;
+mod torch;
+
+use bytes::Bytes;
+use prost::Message;
+
+pub use numeric::Numeric;
+
+use super::raw::{decode, shape};
+use super::{Form, Kind, Metadata, RawValue};
+use crate::error::ErrorKind;
+use crate::event::pb;
+
+/// How values are sorted into buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Bins {
+    /// As PyTorch and TensorFlow 1 by default: edges grow by 1.1 from 1e-12 on, up to 1e20, the
+    /// same below zero. Logged as a v1 histogram.
+    #[default]
+    Exponential,
+    /// As TensorFlow 2, whose default is 30: so many buckets of the same width between the
+    /// smallest and the largest value. Logged as a v2 histogram.
+    Uniform(usize),
+}
+
+/// A histogram, as it is logged: one bucket is `left..right` and a count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// The buckets from left to right. They may have any width, also none.
+    pub buckets: Vec<Bucket>,
+    /// Sums over the values, which a v1 histogram has and a v2 one lacks.
+    pub moments: Option<Moments>,
+}
+
+/// A bucket: `count` values x with `left <= x < right`; in the last one also `x == right`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// Left edge.
+    pub left: f64,
+    /// Right edge.
+    pub right: f64,
+    /// How many values; may be a weight.
+    pub count: f64,
+}
+
+/// What a v1 histogram says of its values beside their buckets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    /// The smallest value; NaN if any is.
+    pub min: f64,
+    /// The largest value; NaN if any is.
+    pub max: f64,
+    /// How many values, also those that fell into no bucket.
+    pub num: f64,
+    /// Their sum.
+    pub sum: f64,
+    /// The sum of their squares.
+    pub sum_squares: f64,
+}
+
+impl Histogram {
+    /// Reads a value of a histogram series.
+    ///
+    /// The buckets of a v1 histogram are those that TensorBoard shows: the outer edges are its
+    /// minimum and maximum, empty buckets at both ends are left out
+    /// (`tensorboard/data_compat.py`, `_migrate_histogram_value`). A left edge in the message
+    /// is the right one of the bucket before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`].
+    pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
+        match value.form {
+            Form::Histo => Ok(Self::from_v1(&decode(&value.bytes, "histogram")?)),
+            _ => Self::from_v2(&value.tensor()?),
+        }
+    }
+
+    /// The histogram that TensorBoard makes of a v1 message; see [`read`](Self::read).
+    pub fn from_v1(message: &pb::HistogramProto) -> Self {
+        let moments = Moments {
+            min: message.min,
+            max: message.max,
+            num: message.num,
+            sum: message.sum,
+            sum_squares: message.sum_squares,
+        };
+        let mut buckets = Vec::with_capacity(message.bucket.len());
+        let mut left = message.min;
+        for (count, limit) in message.bucket.iter().zip(&message.bucket_limit) {
+            buckets.push(Bucket { left, right: *limit, count: *count });
+            left = *limit;
+        }
+        let filled = |bucket: &Bucket| bucket.count > 0.0;
+        let end = buckets.iter().rposition(filled).map_or(0, |last| last + 1);
+        buckets.truncate(end);
+        let start = buckets.iter().position(filled).unwrap_or(0);
+        buckets.drain(..start);
+        if let Some(first) = buckets.first_mut() {
+            first.left = message.min;
+        }
+        if let Some(last) = buckets.last_mut() {
+            last.right = message.max;
+        }
+        Self { buckets, moments: Some(moments) }
+    }
+
+    fn from_v2(tensor: &pb::TensorProto) -> Result<Self, ErrorKind> {
+        let shape = shape(tensor)?;
+        let numbers = match (tensor.dtype(), shape.as_slice()) {
+            (pb::DataType::DtDouble, [_, 3]) => doubles(tensor),
+            (pb::DataType::DtFloat, [_, 3]) => floats(tensor),
+            (dtype, shape) => {
+                let dtype = dtype.as_str_name();
+                let what = format!("a histogram should be [k, 3], this is {dtype} of {shape:?}");
+                return Err(ErrorKind::Value(what));
+            }
+        };
+        let (rows, rest) = numbers.as_chunks::<3>();
+        let expected = shape.first().copied().unwrap_or(0);
+        if u64::try_from(rows.len()) != Ok(expected) || !rest.is_empty() {
+            let found = numbers.len();
+            let what = format!("a histogram of {expected} buckets with {found} numbers");
+            return Err(ErrorKind::Value(what));
+        }
+        let bucket = |&[left, right, count]: &[f64; 3]| Bucket { left, right, count };
+        Ok(Self { buckets: rows.iter().map(bucket).collect(), moments: None })
+    }
+
+    /// TensorFlow 2's histogram of `values`: `bins` buckets of the same width.
+    ///
+    /// No values give `bins` buckets of zeros; equal ones give buckets without a width, all
+    /// values in the last.
+    #[expect(clippy::as_conversions, reason = "as TensorFlow converts")]
+    pub fn uniform(values: impl IntoIterator<Item: Numeric>, bins: usize) -> Self {
+        let values: Vec<f64> = values.into_iter().map(Numeric::to_f64).collect();
+        let nan = values.iter().any(|value| value.is_nan());
+        let bound = |start, pick: fn(f64, f64) -> f64| match (nan, values.is_empty()) {
+            (true, _) => f64::NAN,
+            (false, true) => 0.0,
+            (false, false) => values.iter().copied().fold(start, pick),
+        };
+        let min = bound(f64::INFINITY, f64::min);
+        let max = bound(f64::NEG_INFINITY, f64::max);
+        let mut counts = vec![0.0; bins];
+        let last = bins.saturating_sub(1);
+        let range = max - min;
+        let width = range / bins as f64;
+        for value in &values {
+            let bucket = if range == 0.0 { last } else { ((value - min) / width).floor() as usize };
+            if let Some(count) = counts.get_mut(bucket.min(last)).filter(|_| !nan) {
+                *count += 1.0;
+            }
+        }
+        // Edges as `linspace` makes them: by multiplication, the last one set.
+        let edge = |i: usize| if i == bins { max } else { min + width * i as f64 };
+        let bucket = |(i, count)| Bucket { left: edge(i), right: edge(i + 1), count };
+        Self { buckets: counts.into_iter().enumerate().map(bucket).collect(), moments: None }
+    }
+
+    /// The value of a v2 histogram.
+    pub fn to_v2(&self, tag: &str) -> pb::summary::Value {
+        let rows = self.buckets.iter().flat_map(|b| [b.left, b.right, b.count]);
+        let content: Vec<u8> = rows.flat_map(f64::to_le_bytes).collect();
+        let dim = |size| pb::tensor_shape_proto::Dim { size, ..Default::default() };
+        let buckets = i64::try_from(self.buckets.len()).unwrap_or(i64::MAX);
+        let tensor = pb::TensorProto {
+            dtype: pb::DataType::DtDouble.into(),
+            tensor_shape: Some(pb::TensorShapeProto {
+                dim: vec![dim(buckets), dim(3)],
+                ..Default::default()
+            }),
+            tensor_content: content.into(),
+            ..Default::default()
+        };
+        pb::summary::Value {
+            tag: tag.into(),
+            metadata: Some(Metadata::new(Kind::Histogram).to_message()),
+            value: Some(pb::summary::value::Value::Tensor(tensor)),
+            ..Default::default()
+        }
+    }
+}
+
+/// PyTorch's histogram of `values`; see [`Bins::Exponential`].
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`]: no value falls into a bucket: there is none, or all are NaN,
+/// infinite or beyond 9.92e19.
+pub fn exponential(
+    values: impl IntoIterator<Item: Numeric>,
+) -> Result<pb::HistogramProto, ErrorKind> {
+    torch::histogram(values)
+}
+
+/// The value of a v1 histogram.
+pub fn v1(tag: &str, histogram: pb::HistogramProto) -> pb::summary::Value {
+    pb::summary::Value {
+        tag: tag.into(),
+        value: Some(pb::summary::value::Value::Histo(histogram)),
+        ..Default::default()
+    }
+}
+
+/// The serialized message of a v1 histogram, as a value that [`Histogram::read`] takes.
+pub fn raw_v1(histogram: &pb::HistogramProto) -> RawValue {
+    RawValue { form: Form::Histo, bytes: Bytes::from(histogram.encode_to_vec()) }
+}
+
+fn doubles(tensor: &pb::TensorProto) -> Vec<f64> {
+    if tensor.tensor_content.is_empty() {
+        return tensor.double_val.clone();
+    }
+    let (numbers, _) = tensor.tensor_content.as_chunks::<8>();
+    numbers.iter().copied().map(f64::from_le_bytes).collect()
+}
+
+fn floats(tensor: &pb::TensorProto) -> Vec<f64> {
+    if tensor.tensor_content.is_empty() {
+        return tensor.float_val.iter().copied().map(f64::from).collect();
+    }
+    let (numbers, _) = tensor.tensor_content.as_chunks::<4>();
+    numbers.iter().copied().map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(histogram: &Histogram) -> Vec<(f64, f64, f64)> {
+        histogram.buckets.iter().map(|b| (b.left, b.right, b.count)).collect()
+    }
+
+    /// `tensorboard/plugins/histogram/summary_test.py` and TensorFlow 2.21's own results.
+    #[test]
+    fn uniform_bins_are_tensorflow_2s() {
+        assert_eq!(rows(&Histogram::uniform([1, 2, 3, 4], 2)), [(1.0, 2.5, 2.0), (2.5, 4.0, 2.0)]);
+        let tenths = (0..11).map(|i| f64::from(i) / 10.0);
+        let counts: Vec<_> =
+            Histogram::uniform(tenths, 10).buckets.iter().map(|b| b.count).collect();
+        assert_eq!(counts, [1.0, 1.0, 2.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0]);
+        assert_eq!(rows(&Histogram::uniform([0.0; 0], 2)), [(0.0, 0.0, 0.0); 2]);
+        assert_eq!(rows(&Histogram::uniform([5.0; 3], 2)), [(5.0, 5.0, 0.0), (5.0, 5.0, 3.0)]);
+        assert!(rows(&Histogram::uniform([5.0; 3], 0)).is_empty());
+        let nan = Histogram::uniform([1.0, f64::NAN], 2);
+        assert!(nan.buckets.iter().all(|b| b.left.is_nan() && b.right.is_nan() && b.count == 0.0));
+    }
+
+    #[test]
+    fn a_v1_histogram_is_read_as_tensorboard_shows_it() {
+        let message = pb::HistogramProto {
+            min: 1.0,
+            max: 3.0,
+            num: 3.0,
+            sum: 6.0,
+            sum_squares: 14.0,
+            bucket_limit: vec![0.5, 1.5, 2.0, 2.5, 3.5, 1e300],
+            bucket: vec![0.0, 1.0, 0.0, 1.0, 1.0, 0.0],
+        };
+        let histogram = Histogram::read(&raw_v1(&message)).unwrap();
+        let expected = [(1.0, 1.5, 1.0), (1.5, 2.0, 0.0), (2.0, 2.5, 1.0), (2.5, 3.0, 1.0)];
+        assert_eq!(rows(&histogram), expected);
+        assert_eq!(histogram.moments.unwrap().sum_squares, 14.0);
+        assert!(Histogram::from_v1(&pb::HistogramProto::default()).buckets.is_empty());
+    }
+
+    #[test]
+    fn a_v2_histogram_is_read_back_as_it_was_written() {
+        let histogram = Histogram::uniform([1.0, 2.0, 4.0], 3);
+        let Some(pb::summary::value::Value::Tensor(tensor)) = histogram.to_v2("h").value else {
+            panic!("not a tensor")
+        };
+        let bytes = Bytes::from(tensor.encode_to_vec());
+        let raw = RawValue { form: Form::Tensor, bytes };
+        assert_eq!(Histogram::read(&raw).unwrap(), histogram);
+    }
+}

@@ -1,0 +1,127 @@
+//! Pictures, encoded as PNG, JPEG or GIF.
+//!
+//! v1 is a `Summary.Image`: sizes and the encoded bytes of one picture. v2 is a tensor of strings
+//! under the plugin `images`: width, height (as decimal digits), then one or more encoded
+//! pictures (`tensorboard/plugins/image/summary_v2.py`). TensorBoard shows PNG, JPEG, GIF and
+//! BMP.
+
+#[cfg(all(feature = "image", feature = "ndarray"))]
+mod array;
+#[cfg(feature = "image")]
+mod pixels;
+
+use bytes::Bytes;
+
+#[cfg(all(feature = "image", feature = "ndarray"))]
+pub use array::{Channel, Layout};
+#[cfg(feature = "image")]
+pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
+
+use super::raw::{decode, lossy};
+use super::{Form, RawValue};
+use crate::error::ErrorKind;
+use crate::event::pb;
+
+/// The pictures of one step, still encoded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Width in pixels as the log says it; some writers exchange it with the height.
+    pub width: u32,
+    /// Height in pixels as the log says it.
+    pub height: u32,
+    /// The encoded pictures.
+    pub encoded: Vec<Bytes>,
+}
+
+impl Images {
+    /// Reads a value of an image series.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`].
+    pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
+        match value.form {
+            Form::Image => {
+                let image: pb::summary::Image = decode(&value.bytes, "picture")?;
+                Ok(Self {
+                    width: u32::try_from(image.width).unwrap_or(0),
+                    height: u32::try_from(image.height).unwrap_or(0),
+                    encoded: vec![image.encoded_image_string],
+                })
+            }
+            _ => {
+                let (strings, shape) = value.strings()?;
+                let [width, height, encoded @ ..] = strings.as_slice() else {
+                    let what = format!("a picture of {} strings, not 3 or more", strings.len());
+                    return Err(ErrorKind::Value(what));
+                };
+                if shape.len() != 1 {
+                    return Err(ErrorKind::Value(format!("a picture of shape {shape:?}")));
+                }
+                Ok(Self { width: size(width)?, height: size(height)?, encoded: encoded.to_vec() })
+            }
+        }
+    }
+
+    /// Decodes the pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: one is damaged, or neither PNG, JPEG nor GIF.
+    #[cfg(feature = "image")]
+    pub fn decode(&self) -> Result<Vec<image::DynamicImage>, ErrorKind> {
+        let decode = |bytes: &Bytes| {
+            image::load_from_memory(bytes)
+                .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))
+        };
+        self.encoded.iter().map(decode).collect()
+    }
+}
+
+impl std::fmt::Debug for Images {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { width, height, encoded } = self;
+        let lengths: Vec<_> = encoded.iter().map(Bytes::len).collect();
+        write!(f, "Images({width}x{height}, {lengths:?} bytes)")
+    }
+}
+
+fn size(digits: &[u8]) -> Result<u32, ErrorKind> {
+    let digits = lossy(digits);
+    digits.parse().map_err(|_| ErrorKind::Value(format!("a picture with size {digits:?}")))
+}
+
+/// The value of a v1 picture. `channels` is 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+pub fn v1(tag: &str, width: u32, height: u32, channels: u8, encoded: Bytes) -> pb::summary::Value {
+    let image = pb::summary::Image {
+        height: i32::try_from(height).unwrap_or(i32::MAX),
+        width: i32::try_from(width).unwrap_or(i32::MAX),
+        colorspace: channels.into(),
+        encoded_image_string: encoded,
+    };
+    pb::summary::Value {
+        tag: tag.into(),
+        value: Some(pb::summary::value::Value::Image(image)),
+        ..Default::default()
+    }
+}
+
+/// The value of one or more v2 pictures of the same size.
+pub fn v2(tag: &str, width: u32, height: u32, encoded: Vec<Bytes>) -> pb::summary::Value {
+    let sizes = [width, height].map(|size| Bytes::from(size.to_string()));
+    let strings: Vec<Bytes> = sizes.into_iter().chain(encoded).collect();
+    let size = i64::try_from(strings.len()).unwrap_or(i64::MAX);
+    let dim = pb::tensor_shape_proto::Dim { size, ..Default::default() };
+    let tensor = pb::TensorProto {
+        dtype: pb::DataType::DtString.into(),
+        tensor_shape: Some(pb::TensorShapeProto { dim: vec![dim], ..Default::default() }),
+        string_val: strings,
+        ..Default::default()
+    };
+    pb::summary::Value {
+        tag: tag.into(),
+        metadata: Some(super::Metadata::new(super::Kind::Image).to_message()),
+        value: Some(pb::summary::value::Value::Tensor(tensor)),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,151 @@
+//! Arrays as pictures.
+
+use ndarray::{ArrayView, Dimension, Ix3, Ix4};
+
+use super::pixels::{IntoBatch, IntoPixels, Pixels};
+use crate::error::ErrorKind;
+
+/// What the axes of an array mean: height, width, channels, and the number in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Height, width: one gray picture.
+    Hw,
+    /// Channels, height, width: PyTorch's.
+    Chw,
+    /// Height, width, channels: TensorFlow's and NumPy's.
+    Hwc,
+    /// A batch of [`Chw`](Self::Chw).
+    Nchw,
+    /// A batch of [`Hwc`](Self::Hwc).
+    Nhwc,
+}
+
+/// An element of a picture: `u8` from 0 to 255, or a float from 0 to 1.
+pub trait Channel: Copy {
+    /// The 8-bit sample: floats times 255, cut off at both ends, rounded down, as PyTorch does
+    /// (`torch/utils/tensorboard/summary.py`, `_calc_scale_factor`). NaN is 0.
+    fn to_sample(self) -> u8;
+}
+
+impl Channel for u8 {
+    fn to_sample(self) -> u8 {
+        self
+    }
+}
+
+impl Channel for f32 {
+    #[expect(clippy::as_conversions, reason = "saturates, and takes NaN to 0")]
+    fn to_sample(self) -> u8 {
+        (self * 255.0) as u8
+    }
+}
+
+impl Channel for f64 {
+    #[expect(clippy::as_conversions, reason = "saturates, and takes NaN to 0")]
+    fn to_sample(self) -> u8 {
+        (self * 255.0) as u8
+    }
+}
+
+/// An array of one picture and its layout.
+impl<'a, A: Channel, D: Dimension> IntoPixels<'static> for (ArrayView<'a, A, D>, Layout) {
+    fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
+        let mut pictures = pictures(self)?;
+        match (pictures.pop(), pictures.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => Err(ErrorKind::Argument("an array of more than one picture, or none".into())),
+        }
+    }
+}
+
+/// A batch, or one picture.
+impl<'a, A: Channel, D: Dimension> IntoBatch<'static> for (ArrayView<'a, A, D>, Layout) {
+    fn into_batch(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
+        pictures(self)
+    }
+}
+
+/// The pictures in an array.
+fn pictures<A: Channel, D: Dimension>(
+    (array, layout): (ArrayView<'_, A, D>, Layout),
+) -> Result<Vec<Pixels<'static>>, ErrorKind> {
+    let shape = array.shape().to_vec();
+    let wrong = || ErrorKind::Argument(format!("an array of shape {shape:?} is not {layout:?}"));
+    let array = array.into_dyn();
+    match layout {
+        Layout::Hw if array.ndim() == 2 => {
+            let array = array.insert_axis(ndarray::Axis(2));
+            Ok(vec![hwc(&array.into_dimensionality::<Ix3>().map_err(|_| wrong())?)?])
+        }
+        Layout::Chw => {
+            let array = array.into_dimensionality::<Ix3>().map_err(|_| wrong())?;
+            Ok(vec![hwc(&array.permuted_axes([1, 2, 0]))?])
+        }
+        Layout::Hwc => Ok(vec![hwc(&array.into_dimensionality::<Ix3>().map_err(|_| wrong())?)?]),
+        Layout::Nchw => {
+            let array = array.into_dimensionality::<Ix4>().map_err(|_| wrong())?;
+            array.outer_iter().map(|one| hwc(&one.permuted_axes([1, 2, 0]))).collect()
+        }
+        Layout::Nhwc => {
+            let array = array.into_dimensionality::<Ix4>().map_err(|_| wrong())?;
+            array.outer_iter().map(|one| hwc(&one)).collect()
+        }
+        Layout::Hw => Err(wrong()),
+    }
+}
+
+fn hwc<A: Channel>(array: &ArrayView<'_, A, Ix3>) -> Result<Pixels<'static>, ErrorKind> {
+    let (height, width, channels) = array.dim();
+    let too_large = |_| ErrorKind::Argument(format!("a picture of {width}x{height}x{channels}"));
+    let samples: Vec<u8> = array.iter().map(|value| value.to_sample()).collect();
+    Pixels::new(
+        u32::try_from(width).map_err(too_large)?,
+        u32::try_from(height).map_err(too_large)?,
+        u8::try_from(channels).map_err(too_large)?,
+        samples,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, Array3, Array4, Axis};
+
+    /// Two rows of three pixels, each channel different.
+    fn picture() -> Array3<u8> {
+        Array3::from_shape_fn((2, 3, 3), |(y, x, c)| (100 * y + 10 * x + c) as u8)
+    }
+
+    #[test]
+    fn every_layout_gives_the_same_pixels() {
+        let hwc = picture();
+        let expected = (hwc.view(), Layout::Hwc).into_pixels().unwrap();
+        assert_eq!((expected.width(), expected.height(), expected.channels()), (3, 2, 3));
+        assert_eq!(expected.samples()[..6], [0, 1, 2, 10, 11, 12]);
+        let chw = hwc.view().permuted_axes([2, 0, 1]);
+        assert_eq!((chw.view(), Layout::Chw).into_pixels().unwrap(), expected);
+        let batch: Array4<u8> = hwc.clone().insert_axis(Axis(0));
+        assert_eq!(pictures((batch.view(), Layout::Nhwc)).unwrap(), [expected.clone()]);
+        let nchw = chw.insert_axis(Axis(0));
+        assert_eq!(pictures((nchw, Layout::Nchw)).unwrap(), [expected]);
+        let gray = Array2::from_elem((4, 5), 7u8);
+        let gray = (gray.view(), Layout::Hw).into_pixels().unwrap();
+        assert_eq!((gray.width(), gray.height(), gray.channels()), (5, 4, 1));
+    }
+
+    #[test]
+    fn floats_are_scaled_and_cut_off_as_in_pytorch() {
+        let samples = [0.0f32, 0.5, 0.999, 1.0, 1.5, -0.5, f32::NAN].map(Channel::to_sample);
+        assert_eq!(samples, [0, 127, 254, 255, 255, 0, 0]);
+        assert_eq!([0.5f64, 2.0].map(Channel::to_sample), [127, 255]);
+    }
+
+    #[test]
+    fn an_array_that_is_not_of_its_layout_is_refused() {
+        let hwc = picture();
+        assert!((hwc.view(), Layout::Hw).into_pixels().is_err());
+        assert!((hwc.view(), Layout::Nchw).into_pixels().is_err());
+        let many = Array3::<u8>::zeros((9, 4, 4));
+        assert!((many.view(), Layout::Chw).into_pixels().is_err());
+    }
+}

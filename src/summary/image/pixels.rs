@@ -1,0 +1,256 @@
+//! Pixels on their way to a PNG file.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{DynamicImage, ExtendedColorType, ImageEncoder};
+use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
+
+use crate::error::ErrorKind;
+
+/// A picture of 8 bits a channel, row by row, channels of a pixel side by side.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pixels<'a> {
+    width: u32,
+    height: u32,
+    channels: u8,
+    samples: Cow<'a, [u8]>,
+}
+
+impl<'a> Pixels<'a> {
+    /// A picture of `width` by `height` pixels with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4
+    /// (RGBA) channels.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: another number of channels, no pixels, or not exactly
+    /// `width * height * channels` samples.
+    pub fn new(
+        width: u32,
+        height: u32,
+        channels: u8,
+        samples: impl Into<Cow<'a, [u8]>>,
+    ) -> Result<Self, ErrorKind> {
+        let samples = samples.into();
+        let shape = format!("a picture of {width}x{height} pixels with {channels} channels");
+        if !(1..=4).contains(&channels) {
+            return Err(ErrorKind::Argument(format!("{shape}: there may be 1 to 4")));
+        }
+        if width == 0 || height == 0 {
+            return Err(ErrorKind::Argument(format!("{shape} has no pixels")));
+        }
+        let expected = u128::from(width) * u128::from(height) * u128::from(channels);
+        if u128::try_from(samples.len()) != Ok(expected) {
+            let found = samples.len();
+            return Err(ErrorKind::Argument(format!("{shape} with {found} samples")));
+        }
+        Ok(Self { width, height, channels, samples })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+    pub fn channels(&self) -> u8 {
+        self.channels
+    }
+
+    /// The samples, row by row.
+    pub fn samples(&self) -> &[u8] {
+        &self.samples
+    }
+
+    /// The picture as a PNG file, compressed fast rather than well.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: too large for PNG.
+    pub fn to_png(&self) -> Result<Bytes, ErrorKind> {
+        let color = match self.channels {
+            1 => ExtendedColorType::L8,
+            2 => ExtendedColorType::La8,
+            3 => ExtendedColorType::Rgb8,
+            _ => ExtendedColorType::Rgba8,
+        };
+        let mut png = Vec::with_capacity(self.samples.len() / 2);
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+            .write_image(&self.samples, self.width, self.height, color)
+            .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
+        Ok(png.into())
+    }
+}
+
+impl std::fmt::Debug for Pixels<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pixels({}x{}x{})", self.width, self.height, self.channels)
+    }
+}
+
+/// What can be logged as a picture: [`Pixels`], the `image` crate's 8-bit images and
+/// `DynamicImage`, and with the feature `ndarray` an array with its
+/// [`Layout`](super::Layout).
+pub trait IntoPixels<'a> {
+    /// The pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: it is no picture.
+    fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind>;
+}
+
+impl<'a> IntoPixels<'a> for Pixels<'a> {
+    fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
+        Ok(self)
+    }
+}
+
+macro_rules! image_types {
+    ($($image:ty: $channels:literal,)*) => {
+        $(impl<'a> IntoPixels<'a> for &'a $image {
+            fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
+                Pixels::new(self.width(), self.height(), $channels, self.as_raw().as_slice())
+            }
+        })*
+    };
+}
+
+image_types! {
+    GrayImage: 1,
+    GrayAlphaImage: 2,
+    RgbImage: 3,
+    RgbaImage: 4,
+}
+
+/// Pictures of more than 8 bits a channel are reduced to 8.
+impl<'a> IntoPixels<'a> for &'a DynamicImage {
+    fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
+        use DynamicImage::{ImageLuma8, ImageLumaA8, ImageRgb8, ImageRgba8};
+        let (width, height) = (self.width(), self.height());
+        match self {
+            ImageLuma8(image) => image.into_pixels(),
+            ImageLumaA8(image) => image.into_pixels(),
+            ImageRgb8(image) => image.into_pixels(),
+            ImageRgba8(image) => image.into_pixels(),
+            other if other.color().has_alpha() => {
+                Pixels::new(width, height, 4, other.to_rgba8().into_raw())
+            }
+            other => Pixels::new(width, height, 3, other.to_rgb8().into_raw()),
+        }
+    }
+}
+
+/// What can be logged as a batch of pictures.
+pub trait IntoBatch<'a> {
+    /// The pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: one is no picture.
+    fn into_batch(self) -> Result<Vec<Pixels<'a>>, ErrorKind>;
+}
+
+impl<'a, T> IntoBatch<'a> for &'a [T]
+where
+    &'a T: IntoPixels<'a>,
+{
+    fn into_batch(self) -> Result<Vec<Pixels<'a>>, ErrorKind> {
+        self.iter().map(IntoPixels::into_pixels).collect()
+    }
+}
+
+/// One picture by reference.
+impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
+    fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
+        let Pixels { width, height, channels, samples } = self;
+        Ok(Pixels {
+            width: *width,
+            height: *height,
+            channels: *channels,
+            samples: Cow::Borrowed(samples),
+        })
+    }
+}
+
+/// Pictures side by side, eight in a row, as PyTorch's `add_images` tiles a batch; black where
+/// the last row is not full.
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`]: there is none, or they are not all of one size and number of
+/// channels.
+pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
+    let Some(first) = pictures.first() else {
+        return Err(ErrorKind::Argument("a batch of no pictures".into()));
+    };
+    if let Some(other) = pictures.iter().find(|other| size(other) != size(first)) {
+        let what = format!("a batch with pictures of two sizes, {first:?} and {other:?}");
+        return Err(ErrorKind::Argument(what));
+    }
+    let too_large = || ErrorKind::Argument(format!("a batch of {} {first:?}", pictures.len()));
+    let count = u32::try_from(pictures.len()).map_err(|_| too_large())?;
+    let columns = count.min(8);
+    let width = first.width.checked_mul(columns).ok_or_else(too_large)?;
+    let height = first.height.checked_mul(count.div_ceil(columns)).ok_or_else(too_large)?;
+    let row_len = first.samples.len() / usize::try_from(first.height).unwrap_or(usize::MAX);
+    let mut samples = Vec::with_capacity(first.samples.len() * pictures.len());
+    for row in pictures.chunks(usize::try_from(columns).unwrap_or(8)) {
+        for y in 0..usize::try_from(first.height).unwrap_or(0) {
+            let start = samples.len();
+            for picture in row {
+                let line = picture.samples.get(y * row_len..(y + 1) * row_len);
+                samples.extend_from_slice(line.unwrap_or(&[]));
+            }
+            let full = usize::try_from(columns).unwrap_or(8) * row_len;
+            samples.resize(start + full, 0);
+        }
+    }
+    Pixels::new(width, height, first.channels, samples)
+}
+
+fn size(picture: &Pixels<'_>) -> (u32, u32, u8) {
+    (picture.width, picture.height, picture.channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_channels_is_encoded_and_decoded_to_the_same_pixels() {
+        for channels in 1..=4u8 {
+            let samples: Vec<u8> = (0..5 * 3 * channels).map(|i| i.wrapping_mul(7)).collect();
+            let pixels = Pixels::new(5, 3, channels, samples.clone()).unwrap();
+            let decoded = image::load_from_memory(&pixels.to_png().unwrap()).unwrap();
+            assert_eq!((decoded.width(), decoded.height()), (5, 3));
+            assert_eq!(decoded.color().channel_count(), channels);
+            assert_eq!(decoded.as_bytes(), samples);
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        for (width, height, channels, samples) in
+            [(2, 2, 3, 11), (2, 2, 5, 20), (0, 2, 3, 0), (2, 2, 0, 0), (u32::MAX, u32::MAX, 4, 4)]
+        {
+            assert!(Pixels::new(width, height, channels, vec![0; samples]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_tiled_in_rows_of_eight() {
+        let pictures: Vec<_> =
+            (1..=9).map(|i| Pixels::new(2, 1, 1, vec![i, i + 100]).unwrap()).collect();
+        let grid = grid(&pictures).unwrap();
+        assert_eq!((grid.width(), grid.height(), grid.channels()), (16, 2, 1));
+        assert_eq!(&grid.samples()[..4], [1, 101, 2, 102]);
+        assert_eq!(&grid.samples()[16..20], [9, 109, 0, 0]);
+    }
+}

@@ -1,0 +1,260 @@
+//! One event file and the bytes on their way to it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prost::Message;
+
+use super::{WriterOptions, lock};
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::event::{EventFileName, encode, first_event, pb};
+use crate::record;
+use crate::summary::Kind;
+
+/// What the first event names as the writing program.
+const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
+/// Buffers that grew beyond this, by a large picture, are not kept.
+const MAX_IDLE_CAPACITY: usize = 4 << 20;
+/// The writing thread is woken early when so many bytes wait.
+const WAKE_AT: usize = 256 << 10;
+
+/// A number for each file that this process makes.
+static NEXT_UID: AtomicU64 = AtomicU64::new(0);
+
+/// An event file that is written.
+///
+/// Two buffers take turns: callers append to one under a short lock while the other is on its
+/// way to the file. Whoever holds `file` has taken all earlier bytes, so that they arrive in
+/// order whoever writes them.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    max_buffered_bytes: usize,
+    waiting: Mutex<Waiting>,
+    file: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// The kinds whose metadata a tag had, as bits; by tag.
+    described: HashMap<Box<str>, u32>,
+    /// Whether the writing thread was told that there is much to write.
+    woken: bool,
+    closed: bool,
+    failure: Option<Arc<io::Error>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// The buffer whose turn it is not; empty.
+    spare: Vec<u8>,
+}
+
+impl LogFile {
+    /// Makes a new file in `dir` and writes its first event.
+    pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
+        fs::create_dir_all(dir).map_err(|error| failed(error.into(), dir))?;
+        let now = options.clock.now();
+        let (path, file) = create_new(dir, now, options)?;
+        let log = Self {
+            path,
+            max_buffered_bytes: options.max_buffered_bytes.max(1),
+            waiting: Mutex::default(),
+            file: Mutex::new(Open { file, spare: Vec::new() }),
+        };
+        log.append_event(&first_event(SOURCE, now))?;
+        if let Some(restart) = options.restart_event(now) {
+            log.append_event(&restart)?;
+        }
+        log.drain()?; // never an empty file
+        Ok(log)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a record; `encode` appends its payload. Says whether the writing thread should be
+    /// woken at once, for there is much to write.
+    #[inline]
+    pub(super) fn append(&self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+        self.with_buffer(|waiting| record::append(&mut waiting.bytes, encode))
+    }
+
+    pub(super) fn append_event(&self, event: &pb::Event) -> Result<bool> {
+        let payload = event.encode_to_vec();
+        self.append(|buffer| buffer.extend_from_slice(&payload))
+    }
+
+    /// Appends an event with one value, without the metadata that its tag had before.
+    pub(super) fn append_value(
+        &self,
+        wall_time: f64,
+        step: i64,
+        mut value: pb::summary::Value,
+    ) -> Result<bool> {
+        let metadata = value.metadata.take();
+        let bare = value.encode_to_vec();
+        // `metadata` is the last field of a value, so it can be appended or not.
+        let kind = metadata.as_ref().map_or(0, kind_bit);
+        let described = pb::summary::Value { metadata, ..Default::default() }.encode_to_vec();
+        self.with_buffer(|waiting| {
+            let known = waiting.describe(&value.tag, kind);
+            let metadata = if known { &[] } else { described.as_slice() };
+            record::append(&mut waiting.bytes, |buffer| {
+                encode::summary(buffer, wall_time, step, &bare, metadata);
+            });
+        })
+    }
+
+    #[inline]
+    fn with_buffer(&self, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
+        let mut waiting = lock(&self.waiting);
+        while waiting.bytes.len() >= self.max_buffered_bytes {
+            // The disk is slower than the program: this thread writes, too.
+            drop(waiting);
+            self.drain()?;
+            waiting = lock(&self.waiting);
+        }
+        if waiting.closed || waiting.failure.is_some() {
+            return Err(self.refusal(&waiting));
+        }
+        append(&mut waiting);
+        let wake = waiting.bytes.len() >= WAKE_AT && !waiting.woken;
+        waiting.woken |= wake;
+        Ok(wake)
+    }
+
+    /// Whether anything waits to be written.
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.waiting).bytes.is_empty()
+    }
+
+    /// Fails if no event can be added any more.
+    pub(super) fn check(&self) -> Result<()> {
+        let waiting = lock(&self.waiting);
+        if waiting.closed || waiting.failure.is_some() {
+            return Err(self.refusal(&waiting));
+        }
+        Ok(())
+    }
+
+    /// Writes what waits. When this returns, all that was appended before is in the file.
+    pub(super) fn drain(&self) -> Result<()> {
+        self.write(&mut lock(&self.file))
+    }
+
+    /// Writes what waits, and has the disk keep it.
+    pub(super) fn sync(&self) -> Result<()> {
+        let mut open = lock(&self.file);
+        self.write(&mut open)?;
+        open.file.sync_data().map_err(|error| self.fail(error))
+    }
+
+    /// Writes what waits; nothing can be appended any more.
+    pub(super) fn close(&self) -> Result<()> {
+        lock(&self.waiting).closed = true;
+        self.drain()
+    }
+
+    fn write(&self, open: &mut Open) -> Result<()> {
+        let mut waiting = lock(&self.waiting);
+        if let Some(error) = &waiting.failure {
+            return Err(failed(ErrorKind::Io(error.clone()), &self.path));
+        }
+        mem::swap(&mut waiting.bytes, &mut open.spare);
+        waiting.woken = false;
+        drop(waiting);
+        if open.spare.is_empty() {
+            return Ok(());
+        }
+        let written = open.file.write_all(&open.spare);
+        open.spare.clear();
+        open.spare.shrink_to(MAX_IDLE_CAPACITY);
+        written.map_err(|error| self.fail(error))
+    }
+
+    /// Remembers that the file cannot be written: half a record may stand at its end, so nothing
+    /// may follow.
+    fn fail(&self, error: io::Error) -> Error {
+        let error = Arc::new(error);
+        let mut waiting = lock(&self.waiting);
+        waiting.failure = Some(error.clone());
+        waiting.bytes = Vec::new();
+        failed(ErrorKind::Io(error), &self.path)
+    }
+
+    #[cold]
+    fn refusal(&self, waiting: &Waiting) -> Error {
+        let kind = match &waiting.failure {
+            Some(error) => ErrorKind::Io(error.clone()),
+            None => ErrorKind::Closed,
+        };
+        failed(kind, &self.path)
+    }
+}
+
+impl Waiting {
+    /// Notes that `tag` has metadata of this kind; whether it had before.
+    fn describe(&mut self, tag: &str, kind: u32) -> bool {
+        if kind == 0 {
+            return false;
+        }
+        match self.described.get_mut(tag) {
+            Some(kinds) => mem::replace(kinds, *kinds | kind) & kind != 0,
+            None => {
+                self.described.insert(tag.into(), kind);
+                false
+            }
+        }
+    }
+}
+
+/// A bit for the kind that metadata describes; 0 for plugins that are not in the table, whose
+/// metadata is written each time.
+fn kind_bit(metadata: &pb::SummaryMetadata) -> u32 {
+    let plugin = metadata.plugin_data.as_ref().map_or("", |plugin| &plugin.plugin_name);
+    let kind = Kind::of_plugin(plugin);
+    let place = Kind::ALL.iter().position(|other| *other == kind && kind != Kind::Tensor);
+    place.and_then(|place| u32::try_from(place).ok()).map_or(0, |place| 1 << place)
+}
+
+/// Makes an event file that was not there before.
+fn create_new(dir: &Path, now: f64, options: &WriterOptions) -> Result<(PathBuf, File)> {
+    let host = match &options.host {
+        Some(host) => host.clone(),
+        None => hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_"),
+    };
+    if let Some(part) = [&host, &options.suffix].into_iter().find(|p| p.contains(is_separator)) {
+        return Err(Error::argument(format!("{part:?} as a part of a file name")));
+    }
+    let secs = Duration::try_from_secs_f64(now).unwrap_or_default().as_secs();
+    loop {
+        let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
+        let (host, suffix) = (host.clone(), options.suffix.clone());
+        let name = EventFileName { secs, host, pid: std::process::id(), uid, suffix };
+        let path = dir.join(name.to_string());
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            // A process of the same number, on another machine or before a restart.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error.into(), &path)),
+        }
+    }
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '/' | '\\' | '\0')
+}
+
+fn failed(kind: ErrorKind, path: &Path) -> Error {
+    kind.at(Location::path(path))
+}
