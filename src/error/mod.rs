@@ -76,7 +76,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Io(cause) => cause.get_ref().map(|cause| cause as _),
+            // `Display` has said what the operating system says; behind it may be more.
+            ErrorKind::Io(cause) => std::error::Error::source(&**cause),
             _ => None,
         }
     }

@@ -113,3 +113,16 @@ pub struct RestartDrop {
     /// The largest step that was dropped.
     pub last_step: i64,
 }
+
+impl fmt::Display for RestartDrop {
+    /// Reads like `3 points with steps 2 to 4 dropped`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { points, first_step, last_step, .. } = self;
+        let s = if *points == 1 { "" } else { "s" };
+        if first_step == last_step {
+            write!(f, "{points} point{s} with step {first_step} dropped")
+        } else {
+            write!(f, "{points} point{s} with steps {first_step} to {last_step} dropped")
+        }
+    }
+}

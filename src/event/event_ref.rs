@@ -42,7 +42,7 @@ pub enum What<'a> {
     Summary(SummaryRef<'a>),
     /// A serialized `LogMessage`; deprecated, read by no program.
     LogMessage(Cow<'a, [u8]>),
-    /// A serialized `SessionLog`; see [`EventRef::is_session_start`].
+    /// A serialized `SessionLog`; see [`is_session_start`](Self::is_session_start).
     SessionLog(Cow<'a, [u8]>),
     /// A serialized `TaggedRunMetadata`.
     TaggedRunMetadata(Cow<'a, [u8]>),

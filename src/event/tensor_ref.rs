@@ -1,7 +1,5 @@
 //! A tensor read in place, as far as one number goes.
 
-use std::borrow::Cow;
-
 use half::{bf16, f16};
 
 use super::pb::DataType;
@@ -21,7 +19,7 @@ pub struct TensorRef<'a> {
     pub elements: u64,
     /// The elements' memory image, little-endian, or empty if they are in a typed array.
     pub content: &'a [u8],
-    body: Cow<'a, [u8]>,
+    body: &'a [u8],
 }
 
 impl<'a> TensorRef<'a> {
@@ -30,10 +28,9 @@ impl<'a> TensorRef<'a> {
     /// # Errors
     ///
     /// The bytes are not a `TensorProto`. Its arrays are not looked at here.
-    pub fn parse(body: &'a Cow<'a, [u8]>) -> Result<Self, Malformed> {
-        let mut tensor =
-            Self { dtype: 0, rank: 0, elements: 1, content: &[], body: Cow::Borrowed(body) };
-        let mut bytes = &body[..];
+    pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut tensor = Self { dtype: 0, rank: 0, elements: 1, content: &[], body };
+        let mut bytes = body;
         while let Some((number, field)) = wire::next(&mut bytes)? {
             match (number, field) {
                 (1, Field::Varint(dtype)) => tensor.dtype = int32(dtype),
@@ -81,7 +78,7 @@ impl<'a> TensorRef<'a> {
         let Some(array) = array_of(dtype) else { return Ok(None) };
         let mut only = None;
         let mut count = 0usize;
-        let mut bytes = &self.body[..];
+        let mut bytes = self.body;
         while let Some((number, field)) = wire::next(&mut bytes)? {
             if number == array {
                 each(field, width(dtype), |value| {
@@ -108,7 +105,7 @@ pub enum Number {
 /// # Errors
 ///
 /// The bytes are not a tensor.
-pub(crate) fn number(body: &Cow<'_, [u8]>) -> Result<Option<Number>, Malformed> {
+pub(crate) fn number(body: &[u8]) -> Result<Option<Number>, Malformed> {
     TensorRef::parse(body)?.number()
 }
 

@@ -17,8 +17,12 @@ use crate::record::RecordWriter;
 ///
 /// let mut log = EventWriter::new(Vec::new(), "my program", 1.7e9)?;
 /// log.write(&pb::Event { wall_time: 1.7e9, step: 3, ..Default::default() })?;
-/// assert_eq!(log.into_inner().len(), 16 + 37 + 16 + 11);
-/// # Ok::<(), std::io::Error>(())
+///
+/// let bytes = log.into_inner();
+/// let mut records = tbx::record::RecordReader::new(&bytes[..]);
+/// assert!(records.read()?.is_some_and(|first| first.ends_with(b"my program")));
+/// assert!(records.read()?.is_some_and(|second| second.ends_with(&[0x10, 3])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct EventWriter<W> {

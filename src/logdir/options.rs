@@ -114,6 +114,11 @@ impl LoadOptions {
         Self { strict, ..self }
     }
 
+    /// The restart policy.
+    pub fn restart_policy(&self) -> RestartPolicy {
+        self.restart
+    }
+
     /// Whether series `tag` of `kind` was asked for.
     pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)

@@ -18,6 +18,7 @@ pub struct TimeSeries {
     pub(super) wall_times: Vec<f64>,
     pub(super) values: Values,
     pub(super) restarts: Restarts,
+    pub(super) steps_back: usize,
 }
 
 impl TimeSeries {
@@ -54,6 +55,12 @@ impl TimeSeries {
     /// The wall time of each point, in seconds since the Unix epoch; may be 0, NaN and infinite.
     pub fn wall_times(&self) -> &[f64] {
         &self.wall_times
+    }
+
+    /// How often the step went back in the log, before the restart policy dropped anything: a
+    /// program was resumed, or several wrote the run.
+    pub fn steps_back(&self) -> usize {
+        self.steps_back
     }
 
     /// The value of each point.

@@ -20,10 +20,8 @@ pub(super) fn header(source: &mut Source, from: u64, to: u64) -> io::Result<Opti
             return Ok(None);
         }
         for (at, window) in (offset..to).zip(bytes.windows(HEADER_LEN)) {
-            if let Some(window) = window.first_chunk() {
-                if fits(window, len.saturating_sub(at)) {
-                    return Ok(Some(at));
-                }
+            if window.first_chunk().is_some_and(|window| fits(window, len.saturating_sub(at))) {
+                return Ok(Some(at));
             }
         }
         offset = offset.saturating_add(windows_in(bytes));

@@ -63,10 +63,11 @@ impl Source {
     /// Those of the operating system.
     #[inline]
     pub fn at(&mut self, offset: u64, min: usize) -> io::Result<&[u8]> {
-        if let Inner::Window(window) = &mut self.bytes {
-            if window.view(offset).len() < min {
+        match &mut self.bytes {
+            Inner::Window(window) if window.view(offset).len() < min => {
                 window.fill(offset, min, &mut self.len)?;
             }
+            _ => {}
         }
         Ok(self.view(offset))
     }

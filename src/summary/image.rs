@@ -5,14 +5,14 @@
 //! pictures (`tensorboard/plugins/image/summary_v2.py`). TensorBoard shows PNG, JPEG, GIF and
 //! BMP.
 
-#[cfg(all(feature = "image", feature = "ndarray"))]
+#[cfg(feature = "ndarray")]
 mod array;
 #[cfg(feature = "image")]
 mod pixels;
 
 use bytes::Bytes;
 
-#[cfg(all(feature = "image", feature = "ndarray"))]
+#[cfg(feature = "ndarray")]
 pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};

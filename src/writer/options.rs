@@ -17,7 +17,7 @@ use crate::event::pb;
 ///
 /// let resumed = SummaryWriter::options().purge_step(1000).suffix(".resumed").create(dir.path())?;
 /// resumed.add_scalar("loss", 0.25, 1000)?;
-/// # Ok::<(), tbx::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct WriterOptions {

@@ -3,3 +3,4 @@
 mod common;
 mod descriptors;
 mod fixtures;
+mod stock_tensorboard;

@@ -260,12 +260,17 @@ impl Series {
         (wanted && !self.steps.is_empty()).then(|| TimeSeries {
             tag: self.tag.into(),
             metadata,
+            steps_back: self.steps.windows(2).filter(|pair| goes_back(pair)).count(),
             steps: self.steps,
             wall_times: self.wall_times,
             values,
             restarts: self.restarts,
         })
     }
+}
+
+fn goes_back(steps: &[i64]) -> bool {
+    matches!(steps, [before, after] if after < before)
 }
 
 /// Moves `more` behind `column`, without a copy if that is empty.

@@ -136,7 +136,7 @@ pub(super) fn histogram(
         }
         sums.add(chunk);
         num += len as u64;
-        if num % (1 << 30) == 0 {
+        if num.is_multiple_of(1 << 30) {
             spill(&mut counts, &mut totals);
         }
     }

@@ -1,0 +1,79 @@
+//! What every subcommand that reads logs lets one choose.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use regex::Regex;
+
+use crate::logdir::{Checksums, LoadOptions, RestartPolicy};
+use crate::summary::Kind;
+
+/// The logs and what of them is wanted.
+#[derive(clap::Args)]
+pub(super) struct Logs {
+    /// Log folders, or single event files.
+    #[arg(required = true, value_name = "LOGDIR")]
+    pub(super) logdirs: Vec<PathBuf>,
+
+    /// Only runs whose name matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    run: Option<Regex>,
+
+    /// Only tags that match this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    tag: Option<Regex>,
+
+    /// What a resumed program's points do to those it wrote before.
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "session-start")]
+    restart: RestartPolicy,
+
+    /// Stop at the first damage instead of reading on behind it.
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Logs {
+    /// What to load. Nothing is mapped: a file may be cut short while the program reads it.
+    pub(super) fn options(&self) -> LoadOptions {
+        let mut options = LoadOptions::new()
+            .payloads(false)
+            .buffered(true)
+            .restart(self.restart)
+            .strict(self.strict);
+        if let Some(run) = self.run.clone() {
+            options = options.runs(move |name| run.is_match(name));
+        }
+        if let Some(tag) = self.tag.clone() {
+            options = options.tags(move |name| tag.is_match(name));
+        }
+        options
+    }
+}
+
+/// The parser of `--kind`.
+pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
+    let names = Kind::ALL.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Tensor))
+}
+
+/// Which checksums are verified.
+pub(super) fn checksums(no_checksum: bool) -> Checksums {
+    if no_checksum { Checksums::Decoded } else { Checksums::Wanted }
+}
+
+impl ValueEnum for RestartPolicy {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::SessionStart => "a START drops earlier points from its step on",
+            Self::KeepAll => "every point counts",
+            Self::Tensorboard => "as TensorBoard with --load_fast=false",
+            Self::Rustboard => "as TensorBoard's default loader",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
+}

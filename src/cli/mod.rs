@@ -1,0 +1,68 @@
+//! The program: one file a subcommand.
+//!
+//! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
+//! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
+
+mod export;
+mod inspect;
+mod logs;
+mod render;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a subcommand tells the shell.
+const FINE: u8 = 0;
+const FAILED: u8 = 2;
+
+/// The TensorBoard toolkit: look into event logs and carry them elsewhere.
+#[derive(Parser)]
+#[command(name = "tbx", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  tbx inspect ./logs                         what is in the logs, and what is wrong with them
+  tbx inspect ./logs --run 'seed_3' --tag loss
+  tbx inspect ./logs --format json | jq '.runs[].name'
+  tbx export ./logs --to csv --out points.csv")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the runs and tags of log folders, and what is damaged.
+    Inspect(inspect::Args),
+    /// Write every scalar point to a file of another format.
+    Export(export::Args),
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Export(args) => export::run(&args),
+    };
+    let code = match result {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => FINE,
+        Err(error) => {
+            say(&format!("tbx: {error}"));
+            FAILED
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A line on the standard error.
+fn say(line: &str) {
+    // There is nowhere left to complain.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}

@@ -1,0 +1,247 @@
+//! Text for people: numbers, sizes, times and tables.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const RED: Style = AnsiColor::Red.on_default();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// `text` in `style`.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A number in about six digits.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        let text = format!("{value:.4e}");
+        return match text.split_once('e') {
+            Some((digits, exponent)) => format!("{}e{exponent}", trim_zeros(digits)),
+            None => text,
+        };
+    }
+    // Digits before the point are not to be cut; behind it, six in all.
+    let decimals = (0..=9).find(|n| size >= 10f64.powi(5 - n)).unwrap_or(9);
+    let decimals = usize::try_from(decimals).unwrap_or(0);
+    trim_zeros(&format!("{value:.decimals$}")).to_owned()
+}
+
+fn trim_zeros(digits: &str) -> &str {
+    if !digits.contains('.') {
+        return digits;
+    }
+    digits.trim_end_matches('0').trim_end_matches('.')
+}
+
+/// A count with separators: `2,001,000`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count and its unit: `1 run`, `2 runs`.
+pub(super) fn counted(n: usize, unit: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {unit}{s}", count(u64::try_from(n).unwrap_or(u64::MAX)))
+}
+
+/// A number of bytes: `812 B`, `1.2 MB`.
+pub(super) fn bytes(n: u64) -> String {
+    let mut rest = n;
+    let mut unit = "B";
+    let mut tenths = 0;
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if rest < 1000 {
+            break;
+        }
+        tenths = rest % 1000 / 100;
+        rest /= 1000;
+        unit = larger;
+    }
+    match (unit, rest) {
+        ("B", _) | (_, 100..) => format!("{rest} {unit}"),
+        _ => format!("{rest}.{tenths} {unit}"),
+    }
+}
+
+/// A wall time as a date, in UTC.
+pub(super) fn date(seconds: f64) -> String {
+    let timestamp = jiff::SignedDuration::try_from_secs_f64(seconds)
+        .and_then(jiff::Timestamp::from_duration)
+        .map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    timestamp.unwrap_or_else(|_| format!("wall time {seconds:e}"))
+}
+
+/// A time span: `12m 3s`.
+pub(super) fn duration(seconds: f64) -> String {
+    #[expect(clippy::as_conversions, reason = "saturates")]
+    let whole = seconds as u64;
+    let (days, hours, minutes) = (whole / 86400, whole / 3600 % 24, whole / 60 % 60);
+    match whole {
+        0..60 => format!("{}s", trim_zeros(&format!("{seconds:.1}"))),
+        60..3600 => format!("{minutes}m {}s", whole % 60),
+        3600..86400 => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+/// A name from a log: control characters cannot play with the terminal.
+pub(super) fn name(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    if text.is_empty() { "\"\"".into() } else { text }
+}
+
+/// A table whose columns are as wide as they need be, and the first as narrow as it must.
+pub(super) struct Table {
+    /// Names, and whether numbers stand below them, flush right.
+    columns: Vec<(&'static str, bool)>,
+    rows: Vec<Vec<String>>,
+    indent: usize,
+}
+
+impl Table {
+    /// `columns` are names; those of numbers start with `>`.
+    pub(super) fn new(columns: &[&'static str], indent: usize) -> Self {
+        let column = |name: &&'static str| match name.strip_prefix('>') {
+            Some(name) => (name, true),
+            None => (*name, false),
+        };
+        Self { columns: columns.iter().map(column).collect(), rows: Vec::new(), indent }
+    }
+
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The table in `width` columns, if that is known. The last column is as it is.
+    pub(super) fn render(&self, width: Option<usize>) -> String {
+        let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.width()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let last = widths.len().saturating_sub(1);
+        if let (Some(width), Some((first, others))) = (width, widths.split_first_mut()) {
+            let others = others.iter().map(|width| width + 2).sum::<usize>() + self.indent;
+            *first = (*first).min(width.saturating_sub(others).max(12));
+        }
+        let mut text = String::new();
+        let mut line = |cells: &mut dyn Iterator<Item = &str>, style: Style| {
+            let mut line = " ".repeat(self.indent);
+            for (i, ((cell, (_, right)), width)) in
+                cells.zip(&self.columns).zip(&widths).enumerate()
+            {
+                let cell = if i == 0 { shorten(cell, *width) } else { cell.to_owned() };
+                let padding = " ".repeat(width.saturating_sub(cell.width()));
+                match (right, i == last) {
+                    (true, _) => line.extend([&*padding, &cell]),
+                    (false, true) => line.push_str(&cell),
+                    (false, false) => line.extend([&*cell, &padding]),
+                }
+                line.push_str("  ");
+            }
+            let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
+        };
+        line(&mut self.columns.iter().map(|(name, _)| *name), DIM);
+        for row in &self.rows {
+            line(&mut row.iter().map(String::as_str), Style::new());
+        }
+        text
+    }
+}
+
+/// `text` in `width` columns, its middle left out if need be: the ends of tags tell them apart.
+pub(super) fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(1);
+    let fitting = |chars: &mut dyn Iterator<Item = char>, room: usize| {
+        let mut used = 0;
+        let fits = |c: &char| {
+            used += c.width().unwrap_or(0);
+            used <= room
+        };
+        chars.take_while(fits).collect::<Vec<_>>()
+    };
+    let head = fitting(&mut text.chars(), room / 2);
+    let mut tail = fitting(&mut text.chars().rev(), room - room / 2);
+    tail.reverse();
+    head.into_iter().chain(['…']).chain(tail).collect()
+}
+
+/// How wide the terminal is; none if the output is no terminal.
+pub(super) fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_about_six_digits() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.5, "0.5"),
+            (0.123_456_789, "0.123457"),
+            (-12.345_678_9, "-12.3457"),
+            (123_456.7, "123457"),
+            (1_234_567.0, "1234567"),
+            (0.000_123_456_78, "0.000123457"),
+            (1e-5, "1e-5"),
+            (1.5e300, "1.5e300"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn sizes_counts_and_times_are_short() {
+        assert_eq!(count(2_001_000), "2,001,000");
+        assert_eq!(
+            [0, 999, 1000, 1234, 123_456, 5 << 30].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "1.2 kB", "123 kB", "5.3 GB"]
+        );
+        assert_eq!(
+            [0.25, 59.0, 61.0, 3700.0, 90_000.0].map(duration),
+            ["0.2s", "59s", "1m 1s", "1h 1m", "1d 1h"]
+        );
+        assert_eq!(date(1_700_000_000.5), "2023-11-14 22:13:20");
+        assert_eq!(date(1e300), "wall time 1e300");
+    }
+
+    #[test]
+    fn names_cannot_play_with_the_terminal() {
+        assert_eq!(name("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
+        assert_eq!(shorten("metrics/validation/accuracy", 13), "metric…curacy");
+        assert!((5..=7).contains(&shorten("深い深い深い", 7).width()));
+    }
+}
