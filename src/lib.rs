@@ -100,3 +100,8 @@ pub use summary::image::Pixels;
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
 pub use writer::{SummaryWriter, WriterOptions};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,18 +1,20 @@
 //! Comma-separated values, RFC 4180: a header, then a line a point.
 
 use super::Target;
+use super::output::Output;
 use crate::error::{ErrorKind, Result};
 use crate::logdir::Run;
 use crate::table::number::Exact;
 
-pub(super) const TARGET: Target = Target {
-    name: "csv",
-    about: "comma-separated values, a line a point",
-    head: |buffer| buffer.extend_from_slice(b"run,tag,step,wall_time,value\n"),
-    run,
-};
+pub(super) const TARGET: Target =
+    Target { name: "csv", about: "comma-separated values, a line a point", head, run };
 
-fn run(run: &Run, buffer: &mut Vec<u8>) -> Result<()> {
+fn head(output: &mut Output) -> Result<()> {
+    output.buffer.extend_from_slice(b"run,tag,step,wall_time,value");
+    output.end_line()
+}
+
+fn run(run: &Run, output: &mut Output) -> Result<()> {
     let mut steps = itoa::Buffer::new();
     let mut numbers = zmij::Buffer::new();
     for series in &run.series {
@@ -21,6 +23,7 @@ fn run(run: &Run, buffer: &mut Vec<u8>) -> Result<()> {
         let names = quoted(&run.name, series.tag())?;
         let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
         for ((step, wall_time), value) in points {
+            let buffer = &mut output.buffer;
             buffer.extend_from_slice(&names);
             buffer.extend_from_slice(steps.format(*step).as_bytes());
             for number in [*wall_time, value] {
@@ -31,7 +34,7 @@ fn run(run: &Run, buffer: &mut Vec<u8>) -> Result<()> {
                 };
                 buffer.extend_from_slice(text.as_bytes());
             }
-            buffer.push(b'\n');
+            output.end_line()?;
         }
     }
     Ok(())

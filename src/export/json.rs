@@ -1,12 +1,13 @@
 //! JSON Lines: an object a line, a line a point. NaN and infinities are strings.
 
 use super::Target;
+use super::output::Output;
 use crate::error::{ErrorKind, Result};
 use crate::logdir::Run;
 use crate::table::number::Exact;
 
 pub(super) const TARGET: Target =
-    Target { name: "json", about: "JSON Lines, an object a point", head: |_| {}, run };
+    Target { name: "json", about: "JSON Lines, an object a point", head: |_| Ok(()), run };
 
 /// The point of a line; the names of its fields are the columns.
 #[derive(serde::Serialize)]
@@ -18,7 +19,7 @@ struct Point<'a> {
     value: Exact,
 }
 
-fn run(run: &Run, buffer: &mut Vec<u8>) -> Result<()> {
+fn run(run: &Run, output: &mut Output) -> Result<()> {
     for series in &run.series {
         let Some(scalars) = series.scalars() else { continue };
         let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
@@ -30,9 +31,9 @@ fn run(run: &Run, buffer: &mut Vec<u8>) -> Result<()> {
                 wall_time: Exact(*wall_time),
                 value: Exact(value),
             };
-            serde_json::to_writer(&mut *buffer, &point)
+            serde_json::to_writer(&mut output.buffer, &point)
                 .map_err(|error| ErrorKind::from(std::io::Error::from(error)))?;
-            buffer.push(b'\n');
+            output.end_line()?;
         }
     }
     Ok(())

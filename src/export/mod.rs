@@ -19,10 +19,10 @@ pub struct Target {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// What comes before the first run.
-    head: fn(&mut Vec<u8>),
-    /// Appends the points of a run.
-    run: fn(&Run, &mut Vec<u8>) -> Result<()>,
+    /// Writes what comes before the first run.
+    head: fn(&mut Output) -> Result<()>,
+    /// Writes the points of a run.
+    run: fn(&Run, &mut Output) -> Result<()>,
 }
 
 /// Every target.
@@ -64,20 +64,16 @@ impl Target {
     ) -> Result<Exported> {
         let mut output = Output::create(out, overwrite)?;
         let (mut runs, mut points) = (0u64, 0u64);
-        let mut buffer = Vec::new();
-        (self.head)(&mut buffer);
+        (self.head)(&mut output)?;
         let options = options.clone().payloads(false);
         let report = logdir.for_each_run(&options, |run| {
-            (self.run)(&run, &mut buffer)?;
-            output.write(&buffer)?;
-            buffer.clear();
+            (self.run)(&run, &mut output)?;
             let scalars =
                 run.series.iter().filter(|s| s.metadata().data_class == DataClass::Scalar);
             points += scalars.map(|series| u64::try_from(series.len()).unwrap_or(0)).sum::<u64>();
             runs += 1;
             Ok::<_, crate::Error>(())
         })?;
-        output.write(&buffer)?;
         output.finish()?;
         Ok(Exported { runs, points, report })
     }

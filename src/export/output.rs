@@ -6,9 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 
+/// So much is collected before it is written.
+const WRITE_AT: usize = 1 << 20;
+
 pub(super) struct Output {
     path: PathBuf,
     to: To,
+    /// What is not written yet. Formats append here, and end each line with
+    /// [`end_line`](Self::end_line).
+    pub(super) buffer: Vec<u8>,
 }
 
 enum To {
@@ -21,7 +27,8 @@ impl Output {
     /// A file that will be at `path`; `-` is the standard output.
     pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self { path: path.into(), to: To::Stdout(io::stdout()) });
+            let (path, to) = (path.into(), To::Stdout(io::stdout()));
+            return Ok(Self { path, to, buffer: Vec::new() });
         }
         if !overwrite && path.exists() {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists");
@@ -31,19 +38,28 @@ impl Output {
         name.push(format!(".{}.part", std::process::id()));
         let part = path.with_file_name(name);
         let file = File::create_new(&part).map_err(|error| failed(error, &part))?;
-        Ok(Self { path: path.into(), to: To::File(file, Some(part)) })
+        let to = To::File(file, Some(part));
+        Ok(Self { path: path.into(), to, buffer: Vec::new() })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Ends a line, and writes if there is much.
+    pub(super) fn end_line(&mut self) -> Result<()> {
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= WRITE_AT { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<()> {
         let written = match &mut self.to {
-            To::Stdout(out) => out.write_all(bytes),
-            To::File(file, _) => file.write_all(bytes),
+            To::Stdout(out) => out.write_all(&self.buffer),
+            To::File(file, _) => file.write_all(&self.buffer),
         };
+        self.buffer.clear();
         written.map_err(|error| failed(error, &self.path))
     }
 
     /// Gives the complete file its name.
     pub(super) fn finish(mut self) -> Result<()> {
+        self.write()?;
         let finished = match &mut self.to {
             To::Stdout(out) => out.flush(),
             To::File(_, part) => match part {

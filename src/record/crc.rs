@@ -8,6 +8,7 @@ const MASK_DELTA: u32 = 0xa282_ead8;
 /// CRC-32C is the Castagnoli polynomial (RFC 3720, appendix B.4 has check values). It is
 /// masked because a record may itself hold records with their checksums
 /// (`tensorflow/core/lib/hash/crc32c.h`, `Mask`).
+#[inline]
 pub fn masked(bytes: &[u8]) -> u32 {
     mask(crc32c::crc32c(bytes))
 }
@@ -26,6 +27,7 @@ pub const fn unmask(masked: u32) -> u32 {
 ///
 /// One record in two hundred is longer than 64 KB, the others differ in two bytes, and a
 /// CRC is linear: two table entries give the checksum faster than any call.
+#[inline]
 pub fn masked_length(len: u64) -> u32 {
     let [low, high, 0, 0, 0, 0, 0, 0] = len.to_le_bytes() else {
         return masked(&len.to_le_bytes());

@@ -33,6 +33,7 @@ impl<'a> Record<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::PayloadCrc`].
+    #[inline]
     pub fn verify(&self) -> Result<&'a [u8], ErrorKind> {
         let computed = crc::masked(self.payload);
         if computed == self.stored_crc {
@@ -51,6 +52,7 @@ impl<'a> Record<'a> {
 /// # Errors
 ///
 /// [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`].
+#[inline]
 pub fn frame(bytes: &[u8]) -> Result<Option<Record<'_>>, ErrorKind> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Ok(None);
@@ -70,6 +72,7 @@ pub fn frame(bytes: &[u8]) -> Result<Option<Record<'_>>, ErrorKind> {
 /// # Errors
 ///
 /// [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`].
+#[inline]
 pub fn payload_len(header: &[u8; HEADER_LEN]) -> Result<usize, ErrorKind> {
     let [l0, l1, l2, l3, l4, l5, l6, l7, crc @ ..] = *header;
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);

@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 
 /// The first read at a new place. Headers of records that are jumped over cost no more.
-const FIRST_READ: usize = 4 << 10;
+const FIRST_READ: usize = 1 << 10;
 /// Reads grow to this size while they follow one another.
 const LARGEST_READ: usize = 256 << 10;
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::raw::decode;
+use super::tensor::shape_message;
 use super::{Form, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
@@ -256,11 +257,6 @@ impl From<pb::DataType> for Attr {
     fn from(value: pb::DataType) -> Self {
         Self::Type(value)
     }
-}
-
-fn shape_message(dims: &[i64]) -> pb::TensorShapeProto {
-    let dim = |&size: &i64| pb::tensor_shape_proto::Dim { size, ..Default::default() };
-    pb::TensorShapeProto { dim: dims.iter().map(dim).collect(), ..Default::default() }
 }
 
 fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {

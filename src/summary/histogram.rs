@@ -12,8 +12,9 @@ use prost::Message;
 
 pub use numeric::Numeric;
 
-use super::raw::{decode, shape};
-use super::{Form, Kind, Metadata, RawValue};
+use super::raw::decode;
+use super::tensor::{floats, shape, shape_message, value};
+use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -115,8 +116,7 @@ impl Histogram {
     fn from_v2(tensor: &pb::TensorProto) -> Result<Self, ErrorKind> {
         let shape = shape(tensor)?;
         let numbers = match (tensor.dtype(), shape.as_slice()) {
-            (pb::DataType::DtDouble, [_, 3]) => doubles(tensor),
-            (pb::DataType::DtFloat, [_, 3]) => floats(tensor),
+            (pb::DataType::DtDouble | pb::DataType::DtFloat, [_, 3]) => floats(tensor),
             (dtype, shape) => {
                 let dtype = dtype.as_str_name();
                 let what = format!("a histogram should be [k, 3], this is {dtype} of {shape:?}");
@@ -169,23 +169,14 @@ impl Histogram {
     pub fn to_v2(&self, tag: &str) -> pb::summary::Value {
         let rows = self.buckets.iter().flat_map(|b| [b.left, b.right, b.count]);
         let content: Vec<u8> = rows.flat_map(f64::to_le_bytes).collect();
-        let dim = |size| pb::tensor_shape_proto::Dim { size, ..Default::default() };
         let buckets = i64::try_from(self.buckets.len()).unwrap_or(i64::MAX);
         let tensor = pb::TensorProto {
             dtype: pb::DataType::DtDouble.into(),
-            tensor_shape: Some(pb::TensorShapeProto {
-                dim: vec![dim(buckets), dim(3)],
-                ..Default::default()
-            }),
+            tensor_shape: Some(shape_message(&[buckets, 3])),
             tensor_content: content.into(),
             ..Default::default()
         };
-        pb::summary::Value {
-            tag: tag.into(),
-            metadata: Some(Metadata::new(Kind::Histogram).to_message()),
-            value: Some(pb::summary::value::Value::Tensor(tensor)),
-            ..Default::default()
-        }
+        value(tag, Kind::Histogram, tensor)
     }
 }
 
@@ -213,22 +204,6 @@ pub fn v1(tag: &str, histogram: pb::HistogramProto) -> pb::summary::Value {
 /// The serialized message of a v1 histogram, as a value that [`Histogram::read`] takes.
 pub fn raw_v1(histogram: &pb::HistogramProto) -> RawValue {
     RawValue { form: Form::Histo, bytes: Bytes::from(histogram.encode_to_vec()) }
-}
-
-fn doubles(tensor: &pb::TensorProto) -> Vec<f64> {
-    if tensor.tensor_content.is_empty() {
-        return tensor.double_val.clone();
-    }
-    let (numbers, _) = tensor.tensor_content.as_chunks::<8>();
-    numbers.iter().copied().map(f64::from_le_bytes).collect()
-}
-
-fn floats(tensor: &pb::TensorProto) -> Vec<f64> {
-    if tensor.tensor_content.is_empty() {
-        return tensor.float_val.iter().copied().map(f64::from).collect();
-    }
-    let (numbers, _) = tensor.tensor_content.as_chunks::<4>();
-    numbers.iter().copied().map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect()
 }
 
 #[cfg(test)]

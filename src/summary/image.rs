@@ -18,7 +18,8 @@ pub use array::{Channel, Layout};
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
 
 use super::raw::{decode, lossy};
-use super::{Form, RawValue};
+use super::tensor::{shape_message, value};
+use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -111,17 +112,11 @@ pub fn v2(tag: &str, width: u32, height: u32, encoded: Vec<Bytes>) -> pb::summar
     let sizes = [width, height].map(|size| Bytes::from(size.to_string()));
     let strings: Vec<Bytes> = sizes.into_iter().chain(encoded).collect();
     let size = i64::try_from(strings.len()).unwrap_or(i64::MAX);
-    let dim = pb::tensor_shape_proto::Dim { size, ..Default::default() };
     let tensor = pb::TensorProto {
         dtype: pb::DataType::DtString.into(),
-        tensor_shape: Some(pb::TensorShapeProto { dim: vec![dim], ..Default::default() }),
+        tensor_shape: Some(shape_message(&[size])),
         string_val: strings,
         ..Default::default()
     };
-    pb::summary::Value {
-        tag: tag.into(),
-        metadata: Some(super::Metadata::new(super::Kind::Image).to_message()),
-        value: Some(pb::summary::value::Value::Tensor(tensor)),
-        ..Default::default()
-    }
+    value(tag, Kind::Image, tensor)
 }

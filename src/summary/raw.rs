@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 
+use super::tensor::shape;
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -89,22 +90,6 @@ impl fmt::Debug for RawValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}(<{} bytes>)", self.form, self.bytes.len())
     }
-}
-
-/// The dimensions of `tensor`; none where the shape is absent or unknown.
-pub(super) fn shape(tensor: &pb::TensorProto) -> Result<Vec<u64>, ErrorKind> {
-    let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
-    let mut elements = 1u64;
-    let mut shape = Vec::with_capacity(dims.len());
-    for dim in dims {
-        let size = u64::try_from(dim.size)
-            .map_err(|_| ErrorKind::Value(format!("a tensor with dimension {}", dim.size)))?;
-        elements = elements
-            .checked_mul(size)
-            .ok_or_else(|| ErrorKind::Value("a tensor of more than 2^64 elements".into()))?;
-        shape.push(size);
-    }
-    Ok(shape)
 }
 
 /// The message in `bytes`. Payloads in it stay slices of `bytes`.

@@ -8,7 +8,8 @@
 
 use prost::Message;
 
-use super::{Kind, Metadata};
+use super::Kind;
+use super::tensor::value;
 use crate::error::ErrorKind;
 use crate::event::{Number, Payload, number, pb};
 
@@ -46,17 +47,12 @@ fn not_a_number(body: &[u8]) -> ErrorKind {
 ///
 /// Both of TensorBoard's loaders show exactly this form; a float64 is dropped by the default
 /// one.
-pub fn v2(tag: &str, value: f32) -> pb::summary::Value {
+pub fn v2(tag: &str, number: f32) -> pb::summary::Value {
     let tensor = pb::TensorProto {
         dtype: pb::DataType::DtFloat.into(),
         tensor_shape: Some(pb::TensorShapeProto::default()),
-        float_val: vec![value],
+        float_val: vec![number],
         ..Default::default()
     };
-    pb::summary::Value {
-        tag: tag.into(),
-        metadata: Some(Metadata::new(Kind::Scalar).to_message()),
-        value: Some(pb::summary::value::Value::Tensor(tensor)),
-        ..Default::default()
-    }
+    value(tag, Kind::Scalar, tensor)
 }

@@ -6,7 +6,8 @@
 //! as TensorFlow 2, does neither.
 
 use super::raw::lossy;
-use super::{Kind, Metadata, RawValue};
+use super::tensor::value;
+use super::{Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -40,10 +41,5 @@ pub fn v2(tag: &str, text: &str) -> pb::summary::Value {
         string_val: vec![text.as_bytes().to_vec().into()],
         ..Default::default()
     };
-    pb::summary::Value {
-        tag: tag.into(),
-        metadata: Some(Metadata::new(Kind::Text).to_message()),
-        value: Some(pb::summary::value::Value::Tensor(tensor)),
-        ..Default::default()
-    }
+    value(tag, Kind::Text, tensor)
 }
