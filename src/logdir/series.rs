@@ -199,17 +199,17 @@ impl Scalars {
         if self.is_empty() {
             self.dtype = dtype;
         }
-        self.widen().push(value);
+        self.widen(|values| values.push(value));
     }
 
-    fn widen(&mut self) -> &mut Vec<f64> {
-        if let Column::F32(values) = &self.column {
-            self.column = Column::F64(values.iter().copied().map(f64::from).collect());
-        }
-        match &mut self.column {
+    /// Widens the numbers to float64 and has `add` add some.
+    fn widen(&mut self, add: impl FnOnce(&mut Vec<f64>)) {
+        let mut values = match std::mem::replace(&mut self.column, Column::F32(Vec::new())) {
+            Column::F32(values) => values.into_iter().map(f64::from).collect(),
             Column::F64(values) => values,
-            Column::F32(_) => unreachable!("it was widened above"),
-        }
+        };
+        add(&mut values);
+        self.column = Column::F64(values);
     }
 
     pub(super) fn append(&mut self, other: Self) {
@@ -219,7 +219,7 @@ impl Scalars {
         }
         match (&mut self.column, other.column) {
             (Column::F32(values), Column::F32(more)) => values.extend_from_slice(&more),
-            (_, Column::F64(more)) => self.widen().extend_from_slice(&more),
+            (_, Column::F64(more)) => self.widen(|values| values.extend_from_slice(&more)),
             (Column::F64(values), Column::F32(more)) => {
                 values.extend(more.into_iter().map(f64::from));
             }

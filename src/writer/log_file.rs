@@ -61,6 +61,8 @@ struct Open {
 impl LogFile {
     /// Makes a new file in `dir` and writes its first event.
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
+        // Without the `.` of `runs/new/.`, which `create_dir_all` does not make.
+        let dir: &Path = &dir.components().collect::<PathBuf>();
         fs::create_dir_all(dir).map_err(|error| failed(error.into(), dir))?;
         let now = options.clock.now();
         let (path, file) = create_new(dir, now, options)?;

@@ -155,8 +155,12 @@ impl SummaryWriter {
         for (name, value) in values {
             let value = to_f32(value.into());
             let file = self.line(&line_name(main_tag, name))?;
-            let encode = |buffer: &mut _| encode::scalar(buffer, wall_time, step, main_tag, value);
-            let much = file.append(encode)?;
+            let much = match self.inner.options.v2 {
+                true => file.append_value(wall_time, step, scalar::v2(main_tag, value))?,
+                false => {
+                    file.append(|buffer| encode::scalar(buffer, wall_time, step, main_tag, value))?
+                }
+            };
             self.inner.worker.notify(much);
         }
         Ok(())
@@ -234,7 +238,11 @@ impl SummaryWriter {
             bucket_limit: bucket_limits.to_vec(),
             bucket: bucket_counts.to_vec(),
         };
-        self.add_value(histogram::v1(tag, message), step)
+        let value = match self.inner.options.v2 {
+            true => Histogram::from_v1(&message).to_v2(tag),
+            false => histogram::v1(tag, message),
+        };
+        self.add_value(value, step)
     }
 
     /// Logs a text, which TensorBoard renders as Markdown.

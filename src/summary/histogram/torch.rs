@@ -1,7 +1,7 @@
 //! PyTorch's default histogram, `bins='tensorflow'`.
 //!
-//! Source: `torch/utils/tensorboard/_convert_np.py`, `summary.py` (`make_histogram`) and
-//! `writer.py` (`_get_default_bins`). Counting is that of `numpy.histogram` with explicit
+//! Source: `torch/utils/tensorboard/summary.py` (`make_histogram`) and `writer.py`
+//! (`SummaryWriter.__init__`, `default_bins`). Counting is that of `numpy.histogram` with explicit
 //! edges: a bin has its left edge, the last bin both.
 
 #![expect(
@@ -270,12 +270,12 @@ mod tests {
 
     #[test]
     fn values_in_no_bin_count_in_the_sums_only() {
-        let some = histogram(&[1.0, f64::INFINITY, 1e30]).unwrap();
+        let some = histogram([1.0, f64::INFINITY, 1e30]).unwrap();
         assert_eq!((some.num, some.bucket.iter().sum::<f64>()), (3.0, 1.0));
         assert_eq!((some.min, some.max), (1.0, f64::INFINITY));
-        let nan = histogram(&[1.0, f64::NAN]).unwrap();
+        let nan = histogram([1.0, f64::NAN]).unwrap();
         assert!(nan.min.is_nan() && nan.max.is_nan() && nan.sum.is_nan());
-        assert!(histogram(&[f64::NAN]).is_err());
+        assert!(histogram([f64::NAN]).is_err());
         assert!(histogram([0.0f32; 0]).is_err());
     }
 }

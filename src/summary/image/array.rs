@@ -125,7 +125,10 @@ mod tests {
         let chw = hwc.view().permuted_axes([2, 0, 1]);
         assert_eq!((chw.view(), Layout::Chw).into_pixels().unwrap(), expected);
         let batch: Array4<u8> = hwc.clone().insert_axis(Axis(0));
-        assert_eq!(pictures((batch.view(), Layout::Nhwc)).unwrap(), [expected.clone()]);
+        assert_eq!(
+            pictures((batch.view(), Layout::Nhwc)).unwrap(),
+            std::slice::from_ref(&expected)
+        );
         let nchw = chw.insert_axis(Axis(0));
         assert_eq!(pictures((nchw, Layout::Nchw)).unwrap(), [expected]);
         let gray = Array2::from_elem((4, 5), 7u8);

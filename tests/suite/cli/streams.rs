@@ -1,0 +1,134 @@
+//! What comes out where: pipes that close early, colors, characters that terminals obey.
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::{Folder, done};
+
+/// Names that move cursors, clear screens, set titles and fake lines.
+const HOSTILE: [&str; 7] = [
+    "red\u{1b}[31m",
+    "clear\u{1b}[2J\u{1b}[H",
+    "title\u{1b}]0;owned\u{7}",
+    "line\nfake: all is well",
+    "return\rover",
+    "csi\u{9b}31m",
+    "delete\u{7f}",
+];
+
+/// Output that no pipe's buffer holds.
+fn large(folder: &Folder) {
+    let writer = folder.run("logs");
+    for tag in 0..2000 {
+        writer.add_scalar(&format!("{}/{tag}", "a long tag ".repeat(10)), 0.5, 0).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let folder = Folder::new();
+    large(&folder);
+    for args in [
+        "inspect logs",
+        "inspect logs --format json",
+        "inspect logs logs",
+        "export logs --to csv --out -",
+        "export logs --to json --out -",
+    ] {
+        let mut child =
+            folder.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0; 10]).unwrap();
+        drop(out);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{args}");
+    }
+}
+
+#[test]
+fn there_is_no_color_but_for_terminals() {
+    let folder = Folder::with("broken/flip_middle_payload");
+    let inspect = |variables: &[(&str, &str)]| {
+        done(folder.command("inspect logs").envs(variables.iter().copied())).out
+    };
+    let plain = inspect(&[]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    assert_eq!(inspect(&[("NO_COLOR", "1")]), plain);
+    assert_eq!(inspect(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), plain);
+    // There are colors to leave out.
+    let colored = inspect(&[("CLICOLOR_FORCE", "1")]);
+    assert!(colored.contains('\u{1b}') && colored.len() > plain.len(), "{colored}");
+    let json = done(folder.command("inspect logs --format json").env("CLICOLOR_FORCE", "1")).out;
+    assert!(!json.contains('\u{1b}'), "{json}");
+}
+
+/// A folder with a run whose tags are hostile.
+fn hostile_tags() -> Folder {
+    let folder = Folder::new();
+    let writer = folder.run("logs");
+    for tag in HOSTILE {
+        writer.add_scalar(tag, 0.5, 0).unwrap();
+    }
+    writer.close().unwrap();
+    folder
+}
+
+/// Fails if a terminal would obey anything in `text`.
+#[track_caller]
+fn assert_harmless(text: &str) {
+    let obeyed: Vec<_> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
+    assert!(obeyed.is_empty(), "{obeyed:?} in {text}");
+    assert!(!text.lines().any(|line| line.starts_with("fake:")), "{text}");
+}
+
+#[test]
+fn tags_cannot_play_with_the_terminal() {
+    let folder = hostile_tags();
+    for by in ["run", "tag"] {
+        // Whatever the program takes its output for.
+        let args = format!("inspect logs --by {by}");
+        let text = done(folder.command(&args).env("NO_COLOR", "1")).fine();
+        assert_harmless(&text);
+        for tag in
+            ["red\\u{1b}[31m ", "line\\nfake: all is well ", "csi\\u{9b}31m ", "delete\\u{7f} "]
+        {
+            assert!(text.contains(tag), "{text}");
+        }
+    }
+}
+
+#[test]
+fn tags_are_whole_in_json() {
+    let folder = hostile_tags();
+    let out = folder.tbx("inspect logs --format json").fine();
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let tags = found["runs"][0]["tags"].as_array().unwrap().iter();
+    let mut tags: Vec<_> = tags.map(|tag| tag["tag"].as_str().unwrap()).collect();
+    let mut expected = HOSTILE;
+    tags.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(tags, expected);
+}
+
+/// Directories have such names, too, and stand in messages.
+#[cfg(unix)]
+#[test]
+fn names_of_runs_cannot_play_with_the_terminal() {
+    let folder = Folder::new();
+    for name in HOSTILE {
+        folder.copy("broken/flip_middle_payload", format!("logs/{name}"));
+    }
+    // As on a terminal, where nothing is filtered.
+    let said = |args: &str| done(folder.command(args).env("CLICOLOR_FORCE", "1"));
+    assert_harmless(&done(folder.command("inspect logs").env("NO_COLOR", "1")).out);
+    assert_harmless(&said("inspect logs --strict").err);
+    assert_harmless(&said("export logs --to csv --out x.csv").err);
+    let missing = format!("logs/{}/missing", HOSTILE[0]);
+    assert_harmless(&done(folder.command("inspect").arg(missing).env("CLICOLOR_FORCE", "1")).err);
+    fs::remove_file(folder.path("x.csv")).unwrap();
+}

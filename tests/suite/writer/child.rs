@@ -1,0 +1,91 @@
+//! A second process: one test of this binary, run alone.
+//!
+//! Such a test begins with `let Some(dir) = child::dir() else { return }`, so that it does
+//! nothing in an ordinary run. It reports by numbers on the standard error: there the test
+//! harness writes nothing.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, ChildStderr, Command, Stdio};
+use std::{env, iter};
+
+/// Holds the directory that a child writes to.
+const DIR: &str = "TBX_TEST_CHILD_DIR";
+
+/// The directory to write to; none if this process is no child.
+pub(super) fn dir() -> Option<PathBuf> {
+    env::var_os(DIR).map(PathBuf::from)
+}
+
+/// Reports a number to the parent. Fails once the parent is gone, so that no child outlives it.
+pub(super) fn say(number: i64) {
+    // One write, so that a killed child leaves no half of a line.
+    io::stderr().write_all(format!("{number}\n").as_bytes()).unwrap();
+}
+
+/// A running child; killed when it is dropped.
+pub(super) struct Child {
+    process: process::Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Child {
+    /// Starts the test of this full name, which writes to `dir`.
+    pub(super) fn start(test: &str, dir: &Path) -> Self {
+        Self::with(Command::new(env::current_exe().unwrap()), test, dir)
+    }
+
+    /// Starts it where files can have `blocks` blocks (of 512 or 1024 bytes) and no more: as a
+    /// disk that is full.
+    #[cfg(unix)]
+    pub(super) fn start_on_full_disk(test: &str, dir: &Path, blocks: u32) -> Self {
+        // Without the trap the signal would end the child before `write` can fail.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(env::current_exe().unwrap());
+        Self::with(command, test, dir)
+    }
+
+    fn with(mut command: Command, test: &str, dir: &Path) -> Self {
+        let mut process = command
+            .args([test, "--exact", "--nocapture"])
+            .env(DIR, dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(process.stderr.take().unwrap());
+        Self { process, said }
+    }
+
+    /// The next number that it says; none once it has ended.
+    pub(super) fn next(&mut self) -> Option<i64> {
+        let mut line = String::new();
+        let len = self.said.read_line(&mut line).unwrap();
+        (len > 0).then(|| line.trim_end().parse().unwrap_or_else(|_| panic!("it says: {line}")))
+    }
+
+    /// Kills it as `kill -9` does; returns what it said that was not yet read.
+    pub(super) fn kill(mut self) -> Vec<i64> {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub(super) fn finish(mut self) {
+        let mut said = String::new();
+        io::Read::read_to_string(&mut self.said, &mut said).unwrap();
+        let status = self.process.wait().unwrap();
+        assert!(status.success(), "{status}: {said}");
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself, or been waited for.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,196 @@
+//! What is in the file when the program dies, and how soon.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tbx::SummaryWriter;
+
+use super::child::{self, Child};
+use super::{assert_counted, noise, run, runs, steps, unhurried};
+
+/// So often a process is killed.
+const KILLS: u64 = 20;
+/// The promise: an event is in the file after this time at most.
+const LATEST: Duration = Duration::from_millis(100);
+/// A busy machine may let a thread wait for longer than the promise; so often it may.
+const ATTEMPTS: usize = 3;
+
+#[test]
+fn kill_9_after_flush_loses_nothing() {
+    for round in 0..KILLS {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Child::start("writer::crash::child_that_flushes", dir.path());
+        let mut flushed: Vec<_> =
+            (0..noise(round) % 40 + 1).map(|_| child.next().unwrap()).collect();
+        pause(round, 2000);
+        flushed.extend(child.kill());
+        let last = flushed.last().unwrap();
+        for run in runs(dir.path()) {
+            for series in &run.series {
+                assert_counted(series.steps(), *last);
+            }
+        }
+        let names: Vec<_> = runs(dir.path()).into_iter().map(|run| run.name).collect();
+        assert_eq!(names, [".", "parts_a", "parts_b"]);
+    }
+}
+
+#[test]
+fn child_that_flushes() {
+    let Some(dir) = child::dir() else { return };
+    let writer = SummaryWriter::create(dir).unwrap();
+    for step in 0.. {
+        writer.add_scalar("loss", 0.5, step).unwrap();
+        writer.add_text("note", "text", step).unwrap();
+        writer.add_scalars("parts", [("a", 1.0), ("b", 2.0)], step).unwrap();
+        if step % 7 == 6 {
+            writer.flush().unwrap();
+            child::say(step);
+        }
+    }
+}
+
+#[test]
+fn kill_9_without_flush_leaves_whole_records_and_a_torn_tail_at_most() {
+    for round in 0..KILLS {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Child::start("writer::crash::child_in_a_hurry", dir.path());
+        child.next().unwrap();
+        pause(round, 90_000);
+        child.kill();
+        // Anything but a torn tail would be an issue, on which this fails.
+        let run = run(dir.path());
+        for series in &run.series {
+            assert_counted(series.steps(), -1);
+        }
+        let file = &run.files[0];
+        assert!(file.pending_bytes < file.bytes, "not even the first event is whole");
+    }
+}
+
+#[test]
+fn child_in_a_hurry() {
+    let Some(dir) = child::dir() else { return };
+    let writer = SummaryWriter::create(dir).unwrap();
+    let long = "x".repeat(100_000);
+    child::say(0);
+    for step in 0.. {
+        for inner in 0..100 {
+            writer.add_scalar("loss", 0.5, step * 100 + inner).unwrap();
+        }
+        writer.add_text("long", &long, step).unwrap();
+        child::say(step);
+    }
+}
+
+#[test]
+fn kill_9_without_flush_loses_the_last_tenth_of_a_second_at_most() {
+    let missing = attempt(|round| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Child::start("writer::crash::child_that_takes_its_time", dir.path());
+        let start = Instant::now();
+        let mut said = Vec::new();
+        while said.is_empty() || start.elapsed() < Duration::from_millis(300 + noise(round) % 100) {
+            said.push((child.next().unwrap(), Instant::now()));
+        }
+        let killed = Instant::now();
+        child.kill();
+        let run = run(dir.path());
+        let last = steps(&run, "loss").last().copied().unwrap_or(-1);
+        let lost = said.iter().find(|(step, _)| *step > last);
+        lost.map_or(Duration::ZERO, |(_, when)| killed.saturating_duration_since(*when))
+    });
+    assert!(missing <= LATEST, "an event that was {missing:?} old was lost");
+}
+
+#[test]
+fn child_that_takes_its_time() {
+    let Some(dir) = child::dir() else { return };
+    let writer = SummaryWriter::create(dir).unwrap();
+    for step in 0.. {
+        writer.add_scalar("loss", 0.5, step).unwrap();
+        child::say(step);
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn every_event_is_in_the_file_within_a_tenth_of_a_second_without_flush() {
+    let latest = attempt(|round| {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::create(dir.path()).unwrap();
+        let delays = (0..10).map(|step| {
+            pause(100 * round + u64::try_from(step).unwrap(), 60_000);
+            delay(writer.path(), || writer.add_scalar("loss", 0.5, step).unwrap())
+        });
+        delays.max().unwrap()
+    });
+    assert!(latest <= LATEST, "an event was in the file after {latest:?}");
+}
+
+/// The writing thread sleeps then, and has to be woken.
+#[test]
+fn the_first_event_after_a_pause_is_in_the_file_within_a_tenth_of_a_second() {
+    let latest = attempt(|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::create(dir.path()).unwrap();
+        let add = |step| move |writer: &SummaryWriter| writer.add_text("note", "text", step);
+        let delays = (0..2).map(|step| {
+            thread::sleep(Duration::from_millis(1500));
+            delay(writer.path(), || add(step)(&writer).unwrap())
+        });
+        let latest = delays.max().unwrap();
+        // A run that `add_scalars` begins is written by the same thread.
+        writer.add_scalars("parts", [("a", 1.0)], 0).unwrap();
+        let line = runs(dir.path()).into_iter().find(|run| run.name == "parts_a").unwrap();
+        let line = line.path.join(&line.files[0].name);
+        thread::sleep(Duration::from_millis(1500));
+        latest.max(delay(&line, || writer.add_scalars("parts", [("a", 1.0)], 1).unwrap()))
+    });
+    assert!(latest <= LATEST, "an event was in the file after {latest:?}");
+}
+
+#[test]
+fn sync_makes_every_earlier_add_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = unhurried().create(dir.path()).unwrap();
+    for step in 0..50 {
+        writer.add_scalar("loss", 0.5, step).unwrap();
+        writer.clone().add_scalars("parts", [("a", 1.0)], step).unwrap();
+        writer.sync().unwrap();
+        let runs = runs(dir.path());
+        assert_counted(runs[0].series("loss").unwrap().steps(), step);
+        assert_counted(runs[1].series("parts").unwrap().steps(), step);
+    }
+}
+
+/// The least of several measurements, none after one that keeps the promise.
+fn attempt(measure: impl Fn(u64) -> Duration) -> Duration {
+    let mut least = Duration::MAX;
+    for round in (0..).take(ATTEMPTS) {
+        least = least.min(measure(round));
+        if least <= LATEST {
+            break;
+        }
+    }
+    least
+}
+
+/// How long after `add` the file at `path` has grown. It grows by whole records.
+fn delay(path: &Path, add: impl FnOnce()) -> Duration {
+    let len = || fs::metadata(path).unwrap().len();
+    let (before, start) = (len(), Instant::now());
+    add();
+    while len() == before {
+        assert!(start.elapsed() < Duration::from_secs(30), "the event is not in the file");
+        thread::sleep(Duration::from_millis(1));
+    }
+    start.elapsed()
+}
+
+/// Waits for a time that looks random.
+fn pause(seed: u64, max_micros: u64) {
+    thread::sleep(Duration::from_micros(noise(seed) % max_micros));
+}

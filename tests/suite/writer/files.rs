@@ -1,0 +1,238 @@
+//! Which files a writer makes, and what they begin with.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use tbx::event::EventFileName;
+use tbx::pb::event::What;
+use tbx::pb::session_log::SessionStatus;
+use tbx::{ErrorKind, LoadOptions, Logdir, SummaryWriter};
+
+use super::child::{self, Child};
+use super::{START, events, fixed, names, numbers, run, runs, steps, unhurried};
+
+#[test]
+fn the_first_record_is_the_file_version_and_the_file_is_never_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    for options in [fixed(), fixed().v2(true), fixed().purge_step(3), unhurried().clock(|| START)] {
+        let writer = options.create(dir.path()).unwrap();
+        let first = events(writer.path()).remove(0);
+        assert_eq!(first.what, Some(What::FileVersion("brain.Event:2".into())));
+        assert_eq!((first.wall_time, first.step), (START, 0));
+        let source = first.source_metadata.unwrap().writer;
+        assert_eq!(source, concat!("tbx ", env!("CARGO_PKG_VERSION")));
+    }
+    let writer = fixed().create(dir.path()).unwrap();
+    writer.add_scalars("parts", [("a", 1.0)], 0).unwrap();
+    let line = dir.path().join("parts_a");
+    let file = names(&line).into_iter().next().unwrap();
+    let first = events(&line.join(file)).remove(0);
+    assert_eq!(first.what, Some(What::FileVersion("brain.Event:2".into())));
+}
+
+#[test]
+fn a_file_is_named_as_tensorboard_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = fixed().suffix(".resumed").create(dir.path().join("new/folder")).unwrap();
+    assert_eq!(writer.logdir(), dir.path().join("new/folder"));
+    assert_eq!(writer.path().parent(), Some(writer.logdir()));
+    let name = writer.path().file_name().unwrap().to_str().unwrap();
+    let start = format!("events.out.tfevents.1700000000.host.{}.", std::process::id());
+    let uid = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".resumed"));
+    assert!(uid.is_some_and(|uid| uid.parse::<u64>().is_ok()), "{name}");
+    // As is, whatever the host is called.
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    let name = writer.path().file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("events.out.tfevents."), "{name}");
+}
+
+/// Many writers of the same second on the same host, and files that have their names already.
+#[test]
+fn an_existing_file_is_never_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = fixed().create(dir.path()).unwrap();
+    let bytes = fs::read(first.path()).unwrap();
+    let name = first.path().file_name().unwrap().to_str().unwrap();
+    let uid: u64 = name.rsplit('.').next().unwrap().parse().unwrap();
+    let taken: Vec<_> = (uid + 1..uid + 200).map(|uid| dir.path().join(file_name(uid))).collect();
+    for path in &taken {
+        fs::write(path, "older").unwrap();
+    }
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for step in 0..25 {
+                    let writer = fixed().create(dir.path()).unwrap();
+                    writer.add_scalar("loss", 0.5, step).unwrap();
+                    writer.close().unwrap();
+                }
+            });
+        }
+    });
+    first.close().unwrap();
+    assert_eq!(fs::read(first.path()).unwrap(), bytes);
+    assert!(taken.iter().all(|path| fs::read(path).unwrap() == b"older"));
+    assert_eq!(names(dir.path()).len(), 1 + taken.len() + 8 * 25);
+    taken.iter().for_each(|path| fs::remove_file(path).unwrap());
+    assert_eq!(run(dir.path()).series("loss").unwrap().len(), 8 * 25);
+}
+
+fn file_name(uid: u64) -> String {
+    let (secs, host, pid) = (1_700_000_000, "host".into(), std::process::id());
+    EventFileName { secs, host, pid, uid, suffix: String::new() }.to_string()
+}
+
+/// Also where their clocks and hosts are the same.
+#[test]
+fn several_processes_write_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = |_| Child::start("writer::files::child_that_writes_a_run", dir.path());
+    let mut children: Vec<_> = (0..4).map(start).collect();
+    let mut ids: Vec<_> = children.iter_mut().map(|child| child.next().unwrap()).collect();
+    children.into_iter().for_each(Child::finish);
+    ids.sort_unstable();
+    let run = run(dir.path());
+    assert_eq!(run.files.len(), 4);
+    let mut tags: Vec<i64> = run.series.iter().map(|s| s.tag().parse().unwrap()).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, ids);
+    assert!(run.series.iter().all(|series| series.steps().iter().copied().eq(0..1000)));
+}
+
+#[test]
+fn child_that_writes_a_run() {
+    let Some(dir) = child::dir() else { return };
+    let id = std::process::id();
+    child::say(id.into());
+    let writer = fixed().create(dir).unwrap();
+    for step in 0..1000 {
+        writer.add_scalar(&id.to_string(), 0.5, step).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_run_without_events_is_a_run_without_series() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(fixed().create(dir.path()).unwrap());
+    let run = run(dir.path());
+    assert!(run.series.is_empty());
+    assert_eq!((run.files.len(), run.files[0].events), (1, 1));
+    assert_eq!(run.start_time, Some(START));
+}
+
+#[test]
+fn purge_step_writes_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = SummaryWriter::options().clock(|| START).create(dir.path()).unwrap();
+    (0..5).for_each(|step| crashed.add_scalar("loss", 1.0, step).unwrap());
+    drop(crashed);
+    let resumed = SummaryWriter::options().clock(|| START + 60.0).purge_step(3);
+    let resumed = resumed.create(dir.path()).unwrap();
+    (3..6).for_each(|step| resumed.add_scalar("loss", 2.0, step).unwrap());
+    resumed.close().unwrap();
+
+    let start = events(resumed.path()).remove(1);
+    let Some(What::SessionLog(session)) = &start.what else { panic!("{start:?}") };
+    assert_eq!(session.status(), SessionStatus::Start);
+    assert_eq!((start.step, start.wall_time), (3, START + 60.0));
+    let loaded = Logdir::open(dir.path()).unwrap().load(&LoadOptions::new()).unwrap();
+    assert_eq!(steps(&loaded.runs[0], "loss"), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(numbers(&loaded.runs[0], "loss"), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+}
+
+#[test]
+fn add_scalars_makes_a_run_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    for step in 0..3 {
+        let lines = [("train", 1.0), ("a/b", 2.0), ("été", f64::NAN)];
+        writer.at(START).unwrap().add_scalars("loss/all", lines, step).unwrap();
+    }
+    writer.add_scalars("loss/all", std::iter::empty::<(&str, f32)>(), 3).unwrap();
+    writer.close().unwrap();
+    let mut runs = runs(dir.path());
+    let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(names, [".", "loss_all_a%2fb", "loss_all_train", "loss_all_été"]);
+    assert!(runs.remove(0).series.is_empty());
+    for (run, expected) in runs.iter().zip([2.0, 1.0, f64::NAN]) {
+        assert_eq!((run.series.len(), steps(run, "loss/all")), (1, vec![0, 1, 2]));
+        let same = |number: f64| number == expected || number.is_nan() && expected.is_nan();
+        assert!(numbers(run, "loss/all").into_iter().all(same));
+        assert_eq!(run.series[0].wall_times(), [START; 3]);
+    }
+}
+
+#[test]
+fn hostile_names_in_add_scalars_stay_inside_the_directory() {
+    let outside = tempfile::tempdir().unwrap();
+    let dir = outside.path().join("logs/run");
+    let writer = SummaryWriter::create(&dir).unwrap();
+    let hostile = [
+        "",
+        ".",
+        "..",
+        "../../out",
+        "/etc",
+        "\\\\host\\share",
+        "C:\\x",
+        "a\0b",
+        "\u{1b}[2J",
+        "a\n/..",
+        "%2f",
+        "*?<>|\"",
+        "~",
+        "$HOME",
+        "-rf",
+        "été",
+        "\u{202e}",
+    ];
+    for main_tag in hostile {
+        for name in hostile {
+            writer.add_scalars(main_tag, [(name, 1.0)], 0).unwrap();
+        }
+    }
+    writer.close().unwrap();
+    assert!(names(outside.path()).into_iter().eq(["logs"]));
+    assert!(names(&outside.path().join("logs")).into_iter().eq(["run"]));
+    // One level deep, and names that every file system takes.
+    for name in names(&dir).iter().filter(|name| dir.join(name).is_dir()) {
+        assert!(!name.contains(|c: char| c.is_control() || "/\\:*?\"<>|".contains(c)), "{name}");
+        assert!(names(&dir.join(name)).iter().all(|file| dir.join(name).join(file).is_file()));
+    }
+    let found = runs(&dir).iter().map(|run| run.series.len()).sum::<usize>();
+    assert_eq!(found, hostile.len() * hostile.len(), "two lines came into one series");
+}
+
+#[test]
+fn a_line_that_cannot_be_made_is_an_error_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    let long = "x".repeat(5000);
+    let error = writer.add_scalars("parts", [(long.as_str(), 1.0)], 0).unwrap_err();
+    assert_io(&error, dir.path());
+    fs::write(dir.path().join("parts_taken"), "a file").unwrap();
+    let error = writer.add_scalars("parts", [("taken", 1.0)], 0).unwrap_err();
+    assert_io(&error, &dir.path().join("parts_taken"));
+    writer.add_scalars("parts", [("good", 1.0)], 0).unwrap();
+    writer.add_scalar("loss", 1.0, 0).unwrap();
+    writer.close().unwrap();
+    assert_eq!(fs::read(dir.path().join("parts_taken")).unwrap(), b"a file");
+    assert_eq!(runs(dir.path()).len(), 2);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_an_error_with_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_io(&SummaryWriter::create(file.join("run")).unwrap_err(), &file.join("run"));
+    assert_io(&SummaryWriter::create(&file).unwrap_err(), &file);
+}
+
+fn assert_io(error: &tbx::Error, path: &Path) {
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
+    let at = error.location().path.as_deref();
+    assert!(at.is_some_and(|at| at.starts_with(path)), "{error}");
+}
