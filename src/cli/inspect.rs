@@ -1,7 +1,7 @@
 //! `tbx inspect`
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::ValueEnum;
 
@@ -69,7 +69,6 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         options = options.kinds(args.kind.iter().copied());
     }
     let mut code = FINE;
-    let mut out = anstream::stdout().lock();
     for (i, logdir) in args.logs.logdirs.iter().enumerate() {
         let loaded = Logdir::open(logdir).and_then(|logdir| Overview::load(&logdir, &options));
         let overview = match loaded {
@@ -84,20 +83,26 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         if !overview.is_lossless {
             code = FAILED;
         }
-        let text = match args.format {
-            Format::Json => json(&overview)?,
-            Format::Text if i > 0 => format!("\n{}", text(&overview, args.by)),
-            Format::Text => text(&overview, args.by),
-        };
-        out.write_all(text.as_bytes()).map_err(ErrorKind::from)?;
+        match args.format {
+            Format::Json => write(&mut io::stdout(), &json(&overview)?)?,
+            Format::Text => {
+                let blank = if i > 0 { "\n" } else { "" };
+                let text = format!("{blank}{}", text(&overview, args.by));
+                write(&mut anstream::stdout(), &text)?;
+            }
+        }
     }
-    out.flush().map_err(ErrorKind::from)?;
     Ok(code)
+}
+
+fn write(out: &mut impl Write, text: &str) -> Result<()> {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| ErrorKind::from(error).into())
 }
 
 fn json(overview: &Overview) -> Result<String> {
     let line = serde_json::to_string(overview);
-    let line = line.map_err(|error| Error::from(ErrorKind::from(std::io::Error::from(error))))?;
+    let line = line.map_err(|error| Error::from(ErrorKind::from(io::Error::from(error))))?;
     Ok(line + "\n")
 }
 

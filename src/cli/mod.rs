@@ -61,8 +61,8 @@ fn is_broken_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A line on the standard error.
+/// A line on the standard error. Names in it cannot play with the terminal.
 fn say(line: &str) {
     // There is nowhere left to complain.
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", render::name(line));
 }

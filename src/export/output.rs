@@ -19,7 +19,7 @@ pub(super) struct Output {
 
 enum To {
     Stdout(Stdout),
-    /// Beside the path, until it is complete; none once it is.
+    /// And its name beside the path until it is complete; none if it is no such file.
     File(File, Option<PathBuf>),
 }
 
@@ -30,7 +30,14 @@ impl Output {
             let (path, to) = (path.into(), To::Stdout(io::stdout()));
             return Ok(Self { path, to, buffer: Vec::new() });
         }
-        if !overwrite && path.exists() {
+        let existing = path.metadata().ok();
+        if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
+            // A pipe or a device takes the bytes as they come, and must not be replaced.
+            let file = File::options().write(true).open(path);
+            let to = To::File(file.map_err(|error| failed(error, path))?, None);
+            return Ok(Self { path: path.into(), to, buffer: Vec::new() });
+        }
+        if !overwrite && existing.is_some() {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists");
             return Err(failed(error, path));
         }

@@ -205,13 +205,14 @@ impl LogFile {
 }
 
 impl Waiting {
-    /// Notes that `tag` has metadata of this kind; whether it had before.
+    /// Notes that `tag` has metadata of this kind; whether it had before, and no other. Of a tag
+    /// with several kinds each value needs its metadata: nothing else tells them apart.
     fn describe(&mut self, tag: &str, kind: u32) -> bool {
         if kind == 0 {
             return false;
         }
         match self.described.get_mut(tag) {
-            Some(kinds) => mem::replace(kinds, *kinds | kind) & kind != 0,
+            Some(kinds) => mem::replace(kinds, *kinds | kind) == kind,
             None => {
                 self.described.insert(tag.into(), kind);
                 false

@@ -264,6 +264,11 @@ impl<'o> Growing<'o> {
     /// The series of `tag` with this metadata, made if it is new.
     fn series_of(&mut self, tag: &str, metadata: Option<Metadata>, wire: &[u8]) -> usize {
         let mut next = self.by_tag.get(tag).copied();
+        if metadata.is_none()
+            && let Some(described) = self.described(next)
+        {
+            return described;
+        }
         let mut last = None;
         while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get_mut(i)?))) {
             if series.takes(metadata.as_ref()) {
@@ -285,6 +290,19 @@ impl<'o> Growing<'o> {
         }
         self.series.push(Series::new(tag, metadata, wire, self.options));
         new
+    }
+
+    /// Of the series of a tag, from `first` on, the first that its metadata described: a tensor
+    /// without any is rather of that than of one of v1 values.
+    fn described(&self, first: Option<usize>) -> Option<usize> {
+        let mut next = first;
+        while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get(i)?))) {
+            if !series.wire.is_empty() {
+                return Some(i);
+            }
+            next = series.sibling;
+        }
+        None
     }
 
     /// Takes in an event that is a graph or a profile itself.

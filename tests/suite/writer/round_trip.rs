@@ -220,7 +220,7 @@ fn a_raw_histogram_is_read_back_as_it_was_given() {
         writer.add_histogram_raw("raw", moments, &limits, &counts, 3).unwrap();
         writer.add_histogram_raw("raw", moments, &[], &[], 4).unwrap();
     });
-    for run in runs {
+    for (i, run) in runs.into_iter().enumerate() {
         let message = |limits: &[f64], counts: &[f64]| pb::HistogramProto {
             min: 0.5,
             max: 3.0,
@@ -230,8 +230,11 @@ fn a_raw_histogram_is_read_back_as_it_was_given() {
             bucket_limit: limits.to_vec(),
             bucket: counts.to_vec(),
         };
-        let expected =
+        let mut expected =
             [message(&limits, &counts), message(&[], &[])].map(|m| Histogram::from_v1(&m));
+        if i == 1 {
+            expected.iter_mut().for_each(|histogram| histogram.moments = None);
+        }
         assert_eq!(histograms(&run, "raw"), expected);
         assert_eq!(steps(&run, "raw"), [3, 4]);
     }
