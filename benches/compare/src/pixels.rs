@@ -1,0 +1,35 @@
+//! Inputs that all writers share: pictures and histogram values.
+
+use crate::random::Random;
+
+/// An RGB picture, row by row, three bytes a pixel.
+pub struct Pixels {
+    pub width: u32,
+    pub height: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// A picture that compresses to about a third of its pixels: smooth waves under faint noise.
+pub fn textured(seed: u64, width: u32, height: u32) -> Pixels {
+    let mut random = Random::seeded(seed);
+    let (across, down) = (random.between(10.0, 40.0), random.between(15.0, 50.0));
+    let mut bytes = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let noise = random.normal() * 0.33;
+            let (x, y) = (f64::from(x), f64::from(y));
+            // Red and green agree, as the channels of photographs nearly do.
+            for phase in [0.0, 0.0, 2.0] {
+                let wave = (x / across + phase).sin() * (y / down).cos();
+                bytes.push((128.0 + 100.0 * wave + noise).clamp(0.0, 255.0) as u8);
+            }
+        }
+    }
+    Pixels { width, height, bytes }
+}
+
+/// Values like the weights of a layer.
+pub fn weights(seed: u64, count: usize) -> Vec<f32> {
+    let mut random = Random::seeded(seed);
+    (0..count).map(|_| (random.normal() * 0.1) as f32).collect()
+}

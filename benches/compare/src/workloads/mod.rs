@@ -1,0 +1,128 @@
+//! The log folders that readers are measured on, the same bytes for the same scale.
+//!
+//! Each has a manifest beside it with what was written; a folder without one is half made and is
+//! made anew.
+
+mod trees;
+mod wire;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::totals::Totals;
+
+/// Goes up when the bytes of a workload change, so that old folders are not taken for new ones.
+const GENERATOR: u32 = 1;
+
+/// A log folder and what is in it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Workload {
+    pub name: String,
+    pub scale: f64,
+    pub generator: u32,
+    pub bytes: u64,
+    pub runs: u64,
+    pub scalars: Totals,
+    pub images: u64,
+    pub histograms: u64,
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// Names in the order in which they are measured.
+pub const NAMES: [&str; 5] = ["scalars", "scalars_tf2", "manyruns", "mixed", "hparams"];
+
+/// What a generator counts while it writes.
+#[derive(Default)]
+struct Written {
+    runs: u64,
+    scalars: Totals,
+    images: u64,
+    histograms: u64,
+}
+
+/// The workload `name` at `scale` under `folder`; written there unless it already is.
+pub fn prepare(folder: &Path, name: &str, scale: f64) -> Result<Workload> {
+    let path = folder.join(format!("{name}-{scale}"));
+    let manifest = folder.join(format!("{name}-{scale}.json"));
+    if let Ok(text) = fs::read(&manifest)
+        && let Ok(workload) = serde_json::from_slice::<Workload>(&text)
+        && workload.generator == GENERATOR
+    {
+        return Ok(Workload { path, ..workload });
+    }
+
+    eprintln!("writing {}", path.display());
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
+    let written = match name {
+        "scalars" => trees::scalars(&path, scale, trees::Style::Simple)?,
+        "scalars_tf2" => trees::scalars(&path, scale, trees::Style::Tensor)?,
+        "manyruns" => trees::many_runs(&path, scale)?,
+        "mixed" => trees::mixed(&path, scale)?,
+        "hparams" => trees::hparams(&path, scale)?,
+        _ => anyhow::bail!("no workload is called {name:?}; there are {}", NAMES.join(", ")),
+    };
+    let workload = Workload {
+        name: name.to_owned(),
+        scale,
+        generator: GENERATOR,
+        bytes: folder_bytes(&path)?,
+        runs: written.runs,
+        scalars: written.scalars,
+        images: written.images,
+        histograms: written.histograms,
+        path,
+    };
+    fs::write(&manifest, serde_json::to_vec_pretty(&workload)?)
+        .with_context(|| format!("write {}", manifest.display()))?;
+    Ok(workload)
+}
+
+/// All event files below `folder`, each with its run's name, sorted by path.
+pub fn event_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(next) = pending.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("read {}", next.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                pending.push(entry.path());
+            } else if entry.file_name().to_string_lossy().contains("tfevents") {
+                let run = next.strip_prefix(folder)?.to_string_lossy().into_owned();
+                found.push((run, entry.path()));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(found)
+}
+
+/// Bytes of all event files below `folder`.
+pub fn folder_bytes(folder: &Path) -> Result<u64> {
+    event_files(folder)?.iter().try_fold(0, |sum, (_, path)| Ok(sum + path.metadata()?.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_the_same_bytes_each_time() {
+        let folder = std::env::temp_dir().join(format!("tbx-compare-{}", std::process::id()));
+        let bytes = |copy: &str| -> Vec<Vec<u8>> {
+            let workload = prepare(&folder.join(copy), "hparams", 0.01).unwrap();
+            let files = event_files(&workload.path).unwrap();
+            files.iter().map(|(_, path)| fs::read(path).unwrap()).collect()
+        };
+        let (first, second) = (bytes("first"), bytes("second"));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(first.len(), 4);
+        assert!(first == second);
+    }
+}

@@ -1,0 +1,38 @@
+//! tbx.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::Peer;
+use crate::pixels::Pixels;
+
+pub struct Writer(::tbx::SummaryWriter);
+
+impl Peer for Writer {
+    type Picture = image::RgbImage;
+
+    fn create(folder: &Path) -> Result<Self> {
+        Ok(Self(::tbx::SummaryWriter::create(folder)?))
+    }
+
+    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+        image::RgbImage::from_raw(pixels.width, pixels.height, pixels.bytes).context("pixels")
+    }
+
+    fn scalar(&mut self, tag: &str, value: f32, step: i64) -> Result<()> {
+        Ok(self.0.add_scalar(tag, value, step)?)
+    }
+
+    fn histogram(&mut self, tag: &str, values: &[f32], step: i64) -> Result<()> {
+        Ok(self.0.add_histogram(tag, values, step)?)
+    }
+
+    fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()> {
+        Ok(self.0.add_image(tag, picture, step)?)
+    }
+
+    fn close(self) -> Result<()> {
+        Ok(self.0.close()?)
+    }
+}

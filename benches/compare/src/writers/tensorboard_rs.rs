@@ -1,0 +1,48 @@
+//! The crate tensorboard-rs. It counts no histograms: the caller does.
+
+use std::path::Path;
+
+use anyhow::Result;
+use tensorboard_rs::summary_writer::SummaryWriter;
+
+use super::Peer;
+use crate::histogram::Histogram;
+use crate::pixels::Pixels;
+
+pub struct Writer(SummaryWriter);
+
+impl Peer for Writer {
+    /// Pixels and `[3, width, height]`. The crate says CHW but takes the bytes as rows of pixels.
+    type Picture = (Vec<u8>, [usize; 3]);
+
+    fn create(folder: &Path) -> Result<Self> {
+        Ok(Self(SummaryWriter::new(folder)))
+    }
+
+    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+        Ok((pixels.bytes, [3, pixels.width as usize, pixels.height as usize]))
+    }
+
+    fn scalar(&mut self, tag: &str, value: f32, step: i64) -> Result<()> {
+        self.0.add_scalar(tag, value, step as usize);
+        Ok(())
+    }
+
+    fn histogram(&mut self, tag: &str, values: &[f32], step: i64) -> Result<()> {
+        let Histogram { min, max, count, sum, sum_squares, limits, counts } = Histogram::of(values);
+        let step = step as usize;
+        self.0.add_histogram_raw(tag, min, max, count, sum, sum_squares, &limits, &counts, step);
+        Ok(())
+    }
+
+    fn image(&mut self, tag: &str, (bytes, shape): &Self::Picture, step: i64) -> Result<()> {
+        self.0.add_image(tag, bytes, shape, step as usize);
+        Ok(())
+    }
+
+    /// Dropping joins the thread that writes.
+    fn close(self) -> Result<()> {
+        drop(self.0);
+        Ok(())
+    }
+}
