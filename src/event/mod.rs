@@ -17,7 +17,7 @@ mod writer;
 
 pub use event_ref::{EventRef, What};
 pub use file_name::{EventFileName, is_event_file};
-pub use peek::Peek;
+pub use peek::{Peek, PeekScalar};
 pub(crate) use tensor_ref::number;
 pub use tensor_ref::{Number, TensorRef};
 pub use value_ref::{Payload, SummaryRef, ValueRef, Values};

@@ -62,16 +62,17 @@ impl<'a> Peek<'a> {
         Ok(Some(Self { wall_time, step, tag, fields, fields_at }))
     }
 
-    /// The number of a float32 scalar and its metadata (empty for none), if it is one in the
-    /// form that PyTorch or TensorFlow 2 writes. The whole event must be at hand.
+    /// The number of a float32 scalar, if it is one in the form that PyTorch (v1) or TensorFlow 2
+    /// (v2) writes. The whole event must be at hand.
     #[inline]
-    pub fn scalar(&self) -> Option<(f32, &'a [u8])> {
-        let number = match strip(self.fields, 0x15) {
-            Some(number) => number,
-            None => self.fields.strip_prefix(TF2_SCALAR)?,
+    pub fn scalar(&self) -> Option<PeekScalar<'a>> {
+        let (is_v2, number) = match strip(self.fields, 0x15) {
+            Some(number) => (false, number),
+            None => (true, self.fields.strip_prefix(TF2_SCALAR)?),
         };
         let (bits, rest) = number.split_first_chunk()?;
-        Some((f32::from_le_bytes(*bits), Self::metadata(rest)?))
+        let (value, metadata) = (f32::from_le_bytes(*bits), Self::metadata(rest)?);
+        Some(PeekScalar { value, is_v2, metadata })
     }
 
     /// The number of the field of `Summary.Value` that comes behind the tag, and where in the
@@ -83,18 +84,29 @@ impl<'a> Peek<'a> {
         Some((number, self.fields_at.checked_add(head)?.checked_add(len)?))
     }
 
-    /// The metadata in `rest`, the fields behind a payload: empty for none. `None` if there is
+    /// The metadata in `rest`, the fields behind a payload, if there is any. `None` if there is
     /// anything else.
     #[inline]
-    pub fn metadata(mut rest: &[u8]) -> Option<&[u8]> {
+    pub fn metadata(mut rest: &[u8]) -> Option<Option<&[u8]>> {
         if rest.is_empty() {
-            return Some(rest);
+            return Some(None);
         }
         match wire::next(&mut rest) {
-            Ok(Some((9, Field::Bytes(metadata)))) if rest.is_empty() => Some(metadata),
+            Ok(Some((9, Field::Bytes(metadata)))) if rest.is_empty() => Some(Some(metadata)),
             _ => None,
         }
     }
+}
+
+/// A float32 scalar in one of its usual forms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PeekScalar<'a> {
+    /// The number.
+    pub value: f32,
+    /// Whether it is a tensor.
+    pub is_v2: bool,
+    /// The serialized metadata, if the value has some.
+    pub metadata: Option<&'a [u8]>,
 }
 
 /// What follows `key` in `bytes`, if they start with it.
@@ -143,7 +155,7 @@ mod tests {
                 assert_eq!(peek.tag, b"images/0");
                 let (number, rest) = peek.payload().unwrap();
                 assert_eq!((number, bytes.len() - rest), (field, behind));
-                assert_eq!(Peek::metadata(&bytes[rest..]).unwrap().is_empty(), behind == 0);
+                assert_eq!(Peek::metadata(&bytes[rest..]).unwrap().is_none(), behind == 0);
                 assert_eq!(peek.scalar(), None);
             }
             for prefix in 0..30 {

@@ -6,7 +6,7 @@ mod output;
 
 use std::path::Path;
 
-use crate::error::{Report, Result};
+use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::summary::DataClass;
 
@@ -72,7 +72,7 @@ impl Target {
                 run.series.iter().filter(|s| s.metadata().data_class == DataClass::Scalar);
             points += scalars.map(|series| u64::try_from(series.len()).unwrap_or(0)).sum::<u64>();
             runs += 1;
-            Ok::<_, crate::Error>(())
+            Ok::<_, Error>(())
         })?;
         output.finish()?;
         Ok(Exported { runs, points, report })

@@ -150,12 +150,15 @@ impl<'o> Loader<'o> {
             let start = spans.last().map_or(0, |before| before.end);
             if guess.start == start {
                 spans.push(guess);
-            } else if start < end {
+            } else if start < end.min(self.len) {
                 spans.push(read(start, end));
             }
         }
-        // One reader gives up on torn records after so many; several must not give more.
-        if spans.iter().map(|span| span.torn).sum::<u32>() >= MAX_TORN {
+        // One reader gives up on torn records after so many; several must not give more. And
+        // some values without metadata can only be told by all that came before.
+        if spans.iter().map(|span| span.torn).sum::<u32>() >= MAX_TORN
+            || spans.iter().any(|span| span.growing.ambiguous)
+        {
             return vec![self.span(0, u64::MAX, Growing::new(self.options))];
         }
         spans
@@ -277,8 +280,11 @@ impl<'o> Loader<'o> {
         let (step, wall_time) = (peek.step, peek.wall_time);
         // The tail is short, and next to the header that is read next.
         match Peek::metadata(scanner.tail(rest)?) {
-            Some(wire) if growing.has_metadata(series, wire) => {}
+            Some(wire) if growing.has_metadata(series, field, wire) => {}
             _ => return Ok(false),
+        }
+        if !scanner.ends_well()? {
+            return Ok(false);
         }
         let decoded_only = self.options.checksums == Checksums::Decoded;
         Ok(growing.pass(series, step, wall_time, decoded_only))

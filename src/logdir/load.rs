@@ -144,11 +144,12 @@ fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles
     let mut bytes = 0u64;
     for run in runs {
         let sizes = run.files.iter().map(|file| run.path.join(file).metadata());
-        bytes += sizes.flatten().map(|metadata| metadata.len()).sum::<u64>();
+        let size = sizes.flatten().map(|metadata| metadata.len()).sum::<u64>();
+        bytes = bytes.saturating_add(size);
         match batches.last_mut() {
             Some(batch) if bytes <= BATCH_BYTES && batch.len() < BATCH_RUNS => batch.push(run),
             _ => {
-                bytes = 0;
+                bytes = size;
                 batches.push(vec![run]);
             }
         }

@@ -141,6 +141,17 @@ impl Scanner {
         Ok(bytes.get(..len).unwrap_or(bytes))
     }
 
+    /// Whether the current record ends where another begins, or the file ends. If not, it may be
+    /// torn, and passing over it would pass over what stands inside.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn ends_well(&mut self) -> io::Result<bool> {
+        let end = self.position();
+        self.header_at(end)
+    }
+
     /// The current record's payload, held against its checksum.
     ///
     /// # Errors
@@ -198,8 +209,7 @@ impl Scanner {
         let offset = self.offset;
         let end = self.position();
         self.current = None;
-        let header = self.source.at(end, HEADER_LEN)?.first_chunk();
-        let ends_well = header.is_none_or(|header| payload_len(header).is_ok());
+        let ends_well = self.header_at(end)?;
         if ends_well || self.torn >= MAX_TORN {
             self.offset = end.min(self.source.len());
             return Ok(Damage { offset, kind, effect: Effect::SkippedRecord });
@@ -207,6 +217,12 @@ impl Scanner {
         self.torn += 1;
         let next = search::whole(&mut self.source, behind_header(offset))?;
         Ok(self.go_on_at(next, offset, ErrorKind::Torn))
+    }
+
+    /// Whether a header checks out at `end`, or the file ends there.
+    fn header_at(&mut self, end: u64) -> io::Result<bool> {
+        let header = self.source.at(end, HEADER_LEN)?.first_chunk();
+        Ok(header.is_none_or(|header| payload_len(header).is_ok()))
     }
 
     fn go_on_at(&mut self, next: Option<u64>, offset: u64, kind: ErrorKind) -> Damage {

@@ -1,9 +1,14 @@
 //! What several tests need.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
+use proptest::test_runner::Config as ProptestConfig;
+use prost::Message;
 use sha2::{Digest, Sha256};
-use tbx::TimeSeries;
+use tbx::record::{append, frame};
+use tbx::{LoadOptions, Loaded, Logdir, TimeSeries, pb};
+use tempfile::TempDir;
 
 /// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
@@ -23,4 +28,86 @@ pub(crate) fn digest<'a>(series: impl IntoIterator<Item = &'a TimeSeries>) -> St
         }
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The name of an event file, where it does not matter.
+pub(crate) const NAME: &str = "events.out.tfevents.1700000000.host.1.0";
+
+/// A log directory with one file in it, gone with the guard.
+pub(crate) fn log_of(bytes: &[u8]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(NAME), bytes).unwrap();
+    dir
+}
+
+pub(crate) fn load(dir: &Path, options: &LoadOptions) -> Loaded {
+    Logdir::open(dir).unwrap().load(options).unwrap()
+}
+
+/// One framed record.
+pub(crate) fn record(payload: &[u8]) -> Vec<u8> {
+    let mut record = Vec::new();
+    append(&mut record, |buffer| buffer.extend_from_slice(payload));
+    record
+}
+
+/// A framed event with a wall time that tells its step.
+pub(crate) fn event(step: i64, what: pb::event::What) -> Vec<u8> {
+    let wall_time = 1_700_000_000.5 + step as f64;
+    let event = pb::Event { wall_time, step, what: Some(what), ..Default::default() };
+    record(&event.encode_to_vec())
+}
+
+pub(crate) fn file_version() -> Vec<u8> {
+    event(0, pb::event::What::FileVersion("brain.Event:2".into()))
+}
+
+/// A framed event with these values.
+pub(crate) fn summary(step: i64, value: Vec<pb::summary::Value>) -> Vec<u8> {
+    event(step, pb::event::What::Summary(pb::Summary { value }))
+}
+
+/// A framed event with a v1 scalar.
+pub(crate) fn scalar(tag: &str, step: i64, value: f32) -> Vec<u8> {
+    let value = Some(pb::summary::value::Value::SimpleValue(value));
+    summary(step, vec![pb::summary::Value { tag: tag.into(), value, ..Default::default() }])
+}
+
+/// A framed event with a `START`.
+pub(crate) fn start(step: i64) -> Vec<u8> {
+    let status = pb::session_log::SessionStatus::Start.into();
+    event(step, pb::event::What::SessionLog(pb::SessionLog { status, ..Default::default() }))
+}
+
+/// Where each record of a sound log stands.
+pub(crate) fn ranges(log: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(record) = frame(&log[at..]).expect("a sound log") {
+        ranges.push(at..at + record.encoded_len());
+        at += record.encoded_len();
+    }
+    ranges
+}
+
+/// Numbers that look random and are the same in every run of the tests (SplitMix64).
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+/// A property's configuration: no file is written where it fails, the message has the input.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }

@@ -12,7 +12,15 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod common;
+mod corpus;
+mod damage;
 mod descriptors;
+mod facts;
 mod fixtures;
+mod golden;
+mod layers;
+mod properties;
+mod restart;
 mod stock_tensorboard;
+mod walker;
 mod writer;

@@ -1,13 +1,14 @@
 //! Series that grow while events are read.
 
+mod keep;
 mod series;
 
 use std::collections::HashMap;
 use std::mem;
 
-use bytes::Bytes;
 use prost::Message;
 
+pub(super) use self::keep::Keep;
 use self::series::Series;
 use super::restart::{self, Order};
 use super::{LoadOptions, TimeSeries, Values};
@@ -19,12 +20,14 @@ use crate::summary::{Form, Kind, Metadata};
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
 const RUN_GRAPH_TAG: &str = "__run_graph__";
 
+/// The field of `Summary.Value` that holds a tensor: any kind, where all others tell theirs.
+const TENSOR_FIELD: u32 = 8;
+
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.
 pub(super) struct Growing<'o> {
     options: &'o LoadOptions,
     series: Vec<Series>,
-    /// The first series of a tag; others of it follow by `Series::sibling`.
-    by_tag: HashMap<Box<str>, usize>,
+    by_tag: HashMap<Box<str>, Tag>,
     /// The series of the last value: programs log their tags in the same order again and again.
     last: usize,
     /// Steps of the `START`s so far.
@@ -35,6 +38,12 @@ pub(super) struct Growing<'o> {
     pub(super) starts_versioned: Option<bool>,
     /// Whether any event says that the format is older.
     pub(super) old_version: bool,
+    /// Events that dropped earlier points, see [`Order`].
+    resets: u64,
+    /// Whether what came before in the same file is not known here.
+    is_continuation: bool,
+    /// Whether the series of some value depends on what came before.
+    pub(super) ambiguous: bool,
     /// The smallest wall time that is a time; infinite before there is one.
     pub(super) start_time: f64,
     /// What could not be decoded since this was last looked at.
@@ -48,25 +57,14 @@ pub(super) struct Unreadable {
     pub(super) kind: ErrorKind,
 }
 
-/// Where kept payloads go.
-pub(super) enum Keep {
-    /// Slices of the mapped file.
-    Slice(Bytes),
-    /// Copies.
-    Copy,
-}
-
-impl Keep {
-    pub(super) fn keep(&self, payload: &[u8]) -> Bytes {
-        if let Self::Slice(map) = self {
-            let offset = payload.as_ptr().addr().checked_sub(map.as_ptr().addr());
-            let range = offset.and_then(|from| Some(from..from.checked_add(payload.len())?));
-            if let Some(range) = range.filter(|range| range.end <= map.len()) {
-                return map.slice(range);
-            }
-        }
-        Bytes::copy_from_slice(payload)
-    }
+/// The series of a tag.
+#[derive(Clone, Copy)]
+struct Tag {
+    /// The first; others follow by `Series::sibling`.
+    first: usize,
+    /// The first that metadata described. A tensor without any is rather of that than of one of
+    /// v1 values.
+    described: Option<usize>,
 }
 
 impl<'o> Growing<'o> {
@@ -80,14 +78,19 @@ impl<'o> Growing<'o> {
             order: None,
             starts_versioned: None,
             old_version: false,
+            resets: 0,
+            is_continuation: false,
+            ambiguous: false,
             start_time: f64::INFINITY,
             unreadable: Vec::new(),
         }
     }
 
-    /// Knows the tags and metadata of `seed`, but none of its points.
+    /// For a later span of a file that begins with `seed`: knows its tags and metadata, but none
+    /// of its points.
     pub(super) fn with_tags_of(seed: &Self) -> Self {
         let mut growing = Self::new(seed.options);
+        growing.is_continuation = true;
         growing.by_tag = seed.by_tag.clone();
         growing.series =
             seed.series.iter().map(|series| series.without_points(seed.options)).collect();
@@ -110,19 +113,19 @@ impl<'o> Growing<'o> {
     #[inline]
     fn scalar(&mut self, payload: &[u8]) -> bool {
         let Some(peek) = Peek::of(payload, payload.len()) else { return false };
-        let Some((number, metadata)) = peek.scalar() else { return false };
+        let Some(scalar) = peek.scalar() else { return false };
         let Some(last) = self.series.get(self.last) else { return false };
         let follower = last.follower;
         let starts = self.starts.len();
         let Some(series) = self.series.get_mut(follower) else { return false };
-        if !series.takes_scalar(peek.tag, metadata) || self.order.is_some() {
+        if !series.takes_scalar(peek.tag, &scalar) || self.order.is_some() {
             return false;
         }
         if series.wanted {
             if let Values::Scalars(scalars) = &mut series.values {
-                scalars.push(Number::F32(number));
+                scalars.push(Number::F32(scalar.value));
             }
-            series.point(peek.step, peek.wall_time, false, starts);
+            series.point(peek.step, peek.wall_time, 0, starts);
         }
         self.last = follower;
         self.note_time(peek.wall_time);
@@ -145,10 +148,10 @@ impl<'o> Growing<'o> {
                 for value in values.clone() {
                     value?;
                 }
-                let resets = self.observe(&event);
-                self.value(&event, &first, resets, keep)?;
+                let reset = self.observe(&event);
+                self.value(&event, &first, reset, keep)?;
                 for value in values {
-                    self.value(&event, &value?, resets, keep)?;
+                    self.value(&event, &value?, reset, keep)?;
                 }
             }
             other => {
@@ -171,15 +174,22 @@ impl<'o> Growing<'o> {
         Ok(())
     }
 
-    /// Takes note of an event's time and order; whether it drops earlier points of its tags.
+    /// Takes note of an event's time and order; a number for it if it drops earlier points of its
+    /// tags, else 0.
     #[inline]
-    fn observe(&mut self, event: &EventRef<'_>) -> bool {
-        self.starts_versioned.get_or_insert(false);
+    fn observe(&mut self, event: &EventRef<'_>) -> u64 {
         self.note_time(event.wall_time);
-        match &mut self.order {
-            None => false,
-            Some(order) => order.observe(event.step, matches!(event.what, What::Summary(_))),
+        self.note_step(event.step, matches!(event.what, What::Summary(_)))
+    }
+
+    fn note_step(&mut self, step: i64, is_summary: bool) -> u64 {
+        self.starts_versioned.get_or_insert(false);
+        let order = self.order.as_mut();
+        if !order.is_some_and(|order| order.observe(step, is_summary)) {
+            return 0;
         }
+        self.resets += 1;
+        self.resets
     }
 
     fn file_version(&mut self, text: &str) {
@@ -204,7 +214,7 @@ impl<'o> Growing<'o> {
         &mut self,
         event: &EventRef<'_>,
         value: &ValueRef<'_>,
-        resets: bool,
+        reset: u64,
         keep: &Keep,
     ) -> Result<(), Malformed> {
         let starts = self.starts.len();
@@ -214,7 +224,7 @@ impl<'o> Growing<'o> {
         }
         match series.push_value(&value.payload, keep) {
             Ok(()) => {
-                series.point(event.step, event.wall_time, resets, starts);
+                series.point(event.step, event.wall_time, reset, starts);
             }
             Err(kind) => {
                 let tag = value.tag.into();
@@ -263,12 +273,15 @@ impl<'o> Growing<'o> {
 
     /// The series of `tag` with this metadata, made if it is new.
     fn series_of(&mut self, tag: &str, metadata: Option<Metadata>, wire: &[u8]) -> usize {
-        let mut next = self.by_tag.get(tag).copied();
-        if metadata.is_none()
-            && let Some(described) = self.described(next)
-        {
+        let known = self.by_tag.get(tag).copied();
+        let described = known.and_then(|known| known.described);
+        if let (None, Some(described)) = (&metadata, described) {
+            let sure = self.series.get(described).is_some_and(|series| series.sure);
+            self.ambiguous |= !sure;
             return described;
         }
+        self.ambiguous |= metadata.is_none() && self.is_continuation;
+        let mut next = known.map(|known| known.first);
         let mut last = None;
         while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get_mut(i)?))) {
             if series.takes(metadata.as_ref()) {
@@ -278,6 +291,7 @@ impl<'o> Growing<'o> {
                 if series.wire.is_empty() {
                     series.wire = wire.to_vec();
                 }
+                self.describe(tag, i, wire);
                 return i;
             }
             last = Some(i);
@@ -286,23 +300,20 @@ impl<'o> Growing<'o> {
         let new = self.series.len();
         match last.and_then(|last| self.series.get_mut(last)) {
             Some(last) => last.sibling = Some(new),
-            None => drop(self.by_tag.insert(tag.into(), new)),
+            None => drop(self.by_tag.insert(tag.into(), Tag { first: new, described: None })),
         }
-        self.series.push(Series::new(tag, metadata, wire, self.options));
+        let mut series = Series::new(tag, metadata, wire, self.options);
+        series.sure = !self.is_continuation;
+        self.series.push(series);
+        self.describe(tag, new, wire);
         new
     }
 
-    /// Of the series of a tag, from `first` on, the first that its metadata described: a tensor
-    /// without any is rather of that than of one of v1 values.
-    fn described(&self, first: Option<usize>) -> Option<usize> {
-        let mut next = first;
-        while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get(i)?))) {
-            if !series.wire.is_empty() {
-                return Some(i);
-            }
-            next = series.sibling;
+    /// Notes that metadata, if it is not empty, described a series of `tag`.
+    fn describe(&mut self, tag: &str, series: usize, wire: &[u8]) {
+        if let Some(known) = self.by_tag.get_mut(tag).filter(|_| !wire.is_empty()) {
+            known.described.get_or_insert(series);
         }
-        None
     }
 
     /// Takes in an event that is a graph or a profile itself.
@@ -318,41 +329,43 @@ impl<'o> Growing<'o> {
             return;
         };
         series.push_raw(form, content, keep);
-        series.point(event.step, event.wall_time, false, starts);
+        series.point(event.step, event.wall_time, 0, starts);
     }
 
     /// The one series that an event seen by its first bytes belongs to, if its tag is known.
     pub(super) fn peeked(&self, tag: &[u8], field: u32) -> Option<usize> {
-        let found = *self.by_tag.get(str::from_utf8(tag).ok()?)?;
+        let found = self.by_tag.get(str::from_utf8(tag).ok()?)?.first;
         let series = self.series.get(found).filter(|series| series.sibling.is_none())?;
         let fits = match (series.metadata.as_ref()?.kind, field) {
             (Kind::Image, 4) | (Kind::Histogram, 5) | (Kind::Audio, 6) => true,
-            (kind, 8) => kind != Kind::Scalar,
+            (kind, TENSOR_FIELD) => kind != Kind::Scalar,
             _ => false,
         };
         fits.then_some(found)
     }
 
-    /// Whether the metadata behind a payload is that of series `found`.
-    pub(super) fn has_metadata(&self, found: usize, wire: &[u8]) -> bool {
-        self.series.get(found).is_some_and(|series| wire.is_empty() || wire == series.wire)
+    /// Whether a value in this field and with this metadata is certainly of series `found`.
+    pub(super) fn has_metadata(&self, found: usize, field: u32, wire: Option<&[u8]>) -> bool {
+        self.series.get(found).is_some_and(|series| match wire {
+            None => field != TENSOR_FIELD || series.sure,
+            Some(wire) => !wire.is_empty() && wire == series.wire,
+        })
     }
 
     /// Takes in an event of series `found` without looking at its payload. `false` if the
     /// payload is needed.
     pub(super) fn pass(&mut self, found: usize, step: i64, wall_time: f64, decoded: bool) -> bool {
-        let starts = self.starts.len();
-        let Some(series) = self.series.get_mut(found) else { return false };
-        let counts = matches!(series.values, Values::Dropped) && decoded;
-        if series.wanted && !counts {
+        let Some(series) = self.series.get(found) else { return false };
+        let wanted = series.wanted;
+        if wanted && !(matches!(series.values, Values::Dropped) && decoded) {
             return false;
         }
-        let resets = self.order.as_mut().is_some_and(|order| order.observe(step, true));
-        if series.wanted {
-            series.point(step, wall_time, resets, starts);
-        }
-        self.starts_versioned.get_or_insert(false);
         self.note_time(wall_time);
+        let reset = self.note_step(step, true);
+        let starts = self.starts.len();
+        if let Some(series) = self.series.get_mut(found).filter(|_| wanted) {
+            series.point(step, wall_time, reset, starts);
+        }
         true
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Keep, Unreadable};
 use crate::error::ErrorKind;
-use crate::event::{Payload, ValueRef};
+use crate::event::{Payload, PeekScalar, ValueRef};
 use crate::logdir::restart::Restarts;
 use crate::logdir::{LoadOptions, Scalars, TimeSeries, Values};
 use crate::summary::{DataClass, Form, Kind, Metadata, RawValue, scalar};
@@ -26,6 +26,9 @@ pub(super) struct Series {
     pub(super) follower: usize,
     /// Another series of the same tag.
     pub(super) sibling: Option<usize>,
+    /// Whether a value without metadata belongs here for certain, if there is no sibling. Not in
+    /// a span of a file, unless the series was described at the file's start.
+    pub(super) sure: bool,
     pub(super) values: Values,
     /// Whether the kind is [`Kind::Scalar`].
     is_scalar: bool,
@@ -36,6 +39,8 @@ pub(super) struct Series {
     restarts: Restarts,
     /// So many `START`s had come at the last point.
     epoch: usize,
+    /// The last event that dropped earlier points here.
+    reset: u64,
 }
 
 impl Series {
@@ -64,12 +69,14 @@ impl Series {
             wanted,
             follower: 0,
             sibling: None,
+            sure: true,
             values,
             payloads: options.payloads,
             steps: Vec::new(),
             wall_times: Vec::new(),
             restarts: Restarts::default(),
             epoch: 0,
+            reset: 0,
         }
     }
 
@@ -77,7 +84,7 @@ impl Series {
     pub(super) fn without_points(&self, options: &LoadOptions) -> Self {
         let (follower, sibling) = (self.follower, self.sibling);
         let empty = Self::new(&self.tag, self.metadata.clone(), &self.wire, options);
-        Self { follower, sibling, ..empty }
+        Self { follower, sibling, sure: !self.wire.is_empty(), ..empty }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,21 +97,20 @@ impl Series {
         *self.tag == *value.tag
             && match (&value.payload, &value.metadata) {
                 (Payload::SimpleValue(_), _) => self.is_scalar,
-                (Payload::Tensor(_), None) => self.sibling.is_none(),
+                (Payload::Tensor(_), None) => self.sibling.is_none() && self.sure,
                 (Payload::Tensor(_), Some(wire)) => !wire.is_empty() && **wire == *self.wire,
                 _ => false,
             }
     }
 
-    /// Whether a float32 scalar with `tag` and this metadata on the wire (empty: none)
-    /// certainly belongs here.
+    /// Whether `scalar`, of `tag`, certainly belongs here.
     #[inline]
-    pub(super) fn takes_scalar(&self, tag: &[u8], metadata: &[u8]) -> bool {
-        let same_metadata = match metadata {
-            [] => self.sibling.is_none(),
-            metadata => metadata == self.wire,
+    pub(super) fn takes_scalar(&self, tag: &[u8], scalar: &PeekScalar<'_>) -> bool {
+        let described = match scalar.metadata {
+            None => !scalar.is_v2 || self.sibling.is_none() && self.sure,
+            Some(wire) => !wire.is_empty() && wire == self.wire,
         };
-        self.is_scalar && same_metadata && tag == self.tag.as_bytes()
+        self.is_scalar && described && tag == self.tag.as_bytes()
     }
 
     /// Whether a value of the same tag and with `metadata` belongs here. One without any may
@@ -152,14 +158,16 @@ impl Series {
         }
     }
 
-    /// Adds the step and wall time of a point, after its value.
+    /// Adds the step and wall time of a point, after its value. `reset` is 0, or a number for the
+    /// event if that drops earlier points.
     #[inline]
-    pub(super) fn point(&mut self, step: i64, wall_time: f64, resets: bool, starts: usize) {
+    pub(super) fn point(&mut self, step: i64, wall_time: f64, reset: u64, starts: usize) {
         if self.epoch != starts {
             self.epoch = starts;
             self.restarts.epochs.push((self.steps.len(), starts));
         }
-        if resets {
+        if self.reset != reset && reset != 0 {
+            self.reset = reset; // not again by the next value of the same event
             self.restarts.resets.push(self.steps.len());
         }
         self.steps.push(step);
@@ -176,6 +184,7 @@ impl Series {
         let decided = Self::new(&self.tag, Some(metadata), &self.wire, options);
         let undecided = mem::replace(self, decided);
         (self.follower, self.sibling) = (undecided.follower, undecided.sibling);
+        (self.sure, self.reset) = (undecided.sure, undecided.reset);
         self.append(undecided, 0, unreadable);
     }
 

@@ -180,6 +180,7 @@ fn hostile_names_in_add_scalars_stay_inside_the_directory() {
         "a\0b",
         "\u{1b}[2J",
         "a\n/..",
+        "/",
         "%2f",
         "*?<>|\"",
         "~",

@@ -1,0 +1,169 @@
+//! How the source is put together: who may use whom, where `unsafe` may stand, how many crates
+//! a training loop has to build.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::repository;
+
+/// The layers from bottom to top. A module uses itself and the layers below its own.
+const LAYERS: [&[&str]; 9] = [
+    &["error"],
+    &["record"],
+    &["event"],
+    &["summary", "meta"],
+    &["writer", "logdir"],
+    &["table"],
+    &["export", "import", "serve", "edit"],
+    &["cli"],
+    // The crate's root: the list of what is public, and the program.
+    &["lib", "main"],
+];
+
+/// So many crates the library may bring along without its default features.
+const MAX_CRATES: usize = 30;
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// A source file: its module's names from the crate's root on, and its code without comments.
+struct Source {
+    path: PathBuf,
+    module: Vec<String>,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let mut files = Vec::new();
+    let mut directories = vec![repository("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files.into_iter().map(source).collect()
+}
+
+fn source(path: PathBuf) -> Source {
+    let path_in_src = path.strip_prefix(repository("src")).unwrap().with_extension("");
+    let names = path_in_src.iter().map(|name| name.to_str().unwrap().to_owned());
+    let module = names.filter(|name| name != "mod").collect();
+    let text = fs::read_to_string(&path).unwrap();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let code = lines.collect::<Vec<_>>().join("\n");
+    Source { path, module, code }
+}
+
+impl Source {
+    /// The names right below the crate's root that its code says.
+    fn uses(&self) -> BTreeSet<String> {
+        let from_root = format!("{}::", vec!["super"; self.module.len()].join("::"));
+        let paths = after_word(&self.code, "crate::").into_iter().flat_map(first_names);
+        let climbs = after_word(&self.code, &from_root).into_iter().flat_map(first_names);
+        // `super` of a module inside the file stays below the root.
+        let climbs = climbs.filter(|name| layer(name).is_some());
+        paths.chain(climbs).collect()
+    }
+}
+
+/// What stands behind each `word` that is not the end of a longer one.
+fn after_word<'a>(code: &'a str, word: &str) -> Vec<&'a str> {
+    let found = code.match_indices(word).filter(|(at, _)| {
+        !code[..*at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | ':'))
+    });
+    found.map(|(at, _)| &code[at + word.len()..]).collect()
+}
+
+/// The first name of a path, or of each path in braces.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| {
+        text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned()
+    };
+    let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
+    let mut depth = 1;
+    let mut names = vec![name(list)];
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => break,
+            '}' => depth -= 1,
+            ',' if depth == 1 => names.push(name(&list[at + 1..])),
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn modules_use_only_the_layers_below_their_own() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let path = source.path.display();
+        let own = source.module[0].as_str();
+        let Some(from) = layer(own) else {
+            wrong.push(format!("{path}: module {own} is in no layer"));
+            continue;
+        };
+        for used in source.uses() {
+            match layer(&used) {
+                _ if used == own => {}
+                Some(to) if to < from => {}
+                Some(to) if to == from => {
+                    wrong.push(format!("{path}: {own} uses {used} beside it"))
+                }
+                Some(_) => wrong.push(format!("{path}: {own} uses {used} above it")),
+                // Names of the root are those that users have; inside, each has its place.
+                None if LAYERS[8].contains(&own) => {}
+                None => wrong.push(format!("{path}: {own} uses crate::{used}, not its module")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_found_in_every_form() {
+    let code = "use crate::a::{b, c};\nuse crate::{d, e::{f, g}, h as i};\n\
+                pub(in crate::j) fn k(l: &crate::m::N) { super::super::record::n(); not_crate::o }";
+    let module = vec!["x".to_owned(), "y".to_owned()];
+    let source = Source { path: PathBuf::new(), module, code: code.into() };
+    let expected = ["a", "d", "e", "h", "j", "m", "record"];
+    assert_eq!(source.uses().iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn unsafe_code_stands_in_one_file_only() {
+    let is_unsafe = |source: &Source| {
+        let found = after_word(&source.code, "unsafe");
+        found.iter().any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let found: Vec<_> = sources().into_iter().filter(is_unsafe).map(|source| source.path).collect();
+    assert_eq!(found, [repository("src/record/map.rs")]);
+}
+
+#[test]
+fn a_training_loop_builds_few_crates() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "-e", "normal", "--no-default-features", "--prefix", "none"])
+        .arg("--manifest-path")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    // A crate that occurs again is marked with a star; the first line is this package.
+    let crates: BTreeSet<&str> =
+        tree.lines().skip(1).map(|line| line.trim_end_matches(" (*)")).collect();
+    eprintln!("{} crates without default features", crates.len());
+    assert!(crates.len() <= MAX_CRATES, "{crates:#?}");
+}

@@ -1,0 +1,285 @@
+//! What becomes of the points of a program that was interrupted and went on.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::Message;
+use tbx::pb::{self, event::What, session_log::SessionStatus, summary::value::Value};
+use tbx::summary::scalar;
+use tbx::summary::text::{self, Text};
+use tbx::{Kind, LoadOptions, Loaded, RestartDrop, RestartPolicy, TimeSeries};
+
+use crate::common::{cases, load, record, repository};
+
+/// The restart table of `fixtures/restarts`: run, tag, and the points that stay by each policy, as
+/// step@value. The values number the events of the log, 100 for each file.
+const TABLE: &[[&str; 6]] = &[
+    // run, tag, keep-all, session-start, tensorboard, rustboard
+    ["same_step_repeated", "a", "1@0 1@1 1@2 2@3", "1@0 1@1 1@2 2@3", "1@0 1@1 1@2 2@3", "1@2 2@3"],
+    [
+        "steps_go_back_without_start",
+        "a",
+        "1@0 2@1 3@2 4@3 5@4 3@5 4@6",
+        "1@0 2@1 3@2 4@3 5@4 3@5 4@6",
+        "1@0 2@1 3@2 4@3 5@4 3@5 4@6",
+        "1@0 2@1 3@5 4@6",
+    ],
+    ["one_start", "a", "1@0 2@1 3@2 2@4 3@5", "1@0 2@4 3@5", "1@0 2@1 3@2 2@4 3@5", "1@0 2@4 3@5"],
+    ["start_at_zero_then_start", "a", "1@1 2@2 3@3 5@6", "1@1 5@6", "1@1 5@6", "1@1 2@2 3@3 5@6"],
+    ["start_at_zero_then_start", "b", "3@4", "", "", "3@4"],
+    ["resumed_once", "a", "1@0 2@1 3@2 2@101", "1@0 2@101", "1@0 2@1 3@2 2@101", "1@0 2@101"],
+    ["resumed_once", "b", "3@3", "", "3@3", "3@3"],
+    [
+        "resumed_twice",
+        "a",
+        "1@0 2@1 3@2 2@101 4@201",
+        "1@0 2@101 4@201",
+        "1@0 2@1 2@101 4@201",
+        "1@0 2@101 4@201",
+    ],
+    ["resumed_twice", "b", "3@3", "", "", "3@3"],
+    [
+        "two_files_interleaved",
+        "a",
+        "1@0 3@1 5@2 2@100 4@101 6@102",
+        "1@0 3@1 5@2 2@100 4@101 6@102",
+        "1@0 3@1 5@2 2@100 4@101 6@102",
+        "1@0 2@100 4@101 6@102",
+    ],
+    [
+        "no_file_version",
+        "a",
+        "1@0 2@1 3@2 4@3 5@4 3@5 4@6",
+        "1@0 2@1 3@5 4@6",
+        "1@0 2@1 3@5 4@6",
+        "1@0 2@1 3@5 4@6",
+    ],
+    [
+        "file_version_1",
+        "a",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@6 4@7",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@6 4@7",
+    ],
+    ["file_version_1", "b", "1@5", "1@5", "1@5", "1@5"],
+    [
+        "file_version_unreadable",
+        "a",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@6 4@7",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@6 4@7",
+    ],
+    [
+        "file_version_bare_2",
+        "a",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@2 4@3 5@4 3@6 4@7",
+        "1@0 2@1 3@6 4@7",
+    ],
+];
+
+const POLICIES: [RestartPolicy; 4] = [
+    RestartPolicy::KeepAll,
+    RestartPolicy::SessionStart,
+    RestartPolicy::Tensorboard,
+    RestartPolicy::Rustboard,
+];
+
+#[test]
+fn the_restart_table_holds_row_by_row() {
+    assert_eq!(POLICIES.len(), RestartPolicy::ALL.len());
+    for (column, policy) in POLICIES.into_iter().enumerate() {
+        let loaded = load_with(&repository("fixtures/restarts"), policy);
+        for row in TABLE {
+            let [run, tag, columns @ ..] = row;
+            let run = loaded.runs.iter().find(|found| found.name == *run).unwrap();
+            let found = run.series(tag).map(points).unwrap_or_default();
+            let found: Vec<_> = found.iter().map(|(s, v)| format!("{s}@{v}")).collect();
+            assert_eq!(found.join(" "), columns[column], "{}: {} {tag}", policy.name(), run.name);
+        }
+    }
+}
+
+#[test]
+fn every_run_of_the_restart_fixtures_is_in_the_table() {
+    let loaded = load_with(&repository("fixtures/restarts"), RestartPolicy::KeepAll);
+    for run in &loaded.runs {
+        assert!(TABLE.iter().any(|[name, ..]| *name == run.name), "{}", run.name);
+    }
+}
+
+fn load_with(dir: &std::path::Path, policy: RestartPolicy) -> Loaded {
+    load(dir, &LoadOptions::new().restart(policy))
+}
+
+/// Step and value of each point, whether logged as a number, as a text or as nothing known.
+fn points(series: &TimeSeries) -> Vec<(i64, u64)> {
+    let raw = series.raw().unwrap_or_default().iter();
+    let values: Vec<u64> = match series.kind() {
+        Kind::Scalar => series.scalars().unwrap().iter().map(|value| value as u64).collect(),
+        Kind::Text => raw.map(|raw| Text::read(raw).unwrap().strings[0].parse().unwrap()).collect(),
+        _ => raw.map(|raw| raw.tensor().unwrap().float_val[0] as u64).collect(),
+    };
+    series.steps().iter().copied().zip(values).collect()
+}
+
+/// The tags of the model's logs: v1 scalars, texts, and v2 scalars whose metadata may come late.
+const TAGS: [&str; 4] = ["a", "b", "late", "text"];
+
+#[derive(Debug, Clone)]
+enum Logged {
+    Version(&'static str),
+    Session(SessionStatus, i64),
+    /// One value for each of these tags, which may repeat.
+    Values(Vec<usize>, i64),
+    Nothing(i64),
+}
+
+fn any_log() -> impl Strategy<Value = Vec<Vec<Logged>>> {
+    let step = || prop_oneof![8 => 0i64..8, 1 => -3i64..3];
+    let version = || {
+        prop::sample::select(vec!["brain.Event:2", "brain.Event:1", "2", "brain.Event:x"])
+            .prop_map(Logged::Version)
+    };
+    let first = prop_oneof![
+        3 => Just(vec![Logged::Version("brain.Event:2")]),
+        2 => Just(vec![]),
+        1 => version().prop_map(|version| vec![version]),
+    ];
+    let event = prop_oneof![
+        20 => (vec(0..TAGS.len(), 0..4), step()).prop_map(|(tags, s)| Logged::Values(tags, s)),
+        3 => step().prop_map(|step| Logged::Session(SessionStatus::Start, step)),
+        1 => step().prop_map(|step| Logged::Session(SessionStatus::Stop, step)),
+        1 => step().prop_map(Logged::Nothing),
+        1 => version(),
+    ];
+    vec((first, vec(event, 0..20)).prop_map(|(first, rest)| [first, rest].concat()), 1..4)
+}
+
+fn encode(logged: &Logged, value: &mut u64) -> Vec<u8> {
+    let (step, what) = match logged {
+        Logged::Version(text) => (0, Some(What::FileVersion((*text).into()))),
+        Logged::Session(status, step) => {
+            let log = pb::SessionLog { status: (*status).into(), ..Default::default() };
+            (*step, Some(What::SessionLog(log)))
+        }
+        Logged::Values(tags, step) => {
+            let values = tags.iter().map(|tag| {
+                *value += 1;
+                match TAGS[*tag] {
+                    "text" => text::v2("text", &value.to_string()),
+                    "late" => {
+                        let late = scalar::v2("late", *value as f32);
+                        let metadata = late.metadata.filter(|_| value.is_multiple_of(4));
+                        pb::summary::Value { metadata, ..late }
+                    }
+                    tag => pb::summary::Value {
+                        tag: tag.into(),
+                        value: Some(Value::SimpleValue(*value as f32)),
+                        ..Default::default()
+                    },
+                }
+            });
+            (*step, Some(What::Summary(pb::Summary { value: values.collect() })))
+        }
+        Logged::Nothing(step) => (*step, None),
+    };
+    record(&pb::Event { wall_time: 1.7e9, step, what, ..Default::default() }.encode_to_vec())
+}
+
+/// Imitates TensorBoard's readers, event by event (`_MaybePurgeOrphanedData` in
+/// `event_accumulator.py` and `plugin_event_accumulator.py`, `StageTimeSeries` in `run.rs`).
+struct Model {
+    policy: RestartPolicy,
+    version: f64,
+    most_recent: i64,
+    seen_start: bool,
+    stored: [Vec<(i64, u64)>; TAGS.len()],
+}
+
+impl Model {
+    fn of(policy: RestartPolicy, files: &[Vec<Logged>]) -> Self {
+        let stored = Default::default();
+        let mut model = Self { policy, version: 0.0, most_recent: -1, seen_start: false, stored };
+        let mut value = 0;
+        files.iter().flatten().for_each(|logged| model.event(logged, &mut value));
+        model
+    }
+
+    fn event(&mut self, logged: &Logged, value: &mut u64) {
+        let (step, tags) = match logged {
+            Logged::Version(text) => {
+                self.version = text.replace("brain.Event:", "").parse().unwrap_or(-1.0);
+                (0, None)
+            }
+            Logged::Values(tags, step) => (*step, Some(tags.as_slice())),
+            Logged::Session(_, step) | Logged::Nothing(step) => (*step, None),
+        };
+        let is_start = matches!(logged, Logged::Session(SessionStatus::Start, _));
+        if matches!(self.policy, RestartPolicy::SessionStart | RestartPolicy::Tensorboard) {
+            if self.version >= 2.0 {
+                let ignored = self.policy == RestartPolicy::Tensorboard && !self.seen_start;
+                if is_start && !ignored {
+                    (0..TAGS.len()).for_each(|tag| self.purge(tag, step));
+                }
+                self.seen_start |= is_start;
+            } else {
+                let goes_back = tags.is_some() && step < self.most_recent;
+                if let Some(tags) = tags.filter(|_| goes_back) {
+                    tags.iter().for_each(|tag| self.purge(*tag, step));
+                }
+                if !goes_back || self.policy == RestartPolicy::Tensorboard {
+                    self.most_recent = step;
+                }
+            }
+        }
+        for tag in tags.unwrap_or_default() {
+            *value += 1;
+            if self.policy == RestartPolicy::Rustboard {
+                self.purge(*tag, step);
+            }
+            self.stored[*tag].push((step, *value));
+        }
+    }
+
+    fn purge(&mut self, tag: usize, step: i64) {
+        self.stored[tag].retain(|(stored, _)| *stored < step);
+    }
+}
+
+/// What `kept` lacks of `all`.
+fn dropped(tag: &str, all: &[(i64, u64)], kept: &[(i64, u64)]) -> Option<RestartDrop> {
+    let lacking = all.iter().filter(|point| !kept.contains(point)).map(|(step, _)| *step);
+    let (first_step, last_step) = (lacking.clone().min()?, lacking.clone().max()?);
+    let (run, tag) = (".".into(), tag.into());
+    Some(RestartDrop { run, tag, points: lacking.count(), first_step, last_step })
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn every_policy_keeps_what_the_reader_of_its_name_keeps(files in any_log()) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut value = 0;
+        for (i, file) in files.iter().enumerate() {
+            let log: Vec<u8> = file.iter().flat_map(|event| encode(event, &mut value)).collect();
+            std::fs::write(dir.path().join(format!("events.out.tfevents.{i}")), log).unwrap();
+        }
+        let all = Model::of(RestartPolicy::KeepAll, &files);
+        for policy in POLICIES {
+            let model = Model::of(policy, &files);
+            let loaded = load_with(dir.path(), policy);
+            prop_assert!(loaded.report.issues.is_empty());
+            let mut drops = Vec::new();
+            for (i, tag) in TAGS.into_iter().enumerate() {
+                let found = loaded.runs[0].series(tag).map(points).unwrap_or_default();
+                prop_assert_eq!(&found, &model.stored[i], "{} {}", policy.name(), tag);
+                drops.extend(dropped(tag, &all.stored[i], &model.stored[i]));
+            }
+            prop_assert_eq!(loaded.report.restarts, drops, "{}", policy.name());
+        }
+    }
+}

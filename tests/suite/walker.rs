@@ -1,0 +1,345 @@
+//! What `EventRef` and its parts see in an event is what prost sees.
+
+mod messages;
+
+use std::borrow::Cow;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::Message;
+use tbx::event::{EventRef, Number, Payload, Peek, TensorRef, ValueRef, What};
+use tbx::pb::{self, DataType, session_log::SessionStatus};
+
+pub(crate) use self::messages::descriptor;
+use self::messages::{Bytes, concat, field, length_delimited, message};
+use crate::common::cases;
+
+/// Fails unless `EventRef` sees in `event` what prost sees; says whether prost takes it at all.
+#[expect(deprecated, reason = "`LogMessage` is, and stands in old logs")]
+pub(crate) fn agrees(event: &[u8]) -> bool {
+    let seen = EventRef::parse(event);
+    if let Ok(seen) = &seen {
+        look_everywhere(seen);
+        peek_agrees(event, seen);
+    }
+    let Ok(expected) = pb::Event::decode(event) else { return false };
+    let seen = seen.expect("prost takes it");
+    assert_eq!(seen.wall_time.to_bits(), expected.wall_time.to_bits());
+    assert_eq!(seen.step, expected.step);
+    same_message(seen.source_metadata.as_ref(), expected.source_metadata.as_ref());
+    let is_start = matches!(&expected.what, Some(pb::event::What::SessionLog(log))
+        if log.status == i32::from(SessionStatus::Start));
+    assert_eq!(seen.what.is_session_start(), Ok(is_start));
+    match (&seen.what, &expected.what) {
+        (What::None, None) => {}
+        (What::FileVersion(seen), Some(pb::event::What::FileVersion(text))) => {
+            assert_eq!(seen, text);
+        }
+        (What::GraphDef(seen), Some(pb::event::What::GraphDef(graph))) => assert_eq!(seen, graph),
+        (What::MetaGraphDef(seen), Some(pb::event::What::MetaGraphDef(graph))) => {
+            assert_eq!(seen, graph);
+        }
+        (What::LogMessage(body), Some(pb::event::What::LogMessage(message))) => {
+            same_message(Some(body), Some(message));
+        }
+        (What::SessionLog(body), Some(pb::event::What::SessionLog(log))) => {
+            same_message(Some(body), Some(log));
+        }
+        (What::TaggedRunMetadata(body), Some(pb::event::What::TaggedRunMetadata(metadata))) => {
+            same_message(Some(body), Some(metadata));
+            let expected = (metadata.tag.as_str(), &metadata.run_metadata[..]);
+            assert_eq!(seen.what.run_metadata(), Ok(Some(expected)));
+        }
+        (What::Summary(values), Some(pb::event::What::Summary(summary))) => {
+            let values: Result<Vec<_>, _> = values.values().collect();
+            let values = values.expect("prost takes them");
+            assert_eq!(values.len(), summary.value.len());
+            values.iter().zip(&summary.value).for_each(|(seen, value)| value_agrees(seen, value));
+        }
+        (seen, expected) => panic!("{seen:?} instead of {expected:?}"),
+    }
+    true
+}
+
+fn value_agrees(seen: &ValueRef<'_>, expected: &pb::summary::Value) {
+    use pb::summary::value::Value;
+    assert_eq!(seen.tag, expected.tag);
+    assert_eq!(seen.node_name, expected.node_name);
+    same_message(seen.metadata.as_ref(), expected.metadata.as_ref());
+    match (&seen.payload, &expected.value) {
+        (Payload::None, None) => {}
+        (Payload::SimpleValue(seen), Some(Value::SimpleValue(value))) => {
+            assert_eq!(seen.to_bits(), value.to_bits());
+        }
+        (Payload::ObsoleteHistogram(seen), Some(Value::ObsoleteOldStyleHistogram(bytes))) => {
+            assert_eq!(seen, bytes);
+        }
+        (Payload::Image(body), Some(Value::Image(image))) => same_message(Some(body), Some(image)),
+        (Payload::Histo(body), Some(Value::Histo(histo))) => same_message(Some(body), Some(histo)),
+        (Payload::Audio(body), Some(Value::Audio(audio))) => same_message(Some(body), Some(audio)),
+        (Payload::Tensor(body), Some(Value::Tensor(tensor))) => tensor_agrees(body, tensor),
+        (seen, expected) => panic!("{seen:?} instead of {expected:?}"),
+    }
+}
+
+fn tensor_agrees(body: &[u8], expected: &pb::TensorProto) {
+    let body = Cow::Borrowed(body);
+    same_message(Some(&body), Some(expected));
+    let seen = TensorRef::parse(&body).expect("prost takes it");
+    let dims = expected.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let size = |dim: &pb::tensor_shape_proto::Dim| u128::try_from(dim.size).unwrap_or(0);
+    let elements = dims.iter().map(size).fold(1, u128::saturating_mul);
+    assert_eq!(seen.dtype, expected.dtype);
+    assert_eq!(seen.rank, dims.len());
+    assert_eq!(seen.elements, u64::try_from(elements).unwrap_or(u64::MAX));
+    assert_eq!(seen.content, expected.tensor_content);
+    let number = seen.number().expect("prost takes it");
+    let number = number.map(|number| match number {
+        Number::F32(value) => (DataType::DtFloat, bits(value.into())),
+        Number::F64(value, dtype) => (dtype, bits(value)),
+    });
+    assert_eq!(number, expected_number(expected).filter(|_| elements == 1), "{expected:?}");
+}
+
+/// The type and the value of the one number of a tensor, worked out from the whole message.
+fn expected_number(tensor: &pb::TensorProto) -> Option<(DataType, u64)> {
+    let dtype = DataType::try_from(tensor.dtype).ok()?;
+    let number = if tensor.tensor_content.is_empty() {
+        typed_number(dtype, tensor)?
+    } else {
+        content_number(dtype, &tensor.tensor_content)?
+    };
+    Some((dtype, bits(number)))
+}
+
+/// The bits of a float; one NaN is as good as another.
+fn bits(value: f64) -> u64 {
+    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+}
+
+fn content_number(dtype: DataType, content: &[u8]) -> Option<f64> {
+    use DataType::*;
+    let size = match dtype {
+        DtDouble | DtInt64 | DtUint64 => 8,
+        DtFloat | DtInt32 | DtQint32 | DtUint32 => 4,
+        DtHalf | DtBfloat16 | DtInt16 | DtQint16 | DtUint16 | DtQuint16 => 2,
+        DtInt8 | DtQint8 | DtUint8 | DtQuint8 | DtBool => 1,
+        _ => return None,
+    };
+    if content.len() != size {
+        return None;
+    }
+    let bits = content.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    let signed = (bits << (64 - 8 * size)) as i64 >> (64 - 8 * size);
+    let number = match dtype {
+        DtFloat => f32::from_bits(bits as u32).into(),
+        DtDouble => f64::from_bits(bits),
+        DtHalf => half(bits as u16),
+        DtBfloat16 => f32::from_bits((bits as u32) << 16).into(),
+        DtBool => f64::from(bits != 0),
+        DtUint8 | DtQuint8 | DtUint16 | DtQuint16 | DtUint32 | DtUint64 => bits as f64,
+        _ => signed as f64,
+    };
+    Some(number)
+}
+
+fn typed_number(dtype: DataType, tensor: &pb::TensorProto) -> Option<f64> {
+    use DataType::*;
+    fn only<T: Copy>(values: &[T]) -> Option<T> {
+        if let [only] = values { Some(*only) } else { None }
+    }
+    let int = || only(&tensor.int_val);
+    let bits16 = || only(&tensor.half_val);
+    let number = match dtype {
+        DtFloat => only(&tensor.float_val)?.into(),
+        DtDouble => only(&tensor.double_val)?,
+        DtInt32 | DtQint32 => int()?.into(),
+        DtInt16 | DtQint16 => (int()? as i16).into(),
+        DtInt8 | DtQint8 => (int()? as i8).into(),
+        DtUint16 | DtQuint16 => (int()? as u16).into(),
+        DtUint8 | DtQuint8 => (int()? as u8).into(),
+        DtInt64 => only(&tensor.int64_val)? as f64,
+        DtUint32 => only(&tensor.uint32_val)?.into(),
+        DtUint64 => only(&tensor.uint64_val)? as f64,
+        DtBool => f64::from(only(&tensor.bool_val)?),
+        // PyTorch's `add_tensor` writes the bits of a float32 here.
+        DtHalf | DtBfloat16 if !(0..1 << 16).contains(&bits16()?) => {
+            f32::from_bits(bits16()? as u32).into()
+        }
+        DtHalf => half(bits16()? as u16),
+        DtBfloat16 => f32::from_bits((bits16()? as u32) << 16).into(),
+        _ => return None,
+    };
+    Some(number)
+}
+
+/// IEEE 754 binary16, by its definition.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    match exponent {
+        0 => sign * fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => sign * f64::INFINITY,
+        31 => f64::NAN,
+        _ => sign * (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    }
+}
+
+/// Compares by their bytes: a NaN is not equal to itself.
+fn same_message<M: Message + Default>(seen: Option<&Cow<'_, [u8]>>, expected: Option<&M>) {
+    let seen = seen.map(|body| M::decode(&body[..]).expect("prost takes it").encode_to_vec());
+    assert_eq!(seen, expected.map(Message::encode_to_vec));
+}
+
+/// Reads what is read late; any answer is right, a panic is not.
+fn look_everywhere(seen: &EventRef<'_>) {
+    let _ = (seen.what.is_session_start(), seen.what.run_metadata());
+    let What::Summary(summary) = &seen.what else { return };
+    for value in summary.values().flatten() {
+        if let Payload::Tensor(body) = &value.payload {
+            let _ = TensorRef::parse(body).map(|tensor| tensor.number());
+        }
+    }
+}
+
+/// What the first bytes of an event tell is what the whole event tells.
+fn peek_agrees(event: &[u8], whole: &EventRef<'_>) {
+    for end in (0..event.len()).step_by(7).chain([event.len()]) {
+        let Some(peek) = Peek::of(&event[..end], event.len()) else { continue };
+        assert_eq!(peek.wall_time.to_bits(), whole.wall_time.to_bits());
+        assert_eq!(peek.step, whole.step);
+        assert_eq!(peek.fields, &event[peek.fields_at..end]);
+        let What::Summary(summary) = &whole.what else { panic!("{peek:?} of {whole:?}") };
+        let Ok(values) = summary.values().collect::<Result<Vec<_>, _>>() else { continue };
+        let [value] = values.as_slice() else { panic!("{} values", values.len()) };
+        let metadata = value.metadata.as_deref();
+        if let Some(scalar) = peek.scalar().filter(|_| end == event.len()) {
+            let seen = match &value.payload {
+                Payload::SimpleValue(seen) => *seen,
+                Payload::Tensor(body) => match TensorRef::parse(body).unwrap().number() {
+                    Ok(Some(Number::F32(seen))) => seen,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            };
+            assert_eq!((peek.tag, scalar.value.to_bits()), (value.tag.as_bytes(), seen.to_bits()));
+            assert_eq!(scalar.is_v2, matches!(value.payload, Payload::Tensor(_)));
+            assert_eq!(scalar.metadata, metadata);
+        }
+        // What is known of a payload: that it is one, and what stands behind it.
+        let Some((number, rest)) = peek.payload() else { continue };
+        let Some(wire) = event.get(rest..).and_then(Peek::metadata) else { continue };
+        let form = match &value.payload {
+            Payload::Image(_) => 4,
+            Payload::Histo(_) => 5,
+            Payload::Audio(_) => 6,
+            Payload::Tensor(_) => 8,
+            _ => continue,
+        };
+        assert_eq!((number, peek.tag, wire), (form, value.tag.as_bytes(), metadata));
+    }
+}
+
+/// Events in the form that `Peek` is for, and nearly in it.
+fn peekable() -> Bytes {
+    let of_value =
+        |name: &str| field(&descriptor("Summary.Value").get_field_by_name(name).unwrap(), 3);
+    let of_event = |name: &str| field(&descriptor("Event").get_field_by_name(name).unwrap(), 0);
+    let nothing = || Just(Vec::new()).boxed();
+    let tf2 = any::<[u8; 4]>()
+        .prop_map(|number| [b"\x42\x0a\x08\x01\x12\0\x22\x04", &number[..]].concat());
+    let payload = prop_oneof![
+        of_value("simple_value"),
+        tf2,
+        of_value("image"),
+        of_value("tensor"),
+        message(&descriptor("Summary.Value"), 3),
+    ];
+    let metadata = prop_oneof![nothing(), of_value("metadata"), Just(vec![0x4a, 0])];
+    let value = (of_value("tag"), payload, metadata).prop_map(|(a, b, c)| vec![a, b, c]);
+    let summary = length_delimited(5, length_delimited(1, concat(value)));
+    let head = |name| prop_oneof![1 => nothing(), 3 => of_event(name)];
+    let event = (head("wall_time"), head("step"), summary);
+    concat(event.prop_map(|(a, b, c)| vec![a, b, c]))
+}
+
+/// Tensors that are one number, or nearly.
+fn number_tensor() -> Bytes {
+    let tensor = descriptor("TensorProto");
+    let numbers = (0i32..36).prop_map(|dtype| vec![8, dtype as u8]);
+    let shapes: &[&[u8]] = &[
+        b"",
+        b"\x12\0",
+        b"\x12\x04\x12\x02\x08\x01",
+        b"\x12\x04\x12\x02\x08\x02",
+        b"\x12\x02\x12\0",
+    ];
+    let shape = prop::sample::select(shapes).prop_map(<[u8]>::to_vec);
+    let typed: Vec<_> = tensor.fields().filter(|f| f.is_list()).map(|f| field(&f, 0)).collect();
+    let all_typed = typed.clone().prop_map(|fields| fields.concat());
+    let content = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::sample::select(vec![1usize, 2, 3, 4, 8])
+            .prop_flat_map(|n| vec(any::<u8>(), n))
+            .prop_map(|bytes| [vec![0x22, bytes.len() as u8], bytes].concat()),
+    ];
+    concat(
+        (numbers, shape, all_typed, content)
+            .prop_map(|(a, b, c, d)| vec![a, b, c, d])
+            .prop_shuffle(),
+    )
+}
+
+fn event_with(tensor: Bytes) -> Bytes {
+    length_delimited(5, length_delimited(1, length_delimited(8, tensor)))
+}
+
+/// A valid event with a few bytes changed, or its end missing.
+fn damaged() -> Bytes {
+    let event = prop_oneof![message(&descriptor("Event"), 5), peekable()];
+    let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
+    let damaged = (event, changes, any::<prop::sample::Index>(), any::<bool>());
+    damaged
+        .prop_map(|(mut event, changes, end, cut)| {
+            if !event.is_empty() {
+                let len = event.len();
+                changes.into_iter().for_each(|(at, byte)| event[at.index(len)] = byte);
+            }
+            event.truncate(if cut { end.index(event.len() + 1) } else { event.len() });
+            event
+        })
+        .boxed()
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn event_ref_sees_in_every_valid_event_what_prost_sees(
+        event in message(&descriptor("Event"), 5),
+    ) {
+        assert!(agrees(&event), "prost refuses it");
+    }
+
+    #[test]
+    fn peek_tells_of_an_event_what_the_whole_event_tells(event in peekable()) {
+        assert!(agrees(&event), "prost refuses it");
+    }
+
+    #[test]
+    fn a_tensor_of_one_number_is_that_number_whatever_its_type(
+        event in event_with(number_tensor()),
+    ) {
+        assert!(agrees(&event), "prost refuses it");
+    }
+
+    #[test]
+    fn event_ref_takes_every_damaged_event_that_prost_takes(event in damaged()) {
+        agrees(&event);
+    }
+
+    #[test]
+    fn event_ref_takes_every_bytes_that_prost_takes(bytes in vec(any::<u8>(), 0..80)) {
+        agrees(&bytes);
+    }
+}
