@@ -10,7 +10,7 @@ use std::path::Path;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use tbx::event::{EventRef, EventWriter, What, pb};
-use tbx::record::RecordReader;
+use tbx::record::{RecordReader, frame};
 use tbx::summary::{histogram, image, text};
 use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
 
@@ -114,12 +114,14 @@ fn frames_500k_in_memory(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn events_500k_in_memory(bencher: Bencher<'_, '_>) {
     let log = scalars(500_000);
-    let mut records = RecordReader::new(&log[..]);
-    let mut payloads = Vec::new();
-    while let Some(payload) = records.read().unwrap() {
-        payloads.push(payload.to_vec());
+    // Side by side, as the loader finds them.
+    let mut payloads: Vec<&[u8]> = Vec::new();
+    let mut rest = &log[..];
+    while let Some(record) = frame(rest).unwrap() {
+        payloads.push(record.payload);
+        rest = rest.split_at(record.encoded_len()).1;
     }
-    let len: usize = payloads.iter().map(Vec::len).sum();
+    let len: usize = payloads.iter().map(|payload| payload.len()).sum();
     bencher.counter(BytesCount::new(len)).counter(ItemsCount::new(payloads.len())).bench(|| {
         let mut count = 0usize;
         for payload in &payloads {

@@ -8,7 +8,7 @@ use crate::error::{Effect, ErrorKind};
 
 /// So many records of a file may turn out to be torn. Each costs a look at all the bytes it
 /// claims, and moves on by a few: without a limit a hostile file would cost their product.
-pub const MAX_TORN: u32 = 64;
+pub const MAX_TORN: u32 = 16;
 
 /// Walks over records.
 ///
@@ -192,7 +192,10 @@ impl Scanner {
     #[cold]
     fn unfinished(&mut self, room: u64) -> io::Result<Step> {
         let offset = self.offset;
-        if room > encoded_len(HEADER_LEN) && self.torn < MAX_TORN {
+        if room > encoded_len(HEADER_LEN) {
+            if self.torn >= MAX_TORN {
+                return Ok(Step::Damage(self.go_on_at(None, offset, ErrorKind::Torn)));
+            }
             self.torn += 1;
             if let Some(next) = search::whole(&mut self.source, behind_header(offset))? {
                 return Ok(Step::Damage(self.go_on_at(Some(next), offset, ErrorKind::Torn)));

@@ -7,7 +7,7 @@ use super::{FOOTER_LEN, HEADER_LEN, Source, payload_len};
 
 /// So many candidates with a wrong payload are looked at before a search for a whole record
 /// gives up: each costs its length, and a hostile file can hold a candidate every 12 bytes.
-const MAX_CANDIDATES: usize = 64;
+const MAX_CANDIDATES: usize = 16;
 
 /// The first offset from `from` and below `to` where a header's checksum holds and the whole
 /// record fits into the file.

@@ -306,16 +306,24 @@ fn a_full_disk_leaves_no_file() {
 /// As `/dev/null` is, and the pipe of a waiting program.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_never_replaced_by_one() {
+fn what_is_no_file_takes_the_bytes_and_is_never_replaced() {
+    use std::io::Read;
     use std::os::unix::fs::FileTypeExt;
 
     let folder = Folder::with("restarts/one_start");
+    let expected = folder.tbx("export logs --to csv --out -").out;
     let pipe = folder.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     // Open for reading, so that a program that opens it for writing does not wait.
-    let reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
-    folder.tbx("export logs --to csv --out pipe --force");
-    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
-    drop(reader);
+    let mut reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    for force in ["", "--force"] {
+        let done = folder.tbx(&format!("export logs --to csv --out pipe {force}"));
+        assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{}", done.err);
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        let mut buffer = vec![0; 1 << 16];
+        let len = reader.read(&mut buffer).unwrap();
+        assert_eq!(String::from_utf8_lossy(&buffer[..len]), expected);
+    }
+    assert_eq!(names(&folder), ["logs", "pipe"]);
 }

@@ -99,7 +99,7 @@ fn headers_that_claim_the_rest_of_the_file_do_not_cost_their_product() {
         _ => room / 2,
     };
     // With sound records between them a search succeeds now and then, and the next one starts:
-    // up to 64 times at all the bytes of 64 claims.
+    // again and again at all the bytes that others claim.
     for (between, claim) in [0, 8, 63].into_iter().flat_map(|n| claims.map(|c| (n, c))) {
         let len: usize = if between == 0 { 1 << 20 } else { 1 << 16 };
         let mut log = Vec::new();

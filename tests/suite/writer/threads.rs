@@ -13,7 +13,7 @@ use tbx::event::encode;
 use tbx::record::{RecordReader, append};
 use tbx::{SummaryWriter, pb};
 
-use super::{START, run, steps, unhurried};
+use super::{START, noise, run, steps, unhurried};
 
 #[test]
 fn the_writer_is_send_sync_and_cheap_to_clone() {
@@ -212,6 +212,37 @@ fn dropping_the_last_clone_closes() {
     let runs = super::runs(dir.path());
     assert_eq!(steps(&runs[0], "loss"), [0, 1]);
     assert_eq!(steps(&runs[1], "parts"), [0, 1]);
+}
+
+/// What `add_scalars` took is in the file when `close` is done, however close they were.
+#[test]
+fn a_line_that_begins_while_the_writer_is_closed_is_written_or_refused() {
+    for round in 0..150 {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::create(dir.path()).unwrap();
+        let taken: Vec<String> = thread::scope(|scope| {
+            let add = |thread| {
+                let writer = &writer;
+                move || {
+                    let names = (0..20).map(|line| format!("{thread}_{line}"));
+                    let taken = |name: &String| {
+                        writer.add_scalars("parts", [(name.as_str(), 0.5)], 0).is_ok()
+                    };
+                    names.take_while(taken).collect::<Vec<_>>()
+                }
+            };
+            let threads = [0, 1, 2].map(|thread| scope.spawn(add(thread)));
+            thread::sleep(Duration::from_micros(100 + noise(round) % 1000));
+            writer.close().unwrap();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        // While `writer` lives, so that its end does not help.
+        for name in taken {
+            let line = run(&dir.path().join(format!("parts_{name}")));
+            assert_eq!(steps(&line, "parts"), [0], "{name} in round {round}");
+        }
+        writer.add_scalars("parts", [("0_0", 0.5)], 1).unwrap_err();
+    }
 }
 
 /// A thread that panics with a handle in its hands takes nothing with it.
