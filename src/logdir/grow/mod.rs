@@ -1,12 +1,14 @@
 //! Series that grow while events are read.
 
 mod keep;
+mod pass;
 mod series;
 
 use std::collections::HashMap;
 use std::mem;
 
 use prost::Message;
+use rayon::prelude::*;
 
 pub(super) use self::keep::Keep;
 use self::series::Series;
@@ -14,14 +16,14 @@ use super::restart::{self, Order};
 use super::{LoadOptions, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
-use crate::summary::{Form, Kind, Metadata};
+use crate::summary::{Form, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
 const RUN_GRAPH_TAG: &str = "__run_graph__";
 
-/// The field of `Summary.Value` that holds a tensor: any kind, where all others tell theirs.
-const TENSOR_FIELD: u32 = 8;
+/// From so many points on, series are appended in parallel.
+const MANY_POINTS: usize = 100_000;
 
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.
 pub(super) struct Growing<'o> {
@@ -332,55 +334,36 @@ impl<'o> Growing<'o> {
         series.point(event.step, event.wall_time, 0, starts);
     }
 
-    /// The one series that an event seen by its first bytes belongs to, if its tag is known.
-    pub(super) fn peeked(&self, tag: &[u8], field: u32) -> Option<usize> {
-        let found = self.by_tag.get(str::from_utf8(tag).ok()?)?.first;
-        let series = self.series.get(found).filter(|series| series.sibling.is_none())?;
-        let fits = match (series.metadata.as_ref()?.kind, field) {
-            (Kind::Image, 4) | (Kind::Histogram, 5) | (Kind::Audio, 6) => true,
-            (kind, TENSOR_FIELD) => kind != Kind::Scalar,
-            _ => false,
-        };
-        fits.then_some(found)
-    }
-
-    /// Whether a value in this field and with this metadata is certainly of series `found`.
-    pub(super) fn has_metadata(&self, found: usize, field: u32, wire: Option<&[u8]>) -> bool {
-        self.series.get(found).is_some_and(|series| match wire {
-            None => field != TENSOR_FIELD || series.sure,
-            Some(wire) => !wire.is_empty() && wire == series.wire,
-        })
-    }
-
-    /// Takes in an event of series `found` without looking at its payload. `false` if the
-    /// payload is needed.
-    pub(super) fn pass(&mut self, found: usize, step: i64, wall_time: f64, decoded: bool) -> bool {
-        let Some(series) = self.series.get(found) else { return false };
-        let wanted = series.wanted;
-        if wanted && !(matches!(series.values, Values::Dropped) && decoded) {
-            return false;
-        }
-        self.note_time(wall_time);
-        let reset = self.note_step(step, true);
-        let starts = self.starts.len();
-        if let Some(series) = self.series.get_mut(found).filter(|_| wanted) {
-            series.point(step, wall_time, reset, starts);
-        }
-        true
-    }
-
     /// Appends what came later in the same run.
     pub(super) fn append(&mut self, later: Self) {
-        let epochs = self.starts.len();
+        let starts = self.starts.len();
+        let mut points = 0;
+        let mut incoming: Vec<Vec<Series>> = Vec::new();
         for series in later.series {
             if series.is_empty() && series.metadata.is_none() {
                 continue;
             }
             let found = self.series_of(&series.tag, series.metadata.clone(), &series.wire);
-            if let Some(earlier) = self.series.get_mut(found) {
-                earlier.append(series, epochs, &mut self.unreadable);
+            incoming.resize_with(self.series.len(), Vec::new);
+            if let Some(place) = incoming.get_mut(found) {
+                points += series.len();
+                place.push(series);
             }
         }
+        let append = |(earlier, incoming): (&mut Series, Vec<Series>)| {
+            let mut unreadable = Vec::new();
+            for series in incoming {
+                earlier.append(series, starts, &mut unreadable);
+            }
+            unreadable
+        };
+        // Copying megabytes is worth a second thread, and most runs are not.
+        let unreadable: Vec<_> = if points < MANY_POINTS {
+            self.series.iter_mut().zip(incoming).map(append).collect()
+        } else {
+            self.series.par_iter_mut().zip(incoming).map(append).collect()
+        };
+        self.unreadable.extend(unreadable.into_iter().flatten());
         self.starts.extend(later.starts);
         self.order = later.order;
         self.starts_versioned = self.starts_versioned.or(later.starts_versioned);

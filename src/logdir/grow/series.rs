@@ -87,6 +87,10 @@ impl Series {
         Self { follower, sibling, sure: !self.wire.is_empty(), ..empty }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
