@@ -63,9 +63,16 @@ struct Inner {
     dir: PathBuf,
     options: WriterOptions,
     file: Arc<LogFile>,
-    /// The runs of [`SummaryWriter::add_scalars`], by directory name.
-    lines: Mutex<BTreeMap<String, Arc<LogFile>>>,
+    lines: Mutex<Lines>,
     worker: Worker,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    /// The runs of [`SummaryWriter::add_scalars`], by directory name.
+    files: BTreeMap<String, Arc<LogFile>>,
+    /// No more may begin: `close` would not know of them.
+    closed: bool,
 }
 
 impl SummaryWriter {
@@ -317,12 +324,15 @@ impl SummaryWriter {
     /// The file of a line of [`add_scalars`](Self::add_scalars).
     fn line(&self, name: &str) -> Result<Arc<LogFile>> {
         let mut lines = lock(&self.inner.lines);
-        if let Some(file) = lines.get(name) {
+        if let Some(file) = lines.files.get(name) {
             return Ok(file.clone());
+        }
+        if lines.closed {
+            return Err(ErrorKind::Closed.at(Location::path(self.path())));
         }
         self.inner.file.check()?;
         let file = Arc::new(LogFile::create(&self.inner.dir.join(name), &self.inner.options)?);
-        lines.insert(name.into(), file.clone());
+        lines.files.insert(name.into(), file.clone());
         self.inner.worker.add(file.clone());
         Ok(file)
     }
@@ -336,10 +346,11 @@ impl SummaryWriter {
 impl Inner {
     fn files(&self) -> Vec<Arc<LogFile>> {
         let lines = lock(&self.lines);
-        std::iter::once(&self.file).chain(lines.values()).cloned().collect()
+        std::iter::once(&self.file).chain(lines.files.values()).cloned().collect()
     }
 
     fn close(&self) -> Result<()> {
+        lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
         let closed: Vec<_> = self.files().iter().map(|file| file.close()).collect();
         self.worker.stop();
