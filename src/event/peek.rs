@@ -32,7 +32,7 @@ impl<'a> Peek<'a> {
         Self::parse(prefix, len).ok().flatten()
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse(prefix: &'a [u8], len: usize) -> Result<Option<Self>, Malformed> {
         let mut bytes = prefix;
         let mut wall_time = 0.0;
@@ -64,7 +64,7 @@ impl<'a> Peek<'a> {
 
     /// The number of a float32 scalar, if it is one in the form that PyTorch (v1) or TensorFlow 2
     /// (v2) writes. The whole event must be at hand.
-    #[inline]
+    #[inline(always)]
     pub fn scalar(&self) -> Option<PeekScalar<'a>> {
         let (is_v2, number) = match strip(self.fields, 0x15) {
             Some(number) => (false, number),
@@ -110,7 +110,7 @@ pub struct PeekScalar<'a> {
 }
 
 /// What follows `key` in `bytes`, if they start with it.
-#[inline]
+#[inline(always)]
 fn strip(bytes: &[u8], key: u8) -> Option<&[u8]> {
     bytes.split_first().and_then(|(first, rest)| (*first == key).then_some(rest))
 }

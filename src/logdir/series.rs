@@ -186,7 +186,7 @@ impl Scalars {
         Self { column: Column::F32(Vec::new()), dtype: DataType::DtFloat }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, number: Number) {
         match (&mut self.column, number) {
             (Column::F32(values), Number::F32(value)) => values.push(value),

@@ -27,7 +27,7 @@ pub const fn unmask(masked: u32) -> u32 {
 ///
 /// One record in two hundred is longer than 64 KB, the others differ in two bytes, and a
 /// CRC is linear: two table entries give the checksum faster than any call.
-#[inline]
+#[inline(always)]
 pub fn masked_length(len: u64) -> u32 {
     let [low, high, 0, 0, 0, 0, 0, 0] = len.to_le_bytes() else {
         return masked(&len.to_le_bytes());

@@ -52,7 +52,7 @@ impl<'a> Record<'a> {
 /// # Errors
 ///
 /// [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`].
-#[inline]
+#[inline(always)]
 pub fn frame(bytes: &[u8]) -> Result<Option<Record<'_>>, ErrorKind> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Ok(None);
@@ -72,7 +72,7 @@ pub fn frame(bytes: &[u8]) -> Result<Option<Record<'_>>, ErrorKind> {
 /// # Errors
 ///
 /// [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`].
-#[inline]
+#[inline(always)]
 pub fn payload_len(header: &[u8; HEADER_LEN]) -> Result<usize, ErrorKind> {
     let [l0, l1, l2, l3, l4, l5, l6, l7, crc @ ..] = *header;
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);

@@ -73,7 +73,7 @@ impl Source {
     }
 
     /// The bytes from `offset` on that are at hand: those that [`at`](Self::at) gave.
-    #[inline]
+    #[inline(always)]
     pub fn view(&self, offset: u64) -> &[u8] {
         match &self.bytes {
             Inner::Mapped(bytes) => {
@@ -96,7 +96,7 @@ struct Window {
 }
 
 impl Window {
-    #[inline]
+    #[inline(always)]
     fn view(&self, offset: u64) -> &[u8] {
         offset
             .checked_sub(self.start)

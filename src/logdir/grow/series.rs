@@ -108,7 +108,7 @@ impl Series {
     }
 
     /// Whether `scalar`, of `tag`, certainly belongs here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn takes_scalar(&self, tag: &[u8], scalar: &PeekScalar<'_>) -> bool {
         let described = match scalar.metadata {
             None => !scalar.is_v2 || self.sibling.is_none() && self.sure,
@@ -164,7 +164,7 @@ impl Series {
 
     /// Adds the step and wall time of a point, after its value. `reset` is 0, or a number for the
     /// event if that drops earlier points.
-    #[inline]
+    #[inline(always)]
     pub(super) fn point(&mut self, step: i64, wall_time: f64, reset: u64, starts: usize) {
         if self.epoch != starts {
             self.epoch = starts;
