@@ -46,14 +46,20 @@ impl Logdir {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: `path` does not exist or cannot be read. What cannot be read further
+    /// [`ErrorKind::Io`]: `path` does not exist, cannot be read, or is neither a directory nor a
+    /// regular file. What cannot be read further
     /// down is an [issue](Self::issues).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(path.as_path()));
         let metadata = path.metadata().map_err(failed)?;
-        if !metadata.is_dir() {
+        if metadata.is_file() {
             return Ok(Self::single_file(path));
+        }
+        if !metadata.is_dir() {
+            // Opening a pipe would wait for somebody to write to it.
+            let what = "neither a directory nor a regular file";
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
         path.read_dir().map_err(failed)?;
         let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
