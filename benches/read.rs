@@ -46,7 +46,7 @@ fn event(step: u32, value: pb::summary::Value) -> pb::Event {
 fn scalar_run(dir: &Path, count: u32) {
     let writer = SummaryWriter::create(dir).unwrap();
     for (i, tag) in (0..count).zip(["loss/train", "loss/valid", "lr"].into_iter().cycle()) {
-        writer.add_scalar(tag, noise(i), i.into()).unwrap();
+        writer.add_scalar(tag, noise(i), i).unwrap();
     }
     writer.close().unwrap();
 }

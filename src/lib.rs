@@ -99,7 +99,7 @@ pub use summary::image::Layout;
 pub use summary::image::Pixels;
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
-pub use writer::{SummaryWriter, WriterOptions};
+pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -106,6 +106,9 @@ pub(super) struct Restarts {
     pub(super) epochs: Vec<(usize, usize)>,
     /// Points that drop earlier ones of their own series, see [`Order`]; ascending.
     pub(super) resets: Vec<usize>,
+    /// Before the point of this index came a value that is none, but drops earlier points from
+    /// this step on under RustBoard's rule; ascending.
+    pub(super) marks: Vec<(usize, i64)>,
 }
 
 /// The ranges of points that `policy` keeps, and how many it drops; `None` if it keeps all.
@@ -123,7 +126,11 @@ pub(super) fn kept(
         RestartPolicy::SessionStart => starts,
         // The first one of a run does nothing.
         RestartPolicy::Tensorboard => starts,
-        RestartPolicy::Rustboard if steps.is_sorted_by(|a, b| a < b) => return None,
+        RestartPolicy::Rustboard
+            if restarts.marks.is_empty() && steps.is_sorted_by(|a, b| a < b) =>
+        {
+            return None;
+        }
         RestartPolicy::Rustboard => &[],
     };
     if policy != RestartPolicy::Rustboard && starts.is_empty() && restarts.resets.is_empty() {
@@ -133,6 +140,8 @@ pub(super) fn kept(
     let mut lowest = None; // the lowest step that a later event drops
     let mut resets = restarts.resets.iter().rev().copied().peekable();
     let mut epochs = restarts.epochs.iter().rev().copied().peekable();
+    let marks: &[_] = if policy == RestartPolicy::Rustboard { &restarts.marks } else { &[] };
+    let mut marks = marks.iter().rev().copied().peekable();
     let mut seen = starts.len(); // `START`s before the point in hand, from the end
     let mut kept: Vec<Range<usize>> = Vec::new();
     let mut dropped = 0usize;
@@ -145,6 +154,9 @@ pub(super) fn kept(
             lowest = Some(lowest.map_or(*start, |lowest| min(lowest, *start)));
         }
         seen = seen.min(before);
+        while let Some((_, step)) = marks.next_if(|(before, _)| *before > i) {
+            lowest = Some(lowest.map_or(step, |lowest| min(lowest, step)));
+        }
         if lowest.is_none_or(|lowest| step < lowest) {
             match kept.last_mut() {
                 Some(range) if range.start == i + 1 => range.start = i,
@@ -180,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_start_drops_earlier_points_from_its_step_on() {
-        let restarts = Restarts { epochs: vec![(3, 1)], resets: vec![] };
+        let restarts = Restarts { epochs: vec![(3, 1)], ..Restarts::default() };
         let steps = [1, 2, 3, 2, 3];
         let kept = |policy| steps_kept(policy, &steps, &restarts, &[2]);
         assert_eq!(kept(RestartPolicy::KeepAll), [1, 2, 3, 2, 3]);
@@ -195,6 +207,14 @@ mod tests {
         assert_eq!(steps_kept(RestartPolicy::SessionStart, &[1, 2, 3], &none, &[3]), [1, 2]);
         assert_eq!(steps_kept(RestartPolicy::Tensorboard, &[1, 2, 3], &none, &[3]), [1, 2, 3]);
         assert_eq!(steps_kept(RestartPolicy::Tensorboard, &[1, 2, 3], &none, &[9, 3]), [1, 2]);
+    }
+
+    #[test]
+    fn a_value_that_is_no_point_drops_others_under_rustboards_rule_only() {
+        let restarts = Restarts { marks: vec![(0, 0), (3, 2), (5, 9)], ..Restarts::default() };
+        let kept = |policy| steps_kept(policy, &[1, 2, 3, 4, 5], &restarts, &[]);
+        assert_eq!(kept(RestartPolicy::Rustboard), [1, 4, 5]);
+        assert_eq!(kept(RestartPolicy::SessionStart), [1, 2, 3, 4, 5]);
     }
 
     #[test]

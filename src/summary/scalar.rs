@@ -56,3 +56,14 @@ pub fn v2(tag: &str, number: f32) -> pb::summary::Value {
     };
     value(tag, Kind::Scalar, tensor)
 }
+
+/// A v2 value that keeps float64: `DT_DOUBLE`. TensorBoard's default loader drops it.
+pub fn v2_double(tag: &str, number: f64) -> pb::summary::Value {
+    let tensor = pb::TensorProto {
+        dtype: pb::DataType::DtDouble.into(),
+        tensor_shape: Some(pb::TensorShapeProto::default()),
+        double_val: vec![number],
+        ..Default::default()
+    };
+    value(tag, Kind::Scalar, tensor)
+}

@@ -1,19 +1,18 @@
 //! One event file and the bytes on their way to it.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use prost::Message;
 
-use super::{WriterOptions, lock};
+use super::sink::{Sink, create_new};
+use super::{WriterOptions, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::{EventFileName, encode, first_event, pb};
+use crate::event::{encode, first_event, pb};
 use crate::record;
 use crate::summary::Kind;
 
@@ -24,9 +23,6 @@ const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when so many bytes wait.
 const WAKE_AT: usize = 256 << 10;
 
-/// A number for each file that this process makes.
-static NEXT_UID: AtomicU64 = AtomicU64::new(0);
-
 /// An event file that is written.
 ///
 /// Two buffers take turns: callers append to one under a short lock while the other is on its
@@ -34,7 +30,8 @@ static NEXT_UID: AtomicU64 = AtomicU64::new(0);
 /// order whoever writes them.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    path: PathBuf,
+    /// None if it is no file.
+    path: Option<PathBuf>,
     max_buffered_bytes: usize,
     waiting: Mutex<Waiting>,
     file: Mutex<Open>,
@@ -53,7 +50,7 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Open {
-    file: File,
+    sink: Box<dyn Sink>,
     /// The buffer whose turn it is not; empty.
     spare: Vec<u8>,
 }
@@ -63,25 +60,44 @@ impl LogFile {
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
         // Without the `.` of `runs/new/.`, which `create_dir_all` does not make.
         let dir: &Path = &dir.components().collect::<PathBuf>();
-        fs::create_dir_all(dir).map_err(|error| failed(error.into(), dir))?;
+        fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::path(dir)))?;
         let now = options.clock.now();
-        let (path, file) = create_new(dir, now, options)?;
+        let resumed = options.purge_step.map(|step| resume::events(Some(dir), step, now));
+        let resumed = resumed.transpose()?.unwrap_or_default();
+        let (path, sink) = create_new(dir, now, options)?;
+        Self::begin(Some(path), sink, now, options, resumed)
+    }
+
+    /// Writes a log to `sink`, which is no file of this program.
+    pub(super) fn over(sink: Box<dyn Sink>, options: &WriterOptions) -> Result<Self> {
+        let now = options.clock.now();
+        let resumed = options.purge_step.map(|step| resume::events(None, step, now));
+        Self::begin(None, sink, now, options, resumed.transpose()?.unwrap_or_default())
+    }
+
+    fn begin(
+        path: Option<PathBuf>,
+        sink: Box<dyn Sink>,
+        now: f64,
+        options: &WriterOptions,
+        resumed: Vec<pb::Event>,
+    ) -> Result<Self> {
         let log = Self {
             path,
             max_buffered_bytes: options.max_buffered_bytes.max(1),
             waiting: Mutex::default(),
-            file: Mutex::new(Open { file, spare: Vec::new() }),
+            file: Mutex::new(Open { sink, spare: Vec::new() }),
         };
         log.append_event(&first_event(SOURCE, now))?;
-        if let Some(restart) = options.restart_event(now) {
-            log.append_event(&restart)?;
+        for event in &resumed {
+            log.append_event(event)?;
         }
         log.drain()?; // never an empty file
         Ok(log)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Appends a record; `encode` appends its payload. Says whether the writing thread should be
@@ -158,7 +174,7 @@ impl LogFile {
     pub(super) fn sync(&self) -> Result<()> {
         let mut open = lock(&self.file);
         self.write(&mut open)?;
-        open.file.sync_data().map_err(|error| self.fail(error))
+        open.sink.sync().map_err(|error| self.fail(error))
     }
 
     /// Writes what waits; nothing can be appended any more.
@@ -170,7 +186,7 @@ impl LogFile {
     fn write(&self, open: &mut Open) -> Result<()> {
         let mut waiting = lock(&self.waiting);
         if let Some(error) = &waiting.failure {
-            return Err(failed(ErrorKind::Io(error.clone()), &self.path));
+            return Err(self.failed(ErrorKind::Io(error.clone())));
         }
         mem::swap(&mut waiting.bytes, &mut open.spare);
         waiting.woken = false;
@@ -178,7 +194,7 @@ impl LogFile {
         if open.spare.is_empty() {
             return Ok(());
         }
-        let written = open.file.write_all(&open.spare);
+        let written = open.sink.write(&open.spare);
         open.spare.clear();
         open.spare.shrink_to(MAX_IDLE_CAPACITY);
         written.map_err(|error| self.fail(error))
@@ -191,7 +207,7 @@ impl LogFile {
         let mut waiting = lock(&self.waiting);
         waiting.failure = Some(error.clone());
         waiting.bytes = Vec::new();
-        failed(ErrorKind::Io(error), &self.path)
+        self.failed(ErrorKind::Io(error))
     }
 
     #[cold]
@@ -200,7 +216,11 @@ impl LogFile {
             Some(error) => ErrorKind::Io(error.clone()),
             None => ErrorKind::Closed,
         };
-        failed(kind, &self.path)
+        self.failed(kind)
+    }
+
+    fn failed(&self, kind: ErrorKind) -> Error {
+        kind.at(self.path().map(Location::path).unwrap_or_default())
     }
 }
 
@@ -228,36 +248,4 @@ fn kind_bit(metadata: &pb::SummaryMetadata) -> u32 {
     let kind = Kind::of_plugin(plugin);
     let place = Kind::ALL.iter().position(|other| *other == kind && kind != Kind::Tensor);
     place.and_then(|place| u32::try_from(place).ok()).map_or(0, |place| 1 << place)
-}
-
-/// Makes an event file that was not there before.
-fn create_new(dir: &Path, now: f64, options: &WriterOptions) -> Result<(PathBuf, File)> {
-    let host = match &options.host {
-        Some(host) => host.clone(),
-        None => hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_"),
-    };
-    if let Some(part) = [&host, &options.suffix].into_iter().find(|p| p.contains(is_separator)) {
-        return Err(Error::argument(format!("{part:?} as a part of a file name")));
-    }
-    let secs = Duration::try_from_secs_f64(now).unwrap_or_default().as_secs();
-    loop {
-        let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
-        let (host, suffix) = (host.clone(), options.suffix.clone());
-        let name = EventFileName { secs, host, pid: std::process::id(), uid, suffix };
-        let path = dir.join(name.to_string());
-        match File::create_new(&path) {
-            Ok(file) => return Ok((path, file)),
-            // A process of the same number, on another machine or before a restart.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error.into(), &path)),
-        }
-    }
-}
-
-fn is_separator(c: char) -> bool {
-    matches!(c, '/' | '\\' | '\0')
-}
-
-fn failed(kind: ErrorKind, path: &Path) -> Error {
-    kind.at(Location::path(path))
 }

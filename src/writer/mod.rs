@@ -1,22 +1,30 @@
 //! A log from a training loop.
 
+mod graph;
+mod histogram;
+mod image;
 mod log_file;
-mod media;
 mod options;
+mod raw;
+mod resume;
+mod scalar;
+mod sink;
+mod step;
+mod text;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::log_file::LogFile;
 pub use self::options::WriterOptions;
+use self::sink::Stream;
+pub use self::step::IntoStep;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::{encode, pb};
-use crate::summary::graph::Graph;
-use crate::summary::histogram::{self, Bins, Histogram, Moments, Numeric};
-use crate::summary::{scalar, text};
+use crate::event::pb;
 
 /// Writes the summaries of one run for TensorBoard.
 ///
@@ -40,10 +48,30 @@ use crate::summary::{scalar, text};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # Steps
+///
+/// A step is an [integer](IntoStep), or `None`: then it is that of the [handle](Self::with_step), and without
+/// one the next of its tag, counted from 0. So values without a step never share one, of which
+/// TensorBoard would show the last only.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let writer = tbx::SummaryWriter::create(dir.path())?;
+/// for epoch in 0..3 {
+///     let writer = writer.with_step(epoch);
+///     writer.add_scalar("loss", 0.5, None)?;
+///     writer.add_scalar("accuracy", 0.75, None)?;
+/// }
+/// writer.add_scalar("batch", 0.25, None)?; // step 0
+/// writer.add_scalar("batch", 0.25, None)?; // step 1
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # What is guaranteed
 ///
 /// - Each writer makes a new file, and never touches an existing one. The file begins with the
-///   event that says its version, and grows by whole records.
+///   event that says its version, and grows by whole records. So several threads, processes and
+///   machines can write one run.
 /// - After [`flush`](Self::flush) every earlier event, of any clone and thread, is in the
 ///   operating system's hands: `kill -9` does not lose it. After [`sync`](Self::sync) it is on
 ///   the disk. Without them, a killed process loses the last twentieth of a second.
@@ -53,17 +81,20 @@ use crate::summary::{scalar, text};
 ///   whether that went well.
 #[derive(Clone, Debug)]
 pub struct SummaryWriter {
-    inner: Arc<Inner>,
-    /// Instead of the clock's, for this handle.
-    wall_time: Option<f64>,
+    /// None: nothing is written.
+    inner: Option<Arc<Inner>>,
+    scope: Scope,
 }
 
 #[derive(Debug)]
 struct Inner {
-    dir: PathBuf,
+    /// None: the log is no file.
+    dir: Option<PathBuf>,
     options: WriterOptions,
     file: Arc<LogFile>,
     lines: Mutex<Lines>,
+    /// The next step of each tag that was logged without one.
+    counters: Mutex<HashMap<Box<str>, i64>>,
     worker: Worker,
 }
 
@@ -73,6 +104,21 @@ struct Lines {
     files: BTreeMap<String, Arc<LogFile>>,
     /// No more may begin: `close` would not know of them.
     closed: bool,
+}
+
+/// What the calls of a handle have in common.
+#[derive(Clone, Debug, Default)]
+struct Scope {
+    step: Option<i64>,
+    wall_time: Option<f64>,
+    /// What the first value of a tag says of it.
+    about: Option<Arc<About>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct About {
+    display_name: String,
+    description: String,
 }
 
 impl SummaryWriter {
@@ -86,27 +132,86 @@ impl SummaryWriter {
         Self::options().create(dir)
     }
 
+    /// Goes on with the run in `dir` at `step`, in a new file. What earlier files have from that
+    /// step on is hidden; see [`WriterOptions::purge_step`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{Logdir, LoadOptions, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// (0..10).try_for_each(|step| writer.add_scalar("loss", 0.5, step))?;
+    /// writer.close()?;
+    /// let writer = SummaryWriter::resume(dir.path(), 7)?; // from a checkpoint
+    /// (7..9).try_for_each(|step| writer.add_scalar("loss", 0.25, step))?;
+    /// writer.close()?;
+    ///
+    /// let loaded = Logdir::open(dir.path())?.load(&LoadOptions::new())?;
+    /// let loss = loaded.runs[0].series("loss").unwrap();
+    /// assert_eq!(loss.steps(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: an earlier file cannot be read; else as [`create`](Self::create).
+    pub fn resume(dir: impl Into<PathBuf>, step: i64) -> Result<Self> {
+        Self::options().purge_step(step).create(dir)
+    }
+
+    /// Writes the log to any stream, which is flushed after each write. There is no
+    /// [`add_scalars`](Self::add_scalars), which needs a directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`].
+    pub fn from_writer(stream: impl Write + Send + 'static) -> Result<Self> {
+        Self::options().from_writer(stream)
+    }
+
+    /// A writer that does nothing: every call succeeds, nothing is encoded or written. For
+    /// programs of which one process logs and the others do not.
+    pub fn noop() -> Self {
+        Self { inner: None, scope: Scope::default() }
+    }
+
     /// Options to start a run with.
     pub fn options() -> WriterOptions {
         WriterOptions::default()
     }
 
-    fn with_options(dir: PathBuf, options: WriterOptions) -> Result<Self> {
-        let file = Arc::new(LogFile::create(&dir, &options)?);
+    fn in_dir(dir: PathBuf, options: WriterOptions) -> Result<Self> {
+        let file = LogFile::create(&dir, &options)?;
+        Self::start(Some(dir), file, options)
+    }
+
+    fn over(stream: impl Write + Send + 'static, options: WriterOptions) -> Result<Self> {
+        let file = LogFile::over(Box::new(Stream(stream)), &options)?;
+        Self::start(None, file, options)
+    }
+
+    fn start(dir: Option<PathBuf>, file: LogFile, options: WriterOptions) -> Result<Self> {
+        let file = Arc::new(file);
         let worker = Worker::start(file.clone(), options.flush_every)?;
-        let lines = Mutex::default();
-        let inner = Arc::new(Inner { dir, options, file, lines, worker });
-        Ok(Self { inner, wall_time: None })
+        let (lines, counters) = (Mutex::default(), Mutex::default());
+        let inner = Inner { dir, options, file, lines, counters, worker };
+        Ok(Self { inner: Some(Arc::new(inner)), scope: Scope::default() })
     }
 
-    /// The run's directory.
-    pub fn logdir(&self) -> &Path {
-        &self.inner.dir
+    /// The run's directory; none if the log is no file.
+    pub fn logdir(&self) -> Option<&Path> {
+        self.inner.as_ref()?.dir.as_deref()
     }
 
-    /// The run's event file.
-    pub fn path(&self) -> &Path {
-        self.inner.file.path()
+    /// The run's event file; none if the log is no file.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.as_ref()?.file.path()
+    }
+
+    /// A handle on the same run for which `None` as a step means `step`.
+    #[must_use]
+    pub fn with_step(&self, step: i64) -> Self {
+        Self { scope: Scope { step: Some(step), ..self.scope.clone() }, ..self.clone() }
     }
 
     /// A handle on the same run whose events have this wall time, in seconds since the Unix
@@ -115,178 +220,94 @@ impl SummaryWriter {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`]: it is not finite. TensorBoard stops reading a file there.
-    pub fn at(&self, wall_time: f64) -> Result<Self> {
+    pub fn with_wall_time(&self, wall_time: f64) -> Result<Self> {
         if !wall_time.is_finite() {
             return Err(Error::argument(format!("a wall time of {wall_time}")));
         }
-        Ok(Self { inner: self.inner.clone(), wall_time: Some(wall_time) })
+        let scope = Scope { wall_time: Some(wall_time), ..self.scope.clone() };
+        Ok(Self { scope, ..self.clone() })
     }
 
-    /// Logs a number.
+    /// A handle on the same run that gives the tags it logs first a name to be shown instead of
+    /// the tag.
     ///
-    /// Logged as float32, the only type that both of TensorBoard's loaders show; NaN and
-    /// infinities are legal.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Io`]: an earlier event could not be written; [`ErrorKind::Closed`].
-    #[inline]
-    pub fn add_scalar(&self, tag: &str, value: impl Into<f64>, step: i64) -> Result<()> {
-        let value = to_f32(value.into());
-        if self.inner.options.v2 {
-            return self.add_value(scalar::v2(tag, value), step);
-        }
-        let wall_time = self.wall_time();
-        let file = &self.inner.file;
-        let much = file.append(|buffer| encode::scalar(buffer, wall_time, step, tag, value))?;
-        self.inner.worker.notify(much);
-        Ok(())
+    /// Its values are logged as [v2](WriterOptions::v2): TensorBoard's default loader drops what
+    /// a v1 value says of itself. Only the first value of a tag can say anything.
+    #[must_use]
+    pub fn with_display_name(&self, name: impl Into<String>) -> Self {
+        self.about(|about| about.display_name = name.into())
     }
 
-    /// Logs several numbers as lines of one chart: each goes under `main_tag` into a run of its
-    /// own beside this one, `<run>_<tag>` below `<logdir>/<main_tag>`.
+    /// A handle on the same run that gives the tags it logs first a description, in Markdown. As
+    /// [`with_display_name`](Self::with_display_name).
     ///
-    /// As in PyTorch the directories are `<run>/<main_tag>_<name>`, with `/` in `main_tag` as `_`;
-    /// other characters that no file name can have are percent-encoded.
-    ///
-    /// # Errors
-    ///
-    /// As [`add_scalar`](Self::add_scalar); [`ErrorKind::Io`] also if a run cannot be made.
-    pub fn add_scalars<'a, V: Into<f64>>(
-        &self,
-        main_tag: &str,
-        values: impl IntoIterator<Item = (&'a str, V)>,
-        step: i64,
-    ) -> Result<()> {
-        let wall_time = self.wall_time();
-        for (name, value) in values {
-            let value = to_f32(value.into());
-            let file = self.line(&line_name(main_tag, name))?;
-            let much = match self.inner.options.v2 {
-                true => file.append_value(wall_time, step, scalar::v2(main_tag, value))?,
-                false => {
-                    file.append(|buffer| encode::scalar(buffer, wall_time, step, main_tag, value))?
-                }
-            };
-            self.inner.worker.notify(much);
-        }
-        Ok(())
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// let loss = writer.with_display_name("Loss").with_description("of the *whole* batch");
+    /// loss.add_scalar("train/loss", 0.5, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_description(&self, markdown: impl Into<String>) -> Self {
+        self.about(|about| about.description = markdown.into())
     }
 
-    /// Logs the distribution of `values`: a slice, an iterator or an `ndarray` view of any
-    /// [numbers](Numeric).
-    ///
-    /// Buckets are those of [`Bins::Exponential`], PyTorch's default.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: no value falls into a bucket; else as
-    /// [`add_scalar`](Self::add_scalar).
-    pub fn add_histogram<I>(&self, tag: &str, values: I, step: i64) -> Result<()>
-    where
-        I: IntoIterator<Item: Numeric>,
-    {
-        self.add_histogram_with(tag, values, step, Bins::default())
+    fn about(&self, say: impl FnOnce(&mut About)) -> Self {
+        let mut about = self.scope.about.as_deref().cloned().unwrap_or_default();
+        say(&mut about);
+        let scope = Scope { about: Some(Arc::new(about)), ..self.scope.clone() };
+        Self { scope, ..self.clone() }
     }
 
-    /// The same with other buckets.
+    /// Logs the value that `make` makes; `make` is told whether it should have v2 form, where
+    /// there are two.
     ///
-    /// # Errors
-    ///
-    /// As [`add_histogram`](Self::add_histogram); uniform buckets take any values, also none.
-    pub fn add_histogram_with<I>(&self, tag: &str, values: I, step: i64, bins: Bins) -> Result<()>
-    where
-        I: IntoIterator<Item: Numeric>,
-    {
-        let value = match bins {
-            Bins::Exponential => {
-                let histogram =
-                    histogram::exponential(values).map_err(|kind| at(kind, tag, step))?;
-                match self.inner.options.v2 {
-                    true => Histogram::from_v1(&histogram).to_v2(tag),
-                    false => histogram::v1(tag, histogram),
-                }
-            }
-            Bins::Uniform(bins) => Histogram::uniform(values, bins).to_v2(tag),
-        };
-        self.add_value(value, step)
-    }
-
-    /// Logs a histogram that was counted elsewhere: `bucket_limits` are the right edges of the
-    /// buckets, `bucket_counts` how many values each has.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: there are not as many edges as counts, or the edges are not
-    /// sorted; else as [`add_scalar`](Self::add_scalar).
-    pub fn add_histogram_raw(
+    /// Metadata is written with the first value of each tag in the file only: readers look no
+    /// further.
+    fn add(
         &self,
         tag: &str,
-        moments: Moments,
-        bucket_limits: &[f64],
-        bucket_counts: &[f64],
+        step: impl IntoStep,
+        make: impl FnOnce(bool) -> Result<pb::summary::Value, ErrorKind>,
+    ) -> Result<()> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        let step = step.into_step();
+        let value = make(self.is_v2(inner)).map_err(|kind| at(kind, tag, step))?;
+        let step = self.step(inner, tag, step);
+        self.append(inner, &inner.file, value, self.wall_time(inner), step)
+    }
+
+    fn append(
+        &self,
+        inner: &Inner,
+        file: &LogFile,
+        mut value: pb::summary::Value,
+        wall_time: f64,
         step: i64,
     ) -> Result<()> {
-        let (limits, counts) = (bucket_limits.len(), bucket_counts.len());
-        if limits != counts {
-            let what = format!("a histogram of {limits} bucket limits and {counts} counts");
-            return Err(at(ErrorKind::Argument(what), tag, step));
+        if let (Some(about), Some(metadata)) = (&self.scope.about, &mut value.metadata) {
+            metadata.display_name.clone_from(&about.display_name);
+            metadata.summary_description.clone_from(&about.description);
         }
-        if !bucket_limits.is_sorted() {
-            let what = "a histogram whose bucket limits are not sorted";
-            return Err(at(ErrorKind::Argument(what.into()), tag, step));
-        }
-        let message = pb::HistogramProto {
-            min: moments.min,
-            max: moments.max,
-            num: moments.num,
-            sum: moments.sum,
-            sum_squares: moments.sum_squares,
-            bucket_limit: bucket_limits.to_vec(),
-            bucket: bucket_counts.to_vec(),
-        };
-        let value = match self.inner.options.v2 {
-            true => Histogram::from_v1(&message).to_v2(tag),
-            false => histogram::v1(tag, message),
-        };
-        self.add_value(value, step)
-    }
-
-    /// Logs a text, which TensorBoard renders as Markdown.
-    ///
-    /// The tag stays as it is; PyTorch appends `/text_summary`.
-    ///
-    /// # Errors
-    ///
-    /// As [`add_scalar`](Self::add_scalar).
-    pub fn add_text(&self, tag: &str, text: &str, step: i64) -> Result<()> {
-        self.add_value(text::v2(tag, text), step)
-    }
-
-    /// Logs the graph of the run's model. TensorBoard shows one a run.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: two nodes have the same name; else as
-    /// [`add_scalar`](Self::add_scalar).
-    pub fn add_graph(&self, graph: &Graph) -> Result<()> {
-        let graph = graph.to_bytes().map_err(Error::from)?;
-        let event = pb::Event {
-            wall_time: self.wall_time(),
-            what: Some(pb::event::What::GraphDef(graph.into())),
-            ..Default::default()
-        };
-        let much = self.inner.file.append_event(&event)?;
-        self.inner.worker.notify(much);
+        let much = file.append_value(wall_time, step, value)?;
+        inner.worker.notify(much);
         Ok(())
     }
 
-    /// Logs a value of any form. Metadata is written with the first value of each tag in the file
-    /// only: readers look no further.
-    fn add_value(&self, value: pb::summary::Value, step: i64) -> Result<()> {
-        let much = self.inner.file.append_value(self.wall_time(), step, value)?;
-        self.inner.worker.notify(much);
-        Ok(())
+    #[inline]
+    fn is_v2(&self, inner: &Inner) -> bool {
+        inner.options.v2 || self.scope.about.is_some()
+    }
+
+    #[inline]
+    fn wall_time(&self, inner: &Inner) -> f64 {
+        self.scope.wall_time.unwrap_or_else(|| inner.options.clock.now())
+    }
+
+    #[inline]
+    fn step(&self, inner: &Inner, tag: &str, step: Option<i64>) -> i64 {
+        step.or(self.scope.step).unwrap_or_else(|| inner.next_step(tag))
     }
 
     /// Waits until every earlier event of this run is in the operating system's hands.
@@ -314,32 +335,11 @@ impl SummaryWriter {
     ///
     /// As [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
-        self.inner.close()
+        self.inner.as_ref().map_or(Ok(()), |inner| inner.close())
     }
 
     fn files(&self) -> Vec<Arc<LogFile>> {
-        self.inner.files()
-    }
-
-    /// The file of a line of [`add_scalars`](Self::add_scalars).
-    fn line(&self, name: &str) -> Result<Arc<LogFile>> {
-        let mut lines = lock(&self.inner.lines);
-        if let Some(file) = lines.files.get(name) {
-            return Ok(file.clone());
-        }
-        if lines.closed {
-            return Err(ErrorKind::Closed.at(Location::path(self.path())));
-        }
-        self.inner.file.check()?;
-        let file = Arc::new(LogFile::create(&self.inner.dir.join(name), &self.inner.options)?);
-        lines.files.insert(name.into(), file.clone());
-        self.inner.worker.add(file.clone());
-        Ok(file)
-    }
-
-    #[inline]
-    fn wall_time(&self) -> f64 {
-        self.wall_time.unwrap_or_else(|| self.inner.options.clock.now())
+        self.inner.as_ref().map_or(Vec::new(), |inner| inner.files())
     }
 }
 
@@ -347,6 +347,23 @@ impl Inner {
     fn files(&self) -> Vec<Arc<LogFile>> {
         let lines = lock(&self.lines);
         std::iter::once(&self.file).chain(lines.files.values()).cloned().collect()
+    }
+
+    /// One more than the last step that this gave for `tag`.
+    fn next_step(&self, tag: &str) -> i64 {
+        let mut counters = lock(&self.counters);
+        match counters.get_mut(tag) {
+            Some(next) => {
+                let step = *next;
+                *next = step.saturating_add(1);
+                step
+            }
+            None => {
+                let first = self.options.purge_step.unwrap_or(0);
+                counters.insert(tag.into(), first.saturating_add(1));
+                first
+            }
+        }
     }
 
     fn close(&self) -> Result<()> {
@@ -365,47 +382,12 @@ impl Drop for Inner {
     }
 }
 
-/// The directory of a line: PyTorch's name, with what no file name can have percent-encoded.
-fn line_name(main_tag: &str, name: &str) -> String {
-    let mut directory = String::new();
-    for c in main_tag.replace('/', "_").chars().chain(['_']).chain(name.chars()) {
-        let reserved = matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%');
-        if reserved || c.is_control() {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                directory.push_str(&format!("%{byte:02x}"));
-            }
-        } else {
-            directory.push(c);
-        }
-    }
-    directory
-}
-
-#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
-}
-
 /// A caller's mistake with a value.
-fn at(kind: ErrorKind, tag: &str, step: i64) -> Error {
-    kind.at(Location { step: Some(step), ..Location::tag(tag) })
+fn at(kind: ErrorKind, tag: &str, step: Option<i64>) -> Error {
+    kind.at(Location { step, ..Location::tag(tag) })
 }
 
 /// Locks, also after another thread panicked: the locked data is whole between calls.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::line_name;
-
-    #[test]
-    fn lines_never_leave_the_runs_directory() {
-        assert_eq!(line_name("loss/all", "train"), "loss_all_train");
-        assert_eq!(line_name("..", "../../etc"), ".._..%2f..%2fetc");
-        assert_eq!(line_name("/etc", "a\0b"), "_etc_a%00b");
-        assert_ne!(line_name("a", "b/c"), line_name("a", "b%2fc"));
-    }
 }

@@ -1,13 +1,13 @@
 //! How a run is written.
 
 use std::fmt;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::SummaryWriter;
 use crate::error::Result;
-use crate::event::pb;
 
 /// How a [`SummaryWriter`] writes.
 ///
@@ -28,6 +28,7 @@ pub struct WriterOptions {
     pub(super) clock: Clock,
     pub(super) host: Option<String>,
     pub(super) v2: bool,
+    pub(super) double_precision: bool,
 }
 
 impl Default for WriterOptions {
@@ -40,6 +41,7 @@ impl Default for WriterOptions {
             clock: Clock::System,
             host: None,
             v2: false,
+            double_precision: false,
         }
     }
 }
@@ -66,14 +68,21 @@ impl WriterOptions {
     }
 
     /// The run goes on after a crash, and points of earlier files from this step on are to be
-    /// dropped: writes a `SessionLog` with status `START` first. TensorBoard with
-    /// `--load_fast=false` ignores the first one of a run, its default loader all. Default: none.
+    /// hidden; PyTorch's `purge_step`. The earlier files are read for the tags that have such
+    /// points, and stay as they are. Steps that are [counted](SummaryWriter#steps) begin here.
+    /// Default: none.
+    ///
+    /// Both of TensorBoard's loaders and every [`RestartPolicy`](crate::RestartPolicy) but
+    /// `KeepAll` then agree, where PyTorch's restarts do nothing in either loader. The class
+    /// `EventAccumulator` hides points of v1 values only; that is its rule. Runs of
+    /// [`add_scalars`](SummaryWriter::add_scalars) go on when their line is logged again.
     #[must_use]
     pub fn purge_step(self, step: i64) -> Self {
         Self { purge_step: Some(step), ..self }
     }
 
-    /// Where wall times come from, in seconds since the Unix epoch. Default: the system's clock.
+    /// Where wall times come from, in seconds since the Unix epoch. Where it gives what is
+    /// not finite, and by default: the system's clock.
     #[must_use]
     pub fn clock(self, now: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         Self { clock: Clock::Custom(Arc::new(now)), ..self }
@@ -93,6 +102,16 @@ impl WriterOptions {
         Self { v2, ..self }
     }
 
+    /// Whether scalars keep float64, as tensors of `DT_DOUBLE`; PyTorch's `double_precision`.
+    ///
+    /// TensorBoard's default loader drops such points, and never shows more than float32: this is
+    /// for what is read by other programs, or by TensorBoard with `--load_fast=false`.
+    /// Default: false.
+    #[must_use]
+    pub fn double_precision(self, keep: bool) -> Self {
+        Self { double_precision: keep, ..self }
+    }
+
     /// Starts a run in `dir`, which is made if need be.
     ///
     /// # Errors
@@ -101,21 +120,16 @@ impl WriterOptions {
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the suffix or host has a path
     /// separator in it.
     pub fn create(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
-        SummaryWriter::with_options(dir.into(), self)
+        SummaryWriter::in_dir(dir.into(), self)
     }
 
-    /// The event that announces a restart.
-    pub(super) fn restart_event(&self, wall_time: f64) -> Option<pb::Event> {
-        let session = pb::SessionLog {
-            status: pb::session_log::SessionStatus::Start.into(),
-            ..Default::default()
-        };
-        self.purge_step.map(|step| pb::Event {
-            wall_time,
-            step,
-            what: Some(pb::event::What::SessionLog(session)),
-            ..Default::default()
-        })
+    /// Writes the log to a stream; see [`SummaryWriter::from_writer`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn from_writer(self, stream: impl Write + Send + 'static) -> Result<SummaryWriter> {
+        SummaryWriter::over(stream, self)
     }
 }
 
@@ -130,13 +144,16 @@ impl Clock {
     #[inline]
     pub(super) fn now(&self) -> f64 {
         match self {
-            // A clock before 1970 counts as 1970.
-            Self::System => {
-                SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-            }
-            Self::Custom(now) => now(),
+            Self::System => system_time(),
+            // TensorBoard stops reading a file at a time that is none.
+            Self::Custom(now) => Some(now()).filter(|t| t.is_finite()).unwrap_or_else(system_time),
         }
     }
+}
+
+/// A clock before 1970 counts as 1970.
+fn system_time() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl fmt::Debug for Clock {

@@ -68,7 +68,7 @@ impl Run<'_> {
             "call": call, "run": self.name, "v2": self.v2,
             "tag": tag, "step": step, "wall_time": wall_time, "input": input,
         }));
-        self.writer.at(wall_time).unwrap()
+        self.writer.with_wall_time(wall_time).unwrap()
     }
 
     pub(crate) fn scalar(&mut self, tag: &str, value: f64, step: i64) {
@@ -90,7 +90,7 @@ impl Run<'_> {
                 "tag": tag, "step": step, "wall_time": wall_time, "input": value,
             }));
         }
-        let writer = self.writer.at(wall_time).unwrap();
+        let writer = self.writer.with_wall_time(wall_time).unwrap();
         writer.add_scalars(tag, values.iter().copied(), step).unwrap();
     }
 

@@ -35,18 +35,14 @@ def runs(calls):
 def series(calls, loader):
     """The calls whose values are shown, by plugin, run and tag."""
     kept = {plugin: {} for plugin in PLUGINS.values()}
-    restarted = set()
     for call in calls:
         run, step = call["run"], call.get("step", call.get("purge"))
         if call["call"] == "open":
-            # The Python loader drops what a restart makes obsolete, in all series of the run,
-            # but ignores the first restart (plugin_event_accumulator.py, _seen_session_start).
-            # RustBoard does not know restarts.
-            if step is not None and loader != RUST:
+            # What a resumed run writes again is hidden in all its series, by either loader.
+            if step is not None:
                 for by_tag in kept.values():
-                    for points in by_tag.get(run, {}).values() if run in restarted else ():
+                    for points in by_tag.get(run, {}).values():
                         points[:] = before(points, step)
-                restarted.add(run)
             continue
         by_tag = kept[PLUGINS[call["call"]]].setdefault(run, {})
         points = by_tag.setdefault(call["tag"], [])
@@ -55,6 +51,14 @@ def series(calls, loader):
             # Python loader shows points as they stand in the file.
             points[:] = before(points, step)
         points.append(call)
+    if loader == RUST:
+        # It does not list a series without a point, where the Python loader gives an empty one.
+        for by_run in kept.values():
+            for run, by_tag in list(by_run.items()):
+                for tag in [tag for tag, points in by_tag.items() if not points]:
+                    del by_tag[tag]
+                if not by_tag:
+                    del by_run[run]
     return kept
 
 

@@ -6,8 +6,10 @@ mod arrays;
 mod child;
 mod crash;
 mod files;
+mod handles;
 mod metadata;
 mod misuse;
+mod resume;
 mod round_trip;
 mod threads;
 

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 pub(super) use self::keep::Keep;
 use self::series::Series;
 use super::restart::{self, Order};
-use super::{LoadOptions, TimeSeries, Values};
+use super::{LoadOptions, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
 use crate::summary::{Form, Metadata};
@@ -219,6 +219,10 @@ impl<'o> Growing<'o> {
         reset: u64,
         keep: &Keep,
     ) -> Result<(), Malformed> {
+        if let Payload::ObsoleteHistogram(_) = value.payload {
+            self.mark(value.tag, event.step);
+            return Ok(());
+        }
         let starts = self.starts.len();
         let Some(series) = self.find(value)? else { return Ok(()) };
         if !series.wanted {
@@ -315,6 +319,17 @@ impl<'o> Growing<'o> {
     fn describe(&mut self, tag: &str, series: usize, wire: &[u8]) {
         if let Some(known) = self.by_tag.get_mut(tag).filter(|_| !wire.is_empty()) {
             known.described.get_or_insert(series);
+        }
+    }
+
+    /// A value in a form that no reader shows. RustBoard drops earlier points for it all the same.
+    #[cold]
+    fn mark(&mut self, tag: &str, step: i64) {
+        if self.options.restart == RestartPolicy::Rustboard {
+            let series = self.series_of(tag, None, &[]);
+            if let Some(series) = self.series.get_mut(series) {
+                series.mark(step);
+            }
         }
     }
 

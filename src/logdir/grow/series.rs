@@ -91,8 +91,14 @@ impl Series {
         self.steps.len()
     }
 
+    /// Whether it has nothing that an earlier part of the run should know.
     pub(super) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.restarts.marks.is_empty()
+    }
+
+    /// A value came that is no point, see [`Restarts::marks`].
+    pub(super) fn mark(&mut self, step: i64) {
+        self.restarts.marks.push((self.steps.len(), step));
     }
 
     /// Whether `value` certainly belongs here.
@@ -217,6 +223,8 @@ impl Series {
         let epochs = later.restarts.epochs.into_iter();
         self.restarts.epochs.extend(epochs.map(|(first, n)| (before + first, starts + n)));
         self.restarts.resets.extend(later.restarts.resets.into_iter().map(|i| before + i));
+        let marks = later.restarts.marks.into_iter();
+        self.restarts.marks.extend(marks.map(|(i, step)| (before + i, step)));
         self.epoch = starts + later.epoch;
     }
 
@@ -253,6 +261,7 @@ impl Series {
         restarts.epochs.iter_mut().for_each(|(first, _)| *first = new_index(*first));
         restarts.resets.retain(|i| kept(*i));
         restarts.resets.iter_mut().for_each(|i| *i = new_index(*i));
+        restarts.marks.iter_mut().for_each(|(i, _)| *i = new_index(*i));
         let mut index = 0..;
         let mut steps = self.steps;
         steps.retain(|_| index.next().is_some_and(kept));

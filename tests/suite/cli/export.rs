@@ -258,7 +258,7 @@ fn a_failed_export_leaves_nothing_and_the_old_file_as_it_was() {
 fn large() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs");
-    let writer = writer.at(START + 0.123).unwrap();
+    let writer = writer.with_wall_time(START + 0.123).unwrap();
     (0..200_000).for_each(|step| writer.add_scalar("loss", 0.1, step).unwrap());
     writer.close().unwrap();
     folder

@@ -199,7 +199,7 @@ fn make_runs(folder: &Folder, count: i32) {
     for i in 0..count {
         let writer = folder.run(format!("logs/seed_{i:03}"));
         for step in 0..3 {
-            writer.at(START + 60.0).unwrap().add_scalar("loss", i, step).unwrap();
+            writer.with_wall_time(START + 60.0).unwrap().add_scalar("loss", i, step).unwrap();
             writer.add_text("note", "text", step).unwrap();
         }
         writer.close().unwrap();
@@ -264,11 +264,11 @@ fn problems_are_listed_up_to_twenty() {
     let writer = folder.run("logs");
     (0..50).for_each(|step| writer.add_scalar("loss", 0.5, step).unwrap());
     writer.close().unwrap();
-    let mut bytes = fs::read(writer.path()).unwrap();
+    let mut bytes = fs::read(writer.path().unwrap()).unwrap();
     let len = bytes.len();
     // The values are the last bytes of the records; each is 42 bytes long here.
     (0..40).for_each(|i| bytes[len - 5 - 42 * i] ^= 1);
-    fs::write(writer.path(), bytes).unwrap();
+    fs::write(writer.path().unwrap(), bytes).unwrap();
     let done = folder.tbx("inspect logs");
     assert_eq!(done.code, Some(2));
     assert!(done.out.lines().next().unwrap().ends_with(", 11 events, 40 problems"), "{}", done.out);

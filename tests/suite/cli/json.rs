@@ -28,13 +28,13 @@ fn assert_keys(value: &Value, keys: &[&str]) {
 fn the_schema_is_stable() {
     let folder = Folder::new();
     let writer = folder.run("logs/first");
-    writer.at(START + 1.0).unwrap().add_scalar("loss", 0.1, 3).unwrap();
-    writer.at(START + 2.5).unwrap().add_scalar("loss", f64::NAN, 4).unwrap();
-    writer.at(START + 3.0).unwrap().add_scalar("loss", f64::NEG_INFINITY, 9).unwrap();
-    writer.at(START + 4.0).unwrap().add_text("note", "text", -7).unwrap();
+    writer.with_wall_time(START + 1.0).unwrap().add_scalar("loss", 0.1, 3).unwrap();
+    writer.with_wall_time(START + 2.5).unwrap().add_scalar("loss", f64::NAN, 4).unwrap();
+    writer.with_wall_time(START + 3.0).unwrap().add_scalar("loss", f64::NEG_INFINITY, 9).unwrap();
+    writer.with_wall_time(START + 4.0).unwrap().add_text("note", "text", -7).unwrap();
     writer.close().unwrap();
-    let bytes = fs::metadata(writer.path()).unwrap().len();
-    let file = writer.path().file_name().unwrap().to_str().unwrap();
+    let bytes = fs::metadata(writer.path().unwrap()).unwrap().len();
+    let file = writer.path().unwrap().file_name().unwrap().to_str().unwrap();
     let expected = json!({
         "logdir": "logs",
         "runs": [{

@@ -280,12 +280,12 @@ fn a_file_cut_short_while_it_is_read_gives_what_was_there() {
     let writer = SummaryWriter::create(dir.path()).unwrap();
     (0..POINTS).for_each(|step| writer.add_scalar("a", step as f32, step).unwrap());
     writer.close().unwrap();
-    let log = std::fs::read(writer.path()).unwrap();
-    let file = std::fs::File::options().write(true).open(writer.path()).unwrap();
+    let log = std::fs::read(writer.path().unwrap()).unwrap();
+    let file = std::fs::File::options().write(true).open(writer.path().unwrap()).unwrap();
     let options = LoadOptions::new().buffered(true).restart(RestartPolicy::KeepAll);
     let mut rng = Rng(3);
     for _ in 0..12 {
-        std::fs::write(writer.path(), &log).unwrap();
+        std::fs::write(writer.path().unwrap(), &log).unwrap();
         let (cut, pause) = (rng.below(log.len()) as u64, rng.below(4000) as u64);
         let loaded = std::thread::scope(|scope| {
             scope.spawn(|| {

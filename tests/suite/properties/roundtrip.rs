@@ -70,7 +70,7 @@ proptest! {
         v2 in any::<bool>(),
     ) {
         let run = logged(options(v2), |writer| {
-            let writer = writer.at(wall_time)?;
+            let writer = writer.with_wall_time(wall_time)?;
             points.iter().try_for_each(|(step, value)| writer.add_scalar(&tag, *value, *step))
         });
         let series = run.series(&tag).unwrap();

@@ -123,7 +123,7 @@ fn every_event_is_in_the_file_within_a_tenth_of_a_second_without_flush() {
         let writer = SummaryWriter::create(dir.path()).unwrap();
         let delays = (0..10).map(|step| {
             pause(100 * round + u64::try_from(step).unwrap(), 60_000);
-            delay(writer.path(), || writer.add_scalar("loss", 0.5, step).unwrap())
+            delay(writer.path().unwrap(), || writer.add_scalar("loss", 0.5, step).unwrap())
         });
         delays.max().unwrap()
     });
@@ -139,7 +139,7 @@ fn the_first_event_after_a_pause_is_in_the_file_within_a_tenth_of_a_second() {
         let add = |step| move |writer: &SummaryWriter| writer.add_text("note", "text", step);
         let delays = (0..2).map(|step| {
             thread::sleep(Duration::from_millis(1500));
-            delay(writer.path(), || add(step)(&writer).unwrap())
+            delay(writer.path().unwrap(), || add(step)(&writer).unwrap())
         });
         let latest = delays.max().unwrap();
         // A run that `add_scalars` begins is written by the same thread.

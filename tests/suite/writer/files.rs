@@ -6,8 +6,7 @@ use std::thread;
 
 use tbx::event::EventFileName;
 use tbx::pb::event::What;
-use tbx::pb::session_log::SessionStatus;
-use tbx::{ErrorKind, LoadOptions, Logdir, SummaryWriter};
+use tbx::{ErrorKind, SummaryWriter};
 
 use super::child::{self, Child};
 use super::{START, events, fixed, names, numbers, run, runs, steps, unhurried};
@@ -17,7 +16,7 @@ fn the_first_record_is_the_file_version_and_the_file_is_never_empty() {
     let dir = tempfile::tempdir().unwrap();
     for options in [fixed(), fixed().v2(true), fixed().purge_step(3), unhurried().clock(|| START)] {
         let writer = options.create(dir.path()).unwrap();
-        let first = events(writer.path()).remove(0);
+        let first = events(writer.path().unwrap()).remove(0);
         assert_eq!(first.what, Some(What::FileVersion("brain.Event:2".into())));
         assert_eq!((first.wall_time, first.step), (START, 0));
         let source = first.source_metadata.unwrap().writer;
@@ -35,15 +34,15 @@ fn the_first_record_is_the_file_version_and_the_file_is_never_empty() {
 fn a_file_is_named_as_tensorboard_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().suffix(".resumed").create(dir.path().join("new/folder")).unwrap();
-    assert_eq!(writer.logdir(), dir.path().join("new/folder"));
-    assert_eq!(writer.path().parent(), Some(writer.logdir()));
-    let name = writer.path().file_name().unwrap().to_str().unwrap();
+    assert_eq!(writer.logdir().unwrap(), dir.path().join("new/folder"));
+    assert_eq!(writer.path().unwrap().parent(), Some(writer.logdir().unwrap()));
+    let name = writer.path().unwrap().file_name().unwrap().to_str().unwrap();
     let start = format!("events.out.tfevents.1700000000.host.{}.", std::process::id());
     let uid = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".resumed"));
     assert!(uid.is_some_and(|uid| uid.parse::<u64>().is_ok()), "{name}");
     // As is, whatever the host is called.
     let writer = SummaryWriter::create(dir.path()).unwrap();
-    let name = writer.path().file_name().unwrap().to_str().unwrap();
+    let name = writer.path().unwrap().file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("events.out.tfevents."), "{name}");
 }
 
@@ -52,8 +51,8 @@ fn a_file_is_named_as_tensorboard_names_it() {
 fn an_existing_file_is_never_touched() {
     let dir = tempfile::tempdir().unwrap();
     let first = fixed().create(dir.path()).unwrap();
-    let bytes = fs::read(first.path()).unwrap();
-    let name = first.path().file_name().unwrap().to_str().unwrap();
+    let bytes = fs::read(first.path().unwrap()).unwrap();
+    let name = first.path().unwrap().file_name().unwrap().to_str().unwrap();
     let uid: u64 = name.rsplit('.').next().unwrap().parse().unwrap();
     let taken: Vec<_> = (uid + 1..uid + 200).map(|uid| dir.path().join(file_name(uid))).collect();
     for path in &taken {
@@ -71,7 +70,7 @@ fn an_existing_file_is_never_touched() {
         }
     });
     first.close().unwrap();
-    assert_eq!(fs::read(first.path()).unwrap(), bytes);
+    assert_eq!(fs::read(first.path().unwrap()).unwrap(), bytes);
     assert!(taken.iter().all(|path| fs::read(path).unwrap() == b"older"));
     assert_eq!(names(dir.path()).len(), 1 + taken.len() + 8 * 25);
     taken.iter().for_each(|path| fs::remove_file(path).unwrap());
@@ -123,32 +122,12 @@ fn a_run_without_events_is_a_run_without_series() {
 }
 
 #[test]
-fn purge_step_writes_a_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let crashed = SummaryWriter::options().clock(|| START).create(dir.path()).unwrap();
-    (0..5).for_each(|step| crashed.add_scalar("loss", 1.0, step).unwrap());
-    drop(crashed);
-    let resumed = SummaryWriter::options().clock(|| START + 60.0).purge_step(3);
-    let resumed = resumed.create(dir.path()).unwrap();
-    (3..6).for_each(|step| resumed.add_scalar("loss", 2.0, step).unwrap());
-    resumed.close().unwrap();
-
-    let start = events(resumed.path()).remove(1);
-    let Some(What::SessionLog(session)) = &start.what else { panic!("{start:?}") };
-    assert_eq!(session.status(), SessionStatus::Start);
-    assert_eq!((start.step, start.wall_time), (3, START + 60.0));
-    let loaded = Logdir::open(dir.path()).unwrap().load(&LoadOptions::new()).unwrap();
-    assert_eq!(steps(&loaded.runs[0], "loss"), [0, 1, 2, 3, 4, 5]);
-    assert_eq!(numbers(&loaded.runs[0], "loss"), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
-}
-
-#[test]
 fn add_scalars_makes_a_run_a_line() {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::create(dir.path()).unwrap();
     for step in 0..3 {
         let lines = [("train", 1.0), ("a/b", 2.0), ("été", f64::NAN)];
-        writer.at(START).unwrap().add_scalars("loss/all", lines, step).unwrap();
+        writer.with_wall_time(START).unwrap().add_scalars("loss/all", lines, step).unwrap();
     }
     writer.add_scalars("loss/all", std::iter::empty::<(&str, f32)>(), 3).unwrap();
     writer.close().unwrap();

@@ -46,7 +46,7 @@ fn metadata_comes_with_the_first_value_of_each_tag_and_file() {
             ("uniform", "histograms"),
             ("note", "text"),
         ]);
-        assert_eq!(described(writer.path()), expected);
+        assert_eq!(described(writer.path().unwrap()), expected);
     }
     let run = run(dir.path());
     let kinds: Vec<_> = run.series.iter().map(|s| (s.tag(), s.kind(), s.len())).collect();
@@ -67,7 +67,9 @@ fn v1_values_have_no_metadata() {
     (0..20).for_each(|step| add_each_kind(&writer, step));
     writer.close().unwrap();
     let v1 = ["loss", "weights"];
-    for value in values(writer.path()).iter().filter(|value| v1.contains(&value.tag.as_str())) {
+    for value in
+        values(writer.path().unwrap()).iter().filter(|value| v1.contains(&value.tag.as_str()))
+    {
         assert!(value.metadata.is_none());
     }
 }
@@ -102,7 +104,7 @@ fn threads_that_start_a_tag_at_once_write_its_metadata_once() {
     });
     writer.close().unwrap();
     let expected = once(tags.iter().map(|tag| (tag.as_str(), "scalars")));
-    assert_eq!(described(writer.path()), expected);
+    assert_eq!(described(writer.path().unwrap()), expected);
     assert!(run(dir.path()).series.iter().all(|series| series.len() == THREADS));
 }
 

@@ -7,7 +7,7 @@ use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 
 /// Every way to add something good.
-fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
+pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];
     vec![
@@ -33,7 +33,7 @@ fn a_closed_writer_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let writer = fixed().v2(v2).create(dir.path()).unwrap();
         let clone = writer.clone();
-        let handle = writer.at(1.5).unwrap();
+        let handle = writer.with_wall_time(1.5).unwrap();
         writer.add_scalars("parts", [("a", 0.5)], 0).unwrap();
         writer.close().unwrap();
         let before = names(dir.path());
@@ -79,7 +79,7 @@ fn bad_input_fails_at_the_call_and_writes_nothing() {
         let nameless = Graph::new().node(Node::new("", "A"));
         argument(writer.add_graph(&nameless), "a node without a name");
         for wall_time in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            argument(writer.at(wall_time), "a wall time that is no time");
+            argument(writer.with_wall_time(wall_time), "a wall time that is no time");
         }
         // It goes on as if nothing had been said.
         writer.add_scalar("bad", 0.5, 8).unwrap();
@@ -188,11 +188,11 @@ fn child_on_a_full_disk() {
 /// Fails unless every call says what went wrong, and where, and nothing follows in the file.
 #[cfg(unix)]
 fn assert_full(error: &Error, writer: &SummaryWriter) {
-    let len = fs::metadata(writer.path()).unwrap().len();
+    let len = fs::metadata(writer.path().unwrap()).unwrap().len();
     let is_full = |error: &Error| {
         let is_io = matches!(error.kind(), ErrorKind::Io(cause) if cause.raw_os_error().is_some());
         assert!(is_io, "{error}");
-        assert_eq!(error.location().path.as_deref(), Some(writer.path()));
+        assert_eq!(error.location().path.as_deref(), Some(writer.path().unwrap()));
     };
     is_full(error);
     for added in add_everything(writer).into_iter().chain(add_everything(&writer.clone())) {
@@ -201,5 +201,5 @@ fn assert_full(error: &Error, writer: &SummaryWriter) {
     for done in [writer.flush(), writer.sync(), writer.close(), writer.flush()] {
         is_full(&done.unwrap_err());
     }
-    assert_eq!(fs::metadata(writer.path()).unwrap().len(), len);
+    assert_eq!(fs::metadata(writer.path().unwrap()).unwrap().len(), len);
 }

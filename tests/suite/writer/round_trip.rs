@@ -94,7 +94,7 @@ fn steps_and_wall_times_are_exact() {
     let times = [0.0, -0.5, 1.0, 1e-9, START, 1_700_000_000.123_456_7, 1e300, f64::MIN_POSITIVE];
     let runs = both(|writer| {
         for (step, time) in all.into_iter().zip(times) {
-            let writer = writer.at(time).unwrap();
+            let writer = writer.with_wall_time(time).unwrap();
             writer.add_scalar("scalar", 0.5, step).unwrap();
             writer.add_histogram("histogram", [0.5], step).unwrap();
             writer.add_text("text", "", step).unwrap();

@@ -2,8 +2,9 @@
 
 #![cfg(feature = "image")]
 
-use super::{SummaryWriter, at};
-use crate::error::Result;
+use super::{IntoStep, SummaryWriter};
+use crate::error::{ErrorKind, Result};
+use crate::event::pb;
 use crate::summary::image::{IntoBatch, IntoPixels, Pixels, grid, v1, v2};
 
 impl SummaryWriter {
@@ -27,9 +28,13 @@ impl SummaryWriter {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is no picture; else as [`add_scalar`](Self::add_scalar).
-    pub fn add_image<'a>(&self, tag: &str, image: impl IntoPixels<'a>, step: i64) -> Result<()> {
-        let pixels = image.into_pixels().map_err(|kind| at(kind, tag, step))?;
-        self.add_pixels(tag, &pixels, step)
+    pub fn add_image<'a>(
+        &self,
+        tag: &str,
+        image: impl IntoPixels<'a>,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add(tag, step, |v2| png(tag, &image.into_pixels()?, v2))
     }
 
     /// Logs pictures of the same size as one, side by side, eight in a row: a slice of
@@ -41,18 +46,21 @@ impl SummaryWriter {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none, or they differ in
     /// size; else as [`add_scalar`](Self::add_scalar).
-    pub fn add_images<'a>(&self, tag: &str, images: impl IntoBatch<'a>, step: i64) -> Result<()> {
-        let pixels = images.into_batch().and_then(|pictures| grid(&pictures));
-        self.add_pixels(tag, &pixels.map_err(|kind| at(kind, tag, step))?, step)
+    pub fn add_images<'a>(
+        &self,
+        tag: &str,
+        images: impl IntoBatch<'a>,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add(tag, step, |v2| png(tag, &grid(&images.into_batch()?)?, v2))
     }
+}
 
-    fn add_pixels(&self, tag: &str, pixels: &Pixels<'_>, step: i64) -> Result<()> {
-        let png = pixels.to_png().map_err(|kind| at(kind, tag, step))?;
-        let (width, height) = (pixels.width(), pixels.height());
-        let value = match self.inner.options.v2 {
-            true => v2(tag, width, height, vec![png]),
-            false => v1(tag, width, height, pixels.channels(), png),
-        };
-        self.add_value(value, step)
-    }
+fn png(tag: &str, pixels: &Pixels<'_>, v2_form: bool) -> Result<pb::summary::Value, ErrorKind> {
+    let png = pixels.to_png()?;
+    let (width, height) = (pixels.width(), pixels.height());
+    Ok(match v2_form {
+        true => v2(tag, width, height, vec![png]),
+        false => v1(tag, width, height, pixels.channels(), png),
+    })
 }

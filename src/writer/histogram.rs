@@ -1,0 +1,90 @@
+//! Histograms.
+
+use super::{IntoStep, SummaryWriter};
+use crate::error::{ErrorKind, Result};
+use crate::event::pb;
+use crate::summary::histogram::{self, Bins, Histogram, Moments, Numeric};
+
+impl SummaryWriter {
+    /// Logs the distribution of `values`: a slice, an iterator or an `ndarray` view of any
+    /// [numbers](Numeric).
+    ///
+    /// Buckets are those of [`Bins::Exponential`], PyTorch's default.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: no value falls into a bucket; else as
+    /// [`add_scalar`](Self::add_scalar).
+    pub fn add_histogram<I>(&self, tag: &str, values: I, step: impl IntoStep) -> Result<()>
+    where
+        I: IntoIterator<Item: Numeric>,
+    {
+        self.add_histogram_with(tag, values, step, Bins::default())
+    }
+
+    /// The same with other buckets.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_histogram`](Self::add_histogram); uniform buckets take any values, also none.
+    pub fn add_histogram_with<I>(
+        &self,
+        tag: &str,
+        values: I,
+        step: impl IntoStep,
+        bins: Bins,
+    ) -> Result<()>
+    where
+        I: IntoIterator<Item: Numeric>,
+    {
+        self.add(tag, step, |v2| match bins {
+            Bins::Exponential => Ok(counted(tag, histogram::exponential(values)?, v2)),
+            Bins::Uniform(bins) => Ok(Histogram::uniform(values, bins).to_v2(tag)),
+        })
+    }
+
+    /// Logs a histogram that was counted elsewhere: `bucket_limits` are the right edges of the
+    /// buckets, `bucket_counts` how many values each has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there are not as many edges as counts, or the edges are not
+    /// sorted; else as [`add_scalar`](Self::add_scalar).
+    pub fn add_histogram_raw(
+        &self,
+        tag: &str,
+        moments: Moments,
+        bucket_limits: &[f64],
+        bucket_counts: &[f64],
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add(tag, step, |v2| {
+            let (limits, counts) = (bucket_limits.len(), bucket_counts.len());
+            if limits != counts {
+                let what = format!("a histogram of {limits} bucket limits and {counts} counts");
+                return Err(ErrorKind::Argument(what));
+            }
+            if !bucket_limits.is_sorted() {
+                let what = "a histogram whose bucket limits are not sorted";
+                return Err(ErrorKind::Argument(what.into()));
+            }
+            let message = pb::HistogramProto {
+                min: moments.min,
+                max: moments.max,
+                num: moments.num,
+                sum: moments.sum,
+                sum_squares: moments.sum_squares,
+                bucket_limit: bucket_limits.to_vec(),
+                bucket: bucket_counts.to_vec(),
+            };
+            Ok(counted(tag, message, v2))
+        })
+    }
+}
+
+fn counted(tag: &str, histogram: pb::HistogramProto, v2: bool) -> pb::summary::Value {
+    match v2 {
+        true => Histogram::from_v1(&histogram).to_v2(tag),
+        false => histogram::v1(tag, histogram),
+    }
+}

@@ -1,0 +1,94 @@
+//! A run that goes on after a crash: what hides the points that it will write again.
+//!
+//! No two readers of TensorBoard drop earlier points for the same reason, so a resumed file
+//! begins with something for each of them:
+//!
+//! - `EventAccumulator` and TensorBoard's Python loader obey a `SessionLog` `START`, but the
+//!   latter only from a run's second one on (`plugin_event_accumulator.py`,
+//!   `_seen_session_start`). So there are two.
+//! - RustBoard knows no `START`. It drops the points of a series from the step of each later
+//!   value on, also if it can make no point of that value
+//!   (`tensorboard/data/server/run.rs`, `StageTimeSeries`). So each tag that has a point to be
+//!   dropped gets a value in a form that no reader shows: an `obsolete_old_style_histogram`.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use crate::error::{ErrorKind, Location, Result};
+use crate::event::{EventRef, Peek, What, is_event_file, pb};
+use crate::record::{Scanner, Source, Step};
+
+/// So many first bytes of a record hold its step and tag, unless the tag is long.
+const PREFIX: usize = 256;
+
+/// The events with which a file in `dir` begins that goes on at `step`.
+pub(super) fn events(dir: Option<&Path>, step: i64, wall_time: f64) -> Result<Vec<pb::Event>> {
+    let event = |what| pb::Event { wall_time, step, what: Some(what), ..Default::default() };
+    let start = pb::SessionLog {
+        status: pb::session_log::SessionStatus::Start.into(),
+        ..Default::default()
+    };
+    let start = event(pb::event::What::SessionLog(start));
+    let mut events = vec![start.clone(), start];
+    let value: Vec<_> = match dir {
+        Some(dir) => tags_from(dir, step)?.into_iter().map(marker).collect(),
+        None => Vec::new(),
+    };
+    if !value.is_empty() {
+        events.push(event(pb::event::What::Summary(pb::Summary { value })));
+    }
+    Ok(events)
+}
+
+fn marker(tag: String) -> pb::summary::Value {
+    let nothing = pb::summary::value::Value::ObsoleteOldStyleHistogram(Vec::new().into());
+    pb::summary::Value { tag, value: Some(nothing), ..Default::default() }
+}
+
+/// The tags that have a point at `step` or behind it in the event files of `dir`.
+fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
+    let mut tags = BTreeSet::new();
+    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
+    for entry in fs::read_dir(dir).map_err(|error| failed(error, dir))? {
+        let entry = entry.map_err(|error| failed(error, dir))?;
+        let path = entry.path();
+        if is_event_file(&entry.file_name()) && path.is_file() {
+            read(&path, step, &mut tags).map_err(|error| failed(error, &path))?;
+        }
+    }
+    Ok(tags)
+}
+
+/// Adds the tags of one file. Past damage, as any reader of this crate.
+fn read(path: &Path, from: i64, tags: &mut BTreeSet<String>) -> io::Result<()> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let mut records = Scanner::new(Source::file(file, len, Vec::new()), 0);
+    loop {
+        let len = match records.advance()? {
+            Step::Record { len, .. } => len,
+            Step::Damage(_) => continue,
+            Step::End { .. } => return Ok(()),
+        };
+        // Enough for nearly all events, and for pictures all that is read of them.
+        if let Some(peek) = Peek::of(records.prefix(PREFIX)?, len) {
+            if let (true, Ok(tag)) = (peek.step >= from, str::from_utf8(peek.tag)) {
+                note(tag, tags);
+            }
+            continue;
+        }
+        let Ok(payload) = records.payload()? else { continue };
+        let Ok(event) = EventRef::parse(payload) else { continue };
+        if let (What::Summary(summary), true) = (&event.what, event.step >= from) {
+            summary.values().flatten().for_each(|value| note(value.tag, tags));
+        }
+    }
+}
+
+fn note(tag: &str, tags: &mut BTreeSet<String>) {
+    if !tags.contains(tag) {
+        tags.insert(tag.to_owned());
+    }
+}

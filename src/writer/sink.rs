@@ -1,0 +1,101 @@
+//! Where the bytes of a log go: a new file, or any stream.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::WriterOptions;
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::event::EventFileName;
+
+/// A number for each file that this process makes.
+static NEXT_UID: AtomicU64 = AtomicU64::new(0);
+
+/// Takes whole records.
+pub(super) trait Sink: Send {
+    /// Hands all of `bytes` to whoever keeps them.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Has what was written outlive the machine, as far as that can be asked for.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl fmt::Debug for dyn Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+/// A file that was made here.
+struct NewFile {
+    file: File,
+    /// Its directory, until the disk has the file's name, too.
+    unsynced: Option<PathBuf>,
+}
+
+impl Sink for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        // A file whose name was not kept is lost. Only Unix lets a directory be synced.
+        if let Some(dir) = self.unsynced.take().filter(|_| cfg!(unix)) {
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+/// Any stream; what it buffers itself is passed on at once.
+pub(super) struct Stream<W>(pub(super) W);
+
+impl<W: Write + Send> Sink for Stream<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)?;
+        self.0.flush()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Makes an event file in `dir` that was not there before; its path.
+pub(super) fn create_new(
+    dir: &Path,
+    now: f64,
+    options: &WriterOptions,
+) -> Result<(PathBuf, Box<dyn Sink>)> {
+    let host = match &options.host {
+        Some(host) => host.clone(),
+        None => hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_"),
+    };
+    if let Some(part) = [&host, &options.suffix].into_iter().find(|p| p.contains(is_separator)) {
+        return Err(Error::argument(format!("{part:?} as a part of a file name")));
+    }
+    let secs = Duration::try_from_secs_f64(now).unwrap_or_default().as_secs();
+    loop {
+        let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
+        let (host, suffix) = (host.clone(), options.suffix.clone());
+        let name = EventFileName { secs, host, pid: std::process::id(), uid, suffix };
+        let path = dir.join(name.to_string());
+        match File::create_new(&path) {
+            Ok(file) => {
+                let unsynced = Some(dir.to_owned());
+                return Ok((path, Box::new(NewFile { file, unsynced })));
+            }
+            // A process of the same number, on another machine or before a restart.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+        }
+    }
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '/' | '\\' | '\0')
+}
