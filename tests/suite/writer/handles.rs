@@ -30,7 +30,8 @@ fn a_value_is_any_number() {
     writer.add_scalar("a", 7usize, 0).unwrap();
     writer.add_scalar("a", true, 1).unwrap();
     writer.add_scalar("a", half::f16::from_f32(0.5), 2).unwrap();
-    writer.add_scalar("a", &-3i64, 3).unwrap();
+    let borrowed = &-3i64;
+    writer.add_scalar("a", borrowed, 3).unwrap();
     writer.close().unwrap();
     assert_eq!(numbers(&run(dir.path()), "a"), [7.0, 1.0, 0.5, -3.0]);
 }
