@@ -75,11 +75,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            // `Display` has said what the operating system says; behind it may be more.
-            ErrorKind::Io(cause) => std::error::Error::source(&**cause),
-            _ => None,
-        }
+        self.0.kind.source()
     }
 }
 
@@ -171,6 +167,17 @@ impl ErrorKind {
 impl From<io::Error> for ErrorKind {
     fn from(cause: io::Error) -> Self {
         Self::Io(Arc::new(cause))
+    }
+}
+
+/// So that `?` takes what says no place, too.
+impl std::error::Error for ErrorKind {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // `Display` has said what the operating system says; behind it may be more.
+            Self::Io(cause) => std::error::Error::source(&**cause),
+            _ => None,
+        }
     }
 }
 
@@ -282,5 +289,7 @@ mod tests {
              payload checksum is 0x00000002, the record says 0x00000001"
         );
         assert_eq!(Error::argument("no such bin").to_string(), "no such bin");
+        let any: Box<dyn std::error::Error> = ErrorKind::Closed.into();
+        assert_eq!(any.to_string(), "the writer is closed");
     }
 }
