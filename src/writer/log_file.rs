@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::sink::{Sink, create_new};
-use super::{WriterOptions, lock, resume};
+use super::{WriterOptions, at, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::{encode, first_event, pb};
 use crate::record;
@@ -22,6 +22,9 @@ const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when so many bytes wait.
 const WAKE_AT: usize = 256 << 10;
+
+/// Bytes that an event with one value takes at most, beside those of the value.
+const MAX_EVENT_HEAD: usize = 64;
 
 /// An event file that is written.
 ///
@@ -108,6 +111,7 @@ impl LogFile {
     }
 
     pub(super) fn append_event(&self, event: &pb::Event) -> Result<bool> {
+        fits(event.encoded_len())?;
         let payload = event.encode_to_vec();
         self.append(|buffer| buffer.extend_from_slice(&payload))
     }
@@ -119,6 +123,8 @@ impl LogFile {
         step: i64,
         mut value: pb::summary::Value,
     ) -> Result<bool> {
+        fits(value.encoded_len().saturating_add(MAX_EVENT_HEAD))
+            .map_err(|kind| at(kind, &value.tag, Some(step)))?;
         let metadata = value.metadata.take();
         let bare = value.encode_to_vec();
         // `metadata` is the last field of a value, so it can be appended or not.
@@ -238,6 +244,18 @@ impl Waiting {
                 false
             }
         }
+    }
+}
+
+/// Fails for an event of `len` bytes that no reader would take: protobuf parsers stop at 2 GiB, and
+/// with such a record TensorBoard stops reading the file.
+fn fits(len: usize) -> Result<(), ErrorKind> {
+    match u64::try_from(len) {
+        Ok(len) if len <= record::MAX_PAYLOAD_LEN => Ok(()),
+        _ => Err(ErrorKind::Argument(format!(
+            "an event of {len} bytes, the limit of its format is {}",
+            record::MAX_PAYLOAD_LEN
+        ))),
     }
 }
 

@@ -116,6 +116,26 @@ fn a_bad_picture_fails_at_the_call_and_writes_nothing() {
     }
 }
 
+/// Protobuf parsers stop at 2 GiB.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn an_event_that_no_reader_would_take_is_refused() {
+    use tbx::pb;
+
+    let dir = tempfile::tempdir().unwrap();
+    let writer = fixed().create(dir.path()).unwrap();
+    // Zeros that nobody touches take no memory.
+    let tensor_content = vec![0; 1 << 31].into();
+    let tensor = pb::TensorProto { tensor_content, ..Default::default() };
+    let value = Some(pb::summary::value::Value::Tensor(tensor));
+    let value = pb::summary::Value { tag: "bad".into(), value, ..Default::default() };
+    let summary = pb::Summary { value: vec![value] };
+    let error = argument(writer.add_summary(summary, 7), "a summary of 2 GiB");
+    assert!(error.to_string().contains("2147483647"), "{error}");
+    writer.close().unwrap();
+    assert_eq!(run(dir.path()).files[0].events, 1);
+}
+
 #[test]
 fn a_file_name_has_no_separators_in_it() {
     let dir = tempfile::tempdir().unwrap();
