@@ -125,7 +125,7 @@ impl Histogram {
         };
         let (rows, rest) = numbers.as_chunks::<3>();
         let expected = shape.first().copied().unwrap_or(0);
-        if u64::try_from(rows.len()) != Ok(expected) || !rest.is_empty() {
+        if rows.len() != expected || !rest.is_empty() {
             let found = numbers.len();
             let what = format!("a histogram of {expected} buckets with {found} numbers");
             return Err(ErrorKind::Value(what));

@@ -63,20 +63,17 @@ impl RawValue {
     ///
     /// [`ErrorKind::Value`]: the value is not a tensor of strings, or has fewer or more than
     /// its shape says. One string stands for all, as in TensorBoard.
-    pub fn strings(&self) -> Result<(Vec<Bytes>, Vec<u64>), ErrorKind> {
+    pub fn strings(&self) -> Result<(Vec<Bytes>, Vec<usize>), ErrorKind> {
         let tensor = self.tensor()?;
         if tensor.dtype() != pb::DataType::DtString {
             let dtype = tensor.dtype().as_str_name();
             return Err(ErrorKind::Value(format!("a tensor of {dtype} where strings should be")));
         }
         let shape = shape(&tensor)?;
-        let count: u64 = shape.iter().product();
-        let found = u64::try_from(tensor.string_val.len()).unwrap_or(u64::MAX);
+        let count: usize = shape.iter().product();
+        let found = tensor.string_val.len();
         let strings = match tensor.string_val.as_slice() {
-            [only] if count > 1 && count <= 1 << 20 => {
-                let count = usize::try_from(count).unwrap_or(0);
-                vec![only.clone(); count]
-            }
+            [only] if count > 1 && count <= 1 << 20 => vec![only.clone(); count],
             _ if found == count => tensor.string_val,
             _ => {
                 return Err(ErrorKind::Value(format!("{found} strings in a shape of {count}")));

@@ -5,16 +5,16 @@ use crate::error::ErrorKind;
 use crate::event::pb;
 
 /// The dimensions of `tensor`; none where the shape is absent or unknown.
-pub(super) fn shape(tensor: &pb::TensorProto) -> Result<Vec<u64>, ErrorKind> {
+pub(super) fn shape(tensor: &pb::TensorProto) -> Result<Vec<usize>, ErrorKind> {
     let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
-    let mut elements = 1u64;
+    let mut elements = 1usize;
     let mut shape = Vec::with_capacity(dims.len());
     for dim in dims {
-        let size = u64::try_from(dim.size)
+        let size = usize::try_from(dim.size)
             .map_err(|_| ErrorKind::Value(format!("a tensor with dimension {}", dim.size)))?;
-        elements = elements
-            .checked_mul(size)
-            .ok_or_else(|| ErrorKind::Value("a tensor of more than 2^64 elements".into()))?;
+        elements = elements.checked_mul(size).ok_or_else(|| {
+            ErrorKind::Value(format!("a tensor of more than {} elements", usize::MAX))
+        })?;
         shape.push(size);
     }
     Ok(shape)

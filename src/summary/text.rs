@@ -15,7 +15,7 @@ use crate::event::pb;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     /// The dimensions: none for one text, one or two for a list or a table.
-    pub shape: Vec<u64>,
+    pub shape: Vec<usize>,
     /// The strings in row-major order. Bytes that are not UTF-8 are replaced.
     pub strings: Vec<String>,
 }
