@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{SummaryWriter, WriterOptions};
+use tbx::{SummaryWriter, Tensor, WriterOptions};
 
 fn main() {
     divan::main();
@@ -82,5 +82,13 @@ fn texts_1000_of_1kb(bencher: Bencher<'_, '_>) {
     let text = "a few words of text ".repeat(50);
     write(bencher, &SummaryWriter::options(), 1000, text.len(), |writer, step| {
         writer.add_text("note", &text, step)
+    });
+}
+
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn tensors_50_of_1m_f32(bencher: Bencher<'_, '_>) {
+    let values: Vec<f32> = (0..1 << 20).map(noise).collect();
+    write(bencher, &SummaryWriter::options(), 50, size_of_val(&values[..]), |writer, step| {
+        writer.add_tensor("tensor", Tensor::new([1 << 10, 1 << 10], &values)?, step)
     });
 }

@@ -55,13 +55,12 @@
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
 //! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
-//! | `ndarray` | yes | arrays as pictures | `ndarray` |
+//! | `ndarray` | yes | arrays as pictures and tensors | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
-//! Without any, a training loop gets the writer of scalars, histograms, texts and graphs, and
-//! the reader.
+//! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
 //!
 //! # Layers
 //!
@@ -97,6 +96,7 @@ pub use summary::image::Images;
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
 pub use summary::image::Pixels;
+pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};

@@ -206,7 +206,9 @@ fn tag_row(tag: &TagOverview) -> Vec<String> {
 fn kind(tag: &TagOverview) -> String {
     match (tag.kind, tag.plugin.as_str()) {
         (Kind::Tensor, "") => "tensor, no plugin".into(),
-        (Kind::Tensor, plugin) => format!("tensor, {}", name(plugin)),
+        (Kind::Tensor, plugin) if plugin != Kind::Tensor.plugin() => {
+            format!("tensor, {}", name(plugin))
+        }
         (kind, _) => kind.name().into(),
     }
 }

@@ -13,7 +13,7 @@ use prost::Message;
 pub use numeric::Numeric;
 
 use super::raw::decode;
-use super::tensor::{floats, shape, shape_message, value};
+use super::tensor::{Tensor, shape_message, value};
 use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
@@ -80,7 +80,7 @@ impl Histogram {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.form {
             Form::Histo => Ok(Self::from_v1(&decode(&value.bytes, "histogram")?)),
-            _ => Self::from_v2(&value.tensor()?),
+            _ => Self::from_v2(value),
         }
     }
 
@@ -113,23 +113,14 @@ impl Histogram {
         Self { buckets, moments: Some(moments) }
     }
 
-    fn from_v2(tensor: &pb::TensorProto) -> Result<Self, ErrorKind> {
-        let shape = shape(tensor)?;
-        let numbers = match (tensor.dtype(), shape.as_slice()) {
-            (pb::DataType::DtDouble | pb::DataType::DtFloat, [_, 3]) => floats(tensor),
-            (dtype, shape) => {
-                let dtype = dtype.as_str_name();
-                let what = format!("a histogram should be [k, 3], this is {dtype} of {shape:?}");
-                return Err(ErrorKind::Value(what));
-            }
+    fn from_v2(value: &RawValue) -> Result<Self, ErrorKind> {
+        let tensor = Tensor::read(value)?;
+        let (&[_, 3], Some(numbers)) = (tensor.shape(), tensor.to_f64()) else {
+            return Err(ErrorKind::Value(format!(
+                "a histogram should be [k, 3], this is {tensor:?}"
+            )));
         };
-        let (rows, rest) = numbers.as_chunks::<3>();
-        let expected = shape.first().copied().unwrap_or(0);
-        if rows.len() != expected || !rest.is_empty() {
-            let found = numbers.len();
-            let what = format!("a histogram of {expected} buckets with {found} numbers");
-            return Err(ErrorKind::Value(what));
-        }
+        let (rows, _) = numbers.as_chunks::<3>();
         let bucket = |&[left, right, count]: &[f64; 3]| Bucket { left, right, count };
         Ok(Self { buckets: rows.iter().map(bucket).collect(), moments: None })
     }

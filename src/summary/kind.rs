@@ -73,8 +73,9 @@ kinds! {
     RunMetadata   "run_metadata"   BlobSequence ["graph_tagged_run_metadata"
                                                  "graph_run_metadata"
                                                  "graph_run_metadata_graph"];
-    /// Values of a plugin that is not in this table, or of none.
-    Tensor        "tensor"         Tensor       [];
+    /// Any tensor, under PyTorch's name for those that no dashboard shows; also the values of
+    /// a plugin that is not in this table, or of none.
+    Tensor        "tensor"         Tensor       ["tensor"];
 }
 
 impl Kind {
@@ -96,7 +97,7 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The usual plugin's name; empty for [`Kind::Tensor`].
+    /// The usual plugin's name.
     pub fn plugin(self) -> &'static str {
         self.plugins().first().copied().unwrap_or("")
     }

@@ -75,16 +75,23 @@ impl Metadata {
     }
 
     /// The message on the wire. The data class is left out, as TensorBoard's plugins leave it
-    /// out; readers know that of every plugin in the table of kinds.
+    /// out: readers know that of their plugins, and of no other. Without it, TensorBoard's
+    /// default loader drops a [`Kind::Tensor`].
     pub fn to_message(&self) -> pb::SummaryMetadata {
+        let data_class = match (self.kind, self.data_class) {
+            (Kind::Tensor, DataClass::Scalar) => pb::DataClass::Scalar,
+            (Kind::Tensor, DataClass::Tensor) => pb::DataClass::Tensor,
+            (Kind::Tensor, DataClass::BlobSequence) => pb::DataClass::BlobSequence,
+            _ => pb::DataClass::Unknown,
+        };
         pb::SummaryMetadata {
+            data_class: data_class.into(),
             plugin_data: Some(pb::summary_metadata::PluginData {
                 plugin_name: self.plugin.clone(),
                 content: self.content.clone(),
             }),
             display_name: self.display_name.clone(),
             summary_description: self.description.clone(),
-            ..Default::default()
         }
     }
 }

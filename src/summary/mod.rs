@@ -12,7 +12,7 @@ mod kind;
 mod metadata;
 mod raw;
 pub mod scalar;
-mod tensor;
+pub mod tensor;
 pub mod text;
 
 pub use kind::{DataClass, Kind};

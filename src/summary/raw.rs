@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 
-use super::tensor::shape;
+use super::tensor::{shape, strings};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -65,21 +65,8 @@ impl RawValue {
     /// its shape says. One string stands for all, as in TensorBoard.
     pub fn strings(&self) -> Result<(Vec<Bytes>, Vec<usize>), ErrorKind> {
         let tensor = self.tensor()?;
-        if tensor.dtype() != pb::DataType::DtString {
-            let dtype = tensor.dtype().as_str_name();
-            return Err(ErrorKind::Value(format!("a tensor of {dtype} where strings should be")));
-        }
         let shape = shape(&tensor)?;
-        let count: usize = shape.iter().product();
-        let found = tensor.string_val.len();
-        let strings = match tensor.string_val.as_slice() {
-            [only] if count > 1 && count <= 1 << 20 => vec![only.clone(); count],
-            _ if found == count => tensor.string_val,
-            _ => {
-                return Err(ErrorKind::Value(format!("{found} strings in a shape of {count}")));
-            }
-        };
-        Ok((strings, shape))
+        Ok((strings(tensor, &shape)?, shape))
     }
 }
 

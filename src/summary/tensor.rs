@@ -1,55 +1,313 @@
-//! Tensors on the wire, as far as several kinds need them.
+//! Tensors: arrays of any shape and element type.
+//!
+//! Every v2 value of every kind is one on the wire. Those of this kind are shown by no dashboard:
+//! they are for programs that read the log. PyTorch's `add_tensor` has the plugin name `tensor`
+//! for them and no data class, without which TensorBoard's default loader drops the series; tbx
+//! writes the same name and the class.
 
-use super::{Kind, Metadata};
+#[cfg(feature = "ndarray")]
+mod array;
+mod decode;
+mod element;
+mod message;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+pub use self::element::Element;
+use self::element::{same_image, size_of_element};
+pub(super) use self::message::{dims, shape, shape_message, strings, value};
+use super::{Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// The dimensions of `tensor`; none where the shape is absent or unknown.
-pub(super) fn shape(tensor: &pb::TensorProto) -> Result<Vec<usize>, ErrorKind> {
-    let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
-    let mut elements = 1usize;
-    let mut shape = Vec::with_capacity(dims.len());
-    for dim in dims {
-        let size = usize::try_from(dim.size)
-            .map_err(|_| ErrorKind::Value(format!("a tensor with dimension {}", dim.size)))?;
-        elements = elements.checked_mul(size).ok_or_else(|| {
-            ErrorKind::Value(format!("a tensor of more than {} elements", usize::MAX))
-        })?;
-        shape.push(size);
+/// An array: element type, dimensions, and the elements in row-major order.
+///
+/// ```
+/// use tbx::Tensor;
+///
+/// let matrix = Tensor::new([2, 3], [0.5f32, 1.0, 1.5, 2.0, 2.5, 3.0])?;
+/// assert_eq!(matrix.shape(), [2, 3]);
+/// assert_eq!(matrix.to_vec::<f32>().unwrap()[2], 1.5);
+/// let number = Tensor::from(7u8); // rank 0
+/// let list = Tensor::from([true, false]); // rank 1
+/// let names = Tensor::from_strings([2], ["cat", "dog"])?;
+/// assert_eq!((number.len(), list.len(), names.len()), (1, 2, 2));
+/// # Ok::<(), tbx::ErrorKind>(())
+/// ```
+///
+/// It holds the bytes of the log, so that reading one copies nothing; two are equal if their
+/// bytes are, NaN or not. With the feature `ndarray` it is made of arrays of any dimension and
+/// strides, and gives them back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tensor {
+    dtype: pb::DataType,
+    shape: Vec<usize>,
+    data: Data,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Data {
+    /// The elements' memory, little-endian, without gaps.
+    Image(Bytes),
+    Strings(Vec<Bytes>),
+}
+
+impl Tensor {
+    /// A tensor of numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there are more or fewer values than the shape has places.
+    pub fn new<T: Element>(
+        shape: impl Into<Vec<usize>>,
+        values: impl AsRef<[T]>,
+    ) -> Result<Self, ErrorKind> {
+        let (shape, values) = (shape.into(), values.as_ref());
+        check(&shape, values.len())?;
+        Ok(Self::of(shape, values))
     }
-    Ok(shape)
-}
 
-/// Dimensions as a message.
-pub(super) fn shape_message(dims: &[i64]) -> pb::TensorShapeProto {
-    let dim = |&size: &i64| pb::tensor_shape_proto::Dim { size, ..Default::default() };
-    pb::TensorShapeProto { dim: dims.iter().map(dim).collect(), ..Default::default() }
-}
+    /// A tensor of strings, each any bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_strings(
+        shape: impl Into<Vec<usize>>,
+        strings: impl IntoIterator<Item: AsRef<[u8]>>,
+    ) -> Result<Self, ErrorKind> {
+        let shape = shape.into();
+        let strings = strings.into_iter();
+        let strings: Vec<_> = strings.map(|s| Bytes::copy_from_slice(s.as_ref())).collect();
+        check(&shape, strings.len())?;
+        Ok(Self { dtype: pb::DataType::DtString, shape, data: Data::Strings(strings) })
+    }
 
-/// The elements of a tensor of float32 or float64; none of any other.
-pub(super) fn floats(tensor: &pb::TensorProto) -> Vec<f64> {
-    let content = &tensor.tensor_content;
-    match (tensor.dtype(), content.is_empty()) {
-        (pb::DataType::DtDouble, true) => tensor.double_val.clone(),
-        (pb::DataType::DtDouble, false) => {
-            let (numbers, _) = content.as_chunks::<8>();
-            numbers.iter().copied().map(f64::from_le_bytes).collect()
+    /// A tensor of any type of a fixed size, for those that Rust has no type for, such as
+    /// float8: the elements as they lie in memory, little-endian and row-major. Types of less
+    /// than 8 bits take a byte each, as in TensorFlow.
+    ///
+    /// ```
+    /// use tbx::{Tensor, pb};
+    ///
+    /// let tensor = Tensor::from_le_bytes(pb::DataType::DtFloat8E4m3fn, [2], &[0x38, 0xb8][..])?;
+    /// assert_eq!(tensor.len(), 2); // 1 and -1
+    /// # Ok::<(), tbx::ErrorKind>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: elements of this type have no fixed size, or there are more or
+    /// fewer bytes than the shape needs.
+    pub fn from_le_bytes(
+        dtype: pb::DataType,
+        shape: impl Into<Vec<usize>>,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Self, ErrorKind> {
+        let (shape, bytes) = (shape.into(), bytes.into());
+        let Some(size) = size_of_element(dtype) else {
+            let dtype = dtype.as_str_name();
+            return Err(ErrorKind::Argument(format!("bytes of {dtype}, which has no fixed size")));
+        };
+        if elements(&shape).and_then(|count| count.checked_mul(size)) != Some(bytes.len()) {
+            let (dtype, found) = (dtype.as_str_name(), bytes.len());
+            return Err(ErrorKind::Argument(format!("{found} bytes for {dtype} of {shape:?}")));
         }
-        (pb::DataType::DtFloat, true) => tensor.float_val.iter().copied().map(f64::from).collect(),
-        (pb::DataType::DtFloat, false) => {
-            let (numbers, _) = content.as_chunks::<4>();
-            numbers.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect()
+        Ok(Self { dtype, shape, data: Data::Image(bytes) })
+    }
+
+    /// Reads a value of any v2 series.
+    ///
+    /// Every type is decoded from `tensor_content` or its typed array. An array may be shorter
+    /// than the shape, as in TensorFlow (`tensorflow/python/framework/tensor_util.py`,
+    /// `make_ndarray`): its last element then stands for the rest, and none for zeros; up to
+    /// 2^20 elements. Halves that PyTorch's `add_tensor` wrote as the bits of a float32
+    /// (`torch/utils/tensorboard/summary.py`, `half_to_int`), and its uint8 in the array of
+    /// uint32, are what they were meant to be. References (`DT_FLOAT_REF`) are what they refer
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: it is a v1 value or no tensor; one of resources, variants or of a
+    /// type that is not known; one with more elements than its shape has places, or, in
+    /// `tensor_content`, fewer.
+    pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
+        Self::from_message(value.tensor()?)
+    }
+
+    /// As [`read`](Self::read), from a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_message(message: pb::TensorProto) -> Result<Self, ErrorKind> {
+        decode::tensor(message)
+    }
+
+    /// The message on the wire: numbers in `tensor_content`, the form that TensorFlow 2 writes
+    /// and that both TensorFlow's and TensorBoard's `make_ndarray` decode for most types.
+    pub fn to_message(&self) -> pb::TensorProto {
+        let (tensor_content, string_val) = match &self.data {
+            Data::Image(image) => (image.clone(), Vec::new()),
+            Data::Strings(strings) => (Bytes::new(), strings.clone()),
+        };
+        pb::TensorProto {
+            dtype: self.dtype.into(),
+            tensor_shape: Some(shape_message(&dims(&self.shape))),
+            tensor_content,
+            string_val,
+            ..Default::default()
         }
-        _ => Vec::new(),
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> pb::DataType {
+        self.dtype
+    }
+
+    /// The dimensions; none for a single number.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::Image(image) => image.len() / size_of_element(self.dtype).unwrap_or(1),
+            Data::Strings(strings) => strings.len(),
+        }
+    }
+
+    /// Whether there are none: a dimension is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements in row-major order; `None` if they are of another type than `T`. Quantized
+    /// integers (`DT_QINT8`) are integers here.
+    pub fn to_vec<T: Element>(&self) -> Option<Vec<T>> {
+        match &self.data {
+            Data::Image(image) if same_image(self.dtype) == T::DTYPE => Some(T::values(image)),
+            _ => None,
+        }
+    }
+
+    /// The elements in row-major order, widened; `None` if they are no real numbers, or floats
+    /// of 8 bits or less. Integers beyond 2^53 are rounded, everything else is exact.
+    pub fn to_f64(&self) -> Option<Vec<f64>> {
+        match &self.data {
+            Data::Image(image) => element::widened(self.dtype, image),
+            Data::Strings(_) => None,
+        }
+    }
+
+    /// The strings in row-major order; `None` if it has numbers.
+    pub fn strings(&self) -> Option<&[Bytes]> {
+        match &self.data {
+            Data::Image(_) => None,
+            Data::Strings(strings) => Some(strings),
+        }
+    }
+
+    /// The elements as they lie in memory, see [`from_le_bytes`](Self::from_le_bytes); `None` if
+    /// it has strings.
+    pub fn le_bytes(&self) -> Option<&Bytes> {
+        match &self.data {
+            Data::Image(image) => Some(image),
+            Data::Strings(_) => None,
+        }
+    }
+
+    /// A tensor of as many values as the shape has places.
+    pub(super) fn of<T: Element>(shape: Vec<usize>, values: &[T]) -> Self {
+        Self { dtype: T::DTYPE, shape, data: Data::Image(T::image(values).into()) }
     }
 }
 
-/// A v2 value: a tensor and the metadata of its kind.
-pub(super) fn value(tag: &str, kind: Kind, tensor: pb::TensorProto) -> pb::summary::Value {
-    pb::summary::Value {
-        tag: tag.into(),
-        metadata: Some(Metadata::new(kind).to_message()),
-        value: Some(pb::summary::value::Value::Tensor(tensor)),
-        ..Default::default()
+/// How many elements a tensor of this shape has; none if that is no number of this machine.
+pub(super) fn elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |elements, size| elements.checked_mul(*size))
+}
+
+fn check(shape: &[usize], found: usize) -> Result<(), ErrorKind> {
+    if elements(shape) == Some(found) {
+        return Ok(());
     }
+    Err(ErrorKind::Argument(format!("a tensor of shape {shape:?} with {found} elements")))
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({} {:?})", self.dtype.as_str_name(), self.shape)
+    }
+}
+
+/// A tensor of rank 0.
+impl<T: Element> From<T> for Tensor {
+    fn from(value: T) -> Self {
+        Self::of(Vec::new(), &[value])
+    }
+}
+
+/// A tensor of rank 1.
+impl<T: Element> From<&[T]> for Tensor {
+    fn from(values: &[T]) -> Self {
+        Self::of(vec![values.len()], values)
+    }
+}
+
+/// A tensor of rank 1.
+impl<T: Element> From<Vec<T>> for Tensor {
+    fn from(values: Vec<T>) -> Self {
+        values.as_slice().into()
+    }
+}
+
+/// A tensor of rank 1.
+impl<T: Element> From<&Vec<T>> for Tensor {
+    fn from(values: &Vec<T>) -> Self {
+        values.as_slice().into()
+    }
+}
+
+/// A tensor of rank 1.
+impl<T: Element, const N: usize> From<&[T; N]> for Tensor {
+    fn from(values: &[T; N]) -> Self {
+        values.as_slice().into()
+    }
+}
+
+/// A tensor of rank 1.
+impl<T: Element, const N: usize> From<[T; N]> for Tensor {
+    fn from(values: [T; N]) -> Self {
+        values.as_slice().into()
+    }
+}
+
+/// A tensor of rank 0: one string.
+impl From<&str> for Tensor {
+    fn from(string: &str) -> Self {
+        let data = Data::Strings(vec![Bytes::copy_from_slice(string.as_bytes())]);
+        Self { dtype: pb::DataType::DtString, shape: Vec::new(), data }
+    }
+}
+
+/// A tensor of rank 0: one string.
+impl From<String> for Tensor {
+    fn from(string: String) -> Self {
+        string.as_str().into()
+    }
+}
+
+impl From<&Tensor> for Tensor {
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
+    }
+}
+
+/// The value of a tensor that no dashboard shows.
+pub fn v2(tag: &str, tensor: &Tensor) -> pb::summary::Value {
+    value(tag, Kind::Tensor, tensor.to_message())
 }

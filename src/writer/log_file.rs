@@ -263,7 +263,6 @@ fn fits(len: usize) -> Result<(), ErrorKind> {
 /// metadata is written each time.
 fn kind_bit(metadata: &pb::SummaryMetadata) -> u32 {
     let plugin = metadata.plugin_data.as_ref().map_or("", |plugin| &plugin.plugin_name);
-    let kind = Kind::of_plugin(plugin);
-    let place = Kind::ALL.iter().position(|other| *other == kind && kind != Kind::Tensor);
+    let place = Kind::ALL.iter().position(|kind| kind.plugins().contains(&plugin));
     place.and_then(|place| u32::try_from(place).ok()).map_or(0, |place| 1 << place)
 }

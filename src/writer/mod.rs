@@ -10,6 +10,7 @@ mod resume;
 mod scalar;
 mod sink;
 mod step;
+mod tensor;
 mod text;
 mod worker;
 

@@ -31,6 +31,7 @@ REQUEST_SECS = 60
 
 class TensorBoard:
     def __init__(self, logdir, loader):
+        self.logdir = logdir
         self.loader = loader
         self._directory = tempfile.TemporaryDirectory()
         self._log = pathlib.Path(self._directory.name) / "log"

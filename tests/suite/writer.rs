@@ -11,6 +11,7 @@ mod metadata;
 mod misuse;
 mod resume;
 mod round_trip;
+mod tensors;
 mod threads;
 
 use std::collections::BTreeSet;

@@ -5,5 +5,7 @@ are active then; `answers` yields what is compared: a name, what was expected, w
 """
 
 from . import scalars, histograms, images, text, graphs, time_series
+from . import tensors
 
 ALL = [scalars, histograms, images, text, graphs, time_series]
+ALL += [tensors]

@@ -17,6 +17,7 @@ mod log;
 mod random;
 mod restarts;
 mod scalars;
+mod tensors;
 mod texts;
 
 use std::env;
@@ -97,6 +98,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         images::write(&mut run);
         texts::write(&mut run);
         graphs::write(&mut run);
+        tensors::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);

@@ -18,6 +18,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
+        writer.add_tensor("tensor", [0.5f32], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]
