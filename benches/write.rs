@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{SummaryWriter, Tensor, WriterOptions};
+use tbx::{SummaryWriter, Tensor, Text, WriterOptions};
 
 fn main() {
     divan::main();
@@ -82,6 +82,14 @@ fn texts_1000_of_1kb(bencher: Bencher<'_, '_>) {
     let text = "a few words of text ".repeat(50);
     write(bencher, &SummaryWriter::options(), 1000, text.len(), |writer, step| {
         writer.add_text("note", &text, step)
+    });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn text_tables_1000_of_4x25(bencher: Bencher<'_, '_>) {
+    let table = Text::table([["cell of text"; 4]; 25]).unwrap();
+    write(bencher, &SummaryWriter::options(), 1000, 25 * 4 * 12, |writer, step| {
+        writer.add_text("table", &table, step)
     });
 }
 

@@ -2,17 +2,30 @@
 
 use super::{IntoStep, SummaryWriter};
 use crate::error::Result;
-use crate::summary::text;
+use crate::summary::text::Text;
 
 impl SummaryWriter {
-    /// Logs a text, which TensorBoard renders as Markdown.
+    /// Logs a text, which TensorBoard renders as Markdown: a string, or a [`Text`], which can be a
+    /// list or a table of strings.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{SummaryWriter, Text};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// writer.add_text("note", "the **first** run", 0)?;
+    /// let rows = [["rate", "0.1"], ["optimizer", "`adam`"]];
+    /// writer.add_text("settings", Text::table(rows)?, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// The tag stays as it is; PyTorch appends `/text_summary`.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar).
-    pub fn add_text(&self, tag: &str, text: &str, step: impl IntoStep) -> Result<()> {
-        self.add(tag, step, |_| Ok(text::v2(tag, text)))
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a [`Text`] has more or fewer strings
+    /// than its shape says; else as [`add_scalar`](Self::add_scalar).
+    pub fn add_text(&self, tag: &str, text: impl Into<Text>, step: impl IntoStep) -> Result<()> {
+        self.add(tag, step, |_| text.into().into_v2(tag))
     }
 }

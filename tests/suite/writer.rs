@@ -12,6 +12,7 @@ mod misuse;
 mod resume;
 mod round_trip;
 mod tensors;
+mod texts;
 mod threads;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 """Texts, as the HTML that TensorBoard makes of them."""
 
 from tensorboard import plugin_util
+from tensorboard.plugins.text import text_plugin
 
 SHOWS = {"text": ("text",)}
 TABS = {"text"}
@@ -19,4 +20,21 @@ def answers(checks):
 
 
 def html(call):
-    return plugin_util.markdown_to_safe_html(call["input"].encode())
+    given = call["input"]
+    if isinstance(given, str):
+        return plugin_util.markdown_to_safe_html(given.encode())
+    shape, warning = given["shape"], ""
+    if len(shape) > 2:
+        # The first table, and a word on the rest.
+        warning = plugin_util.markdown_to_safe_html(text_plugin.WARNING_TEMPLATE % len(shape))
+    columns = shape[-1] if len(shape) > 1 else 1
+    rows = shape[-2] if len(shape) > 1 else shape[0]
+    texts = [text.encode() for text in given["strings"][: rows * columns]]
+    return warning + plugin_util.markdowns_to_safe_html(texts, lambda cells: table(cells, columns))
+
+
+def table(cells, columns):
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)] if columns else []
+    rows = ["".join(f"<td>{cell}</td>\n" for cell in row) for row in rows]
+    body = "".join(f"<tr>\n{row}</tr>\n" for row in rows)
+    return f"<table>\n<tbody>\n{body}</tbody>\n</table>"

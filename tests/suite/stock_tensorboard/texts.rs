@@ -1,12 +1,18 @@
 //! Texts.
 
 use serde_json::json;
+use tbx::Text;
 
 use super::log::Run;
 
 impl Run<'_> {
     pub(super) fn text(&mut self, tag: &str, text: &str, step: i64) {
         self.call("text", tag, step, json!(text)).add_text(tag, text, step).unwrap();
+    }
+
+    fn texts(&mut self, tag: &str, text: Text, step: i64) {
+        let input = json!({"shape": text.shape, "strings": text.strings});
+        self.call("text", tag, step, input).add_text(tag, text, step).unwrap();
     }
 }
 
@@ -17,4 +23,14 @@ pub(super) fn write(run: &mut Run<'_>) {
         run.text("notes/markdown", text, step);
     }
     run.text("config", "lr = 0.001\nbatch = 32", 0);
+    let list = Text::list(["first", "**second** of <b>größe</b>", ""]);
+    run.texts("tables/list", list, 0);
+    let rows = [["model", "`loss`"], ["small", "0.25"], ["*large*", "[0.125](https://a.b/)"]];
+    run.texts("tables/table", Text::table(rows).unwrap(), 0);
+    run.texts("tables/one cell", Text::list(["only"]), 0);
+    run.texts("tables/empty", Text::list([""; 0]), 0);
+    run.texts("tables/no rows", Text::table([[""; 0]; 0]).unwrap(), 0);
+    let cube =
+        Text { shape: vec![2, 2, 2], ..Text::list(["a", "b", "c", "d", "e", "f", "g", "h"]) };
+    run.texts("tables/rank 3", cube, 0);
 }

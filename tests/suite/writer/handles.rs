@@ -168,7 +168,7 @@ fn a_log_can_go_to_any_stream() {
     let refused = writer.add_scalars("parts", [("a", 1.0)], 0).unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::Argument(_)), "{refused}");
     let error = (0..).find_map(|step| {
-        writer.add_text("note", &"x".repeat(10_000), step).unwrap();
+        writer.add_text("note", "x".repeat(10_000), step).unwrap();
         writer.flush().err()
     });
     let error = error.unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
+use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter, Text};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 
@@ -17,6 +17,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_histogram("weights", [1.0, 2.0], 0),
         writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
         writer.add_text("note", "text", 0),
+        writer.add_text("list", Text::list(["text"]), 0),
         writer.add_graph(&graph),
         writer.add_tensor("tensor", [0.5f32], 0),
         #[cfg(feature = "image")]
