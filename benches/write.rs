@@ -93,6 +93,16 @@ fn text_tables_1000_of_4x25(bencher: Bencher<'_, '_>) {
     });
 }
 
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn pr_curves_100_of_10k_f32(bencher: Bencher<'_, '_>) {
+    let predictions: Vec<f32> = (0..10_000).map(noise).collect();
+    let labels: Vec<bool> = (0..10_000).map(|i| noise(i + 1) > 0.5).collect();
+    let bytes = size_of_val(&predictions[..]) + labels.len();
+    write(bencher, &SummaryWriter::options(), 100, bytes, |writer, step| {
+        writer.add_pr_curve("pr", &labels, &predictions, step)
+    });
+}
+
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn tensors_50_of_1m_f32(bencher: Bencher<'_, '_>) {
     let values: Vec<f32> = (0..1 << 20).map(noise).collect();

@@ -96,6 +96,7 @@ pub use summary::image::Images;
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
 pub use summary::image::Pixels;
+pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};

@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod image;
 mod kind;
 mod metadata;
+pub mod pr_curve;
 mod raw;
 pub mod scalar;
 pub mod tensor;

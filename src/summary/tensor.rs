@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 pub use self::element::Element;
 use self::element::{same_image, size_of_element};
-pub(super) use self::message::{dims, shape, shape_message, strings, value};
+pub(super) use self::message::{described, dims, shape, shape_message, strings, value};
 use super::{Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;

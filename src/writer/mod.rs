@@ -5,6 +5,7 @@ mod histogram;
 mod image;
 mod log_file;
 mod options;
+mod pr_curve;
 mod raw;
 mod resume;
 mod scalar;

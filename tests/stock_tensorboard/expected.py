@@ -8,6 +8,9 @@ import math
 
 from server import RUST
 
+# Calls whose values have one form only.
+ALWAYS_V2 = {"pr_curve", "pr_curve_raw"}
+
 
 def runs(calls):
     """Run names in the order of their start."""
@@ -56,7 +59,8 @@ def before(points, step):
 def display_name(call, loader):
     """The Python loader takes the tag as the name of what it converts (data_compat.py)."""
     uniform = call["call"] == "histogram" and call["input"]["bins"] is not None
-    return "" if loader == RUST or call["v2"] or uniform else call["tag"]
+    always_v2 = uniform or call["call"] in ALWAYS_V2
+    return "" if loader == RUST or call["v2"] or always_v2 else call["tag"]
 
 
 def json_number(value):

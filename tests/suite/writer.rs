@@ -9,6 +9,7 @@ mod files;
 mod handles;
 mod metadata;
 mod misuse;
+mod pr_curves;
 mod resume;
 mod round_trip;
 mod tensors;

@@ -5,7 +5,7 @@ are active then; `answers` yields what is compared: a name, what was expected, w
 """
 
 from . import scalars, histograms, images, text, graphs, time_series
-from . import tensors
+from . import pr_curves, tensors
 
 ALL = [scalars, histograms, images, text, graphs, time_series]
-ALL += [tensors]
+ALL += [pr_curves, tensors]

@@ -14,6 +14,7 @@ mod graphs;
 mod histograms;
 mod images;
 mod log;
+mod pr_curves;
 mod random;
 mod restarts;
 mod scalars;
@@ -98,11 +99,13 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         images::write(&mut run);
         texts::write(&mut run);
         graphs::write(&mut run);
+        pr_curves::write(&mut run);
         tensors::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);
         histograms::write_odd(&mut run);
+        pr_curves::write_odd(&mut run);
         run.close();
     }
     restarts::write(&mut log);

@@ -1,0 +1,408 @@
+//! PR curves: precision and recall of a binary classifier over thresholds.
+//!
+//! A tensor `[6, n]` of float32 under the plugin `pr_curves`, whose content says `n`: rows of true
+//! positives, false positives, true negatives, false negatives, precision and recall, a column for
+//! each threshold from 0 to 1 (`tensorboard/plugins/pr_curve/summary.py`, `raw_data_pb`). There
+//! is no v1 form. TensorBoard's own writer appends `/pr_curves` to the tag; tbx, as PyTorch, does
+//! not.
+
+use prost::Message;
+
+use super::histogram::Numeric;
+use super::tensor::{Tensor, described};
+use super::{Kind, Metadata, RawValue};
+use crate::error::ErrorKind;
+use crate::event::pb;
+
+/// What precision and recall divide by at least (`torch/utils/tensorboard/summary.py`,
+/// `compute_curve`).
+const MINIMUM_COUNT: f64 = 1e-7;
+/// Up to here thresholds are apart as float32.
+const MAX_THRESHOLDS: u32 = 1 << 24;
+
+/// Counts, precision and recall at each threshold: at `i / (n - 1)` for `i` from 0 to `n - 1`.
+///
+/// At a threshold those predictions count as positive that are not below it. TensorBoard shows
+/// counts without their fractions, and leaves out thresholds at the end above which no prediction
+/// lies.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PrCurve {
+    /// Positives that are predicted to be.
+    pub true_positives: Vec<f32>,
+    /// Negatives that are predicted to be positives.
+    pub false_positives: Vec<f32>,
+    /// Negatives that are predicted to be.
+    pub true_negatives: Vec<f32>,
+    /// Positives that are predicted to be negatives.
+    pub false_negatives: Vec<f32>,
+    /// The share of positives in what is predicted to be positive.
+    pub precision: Vec<f32>,
+    /// The share of positives that are predicted to be.
+    pub recall: Vec<f32>,
+}
+
+/// How a [`PrCurve`] is computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrCurveOptions {
+    thresholds: u32,
+    weights: Option<Vec<f64>>,
+}
+
+impl Default for PrCurveOptions {
+    fn default() -> Self {
+        Self { thresholds: 127, weights: None }
+    }
+}
+
+impl PrCurveOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many thresholds there are, from 0 to 1: 2 to 2^24. PyTorch's `num_thresholds`, which
+    /// it takes for 127 if it is more. Default: 127, as in PyTorch; TensorBoard has 201.
+    #[must_use]
+    pub fn thresholds(self, count: u32) -> Self {
+        Self { thresholds: count, ..self }
+    }
+
+    /// How much each label counts; finite. Default: 1 each.
+    #[must_use]
+    pub fn weights(self, weights: impl IntoIterator<Item: Numeric>) -> Self {
+        let weights = weights.into_iter().map(Numeric::to_f64).collect();
+        Self { weights: Some(weights), ..self }
+    }
+}
+
+/// A prediction: an `f32` or `f64` from 0 to 1, or a reference to one.
+pub trait Prediction: Numeric {
+    /// Below which threshold it lies: the product with `intervals`, rounded down, in the
+    /// arithmetic of this type, as NumPy computes it.
+    fn bucket(self, intervals: u32) -> usize;
+}
+
+impl Prediction for f32 {
+    #[expect(clippy::as_conversions, reason = "of a prediction, and of at most 2^24 intervals")]
+    fn bucket(self, intervals: u32) -> usize {
+        (self * intervals as f32) as usize
+    }
+}
+
+impl Prediction for f64 {
+    #[expect(clippy::as_conversions, reason = "of a prediction, which is from 0 to 1")]
+    fn bucket(self, intervals: u32) -> usize {
+        (self * f64::from(intervals)) as usize
+    }
+}
+
+impl<T: Prediction> Prediction for &T {
+    fn bucket(self, intervals: u32) -> usize {
+        (*self).bucket(intervals)
+    }
+}
+
+impl PrCurve {
+    /// The curve of `predictions` for `labels`, of which each is a bool, or 0 or 1: that of
+    /// PyTorch (`torch/utils/tensorboard/summary.py`, `compute_curve`) and of TensorBoard.
+    ///
+    /// ```
+    /// use tbx::{PrCurve, PrCurveOptions};
+    ///
+    /// let labels = [true, false, true, true];
+    /// let predictions = [0.9, 0.6, 0.4, 0.2];
+    /// let curve = PrCurve::new(labels, predictions, &PrCurveOptions::new().thresholds(3))?;
+    /// assert_eq!(curve.true_positives, [3.0, 1.0, 0.0]); // at 0, 0.5 and 1
+    /// assert_eq!(curve.precision, [0.75, 0.5, 0.0]);
+    /// # Ok::<(), tbx::ErrorKind>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there are not as many labels as predictions or weights; a label is
+    /// neither 0 nor 1, a prediction not from 0 to 1, a weight not finite; there are fewer than 2
+    /// thresholds, or more than 2^24.
+    pub fn new(
+        labels: impl IntoIterator<Item: Numeric>,
+        predictions: impl IntoIterator<Item: Prediction>,
+        options: &PrCurveOptions,
+    ) -> Result<Self, ErrorKind> {
+        let [positives, negatives] = buckets(labels, predictions, options)?.map(reverse_sums);
+        let all = |sums: &[f64]| sums.first().copied().unwrap_or(0.0);
+        let (all_positives, all_negatives) = (all(&positives), all(&negatives));
+        let mut curve = Self::default();
+        for (tp, fp) in positives.into_iter().zip(negatives) {
+            let (tn, fn_) = (all_negatives - fp, all_positives - tp);
+            curve.true_positives.push(to_f32(tp));
+            curve.false_positives.push(to_f32(fp));
+            curve.true_negatives.push(to_f32(tn));
+            curve.false_negatives.push(to_f32(fn_));
+            curve.precision.push(to_f32(tp / (tp + fp).max(MINIMUM_COUNT)));
+            curve.recall.push(to_f32(tp / (tp + fn_).max(MINIMUM_COUNT)));
+        }
+        Ok(curve)
+    }
+
+    /// Reads a value of a PR curve series.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`].
+    pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
+        let tensor = Tensor::read(value)?;
+        let wrong = || ErrorKind::Value(format!("a PR curve should be [6, n], this is {tensor:?}"));
+        let (&[6, columns], Some(numbers)) = (tensor.shape(), tensor.to_f64()) else {
+            return Err(wrong());
+        };
+        let numbers: Vec<f32> = numbers.into_iter().map(to_f32).collect();
+        let mut rows = numbers.chunks(columns.max(1)).map(<[f32]>::to_vec);
+        let mut row = || rows.next().unwrap_or_default();
+        Ok(Self {
+            true_positives: row(),
+            false_positives: row(),
+            true_negatives: row(),
+            false_negatives: row(),
+            precision: row(),
+            recall: row(),
+        })
+    }
+
+    /// How many thresholds there are.
+    pub fn len(&self) -> usize {
+        self.true_positives.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.true_positives.is_empty()
+    }
+
+    /// The thresholds.
+    #[expect(clippy::as_conversions, reason = "lengths are far below 2^53")]
+    pub fn thresholds(&self) -> impl ExactSizeIterator<Item = f64> {
+        let last = self.len().saturating_sub(1).max(1) as f64;
+        (0..self.len()).map(move |i| i as f64 / last)
+    }
+
+    /// The value of a PR curve.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: its rows are not all of one length, or shorter than 2; a count is
+    /// not finite: TensorBoard answers with an error then.
+    pub fn to_v2(&self, tag: &str) -> Result<pb::summary::Value, ErrorKind> {
+        let rows = self.rows();
+        let lengths = rows.map(|row| row.len());
+        let len = self.len();
+        if lengths != [len; 6] || len < 2 {
+            let what =
+                format!("a PR curve with rows of {lengths:?} thresholds, not one and 2 or more");
+            return Err(ErrorKind::Argument(what));
+        }
+        let counts = rows.iter().take(4).flat_map(|row| row.iter());
+        if let Some(count) = counts.into_iter().find(|count| !count.is_finite()) {
+            return Err(ErrorKind::Argument(format!("a PR curve with a count of {count}")));
+        }
+        let num_thresholds = u32::try_from(len)
+            .map_err(|_| ErrorKind::Argument(format!("a PR curve of {len} thresholds")))?;
+        let tensor = Tensor::new([6, len], rows.concat())?;
+        let content = pb::PrCurvePluginData { num_thresholds, ..Default::default() };
+        let content = content.encode_to_vec().into();
+        let metadata = Metadata { content, ..Metadata::new(Kind::PrCurve) };
+        Ok(described(tag, &metadata, tensor.to_message()))
+    }
+
+    fn rows(&self) -> [&[f32]; 6] {
+        [
+            &self.true_positives,
+            &self.false_positives,
+            &self.true_negatives,
+            &self.false_negatives,
+            &self.precision,
+            &self.recall,
+        ]
+    }
+}
+
+/// How much lies in each bucket of positives and of negatives.
+fn buckets(
+    labels: impl IntoIterator<Item: Numeric>,
+    predictions: impl IntoIterator<Item: Prediction>,
+    options: &PrCurveOptions,
+) -> Result<[Vec<f64>; 2], ErrorKind> {
+    let wrong = |what| Err(ErrorKind::Argument(what));
+    let thresholds = options.thresholds;
+    if !(2..=MAX_THRESHOLDS).contains(&thresholds) {
+        return wrong(format!("{thresholds} thresholds, not 2 to {MAX_THRESHOLDS}"));
+    }
+    let last = usize::try_from(thresholds - 1).unwrap_or(usize::MAX);
+    let [mut positives, mut negatives] = [vec![0.0; last + 1], vec![0.0; last + 1]];
+    let (mut labels, mut predictions) = (labels.into_iter(), predictions.into_iter());
+    let mut count = 0;
+    for i in 0usize.. {
+        let (label, prediction) = match (labels.next(), predictions.next()) {
+            (Some(label), Some(prediction)) => (label.to_f64(), prediction),
+            (None, None) => break,
+            (None, Some(_)) => return wrong(format!("{i} labels, and more predictions")),
+            (Some(_), None) => return wrong(format!("{i} predictions, and more labels")),
+        };
+        let weight = match &options.weights {
+            None => 1.0,
+            Some(weights) => match weights.get(i) {
+                Some(weight) => *weight,
+                None => return wrong(format!("{i} weights, and more predictions")),
+            },
+        };
+        count += 1;
+        let value = prediction.to_f64();
+        if !(0.0..=1.0).contains(&value) {
+            return wrong(format!("prediction {i} is {value}, not from 0 to 1"));
+        }
+        if !weight.is_finite() {
+            return wrong(format!("weight {i} is {weight}"));
+        }
+        let counts = match label {
+            1.0 => &mut positives,
+            0.0 => &mut negatives,
+            _ => return wrong(format!("label {i} is {label}, not 0 or 1")),
+        };
+        if let Some(bucket) = counts.get_mut(prediction.bucket(thresholds - 1).min(last)) {
+            *bucket += weight;
+        }
+    }
+    match &options.weights {
+        Some(weights) if weights.len() > count => {
+            wrong(format!("{count} predictions, and {} weights", weights.len()))
+        }
+        _ => Ok([positives, negatives]),
+    }
+}
+
+/// The sum of each number and all behind it.
+fn reverse_sums(mut numbers: Vec<f64>) -> Vec<f64> {
+    let mut sum = 0.0;
+    for number in numbers.iter_mut().rev() {
+        sum += *number;
+        *number = sum;
+    }
+    numbers
+}
+
+#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::Form;
+
+    const LABELS: [u8; 8] = [1, 0, 1, 1, 0, 0, 1, 0];
+    const PREDICTIONS: [f64; 8] = [0.9, 0.8, 0.35, 1.0, 0.0, 0.5, 0.25, 0.2499];
+
+    fn curve(options: &PrCurveOptions) -> PrCurve {
+        PrCurve::new(LABELS, PREDICTIONS, options).unwrap()
+    }
+
+    /// `compute_curve(labels, predictions, num_thresholds=5)`, PyTorch 2.15.
+    #[test]
+    fn a_curve_is_pytorchs() {
+        let expected = [
+            [4.0, 4.0, 2.0, 2.0, 1.0],
+            [4.0, 2.0, 2.0, 1.0, 0.0],
+            [0.0, 2.0, 2.0, 3.0, 4.0],
+            [0.0, 0.0, 2.0, 2.0, 3.0],
+            [0.5, 0.666_666_7, 0.5, 0.666_666_7, 1.0],
+            [1.0, 1.0, 0.5, 0.5, 0.25],
+        ];
+        let curve = curve(&PrCurveOptions::new().thresholds(5));
+        assert_eq!(curve.rows(), expected.each_ref().map(<[f32; 5]>::as_slice));
+        assert!(curve.thresholds().eq([0.0, 0.25, 0.5, 0.75, 1.0]));
+    }
+
+    /// The same with `weights`.
+    #[test]
+    fn a_weighted_curve_is_pytorchs() {
+        let expected = [
+            [1.85, 1.85, 0.75, 0.75, 0.25],
+            [6.5, 3.5, 3.5, 2.0, 0.0],
+            [0.0, 3.0, 3.0, 4.5, 6.5],
+            [0.0, 0.0, 1.1, 1.1, 1.6],
+            [0.221_556_89, 0.345_794_38, 0.176_470_6, 0.272_727_28, 1.0],
+            [1.0, 1.0, 0.405_405_4, 0.405_405_4, 0.135_135_13],
+        ];
+        let weights = [0.5, 2.0, 1.0, 0.25, 3.0, 1.5, 0.1, 1e-9];
+        let curve = curve(&PrCurveOptions::new().thresholds(5).weights(weights));
+        assert_eq!(curve.rows(), expected.each_ref().map(<[f32; 5]>::as_slice));
+    }
+
+    /// As in NumPy: 0.7 is 7 of 10 intervals as float32, but a little less as float64.
+    #[test]
+    fn a_prediction_counts_in_the_arithmetic_of_its_type() {
+        let options = PrCurveOptions::new().thresholds(11);
+        let last_positive = |curve: PrCurve| curve.true_positives.iter().sum::<f32>();
+        assert_eq!(last_positive(PrCurve::new([1], [0.7f32], &options).unwrap()), 8.0);
+        let widened = [f64::from(0.7f32)];
+        assert_eq!(last_positive(PrCurve::new([1], widened, &options).unwrap()), 7.0);
+    }
+
+    #[test]
+    fn a_curve_of_nothing_is_zeros() {
+        let curve = PrCurve::new([0; 0], [0.0f32; 0], &PrCurveOptions::new()).unwrap();
+        assert_eq!(curve.rows(), [&[0.0f32; 127][..]; 6]);
+        assert!(curve.to_v2("pr").is_ok());
+    }
+
+    #[test]
+    fn what_gives_no_curve_is_refused() {
+        let options = |thresholds| PrCurveOptions::new().thresholds(thresholds);
+        let weights = |weights: &[f64]| options(5).weights(weights);
+        for (curve, what) in [
+            (PrCurve::new([1, 0], [0.5], &options(5)), "1 predictions, and more labels"),
+            (PrCurve::new([1], [0.5; 3], &options(5)), "1 labels, and more predictions"),
+            (PrCurve::new([1; 2], [0.5; 2], &weights(&[1.0])), "1 weights, and more predictions"),
+            (PrCurve::new([1], [0.5], &weights(&[1.0, 1.0])), "1 predictions, and 2 weights"),
+            (PrCurve::new([2], [0.5], &options(5)), "label 0 is 2, not 0 or 1"),
+            (PrCurve::new([1; 2], [0.5, 1.5], &options(5)), "prediction 1 is 1.5, not from 0 to 1"),
+            (PrCurve::new([1], [f64::NAN], &options(5)), "prediction 0 is NaN, not from 0 to 1"),
+            (
+                PrCurve::new([1], [-1e-9], &options(5)),
+                "prediction 0 is -0.000000001, not from 0 to 1",
+            ),
+            (PrCurve::new([1], [0.5], &weights(&[f64::INFINITY])), "weight 0 is inf"),
+            (PrCurve::new([1], [0.5], &options(1)), "1 thresholds, not 2 to 16777216"),
+            (
+                PrCurve::new([1], [0.5], &options(u32::MAX)),
+                "4294967295 thresholds, not 2 to 16777216",
+            ),
+        ] {
+            let error = curve.unwrap_err();
+            assert!(matches!(error, ErrorKind::Argument(_)), "{error}");
+            assert_eq!(error.to_string(), what);
+        }
+        let curve = |count: f32, precision: &[f32]| PrCurve {
+            true_positives: vec![count; 2],
+            precision: precision.to_vec(),
+            ..curve(&options(2))
+        };
+        curve(1.0, &[f32::NAN; 2]).to_v2("pr").unwrap();
+        for wrong in [curve(f32::NAN, &[0.5; 2]), curve(1.0, &[0.5; 3]), PrCurve::default()] {
+            let error = wrong.to_v2("pr").unwrap_err();
+            assert!(matches!(error, ErrorKind::Argument(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_curve_is_read_back_as_it_was_written() {
+        let curve = curve(&PrCurveOptions::new().thresholds(300));
+        let value = curve.to_v2("pr").unwrap();
+        let content = value.metadata.unwrap().plugin_data.unwrap().content;
+        assert_eq!(content[..], [0x10, 0xac, 0x02]); // num_thresholds: 300
+        let Some(pb::summary::value::Value::Tensor(tensor)) = value.value else {
+            panic!("not a tensor")
+        };
+        let raw = RawValue { form: Form::Tensor, bytes: tensor.encode_to_vec().into() };
+        assert_eq!(PrCurve::read(&raw).unwrap(), curve);
+    }
+}

@@ -1,0 +1,66 @@
+//! PR curves.
+
+use super::{IntoStep, SummaryWriter};
+use crate::error::Result;
+use crate::summary::histogram::Numeric;
+use crate::summary::pr_curve::{PrCurve, PrCurveOptions, Prediction};
+
+impl SummaryWriter {
+    /// Logs precision and recall of a binary classifier at 127 thresholds from 0 to 1: `labels`
+    /// are bools, or numbers that are 0 or 1, `predictions` `f32` or `f64` from 0 to 1; both are
+    /// slices, iterators or views.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{PrCurveOptions, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let labels = [true, false, true, true];
+    /// let predictions = [0.9f32, 0.6, 0.4, 0.2];
+    /// writer.add_pr_curve("pr", labels, predictions, 0)?;
+    /// let options = PrCurveOptions::new().thresholds(201).weights([1.0, 0.5, 1.0, 2.0]);
+    /// writer.add_pr_curve_with("weighted", labels, predictions, 0, &options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more labels than
+    /// predictions, or fewer; one is not what it should be; else as
+    /// [`add_scalar`](Self::add_scalar).
+    pub fn add_pr_curve(
+        &self,
+        tag: &str,
+        labels: impl IntoIterator<Item: Numeric>,
+        predictions: impl IntoIterator<Item: Prediction>,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add_pr_curve_with(tag, labels, predictions, step, &PrCurveOptions::new())
+    }
+
+    /// The same with other thresholds, or with weights.
+    ///
+    /// # Errors
+    ///
+    /// As [`PrCurve::new`] and [`add_scalar`](Self::add_scalar).
+    pub fn add_pr_curve_with(
+        &self,
+        tag: &str,
+        labels: impl IntoIterator<Item: Numeric>,
+        predictions: impl IntoIterator<Item: Prediction>,
+        step: impl IntoStep,
+        options: &PrCurveOptions,
+    ) -> Result<()> {
+        self.add(tag, step, |_| PrCurve::new(labels, predictions, options)?.to_v2(tag))
+    }
+
+    /// Logs a PR curve that was computed elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): its rows are not all of one length, or
+    /// shorter than 2; a count is not finite; else as [`add_scalar`](Self::add_scalar).
+    pub fn add_pr_curve_raw(&self, tag: &str, curve: &PrCurve, step: impl IntoStep) -> Result<()> {
+        self.add(tag, step, |_| curve.to_v2(tag))
+    }
+}
