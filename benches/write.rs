@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{SummaryWriter, Tensor, Text, WriterOptions};
+use tbx::{Mesh, SummaryWriter, Tensor, Text, WriterOptions};
 
 fn main() {
     divan::main();
@@ -100,6 +100,17 @@ fn pr_curves_100_of_10k_f32(bencher: Bencher<'_, '_>) {
     let bytes = size_of_val(&predictions[..]) + labels.len();
     write(bencher, &SummaryWriter::options(), 100, bytes, |writer, step| {
         writer.add_pr_curve("pr", &labels, &predictions, step)
+    });
+}
+
+/// Also built each time, as it is where vertices move.
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn meshes_50_of_10k_vertices_20k_faces(bencher: Bencher<'_, '_>) {
+    let vertices: Vec<[f32; 3]> = (0..10_000).map(|i| [noise(i), noise(i + 1), 0.5]).collect();
+    let faces: Vec<[i32; 3]> = (0..20_000).map(|i| [i % 10_000, i / 2, 9_999]).collect();
+    let bytes = size_of_val(&vertices[..]) + size_of_val(&faces[..]);
+    write(bencher, &SummaryWriter::options(), 50, bytes, |writer, step| {
+        writer.add_mesh("mesh", &Mesh::new(&vertices)?.with_faces(&faces)?, step)
     });
 }
 

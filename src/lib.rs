@@ -55,7 +55,7 @@
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
 //! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
-//! | `ndarray` | yes | arrays as pictures and tensors | `ndarray` |
+//! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
@@ -96,6 +96,7 @@ pub use summary::image::Images;
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
 pub use summary::image::Pixels;
+pub use summary::mesh::{Mesh, MeshComponent, MeshPart, Triples};
 pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod histogram;
 pub mod image;
 mod kind;
+pub mod mesh;
 mod metadata;
 pub mod pr_curve;
 mod raw;

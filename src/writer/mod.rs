@@ -4,6 +4,7 @@ mod graph;
 mod histogram;
 mod image;
 mod log_file;
+mod mesh;
 mod options;
 mod pr_curve;
 mod raw;

@@ -7,6 +7,7 @@ mod child;
 mod crash;
 mod files;
 mod handles;
+mod meshes;
 mod metadata;
 mod misuse;
 mod pr_curves;

@@ -14,6 +14,7 @@ mod graphs;
 mod histograms;
 mod images;
 mod log;
+mod meshes;
 mod pr_curves;
 mod random;
 mod restarts;
@@ -100,6 +101,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         texts::write(&mut run);
         graphs::write(&mut run);
         pr_curves::write(&mut run);
+        meshes::write(&mut run);
         tensors::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);

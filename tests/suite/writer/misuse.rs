@@ -3,7 +3,8 @@
 use std::fs;
 
 use tbx::{
-    Error, ErrorKind, Graph, Moments, Node, PrCurve, PrCurveOptions, Result, SummaryWriter, Text,
+    Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions, Result, SummaryWriter,
+    Text,
 };
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
@@ -12,6 +13,7 @@ use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];
+    let mesh = Mesh::new(&[[0.0; 3]]).unwrap();
     let curve = PrCurve::new([1], [0.5], &PrCurveOptions::new()).unwrap();
     vec![
         writer.add_scalar("loss", 0.5, 0),
@@ -25,6 +27,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_pr_curve("pr", [true], [0.5], 0),
         writer.add_pr_curve_with("pr", [true], [0.5], 0, &PrCurveOptions::new()),
         writer.add_pr_curve_raw("pr", &curve, 0),
+        writer.add_mesh("mesh", &mesh, 0),
         writer.add_tensor("tensor", [0.5f32], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),

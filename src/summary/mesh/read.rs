@@ -1,0 +1,131 @@
+//! Meshes out of a log: each component is a series of its own.
+
+use super::{Mesh, NO_CONFIG, Triples, check_colors, check_faces, check_vertices};
+use crate::error::ErrorKind;
+use crate::event::pb::mesh::MeshPluginData;
+use crate::event::pb::mesh::mesh_plugin_data::ContentType;
+use crate::summary::raw::decode;
+use crate::summary::tensor::{Element, Tensor};
+use crate::summary::{Metadata, RawValue};
+
+/// One component of a mesh at one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeshComponent {
+    /// The mesh's name, the same for all of its components.
+    pub name: String,
+    /// What TensorBoard's viewer is to do, a JSON object.
+    pub config: String,
+    /// The rows.
+    pub part: MeshPart,
+}
+
+/// The rows of a [`MeshComponent`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum MeshPart {
+    /// Where the vertices are: x, y, z.
+    Vertices(Triples<f32>),
+    /// Indices of the vertices of triangles.
+    Faces(Triples<i32>),
+    /// Colors of the vertices: red, green, blue.
+    Colors(Triples<u8>),
+}
+
+impl MeshComponent {
+    /// Reads a value of a mesh series, whose metadata says which component it is; its tag says
+    /// nothing.
+    ///
+    /// Numbers of other types than TensorBoard's own are cut to these: PyTorch writes all as
+    /// float32. A config of `null`, as tensorboardX has it, is an empty one.
+    ///
+    /// ```
+    /// use tbx::{Kind, LoadOptions, Logdir, Mesh, MeshComponent};
+    ///
+    /// let loaded = Logdir::open("fixtures/tf2")?.load(&LoadOptions::new().kinds([Kind::Mesh]))?;
+    /// let run = loaded.runs.iter().find(|run| !run.series.is_empty()).unwrap();
+    /// let mut components = Vec::new();
+    /// for series in &run.series {
+    ///     let first = &series.raw().unwrap()[0];
+    ///     components.push(MeshComponent::read(series.metadata(), first)?);
+    /// }
+    /// let mesh = Mesh::from_components(components)?;
+    /// assert_eq!(mesh.faces().unwrap().values(), [[0, 1, 2]]);
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`].
+    pub fn read(metadata: &Metadata, value: &RawValue) -> Result<Self, ErrorKind> {
+        let content: MeshPluginData = decode(&metadata.content, "mesh's metadata")?;
+        let tensor = Tensor::read(value)?;
+        let part = match content.content_type() {
+            ContentType::Vertex => MeshPart::Vertices(rows(&tensor, to_f32)?),
+            ContentType::Face => MeshPart::Faces(rows(&tensor, to_i32)?),
+            ContentType::Color => MeshPart::Colors(rows(&tensor, to_u8)?),
+            ContentType::Undefined => {
+                let what = "a part of a mesh that is neither vertices, faces nor colors";
+                return Err(ErrorKind::Value(what.into()));
+            }
+        };
+        let config = match content.json_config.as_str() {
+            "" | "null" => NO_CONFIG.into(),
+            _ => content.json_config,
+        };
+        Ok(Self { name: content.name, config, part })
+    }
+}
+
+impl Mesh {
+    /// A mesh of its components at one step. Of two of the same kind the last counts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: there are no vertices, or they do not agree with faces or colors.
+    pub fn from_components(
+        components: impl IntoIterator<Item = MeshComponent>,
+    ) -> Result<Self, ErrorKind> {
+        let (mut vertices, mut faces, mut colors) = (None, None, None);
+        let mut config = NO_CONFIG.to_owned();
+        for component in components {
+            config = component.config;
+            match component.part {
+                MeshPart::Vertices(part) => vertices = Some(part),
+                MeshPart::Faces(part) => faces = Some(part),
+                MeshPart::Colors(part) => colors = Some(part),
+            }
+        }
+        let vertices =
+            vertices.ok_or_else(|| ErrorKind::Value("a mesh without vertices".into()))?;
+        check_vertices(&vertices)
+            .and_then(|()| faces.as_ref().map_or(Ok(()), |faces| check_faces(&vertices, faces)))
+            .and_then(|()| colors.as_ref().map_or(Ok(()), |colors| check_colors(&vertices, colors)))
+            .map_err(ErrorKind::Value)?;
+        Ok(Self { vertices, faces, colors, config })
+    }
+}
+
+fn rows<T: Element>(tensor: &Tensor, cut: fn(f64) -> T) -> Result<Triples<T>, ErrorKind> {
+    let wrong = || ErrorKind::Value(format!("a mesh should be [batch, n, 3], this is {tensor:?}"));
+    let &[batch, _, 3] = tensor.shape() else { return Err(wrong()) };
+    let values = match tensor.to_vec() {
+        Some(values) => values,
+        None => tensor.to_f64().ok_or_else(wrong)?.into_iter().map(cut).collect(),
+    };
+    let (rows, _) = values.as_chunks::<3>();
+    Triples::new(batch, rows).map_err(|_| wrong())
+}
+
+#[expect(clippy::as_conversions, reason = "rounds")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+#[expect(clippy::as_conversions, reason = "cuts fractions off, and what is beyond the type")]
+fn to_i32(value: f64) -> i32 {
+    value as i32
+}
+
+#[expect(clippy::as_conversions, reason = "cuts fractions off, and what is beyond the type")]
+fn to_u8(value: f64) -> u8 {
+    value as u8
+}
