@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{Mesh, SummaryWriter, Tensor, Text, WriterOptions};
+use tbx::{Category, Chart, ChartLayout, Mesh, SummaryWriter, Tensor, Text, WriterOptions};
 
 fn main() {
     divan::main();
@@ -119,5 +119,18 @@ fn tensors_50_of_1m_f32(bencher: Bencher<'_, '_>) {
     let values: Vec<f32> = (0..1 << 20).map(noise).collect();
     write(bencher, &SummaryWriter::options(), 50, size_of_val(&values[..]), |writer, step| {
         writer.add_tensor("tensor", Tensor::new([1 << 10, 1 << 10], &values)?, step)
+    });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn layouts_1000_of_20_charts(bencher: Bencher<'_, '_>) {
+    let mut category = Category::new("losses");
+    for chart in 0..20 {
+        category =
+            category.chart(Chart::multiline(format!("chart {chart}"), ["train/loss", "test/loss"]));
+    }
+    let layout = ChartLayout::new().category(category);
+    write(bencher, &SummaryWriter::options(), 1000, 20 * 29, |writer, _| {
+        writer.add_custom_scalars(&layout)
     });
 }

@@ -3,6 +3,7 @@
 
 mod folders;
 mod hostile;
+mod values;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

@@ -5,6 +5,7 @@
 mod arrays;
 mod child;
 mod crash;
+mod custom_scalars;
 mod files;
 mod handles;
 mod meshes;

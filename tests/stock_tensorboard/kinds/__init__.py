@@ -5,7 +5,7 @@ are active then; `answers` yields what is compared: a name, what was expected, w
 """
 
 from . import scalars, histograms, images, text, graphs, time_series
-from . import pr_curves, meshes, tensors
+from . import pr_curves, meshes, custom_scalars, tensors
 
 ALL = [scalars, histograms, images, text, graphs, time_series]
-ALL += [pr_curves, meshes, tensors]
+ALL += [pr_curves, meshes, custom_scalars, tensors]

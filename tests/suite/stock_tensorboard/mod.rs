@@ -10,6 +10,7 @@
 #![cfg(all(feature = "image", feature = "ndarray"))]
 #![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
 
+mod custom_scalars;
 mod graphs;
 mod histograms;
 mod images;
@@ -102,12 +103,14 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         graphs::write(&mut run);
         pr_curves::write(&mut run);
         meshes::write(&mut run);
+        custom_scalars::write(&mut run);
         tensors::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);
         histograms::write_odd(&mut run);
         pr_curves::write_odd(&mut run);
+        custom_scalars::write_margin(&mut run);
         run.close();
     }
     restarts::write(&mut log);

@@ -3,8 +3,8 @@
 use std::fs;
 
 use tbx::{
-    Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions, Result, SummaryWriter,
-    Text,
+    ChartLayout, Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions, Result,
+    SummaryWriter, Text,
 };
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
@@ -28,6 +28,9 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_pr_curve_with("pr", [true], [0.5], 0, &PrCurveOptions::new()),
         writer.add_pr_curve_raw("pr", &curve, 0),
         writer.add_mesh("mesh", &mesh, 0),
+        writer.add_custom_scalars(&ChartLayout::new()),
+        writer.add_custom_scalars_multilinechart(["loss"], "category", "title"),
+        writer.add_custom_scalars_marginchart(["a", "b", "c"], "category", "title"),
         writer.add_tensor("tensor", [0.5f32], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
