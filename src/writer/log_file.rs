@@ -123,13 +123,13 @@ impl LogFile {
         step: i64,
         mut value: pb::summary::Value,
     ) -> Result<bool> {
-        fits(value.encoded_len().saturating_add(MAX_EVENT_HEAD))
-            .map_err(|kind| at(kind, &value.tag, Some(step)))?;
         let metadata = value.metadata.take();
         let bare = value.encode_to_vec();
         // `metadata` is the last field of a value, so it can be appended or not.
         let kind = metadata.as_ref().map_or(0, kind_bit);
         let described = pb::summary::Value { metadata, ..Default::default() }.encode_to_vec();
+        let len = bare.len().saturating_add(described.len() + MAX_EVENT_HEAD);
+        fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))?;
         self.with_buffer(|waiting| {
             let known = waiting.describe(&value.tag, kind);
             let metadata = if known { &[] } else { described.as_slice() };
