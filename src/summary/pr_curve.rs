@@ -6,8 +6,12 @@
 //! is no v1 form. TensorBoard's own writer appends `/pr_curves` to the tag; tbx, as PyTorch, does
 //! not.
 
+mod count;
+
 use prost::Message;
 
+pub use self::count::Prediction;
+use self::count::{buckets, reverse_sums};
 use super::histogram::Numeric;
 use super::tensor::{Tensor, described};
 use super::{Kind, Metadata, RawValue};
@@ -17,8 +21,6 @@ use crate::event::pb;
 /// What precision and recall divide by at least (`torch/utils/tensorboard/summary.py`,
 /// `compute_curve`).
 const MINIMUM_COUNT: f64 = 1e-7;
-/// Up to here thresholds are apart as float32.
-const MAX_THRESHOLDS: u32 = 1 << 24;
 
 /// Counts, precision and recall at each threshold: at `i / (n - 1)` for `i` from 0 to `n - 1`.
 ///
@@ -72,33 +74,6 @@ impl PrCurveOptions {
     pub fn weights(self, weights: impl IntoIterator<Item: Numeric>) -> Self {
         let weights = weights.into_iter().map(Numeric::to_f64).collect();
         Self { weights: Some(weights), ..self }
-    }
-}
-
-/// A prediction: an `f32` or `f64` from 0 to 1, or a reference to one.
-pub trait Prediction: Numeric {
-    /// Below which threshold it lies: the product with `intervals`, rounded down, in the
-    /// arithmetic of this type, as NumPy computes it.
-    fn bucket(self, intervals: u32) -> usize;
-}
-
-impl Prediction for f32 {
-    #[expect(clippy::as_conversions, reason = "of a prediction, and of at most 2^24 intervals")]
-    fn bucket(self, intervals: u32) -> usize {
-        (self * intervals as f32) as usize
-    }
-}
-
-impl Prediction for f64 {
-    #[expect(clippy::as_conversions, reason = "of a prediction, which is from 0 to 1")]
-    fn bucket(self, intervals: u32) -> usize {
-        (self * f64::from(intervals)) as usize
-    }
-}
-
-impl<T: Prediction> Prediction for &T {
-    fn bucket(self, intervals: u32) -> usize {
-        (*self).bucket(intervals)
     }
 }
 
@@ -189,7 +164,8 @@ impl PrCurve {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`]: its rows are not all of one length, or shorter than 2; a count is
-    /// not finite: TensorBoard answers with an error then.
+    /// not finite, for which TensorBoard answers with an error; a share is not, of which it draws
+    /// no line, unless it is at the end that is left out.
     pub fn to_v2(&self, tag: &str) -> Result<pb::summary::Value, ErrorKind> {
         let rows = self.rows();
         let lengths = rows.map(|row| row.len());
@@ -202,6 +178,14 @@ impl PrCurve {
         let counts = rows.iter().take(4).flat_map(|row| row.iter());
         if let Some(count) = counts.into_iter().find(|count| !count.is_finite()) {
             return Err(ErrorKind::Argument(format!("a PR curve with a count of {count}")));
+        }
+        // `plugins/pr_curve/pr_curves_plugin.py`, `_make_pr_entry`.
+        let predicted = self.true_positives.iter().zip(&self.false_positives);
+        let last = { predicted }.rposition(|(tp, fp)| tp.trunc() + fp.trunc() != 0.0);
+        let shares = rows.iter().skip(4).flat_map(|row| row.iter().take(last.unwrap_or(0) + 1));
+        if let Some(share) = shares.into_iter().find(|share| !share.is_finite()) {
+            let what = format!("a PR curve with a precision or recall of {share}");
+            return Err(ErrorKind::Argument(what));
         }
         let num_thresholds = u32::try_from(len)
             .map_err(|_| ErrorKind::Argument(format!("a PR curve of {len} thresholds")))?;
@@ -222,70 +206,6 @@ impl PrCurve {
             &self.recall,
         ]
     }
-}
-
-/// How much lies in each bucket of positives and of negatives.
-fn buckets(
-    labels: impl IntoIterator<Item: Numeric>,
-    predictions: impl IntoIterator<Item: Prediction>,
-    options: &PrCurveOptions,
-) -> Result<[Vec<f64>; 2], ErrorKind> {
-    let wrong = |what| Err(ErrorKind::Argument(what));
-    let thresholds = options.thresholds;
-    if !(2..=MAX_THRESHOLDS).contains(&thresholds) {
-        return wrong(format!("{thresholds} thresholds, not 2 to {MAX_THRESHOLDS}"));
-    }
-    let last = usize::try_from(thresholds - 1).unwrap_or(usize::MAX);
-    let [mut positives, mut negatives] = [vec![0.0; last + 1], vec![0.0; last + 1]];
-    let (mut labels, mut predictions) = (labels.into_iter(), predictions.into_iter());
-    let mut count = 0;
-    for i in 0usize.. {
-        let (label, prediction) = match (labels.next(), predictions.next()) {
-            (Some(label), Some(prediction)) => (label.to_f64(), prediction),
-            (None, None) => break,
-            (None, Some(_)) => return wrong(format!("{i} labels, and more predictions")),
-            (Some(_), None) => return wrong(format!("{i} predictions, and more labels")),
-        };
-        let weight = match &options.weights {
-            None => 1.0,
-            Some(weights) => match weights.get(i) {
-                Some(weight) => *weight,
-                None => return wrong(format!("{i} weights, and more predictions")),
-            },
-        };
-        count += 1;
-        let value = prediction.to_f64();
-        if !(0.0..=1.0).contains(&value) {
-            return wrong(format!("prediction {i} is {value}, not from 0 to 1"));
-        }
-        if !weight.is_finite() {
-            return wrong(format!("weight {i} is {weight}"));
-        }
-        let counts = match label {
-            1.0 => &mut positives,
-            0.0 => &mut negatives,
-            _ => return wrong(format!("label {i} is {label}, not 0 or 1")),
-        };
-        if let Some(bucket) = counts.get_mut(prediction.bucket(thresholds - 1).min(last)) {
-            *bucket += weight;
-        }
-    }
-    match &options.weights {
-        Some(weights) if weights.len() > count => {
-            wrong(format!("{count} predictions, and {} weights", weights.len()))
-        }
-        _ => Ok([positives, negatives]),
-    }
-}
-
-/// The sum of each number and all behind it.
-fn reverse_sums(mut numbers: Vec<f64>) -> Vec<f64> {
-    let mut sum = 0.0;
-    for number in numbers.iter_mut().rev() {
-        sum += *number;
-        *number = sum;
-    }
-    numbers
 }
 
 #[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
@@ -381,16 +301,34 @@ mod tests {
             assert!(matches!(error, ErrorKind::Argument(_)), "{error}");
             assert_eq!(error.to_string(), what);
         }
-        let curve = |count: f32, precision: &[f32]| PrCurve {
-            true_positives: vec![count; 2],
+        let curve = |counts: [f32; 2], precision: &[f32]| PrCurve {
+            true_positives: counts.to_vec(),
+            false_positives: counts.to_vec(),
             precision: precision.to_vec(),
             ..curve(&options(2))
         };
-        curve(1.0, &[f32::NAN; 2]).to_v2("pr").unwrap();
-        for wrong in [curve(f32::NAN, &[0.5; 2]), curve(1.0, &[0.5; 3]), PrCurve::default()] {
+        for wrong in [
+            curve([1.0, f32::NAN], &[0.5; 2]),
+            curve([1.0; 2], &[0.5; 3]),
+            curve([1.0; 2], &[0.5, f32::NAN]),
+            curve([0.0; 2], &[f32::INFINITY, 0.5]),
+            PrCurve::default(),
+        ] {
             let error = wrong.to_v2("pr").unwrap_err();
             assert!(matches!(error, ErrorKind::Argument(_)), "{error}");
         }
+    }
+
+    /// Nothing lies above: there the quotient is 0 by 0, and TensorBoard shows nothing.
+    #[test]
+    fn the_end_of_a_curve_may_be_nan() {
+        let end = PrCurve {
+            true_positives: vec![3.0, 0.5],
+            false_positives: vec![3.0, 0.0],
+            precision: vec![0.5, f32::NAN],
+            ..curve(&PrCurveOptions::new().thresholds(2))
+        };
+        end.to_v2("pr").unwrap();
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl SummaryWriter {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): its rows are not all of one length, or
-    /// shorter than 2; a count is not finite; else as [`add_scalar`](Self::add_scalar).
+    /// shorter than 2; a number that TensorBoard would show is not finite, see
+    /// [`PrCurve::to_v2`]; else as [`add_scalar`](Self::add_scalar).
     pub fn add_pr_curve_raw(&self, tag: &str, curve: &PrCurve, step: impl IntoStep) -> Result<()> {
         self.add(tag, step, |_| curve.to_v2(tag))
     }

@@ -61,6 +61,7 @@ fn what_gives_no_curve_fails_at_the_call_and_writes_nothing() {
         precision: row(2),
         recall: row(2),
     };
+    let nan = PrCurve { recall: vec![f32::NAN; 2], ..raw(2) };
     let infinite = PrCurve { true_negatives: vec![f32::INFINITY; 2], ..raw(2) };
     let refused = [
         ("more labels", writer.add_pr_curve("bad", [1, 0, 1], [0.5, 0.5], 7)),
@@ -79,6 +80,7 @@ fn what_gives_no_curve_fails_at_the_call_and_writes_nothing() {
         ("a longer row", writer.add_pr_curve_raw("bad", &raw(3), 7)),
         ("no thresholds", writer.add_pr_curve_raw("bad", &PrCurve::default(), 7)),
         ("an infinite count", writer.add_pr_curve_raw("bad", &infinite, 7)),
+        ("a recall of NaN", writer.add_pr_curve_raw("bad", &nan, 7)),
     ];
     for (what, added) in refused {
         let Err(error) = added else { panic!("{what} was taken") };
