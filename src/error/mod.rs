@@ -75,11 +75,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            // `Display` has said what the operating system says; behind it may be more.
-            ErrorKind::Io(cause) => std::error::Error::source(&**cause),
-            _ => None,
-        }
+        self.0.kind.source()
     }
 }
 
@@ -165,6 +161,17 @@ impl ErrorKind {
     /// This kind of error at `location`.
     pub fn at(self, location: Location) -> Error {
         Error::new(self, location)
+    }
+}
+
+/// So that `?` takes it where no place is known, as when a picture is made.
+impl std::error::Error for ErrorKind {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // `Display` has said what the operating system says; behind it may be more.
+            Self::Io(cause) => cause.source(),
+            _ => None,
+        }
     }
 }
 
@@ -282,5 +289,12 @@ mod tests {
              payload checksum is 0x00000002, the record says 0x00000001"
         );
         assert_eq!(Error::argument("no such bin").to_string(), "no such bin");
+    }
+
+    #[test]
+    fn a_kind_without_a_place_is_an_error_too() {
+        let what = ErrorKind::Argument("no such bin".into());
+        let boxed: Box<dyn std::error::Error> = what.into();
+        assert_eq!(boxed.to_string(), "no such bin");
     }
 }
