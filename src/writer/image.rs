@@ -27,7 +27,7 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is no picture; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: it is no picture; else as [`add_scalar`](Self::add_scalar).
     pub fn add_image<'a>(
         &self,
         tag: &str,
@@ -44,8 +44,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none, or they differ in
-    /// size; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: there is none, or they differ in size; else as
+    /// [`add_scalar`](Self::add_scalar).
     pub fn add_images<'a>(
         &self,
         tag: &str,
