@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{SummaryWriter, WriterOptions};
+use tbx::{Clip, SummaryWriter, WriterOptions};
 
 fn main() {
     divan::main();
@@ -74,6 +74,14 @@ fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
     });
     write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
         writer.add_image("photo", &picture, step)
+    });
+}
+
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn clips_100_of_1s_at_44khz(bencher: Bencher<'_, '_>) {
+    let samples: Vec<f32> = (0..44_100).map(|i| 2.0 * noise(i) - 1.0).collect();
+    write(bencher, &SummaryWriter::options(), 100, size_of_val(&samples[..]), |writer, step| {
+        writer.add_audio("noise", &Clip::mono(&samples, 44_100)?, step)
     });
 }
 

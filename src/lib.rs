@@ -60,8 +60,8 @@
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
-//! Without any, a training loop gets the writer of scalars, histograms, texts and graphs, and
-//! the reader.
+//! Without any, a training loop gets the writer of scalars, histograms, clips, texts and graphs,
+//! and the reader.
 //!
 //! # Layers
 //!
@@ -90,6 +90,7 @@ pub use logdir::{
     Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
     TimeSeries, Values,
 };
+pub use summary::audio::{Audio, Clip};
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
 pub use summary::image::Images;

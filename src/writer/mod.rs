@@ -1,5 +1,6 @@
 //! A log from a training loop.
 
+mod audio;
 mod graph;
 mod histogram;
 mod image;

@@ -3,6 +3,7 @@
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
 mod arrays;
+mod audio;
 mod child;
 mod crash;
 mod files;

@@ -10,6 +10,7 @@
 #![cfg(all(feature = "image", feature = "ndarray"))]
 #![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
 
+mod audio;
 mod graphs;
 mod histograms;
 mod images;
@@ -95,6 +96,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         scalars::write(&mut run);
         histograms::write(&mut run);
         images::write(&mut run);
+        audio::write(&mut run);
         texts::write(&mut run);
         graphs::write(&mut run);
         run.close();

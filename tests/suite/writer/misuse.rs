@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
+use tbx::{Clip, Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 
@@ -10,6 +10,7 @@ use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];
+    let clip = Clip::mono(&[0.5, -0.5], 8000).unwrap();
     vec![
         writer.add_scalar("loss", 0.5, 0),
         writer.add_scalars("parts", [("a", 0.5)], 0),
@@ -18,6 +19,8 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
+        writer.add_audio("tone", &clip, 0),
+        writer.add_audios("tones", &[clip.clone(), clip.clone()], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]
