@@ -4,6 +4,8 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+#[cfg(feature = "image")]
+use tbx::Video;
 use tbx::{Clip, SummaryWriter, WriterOptions};
 
 fn main() {
@@ -75,6 +77,29 @@ fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
     write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
         writer.add_image("photo", &picture, step)
     });
+}
+
+/// Videos of 16 frames of 64x64, RGB.
+#[cfg(feature = "image")]
+fn videos(bencher: Bencher<'_, '_>, pixel: impl Fn(u32, u32, u32) -> [u8; 3]) {
+    let frame = |t| image::RgbImage::from_fn(64, 64, |x, y| image::Rgb(pixel(t, x, y)));
+    let frames: Vec<_> = (0..16).map(frame).collect();
+    let bytes = frames.iter().map(|frame| frame.as_raw().len()).sum();
+    write(bencher, &SummaryWriter::options(), 5, bytes, |writer, step| {
+        writer.add_video("rollout", &Video::new(&frames[..], 10)?, step)
+    });
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn videos_5_of_16x64x64x3_of_few_colours(bencher: Bencher<'_, '_>) {
+    videos(bencher, |t, x, y| [x / 8 * 32, y / 8 * 32, t * 16].map(|s| s.try_into().unwrap()));
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn videos_5_of_16x64x64x3_of_many_colours(bencher: Bencher<'_, '_>) {
+    videos(bencher, |t, x, y| [x * 4, y * 4, t * 16].map(|s| s.try_into().unwrap()));
 }
 
 #[divan::bench(sample_count = 30, sample_size = 1)]

@@ -2,10 +2,12 @@
 
 #![cfg(feature = "image")]
 
+use bytes::Bytes;
+
 use super::{IntoStep, SummaryWriter};
 use crate::error::{ErrorKind, Result};
 use crate::event::pb;
-use crate::summary::image::{IntoBatch, IntoPixels, Pixels, grid, v1, v2};
+use crate::summary::image::{self, IntoBatch, IntoPixels, Pixels, grid};
 
 impl SummaryWriter {
     /// Logs a picture: an image of the `image` crate, [`Pixels`], or with the feature `ndarray`
@@ -56,11 +58,20 @@ impl SummaryWriter {
     }
 }
 
-fn png(tag: &str, pixels: &Pixels<'_>, v2_form: bool) -> Result<pb::summary::Value, ErrorKind> {
-    let png = pixels.to_png()?;
-    let (width, height) = (pixels.width(), pixels.height());
-    Ok(match v2_form {
-        true => v2(tag, width, height, vec![png]),
-        false => v1(tag, width, height, pixels.channels(), png),
-    })
+fn png(tag: &str, pixels: &Pixels<'_>, v2: bool) -> Result<pb::summary::Value, ErrorKind> {
+    let size = (pixels.width(), pixels.height(), pixels.channels());
+    Ok(encoded(tag, size, pixels.to_png()?, v2))
+}
+
+/// The value of an encoded picture of so many pixels in width and height, and channels.
+pub(super) fn encoded(
+    tag: &str,
+    (width, height, channels): (u32, u32, u8),
+    picture: Bytes,
+    v2: bool,
+) -> pb::summary::Value {
+    match v2 {
+        true => image::v2(tag, width, height, vec![picture]),
+        false => image::v1(tag, width, height, channels, picture),
+    }
 }

@@ -12,6 +12,7 @@ mod scalar;
 mod sink;
 mod step;
 mod text;
+mod video;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap};

@@ -13,6 +13,7 @@ mod misuse;
 mod resume;
 mod round_trip;
 mod threads;
+mod video;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -19,6 +19,7 @@ mod random;
 mod restarts;
 mod scalars;
 mod texts;
+mod videos;
 
 use std::env;
 use std::ffi::OsString;
@@ -98,6 +99,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         images::write(&mut run);
         audio::write(&mut run);
         texts::write(&mut run);
+        videos::write(&mut run);
         graphs::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);

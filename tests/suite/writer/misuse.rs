@@ -23,6 +23,12 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_audios("tones", &[clip.clone(), clip.clone()], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
+        #[cfg(feature = "image")]
+        writer.add_video(
+            "video",
+            &tbx::Video::new(&[image::RgbImage::new(2, 2)][..], 4).unwrap(),
+            0,
+        ),
     ]
 }
 
