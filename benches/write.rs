@@ -5,7 +5,7 @@
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 #[cfg(feature = "image")]
-use tbx::Video;
+use tbx::{BoundingBox, Video};
 use tbx::{Clip, SummaryWriter, WriterOptions};
 
 fn main() {
@@ -76,6 +76,20 @@ fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
     });
     write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
         writer.add_image("photo", &picture, step)
+    });
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn pictures_20_of_256x256x3_with_10_boxes(bencher: Bencher<'_, '_>) {
+    let picture = image::RgbImage::new(256, 256);
+    let found = |i: u8| {
+        let [x, y] = [20.0 * f32::from(i), 10.0 * f32::from(i) + 20.0];
+        BoundingBox::new([x, y, x + 60.0, y + 60.0]).label("person 0.98")
+    };
+    let boxes: Vec<_> = (0..10).map(found).collect();
+    write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
+        writer.add_image_with_boxes("found", &picture, &boxes, step)
     });
 }
 

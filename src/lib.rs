@@ -54,7 +54,7 @@
 //!
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
-//! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
+//! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
@@ -97,7 +97,7 @@ pub use summary::image::Images;
 #[cfg(feature = "ndarray")]
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
-pub use summary::image::{Pixels, Video};
+pub use summary::image::{BoundingBox, Pixels, Video};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};

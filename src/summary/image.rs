@@ -8,6 +8,10 @@
 #[cfg(feature = "ndarray")]
 mod array;
 #[cfg(feature = "image")]
+mod boxes;
+#[cfg(feature = "image")]
+mod lettering;
+#[cfg(feature = "image")]
 mod pixels;
 #[cfg(feature = "image")]
 mod video;
@@ -16,6 +20,8 @@ use bytes::Bytes;
 
 #[cfg(feature = "ndarray")]
 pub use array::{Channel, Layout};
+#[cfg(feature = "image")]
+pub use boxes::BoundingBox;
 #[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
 #[cfg(feature = "image")]

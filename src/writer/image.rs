@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{IntoStep, SummaryWriter};
 use crate::error::{ErrorKind, Result};
 use crate::event::pb;
-use crate::summary::image::{self, IntoBatch, IntoPixels, Pixels, grid};
+use crate::summary::image::{self, BoundingBox, IntoBatch, IntoPixels, Pixels, grid};
 
 impl SummaryWriter {
     /// Logs a picture: an image of the `image` crate, [`Pixels`], or with the feature `ndarray`
@@ -37,6 +37,39 @@ impl SummaryWriter {
         step: impl IntoStep,
     ) -> Result<()> {
         self.add(tag, step, |v2| png(tag, &image.into_pixels()?, v2))
+    }
+
+    /// Logs a picture with boxes drawn into it, for example what a detector found: its corners
+    /// x, y, x, y in pixels, or [`BoundingBox`]es, which can have a label and a colour.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{BoundingBox, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let photo = image::RgbImage::new(640, 480);
+    /// writer.add_image_with_boxes("plain", &photo, [[10.0, 20.0, 200.0, 300.0]], 0)?;
+    /// let cat = BoundingBox::new([10.0, 20.0, 200.0, 300.0]).label("cat 0.98").color([0, 255, 0]);
+    /// writer.add_image_with_boxes("labelled", &photo, [cat], 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`Pixels::with_boxes`] says what is drawn; it is not to the pixel what PyTorch draws.
+    /// PyTorch silently leaves out all labels if there are not as many as boxes, which cannot
+    /// happen here. In place of its `rescale`, the picture can be resized before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: it is no picture, or a corner is not finite; else as
+    /// [`add_scalar`](Self::add_scalar).
+    pub fn add_image_with_boxes<'a>(
+        &self,
+        tag: &str,
+        image: impl IntoPixels<'a>,
+        boxes: impl IntoIterator<Item: Into<BoundingBox>>,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add(tag, step, |v2| png(tag, &image.into_pixels()?.with_boxes(boxes)?, v2))
     }
 
     /// Logs pictures of the same size as one, side by side, eight in a row: a slice of

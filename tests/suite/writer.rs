@@ -4,6 +4,7 @@
 
 mod arrays;
 mod audio;
+mod boxes;
 mod child;
 mod crash;
 mod files;

@@ -8,9 +8,9 @@ import PIL.Image
 from expected import when
 from pixels import described, of_array
 
-from . import videos
+from . import boxes, videos
 
-SHOWS = {"images": ("image", "video")}
+SHOWS = {"images": ("image", "boxes", "video")}
 TABS = {"images"}
 
 
@@ -32,7 +32,8 @@ def picture(call, body, content_type):
         return
     pixels = np.asarray(PIL.Image.open(io.BytesIO(body)))
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    wanted = pixels_of(call["input"])
+    with_boxes = call["call"] == "boxes"
+    wanted = boxes.drawn(call["input"], pixels) if with_boxes else pixels_of(call["input"])
     yield name, described(wanted, "image/png"), described(pixels, content_type)
 
 

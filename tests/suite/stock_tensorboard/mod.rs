@@ -11,6 +11,7 @@
 #![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
 
 mod audio;
+mod boxes;
 mod graphs;
 mod histograms;
 mod images;
@@ -97,6 +98,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         scalars::write(&mut run);
         histograms::write(&mut run);
         images::write(&mut run);
+        boxes::write(&mut run);
         audio::write(&mut run);
         texts::write(&mut run);
         videos::write(&mut run);

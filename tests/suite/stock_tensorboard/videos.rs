@@ -70,12 +70,14 @@ pub(super) fn write(run: &mut Run<'_>) {
     let soft: Vec<u8> = (0..3 * 8 * 8 * 4).map(|i| (i * 37 % 256 / 100 * 100) as u8).collect();
     let frame = |t: usize| Pixels::new(8, 8, 4, &soft[256 * t..256 * (t + 1)]).unwrap();
     run.video("video/rgba", (0..3).map(frame).collect::<Vec<_>>(), 20.0, &soft, [3, 8, 8, 4], 0);
-    // Three videos of five frames, the place of the fourth left black.
+    // Three videos in a row, the place of the fourth left black; five in two rows.
     let batch = Array5::from_shape_fn((3, 5, 3, 6, 8), |(n, t, c, y, x)| {
         if c == n { 1.0 - (t + x + y) as f32 / 20.0 } else { 0.25 }
     });
     run.video_array("video/ntchw", batch.view(), Layout::Ntchw, 4.0, 0);
-    let batch = batch.mapv(f64::from).permuted_axes([0, 1, 3, 4, 2]);
+    let batch = Array5::from_shape_fn((5, 2, 6, 8, 3), |(n, t, y, x, c)| {
+        (n + t + c) as f64 / 10.0 + (x + y) as f64 / 50.0
+    });
     run.video_array("video/nthwc", batch.view(), Layout::Nthwc, 25.0, 0);
     let one = Array4::from_shape_fn((4, 10, 12, 3), |(t, y, x, c)| (60 * t + y * c + x) as u8);
     run.video_array("video/one", one.view(), Layout::Nhwc, 50.0, 0);

@@ -24,6 +24,8 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
         #[cfg(feature = "image")]
+        writer.add_image_with_boxes("boxes", &image::RgbImage::new(2, 2), [[0.0; 4]], 0),
+        #[cfg(feature = "image")]
         writer.add_video(
             "video",
             &tbx::Video::new(&[image::RgbImage::new(2, 2)][..], 4).unwrap(),
