@@ -93,6 +93,26 @@ fn pictures_20_of_256x256x3_with_10_boxes(bencher: Bencher<'_, '_>) {
     });
 }
 
+#[cfg(feature = "plotters")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn figures_10_of_640x480(bencher: Bencher<'_, '_>) {
+    use plotters::prelude::{ChartBuilder, LineSeries, RED};
+
+    let draw = |root: &tbx::FigureArea| {
+        let mut chart = ChartBuilder::on(root)
+            .caption("loss", ("sans-serif", 30))
+            .x_label_area_size(40)
+            .y_label_area_size(50)
+            .build_cartesian_2d(0..640u32, 0f32..1f32)?;
+        chart.configure_mesh().draw()?;
+        chart.draw_series(LineSeries::new((0..640).map(|x| (x, noise(x))), &RED))?;
+        Ok(())
+    };
+    write(bencher, &SummaryWriter::options(), 10, 640 * 480 * 3, |writer, step| {
+        writer.add_figure("loss", (640, 480), draw, step)
+    });
+}
+
 /// Videos of 16 frames of 64x64, RGB.
 #[cfg(feature = "image")]
 fn videos(bencher: Bencher<'_, '_>, pixel: impl Fn(u32, u32, u32) -> [u8; 3]) {

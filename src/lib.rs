@@ -56,6 +56,7 @@
 //! |---|---|---|---|
 //! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
+//! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
@@ -93,6 +94,8 @@ pub use logdir::{
 pub use summary::audio::{Audio, Clip};
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
+#[cfg(feature = "plotters")]
+pub use summary::image::FigureArea;
 pub use summary::image::Images;
 #[cfg(feature = "ndarray")]
 pub use summary::image::Layout;

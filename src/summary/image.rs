@@ -9,6 +9,8 @@
 mod array;
 #[cfg(feature = "image")]
 mod boxes;
+#[cfg(feature = "plotters")]
+mod figure;
 #[cfg(feature = "image")]
 mod lettering;
 #[cfg(feature = "image")]
@@ -22,6 +24,8 @@ use bytes::Bytes;
 pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
+#[cfg(feature = "plotters")]
+pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
 #[cfg(feature = "image")]

@@ -25,6 +25,18 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Figures, too: whatever draws to a buffer of RGB or RGBA has [`Pixels`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{Pixels, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let buffer = vec![255; 640 * 480 * 4]; // and draw into it
+    /// writer.add_image("figure", Pixels::new(640, 480, 4, &buffer[..])?, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// It is encoded as PNG in the calling thread.
     ///
     /// # Errors
@@ -91,7 +103,11 @@ impl SummaryWriter {
     }
 }
 
-fn png(tag: &str, pixels: &Pixels<'_>, v2: bool) -> Result<pb::summary::Value, ErrorKind> {
+pub(super) fn png(
+    tag: &str,
+    pixels: &Pixels<'_>,
+    v2: bool,
+) -> Result<pb::summary::Value, ErrorKind> {
     let size = (pixels.width(), pixels.height(), pixels.channels());
     Ok(encoded(tag, size, pixels.to_png()?, v2))
 }

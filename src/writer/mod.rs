@@ -1,6 +1,7 @@
 //! A log from a training loop.
 
 mod audio;
+mod figure;
 mod graph;
 mod histogram;
 mod image;

@@ -7,6 +7,7 @@ mod audio;
 mod boxes;
 mod child;
 mod crash;
+mod figure;
 mod files;
 mod handles;
 mod metadata;

@@ -148,7 +148,7 @@ impl Canvas {
         let advance = i64::from(lettering.advance());
         let fits = usize::try_from(((width - 2 * margin) / advance).max(1)).unwrap_or(1);
         let label: String = label.chars().take(fits).collect();
-        let across = 2 * margin + advance * i64::try_from(label.chars().count()).unwrap_or(0);
+        let across = 2 * margin + i64::from(lettering.width(&label));
         let down = 2 * margin + i64::from(lettering.height());
         let above = if ys.start >= down { ys.start - down } else { ys.start };
         let x = xs.start.min(width - across).max(0);

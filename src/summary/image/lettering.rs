@@ -49,6 +49,12 @@ impl Lettering {
         self.font.character_size.width * self.scale
     }
 
+    /// How wide `text` is.
+    pub(super) fn width(&self, text: &str) -> u32 {
+        let chars = u32::try_from(text.chars().take(MAX_CHARS).count()).unwrap_or(u32::MAX);
+        chars.saturating_mul(self.advance())
+    }
+
     /// Calls `point` with each pixel of `text`, one line from the origin on: to the right, and
     /// downwards. Control characters count as spaces.
     pub(super) fn draw(&self, text: &str, point: impl FnMut(i32, i32)) {

@@ -8,9 +8,9 @@ import PIL.Image
 from expected import when
 from pixels import described, of_array
 
-from . import boxes, videos
+from . import boxes, figures, videos
 
-SHOWS = {"images": ("image", "boxes", "video")}
+SHOWS = {"images": ("image", "boxes", "figure", "video")}
 TABS = {"images"}
 
 
@@ -32,9 +32,17 @@ def picture(call, body, content_type):
         return
     pixels = np.asarray(PIL.Image.open(io.BytesIO(body)))
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    with_boxes = call["call"] == "boxes"
-    wanted = boxes.drawn(call["input"], pixels) if with_boxes else pixels_of(call["input"])
+    wanted = wanted_of(call["call"], call["input"], pixels)
     yield name, described(wanted, "image/png"), described(pixels, content_type)
+
+
+def wanted_of(kind, given, found):
+    """What should be seen, of shape height, width, channels."""
+    if kind == "boxes":
+        return boxes.drawn(given, found)
+    if kind == "figure":
+        return figures.drawn(given)
+    return pixels_of(given)
 
 
 def pixels_of(given):

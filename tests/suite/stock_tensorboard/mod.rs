@@ -12,6 +12,8 @@
 
 mod audio;
 mod boxes;
+#[cfg(feature = "plotters")]
+mod figures;
 mod graphs;
 mod histograms;
 mod images;
@@ -99,6 +101,8 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         histograms::write(&mut run);
         images::write(&mut run);
         boxes::write(&mut run);
+        #[cfg(feature = "plotters")]
+        figures::write(&mut run);
         audio::write(&mut run);
         texts::write(&mut run);
         videos::write(&mut run);

@@ -25,6 +25,8 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
         #[cfg(feature = "image")]
         writer.add_image_with_boxes("boxes", &image::RgbImage::new(2, 2), [[0.0; 4]], 0),
+        #[cfg(feature = "plotters")]
+        writer.add_figure("figure", (2, 2), |_| Ok(()), 0),
         #[cfg(feature = "image")]
         writer.add_video(
             "video",
