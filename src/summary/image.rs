@@ -94,7 +94,7 @@ impl Images {
 
     /// The frames of the pictures, each with the time that it is to be shown: all of a video, one
     /// of any other picture. They are decoded one by one as they are asked for; after an error
-    /// there are no more.
+    /// there are no more of that picture.
     ///
     /// # Errors
     ///

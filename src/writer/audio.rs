@@ -17,7 +17,7 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It is written as WAV of 16 bits, which every browser plays, in the only form that both of
+    /// It is written as WAV of 16 bits, which browsers play, in the only form that both of
     /// TensorBoard's loaders serve as WAV: that of TensorFlow 2, whatever
     /// [`WriterOptions::v2`](crate::WriterOptions::v2) says.
     ///

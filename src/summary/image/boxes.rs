@@ -1,4 +1,4 @@
-//! Boxes drawn into pictures, as of what a detector found.
+//! Boxes drawn into pictures: what a detector found, for example.
 
 use std::ops::Range;
 
