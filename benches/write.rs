@@ -4,7 +4,9 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{Category, Chart, ChartLayout, Mesh, SummaryWriter, Tensor, Text, WriterOptions};
+#[cfg(feature = "image")]
+use tbx::{BoundingBox, Video};
+use tbx::{Category, Chart, ChartLayout, Clip, Mesh, SummaryWriter, Tensor, Text, WriterOptions};
 
 fn main() {
     divan::main();
@@ -74,6 +76,71 @@ fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
     });
     write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
         writer.add_image("photo", &picture, step)
+    });
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn pictures_20_of_256x256x3_with_10_boxes(bencher: Bencher<'_, '_>) {
+    let picture = image::RgbImage::new(256, 256);
+    let found = |i: u8| {
+        let [x, y] = [20.0 * f32::from(i), 10.0 * f32::from(i) + 20.0];
+        BoundingBox::new([x, y, x + 60.0, y + 60.0]).label("person 0.98")
+    };
+    let boxes: Vec<_> = (0..10).map(found).collect();
+    write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
+        writer.add_image_with_boxes("found", &picture, &boxes, step)
+    });
+}
+
+#[cfg(feature = "plotters")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn figures_10_of_640x480(bencher: Bencher<'_, '_>) {
+    use plotters::prelude::{ChartBuilder, LineSeries, RED};
+
+    let draw = |root: &tbx::FigureArea| {
+        let mut chart = ChartBuilder::on(root)
+            .caption("loss", ("sans-serif", 30))
+            .x_label_area_size(40)
+            .y_label_area_size(50)
+            .build_cartesian_2d(0..640u32, 0f32..1f32)?;
+        chart.configure_mesh().draw()?;
+        chart.draw_series(LineSeries::new((0..640).map(|x| (x, noise(x))), &RED))?;
+        Ok(())
+    };
+    write(bencher, &SummaryWriter::options(), 10, 640 * 480 * 3, |writer, step| {
+        writer.add_figure("loss", (640, 480), draw, step)
+    });
+}
+
+/// Videos of 16 frames of 64x64, RGB.
+#[cfg(feature = "image")]
+fn videos(bencher: Bencher<'_, '_>, pixel: impl Fn(u32, u32, u32) -> [u8; 3]) {
+    let frame = |t| image::RgbImage::from_fn(64, 64, |x, y| image::Rgb(pixel(t, x, y)));
+    let frames: Vec<_> = (0..16).map(frame).collect();
+    let bytes = frames.iter().map(|frame| frame.as_raw().len()).sum();
+    write(bencher, &SummaryWriter::options(), 5, bytes, |writer, step| {
+        writer.add_video("rollout", &Video::new(&frames[..], 10)?, step)
+    });
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn videos_5_of_16x64x64x3_of_few_colours(bencher: Bencher<'_, '_>) {
+    videos(bencher, |t, x, y| [x / 8 * 32, y / 8 * 32, t * 16].map(|s| s.try_into().unwrap()));
+}
+
+#[cfg(feature = "image")]
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn videos_5_of_16x64x64x3_of_many_colours(bencher: Bencher<'_, '_>) {
+    videos(bencher, |t, x, y| [x * 4, y * 4, t * 16].map(|s| s.try_into().unwrap()));
+}
+
+#[divan::bench(sample_count = 30, sample_size = 1)]
+fn clips_100_of_1s_at_44khz(bencher: Bencher<'_, '_>) {
+    let samples: Vec<f32> = (0..44_100).map(|i| 2.0 * noise(i) - 1.0).collect();
+    write(bencher, &SummaryWriter::options(), 100, size_of_val(&samples[..]), |writer, step| {
+        writer.add_audio("noise", &Clip::mono(&samples, 44_100)?, step)
     });
 }
 

@@ -54,8 +54,9 @@
 //!
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
-//! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
+//! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
+//! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
@@ -89,14 +90,17 @@ pub use logdir::{
     Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
     TimeSeries, Values,
 };
+pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
+#[cfg(feature = "plotters")]
+pub use summary::image::FigureArea;
 pub use summary::image::Images;
 #[cfg(feature = "ndarray")]
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
-pub use summary::image::Pixels;
+pub use summary::image::{BoundingBox, Pixels, Video};
 pub use summary::mesh::{Mesh, MeshComponent, MeshPart, Triples};
 pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::tensor::{Element, Tensor};

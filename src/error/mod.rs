@@ -292,4 +292,11 @@ mod tests {
         let any: Box<dyn std::error::Error> = ErrorKind::Closed.into();
         assert_eq!(any.to_string(), "the writer is closed");
     }
+
+    #[test]
+    fn a_kind_without_a_place_is_an_error_too() {
+        let what = ErrorKind::Argument("no such bin".into());
+        let boxed: Box<dyn std::error::Error> = what.into();
+        assert_eq!(boxed.to_string(), "no such bin");
+    }
 }

@@ -1,4 +1,4 @@
-//! Pictures, encoded as PNG, JPEG or GIF.
+//! Pictures, encoded as PNG, JPEG or GIF; an animated GIF is a video.
 //!
 //! v1 is a `Summary.Image`: sizes and the encoded bytes of one picture. v2 is a tensor of strings
 //! under the plugin `images`: width, height (as decimal digits), then one or more encoded
@@ -8,14 +8,28 @@
 #[cfg(feature = "ndarray")]
 mod array;
 #[cfg(feature = "image")]
+mod boxes;
+#[cfg(feature = "plotters")]
+mod figure;
+#[cfg(feature = "image")]
+mod lettering;
+#[cfg(feature = "image")]
 mod pixels;
+#[cfg(feature = "image")]
+mod video;
 
 use bytes::Bytes;
 
 #[cfg(feature = "ndarray")]
 pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
+pub use boxes::BoundingBox;
+#[cfg(feature = "plotters")]
+pub use figure::{FigureArea, FigureBackend, figure};
+#[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
+#[cfg(feature = "image")]
+pub use video::{IntoFrames, Video};
 
 use super::raw::{decode, lossy};
 use super::tensor::{shape_message, value};
@@ -64,7 +78,7 @@ impl Images {
         }
     }
 
-    /// Decodes the pictures.
+    /// Decodes the pictures; the first frame of a video.
     ///
     /// # Errors
     ///
@@ -76,6 +90,18 @@ impl Images {
                 .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))
         };
         self.encoded.iter().map(decode).collect()
+    }
+
+    /// The frames of the pictures, each with the time that it is to be shown: all of a video, one
+    /// of any other picture. They are decoded one by one as they are asked for; after an error
+    /// there are no more of that picture.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    #[cfg(feature = "image")]
+    pub fn decode_frames(&self) -> impl Iterator<Item = Result<image::Frame, ErrorKind>> {
+        self.encoded.iter().flat_map(|bytes| video::frames(bytes))
     }
 }
 

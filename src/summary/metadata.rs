@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{DataClass, Form, Kind};
+use super::{DataClass, Form, Kind, audio};
 use crate::event::pb;
 
 /// What the first value of a series says about all of them.
@@ -31,7 +31,10 @@ impl Metadata {
             kind,
             data_class: kind.data_class(),
             plugin: kind.plugin().into(),
-            content: Bytes::new(),
+            content: match kind {
+                Kind::Audio => Bytes::from_static(audio::CONTENT),
+                _ => Bytes::new(),
+            },
             display_name: String::new(),
             description: String::new(),
         }

@@ -5,6 +5,7 @@
 //! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
 //! `tensorboard/dataclass_compat.py`.
 
+pub mod audio;
 pub mod custom_scalars;
 pub mod graph;
 pub mod histogram;

@@ -2,10 +2,12 @@
 
 #![cfg(feature = "image")]
 
+use bytes::Bytes;
+
 use super::{IntoStep, SummaryWriter};
 use crate::error::{ErrorKind, Result};
 use crate::event::pb;
-use crate::summary::image::{IntoBatch, IntoPixels, Pixels, grid, v1, v2};
+use crate::summary::image::{self, BoundingBox, IntoBatch, IntoPixels, Pixels, grid};
 
 impl SummaryWriter {
     /// Logs a picture: an image of the `image` crate, [`Pixels`], or with the feature `ndarray`
@@ -23,11 +25,23 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Figures, too: whatever draws to a buffer of RGB or RGBA has [`Pixels`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{Pixels, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let buffer = vec![255; 640 * 480 * 4]; // and draw into it
+    /// writer.add_image("figure", Pixels::new(640, 480, 4, &buffer[..])?, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// It is encoded as PNG in the calling thread.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is no picture; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: it is no picture; else as [`add_scalar`](Self::add_scalar).
     pub fn add_image<'a>(
         &self,
         tag: &str,
@@ -37,6 +51,39 @@ impl SummaryWriter {
         self.add(tag, step, |v2| png(tag, &image.into_pixels()?, v2))
     }
 
+    /// Logs a picture with boxes drawn into it, for example what a detector found: its corners
+    /// x, y, x, y in pixels, or [`BoundingBox`]es, which can have a label and a colour.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::{BoundingBox, SummaryWriter};
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let photo = image::RgbImage::new(640, 480);
+    /// writer.add_image_with_boxes("plain", &photo, [[10.0, 20.0, 200.0, 300.0]], 0)?;
+    /// let cat = BoundingBox::new([10.0, 20.0, 200.0, 300.0]).label("cat 0.98").color([0, 255, 0]);
+    /// writer.add_image_with_boxes("labelled", &photo, [cat], 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`Pixels::with_boxes`] says what is drawn; it is not to the pixel what PyTorch draws.
+    /// PyTorch silently leaves out all labels if there are not as many as boxes, which cannot
+    /// happen here. In place of its `rescale`, the picture can be resized before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: it is no picture, or a corner is not finite; else as
+    /// [`add_scalar`](Self::add_scalar).
+    pub fn add_image_with_boxes<'a>(
+        &self,
+        tag: &str,
+        image: impl IntoPixels<'a>,
+        boxes: impl IntoIterator<Item: Into<BoundingBox>>,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        self.add(tag, step, |v2| png(tag, &image.into_pixels()?.with_boxes(boxes)?, v2))
+    }
+
     /// Logs pictures of the same size as one, side by side, eight in a row: a slice of
     /// [`Pixels`] or of images, or an array of layout
     /// [`Nchw`](crate::summary::image::Layout::Nchw) or
@@ -44,8 +91,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none, or they differ in
-    /// size; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: there is none, or they differ in size; else as
+    /// [`add_scalar`](Self::add_scalar).
     pub fn add_images<'a>(
         &self,
         tag: &str,
@@ -56,11 +103,24 @@ impl SummaryWriter {
     }
 }
 
-fn png(tag: &str, pixels: &Pixels<'_>, v2_form: bool) -> Result<pb::summary::Value, ErrorKind> {
-    let png = pixels.to_png()?;
-    let (width, height) = (pixels.width(), pixels.height());
-    Ok(match v2_form {
-        true => v2(tag, width, height, vec![png]),
-        false => v1(tag, width, height, pixels.channels(), png),
-    })
+pub(super) fn png(
+    tag: &str,
+    pixels: &Pixels<'_>,
+    v2: bool,
+) -> Result<pb::summary::Value, ErrorKind> {
+    let size = (pixels.width(), pixels.height(), pixels.channels());
+    Ok(encoded(tag, size, pixels.to_png()?, v2))
+}
+
+/// The value of an encoded picture of so many pixels in width and height, and channels.
+pub(super) fn encoded(
+    tag: &str,
+    (width, height, channels): (u32, u32, u8),
+    picture: Bytes,
+    v2: bool,
+) -> pb::summary::Value {
+    match v2 {
+        true => image::v2(tag, width, height, vec![picture]),
+        false => image::v1(tag, width, height, channels, picture),
+    }
 }

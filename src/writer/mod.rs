@@ -1,6 +1,8 @@
 //! A log from a training loop.
 
+mod audio;
 mod custom_scalars;
+mod figure;
 mod graph;
 mod histogram;
 mod image;
@@ -15,6 +17,7 @@ mod sink;
 mod step;
 mod tensor;
 mod text;
+mod video;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap};

@@ -15,7 +15,7 @@ import urllib.request
 RUST, PYTHON = "RustBoard", "Python"
 
 # Large numbers, not 0: the dashboards also ask for so many points, and would ask for none.
-SAMPLES = "scalars=1000000,images=1000,histograms=1000,text=1000"
+SAMPLES = "scalars=1000000,images=1000,audio=1000,histograms=1000,text=1000"
 # Both load once, so that there is a moment after which all data are there.
 FLAGS = {
     RUST: ["--load_fast=true", "--extra_data_server_flags=--verbose"],

@@ -3,9 +3,12 @@
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
 mod arrays;
+mod audio;
+mod boxes;
 mod child;
 mod crash;
 mod custom_scalars;
+mod figure;
 mod files;
 mod handles;
 mod meshes;
@@ -17,6 +20,7 @@ mod round_trip;
 mod tensors;
 mod texts;
 mod threads;
+mod video;
 
 use std::collections::BTreeSet;
 use std::fs;

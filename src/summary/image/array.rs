@@ -1,11 +1,12 @@
 //! Arrays as pictures.
 
-use ndarray::{ArrayView, Dimension, Ix3, Ix4};
+use ndarray::{ArrayView, Dimension, Ix3, Ix4, Ix5};
 
-use super::pixels::{IntoBatch, IntoPixels, Pixels};
+use super::pixels::{IntoBatch, IntoPixels, Pixels, tile};
+use super::video::IntoFrames;
 use crate::error::ErrorKind;
 
-/// What the axes of an array mean: height, width, channels, and the number in a batch.
+/// What the axes of an array mean: height, width, channels, the number in a batch, and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Height, width: one gray picture.
@@ -18,6 +19,10 @@ pub enum Layout {
     Nchw,
     /// A batch of [`Hwc`](Self::Hwc).
     Nhwc,
+    /// A batch of videos, each of frames of [`Chw`](Self::Chw): PyTorch's.
+    Ntchw,
+    /// A batch of videos, each of frames of [`Hwc`](Self::Hwc).
+    Nthwc,
 }
 
 /// An element of a picture: `u8` from 0 to 255, or a float from 0 to 1.
@@ -65,6 +70,43 @@ impl<'a, A: Channel, D: Dimension> IntoBatch<'static> for (ArrayView<'a, A, D>, 
     }
 }
 
+/// The frames of a video, or of a batch of them that play side by side.
+///
+/// A batch is tiled as PyTorch tiles it (`torch/utils/tensorboard/_utils.py`, `_prepare_video`):
+/// black videos fill it up to a power of two, and it has `2^(log2(n) / 2)` rows, where both
+/// `log2` and the division round down.
+impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>, Layout) {
+    fn into_frames(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
+        let (array, layout) = self;
+        let shape = array.shape().to_vec();
+        let wrong =
+            || ErrorKind::Argument(format!("a video of shape {shape:?} that is {layout:?}"));
+        let axes = match layout {
+            Layout::Ntchw => [1, 0, 3, 4, 2],
+            Layout::Nthwc => [1, 0, 2, 3, 4],
+            Layout::Nchw | Layout::Nhwc => return pictures((array, layout)),
+            Layout::Hw | Layout::Chw | Layout::Hwc => return Err(wrong()),
+        };
+        let array = array.into_dyn().into_dimensionality::<Ix5>().map_err(|_| wrong())?;
+        let array = array.permuted_axes(axes);
+        array.outer_iter().map(|batch| side_by_side(&batch)).collect()
+    }
+}
+
+/// A batch of pictures as one, tiled as videos are.
+fn side_by_side<A: Channel>(batch: &ArrayView<'_, A, Ix4>) -> Result<Pixels<'static>, ErrorKind> {
+    let mut pictures: Vec<_> = batch.outer_iter().map(|one| hwc(&one)).collect::<Result<_, _>>()?;
+    let Some(first) = pictures.first() else {
+        return Err(ErrorKind::Argument("a video of an empty batch".into()));
+    };
+    let black = vec![0; first.samples().len()];
+    let black = Pixels::new(first.width(), first.height(), first.channels(), black)?;
+    let rows = 1 << (pictures.len().ilog2() / 2);
+    let count = pictures.len().next_power_of_two();
+    pictures.resize(count, black);
+    tile(&pictures, count / rows)
+}
+
 /// The pictures in an array.
 fn pictures<A: Channel, D: Dimension>(
     (array, layout): (ArrayView<'_, A, D>, Layout),
@@ -90,7 +132,7 @@ fn pictures<A: Channel, D: Dimension>(
             let array = array.into_dimensionality::<Ix4>().map_err(|_| wrong())?;
             array.outer_iter().map(|one| hwc(&one)).collect()
         }
-        Layout::Hw => Err(wrong()),
+        Layout::Hw | Layout::Ntchw | Layout::Nthwc => Err(wrong()),
     }
 }
 
@@ -109,7 +151,7 @@ fn hwc<A: Channel>(array: &ArrayView<'_, A, Ix3>) -> Result<Pixels<'static>, Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, Array3, Array4, Axis};
+    use ndarray::{Array2, Array3, Array4, Array5, Axis};
 
     /// Two rows of three pixels, each channel different.
     fn picture() -> Array3<u8> {
@@ -141,6 +183,70 @@ mod tests {
         let samples = [0.0f32, 0.5, 0.999, 1.0, 1.5, -0.5, f32::NAN].map(Channel::to_sample);
         assert_eq!(samples, [0, 127, 254, 255, 255, 0, 0]);
         assert_eq!([0.5f64, 2.0].map(Channel::to_sample), [127, 255]);
+    }
+
+    #[test]
+    fn videos_are_tiled_as_in_pytorch() {
+        // PyTorch 2.15.0, `_prepare_video`: of so many videos, which stands where; 0 is black.
+        let expected: [(usize, &[&[u8]]); 7] = [
+            (1, &[&[1]]),
+            (2, &[&[1, 2]]),
+            (3, &[&[1, 2, 3, 0]]),
+            (4, &[&[1, 2], &[3, 4]]),
+            (5, &[&[1, 2, 3, 4], &[5, 0, 0, 0]]),
+            (9, &[&[1, 2, 3, 4, 5, 6, 7, 8], &[9, 0, 0, 0, 0, 0, 0, 0]]),
+            (
+                17,
+                &[
+                    &[1, 2, 3, 4, 5, 6, 7, 8],
+                    &[9, 10, 11, 12, 13, 14, 15, 16],
+                    &[17, 0, 0, 0, 0, 0, 0, 0],
+                    &[0; 8],
+                ],
+            ),
+        ];
+        for (count, rows) in expected {
+            let ntchw =
+                Array5::from_shape_fn((count, 2, 1, 2, 3), |(n, t, _, y, x)| match (y, x) {
+                    (0, 0) => n as u8 + 1,
+                    _ => (100 * t + 10 * y + x) as u8,
+                });
+            let frames = (ntchw.view(), Layout::Ntchw).into_frames().unwrap();
+            assert_eq!(frames.len(), 2);
+            for (t, frame) in frames.iter().enumerate() {
+                let width = 3 * rows[0].len();
+                assert_eq!(usize::try_from(frame.width()).unwrap(), width);
+                assert_eq!(usize::try_from(frame.height()).unwrap(), 2 * rows.len());
+                for (i, sample) in frame.samples().iter().enumerate() {
+                    let (y, x) = (i / width, i % width);
+                    let video = rows[y / 2][x / 3];
+                    let inside = (100 * t + 10 * (y % 2) + x % 3) as u8;
+                    let expected = match (video, y % 2, x % 3) {
+                        (0, ..) => 0,
+                        (video, 0, 0) => video,
+                        _ => inside,
+                    };
+                    assert_eq!(*sample, expected, "video {video}, row {y}, column {x}");
+                }
+            }
+            let nthwc = ntchw.view().permuted_axes([0, 1, 3, 4, 2]);
+            assert_eq!((nthwc, Layout::Nthwc).into_frames().unwrap(), frames);
+            assert!((ntchw.view(), Layout::Nchw).into_frames().is_err());
+            assert!((ntchw.view(), Layout::Ntchw).into_batch().is_err());
+        }
+    }
+
+    #[test]
+    fn a_batch_of_pictures_is_one_video() {
+        let batch = Array4::from_shape_fn((5, 2, 3, 1), |(t, y, x, _)| (t + y + x) as f32 / 9.0);
+        let pictures = pictures((batch.view(), Layout::Nhwc)).unwrap();
+        assert_eq!((batch.view(), Layout::Nhwc).into_frames().unwrap(), pictures);
+        assert_eq!(pictures.len(), 5);
+        assert!((batch.view(), Layout::Ntchw).into_frames().is_err());
+        let empty = Array5::<f32>::zeros((0, 5, 3, 2, 2));
+        assert!((empty.view(), Layout::Ntchw).into_frames().is_err());
+        let hwc = picture();
+        assert!((hwc.view(), Layout::Hwc).into_frames().is_err());
     }
 
     #[test]

@@ -188,6 +188,11 @@ impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
 /// [`ErrorKind::Argument`]: there is none, or they are not all of one size and number of
 /// channels.
 pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
+    tile(pictures, 8)
+}
+
+/// Pictures side by side, so many in a row if there are.
+pub(super) fn tile<'a>(pictures: &[Pixels<'a>], columns: usize) -> Result<Pixels<'a>, ErrorKind> {
     let Some(first) = pictures.first() else {
         return Err(ErrorKind::Argument("a batch of no pictures".into()));
     };
@@ -196,21 +201,21 @@ pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
         return Err(ErrorKind::Argument(what));
     }
     let too_large = || ErrorKind::Argument(format!("a batch of {} {first:?}", pictures.len()));
-    let count = u32::try_from(pictures.len()).map_err(|_| too_large())?;
-    let columns = count.min(8);
-    let width = first.width.checked_mul(columns).ok_or_else(too_large)?;
-    let height = first.height.checked_mul(count.div_ceil(columns)).ok_or_else(too_large)?;
-    let row_len = first.samples.len() / usize::try_from(first.height).unwrap_or(usize::MAX);
+    let columns = columns.clamp(1, pictures.len());
+    let times = |side: u32, count: usize| u32::try_from(count).ok()?.checked_mul(side);
+    let width = times(first.width, columns).ok_or_else(too_large)?;
+    let height = times(first.height, pictures.len().div_ceil(columns)).ok_or_else(too_large)?;
+    let first_height = usize::try_from(first.height).unwrap_or(usize::MAX);
+    let row_len = first.samples.len() / first_height;
     let mut samples = Vec::with_capacity(first.samples.len() * pictures.len());
-    for row in pictures.chunks(usize::try_from(columns).unwrap_or(8)) {
-        for y in 0..usize::try_from(first.height).unwrap_or(0) {
+    for row in pictures.chunks(columns) {
+        for y in 0..first_height {
             let start = samples.len();
             for picture in row {
                 let line = picture.samples.get(y * row_len..(y + 1) * row_len);
                 samples.extend_from_slice(line.unwrap_or(&[]));
             }
-            let full = usize::try_from(columns).unwrap_or(8) * row_len;
-            samples.resize(start + full, 0);
+            samples.resize(start + columns * row_len, 0);
         }
     }
     Pixels::new(width, height, first.channels, samples)

@@ -1,4 +1,4 @@
-"""Pictures, decoded to pixels."""
+"""Pictures and videos, decoded to pixels."""
 
 import io
 
@@ -6,8 +6,11 @@ import numpy as np
 import PIL.Image
 
 from expected import when
+from pixels import described, of_array
 
-SHOWS = {"images": ("image",)}
+from . import boxes, figures, videos
+
+SHOWS = {"images": ("image", "boxes", "figure", "video")}
 TABS = {"images"}
 
 
@@ -19,36 +22,33 @@ def answers(checks):
         yield f"{run} {tag}", [when(call) for call in calls], found
         for call, image in zip(calls, listed):
             path = "data/plugin/images/individualImage?" + image["query"]
-            yield picture(call, *checks.board.get(path))
+            yield from picture(call, *checks.board.get(path))
 
 
 def picture(call, body, content_type):
     name = "{run} {tag} step {step}".format(**call)
+    if call["call"] == "video":
+        yield from videos.compared(name, call["input"], body, content_type)
+        return
     pixels = np.asarray(PIL.Image.open(io.BytesIO(body)))
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    wanted = pixels_of(call)
-    return name, described(wanted, "image/png"), described(pixels, content_type)
+    wanted = wanted_of(call["call"], call["input"], pixels)
+    yield name, described(wanted, "image/png"), described(pixels, content_type)
 
 
-def described(pixels, content_type):
-    return [content_type, list(pixels.shape), pixels.dtype.name, pixels.tobytes().hex()]
+def wanted_of(kind, given, found):
+    """What should be seen, of shape height, width, channels."""
+    if kind == "boxes":
+        return boxes.drawn(given, found)
+    if kind == "figure":
+        return figures.drawn(given)
+    return pixels_of(given)
 
 
-def pixels_of(call):
+def pixels_of(given):
     """The pixels, of shape height, width, channels."""
-    given = call["input"]
-    array = np.array([float(sample) for sample in given["samples"]]).reshape(given["shape"])
-    if given["type"] == "u16":
-        array = np.round(array / 257)
-    elif given["type"] in ("f32", "f64"):
-        # PyTorch's rule: cut off, then rounded down. NaN is black.
-        array = array.astype(given["type"].replace("f32", "float32").replace("f64", "float64"))
-        array = np.nan_to_num(np.clip(array * array.dtype.type(255), 0, 255), nan=0)
-    axes = given["layout"]
-    for missing in (axis for axis in "nc" if axis not in axes):
-        array, axes = array[..., None], axes + missing
-    batch = array.transpose([axes.index(axis) for axis in "nhwc"]).astype(np.uint8)
-    return batch[0] if "n" not in given["layout"] else grid(batch)
+    batch = of_array(given, "nhwc")
+    return grid(batch) if "n" in given["layout"] else batch[0]
 
 
 def grid(batch):

@@ -38,7 +38,7 @@ def answers(checks):
         for call, image in zip(calls, found):
             key = image.pop("imageId")
             picture = checks.board.get("data/plugin/timeseries/imageData", imageId=key)
-            yield images.picture(call, *picture)
+            yield from images.picture(call, *picture)
         yield f"{run} {tag}", [point(call) for call in calls], found
 
 

@@ -56,7 +56,7 @@ impl Run<'_> {
     }
 }
 
-fn pixels<'a, T: Copy + Into<f64> + 'a>(
+pub(super) fn pixels<'a, T: Copy + Into<f64> + 'a>(
     samples: impl Iterator<Item = &'a T>,
     shape: &[usize],
     layout: Layout,

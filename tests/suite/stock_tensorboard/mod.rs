@@ -10,7 +10,11 @@
 #![cfg(all(feature = "image", feature = "ndarray"))]
 #![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
 
+mod audio;
+mod boxes;
 mod custom_scalars;
+#[cfg(feature = "plotters")]
+mod figures;
 mod graphs;
 mod histograms;
 mod images;
@@ -22,6 +26,7 @@ mod restarts;
 mod scalars;
 mod tensors;
 mod texts;
+mod videos;
 
 use std::env;
 use std::ffi::OsString;
@@ -99,7 +104,12 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         scalars::write(&mut run);
         histograms::write(&mut run);
         images::write(&mut run);
+        boxes::write(&mut run);
+        #[cfg(feature = "plotters")]
+        figures::write(&mut run);
+        audio::write(&mut run);
         texts::write(&mut run);
+        videos::write(&mut run);
         graphs::write(&mut run);
         pr_curves::write(&mut run);
         meshes::write(&mut run);

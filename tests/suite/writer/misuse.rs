@@ -3,8 +3,8 @@
 use std::fs;
 
 use tbx::{
-    ChartLayout, Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions, Result,
-    SummaryWriter, Text,
+    ChartLayout, Clip, Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions,
+    Result, SummaryWriter, Text,
 };
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
@@ -15,6 +15,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let limits = [1.0, 2.0];
     let mesh = Mesh::new(&[[0.0; 3]]).unwrap();
     let curve = PrCurve::new([1], [0.5], &PrCurveOptions::new()).unwrap();
+    let clip = Clip::mono(&[0.5, -0.5], 8000).unwrap();
     vec![
         writer.add_scalar("loss", 0.5, 0),
         writer.add_scalars("parts", [("a", 0.5)], 0),
@@ -32,8 +33,20 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_custom_scalars_multilinechart(["loss"], "category", "title"),
         writer.add_custom_scalars_marginchart(["a", "b", "c"], "category", "title"),
         writer.add_tensor("tensor", [0.5f32], 0),
+        writer.add_audio("tone", &clip, 0),
+        writer.add_audios("tones", &[clip.clone(), clip.clone()], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
+        #[cfg(feature = "image")]
+        writer.add_image_with_boxes("boxes", &image::RgbImage::new(2, 2), [[0.0; 4]], 0),
+        #[cfg(feature = "plotters")]
+        writer.add_figure("figure", (2, 2), |_| Ok(()), 0),
+        #[cfg(feature = "image")]
+        writer.add_video(
+            "video",
+            &tbx::Video::new(&[image::RgbImage::new(2, 2)][..], 4).unwrap(),
+            0,
+        ),
     ]
 }
 

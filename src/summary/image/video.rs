@@ -1,0 +1,369 @@
+//! Videos, encoded as animated GIF: the one moving picture that TensorBoard shows.
+
+use std::io::Cursor;
+use std::mem;
+
+use bytes::Bytes;
+use gif::{DisposalMethod, Repeat};
+use image::codecs::gif::GifDecoder;
+use image::{AnimationDecoder, Frame, ImageDecoder, ImageFormat, Limits};
+
+use super::pixels::{IntoPixels, Pixels};
+use crate::error::ErrorKind;
+
+/// Frames a second. GIF counts hundredths of a second, and browsers show a frame of less than two
+/// of them for ten.
+const FPS: std::ops::RangeInclusive<f64> = 0.01..=50.0;
+
+/// Frames of one size, and how fast they follow one another.
+///
+/// ```
+/// use ndarray::Array5;
+/// use tbx::{Layout, Pixels, Video};
+///
+/// let frames: Vec<_> =
+///     (0..20u8).map(|i| Pixels::new(64, 48, 1, vec![10 * i; 64 * 48])).collect::<Result<_, _>>()?;
+/// let fading = Video::new(frames, 10)?;
+/// let batch = Array5::<f32>::zeros((4, 20, 3, 24, 32)); // four videos of 20 frames
+/// let black = Video::new((batch.view(), Layout::Ntchw), 10)?;
+/// assert_eq!((fading.width(), fading.height()), (black.width(), black.height()));
+/// # Ok::<(), tbx::ErrorKind>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Video<'a> {
+    frames: Vec<Pixels<'a>>,
+    fps: f64,
+}
+
+impl<'a> Video<'a> {
+    /// A video of `fps` frames a second, from 0.01 to 50; PyTorch's default is 4.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: another number of frames a second, no frames, frames that differ
+    /// in size or number of channels, or of more than 65535 pixels a side.
+    pub fn new(frames: impl IntoFrames<'a>, fps: impl Into<f64>) -> Result<Self, ErrorKind> {
+        let frames = frames.into_frames()?;
+        let fps = fps.into();
+        let Some(first) = frames.first() else {
+            return Err(ErrorKind::Argument("a video of no frames".into()));
+        };
+        let size = |frame: &Pixels<'_>| (frame.width(), frame.height(), frame.channels());
+        if let Some(other) = frames.iter().find(|frame| size(frame) != size(first)) {
+            let what = format!("a video with frames of two sizes, {first:?} and {other:?}");
+            return Err(ErrorKind::Argument(what));
+        }
+        side(first.width().max(first.height()))?;
+        if !FPS.contains(&fps) {
+            let (slowest, fastest) = (FPS.start(), FPS.end());
+            let what = format!("{fps} frames a second, not {slowest} to {fastest}");
+            return Err(ErrorKind::Argument(what));
+        }
+        Ok(Self { frames, fps })
+    }
+
+    /// The frames; there is one at least.
+    pub fn frames(&self) -> &[Pixels<'a>] {
+        &self.frames
+    }
+
+    /// Frames a second.
+    pub fn fps(&self) -> f64 {
+        self.fps
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.frames.first().map_or(0, Pixels::width)
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.frames.first().map_or(0, Pixels::height)
+    }
+
+    /// 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+    pub fn channels(&self) -> u8 {
+        self.frames.first().map_or(0, Pixels::channels)
+    }
+
+    /// The video as a GIF file that plays for ever.
+    ///
+    /// A pixel is transparent where its alpha is 0, else opaque. A frame of 256 colours or fewer
+    /// keeps each of them, as a gray one does; transparency counts as one. For any other the NeuQuant
+    /// algorithm chooses 256. Frames start at the nearest hundredth of a second, so that 30 of
+    /// them take one second, if not each the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: it cannot be encoded.
+    pub fn to_gif(&self) -> Result<Bytes, ErrorKind> {
+        let error = |error| ErrorKind::Argument(format!("a video: {error}"));
+        // The palette of gray frames; others have one each. Pillow takes a frame whose own palette
+        // is all grays for one without, so there should be no other here.
+        let grays: Vec<u8> = (0..=255).flat_map(|gray| [gray; 3]).collect();
+        let (width, height) = (side(self.width())?, side(self.height())?);
+        let mut gif = gif::Encoder::new(Vec::new(), width, height, &grays).map_err(error)?;
+        gif.set_repeat(Repeat::Infinite).map_err(error)?;
+        for (frame, delay) in self.frames.iter().zip(self.delays()) {
+            let mut frame = self.quantized(frame, width, height);
+            frame.delay = delay;
+            gif.write_frame(&frame).map_err(error)?;
+        }
+        Ok(gif.into_inner().map_err(error)?.into())
+    }
+
+    fn quantized<'f>(&self, frame: &'f Pixels<'_>, width: u16, height: u16) -> gif::Frame<'f> {
+        let samples = frame.samples();
+        let mut rgba: Vec<u8> = match frame.channels() {
+            1 => {
+                let buffer = samples.into();
+                return gif::Frame { width, height, buffer, ..Default::default() };
+            }
+            2 => {
+                samples.as_chunks().0.iter().flat_map(|&[gray, a]| [gray, gray, gray, a]).collect()
+            }
+            3 => samples.as_chunks().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect(),
+            _ => samples.to_vec(),
+        };
+        let speed = self.quantizer_speed();
+        let mut quantized = gif::Frame::from_rgba_speed(width, height, &mut rgba, speed);
+        if let Some(palette) = &mut quantized.palette {
+            center(palette, &quantized.buffer, rgba.as_chunks().0);
+        }
+        if frame.channels() != 3 {
+            // Where it is transparent, nothing of the frame before should shine through.
+            quantized.dispose = DisposalMethod::Background;
+        }
+        quantized
+    }
+
+    /// NeuQuant's: it learns from one pixel in so many. Measured on smooth pictures with and
+    /// without noise, with centred colours: one in ten is enough for 256x256 (31 to 33 dB in 7 to
+    /// 10 ms a frame; all pixels give 1 dB more in 40 ms), but of a small picture it needs all
+    /// (64x64: 29 dB in 1 ms; all pixels 31 dB in 3 ms).
+    fn quantizer_speed(&self) -> i32 {
+        let pixels = u64::from(self.width()) * u64::from(self.height());
+        i32::try_from(pixels / 4096).unwrap_or(10).clamp(1, 10)
+    }
+
+    /// How many hundredths of a second each frame stays. They add up to the whole time, rounded
+    /// once.
+    fn delays(&self) -> impl Iterator<Item = u16> {
+        let mut number = 0.0;
+        let hundredths = 100.0 / self.fps;
+        std::iter::repeat_with(move || {
+            let start = (number * hundredths).round();
+            number += 1.0;
+            #[expect(clippy::as_conversions, reason = "a whole number from 2 to 10000")]
+            let delay = ((number * hundredths).round() - start) as u16;
+            delay
+        })
+    }
+}
+
+/// Moves each colour of a palette to the mean of the pixels that have it: up to 4 dB for next to
+/// nothing, since NeuQuant stops short of it. A colour of its own stays what it is.
+fn center(palette: &mut [u8], indices: &[u8], rgba: &[[u8; 4]]) {
+    let mut sums = [[0u64; 4]; 256];
+    for (index, [r, g, b, _]) in indices.iter().zip(rgba) {
+        if let Some(sum) = sums.get_mut(usize::from(*index)) {
+            for (sum, value) in sum.iter_mut().zip([*r, *g, *b, 1]) {
+                *sum += u64::from(value);
+            }
+        }
+    }
+    for (color, [sums @ .., count]) in palette.as_chunks_mut::<3>().0.iter_mut().zip(sums) {
+        for (sample, sum) in color.iter_mut().zip(sums) {
+            let mean = (sum + count / 2).checked_div(count);
+            *sample = mean.and_then(|mean| u8::try_from(mean).ok()).unwrap_or(*sample);
+        }
+    }
+}
+
+fn side(pixels: u32) -> Result<u16, ErrorKind> {
+    let what = || format!("a video of {pixels} pixels a side: there may be {}", u16::MAX);
+    u16::try_from(pixels).map_err(|_| ErrorKind::Argument(what()))
+}
+
+/// What can be the frames of a video: pictures, in a slice or as a vector of [`Pixels`]. With the
+/// feature `ndarray` also an array with its layout: a batch of pictures
+/// ([`Nchw`](super::Layout::Nchw), [`Nhwc`](super::Layout::Nhwc)), of which each is a frame, or a
+/// batch of videos ([`Ntchw`](super::Layout::Ntchw), [`Nthwc`](super::Layout::Nthwc)), which play
+/// side by side.
+pub trait IntoFrames<'a> {
+    /// The frames.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: one is no picture.
+    fn into_frames(self) -> Result<Vec<Pixels<'a>>, ErrorKind>;
+}
+
+impl<'a> IntoFrames<'a> for Vec<Pixels<'a>> {
+    fn into_frames(self) -> Result<Vec<Pixels<'a>>, ErrorKind> {
+        Ok(self)
+    }
+}
+
+impl<'a, T> IntoFrames<'a> for &'a [T]
+where
+    &'a T: IntoPixels<'a>,
+{
+    fn into_frames(self) -> Result<Vec<Pixels<'a>>, ErrorKind> {
+        self.iter().map(IntoPixels::into_pixels).collect()
+    }
+}
+
+/// The frames of an encoded picture, one by one as they are asked for: all of an animated GIF, one
+/// of anything else. After an error there are no more.
+pub(super) fn frames(encoded: &[u8]) -> impl Iterator<Item = Result<Frame, ErrorKind>> {
+    let error = |error| ErrorKind::Value(format!("a picture: {error}"));
+    let mut failed = false;
+    each(encoded)
+        .take_while(move |frame| !mem::replace(&mut failed, frame.is_err()))
+        .map(move |frame| frame.map_err(error))
+}
+
+type Frames<'a> = Box<dyn Iterator<Item = image::ImageResult<Frame>> + 'a>;
+
+fn each(encoded: &[u8]) -> Frames<'_> {
+    let frames = || -> image::ImageResult<Frames<'_>> {
+        if image::guess_format(encoded)? != ImageFormat::Gif {
+            let picture = image::load_from_memory(encoded)?;
+            return Ok(Box::new(std::iter::once(Ok(Frame::new(picture.to_rgba8())))));
+        }
+        let mut decoder = GifDecoder::new(Cursor::new(encoded))?;
+        decoder.set_limits(Limits::default())?; // memory for a frame
+        Ok(Box::new(decoder.into_frames()))
+    };
+    frames().unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is shown of a video: the samples of each frame as RGBA, and its hundredths of a second.
+    fn shown(video: &Video<'_>) -> Vec<(Vec<u8>, u32)> {
+        let shown = |frame: Frame| {
+            let (milliseconds, 1) = frame.delay().numer_denom_ms() else { panic!("a fraction") };
+            assert_eq!((frame.left(), frame.top()), (0, 0));
+            (frame.into_buffer().into_raw(), milliseconds / 10)
+        };
+        frames(&video.to_gif().unwrap()).map(|frame| shown(frame.unwrap())).collect()
+    }
+
+    fn delays(frames: usize, fps: f64) -> Vec<u32> {
+        let frames = vec![Pixels::new(1, 1, 1, vec![0]).unwrap(); frames];
+        shown(&Video::new(frames, fps).unwrap()).into_iter().map(|(_, delay)| delay).collect()
+    }
+
+    /// 256 colours, or grays; nine of them transparent if there is alpha.
+    fn colors(channels: u8, shift: u8) -> Pixels<'static> {
+        let pixel = |i: u8| {
+            let alpha = if i < 9 { 0 } else { 255 };
+            match channels {
+                1 => vec![i],
+                2 => vec![i, alpha],
+                3 => vec![i, i.wrapping_mul(77), shift],
+                _ => vec![i, i.wrapping_mul(77), shift, alpha],
+            }
+        };
+        Pixels::new(32, 8, channels, (0..=255).rev().flat_map(pixel).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn a_frame_of_256_colours_keeps_each_of_them() {
+        for channels in 1..=4 {
+            let frames = [0, 100, 200].map(|shift| colors(channels, shift));
+            let video = Video::new(&frames[..], 4).unwrap();
+            let shown = shown(&video);
+            assert_eq!(shown.len(), 3);
+            for (frame, (found, _)) in frames.iter().zip(shown) {
+                let pixel = |pixel: &[u8]| match *pixel {
+                    [gray] => [gray, gray, gray, 255],
+                    [r, g, b] => [r, g, b, 255],
+                    [.., 0] => [0; 4],
+                    [gray, a] => [gray, gray, gray, a],
+                    [r, g, b, a] => [r, g, b, a],
+                    _ => unreachable!(),
+                };
+                let pixels = frame.samples().chunks(channels.into());
+                let expected: Vec<u8> = pixels.flat_map(pixel).collect();
+                assert_eq!(found, expected, "{channels} channels");
+            }
+        }
+    }
+
+    #[test]
+    fn of_more_colours_the_nearest_are_shown() {
+        let samples = (0..64 * 64).flat_map(|i: u32| [i % 64 * 4, i / 64 * 4, 128]);
+        let samples: Vec<u8> = samples.map(|sample| sample.try_into().unwrap()).collect();
+        let video = Video::new(vec![Pixels::new(64, 64, 3, &samples[..]).unwrap()], 4).unwrap();
+        let found = &shown(&video)[0].0;
+        let given = samples.as_chunks::<3>().0.iter().zip(found.as_chunks::<4>().0);
+        let far = given.flat_map(|(given, found)| std::iter::zip(*given, *found));
+        assert!(far.clone().all(|(given, found)| given.abs_diff(found) < 40));
+        let squares: f64 = far.map(|(given, found)| f64::from(given.abs_diff(found)).powi(2)).sum();
+        assert!(squares / (3.0 * 64.0 * 64.0) < 40.0, "{squares}"); // 32 dB
+    }
+
+    #[test]
+    fn frames_start_at_the_nearest_hundredth_of_a_second() {
+        assert_eq!(delays(3, 4.0), [25; 3]);
+        assert_eq!(delays(6, 30.0), [3, 4, 3, 3, 4, 3]);
+        assert_eq!(delays(3000, 29.97).iter().sum::<u32>(), 10_010);
+        assert_eq!(delays(4, 50.0), [2; 4]);
+        assert!(delays(400, 49.0).iter().all(|delay| *delay >= 2));
+        assert_eq!(delays(1, 0.01), [10_000]);
+    }
+
+    #[test]
+    fn it_plays_for_ever() {
+        let video = Video::new(vec![Pixels::new(1, 1, 1, vec![0]).unwrap(); 2], 4).unwrap();
+        let gif = video.to_gif().unwrap();
+        let decoder = GifDecoder::new(Cursor::new(&gif)).unwrap();
+        assert!(matches!(decoder.loop_count(), image::metadata::LoopCount::Infinite));
+    }
+
+    #[test]
+    fn what_is_no_video_is_refused() {
+        let frame = |width, height, channels: u8| {
+            let len = usize::try_from(width * height).unwrap() * usize::from(channels);
+            Pixels::new(width, height, channels, vec![0; len]).unwrap()
+        };
+        let two = |other| vec![frame(2, 3, 1), other];
+        for (frames, fps, why) in [
+            (vec![], 4.0, "a video of no frames"),
+            (two(frame(3, 2, 1)), 4.0, "two sizes, Pixels(2x3x1) and Pixels(3x2x1)"),
+            (two(frame(2, 3, 3)), 4.0, "two sizes, Pixels(2x3x1) and Pixels(2x3x3)"),
+            (vec![frame(65_536, 1, 1)], 4.0, "65536 pixels a side: there may be 65535"),
+            (two(frame(2, 3, 1)), 0.0, "0 frames a second, not 0.01 to 50"),
+            (two(frame(2, 3, 1)), -1.0, "-1 frames a second"),
+            (two(frame(2, 3, 1)), 60.0, "60 frames a second"),
+            (two(frame(2, 3, 1)), f64::NAN, "NaN frames a second"),
+        ] {
+            let Err(ErrorKind::Argument(what)) = Video::new(frames, fps) else { panic!("{why}") };
+            assert!(what.contains(why), "{what}");
+        }
+    }
+
+    #[test]
+    fn after_a_frame_that_cannot_be_decoded_there_are_no_more() {
+        let frame = |gray| Pixels::new(40, 30, 1, vec![gray; 1200]).unwrap();
+        let video = Video::new((0..4).map(frame).collect::<Vec<_>>(), 4).unwrap();
+        let gif = video.to_gif().unwrap();
+        for len in 0..gif.len() {
+            let found: Vec<_> = frames(&gif[..len]).collect();
+            let whole = found.iter().filter(|frame| frame.is_ok()).count();
+            assert!(whole <= 4 && found.len() - whole <= 1, "{len} bytes");
+            assert!(found[..whole].iter().all(Result::is_ok));
+        }
+        // A canvas of 17 GB.
+        let mut huge = gif.to_vec();
+        huge[6..10].fill(0xff);
+        let found: Vec<_> = frames(&huge).collect();
+        assert!(matches!(found[..], [Err(ErrorKind::Value(_))]));
+    }
+}

@@ -1,0 +1,57 @@
+//! Figures.
+
+#![cfg(feature = "plotters")]
+
+use std::error::Error;
+
+use super::image::png;
+use super::{IntoStep, SummaryWriter};
+use crate::error::Result;
+use crate::summary::image::{FigureArea, figure};
+
+impl SummaryWriter {
+    /// Logs a figure of `size` pixels in width and height, which `draw` draws with `plotters`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use plotters::prelude::*;
+    /// use tbx::SummaryWriter;
+    ///
+    /// let writer = SummaryWriter::create(dir.path())?;
+    /// let points = [(0.0, 1.0), (1.0, 0.5), (2.0, 0.25), (3.0, 0.125)];
+    /// writer.add_figure("loss", (640, 480), |root| {
+    ///     let mut chart = ChartBuilder::on(root)
+    ///         .caption("loss", ("sans-serif", 30))
+    ///         .margin(10)
+    ///         .x_label_area_size(40)
+    ///         .y_label_area_size(50)
+    ///         .build_cartesian_2d(0.0..3.0, 0.0..1.0)?;
+    ///     chart.configure_mesh().x_desc("epoch").draw()?;
+    ///     chart.draw_series(LineSeries::new(points, &RED))?;
+    ///     Ok(())
+    /// }, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The ground is white. Text needs neither a font of the system nor a file: see
+    /// [`FigureBackend`](crate::summary::image::FigureBackend). What draws to a buffer of its
+    /// own, as `plotters` does with other fonts, has [`Pixels`](crate::Pixels) for
+    /// [`add_image`](Self::add_image).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): `draw` failed, and what it said; or
+    /// there are no pixels, or too many; else as [`add_scalar`](Self::add_scalar).
+    pub fn add_figure<F>(
+        &self,
+        tag: &str,
+        size: (u32, u32),
+        draw: F,
+        step: impl IntoStep,
+    ) -> Result<()>
+    where
+        F: FnOnce(&FigureArea) -> Result<(), Box<dyn Error>>,
+    {
+        self.add(tag, step, |v2| png(tag, &figure(size, draw)?, v2))
+    }
+}

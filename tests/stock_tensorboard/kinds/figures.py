@@ -1,0 +1,14 @@
+"""Figures, which are among the pictures."""
+
+import numpy as np
+
+
+def drawn(given):
+    """On white: bars without their last row and column, and lines with both ends."""
+    width, height = given["size"]
+    picture = np.full((height, width, 3), 255, np.uint8)
+    for shape in given["shapes"]:
+        x0, y0, x1, y1 = (max(0, place) for place in shape["corners"])
+        end = 0 if shape["filled"] else 1
+        picture[y0 : y1 + end, x0 : x1 + end] = shape["color"]
+    return picture
