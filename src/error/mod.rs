@@ -114,13 +114,6 @@ pub enum ErrorKind {
     Proto(&'static str),
     /// A value does not have the form that its kind demands.
     Value(String),
-    /// A value has another data kind than the earlier ones of its tag.
-    KindMismatch {
-        /// Kind of the tag's first value.
-        expected: &'static str,
-        /// Kind of this value.
-        found: &'static str,
-    },
     /// A file got shorter while it was read.
     Truncated {
         /// Its length in bytes when it was opened.
@@ -149,7 +142,6 @@ impl ErrorKind {
             Self::Torn => "torn",
             Self::Proto(_) => "proto",
             Self::Value(_) => "value",
-            Self::KindMismatch { .. } => "kind_mismatch",
             Self::Truncated { .. } => "truncated",
             Self::SymlinkLoop(_) => "symlink_loop",
             Self::NameNotUtf8 => "name_not_utf8",
@@ -197,9 +189,6 @@ impl fmt::Display for ErrorKind {
             Self::Torn => write!(f, "the record was never finished, but others follow it"),
             Self::Proto(what) => write!(f, "the record is not an Event: {what}"),
             Self::Value(what) => write!(f, "{what}"),
-            Self::KindMismatch { expected, found } => {
-                write!(f, "a {found} under a tag whose earlier values are of kind {expected}")
-            }
             Self::Truncated { expected, found } => write!(
                 f,
                 "the file had {expected} bytes when it was opened and ends at {found} now"
