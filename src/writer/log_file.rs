@@ -177,9 +177,16 @@ impl LogFile {
         open.sink.sync().map_err(|error| self.fail(error))
     }
 
-    /// Writes what waits; nothing can be appended any more.
-    pub(super) fn close(&self) -> Result<()> {
-        lock(&self.waiting).closed = true;
+    /// Writes what waits and `last` behind it; nothing can be appended any more. The first close
+    /// has the last word.
+    pub(super) fn close(&self, last: Option<&pb::Event>) -> Result<()> {
+        let payload = last.map(Message::encode_to_vec);
+        let mut waiting = lock(&self.waiting);
+        if let (Some(payload), false, None) = (payload, waiting.closed, &waiting.failure) {
+            record::append(&mut waiting.bytes, |buffer| buffer.extend_from_slice(&payload));
+        }
+        waiting.closed = true;
+        drop(waiting);
         self.drain()
     }
 

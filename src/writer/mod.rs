@@ -369,7 +369,7 @@ impl Inner {
     fn close(&self) -> Result<()> {
         lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
-        let closed: Vec<_> = self.files().iter().map(|file| file.close()).collect();
+        let closed: Vec<_> = self.files().iter().map(|file| file.close(None)).collect();
         self.worker.stop();
         closed.into_iter().collect()
     }
