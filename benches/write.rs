@@ -4,7 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use tbx::{SummaryWriter, WriterOptions};
+use tbx::{Hparams, SummaryWriter, WriterOptions};
 
 fn main() {
     divan::main();
@@ -82,5 +82,13 @@ fn texts_1000_of_1kb(bencher: Bencher<'_, '_>) {
     let text = "a few words of text ".repeat(50);
     write(bencher, &SummaryWriter::options(), 1000, text.len(), |writer, step| {
         writer.add_text("note", &text, step)
+    });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn hparams_20_of_a_run(bencher: Bencher<'_, '_>) {
+    let hparams: Hparams = (0..20).map(|i| (format!("group/name {i}"), i)).collect();
+    write(bencher, &SummaryWriter::options(), 1, 0, |writer, _| {
+        writer.add_hparams(hparams.clone(), [("accuracy", 0.5)])
     });
 }

@@ -60,8 +60,8 @@
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
-//! Without any, a training loop gets the writer of scalars, histograms, texts and graphs, and
-//! the reader.
+//! Without any, a training loop gets the writer of scalars, histograms, texts, graphs and
+//! hyperparameters, and the reader.
 //!
 //! # Layers
 //!
@@ -92,6 +92,7 @@ pub use logdir::{
 };
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
+pub use summary::hparams::{Experiment, HparamValue, Hparams, HparamsRecord, SessionStatus};
 pub use summary::image::Images;
 #[cfg(feature = "ndarray")]
 pub use summary::image::Layout;

@@ -7,6 +7,7 @@
 
 pub mod graph;
 pub mod histogram;
+pub mod hparams;
 pub mod image;
 mod kind;
 mod metadata;

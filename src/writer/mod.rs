@@ -2,6 +2,7 @@
 
 mod graph;
 mod histogram;
+mod hparams;
 mod image;
 mod log_file;
 mod options;
@@ -18,6 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::hparams::Session;
 use self::log_file::LogFile;
 pub use self::options::WriterOptions;
 use self::sink::Stream;
@@ -25,6 +27,7 @@ pub use self::step::IntoStep;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::pb;
+use crate::summary::hparams::SessionStatus;
 
 /// Writes the summaries of one run for TensorBoard.
 ///
@@ -95,6 +98,9 @@ struct Inner {
     lines: Mutex<Lines>,
     /// The next step of each tag that was logged without one.
     counters: Mutex<HashMap<Box<str>, i64>>,
+    /// When it was made, in seconds since the Unix epoch.
+    start: f64,
+    session: Mutex<Session>,
     worker: Worker,
 }
 
@@ -193,8 +199,16 @@ impl SummaryWriter {
     fn start(dir: Option<PathBuf>, file: LogFile, options: WriterOptions) -> Result<Self> {
         let file = Arc::new(file);
         let worker = Worker::start(file.clone(), options.flush_every)?;
-        let (lines, counters) = (Mutex::default(), Mutex::default());
-        let inner = Inner { dir, options, file, lines, counters, worker };
+        let inner = Inner {
+            dir,
+            file,
+            lines: Mutex::default(),
+            counters: Mutex::default(),
+            start: options.clock.now(),
+            session: Mutex::default(),
+            worker,
+            options,
+        };
         Ok(Self { inner: Some(Arc::new(inner)), scope: Scope::default() })
     }
 
@@ -331,11 +345,14 @@ impl SummaryWriter {
     /// Writes everything and closes the run's file. Later calls, also of clones, say
     /// [`ErrorKind::Closed`]; a second `close` does nothing.
     ///
+    /// A run with [hyperparameters](Self::add_hparams) ends as [`SessionStatus::Success`], or as
+    /// [`SessionStatus::Failure`] if this thread panics; see [`close_as`](Self::close_as).
+    ///
     /// # Errors
     ///
     /// As [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
-        self.inner.as_ref().map_or(Ok(()), |inner| inner.close())
+        self.close_as(hparams::status())
     }
 
     fn files(&self) -> Vec<Arc<LogFile>> {
@@ -366,10 +383,11 @@ impl Inner {
         }
     }
 
-    fn close(&self) -> Result<()> {
+    fn close(&self, status: SessionStatus, now: f64) -> Result<()> {
         lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
-        let closed: Vec<_> = self.files().iter().map(|file| file.close(None)).collect();
+        let mut closed = vec![self.close_session(status, now)];
+        closed.extend(lock(&self.lines).files.values().map(|line| line.close(None)));
         self.worker.stop();
         closed.into_iter().collect()
     }
@@ -378,7 +396,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is there to be told: `close` is for those who want to know.
-        let _ = self.close();
+        let _ = self.close(hparams::status(), self.options.clock.now());
     }
 }
 

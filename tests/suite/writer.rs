@@ -7,6 +7,7 @@ mod child;
 mod crash;
 mod files;
 mod handles;
+mod hparams;
 mod metadata;
 mod misuse;
 mod resume;

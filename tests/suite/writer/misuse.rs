@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
+use tbx::{Error, ErrorKind, Experiment, Graph, Moments, Node, Result, SummaryWriter};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 
@@ -18,6 +18,8 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
+        writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]),
+        writer.add_hparams_config(&Experiment::new()),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]
