@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say so at once")]
 
+#[cfg(feature = "serde")]
+use std::collections::BTreeMap;
+
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use tbx::{Hparams, SummaryWriter, WriterOptions};
@@ -90,5 +93,14 @@ fn hparams_20_of_a_run(bencher: Bencher<'_, '_>) {
     let hparams: Hparams = (0..20).map(|i| (format!("group/name {i}"), i)).collect();
     write(bencher, &SummaryWriter::options(), 1, 0, |writer, _| {
         writer.add_hparams(hparams.clone(), [("accuracy", 0.5)])
+    });
+}
+
+#[cfg(feature = "serde")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn structs_10k_of_10_f32(bencher: Bencher<'_, '_>) {
+    let metrics: BTreeMap<_, _> = (0..10).map(|i| (format!("metric {i}"), noise(i))).collect();
+    write(bencher, &SummaryWriter::options(), 10_000, 10 * size_of::<f32>(), |writer, step| {
+        writer.add_metrics("train", &metrics, step)
     });
 }

@@ -57,8 +57,8 @@
 //! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
-//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
-//! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
+//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //!
 //! Without any, a training loop gets the writer of scalars, histograms, texts, graphs and
 //! hyperparameters, and the reader.

@@ -5,6 +5,8 @@
 //! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
 //! `tensorboard/dataclass_compat.py`.
 
+#[cfg(feature = "serde")]
+pub(crate) mod flatten;
 pub mod graph;
 pub mod histogram;
 pub mod hparams;

@@ -5,6 +5,7 @@ mod histogram;
 mod hparams;
 mod image;
 mod log_file;
+mod metrics;
 mod options;
 mod raw;
 mod resume;

@@ -54,7 +54,7 @@ impl SummaryWriter {
     }
 
     #[inline]
-    fn append_scalar(
+    pub(super) fn append_scalar(
         &self,
         inner: &Inner,
         file: &LogFile,

@@ -9,6 +9,8 @@ mod files;
 mod handles;
 mod hparams;
 mod metadata;
+#[cfg(feature = "serde")]
+mod metrics;
 mod misuse;
 mod resume;
 mod round_trip;

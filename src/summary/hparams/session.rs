@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{HparamValue, check_time, time};
 use crate::error::ErrorKind;
 use crate::event::pb::hparams::{SessionEndInfo, SessionStartInfo, Status};
+#[cfg(feature = "serde")]
+use crate::summary::flatten::{Leaf, Sequences, flatten};
 
 /// What a run was started with.
 ///
@@ -19,6 +21,8 @@ use crate::event::pb::hparams::{SessionEndInfo, SessionStartInfo, Status};
 /// let sizes = Hparams::from_iter([("width", 64), ("height", 48)]);
 /// # assert_eq!((hparams.values.len(), sizes.values.len()), (2, 2));
 /// ```
+///
+/// With the feature `serde`, [`of`](Self::of) takes them from any struct.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hparams {
     /// The values by name.
@@ -41,6 +45,56 @@ impl Hparams {
     /// No hyperparameters.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The hyperparameters in a struct, or in anything else that serde can serialise.
+    ///
+    /// ```
+    /// use tbx::Hparams;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Adam {
+    ///     lr: f32,
+    ///     betas: (f64, f64),
+    /// }
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Config {
+    ///     batch: usize,
+    ///     dropout: Option<f64>,
+    ///     adam: Adam,
+    /// }
+    ///
+    /// let adam = Adam { lr: 0.1, betas: (0.9, 0.999) };
+    /// let hparams = Hparams::of(&Config { batch: 32, dropout: None, adam })?;
+    /// let expected =
+    ///     Hparams::new().with("batch", 32).with("adam/lr", 0.1).with("adam/betas", "[0.9, 0.999]");
+    /// assert_eq!(hparams, expected);
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    ///
+    /// Names of nested values are joined by `/`. A variant without content is its name, one with
+    /// content a level. A sequence is a text, as in JSON, unless there are structs or maps in it:
+    /// then the number of each element is a level. `None` and units are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: the value is not made of named values, two have one name, a key
+    /// of a map is neither text, number nor bool, or the value's own serialisation fails.
+    #[cfg(feature = "serde")]
+    pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, ErrorKind> {
+        let mut hparams = Self::new();
+        for (name, leaf) in flatten("", value, Sequences::Text)? {
+            if name.is_empty() {
+                return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
+            }
+            if hparams.values.contains_key(&name) {
+                let what = format!("two hyperparameters of the name {name:?}");
+                return Err(ErrorKind::Argument(what));
+            }
+            hparams.set(name, leaf.into());
+        }
+        Ok(hparams)
     }
 
     /// With a value. A name that was there has this value now; `None` takes it out.
@@ -110,6 +164,19 @@ impl Hparams {
             model_uri: message.model_uri,
             start_time: time(message.start_time_secs),
             ..values.map(|(name, value)| (name, HparamValue::from_message(value))).collect()
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Leaf> for HparamValue {
+    fn from(leaf: Leaf) -> Self {
+        match leaf {
+            Leaf::Nothing => Self::Unset,
+            Leaf::Bool(value) => value.into(),
+            Leaf::F32(value) => value.into(),
+            Leaf::Number(value) => value.into(),
+            Leaf::Text(text) | Leaf::List(text) => text.into(),
         }
     }
 }

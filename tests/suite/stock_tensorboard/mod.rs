@@ -15,6 +15,7 @@ mod histograms;
 mod hparams;
 mod images;
 mod log;
+mod metrics;
 mod random;
 mod restarts;
 mod scalars;
@@ -101,6 +102,8 @@ fn write_everything(log: &mut Log) {
         images::write(&mut run);
         texts::write(&mut run);
         graphs::write(&mut run);
+        #[cfg(feature = "serde")]
+        metrics::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);

@@ -20,6 +20,8 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_graph(&graph),
         writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]),
         writer.add_hparams_config(&Experiment::new()),
+        #[cfg(feature = "serde")]
+        writer.add_metrics("struct", &[0.5, 0.25], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]
