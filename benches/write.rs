@@ -104,3 +104,43 @@ fn structs_10k_of_10_f32(bencher: Bencher<'_, '_>) {
         writer.add_metrics("train", &metrics, step)
     });
 }
+
+#[cfg(feature = "tracing")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn tracing_10k_spans_with_an_event(bencher: Bencher<'_, '_>) {
+    use tracing_subscriber::prelude::*;
+
+    bencher
+        .counter(ItemsCount::new(10_000u32))
+        .with_inputs(|| tempfile::tempdir().unwrap())
+        .bench_values(|dir| {
+            let writer = SummaryWriter::create(dir.path()).unwrap();
+            let layer = tbx::TracingLayer::new(writer.clone());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for step in 0..10_000 {
+                    let _span = tracing::info_span!("epoch", step).entered();
+                    tracing::info!(loss = 0.5, "done");
+                }
+            });
+            writer.close().unwrap();
+            dir
+        });
+}
+
+#[cfg(feature = "log")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn log_10k_with_a_number(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(10_000u32))
+        .with_inputs(|| tempfile::tempdir().unwrap())
+        .bench_values(|dir| {
+            let writer = SummaryWriter::create(dir.path()).unwrap();
+            let logger = tbx::Logger::new(writer.clone());
+            log::set_max_level(log::LevelFilter::Info);
+            for step in 0..10_000 {
+                log::info!(logger: logger, step, loss = 0.5; "done");
+            }
+            writer.close().unwrap();
+            dir
+        });
+}

@@ -59,6 +59,8 @@
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
+//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
+//! | `log` | no | [`Logger`] | `log` |
 //!
 //! Without any, a training loop gets the writer of scalars, histograms, texts, graphs and
 //! hyperparameters, and the reader.
@@ -100,6 +102,12 @@ pub use summary::image::Layout;
 pub use summary::image::Pixels;
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub use writer::Failures;
+#[cfg(feature = "log")]
+pub use writer::Logger;
+#[cfg(feature = "tracing")]
+pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
 /// The README's example compiles.

@@ -4,15 +4,19 @@ mod graph;
 mod histogram;
 mod hparams;
 mod image;
+mod log;
 mod log_file;
+mod messages;
 mod metrics;
 mod options;
+mod quiet;
 mod raw;
 mod resume;
 mod scalar;
 mod sink;
 mod step;
 mod text;
+mod tracing;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,10 +25,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::hparams::Session;
+#[cfg(feature = "log")]
+pub use self::log::Logger;
 use self::log_file::LogFile;
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub use self::messages::Failures;
 pub use self::options::WriterOptions;
 use self::sink::Stream;
 pub use self::step::IntoStep;
+#[cfg(feature = "tracing")]
+pub use self::tracing::TracingLayer;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::pb;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::WriterOptions;
+use super::quiet::quietly;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::EventFileName;
 
@@ -56,12 +57,14 @@ pub(super) struct Stream<W>(pub(super) W);
 
 impl<W: Write + Send> Sink for Stream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)?;
-        self.0.flush()
+        quietly(|| {
+            self.0.write_all(bytes)?;
+            self.0.flush()
+        })
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.flush()
+        quietly(|| self.0.flush())
     }
 }
 

@@ -8,6 +8,8 @@ mod crash;
 mod files;
 mod handles;
 mod hparams;
+#[cfg(all(feature = "log", feature = "tracing"))]
+mod log;
 mod metadata;
 #[cfg(feature = "serde")]
 mod metrics;
@@ -15,6 +17,8 @@ mod misuse;
 mod resume;
 mod round_trip;
 mod threads;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 use std::collections::BTreeSet;
 use std::fs;

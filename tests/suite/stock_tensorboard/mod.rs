@@ -15,6 +15,7 @@ mod histograms;
 mod hparams;
 mod images;
 mod log;
+mod messages;
 mod metrics;
 mod random;
 mod restarts;
@@ -104,6 +105,8 @@ fn write_everything(log: &mut Log) {
         graphs::write(&mut run);
         #[cfg(feature = "serde")]
         metrics::write(&mut run);
+        #[cfg(all(feature = "log", feature = "tracing"))]
+        messages::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);
