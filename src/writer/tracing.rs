@@ -27,8 +27,8 @@ use super::messages::{Desk, Failures, Note, Numbers};
 ///
 /// `<spans>` are the names of the span and those around it, as a path. An integer field `step`
 /// is the step of the scalars, that of the event or span first, then that of the nearest span
-/// around it. Without one, steps are [counted](SummaryWriter#steps). Messages are always counted,
-/// since TensorBoard's default loader shows only the last one of a step.
+/// around it. Without one, steps are [counted](SummaryWriter#steps). Messages say their step, and
+/// are always counted, since TensorBoard's default loader shows only the last one of a step.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -113,7 +113,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracingLayer {
             let mut note = Note::default();
             event.record(&mut note);
             let (path, step) = around(context.event_scope(event));
-            self.desk.numbers(&path, &note.numbers, step);
+            if let (None, Some(step)) = (note.numbers.step, step) {
+                note.integer("step", step);
+            }
+            self.desk.numbers(&path, &note.numbers, None);
             let metadata = event.metadata();
             let level = metadata.level().as_str().to_lowercase();
             self.desk.message(&level, metadata.target(), &note);

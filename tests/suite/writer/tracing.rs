@@ -135,6 +135,10 @@ fn the_nearest_step_counts_and_messages_are_counted() {
     assert_eq!(numbers(&run, "outer/inner/step"), [0.5]);
     assert_eq!(steps(&run, "outer/inner/seconds"), [i64::MAX]);
     assert_eq!(steps(&run, "log/info"), (0..7).collect::<Vec<_>>());
+    let said = texts(&run, "log/info");
+    assert!(said[0].ends_with(": one x=1.0"), "{}", said[0]);
+    assert!(said[1].ends_with(": two x=1.0 step=5"), "{}", said[1]);
+    assert!(said[2].ends_with(": three x=1.0 step=9"), "{}", said[2]);
 }
 
 #[test]
