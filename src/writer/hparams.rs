@@ -36,7 +36,8 @@ impl SummaryWriter {
     /// ```
     ///
     /// Everything goes into this run, where PyTorch makes another below it. The metrics are
-    /// scalars, logged as by [`add_scalar`](Self::add_scalar) without a step. All scalars of the
+    /// scalars like others, at the step of the [handle](Self::with_step), else at the greatest
+    /// that the run's file has so far: so they are the last of their series. All scalars of the
     /// run and of those below it, [lines](Self::add_scalars) too, are metrics, and the table
     /// shows the last value of each; unless there is an
     /// [experiment](Self::add_hparams_config), which says which ones are.
@@ -63,8 +64,10 @@ impl SummaryWriter {
         inner.append_record(hparams::session_start(&hparams.into(), start), now, |session| {
             &mut session.started
         })?;
-        let at_once = self.with_wall_time(now)?;
-        metrics.into_iter().try_for_each(|(tag, value)| at_once.add_scalar(tag, value, None))
+        let step = self.scope.step.unwrap_or_else(|| inner.file.greatest_step());
+        metrics.into_iter().try_for_each(|(tag, value)| {
+            self.append_scalar(inner, &inner.file, tag, value, now, step)
+        })
     }
 
     /// Says what the columns of TensorBoard's table of hyperparameters are: once in a log
@@ -123,7 +126,7 @@ impl SummaryWriter {
     /// As [`flush`](Self::flush).
     pub fn close_as(&self, status: SessionStatus) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
-        inner.close(status, self.wall_time(inner))
+        inner.close(status, || self.wall_time(inner))
     }
 }
 
@@ -150,17 +153,19 @@ impl Inner {
     }
 
     /// Closes the run's own file. Nobody can start a session meanwhile, which would have no end.
-    pub(super) fn close_session(&self, status: SessionStatus, now: f64) -> Result<()> {
+    pub(super) fn close_session(
+        &self,
+        status: SessionStatus,
+        now: impl FnOnce() -> f64,
+    ) -> Result<()> {
         let session = lock(&self.session);
         let ended = matches!(status, SessionStatus::Success | SessionStatus::Failure);
         let end = (session.started && ended).then(|| {
-            let end = hparams::session_end(&SessionEnd { status, end_time: Some(now) });
-            let summary = pb::Summary { value: vec![end] };
-            pb::Event {
-                wall_time: now,
-                what: Some(pb::event::What::Summary(summary)),
-                ..Default::default()
-            }
+            let wall_time = now();
+            let end = SessionEnd { status, end_time: Some(wall_time) };
+            let summary = pb::Summary { value: vec![hparams::session_end(&end)] };
+            let what = Some(pb::event::What::Summary(summary));
+            pb::Event { wall_time, what, ..Default::default() }
         });
         self.file.close(end.as_ref())
     }

@@ -42,6 +42,8 @@ struct Waiting {
     bytes: Vec<u8>,
     /// The kinds whose metadata a tag had, as bits; by tag.
     described: HashMap<Box<str>, u32>,
+    /// 0 at least: the first event has that.
+    greatest_step: i64,
     /// Whether the writing thread was told that there is much to write.
     woken: bool,
     closed: bool,
@@ -100,16 +102,16 @@ impl LogFile {
         self.path.as_deref()
     }
 
-    /// Appends a record; `encode` appends its payload. Says whether the writing thread should be
+    /// Appends a record of this step; `encode` appends its payload. Says whether the writing thread should be
     /// woken at once, for there is much to write.
     #[inline]
-    pub(super) fn append(&self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
-        self.with_buffer(|waiting| record::append(&mut waiting.bytes, encode))
+    pub(super) fn append(&self, step: i64, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+        self.with_buffer(step, |waiting| record::append(&mut waiting.bytes, encode))
     }
 
     pub(super) fn append_event(&self, event: &pb::Event) -> Result<bool> {
         let payload = event.encode_to_vec();
-        self.append(|buffer| buffer.extend_from_slice(&payload))
+        self.append(event.step, |buffer| buffer.extend_from_slice(&payload))
     }
 
     /// Appends an event with one value, without the metadata that its tag had before.
@@ -124,7 +126,7 @@ impl LogFile {
         // `metadata` is the last field of a value, so it can be appended or not.
         let kind = metadata.as_ref().map_or(0, kind_bit);
         let described = pb::summary::Value { metadata, ..Default::default() }.encode_to_vec();
-        self.with_buffer(|waiting| {
+        self.with_buffer(step, |waiting| {
             let known = waiting.describe(&value.tag, kind);
             let metadata = if known { &[] } else { described.as_slice() };
             record::append(&mut waiting.bytes, |buffer| {
@@ -134,7 +136,7 @@ impl LogFile {
     }
 
     #[inline]
-    fn with_buffer(&self, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
+    fn with_buffer(&self, step: i64, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
         let mut waiting = lock(&self.waiting);
         while waiting.bytes.len() >= self.max_buffered_bytes {
             // The disk is slower than the program: this thread writes, too.
@@ -146,9 +148,15 @@ impl LogFile {
             return Err(self.refusal(&waiting));
         }
         append(&mut waiting);
+        waiting.greatest_step = waiting.greatest_step.max(step);
         let wake = waiting.bytes.len() >= WAKE_AT && !waiting.woken;
         waiting.woken |= wake;
         Ok(wake)
+    }
+
+    /// The greatest step of all events so far.
+    pub(super) fn greatest_step(&self) -> i64 {
+        lock(&self.waiting).greatest_step
     }
 
     /// Whether anything waits to be written.

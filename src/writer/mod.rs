@@ -394,7 +394,7 @@ impl Inner {
         }
     }
 
-    fn close(&self, status: SessionStatus, now: f64) -> Result<()> {
+    fn close(&self, status: SessionStatus, now: impl FnOnce() -> f64) -> Result<()> {
         lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
         let mut closed = vec![self.close_session(status, now)];
@@ -407,7 +407,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is there to be told: `close` is for those who want to know.
-        let _ = self.close(hparams::status(), self.options.clock.now());
+        let _ = self.close(hparams::status(), || self.options.clock.now());
     }
 }
 

@@ -8,7 +8,8 @@ use tbx::{Experiment, HparamValue, Hparams, SessionStatus};
 use super::log::{Log, Run, number};
 
 impl Run<'_> {
-    pub(super) fn hparams(&mut self, hparams: &Hparams, metrics: &[(&str, f64)], step: i64) {
+    /// `last_step` is the greatest that was logged before, which the metrics are to have.
+    fn hparams(&mut self, hparams: &Hparams, metrics: &[(&str, f64)], last_step: i64) {
         let values: serde_json::Map<_, _> =
             hparams.values.iter().map(|(name, value)| (name.clone(), value_of(value))).collect();
         let input = json!({
@@ -18,12 +19,11 @@ impl Run<'_> {
         let writer = self.call("hparams", "_hparams_/session_start_info", 0, input);
         for (tag, value) in metrics {
             self.log.calls.push(json!({
-                "call": "scalar", "run": self.name, "v2": self.v2, "tag": tag, "step": step,
-                "wall_time": self.log.now, "input": number(*value),
+                "call": "scalar", "run": self.name, "v2": self.v2, "tag": tag,
+                "step": last_step, "wall_time": self.log.now, "input": number(*value),
             }));
         }
-        let metrics = metrics.iter().copied();
-        writer.with_step(step).add_hparams(hparams.clone(), metrics).unwrap();
+        writer.add_hparams(hparams.clone(), metrics.iter().copied()).unwrap();
     }
 
     fn experiment(&mut self, experiment: &Experiment) {
@@ -101,7 +101,7 @@ pub(super) fn write(log: &mut Log) {
             .with("constant", true)
             .monitor_url("http://a.b/?c=d&e")
             .model_uri("s3://bucket/model");
-        run.hparams(&hparams, &[("accuracy", 0.9), ("odd", [f64::NAN, 2.0][i])], 5);
+        run.hparams(&hparams, &[("accuracy", 0.9), ("odd", [f64::NAN, 2.0][i])], 0);
         // What is logged later counts as well, here and in the lines' runs.
         for step in 6..9 {
             run.scalar("accuracy", 0.9 + lr * step as f64 / 100.0, step);
@@ -111,8 +111,9 @@ pub(super) fn write(log: &mut Log) {
         run.end(Success);
     }
     let mut run = log.open("trials/failed", false, None);
-    run.scalar("accuracy", 0.1, 0);
-    run.hparams(&Hparams::new().with("lr", 10.0).with("mixed", "x"), &[], 1);
+    (0..6).for_each(|step| run.scalar("accuracy", 0.1, step));
+    let hparams = Hparams::new().with("lr", 10.0).with("mixed", "x");
+    run.hparams(&hparams, &[("accuracy", 0.2), ("new", 0.3)], 5);
     run.end(Failure);
     let mut run = log.open("trials/running", false, None);
     run.hparams(&Hparams::new().with("lr", 1e-5).with("only here", -7), &[("accuracy", 0.5)], 0);
@@ -125,6 +126,7 @@ pub(super) fn write(log: &mut Log) {
     for i in 0..3 {
         let mut run = log.open(&format!("repeated/{i}"), false, None);
         let hparams = Hparams::new().with("lr", 0.3).with("bias", false).group("three times");
+        run.text("note", "text", i64::from(i));
         run.hparams(&hparams, &[("accuracy", 0.25 * f64::from(i))], i64::from(i));
         run.end(if i == 1 { Failure } else { Success });
     }
@@ -136,7 +138,7 @@ pub(super) fn write(log: &mut Log) {
         (0..6).for_each(|step| run.scalar("accuracy", 0.5, step));
         run.end(first);
         let mut run = log.open(&name, false, Some(3));
-        run.hparams(&Hparams::new().with("lr", 0.6).with("second", true), &[("accuracy", 0.6)], 4);
+        run.hparams(&Hparams::new().with("lr", 0.6).with("second", true), &[("accuracy", 0.6)], 3);
         run.end(Success);
     }
 }

@@ -85,6 +85,26 @@ fn hparams_come_from_arrays_vectors_maps_and_iterators() {
     assert_eq!(expected.with("b", None::<bool>).with("a", HparamValue::Unset), Hparams::new());
 }
 
+/// At an earlier step they would hide all points behind it from TensorBoard's default loader.
+#[test]
+fn metrics_come_last_in_their_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = fixed().purge_step(3).create(dir.path().join("a")).unwrap();
+    writer.add_hparams([("lr", 0.1.into())], [("accuracy", 0.5)]).unwrap();
+    writer.close().unwrap();
+    assert_eq!(steps(&run(&dir.path().join("a")), "accuracy"), [3]);
+    let writer = fixed().create(dir.path().join("b")).unwrap();
+    for step in [5, 9, 7] {
+        writer.add_scalar("accuracy", 0.5, step).unwrap();
+        writer.add_text("note", "text", step + 1).unwrap();
+    }
+    writer.add_scalars("lines", [("have files of their own", 0.5)], 20).unwrap();
+    writer.add_hparams([("lr", 0.1.into())], [("accuracy", 0.9), ("new", 0.9)]).unwrap();
+    writer.close().unwrap();
+    let found = run(&dir.path().join("b"));
+    assert_eq!((steps(&found, "accuracy"), steps(&found, "new")), (vec![5, 9, 7, 10], vec![10]));
+}
+
 #[test]
 fn metrics_are_scalars_of_the_run() {
     for v2 in [false, true] {
