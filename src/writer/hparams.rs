@@ -23,7 +23,7 @@ impl SummaryWriter {
     /// use tbx::{Hparams, SummaryWriter};
     ///
     /// let writer = SummaryWriter::create(dir.path().join("first"))?;
-    /// writer.add_hparams([("lr", 0.1.into()), ("optimizer", "adam".into())], [("accuracy", 0.9)])?;
+    /// writer.add_hparams([("lr", 0.1.into()), ("opt", "adam".into())], [("accuracy", 0.9)])?;
     /// writer.close()?;
     ///
     /// // Or at the beginning. What is logged later counts, too.

@@ -102,8 +102,8 @@ impl LogFile {
         self.path.as_deref()
     }
 
-    /// Appends a record of this step; `encode` appends its payload. Says whether the writing thread should be
-    /// woken at once, for there is much to write.
+    /// Appends a record of this step; `encode` appends its payload. Says whether the writing
+    /// thread should be woken at once, for there is much to write.
     #[inline]
     pub(super) fn append(&self, step: i64, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
         self.with_buffer(step, |waiting| record::append(&mut waiting.bytes, encode))

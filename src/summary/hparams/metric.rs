@@ -3,8 +3,8 @@
 use crate::error::ErrorKind;
 use crate::event::pb::hparams::{self as wire, DatasetType};
 
-/// A metric of an [`Experiment`](super::Experiment): a scalar series that sessions have, of which the table shows
-/// the last value.
+/// A metric of an [`Experiment`](super::Experiment): a scalar series that sessions have, of which
+/// the table shows the last value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricInfo {
     /// The tag of the series.

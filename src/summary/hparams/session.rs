@@ -65,10 +65,10 @@ impl Hparams {
     ///     adam: Adam,
     /// }
     ///
-    /// let adam = Adam { lr: 0.1, betas: (0.9, 0.999) };
+    /// let adam = Adam { lr: 0.1, betas: (0.9, 0.99) };
     /// let hparams = Hparams::of(&Config { batch: 32, dropout: None, adam })?;
     /// let expected =
-    ///     Hparams::new().with("batch", 32).with("adam/lr", 0.1).with("adam/betas", "[0.9, 0.999]");
+    ///     Hparams::new().with("batch", 32).with("adam/lr", 0.1).with("adam/betas", "[0.9, 0.99]");
     /// assert_eq!(hparams, expected);
     /// # Ok::<(), tbx::Error>(())
     /// ```

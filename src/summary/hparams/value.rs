@@ -75,7 +75,6 @@ macro_rules! integers {
     ($($type:ty)*) => {
         $(impl From<$type> for HparamValue {
             #[expect(clippy::as_conversions, reason = "rounds to the nearest float64")]
-            #[allow(clippy::cast_lossless)]
             fn from(value: $type) -> Self {
                 Self::Number(value as f64)
             }
@@ -88,6 +87,12 @@ integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 impl From<&str> for HparamValue {
     fn from(value: &str) -> Self {
         Self::Text(value.into())
+    }
+}
+
+impl From<&String> for HparamValue {
+    fn from(value: &String) -> Self {
+        Self::Text(value.clone())
     }
 }
 

@@ -4,7 +4,7 @@ import json
 import math
 import posixpath
 
-from expected import json_number
+from expected import json_number, when
 
 from . import scalars
 
@@ -35,7 +35,7 @@ def answers(checks):
                 found = ask(
                     checks, "metric_evals", sessionName=run, metricName={"group": group, "tag": tag}
                 )
-                rows = [[point["wall_time"], point["step"], scalars.value(point)] for point in points]
+                rows = [[*when(point), scalars.value(point)] for point in points]
                 yield f"{run} {tag} {group}", rows, found
 
 
@@ -48,8 +48,8 @@ def in_order(answer):
     for info in answer.get("hparamInfos", []):
         info.get("domainDiscrete", []).sort()
     for group in answer.get("sessionGroups", []):
-        for metric_values in [group["metricValues"], *(s["metricValues"] for s in group["sessions"])]:
-            metric_values.sort(key=lambda value: (value["name"]["tag"], value["name"]["group"]))
+        for row in [group, *group["sessions"]]:
+            row["metricValues"].sort(key=lambda of: (of["name"]["tag"], of["name"]["group"]))
     return answer
 
 
@@ -153,7 +153,8 @@ def found_hparam(name, values):
     types = {type(value) for value in values}
     if types <= {int, float}:
         numbers = sorted(float(value) for value in values)
-        return hparam_info(name, "FLOAT64", len(set(numbers)) > 1, interval(numbers[0], numbers[-1]))
+        domain = interval(numbers[0], numbers[-1])
+        return hparam_info(name, "FLOAT64", len(set(numbers)) > 1, domain)
     if types == {bool}:
         found = sorted(set(values))
         return hparam_info(name, "BOOL", len(found) > 1, {"domainDiscrete": found})
