@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say so at once")]
 
+#[cfg(feature = "serde")]
+use std::collections::BTreeMap;
+
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use tbx::WriterOptions;
 #[cfg(feature = "image")]
 use tbx::{BoundingBox, Video};
-use tbx::{Category, Chart, ChartLayout, Clip, Mesh, SummaryWriter, Tensor, Text, WriterOptions};
+use tbx::{Category, Chart, ChartLayout, Clip, Hparams, Mesh, SummaryWriter, Tensor, Text};
 
 fn main() {
     divan::main();
@@ -200,4 +204,61 @@ fn layouts_1000_of_20_charts(bencher: Bencher<'_, '_>) {
     write(bencher, &SummaryWriter::options(), 1000, 20 * 29, |writer, _| {
         writer.add_custom_scalars(&layout)
     });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn hparams_20_of_a_run(bencher: Bencher<'_, '_>) {
+    let hparams: Hparams = (0..20).map(|i| (format!("group/name {i}"), i)).collect();
+    write(bencher, &SummaryWriter::options(), 1, 0, |writer, _| {
+        writer.add_hparams(hparams.clone(), [("accuracy", 0.5)])
+    });
+}
+
+#[cfg(feature = "serde")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn structs_10k_of_10_f32(bencher: Bencher<'_, '_>) {
+    let metrics: BTreeMap<_, _> = (0..10).map(|i| (format!("metric {i}"), noise(i))).collect();
+    write(bencher, &SummaryWriter::options(), 10_000, 10 * size_of::<f32>(), |writer, step| {
+        writer.add_metrics("train", &metrics, step)
+    });
+}
+
+#[cfg(feature = "tracing")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn tracing_10k_spans_with_an_event(bencher: Bencher<'_, '_>) {
+    use tracing_subscriber::prelude::*;
+
+    bencher
+        .counter(ItemsCount::new(10_000u32))
+        .with_inputs(|| tempfile::tempdir().unwrap())
+        .bench_values(|dir| {
+            let writer = SummaryWriter::create(dir.path()).unwrap();
+            let layer = tbx::TracingLayer::new(writer.clone());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for step in 0..10_000 {
+                    let _span = tracing::info_span!("epoch", step).entered();
+                    tracing::info!(loss = 0.5, "done");
+                }
+            });
+            writer.close().unwrap();
+            dir
+        });
+}
+
+#[cfg(feature = "log")]
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn log_10k_with_a_number(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(10_000u32))
+        .with_inputs(|| tempfile::tempdir().unwrap())
+        .bench_values(|dir| {
+            let writer = SummaryWriter::create(dir.path()).unwrap();
+            let logger = tbx::Logger::new(writer.clone());
+            log::set_max_level(log::LevelFilter::Info);
+            for step in 0..10_000 {
+                log::info!(logger: logger, step, loss = 0.5; "done");
+            }
+            writer.close().unwrap();
+            dir
+        });
 }

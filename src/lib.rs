@@ -58,8 +58,10 @@
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
-//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
-//! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
+//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
+//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
+//! | `log` | no | [`Logger`] | `log` |
 //!
 //! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
 //!
@@ -94,6 +96,7 @@ pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
+pub use summary::hparams::{Experiment, HparamValue, Hparams, HparamsRecord, SessionStatus};
 #[cfg(feature = "plotters")]
 pub use summary::image::FigureArea;
 pub use summary::image::Images;
@@ -106,6 +109,12 @@ pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub use writer::Failures;
+#[cfg(feature = "log")]
+pub use writer::Logger;
+#[cfg(feature = "tracing")]
+pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
 /// The README's example compiles.

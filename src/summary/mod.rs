@@ -7,8 +7,11 @@
 
 pub mod audio;
 pub mod custom_scalars;
+#[cfg(feature = "serde")]
+pub(crate) mod flatten;
 pub mod graph;
 pub mod histogram;
+pub mod hparams;
 pub mod image;
 mod kind;
 pub mod mesh;

@@ -31,7 +31,6 @@ const MAX_EVENT_HEAD: usize = 64;
 /// Two buffers take turns: callers append to one under a short lock while the other is on its
 /// way to the file. Whoever holds `file` has taken all earlier bytes, so that they arrive in
 /// order whoever writes them.
-#[derive(Debug)]
 pub(super) struct LogFile {
     /// None if it is no file.
     path: Option<PathBuf>,
@@ -40,18 +39,19 @@ pub(super) struct LogFile {
     file: Mutex<Open>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
     /// The kinds whose metadata a tag had, as bits; by tag.
     described: HashMap<Box<str>, u32>,
+    /// 0 at least: the first event has that.
+    greatest_step: i64,
     /// Whether the writing thread was told that there is much to write.
     woken: bool,
     closed: bool,
     failure: Option<Arc<io::Error>>,
 }
 
-#[derive(Debug)]
 struct Open {
     sink: Box<dyn Sink>,
     /// The buffer whose turn it is not; empty.
@@ -103,17 +103,17 @@ impl LogFile {
         self.path.as_deref()
     }
 
-    /// Appends a record; `encode` appends its payload. Says whether the writing thread should be
-    /// woken at once, for there is much to write.
+    /// Appends a record of this step; `encode` appends its payload. Says whether the writing
+    /// thread should be woken at once, for there is much to write.
     #[inline]
-    pub(super) fn append(&self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
-        self.with_buffer(|waiting| record::append(&mut waiting.bytes, encode))
+    pub(super) fn append(&self, step: i64, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+        self.with_buffer(step, |waiting| record::append(&mut waiting.bytes, encode))
     }
 
     pub(super) fn append_event(&self, event: &pb::Event) -> Result<bool> {
         fits(event.encoded_len())?;
         let payload = event.encode_to_vec();
-        self.append(|buffer| buffer.extend_from_slice(&payload))
+        self.append(event.step, |buffer| buffer.extend_from_slice(&payload))
     }
 
     /// Appends an event with one value, without the metadata that its tag had before.
@@ -130,7 +130,7 @@ impl LogFile {
         let described = pb::summary::Value { metadata, ..Default::default() }.encode_to_vec();
         let len = bare.len().saturating_add(described.len() + MAX_EVENT_HEAD);
         fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))?;
-        self.with_buffer(|waiting| {
+        self.with_buffer(step, |waiting| {
             let known = waiting.describe(&value.tag, kind);
             let metadata = if known { &[] } else { described.as_slice() };
             record::append(&mut waiting.bytes, |buffer| {
@@ -140,7 +140,7 @@ impl LogFile {
     }
 
     #[inline]
-    fn with_buffer(&self, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
+    fn with_buffer(&self, step: i64, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
         let mut waiting = lock(&self.waiting);
         while waiting.bytes.len() >= self.max_buffered_bytes {
             // The disk is slower than the program: this thread writes, too.
@@ -152,9 +152,15 @@ impl LogFile {
             return Err(self.refusal(&waiting));
         }
         append(&mut waiting);
+        waiting.greatest_step = waiting.greatest_step.max(step);
         let wake = waiting.bytes.len() >= WAKE_AT && !waiting.woken;
         waiting.woken |= wake;
         Ok(wake)
+    }
+
+    /// The greatest step of all events so far.
+    pub(super) fn greatest_step(&self) -> i64 {
+        lock(&self.waiting).greatest_step
     }
 
     /// Whether anything waits to be written.
@@ -183,9 +189,16 @@ impl LogFile {
         open.sink.sync().map_err(|error| self.fail(error))
     }
 
-    /// Writes what waits; nothing can be appended any more.
-    pub(super) fn close(&self) -> Result<()> {
-        lock(&self.waiting).closed = true;
+    /// Writes what waits and `last` behind it; nothing can be appended any more. The first close
+    /// has the last word.
+    pub(super) fn close(&self, last: Option<&pb::Event>) -> Result<()> {
+        let payload = last.map(Message::encode_to_vec);
+        let mut waiting = lock(&self.waiting);
+        if let (Some(payload), false, None) = (payload, waiting.closed, &waiting.failure) {
+            record::append(&mut waiting.bytes, |buffer| buffer.extend_from_slice(&payload));
+        }
+        waiting.closed = true;
+        drop(waiting);
         self.drain()
     }
 

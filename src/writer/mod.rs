@@ -5,11 +5,16 @@ mod custom_scalars;
 mod figure;
 mod graph;
 mod histogram;
+mod hparams;
 mod image;
+mod log;
 mod log_file;
 mod mesh;
+mod messages;
+mod metrics;
 mod options;
 mod pr_curve;
+mod quiet;
 mod raw;
 mod resume;
 mod scalar;
@@ -17,21 +22,31 @@ mod sink;
 mod step;
 mod tensor;
 mod text;
+mod tracing;
 mod video;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::hparams::Session;
+#[cfg(feature = "log")]
+pub use self::log::Logger;
 use self::log_file::LogFile;
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub use self::messages::Failures;
 pub use self::options::WriterOptions;
 use self::sink::Stream;
 pub use self::step::IntoStep;
+#[cfg(feature = "tracing")]
+pub use self::tracing::TracingLayer;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::pb;
+use crate::summary::hparams::SessionStatus;
 
 /// Writes the summaries of one run for TensorBoard.
 ///
@@ -86,14 +101,13 @@ use crate::event::pb;
 /// - A failure to write comes back from the next call, and from all that follow.
 /// - The last clone closes the file when it is dropped; only [`close`](Self::close) can say
 ///   whether that went well.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SummaryWriter {
     /// None: nothing is written.
     inner: Option<Arc<Inner>>,
     scope: Scope,
 }
 
-#[derive(Debug)]
 struct Inner {
     /// None: the log is no file.
     dir: Option<PathBuf>,
@@ -102,10 +116,13 @@ struct Inner {
     lines: Mutex<Lines>,
     /// The next step of each tag that was logged without one.
     counters: Mutex<HashMap<Box<str>, i64>>,
+    /// When it was made, in seconds since the Unix epoch.
+    start: f64,
+    session: Mutex<Session>,
     worker: Worker,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Lines {
     /// The runs of [`SummaryWriter::add_scalars`], by directory name.
     files: BTreeMap<String, Arc<LogFile>>,
@@ -114,7 +131,7 @@ struct Lines {
 }
 
 /// What the calls of a handle have in common.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Scope {
     step: Option<i64>,
     wall_time: Option<f64>,
@@ -122,7 +139,7 @@ struct Scope {
     about: Option<Arc<About>>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct About {
     display_name: String,
     description: String,
@@ -200,8 +217,16 @@ impl SummaryWriter {
     fn start(dir: Option<PathBuf>, file: LogFile, options: WriterOptions) -> Result<Self> {
         let file = Arc::new(file);
         let worker = Worker::start(file.clone(), options.flush_every)?;
-        let (lines, counters) = (Mutex::default(), Mutex::default());
-        let inner = Inner { dir, options, file, lines, counters, worker };
+        let inner = Inner {
+            dir,
+            file,
+            lines: Mutex::default(),
+            counters: Mutex::default(),
+            start: options.clock.now(),
+            session: Mutex::default(),
+            worker,
+            options,
+        };
         Ok(Self { inner: Some(Arc::new(inner)), scope: Scope::default() })
     }
 
@@ -338,11 +363,14 @@ impl SummaryWriter {
     /// Writes everything and closes the run's file. Later calls, also of clones, say
     /// [`ErrorKind::Closed`]; a second `close` does nothing.
     ///
+    /// A run with [hyperparameters](Self::add_hparams) ends as [`SessionStatus::Success`], or as
+    /// [`SessionStatus::Failure`] if this thread panics; see [`close_as`](Self::close_as).
+    ///
     /// # Errors
     ///
     /// As [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
-        self.inner.as_ref().map_or(Ok(()), |inner| inner.close())
+        self.close_as(hparams::status())
     }
 
     fn files(&self) -> Vec<Arc<LogFile>> {
@@ -373,10 +401,11 @@ impl Inner {
         }
     }
 
-    fn close(&self) -> Result<()> {
+    fn close(&self, status: SessionStatus, now: impl FnOnce() -> f64) -> Result<()> {
         lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
-        let closed: Vec<_> = self.files().iter().map(|file| file.close()).collect();
+        let mut closed = vec![self.close_session(status, now)];
+        closed.extend(lock(&self.lines).files.values().map(|line| line.close(None)));
         self.worker.stop();
         closed.into_iter().collect()
     }
@@ -385,7 +414,15 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is there to be told: `close` is for those who want to know.
-        let _ = self.close();
+        let _ = self.close(hparams::status(), || self.options.clock.now());
+    }
+}
+
+impl fmt::Debug for SummaryWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut writer = f.debug_struct("SummaryWriter");
+        writer.field("path", &self.path()).field("step", &self.scope.step);
+        writer.finish_non_exhaustive()
     }
 }
 

@@ -54,7 +54,7 @@ impl SummaryWriter {
     }
 
     #[inline]
-    fn append_scalar(
+    pub(super) fn append_scalar(
         &self,
         inner: &Inner,
         file: &LogFile,
@@ -68,7 +68,8 @@ impl SummaryWriter {
             return self.append(inner, file, value, wall_time, step);
         }
         let value = to_f32(value);
-        let much = file.append(|buffer| encode::scalar(buffer, wall_time, step, tag, value))?;
+        let much =
+            file.append(step, |buffer| encode::scalar(buffer, wall_time, step, tag, value))?;
         inner.worker.notify(much);
         Ok(())
     }

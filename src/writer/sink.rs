@@ -1,6 +1,5 @@
 //! Where the bytes of a log go: a new file, or any stream.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::WriterOptions;
+use super::quiet::quietly;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::EventFileName;
 
@@ -21,12 +21,6 @@ pub(super) trait Sink: Send {
 
     /// Has what was written outlive the machine, as far as that can be asked for.
     fn sync(&mut self) -> io::Result<()>;
-}
-
-impl fmt::Debug for dyn Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sink")
-    }
 }
 
 /// A file that was made here.
@@ -56,12 +50,14 @@ pub(super) struct Stream<W>(pub(super) W);
 
 impl<W: Write + Send> Sink for Stream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)?;
-        self.0.flush()
+        quietly(|| {
+            self.0.write_all(bytes)?;
+            self.0.flush()
+        })
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.flush()
+        quietly(|| self.0.flush())
     }
 }
 

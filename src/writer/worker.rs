@@ -14,14 +14,12 @@ use crate::error::{ErrorKind, Result};
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes the files of one run, all in one thread.
-#[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
     thread: Thread,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     files: Mutex<Vec<Arc<LogFile>>>,
     asleep: AtomicBool,

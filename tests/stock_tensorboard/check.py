@@ -35,7 +35,9 @@ class Checks:
         """What is so for every kind."""
         provider = self.board.json("data/environment")["debug"]["data_provider"]
         yield "provider", PROVIDERS[self.board.loader], provider.partition("(")[0]
-        tabs = set().union(*(kind.TABS for kind in kinds.ALL))
+        has_data = lambda kind: not kind.SHOWS or any(map(self.series.get, kind.SHOWS))
+        shown = filter(has_data, kinds.ALL)
+        tabs = set().union(*(kind.TABS for kind in shown))
         listing = self.board.json("data/plugins_listing")
         yield "enabled", tabs, {name for name, plugin in listing.items() if plugin["enabled"]}
         yield "order of runs", expected.runs(self.calls), self.board.json("data/runs")

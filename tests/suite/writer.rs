@@ -11,8 +11,13 @@ mod custom_scalars;
 mod figure;
 mod files;
 mod handles;
+mod hparams;
+#[cfg(all(feature = "log", feature = "tracing"))]
+mod log;
 mod meshes;
 mod metadata;
+#[cfg(feature = "serde")]
+mod metrics;
 mod misuse;
 mod pr_curves;
 mod resume;
@@ -20,6 +25,8 @@ mod round_trip;
 mod tensors;
 mod texts;
 mod threads;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod video;
 
 use std::collections::BTreeSet;

@@ -4,8 +4,8 @@ A module each. `SHOWS` has the calls whose values it shows, by plugin; `TABS` th
 are active then; `answers` yields what is compared: a name, what was expected, what was found.
 """
 
-from . import scalars, histograms, images, audio, text, graphs, time_series
+from . import scalars, histograms, images, audio, text, graphs, hparams, time_series
 from . import pr_curves, meshes, custom_scalars, tensors
 
-ALL = [scalars, histograms, images, audio, text, graphs, time_series]
+ALL = [scalars, histograms, images, audio, text, graphs, hparams, time_series]
 ALL += [pr_curves, meshes, custom_scalars, tensors]

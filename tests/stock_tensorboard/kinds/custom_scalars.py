@@ -40,7 +40,8 @@ def merged(layouts):
             else:
                 known = categories[title]["chart"]
                 known.extend([chart for chart in charts if chart not in known])
-    return {"version": 0, "category": list(categories.values())}
+    # Without a layout the answer is empty.
+    return {"version": 0, "category": list(categories.values())} if layouts else {}
 
 
 def chart(given):

@@ -50,10 +50,6 @@ impl Log {
         let call = json!({"call": "open", "run": run, "wall_time": start, "purge": purge_step});
         self.calls.push(call);
     }
-
-    pub(super) fn into_calls(self) -> Vec<Value> {
-        self.calls
-    }
 }
 
 impl Run<'_> {

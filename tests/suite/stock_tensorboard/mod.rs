@@ -17,9 +17,12 @@ mod custom_scalars;
 mod figures;
 mod graphs;
 mod histograms;
+mod hparams;
 mod images;
 mod log;
 mod meshes;
+mod messages;
+mod metrics;
 mod pr_curves;
 mod random;
 mod restarts;
@@ -34,8 +37,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
 use self::log::Log;
 use crate::common::repository;
 
@@ -47,23 +48,29 @@ fn stock_tensorboard_shows_what_was_written() {
         None => temporary.path().join("out"),
     };
     assert!(!out.exists(), "{} is there already", out.display());
+    let python = python();
+    judge(&out, write_everything, &python);
+    // Its columns count for a whole log directory.
+    judge(&out.join("experiment"), hparams::write_experiment, &python);
+    if let Err(reason) = python {
+        eprintln!("skipped: stock TensorBoard: {reason}");
+        assert!(env::var_os("TBX_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "{reason}");
+    }
+}
+
+/// Writes a log into `out`, and has `check.py` say what it thinks of it.
+fn judge(out: &Path, write: impl FnOnce(&mut Log), python: &Result<OsString, String>) {
     let logdir = out.join("logs");
     fs::create_dir_all(&logdir).unwrap();
-    let calls = write_everything(&logdir);
-    fs::write(out.join("calls.json"), serde_json::to_string(&calls).unwrap()).unwrap();
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => {
-            eprintln!("skipped: stock TensorBoard: {reason}");
-            assert!(env::var_os("TBX_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "{reason}");
-            return;
-        }
-    };
+    let mut log = Log::new(&logdir);
+    write(&mut log);
+    fs::write(out.join("calls.json"), serde_json::to_string(&log.calls).unwrap()).unwrap();
+    let Ok(python) = python else { return };
     let script = repository("tests/stock_tensorboard/check.py");
     let checked = Command::new(python)
         .args(["-B", "-X", "utf8"]) // no __pycache__ in the repository
         .arg(script)
-        .arg(&out)
+        .arg(out)
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -92,9 +99,8 @@ fn python() -> Result<OsString, String> {
     }
 }
 
-/// Writes every kind of value, in every form; returns the calls that did.
-fn write_everything(logdir: &Path) -> Vec<Value> {
-    let mut log = Log::new(logdir);
+/// Writes every kind of value, in every form.
+fn write_everything(log: &mut Log) {
     let mut run = log.open(".", false, None);
     run.scalar("loss", 0.5, 0);
     run.close();
@@ -115,6 +121,10 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         meshes::write(&mut run);
         custom_scalars::write(&mut run);
         tensors::write(&mut run);
+        #[cfg(feature = "serde")]
+        metrics::write(&mut run);
+        #[cfg(all(feature = "log", feature = "tracing"))]
+        messages::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);
@@ -123,9 +133,9 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         custom_scalars::write_margin(&mut run);
         run.close();
     }
-    restarts::write(&mut log);
+    restarts::write(log);
+    hparams::write(log);
     let mut run = log.open("été 1/größe=2", false, None);
     run.scalar("loss", 0.25, 1);
     run.close();
-    log.into_calls()
 }

@@ -3,8 +3,8 @@
 use std::fs;
 
 use tbx::{
-    ChartLayout, Clip, Error, ErrorKind, Graph, Mesh, Moments, Node, PrCurve, PrCurveOptions,
-    Result, SummaryWriter, Text,
+    ChartLayout, Clip, Error, ErrorKind, Experiment, Graph, Mesh, Moments, Node, PrCurve,
+    PrCurveOptions, Result, SummaryWriter, Text,
 };
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
@@ -35,6 +35,10 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_tensor("tensor", [0.5f32], 0),
         writer.add_audio("tone", &clip, 0),
         writer.add_audios("tones", &[clip.clone(), clip.clone()], 0),
+        writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]),
+        writer.add_hparams_config(&Experiment::new()),
+        #[cfg(feature = "serde")]
+        writer.add_metrics("struct", &[0.5, 0.25], 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
         #[cfg(feature = "image")]

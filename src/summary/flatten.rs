@@ -1,0 +1,251 @@
+//! The numbers, bools and texts in anything that serde can serialise, each with its path.
+//!
+//! The path of `c` in `{a: {b: {c: 1}}}` is `a/b/c`. Variants with content are a level, as in
+//! JSON. Numbers go through as they are: NaN and infinities, for which JSON has no form, too.
+
+mod level;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser;
+
+use self::level::Level;
+use super::histogram::Numeric;
+use crate::error::ErrorKind;
+
+/// What stands at the end of a path.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Leaf {
+    /// Nothing: `None`, a unit.
+    Nothing,
+    Bool(bool),
+    F32(f32),
+    /// Any other number.
+    Number(f64),
+    /// A string, a character, a variant without content.
+    Text(String),
+    /// A sequence in which nothing has a path, as one text: `[1, 2]`.
+    List(String),
+}
+
+/// What becomes of sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sequences {
+    /// One text, unless there are structs or maps in it.
+    Text,
+    /// Each element has its number as a level of the path.
+    Levels,
+}
+
+/// The leaves of `value`, in its order, with their paths from `root` on.
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`]: its own serialisation fails, or a key of a map is no text, number or
+/// bool.
+pub(crate) fn flatten<T: Serialize + ?Sized>(
+    root: &str,
+    value: &T,
+    sequences: Sequences,
+) -> Result<Vec<(String, Leaf)>, ErrorKind> {
+    let mut flattener = Flattener { path: root.to_owned(), leaves: Vec::new(), sequences };
+    match value.serialize(&mut flattener) {
+        Ok(()) => Ok(flattener.leaves),
+        Err(refused) => Err(ErrorKind::Argument(refused.0)),
+    }
+}
+
+struct Flattener {
+    path: String,
+    leaves: Vec<(String, Leaf)>,
+    sequences: Sequences,
+}
+
+impl Flattener {
+    fn leaf(&mut self, leaf: Leaf) -> Result<(), Refused> {
+        self.leaves.push((self.path.clone(), leaf));
+        Ok(())
+    }
+
+    fn number(&mut self, number: impl Numeric) -> Result<(), Refused> {
+        self.leaf(Leaf::Number(number.to_f64()))
+    }
+
+    /// Serialises `value` a level below.
+    fn below<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refused> {
+        let len = self.enter(name);
+        value.serialize(&mut *self)?;
+        self.path.truncate(len);
+        Ok(())
+    }
+
+    /// Goes a level down; the length of the path before.
+    fn enter(&mut self, name: &str) -> usize {
+        let len = self.path.len();
+        if len > 0 {
+            self.path.push('/');
+        }
+        self.path.push_str(name);
+        len
+    }
+}
+
+macro_rules! leaves {
+    ($($method:ident $type:ty => $leaf:ident;)*) => {
+        $(fn $method(self, value: $type) -> Result<(), Refused> {
+            self.leaf(Leaf::$leaf(value.into()))
+        })*
+    };
+}
+
+macro_rules! numbers {
+    ($($method:ident $type:ty;)*) => {
+        $(fn $method(self, value: $type) -> Result<(), Refused> {
+            self.number(value)
+        })*
+    };
+}
+
+impl<'a> ser::Serializer for &'a mut Flattener {
+    type Ok = ();
+    type Error = Refused;
+    type SerializeSeq = Level<'a>;
+    type SerializeTuple = Level<'a>;
+    type SerializeTupleStruct = Level<'a>;
+    type SerializeTupleVariant = Level<'a>;
+    type SerializeMap = Level<'a>;
+    type SerializeStruct = Level<'a>;
+    type SerializeStructVariant = Level<'a>;
+
+    leaves! {
+        serialize_bool bool => Bool;
+        serialize_f32 f32 => F32;
+        serialize_f64 f64 => Number;
+        serialize_char char => Text;
+        serialize_str &str => Text;
+    }
+
+    numbers! {
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Refused> {
+        bytes.serialize(self) // a sequence of numbers
+    }
+
+    fn serialize_none(self) -> Result<(), Refused> {
+        self.leaf(Leaf::Nothing)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Refused> {
+        self.leaf(Leaf::Nothing)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refused> {
+        self.leaf(Leaf::Nothing)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Refused> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        self.below(variant, value)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Level<'a>, Refused> {
+        let outer = self.path.len();
+        Ok(Level::new(self, outer))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Level<'a>, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Level<'a>, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Level<'a>, Refused> {
+        let outer = self.enter(variant);
+        Ok(Level::new(self, outer))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Level<'a>, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Level<'a>, Refused> {
+        self.serialize_seq(None)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Level<'a>, Refused> {
+        self.serialize_tuple_variant(name, index, variant, len)
+    }
+}
+
+/// Why something cannot be serialised.
+#[derive(Debug)]
+struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl ser::Error for Refused {
+    fn custom<T: fmt::Display>(what: T) -> Self {
+        Self(what.to_string())
+    }
+}

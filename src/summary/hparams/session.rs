@@ -1,0 +1,252 @@
+//! The start and the end of a session.
+
+use std::collections::BTreeMap;
+
+use super::{HparamValue, check_time, time};
+use crate::error::ErrorKind;
+use crate::event::pb::hparams::{SessionEndInfo, SessionStartInfo, Status};
+#[cfg(feature = "serde")]
+use crate::summary::flatten::{Leaf, Sequences, flatten};
+
+/// What a run was started with.
+///
+/// ```
+/// use tbx::Hparams;
+///
+/// let hparams = Hparams::new().with("lr", 0.1).with("bias", true).with("dropout", None::<f64>);
+/// assert_eq!(hparams.values.len(), 2);
+///
+/// // Of values of several types, of one type, and of a map.
+/// let hparams = Hparams::from([("lr", 0.1.into()), ("optimizer", "adam".into())]);
+/// let sizes = Hparams::from_iter([("width", 64), ("height", 48)]);
+/// # assert_eq!((hparams.values.len(), sizes.values.len()), (2, 2));
+/// ```
+///
+/// With the feature `serde`, [`of`](Self::of) takes them from any struct.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hparams {
+    /// The values by name.
+    pub values: BTreeMap<String, HparamValue>,
+    /// Runs of one group are repetitions of one trial: a row of TensorBoard's table, which shows
+    /// the average of their metrics and the values of one of them. Empty: the run is a group of
+    /// its own, named like it.
+    pub group: String,
+    /// Where the run can be watched; empty for nowhere.
+    pub monitor_url: String,
+    /// Where the trained model is; empty for nowhere.
+    pub model_uri: String,
+    /// When the run began, in seconds since the Unix epoch; PyTorch writes none. A writer fills
+    /// it in: the wall time of its [handle](crate::SummaryWriter::with_wall_time), else when it
+    /// was made.
+    pub start_time: Option<f64>,
+}
+
+impl Hparams {
+    /// No hyperparameters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The hyperparameters in a struct, or in anything else that serde can serialise.
+    ///
+    /// ```
+    /// use tbx::Hparams;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Adam {
+    ///     lr: f32,
+    ///     betas: (f64, f64),
+    /// }
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Config {
+    ///     batch: usize,
+    ///     dropout: Option<f64>,
+    ///     adam: Adam,
+    /// }
+    ///
+    /// let adam = Adam { lr: 0.1, betas: (0.9, 0.99) };
+    /// let hparams = Hparams::of(&Config { batch: 32, dropout: None, adam })?;
+    /// let expected =
+    ///     Hparams::new().with("batch", 32).with("adam/lr", 0.1).with("adam/betas", "[0.9, 0.99]");
+    /// assert_eq!(hparams, expected);
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    ///
+    /// Names of nested values are joined by `/`. A variant without content is its name, one with
+    /// content a level. A sequence is a text, as in JSON, unless there are structs or maps in it:
+    /// then the number of each element is a level. `None` and units are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: the value is not made of named values, two have one name, a key
+    /// of a map is neither text, number nor bool, or the value's own serialisation fails.
+    #[cfg(feature = "serde")]
+    pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, ErrorKind> {
+        let mut hparams = Self::new();
+        for (name, leaf) in flatten("", value, Sequences::Text)? {
+            if name.is_empty() {
+                return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
+            }
+            if hparams.values.contains_key(&name) {
+                let what = format!("two hyperparameters of the name {name:?}");
+                return Err(ErrorKind::Argument(what));
+            }
+            hparams.set(name, leaf.into());
+        }
+        Ok(hparams)
+    }
+
+    /// With a value. A name that was there has this value now; `None` takes it out.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<HparamValue>) -> Self {
+        self.set(name.into(), value.into());
+        self
+    }
+
+    /// As a repetition of the trial `name`, see [`group`](Self::group).
+    ///
+    /// TensorFlow and Keras name a group by a hash of its values unless it is told, so that runs
+    /// with the same values are one row. tbx keeps runs apart unless it is told.
+    #[must_use]
+    pub fn group(self, name: impl Into<String>) -> Self {
+        Self { group: name.into(), ..self }
+    }
+
+    /// With an address where the run can be watched.
+    #[must_use]
+    pub fn monitor_url(self, url: impl Into<String>) -> Self {
+        Self { monitor_url: url.into(), ..self }
+    }
+
+    /// With the place of the trained model.
+    #[must_use]
+    pub fn model_uri(self, uri: impl Into<String>) -> Self {
+        Self { model_uri: uri.into(), ..self }
+    }
+
+    /// Begun at this time, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn start_time(self, secs: f64) -> Self {
+        Self { start_time: Some(secs), ..self }
+    }
+
+    fn set(&mut self, name: String, value: HparamValue) {
+        match value {
+            HparamValue::Unset => self.values.remove(&name),
+            value => self.values.insert(name, value),
+        };
+    }
+
+    pub(super) fn check(&self) -> Result<(), ErrorKind> {
+        if self.values.contains_key("") {
+            return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
+        }
+        check_time("a session that begins", self.start_time)
+    }
+
+    pub(super) fn to_message(&self, now: f64) -> SessionStartInfo {
+        let values = self.values.iter();
+        SessionStartInfo {
+            hparams: values.filter_map(|(k, v)| Some((k.clone(), v.to_message()?))).collect(),
+            model_uri: self.model_uri.clone(),
+            monitor_url: self.monitor_url.clone(),
+            group_name: self.group.clone(),
+            start_time_secs: self.start_time.unwrap_or(now),
+        }
+    }
+
+    pub(super) fn from_message(message: SessionStartInfo) -> Self {
+        let values = message.hparams.into_iter();
+        Self {
+            group: message.group_name,
+            monitor_url: message.monitor_url,
+            model_uri: message.model_uri,
+            start_time: time(message.start_time_secs),
+            ..values.map(|(name, value)| (name, HparamValue::from_message(value))).collect()
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Leaf> for HparamValue {
+    fn from(leaf: Leaf) -> Self {
+        match leaf {
+            Leaf::Nothing => Self::Unset,
+            Leaf::Bool(value) => value.into(),
+            Leaf::F32(value) => value.into(),
+            Leaf::Number(value) => value.into(),
+            Leaf::Text(text) | Leaf::List(text) => text.into(),
+        }
+    }
+}
+
+impl<K: Into<String>, V: Into<HparamValue>> FromIterator<(K, V)> for Hparams {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(values: I) -> Self {
+        let mut hparams = Self::new();
+        values.into_iter().for_each(|(name, value)| hparams.set(name.into(), value.into()));
+        hparams
+    }
+}
+
+impl<K: Into<String>, const N: usize> From<[(K, HparamValue); N]> for Hparams {
+    fn from(values: [(K, HparamValue); N]) -> Self {
+        values.into_iter().collect()
+    }
+}
+
+impl<K: Into<String>> From<Vec<(K, HparamValue)>> for Hparams {
+    fn from(values: Vec<(K, HparamValue)>) -> Self {
+        values.into_iter().collect()
+    }
+}
+
+impl From<BTreeMap<String, HparamValue>> for Hparams {
+    fn from(values: BTreeMap<String, HparamValue>) -> Self {
+        values.into_iter().collect()
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SessionEnd {
+    /// Whether it did what it should.
+    pub status: SessionStatus,
+    /// When, in seconds since the Unix epoch; PyTorch writes none.
+    pub end_time: Option<f64>,
+}
+
+impl SessionEnd {
+    pub(super) fn to_message(self) -> SessionEndInfo {
+        let status = match self.status {
+            SessionStatus::Unknown => Status::Unknown,
+            SessionStatus::Success => Status::Success,
+            SessionStatus::Failure => Status::Failure,
+            SessionStatus::Running => Status::Running,
+        };
+        SessionEndInfo { status: status.into(), end_time_secs: self.end_time.unwrap_or(0.0) }
+    }
+
+    pub(super) fn from_message(message: &SessionEndInfo) -> Self {
+        let status = match message.status() {
+            Status::Unknown => SessionStatus::Unknown,
+            Status::Success => SessionStatus::Success,
+            Status::Failure => SessionStatus::Failure,
+            Status::Running => SessionStatus::Running,
+        };
+        Self { status, end_time: time(message.end_time_secs) }
+    }
+}
+
+/// The state of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// Nothing is known: what TensorBoard says of a run that has not ended.
+    Unknown,
+    /// It did what it should.
+    Success,
+    /// It did not.
+    Failure,
+    /// It goes on.
+    Running,
+}

@@ -1,0 +1,141 @@
+//! The value of a hyperparameter.
+
+use crate::event::pb::google::protobuf::{self, value::Kind};
+
+/// The value of a hyperparameter: made from any number, bool or string, and from an `Option` of
+/// one.
+///
+/// ```
+/// use tbx::HparamValue;
+///
+/// assert_eq!(HparamValue::from(3), HparamValue::Number(3.0));
+/// assert_eq!(HparamValue::from(0.1f32), HparamValue::Number(0.1));
+/// assert_eq!(HparamValue::from(None::<bool>), HparamValue::Unset);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum HparamValue {
+    /// No value: the hyperparameter is left out.
+    #[default]
+    Unset,
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    ///
+    /// Integers beyond 2^53 are rounded. A float32 is the number that its shortest decimal form
+    /// says: 0.1, not 0.10000000149011612. NaN and infinities are kept; TensorBoard shows no
+    /// value for them (`list_session_groups.py`, `_add_session`).
+    Number(f64),
+    /// A string.
+    Text(String),
+}
+
+impl HparamValue {
+    /// The message; none for [`Unset`](Self::Unset).
+    pub(super) fn to_message(&self) -> Option<protobuf::Value> {
+        let kind = match self {
+            Self::Unset => return None,
+            Self::Bool(value) => Kind::BoolValue(*value),
+            Self::Number(value) => Kind::NumberValue(*value),
+            Self::Text(value) => Kind::StringValue(value.clone()),
+        };
+        Some(protobuf::Value { kind: Some(kind) })
+    }
+
+    /// Lists, objects and null are no values: TensorBoard has no column for them
+    /// (`backend_context.py`, `_protobuf_value_type`).
+    pub(super) fn from_message(message: protobuf::Value) -> Self {
+        match message.kind {
+            Some(Kind::BoolValue(value)) => Self::Bool(value),
+            Some(Kind::NumberValue(value)) => Self::Number(value),
+            Some(Kind::StringValue(value)) => Self::Text(value),
+            _ => Self::Unset,
+        }
+    }
+}
+
+impl From<bool> for HparamValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<f64> for HparamValue {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<f32> for HparamValue {
+    fn from(value: f32) -> Self {
+        Self::Number(value.to_string().parse().unwrap_or(value.into()))
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {
+        $(impl From<$type> for HparamValue {
+            #[expect(clippy::as_conversions, reason = "rounds to the nearest float64")]
+            fn from(value: $type) -> Self {
+                Self::Number(value as f64)
+            }
+        })*
+    };
+}
+
+integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+impl From<&str> for HparamValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<&String> for HparamValue {
+    fn from(value: &String) -> Self {
+        Self::Text(value.clone())
+    }
+}
+
+impl From<String> for HparamValue {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for HparamValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Unset, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_was_meant() {
+        for (value, expected) in [
+            (HparamValue::from(0.1f32), 0.1),
+            (HparamValue::from(1e-5f32), 1e-5),
+            (HparamValue::from(f32::MAX), 3.402_823_5e38),
+            (HparamValue::from(f32::NEG_INFINITY), f64::NEG_INFINITY),
+            (HparamValue::from(-0.0f32), -0.0),
+            (HparamValue::from(u64::MAX), 18_446_744_073_709_551_616.0),
+            (HparamValue::from(-7i8), -7.0),
+            (HparamValue::from(Some(0.25)), 0.25),
+        ] {
+            let HparamValue::Number(found) = value else { panic!("{value:?}") };
+            assert_eq!(found.to_bits(), f64::to_bits(expected), "{found}");
+        }
+        assert!(matches!(f32::NAN.into(), HparamValue::Number(nan) if nan.is_nan()));
+    }
+
+    #[test]
+    fn what_tensorboard_shows_nowhere_is_no_value() {
+        let null = protobuf::Value { kind: Some(Kind::NullValue(0)) };
+        let list = Kind::ListValue(protobuf::ListValue { values: vec![null.clone()] });
+        for message in [protobuf::Value::default(), null, protobuf::Value { kind: Some(list) }] {
+            assert_eq!(HparamValue::from_message(message), HparamValue::Unset);
+        }
+    }
+}
