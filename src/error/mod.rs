@@ -75,11 +75,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            // `Display` has said what the operating system says; behind it may be more.
-            ErrorKind::Io(cause) => std::error::Error::source(&**cause),
-            _ => None,
-        }
+        std::error::Error::source(&self.0.kind)
     }
 }
 
@@ -165,6 +161,16 @@ impl ErrorKind {
     /// This kind of error at `location`.
     pub fn at(self, location: Location) -> Error {
         Error::new(self, location)
+    }
+}
+
+impl std::error::Error for ErrorKind {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // `Display` has said what the operating system says; behind it may be more.
+            Self::Io(cause) => std::error::Error::source(&**cause),
+            _ => None,
+        }
     }
 }
 
