@@ -4,6 +4,7 @@ mod graph;
 mod histogram;
 mod image;
 mod log_file;
+mod onnx;
 mod options;
 mod raw;
 mod resume;

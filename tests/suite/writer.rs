@@ -6,6 +6,7 @@ mod arrays;
 mod child;
 mod crash;
 mod files;
+mod graphs;
 mod handles;
 mod metadata;
 mod misuse;

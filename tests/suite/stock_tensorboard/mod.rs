@@ -103,6 +103,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         histograms::write_odd(&mut run);
         run.close();
     }
+    graphs::write_models(&mut log);
     restarts::write(&mut log);
     let mut run = log.open("été 1/größe=2", false, None);
     run.scalar("loss", 0.25, 1);

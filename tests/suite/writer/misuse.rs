@@ -5,6 +5,7 @@ use std::fs;
 use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
+use crate::common::repository;
 
 /// Every way to add something good.
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
@@ -18,6 +19,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
+        writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]

@@ -3,10 +3,14 @@
 //! A serialized `GraphDef` in an event of its own, not under a tag; TensorBoard shows it as the
 //! series `__run_graph__`. `/` in the names of nodes makes boxes that open.
 
+mod attr;
+mod onnx;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
 
+pub use self::attr::Attr;
 use super::raw::decode;
 use super::tensor::shape_message;
 use super::{Form, RawValue};
@@ -49,26 +53,6 @@ pub struct Node {
     pub attrs: BTreeMap<String, Attr>,
     /// The shape of each output; -1 is a dimension that is not fixed.
     pub output_shapes: Vec<Vec<i64>>,
-}
-
-/// An attribute of a [`Node`].
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Attr {
-    /// A whole number.
-    Int(i64),
-    /// A float32.
-    Float(f32),
-    /// Yes or no.
-    Bool(bool),
-    /// A string; any bytes.
-    Text(Vec<u8>),
-    /// Dimensions; -1 for one that is not fixed.
-    Shape(Vec<i64>),
-    /// An element type.
-    Type(pb::DataType),
-    /// Any other value, as on the wire.
-    Other(Box<pb::AttrValue>),
 }
 
 impl Graph {
@@ -168,8 +152,10 @@ impl Node {
 
     fn from_message(mut message: pb::NodeDef) -> Self {
         let mut output_shapes = Vec::new();
+        // One of unknown rank stays an attribute: it has no dimensions to be told.
         if let Some(pb::AttrValue { value: Some(pb::attr_value::Value::List(list)) }) =
             message.attr.get(OUTPUT_SHAPES)
+            && list.shape.iter().all(|shape| !shape.unknown_rank)
         {
             output_shapes = list.shape.iter().map(dims).collect();
             message.attr.remove(OUTPUT_SHAPES);
@@ -183,79 +169,6 @@ impl Node {
             attrs: attrs.map(|(name, value)| (name, Attr::from_message(value))).collect(),
             output_shapes,
         }
-    }
-}
-
-impl Attr {
-    fn to_message(&self) -> pb::AttrValue {
-        use pb::attr_value::Value;
-        let value = match self {
-            Self::Int(value) => Value::I(*value),
-            Self::Float(value) => Value::F(*value),
-            Self::Bool(value) => Value::B(*value),
-            Self::Text(bytes) => Value::S(bytes.clone().into()),
-            Self::Shape(dims) => Value::Shape(shape_message(dims)),
-            Self::Type(dtype) => Value::Type((*dtype).into()),
-            Self::Other(message) => return (**message).clone(),
-        };
-        pb::AttrValue { value: Some(value) }
-    }
-
-    fn from_message(message: pb::AttrValue) -> Self {
-        use pb::attr_value::Value;
-        match message.value {
-            Some(Value::I(value)) => Self::Int(value),
-            Some(Value::F(value)) => Self::Float(value),
-            Some(Value::B(value)) => Self::Bool(value),
-            Some(Value::S(bytes)) => Self::Text(bytes.into()),
-            Some(Value::Shape(shape)) if !shape.unknown_rank => Self::Shape(dims(&shape)),
-            Some(Value::Type(dtype)) if pb::DataType::try_from(dtype).is_ok() => {
-                Self::Type(pb::DataType::try_from(dtype).unwrap_or_default())
-            }
-            value => Self::Other(Box::new(pb::AttrValue { value })),
-        }
-    }
-}
-
-impl From<i64> for Attr {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<i32> for Attr {
-    fn from(value: i32) -> Self {
-        Self::Int(value.into())
-    }
-}
-
-impl From<f32> for Attr {
-    fn from(value: f32) -> Self {
-        Self::Float(value)
-    }
-}
-
-impl From<bool> for Attr {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<&str> for Attr {
-    fn from(value: &str) -> Self {
-        Self::Text(value.as_bytes().to_vec())
-    }
-}
-
-impl From<String> for Attr {
-    fn from(value: String) -> Self {
-        Self::Text(value.into_bytes())
-    }
-}
-
-impl From<pb::DataType> for Attr {
-    fn from(value: pb::DataType) -> Self {
-        Self::Type(value)
     }
 }
 
@@ -280,7 +193,10 @@ mod tests {
                     .attr("bias", true)
                     .attr("note", "été")
                     .attr("T", pb::DataType::DtFloat)
-                    .attr("shape", Attr::Shape(vec![1, -1])),
+                    .attr("shape", Attr::Shape(vec![1, -1]))
+                    .attr("strides", [2, 2])
+                    .attr("scales", [0.5, 2.0])
+                    .attr("names", Attr::Texts(vec![b"a".to_vec(), b"\xff".to_vec()])),
             );
         let bytes = graph.to_bytes().unwrap().into();
         let raw = RawValue { form: Form::GraphDef, bytes };
