@@ -55,6 +55,7 @@
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
 //! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
+//! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
@@ -90,13 +91,14 @@ pub use logdir::{
     Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
     TimeSeries, Values,
 };
-pub use summary::graph::{Attr, Graph, Node};
+pub use summary::graph::{Attr, Graph, KerasModel, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
 pub use summary::image::Images;
 #[cfg(feature = "ndarray")]
 pub use summary::image::Layout;
 #[cfg(feature = "image")]
 pub use summary::image::Pixels;
+pub use summary::run_metadata::{NodeStats, RunMetadata};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};

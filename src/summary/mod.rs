@@ -11,6 +11,7 @@ pub mod image;
 mod kind;
 mod metadata;
 mod raw;
+pub mod run_metadata;
 pub mod scalar;
 mod tensor;
 pub mod text;

@@ -8,6 +8,7 @@ mod onnx;
 mod options;
 mod raw;
 mod resume;
+mod run_metadata;
 mod scalar;
 mod sink;
 mod step;

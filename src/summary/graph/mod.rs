@@ -4,16 +4,19 @@
 //! series `__run_graph__`. `/` in the names of nodes makes boxes that open.
 
 mod attr;
+pub mod keras;
 mod onnx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use bytes::Bytes;
 use prost::Message;
 
 pub use self::attr::Attr;
+pub use self::keras::KerasModel;
 use super::raw::decode;
 use super::tensor::shape_message;
-use super::{Form, RawValue};
+use super::{Form, Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -77,8 +80,7 @@ impl Graph {
         if value.form != Form::GraphDef {
             return Err(ErrorKind::Value("a graph that is not a GraphDef".into()));
         }
-        let graph: pb::GraphDef = decode(&value.bytes, "GraphDef")?;
-        Ok(Self { nodes: graph.node.into_iter().map(Node::from_message).collect() })
+        Ok(Self::from_message(decode(&value.bytes, "GraphDef")?))
     }
 
     /// The serialized `GraphDef`.
@@ -87,7 +89,15 @@ impl Graph {
     ///
     /// [`ErrorKind::Argument`]: two nodes have the same name, or one has none.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ErrorKind> {
-        let mut names = std::collections::HashSet::new();
+        Ok(self.to_message()?.encode_to_vec())
+    }
+
+    pub(super) fn from_message(message: pb::GraphDef) -> Self {
+        Self { nodes: message.node.into_iter().map(Node::from_message).collect() }
+    }
+
+    pub(super) fn to_message(&self) -> Result<pb::GraphDef, ErrorKind> {
+        let mut names = HashSet::new();
         for node in &self.nodes {
             if node.name.is_empty() || !names.insert(node.name.as_str()) {
                 let what = format!("a graph with two nodes called {:?}", node.name);
@@ -95,12 +105,11 @@ impl Graph {
             }
         }
         let versions = pb::VersionDef { producer: PRODUCER, ..Default::default() };
-        let graph = pb::GraphDef {
+        Ok(pb::GraphDef {
             node: self.nodes.iter().map(Node::to_message).collect(),
             versions: Some(versions),
             ..Default::default()
-        };
-        Ok(graph.encode_to_vec())
+        })
     }
 }
 
@@ -172,7 +181,32 @@ impl Node {
     }
 }
 
-fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {
+/// A value of one of the plugins beside `graphs`: a string of rank 0, which both of TensorBoard's
+/// loaders take for a list of one, and the version 1 as a digit
+/// (`tensorboard/plugins/graph/graphs_plugin.py`, `info_impl`).
+pub(super) fn sub_plugin(
+    tag: &str,
+    kind: Kind,
+    plugin: &str,
+    content: Bytes,
+) -> pb::summary::Value {
+    let tensor = pb::TensorProto {
+        dtype: pb::DataType::DtString.into(),
+        tensor_shape: Some(pb::TensorShapeProto::default()),
+        string_val: vec![content],
+        ..Default::default()
+    };
+    let version = Bytes::from_static(b"1");
+    let metadata = Metadata { plugin: plugin.into(), content: version, ..Metadata::new(kind) };
+    pb::summary::Value {
+        tag: tag.into(),
+        metadata: Some(metadata.to_message()),
+        value: Some(pb::summary::value::Value::Tensor(tensor)),
+        ..Default::default()
+    }
+}
+
+pub(super) fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {
     shape.dim.iter().map(|dim| dim.size).collect()
 }
 

@@ -12,9 +12,16 @@ TABS = {"graphs"}
 LARGE, LARGE_KEY = 1024, "_too_large_attrs"
 
 
+# What tags have of their own, by plugin (`graphs_plugin.py`, `info_impl`).
+OF_TAGS = {
+    "graph_run_metadata": ("op_graph", "profile"),
+    "graph_tagged_run_metadata": ("profile",),
+    "graph_keras_model": ("conceptual_graph",),
+}
+
+
 def answers(checks):
-    info = {run: {"run": run, "tags": {}, "run_graph": True} for run in checks.series["graphs"]}
-    yield "info", info, checks.board.json("data/plugin/graphs/info")
+    yield "info", info(checks), checks.board.json("data/plugin/graphs/info")
     for run, _, calls in checks.each("graphs"):
         query = {"limit_attr_size": LARGE, "large_attrs_key": LARGE_KEY}
         found, _ = checks.board.get("data/plugin/graphs/graph", run=run, **query)
@@ -22,12 +29,30 @@ def answers(checks):
         yield run, str(shown(graph(calls[-1]))), str(parsed)
 
 
+def info(checks):
+    runs = {}
+    for plugin in ("graphs", *OF_TAGS):
+        for run, tag, _ in checks.each(plugin):
+            of_run = runs.setdefault(run, {"run": run, "tags": {}, "run_graph": False})
+            if plugin == "graphs":
+                of_run["run_graph"] = True
+                continue
+            nothing = {"conceptual_graph": False, "op_graph": False, "profile": False}
+            of_tag = of_run["tags"].setdefault(tag, {"tag": tag, **nothing})
+            of_tag.update(dict.fromkeys(OF_TAGS[plugin], True))
+    return runs
+
+
 def graph(call):
     if call["call"] == "onnx_graph":
         return onnx_model.graph_def(call["input"])
+    return graph_of(call["input"])
+
+
+def graph_of(nodes):
     whole = graph_pb2.GraphDef()
     whole.versions.producer = 22  # PyTorch's
-    for given in call["input"]:
+    for given in nodes:
         node = whole.node.add(name=given["name"], op=given["op"], device=given["device"])
         node.input.extend(given["inputs"])
         for sizes in given["output_shapes"]:

@@ -23,7 +23,7 @@ impl Run<'_> {
     }
 }
 
-fn node(node: &Node) -> Value {
+pub(super) fn node(node: &Node) -> Value {
     let attr = |attr: &Attr| match attr {
         Attr::Int(value) => json!({"kind": "i", "value": value}),
         Attr::Float(value) => json!({"kind": "f", "value": value}),

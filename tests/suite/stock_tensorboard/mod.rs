@@ -13,9 +13,12 @@
 mod graphs;
 mod histograms;
 mod images;
+#[cfg(feature = "keras")]
+mod keras;
 mod log;
 mod random;
 mod restarts;
+mod run_metadata;
 mod scalars;
 mod texts;
 
@@ -97,6 +100,9 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         images::write(&mut run);
         texts::write(&mut run);
         graphs::write(&mut run);
+        run_metadata::write(&mut run);
+        #[cfg(feature = "keras")]
+        keras::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, SummaryWriter};
+use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, RunMetadata, SummaryWriter};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 use crate::common::repository;
@@ -20,10 +20,17 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
         writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
+        writer.add_run_metadata("step", &RunMetadata::new(), 0),
+        writer.add_run_metadata("traced", &RunMetadata::new().graph(graph), 0),
+        #[cfg(feature = "keras")]
+        writer.add_keras_graph("keras", KERAS, 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
     ]
 }
+
+#[cfg(feature = "keras")]
+const KERAS: &str = r#"{"config": {"name": "m", "layers": [{"config": {"name": "x"}}]}}"#;
 
 fn moments() -> Moments {
     Moments { min: 0.0, max: 2.0, num: 3.0, sum: 3.0, sum_squares: 5.0 }
