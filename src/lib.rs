@@ -88,9 +88,10 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
-    TimeSeries, Values,
+    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles,
+    SavedEmbedding, Scalars, TimeSeries, Values,
 };
+pub use summary::embedding::{Embedding, Sprite};
 pub use summary::graph::{Attr, Graph, KerasModel, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
 pub use summary::image::Images;

@@ -15,6 +15,8 @@ use bytes::Bytes;
 #[cfg(feature = "ndarray")]
 pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
+pub(super) use pixels::tile;
+#[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
 
 use super::raw::{decode, lossy};

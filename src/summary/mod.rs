@@ -5,6 +5,7 @@
 //! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
 //! `tensorboard/dataclass_compat.py`.
 
+pub mod embedding;
 pub mod graph;
 pub mod histogram;
 pub mod image;

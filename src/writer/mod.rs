@@ -1,5 +1,6 @@
 //! A log from a training loop.
 
+mod embedding;
 mod graph;
 mod histogram;
 mod image;
@@ -7,6 +8,7 @@ mod log_file;
 mod onnx;
 mod options;
 mod raw;
+mod replace;
 mod resume;
 mod run_metadata;
 mod scalar;

@@ -25,8 +25,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: the file cannot be read; [`ErrorKind::Argument`]: it is no ONNX
-    /// model; else as [`add_graph`](Self::add_graph).
+    /// [`ErrorKind::Io`], [`ErrorKind::Truncated`]: the file cannot be read;
+    /// [`ErrorKind::Argument`]: it is no ONNX model; else as [`add_graph`](Self::add_graph).
     pub fn add_onnx_graph(&self, path: impl AsRef<Path>) -> Result<()> {
         if self.inner.is_none() {
             return Ok(());

@@ -5,6 +5,7 @@
 mod arrays;
 mod child;
 mod crash;
+mod embeddings;
 mod files;
 mod graphs;
 mod handles;

@@ -4,6 +4,6 @@ A module each. `SHOWS` has the calls whose values it shows, by plugin; `TABS` th
 are active then; `answers` yields what is compared: a name, what was expected, what was found.
 """
 
-from . import scalars, histograms, images, text, graphs, run_metadata, keras, time_series
+from . import scalars, histograms, images, text, graphs, run_metadata, keras, projector, time_series
 
-ALL = [scalars, histograms, images, text, graphs, run_metadata, keras, time_series]
+ALL = [scalars, histograms, images, text, graphs, run_metadata, keras, projector, time_series]

@@ -16,6 +16,7 @@ mod images;
 #[cfg(feature = "keras")]
 mod keras;
 mod log;
+mod projector;
 mod random;
 mod restarts;
 mod run_metadata;
@@ -101,6 +102,7 @@ fn write_everything(logdir: &Path) -> Vec<Value> {
         texts::write(&mut run);
         graphs::write(&mut run);
         run_metadata::write(&mut run);
+        projector::write(&mut run);
         #[cfg(feature = "keras")]
         keras::write(&mut run);
         run.close();

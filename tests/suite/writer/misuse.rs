@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::{Error, ErrorKind, Graph, Moments, Node, Result, RunMetadata, SummaryWriter};
+use tbx::{Embedding, Error, ErrorKind, Graph, Moments, Node, Result, RunMetadata, SummaryWriter};
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
 use crate::common::repository;
@@ -20,6 +20,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_text("note", "text", 0),
         writer.add_graph(&graph),
         writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
+        writer.add_embedding("points", &Embedding::new([[0.0f32; 3]; 2]), 0),
         writer.add_run_metadata("step", &RunMetadata::new(), 0),
         writer.add_run_metadata("traced", &RunMetadata::new().graph(graph), 0),
         #[cfg(feature = "keras")]
