@@ -11,6 +11,7 @@ use tbx::WriterOptions;
 #[cfg(feature = "image")]
 use tbx::{BoundingBox, Video};
 use tbx::{Category, Chart, ChartLayout, Clip, Hparams, Mesh, SummaryWriter, Tensor, Text};
+use tbx::{Embedding, Graph, Node, NodeStats, RunMetadata};
 
 fn main() {
     divan::main();
@@ -261,4 +262,52 @@ fn log_10k_with_a_number(bencher: Bencher<'_, '_>) {
             writer.close().unwrap();
             dir
         });
+}
+/// Layers of two nodes, one after the other.
+fn graph(nodes: usize) -> Graph {
+    let mut graph = Graph::new().node(Node::new("x", "Placeholder").output_shape([-1, 64]));
+    while graph.nodes.len() < nodes {
+        let from = graph.nodes.last().unwrap().name.clone();
+        let name = |part: &str| format!("block/layer_{}/{part}", graph.nodes.len() / 2);
+        let matmul = Node::new(name("MatMul"), "MatMul").input(from).attr("transpose", true);
+        let relu = Node::new(name("Relu"), "Relu").input(name("MatMul"));
+        graph.nodes.push(matmul.output_shape([-1, 64]));
+        graph.nodes.push(relu.output_shape([-1, 64]));
+    }
+    graph
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn graphs_10_of_1000_nodes(bencher: Bencher<'_, '_>) {
+    let graph = graph(1000);
+    let bytes = graph.to_bytes().unwrap().len();
+    write(bencher, &SummaryWriter::options(), 10, bytes, |writer, _| writer.add_graph(&graph));
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn onnx_graphs_100_of_28_nodes(bencher: Bencher<'_, '_>) {
+    let path = "fixtures/onnx/control_flow.onnx";
+    write(bencher, &SummaryWriter::options(), 100, 963, |writer, _| writer.add_onnx_graph(path));
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn run_metadata_100_of_1000_nodes(bencher: Bencher<'_, '_>) {
+    let stats = |node: &Node| NodeStats::new(&node.name).time(1, 100).output_shape([32, 64]);
+    let nodes = graph(1000).nodes.iter().map(stats).collect();
+    let metadata = RunMetadata { nodes, ..RunMetadata::new() };
+    let bytes = metadata.to_bytes().unwrap().len();
+    write(bencher, &SummaryWriter::options(), 100, bytes, |writer, step| {
+        writer.add_run_metadata("step", &metadata, step)
+    });
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn embeddings_1_of_10k_x_128_f32(bencher: Bencher<'_, '_>) {
+    let number = |row: u32, column: u32| noise(128 * row + column) - 0.5;
+    let rows: Vec<Vec<f32>> =
+        (0..10_000).map(|row| (0..128).map(|column| number(row, column)).collect()).collect();
+    let labels: Vec<_> = (0..10_000).map(|i| format!("word {i}")).collect();
+    write(bencher, &SummaryWriter::options(), 1, 4 * 128 * 10_000, |writer, step| {
+        writer.add_embedding("words", &Embedding::new(&rows).labels(&labels), step)
+    });
 }

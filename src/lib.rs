@@ -55,6 +55,7 @@
 //! | feature | default | what | crates it adds |
 //! |---|---|---|---|
 //! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
+//! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
@@ -89,12 +90,13 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
-    TimeSeries, Values,
+    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles,
+    SavedEmbedding, Scalars, TimeSeries, Values,
 };
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
-pub use summary::graph::{Attr, Graph, Node};
+pub use summary::embedding::{Embedding, Sprite};
+pub use summary::graph::{Attr, Graph, KerasModel, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};
 pub use summary::hparams::{Experiment, HparamValue, Hparams, HparamsRecord, SessionStatus};
 #[cfg(feature = "plotters")]
@@ -106,6 +108,7 @@ pub use summary::image::Layout;
 pub use summary::image::{BoundingBox, Pixels, Video};
 pub use summary::mesh::{Mesh, MeshComponent, MeshPart, Triples};
 pub use summary::pr_curve::{PrCurve, PrCurveOptions};
+pub use summary::run_metadata::{NodeStats, RunMetadata};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
 pub use summary::{DataClass, Form, Kind, Metadata, RawValue};

@@ -16,6 +16,7 @@ mod wire;
 mod writer;
 
 pub use event_ref::{EventRef, What};
+pub(crate) use file_name::escape;
 pub use file_name::{EventFileName, is_event_file};
 pub use peek::{Peek, PeekScalar};
 pub(crate) use tensor_ref::number;

@@ -12,4 +12,6 @@ mod generated {
 }
 
 pub use generated::google;
+/// Not TensorBoard's, and nobody else's business: what `Graph::from_onnx` reads.
+pub(crate) use generated::onnx;
 pub use generated::tensorboard::*;

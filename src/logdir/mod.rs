@@ -3,6 +3,7 @@
 //! Rows and columns are made of the runs one layer up, in `table`.
 
 mod discover;
+mod embeddings;
 mod file;
 mod grow;
 mod load;
@@ -11,6 +12,7 @@ mod restart;
 mod series;
 
 pub use discover::{Logdir, RunFiles};
+pub use embeddings::SavedEmbedding;
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;

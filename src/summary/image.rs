@@ -27,6 +27,8 @@ pub use boxes::BoundingBox;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]
+pub(super) use pixels::tile;
+#[cfg(feature = "image")]
 pub use pixels::{IntoBatch, IntoPixels, Pixels, grid};
 #[cfg(feature = "image")]
 pub use video::{IntoFrames, Video};

@@ -7,6 +7,7 @@
 
 pub mod audio;
 pub mod custom_scalars;
+pub mod embedding;
 #[cfg(feature = "serde")]
 pub(crate) mod flatten;
 pub mod graph;
@@ -18,6 +19,7 @@ pub mod mesh;
 mod metadata;
 pub mod pr_curve;
 mod raw;
+pub mod run_metadata;
 pub mod scalar;
 pub mod tensor;
 pub mod text;

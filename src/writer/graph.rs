@@ -1,9 +1,13 @@
 //! Graphs.
 
+#[cfg(feature = "keras")]
+use super::IntoStep;
 use super::SummaryWriter;
 use crate::error::{Error, Result};
 use crate::event::pb;
 use crate::summary::graph::Graph;
+#[cfg(feature = "keras")]
+use crate::summary::graph::keras::{KerasModel, v2};
 
 impl SummaryWriter {
     /// Logs the graph of the run's model. TensorBoard shows one a run.
@@ -21,5 +25,27 @@ impl SummaryWriter {
             ..Default::default()
         };
         inner.append_event(&event)
+    }
+
+    /// Logs the layers of a Keras model, in the JSON that its `to_json` gives; Keras itself calls
+    /// the tag `keras`. TensorBoard shows them under "Graph type: Conceptual graph".
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// let json = r#"{"class_name": "Sequential", "config": {"name": "model", "layers": [
+    ///     {"class_name": "Dense", "config": {"name": "hidden", "dtype": "float32"}},
+    ///     {"class_name": "Dense", "config": {"name": "out", "dtype": "float32"}}]}}"#;
+    /// writer.add_keras_graph("keras", json, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): what [`KerasModel::from_json`]
+    /// refuses; else as [`add_scalar`](Self::add_scalar).
+    #[cfg(feature = "keras")]
+    pub fn add_keras_graph(&self, tag: &str, json: &str, step: impl IntoStep) -> Result<()> {
+        self.add(tag, step, |_| Ok(v2(tag, &KerasModel::from_json(json)?)))
     }
 }

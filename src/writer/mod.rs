@@ -2,6 +2,7 @@
 
 mod audio;
 mod custom_scalars;
+mod embedding;
 mod figure;
 mod graph;
 mod histogram;
@@ -12,11 +13,14 @@ mod log_file;
 mod mesh;
 mod messages;
 mod metrics;
+mod onnx;
 mod options;
 mod pr_curve;
 mod quiet;
 mod raw;
+mod replace;
 mod resume;
+mod run_metadata;
 mod scalar;
 mod sink;
 mod step;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::log_file::LogFile;
 use super::{Inner, IntoStep, SummaryWriter, lock};
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::{encode, pb};
+use crate::event::{encode, escape, pb};
 use crate::summary::histogram::Numeric;
 use crate::summary::scalar;
 
@@ -106,19 +106,7 @@ fn tensor(tag: &str, value: f64, double_precision: bool) -> pb::summary::Value {
 
 /// The directory of a line: PyTorch's name, with what no file name can have percent-encoded.
 fn line_name(main_tag: &str, name: &str) -> String {
-    let mut directory = String::new();
-    for c in main_tag.replace('/', "_").chars().chain(['_']).chain(name.chars()) {
-        let reserved = matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%');
-        if reserved || c.is_control() {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                directory.push_str(&format!("%{byte:02x}"));
-            }
-        } else {
-            directory.push(c);
-        }
-    }
-    directory
+    format!("{}_{}", escape(&main_tag.replace('/', "_")), escape(name))
 }
 
 #[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]

@@ -11,6 +11,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 import expected
 import kinds
@@ -18,6 +19,8 @@ from server import PYTHON, RUST, TensorBoard
 
 PROVIDERS = {RUST: "GrpcDataProvider", PYTHON: "MultiplexerDataProvider"}
 SHOWS = {plugin: calls for kind in kinds.ALL for plugin, calls in kind.SHOWS.items()}
+# The projector looks for embeddings when it is first asked, and answers before it knows.
+TABS_SECS = 30
 # A difference is cut off here: an answer can have a thousand points.
 LINE_LENGTH = 300
 
@@ -38,9 +41,15 @@ class Checks:
         has_data = lambda kind: not kind.SHOWS or any(map(self.series.get, kind.SHOWS))
         shown = filter(has_data, kinds.ALL)
         tabs = set().union(*(kind.TABS for kind in shown))
-        listing = self.board.json("data/plugins_listing")
-        yield "enabled", tabs, {name for name, plugin in listing.items() if plugin["enabled"]}
+        end = time.monotonic() + TABS_SECS
+        while (enabled := self.enabled()) != tabs and time.monotonic() < end:
+            time.sleep(0.1)
+        yield "enabled", tabs, enabled
         yield "order of runs", expected.runs(self.calls), self.board.json("data/runs")
+
+    def enabled(self):
+        listing = self.board.json("data/plugins_listing")
+        return {name for name, plugin in listing.items() if plugin["enabled"]}
 
     def each(self, plugin):
         for run, by_tag in self.series[plugin].items():

@@ -19,6 +19,7 @@ mod facts;
 mod fixtures;
 mod golden;
 mod layers;
+mod onnx;
 mod properties;
 mod restart;
 mod stock_tensorboard;

@@ -8,8 +8,10 @@ mod boxes;
 mod child;
 mod crash;
 mod custom_scalars;
+mod embeddings;
 mod figure;
 mod files;
+mod graphs;
 mod handles;
 mod hparams;
 #[cfg(all(feature = "log", feature = "tracing"))]

@@ -95,16 +95,12 @@ impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>,
 
 /// A batch of pictures as one, tiled as videos are.
 fn side_by_side<A: Channel>(batch: &ArrayView<'_, A, Ix4>) -> Result<Pixels<'static>, ErrorKind> {
-    let mut pictures: Vec<_> = batch.outer_iter().map(|one| hwc(&one)).collect::<Result<_, _>>()?;
-    let Some(first) = pictures.first() else {
+    let pictures: Vec<_> = batch.outer_iter().map(|one| hwc(&one)).collect::<Result<_, _>>()?;
+    if pictures.is_empty() {
         return Err(ErrorKind::Argument("a video of an empty batch".into()));
-    };
-    let black = vec![0; first.samples().len()];
-    let black = Pixels::new(first.width(), first.height(), first.channels(), black)?;
+    }
     let rows = 1 << (pictures.len().ilog2() / 2);
-    let count = pictures.len().next_power_of_two();
-    pictures.resize(count, black);
-    tile(&pictures, count / rows)
+    tile(&pictures, pictures.len().next_power_of_two() / rows, rows)
 }
 
 /// The pictures in an array.

@@ -188,11 +188,16 @@ impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
 /// [`ErrorKind::Argument`]: there is none, or they are not all of one size and number of
 /// channels.
 pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
-    tile(pictures, 8)
+    let columns = pictures.len().clamp(1, 8);
+    tile(pictures, columns, pictures.len().div_ceil(columns))
 }
 
-/// Pictures side by side, so many in a row if there are.
-pub(super) fn tile<'a>(pictures: &[Pixels<'a>], columns: usize) -> Result<Pixels<'a>, ErrorKind> {
+/// Pictures in rows of `columns`, black where there is none. They must fit into `rows`.
+pub(in crate::summary) fn tile<'a>(
+    pictures: &[Pixels<'a>],
+    columns: usize,
+    rows: usize,
+) -> Result<Pixels<'a>, ErrorKind> {
     let Some(first) = pictures.first() else {
         return Err(ErrorKind::Argument("a batch of no pictures".into()));
     };
@@ -201,23 +206,25 @@ pub(super) fn tile<'a>(pictures: &[Pixels<'a>], columns: usize) -> Result<Pixels
         return Err(ErrorKind::Argument(what));
     }
     let too_large = || ErrorKind::Argument(format!("a batch of {} {first:?}", pictures.len()));
-    let columns = columns.clamp(1, pictures.len());
-    let times = |side: u32, count: usize| u32::try_from(count).ok()?.checked_mul(side);
+    let times = |side: u32, count: usize| side.checked_mul(u32::try_from(count).ok()?);
     let width = times(first.width, columns).ok_or_else(too_large)?;
-    let height = times(first.height, pictures.len().div_ceil(columns)).ok_or_else(too_large)?;
-    let first_height = usize::try_from(first.height).unwrap_or(usize::MAX);
-    let row_len = first.samples.len() / first_height;
-    let mut samples = Vec::with_capacity(first.samples.len() * pictures.len());
+    let height = times(first.height, rows).ok_or_else(too_large)?;
+    let lines = usize::try_from(first.height).unwrap_or(usize::MAX);
+    let line_len = first.samples.len() / lines;
+    let len = line_len.checked_mul(columns).and_then(|len| len.checked_mul(lines * rows));
+    let len = len.ok_or_else(too_large)?;
+    let mut samples = Vec::with_capacity(len);
     for row in pictures.chunks(columns) {
-        for y in 0..first_height {
+        for y in 0..lines {
             let start = samples.len();
             for picture in row {
-                let line = picture.samples.get(y * row_len..(y + 1) * row_len);
+                let line = picture.samples.get(y * line_len..(y + 1) * line_len);
                 samples.extend_from_slice(line.unwrap_or(&[]));
             }
-            samples.resize(start + columns * row_len, 0);
+            samples.resize(start + columns * line_len, 0);
         }
     }
+    samples.resize(len, 0);
     Pixels::new(width, height, first.channels, samples)
 }
 

@@ -5,7 +5,7 @@ are active then; `answers` yields what is compared: a name, what was expected, w
 """
 
 from . import scalars, histograms, images, audio, text, graphs, hparams, time_series
-from . import pr_curves, meshes, custom_scalars, tensors
+from . import pr_curves, meshes, custom_scalars, tensors, run_metadata, keras, projector
 
 ALL = [scalars, histograms, images, audio, text, graphs, hparams, time_series]
-ALL += [pr_curves, meshes, custom_scalars, tensors]
+ALL += [pr_curves, meshes, custom_scalars, tensors, run_metadata, keras, projector]

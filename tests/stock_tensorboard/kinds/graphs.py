@@ -1,39 +1,73 @@
 """Graphs, without what the dashboard leaves out."""
 
 from google.protobuf import text_format
-from tensorboard.compat.proto import attr_value_pb2, graph_pb2, tensor_shape_pb2, types_pb2
+from tensorboard.compat.proto import attr_value_pb2, graph_pb2, types_pb2
 
-SHOWS = {"graphs": ("graph",)}
+import onnx_model
+from onnx_model import shape
+
+SHOWS = {"graphs": ("graph", "onnx_graph")}
 TABS = {"graphs"}
 # The dashboard's own limit of an attribute, in bytes, and where it looks for the names of others.
 LARGE, LARGE_KEY = 1024, "_too_large_attrs"
 
 
+# What tags have of their own, by plugin (`graphs_plugin.py`, `info_impl`).
+OF_TAGS = {
+    "graph_run_metadata": ("op_graph", "profile"),
+    "graph_tagged_run_metadata": ("profile",),
+    "graph_keras_model": ("conceptual_graph",),
+}
+
+
 def answers(checks):
-    info = {run: {"run": run, "tags": {}, "run_graph": True} for run in checks.series["graphs"]}
-    yield "info", info, checks.board.json("data/plugin/graphs/info")
+    yield "info", info(checks), checks.board.json("data/plugin/graphs/info")
     for run, _, calls in checks.each("graphs"):
         query = {"limit_attr_size": LARGE, "large_attrs_key": LARGE_KEY}
         found, _ = checks.board.get("data/plugin/graphs/graph", run=run, **query)
         parsed = text_format.Parse(found, graph_pb2.GraphDef())
-        whole = graph(calls[-1], LARGE, LARGE_KEY)
-        yield run, str(whole), str(parsed)
+        yield run, str(shown(graph(calls[-1]))), str(parsed)
 
 
-def graph(call, limit, large_key):
-    """The graph without attributes larger than `limit` bytes (`backend/process_graph.py`)."""
+def info(checks):
+    runs = {}
+    for plugin in ("graphs", *OF_TAGS):
+        for run, tag, _ in checks.each(plugin):
+            of_run = runs.setdefault(run, {"run": run, "tags": {}, "run_graph": False})
+            if plugin == "graphs":
+                of_run["run_graph"] = True
+                continue
+            nothing = {"conceptual_graph": False, "op_graph": False, "profile": False}
+            of_tag = of_run["tags"].setdefault(tag, {"tag": tag, **nothing})
+            of_tag.update(dict.fromkeys(OF_TAGS[plugin], True))
+    return runs
+
+
+def graph(call):
+    if call["call"] == "onnx_graph":
+        return onnx_model.graph_def(call["input"])
+    return graph_of(call["input"])
+
+
+def graph_of(nodes):
     whole = graph_pb2.GraphDef()
     whole.versions.producer = 22  # PyTorch's
-    for given in call["input"]:
+    for given in nodes:
         node = whole.node.add(name=given["name"], op=given["op"], device=given["device"])
         node.input.extend(given["inputs"])
         for sizes in given["output_shapes"]:
             node.attr["_output_shapes"].list.shape.append(shape(sizes))
         for name, attr in given["attrs"]:
             node.attr[name].CopyFrom(attribute(**attr))
-            if node.attr[name].ByteSize() > limit:
-                del node.attr[name]
-                node.attr[large_key].list.s.append(name.encode())
+    return whole
+
+
+def shown(whole):
+    """The graph without large attributes (`backend/process_graph.py`)."""
+    for node in whole.node:
+        for name in [name for name, attr in node.attr.items() if attr.ByteSize() > LARGE]:
+            del node.attr[name]
+            node.attr[LARGE_KEY].list.s.append(name.encode())
     return whole
 
 
@@ -44,9 +78,7 @@ def attribute(kind, value):
         value = shape(value)
     elif kind == "s":
         value = value.encode()
+    elif kind == "list":
+        value = {k: [v.encode() if k == "s" else v for v in vs] for k, vs in value.items()}
     return attr_value_pb2.AttrValue(**{kind: value})
 
-
-def shape(sizes):
-    dims = [tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in sizes]
-    return tensor_shape_pb2.TensorShapeProto(dim=dims)

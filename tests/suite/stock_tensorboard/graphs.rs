@@ -1,18 +1,29 @@
 //! Graphs.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tbx::{Attr, Graph, Node, pb};
 
-use super::log::Run;
+use super::log::{Log, Run};
+use crate::common::repository;
 
 impl Run<'_> {
     pub(super) fn graph(&mut self, graph: &Graph) {
         let nodes: Vec<_> = graph.nodes.iter().map(node).collect();
         self.call("graph", "", 0, json!(nodes)).add_graph(graph).unwrap();
     }
+
+    /// An ONNX model, beside which ONNX says what is in it.
+    fn onnx_graph(&mut self, name: &str) {
+        let path = |extension| repository(&format!("fixtures/onnx/{name}.{extension}"));
+        let stated = fs::read_to_string(path("json")).unwrap();
+        let stated = serde_json::from_str(&stated).unwrap();
+        self.call("onnx_graph", "", 0, stated).add_onnx_graph(path("onnx")).unwrap();
+    }
 }
 
-fn node(node: &Node) -> Value {
+pub(super) fn node(node: &Node) -> Value {
     let attr = |attr: &Attr| match attr {
         Attr::Int(value) => json!({"kind": "i", "value": value}),
         Attr::Float(value) => json!({"kind": "f", "value": value}),
@@ -20,6 +31,12 @@ fn node(node: &Node) -> Value {
         Attr::Text(bytes) => json!({"kind": "s", "value": String::from_utf8_lossy(bytes)}),
         Attr::Shape(dims) => json!({"kind": "shape", "value": dims}),
         Attr::Type(dtype) => json!({"kind": "type", "value": dtype.as_str_name()}),
+        Attr::Ints(values) => json!({"kind": "list", "value": {"i": values}}),
+        Attr::Floats(values) => json!({"kind": "list", "value": {"f": values}}),
+        Attr::Texts(texts) => {
+            let texts: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text)).collect();
+            json!({"kind": "list", "value": {"s": texts}})
+        }
         other => panic!("{other:?}"),
     };
     let attrs: Vec<_> = node.attrs.iter().map(|(name, value)| json!([name, attr(value)])).collect();
@@ -31,6 +48,15 @@ fn node(node: &Node) -> Value {
 
 pub(super) fn write(run: &mut Run<'_>) {
     run.graph(&graph());
+}
+
+/// A run each: TensorBoard shows one graph a run.
+pub(super) fn write_models(log: &mut Log) {
+    for name in ["torch_scripted", "torch_exported", "control_flow", "odd"] {
+        let mut run = log.open(&format!("onnx/{name}"), false, None);
+        run.onnx_graph(name);
+        run.close();
+    }
 }
 
 fn graph() -> Graph {
@@ -47,6 +73,9 @@ fn graph() -> Graph {
                 .attr("transpose_b", false)
                 .attr("units", units)
                 .attr("scale", 0.1f32)
+                .attr("strides", [1, 2])
+                .attr("scales", [0.5, -2.0])
+                .attr("names", Attr::Texts(vec!["a".into(), "é".into()]))
                 .output_shape([-1, units]),
             Node::new(name("Relu"), "Relu")
                 .input(name("MatMul"))

@@ -19,13 +19,17 @@ mod graphs;
 mod histograms;
 mod hparams;
 mod images;
+#[cfg(feature = "keras")]
+mod keras;
 mod log;
 mod meshes;
 mod messages;
 mod metrics;
 mod pr_curves;
+mod projector;
 mod random;
 mod restarts;
+mod run_metadata;
 mod scalars;
 mod tensors;
 mod texts;
@@ -125,6 +129,10 @@ fn write_everything(log: &mut Log) {
         metrics::write(&mut run);
         #[cfg(all(feature = "log", feature = "tracing"))]
         messages::write(&mut run);
+        run_metadata::write(&mut run);
+        projector::write(&mut run);
+        #[cfg(feature = "keras")]
+        keras::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);
         scalars::write_odd(&mut run);
@@ -133,6 +141,7 @@ fn write_everything(log: &mut Log) {
         custom_scalars::write_margin(&mut run);
         run.close();
     }
+    graphs::write_models(log);
     restarts::write(log);
     hparams::write(log);
     let mut run = log.open("été 1/größe=2", false, None);

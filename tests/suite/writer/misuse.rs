@@ -3,11 +3,12 @@
 use std::fs;
 
 use tbx::{
-    ChartLayout, Clip, Error, ErrorKind, Experiment, Graph, Mesh, Moments, Node, PrCurve,
-    PrCurveOptions, Result, SummaryWriter, Text,
+    ChartLayout, Clip, Embedding, Error, ErrorKind, Experiment, Graph, Mesh, Moments, Node,
+    PrCurve, PrCurveOptions, Result, RunMetadata, SummaryWriter, Text,
 };
 
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
+use crate::common::repository;
 
 /// Every way to add something good.
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
@@ -39,6 +40,12 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         writer.add_hparams_config(&Experiment::new()),
         #[cfg(feature = "serde")]
         writer.add_metrics("struct", &[0.5, 0.25], 0),
+        writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
+        writer.add_embedding("points", &Embedding::new([[0.0f32; 3]; 2]), 0),
+        writer.add_run_metadata("step", &RunMetadata::new(), 0),
+        writer.add_run_metadata("traced", &RunMetadata::new().graph(graph), 0),
+        #[cfg(feature = "keras")]
+        writer.add_keras_graph("keras", KERAS, 0),
         #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
         #[cfg(feature = "image")]
@@ -53,6 +60,9 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
         ),
     ]
 }
+
+#[cfg(feature = "keras")]
+const KERAS: &str = r#"{"config": {"name": "m", "layers": [{"config": {"name": "x"}}]}}"#;
 
 fn moments() -> Moments {
     Moments { min: 0.0, max: 2.0, num: 3.0, sum: 3.0, sum_squares: 5.0 }

@@ -3,13 +3,20 @@
 //! A serialized `GraphDef` in an event of its own, not under a tag; TensorBoard shows it as the
 //! series `__run_graph__`. `/` in the names of nodes makes boxes that open.
 
-use std::collections::BTreeMap;
+mod attr;
+pub mod keras;
+mod onnx;
 
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
 use prost::Message;
 
+pub use self::attr::Attr;
+pub use self::keras::KerasModel;
 use super::raw::decode;
 use super::tensor::shape_message;
-use super::{Form, RawValue};
+use super::{Form, Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -51,26 +58,6 @@ pub struct Node {
     pub output_shapes: Vec<Vec<i64>>,
 }
 
-/// An attribute of a [`Node`].
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Attr {
-    /// A whole number.
-    Int(i64),
-    /// A float32.
-    Float(f32),
-    /// Yes or no.
-    Bool(bool),
-    /// A string; any bytes.
-    Text(Vec<u8>),
-    /// Dimensions; -1 for one that is not fixed.
-    Shape(Vec<i64>),
-    /// An element type.
-    Type(pb::DataType),
-    /// Any other value, as on the wire.
-    Other(Box<pb::AttrValue>),
-}
-
 impl Graph {
     /// A graph without nodes.
     pub fn new() -> Self {
@@ -93,8 +80,7 @@ impl Graph {
         if value.form != Form::GraphDef {
             return Err(ErrorKind::Value("a graph that is not a GraphDef".into()));
         }
-        let graph: pb::GraphDef = decode(&value.bytes, "GraphDef")?;
-        Ok(Self { nodes: graph.node.into_iter().map(Node::from_message).collect() })
+        Ok(Self::from_message(decode(&value.bytes, "GraphDef")?))
     }
 
     /// The serialized `GraphDef`.
@@ -103,7 +89,15 @@ impl Graph {
     ///
     /// [`ErrorKind::Argument`]: two nodes have the same name, or one has none.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ErrorKind> {
-        let mut names = std::collections::HashSet::new();
+        Ok(self.to_message()?.encode_to_vec())
+    }
+
+    pub(super) fn from_message(message: pb::GraphDef) -> Self {
+        Self { nodes: message.node.into_iter().map(Node::from_message).collect() }
+    }
+
+    pub(super) fn to_message(&self) -> Result<pb::GraphDef, ErrorKind> {
+        let mut names = HashSet::new();
         for node in &self.nodes {
             if node.name.is_empty() || !names.insert(node.name.as_str()) {
                 let what = format!("a graph with two nodes called {:?}", node.name);
@@ -111,12 +105,11 @@ impl Graph {
             }
         }
         let versions = pb::VersionDef { producer: PRODUCER, ..Default::default() };
-        let graph = pb::GraphDef {
+        Ok(pb::GraphDef {
             node: self.nodes.iter().map(Node::to_message).collect(),
             versions: Some(versions),
             ..Default::default()
-        };
-        Ok(graph.encode_to_vec())
+        })
     }
 }
 
@@ -168,8 +161,10 @@ impl Node {
 
     fn from_message(mut message: pb::NodeDef) -> Self {
         let mut output_shapes = Vec::new();
+        // One of unknown rank stays an attribute: it has no dimensions to be told.
         if let Some(pb::AttrValue { value: Some(pb::attr_value::Value::List(list)) }) =
             message.attr.get(OUTPUT_SHAPES)
+            && list.shape.iter().all(|shape| !shape.unknown_rank)
         {
             output_shapes = list.shape.iter().map(dims).collect();
             message.attr.remove(OUTPUT_SHAPES);
@@ -186,80 +181,32 @@ impl Node {
     }
 }
 
-impl Attr {
-    fn to_message(&self) -> pb::AttrValue {
-        use pb::attr_value::Value;
-        let value = match self {
-            Self::Int(value) => Value::I(*value),
-            Self::Float(value) => Value::F(*value),
-            Self::Bool(value) => Value::B(*value),
-            Self::Text(bytes) => Value::S(bytes.clone().into()),
-            Self::Shape(dims) => Value::Shape(shape_message(dims)),
-            Self::Type(dtype) => Value::Type((*dtype).into()),
-            Self::Other(message) => return (**message).clone(),
-        };
-        pb::AttrValue { value: Some(value) }
-    }
-
-    fn from_message(message: pb::AttrValue) -> Self {
-        use pb::attr_value::Value;
-        match message.value {
-            Some(Value::I(value)) => Self::Int(value),
-            Some(Value::F(value)) => Self::Float(value),
-            Some(Value::B(value)) => Self::Bool(value),
-            Some(Value::S(bytes)) => Self::Text(bytes.into()),
-            Some(Value::Shape(shape)) if !shape.unknown_rank => Self::Shape(dims(&shape)),
-            Some(Value::Type(dtype)) if pb::DataType::try_from(dtype).is_ok() => {
-                Self::Type(pb::DataType::try_from(dtype).unwrap_or_default())
-            }
-            value => Self::Other(Box::new(pb::AttrValue { value })),
-        }
+/// A value of one of the plugins beside `graphs`: a string of rank 0, which both of TensorBoard's
+/// loaders take for a list of one, and the version 1 as a digit
+/// (`tensorboard/plugins/graph/graphs_plugin.py`, `info_impl`).
+pub(super) fn sub_plugin(
+    tag: &str,
+    kind: Kind,
+    plugin: &str,
+    content: Bytes,
+) -> pb::summary::Value {
+    let tensor = pb::TensorProto {
+        dtype: pb::DataType::DtString.into(),
+        tensor_shape: Some(pb::TensorShapeProto::default()),
+        string_val: vec![content],
+        ..Default::default()
+    };
+    let version = Bytes::from_static(b"1");
+    let metadata = Metadata { plugin: plugin.into(), content: version, ..Metadata::new(kind) };
+    pb::summary::Value {
+        tag: tag.into(),
+        metadata: Some(metadata.to_message()),
+        value: Some(pb::summary::value::Value::Tensor(tensor)),
+        ..Default::default()
     }
 }
 
-impl From<i64> for Attr {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<i32> for Attr {
-    fn from(value: i32) -> Self {
-        Self::Int(value.into())
-    }
-}
-
-impl From<f32> for Attr {
-    fn from(value: f32) -> Self {
-        Self::Float(value)
-    }
-}
-
-impl From<bool> for Attr {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<&str> for Attr {
-    fn from(value: &str) -> Self {
-        Self::Text(value.as_bytes().to_vec())
-    }
-}
-
-impl From<String> for Attr {
-    fn from(value: String) -> Self {
-        Self::Text(value.into_bytes())
-    }
-}
-
-impl From<pb::DataType> for Attr {
-    fn from(value: pb::DataType) -> Self {
-        Self::Type(value)
-    }
-}
-
-fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {
+pub(super) fn dims(shape: &pb::TensorShapeProto) -> Vec<i64> {
     shape.dim.iter().map(|dim| dim.size).collect()
 }
 
@@ -280,7 +227,10 @@ mod tests {
                     .attr("bias", true)
                     .attr("note", "été")
                     .attr("T", pb::DataType::DtFloat)
-                    .attr("shape", Attr::Shape(vec![1, -1])),
+                    .attr("shape", Attr::Shape(vec![1, -1]))
+                    .attr("strides", [2, 2])
+                    .attr("scales", [0.5, 2.0])
+                    .attr("names", Attr::Texts(vec![b"a".to_vec(), b"\xff".to_vec()])),
             );
         let bytes = graph.to_bytes().unwrap().into();
         let raw = RawValue { form: Form::GraphDef, bytes };

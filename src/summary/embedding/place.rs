@@ -1,0 +1,187 @@
+//! What an embedding is called, and where its files are.
+
+use crate::error::ErrorKind;
+use crate::event::pb::projector::{EmbeddingInfo, SpriteMetadata};
+use crate::event::{escape, is_event_file};
+
+use super::Embedding;
+
+/// Bytes of a directory's name at most, on the systems that matter.
+const MAX_NAME: usize = 255;
+
+/// The name and the directory that PyTorch gives an embedding
+/// (`torch/utils/tensorboard/writer.py`, `add_embedding`): `<tag>:<step>` and `<step>/<tag>`, the
+/// step in five digits or more.
+///
+/// ```
+/// use tbx::summary::embedding::Place;
+///
+/// let place = Place::of("words/all")?.at(7);
+/// assert_eq!(place.name(), "words/all:00007");
+/// assert_eq!(place.directory(), ["00007", "words%2fall"]);
+/// assert!(Place::of("a&b").is_err());
+/// # Ok::<(), tbx::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    tag: String,
+    escaped: String,
+    step: String,
+}
+
+impl Place {
+    /// Of the embedding `tag`, at step 0.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: the tag is longer than the name of a directory can be, or the
+    /// projector cannot ask for it. Its page puts the name into an address as it is
+    /// (`vz_projector/data-provider-server.ts`): so it has none of `&`, `#` and `+` in it, no
+    /// `%` before two hexadecimal digits, and no tab or end of a line.
+    pub fn of(tag: &str) -> Result<Self, ErrorKind> {
+        if let Some(c) = tag.chars().find(|c| matches!(c, '&' | '#' | '+' | '\t' | '\n' | '\r')) {
+            let what =
+                format!("an embedding with {c:?} in its name, which TensorBoard cannot find");
+            return Err(ErrorKind::Argument(what));
+        }
+        let mut codes = tag.as_bytes().windows(3);
+        if codes
+            .any(|w| matches!(w, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+        {
+            let what =
+                "an embedding with % and two digits in its name, which TensorBoard cannot find";
+            return Err(ErrorKind::Argument(what.into()));
+        }
+        // A lone percent sign comes of no other name.
+        let escaped = match tag {
+            "" => "%".into(),
+            "." => "%2e".into(),
+            ".." => "%2e%2e".into(),
+            _ => escape(tag),
+        };
+        // TensorBoard would take the directory for an event file.
+        let escaped = match is_event_file(escaped.as_ref()) {
+            true => escaped.replace("tfevents", "tfevent%73"),
+            false => escaped,
+        };
+        if escaped.len() > MAX_NAME {
+            let len = escaped.len();
+            let what = format!("an embedding whose directory has a name of {len} bytes");
+            return Err(ErrorKind::Argument(format!("{what}, more than {MAX_NAME}")));
+        }
+        Ok(Self { tag: tag.into(), escaped, step: step(0) })
+    }
+
+    /// The same at another step.
+    #[must_use]
+    pub fn at(self, number: i64) -> Self {
+        Self { step: step(number), ..self }
+    }
+
+    /// The embedding's name in the projector.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.tag, self.step)
+    }
+
+    /// The directories from that of the run down to its files.
+    pub fn directory(&self) -> [&str; 2] {
+        [&self.step, &self.escaped]
+    }
+
+    /// What the configuration says of `embedding` here.
+    pub fn info(&self, embedding: &Embedding) -> EmbeddingInfo {
+        let path = |file: &str| format!("{}/{}/{file}", self.step, self.escaped);
+        EmbeddingInfo {
+            tensor_name: self.name(),
+            tensor_path: path(TENSORS_FILE),
+            metadata_path: match embedding.has_metadata() {
+                true => path(METADATA_FILE),
+                false => String::new(),
+            },
+            sprite: embedding.sprite_image().map(|sprite| SpriteMetadata {
+                image_path: path(SPRITE_FILE),
+                single_image_dim: vec![sprite.width, sprite.height],
+            }),
+            ..Default::default()
+        }
+    }
+}
+
+/// The file of the numbers.
+pub const TENSORS_FILE: &str = "tensors.tsv";
+/// The file of the labels.
+pub const METADATA_FILE: &str = "metadata.tsv";
+/// The file of the pictures.
+pub const SPRITE_FILE: &str = "sprite.png";
+
+fn step(number: i64) -> String {
+    format!("{number:05}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(tag: &str, step: i64) -> String {
+        Place::of(tag).unwrap().at(step).directory().join("/")
+    }
+
+    /// `str(step).zfill(5)`, and PyTorch's `_encode`.
+    #[test]
+    fn places_are_pytorchs() {
+        assert_eq!(directory("default", 0), "00000/default");
+        assert_eq!(directory("a/b\\c", 1_234_567), "1234567/a%2fb%5cc");
+        assert_eq!(directory("50% größe", -1), "-0001/50%25 größe");
+        assert_eq!(Place::of("a/b").unwrap().at(-1).name(), "a/b:-0001");
+    }
+
+    #[test]
+    fn no_tag_leaves_its_directory_and_no_two_share_one() {
+        let tags = [
+            "",
+            ".",
+            "..",
+            "...",
+            "%",
+            "%2e",
+            "../..",
+            "/",
+            "//",
+            "/etc/passwd",
+            "\\",
+            "a\0b",
+            "con",
+            "a:b",
+            "a*b",
+            "<",
+            "x.tfevents",
+            "x.tfevent%73",
+            " ",
+            "🎉",
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for tag in tags {
+            let Ok(place) = Place::of(tag) else {
+                assert!(tag.contains('%'), "{tag:?}");
+                continue;
+            };
+            let [step, name] = place.directory();
+            assert_eq!(step, "00000");
+            assert!(!["", ".", ".."].contains(&name), "{tag:?}");
+            assert!(!name.contains(['/', '\\', '\0']) && !name.contains("tfevents"), "{tag:?}");
+            assert!(seen.insert(name.to_owned()), "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_projector_cannot_ask_for_are_refused() {
+        for tag in
+            ["a&b", "#", "a+b", "a%41", "%0a", "a\tb", "a\n", &"x".repeat(256), &"/".repeat(86)]
+        {
+            assert!(matches!(Place::of(tag), Err(ErrorKind::Argument(_))), "{tag:?}");
+        }
+        for tag in ["100%", "a%b", "%4", "%zz", "a?b=c;d", &"x".repeat(255), &"/".repeat(85)] {
+            assert!(Place::of(tag).is_ok(), "{tag:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Embeddings.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::replace::{edit, replace};
+use super::{IntoStep, SummaryWriter, at};
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::summary::embedding::{
+    CONFIG_FILE, Embedding, METADATA_FILE, Place, SPRITE_FILE, TENSORS_FILE, merge,
+};
+
+impl SummaryWriter {
+    /// Logs an embedding for TensorBoard's projector.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// use tbx::Embedding;
+    ///
+    /// let vectors = [[0.1f32, 0.2, 0.3], [0.4, 0.5, 0.6]];
+    /// let pictures = [image::RgbImage::new(28, 28), image::RgbImage::new(28, 28)];
+    /// let embedding = Embedding::new(&vectors).labels(["cat", "dog"]).sprite(&pictures[..]);
+    /// writer.add_embedding("animals", &embedding, 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It goes into files, not into the log, as PyTorch lays them out: in the run's directory
+    /// `<step>/<tag>/tensors.tsv`, `metadata.tsv` and `sprite.png`, the step in five digits or
+    /// more, and an entry `<tag>:<step>` in `projector_config.pbtxt`. What that has from earlier
+    /// calls, other processes and other programs stays; an entry of the same name is replaced.
+    /// The files are written in the calling thread. Each is there whole or not at all, whenever
+    /// the program or the machine stops.
+    ///
+    /// What no directory can have in its name is percent-encoded in that of the tag. The projector
+    /// draws pictures as squares, whatever their size.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: what [`Embedding::check`] refuses, and tags that the projector
+    /// cannot ask for, see [`Place::of`]; the log is no file, so that nothing can be beside it.
+    /// [`ErrorKind::Value`]: `projector_config.pbtxt` is not in protobuf's text format, and is
+    /// left alone. [`ErrorKind::Io`]; [`ErrorKind::Closed`].
+    pub fn add_embedding(
+        &self,
+        tag: &str,
+        embedding: &Embedding,
+        step: impl IntoStep,
+    ) -> Result<()> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        let step = step.into_step();
+        let place = embedding.check().and_then(|()| Place::of(tag));
+        let place = place.map_err(|kind| at(kind, tag, step))?;
+        let Some(dir) = &inner.dir else {
+            return Err(Error::argument("add_embedding needs a directory for its files"));
+        };
+        inner.file.check()?;
+        write(dir, &place.at(self.step(inner, tag, step)), embedding)
+    }
+}
+
+/// Writes the files, last the one that names the others.
+fn write(run: &Path, place: &Place, embedding: &Embedding) -> Result<()> {
+    let directory = place.directory().iter().fold(PathBuf::from(run), |path, name| path.join(name));
+    fs::create_dir_all(&directory)
+        .map_err(|error| ErrorKind::from(error).at(Location::path(&*directory)))?;
+    replace(&directory.join(TENSORS_FILE), |out| embedding.write_tensors(out))?;
+    if embedding.has_metadata() {
+        replace(&directory.join(METADATA_FILE), |out| embedding.write_metadata(out))?;
+    }
+    if let Some(sprite) = embedding.sprite_image() {
+        replace(&directory.join(SPRITE_FILE), |out| out.write_all(&sprite.encoded))?;
+    }
+    edit(&run.join(CONFIG_FILE), |config| merge(config, &place.info(embedding)))
+}

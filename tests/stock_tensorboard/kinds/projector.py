@@ -1,0 +1,88 @@
+"""Embeddings, as the projector asks for them: which there are, their numbers, labels, pictures."""
+
+import io
+import math
+
+import numpy as np
+import PIL.Image
+
+SHOWS = {"projector": ("embedding",)}
+TABS = {"projector"}
+ROUTE = "data/plugin/projector/"
+
+
+def answers(checks):
+    given = by_name(checks.calls)
+    yield "runs", sorted(given), sorted(checks.board.json(ROUTE + "runs"))
+    for run, embeddings in given.items():
+        found = checks.board.json(ROUTE + "info", run=run)
+        yield f"{run} info", {"embeddings": [info(*item) for item in embeddings.items()]}, found
+        for name, (_, embedding) in embeddings.items():
+            query = {"run": run, "name": name, "num_rows": 100000}
+            body, _ = checks.board.get(ROUTE + "tensor", **query)
+            numbers = np.array(embedding["points"], dtype=np.float64).astype(np.float32)
+            yield f"{run} {name}", numbers.tobytes().hex(), body.hex()
+            if "labels" in embedding or "table" in embedding:
+                body, _ = checks.board.get(ROUTE + "metadata", **query)
+                yield f"{run} {name} labels", labels(embedding), body.decode()
+            if "pictures" in embedding:
+                body, content_type = checks.board.get(ROUTE + "sprite_image", run=run, name=name)
+                found = np.asarray(PIL.Image.open(io.BytesIO(body)))
+                wanted = sprite(embedding["pictures"])
+                yield f"{run} {name} pictures", "image/png", content_type
+                yield f"{run} {name} shape", wanted.shape, found.shape
+                yield f"{run} {name} pixels", wanted.tobytes().hex(), found.tobytes().hex()
+
+
+def by_name(calls):
+    """The tag and the input of each embedding, by run and name. The last of a name counts."""
+    given = {}
+    for call in calls:
+        if call["call"] == "embedding":
+            name = f"{call['tag']}:{str(call['step']).zfill(5)}"
+            given.setdefault(call["run"], {})[name] = (call["tag"], call["input"])
+    return given
+
+
+def info(name, item):
+    tag, embedding = item
+    directory = f"{name.rpartition(':')[2]}/{encode(tag)}"
+    points = embedding["points"]
+    wanted = {
+        "tensorName": name,
+        "tensorPath": directory + "/tensors.tsv",
+        "tensorShape": [len(points), len(points[0])],
+    }
+    if "labels" in embedding or "table" in embedding:
+        wanted["metadataPath"] = directory + "/metadata.tsv"
+    if "pictures" in embedding:
+        size = embedding["pictures"]["size"][::-1]
+        wanted["sprite"] = {"imagePath": directory + "/sprite.png", "singleImageDim": size}
+    return wanted
+
+
+def encode(tag):
+    """PyTorch's encoding, and more where that gives no directory of its own."""
+    special = {"": "%", "..": "%2e%2e", "x.tfevents": "x.tfevent%73"}
+    return special.get(tag) or "".join(
+        f"%{ord(c):02x}" if c in '%/\\:*?"<>|\0' else c for c in tag
+    )
+
+
+def labels(embedding):
+    lines = [[label] for label in embedding.get("labels", [])]
+    if "table" in embedding:
+        lines = [embedding["header"], *embedding["table"]]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def sprite(pictures):
+    """A square of squares, as PyTorch's `make_sprite` has it."""
+    height, width = pictures["size"]
+    side = math.ceil(math.sqrt(len(pictures["samples"])))
+    canvas = np.zeros((side * height, side * width, 3), np.uint8)
+    for i, samples in enumerate(pictures["samples"]):
+        y, x = i // side * height, i % side * width
+        picture = np.array(samples, np.uint8).reshape(height, width, 3)
+        canvas[y : y + height, x : x + width] = picture
+    return canvas
