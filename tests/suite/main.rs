@@ -15,6 +15,7 @@ mod common;
 mod corpus;
 mod damage;
 mod descriptors;
+mod examples;
 mod facts;
 mod fixtures;
 mod golden;
