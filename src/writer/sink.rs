@@ -32,7 +32,12 @@ struct NewFile {
 
 impl Sink for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        self.file.write_all(bytes)?;
+        // Of a removed file the system says nothing: it is there until it is closed.
+        match is_removed(&self.file)? {
+            true => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
+            false => Ok(()),
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -90,6 +95,19 @@ pub(super) fn create_new(
             Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
         }
     }
+}
+
+#[cfg(unix)]
+fn is_removed(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    Ok(file.metadata()?.nlink() == 0)
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn is_separator(c: char) -> bool {

@@ -9,6 +9,7 @@ mod child;
 mod crash;
 mod custom_scalars;
 mod embeddings;
+mod everything;
 mod figure;
 mod files;
 mod graphs;

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tbx::SummaryWriter;
+use tbx::{Kind, SummaryWriter, TimeSeries};
 
 use super::child::{self, Child};
+use super::everything::{add_each, add_everything, read_everything};
 use super::{assert_counted, noise, run, runs, steps, unhurried};
 
 /// So often a process is killed.
 const KILLS: u64 = 20;
+/// So often one that logs every kind.
+const KILLS_OF_EVERYTHING: u64 = 200;
 /// The promise: an event is in the file after this time at most.
 const LATEST: Duration = Duration::from_millis(100);
 /// A busy machine may let a thread wait for longer than the promise; so often it may.
@@ -46,6 +49,47 @@ fn child_that_flushes() {
         writer.add_text("note", "text", step).unwrap();
         writer.add_scalars("parts", [("a", 1.0), ("b", 2.0)], step).unwrap();
         if step % 7 == 6 {
+            writer.flush().unwrap();
+            child::say(step);
+        }
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_flushed_of_any_kind() {
+    for round in 0..KILLS_OF_EVERYTHING {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Child::start("writer::crash::child_that_logs_everything", dir.path());
+        let mut flushed = vec![child.next().unwrap()];
+        pause(round, 30_000);
+        flushed.extend(child.kill());
+        let last = *flushed.last().unwrap();
+        // Anything but a torn tail would be an issue, on which this fails.
+        for run in runs(dir.path()) {
+            read_everything(&run);
+            let once = ["__run_graph__", "custom_scalars__config__", "metric"];
+            let has_steps = |series: &&TimeSeries| {
+                series.kind() != Kind::Hparams && !once.contains(&series.tag())
+            };
+            for series in run.series.iter().filter(has_steps) {
+                let mut steps = series.steps().to_vec();
+                steps.dedup(); // some tags are logged in several ways
+                assert_counted(&steps, last);
+            }
+            let lines = ["parts_a", "others_new"];
+            assert!(lines.contains(&&*run.name) || run.series.len() > 20, "{}", run.series.len());
+        }
+    }
+}
+
+#[test]
+fn child_that_logs_everything() {
+    let Some(dir) = child::dir() else { return };
+    let writer = SummaryWriter::create(dir).unwrap();
+    add_everything(&writer).into_iter().for_each(|added| added.unwrap());
+    for step in 1.. {
+        add_each(&writer, step).into_iter().for_each(|added| added.unwrap());
+        if step % 3 == 0 {
             writer.flush().unwrap();
             child::say(step);
         }

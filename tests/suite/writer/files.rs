@@ -6,7 +6,7 @@ use std::thread;
 
 use tbx::event::EventFileName;
 use tbx::pb::event::What;
-use tbx::{ErrorKind, SummaryWriter};
+use tbx::{ErrorKind, SummaryWriter, Text};
 
 use super::child::{self, Child};
 use super::{START, events, fixed, names, numbers, run, runs, steps, unhurried};
@@ -84,20 +84,30 @@ fn file_name(uid: u64) -> String {
 
 /// Also where their clocks and hosts are the same.
 #[test]
-fn several_processes_write_one_run() {
+fn many_processes_of_many_threads_write_one_run() {
+    const PROCESSES: usize = 8;
     let dir = tempfile::tempdir().unwrap();
     let start = |_| Child::start("writer::files::child_that_writes_a_run", dir.path());
-    let mut children: Vec<_> = (0..4).map(start).collect();
-    let mut ids: Vec<_> = children.iter_mut().map(|child| child.next().unwrap()).collect();
+    let mut children: Vec<_> = (0..PROCESSES).map(start).collect();
+    let ids: Vec<_> = children.iter_mut().map(|child| child.next().unwrap()).collect();
     children.into_iter().for_each(Child::finish);
-    ids.sort_unstable();
     let run = run(dir.path());
-    assert_eq!(run.files.len(), 4);
-    let mut tags: Vec<i64> = run.series.iter().map(|s| s.tag().parse().unwrap()).collect();
-    tags.sort_unstable();
-    assert_eq!(tags, ids);
-    assert!(run.series.iter().all(|series| series.steps().iter().copied().eq(0..1000)));
+    assert_eq!(run.files.len(), PROCESSES);
+    let per_file = 1 + THREADS as u64 * (STEPS as u64 + 2);
+    assert!(run.files.iter().all(|file| file.events == per_file && file.pending_bytes == 0));
+    for id in ids {
+        for thread in 0..THREADS {
+            let tag = format!("{id}/{thread}");
+            assert!(steps(&run, &tag).into_iter().eq(0..STEPS), "{tag}");
+            let texts = run.series(&format!("{tag}/text")).unwrap().raw().unwrap();
+            assert_eq!(Text::read(&texts[0]).unwrap().strings, [tag.repeat(3000)]);
+            assert_eq!(run.series(&format!("{tag}/weights")).unwrap().len(), 1);
+        }
+    }
 }
+
+const THREADS: usize = 32;
+const STEPS: i64 = 200;
 
 #[test]
 fn child_that_writes_a_run() {
@@ -105,9 +115,22 @@ fn child_that_writes_a_run() {
     let id = std::process::id();
     child::say(id.into());
     let writer = fixed().create(dir).unwrap();
-    for step in 0..1000 {
-        writer.add_scalar(&id.to_string(), 0.5, step).unwrap();
-    }
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let writer = writer.clone();
+            scope.spawn(move || {
+                let tag = format!("{id}/{thread}");
+                for step in 0..STEPS {
+                    writer.add_scalar(&tag, 0.5, step).unwrap();
+                    if step == STEPS / 2 {
+                        let (text, weights) = (format!("{tag}/text"), format!("{tag}/weights"));
+                        writer.add_text(&text, tag.repeat(3000), step).unwrap();
+                        writer.add_histogram(&weights, [0.5; 100], step).unwrap();
+                    }
+                }
+            });
+        }
+    });
     writer.close().unwrap();
 }
 

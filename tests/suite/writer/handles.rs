@@ -7,7 +7,7 @@ use prost::Message;
 use tbx::record::RecordReader;
 use tbx::{ErrorKind, Graph, Kind, SummaryWriter, pb};
 
-use super::misuse::add_everything;
+use super::everything::add_everything;
 use super::{START, events, fixed, names, numbers, run, steps, values};
 
 #[test]

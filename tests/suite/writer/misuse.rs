@@ -2,71 +2,10 @@
 
 use std::fs;
 
-use tbx::{
-    ChartLayout, Clip, Embedding, Error, ErrorKind, Experiment, Graph, Mesh, Moments, Node,
-    PrCurve, PrCurveOptions, Result, RunMetadata, SummaryWriter, Text,
-};
+use tbx::{Error, ErrorKind, Graph, Node, Result, SummaryWriter};
 
+use super::everything::{add_each, add_everything, moments, read_everything};
 use super::{assert_counted, fixed, names, run, runs, steps, unhurried};
-use crate::common::repository;
-
-/// Every way to add something good.
-pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
-    let graph = Graph::new().node(Node::new("x", "Placeholder"));
-    let limits = [1.0, 2.0];
-    let mesh = Mesh::new(&[[0.0; 3]]).unwrap();
-    let curve = PrCurve::new([1], [0.5], &PrCurveOptions::new()).unwrap();
-    let clip = Clip::mono(&[0.5, -0.5], 8000).unwrap();
-    vec![
-        writer.add_scalar("loss", 0.5, 0),
-        writer.add_scalars("parts", [("a", 0.5)], 0),
-        writer.add_scalars("others", [("new", 0.5)], 0),
-        writer.add_histogram("weights", [1.0, 2.0], 0),
-        writer.add_histogram_raw("raw", moments(), &limits, &limits, 0),
-        writer.add_text("note", "text", 0),
-        writer.add_text("list", Text::list(["text"]), 0),
-        writer.add_graph(&graph),
-        writer.add_pr_curve("pr", [true], [0.5], 0),
-        writer.add_pr_curve_with("pr", [true], [0.5], 0, &PrCurveOptions::new()),
-        writer.add_pr_curve_raw("pr", &curve, 0),
-        writer.add_mesh("mesh", &mesh, 0),
-        writer.add_custom_scalars(&ChartLayout::new()),
-        writer.add_custom_scalars_multilinechart(["loss"], "category", "title"),
-        writer.add_custom_scalars_marginchart(["a", "b", "c"], "category", "title"),
-        writer.add_tensor("tensor", [0.5f32], 0),
-        writer.add_audio("tone", &clip, 0),
-        writer.add_audios("tones", &[clip.clone(), clip.clone()], 0),
-        writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]),
-        writer.add_hparams_config(&Experiment::new()),
-        #[cfg(feature = "serde")]
-        writer.add_metrics("struct", &[0.5, 0.25], 0),
-        writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
-        writer.add_embedding("points", &Embedding::new([[0.0f32; 3]; 2]), 0),
-        writer.add_run_metadata("step", &RunMetadata::new(), 0),
-        writer.add_run_metadata("traced", &RunMetadata::new().graph(graph), 0),
-        #[cfg(feature = "keras")]
-        writer.add_keras_graph("keras", KERAS, 0),
-        #[cfg(feature = "image")]
-        writer.add_image("photo", &image::RgbImage::new(2, 2), 0),
-        #[cfg(feature = "image")]
-        writer.add_image_with_boxes("boxes", &image::RgbImage::new(2, 2), [[0.0; 4]], 0),
-        #[cfg(feature = "plotters")]
-        writer.add_figure("figure", (2, 2), |_| Ok(()), 0),
-        #[cfg(feature = "image")]
-        writer.add_video(
-            "video",
-            &tbx::Video::new(&[image::RgbImage::new(2, 2)][..], 4).unwrap(),
-            0,
-        ),
-    ]
-}
-
-#[cfg(feature = "keras")]
-const KERAS: &str = r#"{"config": {"name": "m", "layers": [{"config": {"name": "x"}}]}}"#;
-
-fn moments() -> Moments {
-    Moments { min: 0.0, max: 2.0, num: 3.0, sum: 3.0, sum_squares: 5.0 }
-}
 
 #[test]
 fn a_closed_writer_says_so() {
@@ -208,8 +147,12 @@ fn a_full_disk_fails_the_next_call_and_what_was_written_stays_readable() {
         Child::start_on_full_disk(test, dir.path(), blocks).finish();
         let runs = runs(dir.path());
         let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
-        assert_eq!(names, ["flushed", "line", "line/parts_a", "unflushed"]);
-        for run in runs.iter().filter(|run| run.name != "line") {
+        assert_eq!(names[..4], ["every", "every/others_new", "every/parts_a", "flushed"]);
+        assert_eq!(names[4..], ["line", "line/parts_a", "unflushed"]);
+        let every = runs.iter().find(|run| run.name == "every").unwrap();
+        read_everything(every);
+        assert!(every.files[0].bytes <= 1024 * u64::from(blocks));
+        for run in runs.iter().filter(|run| !run.name.starts_with("every") && run.name != "line") {
             assert_counted(run.series[0].steps(), 0);
             let file = &run.files[0];
             // To the last block: nothing was given up too soon.
@@ -235,6 +178,15 @@ fn child_on_a_full_disk() {
     let writer = SummaryWriter::create(dir.join("unflushed")).unwrap();
     let error = (0..).find_map(|step| writer.add_scalar("loss", 0.5, step).err()).unwrap();
     assert_full(&error, &writer);
+
+    let writer = SummaryWriter::create(dir.join("every")).unwrap();
+    let full = |error: &Error| matches!(error.kind(), ErrorKind::Io(_));
+    let errors = (0..).find_map(|step| {
+        let added = add_each(&writer, step).into_iter().filter_map(Result::err);
+        Some(added.collect::<Vec<_>>()).filter(|errors| !errors.is_empty())
+    });
+    errors.unwrap().iter().for_each(|error| assert!(full(error), "{error}"));
+    assert!(full(&writer.close().unwrap_err()));
 
     // The run itself has room; a line of it has none.
     let writer = SummaryWriter::create(dir.join("line")).unwrap();
@@ -263,4 +215,32 @@ fn assert_full(error: &Error, writer: &SummaryWriter) {
         is_full(&done.unwrap_err());
     }
     assert_eq!(fs::metadata(writer.path().unwrap()).unwrap().len(), len);
+}
+
+/// The file is gone, and the operating system would take what is written to it all the same.
+#[cfg(unix)]
+#[test]
+fn a_directory_that_vanishes_fails_the_next_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let writer = unhurried().create(&run).unwrap();
+    writer.add_scalar("loss", 0.5, 0).unwrap();
+    writer.flush().unwrap();
+    fs::remove_dir_all(&run).unwrap();
+    writer.add_scalar("loss", 0.5, 1).unwrap(); // nobody knows yet
+    let error = writer.flush().unwrap_err();
+    assert_eq!(error.location().path.as_deref(), writer.path());
+    assert!(error.to_string().ends_with(": the file was removed"), "{error}");
+    for added in add_everything(&writer) {
+        added.unwrap_err();
+    }
+    writer.close().unwrap_err();
+    assert!(!run.exists(), "a call made the directory again");
+
+    // A directory that only has another name takes everything.
+    let writer = unhurried().create(&run).unwrap();
+    fs::rename(&run, dir.path().join("moved")).unwrap();
+    writer.add_scalar("loss", 0.5, 1).unwrap();
+    writer.close().unwrap();
+    assert_eq!(steps(&super::run(&dir.path().join("moved")), "loss"), [1]);
 }
