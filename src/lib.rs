@@ -42,6 +42,25 @@
 //! could not be read is in the [`Report`], with path and byte offset. Which points of a resumed
 //! run count is a [`RestartPolicy`].
 //!
+//! # Kinds of data
+//!
+//! | kind | write | read | seen in TensorBoard, by both loaders |
+//! |---|---|---|---|
+//! | scalar | [`add_scalar`](SummaryWriter::add_scalar), [`add_scalars`](SummaryWriter::add_scalars), `add_metrics` | [`Scalars`] | Scalars, Time Series, HParams |
+//! | histogram | [`add_histogram`](SummaryWriter::add_histogram), `_with`, `_raw` | [`Histogram`] | Histograms, Distributions, Time Series |
+//! | image | `add_image`, `add_images`, `add_image_with_boxes` | [`Images`] | Images, Time Series |
+//! | figure, video | `add_figure`, `add_video` | [`Images`] | Images |
+//! | audio | [`add_audio`](SummaryWriter::add_audio), `add_audios` | [`Audio`] | Audio |
+//! | text | [`add_text`](SummaryWriter::add_text) | [`Text`] | Text |
+//! | pr_curve | [`add_pr_curve`](SummaryWriter::add_pr_curve), `_with`, `_raw` | [`PrCurve`] | PR Curves |
+//! | mesh | [`add_mesh`](SummaryWriter::add_mesh) | [`MeshComponent`] | Mesh |
+//! | custom_scalars | [`add_custom_scalars`](SummaryWriter::add_custom_scalars) and two more | [`ChartLayout`] | Custom Scalars |
+//! | hparams | [`add_hparams`](SummaryWriter::add_hparams), `_config` | [`HparamsRecord`] | HParams |
+//! | graph | [`add_graph`](SummaryWriter::add_graph), `add_onnx_graph`, `add_keras_graph` | [`Graph`], [`KerasModel`] | Graphs |
+//! | run_metadata | [`add_run_metadata`](SummaryWriter::add_run_metadata) | [`RunMetadata`] | Graphs |
+//! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
+//! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
+//!
 //! # Mapped files
 //!
 //! Where values other than scalars are kept, their bytes are slices of the mapped file. If
