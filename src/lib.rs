@@ -79,6 +79,8 @@ pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
 pub mod logdir;
+#[cfg(feature = "table")]
+pub mod meta;
 pub mod record;
 pub mod summary;
 pub mod table;
