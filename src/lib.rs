@@ -82,6 +82,7 @@ pub mod logdir;
 #[cfg(feature = "table")]
 pub mod meta;
 pub mod record;
+pub mod safe_name;
 pub mod summary;
 pub mod table;
 pub mod writer;

@@ -133,7 +133,7 @@ pub(super) fn note(text: &str) -> Result<()> {
 }
 
 /// A cell for people.
-fn short(cell: &Cell) -> String {
+pub(super) fn short(cell: &Cell) -> String {
     match cell {
         Cell::Number(value) => number(*value),
         Cell::Time(seconds) => date(*seconds),

@@ -3,11 +3,14 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod diff;
 mod export;
 mod grid;
 mod inspect;
 mod logs;
+mod reduce;
 mod render;
+mod runs;
 mod table;
 
 use std::io::{self, Write};
@@ -19,6 +22,7 @@ use crate::error::{Error, ErrorKind, Report};
 
 /// What a subcommand tells the shell.
 const FINE: u8 = 0;
+const NO: u8 = 1;
 const FAILED: u8 = 2;
 
 /// So many issues are said on the standard error.
@@ -44,6 +48,10 @@ enum Command {
     Inspect(inspect::Args),
     /// Compare runs: a row each, with parameters and numbers of scalars.
     Table(table::Args),
+    /// Tell how two runs or folders differ.
+    Diff(diff::Args),
+    /// Make one curve of several runs: mean, deviation, quantiles.
+    Reduce(reduce::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
 }
@@ -53,13 +61,19 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Table(args) => table::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Reduce(args) => reduce::run(&args),
         Command::Export(args) => export::run(&args),
     };
     let code = match result {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => FINE,
         Err(error) => {
-            say(&format!("tbx: {error}"));
+            // What the program says itself may take several lines; a name in it may not.
+            match error.kind() {
+                ErrorKind::Argument(text) => format!("tbx: {text}").lines().for_each(say),
+                _ => say(&format!("tbx: {error}")),
+            }
             FAILED
         }
     };

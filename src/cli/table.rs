@@ -1,12 +1,11 @@
 //! `tbx table`
 
 use super::grid::{Format, Grid, note};
-use super::logs::Logs;
 use super::render::counted;
+use super::runs::Runs;
 use super::{FAILED, FINE, report};
-use crate::error::{Report, Result};
-use crate::logdir::Logdir;
-use crate::table::{Cell, Column, Field, Filter, Folding, GroupBy, Names, RunRow, RunTable, Stat};
+use crate::error::Result;
+use crate::table::{Cell, Column, Field, Filter, GroupBy, Names, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
@@ -26,7 +25,7 @@ Examples:
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    logs: Logs,
+    runs: Runs,
 
     /// The columns behind the run's name: names or patterns, several with commas.
     #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
@@ -61,17 +60,13 @@ pub(super) struct Args {
     #[arg(short, long)]
     differing: bool,
 
-    /// A row a directory: train, validation and what add_scalars makes are runs of their own.
-    #[arg(long)]
-    no_fold: bool,
-
     /// The format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let table = load(args)?;
+    let table = args.runs.load(None)?;
     let code = if report(&table.report) { FINE } else { FAILED };
     let names = Names::of(&table);
     let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
@@ -93,25 +88,6 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => runs(args, &columns, sort.as_ref(), rows, table.rows.len())?,
     }
     Ok(code)
-}
-
-/// The runs of all folders. With several folders, their paths stand before the names.
-fn load(args: &Args) -> Result<RunTable> {
-    let options = args.logs.options();
-    let folding = if args.no_fold { Folding::None } else { Folding::Known };
-    let several = args.logs.logdirs.len() > 1;
-    let mut all = RunTable { rows: Vec::new(), report: Report::default() };
-    for logdir in &args.logs.logdirs {
-        let table = RunTable::load(&Logdir::open(logdir)?, &options, folding)?;
-        for mut row in table.rows {
-            if several {
-                row.name = logdir.join(&row.name).to_string_lossy().into_owned();
-            }
-            all.rows.push(row);
-        }
-        all.report.merge(table.report);
-    }
-    Ok(all)
 }
 
 fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Column>> {

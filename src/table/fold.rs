@@ -145,6 +145,8 @@ fn renamed(mut row: RunRow, rename: &Rename) -> RunRow {
     };
     let metrics = mem::take(&mut row.metrics).into_iter();
     row.metrics = metrics.map(|(tag, stats)| (name(tag), stats)).collect();
+    let curves = mem::take(&mut row.curves).into_iter();
+    row.curves = curves.map(|(tag, curve)| (name(tag), curve)).collect();
     row
 }
 
@@ -161,6 +163,9 @@ fn merge(run: &mut RunRow, part: RunRow) {
     }
     for (tag, stats) in part.metrics {
         run.metrics.entry(tag).or_insert(stats);
+    }
+    for (tag, curve) in part.curves {
+        run.curves.entry(tag).or_insert(curve);
     }
 }
 

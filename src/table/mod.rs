@@ -5,6 +5,10 @@ mod cell;
 #[cfg(feature = "table")]
 mod column;
 #[cfg(feature = "table")]
+mod curve;
+#[cfg(feature = "table")]
+mod diff;
+#[cfg(feature = "table")]
 mod filter;
 #[cfg(feature = "table")]
 mod fold;
@@ -12,6 +16,8 @@ mod fold;
 mod group;
 pub mod number;
 mod overview;
+#[cfg(feature = "table")]
+mod reduce;
 #[cfg(feature = "table")]
 mod run_table;
 #[cfg(feature = "table")]
@@ -23,12 +29,18 @@ pub use cell::Cell;
 #[cfg(feature = "table")]
 pub use column::{Column, Field, Stat};
 #[cfg(feature = "table")]
+pub use curve::{Curve, Duplicates};
+#[cfg(feature = "table")]
+pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
+#[cfg(feature = "table")]
 pub use filter::Filter;
 #[cfg(feature = "table")]
 pub use fold::Folding;
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};
+#[cfg(feature = "table")]
+pub use reduce::{Align, Reduced, Reduction, reduce};
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
 #[cfg(feature = "table")]

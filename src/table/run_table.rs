@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::curve::{Curve, Duplicates};
 use super::fold::{self, Folding};
 use super::stats::ScalarStats;
 use crate::error::{Report, Result};
@@ -51,6 +52,9 @@ pub struct RunRow {
     pub params: BTreeMap<String, Param>,
     /// Its scalars, by tag. Those of a folded directory have its name before them.
     pub metrics: BTreeMap<Arc<str>, ScalarStats>,
+    /// The points of its scalars, by the same tags; empty unless they were
+    /// [asked for](RunTable::load_curves).
+    pub curves: BTreeMap<Arc<str>, Curve>,
 }
 
 impl RunTable {
@@ -63,9 +67,34 @@ impl RunTable {
     ///
     /// As [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
+        Self::load_rows(logdir, options, folding, None)
+    }
+
+    /// The same with the points of the scalars.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a tag has two points at a step, and
+    /// `duplicates` refuses that; else as [`Logdir::load`].
+    pub fn load_curves(
+        logdir: &Logdir,
+        options: &LoadOptions,
+        folding: Folding,
+        duplicates: Duplicates,
+    ) -> Result<Self> {
+        Self::load_rows(logdir, options, folding, Some(duplicates))
+    }
+
+    fn load_rows(
+        logdir: &Logdir,
+        options: &LoadOptions,
+        folding: Folding,
+        curves: Option<Duplicates>,
+    ) -> Result<Self> {
         let options = options.clone().kinds([Kind::Scalar, Kind::Hparams]).payloads(false);
         let names = Names::default();
-        let (rows, report) = logdir.map_runs(&options, |run| RunRow::of(&run, &names))?;
+        let (rows, report) = logdir.map_runs(&options, |run| RunRow::of(&run, &names, curves))?;
+        let rows: Vec<RunRow> = rows.into_iter().collect::<Result<_>>()?;
         let rows = match folding {
             Folding::Known => fold::fold(rows),
             Folding::None => rows,
@@ -85,7 +114,7 @@ impl RunTable {
 }
 
 impl RunRow {
-    fn of(run: &Run, names: &Names) -> Self {
+    fn of(run: &Run, names: &Names, curves: Option<Duplicates>) -> Result<Self> {
         let mut row =
             Self { name: run.name.clone(), start_time: run.start_time, ..Self::default() };
         let mut params = yaml::read(&run.path);
@@ -99,11 +128,15 @@ impl RunRow {
             row.end_time = row.end_time.into_iter().chain(times.copied()).reduce(f64::max);
             row.last_step = row.last_step.max(series.steps().iter().max().copied());
             if let Some(stats) = ScalarStats::of(series) {
-                row.metrics.insert(names.get(series.tag()), stats);
+                let tag = names.get(series.tag());
+                if let Some(duplicates) = curves {
+                    row.curves.insert(tag.clone(), Curve::of(series, duplicates)?);
+                }
+                row.metrics.insert(tag, stats);
             }
         }
         row.params = params;
-        row
+        Ok(row)
     }
 
     /// From the first event to the last, in seconds.
