@@ -78,18 +78,22 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self> {
         terminated(any_of, (multispace0, eof)).parse(text).map(Self).map_err(|error| {
             let at = error.offset();
-            let expected = error.inner().to_string();
-            let expected = match expected.as_str() {
-                "" => "this cannot be read",
-                // Of a regular expression's error the last line says what is wrong.
-                expected => expected.lines().last().unwrap_or_default(),
-            };
-            let expected = expected.strip_prefix("error: ").unwrap_or(expected);
+            let inner = error.inner();
+            let expected = inner.context().find_map(|context| match context {
+                StrContext::Expected(what) => Some(format!("expected {what}")),
+                _ => None,
+            });
+            // Of a regular expression's error the last line says what is wrong.
+            let cause = inner.cause().map(ToString::to_string).and_then(|cause| {
+                let last = cause.lines().last()?;
+                Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())
+            });
+            let what = cause.or(expected).unwrap_or("this cannot be read".into());
             // Columns count characters, as the marker stands in a line of them.
             let column = text.get(..at).unwrap_or(text).chars().count();
             let marker = format!("{:column$}^", "");
             Error::argument(format!(
-                "condition, column {}: {expected}\n  {text}\n  {marker}",
+                "condition, column {}: {what}\n  {text}\n  {marker}",
                 column + 1
             ))
         })
@@ -334,7 +338,7 @@ mod tests {
         let row = RunRow { name: "exp/first".into(), params, ..RunRow::default() };
         let other = [("other".to_owned(), Param::Number(1.0))].into();
         let second = RunRow { name: "second".into(), params: other, ..RunRow::default() };
-        RunTable { rows: vec![row, second], report: crate::Report::default() }
+        RunTable { rows: vec![row, second], report: crate::error::Report::default() }
     }
 
     fn holds(text: &str) -> bool {
