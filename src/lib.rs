@@ -80,6 +80,7 @@
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
+//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //! | `log` | no | [`Logger`] | `log` |
 //!
@@ -101,7 +102,10 @@ pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
 pub mod logdir;
+#[cfg(feature = "table")]
+pub mod meta;
 pub mod record;
+pub mod safe_name;
 pub mod summary;
 pub mod table;
 pub mod writer;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::logs::Logs;
-use super::{FAILED, FINE, say};
+use super::{FAILED, FINE, report, say};
 use crate::error::{Error, Result};
 use crate::export::{TARGETS, Target};
 use crate::logdir::Logdir;
@@ -43,16 +43,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let logdir = Logdir::open(logdir)?;
     let options = args.logs.options().kinds([Kind::Scalar]);
     let exported = target.export(&logdir, &options, &args.out, args.force)?;
-    let report = &exported.report;
-    report.issues.iter().for_each(|issue| say(&format!("tbx: {issue}")));
-    if report.more_issues > 0 {
-        say(&format!("tbx: {} more issues", report.more_issues));
-    }
-    for dropped in &report.restarts {
+    let is_lossless = report(&exported.report);
+    for dropped in &exported.report.restarts {
         let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
         say(&format!("tbx: run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
     }
     let (points, runs) = (exported.points, exported.runs);
     say(&format!("{points} points of {runs} runs written to {}", args.out.display()));
-    Ok(if exported.report.is_lossless() { FINE } else { FAILED })
+    Ok(if is_lossless { FINE } else { FAILED })
 }

@@ -169,7 +169,7 @@ fn run_text(run: &RunOverview) -> String {
     text += "\n";
     if !run.tags.is_empty() {
         let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
-        let mut table = Table::new(&columns, 2);
+        let mut table = Table::of(&columns, 2);
         for tag in &run.tags {
             table.row(tag_row(tag));
         }
@@ -311,7 +311,7 @@ fn tags_text(runs: &[RunOverview]) -> String {
     }
     let columns =
         ["TAG", "KIND", ">RUNS", ">POINTS", ">STEPS", ">MEDIAN LAST", ">MIN", ">MAX", "NOTES"];
-    let mut table = Table::new(&columns, 0);
+    let mut table = Table::of(&columns, 0);
     for merged in tags.into_values() {
         table.row(merged.row());
     }
@@ -327,7 +327,7 @@ fn run_names(overview: &Overview) -> String {
     };
     let mut runs: Vec<_> = overview.runs.iter().map(|run| (problems(run), run)).collect();
     runs.sort_by_key(|(problems, _)| *problems == 0);
-    let mut table = Table::new(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let mut table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
     for (problems, run) in runs.iter().take(MAX_LISTED) {
         let start = run.start_time.map(|start| start.0);
         let end = run.end_time();

@@ -16,6 +16,13 @@ pub(super) struct Logs {
     #[arg(required = true, value_name = "LOGDIR")]
     pub(super) logdirs: Vec<PathBuf>,
 
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// What of some logs is wanted.
+#[derive(clap::Args)]
+pub(super) struct Choice {
     /// Only runs whose name matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     run: Option<Regex>,
@@ -34,6 +41,12 @@ pub(super) struct Logs {
 }
 
 impl Logs {
+    pub(super) fn options(&self) -> LoadOptions {
+        self.choice.options()
+    }
+}
+
+impl Choice {
     /// What to load. Nothing is mapped: a file may be cut short while the program reads it.
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()

@@ -3,21 +3,30 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod diff;
 mod export;
+mod grid;
 mod inspect;
 mod logs;
+mod reduce;
 mod render;
+mod runs;
+mod table;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Report};
 
 /// What a subcommand tells the shell.
 const FINE: u8 = 0;
+const NO: u8 = 1;
 const FAILED: u8 = 2;
+
+/// So many issues are said on the standard error.
+const MAX_ISSUES: usize = 20;
 
 /// The TensorBoard toolkit: look into event logs and carry them elsewhere.
 #[derive(Parser)]
@@ -26,6 +35,7 @@ const FAILED: u8 = 2;
   tbx inspect ./logs                         what is in the logs, and what is wrong with them
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
+  tbx table ./logs --sort val/loss:min --top 5
   tbx export ./logs --to csv --out points.csv")]
 struct Cli {
     #[command(subcommand)]
@@ -36,6 +46,12 @@ struct Cli {
 enum Command {
     /// Show the runs and tags of log folders, and what is damaged.
     Inspect(inspect::Args),
+    /// Compare runs: a row each, with parameters and numbers of scalars.
+    Table(table::Args),
+    /// Tell how two runs or folders differ.
+    Diff(diff::Args),
+    /// Make one curve of several runs: mean, deviation, quantiles.
+    Reduce(reduce::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
 }
@@ -44,13 +60,20 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Table(args) => table::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Reduce(args) => reduce::run(&args),
         Command::Export(args) => export::run(&args),
     };
     let code = match result {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => FINE,
         Err(error) => {
-            say(&format!("tbx: {error}"));
+            // What the program says itself may take several lines; a name in it may not.
+            match error.kind() {
+                ErrorKind::Argument(text) => format!("tbx: {text}").lines().for_each(say),
+                _ => say(&format!("tbx: {error}")),
+            }
             FAILED
         }
     };
@@ -59,6 +82,17 @@ pub fn main() -> ExitCode {
 
 fn is_broken_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Says what was damaged; whether nothing was lost.
+fn report(report: &Report) -> bool {
+    report.issues.iter().take(MAX_ISSUES).for_each(|issue| say(&format!("tbx: {issue}")));
+    let more = report.issues.len().saturating_sub(MAX_ISSUES);
+    let more = report.more_issues.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+    if more > 0 {
+        say(&format!("tbx: {} more problems; tbx inspect shows them", render::count(more)));
+    }
+    report.is_lossless()
 }
 
 /// A line on the standard error. Names in it cannot play with the terminal.

@@ -116,19 +116,24 @@ pub(super) fn name(name: &str) -> String {
 /// A table whose columns are as wide as they need be, and the first as narrow as it must.
 pub(super) struct Table {
     /// Names, and whether numbers stand below them, flush right.
-    columns: Vec<(&'static str, bool)>,
+    columns: Vec<(String, bool)>,
     rows: Vec<Vec<String>>,
     indent: usize,
 }
 
 impl Table {
-    /// `columns` are names; those of numbers start with `>`.
-    pub(super) fn new(columns: &[&'static str], indent: usize) -> Self {
-        let column = |name: &&'static str| match name.strip_prefix('>') {
-            Some(name) => (name, true),
-            None => (*name, false),
+    /// Columns with these names, and whether numbers stand below them.
+    pub(super) fn new(columns: impl IntoIterator<Item = (String, bool)>, indent: usize) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new(), indent }
+    }
+
+    /// Columns with these names; those of numbers start with `>`.
+    pub(super) fn of(columns: &[&str], indent: usize) -> Self {
+        let column = |name: &&str| match name.strip_prefix('>') {
+            Some(name) => (name.to_owned(), true),
+            None => ((*name).to_owned(), false),
         };
-        Self { columns: columns.iter().map(column).collect(), rows: Vec::new(), indent }
+        Self::new(columns.iter().map(column), indent)
     }
 
     pub(super) fn row(&mut self, cells: Vec<String>) {
@@ -165,7 +170,7 @@ impl Table {
             }
             let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
         };
-        line(&mut self.columns.iter().map(|(name, _)| *name), DIM);
+        line(&mut self.columns.iter().map(|(name, _)| name.as_str()), DIM);
         for row in &self.rows {
             line(&mut row.iter().map(String::as_str), Style::new());
         }

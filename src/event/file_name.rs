@@ -43,24 +43,3 @@ impl fmt::Display for EventFileName {
         write!(f, "events.out.tfevents.{secs:010}.{host}.{pid}.{uid}{suffix}")
     }
 }
-
-/// `name` as the name of a file or directory: what no name can have, on any system, is
-/// percent-encoded, and what it is encoded with, so that no two names become one. PyTorch does so
-/// with `%`, `/` and `\\` (`torch/utils/tensorboard/writer.py`, `_encode`).
-///
-/// A name of dots alone, or an empty one, is the caller's matter.
-pub(crate) fn escape(name: &str) -> String {
-    let mut escaped = String::new();
-    for c in name.chars() {
-        let reserved = matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%');
-        if reserved || c.is_control() {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                escaped.push_str(&format!("%{byte:02x}"));
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}

@@ -16,7 +16,6 @@ mod wire;
 mod writer;
 
 pub use event_ref::{EventRef, What};
-pub(crate) use file_name::escape;
 pub use file_name::{EventFileName, is_event_file};
 pub use peek::{Peek, PeekScalar};
 pub(crate) use tensor_ref::number;

@@ -1,6 +1,7 @@
 //! Scalars to other formats: one file per format, one line in the table.
 
 mod csv;
+mod folder;
 mod json;
 mod output;
 
@@ -10,6 +11,7 @@ use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::summary::DataClass;
 
+pub use self::folder::Folder;
 use self::output::Output;
 
 /// A format that scalars can be exported to.

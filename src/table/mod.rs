@@ -1,6 +1,48 @@
 //! Rows and columns made of runs.
 
+#[cfg(feature = "table")]
+mod cell;
+#[cfg(feature = "table")]
+mod column;
+#[cfg(feature = "table")]
+mod curve;
+#[cfg(feature = "table")]
+mod diff;
+#[cfg(feature = "table")]
+mod filter;
+#[cfg(feature = "table")]
+mod fold;
+#[cfg(feature = "table")]
+mod group;
 pub mod number;
 mod overview;
+#[cfg(feature = "table")]
+mod reduce;
+#[cfg(feature = "table")]
+mod run_table;
+#[cfg(feature = "table")]
+mod select;
+mod stats;
 
+#[cfg(feature = "table")]
+pub use cell::Cell;
+#[cfg(feature = "table")]
+pub use column::{Column, Field, Stat};
+#[cfg(feature = "table")]
+pub use curve::{Curve, Duplicates};
+#[cfg(feature = "table")]
+pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
+#[cfg(feature = "table")]
+pub use filter::Filter;
+#[cfg(feature = "table")]
+pub use fold::Folding;
+#[cfg(feature = "table")]
+pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};
+#[cfg(feature = "table")]
+pub use reduce::{Align, Reduced, Reduction, reduce};
+#[cfg(feature = "table")]
+pub use run_table::{RunRow, RunTable};
+#[cfg(feature = "table")]
+pub use select::{Names, near};
+pub use stats::ScalarStats;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::log_file::LogFile;
 use super::{Inner, IntoStep, SummaryWriter, lock};
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::{encode, escape, pb};
+use crate::event::{encode, pb};
+use crate::safe_name;
 use crate::summary::histogram::Numeric;
 use crate::summary::scalar;
 
@@ -104,9 +105,9 @@ fn tensor(tag: &str, value: f64, double_precision: bool) -> pb::summary::Value {
     }
 }
 
-/// The directory of a line: PyTorch's name, with what no file name can have percent-encoded.
+/// The directory of a line: PyTorch's name, as that of a directory.
 fn line_name(main_tag: &str, name: &str) -> String {
-    format!("{}_{}", escape(&main_tag.replace('/', "_")), escape(name))
+    safe_name::encode(&format!("{}_{name}", main_tag.replace('/', "_")))
 }
 
 #[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
@@ -122,6 +123,7 @@ mod tests {
     fn lines_never_leave_the_runs_directory() {
         assert_eq!(line_name("loss/all", "train"), "loss_all_train");
         assert_eq!(line_name("..", "../../etc"), ".._..%2f..%2fetc");
+        assert_eq!(line_name("loss", "a."), "loss_a%2e");
         assert_eq!(line_name("/etc", "a\0b"), "_etc_a%00b");
         assert_ne!(line_name("a", "b/c"), line_name("a", "b%2fc"));
     }

@@ -2,10 +2,12 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
+mod compare;
 mod export;
 mod inspect;
 mod json;
 mod streams;
+mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -250,3 +250,15 @@ pub enum SessionStatus {
     /// It goes on.
     Running,
 }
+
+impl SessionStatus {
+    /// Its name in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Running => "running",
+        }
+    }
+}

@@ -233,14 +233,12 @@ fn a_bad_embedding_fails_at_the_call_and_writes_nothing() {
     let writer = fixed().create(dir.path()).unwrap();
     let good = Embedding::new(points(1.0));
     let nan = Embedding::new([[0.0, f32::NAN], [0.0, 0.0]]);
-    let long = "x".repeat(256);
     for (tag, bad) in [
         ("x", &Embedding::default()),
         ("x", &nan),
         ("x", &good.clone().labels(["a"])),
         ("x", &good.clone().labels(["a", "b", "c", "d", "e\n"])),
         ("a&b", &good),
-        (&long, &good),
     ] {
         let error = writer.add_embedding(tag, bad, 7).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");

@@ -212,9 +212,8 @@ fn hostile_names_in_add_scalars_stay_inside_the_directory() {
 fn a_line_that_cannot_be_made_is_an_error_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::create(dir.path()).unwrap();
-    let long = "x".repeat(5000);
-    let error = writer.add_scalars("parts", [(long.as_str(), 1.0)], 0).unwrap_err();
-    assert_io(&error, dir.path());
+    let long = "x".repeat(5000); // shortened, and told from others by a hash
+    writer.add_scalars("parts", [(long.as_str(), 1.0)], 0).unwrap();
     fs::write(dir.path().join("parts_taken"), "a file").unwrap();
     let error = writer.add_scalars("parts", [("taken", 1.0)], 0).unwrap_err();
     assert_io(&error, &dir.path().join("parts_taken"));
@@ -222,7 +221,7 @@ fn a_line_that_cannot_be_made_is_an_error_and_nothing_else() {
     writer.add_scalar("loss", 1.0, 0).unwrap();
     writer.close().unwrap();
     assert_eq!(fs::read(dir.path().join("parts_taken")).unwrap(), b"a file");
-    assert_eq!(runs(dir.path()).len(), 2);
+    assert_eq!(runs(dir.path()).len(), 3);
 }
 
 #[test]

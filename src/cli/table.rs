@@ -1,0 +1,231 @@
+//! `tbx table`
+
+use super::grid::{Format, Grid, note};
+use super::render::counted;
+use super::runs::Runs;
+use super::{FAILED, FINE, report};
+use crate::error::Result;
+use crate::table::{Cell, Column, Field, Filter, GroupBy, Names, RunRow, Stat};
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Columns: run, start, duration, status, step; a parameter; a tag, or tag:STAT
+with STAT last (default), first, min, max, mean, count, step, min_step, max_step, nan, inf.
+Patterns have * and ?.
+
+Conditions: comparisons (== != < <= > >=), =~ and !~ with a regular expression, and, or, not,
+parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
+
+Examples:
+  tbx table runs
+  tbx table runs --columns lr,'val/*:min' --sort val/loss:min --top 5
+  tbx table runs --where 'val/loss:min < 0.3 and optimizer == adam'
+  tbx table runs --group-by lr --columns val/loss:min
+  tbx table runs --group-by 'run~^(.*)/seed' --format md"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    runs: Runs,
+
+    /// The columns behind the run's name: names or patterns, several with commas.
+    #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
+    columns: Vec<String>,
+
+    /// Only runs of which this is true.
+    #[arg(short = 'w', long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+
+    /// Sort by this column; runs without it come last.
+    #[arg(short, long, value_name = "COLUMN")]
+    sort: Option<String>,
+
+    /// Sort from large to small.
+    #[arg(short, long)]
+    reverse: bool,
+
+    /// Only so many rows.
+    #[arg(short = 'n', long, value_name = "N")]
+    top: Option<usize>,
+
+    /// A row for all runs that have the same in this column, or in the part of their names that
+    /// run~REGEX finds.
+    #[arg(short, long, value_name = "COLUMN")]
+    group_by: Option<String>,
+
+    /// Degrees of freedom of a group's standard deviation: 1 as pandas, 0 as NumPy.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
+    ddof: u8,
+
+    /// Only columns in which runs differ.
+    #[arg(short, long)]
+    differing: bool,
+
+    /// The format.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let table = args.runs.load(None)?;
+    let code = if report(&table.report) { FINE } else { FAILED };
+    let names = Names::of(&table);
+    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
+    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
+    let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
+    let mut columns = columns(args, &names, &rows)?;
+    if args.differing {
+        columns.retain(|column| differs(column, &rows));
+    }
+    let sort =
+        args.sort.as_deref().map(|name| names.column(name).ok_or_else(|| names.unknown(name)));
+    let sort = sort.transpose()?;
+    match &args.group_by {
+        Some(by) => {
+            let by = GroupBy::parse(by, &names)?;
+            groups(args, &by, &columns, sort.as_ref(), &rows)?;
+        }
+        None => runs(args, &columns, sort.as_ref(), rows, table.rows.len())?,
+    }
+    Ok(code)
+}
+
+fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Column>> {
+    let mut columns = Vec::new();
+    if args.columns.is_empty() {
+        if args.group_by.is_none() {
+            let fields = [Field::Start, Field::Duration, Field::Status, Field::Step];
+            columns.extend(fields.map(Column::Run));
+            // Parameters that are the same everywhere tell runs not apart: they come last.
+            let params = names.params().map(|name| Column::Param(name.into()));
+            let (differing, same): (Vec<_>, _) = params.partition(|column| differs(column, rows));
+            columns.extend(differing);
+            columns.extend(metrics(names));
+            columns.extend(same);
+        } else {
+            columns.extend(metrics(names));
+        }
+        columns.retain(|column| rows.iter().any(|row| !column.of(row).is_empty()));
+        return Ok(columns);
+    }
+    for pattern in &args.columns {
+        for column in names.select(pattern)? {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn metrics(names: &Names<'_>) -> impl Iterator<Item = Column> {
+    names.metrics().map(|tag| Column::Metric(tag.into(), Stat::Last))
+}
+
+fn differs(column: &Column, rows: &[&RunRow]) -> bool {
+    let mut cells = rows.iter().map(|row| column.of(row).to_string());
+    let first = cells.next();
+    cells.any(|cell| Some(cell) != first)
+}
+
+fn runs(
+    args: &Args,
+    columns: &[Column],
+    sort: Option<&Column>,
+    mut rows: Vec<&RunRow>,
+    all: usize,
+) -> Result<()> {
+    if let Some(column) = sort {
+        rows.sort_by(|a, b| order(&column.of(a), &column.of(b), args.reverse));
+    } else if args.reverse {
+        rows.reverse();
+    }
+    let found = rows.len();
+    rows.truncate(args.top.unwrap_or(usize::MAX));
+    let mut grid = Grid::new();
+    grid.column(Field::Name.name(), false);
+    for column in columns {
+        grid.column(column.to_string(), column.is_numeric());
+    }
+    for row in &rows {
+        let cells = columns.iter().map(|column| column.of(row));
+        grid.row([row.name.as_str().into()].into_iter().chain(cells).collect());
+    }
+    let left_out = grid.print(args.format)?;
+    if args.format == Format::Text {
+        let shown = if rows.len() < found { format!("{} of ", rows.len()) } else { String::new() };
+        let of_all = if found < all { format!(" of {all}") } else { String::new() };
+        let mut line = format!("{shown}{}{of_all}", counted(found, "run"));
+        if left_out > 0 {
+            line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
+        }
+        note(&line)?;
+    }
+    Ok(())
+}
+
+/// Rows without a cell come last, whatever the order.
+fn order(a: &Cell, b: &Cell, reverse: bool) -> std::cmp::Ordering {
+    match reverse && !a.is_empty() && !b.is_empty() {
+        true => b.order(a),
+        false => a.order(b),
+    }
+}
+
+fn groups(
+    args: &Args,
+    by: &GroupBy,
+    columns: &[Column],
+    sort: Option<&Column>,
+    rows: &[&RunRow],
+) -> Result<()> {
+    let mut groups = by.groups(rows.iter().copied());
+    if let Some(column) = sort {
+        let mean =
+            |group: &crate::table::Group<'_>| Cell::Number(group.spread(column, args.ddof).mean);
+        groups.sort_by(|a, b| order(&mean(a), &mean(b), args.reverse));
+    } else if args.reverse {
+        groups.reverse();
+    }
+    let found = groups.len();
+    groups.truncate(args.top.unwrap_or(usize::MAX));
+    let columns: Vec<_> = columns.iter().filter(|column| column.is_numeric()).collect();
+    let mut grid = Grid::new();
+    grid.column(args.group_by.clone().unwrap_or_default(), false);
+    grid.column("runs", true);
+    for column in &columns {
+        grid.column(column.to_string(), true);
+        grid.column(format!("± {}", short_name(column, args.format)), true);
+    }
+    for group in &groups {
+        let count = i64::try_from(group.rows.len()).unwrap_or(i64::MAX);
+        let mut cells = vec![group.key.clone(), Cell::Int(count)];
+        for column in &columns {
+            let spread = group.spread(column, args.ddof);
+            let cell = |number: f64| match spread.count {
+                0 => Cell::Empty,
+                _ => Cell::Number(number),
+            };
+            cells.extend([cell(spread.mean), cell(spread.std)]);
+        }
+        grid.row(cells);
+    }
+    let left_out = grid.print(args.format)?;
+    if args.format == Format::Text {
+        let mut line = format!("{} of {}", counted(found, "group"), counted(rows.len(), "run"));
+        line += "; means and standard deviations";
+        if left_out > 0 {
+            line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
+        }
+        note(&line)?;
+    }
+    Ok(())
+}
+
+/// What stands above standard deviations: enough for people beside the mean, all for programs.
+fn short_name(column: &Column, format: Format) -> String {
+    match format {
+        Format::Text | Format::Md => String::new(),
+        _ => column.to_string(),
+    }
+}

@@ -1,0 +1,178 @@
+//! A scalar series as a function of the step.
+
+use crate::error::{Error, Result};
+use crate::logdir::TimeSeries;
+
+/// What becomes of several points with one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// The last in the log counts, as in TensorBoard.
+    #[default]
+    KeepLast,
+    /// The first in the log counts.
+    KeepFirst,
+    /// Their mean counts.
+    Mean,
+    /// They are an error.
+    Refuse,
+}
+
+impl Duplicates {
+    /// Every policy, the default first.
+    pub const ALL: &[Self] = &[Self::KeepLast, Self::KeepFirst, Self::Mean, Self::Refuse];
+
+    /// The name that the program takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeepLast => "keep-last",
+            Self::KeepFirst => "keep-first",
+            Self::Mean => "mean",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// A scalar series with one point a step, in the order of steps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Curve {
+    /// The steps, strictly increasing.
+    pub steps: Vec<i64>,
+    /// The value of each.
+    pub values: Vec<f64>,
+    /// The wall time of each, in seconds since the Unix epoch.
+    pub wall_times: Vec<f64>,
+}
+
+impl Curve {
+    /// Of a scalar series; empty for any other.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has two points, and
+    /// [`Duplicates::Refuse`] was asked for.
+    pub fn of(series: &TimeSeries, duplicates: Duplicates) -> Result<Self> {
+        let Some(scalars) = series.scalars() else { return Ok(Self::default()) };
+        let points = series.steps().iter().copied().zip(scalars.iter());
+        let mut points: Vec<_> = points
+            .zip(series.wall_times())
+            .map(|((step, value), time)| (step, value, *time))
+            .collect();
+        if !points.is_sorted_by_key(|point| point.0) {
+            points.sort_by_key(|point| point.0); // stable: points of one step stay in order
+        }
+        let mut curve = Self::default();
+        for of_step in points.chunk_by(|a, b| a.0 == b.0) {
+            let [first, .., last] = of_step else {
+                let [only] = of_step else { continue };
+                curve.push(*only);
+                continue;
+            };
+            match duplicates {
+                Duplicates::KeepLast => curve.push(*last),
+                Duplicates::KeepFirst => curve.push(*first),
+                Duplicates::Mean => {
+                    let mean = |pick: fn(&(i64, f64, f64)) -> f64| {
+                        mean(of_step.iter().map(pick)).unwrap_or(f64::NAN)
+                    };
+                    curve.push((first.0, mean(|point| point.1), mean(|point| point.2)));
+                }
+                Duplicates::Refuse => {
+                    let (n, step, tag) = (of_step.len(), first.0, series.tag());
+                    return Err(Error::argument(format!(
+                        "tag {tag:?} has {n} points at step {step}"
+                    )));
+                }
+            }
+        }
+        Ok(curve)
+    }
+
+    fn push(&mut self, (step, value, wall_time): (i64, f64, f64)) {
+        self.steps.push(step);
+        self.values.push(value);
+        self.wall_times.push(wall_time);
+    }
+
+    /// Value and wall time at exactly `step`.
+    pub fn at(&self, step: i64) -> Option<(f64, f64)> {
+        self.get(self.steps.binary_search(&step).ok()?)
+    }
+
+    /// Value and wall time at the step nearest to `step`, the lower one of two.
+    pub fn nearest(&self, step: i64) -> Option<(f64, f64)> {
+        match self.steps.binary_search(&step) {
+            Ok(i) => self.get(i),
+            Err(i) => {
+                let distance = |i: usize| self.steps.get(i).map(|at| at.abs_diff(step));
+                let before = i.checked_sub(1);
+                match (before.and_then(distance), distance(i)) {
+                    (Some(below), Some(above)) if above < below => self.get(i),
+                    (Some(_), _) => self.get(before?),
+                    (None, _) => self.get(i),
+                }
+            }
+        }
+    }
+
+    /// Value and wall time at `step` on the straight line between its neighbours; none outside.
+    pub fn interpolated(&self, step: i64) -> Option<(f64, f64)> {
+        match self.steps.binary_search(&step) {
+            Ok(i) => self.get(i),
+            Err(i) => {
+                let before = i.checked_sub(1)?;
+                let (from, to) = (*self.steps.get(before)?, *self.steps.get(i)?);
+                #[expect(clippy::as_conversions, reason = "a ratio needs no more than 53 bits")]
+                let share = step.abs_diff(from) as f64 / to.abs_diff(from) as f64;
+                let ((a, a_time), (b, b_time)) = (self.get(before)?, self.get(i)?);
+                Some((a + (b - a) * share, a_time + (b_time - a_time) * share))
+            }
+        }
+    }
+
+    fn get(&self, i: usize) -> Option<(f64, f64)> {
+        Some((*self.values.get(i)?, *self.wall_times.get(i)?))
+    }
+}
+
+/// The arithmetic mean of what is not NaN.
+pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut n) = (0.0, 0.0);
+    for value in values.into_iter().filter(|value| !value.is_nan()) {
+        sum += value;
+        n += 1.0;
+    }
+    (n > 0.0).then(|| sum / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: &[(i64, f64)]) -> Curve {
+        let mut curve = Curve::default();
+        points.iter().for_each(|(step, value)| curve.push((*step, *value, 0.0)));
+        curve
+    }
+
+    #[test]
+    fn values_between_steps() {
+        let curve = curve(&[(0, 0.0), (10, 1.0), (20, 5.0)]);
+        let value = |found: Option<(f64, f64)>| found.map(|found| found.0);
+        assert_eq!(value(curve.at(10)), Some(1.0));
+        assert_eq!(value(curve.at(11)), None);
+        for (step, nearest, line) in [
+            (-5, 0.0, None),
+            (0, 0.0, Some(0.0)),
+            (5, 0.0, Some(0.5)), // the lower one of two
+            (6, 1.0, Some(0.6)),
+            (15, 1.0, Some(3.0)),
+            (99, 5.0, None),
+            (i64::MAX, 5.0, None),
+            (i64::MIN, 0.0, None),
+        ] {
+            assert_eq!(value(curve.nearest(step)), Some(nearest), "{step}");
+            assert_eq!(value(curve.interpolated(step)), line, "{step}");
+        }
+        assert_eq!(Curve::default().nearest(3), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Runs that have something in common, as one row.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::{Cell, Column, Names, RunRow};
+use crate::error::{Error, Result};
+
+/// What the runs of a group have in common.
+#[derive(Debug, Clone)]
+pub enum GroupBy {
+    /// The same in this column.
+    Column(Column),
+    /// The same in the part of their names that this finds: its first parenthesis, or all of it.
+    Name(Regex),
+}
+
+impl GroupBy {
+    /// `run~REGEX`, or the name of a column.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is neither.
+    pub fn parse(text: &str, names: &Names<'_>) -> Result<Self> {
+        match text.strip_prefix("run~") {
+            Some(regex) => Regex::new(regex)
+                .map(Self::Name)
+                .map_err(|error| Error::argument(error.to_string())),
+            None => names.column(text).map(Self::Column).ok_or_else(|| names.unknown(text)),
+        }
+    }
+
+    /// What `row` has in common with others.
+    pub fn key(&self, row: &RunRow) -> Cell {
+        match self {
+            Self::Column(column) => column.of(row),
+            Self::Name(regex) => regex.captures(&row.name).map_or(Cell::Empty, |found| {
+                let part = found.get(1).or_else(|| found.get(0));
+                part.map_or(Cell::Empty, |part| part.as_str().into())
+            }),
+        }
+    }
+
+    /// The groups of `rows`, sorted by key; rows without one are a group of their own, the last.
+    pub fn groups<'r>(&self, rows: impl IntoIterator<Item = &'r RunRow>) -> Vec<Group<'r>> {
+        let mut groups: BTreeMap<String, Group<'r>> = BTreeMap::new();
+        for row in rows {
+            let key = self.key(row);
+            // Numbers of two types that look alike are alike.
+            let of_key = groups.entry(key.to_string());
+            of_key.or_insert_with(|| Group { key, rows: Vec::new() }).rows.push(row);
+        }
+        let mut groups: Vec<_> = groups.into_values().collect();
+        groups.sort_by(|a, b| a.key.order(&b.key));
+        groups
+    }
+}
+
+/// Runs that have something in common.
+#[derive(Debug)]
+pub struct Group<'r> {
+    /// What they have in common.
+    pub key: Cell,
+    /// The runs.
+    pub rows: Vec<&'r RunRow>,
+}
+
+impl Group<'_> {
+    /// The numbers in `column`, over the runs that have one.
+    pub fn spread(&self, column: &Column, ddof: u8) -> Spread {
+        let numbers = self.rows.iter().filter_map(|row| column.of(row).number());
+        Spread::of(numbers.filter(|number| !number.is_nan()), ddof)
+    }
+}
+
+/// Several numbers in a few.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// How many there are.
+    pub count: usize,
+    /// Their mean; NaN if there is none.
+    pub mean: f64,
+    /// Their standard deviation; NaN if there are no more than the degrees of freedom.
+    pub std: f64,
+    /// The smallest; NaN if there is none.
+    pub min: f64,
+    /// The largest; NaN if there is none.
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of `numbers`. With `ddof` 1 the deviation is that of a sample (pandas, spreadsheets), with
+    /// 0 that of all there are (NumPy).
+    pub fn of(numbers: impl IntoIterator<Item = f64>, ddof: u8) -> Self {
+        let mut spread = Self { count: 0, mean: 0.0, std: 0.0, min: f64::NAN, max: f64::NAN };
+        let mut squares = 0.0;
+        let mut n = 0.0;
+        // Welford's updates: sums of squares of large numbers would cancel.
+        for number in numbers {
+            spread.count += 1;
+            n += 1.0;
+            let before = number - spread.mean;
+            spread.mean += before / n;
+            squares += before * (number - spread.mean);
+            spread.min = spread.min.min(number);
+            spread.max = spread.max.max(number);
+        }
+        if spread.count == 0 {
+            spread.mean = f64::NAN;
+        }
+        let freedom = n - f64::from(ddof);
+        spread.std = if freedom > 0.0 { (squares / freedom).sqrt() } else { f64::NAN };
+        spread
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of `pandas.Series.std` and `numpy.std`.
+    #[test]
+    fn the_deviation_is_that_of_pandas_or_of_numpy() {
+        let sample = Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 1);
+        assert_eq!((sample.count, sample.mean, sample.min, sample.max), (8, 5.0, 2.0, 9.0));
+        assert!((sample.std - 2.138_089_935_299_395).abs() < 1e-15);
+        assert_eq!(Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 0).std, 2.0);
+        assert!(Spread::of([3.0], 1).std.is_nan());
+        assert_eq!(Spread::of([3.0], 0).std, 0.0);
+        assert!(Spread::of([], 0).mean.is_nan());
+        // Far from zero.
+        assert!((Spread::of([1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0], 1).std - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_are_grouped_by_a_part_of_their_names() {
+        let names = ["lr1/seed1", "lr1/seed2", "lr2/seed1", "other"];
+        let rows = names.map(|name| RunRow { name: name.into(), ..RunRow::default() });
+        let by = GroupBy::Name(Regex::new("^(.*)/seed").unwrap());
+        let groups: Vec<_> =
+            by.groups(&rows).iter().map(|g| (g.key.to_string(), g.rows.len())).collect();
+        assert_eq!(groups, [("lr1".into(), 2), ("lr2".into(), 1), (String::new(), 1)]);
+    }
+}

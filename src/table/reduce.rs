@@ -1,0 +1,238 @@
+//! Curves of several runs as one.
+
+use std::collections::BTreeSet;
+
+use super::curve::{Curve, mean};
+use super::group::Spread;
+
+/// The steps at which several curves are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Align {
+    /// Steps that all curves have.
+    #[default]
+    Inner,
+    /// Steps that any curve has; the others are left out there.
+    Outer,
+    /// Steps that any curve has; the others count with their nearest step.
+    Nearest,
+    /// Steps that any curve has; the others count with the straight line between their
+    /// neighbours, and are left out before their first and behind their last step.
+    Interpolated,
+}
+
+impl Align {
+    /// Every way, the default first.
+    pub const ALL: &[Self] = &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated];
+
+    /// The name that the program takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inner => "inner",
+            Self::Outer => "outer",
+            Self::Nearest => "nearest",
+            Self::Interpolated => "interpolated",
+        }
+    }
+}
+
+/// A number that several numbers are reduced to. NaN counts in none of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reduction {
+    /// The arithmetic mean.
+    Mean,
+    /// The standard deviation, with as many degrees of freedom fewer as there are numbers.
+    Std(u8),
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// The middle one, or the mean of the two middle ones.
+    Median,
+    /// The number below which this share of them lies, from 0 to 1; between two on the straight
+    /// line, as `numpy.quantile` and pandas do by default.
+    Quantile(f64),
+    /// How many there are.
+    Count,
+}
+
+impl Reduction {
+    /// The name that the program takes and gives: `mean`, `std`, `min`, `max`, `median`, `q0.25`,
+    /// `count`. `std` has `ddof` degrees of freedom.
+    pub fn from_name(name: &str, ddof: u8) -> Option<Self> {
+        Some(match name {
+            "mean" => Self::Mean,
+            "std" => Self::Std(ddof),
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "median" => Self::Median,
+            "count" => Self::Count,
+            quantile => {
+                let share: f64 = quantile.strip_prefix('q')?.parse().ok()?;
+                Self::Quantile(Some(share).filter(|share| (0.0..=1.0).contains(share))?)
+            }
+        })
+    }
+
+    /// Its name.
+    pub fn name(self) -> String {
+        match self {
+            Self::Mean => "mean".into(),
+            Self::Std(_) => "std".into(),
+            Self::Min => "min".into(),
+            Self::Max => "max".into(),
+            Self::Median => "median".into(),
+            Self::Quantile(share) => format!("q{share}"),
+            Self::Count => "count".into(),
+        }
+    }
+
+    /// Of `numbers`; NaN if there are too few.
+    pub fn of(self, numbers: &[f64]) -> f64 {
+        let numbers = numbers.iter().copied().filter(|number| !number.is_nan());
+        let share = match self {
+            Self::Median => 0.5,
+            Self::Quantile(share) => share,
+            Self::Mean => return Spread::of(numbers, 0).mean,
+            Self::Std(ddof) => return Spread::of(numbers, ddof).std,
+            Self::Min => return Spread::of(numbers, 0).min,
+            Self::Max => return Spread::of(numbers, 0).max,
+            #[expect(clippy::as_conversions, reason = "exact: nobody has 2^53 runs")]
+            Self::Count => return numbers.count() as f64,
+        };
+        let mut sorted: Vec<f64> = numbers.collect();
+        sorted.sort_by(f64::total_cmp);
+        quantile(&sorted, share)
+    }
+}
+
+/// `numpy.quantile` with its default method, `linear`.
+#[expect(clippy::as_conversions, reason = "a place among fewer than 2^53 numbers")]
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let below = place.floor();
+    let at = |i: f64| sorted.get(i as usize).copied().unwrap_or(f64::NAN);
+    let (low, high) = (at(below), at(place.ceil()));
+    if low == high { low } else { low + (high - low) * (place - below) }
+}
+
+/// Several curves as one a reduction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduced {
+    /// The steps.
+    pub steps: Vec<i64>,
+    /// The mean wall time of the points at each step.
+    pub wall_times: Vec<f64>,
+    /// A column a reduction.
+    pub columns: Vec<Vec<f64>>,
+}
+
+/// Reduces `curves` step by step.
+pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
+    let steps = steps(curves, align);
+    let mut reduced = Reduced {
+        wall_times: Vec::with_capacity(steps.len()),
+        columns: vec![Vec::with_capacity(steps.len()); reductions.len()],
+        steps,
+    };
+    let (mut values, mut times) = (Vec::new(), Vec::new());
+    for step in &reduced.steps {
+        values.clear();
+        times.clear();
+        for curve in curves {
+            let point = match align {
+                Align::Inner | Align::Outer => curve.at(*step),
+                Align::Nearest => curve.nearest(*step),
+                Align::Interpolated => curve.interpolated(*step),
+            };
+            if let Some((value, wall_time)) = point {
+                values.push(value);
+                times.push(wall_time);
+            }
+        }
+        reduced.wall_times.push(mean(times.iter().copied()).unwrap_or(0.0));
+        for (column, reduction) in reduced.columns.iter_mut().zip(reductions) {
+            column.push(reduction.of(&values));
+        }
+    }
+    reduced
+}
+
+fn steps(curves: &[Curve], align: Align) -> Vec<i64> {
+    match (align, curves) {
+        (_, []) => Vec::new(),
+        (Align::Inner, [first, others @ ..]) => {
+            let in_all = |step: &i64| others.iter().all(|curve| curve.at(*step).is_some());
+            first.steps.iter().copied().filter(in_all).collect()
+        }
+        (_, curves) => {
+            let all: BTreeSet<i64> =
+                curves.iter().flat_map(|curve| &curve.steps).copied().collect();
+            all.into_iter().collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: &[(i64, f64)]) -> Curve {
+        Curve {
+            steps: points.iter().map(|point| point.0).collect(),
+            values: points.iter().map(|point| point.1).collect(),
+            wall_times: points.iter().map(|point| point.1 * 100.0).collect(),
+        }
+    }
+
+    /// `numpy.quantile([1, 2, 4, 8], [0, 0.1, 0.25, 0.5, 0.9, 1])` and the like.
+    #[test]
+    fn quantiles_are_numpys() {
+        let numbers = [8.0, 1.0, f64::NAN, 4.0, 2.0];
+        for (share, expected) in
+            [(0.0, 1.0), (0.1, 1.3), (0.25, 1.75), (0.5, 3.0), (0.9, 6.800000000000001), (1.0, 8.0)]
+        {
+            assert_eq!(Reduction::Quantile(share).of(&numbers), expected, "{share}");
+        }
+        assert_eq!(Reduction::Median.of(&numbers), 3.0);
+        assert_eq!(Reduction::Median.of(&[5.0]), 5.0);
+        assert!(Reduction::Median.of(&[f64::NAN]).is_nan());
+        assert_eq!(Reduction::Max.of(&[1.0, f64::INFINITY]), f64::INFINITY);
+        assert_eq!(Reduction::Quantile(0.5).of(&[f64::INFINITY; 2]), f64::INFINITY);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for name in ["mean", "std", "min", "max", "median", "q0.25", "count"] {
+            assert_eq!(Reduction::from_name(name, 1).unwrap().name(), name);
+        }
+        for name in ["q", "q2", "qx", "q-0.1", "qNaN", "average", ""] {
+            assert_eq!(Reduction::from_name(name, 1), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn curves_are_aligned_as_asked() {
+        let curves =
+            [curve(&[(0, 0.0), (10, 1.0), (20, 2.0)]), curve(&[(0, 2.0), (5, 4.0), (10, 3.0)])];
+        let of = |align| {
+            let reduced = reduce(&curves, align, &[Reduction::Mean, Reduction::Count]);
+            let rows = reduced.steps.iter().zip(&reduced.columns[0]).zip(&reduced.columns[1]);
+            rows.map(|((step, mean), count)| (*step, *mean, *count)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Align::Inner), [(0, 1.0, 2.0), (10, 2.0, 2.0)]);
+        assert_eq!(
+            of(Align::Outer),
+            [(0, 1.0, 2.0), (5, 4.0, 1.0), (10, 2.0, 2.0), (20, 2.0, 1.0)]
+        );
+        assert_eq!(
+            of(Align::Nearest),
+            [(0, 1.0, 2.0), (5, 2.0, 2.0), (10, 2.0, 2.0), (20, 2.5, 2.0)]
+        );
+        assert_eq!(
+            of(Align::Interpolated),
+            [(0, 1.0, 2.0), (5, 2.25, 2.0), (10, 2.0, 2.0), (20, 2.0, 1.0)]
+        );
+        assert!(reduce(&[], Align::Inner, &[Reduction::Mean]).steps.is_empty());
+    }
+}

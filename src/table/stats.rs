@@ -1,0 +1,80 @@
+//! A scalar series in a few numbers.
+
+use crate::logdir::TimeSeries;
+
+/// A scalar series in a few numbers, over the points that the restart policy kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScalarStats {
+    /// How many points there are, also those that are NaN.
+    pub count: usize,
+    /// The first value in the log.
+    pub first: f64,
+    /// The last value in the log.
+    pub last: f64,
+    /// The smallest value; NaN does not count, unless all are NaN.
+    pub min: f64,
+    /// The largest value; NaN does not count, unless all are NaN.
+    pub max: f64,
+    /// The arithmetic mean; NaN does not count, unless all are NaN.
+    pub mean: f64,
+    /// Step of the first point in the log.
+    pub first_step: i64,
+    /// Step of the last point in the log.
+    pub last_step: i64,
+    /// Step of the first point with the smallest value.
+    pub min_step: i64,
+    /// Step of the first point with the largest value.
+    pub max_step: i64,
+    /// How many values are NaN.
+    pub nan: usize,
+    /// How many values are infinite.
+    pub inf: usize,
+}
+
+impl ScalarStats {
+    /// Of a scalar series with a point or more; none of any other.
+    pub fn of(series: &TimeSeries) -> Option<Self> {
+        let (scalars, steps) = (series.scalars()?, series.steps());
+        let (first_step, last_step) = (*steps.first()?, *steps.last()?);
+        let mut stats = Self {
+            count: scalars.len(),
+            first: scalars.get(0)?,
+            last: scalars.get(scalars.len().checked_sub(1)?)?,
+            min: f64::NAN,
+            max: f64::NAN,
+            mean: f64::NAN,
+            first_step,
+            last_step,
+            min_step: first_step,
+            max_step: first_step,
+            nan: 0,
+            inf: 0,
+        };
+        let mut sum = 0.0;
+        for (value, step) in scalars.iter().zip(steps) {
+            if value.is_nan() {
+                stats.nan += 1;
+                continue;
+            }
+            stats.inf += usize::from(value.is_infinite());
+            sum += value;
+            // Of NaN and a number, the number.
+            if stats.min.is_nan() || value < stats.min {
+                (stats.min, stats.min_step) = (value, *step);
+            }
+            if stats.max.is_nan() || value > stats.max {
+                (stats.max, stats.max_step) = (value, *step);
+            }
+        }
+        let numbers = stats.count - stats.nan;
+        if numbers > 0 {
+            stats.mean = sum / count(numbers);
+        }
+        Some(stats)
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "exact: nobody has 2^53 points")]
+fn count(n: usize) -> f64 {
+    n as f64
+}

@@ -1,0 +1,140 @@
+//! `tbx diff` and `tbx reduce`.
+
+use std::fs;
+
+use super::{Folder, START};
+
+/// Three runs of one curve each, and a tag that only one has.
+fn seeds() -> Folder {
+    let folder = Folder::new();
+    for (seed, values) in [[1.0, 3.0, 5.0], [2.0, 3.0, 7.0], [6.0, 3.0, 9.0]].iter().enumerate() {
+        let writer = folder.run(format!("logs/seed{seed}"));
+        for (i, value) in values.iter().enumerate() {
+            let writer = writer.with_wall_time(START + i as f64).unwrap();
+            writer.add_scalar("loss", *value, i * 10).unwrap();
+        }
+        if seed == 2 {
+            writer.add_scalar("extra", 1.0, 0).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_same_runs_do_not_differ() {
+    let done = seeds().tbx("diff logs logs");
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "3 runs the same\n"));
+}
+
+#[test]
+fn runs_that_differ_say_where_and_from_which_step_on() {
+    let folder = seeds();
+    fs::write(folder.path("logs/seed0/hparams.yaml"), "lr: 0.1\nopt: adam\nsame: 1\n").unwrap();
+    fs::write(folder.path("logs/seed2/hparams.yaml"), "lr: 0.2\nsame: 1\n").unwrap();
+    let done = folder.tbx("diff logs/seed0 logs/seed2");
+    assert_eq!((done.code, done.err.as_str()), (Some(1), ""));
+    assert_eq!(
+        done.out,
+        "\
+.
+  PARAMETER     A    B
+  lr          0.1  0.2
+  opt        adam    -
+  LAST VALUE  A  B  B - A  DIFFERS FROM STEP
+  extra       -  1                         -
+  loss        5  9      4                  0
+  1 parameter the same
+"
+    );
+    fs::remove_file(folder.path("logs/seed2/hparams.yaml")).unwrap();
+    let done = folder.tbx("diff logs/seed1 logs/seed2 --tag loss --rtol 0.7 --format json");
+    assert_eq!(done.code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(json["runs"][0]["same_metrics"], 1);
+}
+
+#[test]
+fn runs_of_two_folders_are_matched_by_name() {
+    let folder = seeds();
+    fs::create_dir(folder.path("other")).unwrap();
+    for (from, to) in [("seed0", "seed0"), ("seed0", "seed1"), ("seed0", "new")] {
+        let to = folder.path(format!("other/{to}"));
+        super::copy_all(&folder.path(format!("logs/{from}")), &to);
+    }
+    let done = folder.tbx("diff logs other");
+    assert_eq!(done.code, Some(1));
+    assert_eq!(
+        done.out,
+        "\
+seed1
+  LAST VALUE  A  B  B - A  DIFFERS FROM STEP
+  loss        7  5     -2                  0
+1 run the same
+only in logs: seed2
+only in other: new
+"
+    );
+}
+
+/// Values of `pandas.DataFrame.mean(axis=1)`, `std`, `median` and `quantile`.
+#[test]
+fn curves_of_several_runs_are_reduced_as_pandas_does() {
+    let folder = seeds();
+    let done = folder.tbx("reduce logs --op mean,std,median,q0.25,count --format csv");
+    assert_eq!(done.err, "tbx: 1 tag left out, not all runs have them: extra\n");
+    assert_eq!(
+        done.out,
+        "\
+tag,runs,step,mean,std,median,q0.25,count
+loss,3,0,3,2.6457513110645907,2,1.5,3
+loss,3,10,3,0,3,3,3
+loss,3,20,7,2,7,6,3
+"
+    );
+    let zero = folder.tbx("reduce logs --op std --ddof 0 --tag loss --format csv").fine();
+    assert!(zero.contains("loss,3,0,2.160246899469287\n"), "{zero}");
+    assert_eq!(
+        folder.tbx("reduce logs --tag loss").fine(),
+        "\
+tag   runs  step  mean  std
+loss     3    20     7    2
+3 runs; the last of 3 steps: --format csv has all, --out writes runs
+"
+    );
+}
+
+#[test]
+fn reduced_curves_become_runs() {
+    let folder = seeds();
+    let done = folder.tbx("reduce logs --tag loss --group-by run~(seed) --out reduced");
+    assert_eq!((done.code, done.out.as_str()), (Some(0), ""));
+    assert_eq!(done.err, "2 runs written to reduced\n");
+    assert_eq!(
+        folder.tbx("inspect reduced").fine().lines().nth(4).unwrap().trim_end(),
+        "  loss  scalar      3  0..20     7    3    7"
+    );
+    let names = folder.tbx("table reduced -c loss --format csv").fine();
+    assert_eq!(names, "run,loss\nseed/mean,7\nseed/std,2\n");
+    let again = folder.tbx("reduce logs --tag loss --out reduced");
+    assert_eq!(again.code, Some(2));
+    assert_eq!(again.err, "tbx: reduced: it exists and is not empty\n");
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let folder = seeds();
+    assert_eq!(
+        folder.tbx("reduce logs --op average").failed(),
+        "tbx: there is no operation \"average\"\n"
+    );
+    let writer = folder.run("twice");
+    writer.add_scalar("loss", 1.0, 0).unwrap();
+    writer.add_scalar("loss", 2.0, 0).unwrap();
+    writer.close().unwrap();
+    assert_eq!(
+        folder.tbx("reduce twice --duplicates refuse").failed(),
+        "tbx: tag \"loss\" has 2 points at step 0\n"
+    );
+    assert!(folder.tbx("diff logs logs --rtol -1").failed().contains("-1"));
+}
