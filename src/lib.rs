@@ -90,8 +90,8 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles, Scalars,
-    TimeSeries, Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Reset,
+    RestartPolicy, Run, RunFiles, RunNews, Scalars, TimeSeries, Values,
 };
 pub use summary::graph::{Attr, Graph, Node};
 pub use summary::histogram::{Bins, Bucket, Histogram, Moments, Numeric};

@@ -17,6 +17,7 @@ mod damage;
 mod descriptors;
 mod facts;
 mod fixtures;
+mod follow;
 mod golden;
 mod layers;
 mod properties;
