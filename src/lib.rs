@@ -56,8 +56,9 @@
 //! |---|---|---|---|
 //! | `image` | yes | pictures: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF |
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
-//! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
+//! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
+//! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
 //! Without any, a training loop gets the writer of scalars, histograms, texts and graphs, and
