@@ -3,11 +3,14 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod chart;
 mod diff;
 mod export;
 mod grid;
 mod inspect;
+mod legend;
 mod logs;
+mod plot;
 mod reduce;
 mod render;
 mod runs;
@@ -36,6 +39,7 @@ const MAX_ISSUES: usize = 20;
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
+  tbx plot ./logs --tag loss --smooth 0.6
   tbx export ./logs --to csv --out points.csv")]
 struct Cli {
     #[command(subcommand)]
@@ -52,6 +56,8 @@ enum Command {
     Diff(diff::Args),
     /// Make one curve of several runs: mean, deviation, quantiles.
     Reduce(reduce::Args),
+    /// Draw curves, in the terminal or to a file.
+    Plot(plot::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
 }
@@ -63,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Table(args) => table::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Reduce(args) => reduce::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Export(args) => export::run(&args),
     };
     let code = match result {

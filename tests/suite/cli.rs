@@ -5,6 +5,7 @@
 mod export;
 mod inspect;
 mod json;
+mod plot;
 mod streams;
 
 use std::fs;
