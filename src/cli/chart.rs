@@ -52,6 +52,8 @@ pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
 pub(super) struct Drawing<'a> {
     pub(super) chart: &'a Chart,
     pub(super) ink: Ink,
+    /// The line that is drawn above all others, in the color of text.
+    pub(super) selected: Option<usize>,
 }
 
 /// Where the parts of a drawing stand.
@@ -116,12 +118,12 @@ impl Drawing<'_> {
             let (named, faint): (Vec<_>, Vec<_>) = lines.partition(|line| line.rank.is_some());
             // Without colors, many others would hide those that have a name.
             let faint = faint.into_iter().filter(|_| self.ink.color);
-            for line in faint.chain(named) {
+            for line in faint.chain(named).chain(self.selected()) {
                 if self.ink.ascii {
                     let letter = if several { letter(line.rank) } else { '*' };
                     context.marker(Marker::Custom(letter));
                 }
-                let color = color(line.rank, self.ink);
+                let color = self.color(line);
                 for part in self.chart.parts(line, 2 * width) {
                     stroke(context, &part, color);
                 }
@@ -214,8 +216,18 @@ impl Drawing<'_> {
 
     fn letter(&self, line: &Line, (column, row): (u16, u16), buffer: &mut Buffer) {
         let letter = letter(line.rank);
-        let color = color(line.rank, self.ink);
-        self.put(buffer, column, row, letter.encode_utf8(&mut [0; 4]), color);
+        self.put(buffer, column, row, letter.encode_utf8(&mut [0; 4]), self.color(line));
+    }
+
+    fn selected(&self) -> Option<&Line> {
+        self.chart.lines.get(self.selected?)
+    }
+
+    fn color(&self, line: &Line) -> Color {
+        match self.selected() {
+            Some(selected) if std::ptr::eq(selected, line) => Color::Reset,
+            _ => color(line.rank, self.ink),
+        }
     }
 
     /// Values that are not finite, at the edge where they would be.

@@ -15,6 +15,7 @@ mod reduce;
 mod render;
 mod runs;
 mod table;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ const MAX_ISSUES: usize = 20;
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
+  tbx watch ./logs
   tbx export ./logs --to csv --out points.csv")]
 struct Cli {
     #[command(subcommand)]
@@ -58,6 +60,8 @@ enum Command {
     Reduce(reduce::Args),
     /// Draw curves, in the terminal or to a file.
     Plot(plot::Args),
+    /// Show runs while they grow.
+    Watch(watch::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
 }
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Reduce(args) => reduce::run(&args),
         Command::Plot(args) => plot::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Export(args) => export::run(&args),
     };
     let code = match result {

@@ -127,7 +127,8 @@ impl ValueEnum for ChartX {
     }
 }
 
-fn weight(text: &str) -> Result<f64, String> {
+/// The weight of the past for smoothing.
+pub(super) fn weight(text: &str) -> Result<f64, String> {
     let weight = text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
     weight.ok_or_else(|| "a number from 0 to 1 is needed".into())
 }
@@ -261,7 +262,7 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
     let area = Rect::new(0, 0, cells(width), args.height.unwrap_or(HEIGHT));
     for (i, chart) in charts.enumerate() {
         let mut buffer = Buffer::empty(area);
-        Drawing { chart: &chart, ink }.draw(area, &mut buffer);
+        Drawing { chart: &chart, ink, selected: None }.draw(area, &mut buffer);
         let gap = if i == 0 { "" } else { "\n" };
         let title = styled(BOLD, &name(&chart.title));
         let how = how(&chart);

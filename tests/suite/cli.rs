@@ -7,6 +7,7 @@ mod inspect;
 mod json;
 mod plot;
 mod streams;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
