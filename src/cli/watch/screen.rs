@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
@@ -12,11 +13,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::app::App;
 use super::{Batch, now};
+use crate::cli::FINE;
+use crate::cli::render::terminal_width;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long to wait for a key before looking for something else to do.
 const TICK: Duration = Duration::from_millis(200);
-/// How often ages are drawn anew.
+/// How often ages are drawn anew, and how long the screen has to end by itself.
 const AGES: Duration = Duration::from_secs(1);
 
 /// Shows the screen until a key or a signal ends the program. Also if that panics, the terminal is
@@ -27,10 +30,29 @@ pub(super) fn run(mut app: App, batches: &Receiver<Batch>) -> Result<()> {
         signal_hook::flag::register(signal, ended.clone()).map_err(ErrorKind::from)?;
     }
     let mut terminal = ratatui::try_init().map_err(ErrorKind::from)?;
+    let done = Arc::new(AtomicBool::new(false));
+    watchdog(ended.clone(), done.clone());
     let shown = show(&mut terminal, &mut app, batches, &ended);
+    done.store(true, Ordering::Relaxed);
     let restored = ratatui::try_restore();
     shown?;
     restored.map_err(|error| ErrorKind::from(error).into())
+}
+
+/// Ends the program if the screen does not: where a terminal is gone, crossterm 0.29 reads its end
+/// again and again, and never comes back to tell.
+fn watchdog(ended: Arc<AtomicBool>, done: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        while !ended.load(Ordering::Relaxed) && terminal_width().is_some() {
+            thread::sleep(TICK);
+        }
+        ended.store(true, Ordering::Relaxed);
+        thread::sleep(AGES);
+        if !done.load(Ordering::Relaxed) {
+            let _ = ratatui::try_restore();
+            std::process::exit(FINE.into());
+        }
+    });
 }
 
 fn signals() -> Vec<i32> {

@@ -10,16 +10,19 @@ use std::time::Duration;
 use super::{FILE, Folder, START};
 
 /// A running program; killed with the guard.
-struct Watch {
-    child: Child,
-    lines: Receiver<String>,
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The program and what it says.
+struct Watch {
+    _child: Running,
+    lines: Receiver<String>,
 }
 
 impl Watch {
@@ -39,7 +42,7 @@ impl Watch {
                 }
             });
         }
-        Self { child, lines }
+        Self { _child: Running(child), lines }
     }
 
     /// The next line, without the time that it starts with.
@@ -169,4 +172,63 @@ fn what_cannot_be_watched_is_refused() {
     for args in ["--interval 0", "--interval x", "--smooth 2"] {
         assert!(folder.tbx(&format!("watch . {args}")).failed().contains("is needed"), "{args}");
     }
+}
+
+/// In a terminal that `script` makes, which has 80 columns and 24 rows or says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_screen_shows_new_points_and_leaves_the_terminal_as_it_was() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: tbx watch in a terminal: there is no program `script`");
+        return;
+    }
+    let folder = Folder::new();
+    let writer = folder.run("logs/first");
+    writer.add_scalar("loss", 0.5, 12345).unwrap();
+    writer.flush().unwrap();
+    let tbx = env!("CARGO_BIN_EXE_tbx");
+    let line =
+        format!("stty cols 80 rows 24; {tbx} watch logs --interval 0.05; echo code $?; stty -a");
+    let child = std::process::Command::new("script")
+        .args(["-qfec", &line, "/dev/null"])
+        .current_dir(folder.path(""))
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    let mut out = child.0.stdout.take().unwrap();
+    let (sender, bytes) = channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = std::io::Read::read(&mut out, &mut buffer) {
+            let _ = sender.send(buffer[..n].to_vec());
+        }
+    });
+    let mut seen = Vec::new();
+    let start = std::time::Instant::now();
+    let mut wait_for = |what: &str| {
+        while !String::from_utf8_lossy(&seen).contains(what) {
+            let left = Duration::from_secs(30).saturating_sub(start.elapsed());
+            let more = bytes.recv_timeout(left);
+            seen.extend(
+                more.unwrap_or_else(|_| panic!("{what}: {}", String::from_utf8_lossy(&seen))),
+            );
+        }
+    };
+    wait_for("\u{1b}[?1049h"); // another screen
+    wait_for("12345");
+    wait_for("idle");
+    writer.add_scalar("loss", 0.25, 67890).unwrap();
+    writer.flush().unwrap();
+    wait_for("67890");
+    wait_for("growing");
+    child.0.stdin.as_mut().unwrap().write_all(b"q").unwrap();
+    wait_for("\u{1b}[?1049l"); // and back
+    wait_for("code 0");
+    wait_for(" icanon");
+    wait_for(" echo ");
+    drop(child.0.stdin.take());
+    assert!(child.0.wait().unwrap().success());
 }
