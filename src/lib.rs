@@ -40,7 +40,7 @@
 //!
 //! A load takes all cores, also inside one file, samples nothing away, and survives damage: what
 //! could not be read is in the [`Report`], with path and byte offset. Which points of a resumed
-//! run count is a [`RestartPolicy`].
+//! run count is a [`RestartPolicy`]. A [`Follower`] gives what is new in a folder, again and again.
 //!
 //! # Mapped files
 //!

@@ -19,7 +19,7 @@ const GRAY: Color = Color::Indexed(244);
 /// So many columns are kept behind the chart for the names of lines.
 const MARGIN: u16 = 3;
 /// Lines are named again after so many columns, where there are no colors to tell them apart.
-const NAMED_EVERY: u16 = 14;
+const NAMED_EVERY: usize = 14;
 
 /// What may be drawn with.
 #[derive(Clone, Copy)]
@@ -190,11 +190,12 @@ impl Drawing<'_> {
         let plot = places.plot;
         let named = || self.chart.lines.iter().filter(|line| line.rank.is_some());
         if !self.ink.color && !self.ink.ascii {
-            let count = u16::try_from(named().count()).unwrap_or(1).max(1);
+            let count = named().count().max(1);
             let every = NAMED_EVERY.max(3 * count);
-            for (line, i) in named().zip(0u16..) {
+            for (i, line) in named().enumerate() {
                 let parts = self.chart.parts(line, 400);
-                for column in (i * every / count..plot.width).step_by(usize::from(every)) {
+                let columns = (0..plot.width).skip(i * every / count).step_by(every);
+                for column in columns {
                     let x = f64::from(column) / f64::from(plot.width.max(2) - 1);
                     if let Some(y) = height(&parts, x) {
                         self.letter(line, places.cell([x, y]), buffer);

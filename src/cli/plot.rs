@@ -28,6 +28,8 @@ const MAX_TAGS: usize = 12;
 /// The size of a chart in a terminal: columns, and rows without its legend.
 const WIDTH: usize = 80;
 const HEIGHT: u16 = 18;
+/// No terminal has more of either.
+const MAX_CELLS: u16 = 1000;
 
 #[derive(clap::Args)]
 #[command(
@@ -135,6 +137,11 @@ pub(super) fn weight(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let options = options(args)?;
+    let sides = [args.width, args.height].into_iter().flatten();
+    if args.out.is_none() && sides.max().is_some_and(|side| side > MAX_CELLS) {
+        let most = format!("a chart in a terminal has no more than {MAX_CELLS} columns or rows");
+        return Err(Error::argument(most));
+    }
     let (directories, runs) = args.runs.load_apart(Duplicates::KeepLast)?;
     let code = if report(&directories.report) { FINE } else { FAILED };
     let rows = chosen(args, &directories, &runs)?;
@@ -152,7 +159,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => draw(args, tags.map(chart))?,
     }
     if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
-        note(&format!("{} more: --tag chooses", counted(more, "tag")))?;
+        let more = format!("{}: --tag chooses", counted(more, "more tag"));
+        if args.out.is_some() { say(&format!("tbx: {more}")) } else { note(&more)? }
     }
     Ok(code)
 }
@@ -177,10 +185,11 @@ fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result
         names.sort();
         names
     });
-    Ok(parts.filter_map(|name| rows.get(name.as_str()).copied()).collect())
+    let rows = parts.filter_map(|name| rows.get(name.as_str()).copied());
+    Ok(rows.filter(|row| !row.curves.is_empty()).collect())
 }
 
-/// A chart of `tag`; the lines of the first `top` runs have names.
+/// A chart of `tag`; the first `top` lines have names, a run the same one in all charts.
 fn chart(tag: &Arc<str>, rows: &[&RunRow], top: usize, options: &ChartOptions) -> Chart {
     let with_tag: Vec<(usize, &RunRow, &Curve)> = rows
         .iter()
@@ -189,9 +198,8 @@ fn chart(tag: &Arc<str>, rows: &[&RunRow], top: usize, options: &ChartOptions) -
         .collect();
     let curves = with_tag.iter().map(|(_, row, curve)| (row.name.clone(), *curve));
     let mut chart = Chart::new(tag.to_string(), curves, options);
-    for (line, (i, ..)) in chart.lines.iter_mut().zip(&with_tag) {
-        // A run looks the same in all charts.
-        line.rank = Some(*i).filter(|i| *i < top);
+    for (place, (line, (i, ..))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
+        line.rank = Some(*i).filter(|_| place < top);
     }
     chart
 }
@@ -259,7 +267,8 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
     let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let ink = Ink { ascii: args.ascii, color };
     let width = args.width.map(usize::from).or(terminal_width()).unwrap_or(WIDTH);
-    let area = Rect::new(0, 0, cells(width), args.height.unwrap_or(HEIGHT));
+    let columns = u16::try_from(width).unwrap_or(MAX_CELLS).clamp(20, MAX_CELLS);
+    let area = Rect::new(0, 0, columns, args.height.unwrap_or(HEIGHT));
     for (i, chart) in charts.enumerate() {
         let mut buffer = Buffer::empty(area);
         Drawing { chart: &chart, ink, selected: None }.draw(area, &mut buffer);
@@ -271,10 +280,6 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
         out.write_all(all.as_bytes()).map_err(ErrorKind::from)?;
     }
     out.flush().map_err(|error| ErrorKind::from(error).into())
-}
-
-fn cells(n: usize) -> u16 {
-    u16::try_from(n).unwrap_or(u16::MAX)
 }
 
 fn how(chart: &Chart) -> String {

@@ -327,10 +327,10 @@ fn shortened(text: &str, most: usize) -> String {
     if all.len() <= most {
         return text.to_owned();
     }
-    let kept = most.saturating_sub(1);
+    let kept = most.saturating_sub(2);
     let head = all.iter().take(kept / 2);
     let tail = all.iter().skip(all.len() - (kept - kept / 2));
-    head.chain(&['…']).chain(tail).collect()
+    head.chain(&['.', '.']).chain(tail).collect()
 }
 
 #[expect(clippy::as_conversions, reason = "saturates")]

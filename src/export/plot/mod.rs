@@ -48,8 +48,8 @@ pub fn svg(charts: &[Chart], size: ChartSize) -> String {
 
 /// Charts as one PNG file, as [`svg`] has them.
 ///
-/// Text is drawn with letters that the program has itself: those of the Latin alphabet. Others
-/// are boxes.
+/// Text is drawn with letters that the program has itself, those of the Latin alphabet. For others
+/// stands a replacement character.
 ///
 /// # Errors
 ///

@@ -10,16 +10,20 @@ use super::layout::{Anchor, Area, Color, Pen, Scene, Shape, TITLE};
 use crate::error::{Error, Result};
 use crate::summary::image::Pixels;
 
-/// No picture has more pixels a side.
-const LARGEST: f32 = 32_767.0;
+/// No picture has more pixels a side, or in all: they take four bytes each.
+const LONGEST: f32 = 32_767.0;
+const LARGEST: f32 = 134_217_728.0;
 /// Stands for characters that the font lacks.
-const BOX: char = '\u{fffd}';
+const UNKNOWN: char = '\u{fffd}';
 
 pub(super) fn draw(scene: &Scene) -> Result<Vec<u8>> {
     let scale = f32::from(SCALE);
     let [width, height] = [scene.width, scene.height].map(|side| (side * scale).ceil());
-    let too_large = || Error::argument(format!("a picture of {width} by {height} is too large"));
-    if width > LARGEST || height > LARGEST {
+    let too_large = || {
+        let what = "pixels is too large for a PNG: an SVG has no such limit";
+        Error::argument(format!("a picture of {width} by {height} {what}"))
+    };
+    if width > LONGEST || height > LONGEST || width * height > LARGEST {
         return Err(too_large());
     }
     let mut pixmap = Pixmap::new(whole(width), whole(height)).ok_or_else(too_large)?;
@@ -106,7 +110,7 @@ fn letters(
     // Letters stand on a line at about three quarters of their height.
     let top = pixel(y) - i32::try_from(HEIGHT.val()).unwrap_or(0) * 3 / 4;
     for c in text.chars() {
-        let raster = get_raster(c, weight, HEIGHT).or_else(|| get_raster(BOX, weight, HEIGHT));
+        let raster = get_raster(c, weight, HEIGHT).or_else(|| get_raster(UNKNOWN, weight, HEIGHT));
         for (row, line) in raster.iter().flat_map(|raster| raster.rows()).zip(top..) {
             for (coverage, column) in row.iter().zip(left..) {
                 blend(pixmap, [column, line], color, *coverage);

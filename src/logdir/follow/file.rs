@@ -54,6 +54,8 @@ pub(super) struct FollowedFile {
 pub(super) struct Found {
     pub(super) issues: Vec<Issue>,
     pub(super) more_issues: u64,
+    /// Whether a file is not there any more.
+    pub(super) is_gone: bool,
 }
 
 impl FollowedFile {
@@ -220,6 +222,10 @@ impl FollowedFile {
 
     /// Says that it cannot be read, once.
     pub(super) fn failed(&mut self, path: &Path, error: io::Error, found: &mut Found) {
+        if error.kind() == io::ErrorKind::NotFound {
+            found.is_gone = true; // the folder tells more
+            return;
+        }
         if self.failure == Some(error.kind()) {
             return;
         }

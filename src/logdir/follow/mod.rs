@@ -164,6 +164,10 @@ impl Follower {
             news.runs.extend(run);
             found.issues.extend(of_run.issues);
             found.more_issues += of_run.more_issues;
+            found.is_gone |= of_run.is_gone;
+        }
+        if found.is_gone {
+            self.next_look = None;
         }
         news.issues.extend(found.issues);
         news.more_issues += found.more_issues;
@@ -211,5 +215,48 @@ impl Follower {
         let now = issues.iter().map(key).collect();
         let before = std::mem::replace(&mut self.folder_issues, now);
         news.issues.extend(issues.into_iter().filter(|issue| !before.contains(&key(issue))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    use prost::Message;
+
+    use super::*;
+    use crate::event::pb;
+    use crate::record::append;
+
+    /// In a folder so large that it is looked through rarely.
+    #[test]
+    fn between_two_looks_at_a_folder_its_files_are_read_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str| {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            File::create_new(dir.path().join(name).join("tfevents")).unwrap()
+        };
+        let mut file = run("a");
+        let mut follower = Follower::new(dir.path(), &LoadOptions::new());
+        follower.poll();
+        let later = Some(Instant::now() + Duration::from_secs(3600));
+        follower.next_look = later;
+        let mut record = Vec::new();
+        let event = pb::Event { wall_time: 1.5, ..Default::default() };
+        append(&mut record, |buffer| buffer.extend(event.encode_to_vec()));
+        file.write_all(&record).unwrap();
+        run("b");
+        let news = follower.poll();
+        let names: Vec<_> = news.runs.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!(names, ["a"]);
+        assert_eq!(follower.next_look, later);
+        // A file that is gone is a reason to look.
+        fs::remove_dir_all(dir.path().join("a")).unwrap();
+        let news = follower.poll();
+        assert!(news.is_empty(), "{news:?}");
+        let news = follower.poll();
+        assert_eq!(news.removed, ["a"]);
+        assert_eq!(news.runs[0].name, "b");
     }
 }

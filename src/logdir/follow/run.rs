@@ -99,8 +99,6 @@ impl FollowedRun {
                 let path = self.path.join(file.name());
                 match file.look(&path, poll.now, poll.settle) {
                     Ok(due) => is_due |= due,
-                    // Whether it is gone is told by the folder.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                     Err(error) => file.failed(&path, error, found),
                 }
             }

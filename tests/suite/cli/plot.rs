@@ -210,6 +210,21 @@ fn of_many_runs_the_first_have_names() {
     assert!(!out.contains("more runs"), "{out}");
 }
 
+#[test]
+fn more_names_than_letters_are_no_problem() {
+    let folder = fifty();
+    for i in 50..70 {
+        let writer = folder.run(format!("logs/r{i}"));
+        scalars(&writer, "loss", &[1.0, 0.5]);
+        writer.close().unwrap();
+    }
+    let out = folder.tbx("plot logs --top 1000").fine();
+    assert!(
+        out.contains("  Z r51 ") && out.contains("  # r52 ") && out.contains("  # r69 "),
+        "{out}"
+    );
+}
+
 /// As in TensorBoard; for conditions they are one run.
 #[test]
 fn parts_of_a_run_are_lines_of_one_chart() {
@@ -248,6 +263,21 @@ fn a_run_has_the_same_letter_in_every_chart() {
     assert_eq!(rows, expected, "{out}");
 }
 
+/// Runs without any scalar count for none of the first.
+#[test]
+fn each_chart_names_the_first_of_its_own_lines() {
+    let folder = Folder::new();
+    for (run, tag) in [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")] {
+        let writer = folder.run(format!("logs/{run}"));
+        scalars(&writer, tag, &[1.0, 2.0]);
+        writer.close().unwrap();
+    }
+    folder.run("logs/0").close().unwrap();
+    let out = folder.tbx("plot logs --top 1").fine();
+    let rows: Vec<_> = out.lines().filter(|line| line.ends_with(" 1")).collect();
+    assert_eq!(rows, ["  a a       2     1", "  c c       2     1"], "{out}");
+}
+
 #[test]
 fn many_tags_are_drawn_if_they_were_asked_for() {
     let folder = Folder::new();
@@ -259,7 +289,10 @@ fn many_tags_are_drawn_if_they_were_asked_for() {
     let charts = |out: &str| out.lines().filter(|line| line.starts_with("tag")).count();
     let out = folder.tbx("plot logs").fine();
     assert_eq!(charts(&out), 12);
-    assert!(out.ends_with("3 tags more: --tag chooses\n"), "{out}");
+    assert!(out.ends_with("3 more tags: --tag chooses\n"), "{out}");
+    let Done { out, err, .. } = folder.tbx("plot logs --out -");
+    assert!(out.ends_with("</svg>\n"), "{out}");
+    assert_eq!(err, "12 charts written to -\ntbx: 3 more tags: --tag chooses\n");
     let out = folder.tbx("plot logs --tag tag").fine();
     assert_eq!(charts(&out), 15);
     assert!(!out.contains("more"), "{out}");
@@ -288,6 +321,8 @@ fn what_cannot_be_is_refused() {
         ("--sort los", "there is no column \"los\"; did you mean loss"),
         ("--out x.pdf", "must end in .svg or .png"),
         ("--width 5", "20..=10000"),
+        ("--width 2000", "no more than 1000 columns"),
+        ("--width 10000 --height 10000 --out x.png", "is too large for a PNG"),
         ("--force", "--out"),
         ("--ascii --out x.svg", "cannot be used with"),
     ] {

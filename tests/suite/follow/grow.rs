@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::{Kept, facts_of_load};
 use crate::common::{NAME, Rng, cases, file_version, load, ranges, repository, scalar, start};
+use crate::corpus::corpus;
 use crate::facts::Facts;
 use crate::properties::sound_log;
 
@@ -239,31 +240,47 @@ fn event_files(dir: &Path) -> Vec<PathBuf> {
     runs.flat_map(|run| run.files.iter().map(|file| run.path.join(file))).collect()
 }
 
-#[test]
-fn every_fixture_gives_what_a_load_gives_when_it_grows() {
-    let fixtures = repository("fixtures");
+/// Copies the event files below `from` piece by piece and follows the copy.
+fn grows_as_it_loads(from: &Path, options: &LoadOptions, what: &str) {
     let mut rng = Rng(12);
-    for policy in RestartPolicy::ALL {
-        let options = LoadOptions::new().restart(*policy);
-        let dir = tempfile::tempdir().unwrap();
-        let mut follower = follower(dir.path(), &options);
-        let mut kept = Kept::default();
-        for path in event_files(&fixtures) {
-            let bytes = fs::read(&path).unwrap();
-            let to = dir.path().join(path.strip_prefix(&fixtures).unwrap());
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            let mut file = File::create_new(to).unwrap();
-            let mut at = 0;
-            for cut in cuts(&mut rng, bytes.len(), 2).into_iter().chain([bytes.len()]) {
-                if cut > at {
-                    file.write_all(&bytes[at..cut]).unwrap();
-                    at = cut;
-                    poll(&mut follower, &mut kept);
-                }
+    let dir = tempfile::tempdir().unwrap();
+    let mut follower = follower(dir.path(), options);
+    let mut kept = Kept::default();
+    for path in event_files(from) {
+        let bytes = fs::read(&path).unwrap();
+        let to = dir.path().join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let mut file = File::create_new(to).unwrap();
+        let mut at = 0;
+        for cut in cuts(&mut rng, bytes.len(), 2).into_iter().chain([bytes.len()]) {
+            if cut > at {
+                file.write_all(&bytes[at..cut]).unwrap();
+                at = cut;
+                poll(&mut follower, &mut kept);
             }
         }
-        kept.add(follower.finish());
-        let expected = facts_of_load(&load(dir.path(), &options));
-        kept.facts().assert_same(&expected, policy.name());
+    }
+    kept.add(follower.finish());
+    let expected = facts_of_load(&load(dir.path(), options));
+    kept.facts().assert_same(&expected, what);
+}
+
+#[test]
+fn every_fixture_gives_what_a_load_gives_when_it_grows() {
+    for policy in RestartPolicy::ALL {
+        let options = LoadOptions::new().restart(*policy);
+        grows_as_it_loads(&repository("fixtures"), &options, policy.name());
+    }
+}
+
+/// The logs that other programs wrote.
+#[test]
+fn every_log_of_the_corpus_gives_what_a_load_gives_when_it_grows() {
+    let Some(corpus) = corpus() else { return };
+    for folder in corpus.join("files").read_dir().unwrap().flatten() {
+        for policy in RestartPolicy::ALL {
+            let options = LoadOptions::new().restart(*policy);
+            grows_as_it_loads(&folder.path(), &options, &format!("{folder:?} {}", policy.name()));
+        }
     }
 }
