@@ -40,7 +40,7 @@
 //!
 //! A load takes all cores, also inside one file, samples nothing away, and survives damage: what
 //! could not be read is in the [`Report`], with path and byte offset. Which points of a resumed
-//! run count is a [`RestartPolicy`].
+//! run count is a [`RestartPolicy`]. A [`Follower`] gives what is new in a folder, again and again.
 //!
 //! # Kinds of data
 //!
@@ -77,9 +77,10 @@
 //! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
-//! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
+//! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
+//! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //! | `log` | no | [`Logger`] | `log` |
@@ -113,8 +114,8 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, LoadOptions, Loaded, Logdir, RestartPolicy, Run, RunFiles,
-    SavedEmbedding, Scalars, TimeSeries, Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Reset,
+    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, TimeSeries, Values,
 };
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};

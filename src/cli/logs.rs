@@ -41,6 +41,11 @@ pub(super) struct Choice {
 }
 
 impl Logs {
+    /// Whether tags were chosen.
+    pub(super) fn has_tag(&self) -> bool {
+        self.choice.tag.is_some()
+    }
+
     pub(super) fn options(&self) -> LoadOptions {
         self.choice.options()
     }

@@ -3,15 +3,19 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod chart;
 mod diff;
 mod export;
 mod grid;
 mod inspect;
+mod legend;
 mod logs;
+mod plot;
 mod reduce;
 mod render;
 mod runs;
 mod table;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,6 +40,8 @@ const MAX_ISSUES: usize = 20;
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
+  tbx plot ./logs --tag loss --smooth 0.6
+  tbx watch ./logs
   tbx export ./logs --to csv --out points.csv")]
 struct Cli {
     #[command(subcommand)]
@@ -52,6 +58,10 @@ enum Command {
     Diff(diff::Args),
     /// Make one curve of several runs: mean, deviation, quantiles.
     Reduce(reduce::Args),
+    /// Draw curves, in the terminal or to a file.
+    Plot(plot::Args),
+    /// Show runs while they grow.
+    Watch(watch::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
 }
@@ -63,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Table(args) => table::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Reduce(args) => reduce::run(&args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Export(args) => export::run(&args),
     };
     let code = match result {

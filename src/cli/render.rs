@@ -5,6 +5,9 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(super) use crate::table::number::short as number;
+use crate::table::number::trim_zeros;
+
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const RED: Style = AnsiColor::Red.on_default();
@@ -13,32 +16,6 @@ pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 /// `text` in `style`.
 pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// A number in about six digits.
-pub(super) fn number(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    if !(1e-4..1e7).contains(&size) {
-        let text = format!("{value:.4e}");
-        return match text.split_once('e') {
-            Some((digits, exponent)) => format!("{}e{exponent}", trim_zeros(digits)),
-            None => text,
-        };
-    }
-    // Digits before the point are not to be cut; behind it, six in all.
-    let decimals = (0..=9).find(|n| size >= 10f64.powi(5 - n)).unwrap_or(9);
-    let decimals = usize::try_from(decimals).unwrap_or(0);
-    trim_zeros(&format!("{value:.decimals$}")).to_owned()
-}
-
-fn trim_zeros(digits: &str) -> &str {
-    if !digits.contains('.') {
-        return digits;
-    }
-    digits.trim_end_matches('0').trim_end_matches('.')
 }
 
 /// A count with separators: `2,001,000`.
@@ -206,27 +183,6 @@ pub(super) fn terminal_width() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_about_six_digits() {
-        let cases = [
-            (0.0, "0"),
-            (1.0, "1"),
-            (0.5, "0.5"),
-            (0.123_456_789, "0.123457"),
-            (-12.345_678_9, "-12.3457"),
-            (123_456.7, "123457"),
-            (1_234_567.0, "1234567"),
-            (0.000_123_456_78, "0.000123457"),
-            (1e-5, "1e-5"),
-            (1.5e300, "1.5e300"),
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "-inf"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(number(value), text);
-        }
-    }
 
     #[test]
     fn sizes_counts_and_times_are_short() {

@@ -20,8 +20,18 @@ impl Runs {
     /// The runs of all folders, with their points if there is a rule for several at one step.
     /// With several folders, their paths stand before the names.
     pub(super) fn load(&self, curves: Option<Duplicates>) -> Result<RunTable> {
+        self.load_folded(curves, folding(self.no_fold))
+    }
+
+    /// A row a directory, with its points; and the runs that they are parts of, without.
+    pub(super) fn load_apart(&self, duplicates: Duplicates) -> Result<(RunTable, RunTable)> {
+        let directories = self.load_folded(Some(duplicates), Folding::None)?;
+        let rows = directories.folded(folding(self.no_fold));
+        Ok((directories, RunTable { rows, report: Report::default() }))
+    }
+
+    fn load_folded(&self, curves: Option<Duplicates>, folding: Folding) -> Result<RunTable> {
         let options = self.logs.options();
-        let folding = folding(self.no_fold);
         let several = self.logs.logdirs.len() > 1;
         let mut all = RunTable { rows: Vec::new(), report: Report::default() };
         for path in &self.logs.logdirs {

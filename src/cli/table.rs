@@ -165,7 +165,7 @@ fn runs(
 }
 
 /// Rows without a cell come last, whatever the order.
-fn order(a: &Cell, b: &Cell, reverse: bool) -> std::cmp::Ordering {
+pub(super) fn order(a: &Cell, b: &Cell, reverse: bool) -> std::cmp::Ordering {
     match reverse && !a.is_empty() && !b.is_empty() {
         true => b.order(a),
         false => a.order(b),

@@ -4,6 +4,8 @@ mod csv;
 mod folder;
 mod json;
 mod output;
+#[cfg(feature = "plot")]
+pub mod plot;
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use super::restart::Order;
 use super::{Checksums, LoadOptions};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report};
 use crate::event::Peek;
-use crate::record::{Damage, MAX_TORN, Scanner, Source, Step, map, split};
+use crate::record::{Damage, Growth, MAX_TORN, Scanner, Source, Step, map, split};
 
 /// Spans are not made shorter than this: each costs a merge.
 const MIN_SPAN: u64 = 4 << 20;
@@ -41,16 +41,16 @@ pub(super) struct FileLoad<'o> {
 }
 
 /// What a span of a file gave.
-struct Span<'o> {
-    growing: Growing<'o>,
+pub(super) struct Span<'o> {
+    pub(super) growing: Growing<'o>,
     start: u64,
     /// Where the first record behind the span starts.
-    end: u64,
-    events: u64,
-    pending: u64,
-    torn: u32,
-    issues: Vec<Issue>,
-    more_issues: u64,
+    pub(super) end: u64,
+    pub(super) events: u64,
+    pub(super) pending: u64,
+    pub(super) torn: u32,
+    pub(super) issues: Vec<Issue>,
+    pub(super) more_issues: u64,
 }
 
 /// Loads the file at `path`. With `order`, its events are read one after the other.
@@ -79,6 +79,58 @@ pub(super) fn load<'o>(
     };
     let spans = loader.spans(&starts, order);
     loader.join(spans)
+}
+
+/// Where to read on in a file that may grow.
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) torn: u32,
+    pub(super) growth: Growth,
+}
+
+/// Reads on in `file`, which is at `path` and has `len` bytes: about `budget` bytes, by this
+/// thread, without a map. Gives the file back.
+pub(super) fn read_on<'o>(
+    path: &Arc<Path>,
+    (file, len): (File, u64),
+    options: &LoadOptions,
+    place: &Place,
+    budget: u64,
+    growing: Growing<'o>,
+) -> (Span<'o>, File) {
+    let loader = Loader { path: path.clone(), file, len, options, map: None };
+    let mut span = Span::new(place.offset, growing);
+    let source = match loader.source() {
+        Ok(source) => source,
+        Err(error) => {
+            loader.io_issue(&mut span, place.offset, error);
+            return (span, loader.file);
+        }
+    };
+    let mut scanner = Scanner::growing(source, place.offset, place.torn, place.growth);
+    let end = place.offset.saturating_add(budget);
+    if let Err(error) = loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
+        loader.io_issue(&mut span, scanner.position(), error);
+    }
+    span.end = scanner.position();
+    span.torn = scanner.torn();
+    BUFFER.set(scanner.into_source().into_buffer());
+    (span, loader.file)
+}
+
+impl<'o> Span<'o> {
+    fn new(start: u64, growing: Growing<'o>) -> Self {
+        Self {
+            growing,
+            start,
+            end: start,
+            events: 0,
+            pending: 0,
+            torn: 0,
+            issues: Vec::new(),
+            more_issues: 0,
+        }
+    }
 }
 
 /// Maps the file where that pays; a file that cannot be mapped is read.
@@ -172,16 +224,7 @@ impl<'o> Loader<'o> {
 
     /// Reads the records that start in `start..end`.
     fn span(&self, start: u64, end: u64, growing: Growing<'o>) -> Span<'o> {
-        let mut span = Span {
-            growing,
-            start,
-            end: start,
-            events: 0,
-            pending: 0,
-            torn: 0,
-            issues: Vec::new(),
-            more_issues: 0,
-        };
+        let mut span = Span::new(start, growing);
         let source = match self.source() {
             Ok(source) => source,
             Err(error) => {
@@ -215,7 +258,7 @@ impl<'o> Loader<'o> {
         scanner: &mut Scanner,
         end: u64,
         keep: &Keep,
-        span: &mut Span<'o>,
+        span: &mut Span<'_>,
     ) -> io::Result<()> {
         let may_skip = self.options.may_skip();
         let small = if may_skip { MIN_SKIP } else { usize::MAX };
@@ -239,11 +282,15 @@ impl<'o> Loader<'o> {
                 span.events += 1;
                 continue;
             }
-            let payload = match scanner.payload()? {
-                Ok(payload) => payload,
-                Err(damage) => {
+            let payload = match scanner.payload_so_far()? {
+                Some(Ok(payload)) => payload,
+                Some(Err(damage)) => {
                     self.issue(span, damage);
                     continue;
+                }
+                None => {
+                    span.pending = scanner.left();
+                    break;
                 }
             };
             self.event(span, offset, payload, keep);
@@ -252,7 +299,7 @@ impl<'o> Loader<'o> {
     }
 
     #[inline]
-    fn event(&self, span: &mut Span<'o>, offset: u64, payload: &[u8], keep: &Keep) {
+    fn event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
         match span.growing.event(payload, keep) {
             Ok(()) => span.events += 1,
             Err(malformed) => {
@@ -270,7 +317,7 @@ impl<'o> Loader<'o> {
         &self,
         scanner: &mut Scanner,
         len: usize,
-        growing: &mut Growing<'o>,
+        growing: &mut Growing<'_>,
     ) -> io::Result<bool> {
         let Some(peek) = Peek::of(scanner.prefix(PREFIX)?, len) else { return Ok(false) };
         let Some((field, rest)) = peek.payload().filter(|(_, rest)| *rest <= len) else {
@@ -290,7 +337,7 @@ impl<'o> Loader<'o> {
         Ok(growing.pass(series, step, wall_time, decoded_only))
     }
 
-    fn unreadable_values(&self, span: &mut Span<'o>, offset: u64) {
+    fn unreadable_values(&self, span: &mut Span<'_>, offset: u64) {
         for Unreadable { tag, step, kind } in std::mem::take(&mut span.growing.unreadable) {
             let place = Location::path(self.path.clone()).offset(offset);
             let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
@@ -298,12 +345,12 @@ impl<'o> Loader<'o> {
         }
     }
 
-    fn io_issue(&self, span: &mut Span<'o>, offset: u64, error: io::Error) {
+    fn io_issue(&self, span: &mut Span<'_>, offset: u64, error: io::Error) {
         let effect = Effect::LostRest(self.len.saturating_sub(offset));
         self.issue(span, Damage { offset, kind: error.into(), effect });
     }
 
-    fn issue(&self, span: &mut Span<'o>, damage: Damage) {
+    fn issue(&self, span: &mut Span<'_>, damage: Damage) {
         let Damage { offset, kind, effect } = damage;
         let location = Location::path(self.path.clone()).offset(offset);
         push(span, Issue { location, kind, effect });

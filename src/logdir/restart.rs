@@ -111,53 +111,79 @@ pub(super) struct Restarts {
     pub(super) marks: Vec<(usize, i64)>,
 }
 
-/// The ranges of points that `policy` keeps, and how many it drops; `None` if it keeps all.
-///
-/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
-/// the lowest step that is dropped so far, decides about all.
+/// The ranges of points that `policy` keeps; `None` if it keeps all.
 pub(super) fn kept(
     policy: RestartPolicy,
     steps: &[i64],
     restarts: &Restarts,
     starts: &[i64],
 ) -> Option<Vec<Range<usize>>> {
-    let starts = match policy {
-        RestartPolicy::KeepAll => return None,
-        RestartPolicy::SessionStart => starts,
-        // The first one of a run does nothing.
-        RestartPolicy::Tensorboard => starts,
-        RestartPolicy::Rustboard
-            if restarts.marks.is_empty() && steps.is_sorted_by(|a, b| a < b) =>
-        {
-            return None;
-        }
-        RestartPolicy::Rustboard => &[],
-    };
-    if policy != RestartPolicy::Rustboard && starts.is_empty() && restarts.resets.is_empty() {
-        return None;
-    }
+    // The first one of a run does nothing.
     let ignored = usize::from(policy == RestartPolicy::Tensorboard);
-    let mut lowest = None; // the lowest step that a later event drops
-    let mut resets = restarts.resets.iter().rev().copied().peekable();
+    let drops_nothing = match policy {
+        RestartPolicy::KeepAll => true,
+        RestartPolicy::SessionStart | RestartPolicy::Tensorboard => {
+            starts.is_empty() && restarts.resets.is_empty()
+        }
+        RestartPolicy::Rustboard => restarts.marks.is_empty() && steps.is_sorted_by(|a, b| a < b),
+    };
+    if drops_nothing { None } else { drops(policy, steps, restarts, starts, ignored).kept }
+}
+
+/// What `policy` drops.
+#[derive(Debug, PartialEq)]
+pub(super) struct Drops {
+    /// The ranges of points that it keeps; `None` if it keeps all.
+    pub(super) kept: Option<Vec<Range<usize>>>,
+    /// Points before these are dropped from this step on.
+    pub(super) earlier_from: Option<i64>,
+}
+
+/// What `policy` drops of these points, and of any that came before them. The first `ignored` of
+/// `starts` do nothing.
+///
+/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
+/// the lowest step that is dropped so far, decides about all.
+pub(super) fn drops(
+    policy: RestartPolicy,
+    steps: &[i64],
+    restarts: &Restarts,
+    starts: &[i64],
+    ignored: usize,
+) -> Drops {
+    let (starts, marks, resets) = match policy {
+        RestartPolicy::KeepAll => return Drops { kept: None, earlier_from: None },
+        RestartPolicy::SessionStart | RestartPolicy::Tensorboard => {
+            (starts, &[][..], restarts.resets.as_slice())
+        }
+        RestartPolicy::Rustboard => (&[][..], restarts.marks.as_slice(), &[][..]),
+    };
+    let each = policy == RestartPolicy::Rustboard;
+    let mut lowest: Option<i64> = None; // the lowest step that a later event drops
+    let mut lower = |step: i64| {
+        lowest = Some(lowest.map_or(step, |lowest| min(lowest, step)));
+        lowest
+    };
+    let mut resets = resets.iter().rev().copied().peekable();
     let mut epochs = restarts.epochs.iter().rev().copied().peekable();
-    let marks: &[_] = if policy == RestartPolicy::Rustboard { &restarts.marks } else { &[] };
     let mut marks = marks.iter().rev().copied().peekable();
     let mut seen = starts.len(); // `START`s before the point in hand, from the end
     let mut kept: Vec<Range<usize>> = Vec::new();
     let mut dropped = 0usize;
+    let mut from = None;
     for (i, &step) in steps.iter().enumerate().rev() {
         while epochs.peek().is_some_and(|(first, _)| *first > i) {
             epochs.next();
         }
         let before = epochs.peek().map_or(0, |(_, before)| *before);
         for start in starts.get(before.max(ignored)..seen).unwrap_or(&[]) {
-            lowest = Some(lowest.map_or(*start, |lowest| min(lowest, *start)));
+            from = lower(*start);
         }
         seen = seen.min(before);
         while let Some((_, step)) = marks.next_if(|(before, _)| *before > i) {
-            lowest = Some(lowest.map_or(step, |lowest| min(lowest, step)));
+            from = lower(step);
         }
-        if lowest.is_none_or(|lowest| step < lowest) {
+        if from.is_none_or(|from| step < from) {
             match kept.last_mut() {
                 Some(range) if range.start == i + 1 => range.start = i,
                 _ => kept.push(i..i + 1),
@@ -165,13 +191,18 @@ pub(super) fn kept(
         } else {
             dropped += 1;
         }
-        let resets_here = resets.next_if_eq(&i).is_some();
-        if resets_here || policy == RestartPolicy::Rustboard {
-            lowest = Some(lowest.map_or(step, |lowest| min(lowest, step)));
+        if resets.next_if_eq(&i).is_some() || each {
+            from = lower(step);
         }
     }
+    for start in starts.get(ignored..seen).unwrap_or(&[]) {
+        from = lower(*start);
+    }
+    for (_, step) in marks {
+        from = lower(step);
+    }
     kept.reverse();
-    (dropped > 0).then_some(kept)
+    Drops { kept: (dropped > 0).then_some(kept), earlier_from: from }
 }
 
 #[cfg(test)]
@@ -215,6 +246,21 @@ mod tests {
         let kept = |policy| steps_kept(policy, &[1, 2, 3, 4, 5], &restarts, &[]);
         assert_eq!(kept(RestartPolicy::Rustboard), [1, 4, 5]);
         assert_eq!(kept(RestartPolicy::SessionStart), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_came_before_is_dropped_from_the_lowest_step_on() {
+        let restarts = Restarts { epochs: vec![(1, 1), (2, 2)], ..Restarts::default() };
+        let from =
+            |policy, ignored| drops(policy, &[7, 5, 6], &restarts, &[4, 5], ignored).earlier_from;
+        assert_eq!(from(RestartPolicy::KeepAll, 0), None);
+        assert_eq!(from(RestartPolicy::SessionStart, 0), Some(4));
+        assert_eq!(from(RestartPolicy::Tensorboard, 1), Some(5));
+        assert_eq!(from(RestartPolicy::Tensorboard, 0), Some(4));
+        assert_eq!(from(RestartPolicy::Rustboard, 0), Some(5));
+        let nothing = |policy| drops(policy, &[], &Restarts::default(), &[3], 0).earlier_from;
+        assert_eq!(nothing(RestartPolicy::SessionStart), Some(3));
+        assert_eq!(nothing(RestartPolicy::Rustboard), None);
     }
 
     #[test]

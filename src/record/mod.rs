@@ -24,7 +24,7 @@ mod writer;
 pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
 pub use map::map;
 pub use reader::RecordReader;
-pub use scan::{Damage, MAX_TORN, Scanner, Step};
+pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
 pub use source::Source;
 pub use split::split;
 pub use writer::{RecordWriter, append};

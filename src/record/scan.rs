@@ -3,7 +3,8 @@
 use std::io;
 
 use super::frame::{frame, payload_len};
-use super::{FOOTER_LEN, HEADER_LEN, Source, search};
+use super::search::{self, Found};
+use super::{FOOTER_LEN, HEADER_LEN, Source};
 use crate::error::{Effect, ErrorKind};
 
 /// So many records of a file may turn out to be torn. Each costs a look at all the bytes it
@@ -23,6 +24,18 @@ pub struct Scanner {
     /// Length in bytes of the current record's payload.
     current: Option<usize>,
     torn: u32,
+    /// Set if the file may grow.
+    growth: Option<Growth>,
+}
+
+/// What is known of a file that may grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// So many bytes of it have been there for a while. Behind them a wrong checksum may be a
+    /// write of which this machine does not see everything yet.
+    pub settled: u64,
+    /// Whether its last bytes are judged like those of a file that does not grow.
+    pub quiet: bool,
 }
 
 /// What stands at a place in the file.
@@ -58,7 +71,16 @@ pub struct Damage {
 impl Scanner {
     /// Walks from `start`, which must be the start of a record.
     pub fn new(source: Source, start: u64) -> Self {
-        Self { source, offset: start, current: None, torn: 0 }
+        Self { source, offset: start, current: None, torn: 0, growth: None }
+    }
+
+    /// Walks on from `start` in a file that may grow and has had `torn` torn records so far.
+    ///
+    /// Where the bytes that are still to come may decide what stands there, the walk stops, and
+    /// [`position`](Self::position) says where to go on when the file has grown. So it gives what
+    /// a walk over the whole file gives, however the file grows.
+    pub fn growing(source: Source, start: u64, torn: u32, growth: Growth) -> Self {
+        Self { torn, growth: Some(growth), ..Self::new(source, start) }
     }
 
     /// Where the next record starts.
@@ -73,6 +95,11 @@ impl Scanner {
     /// How many records turned out to be torn; see [`MAX_TORN`].
     pub fn torn(&self) -> u32 {
         self.torn
+    }
+
+    /// Bytes behind [`position`](Self::position).
+    pub fn left(&self) -> u64 {
+        self.source_room(self.position())
     }
 
     /// The bytes walked over.
@@ -142,14 +169,15 @@ impl Scanner {
     }
 
     /// Whether the current record ends where another begins, or the file ends. If not, it may be
-    /// torn, and passing over it would pass over what stands inside.
+    /// torn, and passing over it would pass over what stands inside. In a file that may grow, its
+    /// end tells nothing.
     ///
     /// # Errors
     ///
     /// Those of the operating system.
     pub fn ends_well(&mut self) -> io::Result<bool> {
         let end = self.position();
-        self.header_at(end)
+        Ok(!self.waits_for(behind_header(end)) && self.header_at(end)?)
     }
 
     /// The current record's payload, held against its checksum.
@@ -159,19 +187,43 @@ impl Scanner {
     /// Those of the operating system; inside, the damage if the checksum is wrong.
     #[inline]
     pub fn payload(&mut self) -> io::Result<Result<&[u8], Damage>> {
+        match self.verify()? {
+            Some(kind) => Ok(Err(self.bad_payload(kind)?)),
+            None => Ok(Ok(self.current_payload())),
+        }
+    }
+
+    /// The same in a file that may grow: `None` if the checksum is wrong, but bytes that are
+    /// still to come decide what that means. The walk has stopped before this record then.
+    ///
+    /// # Errors
+    ///
+    /// As [`payload`](Self::payload).
+    #[inline]
+    pub fn payload_so_far(&mut self) -> io::Result<Option<Result<&[u8], Damage>>> {
+        let Some(kind) = self.verify()? else { return Ok(Some(Ok(self.current_payload()))) };
+        match self.growth {
+            Some(growth) if !growth.quiet => Ok(self.bad_payload_so_far(kind, growth)?.map(Err)),
+            _ => Ok(Some(Err(self.bad_payload(kind)?))),
+        }
+    }
+
+    /// What is wrong with the current record.
+    #[inline]
+    fn verify(&mut self) -> io::Result<Option<ErrorKind>> {
         let total = HEADER_LEN + self.current.unwrap_or(0) + FOOTER_LEN;
-        let bytes = self.source.at(self.offset, total)?;
-        let error = match frame(bytes) {
+        Ok(match frame(self.source.at(self.offset, total)?) {
             Ok(Some(record)) => record.verify().err(),
             // The file was cut short since its header was read.
             Ok(None) => Some(ErrorKind::Proto("the file ends inside the record")),
             Err(kind) => Some(kind),
-        };
-        if let Some(kind) = error {
-            return Ok(Err(self.bad_payload(kind)?));
-        }
-        let payload = self.source.view(self.offset).get(HEADER_LEN..total - FOOTER_LEN);
-        Ok(Ok(payload.unwrap_or(&[])))
+        })
+    }
+
+    #[inline]
+    fn current_payload(&self) -> &[u8] {
+        let end = HEADER_LEN + self.current.unwrap_or(0);
+        self.source.view(self.offset).get(HEADER_LEN..end).unwrap_or(&[])
     }
 
     /// Bytes of the file from `offset` on.
@@ -183,7 +235,16 @@ impl Scanner {
     #[cold]
     fn bad_length(&mut self, kind: ErrorKind) -> io::Result<Step> {
         let offset = self.offset;
-        let next = search::header(&mut self.source, offset.saturating_add(1), u64::MAX)?;
+        let from = offset.saturating_add(1);
+        let next = match self.growth {
+            Some(growth) if !growth.quiet => {
+                match search::first_header(&mut self.source, from, u64::MAX)? {
+                    Found::At(next) if next <= growth.settled => Some(next),
+                    _ => return Ok(Step::End { pending: self.source_room(offset) }),
+                }
+            }
+            _ => search::header(&mut self.source, from, u64::MAX)?,
+        };
         Ok(Step::Damage(self.go_on_at(next, offset, kind)))
     }
 
@@ -192,17 +253,24 @@ impl Scanner {
     #[cold]
     fn unfinished(&mut self, room: u64) -> io::Result<Step> {
         let offset = self.offset;
+        let pending = room;
+        if self.growth.is_some_and(|growth| !growth.quiet) {
+            return Ok(Step::End { pending });
+        }
         if room > encoded_len(HEADER_LEN) {
             if self.torn >= MAX_TORN {
                 return Ok(Step::Damage(self.go_on_at(None, offset, ErrorKind::Torn)));
             }
-            self.torn += 1;
-            if let Some(next) = search::whole(&mut self.source, behind_header(offset))? {
-                return Ok(Step::Damage(self.go_on_at(Some(next), offset, ErrorKind::Torn)));
+            let next = search::whole(&mut self.source, behind_header(offset))?;
+            // A slow writer may be found at work on one record again and again.
+            self.torn += u32::from(next.is_some() || self.growth.is_none());
+            if next.is_some() {
+                return Ok(Step::Damage(self.go_on_at(next, offset, ErrorKind::Torn)));
             }
         }
-        let pending = self.source_room(offset);
-        self.offset = self.source.len();
+        if self.growth.is_none() {
+            self.offset = self.source.len();
+        }
         Ok(Step::End { pending })
     }
 
@@ -220,6 +288,37 @@ impl Scanner {
         self.torn += 1;
         let next = search::whole(&mut self.source, behind_header(offset))?;
         Ok(self.go_on_at(next, offset, ErrorKind::Torn))
+    }
+
+    /// The same where the file may grow: nothing if that may explain it.
+    #[cold]
+    fn bad_payload_so_far(
+        &mut self,
+        kind: ErrorKind,
+        growth: Growth,
+    ) -> io::Result<Option<Damage>> {
+        let offset = self.offset;
+        let end = self.position();
+        if end > growth.settled || self.waits_for(behind_header(end)) {
+            self.current = None;
+            return Ok(None);
+        }
+        if self.header_at(end)? || self.torn >= MAX_TORN {
+            return self.bad_payload(kind).map(Some);
+        }
+        self.current = None;
+        match search::first_whole(&mut self.source, behind_header(offset))? {
+            Found::At(next) => {
+                self.torn += 1;
+                Ok(Some(self.go_on_at(Some(next), offset, ErrorKind::Torn)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the file may grow and does not yet reach to `offset`.
+    fn waits_for(&self, offset: u64) -> bool {
+        self.growth.is_some_and(|growth| !growth.quiet) && offset > self.source.len()
     }
 
     /// Whether a header checks out at `end`, or the file ends there.

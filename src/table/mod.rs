@@ -2,6 +2,8 @@
 
 #[cfg(feature = "table")]
 mod cell;
+#[cfg(feature = "plot")]
+mod chart;
 #[cfg(feature = "table")]
 mod column;
 #[cfg(feature = "table")]
@@ -20,12 +22,16 @@ mod overview;
 mod reduce;
 #[cfg(feature = "table")]
 mod run_table;
+mod sample;
 #[cfg(feature = "table")]
 mod select;
+mod smooth;
 mod stats;
 
 #[cfg(feature = "table")]
 pub use cell::Cell;
+#[cfg(feature = "plot")]
+pub use chart::{Axis, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
 #[cfg(feature = "table")]
 pub use column::{Column, Field, Stat};
 #[cfg(feature = "table")]
@@ -43,6 +49,8 @@ pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview
 pub use reduce::{Align, Reduced, Reduction, reduce};
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
+pub use sample::lttb;
 #[cfg(feature = "table")]
 pub use select::{Names, near};
+pub use smooth::smooth;
 pub use stats::ScalarStats;

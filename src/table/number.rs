@@ -1,4 +1,4 @@
-//! Numbers in text formats: exact, and with names for those that JSON lacks.
+//! Numbers as text: exact, and with names for those that JSON lacks; or short, for people.
 
 use std::fmt;
 
@@ -34,6 +34,65 @@ impl serde::Serialize for Exact {
         match self.name() {
             Some(name) => serializer.serialize_str(name),
             None => serializer.serialize_f64(self.0),
+        }
+    }
+}
+
+/// A number in about six digits, for people.
+///
+/// ```
+/// use tbx::table::number::short;
+///
+/// assert_eq!([1.0 / 3.0, 1e-5, 0.5].map(short), ["0.333333", "1e-5", "0.5"]);
+/// ```
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        let text = format!("{value:.4e}");
+        return match text.split_once('e') {
+            Some((digits, exponent)) => format!("{}e{exponent}", trim_zeros(digits)),
+            None => text,
+        };
+    }
+    // Digits before the point are not to be cut; behind it, six in all.
+    let decimals = (0..=9).find(|n| size >= 10f64.powi(5 - n)).unwrap_or(9);
+    let decimals = usize::try_from(decimals).unwrap_or(0);
+    trim_zeros(&format!("{value:.decimals$}")).to_owned()
+}
+
+/// Digits without zeros that say nothing.
+pub(crate) fn trim_zeros(digits: &str) -> &str {
+    if !digits.contains('.') {
+        return digits;
+    }
+    digits.trim_end_matches('0').trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_about_six_digits() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.5, "0.5"),
+            (0.123_456_789, "0.123457"),
+            (-12.345_678_9, "-12.3457"),
+            (123_456.7, "123457"),
+            (1_234_567.0, "1234567"),
+            (0.000_123_456_78, "0.000123457"),
+            (1e-5, "1e-5"),
+            (1.5e300, "1.5e300"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(short(value), text);
         }
     }
 }

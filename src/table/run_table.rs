@@ -103,6 +103,23 @@ impl RunTable {
         Ok(Self { rows, report })
     }
 
+    /// The rows of directories folded into those of runs, without points.
+    pub fn folded(&self, folding: Folding) -> Vec<RunRow> {
+        let without_points = |row: &RunRow| RunRow {
+            name: row.name.clone(),
+            parts: row.parts.clone(),
+            params: row.params.clone(),
+            metrics: row.metrics.clone(),
+            curves: BTreeMap::new(),
+            ..*row
+        };
+        let rows = self.rows.iter().map(without_points).collect();
+        match folding {
+            Folding::Known => fold::fold(rows),
+            Folding::None => rows,
+        }
+    }
+
     /// The names of all parameters.
     pub fn params(&self) -> BTreeSet<&str> {
         self.rows.iter().flat_map(|row| row.params.keys()).map(String::as_str).collect()

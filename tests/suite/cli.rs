@@ -6,8 +6,10 @@ mod compare;
 mod export;
 mod inspect;
 mod json;
+mod plot;
 mod streams;
 mod table;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};

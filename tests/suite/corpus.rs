@@ -75,7 +75,7 @@ fn intended_keys(intended: &[Intended], expected: &Facts, found: &Facts) -> Vec<
 }
 
 /// The corpus, if there is one.
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let beside = || repository("../shared/corpus");
     let corpus = std::env::var_os("TBX_CORPUS").map_or_else(beside, PathBuf::from);
     if corpus.join("oracle").is_dir() {

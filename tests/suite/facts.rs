@@ -76,7 +76,7 @@ impl Facts {
 }
 
 impl SeriesFacts {
-    fn of(run: &str, series: &TimeSeries) -> Self {
+    pub(crate) fn of(run: &str, series: &TimeSeries) -> Self {
         let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect();
         let values = match series.values() {
             Values::Scalars(scalars) => match scalars.as_f32() {

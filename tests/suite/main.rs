@@ -18,6 +18,7 @@ mod descriptors;
 mod examples;
 mod facts;
 mod fixtures;
+mod follow;
 mod golden;
 mod layers;
 mod onnx;

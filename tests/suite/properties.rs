@@ -14,7 +14,7 @@ use crate::facts::{Column, Facts};
 
 /// A sound log with pictures long enough to be passed over, metadata that comes once, an
 /// interrupted program, and several values in one event.
-fn sound_log() -> Vec<u8> {
+pub(crate) fn sound_log() -> Vec<u8> {
     let mut rng = Rng(11);
     let mut log = file_version();
     for i in 0..200 {

@@ -3,7 +3,9 @@
 mod keep;
 mod pass;
 mod series;
+mod take;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem;
 
@@ -12,6 +14,7 @@ use rayon::prelude::*;
 
 pub(super) use self::keep::Keep;
 use self::series::Series;
+pub(super) use self::take::Taken;
 use super::restart::{self, Order};
 use super::{LoadOptions, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
@@ -27,7 +30,7 @@ const MANY_POINTS: usize = 100_000;
 
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.
 pub(super) struct Growing<'o> {
-    options: &'o LoadOptions,
+    options: Cow<'o, LoadOptions>,
     series: Vec<Series>,
     by_tag: HashMap<Box<str>, Tag>,
     /// The series of the last value: programs log their tags in the same order again and again.
@@ -71,6 +74,15 @@ struct Tag {
 
 impl<'o> Growing<'o> {
     pub(super) fn new(options: &'o LoadOptions) -> Self {
+        Self::with(Cow::Borrowed(options))
+    }
+
+    /// The same with options of its own.
+    pub(super) fn owned(options: LoadOptions) -> Growing<'static> {
+        Growing::with(Cow::Owned(options))
+    }
+
+    fn with(options: Cow<'o, LoadOptions>) -> Self {
         Self {
             options,
             series: Vec::new(),
@@ -91,11 +103,11 @@ impl<'o> Growing<'o> {
     /// For a later span of a file that begins with `seed`: knows its tags and metadata, but none
     /// of its points.
     pub(super) fn with_tags_of(seed: &Self) -> Self {
-        let mut growing = Self::new(seed.options);
+        let mut growing = Self::with(seed.options.clone());
         growing.is_continuation = true;
         growing.by_tag = seed.by_tag.clone();
         growing.series =
-            seed.series.iter().map(|series| series.without_points(seed.options)).collect();
+            seed.series.iter().map(|series| series.without_points(&seed.options)).collect();
         growing
     }
 
@@ -120,7 +132,8 @@ impl<'o> Growing<'o> {
         let follower = last.follower;
         let starts = self.starts.len();
         let Some(series) = self.series.get_mut(follower) else { return false };
-        if !series.takes_scalar(peek.tag, &scalar) || self.order.is_some() {
+        let watches_order = self.order.is_some_and(|order| !order.knows_starts());
+        if !series.takes_scalar(peek.tag, &scalar) || watches_order {
             return false;
         }
         if series.wanted {
@@ -292,7 +305,7 @@ impl<'o> Growing<'o> {
         while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get_mut(i)?))) {
             if series.takes(metadata.as_ref()) {
                 if let (None, Some(metadata)) = (&series.metadata, &metadata) {
-                    series.decide(metadata.clone(), self.options, &mut self.unreadable);
+                    series.decide(metadata.clone(), &self.options, &mut self.unreadable);
                 }
                 if series.wire.is_empty() {
                     series.wire = wire.to_vec();
@@ -308,7 +321,7 @@ impl<'o> Growing<'o> {
             Some(last) => last.sibling = Some(new),
             None => drop(self.by_tag.insert(tag.into(), Tag { first: new, described: None })),
         }
-        let mut series = Series::new(tag, metadata, wire, self.options);
+        let mut series = Series::new(tag, metadata, wire, &self.options);
         series.sure = !self.is_continuation;
         self.series.push(series);
         self.describe(tag, new, wire);
@@ -401,7 +414,7 @@ impl<'o> Growing<'o> {
 
     /// The series that were asked for, sorted by tag and kind.
     pub(super) fn into_series(self) -> Vec<TimeSeries> {
-        let finished = self.series.into_iter().filter_map(|series| series.finish(self.options));
+        let finished = self.series.into_iter().filter_map(|series| series.finish(&self.options));
         let mut all: Vec<_> = finished.collect();
         all.sort_by(|a, b| (&a.tag, a.kind()).cmp(&(&b.tag, b.kind())));
         all

@@ -30,6 +30,8 @@ pub(super) struct Series {
     /// a span of a file, unless the series was described at the file's start.
     pub(super) sure: bool,
     pub(super) values: Values,
+    /// Whether points were taken out before.
+    pub(super) has_given: bool,
     /// Whether the kind is [`Kind::Scalar`].
     is_scalar: bool,
     /// Whether values are wanted, or only how many there are.
@@ -38,7 +40,7 @@ pub(super) struct Series {
     wall_times: Vec<f64>,
     restarts: Restarts,
     /// So many `START`s had come at the last point.
-    epoch: usize,
+    pub(super) epoch: usize,
     /// The last event that dropped earlier points here.
     reset: u64,
 }
@@ -71,6 +73,7 @@ impl Series {
             sibling: None,
             sure: true,
             values,
+            has_given: false,
             payloads: options.payloads,
             steps: Vec::new(),
             wall_times: Vec::new(),
@@ -269,6 +272,35 @@ impl Series {
         let mut wall_times = self.wall_times;
         wall_times.retain(|_| index.next().is_some_and(kept));
         Self { values: Values::Scalars(scalars), steps, wall_times, restarts, ..self }
+    }
+
+    /// Takes the points out; what else is known of the series stays.
+    pub(super) fn take_points(&mut self) -> (TimeSeries, Restarts) {
+        self.epoch = 0;
+        let metadata = self.metadata.clone().unwrap_or_else(|| Metadata::of(Form::None, None));
+        let values = match &mut self.values {
+            Values::Scalars(scalars) => Values::Scalars(mem::replace(scalars, Scalars::new())),
+            Values::Raw(values) => Values::Raw(mem::take(values)),
+            Values::Dropped => Values::Dropped,
+        };
+        let steps = mem::take(&mut self.steps);
+        let series = TimeSeries {
+            tag: self.tag.to_string(),
+            metadata,
+            steps_back: steps.windows(2).filter(|pair| goes_back(pair)).count(),
+            steps,
+            wall_times: mem::take(&mut self.wall_times),
+            values,
+            restarts: Restarts::default(),
+        };
+        (series, mem::take(&mut self.restarts))
+    }
+
+    /// Puts points back that nobody wanted yet.
+    pub(super) fn put_back(&mut self, series: TimeSeries) {
+        self.steps = series.steps;
+        self.wall_times = series.wall_times;
+        self.values = series.values;
     }
 
     /// The series, if it was asked for and has points.

@@ -36,6 +36,8 @@ fn a_closed_pipe_is_quiet() {
         "inspect logs",
         "inspect logs --format json",
         "inspect logs logs",
+        "plot logs --tag .",
+        "plot logs --tag . --out -",
         "export logs --to csv --out -",
         "export logs --to json --out -",
     ] {
@@ -103,6 +105,15 @@ fn tags_cannot_play_with_the_terminal() {
 }
 
 #[test]
+fn tags_in_charts_cannot_play_with_the_terminal() {
+    let folder = hostile_tags();
+    assert_harmless(&done(folder.command("plot logs").env("NO_COLOR", "1")).fine());
+    let svg = folder.tbx("plot logs --out -").out;
+    assert_harmless(&svg);
+    assert!(svg.contains("red\\u{1b}[31m<"), "{svg}");
+}
+
+#[test]
 fn tags_are_whole_in_json() {
     let folder = hostile_tags();
     let out = folder.tbx("inspect logs --format json").fine();
@@ -126,6 +137,8 @@ fn names_of_runs_cannot_play_with_the_terminal() {
     // As on a terminal, where nothing is filtered.
     let said = |args: &str| done(folder.command(args).env("CLICOLOR_FORCE", "1"));
     assert_harmless(&done(folder.command("inspect logs").env("NO_COLOR", "1")).out);
+    assert_harmless(&done(folder.command("plot logs").env("NO_COLOR", "1")).out);
+    assert_harmless(&folder.tbx("plot logs --out -").out);
     assert_harmless(&said("inspect logs --strict").err);
     assert_harmless(&said("export logs --to csv --out x.csv").err);
     let missing = format!("logs/{}/missing", HOSTILE[0]);

@@ -1,0 +1,294 @@
+//! `tbx plot`
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::chart::{Drawing, Ink, text};
+use super::grid::note;
+use super::legend::legend;
+use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
+use super::runs::Runs;
+use super::{FAILED, FINE, NO, report, say};
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::plot::{self, ChartSize};
+use crate::table::{
+    Chart, ChartOptions, ChartX, Curve, Duplicates, Filter, Names, RunRow, RunTable,
+};
+
+/// So many tags are drawn unless they were asked for.
+const MAX_TAGS: usize = 12;
+/// The size of a chart in a terminal: columns, and rows without its legend.
+const WIDTH: usize = 80;
+const HEIGHT: u16 = 18;
+/// No terminal has more of either.
+const MAX_CELLS: u16 = 1000;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "One chart a tag, one line a directory of a log. The first runs have a letter and a
+line in the legend, all others are drawn in gray: --sort and --top choose, --where and --run leave
+runs out. Conditions and columns are those of tbx table.
+
+Where values are not finite there is a gap, and a mark at the edge: x for NaN, arrows for
+infinities. Curves of more points than there is room for are drawn through those that
+Largest-Triangle-Three-Buckets chooses, after smoothing.
+
+Examples:
+  tbx plot runs --tag loss
+  tbx plot runs --tag '^val/' --smooth 0.6 --log
+  tbx plot runs --tag accuracy --sort val/accuracy:max --reverse --top 5
+  tbx plot runs --tag loss --where 'lr < 0.01' --x relative
+  tbx plot runs --tag loss --smooth 0.9 --out loss.svg"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    runs: Runs,
+
+    /// Only runs of which this is true.
+    #[arg(short = 'w', long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+
+    /// The order of runs; those without this column come last.
+    #[arg(short, long, value_name = "COLUMN")]
+    sort: Option<String>,
+
+    /// Sort from large to small.
+    #[arg(short, long)]
+    reverse: bool,
+
+    /// So many runs have a color and a line in the legend.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    top: usize,
+
+    /// What stands at the lower axis.
+    #[arg(long, value_enum, default_value = "step")]
+    x: ChartX,
+
+    /// Smooth as TensorBoard does: the weight of the past, from 0 to 1.
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = weight)]
+    smooth: f64,
+
+    /// A logarithmic axis for values.
+    #[arg(long)]
+    log: bool,
+
+    /// The part of the lower axis to look at, in its unit: steps, seconds or times such as 1h30m,
+    /// dates such as 2026-01-31T12:00 (UTC). Either end may be left out.
+    #[arg(long, value_name = "FROM:TO", allow_hyphen_values = true)]
+    xlim: Option<String>,
+
+    /// The part of the axis of values to look at; either end may be left out.
+    #[arg(long, value_name = "FROM:TO", allow_hyphen_values = true)]
+    ylim: Option<String>,
+
+    /// Fit the axis to 90 % of the values, as TensorBoard does.
+    #[arg(long)]
+    ignore_outliers: bool,
+
+    /// Write the charts to this file: .svg or .png; `-` is an SVG on the standard output.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Overwrite the file if it exists.
+    #[arg(long, requires = "out")]
+    force: bool,
+
+    /// The width of a chart: in columns, or units of an SVG file; a PNG has two pixels for each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..=10000))]
+    width: Option<u16>,
+
+    /// The height of a chart without its legend: in rows, or as --width.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(5..=10000))]
+    height: Option<u16>,
+
+    /// Draw with ASCII characters.
+    #[arg(long, conflicts_with = "out")]
+    ascii: bool,
+}
+
+impl ValueEnum for ChartX {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Step => "steps",
+            Self::Relative => "time since the first point of each run",
+            Self::Wall => "wall time",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
+}
+
+/// The weight of the past for smoothing.
+pub(super) fn weight(text: &str) -> Result<f64, String> {
+    let weight = text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    weight.ok_or_else(|| "a number from 0 to 1 is needed".into())
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let options = options(args)?;
+    let sides = [args.width, args.height].into_iter().flatten();
+    if args.out.is_none() && sides.max().is_some_and(|side| side > MAX_CELLS) {
+        let most = format!("a chart in a terminal has no more than {MAX_CELLS} columns or rows");
+        return Err(Error::argument(most));
+    }
+    let (directories, runs) = args.runs.load_apart(Duplicates::KeepLast)?;
+    let code = if report(&directories.report) { FINE } else { FAILED };
+    let rows = chosen(args, &directories, &runs)?;
+    let tags: BTreeSet<&Arc<str>> = rows.iter().flat_map(|row| row.curves.keys()).collect();
+    if tags.is_empty() {
+        say("tbx: no run has scalars that were asked for");
+        return Ok(if code == FINE { NO } else { code });
+    }
+    let all = tags.len();
+    let shown = if args.runs.logs.has_tag() { all } else { MAX_TAGS };
+    let chart = |tag| chart(tag, &rows, args.top, &options);
+    let tags = tags.into_iter().take(shown);
+    match &args.out {
+        Some(out) => write(args, tags.map(chart).collect(), out)?,
+        None => draw(args, tags.map(chart))?,
+    }
+    if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
+        let more = format!("{}: --tag chooses", counted(more, "more tag"));
+        if args.out.is_some() { say(&format!("tbx: {more}")) } else { note(&more)? }
+    }
+    Ok(code)
+}
+
+/// The directories whose runs were asked for, in the order in which they were.
+fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result<Vec<&'t RunRow>> {
+    let names = Names::of(runs);
+    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
+    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
+    let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
+    if let Some(sort) = &args.sort {
+        let column = names.column(sort).ok_or_else(|| names.unknown(sort))?;
+        accepted.sort_by(|a, b| super::table::order(&column.of(a), &column.of(b), args.reverse));
+    } else if args.reverse {
+        accepted.reverse();
+    }
+    let rows: HashMap<&str, &RunRow> =
+        directories.rows.iter().map(|row| (row.name.as_str(), row)).collect();
+    let parts = accepted.iter().flat_map(|run| {
+        let mut names: Vec<&String> = [&run.name].into_iter().chain(&run.parts).collect();
+        names.sort();
+        names
+    });
+    let rows = parts.filter_map(|name| rows.get(name.as_str()).copied());
+    Ok(rows.filter(|row| !row.curves.is_empty()).collect())
+}
+
+/// A chart of `tag`; the first `top` lines have names, a run the same one in all charts.
+fn chart(tag: &Arc<str>, rows: &[&RunRow], top: usize, options: &ChartOptions) -> Chart {
+    let with_tag: Vec<(usize, &RunRow, &Curve)> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(i, row)| Some((i, *row, row.curves.get(tag)?)))
+        .collect();
+    let curves = with_tag.iter().map(|(_, row, curve)| (row.name.clone(), *curve));
+    let mut chart = Chart::new(tag.to_string(), curves, options);
+    for (place, (line, (i, ..))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
+        line.rank = Some(*i).filter(|_| place < top);
+    }
+    chart
+}
+
+fn options(args: &Args) -> Result<ChartOptions> {
+    Ok(ChartOptions {
+        x: args.x,
+        smoothing: args.smooth,
+        log: args.log,
+        x_range: range(args.xlim.as_deref(), Some(args.x))?,
+        y_range: range(args.ylim.as_deref(), None)?,
+        ignore_outliers: args.ignore_outliers,
+    })
+}
+
+fn write(args: &Args, charts: Vec<Chart>, out: &Path) -> Result<()> {
+    let default = ChartSize::default();
+    let width = args.width.unwrap_or(default.width);
+    let height = args.height.unwrap_or(default.height);
+    plot::write(&charts, ChartSize { width, height }, out, args.force)?;
+    say(&format!("{} written to {}", counted(charts.len(), "chart"), out.display()));
+    Ok(())
+}
+
+/// `FROM:TO` as numbers, of which both may be missing.
+fn range(text: Option<&str>, axis: Option<ChartX>) -> Result<(Option<f64>, Option<f64>)> {
+    let Some(text) = text else { return Ok((None, None)) };
+    let end = |text: &str| match text.trim() {
+        "" => Some(None),
+        text => number(text, axis).map(Some),
+    };
+    // Times have colons themselves.
+    let cuts = text.match_indices(':').map(|(at, _)| text.split_at(at));
+    let mut pairs = cuts.filter_map(|(from, to)| Some((end(from)?, end(to.get(1..)?)?)));
+    match pairs.next() {
+        Some((Some(from), Some(to))) if from >= to => {
+            Err(Error::argument(format!("{text:?} ends before it begins")))
+        }
+        Some(range) => Ok(range),
+        None => Err(Error::argument(format!("{text:?} is not FROM:TO, such as 0:1000 or :0.5"))),
+    }
+}
+
+/// A number of an axis: also a length of time such as `1h30m`, or a time.
+fn number(text: &str, axis: Option<ChartX>) -> Option<f64> {
+    if let Ok(number) = text.parse::<f64>() {
+        return Some(number).filter(|number| number.is_finite());
+    }
+    match axis? {
+        ChartX::Step => None,
+        ChartX::Relative => {
+            let length: jiff::SignedDuration = text.parse().ok()?;
+            Some(length.as_secs_f64())
+        }
+        ChartX::Wall => {
+            let civil = || jiff::tz::TimeZone::UTC.to_timestamp(text.parse().ok()?).ok();
+            let time: jiff::Timestamp = text.parse().ok().or_else(civil)?;
+            Some(time.as_duration().as_secs_f64())
+        }
+    }
+}
+
+fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
+    let mut out = anstream::stdout();
+    let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let ink = Ink { ascii: args.ascii, color };
+    let width = args.width.map(usize::from).or(terminal_width()).unwrap_or(WIDTH);
+    let columns = u16::try_from(width).unwrap_or(MAX_CELLS).clamp(20, MAX_CELLS);
+    let area = Rect::new(0, 0, columns, args.height.unwrap_or(HEIGHT));
+    for (i, chart) in charts.enumerate() {
+        let mut buffer = Buffer::empty(area);
+        Drawing { chart: &chart, ink, selected: None }.draw(area, &mut buffer);
+        let gap = if i == 0 { "" } else { "\n" };
+        let title = styled(BOLD, &name(&chart.title));
+        let how = how(&chart);
+        let legend = legend(&chart, ink, width);
+        let all = format!("{gap}{title}{how}\n{}{legend}", text(&buffer));
+        out.write_all(all.as_bytes()).map_err(ErrorKind::from)?;
+    }
+    out.flush().map_err(|error| ErrorKind::from(error).into())
+}
+
+fn how(chart: &Chart) -> String {
+    let mut how = String::new();
+    if chart.smoothing > 0.0 {
+        how += &format!("  smoothed {}", chart.smoothing);
+    }
+    if chart.y.is_log {
+        how += "  logarithmic";
+    }
+    styled(DIM, &how)
+}

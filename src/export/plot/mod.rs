@@ -1,0 +1,82 @@
+//! Charts as files: SVG, or PNG without any font of the system.
+
+mod layout;
+mod png;
+mod svg;
+
+use std::path::Path;
+
+use self::layout::Scene;
+use super::output::Output;
+use crate::error::{Error, Result};
+use crate::table::Chart;
+
+/// The size of each chart, without its legend, in the units of an SVG file. A PNG has two
+/// pixels a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChartSize {
+    /// Units across.
+    pub width: u16,
+    /// Units down.
+    pub height: u16,
+}
+
+impl Default for ChartSize {
+    /// 800 by 450.
+    fn default() -> Self {
+        Self { width: 800, height: 450 }
+    }
+}
+
+/// Pixels of a PNG for each unit.
+const SCALE: u8 = 2;
+
+/// Charts as one SVG file, side by side where there are several.
+///
+/// ```
+/// use tbx::export::plot::{ChartSize, svg};
+/// use tbx::table::{Chart, ChartOptions, Curve};
+///
+/// let curve =
+///     Curve { steps: vec![0, 1, 2], values: vec![3.0, 2.0, 1.5], wall_times: vec![0.0; 3] };
+/// let chart = Chart::new("loss", [("first".into(), &curve)], &ChartOptions::default());
+/// assert!(svg(&[chart], ChartSize::default()).starts_with("<svg "));
+/// ```
+pub fn svg(charts: &[Chart], size: ChartSize) -> String {
+    svg::draw(&Scene::of(charts, size))
+}
+
+/// Charts as one PNG file, as [`svg`] has them.
+///
+/// Text is drawn with letters that the program has itself, those of the Latin alphabet. For others
+/// stands a replacement character.
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the picture would be too large.
+pub fn png(charts: &[Chart], size: ChartSize) -> Result<Vec<u8>> {
+    png::draw(&Scene::of(charts, size))
+}
+
+/// Writes charts to the file `out`, as the ending of its name says; `-` is an SVG on the standard
+/// output.
+///
+/// The file appears under its name when it is complete.
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name ends neither in `.svg` nor in
+/// `.png`, or the picture would be too large. [`ErrorKind::Io`](crate::ErrorKind::Io): the file
+/// cannot be written, or exists and `overwrite` is false.
+pub fn write(charts: &[Chart], size: ChartSize, out: &Path, overwrite: bool) -> Result<()> {
+    let ending = out.extension().map(|ending| ending.to_ascii_lowercase());
+    let bytes = match ending.as_ref().and_then(|ending| ending.to_str()) {
+        Some("svg") => svg(charts, size).into_bytes(),
+        None if out == Path::new("-") => svg(charts, size).into_bytes(),
+        Some("png") => png(charts, size)?,
+        _ => return Err(Error::argument("the name of a picture must end in .svg or .png")),
+    };
+    let mut output = Output::create(out, overwrite)?;
+    output.buffer = bytes;
+    output.finish()
+}

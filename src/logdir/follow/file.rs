@@ -1,0 +1,259 @@
+//! One event file that grows.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Reset;
+use crate::error::{Effect, ErrorKind, Issue, Location, Report};
+use crate::logdir::file::{Place, read_on};
+use crate::logdir::grow::Growing;
+use crate::logdir::{EventFile, LoadOptions};
+use crate::record::Growth;
+
+/// So many bytes before the place to read on are compared with those that were there. They hold
+/// a checksum of the last record, with its wall time in it.
+const FINGERPRINT: u64 = 32;
+/// A file that changed within this time is looked at in each poll.
+const HOT: Duration = Duration::from_secs(60);
+
+/// What is known of a file.
+#[derive(Debug)]
+pub(super) struct FollowedFile {
+    name: OsString,
+    len: u64,
+    modified: Option<SystemTime>,
+    /// When it was seen to change.
+    changed: Instant,
+    /// Whether it was old when it was seen first, and has not changed.
+    is_old: bool,
+    /// How long it was, and when that was seen.
+    mark: (u64, Instant),
+    /// So many bytes of it are trusted, see [`Growth::settled`].
+    settled: u64,
+    offset: u64,
+    torn: u32,
+    /// The bytes before `offset`.
+    fingerprint: Vec<u8>,
+    events: u64,
+    pending: u64,
+    /// Whether there is something to read.
+    is_due: bool,
+    /// Whether its last bytes were judged as they are now.
+    is_judged: bool,
+    issues: usize,
+    /// The failure that was said last, until something was read again.
+    failure: Option<io::ErrorKind>,
+}
+
+/// What came of a file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) issues: Vec<Issue>,
+    pub(super) more_issues: u64,
+    /// Whether a file is not there any more.
+    pub(super) is_gone: bool,
+}
+
+impl FollowedFile {
+    pub(super) fn new(name: OsString, now: Instant) -> Self {
+        Self {
+            name,
+            len: 0,
+            modified: None,
+            changed: now,
+            is_old: false,
+            mark: (0, now),
+            settled: 0,
+            offset: 0,
+            torn: 0,
+            fingerprint: Vec::new(),
+            events: 0,
+            pending: 0,
+            is_due: true,
+            is_judged: false,
+            issues: 0,
+            failure: None,
+        }
+    }
+
+    /// The same file, of which nothing was read.
+    pub(super) fn rewind(&mut self) {
+        (self.offset, self.torn, self.events, self.pending) = (0, 0, 0, 0);
+        self.fingerprint.clear();
+        (self.is_due, self.is_judged, self.issues) = (true, false, 0);
+        (self.is_old, self.settled, self.mark.0) = (false, 0, 0);
+    }
+
+    pub(super) fn name(&self) -> &OsString {
+        &self.name
+    }
+
+    /// Whether it is looked at in each poll.
+    pub(super) fn is_hot(&self, now: Instant) -> bool {
+        self.modified.is_none() || now.duration_since(self.changed) < HOT
+    }
+
+    /// Looks at its size and time, and whether there is something to read.
+    pub(super) fn look(&mut self, path: &Path, now: Instant, settle: Duration) -> io::Result<bool> {
+        let metadata = path.metadata()?;
+        let modified = metadata.modified().ok();
+        if self.modified.is_none() {
+            let age = modified.and_then(|time| SystemTime::now().duration_since(time).ok());
+            self.is_old = !settle.is_zero() && age.is_some_and(|age| age >= settle);
+            self.mark = (metadata.len(), now);
+            self.note(&metadata, now);
+        } else if metadata.len() != self.len || modified != self.modified {
+            self.is_old = false;
+            self.note(&metadata, now);
+        }
+        if settle.is_zero() || self.is_old {
+            self.settled = self.len;
+        } else if now.duration_since(self.mark.1) >= settle {
+            self.settled = self.settled.max(self.mark.0);
+            self.mark = (self.len, now);
+        }
+        self.is_due |= self.failure.is_some();
+        Ok(self.is_to_be_read(now, settle))
+    }
+
+    /// Whether there is something to read, or its last bytes are to be judged.
+    pub(super) fn is_to_be_read(&self, now: Instant, settle: Duration) -> bool {
+        self.is_due || (self.pending > 0 && !self.is_judged && self.is_quiet(now, settle))
+    }
+
+    fn note(&mut self, metadata: &Metadata, now: Instant) {
+        self.len = metadata.len();
+        self.modified = Some(metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+        self.changed = now;
+        self.is_due = true;
+        self.is_judged = false;
+    }
+
+    fn is_quiet(&self, now: Instant, settle: Duration) -> bool {
+        let unchanged = now.duration_since(self.changed);
+        self.is_old || (unchanged >= settle && !unchanged.is_zero())
+    }
+
+    /// Reads on, about `budget` bytes. `quiet`: its last bytes are judged now. How many bytes it
+    /// went on.
+    ///
+    /// # Errors
+    ///
+    /// What was read of it is not there any more.
+    pub(super) fn read(
+        &mut self,
+        directory: &Path,
+        options: &LoadOptions,
+        (now, settle, quiet): (Instant, Duration, bool),
+        budget: u64,
+        growing: &mut Option<Growing<'static>>,
+        found: &mut Found,
+    ) -> Result<u64, Reset> {
+        let path: Arc<Path> = directory.join(&self.name).into();
+        let (file, len) = match self.open(&path) {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(reset)) => return Err(reset),
+            Err(error) => {
+                self.is_due = false;
+                self.failed(&path, error, found);
+                return Ok(0);
+            }
+        };
+        let quiet = quiet || (len == self.len && self.is_quiet(now, settle));
+        let growth = Growth { settled: self.settled, quiet };
+        let place = Place { offset: self.offset, torn: self.torn, growth };
+        let Some(grown) = growing.take() else { return Ok(0) };
+        let (span, file) = read_on(&path, (file, len), options, &place, budget, grown);
+        *growing = Some(span.growing);
+        let went = span.end.saturating_sub(self.offset);
+        (self.offset, self.torn) = (span.end, span.torn);
+        self.events += span.events;
+        self.pending = span.pending;
+        self.is_due = span.end.saturating_add(span.pending) < len;
+        self.is_judged = quiet && !self.is_due;
+        if went > 0 {
+            self.fingerprint = fingerprint(&file, self.offset).unwrap_or_default();
+        }
+        self.keep(span.issues, span.more_issues, found);
+        Ok(went)
+    }
+
+    /// Passes on what is worth saying.
+    fn keep(&mut self, issues: Vec<Issue>, more: u64, found: &mut Found) {
+        let before = self.failure.take();
+        found.more_issues += more;
+        for issue in issues {
+            if let ErrorKind::Io(cause) = &issue.kind {
+                self.is_due = false; // until the next look
+                self.failure = Some(cause.kind());
+                if self.failure == before {
+                    continue;
+                }
+            }
+            if self.issues < Report::MAX_ISSUES_PER_FILE {
+                self.issues += 1;
+                found.issues.push(issue);
+            } else {
+                found.more_issues += 1;
+            }
+        }
+    }
+
+    /// The open file and its length, unless it is another one than before.
+    fn open(&self, path: &Path) -> io::Result<Result<(File, u64), Reset>> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        if metadata.len() < self.offset {
+            return Ok(Err(Reset::Shortened(self.name.clone())));
+        }
+        // A copy that another program put in its place may be the same log, only longer.
+        if !self.fingerprint.is_empty() && fingerprint(&file, self.offset)? != self.fingerprint {
+            return Ok(Err(Reset::Replaced(self.name.clone())));
+        }
+        Ok(Ok((file, metadata.len())))
+    }
+
+    /// Says that it cannot be read, once.
+    pub(super) fn failed(&mut self, path: &Path, error: io::Error, found: &mut Found) {
+        if error.kind() == io::ErrorKind::NotFound {
+            found.is_gone = true; // the folder tells more
+            return;
+        }
+        if self.failure == Some(error.kind()) {
+            return;
+        }
+        self.failure = Some(error.kind());
+        let location = Location::path(path);
+        found.issues.push(Issue { location, kind: error.into(), effect: Effect::SkippedFile });
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    /// What is known of it for the caller.
+    pub(super) fn facts(&self) -> EventFile {
+        EventFile {
+            name: self.name.to_string_lossy().into_owned(),
+            bytes: self.offset.saturating_add(self.pending),
+            events: self.events,
+            pending_bytes: self.pending,
+        }
+    }
+}
+
+/// The last bytes before `offset`.
+fn fingerprint(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let start = offset.saturating_sub(FINGERPRINT);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(offset - start).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,262 @@
+//! Log folders that grow: what is new in them, again and again.
+
+mod file;
+mod news;
+mod run;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use self::file::Found;
+pub use self::news::{NewPoints, News, Reset, RunNews};
+use self::run::{CHUNK, FollowedRun, Poll};
+use super::{LoadOptions, Logdir};
+use crate::error::{Effect, ErrorKind, Issue, Location};
+
+/// So long a look through the folder may take to be done in each poll.
+const QUICK: Duration = Duration::from_millis(5);
+/// A slower one is done so rarely that it takes a hundredth of the time, but as often as this.
+const RARELY: Duration = Duration::from_secs(30);
+const SHARE: u32 = 100;
+
+/// Follows a log folder: each [`poll`](Self::poll) gives what came since the last one.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let runs = dir.path();
+/// use tbx::{Follower, LoadOptions, SummaryWriter};
+///
+/// let mut follower = Follower::new(runs, &LoadOptions::new());
+/// assert!(follower.poll().is_empty());
+///
+/// let writer = SummaryWriter::create(runs.join("first"))?;
+/// writer.add_scalar("loss", 0.5, 0)?;
+/// writer.flush()?;
+/// let news = follower.poll();
+/// assert_eq!(news.runs[0].name, "first");
+/// assert_eq!(news.runs[0].series[0].points.steps(), [0]);
+///
+/// writer.add_scalar("loss", 0.25, 1)?;
+/// writer.flush()?;
+/// let news = follower.poll();
+/// assert_eq!(news.runs[0].series[0].points.steps(), [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it reads
+///
+/// Every event file of every run, also the older ones, each from where it stopped. All polls
+/// together give what [`Logdir::load`] gives, of several files of a run in the order of arrival. No
+/// file is mapped or kept open, and [`LoadOptions::strict`] does nothing.
+///
+/// A record at the end of a file that is not all there is given when it is. A wrong checksum counts
+/// as damage once its bytes have been there for a while ([`settle`](Self::settle)): on network file
+/// systems a file may be long before its bytes are there.
+///
+/// If a file is cut short, replaced by another log or removed, its run is given anew, see
+/// [`RunNews::reset`]. A longer copy in its place, as `rsync` makes it, is read on.
+///
+/// The restart policy says what a caller drops, see [`NewPoints::drop_from`].
+///
+/// # What it costs
+///
+/// Points are handed out and not kept. A poll reads no more than a [`budget`](Self::budget). Where
+/// nothing changes it takes a look at the folder, and in folders of thousands of runs even that
+/// only now and then: files that changed within a minute are looked at in each poll, others and new
+/// ones so rarely that it costs a hundredth of the time, at least every half minute.
+pub struct Follower {
+    path: PathBuf,
+    options: LoadOptions,
+    settle: Duration,
+    budget: u64,
+    runs: BTreeMap<PathBuf, FollowedRun>,
+    next_look: Option<Instant>,
+    /// What was wrong with the folder at the last look.
+    folder_issues: HashSet<(Option<Arc<Path>>, &'static str)>,
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, options, runs, .. } = self;
+        f.debug_struct("Follower")
+            .field("path", path)
+            .field("options", options)
+            .field("runs", &runs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// Follows the folder at `path`, which need not be there yet, or a single event file.
+    pub fn new(path: impl Into<PathBuf>, options: &LoadOptions) -> Self {
+        Self {
+            path: path.into(),
+            options: options.clone(),
+            settle: Duration::from_secs(10),
+            budget: 64 << 20,
+            runs: BTreeMap::new(),
+            next_look: None,
+            folder_issues: HashSet::new(),
+        }
+    }
+
+    /// How long bytes must have been in a file before a wrong checksum among them is damage, and
+    /// a file must have been still before its last bytes are judged. Default: 10 seconds.
+    #[must_use]
+    pub fn settle(self, time: Duration) -> Self {
+        Self { settle: time, ..self }
+    }
+
+    /// About how many bytes a poll reads. Default: 64 MiB.
+    #[must_use]
+    pub fn budget(self, bytes: u64) -> Self {
+        Self { budget: bytes.max(1), ..self }
+    }
+
+    /// Looks at the folder and reads what is new, with all threads of rayon's current pool.
+    pub fn poll(&mut self) -> News {
+        self.read(Instant::now(), false)
+    }
+
+    /// Reads all that is there, whatever the budget, and judges the last bytes of all files as if
+    /// nothing could follow.
+    pub fn finish(&mut self) -> News {
+        self.next_look = None;
+        let budget = std::mem::replace(&mut self.budget, u64::MAX);
+        let news = self.read(Instant::now(), true);
+        self.budget = budget;
+        news
+    }
+
+    fn read(&mut self, now: Instant, finish: bool) -> News {
+        let mut news = News::default();
+        let looks = self.next_look.is_none_or(|next| now >= next);
+        if looks {
+            self.look_at_folder(now, &mut news);
+        }
+        let budget = AtomicU64::new(self.budget);
+        let (options, settle) = (&self.options, self.settle);
+        let budget_of_run = u64::MAX;
+        let poll = Poll { options, now, settle, finish, budget: &budget, budget_of_run };
+        let mut found = Found::default();
+        let mut due: Vec<&mut FollowedRun> = self
+            .runs
+            .values_mut()
+            .filter_map(|run| run.look(looks, &poll, &mut found).then_some(run))
+            .collect();
+        if looks {
+            let took = now.elapsed();
+            let pause = if took < QUICK { Duration::ZERO } else { (took * SHARE).min(RARELY) };
+            self.next_look = Some(now + pause);
+        }
+        // A long log must not keep short ones waiting.
+        let share = self.budget / u64::try_from(due.len()).unwrap_or(1).max(1);
+        let poll = Poll { budget_of_run: share.max(CHUNK), ..poll };
+        let read: Vec<_> = due.par_iter_mut().map(|run| run.read(&poll)).collect();
+        news.has_more = due.iter().any(|run| run.has_more());
+        for (run, of_run) in read {
+            news.runs.extend(run);
+            found.issues.extend(of_run.issues);
+            found.more_issues += of_run.more_issues;
+            found.is_gone |= of_run.is_gone;
+        }
+        if found.is_gone {
+            self.next_look = None;
+        }
+        news.issues.extend(found.issues);
+        news.more_issues += found.more_issues;
+        news.issues.sort_by(|a, b| a.location.cmp(&b.location));
+        news.runs.sort_by(|a, b| a.name.cmp(&b.name));
+        news.removed.sort();
+        news
+    }
+
+    /// Takes note of runs and files that came or went.
+    fn look_at_folder(&mut self, now: Instant, news: &mut News) {
+        let (runs, issues) = match Logdir::open(&self.path) {
+            Ok(logdir) => {
+                let wanted = |name: &str| self.options.runs.as_ref().is_none_or(|f| f(name));
+                let runs = logdir.runs().iter().filter(|run| wanted(&run.name)).cloned();
+                (runs.collect(), logdir.issues().to_vec())
+            }
+            Err(error) => {
+                let is_gone = matches!(error.kind(),
+                    ErrorKind::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound);
+                let location = Location::path(self.path.as_path());
+                let kind = error.into_kind();
+                let issue = Issue { location, kind, effect: Effect::SkippedFile };
+                if !is_gone {
+                    self.say(vec![issue], news);
+                    return; // what is there now cannot be told
+                }
+                (Vec::new(), vec![issue])
+            }
+        };
+        self.say(issues, news);
+        let mut before = std::mem::take(&mut self.runs);
+        for run in runs {
+            let known = before.remove(&run.path);
+            let mut known = known.unwrap_or_else(|| FollowedRun::new(&run, &self.options));
+            known.files_are(&run.files, &self.options, now);
+            self.runs.insert(run.path, known);
+        }
+        news.removed.extend(before.into_values().map(|run| run.name().to_owned()));
+    }
+
+    /// Passes on what was not there at the last look.
+    fn say(&mut self, issues: Vec<Issue>, news: &mut News) {
+        let key = |issue: &Issue| (issue.location.path.clone(), issue.kind.name());
+        let now = issues.iter().map(key).collect();
+        let before = std::mem::replace(&mut self.folder_issues, now);
+        news.issues.extend(issues.into_iter().filter(|issue| !before.contains(&key(issue))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    use prost::Message;
+
+    use super::*;
+    use crate::event::pb;
+    use crate::record::append;
+
+    /// In a folder so large that it is looked through rarely.
+    #[test]
+    fn between_two_looks_at_a_folder_its_files_are_read_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str| {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            File::create_new(dir.path().join(name).join("tfevents")).unwrap()
+        };
+        let mut file = run("a");
+        let mut follower = Follower::new(dir.path(), &LoadOptions::new());
+        follower.poll();
+        let later = Some(Instant::now() + Duration::from_secs(3600));
+        follower.next_look = later;
+        let mut record = Vec::new();
+        let event = pb::Event { wall_time: 1.5, ..Default::default() };
+        append(&mut record, |buffer| buffer.extend(event.encode_to_vec()));
+        file.write_all(&record).unwrap();
+        run("b");
+        let news = follower.poll();
+        let names: Vec<_> = news.runs.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!(names, ["a"]);
+        assert_eq!(follower.next_look, later);
+        // A file that is gone is a reason to look.
+        fs::remove_dir_all(dir.path().join("a")).unwrap();
+        let news = follower.poll();
+        assert!(news.is_empty(), "{news:?}");
+        let news = follower.poll();
+        assert_eq!(news.removed, ["a"]);
+        assert_eq!(news.runs[0].name, "b");
+    }
+}

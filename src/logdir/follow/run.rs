@@ -1,0 +1,190 @@
+//! One run that grows.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::file::{FollowedFile, Found};
+use super::{NewPoints, Reset, RunNews};
+use crate::logdir::grow::{Growing, Taken};
+use crate::logdir::restart::Order;
+use crate::logdir::{LoadOptions, RestartPolicy, RunFiles};
+
+/// So many bytes are read before the budget is looked at again.
+pub(super) const CHUNK: u64 = 1 << 20;
+
+/// What is known of a run.
+pub(super) struct FollowedRun {
+    name: String,
+    path: PathBuf,
+    files: BTreeMap<OsString, FollowedFile>,
+    /// Its series; always there between two polls.
+    growing: Option<Growing<'static>>,
+    /// How many `START`s came.
+    starts: usize,
+    /// Set if what was given is void and that was not said yet.
+    reset: Option<Reset>,
+    /// Whether the caller should hear of it even without points.
+    is_news: bool,
+}
+
+/// How a poll is done.
+#[derive(Clone, Copy)]
+pub(super) struct Poll<'a> {
+    pub(super) options: &'a LoadOptions,
+    pub(super) now: Instant,
+    pub(super) settle: Duration,
+    /// Whether the last bytes of all files are judged, and nothing is held back.
+    pub(super) finish: bool,
+    /// Bytes that may still be read.
+    pub(super) budget: &'a AtomicU64,
+    /// And of one run.
+    pub(super) budget_of_run: u64,
+}
+
+impl FollowedRun {
+    pub(super) fn new(run: &RunFiles, options: &LoadOptions) -> Self {
+        Self {
+            name: run.name.clone(),
+            path: run.path.clone(),
+            files: BTreeMap::new(),
+            growing: Some(growing(options)),
+            starts: 0,
+            reset: None,
+            is_news: true,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes note of the files that are there now.
+    pub(super) fn files_are(&mut self, names: &[OsString], options: &LoadOptions, now: Instant) {
+        let mut gone = None;
+        self.files.retain(|name, _| {
+            let is_there = names.binary_search(name).is_ok();
+            if !is_there {
+                gone = Some(name.clone());
+            }
+            is_there
+        });
+        for name in names {
+            if !self.files.contains_key(name) {
+                self.files.insert(name.clone(), FollowedFile::new(name.clone(), now));
+                self.is_news = true;
+            }
+        }
+        if let Some(name) = gone {
+            self.start_anew(Reset::Removed(name), options);
+        }
+    }
+
+    fn start_anew(&mut self, reset: Reset, options: &LoadOptions) {
+        self.growing = Some(growing(options));
+        self.starts = 0;
+        self.files.values_mut().for_each(FollowedFile::rewind);
+        self.reset = Some(reset);
+        self.is_news = true;
+    }
+
+    /// Whether there is something to read; `all` looks at every file, else only at those that
+    /// changed lately.
+    pub(super) fn look(&mut self, all: bool, poll: &Poll<'_>, found: &mut Found) -> bool {
+        let mut is_due = self.is_news;
+        for file in self.files.values_mut() {
+            if all || file.is_due() || file.is_hot(poll.now) {
+                let path = self.path.join(file.name());
+                match file.look(&path, poll.now, poll.settle) {
+                    Ok(due) => is_due |= due,
+                    Err(error) => file.failed(&path, error, found),
+                }
+            }
+        }
+        is_due || poll.finish
+    }
+
+    /// Reads what is new.
+    pub(super) fn read(&mut self, poll: &Poll<'_>) -> (Option<RunNews>, Found) {
+        let mut found = Found::default();
+        let before: Vec<_> = self.files.values().map(FollowedFile::facts).collect();
+        if let Err(reset) = self.read_files(poll, &mut found) {
+            found = Found::default();
+            self.start_anew(reset, poll.options);
+            if let Err(reset) = self.read_files(poll, &mut found) {
+                self.start_anew(reset, poll.options); // and once more in the next poll
+            }
+        }
+        for issue in &mut found.issues {
+            issue.location.run = Some(self.name.clone());
+        }
+        let (start_time, series) = self.take(poll);
+        let files: Vec<_> = self.files.values().map(FollowedFile::facts).collect();
+        let changed = self.is_news || files != before || !series.is_empty();
+        self.is_news = false;
+        let news = changed.then(|| RunNews {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            reset: self.reset.take(),
+            files,
+            start_time,
+            series,
+        });
+        (news, found)
+    }
+
+    fn read_files(&mut self, poll: &Poll<'_>, found: &mut Found) -> Result<(), Reset> {
+        let mut own = poll.budget_of_run;
+        for file in self.files.values_mut() {
+            let how = (poll.now, poll.settle, poll.finish);
+            if !poll.finish && !file.is_to_be_read(poll.now, poll.settle) {
+                continue;
+            }
+            loop {
+                let left = poll.budget.load(Ordering::Relaxed).min(own);
+                if left == 0 {
+                    return Ok(());
+                }
+                let chunk = left.min(CHUNK);
+                let growing = &mut self.growing;
+                let went = file.read(&self.path, poll.options, how, chunk, growing, found)?;
+                let spend = |left: u64| Some(left.saturating_sub(went));
+                let _ = poll.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+                own = own.saturating_sub(went);
+                if went == 0 || !file.is_due() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, poll: &Poll<'_>) -> (Option<f64>, Vec<NewPoints>) {
+        let Some(growing) = &mut self.growing else { return (None, Vec::new()) };
+        // That policy does nothing for the first one of a run.
+        let ignores_first = poll.options.restart == RestartPolicy::Tensorboard;
+        let ignored = usize::from(ignores_first && self.starts == 0);
+        self.starts += growing.new_starts();
+        let taken = growing.take(ignored, poll.finish).into_iter();
+        let series = taken.map(|Taken { series, drop_from, dropped }| NewPoints {
+            points: series,
+            drop_from,
+            dropped,
+        });
+        let start_time = Some(growing.start_time).filter(|time| time.is_finite());
+        (start_time, series.collect())
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        self.files.values().any(FollowedFile::is_due)
+    }
+}
+
+fn growing(options: &LoadOptions) -> Growing<'static> {
+    let mut growing = Growing::owned(options.clone());
+    let policy = options.restart;
+    growing.order = policy.watches_order().then(|| Order::new(policy));
+    growing
+}

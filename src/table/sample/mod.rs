@@ -1,0 +1,5 @@
+//! Fewer points of a series.
+
+mod lttb;
+
+pub use lttb::lttb;
