@@ -32,8 +32,14 @@ pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &[u8], mo
     buffer.extend_from_slice(more);
 }
 
+/// Appends field `number`, below 16, with a length and `content`.
+pub(super) fn bytes(buffer: &mut Vec<u8>, number: u8, content: &[u8]) {
+    key(buffer, number, len(content));
+    buffer.extend_from_slice(content);
+}
+
 /// `Event.wall_time` and `Event.step`, each absent if zero.
-fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
+pub(super) fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
     if wall_time.to_bits() != 0 {
         buffer.push(0x09);
         buffer.extend_from_slice(&wall_time.to_le_bytes());
