@@ -58,6 +58,7 @@
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
+//! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
 //! Without any, a training loop gets the writer of scalars, histograms, texts and graphs, and
@@ -67,7 +68,8 @@
 //!
 //! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
-//! runs, and [`export`] carries them elsewhere. Each uses only those before it.
+//! runs, [`export`] carries them elsewhere, and [`verify`] finds what is wrong with logs. Each uses
+//! only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
@@ -85,6 +87,8 @@ pub mod record;
 pub mod safe_name;
 pub mod summary;
 pub mod table;
+#[cfg(feature = "verify")]
+pub mod verify;
 pub mod writer;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};

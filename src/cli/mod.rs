@@ -12,6 +12,7 @@ mod reduce;
 mod render;
 mod runs;
 mod table;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,7 +37,8 @@ const MAX_ISSUES: usize = 20;
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
-  tbx export ./logs --to csv --out points.csv")]
+  tbx export ./logs --to csv --out points.csv
+  tbx verify ./logs                          what is wrong, for whom, and what to do")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,6 +56,8 @@ enum Command {
     Reduce(reduce::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
+    /// Find everything that is wrong with logs: damage, and what readers show otherwise.
+    Verify(verify::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Reduce(args) => reduce::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     let code = match result {
         Ok(code) => code,

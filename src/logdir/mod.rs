@@ -9,9 +9,15 @@ mod load;
 mod options;
 mod restart;
 mod series;
+mod walk;
 
 pub use discover::{Logdir, RunFiles};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;
+#[cfg(feature = "verify")]
+pub(crate) use restart::version as file_version;
 pub use series::{Scalars, TimeSeries, Values};
+pub use walk::{Found, Walked, walk};
+#[cfg(feature = "verify")]
+pub(crate) use walk::{open_file, walk_span};

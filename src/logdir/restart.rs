@@ -94,7 +94,7 @@ impl Order {
 }
 
 /// The number in a `file_version`, -1 if there is none (`_ParseFileVersion`).
-pub(super) fn version(text: &str) -> f64 {
+pub(crate) fn version(text: &str) -> f64 {
     let number = text.rsplit("brain.Event:").next().unwrap_or(text);
     number.trim().parse().unwrap_or(-1.0)
 }

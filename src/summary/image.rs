@@ -7,6 +7,7 @@
 
 #[cfg(feature = "ndarray")]
 mod array;
+pub mod header;
 #[cfg(feature = "image")]
 mod pixels;
 

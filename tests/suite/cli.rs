@@ -6,6 +6,8 @@ mod export;
 mod inspect;
 mod json;
 mod streams;
+#[cfg(feature = "verify")]
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,5 +22,7 @@ mod layers;
 mod properties;
 mod restart;
 mod stock_tensorboard;
+#[cfg(feature = "verify")]
+mod verify;
 mod walker;
 mod writer;
