@@ -1,5 +1,6 @@
 //! A log from a training loop.
 
+mod folder;
 mod graph;
 mod histogram;
 mod image;
@@ -18,6 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::folder::Folder;
 use self::log_file::LogFile;
 pub use self::options::WriterOptions;
 use self::sink::Stream;
