@@ -58,6 +58,7 @@
 //! | `ndarray` | yes | arrays as pictures | `ndarray` |
 //! | `cli` | yes | the program `tbx` | `clap`, `regex` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `zmij` |
+//! | `edit` | by `cli` | [`edit`] | `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `serde` | by `export` | `Serialize` for the tables | `serde`, `serde_json` |
 //!
@@ -68,14 +69,16 @@
 //!
 //! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
-//! runs, [`export`] carries them elsewhere, and [`verify`] finds what is wrong with logs. Each uses
-//! only those before it.
+//! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
+//! makes new logs of existing ones. Each uses only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "edit")]
+pub mod edit;
 pub mod error;
 pub mod event;
 #[cfg(feature = "export")]

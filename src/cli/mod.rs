@@ -3,13 +3,16 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod destination;
 mod diff;
+mod edit;
 mod export;
 mod grid;
 mod inspect;
 mod logs;
 mod reduce;
 mod render;
+mod repair;
 mod runs;
 mod table;
 mod verify;
@@ -38,7 +41,9 @@ const MAX_ISSUES: usize = 20;
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
   tbx export ./logs --to csv --out points.csv
-  tbx verify ./logs                          what is wrong, for whom, and what to do")]
+  tbx verify ./logs                          what is wrong, for whom, and what to do
+  tbx repair ./logs --out ./repaired
+  tbx edit ./logs --out ./new --rename '^train/' 'training/'")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +63,10 @@ enum Command {
     Export(export::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),
+    /// Write new logs with what can be saved of damaged ones.
+    Repair(repair::Args),
+    /// Write new logs with tags renamed, dropped, moved or thinned out, files merged or split.
+    Edit(edit::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -69,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Reduce(args) => reduce::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Repair(args) => repair::run(&args),
+        Command::Edit(args) => edit::run(&args),
     };
     let code = match result {
         Ok(code) => code,

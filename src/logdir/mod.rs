@@ -8,6 +8,7 @@ mod grow;
 mod load;
 mod options;
 mod restart;
+mod sample;
 mod series;
 mod walk;
 
@@ -15,8 +16,11 @@ pub use discover::{Logdir, RunFiles};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;
-#[cfg(feature = "verify")]
+#[cfg(any(feature = "edit", feature = "verify"))]
 pub(crate) use restart::version as file_version;
+#[cfg(feature = "edit")]
+pub(crate) use restart::{Order, Restarts, kept};
+pub use sample::Sampling;
 pub use series::{Scalars, TimeSeries, Values};
 pub use walk::{Found, Walked, walk};
 #[cfg(feature = "verify")]

@@ -15,6 +15,8 @@ mod common;
 mod corpus;
 mod damage;
 mod descriptors;
+#[cfg(feature = "edit")]
+mod edit;
 mod facts;
 mod fixtures;
 mod golden;

@@ -10,6 +10,7 @@
 #![cfg(all(feature = "image", feature = "ndarray"))]
 #![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
 
+mod edited;
 mod graphs;
 mod histograms;
 mod images;
