@@ -76,18 +76,16 @@ pub fn rewrite<'r>(
         match (number, field) {
             (1, Field::Fixed64(_)) | (2, Field::Varint(_)) if moved => {}
             (5, Field::Bytes(summary)) if counts => {
-                let mut body = Vec::with_capacity(summary.len());
-                kept += rewrite_summary(summary, &mut values, &mut value, &mut body)?;
-                encode::bytes(out, 5, &body);
+                kept += encode::nested(out, 5, |out| {
+                    rewrite_summary(summary, &mut values, &mut value, out)
+                })?;
             }
             (8, Field::Bytes(metadata)) if counts => {
                 values = 1;
                 let change = value(0);
                 if change != ValueRewrite::Drop {
                     kept = 1;
-                    let mut body = Vec::with_capacity(metadata.len());
-                    rewrite_value(metadata, change, 0, &mut body)?;
-                    encode::bytes(out, 8, &body);
+                    encode::nested(out, 8, |out| rewrite_value(metadata, change, 0, out))?;
                 }
             }
             _ => out.extend_from_slice(taken(before, rest)),
@@ -135,7 +133,6 @@ fn rewrite_summary<'r>(
 ) -> Result<usize, Malformed> {
     let mut kept = 0;
     let mut rest = summary;
-    let mut body = Vec::new();
     while !rest.is_empty() {
         let before = rest;
         let Some((number, field)) = wire::next(&mut rest)? else { break };
@@ -149,9 +146,7 @@ fn rewrite_summary<'r>(
             ValueRewrite::Drop => continue,
             ValueRewrite::Keep => out.extend_from_slice(taken(before, rest)),
             ValueRewrite::Change { .. } => {
-                body.clear();
-                rewrite_value(message, change, METADATA, &mut body)?;
-                encode::bytes(out, 1, &body);
+                encode::nested(out, 1, |out| rewrite_value(message, change, METADATA, out))?;
             }
         }
         kept += 1;
