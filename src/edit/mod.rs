@@ -16,6 +16,7 @@ mod run;
 mod select;
 mod sidecar;
 mod tags;
+mod write;
 
 pub use options::Edit;
 pub use output::Destination;

@@ -211,6 +211,11 @@ impl RunOutput {
         }
         for mut file in files {
             if let Some(part) = &file.unfinished {
+                let source = self.sources.iter().find(|source| source.path == file.path);
+                if let Some(source) = source {
+                    // Whoever could read the old one can read the new one.
+                    let _ = fs::set_permissions(part, source.metadata.permissions());
+                }
                 fs::rename(part, &file.path).map_err(|error| failed(error, &file.path))?;
                 file.unfinished = None;
             }
@@ -303,4 +308,28 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 pub(super) fn failed(error: io::Error, path: &Path) -> Error {
     ErrorKind::from(error).at(Location::path(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_to_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.out.tfevents.1");
+        fs::write(&path, b"before").unwrap();
+        let logdir = Logdir::open(dir.path()).unwrap();
+        let outputs = Outputs::create(&logdir, Destination::InPlace).unwrap();
+        let source = Source::of(path.clone()).unwrap();
+        let mut file = outputs.file(dir.path(), path.file_name().unwrap(), true).unwrap();
+        file.payload(b"new").unwrap();
+        file.complete().unwrap();
+        fs::write(&path, b"before and after").unwrap();
+        let run = RunOutput { files: vec![file], sources: vec![source] };
+        let said = outputs.finish(vec![run]).unwrap_err().to_string();
+        assert!(said.ends_with("it was written to meanwhile; nothing of it was changed"), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), b"before and after");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

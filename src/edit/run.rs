@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Edit;
-use super::names;
 use super::output::{OutFile, Outputs, RunOutput, Source, failed};
 use super::report::{Edited, TagChange};
 use super::select;
 use super::tags::{RUN_GRAPH_TAG, Tags};
+use super::write::{Fate, MetadataFate, Sub};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use crate::event::{EventRef, Payload, Rewrite, ValueRef, ValueRewrite, What, rewrite};
+use crate::event::{EventRef, Payload, Rewrite, ValueRef, What};
 use crate::logdir::{Found, RestartPolicy, RunFiles, file_version, walk};
 use crate::record::Damage;
 
@@ -29,7 +28,7 @@ impl Names {
     }
 
     /// Takes `path` for a run below `run`.
-    fn take(&self, path: &Path, run: &str) -> Result<()> {
+    pub(super) fn take(&self, path: &Path, run: &str) -> Result<()> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match names.insert(path.into(), run.into()) {
             None => Ok(()),
@@ -96,86 +95,24 @@ pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names
     pass.finish()
 }
 
-struct Pass<'e> {
-    edit: &'e Edit,
-    run: &'e RunFiles,
-    outputs: &'e Outputs,
-    names: &'e Names,
-    tags: Tags<'e>,
+pub(super) struct Pass<'e> {
+    pub(super) edit: &'e Edit,
+    pub(super) run: &'e RunFiles,
+    pub(super) outputs: &'e Outputs,
+    pub(super) names: &'e Names,
+    pub(super) tags: Tags<'e>,
     /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
-    subs: Vec<Sub>,
+    pub(super) subs: Vec<Sub>,
     /// The last version: its number and the payload of its event.
-    version: Option<(f64, Vec<u8>)>,
+    pub(super) version: Option<(f64, Vec<u8>)>,
     /// Payloads of the `START`s in this file.
-    starts: Vec<Vec<u8>>,
+    pub(super) starts: Vec<Vec<u8>>,
     /// The name of the file, or of the first if they become one.
-    base: OsString,
+    pub(super) base: OsString,
     /// What becomes of the values of the event in hand.
-    fates: Vec<Fate>,
-    scratch: Vec<u8>,
-    done: Done,
-}
-
-/// A run that is written.
-struct Sub {
-    /// Its folder, as if in the logs.
-    path: PathBuf,
-    file: Option<OutFile>,
-    done: Vec<OutFile>,
-    /// By tag, whether its metadata is in the run, or in the last part of a split file.
-    described: Flags,
-    /// By tag, whether its metadata is in this file.
-    in_file: Flags,
-    parts: usize,
-}
-
-/// What becomes of a value.
-#[derive(Debug, Clone, Copy)]
-struct Fate {
-    plan: usize,
-    sub: usize,
-    stays: bool,
-    metadata: MetadataFate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MetadataFate {
-    Same,
-    /// It is there already.
-    Strip,
-    /// The value that had it is not there.
-    Add,
-}
-
-impl Sub {
-    fn new(path: PathBuf) -> Self {
-        let (described, in_file) = (Flags::default(), Flags::default());
-        Self { path, file: None, done: Vec::new(), described, in_file, parts: 1 }
-    }
-
-    /// Ends the file, if there is one.
-    fn complete(&mut self) -> Result<()> {
-        if let Some(mut file) = self.file.take() {
-            file.complete()?;
-            self.done.push(file);
-        }
-        self.in_file = Flags::default();
-        Ok(())
-    }
-}
-
-/// A bit a tag.
-#[derive(Debug, Default)]
-struct Flags(Vec<bool>);
-
-impl Flags {
-    /// Whether tag `plan` was set; from now on it is.
-    fn set(&mut self, plan: usize) -> bool {
-        if self.0.len() <= plan {
-            self.0.resize(plan + 1, false);
-        }
-        self.0.get_mut(plan).is_some_and(|flag| mem::replace(flag, true))
-    }
+    pub(super) fates: Vec<Fate>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) done: Done,
 }
 
 impl Pass<'_> {
@@ -366,142 +303,6 @@ impl Pass<'_> {
         let fate = |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same };
         let found = self.tags.plans.get_mut(plan).map(|plan| (plan.sub, plan.next()));
         Ok(fate(found.unwrap_or((0, false))))
-    }
-
-    /// Writes an event whose values are decided on, to each run that one of them goes to.
-    fn summary(&mut self, record: &[u8], payload: &[u8], change: Rewrite) -> Result<()> {
-        let mut fates = mem::take(&mut self.fates);
-        for number in 0..self.subs.len() {
-            let goes_here = |fate: &Fate| fate.stays && fate.sub == number;
-            // An event without values has nowhere else to go.
-            let is_empty = number == 0 && fates.is_empty();
-            if !is_empty && !fates.iter().any(goes_here) {
-                continue;
-            }
-            self.make_room(number, record.len(), &fates)?;
-            let Some(sub) = self.subs.get_mut(number) else { continue };
-            let mut is_same = change == Rewrite::default();
-            for fate in &mut fates {
-                if !goes_here(fate) {
-                    is_same = false;
-                    continue;
-                }
-                let plan = self.tags.plans.get(fate.plan);
-                let has_wire = plan.is_some_and(|plan| !plan.wire.is_empty());
-                if has_wire {
-                    let (known, in_file) =
-                        (sub.described.set(fate.plan), sub.in_file.set(fate.plan));
-                    fate.metadata = match fate.metadata {
-                        MetadataFate::Add if known => MetadataFate::Same,
-                        MetadataFate::Strip if !in_file => MetadataFate::Same,
-                        fate => fate,
-                    };
-                }
-                let renamed = plan.is_some_and(|plan| plan.target.is_some());
-                is_same &= !renamed && fate.metadata == MetadataFate::Same;
-            }
-            if is_same {
-                self.put(number, record, payload, Rewrite::default())?;
-                continue;
-            }
-            let plans = &self.tags.plans;
-            let value = |i: usize| {
-                let Some(fate) = fates.get(i).filter(|fate| goes_here(fate)) else {
-                    return ValueRewrite::Drop;
-                };
-                let plan = plans.get(fate.plan);
-                let tag = plan.and_then(|plan| plan.target.as_deref());
-                let metadata = match fate.metadata {
-                    MetadataFate::Same => None,
-                    MetadataFate::Strip => Some(&[][..]),
-                    MetadataFate::Add => plan.map(|plan| &plan.wire[..]),
-                };
-                match (tag, metadata) {
-                    (None, None) => ValueRewrite::Keep,
-                    (tag, metadata) => ValueRewrite::Change { tag, metadata },
-                }
-            };
-            let mut out = mem::take(&mut self.scratch);
-            out.clear();
-            rewrite(payload, change, value, &mut out).map_err(|e| ErrorKind::Proto(e.0))?;
-            if let Some(file) = self.subs.get_mut(number).and_then(|sub| sub.file.as_mut()) {
-                file.payload(&out)?;
-            }
-            self.scratch = out;
-        }
-        self.fates = fates;
-        Ok(())
-    }
-
-    fn rewritten(&self, payload: &[u8], change: Rewrite) -> Result<Vec<u8>> {
-        if change == Rewrite::default() {
-            return Ok(payload.to_vec());
-        }
-        let mut out = Vec::with_capacity(payload.len() + 16);
-        rewrite(payload, change, |_| ValueRewrite::Keep, &mut out)
-            .map_err(|malformed| ErrorKind::Proto(malformed.0))?;
-        Ok(out)
-    }
-
-    /// Writes an event as it stands, or `payload`, if that is another one.
-    fn put(&mut self, number: usize, record: &[u8], payload: &[u8], change: Rewrite) -> Result<()> {
-        self.make_room(number, record.len(), &[])?;
-        let file = self.subs.get_mut(number).and_then(|sub| sub.file.as_mut());
-        match file {
-            Some(file) if change == Rewrite::default() => file.record(record),
-            Some(file) => file.payload(payload),
-            None => Ok(()),
-        }
-    }
-
-    /// Has a file for an event of run `number`: a new one if it would get too long.
-    fn make_room(&mut self, number: usize, len: usize, fates: &[Fate]) -> Result<()> {
-        let Some(sub) = self.subs.get(number) else { return Ok(()) };
-        let Some(file) = &sub.file else { return self.open(number) };
-        let Some(most) = self.edit.max_file_bytes else { return Ok(()) };
-        // What renaming and metadata may add, and the new lengths.
-        let more = fates.iter().filter_map(|fate| self.tags.plans.get(fate.plan));
-        let more = more.map(|plan| {
-            plan.wire.len() + plan.target.as_ref().map_or(0, |target| target.len()) + 32
-        });
-        let len = u64::try_from(len + more.sum::<usize>()).unwrap_or(u64::MAX);
-        let has_more = file.events > u64::from(self.version.is_some());
-        if !has_more || file.bytes.saturating_add(len) <= most {
-            return Ok(());
-        }
-        if let Some(sub) = self.subs.get_mut(number) {
-            sub.complete()?;
-            sub.parts += 1;
-            sub.described = Flags::default();
-        }
-        self.open(number)
-    }
-
-    /// Begins a file of run `number`.
-    fn open(&mut self, number: usize) -> Result<()> {
-        let Some(sub) = self.subs.get_mut(number) else { return Ok(()) };
-        let name = match sub.parts {
-            1 => self.base.clone(),
-            n => names::part(&self.base, n),
-        };
-        let is_part = sub.parts > 1;
-        let exists = number == 0 && self.run.files.contains(&name);
-        if is_part && exists && !self.edit.merge {
-            let what = "merge the files of the run, too: it was split before";
-            return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
-        }
-        let mut file = self.outputs.file(&sub.path, &name, exists)?;
-        if number > 0 || is_part {
-            // A file of its own begins as the original did.
-            if let Some((_, version)) = &self.version {
-                file.payload(version)?;
-            }
-        }
-        if number > 0 && !is_part {
-            self.starts.iter().try_for_each(|start| file.payload(start))?;
-        }
-        sub.file = Some(file);
-        Ok(())
     }
 
     fn finish(mut self) -> Result<Done> {

@@ -10,6 +10,7 @@ use super::Rule;
 use super::finding::{Finding, Place};
 use super::run::location;
 use super::tag::Tag;
+use crate::error::Location;
 use crate::event::pb::mesh::MeshPluginData;
 use crate::event::pb::mesh::mesh_plugin_data::ContentType;
 use crate::summary::Kind;
@@ -31,25 +32,38 @@ pub(super) fn check(tags: &[Tag], paths: &[Arc<Path>], findings: &mut Vec<Findin
     for tag in tags.iter().filter(|tag| tag.kind == Some(Kind::Mesh)) {
         let content = tag.metadata.as_ref().map(|metadata| metadata.content.clone());
         let Ok(data) = MeshPluginData::decode(content.unwrap_or_default()) else { continue };
-        let part = data.content_type();
+        let part = bit(data.content_type());
         let mesh = meshes.entry(data.name).or_default();
         mesh.said |= if data.components == 0 { ALL } else { data.components };
-        mesh.there |= 1u32.checked_shl(u32::try_from(i32::from(part)).unwrap_or(0)).unwrap_or(0);
+        mesh.there |= part;
         if let (None, Some(first)) = (&mesh.first, tag.first) {
             mesh.first = Some((first.place, tag.name.to_string()));
         }
     }
     for mesh in meshes.into_values() {
-        let missing = mesh.said & !mesh.there & ALL;
-        let Some((place, tag)) = mesh.first.filter(|_| missing != 0) else { continue };
-        let parts = [ContentType::Vertex, ContentType::Face, ContentType::Color];
-        let names = parts.iter().zip(["vertices", "faces", "colors"]);
-        let is_missing = |part: ContentType| missing >> i32::from(part) & 1 == 1;
-        let missing: Vec<_> =
-            names.filter(|(part, _)| is_missing(**part)).map(|(_, name)| name).collect();
-        let mut location = location(paths, place);
-        location.tag = Some(tag);
-        let message = format!("it has no {}", missing.join(" and no "));
-        findings.push(Finding::new(Rule::MeshComponents, location, message));
+        let Some((place, tag)) = mesh.first else { continue };
+        let mut find = |rule, parts: u32, what: &str| {
+            if parts != 0 {
+                let location = Location { tag: Some(tag.clone()), ..location(paths, place) };
+                findings.push(Finding::new(rule, location, format!("{what} {}", names(parts))));
+            }
+        };
+        find(Rule::MeshComponents, mesh.there & !mesh.said & ALL, "it does not name its");
+        find(Rule::MeshParts, mesh.said & !mesh.there & ALL, "it has no");
     }
+}
+
+fn bit(part: ContentType) -> u32 {
+    u32::try_from(i32::from(part)).ok().and_then(|n| 1u32.checked_shl(n)).unwrap_or(0)
+}
+
+/// The parts in a mask.
+fn names(mask: u32) -> String {
+    let parts = [
+        (ContentType::Vertex, "vertices"),
+        (ContentType::Face, "faces"),
+        (ContentType::Color, "colors"),
+    ];
+    let names = parts.iter().filter(|(part, _)| mask & bit(*part) != 0).map(|(_, name)| *name);
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -131,7 +131,7 @@ rules! {
         "Give each program a folder of its own.";
     DirectoryName "directory_name" Warning
         "a folder that is called like an event file"
-        "The Python loader takes it for one and fails to load the run."
+        "The Python loader takes it for one and fails."
         "Rename it: without \"tfevents\".";
     SymlinkLoop "symlink_loop" Warning
         "a link that leads back to a folder above it"
@@ -206,9 +206,9 @@ rules! {
         "a plugin that TensorBoard does not know, without a data class"
         "The default loader keeps none of the values."
         "Set `data_class` in the metadata.";
-    PluginContent "plugin_content" Warning
+    PluginContent "plugin_content" Error
         "metadata that the plugin cannot read"
-        "The plugin leaves the series out, or fails."
+        "The plugin leaves the series out, or its dashboard fails for all runs."
         "Write what the plugin's own writer writes.";
     KindsMixed "kinds_mixed" Warning
         "a tag with values of several kinds"
@@ -241,21 +241,28 @@ rules! {
         "pictures that are neither PNG, JPEG, GIF nor BMP"
         "TensorBoard serves them as unknown data, and browsers do not show them."
         "Log PNG.";
-    ImageSize "image_size" Warning
+    ImageSize "image_size" Note
         "pictures whose size is not the one that the log says"
-        "They are shown distorted or at a wrong size. tensorboard-rs exchanges width and height."
+        "TensorBoard shows the picture as it is; others may trust the log. tensorboard-rs exchanges \
+         width and height."
         "Log the picture's own size.";
     AudioType "audio_type" Note
         "clips whose encoding is not said"
         "The default loader serves them as unknown data, not as audio/wav."
         "Log v2 audio with encoding WAV.";
-    PrCurve "pr_curve" Warning
+    PrCurve "pr_curve" Note
         "curves of another length than their metadata says"
-        "Thresholds are drawn at wrong places. PyTorch says 127 for longer raw curves."
+        "TensorBoard counts by itself; others may trust the metadata. PyTorch says 127 for longer \
+         raw curves."
         "Write the number of columns as num_thresholds.";
     MeshComponents "mesh_components" Warning
-        "a mesh that says it has parts that are not there"
-        "The mesh dashboard asks for them and fails. tensorboardX writes such."
+        "a mesh with parts that its metadata does not name"
+        "TensorBoard does not show them."
+        "Set `components` to the parts that there are.";
+    MeshParts "mesh_parts" Note
+        "a mesh that names parts that are not there"
+        "TensorBoard asks for them in vain and shows the others. tensorboardX names none, which \
+         stands for all."
         "Set `components` to the parts that there are.";
     HparamsExperiments "hparams_experiments" Warning
         "several hparams experiments that do not list the same columns"

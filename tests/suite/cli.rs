@@ -2,15 +2,12 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
-#[cfg(feature = "edit")]
 mod edit;
 mod export;
 mod inspect;
 mod json;
-#[cfg(feature = "edit")]
 mod repair;
 mod streams;
-#[cfg(feature = "verify")]
 mod verify;
 
 use std::fs;

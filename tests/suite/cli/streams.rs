@@ -134,7 +134,10 @@ fn names_of_runs_cannot_play_with_the_terminal() {
     assert_harmless(&done(folder.command("inspect logs").env("NO_COLOR", "1")).out);
     assert_harmless(&said("inspect logs --strict").err);
     assert_harmless(&said("export logs --to csv --out x.csv").err);
-    assert_harmless(&done(folder.command("verify logs").env("NO_COLOR", "1")).out);
+    for args in ["verify logs", "repair logs --dry-run", "edit logs --dry-run --drop-run x|d"] {
+        assert_harmless(&done(folder.command(args).env("NO_COLOR", "1")).out);
+        assert_harmless(&said(args).err);
+    }
     let missing = format!("logs/{}/missing", HOSTILE[0]);
     assert_harmless(&done(folder.command("inspect").arg(missing).env("CLICOLOR_FORCE", "1")).err);
     fs::remove_file(folder.path("x.csv")).unwrap();

@@ -147,6 +147,18 @@ fn merged_split_and_dropped_files_are_kept_too() {
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r/b"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_replaced_file_has_the_permissions_of_the_old_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let logs = logs();
+    let path = logs.path().join("r").join(FILES[0]);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let shift = Edit::new().shift_steps(1);
+    shift.apply(&Logdir::open(logs.path()).unwrap(), Destination::InPlace).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
 #[test]
 fn a_refused_edit_leaves_everything_as_it_was() {
     let logs = logs();
