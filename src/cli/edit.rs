@@ -20,13 +20,13 @@ const MAX_LISTED: usize = 40;
 #[derive(clap::Args)]
 #[command(
     after_help = "REGEX finds a part of a tag or a run's name: ^ and $ stand for its ends. $1 in \
-NEW and NAME is the first group. Tags are those of the original everywhere; --rename comes last.
+NEW and NAME is the first group, ${1} before a letter, a digit or _. Tags are those of the original everywhere; --rename comes last.
 What is not changed keeps its bytes, also what this program does not know.
 
 Examples:
   tbx edit runs --out new --rename '^train/' 'training/' --drop-tag '^grad/'
-  tbx edit runs --out new --sample scalar=minmax:1000 --sample image=reservoir:10
-  tbx edit runs --out new --split-tags '^(train|val)/' '$1' --rename '^(train|val)/' ''
+  tbx edit runs --out new --sample scalar=minmax:1000
+  tbx edit runs --out new --split-tags '^(train|val)/' '$1'
   tbx edit runs --out new --compact --merge
   tbx edit runs --in-place --drop-run '^debug' --dry-run"
 )]

@@ -88,8 +88,8 @@ impl Edit {
     }
 
     /// Renames tags: what `tags` matches in them becomes `replacement`, in which `$1` stands for the
-    /// first group, as in [`Regex::replace_all`]. Several are done one after the other. Two tags
-    /// of a run that would become one are an error.
+    /// first group, as in [`Regex::replace_all`]; `${1}` where a letter, a digit or `_` follows.
+    /// Several are done one after the other. Two tags of a run that would become one are an error.
     #[must_use]
     pub fn rename(mut self, tags: Regex, replacement: impl Into<String>) -> Self {
         self.renames.push((tags, replacement.into()));
@@ -228,6 +228,9 @@ impl Edit {
                 return Err(Error::argument(what));
             }
         }
+        for (regex, template) in self.renames.iter().chain(&self.sub_runs) {
+            groups(template).try_for_each(|name| has_group(regex, name))?;
+        }
         match self.shift_time.is_finite() {
             true => Ok(()),
             false => Err(Error::argument(format!("a shift by {} seconds", self.shift_time))),
@@ -259,5 +262,64 @@ impl Edit {
     /// Whether values are chosen by where they stand in their series.
     pub(super) fn selects(&self) -> bool {
         !self.samplings.is_empty() || self.compact.is_some()
+    }
+}
+
+/// The names of the groups that a replacement asks for, as [`regex::Captures::expand`] reads them.
+fn groups(template: &str) -> impl Iterator<Item = &str> {
+    let mut parts = template.split('$');
+    parts.next(); // before the first
+    let mut is_escaped = false;
+    parts.filter_map(move |part| {
+        // Of two in a row, the second stands for itself.
+        if std::mem::take(&mut is_escaped) {
+            return None;
+        }
+        is_escaped = part.is_empty();
+        if let Some(braced) = part.strip_prefix('{') {
+            return braced.split_once('}').map(|(name, _)| name);
+        }
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name = part.get(..end.unwrap_or(part.len()));
+        name.filter(|name| !name.is_empty())
+    })
+}
+
+/// Fails if `regex` has no such group: it would stand for nothing, and nobody would know.
+fn has_group(regex: &Regex, name: &str) -> Result<()> {
+    let is_there = match name.parse::<usize>() {
+        Ok(number) => number < regex.captures_len(),
+        Err(_) => regex.capture_names().flatten().any(|known| known == name),
+    };
+    if is_there {
+        return Ok(());
+    }
+    let digits = name.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0);
+    let (number, rest) = digits.and_then(|end| name.split_at_checked(end)).unwrap_or(("", ""));
+    let hint = match number {
+        "" => String::new(),
+        number => format!("; ${{{number}}}{rest} is group {number} and {rest:?}"),
+    };
+    Err(Error::argument(format!("{:?} has no group {name:?}{hint}", regex.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_are_not_there_are_refused() {
+        let regex = Regex::new("(a)(?P<name>b)").unwrap();
+        for fine in ["", "x", "$0$1$2", "${1}x", "$name/", "$$1x", "$", "a$/b", "${1}$$x", "$$$1"] {
+            assert!(groups(fine).all(|name| has_group(&regex, name).is_ok()), "{fine}");
+        }
+        for wrong in ["$3", "$1x", "${1x}", "$nam", "$$$1x", "$1_"] {
+            assert!(groups(wrong).any(|name| has_group(&regex, name).is_err()), "{wrong}");
+        }
+        let said = has_group(&regex, "1_loss").unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "\"(a)(?P<name>b)\" has no group \"1_loss\"; ${1}_loss is group 1 and \"_loss\""
+        );
     }
 }

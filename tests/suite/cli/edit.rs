@@ -60,6 +60,7 @@ fn what_cannot_be_meant_is_refused() {
         ("edit logs --out new --rename a(b x", "unclosed group"),
         ("edit logs --out new --drop-tag a(b", "unclosed group"),
         ("edit logs --out new --rename a", "2 values required"),
+        ("edit logs --out new --rename ^(e) $1_x", "has no group \"1_x\"; ${1}_x is group 1"),
         (
             "edit logs --out new --sample median:5",
             "\"median:5\" is none of reservoir:N, minmax:N, every:N",

@@ -9,7 +9,7 @@ use tbx::{LoadOptions, Logdir};
 use tempfile::TempDir;
 
 use super::{all_points, edit, regex};
-use crate::common::{file_version, load, scalar, start};
+use crate::common::{file_version, load, repository, scalar, start};
 
 const FILES: [&str; 3] = [
     "events.out.tfevents.1700000000.host.1.0",
@@ -145,6 +145,24 @@ fn merged_split_and_dropped_files_are_kept_too() {
     Edit::new().drop_runs(regex("^r$")).apply(&logdir(), Destination::InPlace).unwrap();
     let runs = load(logs.path(), &LoadOptions::new()).runs;
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r/b"]);
+}
+
+#[test]
+fn every_fixture_comes_back_byte_by_byte() {
+    let there = Edit::new().rename(regex("(?s)^(.*)$"), "a longer name/$1");
+    let back = Edit::new().rename(regex("(?s)^a longer name/(.*)$"), "$1");
+    for folder in ["keras", "odd", "restarts", "tensorboardx", "tf1", "tf2", "torch"] {
+        let logs = repository("fixtures").join(folder);
+        // What no writer writes, such as a tag behind its value, is written as writers do.
+        let (there, back) = match folder {
+            "odd" => (there.clone().drop_runs(regex("^wire_forms$")), back.clone()),
+            _ => (there.clone(), back.clone()),
+        };
+        let done = edit(&back, &edit(&there, &logs).unwrap().path()).unwrap();
+        for (path, bytes) in tree(&done.path()) {
+            assert!(bytes == fs::read(logs.join(&path)).unwrap(), "{folder}/{}", path.display());
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -35,7 +35,7 @@ fn write_run(dir: &Path) {
         let writer = writer.with_wall_time(now).unwrap();
         writer.add_scalar("loss", 1.0 / (step as f32 + 1.0), step).unwrap();
         if step % 10 == 0 {
-            writer.add_histogram("weights", &[step as f64, 1.0, 2.0], step).unwrap();
+            writer.add_histogram("weights", [step as f64, 1.0, 2.0], step).unwrap();
             writer.add_text("notes", &format!("step {step}"), step).unwrap();
         }
     }

@@ -15,7 +15,7 @@ use crate::common::cases;
 enum Change {
     Keep,
     Drop,
-    Change(Option<String>, Option<pb::SummaryMetadata>),
+    Other(Option<String>, Option<pb::SummaryMetadata>),
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -25,7 +25,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         Just(Change::Keep),
         Just(Change::Drop),
-        (prop::option::of("[a-z/]{0,200}"), metadata).prop_map(|(tag, m)| Change::Change(tag, m)),
+        (prop::option::of("[a-z/]{0,200}"), metadata).prop_map(|(tag, m)| Change::Other(tag, m)),
     ]
 }
 
@@ -35,7 +35,7 @@ fn agrees(event: &[u8], header: Rewrite, changes: &[Change]) {
     let wires: Vec<_> = changes
         .iter()
         .map(|change| match change {
-            Change::Change(_, Some(metadata)) => Some(metadata.encode_to_vec()),
+            Change::Other(_, Some(metadata)) => Some(metadata.encode_to_vec()),
             _ => None,
         })
         .collect();
@@ -43,7 +43,7 @@ fn agrees(event: &[u8], header: Rewrite, changes: &[Change]) {
     let value = |i: usize| match change(i) {
         Change::Keep => ValueRewrite::Keep,
         Change::Drop => ValueRewrite::Drop,
-        Change::Change(tag, _) => ValueRewrite::Change {
+        Change::Other(tag, _) => ValueRewrite::Change {
             tag: tag.as_deref(),
             metadata: wires[i % wires.len()].as_deref(),
         },
@@ -60,7 +60,7 @@ fn agrees(event: &[u8], header: Rewrite, changes: &[Change]) {
             summary.value.retain_mut(|value| match change(i.next().unwrap()) {
                 Change::Keep => true,
                 Change::Drop => false,
-                Change::Change(tag, metadata) => {
+                Change::Other(tag, metadata) => {
                     if let Some(tag) = tag {
                         value.tag.clone_from(tag);
                     }
@@ -75,7 +75,7 @@ fn agrees(event: &[u8], header: Rewrite, changes: &[Change]) {
         }
         Some(What::TaggedRunMetadata(metadata)) => match change(0) {
             Change::Drop => left = false,
-            Change::Change(Some(tag), _) => metadata.tag.clone_from(tag),
+            Change::Other(Some(tag), _) => metadata.tag.clone_from(tag),
             _ => {}
         },
         _ => {}
