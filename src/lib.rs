@@ -83,6 +83,8 @@
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
+//! | `edit` | by `cli` | [`edit`] | `regex` |
+//! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
 //!
 //! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
@@ -91,13 +93,16 @@
 //!
 //! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
-//! runs, and [`export`] carries them elsewhere. Each uses only those before it.
+//! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
+//! makes new logs of existing ones. Each uses only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "edit")]
+pub mod edit;
 pub mod error;
 pub mod event;
 #[cfg(feature = "export")]
@@ -109,6 +114,8 @@ pub mod record;
 pub mod safe_name;
 pub mod summary;
 pub mod table;
+#[cfg(feature = "verify")]
+pub mod verify;
 pub mod writer;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};

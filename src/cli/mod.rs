@@ -4,7 +4,9 @@
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
 mod chart;
+mod destination;
 mod diff;
+mod edit;
 mod export;
 mod grid;
 mod inspect;
@@ -13,8 +15,10 @@ mod logs;
 mod plot;
 mod reduce;
 mod render;
+mod repair;
 mod runs;
 mod table;
+mod verify;
 mod watch;
 
 use std::io::{self, Write};
@@ -42,7 +46,10 @@ const MAX_ISSUES: usize = 20;
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
-  tbx export ./logs --to csv --out points.csv")]
+  tbx export ./logs --to csv --out points.csv
+  tbx verify ./logs                          what is wrong, for whom, and what to do
+  tbx repair ./logs --out ./repaired
+  tbx edit ./logs --out ./new --rename '^train/' 'training/'")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -64,6 +71,12 @@ enum Command {
     Watch(watch::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
+    /// Find everything that is wrong with logs: damage, and what readers show otherwise.
+    Verify(verify::Args),
+    /// Write new logs with what can be saved of damaged ones.
+    Repair(repair::Args),
+    /// Write new logs with tags renamed, dropped, moved or thinned out, files merged or split.
+    Edit(edit::Args),
 }
 
 /// Runs the program with the arguments of the process.
@@ -76,6 +89,9 @@ pub fn main() -> ExitCode {
         Command::Plot(args) => plot::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Repair(args) => repair::run(&args),
+        Command::Edit(args) => edit::run(&args),
     };
     let code = match result {
         Ok(code) => code,

@@ -11,7 +11,9 @@ mod grow;
 mod load;
 mod options;
 mod restart;
+mod sample;
 mod series;
+mod walk;
 
 pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
@@ -19,4 +21,12 @@ pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;
+#[cfg(any(feature = "edit", feature = "verify"))]
+pub(crate) use restart::version as file_version;
+#[cfg(feature = "edit")]
+pub(crate) use restart::{Order, Restarts, kept};
+pub use sample::Sampling;
 pub use series::{Scalars, TimeSeries, Values};
+pub use walk::{Found, Walked, walk};
+#[cfg(feature = "verify")]
+pub(crate) use walk::{open_file, walk_span};

@@ -3,12 +3,15 @@
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
 mod compare;
+mod edit;
 mod export;
 mod inspect;
 mod json;
 mod plot;
+mod repair;
 mod streams;
 mod table;
+mod verify;
 mod watch;
 
 use std::fs;

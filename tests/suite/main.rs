@@ -15,6 +15,8 @@ mod common;
 mod corpus;
 mod damage;
 mod descriptors;
+#[cfg(feature = "edit")]
+mod edit;
 mod examples;
 mod facts;
 mod fixtures;
@@ -25,5 +27,7 @@ mod onnx;
 mod properties;
 mod restart;
 mod stock_tensorboard;
+#[cfg(feature = "verify")]
+mod verify;
 mod walker;
 mod writer;
