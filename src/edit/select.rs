@@ -23,6 +23,9 @@ struct Points {
     steps: Vec<i64>,
     /// The numbers, where a method needs them; NaN for what is none.
     numbers: Vec<f64>,
+    /// Which of the points are none: values in a form that no reader shows, which hide earlier
+    /// points from RustBoard.
+    marks: Vec<usize>,
     restarts: Restarts,
     epoch: usize,
     reset: u64,
@@ -117,6 +120,11 @@ impl Pass<'_> {
             _ => f64::NAN,
         };
         self.point(value.tag, kind, step, number, reset);
+        if let (Payload::ObsoleteHistogram(_), Some(points)) =
+            (&value.payload, self.series.get_mut(value.tag))
+        {
+            points.marks.extend(points.steps.len().checked_sub(1));
+        }
     }
 
     fn point(&mut self, tag: &str, kind: Option<Kind>, step: i64, number: f64, reset: u64) {
@@ -171,10 +179,11 @@ impl Points {
         sampling: Option<Sampling>,
     ) -> Vec<bool> {
         let all = self.steps.len();
-        let left: Vec<usize> = match kept(policy, &self.steps, &self.restarts, starts) {
+        let mut left: Vec<usize> = match kept(policy, &self.steps, &self.restarts, starts) {
             Some(ranges) => ranges.into_iter().flatten().collect(),
             None => (0..all).collect(),
         };
+        left.retain(|i| self.marks.binary_search(i).is_err());
         let number = |i: usize| {
             let place = left.get(i).copied().unwrap_or(usize::MAX);
             self.numbers.get(place).copied().unwrap_or(f64::NAN)
@@ -184,6 +193,12 @@ impl Points {
             None => (0..left.len()).collect(),
         };
         let mut selected = vec![false; all];
+        // Where a policy has been carried out there is nothing left for them to hide.
+        for mark in self.marks.iter().filter(|_| policy == RestartPolicy::KeepAll) {
+            if let Some(place) = selected.get_mut(*mark) {
+                *place = true;
+            }
+        }
         for i in sampled {
             if let Some(place) = left.get(i).and_then(|place| selected.get_mut(*place)) {
                 *place = true;

@@ -183,7 +183,7 @@ rules! {
     RestartIgnored "restart_ignored" Note
         "a resume that the Python loader does not see"
         "It ignores the first START of a run, and shows the earlier points, too."
-        "Write a START when the run begins, as tbx does.";
+        "Write two of them: `SummaryWriter::resume` does.";
 
     // Tags and metadata.
     TagEmpty "tag_empty" Warning

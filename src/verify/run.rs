@@ -50,8 +50,11 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> RunFacts {
     }
     let mut joined = joined.unwrap_or_else(|| Facts::new(Path::new("").into(), 0, None));
     findings.append(&mut joined.findings);
+    // A second one for the same step is heeded: that is how tbx resumes a run.
+    let again = joined.starts.get(1).copied();
     if let Some((place, Some(highest))) = joined.first_start
         && place.step <= highest
+        && again.is_none_or(|step| step > place.step)
     {
         let message = format!("a START at step {}, after step {highest}", place.step);
         findings.push(Finding::new(Rule::RestartIgnored, location(&paths, place), message));

@@ -11,7 +11,7 @@ use tbx::verify::Rule;
 use super::{
     at, breaks, files, findings, floats, metadata, of_kind, rules, run_breaks, value, verify,
 };
-use crate::common::{NAME, file_version, scalar, start, summary};
+use crate::common::{NAME, file_version, scalar, start, summary, write_resumed};
 
 #[test]
 fn times_that_are_no_times_are_found() {
@@ -47,6 +47,14 @@ fn a_start_makes_steps_that_go_back_right() {
     // The first START of a run does nothing in TensorBoard's own loader.
     let finding = breaks(Rule::RestartIgnored, &[&log(0)[1..], &[scalar("a", 2, 1.0)]].concat());
     assert_eq!(finding.message, "a START at step 2, after step 2");
+    // The second does.
+    let two = [&log(0)[1..], &[start(2), scalar("a", 2, 1.0)]].concat();
+    assert!(findings(&two).is_empty());
+    let later = [&log(0)[1..], &[start(3), scalar("a", 3, 1.0)]].concat();
+    breaks(Rule::RestartIgnored, &later);
+    let dir = tempfile::tempdir().unwrap();
+    write_resumed(dir.path());
+    assert_eq!(verify(dir.path()).findings, []);
 }
 
 #[test]
