@@ -1,14 +1,11 @@
 //! Where subcommands write that make new logs.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde::Serialize;
 
 use super::render::{bytes, count, name};
 use crate::edit::{Destination, Sidecars};
-use crate::error::{ErrorKind, Result};
 
 /// Where new logs go.
 #[derive(clap::Args)]
@@ -90,16 +87,4 @@ pub(super) fn others(sidecars: Sidecars) -> Option<String> {
 pub(super) fn below(logdir: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(logdir).ok().filter(|path| path.file_name().is_some());
     name(&relative.unwrap_or(path).to_string_lossy())
-}
-
-pub(super) fn print_text(text: &str) -> Result<()> {
-    let mut out = anstream::stdout();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    printed.map_err(|error| ErrorKind::from(error).into())
-}
-
-pub(super) fn print_json(row: &impl Serialize) -> Result<()> {
-    let line = serde_json::to_string(row).map_err(io::Error::from);
-    let printed = line.and_then(|line| io::stdout().write_all((line + "\n").as_bytes()));
-    printed.map_err(|error| ErrorKind::from(error).into())
 }

@@ -6,9 +6,9 @@ use clap::ArgAction;
 use regex::Regex;
 use serde::Serialize;
 
-use super::destination::{Format, To, others, print_json, print_text};
+use super::destination::{Format, To, others};
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
-use super::{FAILED, FINE, report, say};
+use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::edit::{Edit, Edited, TagChange};
 use crate::error::{Error, Result};
 use crate::logdir::{Logdir, RestartPolicy, Sampling};
@@ -157,10 +157,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let edited = edit.apply(&logdir, args.to.destination())?;
     let is_lossless = report(&edited.report);
     if !is_lossless {
-        say("tbx: what is damaged was left out; tbx repair says more");
+        warn("what is damaged was left out; tbx repair says more");
     }
     match args.to.format {
-        Format::Text => print_text(&text(args, &edited))?,
+        Format::Text => print(&text(args, &edited))?,
         Format::Json => print_json(&row(args, &edited))?,
     }
     Ok(if is_lossless { FINE } else { FAILED })

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::destination::{Format, To, below, others, print_json, print_text};
+use super::destination::{Format, To, below, others};
 use super::render::{DIM, RED, bytes, count, counted, styled};
-use super::{FAILED, FINE, NO, report};
+use super::{FAILED, FINE, NO, print, print_json, report};
 use crate::edit::{FileRepair, Repaired, repair};
 use crate::error::Result;
 use crate::logdir::Logdir;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let repaired = repair(&logdir, args.to.destination(), args.to.sidecars())?;
     let is_complete = report(&repaired.report);
     match args.to.format {
-        Format::Text => print_text(&text(args, &repaired))?,
+        Format::Text => print(&text(args, &repaired))?,
         Format::Json => print_json(&row(args, &repaired))?,
     }
     Ok(match (is_complete, args.to.dry_run && !repaired.files.is_empty()) {

@@ -1,20 +1,19 @@
 //! `tbx verify`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use regex::Regex;
 use serde::Serialize;
 
 use super::render::{
     BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, name, styled, terminal_width, wrapped,
 };
-use super::{FAILED, FINE, NO, say};
-use crate::error::{ErrorKind, Result};
+use super::wanted::Wanted;
+use super::{FAILED, FINE, NO, fail, print, print_json};
+use crate::error::Result;
 use crate::logdir::Logdir;
 use crate::verify::{Finding, Rule, Severity, Verified, Verify};
 
@@ -35,16 +34,16 @@ Examples:
   tbx verify --list-rules")]
 pub(super) struct Args {
     /// Log folders, or single event files.
-    #[arg(required_unless_present = "list_rules", value_name = "LOGDIR")]
+    #[arg(required_unless_present = "list_rules", value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdirs: Vec<PathBuf>,
 
     /// Only runs whose name matches this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    run: Option<Regex>,
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    run: Option<Wanted>,
 
     /// Of series, only those whose tag matches this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    tag: Option<Regex>,
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    tag: Option<Wanted>,
 
     /// Only these rules, several with commas; every place of theirs is listed.
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule_parser(), hide_possible_values = true)]
@@ -76,11 +75,12 @@ fn rule_parser() -> impl TypedValueParser<Value = Rule> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     if args.list_rules {
-        let text = match args.format {
-            Format::Text => rules(),
-            Format::Json => json_lines(Rule::ALL.iter().map(|rule| RuleRow::of(*rule)))?,
-        };
-        print(&text, args.format)?;
+        match args.format {
+            Format::Text => print(&rules())?,
+            Format::Json => {
+                Rule::ALL.iter().try_for_each(|rule| print_json(&RuleRow::of(*rule)))?
+            }
+        }
         return Ok(FINE);
     }
     let verify = options(args);
@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             Ok(logdir) => verify.check(&logdir),
             Err(error) => {
                 // The other folders are looked at all the same.
-                say(&format!("tbx: {error}"));
+                fail(&error);
                 code = FAILED;
                 continue;
             }
@@ -100,15 +100,20 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             (false, true) => FINE,
             (false, false) => NO,
         });
-        let text = match args.format {
-            Format::Json => json_lines(verified.findings.iter().map(FindingRow::of))?,
+        match args.format {
+            Format::Json => {
+                let mut rows = verified.findings.iter().map(FindingRow::of);
+                rows.try_for_each(|row| print_json(&row))?;
+            }
             Format::Text => {
                 let places = if args.rule.is_empty() { MAX_PLACES } else { usize::MAX };
                 let blank = if i > 0 { "\n" } else { "" };
-                format!("{blank}{}", text(path, &verified, places))
+                print(&format!("{blank}{}", text(path, &verified, places)))?;
             }
-        };
-        print(&text, args.format)?;
+        }
+    }
+    for (wanted, what) in [(&args.run, "run"), (&args.tag, "tag")] {
+        wanted.as_ref().map_or(Ok(()), |wanted| wanted.check(what))?;
     }
     Ok(code)
 }
@@ -125,17 +130,6 @@ fn options(args: &Args) -> Verify {
         verify = verify.tags(move |name| tag.is_match(name));
     }
     verify
-}
-
-fn print(text: &str, format: Format) -> Result<()> {
-    let printed = match format {
-        Format::Json => io::stdout().write_all(text.as_bytes()),
-        Format::Text => {
-            let mut out = anstream::stdout();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        }
-    };
-    printed.map_err(|error| ErrorKind::from(error).into())
 }
 
 /// A finding in JSON.
@@ -193,16 +187,6 @@ impl RuleRow {
             advice: rule.advice(),
         }
     }
-}
-
-fn json_lines(rows: impl Iterator<Item = impl Serialize>) -> Result<String> {
-    let mut text = String::new();
-    for row in rows {
-        let line = serde_json::to_string(&row);
-        text += &line.map_err(|error| ErrorKind::from(io::Error::from(error)))?;
-        text.push('\n');
-    }
-    Ok(text)
 }
 
 fn rules() -> String {
