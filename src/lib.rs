@@ -61,6 +61,9 @@
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
 //!
+//! `docs/differences.md` in the repository holds each call against those of PyTorch, tensorboardX,
+//! TensorFlow and TensorBoard, field by field.
+//!
 //! # Mapped files
 //!
 //! Where values other than scalars are kept, their bytes are slices of the mapped file. If

@@ -24,6 +24,7 @@ mod follow;
 mod golden;
 mod layers;
 mod onnx;
+mod peers;
 mod properties;
 mod restart;
 mod stock_tensorboard;
