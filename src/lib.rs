@@ -81,7 +81,7 @@
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
+//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `saphyr`, `strsim`, `winnow` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //! | `log` | no | [`Logger`] | `log` |
 //!

@@ -49,6 +49,8 @@ pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview
 pub use reduce::{Align, Reduced, Reduction, reduce};
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
+#[cfg(feature = "table")]
+pub use sample::Sampling;
 pub use sample::lttb;
 #[cfg(feature = "table")]
 pub use select::{Names, near};
