@@ -116,7 +116,7 @@ pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, 
 pub use event::pb;
 pub use logdir::{
     Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Reset,
-    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, TimeSeries, Values,
+    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, Values,
 };
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};

@@ -133,7 +133,7 @@ impl Logdir {
     }
 
     fn wanted<'a>(&'a self, options: &'a LoadOptions) -> impl Iterator<Item = &'a RunFiles> {
-        let wanted = |run: &&RunFiles| options.runs.as_ref().is_none_or(|wanted| wanted(&run.name));
+        let wanted = |run: &&RunFiles| options.wants_run(&run.name);
         self.runs().iter().filter(wanted)
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod options;
 mod restart;
 mod series;
+mod shard;
 
 pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
@@ -20,3 +21,4 @@ pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;
 pub use series::{Scalars, TimeSeries, Values};
+pub use shard::Shard;

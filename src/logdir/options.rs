@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::RestartPolicy;
+use super::{RestartPolicy, Shard};
 use crate::summary::Kind;
 
 /// What [`Logdir::load`](super::Logdir::load) reads, and how.
@@ -21,6 +21,7 @@ pub struct LoadOptions {
     pub(super) kinds: Option<Vec<Kind>>,
     pub(super) tags: Option<Filter>,
     pub(super) runs: Option<Filter>,
+    pub(super) shard: Option<Shard>,
     pub(super) restart: RestartPolicy,
     pub(super) checksums: Checksums,
     pub(super) payloads: bool,
@@ -52,6 +53,7 @@ impl LoadOptions {
             kinds: None,
             tags: None,
             runs: None,
+            shard: None,
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
             payloads: true,
@@ -76,6 +78,12 @@ impl LoadOptions {
     #[must_use]
     pub fn runs(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self { runs: Some(Arc::new(wanted)), ..self }
+    }
+
+    /// Only runs of this part of all. Default: all parts.
+    #[must_use]
+    pub fn shard(self, shard: Shard) -> Self {
+        Self { shard: Some(shard), ..self }
     }
 
     /// What a restarted program's points do to those it wrote before. Default:
@@ -119,6 +127,12 @@ impl LoadOptions {
         self.restart
     }
 
+    /// Whether the run of this name was asked for.
+    pub(super) fn wants_run(&self, name: &str) -> bool {
+        self.runs.as_ref().is_none_or(|wanted| wanted(name))
+            && self.shard.is_none_or(|shard| shard.contains(name))
+    }
+
     /// Whether series `tag` of `kind` was asked for.
     pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)
@@ -158,6 +172,7 @@ impl fmt::Debug for LoadOptions {
             .field("kinds", &self.kinds)
             .field("tags", &self.tags.as_ref().map(|_| ".."))
             .field("runs", &self.runs.as_ref().map(|_| ".."))
+            .field("shard", &self.shard)
             .field("restart", &self.restart)
             .field("checksums", &self.checksums)
             .field("payloads", &self.payloads)
