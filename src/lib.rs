@@ -61,6 +61,9 @@
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
 //!
+//! `docs/differences.md` in the repository holds each call against those of PyTorch, tensorboardX,
+//! TensorFlow and TensorBoard, field by field.
+//!
 //! # Mapped files
 //!
 //! Where values other than scalars are kept, their bytes are slices of the mapped file. If
@@ -84,6 +87,8 @@
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `saphyr`, `strsim`, `winnow` |
 //! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
+//! | `edit` | by `cli` | [`edit`] | `regex` |
+//! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
 //!
 //! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
@@ -92,13 +97,16 @@
 //!
 //! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
-//! runs, and [`export`] carries them elsewhere. Each uses only those before it.
+//! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
+//! makes new logs of existing ones. Each uses only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "edit")]
+pub mod edit;
 pub mod error;
 pub mod event;
 #[cfg(feature = "export")]
@@ -110,6 +118,8 @@ pub mod record;
 pub mod safe_name;
 pub mod summary;
 pub mod table;
+#[cfg(feature = "verify")]
+pub mod verify;
 pub mod writer;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};

@@ -1,7 +1,6 @@
 //! `tbx diff`
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -9,8 +8,8 @@ use clap::ValueEnum;
 use super::logs::Choice;
 use super::render::{BOLD, DIM, Table, counted, name, number, styled, terminal_width};
 use super::runs::folding;
-use super::{FAILED, FINE, NO, report};
-use crate::error::{Error, ErrorKind, Result};
+use super::{FAILED, FINE, NO, print, print_json, report};
+use crate::error::{Error, Result};
 use crate::logdir::Logdir;
 use crate::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
 
@@ -88,13 +87,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     });
     let (a, b) = (a?, b?);
     let is_lossless = report(&a.report) & report(&b.report);
+    args.choice.check()?;
     let diff = compare(&a.rows, &b.rows, tolerance);
     match args.format {
         Format::Text => print(&text(&diff, args))?,
-        Format::Json => {
-            let json = serde_json::to_string(&diff);
-            print(&(json.map_err(|error| ErrorKind::from(io::Error::from(error)))? + "\n"))?;
-        }
+        Format::Json => print_json(&diff)?,
     }
     let is_same = diff.only_in_a.is_empty()
         && diff.only_in_b.is_empty()
@@ -127,12 +124,6 @@ fn compare(a: &[RunRow], b: &[RunRow], tolerance: Tolerance) -> Diff {
         }
     }
     diff
-}
-
-fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    printed.map_err(|error| ErrorKind::from(error).into())
 }
 
 fn text(diff: &Diff, args: &Args) -> String {

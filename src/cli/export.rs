@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::logs::Logs;
-use super::{FAILED, FINE, report, say};
+use super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
 use crate::export::{TARGETS, Target};
 use crate::logdir::Logdir;
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let is_lossless = report(&exported.report);
     for dropped in &exported.report.restarts {
         let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
-        say(&format!("tbx: run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
+        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
     }
     let (points, runs) = (exported.points, exported.runs);
     say(&format!("{points} points of {runs} runs written to {}", args.out.display()));

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use serde::Serializer;
 use unicode_width::UnicodeWidthStr;
 
-use super::render::{DIM, Table, date, duration, name, number, styled, terminal_width};
+use super::print;
+use super::render::{Table, date, duration, name, number, terminal_width};
 use crate::error::{ErrorKind, Result};
 use crate::table::Cell;
 
@@ -68,10 +69,7 @@ impl Grid {
         for row in texts {
             table.row(row.into_iter().take(shown).collect());
         }
-        let text = table.render(terminal_width());
-        let mut out = anstream::stdout();
-        let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        printed.map_err(ErrorKind::from)?;
+        print(&table.render(terminal_width()))?;
         Ok(self.columns.len() - shown)
     }
 
@@ -122,14 +120,6 @@ impl Grid {
         }
         out.flush()
     }
-}
-
-/// Says on the standard output what is not shown.
-pub(super) fn note(text: &str) -> Result<()> {
-    let line = format!("{}\n", styled(DIM, text));
-    let mut out = anstream::stdout();
-    let printed = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-    printed.map_err(|error| ErrorKind::from(error).into())
 }
 
 /// A cell for people.

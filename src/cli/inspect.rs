@@ -1,7 +1,6 @@
 //! `tbx inspect`
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use clap::ValueEnum;
 
@@ -10,8 +9,8 @@ use super::render::{
     BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, date, duration, name, number, styled,
     terminal_width,
 };
-use super::{FAILED, FINE, say};
-use crate::error::{Error, ErrorKind, Result};
+use super::{FAILED, FINE, fail, print, print_json};
+use crate::error::Result;
 use crate::logdir::Logdir;
 use crate::summary::Kind;
 use crate::table::{IssueRow, Overview, RunOverview, TagOverview};
@@ -75,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             Ok(overview) => overview,
             Err(error) => {
                 // The other folders are shown all the same.
-                say(&format!("tbx: {error}"));
+                fail(&error);
                 code = FAILED;
                 continue;
             }
@@ -84,26 +83,18 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             code = FAILED;
         }
         match args.format {
-            Format::Json => write(&mut io::stdout(), &json(&overview)?)?,
+            Format::Json => print_json(&overview)?,
+            // Runs that were asked for by name may be in another folder.
+            Format::Text if overview.runs.is_empty() && args.logs.has_run() => {}
             Format::Text => {
                 let blank = if i > 0 { "\n" } else { "" };
                 let text = format!("{blank}{}", text(&overview, args.by));
-                write(&mut anstream::stdout(), &text)?;
+                print(&text)?;
             }
         }
     }
+    args.logs.check()?;
     Ok(code)
-}
-
-fn write(out: &mut impl Write, text: &str) -> Result<()> {
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| ErrorKind::from(error).into())
-}
-
-fn json(overview: &Overview) -> Result<String> {
-    let line = serde_json::to_string(overview);
-    let line = line.map_err(|error| Error::from(ErrorKind::from(io::Error::from(error))))?;
-    Ok(line + "\n")
 }
 
 fn text(overview: &Overview, by: By) -> String {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use regex::Regex;
 
+use super::wanted::Wanted;
+use crate::error::Result;
 use crate::logdir::{Checksums, LoadOptions, RestartPolicy};
 use crate::summary::Kind;
 
@@ -13,7 +14,7 @@ use crate::summary::Kind;
 #[derive(clap::Args)]
 pub(super) struct Logs {
     /// Log folders, or single event files.
-    #[arg(required = true, value_name = "LOGDIR")]
+    #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
     pub(super) logdirs: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -24,15 +25,21 @@ pub(super) struct Logs {
 #[derive(clap::Args)]
 pub(super) struct Choice {
     /// Only runs whose name matches this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    run: Option<Regex>,
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    run: Option<Wanted>,
 
     /// Only tags that match this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    tag: Option<Regex>,
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    tag: Option<Wanted>,
 
     /// What a resumed program's points do to those it wrote before.
-    #[arg(long, value_name = "POLICY", value_enum, default_value = "session-start")]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        value_enum,
+        default_value = "session-start",
+        env = "TBX_RESTART"
+    )]
     restart: RestartPolicy,
 
     /// Stop at the first damage instead of reading on behind it.
@@ -41,6 +48,11 @@ pub(super) struct Choice {
 }
 
 impl Logs {
+    /// Whether runs were chosen.
+    pub(super) fn has_run(&self) -> bool {
+        self.choice.run.is_some()
+    }
+
     /// Whether tags were chosen.
     pub(super) fn has_tag(&self) -> bool {
         self.choice.tag.is_some()
@@ -48,6 +60,11 @@ impl Logs {
 
     pub(super) fn options(&self) -> LoadOptions {
         self.choice.options()
+    }
+
+    /// See [`Choice::check`].
+    pub(super) fn check(&self) -> Result<()> {
+        self.choice.check()
     }
 }
 
@@ -66,6 +83,12 @@ impl Choice {
             options = options.tags(move |name| tag.is_match(name));
         }
         options
+    }
+
+    /// Once all is loaded: that what was asked for by name was there.
+    pub(super) fn check(&self) -> Result<()> {
+        self.run.as_ref().map_or(Ok(()), |run| run.check("run"))?;
+        self.tag.as_ref().map_or(Ok(()), |tag| tag.check("tag"))
     }
 }
 

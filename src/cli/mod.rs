@@ -4,37 +4,47 @@
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
 mod chart;
+mod completions;
+mod destination;
 mod diff;
+mod edit;
 mod export;
 mod grid;
 mod inspect;
 mod legend;
 mod logs;
+mod man;
+mod output;
 mod plot;
 mod reduce;
 mod render;
+mod repair;
 mod runs;
 mod table;
+mod verify;
+mod wanted;
 mod watch;
 
-use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::{env, io};
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::error::{Error, ErrorKind, Report};
+use self::output::{HELP, fail, print, print_json, print_note, report, say, usage, warn};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a subcommand tells the shell.
 const FINE: u8 = 0;
 const NO: u8 = 1;
 const FAILED: u8 = 2;
 
-/// So many issues are said on the standard error.
-const MAX_ISSUES: usize = 20;
+/// The variable that chooses colours.
+const COLOR: &str = "TBX_COLOR";
 
 /// The TensorBoard toolkit: look into event logs and carry them elsewhere.
 #[derive(Parser)]
-#[command(name = "tbx", version, max_term_width = 100)]
+#[command(name = "tbx", version, max_term_width = 100, styles = HELP)]
 #[command(after_help = "Examples:
   tbx inspect ./logs                         what is in the logs, and what is wrong with them
   tbx inspect ./logs --run 'seed_3' --tag loss
@@ -42,8 +52,22 @@ const MAX_ISSUES: usize = 20;
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
-  tbx export ./logs --to csv --out points.csv")]
+  tbx export ./logs --to csv --out points.csv
+  tbx verify ./logs                          what is wrong, for whom, and what to do
+  tbx repair ./logs --out ./repaired
+  tbx edit ./logs --out ./new --rename '^train/' 'training/'
+
+Environment: TBX_LOGDIR (the log folder where none is given), TBX_RESTART, TBX_THREADS, TBX_COLOR
+stand for the options of these names.")]
 struct Cli {
+    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE are heeded, too.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, env = COLOR)]
+    color: ColorChoice,
+
+    /// So many threads. Default: one a processor.
+    #[arg(short = 'j', long, value_name = "N", global = true, env = "TBX_THREADS")]
+    threads: Option<NonZeroUsize>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -64,51 +88,79 @@ enum Command {
     Watch(watch::Args),
     /// Write every scalar point to a file of another format.
     Export(export::Args),
+    /// Find everything that is wrong with logs: damage, and what readers show otherwise.
+    Verify(verify::Args),
+    /// Write new logs with what can be saved of damaged ones.
+    Repair(repair::Args),
+    /// Write new logs with tags renamed, dropped, moved or thinned out, files merged or split.
+    Edit(edit::Args),
+    /// Print what makes a shell complete commands, options and values.
+    Completions(completions::Args),
+    /// Print a manual page, or write all of them.
+    Man(man::Args),
 }
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Table(args) => table::run(&args),
-        Command::Diff(args) => diff::run(&args),
-        Command::Reduce(args) => reduce::run(&args),
-        Command::Plot(args) => plot::run(&args),
-        Command::Watch(args) => watch::run(&args),
-        Command::Export(args) => export::run(&args),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            use_colors(color_asked_for().unwrap_or_default());
+            return ExitCode::from(if usage(&error) { FAILED } else { FINE });
+        }
     };
-    let code = match result {
+    use_colors(cli.color);
+    let code = match run(&cli) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => FINE,
         Err(error) => {
-            // What the program says itself may take several lines; a name in it may not.
-            match error.kind() {
-                ErrorKind::Argument(text) => format!("tbx: {text}").lines().for_each(say),
-                _ => say(&format!("tbx: {error}")),
-            }
+            fail(&error);
             FAILED
         }
     };
     ExitCode::from(code)
 }
 
+fn run(cli: &Cli) -> Result<u8> {
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
+    }
+    match &cli.command {
+        Command::Inspect(args) => inspect::run(args),
+        Command::Table(args) => table::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Reduce(args) => reduce::run(args),
+        Command::Plot(args) => plot::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Repair(args) => repair::run(args),
+        Command::Edit(args) => edit::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// For all that is printed from now on.
+fn use_colors(color: ColorChoice) {
+    match color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// What `--color` says where clap tells nothing but that it prints help or an error.
+fn color_asked_for() -> Option<ColorChoice> {
+    let args: Vec<_> = env::args().collect();
+    let next = args.iter().skip_while(|arg| *arg != "--color").nth(1);
+    let joined = args.iter().find_map(|arg| arg.strip_prefix("--color="));
+    let text = joined.map(str::to_owned).or(next.cloned()).or(env::var(COLOR).ok())?;
+    ColorChoice::from_str(&text, true).ok()
+}
+
 fn is_broken_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Says what was damaged; whether nothing was lost.
-fn report(report: &Report) -> bool {
-    report.issues.iter().take(MAX_ISSUES).for_each(|issue| say(&format!("tbx: {issue}")));
-    let more = report.issues.len().saturating_sub(MAX_ISSUES);
-    let more = report.more_issues.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-    if more > 0 {
-        say(&format!("tbx: {} more problems; tbx inspect shows them", render::count(more)));
-    }
-    report.is_lossless()
-}
-
-/// A line on the standard error. Names in it cannot play with the terminal.
-fn say(line: &str) {
-    // There is nowhere left to complain.
-    let _ = writeln!(io::stderr(), "{}", render::name(line));
 }

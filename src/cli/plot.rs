@@ -12,11 +12,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::chart::{Drawing, Ink, text};
-use super::grid::note;
 use super::legend::legend;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
 use super::runs::Runs;
-use super::{FAILED, FINE, NO, report, say};
+use super::{FAILED, FINE, NO, print_note, report, say, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plot::{self, ChartSize};
 use crate::table::{
@@ -144,10 +143,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let (directories, runs) = args.runs.load_apart(Duplicates::KeepLast)?;
     let code = if report(&directories.report) { FINE } else { FAILED };
+    args.runs.logs.check()?;
     let rows = chosen(args, &directories, &runs)?;
     let tags: BTreeSet<&Arc<str>> = rows.iter().flat_map(|row| row.curves.keys()).collect();
     if tags.is_empty() {
-        say("tbx: no run has scalars that were asked for");
+        warn("no run has scalars that were asked for");
         return Ok(if code == FINE { NO } else { code });
     }
     let all = tags.len();
@@ -160,7 +160,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
         let more = format!("{}: --tag chooses", counted(more, "more tag"));
-        if args.out.is_some() { say(&format!("tbx: {more}")) } else { note(&more)? }
+        if args.out.is_some() { say(&more) } else { print_note(&more)? }
     }
     Ok(code)
 }

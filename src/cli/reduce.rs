@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValue;
 use clap::{ValueEnum, value_parser};
 
-use super::grid::{Format, Grid, note};
+use super::grid::{Format, Grid};
 use super::render::counted;
 use super::runs::Runs;
-use super::{FAILED, FINE, report, say};
+use super::{FAILED, FINE, print_note, report, say, warn};
 use crate::error::{Error, Result};
 use crate::export::Folder;
 use crate::safe_name;
@@ -107,6 +107,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let operations = operations(args)?;
     let table = args.runs.load(Some(args.duplicates))?;
     let code = if report(&table.report) { FINE } else { FAILED };
+    args.runs.logs.check()?;
     let groups = match &args.group_by {
         Some(by) => GroupBy::parse(by, &Names::of(&table))?.groups(&table.rows),
         None => vec![crate::table::Group { key: Cell::Empty, rows: table.rows.iter().collect() }],
@@ -122,11 +123,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let names: Vec<_> = left_out.iter().take(5).map(String::as_str).collect();
         let more = if left_out.len() > 5 { ", ..." } else { "" };
         let tags = counted(left_out.len(), "tag");
-        say(&format!("tbx: {tags} left out, not all runs have them: {}{more}", names.join(", ")));
+        warn(format!("{tags} left out, not all runs have them: {}{more}", names.join(", ")));
     }
     match &args.out {
         Some(out) => write(out, &reduced, &operations)?,
-        None => print(args, &reduced, &operations)?,
+        None => print_groups(args, &reduced, &operations)?,
     }
     Ok(code)
 }
@@ -165,7 +166,7 @@ fn reduce_group(
     (reduced, left_out)
 }
 
-fn print(args: &Args, groups: &[ReducedGroup], operations: &[Reduction]) -> Result<()> {
+fn print_groups(args: &Args, groups: &[ReducedGroup], operations: &[Reduction]) -> Result<()> {
     let mut grid = Grid::new();
     if let Some(by) = &args.group_by {
         grid.column(by, false);
@@ -203,7 +204,7 @@ fn print(args: &Args, groups: &[ReducedGroup], operations: &[Reduction]) -> Resu
     if args.format == Format::Text {
         let runs: usize = groups.iter().map(|group| group.runs).sum();
         let runs = counted(runs, "run");
-        note(&format!(
+        print_note(&format!(
             "{runs}; the last of {}: --format csv has all, --out writes runs",
             counted(steps, "step")
         ))?;

@@ -175,6 +175,27 @@ pub(super) fn shorten(text: &str, width: usize) -> String {
     head.into_iter().chain(['…']).chain(tail).collect()
 }
 
+/// `text` in lines of at most `width` columns, the first after `indent` spaces and all others after
+/// `hanging`.
+pub(super) fn wrapped(text: &str, width: usize, indent: usize, hanging: usize) -> String {
+    let mut lines = String::new();
+    let mut line = " ".repeat(indent);
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && line.width() + 1 + word.width() > width {
+            let _ = writeln!(lines, "{line}");
+            line = " ".repeat(hanging);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    lines + &line + "\n"
+}
+
 /// How wide the terminal is; none if the output is no terminal.
 pub(super) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
@@ -197,6 +218,13 @@ mod tests {
         );
         assert_eq!(date(1_700_000_000.5), "2023-11-14 22:13:20");
         assert_eq!(date(1e300), "wall time 1e300");
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two three", 9, 2, 4), "  one two\n    three\n");
+        assert_eq!(wrapped("a-very-long-word x", 6, 0, 1), "a-very-long-word\n x\n");
+        assert_eq!(wrapped("", 6, 2, 4), "  \n");
     }
 
     #[test]

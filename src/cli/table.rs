@@ -1,9 +1,9 @@
 //! `tbx table`
 
-use super::grid::{Format, Grid, note};
+use super::grid::{Format, Grid};
 use super::render::counted;
 use super::runs::Runs;
-use super::{FAILED, FINE, report};
+use super::{FAILED, FINE, print_note, report};
 use crate::error::Result;
 use crate::table::{Cell, Column, Field, Filter, GroupBy, Names, RunRow, Stat};
 
@@ -68,6 +68,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let table = args.runs.load(None)?;
     let code = if report(&table.report) { FINE } else { FAILED };
+    args.runs.logs.check()?;
     let names = Names::of(&table);
     let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
     let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
@@ -159,7 +160,7 @@ fn runs(
         if left_out > 0 {
             line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
         }
-        note(&line)?;
+        print_note(&line)?;
     }
     Ok(())
 }
@@ -217,7 +218,7 @@ fn groups(
         if left_out > 0 {
             line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
         }
-        note(&line)?;
+        print_note(&line)?;
     }
     Ok(())
 }

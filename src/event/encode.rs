@@ -32,8 +32,34 @@ pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &[u8], mo
     buffer.extend_from_slice(more);
 }
 
+/// Appends field `number`, below 16, with a length and `content`.
+pub(super) fn bytes(buffer: &mut Vec<u8>, number: u8, content: &[u8]) {
+    key(buffer, number, len(content));
+    buffer.extend_from_slice(content);
+}
+
+/// Appends field `number`, below 16, with what `content` appends. Returns what that returns.
+///
+/// The length is known, and put before the content, when that is there: a short move, and no
+/// buffer of its own.
+pub(super) fn nested<T>(
+    buffer: &mut Vec<u8>,
+    number: u8,
+    content: impl FnOnce(&mut Vec<u8>) -> T,
+) -> T {
+    let start = buffer.len();
+    let result = content(buffer);
+    let end = buffer.len();
+    key(buffer, number, u64::try_from(end.saturating_sub(start)).unwrap_or(u64::MAX));
+    let head = buffer.len() - end;
+    if let Some(field) = buffer.get_mut(start..) {
+        field.rotate_right(head);
+    }
+    result
+}
+
 /// `Event.wall_time` and `Event.step`, each absent if zero.
-fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
+pub(super) fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
     if wall_time.to_bits() != 0 {
         buffer.push(0x09);
         buffer.extend_from_slice(&wall_time.to_le_bytes());

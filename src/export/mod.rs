@@ -1,7 +1,6 @@
 //! Scalars to other formats: one file per format, one line in the table.
 
 mod csv;
-mod folder;
 mod json;
 mod output;
 #[cfg(feature = "plot")]
@@ -13,8 +12,8 @@ use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::summary::DataClass;
 
-pub use self::folder::Folder;
 use self::output::Output;
+pub use crate::writer::Folder;
 
 /// A format that scalars can be exported to.
 #[derive(Debug, Clone, Copy)]

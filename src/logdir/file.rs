@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::grow::{Growing, Keep, Unreadable};
 use super::restart::Order;
+use super::walk;
 use super::{Checksums, LoadOptions};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report};
 use crate::event::Peek;
@@ -60,14 +61,7 @@ pub(super) fn load<'o>(
     order: Option<Order>,
 ) -> FileLoad<'o> {
     let path: Arc<Path> = path.into();
-    let opened = File::open(&path).and_then(|file| {
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            Ok((file, metadata.len()))
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-        }
-    });
+    let opened = walk::open_file(&path);
     let (file, len) = match opened {
         Ok(opened) => opened,
         Err(error) => return unreadable_file(path, options, order, error),

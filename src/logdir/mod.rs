@@ -13,6 +13,7 @@ mod options;
 mod restart;
 mod series;
 mod shard;
+mod walk;
 
 pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
@@ -20,5 +21,12 @@ pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use restart::RestartPolicy;
+#[cfg(any(feature = "edit", feature = "verify"))]
+pub(crate) use restart::version as file_version;
+#[cfg(feature = "edit")]
+pub(crate) use restart::{Order, Restarts, kept};
 pub use series::{Scalars, TimeSeries, Values};
 pub use shard::Shard;
+pub use walk::{Found, Walked, walk};
+#[cfg(feature = "verify")]
+pub(crate) use walk::{open_file, walk_span};

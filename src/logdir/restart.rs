@@ -52,14 +52,14 @@ impl RestartPolicy {
     }
 
     /// Whether steps in logs without a file version need watching.
-    pub(super) fn watches_order(self) -> bool {
+    pub(crate) fn watches_order(self) -> bool {
         matches!(self, Self::SessionStart | Self::Tensorboard)
     }
 }
 
 /// Watches the order of steps in files without a file version of 2 or more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order {
+pub(crate) struct Order {
     policy: RestartPolicy,
     /// What the last `file_version` event said; none yet, or not readable: below 2.
     version: f64,
@@ -67,21 +67,21 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(policy: RestartPolicy) -> Self {
+    pub(crate) fn new(policy: RestartPolicy) -> Self {
         Self { policy, version: 0.0, most_recent: -1 }
     }
 
-    pub(super) fn file_version(&mut self, text: &str) {
+    pub(crate) fn file_version(&mut self, text: &str) {
         self.version = version(text);
     }
 
     /// Whether a `START` counts here.
-    pub(super) fn knows_starts(&self) -> bool {
+    pub(crate) fn knows_starts(&self) -> bool {
         self.version >= 2.0
     }
 
     /// Takes note of an event; whether it drops earlier points of its tags.
-    pub(super) fn observe(&mut self, step: i64, is_summary: bool) -> bool {
+    pub(crate) fn observe(&mut self, step: i64, is_summary: bool) -> bool {
         if self.knows_starts() {
             return false;
         }
@@ -94,25 +94,28 @@ impl Order {
 }
 
 /// The number in a `file_version`, -1 if there is none (`_ParseFileVersion`).
-pub(super) fn version(text: &str) -> f64 {
+pub(crate) fn version(text: &str) -> f64 {
     let number = text.rsplit("brain.Event:").next().unwrap_or(text);
     number.trim().parse().unwrap_or(-1.0)
 }
 
 /// What a series remembers of the events between its points.
 #[derive(Debug, Default)]
-pub(super) struct Restarts {
+pub(crate) struct Restarts {
     /// Points from this index on came after so many `START`s of the run.
-    pub(super) epochs: Vec<(usize, usize)>,
+    pub(crate) epochs: Vec<(usize, usize)>,
     /// Points that drop earlier ones of their own series, see [`Order`]; ascending.
-    pub(super) resets: Vec<usize>,
+    pub(crate) resets: Vec<usize>,
     /// Before the point of this index came a value that is none, but drops earlier points from
     /// this step on under RustBoard's rule; ascending.
-    pub(super) marks: Vec<(usize, i64)>,
+    pub(crate) marks: Vec<(usize, i64)>,
 }
 
 /// The ranges of points that `policy` keeps; `None` if it keeps all.
-pub(super) fn kept(
+///
+/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
+/// the lowest step that is dropped so far, decides about all.
+pub(crate) fn kept(
     policy: RestartPolicy,
     steps: &[i64],
     restarts: &Restarts,

@@ -92,6 +92,12 @@ impl Scanner {
         }
     }
 
+    /// Where the current record starts, or the next one if there is none.
+    #[inline]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// How many records turned out to be torn; see [`MAX_TORN`].
     pub fn torn(&self) -> u32 {
         self.torn
@@ -224,6 +230,15 @@ impl Scanner {
     fn current_payload(&self) -> &[u8] {
         let end = HEADER_LEN + self.current.unwrap_or(0);
         self.source.view(self.offset).get(HEADER_LEN..end).unwrap_or(&[])
+    }
+
+    /// All bytes of the current record, header and footer too, if they are at hand: after
+    /// [`payload`](Self::payload) gave it.
+    #[inline]
+    pub fn record(&self) -> &[u8] {
+        let Some(len) = self.current else { return &[] };
+        let bytes = self.source.view(self.offset);
+        bytes.get(..HEADER_LEN + len + FOOTER_LEN).unwrap_or(&[])
     }
 
     /// Bytes of the file from `offset` on.

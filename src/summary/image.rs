@@ -11,6 +11,7 @@ mod array;
 mod boxes;
 #[cfg(feature = "plotters")]
 mod figure;
+pub mod header;
 #[cfg(feature = "image")]
 mod lettering;
 #[cfg(feature = "image")]

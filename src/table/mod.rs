@@ -55,7 +55,7 @@ pub use point_table::{Point, PointTable};
 pub use reduce::{Align, Reduced, Reduction, reduce};
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 pub use sample::Sampling;
 pub use sample::lttb;
 #[cfg(feature = "table")]

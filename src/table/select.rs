@@ -105,13 +105,16 @@ pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n s
             // The last part of a tag is what people remember of it.
             let last = lower.rsplit('/').next().unwrap_or(&lower);
             let score = |part: &str| strsim::jaro_winkler(&name, part);
-            (score(&lower).max(score(last)), other)
+            let whole = score(&lower);
+            (whole.max(score(last)), whole, other)
         })
-        .filter(|(score, _)| *score >= NEAR)
+        .filter(|(score, ..)| *score >= NEAR)
         .collect();
-    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.dedup_by_key(|(_, other)| *other);
-    scored.into_iter().take(MAX_NEAR).map(|(_, other)| other).collect()
+    scored.sort_by(|(a, a_whole, _), (b, b_whole, _)| {
+        b.total_cmp(a).then(b_whole.total_cmp(a_whole))
+    });
+    scored.dedup_by_key(|(.., other)| *other);
+    scored.into_iter().take(MAX_NEAR).map(|(.., other)| other).collect()
 }
 
 /// A name without the statistic behind its colon, and that.

@@ -3,12 +3,16 @@
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
 mod compare;
+mod edit;
 mod export;
 mod inspect;
 mod json;
 mod plot;
+mod repair;
+mod shell;
 mod streams;
 mod table;
+mod verify;
 mod watch;
 
 use std::fs;
@@ -24,6 +28,18 @@ use crate::common::repository;
 const FILE: &str = "events.out.tfevents.1700000000.host.1.0";
 /// When generated runs start.
 const START: f64 = 1_700_000_000.5;
+
+/// What changes how the program looks or what it does.
+const VARIABLES: [&str; 8] = [
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "NO_COLOR",
+    "TBX_COLOR",
+    "TBX_LOGDIR",
+    "TBX_RESTART",
+    "TBX_THREADS",
+];
 
 /// A directory of its own for the program.
 struct Folder(TempDir);
@@ -66,7 +82,7 @@ impl Folder {
     fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
         command.args(args.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        for variable in VARIABLES {
             command.env_remove(variable);
         }
         command
@@ -118,7 +134,7 @@ fn the_program_says_what_it_is() {
     assert_eq!(version, concat!("tbx ", env!("CARGO_PKG_VERSION"), "\n"));
     let help = folder.tbx("--help").fine();
     assert!(help.contains("inspect") && help.contains("export"), "{help}");
-    assert!(folder.tbx("").failed().contains("Usage: tbx <COMMAND>"));
+    assert!(folder.tbx("").failed().contains("Usage: tbx [OPTIONS] <COMMAND>"));
     assert!(folder.tbx("inspect").failed().contains("<LOGDIR>"));
 }
 

@@ -7,7 +7,7 @@ use proptest::test_runner::Config as ProptestConfig;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tbx::record::{append, frame};
-use tbx::{LoadOptions, Loaded, Logdir, TimeSeries, pb};
+use tbx::{LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
 use tempfile::TempDir;
 
 /// A path in the repository.
@@ -110,4 +110,24 @@ impl Rng {
 /// A property's configuration: no file is written where it fails, the message has the input.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
+/// Writes a run that crashed after ten steps and was resumed at step 5, with a tag that begins
+/// late in `dir`.
+pub(crate) fn write_resumed(dir: &Path) {
+    let writer = SummaryWriter::create(dir).unwrap();
+    for step in 0..10 {
+        writer.add_scalar("x", 1.0, step).unwrap();
+        if step >= 6 {
+            writer.add_scalar("late", 1.0, step).unwrap();
+            writer.add_histogram("late weights", [1.0], step).unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let writer = SummaryWriter::resume(dir, 5).unwrap();
+    for step in 5..12 {
+        writer.add_scalar("x", 2.0, step).unwrap();
+        writer.add_scalar("late", 2.0, step).unwrap();
+    }
+    writer.close().unwrap();
 }

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 9] = [
     &["summary", "meta"],
     &["writer", "logdir"],
     &["table"],
-    &["export", "import", "serve", "edit"],
+    &["export", "import", "serve", "edit", "verify"],
     &["cli"],
     // The crate's root: the list of what is public, and the program.
     &["lib", "main"],

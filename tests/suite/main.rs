@@ -15,6 +15,8 @@ mod common;
 mod corpus;
 mod damage;
 mod descriptors;
+#[cfg(feature = "edit")]
+mod edit;
 mod examples;
 mod facts;
 mod fixtures;
@@ -22,8 +24,11 @@ mod follow;
 mod golden;
 mod layers;
 mod onnx;
+mod peers;
 mod properties;
 mod restart;
 mod stock_tensorboard;
+#[cfg(feature = "verify")]
+mod verify;
 mod walker;
 mod writer;

@@ -1,6 +1,7 @@
 //! What `EventRef` and its parts see in an event is what prost sees.
 
 mod messages;
+mod rewrite;
 
 use std::borrow::Cow;
 

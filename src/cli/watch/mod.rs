@@ -19,7 +19,7 @@ use anstream::{AutoStream, ColorChoice};
 
 use super::chart::Ink;
 use super::logs::Logs;
-use super::{FINE, say};
+use super::{FINE, warn};
 use crate::error::{Effect, Result};
 use crate::logdir::{Follower, Logdir, News};
 use crate::summary::Kind;
@@ -130,7 +130,7 @@ fn send(sender: &SyncSender<Batch>, batch: Batch) -> Result<(), ()> {
 fn lines(batches: &Receiver<Batch>) -> Result<u8> {
     while let Ok(Batch { prefix, news }) = batches.recv() {
         for issue in news.issues.iter().filter(|issue| issue.effect != Effect::Kept) {
-            say(&format!("tbx: {issue}"));
+            warn(issue);
         }
         let full = |name: &str| full_name(prefix.as_deref(), name);
         plain::print(&news, now(), full)?;

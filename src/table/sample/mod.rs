@@ -1,12 +1,12 @@
 //! Fewer points of a series, by a named method.
 
 mod lttb;
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 mod min_max;
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 mod reservoir;
 
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 use std::fmt;
 
 pub use lttb::lttb;
@@ -32,7 +32,7 @@ pub use lttb::lttb;
 /// }
 /// assert_eq!(Sampling::Every(400).keep(&steps, value), [0, 400, 800, 999]);
 /// ```
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sampling {
@@ -55,7 +55,7 @@ pub enum Sampling {
     Lttb(usize),
 }
 
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 impl Sampling {
     /// The names that [`parse`](Self::parse) takes.
     pub const NAMES: [&str; 4] = ["reservoir", "minmax", "every", "lttb"];
@@ -104,7 +104,7 @@ impl Sampling {
     }
 }
 
-#[cfg(feature = "table")]
+#[cfg(any(feature = "edit", feature = "table"))]
 impl fmt::Display for Sampling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -116,7 +116,7 @@ impl fmt::Display for Sampling {
     }
 }
 
-#[cfg(all(test, feature = "table"))]
+#[cfg(all(test, any(feature = "edit", feature = "table")))]
 mod tests {
     use super::*;
 

@@ -166,8 +166,9 @@ fn runs_tags_and_kinds_are_chosen() {
     assert_eq!(kinds("--kind histogram,image"), ["histogram", "image"]);
     assert_eq!(kinds("--kind histogram --kind text"), ["histogram", "text"]);
     assert!(kinds("").len() > 3);
-    let nothing = folder.tbx("inspect logs --run no_such_run").fine();
-    assert!(nothing.starts_with("logs: ") && nothing.lines().count() == 1, "{nothing}");
+    let nothing = folder.tbx("inspect logs --run no_such_run");
+    assert_eq!((nothing.code, nothing.out.as_str()), (Some(2), ""));
+    assert!(nothing.err.starts_with("tbx: no run matches \"no_such_run\"; "), "{}", nothing.err);
 }
 
 #[test]

@@ -292,7 +292,7 @@ fn many_tags_are_drawn_if_they_were_asked_for() {
     assert!(out.ends_with("3 more tags: --tag chooses\n"), "{out}");
     let Done { out, err, .. } = folder.tbx("plot logs --out -");
     assert!(out.ends_with("</svg>\n"), "{out}");
-    assert_eq!(err, "12 charts written to -\ntbx: 3 more tags: --tag chooses\n");
+    assert_eq!(err, "12 charts written to -\n3 more tags: --tag chooses\n");
     let out = folder.tbx("plot logs --tag tag").fine();
     assert_eq!(charts(&out), 15);
     assert!(!out.contains("more"), "{out}");
@@ -300,12 +300,10 @@ fn many_tags_are_drawn_if_they_were_asked_for() {
 
 #[test]
 fn nothing_to_draw_is_a_no() {
-    let folder = two_runs();
-    for args in ["plot logs --tag missing", "plot logs --run missing"] {
-        let Done { code, out, err } = folder.tbx(args);
-        assert_eq!((code, out.as_str()), (Some(1), ""));
-        assert_eq!(err, "tbx: no run has scalars that were asked for\n");
-    }
+    let folder = Folder::with("torch");
+    let Done { code, out, err } = folder.tbx("plot logs --run media");
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!(err, "tbx: no run has scalars that were asked for\n");
 }
 
 #[test]

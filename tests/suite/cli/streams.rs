@@ -21,11 +21,15 @@ const HOSTILE: [&str; 7] = [
 
 /// Output that no pipe's buffer holds.
 fn large(folder: &Folder) {
-    let writer = folder.run("logs");
+    let (writer, steps) = (folder.run("logs"), folder.run("steps"));
     for tag in 0..2000 {
-        writer.add_scalar(&format!("{}/{tag}", "a long tag ".repeat(10)), 0.5, 0).unwrap();
+        let tag = format!("{}/{tag}", "a long tag ".repeat(10));
+        writer.add_scalar(&tag, 0.5, 0).unwrap();
+        steps.add_scalar(&tag, 0.5, 0).unwrap();
+        steps.add_scalar(&tag, 1.5, 0).unwrap();
     }
     writer.close().unwrap();
+    steps.close().unwrap();
 }
 
 #[test]
@@ -40,6 +44,8 @@ fn a_closed_pipe_is_quiet() {
         "plot logs --tag . --out -",
         "export logs --to csv --out -",
         "export logs --to json --out -",
+        "verify steps --rule steps_zero",
+        "verify steps --format json",
     ] {
         let mut child =
             folder.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -83,6 +89,9 @@ fn hostile_tags() -> Folder {
 /// Fails if a terminal would obey anything in `text`.
 #[track_caller]
 fn assert_harmless(text: &str) {
+    // The program's own colors are for errors and for warnings.
+    let text = text.replace("\u{1b}[1m\u{1b}[31mtbx:\u{1b}[0m ", "tbx: ");
+    let text = text.replace("\u{1b}[1m\u{1b}[33mtbx:\u{1b}[0m ", "tbx: ");
     let obeyed: Vec<_> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
     assert!(obeyed.is_empty(), "{obeyed:?} in {text}");
     assert!(!text.lines().any(|line| line.starts_with("fake:")), "{text}");
@@ -141,6 +150,10 @@ fn names_of_runs_cannot_play_with_the_terminal() {
     assert_harmless(&folder.tbx("plot logs --out -").out);
     assert_harmless(&said("inspect logs --strict").err);
     assert_harmless(&said("export logs --to csv --out x.csv").err);
+    for args in ["verify logs", "repair logs --dry-run", "edit logs --dry-run --drop-run x|d"] {
+        assert_harmless(&done(folder.command(args).env("NO_COLOR", "1")).out);
+        assert_harmless(&said(args).err);
+    }
     let missing = format!("logs/{}/missing", HOSTILE[0]);
     assert_harmless(&done(folder.command("inspect").arg(missing).env("CLICOLOR_FORCE", "1")).err);
     fs::remove_file(folder.path("x.csv")).unwrap();

@@ -13,6 +13,7 @@
 mod audio;
 mod boxes;
 mod custom_scalars;
+mod edited;
 #[cfg(feature = "plotters")]
 mod figures;
 mod graphs;

@@ -1,0 +1,102 @@
+//! What the program prints, one way everywhere.
+//!
+//! On the standard output what was asked for. On the standard error everything else: an error or a
+//! warning is a line behind `tbx:`, red or yellow; notes have no prefix.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::builder::Styles;
+use serde::Serialize;
+
+use super::render::{self, DIM, name, styled};
+use crate::error::{Error, ErrorKind, Report, Result};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HEAD: Style = AnsiColor::Green.on_default().bold();
+const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
+const PLACEHOLDER: Style = AnsiColor::Cyan.on_default();
+
+/// The colours of the help.
+pub(super) const HELP: Styles = Styles::styled()
+    .header(HEAD)
+    .usage(HEAD)
+    .literal(LITERAL)
+    .placeholder(PLACEHOLDER)
+    .error(ERROR)
+    .valid(LITERAL)
+    .invalid(WARNING);
+
+/// So many issues are said.
+const MAX_ISSUES: usize = 20;
+
+/// Prints text, with its colours if they can be seen.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    printed.map_err(|error| ErrorKind::from(error).into())
+}
+
+/// Prints a line of JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
+    let line = serde_json::to_string(value).map_err(io::Error::from);
+    let printed = line.and_then(|line| io::stdout().write_all((line + "\n").as_bytes()));
+    printed.map_err(|error| ErrorKind::from(error).into())
+}
+
+/// Prints what is not shown.
+pub(super) fn print_note(text: &str) -> Result<()> {
+    print(&format!("{}\n", styled(DIM, text)))
+}
+
+/// A line on the standard error. Names in it cannot play with the terminal.
+pub(super) fn say(line: &str) {
+    // There is nowhere left to complain.
+    let _ = writeln!(anstream::stderr(), "{}", name(line));
+}
+
+/// What the program goes on in spite of.
+pub(super) fn warn(what: impl Display) {
+    prefixed(WARNING, &what.to_string());
+}
+
+/// What the program does not do.
+pub(super) fn fail(error: &Error) {
+    match error.kind() {
+        // What the program says itself may take several lines; a name in it may not.
+        ErrorKind::Argument(text) => {
+            let mut lines = text.lines();
+            prefixed(ERROR, lines.next().unwrap_or_default());
+            lines.for_each(say);
+        }
+        _ => prefixed(ERROR, &error.to_string()),
+    }
+}
+
+fn prefixed(style: Style, line: &str) {
+    let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(line));
+}
+
+/// What clap says: help, the version, or what it does not understand; and whether that is an error.
+pub(super) fn usage(error: &clap::Error) -> bool {
+    let text = error.render().ansi().to_string();
+    if error.use_stderr() {
+        let _ = write!(anstream::stderr(), "{}", text.replacen("error:", "tbx:", 1));
+    } else {
+        let _ = write!(anstream::stdout(), "{text}");
+    }
+    error.use_stderr()
+}
+
+/// Says what was damaged; whether nothing was lost.
+pub(super) fn report(report: &Report) -> bool {
+    report.issues.iter().take(MAX_ISSUES).for_each(warn);
+    let more = report.issues.len().saturating_sub(MAX_ISSUES);
+    let more = report.more_issues.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+    if more > 0 {
+        warn(format!("{} more problems; tbx inspect shows them", render::count(more)));
+    }
+    report.is_lossless()
+}

@@ -1,0 +1,326 @@
+//! What to change.
+
+use rayon::prelude::*;
+use regex::Regex;
+
+use super::output::{Destination, Outputs};
+use super::report::Edited;
+use super::{run, sidecar};
+use crate::error::{Error, Result};
+use crate::logdir::{Logdir, RestartPolicy, RunFiles};
+use crate::summary::Kind;
+use crate::table::Sampling;
+
+/// What to change in logs.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let out = dir.path().join("new");
+/// use regex::Regex;
+/// use tbx::Logdir;
+/// use tbx::edit::{Destination, Edit};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let edit = Edit::new()
+///     .rename(Regex::new("^epoch_(.*)")?, "epoch/$1")
+///     .drop_tags(Regex::new("^keras$")?);
+/// let edited = edit.apply(&logdir, Destination::Folder(&out))?;
+/// assert_eq!(edited.runs, 2);
+/// assert!(edited.changes.iter().any(|change| change.new_tag.as_deref() == Some("epoch/loss")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Edit {
+    pub(super) renames: Vec<(Regex, String)>,
+    pub(super) drop_tags: Vec<Regex>,
+    pub(super) keep_tags: Vec<Regex>,
+    drop_runs: Vec<Regex>,
+    keep_runs: Vec<Regex>,
+    pub(super) sub_runs: Vec<(Regex, String)>,
+    pub(super) merge: bool,
+    pub(super) max_file_bytes: Option<u64>,
+    pub(super) shift_steps: i64,
+    pub(super) shift_time: f64,
+    pub(super) samplings: Vec<(Option<Kind>, Sampling)>,
+    pub(super) compact: Option<RestartPolicy>,
+    sidecars: bool,
+}
+
+impl Default for Edit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Edit {
+    /// Changes nothing.
+    pub fn new() -> Self {
+        Self {
+            renames: Vec::new(),
+            drop_tags: Vec::new(),
+            keep_tags: Vec::new(),
+            drop_runs: Vec::new(),
+            keep_runs: Vec::new(),
+            sub_runs: Vec::new(),
+            merge: false,
+            max_file_bytes: None,
+            shift_steps: 0,
+            shift_time: 0.0,
+            samplings: Vec::new(),
+            compact: None,
+            sidecars: true,
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.renames.is_empty()
+            && self.drop_tags.is_empty()
+            && self.keep_tags.is_empty()
+            && self.drop_runs.is_empty()
+            && self.keep_runs.is_empty()
+            && self.sub_runs.is_empty()
+            && !self.merge
+            && self.max_file_bytes.is_none()
+            && self.shift_steps == 0
+            && self.shift_time == 0.0
+            && self.samplings.is_empty()
+            && self.compact.is_none()
+    }
+
+    /// Renames tags: what `tags` matches in them becomes `replacement`, in which `$1` stands for the
+    /// first group, as in [`Regex::replace_all`]; `${1}` where a letter, a digit or `_` follows.
+    /// Several are done one after the other. Two tags of a run that would become one are an error.
+    #[must_use]
+    pub fn rename(mut self, tags: Regex, replacement: impl Into<String>) -> Self {
+        self.renames.push((tags, replacement.into()));
+        self
+    }
+
+    /// Drops the values of tags that match. Tags here and below are those of the original.
+    #[must_use]
+    pub fn drop_tags(mut self, tags: Regex) -> Self {
+        self.drop_tags.push(tags);
+        self
+    }
+
+    /// Drops the values of all tags that match none of these.
+    #[must_use]
+    pub fn keep_tags(mut self, tags: Regex) -> Self {
+        self.keep_tags.push(tags);
+        self
+    }
+
+    /// Drops runs whose name matches.
+    #[must_use]
+    pub fn drop_runs(mut self, runs: Regex) -> Self {
+        self.drop_runs.push(runs);
+        self
+    }
+
+    /// Drops all runs whose name matches none of these.
+    #[must_use]
+    pub fn keep_runs(mut self, runs: Regex) -> Self {
+        self.keep_runs.push(runs);
+        self
+    }
+
+    /// Moves the values of tags that match into a run below their own: `name`, in which `$1` stands
+    /// for the first group. The first that matches counts. Parts of the name that cannot be a
+    /// folder's name are encoded as [`safe_name`](crate::safe_name) does.
+    #[must_use]
+    pub fn sub_run(mut self, tags: Regex, name: impl Into<String>) -> Self {
+        self.sub_runs.push((tags, name.into()));
+        self
+    }
+
+    /// Whether the files of a run become one. Default: false.
+    #[must_use]
+    pub fn merge(self, merge: bool) -> Self {
+        Self { merge, ..self }
+    }
+
+    /// Files longer than so many bytes are split between events. Default: they are not.
+    #[must_use]
+    pub fn max_file_bytes(self, bytes: u64) -> Self {
+        Self { max_file_bytes: Some(bytes), ..self }
+    }
+
+    /// Adds this to every step. A step that would be out of range is an error. Default: 0.
+    #[must_use]
+    pub fn shift_steps(self, by: i64) -> Self {
+        Self { shift_steps: by, ..self }
+    }
+
+    /// Adds so many seconds to every wall time; those that are 0 or not finite stay. Times inside of values,
+    /// such as those of hyperparameters, are not touched. Default: 0.
+    #[must_use]
+    pub fn shift_time(self, seconds: f64) -> Self {
+        Self { shift_time: seconds, ..self }
+    }
+
+    /// Thins out the series of a kind, or all that have no rule of their own. A method that needs
+    /// numbers thins out scalars only. Default: none.
+    #[must_use]
+    pub fn sample(mut self, kind: Option<Kind>, sampling: Sampling) -> Self {
+        self.samplings.push((kind, sampling));
+        self
+    }
+
+    /// Drops what is of no use: points that `policy` drops after restarts, the `START`s that made
+    /// it do so, and metadata that a tag's first value in the file has already. Default: none.
+    #[must_use]
+    pub fn compact(self, policy: RestartPolicy) -> Self {
+        Self { compact: Some(policy), ..self }
+    }
+
+    /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
+    /// copied to a new folder: all files of the log folder but those of dropped runs. Links to
+    /// folders are not followed. Default: true.
+    #[must_use]
+    pub fn sidecars(self, copy: bool) -> Self {
+        Self { sidecars: copy, ..self }
+    }
+
+    /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
+    /// by a few bytes a value where values are sampled or compacted.
+    ///
+    /// Damaged records are left out, and stand in the report.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or exists
+    /// already. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would become
+    /// one, or a step would be out of range. Then nothing was changed.
+    pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
+        self.check()?;
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            logdir.runs().iter().partition(|run| self.wants_run(run));
+        let outputs = Outputs::create(logdir, to)?;
+        let names = run::Names::of(&kept);
+        let done: Vec<_> =
+            kept.par_iter().map(|run| run::edit(self, run, &outputs, &names)).collect();
+        let mut edited = Edited { runs: kept.len(), ..Edited::default() };
+        let mut files = Vec::new();
+        for run in done {
+            run?.add_to(&mut edited, &mut files);
+        }
+        for run in &dropped {
+            edited.dropped_runs.push(run.name.clone());
+            files.push(outputs.remove(run)?);
+        }
+        edited.report.issues.extend(logdir.issues().iter().cloned());
+        edited.report.sort();
+        edited.changes.sort_by(|a, b| (&a.run, &a.tag).cmp(&(&b.run, &b.tag)));
+        if self.sidecars {
+            let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
+            let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
+            edited.sidecars = sidecar::copy(logdir, &kept, &dropped, &outputs)?;
+        }
+        outputs.finish(files)?;
+        Ok(edited)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (kind, sampling) in &self.samplings {
+            let other = kind.filter(|kind| *kind != Kind::Scalar);
+            if let Some(kind) = other.filter(|_| sampling.needs_numbers()) {
+                let what = format!("{sampling} needs numbers, and {kind} has none");
+                return Err(Error::argument(what));
+            }
+        }
+        for (regex, template) in self.renames.iter().chain(&self.sub_runs) {
+            groups(template).try_for_each(|name| has_group(regex, name))?;
+        }
+        match self.shift_time.is_finite() {
+            true => Ok(()),
+            false => Err(Error::argument(format!("a shift by {} seconds", self.shift_time))),
+        }
+    }
+
+    fn wants_run(&self, run: &RunFiles) -> bool {
+        let any = |runs: &[Regex]| runs.iter().any(|regex| regex.is_match(&run.name));
+        (self.keep_runs.is_empty() || any(&self.keep_runs)) && !any(&self.drop_runs)
+    }
+
+    /// Whether values of `tag` stay at all.
+    pub(super) fn wants_tag(&self, tag: &str) -> bool {
+        let any = |tags: &[Regex]| tags.iter().any(|regex| regex.is_match(tag));
+        (self.keep_tags.is_empty() || any(&self.keep_tags)) && !any(&self.drop_tags)
+    }
+
+    /// How series of `kind` are thinned out.
+    pub(super) fn sampling(&self, kind: Kind) -> Option<Sampling> {
+        let fits = |(of, sampling): &&(Option<Kind>, Sampling)| match of {
+            Some(of) => *of == kind,
+            None => kind == Kind::Scalar || !sampling.needs_numbers(),
+        };
+        let own = |(of, _): &&(Option<Kind>, Sampling)| of.is_some();
+        let all = || self.samplings.iter().filter(fits);
+        all().find(own).or_else(|| all().next()).map(|(_, sampling)| *sampling)
+    }
+
+    /// Whether values are chosen by where they stand in their series.
+    pub(super) fn selects(&self) -> bool {
+        !self.samplings.is_empty() || self.compact.is_some()
+    }
+}
+
+/// The names of the groups that a replacement asks for, as [`regex::Captures::expand`] reads them.
+fn groups(template: &str) -> impl Iterator<Item = &str> {
+    let mut parts = template.split('$');
+    parts.next(); // before the first
+    let mut is_escaped = false;
+    parts.filter_map(move |part| {
+        // Of two in a row, the second stands for itself.
+        if std::mem::take(&mut is_escaped) {
+            return None;
+        }
+        is_escaped = part.is_empty();
+        if let Some(braced) = part.strip_prefix('{') {
+            return braced.split_once('}').map(|(name, _)| name);
+        }
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name = part.get(..end.unwrap_or(part.len()));
+        name.filter(|name| !name.is_empty())
+    })
+}
+
+/// Fails if `regex` has no such group: it would stand for nothing, and nobody would know.
+fn has_group(regex: &Regex, name: &str) -> Result<()> {
+    let is_there = match name.parse::<usize>() {
+        Ok(number) => number < regex.captures_len(),
+        Err(_) => regex.capture_names().flatten().any(|known| known == name),
+    };
+    if is_there {
+        return Ok(());
+    }
+    let digits = name.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0);
+    let (number, rest) = digits.and_then(|end| name.split_at_checked(end)).unwrap_or(("", ""));
+    let hint = match number {
+        "" => String::new(),
+        number => format!("; ${{{number}}}{rest} is group {number} and {rest:?}"),
+    };
+    Err(Error::argument(format!("{:?} has no group {name:?}{hint}", regex.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_are_not_there_are_refused() {
+        let regex = Regex::new("(a)(?P<name>b)").unwrap();
+        for fine in ["", "x", "$0$1$2", "${1}x", "$name/", "$$1x", "$", "a$/b", "${1}$$x", "$$$1"] {
+            assert!(groups(fine).all(|name| has_group(&regex, name).is_ok()), "{fine}");
+        }
+        for wrong in ["$3", "$1x", "${1x}", "$nam", "$$$1x", "$1_"] {
+            assert!(groups(wrong).any(|name| has_group(&regex, name).is_err()), "{wrong}");
+        }
+        let said = has_group(&regex, "1_loss").unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "\"(a)(?P<name>b)\" has no group \"1_loss\"; ${1}_loss is group 1 and \"_loss\""
+        );
+    }
+}

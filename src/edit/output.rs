@@ -1,0 +1,335 @@
+//! Where results go: files that are complete before they have their names.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::names;
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::logdir::{Logdir, RunFiles};
+use crate::record::append;
+use crate::writer::Folder;
+
+/// So much is collected before it is written.
+const WRITE_AT: usize = 1 << 20;
+
+/// Where results go.
+#[derive(Debug, Clone, Copy)]
+pub enum Destination<'p> {
+    /// A folder that does not exist, or is empty. It appears under its name when all is in it.
+    Folder(&'p Path),
+    /// The places of the originals. Each changed file is written beside the old one, brought to the
+    /// disk, and given its name; the old one stays as `<name>.bak`, with `tf-events` where its
+    /// name has `tfevents`. If that is interrupted, every original is there under one of the
+    /// two names. No program may be writing to the files.
+    InPlace,
+    /// Nowhere: only to see what would be done.
+    Nowhere,
+}
+
+/// The results of all runs.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    place: Place,
+    /// The log folder.
+    root: PathBuf,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(Folder),
+    Beside,
+    Nowhere,
+}
+
+/// The files of a run, and those that they replace.
+#[derive(Debug, Default)]
+pub(super) struct RunOutput {
+    pub(super) files: Vec<OutFile>,
+    pub(super) sources: Vec<Source>,
+}
+
+/// A file that a run was read from, as it was when that began.
+#[derive(Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+    metadata: Metadata,
+}
+
+impl Source {
+    pub(super) fn of(path: PathBuf) -> Result<Self> {
+        let metadata = path.metadata().map_err(|error| failed(error, &path))?;
+        Ok(Self { path, metadata })
+    }
+
+    /// Fails if the file is not what it was.
+    fn check(&self) -> Result<()> {
+        let now = self.path.metadata().map_err(|error| failed(error, &self.path))?;
+        let same = now.len() == self.metadata.len()
+            && now.modified().ok() == self.metadata.modified().ok();
+        let changed = || io::Error::other("it was written to meanwhile; nothing of it was changed");
+        if same { Ok(()) } else { Err(failed(changed(), &self.path)) }
+    }
+}
+
+/// A file that is written.
+#[derive(Debug)]
+pub(super) struct OutFile {
+    /// Its name when it is complete.
+    path: PathBuf,
+    /// Where it is until then, if that is elsewhere. Removed if it is not completed.
+    unfinished: Option<PathBuf>,
+    /// None if it is only counted.
+    file: Option<File>,
+    buffer: Vec<u8>,
+    pub(super) bytes: u64,
+    pub(super) events: u64,
+    /// Whether it is not, byte by byte, the file that it was made of.
+    pub(super) is_changed: bool,
+}
+
+impl Outputs {
+    pub(super) fn create(logdir: &Logdir, to: Destination<'_>) -> Result<Self> {
+        let place = match to {
+            Destination::Folder(path) => {
+                // A run inside the logs would be found by the next look at them.
+                let inside = absolute(path)?.starts_with(absolute(logdir.path())?);
+                if inside && logdir.path().is_dir() {
+                    let what = format!("{} is inside {}", path.display(), logdir.path().display());
+                    return Err(Error::argument(what));
+                }
+                Place::Folder(Folder::create(path)?)
+            }
+            Destination::InPlace => Place::Beside,
+            Destination::Nowhere => Place::Nowhere,
+        };
+        let path = logdir.path();
+        let root = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        Ok(Self { place, root: root.into() })
+    }
+
+    /// Where a folder of the logs is in the results.
+    pub(super) fn directory(&self, of: &Path) -> PathBuf {
+        match &self.place {
+            Place::Folder(folder) => {
+                let relative = of.strip_prefix(&self.root).unwrap_or(Path::new(""));
+                folder.path().join(relative)
+            }
+            Place::Beside | Place::Nowhere => of.into(),
+        }
+    }
+
+    /// Whether files are copied that are not changed.
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
+    }
+
+    /// Whether anything is written.
+    pub(super) fn is_real(&self) -> bool {
+        !matches!(self.place, Place::Nowhere)
+    }
+
+    /// The file `name` for the folder `directory` of the logs, or a new one below it. `replaces` says
+    /// that the logs may have a file there.
+    pub(super) fn file(&self, directory: &Path, name: &OsStr, replaces: bool) -> Result<OutFile> {
+        let directory = self.directory(directory);
+        let path = directory.join(name);
+        let (unfinished, file) = match &self.place {
+            Place::Folder(_) => {
+                fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+                (None, Some(File::create_new(&path).map_err(|error| failed(error, &path))?))
+            }
+            Place::Beside => {
+                if !replaces && path.symlink_metadata().is_ok() {
+                    let error = io::Error::new(io::ErrorKind::AlreadyExists, "it exists");
+                    return Err(failed(error, &path));
+                }
+                fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+                let part = names::unfinished(&path);
+                let file = File::create_new(&part).map_err(|error| failed(error, &part))?;
+                (Some(part), Some(file))
+            }
+            Place::Nowhere => (None, None),
+        };
+        Ok(OutFile {
+            path,
+            unfinished,
+            file,
+            buffer: Vec::new(),
+            bytes: 0,
+            events: 0,
+            is_changed: false,
+        })
+    }
+
+    /// What becomes of a run that is dropped.
+    pub(super) fn remove(&self, run: &RunFiles) -> Result<RunOutput> {
+        let mut output = RunOutput::default();
+        if matches!(self.place, Place::Beside) {
+            for name in &run.files {
+                output.sources.push(Source::of(run.path.join(name))?);
+            }
+        }
+        Ok(output)
+    }
+
+    /// Gives all files their names.
+    pub(super) fn finish(self, runs: Vec<RunOutput>) -> Result<()> {
+        match self.place {
+            Place::Folder(folder) => folder.finish(),
+            Place::Beside => {
+                for run in &runs {
+                    run.sources.iter().try_for_each(Source::check)?;
+                }
+                runs.into_iter().try_for_each(RunOutput::replace)
+            }
+            Place::Nowhere => Ok(()),
+        }
+    }
+}
+
+impl RunOutput {
+    /// Puts the files in the places of the originals, which are kept under other names.
+    fn replace(mut self) -> Result<()> {
+        // Only what is another file now.
+        let unchanged = |file: &OutFile, source: &Source| {
+            file.path == source.path && !file.is_changed && file.bytes == source.metadata.len()
+        };
+        let files = std::mem::take(&mut self.files);
+        let (same, files): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| self.sources.iter().any(|source| unchanged(file, source)));
+        let is_same = |source: &Source| same.iter().any(|file| file.path == source.path);
+        for source in self.sources.iter().filter(|source| !is_same(source)) {
+            let kept = names::backup(&source.path);
+            let is_replaced = files.iter().any(|file| file.path == source.path);
+            // A second name first: so the file is never gone. Not all file systems can.
+            if !is_replaced || fs::hard_link(&source.path, &kept).is_err() {
+                fs::rename(&source.path, &kept).map_err(|error| failed(error, &source.path))?;
+            }
+        }
+        for mut file in files {
+            if let Some(part) = &file.unfinished {
+                let source = self.sources.iter().find(|source| source.path == file.path);
+                if let Some(source) = source {
+                    // Whoever could read the old one can read the new one.
+                    let _ = fs::set_permissions(part, source.metadata.permissions());
+                }
+                fs::rename(part, &file.path).map_err(|error| failed(error, &file.path))?;
+                file.unfinished = None;
+            }
+            sync_directory(&file.path);
+        }
+        Ok(())
+    }
+}
+
+impl OutFile {
+    /// Writes a whole record.
+    #[inline]
+    pub(super) fn record(&mut self, record: &[u8]) -> Result<()> {
+        self.bytes += u64::try_from(record.len()).unwrap_or(0);
+        self.events += 1;
+        if self.file.is_some() {
+            self.buffer.extend_from_slice(record);
+            if self.buffer.len() >= WRITE_AT {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a record with `payload`, which is not one of the original.
+    pub(super) fn payload(&mut self, payload: &[u8]) -> Result<()> {
+        self.is_changed = true;
+        let before = self.buffer.len();
+        append(&mut self.buffer, |buffer| buffer.extend_from_slice(payload));
+        self.bytes += u64::try_from(self.buffer.len() - before).unwrap_or(0);
+        self.events += 1;
+        match &self.file {
+            None => self.buffer.clear(),
+            Some(_) if self.buffer.len() >= WRITE_AT => self.write()?,
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(&self.buffer).map_err(|error| failed(error, &self.path))?;
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// The name that it will have.
+    pub(super) fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    /// Writes the rest. What replaces another file is brought to the disk.
+    pub(super) fn complete(&mut self) -> Result<()> {
+        self.write()?;
+        if let (Some(_), Some(file)) = (&self.unfinished, &self.file) {
+            file.sync_all().map_err(|error| failed(error, &self.path))?;
+        }
+        self.file = None;
+        self.buffer = Vec::new();
+        Ok(())
+    }
+}
+
+impl Drop for OutFile {
+    fn drop(&mut self) {
+        if let Some(part) = &self.unfinished {
+            let _ = fs::remove_file(part); // of no use
+        }
+    }
+}
+
+/// Has the disk know the name of a file; a file system that cannot tells nobody.
+fn sync_directory(path: &Path) {
+    let directory = path.parent().and_then(|directory| File::open(directory).ok());
+    let _ = directory.map(|directory| directory.sync_all());
+}
+
+/// `path` without links, as far as it exists.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(|error| failed(error, path))?;
+    for existing in path.ancestors() {
+        if let Ok(real) = existing.canonicalize() {
+            let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+            return Ok(real.join(rest));
+        }
+    }
+    Ok(path)
+}
+
+pub(super) fn failed(error: io::Error, path: &Path) -> Error {
+    ErrorKind::from(error).at(Location::path(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_to_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.out.tfevents.1");
+        fs::write(&path, b"before").unwrap();
+        let logdir = Logdir::open(dir.path()).unwrap();
+        let outputs = Outputs::create(&logdir, Destination::InPlace).unwrap();
+        let source = Source::of(path.clone()).unwrap();
+        let mut file = outputs.file(dir.path(), path.file_name().unwrap(), true).unwrap();
+        file.payload(b"new").unwrap();
+        file.complete().unwrap();
+        fs::write(&path, b"before and after").unwrap();
+        let run = RunOutput { files: vec![file], sources: vec![source] };
+        let said = outputs.finish(vec![run]).unwrap_err().to_string();
+        assert!(said.ends_with("it was written to meanwhile; nothing of it was changed"), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), b"before and after");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,321 @@
+//! A run, event by event.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Edit;
+use super::output::{OutFile, Outputs, RunOutput, Source, failed};
+use super::report::{Edited, TagChange};
+use super::select;
+use super::tags::{RUN_GRAPH_TAG, Tags};
+use super::write::{Fate, MetadataFate, Sub};
+use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use crate::event::{EventRef, Payload, Rewrite, ValueRef, What};
+use crate::logdir::{Found, RestartPolicy, RunFiles, file_version, walk};
+use crate::record::Damage;
+
+/// The folders of runs, each taken by one.
+#[derive(Debug)]
+pub(super) struct Names(Mutex<BTreeMap<PathBuf, String>>);
+
+impl Names {
+    pub(super) fn of(runs: &[&RunFiles]) -> Self {
+        let name = |run: &&RunFiles| (run.path.clone(), run.name.clone());
+        Self(Mutex::new(runs.iter().map(name).collect()))
+    }
+
+    /// Takes `path` for a run below `run`.
+    pub(super) fn take(&self, path: &Path, run: &str) -> Result<()> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.insert(path.into(), run.into()) {
+            None => Ok(()),
+            Some(other) => Err(Error::argument(format!(
+                "run {run:?}: its tags would go to {}, which is a run already, or one of {other:?}",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// What the edit of a run gave.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    output: RunOutput,
+    files_before: usize,
+    bytes_before: u64,
+    events_before: u64,
+    unfinished: u64,
+    changes: Vec<TagChange>,
+    report: Report,
+}
+
+impl Done {
+    pub(super) fn add_to(self, edited: &mut Edited, files: &mut Vec<RunOutput>) {
+        edited.files_before += self.files_before;
+        edited.bytes_before += self.bytes_before;
+        edited.events_before += self.events_before;
+        edited.unfinished_bytes += self.unfinished;
+        edited.files_after += self.output.files.len();
+        for file in &self.output.files {
+            edited.bytes_after += file.bytes;
+            edited.events_after += file.events;
+        }
+        edited.changes.extend(self.changes);
+        edited.report.merge(self.report);
+        files.push(self.output);
+    }
+}
+
+/// Edits a run.
+pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names) -> Result<Done> {
+    let selections = match edit.selects() {
+        true => select::select(edit, run)?,
+        false => select::Selections::new(),
+    };
+    let mut pass = Pass {
+        edit,
+        run,
+        outputs,
+        names,
+        tags: Tags::new(edit, &run.name, selections),
+        subs: vec![Sub::new(run.path.clone())],
+        version: None,
+        starts: Vec::new(),
+        base: OsString::new(),
+        fates: Vec::new(),
+        scratch: Vec::new(),
+        done: Done::default(),
+    };
+    for name in &run.files {
+        pass.file(name)?;
+    }
+    pass.finish()
+}
+
+pub(super) struct Pass<'e> {
+    pub(super) edit: &'e Edit,
+    pub(super) run: &'e RunFiles,
+    pub(super) outputs: &'e Outputs,
+    pub(super) names: &'e Names,
+    pub(super) tags: Tags<'e>,
+    /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
+    pub(super) subs: Vec<Sub>,
+    /// The last version: its number and the payload of its event.
+    pub(super) version: Option<(f64, Vec<u8>)>,
+    /// Payloads of the `START`s in this file.
+    pub(super) starts: Vec<Vec<u8>>,
+    /// The name of the file, or of the first if they become one.
+    pub(super) base: OsString,
+    /// What becomes of the values of the event in hand.
+    pub(super) fates: Vec<Fate>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) done: Done,
+}
+
+impl Pass<'_> {
+    fn file(&mut self, name: &OsStr) -> Result<()> {
+        let path: Arc<Path> = self.run.path.join(name).into();
+        self.done.output.sources.push(Source::of(path.to_path_buf())?);
+        self.done.files_before += 1;
+        self.starts.clear();
+        if !self.edit.merge || self.base.is_empty() {
+            self.subs.iter_mut().try_for_each(Sub::complete)?;
+            self.subs.iter_mut().for_each(|sub| sub.parts = 1);
+            self.base = name.into();
+            self.open(0)?;
+        }
+        // An error of this pass, which is none of the walk.
+        let mut failure = None;
+        let walked = walk(&path, |found| {
+            let taken = match found {
+                Found::Record { offset, record, payload } => {
+                    self.done.events_before += 1;
+                    self.event(&path, offset, record, payload)
+                }
+                Found::Damage(damage) => {
+                    self.damage(&path, damage);
+                    Ok(())
+                }
+            };
+            taken.map_err(|error| {
+                failure = Some(error);
+                io::Error::other("")
+            })
+        });
+        match (walked, failure) {
+            (_, Some(error)) => Err(error),
+            (Err(error), None) => Err(failed(error, &path)),
+            (Ok(walked), None) => {
+                self.done.bytes_before += walked.bytes;
+                self.done.unfinished += walked.pending;
+                Ok(())
+            }
+        }
+    }
+
+    fn damage(&mut self, path: &Arc<Path>, damage: Damage) {
+        let Damage { offset, kind, effect } = damage;
+        let mut location = Location::path(path.clone()).offset(offset);
+        location.run = Some(self.run.name.clone());
+        let report = &mut self.done.report;
+        if report.issues.len() < Report::MAX_ISSUES_PER_FILE {
+            report.issues.push(Issue { location, kind, effect });
+        } else {
+            report.more_issues += 1;
+        }
+    }
+
+    fn event(
+        &mut self,
+        path: &Arc<Path>,
+        offset: u64,
+        record: &[u8],
+        payload: &[u8],
+    ) -> Result<()> {
+        let refused = |pass: &mut Self, what| {
+            let kind = ErrorKind::Proto(what);
+            pass.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
+        };
+        let event = match EventRef::parse(payload) {
+            Ok(event) => event,
+            Err(malformed) => {
+                refused(self, malformed.0);
+                return Ok(());
+            }
+        };
+        let change = self.header(&event)?;
+        match &event.what {
+            What::Summary(summary) => {
+                if let Some(Err(malformed)) = summary.values().find(Result::is_err) {
+                    refused(self, malformed.0);
+                    return Ok(());
+                }
+                self.fates.clear();
+                for value in summary.values().flatten() {
+                    self.value(&value)?;
+                }
+                self.summary(record, payload, change)
+            }
+            What::GraphDef(_) => {
+                self.fates.clear();
+                self.tagged(RUN_GRAPH_TAG)?;
+                self.summary(record, payload, change)
+            }
+            // Another form of the graph, which is no point of its series.
+            What::MetaGraphDef(_) if !self.edit.wants_tag(RUN_GRAPH_TAG) => Ok(()),
+            what @ What::TaggedRunMetadata(_) => {
+                let Ok(Some((tag, _))) = what.run_metadata() else {
+                    refused(self, "a string is not UTF-8");
+                    return Ok(());
+                };
+                self.fates.clear();
+                self.tagged(tag)?;
+                self.summary(record, payload, change)
+            }
+            What::FileVersion(text) => {
+                let number = file_version(text);
+                let again = self.version.as_ref().is_some_and(|(known, _)| *known == number);
+                let payload = self.rewritten(payload, change)?;
+                let is_first = self.subs.first().and_then(|sub| sub.file.as_ref());
+                let is_first = is_first.is_none_or(|file| file.events == 0);
+                self.version = Some((number, payload.clone()));
+                // Files that become one need it once.
+                if self.edit.merge && again && !is_first {
+                    return Ok(());
+                }
+                self.put(0, record, &payload, change)
+            }
+            what if what.is_session_start() == Ok(true) => {
+                if self.edit.compact.is_some_and(|policy| policy != RestartPolicy::KeepAll) {
+                    return Ok(());
+                }
+                let payload = self.rewritten(payload, change)?;
+                for sub in 0..self.subs.len() {
+                    self.put(sub, record, &payload, change)?;
+                }
+                self.starts.push(payload);
+                Ok(())
+            }
+            _ => {
+                let payload = self.rewritten(payload, change)?;
+                self.put(0, record, &payload, change)
+            }
+        }
+    }
+
+    /// The step and the time that an event gets.
+    fn header(&self, event: &EventRef<'_>) -> Result<Rewrite> {
+        let mut change = Rewrite::default();
+        let has_step = !matches!(event.what, What::FileVersion(_));
+        if self.edit.shift_steps != 0 && has_step {
+            let step = event.step.checked_add(self.edit.shift_steps).ok_or_else(|| {
+                let (run, step, by) = (&self.run.name, event.step, self.edit.shift_steps);
+                Error::argument(format!("run {run:?}: step {step} plus {by} is out of range"))
+            })?;
+            change.step = Some(step);
+        }
+        let time = event.wall_time;
+        if self.edit.shift_time != 0.0 && time.is_finite() && time != 0.0 {
+            change.wall_time = Some(time + self.edit.shift_time);
+        }
+        Ok(change)
+    }
+
+    /// Decides on a value of the event in hand.
+    #[inline]
+    fn value(&mut self, value: &ValueRef<'_>) -> Result<()> {
+        let mut fate = self.fate(value.tag)?;
+        let Some(plan) = self.tags.plans.get_mut(fate.plan) else { return Ok(()) };
+        let wire = value.metadata.as_deref().unwrap_or(&[]);
+        if plan.wire.is_empty() && !wire.is_empty() {
+            plan.wire = wire.to_vec();
+        }
+        // The metadata of others is of no use to values that say their kind themselves.
+        let needs = matches!(value.payload, Payload::Tensor(_) | Payload::None);
+        fate.metadata = match wire.is_empty() {
+            true if needs && !plan.wire.is_empty() => MetadataFate::Add,
+            false if self.edit.compact.is_some() && wire == plan.wire => MetadataFate::Strip,
+            _ => MetadataFate::Same,
+        };
+        self.fates.push(fate);
+        Ok(())
+    }
+
+    /// Decides on an event that is one value itself.
+    fn tagged(&mut self, tag: &str) -> Result<()> {
+        let fate = self.fate(tag)?;
+        self.fates.push(fate);
+        Ok(())
+    }
+
+    #[inline]
+    fn fate(&mut self, tag: &str) -> Result<Fate> {
+        let plan = self.tags.find(tag)?;
+        while self.subs.len() < self.tags.subs.len() {
+            let name = self.tags.subs.get(self.subs.len()).map_or("", String::as_str);
+            let path = self.run.path.join(name);
+            self.names.take(&path, &self.run.name)?;
+            self.subs.push(Sub::new(path));
+        }
+        let fate = |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same };
+        let found = self.tags.plans.get_mut(plan).map(|plan| (plan.sub, plan.next()));
+        Ok(fate(found.unwrap_or((0, false))))
+    }
+
+    fn finish(mut self) -> Result<Done> {
+        for sub in &mut self.subs {
+            sub.complete()?;
+            let names: Vec<_> = sub.done.iter().map(OutFile::name).collect();
+            if !names.is_sorted_by(|a, b| a.as_encoded_bytes() < b.as_encoded_bytes()) {
+                let what = "parts of its files would not be read in order; merge its files, too";
+                return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
+            }
+        }
+        self.done.output.files = self.subs.into_iter().flat_map(|sub| sub.done).collect();
+        self.done.changes = self.tags.changes().collect();
+        Ok(self.done)
+    }
+}

@@ -1,0 +1,108 @@
+//! One event file record by record, for those who need the records themselves.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::record::{Damage, FOOTER_LEN, HEADER_LEN, Scanner, Source, Step};
+
+/// What stands at a place in a file.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A record with right checksums.
+    Record {
+        /// Where it starts.
+        offset: u64,
+        /// All its bytes, header and footer too.
+        record: &'a [u8],
+        /// The bytes between header and footer.
+        payload: &'a [u8],
+    },
+    /// Damage; the walk goes on behind it.
+    Damage(Damage),
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// The file's length in bytes when it was opened.
+    pub bytes: u64,
+    /// Its length as it turned out; less than `bytes` if it was cut short meanwhile.
+    pub end: u64,
+    /// Bytes of an unfinished record at its end: its writer is at work, or died.
+    pub pending: u64,
+}
+
+/// Hands every record of the file at `path` to `f`, in order, both checksums verified, and what
+/// is damaged.
+///
+/// Memory does not grow with the file, but with its longest record.
+///
+/// # Errors
+///
+/// Those of the operating system, also that `path` is no regular file; and the first of `f`.
+///
+/// ```
+/// use tbx::logdir::{Found, walk};
+///
+/// let mut records = 0;
+/// let path = "fixtures/torch/scalars/events.out.tfevents.1700000000.host.1.0";
+/// let walked = walk(path.as_ref(), |found| {
+///     records += u32::from(matches!(found, Found::Record { .. }));
+///     Ok(())
+/// })?;
+/// assert_eq!((records, walked.pending), (21, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn walk(path: &Path, f: impl FnMut(Found<'_>) -> io::Result<()>) -> io::Result<Walked> {
+    let (file, bytes) = open_file(path)?;
+    let mut scanner = Scanner::new(Source::file(file, bytes, Vec::new()), 0);
+    let pending = walk_span(&mut scanner, u64::MAX, f)?;
+    let end = scanner.into_source().len();
+    Ok(Walked { bytes, end, pending })
+}
+
+/// The file at `path` and its length.
+///
+/// # Errors
+///
+/// Those of the operating system, also that `path` is no regular file.
+pub(crate) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata.len()))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+/// Hands the records that start before `end` to `f`; bytes of an unfinished one at the file's end.
+pub(crate) fn walk_span(
+    scanner: &mut Scanner,
+    end: u64,
+    mut f: impl FnMut(Found<'_>) -> io::Result<()>,
+) -> io::Result<u64> {
+    while scanner.position() < end {
+        if scanner.next_at_hand(usize::MAX).is_none() {
+            match scanner.advance()? {
+                Step::Record { .. } => match scanner.payload()? {
+                    Ok(_) => {}
+                    Err(damage) => {
+                        f(Found::Damage(damage))?;
+                        continue;
+                    }
+                },
+                Step::Damage(damage) => {
+                    f(Found::Damage(damage))?;
+                    continue;
+                }
+                Step::End { pending } => return Ok(pending),
+            }
+        }
+        let (offset, record) = (scanner.offset(), scanner.record());
+        let payload = record.get(HEADER_LEN..record.len().saturating_sub(FOOTER_LEN));
+        f(Found::Record { offset, record, payload: payload.unwrap_or(&[]) })?;
+    }
+    Ok(0)
+}

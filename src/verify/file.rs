@@ -1,0 +1,163 @@
+//! One pass over one event file: by several threads if it is big.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::facts::{Border, Facts};
+use super::finding::Finding;
+use super::pass::Pass;
+use super::tag::Tags;
+use super::{Rule, Verify};
+use crate::error::{ErrorKind, Location, Report};
+use crate::logdir::{Found, open_file, walk_span};
+use crate::record::{MAX_TORN, Scanner, Source, split};
+
+/// Parts of a file are not made shorter than this.
+const MIN_SPAN: u64 = 8 << 20;
+/// So many bytes at the start of a file are read ahead, for the metadata of its tags.
+const SEED_LEN: u64 = 256 << 10;
+
+/// Looks at the file at `path`. `seed` are series that earlier files of its run described.
+pub(super) fn verify(path: &Path, number: usize, options: &Verify, seed: Option<&Tags>) -> Facts {
+    let path: Arc<Path> = path.into();
+    let mut facts = match open_file(&path) {
+        Ok((file, len)) => LogFile { path, number, file, len, options }.verify(seed),
+        Err(error) => {
+            let mut facts = Facts::new(path.clone(), number, None);
+            let finding = Finding::new(Rule::Io, Location::path(path), error.to_string());
+            facts.findings.push(finding);
+            return facts;
+        }
+    };
+    if facts.events == 0 && facts.findings.is_empty() {
+        facts.find(Rule::NoEvents, 0, "");
+    }
+    facts
+}
+
+/// What a part of a file gave.
+struct Span {
+    facts: Facts,
+    /// Where the next one starts.
+    end: u64,
+    torn: u32,
+}
+
+struct LogFile<'o> {
+    path: Arc<Path>,
+    number: usize,
+    file: File,
+    len: u64,
+    options: &'o Verify,
+}
+
+impl LogFile<'_> {
+    fn verify(&self, seed: Option<&Tags>) -> Facts {
+        let parts = self.parts(seed);
+        let mut parts = parts.into_iter();
+        let mut facts = parts.next().unwrap_or_else(|| self.span(0, 0, seed).facts);
+        for part in parts {
+            facts.append(part, Border::Part);
+        }
+        let kept = facts.findings.len().min(Report::MAX_ISSUES_PER_FILE);
+        facts.more += u64::try_from(facts.findings.len() - kept).unwrap_or(0);
+        facts.findings.truncate(kept);
+        facts.bytes = self.len;
+        facts
+    }
+
+    /// Facts of the parts, which follow each other.
+    fn parts(&self, seed: Option<&Tags>) -> Vec<Facts> {
+        let whole = || vec![self.span(0, u64::MAX, seed).facts];
+        let starts = self.split().unwrap_or_default();
+        if starts.len() < 2 {
+            return whole();
+        }
+        let head = self.span(0, SEED_LEN, seed).facts;
+        let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
+        let ranges: Vec<_> = starts.iter().copied().zip(ends).collect();
+        let read = |&(start, end): &(u64, u64)| match start {
+            0 => self.span(start, end, seed),
+            _ => self.span(start, end, Some(&head.tags)),
+        };
+        let parts: Vec<_> = ranges.par_iter().map(read).collect();
+        // A part may have begun inside a record, and what a value is may depend on those before.
+        let is_sound =
+            parts.iter().zip(ranges.iter().skip(1)).all(|(p, (start, _))| p.end == *start)
+                && parts.iter().map(|part| part.torn).sum::<u32>() < MAX_TORN
+                && !parts.iter().skip(1).any(|part| part.facts.is_ambiguous);
+        if is_sound { parts.into_iter().map(|part| part.facts).collect() } else { whole() }
+    }
+
+    fn split(&self) -> io::Result<Vec<u64>> {
+        let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
+        let spans = (self.len / MIN_SPAN).min(threads);
+        if spans < 2 {
+            return Ok(Vec::new());
+        }
+        split(&mut self.source()?, spans)
+    }
+
+    fn source(&self) -> io::Result<Source> {
+        Ok(Source::file(self.file.try_clone()?, self.len, Vec::new()))
+    }
+
+    /// Looks at the records that start in `start..end`.
+    fn span(&self, start: u64, end: u64, seed: Option<&Tags>) -> Span {
+        let facts = Facts::new(self.path.clone(), self.number, seed);
+        let mut pass = Pass { facts, options: self.options, is_first: start == 0 };
+        let source = match self.source() {
+            Ok(source) => source,
+            Err(error) => {
+                pass.facts.find(Rule::Io, start, error.to_string());
+                return Span { facts: pass.facts, end: start, torn: 0 };
+            }
+        };
+        let mut scanner = Scanner::new(source, start);
+        let walked = walk_span(&mut scanner, end, |found| {
+            match found {
+                Found::Record { offset, payload, .. } => pass.event(offset, payload),
+                Found::Damage(damage) => pass.damage(damage),
+            }
+            Ok(())
+        });
+        let (next, torn) = (scanner.position(), scanner.torn());
+        let mut source = scanner.into_source();
+        match walked {
+            Ok(0) => {}
+            Ok(pending) => {
+                let message = format!("{pending} bytes of a record that is not finished");
+                pass.facts.find(Rule::Unfinished, self.len.saturating_sub(pending), message);
+            }
+            Err(error) => pass.facts.find(Rule::Io, next, error.to_string()),
+        }
+        if source.len() < self.len {
+            let kind = ErrorKind::Truncated { expected: self.len, found: source.len() };
+            pass.facts.find(Rule::Truncated, source.len(), kind.to_string());
+        }
+        if start == 0
+            && pass.facts.events == 0
+            && let Some(name) = source.at(0, 4).ok().and_then(compression)
+        {
+            pass.facts.findings.clear();
+            pass.facts.find(Rule::Compressed, 0, format!("compressed with {name}"));
+        }
+        Span { facts: pass.facts, end: next, torn }
+    }
+}
+
+/// The name of the compression that a file starting with `bytes` has: RFC 1952, RFC 1950.
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [cmf @ 0x78, flags, ..] if u16::from_be_bytes([*cmf, *flags]).is_multiple_of(31) => {
+            Some("zlib")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,171 @@
+//! Everything that is wrong with logs: damage, and what some reader shows otherwise than was
+//! meant.
+//!
+//! The rules are a table, see [`Rule`]. Sources: `tensorboard/data/server/run.rs` and
+//! `data_compat.rs`, `tensorboard/backend/event_processing/plugin_event_accumulator.py`, and
+//! TensorBoard 2.21 itself, by both its loaders.
+
+mod facts;
+mod file;
+mod finding;
+mod hparams;
+mod mesh;
+mod pass;
+mod picture;
+mod rule;
+mod run;
+mod tag;
+mod value;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use finding::Finding;
+pub use rule::{Rule, Severity};
+
+use crate::error::{ErrorKind, Issue};
+use crate::logdir::Logdir;
+
+/// What to look for.
+///
+/// ```
+/// use tbx::Logdir;
+/// use tbx::verify::{Rule, Verify};
+///
+/// let logdir = Logdir::open("fixtures/broken/flip_middle_payload")?;
+/// let verified = Verify::new().check(&logdir);
+/// let finding = &verified.findings[0];
+/// assert_eq!((finding.rule, finding.location.offset), (Rule::PayloadCrc, Some(591)));
+/// # Ok::<(), tbx::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Verify {
+    rules: Option<Vec<Rule>>,
+    allowed: Vec<Rule>,
+    runs: Option<Filter>,
+    tags: Option<Filter>,
+}
+
+type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// What is wrong, sorted by path, offset, run and tag.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the first thousand of a file: counted, not kept.
+    pub more: u64,
+    /// How many runs were looked at.
+    pub runs: usize,
+    /// How many files.
+    pub files: usize,
+    /// How long they are, in bytes.
+    pub bytes: u64,
+    /// How many readable events they have.
+    pub events: u64,
+}
+
+impl Verified {
+    /// How many findings are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity() == severity).count()
+    }
+
+    /// Whether nothing is wrong; notes do not count.
+    pub fn is_clean(&self) -> bool {
+        self.more == 0 && self.count(Severity::Note) == self.findings.len()
+    }
+
+    /// Whether something could not be looked at.
+    pub fn is_incomplete(&self) -> bool {
+        self.findings.iter().any(|finding| finding.rule == Rule::Io)
+    }
+}
+
+impl Verify {
+    /// Everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only these rules. Default: all.
+    #[must_use]
+    pub fn rules(self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { rules: Some(rules.into_iter().collect()), ..self }
+    }
+
+    /// Not these rules. Default: none.
+    #[must_use]
+    pub fn allow(self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { allowed: rules.into_iter().collect(), ..self }
+    }
+
+    /// Only runs whose name `wanted` accepts; the files of others are not opened. Default: all.
+    #[must_use]
+    pub fn runs(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { runs: Some(Arc::new(wanted)), ..self }
+    }
+
+    /// Of series, only those whose tag `wanted` accepts. Default: all.
+    #[must_use]
+    pub fn tags(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { tags: Some(Arc::new(wanted)), ..self }
+    }
+
+    fn wants_tag(&self, tag: &str) -> bool {
+        self.tags.as_ref().is_none_or(|wanted| wanted(tag))
+    }
+
+    fn wants(&self, rule: Rule) -> bool {
+        self.rules.as_ref().is_none_or(|rules| rules.contains(&rule))
+            && !self.allowed.contains(&rule)
+    }
+
+    /// Looks at every event of every file, with all threads of rayon's current pool.
+    ///
+    /// Memory grows with the number of series, not with that of events. What cannot be read is
+    /// [`Rule::Io`].
+    pub fn check(&self, logdir: &Logdir) -> Verified {
+        let wanted = |name: &str| self.runs.as_ref().is_none_or(|wanted| wanted(name));
+        let runs: Vec<_> = logdir.runs().iter().filter(|run| wanted(&run.name)).collect();
+        let found: Vec<_> = runs.par_iter().map(|run| run::verify(run, self)).collect();
+        let mut verified = Verified { runs: runs.len(), ..Verified::default() };
+        verified.findings.extend(logdir.issues().iter().map(issue));
+        let mut sessions = Vec::with_capacity(runs.len());
+        for (run, facts) in runs.iter().zip(found) {
+            verified.files += facts.files;
+            verified.bytes += facts.bytes;
+            verified.events += facts.events;
+            verified.more += facts.more;
+            verified.findings.extend(facts.findings);
+            sessions.push((run.name.as_str(), facts.session));
+        }
+        hparams::check(&sessions, &mut verified.findings);
+        verified.findings.retain(|finding| self.wants(finding.rule));
+        verified.findings.sort_by(|a, b| (&a.location, a.rule).cmp(&(&b.location, b.rule)));
+        verified
+    }
+}
+
+/// What could not be looked into.
+fn issue(issue: &Issue) -> Finding {
+    let rule = match issue.kind {
+        ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,
+        ErrorKind::NameNotUtf8 => Rule::NameNotUtf8,
+        _ => Rule::Io,
+    };
+    Finding::new(rule, issue.location.clone(), issue.kind.to_string())
+}
+
+impl fmt::Debug for Verify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verify")
+            .field("rules", &self.rules)
+            .field("allowed", &self.allowed)
+            .field("runs", &self.runs.as_ref().map(|_| ".."))
+            .field("tags", &self.tags.as_ref().map(|_| ".."))
+            .finish()
+    }
+}
