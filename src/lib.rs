@@ -81,7 +81,8 @@
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `export` | by `cli` | [`export`]: tables to CSV and JSON | `itoa`, `serde_json`, `zmij` |
+//! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `saphyr`, `strsim`, `winnow` |

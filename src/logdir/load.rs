@@ -132,6 +132,12 @@ impl Logdir {
         Ok(report)
     }
 
+    /// How many runs these options ask for.
+    #[cfg(feature = "export")]
+    pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
+        self.wanted(options).count()
+    }
+
     fn wanted<'a>(&'a self, options: &'a LoadOptions) -> impl Iterator<Item = &'a RunFiles> {
         let wanted = |run: &&RunFiles| options.wants_run(&run.name);
         self.runs().iter().filter(wanted)

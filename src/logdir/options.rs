@@ -127,6 +127,11 @@ impl LoadOptions {
         self.restart
     }
 
+    /// The part of all runs, if one was asked for.
+    pub fn shard_of_runs(&self) -> Option<Shard> {
+        self.shard
+    }
+
     /// Whether the run of this name was asked for.
     pub(super) fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))

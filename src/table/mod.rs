@@ -53,6 +53,8 @@ pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview
 pub use point_table::{Point, PointTable};
 #[cfg(feature = "table")]
 pub use reduce::{Align, Reduced, Reduction, reduce};
+#[cfg(feature = "export")]
+pub(crate) use run_table::Names as TagNames;
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
 #[cfg(any(feature = "edit", feature = "table"))]

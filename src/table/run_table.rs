@@ -11,7 +11,7 @@ use super::fold::{self, Folding};
 use super::number::exact_or_none;
 use super::stats::ScalarStats;
 use crate::error::{Report, Result};
-use crate::logdir::{LoadOptions, Logdir, Run};
+use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{Param, yaml};
 use crate::summary::Kind;
 use crate::summary::hparams::{HparamValue, HparamsRecord, SessionStatus};
@@ -175,15 +175,11 @@ impl RunRow {
     pub(crate) fn of(run: &Run, names: &Names, curves: Option<Duplicates>) -> Result<Self> {
         let mut row =
             Self { name: run.name.clone(), start_time: run.start_time, ..Self::default() };
-        let mut params = yaml::read(&run.path);
-        for series in &run.series {
-            if series.kind() == Kind::Hparams {
-                match HparamsRecord::read(series.metadata()) {
-                    Ok(HparamsRecord::Start(start)) => params.extend(params_of(start.values)),
-                    Ok(HparamsRecord::End(end)) => row.status = Some(end.status),
-                    // An experiment is not of this run; what cannot be read says nothing.
-                    Ok(HparamsRecord::Experiment(_)) | Err(_) => {}
-                }
+        row.params = Self::params_of(run);
+        let is_used = |series: &&TimeSeries| matches!(series.kind(), Kind::Scalar | Kind::Hparams);
+        for series in run.series.iter().filter(is_used) {
+            if let Some(HparamsRecord::End(end)) = record(series) {
+                row.status = Some(end.status);
             }
             let times = series.wall_times().last().filter(|time| time.is_finite());
             row.end_time = row.end_time.into_iter().chain(times.copied()).reduce(f64::max);
@@ -196,8 +192,18 @@ impl RunRow {
                 row.metrics.insert(tag, stats);
             }
         }
-        row.params = params;
         Ok(row)
+    }
+
+    /// The parameters of a run.
+    pub(crate) fn params_of(run: &Run) -> BTreeMap<String, Param> {
+        let mut params = yaml::read(&run.path);
+        for series in &run.series {
+            if let Some(HparamsRecord::Start(start)) = record(series) {
+                params.extend(params_of(start.values));
+            }
+        }
+        params
     }
 
     /// From the first event to the last, in seconds.
@@ -205,6 +211,12 @@ impl RunRow {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
     }
+}
+
+/// A record of hyperparameters; none of another series. What cannot be read says nothing.
+fn record(series: &TimeSeries) -> Option<HparamsRecord> {
+    let metadata = Some(series.metadata()).filter(|metadata| metadata.kind == Kind::Hparams)?;
+    HparamsRecord::read(metadata).ok()
 }
 
 fn params_of(values: BTreeMap<String, HparamValue>) -> impl Iterator<Item = (String, Param)> {
