@@ -10,6 +10,7 @@ mod follow;
 mod grow;
 mod load;
 mod options;
+mod place;
 mod restart;
 mod series;
 mod shard;
@@ -20,6 +21,7 @@ pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
+pub use place::{Place, ValueReader};
 pub use restart::RestartPolicy;
 #[cfg(any(feature = "edit", feature = "verify"))]
 pub(crate) use restart::version as file_version;

@@ -24,12 +24,20 @@ pub struct LoadOptions {
     pub(super) shard: Option<Shard>,
     pub(super) restart: RestartPolicy,
     pub(super) checksums: Checksums,
-    pub(super) payloads: bool,
+    pub(super) payloads: Payloads,
     pub(super) buffered: bool,
     pub(super) strict: bool,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What is kept of values that are not scalars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payloads {
+    Kept,
+    Placed,
+    Dropped,
+}
 
 /// Which payload checksums are held against their payloads. Those of record lengths always
 /// are.
@@ -56,7 +64,7 @@ impl LoadOptions {
             shard: None,
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
-            payloads: true,
+            payloads: Payloads::Kept,
             buffered: false,
             strict: false,
         }
@@ -104,7 +112,17 @@ impl LoadOptions {
     /// Default: true.
     #[must_use]
     pub fn payloads(self, keep: bool) -> Self {
-        Self { payloads: keep, ..self }
+        let payloads = if keep { Payloads::Kept } else { Payloads::Dropped };
+        Self { payloads, ..self }
+    }
+
+    /// Keeps of values that are not scalars where they stand in the log
+    /// ([`Values::Placed`](super::Values::Placed)): a [`ValueReader`](super::ValueReader) reads them
+    /// one by one, so that memory does not grow with their size. A [`Follower`](super::Follower)
+    /// keeps nothing of them.
+    #[must_use]
+    pub fn places(self) -> Self {
+        Self { payloads: Payloads::Placed, ..self }
     }
 
     /// Whether kept payloads are copies, and no file is mapped: a mapped file that another
@@ -138,6 +156,16 @@ impl LoadOptions {
             && self.shard.is_none_or(|shard| shard.contains(name))
     }
 
+    /// Whether payloads are kept.
+    pub(super) fn keeps_payloads(&self) -> bool {
+        self.payloads == Payloads::Kept
+    }
+
+    /// Whether the places of values are.
+    pub(super) fn keeps_places(&self) -> bool {
+        self.payloads == Payloads::Placed
+    }
+
     /// Whether series `tag` of `kind` was asked for.
     pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)
@@ -153,7 +181,9 @@ impl LoadOptions {
         match self.checksums {
             Checksums::All => false,
             Checksums::Wanted => self.kinds.is_some() || self.tags.is_some(),
-            Checksums::Decoded => self.kinds.is_some() || self.tags.is_some() || !self.payloads,
+            Checksums::Decoded => {
+                self.kinds.is_some() || self.tags.is_some() || !self.keeps_payloads()
+            }
         }
     }
 
@@ -161,7 +191,7 @@ impl LoadOptions {
     /// Reading into one small buffer is as fast for everything else, and safe.
     pub(super) fn maps(&self) -> bool {
         let only_scalars = self.kinds.as_ref().is_some_and(|kinds| kinds == &[Kind::Scalar]);
-        self.payloads && !self.buffered && !only_scalars
+        self.keeps_payloads() && !self.buffered && !only_scalars
     }
 }
 
