@@ -17,6 +17,8 @@ use crate::table::{Duplicates, Sampling};
 
 /// The table list's name for all of them.
 const ALL: &str = "all";
+/// So many series that lost points to a restart are said.
+const MAX_RESTARTS: usize = 20;
 /// How often progress is shown.
 const OFTEN: Duration = Duration::from_millis(100);
 
@@ -70,9 +72,9 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep-last")]
     duplicates: Duplicates,
 
-    /// Thin out scalars: reservoir:N keeps N points, as TensorBoard with --load_fast=false does;
-    /// minmax:N keeps N that show all peaks; lttb:N those that show the line's shape; every:N keeps
-    /// each N-th. The last point stays.
+    /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does;
+    /// every:N keeps each N-th; of scalars, minmax:N keeps N that show all peaks, lttb:N those that
+    /// show the line's shape. The last point stays.
     #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
     sample: Option<Sampling>,
 
@@ -138,9 +140,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     line.clear();
     let exported = exported?;
     let is_lossless = report(&exported.report);
-    for dropped in &exported.report.restarts {
+    let restarts = &exported.report.restarts;
+    for dropped in restarts.iter().take(MAX_RESTARTS) {
         let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
         warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
+    }
+    if let Some(more) = restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
+        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
     }
     args.logs.check()?;
     let summary = summary(&exported, args);

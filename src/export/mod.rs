@@ -108,6 +108,8 @@ pub struct Export {
 struct Settings {
     sampling: Option<Sampling>,
     duplicates: Duplicates,
+    /// Whether a value that cannot be read is an error.
+    strict: bool,
 }
 
 impl Export {
@@ -136,7 +138,8 @@ impl Export {
         Self { leaves_out_rare: leave_out, ..self }
     }
 
-    /// Thins out each scalar in `scalars` and `wide`. Default: every point.
+    /// Thins out each scalar in `scalars` and `wide`; with a method that
+    /// [needs no numbers](Sampling::needs_numbers), also series of other kinds. Default: every point.
     #[must_use]
     pub fn sample(mut self, sampling: Option<Sampling>) -> Self {
         self.settings.sampling = sampling;

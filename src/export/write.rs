@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::batch::{Batch, Column};
 use super::output::{Output, failed};
 use super::tables::Rows;
-use super::{Export, Sheet, Target};
+use super::{Export, Settings, Sheet, Target};
 use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir};
 
@@ -152,22 +152,25 @@ impl Export {
             folder = (!out.exists()).then(|| NewFolder(out.to_owned()));
             fs::create_dir_all(out).map_err(|error| failed(error, out))?;
         }
+        let settings = Settings { strict: options.is_strict(), ..self.settings };
         let mut carriers = Vec::new();
         for table in &self.tables {
             let path = self.path(table.name, options, out);
             let output = Some(Output::create(&path, self.overwrite)?);
-            let rows = (table.make)(&self.settings, logdir, options)?;
+            let rows = (table.make)(&settings, logdir, options)?;
             let table = ExportedTable { name: table.name, path, rows: 0, bytes: None };
             let sink = Sink { target: self.target, table, output, sheet: None };
             carriers.push(Carrier { rows, sink });
         }
-        let mut options = options.clone().payloads(false);
+        let has_values = self.tables.iter().any(|table| table.has_values);
+        let options = options.clone();
+        let mut options = if has_values { options.places() } else { options.payloads(false) };
         if self.tables.iter().all(|table| !table.kinds.is_empty()) {
             options = options.kinds(self.tables.iter().flat_map(|table| table.kinds).copied());
         }
         let all_runs = u64::try_from(logdir.count_runs(&options)).unwrap_or(u64::MAX);
         let mut runs = 0;
-        let report = logdir.for_each_run(&options, |run| {
+        let mut report = logdir.for_each_run(&options, |run| {
             for Carrier { rows, sink } in &mut carriers {
                 rows.run(&run, &mut |columns, batch| sink.take(columns, batch))?;
             }
@@ -179,6 +182,7 @@ impl Export {
         let (mut tables, mut outputs) = (Vec::new(), Vec::new());
         for (Carrier { mut rows, mut sink }, table) in carriers.into_iter().zip(&self.tables) {
             rows.finish(&mut |columns, batch| sink.take(columns, batch))?;
+            report.merge(rows.report());
             if sink.table.rows == 0 && table.is_rare && self.leaves_out_rare {
                 continue;
             }
@@ -191,6 +195,7 @@ impl Export {
             }
             tables.push(sink.table);
         }
+        report.sort();
         Ok(Exported { runs, tables, report, outputs, _folder: folder })
     }
 

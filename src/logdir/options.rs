@@ -150,6 +150,12 @@ impl LoadOptions {
         self.shard
     }
 
+    /// Whether lost data is an error.
+    #[cfg(feature = "export")]
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Whether the run of this name was asked for.
     pub(super) fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))

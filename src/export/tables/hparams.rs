@@ -15,6 +15,7 @@ pub(super) const TABLE: Table = Table {
     name: "hparams",
     about: "a row a parameter: run, name, type, value (as text), number",
     is_rare: true,
+    has_values: false,
     kinds: &[Kind::Hparams],
     make: |_, _, _| Ok(Box::new(HparamRows::default())),
 };

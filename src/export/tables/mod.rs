@@ -1,16 +1,22 @@
 //! What can be exported: one file a table, one line in the list.
 
+mod audio;
+mod histograms;
 mod hparams;
+mod images;
 mod points;
+mod pr_curves;
 mod rows;
 mod runs;
 mod scalars;
 mod tags;
+mod texts;
+mod values;
 mod wide;
 
 use super::Settings;
 use super::batch::{Batch, Column};
-use crate::error::Result;
+use crate::error::{Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::summary::Kind;
 
@@ -23,14 +29,26 @@ pub struct Table {
     pub about: &'static str,
     /// Whether few logs have any row for it.
     pub(super) is_rare: bool,
+    /// Whether it reads values that are no scalars.
+    pub(super) has_values: bool,
     /// Of which kinds of data it is made; none for all.
     pub(super) kinds: &'static [Kind],
     pub(super) make: fn(&Settings, &Logdir, &LoadOptions) -> Result<Box<dyn Rows>>,
 }
 
 /// Every table. `wide` is `scalars` in another shape.
-pub const TABLES: &[Table] =
-    &[scalars::TABLE, wide::TABLE, runs::TABLE, tags::TABLE, hparams::TABLE];
+pub const TABLES: &[Table] = &[
+    scalars::TABLE,
+    wide::TABLE,
+    runs::TABLE,
+    tags::TABLE,
+    hparams::TABLE,
+    histograms::TABLE,
+    pr_curves::TABLE,
+    texts::TABLE,
+    images::TABLE,
+    audio::TABLE,
+];
 
 impl Table {
     /// The table of this name.
@@ -57,4 +75,9 @@ pub(super) trait Rows: Send {
 
     /// Hands over what was kept.
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()>;
+
+    /// What could not be read.
+    fn report(&mut self) -> Report {
+        Report::default()
+    }
 }

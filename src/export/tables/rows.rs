@@ -20,16 +20,18 @@ pub(super) struct NamedRows {
 
 impl NamedRows {
     /// Adds a row, with as many cells as all others.
-    pub(super) fn push<const N: usize>(&mut self, names: [&Arc<str>; 2], cells: [Cell; N]) {
+    pub(super) fn push(&mut self, names: [&Arc<str>; 2], cells: impl IntoIterator<Item = Cell>) {
         for (column, name) in self.names.iter_mut().zip(names) {
             add(column, name, 1);
         }
-        self.cells.resize_with(N, Vec::new);
-        for (column, cell) in self.cells.iter_mut().zip(cells) {
+        for (i, cell) in cells.into_iter().enumerate() {
             if let Cell::Text(text) = &cell {
                 self.text += text.len();
             }
-            column.push(cell);
+            match self.cells.get_mut(i) {
+                Some(column) => column.push(cell),
+                None => self.cells.push(vec![cell]),
+            }
         }
         self.rows += 1;
     }

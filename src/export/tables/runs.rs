@@ -11,6 +11,7 @@ pub(super) const TABLE: Table = Table {
     name: "runs",
     about: "a row a run: run, start, duration, status, step, param.NAME, metric.TAG:last, :min, ..",
     is_rare: false,
+    has_values: false,
     kinds: &[Kind::Scalar, Kind::Hparams],
     make: |_, _, _| Ok(Box::new(RunRows { rows: Vec::new(), names: TagNames::default() })),
 };

@@ -14,6 +14,7 @@ pub(super) const TABLE: Table = Table {
     name: "scalars",
     about: "a row a point: run, tag, step, wall_time, value",
     is_rare: false,
+    has_values: false,
     kinds: &[Kind::Scalar],
     make: |settings, _, _| {
         Ok(Box::new(ScalarRows { sampling: settings.sampling, points: Points::default() }))

@@ -15,6 +15,7 @@ pub(super) const TABLE: Table = Table {
     about: "a row a tag of a run, of any kind: run, tag, kind, plugin, data_class, display_name, \
             description, count, first_step, last_step, .., min, max, mean, ..",
     is_rare: false,
+    has_values: false,
     kinds: &[],
     make: |_, _, _| Ok(Box::new(TagRows::default())),
 };

@@ -14,6 +14,7 @@ pub(super) const TABLE: Table = Table {
     name: "wide",
     about: "a row a step of a run, a column a scalar: run, step, wall_time (the latest), TAG, ..",
     is_rare: false,
+    has_values: false,
     kinds: &[Kind::Scalar],
     make: |settings, logdir, options| {
         // The columns are those of all runs, so all are looked through first.

@@ -156,3 +156,79 @@ fn scalars_are_thinned_out_by_a_named_method() {
     let told = "\"median:5\" is none of reservoir:N, minmax:N, every:N, lttb:N, or N is too small";
     assert!(said.contains(told), "{said}");
 }
+
+/// A run with a value of each kind that has a table.
+fn every_kind() -> Folder {
+    let folder = Folder::new();
+    let writer = folder.run("logs");
+    let moments = tbx::Moments { min: -1.0, max: 2.0, num: 3.0, sum: 1.5, sum_squares: 5.0 };
+    writer.add_histogram_raw("h", moments, &[0.0, 2.0], &[1.0, 2.0], 5).unwrap();
+    writer.add_text("t", tbx::Text::list(["one, two", "three\nfour"]), 6).unwrap();
+    let curve = tbx::PrCurve::new(
+        &[true, false],
+        &[0.9f32, 0.1],
+        &tbx::PrCurveOptions::new().thresholds(2),
+    );
+    writer.add_pr_curve_raw("p", &curve.unwrap(), 7).unwrap();
+    let pixels = image::RgbImage::from_pixel(3, 2, image::Rgb([255, 0, 0]));
+    writer.add_image("i", &pixels, 8).unwrap();
+    let clip = tbx::Clip::mono(&[0.5f32, -0.5], 8000).unwrap();
+    writer.add_audio("a", &clip, 9).unwrap();
+    writer.close().unwrap();
+    folder
+}
+
+#[test]
+fn values_of_each_kind_are_rows() {
+    let folder = every_kind();
+    assert_eq!(
+        table(&folder, "--table histograms"),
+        "\
+run,tag,step,wall_time,bucket,left,right,count
+.,h,5,1700000000.5,0,-1.0,0.0,1.0
+.,h,5,1700000000.5,1,0.0,2.0,2.0
+"
+    );
+    assert_eq!(
+        table(&folder, "--table texts"),
+        "\
+run,tag,step,wall_time,index,text
+.,t,6,1700000000.5,0,\"one, two\"
+.,t,6,1700000000.5,1,\"three
+four\"
+"
+    );
+    assert_eq!(
+        table(&folder, "--table pr_curves"),
+        "\
+run,tag,step,wall_time,threshold,true_positives,false_positives,true_negatives,false_negatives,\
+precision,recall
+.,p,7,1700000000.5,0.0,1.0,1.0,0.0,0.0,0.5,1.0
+.,p,7,1700000000.5,1.0,0.0,0.0,1.0,1.0,0.0,0.0
+"
+    );
+    let images = table(&folder, "--table images");
+    let (head, row) = images.split_once('\n').unwrap();
+    assert_eq!(head, "run,tag,step,wall_time,index,width,height,format,bytes");
+    assert!(row.starts_with(".,i,8,1700000000.5,0,3,2,png,"), "{row}");
+    let audio = table(&folder, "--table audio");
+    let (head, row) = audio.split_once('\n').unwrap();
+    assert_eq!(head, "run,tag,step,wall_time,index,sample_rate,channels,frames,bytes");
+    assert!(row.starts_with(".,a,9,1700000000.5,0,8000,1,2,"), "{row}");
+    let done = folder.tbx("export logs --to csv --table all --out data");
+    let files = done.err.lines().filter_map(|line| line.split_once(".csv"));
+    let files: Vec<_> = files.map(|(name, _)| name).collect();
+    let all = ["scalars", "runs", "tags", "histograms", "pr_curves", "texts", "images", "audio"];
+    assert_eq!(files, all);
+}
+
+/// In as many rows as the values of the fixtures have, whatever program wrote them.
+#[test]
+fn values_that_cannot_be_read_are_told_and_left_out() {
+    let folder = Folder::with("odd");
+    let done = folder.tbx("export logs --to json --table all --out data");
+    let lines = done.err.lines().filter(|line| line.ends_with("; skipped this value"));
+    let strict = folder.tbx("export logs --to json --table all --out strict --strict");
+    assert_eq!(done.code == Some(2), strict.code == Some(2), "{}", done.err);
+    assert_eq!(lines.count() > 0, !folder.path("strict").exists(), "{}", done.err);
+}
