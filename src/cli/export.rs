@@ -84,7 +84,7 @@ pub(super) struct Args {
     shard: Option<Shard>,
 
     /// Overwrite files that exist.
-    #[arg(short, long)]
+    #[arg(long)]
     force: bool,
 }
 

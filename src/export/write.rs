@@ -118,8 +118,8 @@ impl Export {
     /// `out`, each called as its table. With a [shard](LoadOptions::shard) names of files say
     /// which one it is, as `scalars-2-of-8.csv`.
     ///
-    /// Memory does not grow with the number of points, and only for the table `runs` with that of
-    /// runs.
+    /// Memory is that of a few runs at a time, without values that are no scalars; the table `runs`
+    /// also keeps a row for each run.
     ///
     /// # Errors
     ///

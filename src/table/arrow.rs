@@ -164,9 +164,10 @@ mod tests {
     use arrow_array::{Array, TypedDictionaryArray};
 
     use super::*;
+    use crate::logdir::{LoadOptions, Logdir};
     use crate::meta::Param;
     use crate::table::{RunRow, ScalarStats};
-    use crate::{LoadOptions, Logdir, SummaryWriter};
+    use crate::writer::SummaryWriter;
 
     #[test]
     fn points_are_columns_without_nulls() {

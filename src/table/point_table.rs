@@ -105,7 +105,7 @@ impl serde::Serialize for PointTable {
 #[cfg(all(test, feature = "serde"))]
 mod tests {
     use super::*;
-    use crate::SummaryWriter;
+    use crate::writer::SummaryWriter;
 
     #[test]
     fn rows_are_serialized_to_the_last_bit() {

@@ -83,7 +83,9 @@ impl Rows for WideRows {
             curves.insert(*place, Cursor { curve, next: 0 });
         }
         let steps = curves.values().flat_map(|cursor| cursor.curve.steps.iter().copied());
-        let steps: Vec<i64> = steps.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut steps: Vec<i64> = steps.collect();
+        steps.sort_unstable();
+        steps.dedup();
         for steps in steps.chunks((CELLS / self.columns.len().max(1)).max(1)) {
             let mut wall_times = vec![f64::NAN; steps.len()];
             let mut columns = Vec::with_capacity(self.places.len());
