@@ -1,7 +1,7 @@
 //! `tbx export`
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -121,6 +121,9 @@ impl Args {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let target = Target::from_name(&args.to)
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    if target.name == "parquet" && args.out == Path::new("-") && io::stdout().is_terminal() {
+        return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
+    }
     let [logdir] = args.logs.logdirs.as_slice() else {
         return Err(Error::argument("export takes one log folder at a time"));
     };

@@ -1,6 +1,6 @@
 //! Parquet files: typed columns, compressed by Zstandard.
 //!
-//! Encodings are those that every reader of the field has and that suit the numbers: names from a
+//! Encodings are those that pyarrow, polars and DuckDB read and that suit the numbers: names from a
 //! dictionary, steps as differences, float64 split by bytes, as most are float32 or times.
 
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use tbx::Hparams;
+use tbx::{Hparams, pb};
 
-use super::super::Folder;
+use super::super::{FILE, Folder};
 use super::names;
 
 /// Two runs with some of everything.
@@ -222,13 +222,35 @@ precision,recall
     assert_eq!(files, all);
 }
 
-/// In as many rows as the values of the fixtures have, whatever program wrote them.
 #[test]
 fn values_that_cannot_be_read_are_told_and_left_out() {
-    let folder = Folder::with("odd");
-    let done = folder.tbx("export logs --to json --table all --out data");
-    let lines = done.err.lines().filter(|line| line.ends_with("; skipped this value"));
-    let strict = folder.tbx("export logs --to json --table all --out strict --strict");
-    assert_eq!(done.code == Some(2), strict.code == Some(2), "{}", done.err);
-    assert_eq!(lines.count() > 0, !folder.path("strict").exists(), "{}", done.err);
+    let folder = Folder::new();
+    fs::create_dir(folder.path("logs")).unwrap();
+    let file = fs::File::create(folder.path("logs").join(FILE)).unwrap();
+    let mut writer = tbx::event::EventWriter::new(file, "", 1.5).unwrap();
+    for (step, texts) in [(1, true), (2, false), (3, true)] {
+        let mut value = tbx::summary::text::v2("t", "hello");
+        if !texts {
+            let number = pb::TensorProto {
+                dtype: pb::DataType::DtFloat.into(),
+                float_val: vec![0.5],
+                ..Default::default()
+            };
+            value.value = Some(pb::summary::value::Value::Tensor(number));
+        }
+        let summary = pb::Summary { value: vec![value] };
+        let what = Some(pb::event::What::Summary(summary));
+        writer.write(&pb::Event { wall_time: 1.5, step, what, ..Default::default() }).unwrap();
+    }
+    drop(writer);
+    let done = folder.tbx("export logs --to csv --table texts --out -");
+    let rows = ".,t,1,1.5,0,hello\n.,t,3,1.5,0,hello\n";
+    assert_eq!(done.out, format!("run,tag,step,wall_time,index,text\n{rows}"));
+    assert_eq!(done.code, Some(2));
+    let told = done.err.lines().next().unwrap();
+    assert!(told.starts_with(&format!("tbx: logs/{FILE} at byte ")), "{told}");
+    assert!(told.contains(", tag \"t\", step 2: "), "{told}");
+    assert!(told.ends_with("; skipped this value"), "{told}");
+    folder.tbx("export logs --to csv --table texts --out texts.csv --strict").failed();
+    assert_eq!(names(&folder), ["logs"]);
 }
