@@ -82,13 +82,15 @@
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `export` | by `cli` | [`export`]: tables to CSV and JSON | `itoa`, `serde_json`, `zmij` |
+//! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `strsim`, `winnow` |
+//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
+//! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
-//! | `edit` | by `cli` | [`edit`] | `regex` |
+//! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
 //!
@@ -127,8 +129,9 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Reset,
-    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, TimeSeries, Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Place, Reset,
+    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
+    Values,
 };
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};

@@ -86,7 +86,7 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
-    /// Write every scalar point to a file of another format.
+    /// Write points, runs and tags to CSV, JSON or Parquet.
     Export(export::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),

@@ -146,6 +146,24 @@ fn as_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
+/// Fills `buffer` with the bytes of `file` from `offset` on.
+///
+/// # Errors
+///
+/// Those of the operating system; [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while let Some(gap) = buffer.get_mut(filled..).filter(|gap| !gap.is_empty()) {
+        match read_at(file, gap, offset.saturating_add(as_u64(filled))) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)

@@ -181,8 +181,8 @@ impl Follower {
     fn look_at_folder(&mut self, now: Instant, news: &mut News) {
         let (runs, issues) = match Logdir::open(&self.path) {
             Ok(logdir) => {
-                let wanted = |name: &str| self.options.runs.as_ref().is_none_or(|f| f(name));
-                let runs = logdir.runs().iter().filter(|run| wanted(&run.name)).cloned();
+                let runs = logdir.runs().iter();
+                let runs = runs.filter(|run| self.options.wants_run(&run.name)).cloned();
                 (runs.collect(), logdir.issues().to_vec())
             }
             Err(error) => {
