@@ -1,6 +1,8 @@
-//! Scalars to other formats: one file per format, one line in the table.
+//! Scalars to other formats, one file per format and one line in the table; and everything else as
+//! files: [`extract`].
 
 mod csv;
+pub mod extract;
 mod json;
 mod output;
 #[cfg(feature = "plot")]

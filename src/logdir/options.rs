@@ -137,8 +137,13 @@ impl LoadOptions {
         self.restart
     }
 
+    /// Whether lost data is an error.
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Whether run `name` was asked for.
-    pub(super) fn wants_run(&self, name: &str) -> bool {
+    pub(crate) fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))
     }
 
@@ -158,7 +163,7 @@ impl LoadOptions {
     }
 
     /// Whether a series `tag` of some kind was.
-    pub(super) fn wants_tag(&self, tag: &str) -> bool {
+    pub(crate) fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 
