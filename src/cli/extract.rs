@@ -22,17 +22,15 @@ use crate::logdir::Logdir;
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
-#[command(
-    after_help = "Files are DIR/RUN/TAG/STEP.EXTENSION, as they are in the log: nothing is encoded \
-again. What a file name cannot have is written as %2f and so on; DIR/index.csv has the true name of
-run and tag, step, time and size of every file.
+#[command(after_help = "Files are DIR/RUN/TAG/STEP.EXTENSION, as they are in the log: nothing is
+encoded again. What a file name cannot have is written as %2f and so on;
+DIR/index.csv has run, tag, step, time and size of every file as they are.
 
 Examples:
   tbx extract runs --out files                       everything there is
   tbx extract runs --out files --kind image --tag '^val/' --last 1
   tbx extract runs --out files --step 1000:2000 --every 10
-  tbx extract runs --out files --kind graph --run 'seed_3'"
-)]
+  tbx extract runs --out files --kind graph --run 'seed_3'")]
 pub(super) struct Args {
     #[command(flatten)]
     logs: Logs,

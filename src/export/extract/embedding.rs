@@ -46,12 +46,13 @@ pub(super) fn step(saved: &SavedEmbedding) -> Option<i64> {
     saved.name().rsplit_once(':')?.1.parse().ok()
 }
 
-/// Copies the files of an embedding; what cannot be read is an error in the list.
+/// Copies the files of an embedding of `run`; what cannot be read is an error in the list.
 ///
 /// # Errors
 ///
 /// A file cannot be written.
 pub(super) fn write(
+    run: &Run,
     saved: &SavedEmbedding,
     sink: &Sink,
     prefix: &str,
@@ -60,7 +61,8 @@ pub(super) fn write(
     let mut info = saved.info().clone();
     if info.tensor_path.is_empty() {
         let what = format!("embedding {:?} is in a checkpoint of TensorFlow", saved.name());
-        return Ok((Vec::new(), vec![ErrorKind::Value(what).into()]));
+        let lost = ErrorKind::Value(what).at(Location::path(&*run.path));
+        return Ok((Vec::new(), vec![lost]));
     }
     let mut names = SafeNames::default();
     names.get_for("configuration", CONFIG_FILE);
@@ -95,6 +97,9 @@ pub(super) fn write(
             facts: Facts { size, shape, ..Facts::default() },
         });
         *path = name;
+    }
+    if written.is_empty() {
+        return Ok((written, lost));
     }
     let name = format!("{prefix}{CONFIG_FILE}");
     let config = merge(b"", &info)?;

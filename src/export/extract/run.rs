@@ -101,7 +101,6 @@ impl Task<'_> {
         for tag in &tags {
             let safe = names.get_for(&format!("tag {tag}"), tag);
             let prefix = format!("{}{safe}/", folder.prefix);
-            self.sink.make_folder(&prefix)?;
             prefixes.push(prefix);
         }
         for (i, written) in self.work(run, &jobs, &prefixes)? {
@@ -143,8 +142,7 @@ impl Task<'_> {
             // Two of a configuration may have the same name.
             let safe = names.get_for(&format!("embedding {i}"), saved.name());
             let prefix = format!("{}{safe}/", folder.prefix);
-            self.sink.make_folder(&prefix)?;
-            let (files, lost) = embedding::write(saved, self.sink, &prefix, self.wrote)?;
+            let (files, lost) = embedding::write(run, saved, self.sink, &prefix, self.wrote)?;
             lost.into_iter().for_each(|error| done.issue(error));
             let point = (embedding::step(saved), None);
             done.add(lines, folder, saved.name(), extractor, point, &files)?;

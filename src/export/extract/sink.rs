@@ -28,21 +28,25 @@ impl Sink {
         Ok(Self { out: out.into(), folder })
     }
 
-    /// Makes the folder for files whose names start with `prefix`, which ends in `/` or is empty.
-    pub(super) fn make_folder(&self, prefix: &str) -> Result<()> {
-        self.at(prefix, fs::create_dir_all(self.folder.path().join(prefix)))
-    }
-
-    /// Writes a file. `name` has `/` between safe names.
+    /// Writes a file. `name` has `/` between safe names; its folder is made if need be.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.folder.path().join(name);
-        self.at(name, File::create_new(path).and_then(|mut file| file.write_all(bytes)))
+        self.at(name, self.new_file(name).and_then(|mut file| file.write_all(bytes)))
     }
 
     /// Writes what `reader` has; how many bytes.
     pub(super) fn copy(&self, name: &str, reader: &mut impl io::Read) -> Result<u64> {
+        self.at(name, self.new_file(name).and_then(|mut file| io::copy(reader, &mut file)))
+    }
+
+    fn new_file(&self, name: &str) -> io::Result<File> {
         let path = self.folder.path().join(name);
-        self.at(name, File::create_new(path).and_then(|mut file| io::copy(reader, &mut file)))
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(path.parent().unwrap_or(&path))?;
+                File::create_new(&path)
+            }
+            made => made,
+        }
     }
 
     /// Writes the index, and has everything appear.

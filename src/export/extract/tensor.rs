@@ -24,6 +24,9 @@ const ALIGNMENT: usize = 64;
 
 fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let [part] = parts else { return Ok(Vec::new()) };
+    if part.value.bytes.is_empty() {
+        return Ok(Vec::new()); // what PyTorch leaves of a video that it cannot encode
+    }
     let tensor = Tensor::read(&part.value)?;
     let facts = Facts {
         shape: Some(tensor.shape().to_vec()),

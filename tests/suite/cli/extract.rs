@@ -297,6 +297,16 @@ fn a_small_log_cannot_fill_the_disk() {
 }
 
 #[test]
+fn a_value_without_anything_is_no_file_and_no_damage() {
+    let folder = Folder::new();
+    let empty = pb::summary::Value { tag: "video".into(), ..Default::default() };
+    write(&folder, ".", &[file_version(), summary(0, vec![empty, picture("a", 1)])]);
+    folder.tbx("extract logs --out files").fine();
+    assert_eq!(files(&folder.path("files")), ["a/0.gif", "index.csv"]);
+    assert!(!folder.path("files/video").exists());
+}
+
+#[test]
 fn what_is_there_is_not_overwritten() {
     let folder = Folder::with("torch/media");
     folder.tbx("extract logs --out files --kind text").fine();
