@@ -58,6 +58,7 @@
 //! | hparams | [`add_hparams`](SummaryWriter::add_hparams), `_config` | [`HparamsRecord`] | HParams |
 //! | graph | [`add_graph`](SummaryWriter::add_graph), `add_onnx_graph`, `add_keras_graph` | [`Graph`], [`KerasModel`] | Graphs |
 //! | run_metadata | [`add_run_metadata`](SummaryWriter::add_run_metadata) | [`RunMetadata`] | Graphs |
+//! | meta | `add_meta` | `Run::meta` | none; for tbx |
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
 //!
@@ -84,7 +85,8 @@
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
+//! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
+//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `strsim`, `winnow` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //! | `edit` | by `cli` | [`edit`] | `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
@@ -111,9 +113,10 @@ pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
 pub mod logdir;
-#[cfg(feature = "table")]
+#[cfg(feature = "meta")]
 pub mod meta;
 pub mod record;
+mod replace;
 pub mod safe_name;
 pub mod summary;
 pub mod table;

@@ -9,6 +9,8 @@ mod file;
 mod follow;
 mod grow;
 mod load;
+#[cfg(feature = "meta")]
+mod meta;
 mod options;
 mod place;
 mod restart;

@@ -23,6 +23,7 @@ mod fixtures;
 mod follow;
 mod golden;
 mod layers;
+mod meta;
 mod onnx;
 mod peers;
 mod properties;
