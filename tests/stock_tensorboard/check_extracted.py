@@ -27,6 +27,7 @@ KINDS = {
     "audio": "audio",
     "text": "text",
     "mesh": "mesh",
+    "tbx": "meta",
     "graphs": "graph",
     "graph_keras_model": "graph",
     "graph_run_metadata": "run_metadata",
@@ -171,6 +172,10 @@ def check_run_metadata(rows, contents, value):
     assert [node["name"] for node in json.loads(text)["nodes"]] == nodes
 
 
+def check_meta(rows, contents, value):
+    check_blobs(rows, contents, blobs(value))
+
+
 def ply(content):
     """Vertices, colors and faces of a binary file."""
     header, _, body = content.partition(b"end_header\n")
@@ -208,6 +213,7 @@ CHECKS = {
     "audio": check_audio,
     "text": check_text,
     "graph": check_graph,
+    "meta": check_meta,
     "run_metadata": check_run_metadata,
 }
 # Kinds of their own, which are no files.

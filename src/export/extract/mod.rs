@@ -8,6 +8,7 @@ mod image;
 mod index;
 mod jobs;
 mod mesh;
+mod meta;
 mod piece;
 mod run;
 mod sink;
@@ -49,6 +50,7 @@ pub const EXTRACTORS: &[Extractor] = &[
     graph::GRAPH,
     graph::RUN_METADATA,
     mesh::EXTRACTOR,
+    meta::EXTRACTOR,
     tensor::EXTRACTOR,
     embedding::EXTRACTOR,
 ];

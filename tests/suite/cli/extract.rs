@@ -386,6 +386,18 @@ fn embeddings_are_copied_and_the_projector_finds_them() {
 }
 
 #[test]
+fn what_a_run_is_is_extracted_as_its_json() {
+    let folder = Folder::new();
+    let mut value = text::v2("tbx/run_meta", "{\"name\":\"first\"}");
+    let plugin = value.metadata.as_mut().and_then(|metadata| metadata.plugin_data.as_mut());
+    plugin.unwrap().plugin_name = "tbx".into();
+    write(&folder, ".", &[file_version(), summary(0, vec![value])]);
+    folder.tbx("extract logs --out files --kind meta").fine();
+    let json = fs::read(folder.path("files/tbx%2frun_meta/0.json")).unwrap();
+    assert_eq!(json, b"{\"name\":\"first\"}");
+}
+
+#[test]
 fn meshes_and_tensors_are_files_of_their_own_formats() {
     let folder = Folder::new();
     let writer = folder.run("logs");
