@@ -15,8 +15,11 @@ use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader};
 use crate::safe_name::SafeNames;
 
-/// So many jobs are done by a thread before it looks for others.
+/// So many records are read by a thread before it looks for others.
 const CHUNK: usize = 16;
+
+/// The index of a file of the run, and an offset there.
+type InFile = (usize, u64);
 
 /// What the extraction of each run needs.
 pub(super) struct Task<'a> {
@@ -158,27 +161,31 @@ impl Task<'_> {
         jobs: &[Job],
         prefixes: &[String],
     ) -> Result<Vec<(usize, Result<Vec<Written>>)>> {
-        // In the order of the files, which is that in which disks read fast.
-        let mut order: Vec<usize> = (0..jobs.len()).collect();
-        order.sort_by_cached_key(|i| jobs.get(*i).and_then(|job| place(run, job)));
-        let work = |reader: &mut ValueReader<'_>, i: &usize| {
-            let Some(job) = jobs.get(*i) else { return Ok((*i, Ok(Vec::new()))) };
+        // In the order of the files, which is that in which disks read fast. A record is read by
+        // one thread, however many values it has.
+        let places = jobs.iter().map(|job| place(run, job));
+        let mut order: Vec<_> = places.zip(0..).collect();
+        order.sort_unstable();
+        let records: Vec<&[(Option<InFile>, usize)]> =
+            order.chunk_by(|(a, _), (b, _)| a == b).collect();
+        let work = |reader: &mut ValueReader<'_>, i: usize| {
+            let Some(job) = jobs.get(i) else { return Ok((i, Ok(Vec::new()))) };
             if self.failed.load(Ordering::Relaxed) {
-                return Ok((*i, Ok(Vec::new())));
+                return Ok((i, Ok(Vec::new())));
             }
             let prefix = prefixes.get(job.folder).map_or("", String::as_str);
-            match self.job(run, reader, job, prefix) {
-                Ok(done) => Ok((*i, done)),
-                Err(error) => {
-                    self.failed.store(true, Ordering::Relaxed);
-                    Err(error)
-                }
+            let done = self.job(run, reader, job, prefix);
+            if done.is_err() {
+                self.failed.store(true, Ordering::Relaxed);
             }
+            done.map(|done| (i, done))
         };
-        let order = order.par_iter().with_min_len(CHUNK);
-        let mut done = order
-            .map_init(|| ValueReader::new(run), work)
-            .collect::<Result<Vec<(usize, Result<Vec<Written>>)>>>()?;
+        let record = |reader: &mut ValueReader<'_>, values: &&[(Option<InFile>, usize)]| {
+            values.iter().map(|(_, i)| work(reader, *i)).collect::<Result<Vec<_>>>()
+        };
+        let records = records.par_iter().with_min_len(CHUNK);
+        let done = records.map_init(|| ValueReader::new(run), record);
+        let mut done: Vec<_> = done.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         done.sort_by_key(|(i, _)| *i);
         Ok(done)
     }
@@ -237,8 +244,8 @@ fn pieces(
     })
 }
 
-/// Where the first part of a job stands.
-fn place(run: &Run, job: &Job) -> Option<(usize, u64)> {
+/// The record of the first part of a job: its file and offset.
+fn place(run: &Run, job: &Job) -> Option<InFile> {
     let Point { series, point } = job.parts().next()?;
     let place = run.series.get(series)?.places()?.get(point)?;
     Some((place.file(), place.offset()))
