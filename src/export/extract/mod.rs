@@ -113,7 +113,7 @@ pub struct ExtractedKind {
     pub runs: u64,
     /// Their tags.
     pub tags: BTreeSet<String>,
-    /// The smallest and the largest step; none of embeddings.
+    /// The smallest and the largest step; none where no file has one.
     pub steps: Option<(i64, i64)>,
 }
 
@@ -169,7 +169,7 @@ impl Extraction {
     /// the names of runs.
     ///
     /// `wrote` hears of each file how many bytes it has, from any thread. Files are read and
-    /// written by all threads of rayon's current pool; memory holds one value a thread, and a
+    /// written by all threads of rayon's current pool; memory holds one record a thread, and a
     /// few words for each file.
     ///
     /// # Errors
