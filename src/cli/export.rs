@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
-use super::logs::Logs;
+use super::logs::Choice;
 use super::render::{DIM, bytes, count, counted, name, styled};
 use super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
@@ -43,8 +43,12 @@ One query over all shards, in DuckDB:
   WHERE s.tag = 'val/loss' GROUP BY ALL;"
 )]
 pub(super) struct Args {
+    /// The log folder, or a single event file.
+    #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
+    logdir: PathBuf,
+
     #[command(flatten)]
-    logs: Logs,
+    choice: Choice,
 
     /// The format.
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
@@ -124,11 +128,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if target.name == "parquet" && args.out == Path::new("-") && io::stdout().is_terminal() {
         return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
     }
-    let [logdir] = args.logs.logdirs.as_slice() else {
-        return Err(Error::argument("export takes one log folder at a time"));
-    };
-    let logdir = Logdir::open(logdir)?;
-    let mut options = args.logs.options();
+    let logdir = Logdir::open(&args.logdir)?;
+    let mut options = args.choice.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
     }
@@ -151,7 +152,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if let Some(more) = restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
         warn(format!("{more} more series had points dropped; tbx inspect shows them"));
     }
-    args.logs.check()?;
+    args.choice.check()?;
     let summary = summary(&exported, args);
     exported.finish()?;
     summary.lines().for_each(say);
