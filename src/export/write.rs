@@ -9,6 +9,7 @@ use super::tables::Rows;
 use super::{Export, Settings, Sheet, Target};
 use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir};
+use crate::summary::Kind;
 
 /// An export whose files have no names yet: they get them by [`finish`](Self::finish), and are
 /// removed otherwise.
@@ -167,6 +168,9 @@ impl Export {
         let mut options = if has_values { options.places() } else { options.payloads(false) };
         if self.tables.iter().all(|table| !table.kinds.is_empty()) {
             options = options.kinds(self.tables.iter().flat_map(|table| table.kinds).copied());
+        }
+        if self.tables.iter().any(|table| table.kinds.contains(&Kind::Meta)) {
+            options = options.with_run_meta();
         }
         let all_runs = u64::try_from(logdir.count_runs(&options)).unwrap_or(u64::MAX);
         let mut runs = 0;

@@ -4,6 +4,8 @@ use super::{Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
 use crate::meta::{RunMeta, yaml};
 use crate::summary::hparams::HparamsRecord;
+#[cfg(feature = "table")]
+use crate::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
 use crate::summary::{self, Kind};
 
 impl Run {
@@ -99,6 +101,12 @@ impl Run {
             }
         }
     }
+}
+
+/// Whether series of this tag say what a run is.
+#[cfg(feature = "table")]
+pub(super) fn is_of_run(tag: &str) -> bool {
+    [SESSION_START_TAG, SESSION_END_TAG, summary::meta::TAG].contains(&tag)
 }
 
 fn is_newer(copy: &RunMeta, than: Option<&RunMeta>) -> bool {

@@ -181,6 +181,13 @@ impl LoadOptions {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 
+    /// Also the series that say what a run is, whatever tags were asked for.
+    #[cfg(feature = "table")]
+    pub(crate) fn with_run_meta(self) -> Self {
+        let Some(wanted) = self.tags.clone() else { return self };
+        self.tags(move |tag| wanted(tag) || crate::logdir::meta::is_of_run(tag))
+    }
+
     /// Whether there are records that need not be read whole.
     pub(super) fn may_skip(&self) -> bool {
         match self.checksums {

@@ -76,7 +76,7 @@ impl RunTable {
     /// Loads the runs of `logdir` and sums each up; no more than a few are in memory at a time.
     ///
     /// What a run is comes from [`Run::meta`]: `tbx.json`, its copy in the log, `hparams` records and
-    /// Lightning's `hparams.yaml`.
+    /// Lightning's `hparams.yaml`. Tags that were asked for are those of scalars.
     ///
     /// # Errors
     ///
@@ -106,7 +106,8 @@ impl RunTable {
         folding: Folding,
         curves: Option<Duplicates>,
     ) -> Result<Self> {
-        let options = options.clone().kinds(RunRow::KINDS.iter().copied()).places();
+        let options = options.clone().kinds(RunRow::KINDS.iter().copied());
+        let options = options.with_run_meta().places();
         let names = Names::default();
         let (found, mut report) =
             logdir.map_runs(&options, |run| RunRow::of(&run, &names, curves))?;

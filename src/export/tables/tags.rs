@@ -6,7 +6,7 @@ use super::rows::{NamedRows, count, text};
 use super::{Rows, Table, Take};
 use crate::error::Result;
 use crate::export::batch::{Column, Type};
-use crate::logdir::{Run, TimeSeries};
+use crate::logdir::{LoadOptions, Run, TimeSeries};
 use crate::summary::DataClass;
 use crate::table::{Cell, ScalarStats, Stat};
 
@@ -17,7 +17,9 @@ pub(super) const TABLE: Table = Table {
     is_rare: false,
     has_values: false,
     kinds: &[],
-    make: |_, _, _| Ok(Box::new(TagRows::default())),
+    make: |_, _, options| {
+        Ok(Box::new(TagRows { options: options.clone(), rows: NamedRows::default() }))
+    },
 };
 
 /// What sums up a scalar, besides its count.
@@ -33,8 +35,11 @@ const STATS: [Stat; 9] = [
     Stat::Inf,
 ];
 
-#[derive(Default)]
-struct TagRows(NamedRows);
+struct TagRows {
+    /// What was asked for; other tables may need more.
+    options: LoadOptions,
+    rows: NamedRows,
+}
 
 impl Rows for TagRows {
     fn columns(&self) -> Vec<Column> {
@@ -64,17 +69,18 @@ impl Rows for TagRows {
 
     fn run(&mut self, run: &Run, to: &mut Take<'_>) -> Result<()> {
         let name: Arc<str> = run.name.as_str().into();
-        for series in &run.series {
-            self.0.push([&name, &series.tag().into()], cells(series));
-            if self.0.is_full() {
-                to(&self.columns(), self.0.take())?;
+        let wanted = |series: &&TimeSeries| self.options.wants_tag(series.tag());
+        for series in run.series.iter().filter(wanted) {
+            self.rows.push([&name, &series.tag().into()], cells(series));
+            if self.rows.is_full() {
+                to(&self.columns(), self.rows.take())?;
             }
         }
         Ok(())
     }
 
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
-        to(&self.columns(), self.0.take())
+        to(&self.columns(), self.rows.take())
     }
 }
 

@@ -191,3 +191,19 @@ lr0.1/seed1    1m 40s  finished  0.1         sgd
     assert!(done.out.contains("lr0.1/seed1  0.1"), "{}", done.out);
     assert!(done.err.contains("lr0.1/seed1/tbx.json: its schema is"), "{}", done.err);
 }
+
+#[test]
+fn parameters_are_there_whatever_tags_are_asked_for() {
+    let folder = Folder::new();
+    for rate in [0.5, 0.25] {
+        let writer = folder.run(format!("logs/{rate}"));
+        writer.add_hparams([("rate", rate.into())], [("loss", rate), ("other", 1.0)]).unwrap();
+        writer.close().unwrap();
+    }
+    let mean = folder.tbx("reduce logs --tag loss --group-by rate --op mean --format csv").fine();
+    assert_eq!(mean, "rate,tag,runs,step,mean\n0.25,loss,1,0,0.25\n0.5,loss,1,0,0.5\n");
+    let table = folder.tbx("table logs --tag loss --columns status,rate,loss,other --format csv");
+    assert_eq!(table.code, Some(2), "{}", table.out);
+    let table = folder.tbx("table logs --tag loss --columns status,rate,loss --format csv").fine();
+    assert_eq!(table, "run,status,rate,loss\n0.25,finished,0.25,0.25\n0.5,finished,0.5,0.5\n");
+}

@@ -70,7 +70,7 @@ a,opt,text,\"adam, W\",
 #[test]
 fn runs_are_rows_with_their_parameters_and_the_numbers_of_scalars() {
     let folder = two_runs();
-    let text = table(&folder, "--table runs --tag ^loss|^_hparams");
+    let text = table(&folder, "--table runs --tag ^loss");
     let expected = "\
 run,start,duration,status,step,param.bn,param.lr,param.opt,metric.loss:last,metric.loss:min,\
 metric.loss:max,metric.loss:min_step,metric.loss:max_step
