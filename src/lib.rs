@@ -79,6 +79,7 @@
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
 //! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
@@ -91,7 +92,7 @@
 //!
 //! # Layers
 //!
-//! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
+//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
 //! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
 //! makes new logs of existing ones. Each uses only those before it.
@@ -112,6 +113,7 @@ pub mod logdir;
 pub mod meta;
 pub mod record;
 pub mod safe_name;
+pub mod store;
 pub mod summary;
 pub mod table;
 #[cfg(feature = "verify")]

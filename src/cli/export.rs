@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write; `-` is the standard output.
+    /// The file to write, or its URL; `-` is the standard output.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
 

@@ -48,8 +48,8 @@ impl Target {
         TARGETS.iter().find(|target| target.name == name)
     }
 
-    /// Exports every scalar point of `logdir` to the file `out`, or to the standard output if it
-    /// is `-`: columns run, tag, step, wall_time, value, in the order of runs, tags and the log.
+    /// Exports every scalar point of `logdir` to the file `out`, which may be a
+    /// [URL](crate::store), or to the standard output if it is `-`: columns run, tag, step, wall_time, value, in the order of runs, tags and the log.
     ///
     /// The file appears under its name when it is complete. Memory does not grow with the number
     /// of runs.

@@ -5,6 +5,7 @@ use std::io::{self, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
@@ -21,6 +22,8 @@ enum To {
     Stdout(Stdout),
     /// And its name beside the path until it is complete; none if it is no such file.
     File(File, Option<PathBuf>),
+    /// An object of a store.
+    Url(Upload),
 }
 
 impl Output {
@@ -29,6 +32,10 @@ impl Output {
         if path == Path::new("-") {
             let (path, to) = (path.into(), To::Stdout(io::stdout()));
             return Ok(Self { path, to, buffer: Vec::new() });
+        }
+        if store::is_url(path) {
+            let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
+            return Ok(Self { path: path.into(), to: To::Url(upload), buffer: Vec::new() });
         }
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
@@ -59,6 +66,7 @@ impl Output {
         let written = match &mut self.to {
             To::Stdout(out) => out.write_all(&self.buffer),
             To::File(file, _) => file.write_all(&self.buffer),
+            To::Url(upload) => upload.write_all(&self.buffer),
         };
         self.buffer.clear();
         written.map_err(|error| failed(error, &self.path))
@@ -69,6 +77,7 @@ impl Output {
         self.write()?;
         let finished = match &mut self.to {
             To::Stdout(out) => out.flush(),
+            To::Url(upload) => upload.finish(),
             To::File(_, part) => match part {
                 Some(file) => fs::rename(file, &self.path).inspect(|()| *part = None),
                 None => Ok(()),

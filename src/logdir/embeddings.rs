@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Run;
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::pb::projector::EmbeddingInfo;
+use crate::store;
 use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
 
 /// Where TensorBoard looks besides the run's directory
@@ -48,6 +49,8 @@ impl Run {
     /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or larger than
     /// 16 MiB; [`ErrorKind::Io`].
     pub fn embeddings(&self) -> Result<Vec<SavedEmbedding>> {
+        let local = store::local_only(&self.path, "reading embeddings");
+        local.map_err(|error| ErrorKind::from(error).at(Location::path(self.path.as_path())))?;
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.path.join(ASSETS)] {
             let path = directory.join(CONFIG_FILE);

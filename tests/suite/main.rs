@@ -25,6 +25,8 @@ mod golden;
 mod layers;
 mod onnx;
 mod properties;
+#[cfg(feature = "remote")]
+mod remote;
 mod restart;
 mod stock_tensorboard;
 #[cfg(feature = "verify")]
