@@ -9,7 +9,7 @@
 //! | `s3://bucket/logs`, `s3a://` | a folder or an object of S3, or of what speaks like it | `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT` and [others](https://docs.rs/object_store/latest/object_store/aws/enum.AmazonS3ConfigKey.html) |
 //! | `gs://bucket/logs` | the same of Google Cloud Storage | `GOOGLE_SERVICE_ACCOUNT` and [others](https://docs.rs/object_store/latest/object_store/gcp/enum.GoogleConfigKey.html) |
 //! | `az://container/logs`, `azure://`, `adl://`, `abfs://`, `abfss://` | the same of Azure | `AZURE_STORAGE_ACCOUNT_NAME` and [others](https://docs.rs/object_store/latest/object_store/azure/enum.AzureConfigKey.html) |
-//! | `https://host/file`, `http://` | a single file of a web server that sends parts of files | |
+//! | `https://host/file`, `http://` | a single file of a web server; one that sends no parts of files is read whole, up to 1 GiB | |
 //!
 //! Variables are read when a bucket is first asked for. A load waits for the network on rayon's
 //! threads, so a pool of more threads than there are processors is faster: the program takes 64.

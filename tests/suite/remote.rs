@@ -10,7 +10,7 @@ use std::path::Path;
 use tbx::store::File;
 use tbx::{ErrorKind, Kind, LoadOptions, Logdir};
 
-use self::server::Server;
+use self::server::{Fault, Server};
 use crate::common::{NAME, digest, load, repository};
 
 const LOG: &str = "torch/scalars/events.out.tfevents.1700000000.host.1.0";
@@ -59,6 +59,18 @@ fn every_range_has_the_bytes_of_the_file() {
     assert_eq!(file.read_at(&mut vec![0; 3 << 20], 90).unwrap(), 10);
     assert_eq!(file.read_at(&mut [0; 9], 200).unwrap(), 0);
     assert_eq!(file.size().unwrap(), 100);
+}
+
+#[test]
+fn a_server_that_sends_no_parts_is_asked_for_all() {
+    let server = server();
+    server.fails(|_| Fault::Whole);
+    let url = format!("{}/{LOG}", server.url());
+    let remote = load(url.as_ref(), &LoadOptions::new());
+    let local = load(&repository("fixtures").join(LOG), &LoadOptions::new());
+    assert_eq!(remote.runs[0].files, local.runs[0].files);
+    assert_eq!(remote.runs[0].series.len(), local.runs[0].series.len());
+    assert!(remote.report.is_lossless());
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io;
 
 use object_store::Error;
 
+/// What is said where credentials may be what is missing.
+const HINT: &str = "; credentials are taken from variables such as AWS_ACCESS_KEY_ID";
 /// So much of what a server says is passed on.
 const MAX_TEXT: usize = 300;
 
@@ -33,6 +35,12 @@ pub(super) fn failed(error: Error) -> io::Error {
 /// Whether a range begins where an object has no bytes.
 pub(super) fn is_out_of_range(error: &Error) -> bool {
     innermost(error).contains("416 Range Not Satisfiable")
+}
+
+/// Whether a part of a file was asked for, and the server sends all of it.
+pub(super) fn is_whole(error: &Error) -> bool {
+    let text = innermost(error);
+    text.contains("Range request not supported") || text.contains("non-partial response")
 }
 
 /// What the cause at the bottom says: the others repeat it.
@@ -70,11 +78,8 @@ fn text(error: &Error) -> String {
         text.truncate(at);
         text.push('…');
     }
-    if text.contains("Range request not supported") || text.contains("non-partial response") {
-        text = "the server cannot send parts of files".into();
-    }
     if text.starts_with("401") || text.starts_with("403") || asks_who_this_is(error) {
-        text += "; credentials come from variables, see `tbx --help`";
+        text += HINT;
     }
     text
 }
@@ -107,7 +112,7 @@ mod tests {
                 "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n\
                  <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
             ),
-            "403 Forbidden, AccessDenied: Access Denied"
+            format!("403 Forbidden, AccessDenied: Access Denied{HINT}")
         );
         let html = "Server returned non-2xx status code: 502 Bad Gateway: <html>no</html>";
         assert_eq!(said(html), "502 Bad Gateway");

@@ -15,6 +15,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -26,11 +27,18 @@ pub(super) use self::object::Object;
 pub(crate) use self::upload::Upload;
 use super::Listing;
 
+/// A file of which a server sends no parts is read whole up to this length, into memory.
+const MAX_WHOLE: usize = 1 << 30;
+/// Why.
+const NO_PARTS: &str = "the server sends no parts of files";
+
 /// A bucket or a server, and what is known of what it holds.
 #[derive(Debug)]
 struct Store {
     objects: Box<dyn ObjectStore>,
     known: Mutex<Known>,
+    /// The file of a web server that does not send parts.
+    whole: Mutex<Option<Bytes>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +65,9 @@ fn find(path: &Path) -> io::Result<(Arc<Store>, Key)> {
     if let Some(store) = stores.get(&origin) {
         return Ok((store.clone(), key));
     }
-    let store = Arc::new(Store { objects: connect::connect(&origin)?, known: Mutex::default() });
+    let objects = connect::connect(&origin)?;
+    let store = Store { objects, known: Mutex::default(), whole: Mutex::default() };
+    let store = Arc::new(store);
     stores.insert(origin, store.clone());
     Ok((store, key))
 }
@@ -83,6 +93,7 @@ fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
             match asked.objects.get_opts(&wanted, options).await {
                 Ok(answer) => return Ok(answer.meta.size),
                 Err(error) if error::is_out_of_range(&error) => return Ok(0),
+                Err(error) if error::is_whole(&error) => return asked.read_whole(&wanted).await,
                 Err(error) => return Err(error),
             }
         }
@@ -136,6 +147,26 @@ pub(super) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<List
 }
 
 impl Store {
+    /// Reads all of a file, and says how long it is.
+    async fn read_whole(&self, key: &Key) -> Result<u64, object_store::Error> {
+        let mut stream = self.objects.get(key).await?.into_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+            if bytes.len() > MAX_WHOLE {
+                let source = format!("{NO_PARTS}, and it has more than {MAX_WHOLE} bytes");
+                return Err(object_store::Error::Generic { store: "", source: source.into() });
+            }
+        }
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
+        Ok(len)
+    }
+
+    fn whole(&self) -> Option<Bytes> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The size of an object, as far as listings tell; an error if they tell that it is not there.
     fn known(&self, key: &Key) -> Option<io::Result<u64>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

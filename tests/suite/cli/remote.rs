@@ -212,8 +212,8 @@ fn what_a_server_refuses_is_said_with_the_url() {
     });
     assert_eq!(
         failed("s3://bucket/logs"),
-        "tbx: s3://bucket/logs: 403 Forbidden, AccessDenied: Access Denied; credentials come \
-         from variables, see `tbx --help`\n"
+        "tbx: s3://bucket/logs: 403 Forbidden, AccessDenied: Access Denied; credentials are taken \
+         from variables such as AWS_ACCESS_KEY_ID\n"
     );
     // Of single files it is a loss.
     server.fails(|asked| match asked.path.contains("validation") {

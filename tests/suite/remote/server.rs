@@ -56,6 +56,8 @@ pub(crate) enum Fault {
     Cut(usize),
     /// The answer takes so long.
     Slow(Duration),
+    /// Not a part is sent, but all.
+    Whole,
 }
 
 struct Answer {
@@ -160,6 +162,10 @@ impl State {
                 }
                 Fault::Slow(time) => {
                     thread::sleep(time);
+                    self.answer(&asked, body)
+                }
+                Fault::Whole => {
+                    asked.headers.remove("range");
                     self.answer(&asked, body)
                 }
                 Fault::None => self.answer(&asked, body),
