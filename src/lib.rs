@@ -58,8 +58,12 @@
 //! | hparams | [`add_hparams`](SummaryWriter::add_hparams), `_config` | [`HparamsRecord`] | HParams |
 //! | graph | [`add_graph`](SummaryWriter::add_graph), `add_onnx_graph`, `add_keras_graph` | [`Graph`], [`KerasModel`] | Graphs |
 //! | run_metadata | [`add_run_metadata`](SummaryWriter::add_run_metadata) | [`RunMetadata`] | Graphs |
+//! | meta | `add_meta` | `Run::meta` | none; for tbx |
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
+//!
+//! `docs/differences.md` in the repository holds each call against those of PyTorch, tensorboardX,
+//! TensorFlow and TensorBoard, field by field.
 //!
 //! # Mapped files
 //!
@@ -78,13 +82,16 @@
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`] | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `export` | by `cli` | [`export`]: tables to CSV and JSON | `itoa`, `serde_json`, `zmij` |
+//! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
 //! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `regex`, `saphyr`, `strsim`, `winnow` |
+//! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
+//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
+//! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
-//! | `edit` | by `cli` | [`edit`] | `regex` |
+//! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
 //!
@@ -109,9 +116,10 @@ pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
 pub mod logdir;
-#[cfg(feature = "table")]
+#[cfg(feature = "meta")]
 pub mod meta;
 pub mod record;
+mod replace;
 pub mod safe_name;
 pub mod store;
 pub mod summary;
@@ -123,8 +131,9 @@ pub mod writer;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Reset,
-    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, TimeSeries, Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Place, Reset,
+    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
+    Values,
 };
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};

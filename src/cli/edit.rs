@@ -11,8 +11,9 @@ use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_wi
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::edit::{Edit, Edited, TagChange};
 use crate::error::{Error, Result};
-use crate::logdir::{Logdir, RestartPolicy, Sampling};
+use crate::logdir::{Logdir, RestartPolicy};
 use crate::summary::Kind;
+use crate::table::Sampling;
 
 /// So many changes are listed.
 const MAX_LISTED: usize = 40;
@@ -91,8 +92,8 @@ pub(super) struct Args {
     shift_time: f64,
 
     /// Thin out series, of one kind or of all: reservoir:N keeps N points at random, as TensorBoard
-    /// does; minmax:N keeps N that show all peaks (scalars); every:N keeps each N-th. The last
-    /// point stays.
+    /// does; minmax:N keeps N that show all peaks, lttb:N those that show the line's shape
+    /// (scalars); every:N keeps each N-th. The last point stays.
     #[arg(long, value_name = "[KIND=]METHOD:N", value_parser = sample)]
     sample: Vec<(Option<Kind>, Sampling)>,
 

@@ -1,17 +1,47 @@
 //! `tbx export`
 
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use unicode_width::UnicodeWidthStr;
 
 use super::logs::Logs;
+use super::render::{DIM, bytes, count, counted, name, styled};
 use super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
-use crate::export::{TARGETS, Target};
-use crate::logdir::Logdir;
-use crate::summary::Kind;
+use crate::export::{Export, Exported, ExportedTable, Progress, TABLES, TARGETS, Table, Target};
+use crate::logdir::{Logdir, Shard};
+use crate::table::{Duplicates, Sampling};
+
+/// The table list's name for all of them.
+const ALL: &str = "all";
+/// So many series that lost points to a restart are said.
+const MAX_RESTARTS: usize = 20;
+/// How often progress is shown.
+const OFTEN: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Wall times are seconds since the Unix epoch. NaN and infinities are kept: in JSON as the
+strings NaN, Infinity, -Infinity. What a row lacks is empty in CSV, null elsewhere.
+
+Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
+machines that share the work may write to one place. Files appear when they are complete.
+
+Examples:
+  tbx export runs --to csv --out points.csv
+  tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
+  tbx export runs --to csv --wide --out steps.csv
+  tbx export runs --to parquet --table all --out data
+  tbx export runs --to parquet --table scalars,runs --shard 2/8 --out data
+
+One query over all shards, in DuckDB:
+  SELECT r.\"param.lr\", min(s.value) FROM 'data/scalars-*.parquet' s
+  JOIN read_parquet('data/runs-*.parquet', union_by_name=true) r USING (run)
+  WHERE s.tag = 'val/loss' GROUP BY ALL;"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     logs: Logs,
@@ -20,11 +50,40 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write, or its URL; `-` is the standard output.
-    #[arg(long, value_name = "PATH")]
+    /// The file to write or its URL, `-` for the standard output; of several tables the folder.
+    #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
 
-    /// Overwrite the file if it exists.
+    /// The tables to write, several with commas; all leaves out wide.
+    #[arg(
+        long,
+        value_name = "TABLE",
+        value_delimiter = ',',
+        default_value = TABLES[0].name,
+        value_parser = tables()
+    )]
+    table: Vec<String>,
+
+    /// The same as --table wide.
+    #[arg(long, conflicts_with = "table")]
+    wide: bool,
+
+    /// What becomes of several points of a tag with one step, in the table wide.
+    #[arg(long, value_enum, default_value = "keep-last")]
+    duplicates: Duplicates,
+
+    /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does;
+    /// every:N keeps each N-th; of scalars, minmax:N keeps N that show all peaks, lttb:N those that
+    /// show the line's shape. The last point stays.
+    #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
+    sample: Option<Sampling>,
+
+    /// Only the I-th of N parts of the runs, I from 1 on. Which part a run is in depends on its name
+    /// only.
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    shard: Option<Shard>,
+
+    /// Overwrite files that exist.
     #[arg(long)]
     force: bool,
 }
@@ -34,21 +93,127 @@ fn targets() -> PossibleValuesParser {
     PossibleValuesParser::new(TARGETS.iter().map(value))
 }
 
+fn tables() -> PossibleValuesParser {
+    let value = |table: &Table| PossibleValue::new(table.name).help(table.about);
+    let all = PossibleValue::new(ALL)
+        .help("all but wide; those of kinds that the logs do not have get no file");
+    PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))
+}
+
+fn sampling(text: &str) -> Result<Sampling, String> {
+    let methods = || format!("{}:N", Sampling::NAMES.join(":N, "));
+    let none = || format!("{text:?} is none of {}, or N is too small", methods());
+    Sampling::parse(text).ok_or_else(none)
+}
+
+impl Args {
+    fn tables(&self) -> Vec<&'static Table> {
+        let names =
+            if self.wide { vec!["wide"] } else { self.table.iter().map(|t| &**t).collect() };
+        let tables = |name| match name {
+            ALL => Table::all().collect(),
+            name => Vec::from_iter(Table::from_name(name)),
+        };
+        names.into_iter().flat_map(tables).collect()
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<u8> {
     let target = Target::from_name(&args.to)
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    if target.name == "parquet" && args.out == Path::new("-") && io::stdout().is_terminal() {
+        return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
+    }
     let [logdir] = args.logs.logdirs.as_slice() else {
         return Err(Error::argument("export takes one log folder at a time"));
     };
     let logdir = Logdir::open(logdir)?;
-    let options = args.logs.options().kinds([Kind::Scalar]);
-    let exported = target.export(&logdir, &options, &args.out, args.force)?;
+    let mut options = args.logs.options();
+    if let Some(shard) = args.shard {
+        options = options.shard(shard);
+    }
+    let export = Export::new(target)
+        .tables(args.tables())
+        .leave_out_rare(args.table.iter().any(|table| table == ALL))
+        .sample(args.sample)
+        .duplicates(args.duplicates)
+        .overwrite(args.force);
+    let mut line = ProgressLine::new();
+    let exported = export.write_with(&logdir, &options, &args.out, &mut |done| line.show(done));
+    line.clear();
+    let exported = exported?;
     let is_lossless = report(&exported.report);
-    for dropped in &exported.report.restarts {
+    let restarts = &exported.report.restarts;
+    for dropped in restarts.iter().take(MAX_RESTARTS) {
         let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
         warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
     }
-    let (points, runs) = (exported.points, exported.runs);
-    say(&format!("{points} points of {runs} runs written to {}", args.out.display()));
+    if let Some(more) = restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
+        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
+    }
+    args.logs.check()?;
+    let summary = summary(&exported, args);
+    exported.finish()?;
+    summary.lines().for_each(say);
     Ok(if is_lossless { FINE } else { FAILED })
+}
+
+/// What was written, for people.
+fn summary(exported: &Exported, args: &Args) -> String {
+    let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
+    let size = |table: &ExportedTable| table.bytes.map(bytes);
+    if let [table] = exported.tables.as_slice() {
+        let path = name(&table.path.to_string_lossy());
+        let size = size(table).map(|size| format!(", {size}")).unwrap_or_default();
+        return format!("{} of {runs} written to {path}{size}", rows(table.rows));
+    }
+    let lines = exported.tables.iter().map(|table| {
+        let file = table.path.file_name().unwrap_or_default().to_string_lossy();
+        [name(&file), rows(table.rows), size(table).unwrap_or_default()]
+    });
+    let lines: Vec<_> = lines.collect();
+    let [file, rows, size] = [0, 1, 2].map(|i| {
+        let widths = lines.iter().filter_map(|line| line.get(i)).map(|cell| cell.width());
+        widths.max().unwrap_or(0)
+    });
+    let mut text = String::new();
+    for [name, count, bytes] in &lines {
+        text += &format!("{name:file$}  {count:>rows$}  {bytes:>size$}\n");
+    }
+    text + &format!("{runs} written to {}", name(&args.out.to_string_lossy()))
+}
+
+fn rows(n: u64) -> String {
+    format!("{} {}", count(n), if n == 1 { "row" } else { "rows" })
+}
+
+/// A line on the terminal that says how far the export is.
+struct ProgressLine {
+    is_shown: bool,
+    next: Instant,
+}
+
+impl ProgressLine {
+    fn new() -> Self {
+        Self { is_shown: false, next: Instant::now() + OFTEN }
+    }
+
+    fn show(&mut self, done: Progress) {
+        let now = Instant::now();
+        if now < self.next || !io::stderr().is_terminal() {
+            return;
+        }
+        self.next = now + OFTEN;
+        self.is_shown = true;
+        let (runs, all) = (count(done.runs), count(done.all_runs));
+        let line = styled(DIM, &format!("{runs} of {all} runs, {}", rows(done.rows)));
+        // To the end of the line, for a longer one that was there.
+        let _ = write!(anstream::stderr(), "\r{line}\x1b[K");
+    }
+
+    fn clear(&self) {
+        if self.is_shown {
+            let _ = write!(anstream::stderr(), "\r\x1b[K");
+        }
+    }
 }

@@ -62,10 +62,10 @@ const COLOR: &str = "TBX_COLOR";
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
 
-URLs may stand for log folders (s3://bucket/logs, gs://, az://) and for single files (https://), if
-tbx was built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT, or AWS_SKIP_SIGNATURE=true for public buckets; by
-GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by AZURE_STORAGE_ACCOUNT_NAME and
+URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
+built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT, or AWS_SKIP_SIGNATURE=true for public buckets; by \
+GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by AZURE_STORAGE_ACCOUNT_NAME and \
 AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS program are not read:
   eval \"$(aws configure export-credentials --format env)\"
 
@@ -98,7 +98,7 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
-    /// Write every scalar point to a file of another format.
+    /// Write points, runs and tags to CSV, JSON or Parquet.
     Export(export::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),

@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{ValueEnum, value_parser};
 
 use super::grid::{Format, Grid};
-use super::render::counted;
+use super::render::{counted, name};
 use super::runs::Runs;
 use super::{FAILED, FINE, print_note, report, say, warn};
 use crate::error::{Error, Result};
@@ -120,10 +120,15 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     });
     let reduced: Vec<_> = reduced.collect();
     if !left_out.is_empty() {
-        let names: Vec<_> = left_out.iter().take(5).map(String::as_str).collect();
+        let names: Vec<_> = left_out.iter().take(5).map(|tag| name(tag)).collect();
+        let enough = args.min_runs.map_or_else(|| "all".to_owned(), |least| least.to_string());
         let more = if left_out.len() > 5 { ", ..." } else { "" };
+        let names = format!("{}{more}; --min-runs 1 takes them, too", names.join(", "));
+        if reduced.iter().all(|group| group.tags.is_empty()) {
+            return Err(Error::argument(format!("no tag that {enough} runs have: {names}")));
+        }
         let tags = counted(left_out.len(), "tag");
-        warn(format!("{tags} left out, not all runs have them: {}{more}", names.join(", ")));
+        warn(format!("{tags} left out, not {enough} runs have them: {names}"));
     }
     match &args.out {
         Some(out) => write(out, &reduced, &operations)?,

@@ -77,11 +77,12 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A name from a log: control characters cannot play with the terminal.
+/// A name from a log: control characters cannot play with the terminal, nor those that turn the
+/// order of the letters around.
 pub(super) fn name(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for c in name.chars() {
-        if c.is_control() {
+        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
             text.extend(c.escape_default());
         } else {
             text.push(c);
@@ -230,6 +231,8 @@ mod tests {
     #[test]
     fn names_cannot_play_with_the_terminal() {
         assert_eq!(name("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
+        assert_eq!(name("loss\u{202e}gnp\u{2066}.txt"), "loss\\u{202e}gnp\\u{2066}.txt");
+        assert_eq!(name("größe 深い"), "größe 深い");
         assert_eq!(shorten("metrics/validation/accuracy", 13), "metric…curacy");
         assert!((5..=7).contains(&shorten("深い深い深い", 7).width()));
     }

@@ -7,8 +7,9 @@ use super::output::{Destination, Outputs};
 use super::report::Edited;
 use super::{run, sidecar};
 use crate::error::{Error, Result};
-use crate::logdir::{Logdir, RestartPolicy, RunFiles, Sampling};
+use crate::logdir::{Logdir, RestartPolicy, RunFiles};
 use crate::summary::Kind;
+use crate::table::Sampling;
 
 /// What to change in logs.
 ///

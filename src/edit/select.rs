@@ -10,8 +10,9 @@ use super::output::failed;
 use super::tags::RUN_GRAPH_TAG;
 use crate::error::Result;
 use crate::event::{EventRef, Number, Payload, ValueRef, What, pb};
-use crate::logdir::{Found, Order, RestartPolicy, Restarts, RunFiles, Sampling, kept, walk};
+use crate::logdir::{Found, Order, RestartPolicy, Restarts, RunFiles, kept, walk};
 use crate::summary::{Form, Kind, Metadata, scalar};
+use crate::table::Sampling;
 
 /// Which values of a tag stay, in the order of the run.
 pub(super) type Selections = HashMap<Box<str>, Vec<bool>>;
@@ -189,7 +190,10 @@ impl Points {
             self.numbers.get(place).copied().unwrap_or(f64::NAN)
         };
         let sampled = match sampling {
-            Some(sampling) => sampling.keep(left.len(), number),
+            Some(sampling) => {
+                let steps = left.iter().filter_map(|i| self.steps.get(*i).copied());
+                sampling.keep(&steps.collect::<Vec<_>>(), number)
+            }
             None => (0..left.len()).collect(),
         };
         let mut selected = vec![false; all];

@@ -1,5 +1,6 @@
 //! Files beside the event files.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -23,10 +24,12 @@ pub(super) fn copy(
     if !logdir.path().is_dir() || outputs.is_real() && !outputs.is_folder() {
         return Ok(copied); // a single file, or all stay where they are
     }
+    let kept: HashSet<_> = kept.iter().copied().collect();
+    let dropped: HashSet<_> = dropped.iter().copied().collect();
     for entry in WalkDir::new(logdir.path()).min_depth(1).into_iter().flatten() {
         let path = entry.path();
         let run = path.ancestors().skip(1).find(|a| kept.contains(a) || dropped.contains(a));
-        if run.is_some_and(|run| dropped.contains(&run)) || entry.file_type().is_dir() {
+        if run.is_some_and(|run| dropped.contains(run)) || entry.file_type().is_dir() {
             continue;
         }
         // A link to a file is as good as the file.

@@ -3,6 +3,10 @@
 //! The bytes are those that prost makes of the same message (`golden.rs` holds them against
 //! each other); only the message is never built.
 
+use prost::Message;
+
+use super::pb;
+
 /// Appends the payload of an event with one v1 scalar.
 ///
 /// `wall_time` is in seconds since the Unix epoch.
@@ -21,15 +25,19 @@ pub fn scalar(buffer: &mut Vec<u8>, wall_time: f64, step: i64, tag: &str, value:
     buffer.extend_from_slice(&value.to_le_bytes());
 }
 
-/// Appends the payload of an event with one value: `value` is a serialized `Summary.Value`, and
-/// `more` further fields of it.
-pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &[u8], more: &[u8]) {
+/// Appends the payload of an event with one value.
+pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &pb::summary::Value) {
     head(buffer, wall_time, step);
-    let value_len = len(value) + len(more);
-    key(buffer, 5, 1 + varint_len(value_len) + value_len);
-    key(buffer, 1, value_len);
-    buffer.extend_from_slice(value);
-    buffer.extend_from_slice(more);
+    let value_len = u64::try_from(value.encoded_len()).unwrap_or(u64::MAX);
+    key(buffer, 5, 1 + varint_len(value_len) + value_len); // Event.summary
+    key(buffer, 1, value_len); // Summary.value
+    message(buffer, value);
+}
+
+/// Appends any message.
+pub fn message(buffer: &mut Vec<u8>, message: &impl Message) {
+    // Fails only where a buffer cannot grow.
+    let _ = message.encode(buffer);
 }
 
 /// Appends field `number`, below 16, with a length and `content`.
@@ -98,8 +106,6 @@ fn len(bytes: impl AsRef<[u8]>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::pb;
-    use prost::Message;
 
     #[test]
     fn events_have_the_bytes_that_prost_gives_them() {
@@ -125,9 +131,7 @@ mod tests {
                     };
                     let (mut fast, mut general) = (vec![], vec![]);
                     scalar(&mut fast, wall_time, step, tag, value);
-                    let value = message.encode_to_vec();
-                    let (some, more) = value.split_at(value.len() / 2);
-                    summary(&mut general, wall_time, step, some, more);
+                    summary(&mut general, wall_time, step, &message);
                     assert_eq!(fast, event.encode_to_vec());
                     assert_eq!(general, event.encode_to_vec());
                 }

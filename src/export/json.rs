@@ -1,40 +1,29 @@
-//! JSON Lines: an object a line, a line a point. NaN and infinities are strings.
+//! JSON Lines: an object a line, a line a row. NaN and infinities are strings, what a row lacks is
+//! null.
 
-use super::Target;
-use super::output::Output;
+use super::batch::Column;
+use super::lines::Lines;
+use super::{Style, Target};
 use crate::error::{ErrorKind, Result};
-use crate::logdir::Run;
-use crate::table::number::Exact;
 
-pub(super) const TARGET: Target =
-    Target { name: "json", about: "JSON Lines, an object a point", head: |_| Ok(()), run };
+pub(super) const TARGET: Target = Target {
+    name: "json",
+    about: "JSON Lines, an object a row",
+    extension: "jsonl",
+    open: |columns, output| Ok(Box::new(Lines::open(STYLE, columns, output)?)),
+};
 
-/// The point of a line; the names of its fields are the columns.
-#[derive(serde::Serialize)]
-struct Point<'a> {
-    run: &'a str,
-    tag: &'a str,
-    step: i64,
-    wall_time: Exact,
-    value: Exact,
+const STYLE: Style =
+    Style { head: |_| Ok(Vec::new()), before, text, missing: b"null", end: b"}\n" };
+
+fn before(i: usize, column: &Column) -> Result<Vec<u8>> {
+    let mut before = vec![if i == 0 { b'{' } else { b',' }];
+    text(&column.name, &mut before)?;
+    before.push(b':');
+    Ok(before)
 }
 
-fn run(run: &Run, output: &mut Output) -> Result<()> {
-    for series in &run.series {
-        let Some(scalars) = series.scalars() else { continue };
-        let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
-        for ((step, wall_time), value) in points {
-            let point = Point {
-                run: &run.name,
-                tag: series.tag(),
-                step: *step,
-                wall_time: Exact(*wall_time),
-                value: Exact(value),
-            };
-            serde_json::to_writer(&mut output.buffer, &point)
-                .map_err(|error| ErrorKind::from(std::io::Error::from(error)))?;
-            output.end_line()?;
-        }
-    }
-    Ok(())
+fn text(text: &str, out: &mut Vec<u8>) -> Result<()> {
+    serde_json::to_writer(out, text)
+        .map_err(|error| ErrorKind::from(std::io::Error::from(error)).into())
 }

@@ -1,83 +1,161 @@
-//! Scalars to other formats: one file per format, one line in the table.
+//! Tables of logs to files of other formats: one file a format, one line in the list; one file a
+//! table, one line in [`TABLES`].
 
+mod batch;
 mod csv;
 mod json;
+mod lines;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[cfg(feature = "plot")]
 pub mod plot;
+mod tables;
+mod write;
 
-use std::path::Path;
+use std::fmt;
 
-use crate::error::{Error, Report, Result};
-use crate::logdir::{LoadOptions, Logdir, Run};
-use crate::summary::DataClass;
-
+use self::batch::{Batch, Column};
 use self::output::Output;
+pub use self::tables::{TABLES, Table};
+pub use self::write::{Exported, ExportedTable, Progress};
+use crate::error::Result;
+use crate::table::{Duplicates, Sampling};
 pub use crate::writer::Folder;
 
-/// A format that scalars can be exported to.
-#[derive(Debug, Clone, Copy)]
+/// A format that tables can be exported to.
+#[derive(Clone, Copy)]
 pub struct Target {
     /// Its name, as the program takes it.
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Writes what comes before the first run.
-    head: fn(&mut Output) -> Result<()>,
-    /// Writes the points of a run.
-    run: fn(&Run, &mut Output) -> Result<()>,
+    /// What names of such files end in.
+    pub extension: &'static str,
+    open: Open,
 }
 
-/// Every target.
-pub const TARGETS: &[Target] = &[csv::TARGET, json::TARGET];
+/// Begins a file.
+type Open = fn(&[Column], Output) -> Result<Box<dyn Sheet>>;
 
-/// What an export wrote.
-#[derive(Debug)]
-pub struct Exported {
-    /// How many runs.
-    pub runs: u64,
-    /// How many points.
-    pub points: u64,
-    /// What was damaged or dropped on the way.
-    pub report: Report,
-}
+/// Every format.
+pub const TARGETS: &[Target] = &[
+    csv::TARGET,
+    json::TARGET,
+    #[cfg(feature = "parquet")]
+    parquet::TARGET,
+];
 
 impl Target {
-    /// The target of this name.
+    /// The format of this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {
         TARGETS.iter().find(|target| target.name == name)
     }
+}
 
-    /// Exports every scalar point of `logdir` to the file `out`, which may be a
-    /// [URL](crate::store), or to the standard output if it is `-`: columns run, tag, step, wall_time, value, in the order of runs, tags and the log.
-    ///
-    /// The file appears under its name when it is complete. Memory does not grow with the number
-    /// of runs.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written, or exists and `overwrite`
-    /// is false; else as [`Logdir::load`].
-    pub fn export(
-        &self,
-        logdir: &Logdir,
-        options: &LoadOptions,
-        out: &Path,
-        overwrite: bool,
-    ) -> Result<Exported> {
-        let mut output = Output::create(out, overwrite)?;
-        let (mut runs, mut points) = (0u64, 0u64);
-        (self.head)(&mut output)?;
-        let options = options.clone().payloads(false);
-        let report = logdir.for_each_run(&options, |run| {
-            (self.run)(&run, &mut output)?;
-            let scalars =
-                run.series.iter().filter(|s| s.metadata().data_class == DataClass::Scalar);
-            points += scalars.map(|series| u64::try_from(series.len()).unwrap_or(0)).sum::<u64>();
-            runs += 1;
-            Ok::<_, Error>(())
-        })?;
-        output.finish()?;
-        Ok(Exported { runs, points, report })
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.name).finish()
+    }
+}
+
+/// A file of some format, row by row.
+trait Sheet: Send {
+    fn rows(&mut self, batch: Batch) -> Result<()>;
+
+    /// Writes what comes last.
+    fn finish(self: Box<Self>) -> Result<Output>;
+}
+
+/// A format with a line a row.
+#[derive(Clone, Copy)]
+struct Style {
+    head: fn(&[Column]) -> Result<Vec<u8>>,
+    /// What stands before the value of a column, the first being 0.
+    before: fn(usize, &Column) -> Result<Vec<u8>>,
+    text: fn(&str, &mut Vec<u8>) -> Result<()>,
+    missing: &'static [u8],
+    end: &'static [u8],
+}
+
+/// Which tables are exported to which format, and how.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use tbx::export::{Export, Table, Target};
+/// use tbx::{LoadOptions, Logdir};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let target = Target::from_name("csv").ok_or("no such format")?;
+/// let export = Export::new(target).tables(Table::all());
+/// let exported = export.write(&logdir, &LoadOptions::new(), &dir.path().join("data"))?;
+/// exported.finish()?;
+/// let runs = std::fs::read_to_string(dir.path().join("data/runs.csv"))?;
+/// assert_eq!(runs.lines().count(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Export {
+    target: &'static Target,
+    tables: Vec<&'static Table>,
+    settings: Settings,
+    leaves_out_rare: bool,
+    overwrite: bool,
+}
+
+/// What tables may look at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Settings {
+    sampling: Option<Sampling>,
+    duplicates: Duplicates,
+    /// Whether a value that cannot be read is an error.
+    strict: bool,
+}
+
+impl Export {
+    /// The table `scalars` to files of this format.
+    pub fn new(target: &'static Target) -> Self {
+        let tables = TABLES.iter().take(1).collect();
+        let settings = Settings::default();
+        Self { target, tables, settings, leaves_out_rare: false, overwrite: false }
+    }
+
+    /// These tables, each once. Default: `scalars`.
+    #[must_use]
+    pub fn tables(self, tables: impl IntoIterator<Item = &'static Table>) -> Self {
+        let mut all: Vec<&Table> = Vec::new();
+        for table in tables {
+            if !all.iter().any(|known| known.name == table.name) {
+                all.push(table);
+            }
+        }
+        Self { tables: all, ..self }
+    }
+
+    /// Whether tables of kinds that few logs have get no file if they have no row. Default: false.
+    #[must_use]
+    pub fn leave_out_rare(self, leave_out: bool) -> Self {
+        Self { leaves_out_rare: leave_out, ..self }
+    }
+
+    /// Thins out each scalar in `scalars` and `wide`; with a method that
+    /// [needs no numbers](Sampling::needs_numbers), also series of other kinds. Default: every point.
+    #[must_use]
+    pub fn sample(mut self, sampling: Option<Sampling>) -> Self {
+        self.settings.sampling = sampling;
+        self
+    }
+
+    /// What becomes of several points of a tag with one step, in `wide`. Default: the last counts.
+    #[must_use]
+    pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
+        self.settings.duplicates = duplicates;
+        self
+    }
+
+    /// Whether files that exist are replaced. Default: false.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
     }
 }

@@ -9,13 +9,17 @@ use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
+/// So many names are tried for what is not complete.
+const MAX_PARTS: u32 = 100;
 
+/// Removed again if it is not finished.
 pub(super) struct Output {
     path: PathBuf,
+    overwrite: bool,
     to: To,
-    /// What is not written yet. Formats append here, and end each line with
-    /// [`end_line`](Self::end_line).
-    pub(super) buffer: Vec<u8>,
+    written: u64,
+    /// What is not written yet.
+    buffer: Vec<u8>,
 }
 
 enum To {
@@ -29,61 +33,110 @@ enum To {
 impl Output {
     /// A file that will be at `path`; `-` is the standard output.
     pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        let of = |path: &Path, to: To| Self {
+            path: path.into(),
+            overwrite,
+            to,
+            written: 0,
+            buffer: Vec::new(),
+        };
         if path == Path::new("-") {
-            let (path, to) = (path.into(), To::Stdout(io::stdout()));
-            return Ok(Self { path, to, buffer: Vec::new() });
+            return Ok(of(path, To::Stdout(io::stdout())));
         }
         if store::is_url(path) {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
-            return Ok(Self { path: path.into(), to: To::Url(upload), buffer: Vec::new() });
+            return Ok(of(path, To::Url(upload)));
         }
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
             // A pipe or a device takes the bytes as they come, and must not be replaced.
             let file = File::options().write(true).open(path);
-            let to = To::File(file.map_err(|error| failed(error, path))?, None);
-            return Ok(Self { path: path.into(), to, buffer: Vec::new() });
+            let file = file.map_err(|error| failed(error, path))?;
+            return Ok(of(path, To::File(file, None)));
         }
-        if !overwrite && existing.is_some() {
-            let error = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists");
-            return Err(failed(error, path));
+        let is_link = path.symlink_metadata().is_ok_and(|link| link.is_symlink());
+        if !overwrite && (existing.is_some() || is_link) {
+            return Err(exists(path));
         }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = path.with_file_name(name);
-        let file = File::create_new(&part).map_err(|error| failed(error, &part))?;
-        let to = To::File(file, Some(part));
-        Ok(Self { path: path.into(), to, buffer: Vec::new() })
+        // A link stays, and what it leads to is replaced.
+        let target = if is_link { path.canonicalize() } else { Ok(path.into()) };
+        let target = target.map_err(|error| failed(error, path))?;
+        let (file, part) = part(&target).map_err(|error| failed(error, path))?;
+        Ok(of(&target, To::File(file, Some(part))))
     }
 
-    /// Ends a line, and writes if there is much.
-    pub(super) fn end_line(&mut self) -> Result<()> {
-        self.buffer.push(b'\n');
-        if self.buffer.len() >= WRITE_AT { self.write() } else { Ok(()) }
+    /// Takes bytes, and writes if there are many.
+    pub(super) fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let bytes = bytes.as_ref();
+        if self.buffer.is_empty() && bytes.len() >= WRITE_AT {
+            return self.write_now(bytes).map_err(|error| failed(error, &self.path));
+        }
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= WRITE_AT { self.write_buffer() } else { Ok(()) }
     }
 
-    fn write(&mut self) -> Result<()> {
-        let written = match &mut self.to {
-            To::Stdout(out) => out.write_all(&self.buffer),
-            To::File(file, _) => file.write_all(&self.buffer),
-            To::Url(upload) => upload.write_all(&self.buffer),
-        };
+    fn write_buffer(&mut self) -> Result<()> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_now(&buffer).map_err(|error| failed(error, &self.path));
+        self.buffer = buffer;
         self.buffer.clear();
-        written.map_err(|error| failed(error, &self.path))
+        written
     }
 
-    /// Gives the complete file its name.
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.to {
+            To::Stdout(out) => out.write_all(bytes)?,
+            To::File(file, _) => file.write_all(bytes)?,
+            To::Url(upload) => upload.write_all(bytes)?,
+        }
+        self.written += u64::try_from(bytes.len()).unwrap_or(0);
+        Ok(())
+    }
+
+    /// How many bytes were written; none if it is no file.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        matches!(self.to, To::File(_, Some(_)) | To::Url(_)).then_some(self.written)
+    }
+
+    /// Writes the rest.
+    pub(super) fn complete(&mut self) -> Result<()> {
+        self.write_buffer()?;
+        match &mut self.to {
+            To::Stdout(out) => out.flush().map_err(|error| failed(error, &self.path)),
+            To::File(..) | To::Url(_) => Ok(()),
+        }
+    }
+
+    /// Gives the complete file its name. A file that came there meanwhile stays, unless it may be
+    /// overwritten.
     pub(super) fn finish(mut self) -> Result<()> {
-        self.write()?;
-        let finished = match &mut self.to {
-            To::Stdout(out) => out.flush(),
-            To::Url(upload) => upload.finish(),
-            To::File(_, part) => match part {
-                Some(file) => fs::rename(file, &self.path).inspect(|()| *part = None),
-                None => Ok(()),
-            },
+        self.complete()?;
+        let part = match &mut self.to {
+            To::Stdout(_) => return Ok(()),
+            To::File(_, part) => part,
+            To::Url(upload) => {
+                return upload.finish().map_err(|error| failed(error, &self.path));
+            }
         };
-        finished.map_err(|error| failed(error, &self.path))
+        let Some(from) = part else { return Ok(()) };
+        if self.overwrite {
+            fs::rename(&*from, &self.path).map_err(|error| failed(error, &self.path))?;
+            *part = None;
+            return Ok(());
+        }
+        // Unlike a name that is given by `rename`, a second one replaces nothing.
+        match fs::hard_link(&*from, &self.path) {
+            Ok(()) => Ok(()), // and the first one goes with `self`
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
+            Err(_) => {
+                // Not all file systems have second names. Nobody else can have made this file.
+                let claimed = File::create_new(&self.path);
+                let renamed = claimed.and_then(|_| fs::rename(&*from, &self.path));
+                renamed.map_err(|error| failed(error, &self.path))?;
+                *part = None;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -96,6 +149,55 @@ impl Drop for Output {
     }
 }
 
-fn failed(error: io::Error, path: &Path) -> Error {
+/// A new file beside `path`.
+fn part(path: &Path) -> io::Result<(File, PathBuf)> {
+    let mut number = 0;
+    loop {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.{number}.part", std::process::id()));
+        let part = path.with_file_name(name);
+        match File::create_new(&part) {
+            // Left behind by a process of the same number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_PARTS => {
+                number += 1;
+            }
+            made => return Ok((made?, part)),
+        }
+    }
+}
+
+fn exists(path: &Path) -> Error {
+    failed(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists"), path)
+}
+
+pub(super) fn failed(error: io::Error, path: &Path) -> Error {
     ErrorKind::from(error).at(Location::path(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path, overwrite: bool) -> Result<Output> {
+        let mut output = Output::create(path, overwrite)?;
+        output.write("new")?;
+        Ok(output)
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("points.csv");
+        let (first, second) = (written(&path, false).unwrap(), written(&path, false).unwrap());
+        fs::write(&path, "precious").unwrap();
+        let said = first.finish().unwrap_err().to_string();
+        assert!(said.ends_with("points.csv: the file exists"), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        fs::remove_file(&path).unwrap();
+        second.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        written(&path, true).unwrap().finish().unwrap();
+        // And nothing is left beside it.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -12,8 +12,8 @@ use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
 use crate::store::{self, Listing};
 
-/// Of other files, parameters are looked for in this one, see `meta`.
-const HPARAMS_FILE: &str = "hparams.yaml";
+/// Of other files, these say what a run is, see `meta`.
+const ABOUT_RUNS: [&str; 2] = ["hparams.yaml", "tbx.json"];
 
 /// A log directory and the runs in it.
 ///
@@ -167,7 +167,7 @@ impl Logdir {
 
 /// Whether a file of this name is looked at.
 fn is_of_use(name: &str) -> bool {
-    is_event_file(name.as_ref()) || name == HPARAMS_FILE
+    is_event_file(name.as_ref()) || ABOUT_RUNS.contains(&name)
 }
 
 /// What is wrong with a directory entry; nothing if it merely vanished, or is a dangling link

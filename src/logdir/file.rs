@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::grow::{Growing, Keep, Unreadable};
 use super::restart::Order;
-use super::{Checksums, LoadOptions};
+use super::{Checksums, LoadOptions, Place};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report};
 use crate::event::Peek;
 use crate::record::{Damage, Growth, MAX_TORN, Scanner, Source, Step, map, split};
@@ -74,7 +74,7 @@ pub(super) fn load<'o>(
 }
 
 /// Where to read on in a file that may grow.
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) offset: u64,
     pub(super) torn: u32,
     pub(super) growth: Growth,
@@ -86,14 +86,14 @@ pub(super) fn read_on<'o>(
     path: &Arc<Path>,
     (file, len): (File, u64),
     options: &LoadOptions,
-    place: &Place,
+    from: &Position,
     budget: u64,
     growing: Growing<'o>,
 ) -> (Span<'o>, File) {
     let loader = Loader { path: path.clone(), file, len, options, map: None };
-    let mut span = Span::new(place.offset, growing);
-    let mut scanner = Scanner::growing(loader.source(), place.offset, place.torn, place.growth);
-    let end = place.offset.saturating_add(budget);
+    let mut span = Span::new(from.offset, growing);
+    let mut scanner = Scanner::growing(loader.source(), from.offset, from.torn, from.growth);
+    let end = from.offset.saturating_add(budget);
     if let Err(error) = loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
         loader.io_issue(&mut span, scanner.position(), error);
     }
@@ -254,7 +254,8 @@ impl<'o> Loader<'o> {
                     break;
                 }
             };
-            if may_skip && len >= MIN_SKIP && self.pass(scanner, len, &mut span.growing)? {
+            let place = Place::of(offset, len);
+            if may_skip && len >= MIN_SKIP && self.pass(scanner, len, place, &mut span.growing)? {
                 span.events += 1;
                 continue;
             }
@@ -276,7 +277,7 @@ impl<'o> Loader<'o> {
 
     #[inline]
     fn event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
-        match span.growing.event(payload, keep) {
+        match span.growing.event(offset, payload, keep) {
             Ok(()) => span.events += 1,
             Err(malformed) => {
                 let kind = ErrorKind::Proto(malformed.0);
@@ -293,6 +294,7 @@ impl<'o> Loader<'o> {
         &self,
         scanner: &mut Scanner,
         len: usize,
+        place: Place,
         growing: &mut Growing<'_>,
     ) -> io::Result<bool> {
         let Some(peek) = Peek::of(scanner.prefix(PREFIX)?, len) else { return Ok(false) };
@@ -310,7 +312,7 @@ impl<'o> Loader<'o> {
             return Ok(false);
         }
         let decoded_only = self.options.checksums == Checksums::Decoded;
-        Ok(growing.pass(series, step, wall_time, decoded_only))
+        Ok(growing.pass(series, step, wall_time, place, decoded_only))
     }
 
     fn unreadable_values(&self, span: &mut Span<'_>, offset: u64) {

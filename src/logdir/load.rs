@@ -54,6 +54,8 @@ impl Run {
 pub struct EventFile {
     /// Its base name; what is not UTF-8 in it is replaced.
     pub name: String,
+    /// Its path.
+    pub path: PathBuf,
     /// Its length when it was opened.
     pub bytes: u64,
     /// How many readable events it has.
@@ -133,9 +135,14 @@ impl Logdir {
         Ok(report)
     }
 
+    /// How many runs these options ask for.
+    #[cfg(feature = "export")]
+    pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
+        self.wanted(options).count()
+    }
+
     fn wanted<'a>(&'a self, options: &'a LoadOptions) -> impl Iterator<Item = &'a RunFiles> {
-        let wanted = |run: &&RunFiles| options.runs.as_ref().is_none_or(|wanted| wanted(&run.name));
-        self.runs().iter().filter(wanted)
+        self.runs().iter().filter(|run| options.wants_run(&run.name))
     }
 }
 
@@ -197,9 +204,10 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     let mut report = Report::default();
     let mut growing: Option<Growing<'_>> = None;
     let mut read = Vec::with_capacity(files.len());
-    for (file, name) in files.into_iter().zip(&run.files) {
+    for ((mut file, name), index) in files.into_iter().zip(&run.files).zip(0..) {
         read.push(EventFile {
             name: name.to_string_lossy().into_owned(),
+            path: run.path.join(name),
             bytes: file.bytes,
             events: file.events,
             pending_bytes: file.pending,
@@ -209,6 +217,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
             report.issues.push(issue);
         }
         report.more_issues += file.more_issues;
+        file.growing.set_file(index);
         match &mut growing {
             None => growing = Some(file.growing),
             Some(growing) => growing.append(file.growing),

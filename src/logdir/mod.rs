@@ -9,10 +9,13 @@ mod file;
 mod follow;
 mod grow;
 mod load;
+#[cfg(feature = "meta")]
+mod meta;
 mod options;
+mod place;
 mod restart;
-mod sample;
 mod series;
+mod shard;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};
@@ -20,13 +23,14 @@ pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
+pub use place::{Place, ValueReader};
 pub use restart::RestartPolicy;
 #[cfg(any(feature = "edit", feature = "verify"))]
 pub(crate) use restart::version as file_version;
 #[cfg(feature = "edit")]
 pub(crate) use restart::{Order, Restarts, kept};
-pub use sample::Sampling;
 pub use series::{Scalars, TimeSeries, Values};
+pub use shard::Shard;
 #[cfg(feature = "verify")]
 pub(crate) use walk::walk_span;
 pub use walk::{Found, Walked, walk};

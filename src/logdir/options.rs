@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::RestartPolicy;
+use super::{RestartPolicy, Shard};
 use crate::summary::Kind;
 
 /// What [`Logdir::load`](super::Logdir::load) reads, and how.
@@ -21,14 +21,23 @@ pub struct LoadOptions {
     pub(super) kinds: Option<Vec<Kind>>,
     pub(super) tags: Option<Filter>,
     pub(super) runs: Option<Filter>,
+    pub(super) shard: Option<Shard>,
     pub(super) restart: RestartPolicy,
     pub(super) checksums: Checksums,
-    pub(super) payloads: bool,
+    pub(super) payloads: Payloads,
     pub(super) buffered: bool,
     pub(super) strict: bool,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What is kept of values that are not scalars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payloads {
+    Kept,
+    Placed,
+    Dropped,
+}
 
 /// Which payload checksums are held against their payloads. Those of record lengths always
 /// are.
@@ -52,9 +61,10 @@ impl LoadOptions {
             kinds: None,
             tags: None,
             runs: None,
+            shard: None,
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
-            payloads: true,
+            payloads: Payloads::Kept,
             buffered: false,
             strict: false,
         }
@@ -78,6 +88,12 @@ impl LoadOptions {
         Self { runs: Some(Arc::new(wanted)), ..self }
     }
 
+    /// Only runs of this part of all. Default: all parts.
+    #[must_use]
+    pub fn shard(self, shard: Shard) -> Self {
+        Self { shard: Some(shard), ..self }
+    }
+
     /// What a restarted program's points do to those it wrote before. Default:
     /// [`RestartPolicy::SessionStart`].
     #[must_use]
@@ -96,7 +112,17 @@ impl LoadOptions {
     /// Default: true.
     #[must_use]
     pub fn payloads(self, keep: bool) -> Self {
-        Self { payloads: keep, ..self }
+        let payloads = if keep { Payloads::Kept } else { Payloads::Dropped };
+        Self { payloads, ..self }
+    }
+
+    /// Keeps of values that are not scalars where they stand in the log
+    /// ([`Values::Placed`](super::Values::Placed)): a [`ValueReader`](super::ValueReader) reads them
+    /// one by one, so that memory does not grow with their size. A [`Follower`](super::Follower)
+    /// keeps nothing of them.
+    #[must_use]
+    pub fn places(self) -> Self {
+        Self { payloads: Payloads::Placed, ..self }
     }
 
     /// Whether kept payloads are copies, and no file is mapped: a mapped file that another
@@ -119,6 +145,33 @@ impl LoadOptions {
         self.restart
     }
 
+    /// The part of all runs, if one was asked for.
+    pub fn shard_of_runs(&self) -> Option<Shard> {
+        self.shard
+    }
+
+    /// Whether lost data is an error.
+    #[cfg(feature = "export")]
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
+    }
+
+    /// Whether the run of this name was asked for.
+    pub(super) fn wants_run(&self, name: &str) -> bool {
+        self.runs.as_ref().is_none_or(|wanted| wanted(name))
+            && self.shard.is_none_or(|shard| shard.contains(name))
+    }
+
+    /// Whether payloads are kept.
+    pub(super) fn keeps_payloads(&self) -> bool {
+        self.payloads == Payloads::Kept
+    }
+
+    /// Whether the places of values are.
+    pub(super) fn keeps_places(&self) -> bool {
+        self.payloads == Payloads::Placed
+    }
+
     /// Whether series `tag` of `kind` was asked for.
     pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)
@@ -134,7 +187,9 @@ impl LoadOptions {
         match self.checksums {
             Checksums::All => false,
             Checksums::Wanted => self.kinds.is_some() || self.tags.is_some(),
-            Checksums::Decoded => self.kinds.is_some() || self.tags.is_some() || !self.payloads,
+            Checksums::Decoded => {
+                self.kinds.is_some() || self.tags.is_some() || !self.keeps_payloads()
+            }
         }
     }
 
@@ -142,7 +197,7 @@ impl LoadOptions {
     /// Reading into one small buffer is as fast for everything else, and safe.
     pub(super) fn maps(&self) -> bool {
         let only_scalars = self.kinds.as_ref().is_some_and(|kinds| kinds == &[Kind::Scalar]);
-        self.payloads && !self.buffered && !only_scalars
+        self.keeps_payloads() && !self.buffered && !only_scalars
     }
 }
 
@@ -158,6 +213,7 @@ impl fmt::Debug for LoadOptions {
             .field("kinds", &self.kinds)
             .field("tags", &self.tags.as_ref().map(|_| ".."))
             .field("runs", &self.runs.as_ref().map(|_| ".."))
+            .field("shard", &self.shard)
             .field("restart", &self.restart)
             .field("checksums", &self.checksums)
             .field("payloads", &self.payloads)

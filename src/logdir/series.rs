@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Place;
 use super::restart::Restarts;
 use crate::event::Number;
 use crate::event::pb::DataType;
@@ -84,6 +85,15 @@ impl TimeSeries {
         }
     }
 
+    /// Where the values of any other series stand, if that was
+    /// [asked for](super::LoadOptions::places).
+    pub fn places(&self) -> Option<&[Place]> {
+        match &self.values {
+            Values::Placed(places) => Some(places),
+            _ => None,
+        }
+    }
+
     /// Keeps only the points in `ranges`, which are sorted and apart.
     pub(super) fn keep(&mut self, ranges: &[Range<usize>]) {
         keep(&mut self.steps, ranges);
@@ -94,6 +104,7 @@ impl TimeSeries {
                 Column::F64(values) => keep(values, ranges),
             },
             Values::Raw(values) => keep(values, ranges),
+            Values::Placed(places) => keep(places, ranges),
             Values::Dropped => {}
         }
     }
@@ -116,6 +127,8 @@ pub enum Values {
     Scalars(Scalars),
     /// Undecoded values.
     Raw(Vec<RawValue>),
+    /// Where undecoded values stand, see [`LoadOptions::places`](super::LoadOptions::places).
+    Placed(Vec<Place>),
     /// Undecoded values that were not kept, see
     /// [`LoadOptions::payloads`](super::LoadOptions::payloads).
     Dropped,

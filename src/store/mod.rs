@@ -132,6 +132,33 @@ impl File {
         }
     }
 
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at); [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self.fill(buffer, offset)? == buffer.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Reads until `buffer` is full or the file ends; how many bytes.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(gap) = buffer.get_mut(filled..).filter(|gap| !gap.is_empty()) {
+            let done = u64::try_from(filled).unwrap_or(u64::MAX);
+            match self.read_at(gap, offset.saturating_add(done)) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
     /// The local file, if it is one.
     pub fn local(&self) -> Option<&fs::File> {
         match &*self.0 {
@@ -170,7 +197,7 @@ pub(crate) fn size(path: &Path) -> io::Result<u64> {
 }
 
 /// The first `max` bytes of the small file at `path`.
-#[cfg(feature = "table")]
+#[cfg(any(feature = "meta", feature = "table"))]
 pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let (file, len) = File::open(path)?;
     read_range(&file, 0..len.min(max))
@@ -180,16 +207,7 @@ pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     let len = range.end.saturating_sub(range.start);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-    let mut filled = 0;
-    while let Some(gap) = bytes.get_mut(filled..).filter(|gap| !gap.is_empty()) {
-        let done = u64::try_from(filled).unwrap_or(u64::MAX);
-        match file.read_at(gap, range.start.saturating_add(done)) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let filled = file.fill(&mut bytes, range.start)?;
     bytes.truncate(filled);
     Ok(bytes)
 }

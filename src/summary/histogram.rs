@@ -128,7 +128,8 @@ impl Histogram {
     /// TensorFlow 2's histogram of `values`: `bins` buckets of the same width.
     ///
     /// No values give `bins` buckets of zeros; equal ones give buckets without a width, all
-    /// values in the last.
+    /// values in the last. With an infinity among them the width is infinite, and infinities are
+    /// in no bucket; with a NaN all edges are NaN.
     #[expect(clippy::as_conversions, reason = "as TensorFlow converts")]
     pub fn uniform(values: impl IntoIterator<Item: Numeric>, bins: usize) -> Self {
         let values: Vec<f64> = values.into_iter().map(Numeric::to_f64).collect();
@@ -145,13 +146,19 @@ impl Histogram {
         let range = max - min;
         let width = range / bins as f64;
         for value in &values {
-            let bucket = if range == 0.0 { last } else { ((value - min) / width).floor() as usize };
-            if let Some(count) = counts.get_mut(bucket.min(last)).filter(|_| !nan) {
+            let place = if range == 0.0 { last as f64 } else { ((value - min) / width).floor() };
+            // NaN and infinities have no place.
+            let count = counts.get_mut((place as usize).min(last)).filter(|_| !place.is_nan());
+            if let Some(count) = count {
                 *count += 1.0;
             }
         }
-        // Edges as `linspace` makes them: by multiplication, the last one set.
-        let edge = |i: usize| if i == bins { max } else { min + width * i as f64 };
+        // Edges as `linspace` makes them: by multiplication, the first and the last one set.
+        let edge = |i: usize| match i {
+            0 => min,
+            i if i == bins => max,
+            i => min + width * i as f64,
+        };
         let bucket = |(i, count)| Bucket { left: edge(i), right: edge(i + 1), count };
         Self { buckets: counts.into_iter().enumerate().map(bucket).collect(), moments: None }
     }
@@ -218,6 +225,10 @@ mod tests {
         assert!(rows(&Histogram::uniform([5.0; 3], 0)).is_empty());
         let nan = Histogram::uniform([1.0, f64::NAN], 2);
         assert!(nan.buckets.iter().all(|b| b.left.is_nan() && b.right.is_nan() && b.count == 0.0));
+        let (max, inf) = (1e308, f64::INFINITY);
+        let two = |values: [f64; 3]| rows(&Histogram::uniform(values, 2));
+        assert_eq!(two([1.0, inf, 2.0]), [(1.0, inf, 2.0), (inf, inf, 0.0)]);
+        assert_eq!(two([-max, max, 0.0]), [(-max, inf, 2.0), (inf, max, 0.0)]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod header;
 #[cfg(feature = "image")]
 mod lettering;
 #[cfg(feature = "image")]
+mod palette;
+#[cfg(feature = "image")]
 mod pixels;
 #[cfg(feature = "image")]
 mod video;

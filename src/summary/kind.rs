@@ -73,6 +73,8 @@ kinds! {
     RunMetadata   "run_metadata"   BlobSequence ["graph_tagged_run_metadata"
                                                  "graph_run_metadata"
                                                  "graph_run_metadata_graph"];
+    /// What the run is: the copy of `tbx.json` in its log.
+    Meta          "meta"           Tensor       ["tbx"];
     /// Any tensor, under PyTorch's name for those that no dashboard shows; also the values of
     /// a plugin that is not in this table, or of none.
     Tensor        "tensor"         Tensor       ["tensor"];

@@ -16,6 +16,8 @@ pub mod hparams;
 pub mod image;
 mod kind;
 pub mod mesh;
+#[cfg(feature = "meta")]
+pub mod meta;
 mod metadata;
 pub mod pr_curve;
 mod raw;

@@ -33,13 +33,15 @@ impl Duplicates {
 }
 
 /// A scalar series with one point a step, in the order of steps.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Curve {
     /// The steps, strictly increasing.
     pub steps: Vec<i64>,
     /// The value of each.
+    #[serde(serialize_with = "super::number::exact_list")]
     pub values: Vec<f64>,
     /// The wall time of each, in seconds since the Unix epoch.
+    #[serde(serialize_with = "super::number::exact_list")]
     pub wall_times: Vec<f64>,
 }
 

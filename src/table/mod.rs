@@ -1,5 +1,7 @@
 //! Rows and columns made of runs.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 #[cfg(feature = "table")]
 mod cell;
 #[cfg(feature = "plot")]
@@ -14,10 +16,13 @@ mod diff;
 mod filter;
 #[cfg(feature = "table")]
 mod fold;
+#[cfg(any(feature = "arrow", feature = "export"))]
+pub(crate) mod frame;
 #[cfg(feature = "table")]
 mod group;
 pub mod number;
 mod overview;
+mod point_table;
 #[cfg(feature = "table")]
 mod reduce;
 #[cfg(feature = "table")]
@@ -45,10 +50,15 @@ pub use fold::Folding;
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};
+pub use point_table::{Point, PointTable};
 #[cfg(feature = "table")]
 pub use reduce::{Align, Reduced, Reduction, reduce};
+#[cfg(feature = "export")]
+pub(crate) use run_table::Names as TagNames;
 #[cfg(feature = "table")]
 pub use run_table::{RunRow, RunTable};
+#[cfg(any(feature = "edit", feature = "table"))]
+pub use sample::Sampling;
 pub use sample::lttb;
 #[cfg(feature = "table")]
 pub use select::{Names, near};

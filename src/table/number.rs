@@ -38,6 +38,30 @@ impl serde::Serialize for Exact {
     }
 }
 
+/// A field that is an [`Exact`] in every format.
+#[cfg(feature = "serde")]
+pub(super) fn exact<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&Exact(*value), serializer)
+}
+
+/// The same of a number that may be missing.
+#[cfg(feature = "table")]
+pub(super) fn exact_or_none<S: serde::Serializer>(
+    value: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&value.map(Exact), serializer)
+}
+
+/// The same of many.
+#[cfg(feature = "table")]
+pub(super) fn exact_list<S: serde::Serializer>(
+    values: &[f64],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(|value| Exact(*value)))
+}
+
 /// A number in about six digits, for people.
 ///
 /// ```

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Serialize, Serializer};
+
+use super::Cell;
 use super::curve::{Curve, Duplicates};
 use super::fold::{self, Folding};
+use super::number::exact_or_none;
 use super::stats::ScalarStats;
 use crate::error::{Report, Result};
-use crate::logdir::{LoadOptions, Logdir, Run};
+use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{Param, yaml};
 use crate::summary::Kind;
 use crate::summary::hparams::{HparamValue, HparamsRecord, SessionStatus};
@@ -26,6 +30,9 @@ use crate::summary::hparams::{HparamValue, HparamsRecord, SessionStatus};
 /// println!("{} points, the best {} at step {}", loss.count, loss.min, loss.min_step);
 /// # Ok::<(), tbx::Error>(())
 /// ```
+///
+/// It serializes as a list of its rows: numbers to the last bit, NaN and infinities as strings. With
+/// the feature `arrow`, `to_record_batch` gives the columns to Arrow.
 #[derive(Debug)]
 pub struct RunTable {
     /// The rows, sorted by name.
@@ -35,26 +42,32 @@ pub struct RunTable {
 }
 
 /// A run in a [`RunTable`].
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct RunRow {
     /// Its name: the path of its directory in the log directory, `.` for that itself.
     pub name: String,
     /// The names of the directories that were folded into it, apart from its own.
     pub parts: Vec<String>,
     /// The earliest wall time of an event, in seconds since the Unix epoch.
+    #[serde(serialize_with = "exact_or_none")]
     pub start_time: Option<f64>,
     /// The latest wall time of a series' last point.
+    #[serde(serialize_with = "exact_or_none")]
     pub end_time: Option<f64>,
     /// How it ended, as far as the log says.
+    #[serde(serialize_with = "status_name")]
     pub status: Option<SessionStatus>,
     /// The largest step of a scalar.
     pub last_step: Option<i64>,
     /// Its hyperparameters, by name.
+    #[serde(serialize_with = "values")]
     pub params: BTreeMap<String, Param>,
     /// Its scalars, by tag. Those of a folded directory have its name before them.
+    #[serde(serialize_with = "by_tag")]
     pub metrics: BTreeMap<Arc<str>, ScalarStats>,
     /// The points of its scalars, by the same tags; empty unless they were
     /// [asked for](RunTable::load_curves).
+    #[serde(serialize_with = "by_tag", skip_serializing_if = "BTreeMap::is_empty")]
     pub curves: BTreeMap<Arc<str>, Curve>,
 }
 
@@ -131,19 +144,42 @@ impl RunTable {
     }
 }
 
+impl Serialize for RunTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.rows.serialize(serializer)
+    }
+}
+
+fn status_name<S: Serializer>(
+    status: &Option<SessionStatus>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    status.map(SessionStatus::name).serialize(serializer)
+}
+
+fn values<S: Serializer>(
+    params: &BTreeMap<String, Param>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(params.iter().map(|(name, value)| (name, Cell::from(value))))
+}
+
+fn by_tag<S: Serializer>(
+    of_tag: &BTreeMap<Arc<str>, impl Serialize>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(of_tag.iter().map(|(tag, value)| (&**tag, value)))
+}
+
 impl RunRow {
-    fn of(run: &Run, names: &Names, curves: Option<Duplicates>) -> Result<Self> {
+    pub(crate) fn of(run: &Run, names: &Names, curves: Option<Duplicates>) -> Result<Self> {
         let mut row =
             Self { name: run.name.clone(), start_time: run.start_time, ..Self::default() };
-        let mut params = yaml::read(&run.path);
-        for series in &run.series {
-            if series.kind() == Kind::Hparams {
-                match HparamsRecord::read(series.metadata()) {
-                    Ok(HparamsRecord::Start(start)) => params.extend(params_of(start.values)),
-                    Ok(HparamsRecord::End(end)) => row.status = Some(end.status),
-                    // An experiment is not of this run; what cannot be read says nothing.
-                    Ok(HparamsRecord::Experiment(_)) | Err(_) => {}
-                }
+        row.params = Self::params_of(run);
+        let is_used = |series: &&TimeSeries| matches!(series.kind(), Kind::Scalar | Kind::Hparams);
+        for series in run.series.iter().filter(is_used) {
+            if let Some(HparamsRecord::End(end)) = record(series) {
+                row.status = Some(end.status);
             }
             let times = series.wall_times().last().filter(|time| time.is_finite());
             row.end_time = row.end_time.into_iter().chain(times.copied()).reduce(f64::max);
@@ -156,8 +192,18 @@ impl RunRow {
                 row.metrics.insert(tag, stats);
             }
         }
-        row.params = params;
         Ok(row)
+    }
+
+    /// The parameters of a run.
+    pub(crate) fn params_of(run: &Run) -> BTreeMap<String, Param> {
+        let mut params = yaml::read(&run.path);
+        for series in &run.series {
+            if let Some(HparamsRecord::Start(start)) = record(series) {
+                params.extend(params_of(start.values));
+            }
+        }
+        params
     }
 
     /// From the first event to the last, in seconds.
@@ -165,6 +211,12 @@ impl RunRow {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
     }
+}
+
+/// A record of hyperparameters; none of another series. What cannot be read says nothing.
+fn record(series: &TimeSeries) -> Option<HparamsRecord> {
+    let metadata = Some(series.metadata()).filter(|metadata| metadata.kind == Kind::Hparams)?;
+    HparamsRecord::read(metadata).ok()
 }
 
 fn params_of(values: BTreeMap<String, HparamValue>) -> impl Iterator<Item = (String, Param)> {
@@ -179,7 +231,7 @@ fn params_of(values: BTreeMap<String, HparamValue>) -> impl Iterator<Item = (Str
 
 /// Each tag once: a hundred thousand runs have the same few.
 #[derive(Default)]
-struct Names(Mutex<HashSet<Arc<str>>>);
+pub(crate) struct Names(Mutex<HashSet<Arc<str>>>);
 
 impl Names {
     fn get(&self, name: &str) -> Arc<str> {

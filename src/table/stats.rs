@@ -4,18 +4,24 @@ use crate::logdir::TimeSeries;
 
 /// A scalar series in a few numbers, over the points that the restart policy kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ScalarStats {
     /// How many points there are, also those that are NaN.
     pub count: usize,
     /// The first value in the log.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub first: f64,
     /// The last value in the log.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub last: f64,
     /// The smallest value; NaN does not count, unless all are NaN.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub min: f64,
     /// The largest value; NaN does not count, unless all are NaN.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub max: f64,
     /// The arithmetic mean; NaN does not count, unless all are NaN.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub mean: f64,
     /// Step of the first point in the log.
     pub first_step: i64,

@@ -149,6 +149,7 @@ pub(super) fn check(sink: &mut Sink<'_>, metadata: &Metadata, content: &Bytes, r
         (Kind::PrCurve, _) => pr_curve(sink, content, raw),
         (Kind::Mesh, _) => mesh(sink, raw),
         (Kind::CustomScalars, _) => layout(sink, raw),
+        (Kind::Meta, _) => strings(sink, raw, &[0]),
         (Kind::Graph | Kind::RunMetadata, _) => strings(sink, raw, &[0, 1]),
         (Kind::Tensor, DataClass::BlobSequence) => strings(sink, raw, &[1]),
         (Kind::Hparams | Kind::Tensor, _) => {

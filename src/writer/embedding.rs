@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::replace::{edit, replace};
 use super::{IntoStep, SummaryWriter, at};
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::replace::{edit, replace};
 use crate::summary::embedding::{
     CONFIG_FILE, Embedding, METADATA_FILE, Place, SPRITE_FILE, TENSORS_FILE, merge,
 };

@@ -112,8 +112,7 @@ impl LogFile {
 
     pub(super) fn append_event(&self, event: &pb::Event) -> Result<bool> {
         fits(event.encoded_len())?;
-        let payload = event.encode_to_vec();
-        self.append(event.step, |buffer| buffer.extend_from_slice(&payload))
+        self.append(event.step, |buffer| encode::message(buffer, event))
     }
 
     /// Appends an event with one value, without the metadata that its tag had before.
@@ -123,18 +122,15 @@ impl LogFile {
         step: i64,
         mut value: pb::summary::Value,
     ) -> Result<bool> {
-        let metadata = value.metadata.take();
-        let bare = value.encode_to_vec();
-        // `metadata` is the last field of a value, so it can be appended or not.
-        let kind = metadata.as_ref().map_or(0, kind_bit);
-        let described = pb::summary::Value { metadata, ..Default::default() }.encode_to_vec();
-        let len = bare.len().saturating_add(described.len() + MAX_EVENT_HEAD);
+        let kind = value.metadata.as_ref().map_or(0, kind_bit);
+        let len = value.encoded_len().saturating_add(MAX_EVENT_HEAD);
         fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))?;
         self.with_buffer(step, |waiting| {
-            let known = waiting.describe(&value.tag, kind);
-            let metadata = if known { &[] } else { described.as_slice() };
+            if waiting.describe(&value.tag, kind) {
+                value.metadata = None;
+            }
             record::append(&mut waiting.bytes, |buffer| {
-                encode::summary(buffer, wall_time, step, &bare, metadata);
+                encode::summary(buffer, wall_time, step, &value);
             });
         })
     }

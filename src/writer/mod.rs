@@ -13,13 +13,14 @@ mod log;
 mod log_file;
 mod mesh;
 mod messages;
+#[cfg(feature = "meta")]
+mod meta;
 mod metrics;
 mod onnx;
 mod options;
 mod pr_curve;
 mod quiet;
 mod raw;
-mod replace;
 mod resume;
 mod run_metadata;
 mod scalar;

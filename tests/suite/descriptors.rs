@@ -84,7 +84,7 @@ fn declared(proto: &Path) -> Result<Facts, Box<dyn Error>> {
 }
 
 /// Every `.proto` file in `dir` and below it, in order.
-fn proto_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn proto_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

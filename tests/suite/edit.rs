@@ -14,8 +14,8 @@ use std::path::Path;
 use prost::Message;
 use regex::Regex;
 use tbx::edit::{Destination, Edit, Edited};
-use tbx::logdir::Sampling;
 use tbx::summary::{scalar as scalars, text};
+use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, Values, pb};
 use tempfile::TempDir;
 

@@ -1,9 +1,10 @@
 //! Everything that a load gave, in a form that can be compared.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use tbx::summary::Form;
-use tbx::{EventFile, Issue, Loaded, Metadata, RestartDrop, Run, TimeSeries, Values};
+use tbx::{EventFile, Issue, Loaded, Metadata, RestartDrop, Run, TimeSeries, ValueReader, Values};
 
 /// Everything that a load gave, to be compared: nothing in it depends on where the log lies,
 /// floats are their bits, payloads are copies.
@@ -36,6 +37,11 @@ pub(crate) enum Column {
     Dropped,
 }
 
+/// A file without where it lies.
+pub(crate) fn placeless(file: &EventFile) -> EventFile {
+    EventFile { path: PathBuf::new(), ..file.clone() }
+}
+
 impl Facts {
     pub(crate) fn of(loaded: &Loaded) -> Self {
         let mut facts = Self::of_runs(&loaded.runs);
@@ -48,10 +54,10 @@ impl Facts {
     pub(crate) fn of_runs(runs: &[Run]) -> Self {
         let mut facts = Self::default();
         for run in runs {
-            let files = run.files.iter().map(|file| (run.name.clone(), file.clone()));
-            facts.files.extend(files);
+            let files = run.files.iter().map(placeless);
+            facts.files.extend(files.map(|file| (run.name.clone(), file)));
             facts.start_times.push((run.name.clone(), run.start_time.map(f64::to_bits)));
-            facts.series.extend(run.series.iter().map(|series| SeriesFacts::of(&run.name, series)));
+            facts.series.extend(run.series.iter().map(|series| SeriesFacts::of_run(run, series)));
         }
         facts
     }
@@ -76,6 +82,18 @@ impl Facts {
 }
 
 impl SeriesFacts {
+    /// With values that are still in the files of `run`.
+    fn of_run(run: &Run, series: &TimeSeries) -> Self {
+        let facts = Self::of(&run.name, series);
+        if series.places().is_none() {
+            return facts;
+        }
+        let mut reader = ValueReader::new(run);
+        let values = (0..series.len()).map(|point| reader.read(series, point).unwrap());
+        let values = values.map(|value| (value.form, value.bytes.to_vec())).collect();
+        Self { values: Column::Raw(values), ..facts }
+    }
+
     pub(crate) fn of(run: &str, series: &TimeSeries) -> Self {
         let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect();
         let values = match series.values() {
@@ -86,7 +104,7 @@ impl SeriesFacts {
             Values::Raw(values) => {
                 Column::Raw(values.iter().map(|v| (v.form, v.bytes.to_vec())).collect())
             }
-            Values::Dropped => Column::Dropped,
+            Values::Placed(_) | Values::Dropped => Column::Dropped,
         };
         Self {
             run: run.into(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use tbx::{EventFile, Issue, Kind, Loaded, NewPoints, News, Report, RunNews, Values};
 
-use crate::facts::{Column, Facts, SeriesFacts, issue_fact};
+use crate::facts::{self, Column, Facts, SeriesFacts, issue_fact};
 
 /// What a caller that keeps all points has.
 #[derive(Default)]
@@ -43,7 +43,8 @@ impl Kept {
     fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         for (name, run) in &self.runs {
-            facts.files.extend(run.files.iter().map(|file| (name.clone(), file.clone())));
+            let files = run.files.iter().map(facts::placeless);
+            facts.files.extend(files.map(|file| (name.clone(), file)));
             facts.start_times.push((name.clone(), run.start_time.map(f64::to_bits)));
             facts.series.extend(run.series.values().filter(|s| !s.steps.is_empty()).cloned());
         }
@@ -85,7 +86,7 @@ fn empty(values: &Values) -> Column {
     match values {
         Values::Scalars(_) => Column::F32(vec![]),
         Values::Raw(_) => Column::Raw(vec![]),
-        Values::Dropped => Column::Dropped,
+        Values::Placed(_) | Values::Dropped => Column::Dropped,
     }
 }
 

@@ -187,7 +187,7 @@ fn what_the_kinds_make_are_the_golden_records_but_for_the_data_class() {
         }
         let mut record = Vec::new();
         append(&mut record, |buffer| {
-            encode::summary(buffer, WALL_TIME, 1, &value.encode_to_vec(), &[]);
+            encode::summary(buffer, WALL_TIME, 1, &value);
         });
         assert_eq!(record, record_of(name), "{name}");
     }

@@ -11,9 +11,9 @@ use crate::common::repository;
 /// The layers from bottom to top. A module uses itself and the layers below its own.
 const LAYERS: [&[&str]; 9] = [
     &["error", "safe_name", "store"],
-    &["record"],
-    &["event"],
-    &["summary", "meta"],
+    &["record", "replace"],
+    &["event", "meta"],
+    &["summary"],
     &["writer", "logdir"],
     &["table"],
     &["export", "import", "serve", "edit", "verify"],

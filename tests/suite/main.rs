@@ -23,7 +23,9 @@ mod fixtures;
 mod follow;
 mod golden;
 mod layers;
+mod meta;
 mod onnx;
+mod peers;
 mod properties;
 #[cfg(feature = "remote")]
 mod remote;

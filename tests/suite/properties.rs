@@ -1,5 +1,6 @@
 //! What a load gives does not depend on how it is done.
 
+mod places;
 mod roundtrip;
 mod split;
 

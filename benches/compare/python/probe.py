@@ -4,14 +4,30 @@ import importlib.metadata
 import json
 import platform
 
-PACKAGES = ["numpy", "pillow", "tensorboard", "tensorboard_data_server", "tensorboardX", "tbparse", "torch"]
+PACKAGES = [
+    "matplotlib",
+    "moviepy",
+    "numpy",
+    "onnx",
+    "pillow",
+    "soundfile",
+    "tbparse",
+    "tensorboard",
+    "tensorboard_data_server",
+    "tensorboardX",
+    "tensorflow",
+    "torch",
+]
 
 versions = {}
 for package in PACKAGES:
-    try:
-        versions[package] = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        pass
+    # TensorFlow also comes as tensorflow-cpu.
+    for distribution in [package, f"{package}-cpu"]:
+        try:
+            versions[package] = importlib.metadata.version(distribution)
+            break
+        except importlib.metadata.PackageNotFoundError:
+            pass
 
 rustboard = None
 if "tensorboard_data_server" in versions:

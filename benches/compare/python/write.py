@@ -1,12 +1,12 @@
 """Writes one event file with a writer made in Python and prints figures as one JSON object.
 
-    write.py tensorboardX|torch TEST COUNT FOLDER
+    write.py tensorboardX|torch|tensorflow TEST|KIND COUNT FOLDER
 
-The tests are those of src/writers/measure.rs; histogram values and pictures lie beside FOLDER.
+The tests are those of src/writers/measure.rs, the kinds of data those of src/kinds. The inputs lie
+beside FOLDER.
 """
 
 import json
-import os
 import pathlib
 import struct
 import sys
@@ -14,16 +14,20 @@ import time
 
 import numpy as np
 
+import kinds
+
 TAGS = ["loss/train", "loss/val", "acc/train", "acc/val"]
 PACE_NS = 100_000
 GRACE_S = 0.1
 VALUES = 10_000
 SIDE = 256
 
-program, test, count, folder = sys.argv[1:]
+program, what, count, folder = sys.argv[1:]
 count, folder = int(count), pathlib.Path(folder)
 if program == "torch":
     from torch.utils.tensorboard import SummaryWriter
+elif program == "tensorflow":
+    from tensorflow_writer import SummaryWriter
 else:
     from tensorboardX import SummaryWriter
 
@@ -33,14 +37,14 @@ def event_files():
 
 
 def rate(write):
-    """Calls per second from the first to the closed file."""
+    """Calls per second from the first to the closed file, and bytes of all files."""
     writer = SummaryWriter(str(folder))
     started = time.perf_counter()
     for step in range(count):
         write(writer, step)
     writer.close()
     seconds = time.perf_counter() - started
-    size = sum(os.path.getsize(path) for path in event_files())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"per_second": count / seconds, "bytes": size / count}
 
 
@@ -108,4 +112,8 @@ tests = {
     "histograms": histograms,
     "images": images,
 }
-print(json.dumps(tests[test]()), flush=True)
+if what in tests:
+    figures = tests[what]()
+else:
+    figures = rate(kinds.KINDS[what](program, SummaryWriter, folder))
+print(json.dumps(figures), flush=True)

@@ -11,7 +11,7 @@ const LOCK: &str = include_str!("../Cargo.lock");
 const PEERS: [&str; 3] = ["tensorboard-rs", "tfrecord", "tboard"];
 
 /// Machine, versions and command line, as a Markdown list.
-pub fn describe(python: &Python) -> String {
+pub fn describe(pythons: [&Python; 2]) -> String {
     let mut text = String::from("# tbx and its peers\n\n");
     let mut item = |name: &str, value: String| {
         // Writing to a String cannot fail.
@@ -25,11 +25,12 @@ pub fn describe(python: &Python) -> String {
     item("tbx", format!("{}, {}", locked("tensorboard-tbx"), commit()));
     let crates: Vec<String> = PEERS.iter().map(|name| format!("{name} {}", locked(name))).collect();
     item("crates", format!("{}; {}", crates.join(", "), output("rustc", &["--version"])));
-    let packages = python.versions();
-    if !packages.is_empty() {
-        let packages: Vec<String> =
-            packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        item("Python", packages.join(", "));
+    for packages in pythons.map(Python::versions) {
+        if let [(python, version), packages @ ..] = &packages[..] {
+            let packages: Vec<String> =
+                packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            item(python, format!("{version} with {}", packages.join(", ")));
+        }
     }
     text
 }

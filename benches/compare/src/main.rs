@@ -4,9 +4,10 @@
 //! reader or writer alone. See README.md for what is measured and how.
 
 mod histogram;
+mod inputs;
+mod kinds;
 mod machine;
 mod memory;
-mod pixels;
 mod process;
 mod progress;
 mod python;
@@ -33,18 +34,24 @@ struct Arguments {
     /// Timed rounds; a round before them warms up and measures memory
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Measure only readers or only writers
+    /// Measure only readers, only the common tests of writers, or only single kinds of data
     #[arg(long)]
-    only: Option<Side>,
+    only: Option<Part>,
     /// Measure only these workloads
     #[arg(long, value_delimiter = ',', default_values_t = workloads::NAMES.map(str::to_owned))]
     workloads: Vec<String>,
+    /// Write only kinds of data whose name contains one of these
+    #[arg(long, value_delimiter = ',')]
+    kinds: Vec<String>,
     /// Measure only programs whose name contains one of these, and tbx
     #[arg(long, value_delimiter = ',')]
     programs: Vec<String>,
     /// Python with the packages of requirements.txt [default: .venv/bin/python here, or python3]
     #[arg(long)]
     python: Option<PathBuf>,
+    /// Python with TensorFlow and TensorBoard [default: none, TensorFlow is skipped]
+    #[arg(long)]
+    tf_python: Option<PathBuf>,
     /// Also measure the Python readers, on workloads of a twentieth of the size
     #[arg(long)]
     slow: bool,
@@ -56,9 +63,10 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Side {
+enum Part {
     Read,
     Write,
+    Kinds,
 }
 
 /// What the program is when it starts itself.
@@ -67,7 +75,7 @@ enum Child {
     #[command(hide = true)]
     Read { reader: readers::Own, folder: PathBuf },
     #[command(hide = true)]
-    Write { writer: writers::Own, test: write::Test, count: usize, folder: PathBuf },
+    Write { writer: writers::Own, what: String, count: usize, folder: PathBuf },
     #[command(hide = true)]
     Prepare { workload: String, scale: f64, folder: PathBuf },
 }
@@ -76,8 +84,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.child {
         Some(Child::Read { reader, folder }) => readers::child(reader, &folder),
-        Some(Child::Write { writer, test, count, folder }) => {
-            writers::child(writer, test, count, &folder)
+        Some(Child::Write { writer, what, count, folder }) => {
+            writers::child(writer, &what, count, &folder)
         }
         Some(Child::Prepare { workload, scale, folder }) => {
             workloads::prepare(&folder, &workload, scale).map(drop)
@@ -89,9 +97,11 @@ fn main() -> Result<()> {
 fn compare(arguments: &Arguments) -> Result<()> {
     let target = target_folder()?;
     let python = python::Python::find(arguments.python.as_deref());
-    print!("{}", machine::describe(&python));
+    let tf_python = python::Python::only(arguments.tf_python.as_deref());
+    print!("{}", machine::describe([&python, &tf_python]));
+    let is_wanted = |part| arguments.only.is_none_or(|only| only == part);
 
-    if arguments.only != Some(Side::Write) {
+    if is_wanted(Part::Read) {
         let data = arguments.data.clone().unwrap_or_else(|| target.join("workloads"));
         let readers = selected(&readers::FAST, &arguments.programs, |reader| reader.label());
         let session = read::Session { data: &data, python: &python, rounds: arguments.rounds };
@@ -103,24 +113,32 @@ fn compare(arguments: &Arguments) -> Result<()> {
             session.measure(&arguments.workloads, arguments.scale / 20.0, &readers)?;
         }
     }
-    if arguments.only != Some(Side::Read) {
-        let scratch = target.join(format!("scratch-{}", std::process::id()));
-        let writers = selected(&writers::ALL, &arguments.programs, |writer| writer.label());
-        let session = write::Session {
-            scratch: &scratch,
-            python: &python,
-            rounds: arguments.rounds,
-            scale: arguments.scale,
-        };
-        println!("\n## Writing\n");
-        let result = session.measure(&writers);
-        // Also when a measurement failed: nothing is left behind.
-        if scratch.exists() {
-            std::fs::remove_dir_all(&scratch)?;
+    let scratch = target.join(format!("scratch-{}", std::process::id()));
+    let writers = selected(&writers::ALL, &arguments.programs, |writer| writer.label());
+    let session = write::Session {
+        scratch: &scratch,
+        python: &python,
+        tf_python: &tf_python,
+        rounds: arguments.rounds,
+        scale: arguments.scale,
+    };
+    let write = || {
+        if is_wanted(Part::Write) {
+            println!("\n## Writing\n");
+            session.measure(&writers)?;
         }
-        result?;
+        if is_wanted(Part::Kinds) {
+            println!("\n## Writing, kind by kind\n");
+            session.measure_kinds(&writers, &arguments.kinds)?;
+        }
+        Ok(())
+    };
+    let result = write();
+    // Also when a measurement failed: nothing is left behind.
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch)?;
     }
-    Ok(())
+    result
 }
 
 /// The programs whose label contains one of the wanted words; all when none is wanted.

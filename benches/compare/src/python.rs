@@ -29,6 +29,18 @@ impl Python {
             None if local.exists() => local,
             None => PathBuf::from("python3"),
         };
+        Self::at(program)
+    }
+
+    /// Asks `program` and no other.
+    pub fn only(program: Option<&Path>) -> Self {
+        let Some(program) = program else {
+            return Self { program: PathBuf::new(), found: Err("no --tf-python".to_owned()) };
+        };
+        Self::at(program.to_owned())
+    }
+
+    fn at(program: PathBuf) -> Self {
         let found = probe(&program).map_err(|error| format!("{error:#}"));
         Self { program, found }
     }
@@ -45,7 +57,7 @@ impl Python {
     /// An error that is the reason why `package` cannot be used.
     pub fn require(&self, package: &str) -> Result<()> {
         match &self.found {
-            Err(reason) => bail!("no Python: {reason}"),
+            Err(reason) => bail!("no Python for it: {reason}"),
             Ok(packages) if packages.versions.contains_key(package) => Ok(()),
             Ok(_) => bail!("{} has no package {package}", self.program.display()),
         }

@@ -9,12 +9,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::pixels;
+use crate::inputs;
 use crate::process::{Process, Speaks};
 use crate::progress;
 use crate::python::Python;
 use crate::report::{self, Table};
-use crate::writers::Writer;
+use crate::writers::{self, Writer};
 
 /// What one child measured, by name.
 pub type Figures = BTreeMap<String, f64>;
@@ -61,6 +61,7 @@ impl Test {
 pub struct Session<'a> {
     pub scratch: &'a Path,
     pub python: &'a Python,
+    pub tf_python: &'a Python,
     pub rounds: usize,
     pub scale: f64,
 }
@@ -108,9 +109,9 @@ impl Session<'_> {
             .with_context(|| format!("create {}", self.scratch.display()))?;
         let (mut values, mut pictures) = (Vec::new(), Vec::new());
         for seed in 0..INPUTS {
-            let array = pixels::weights(seed, HISTOGRAM_VALUES);
+            let array = inputs::weights(seed, HISTOGRAM_VALUES);
             values.extend(array.iter().flat_map(|value| value.to_le_bytes()));
-            pictures.extend(pixels::textured(seed, PICTURE_SIDE, PICTURE_SIDE).bytes);
+            pictures.extend(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE).bytes);
         }
         fs::write(self.scratch.join("values.f32"), values)?;
         fs::write(self.scratch.join("pictures.rgb"), pictures)?;
@@ -121,7 +122,7 @@ impl Session<'_> {
         if results.failures.contains_key(&test) {
             return;
         }
-        match self.run(writer, test) {
+        match self.run(writer, &test.name(), test.calls(writer, self.scale)) {
             Ok(figures) => {
                 for (name, value) in figures {
                     results.rounds.entry((test, name)).or_default().push(value);
@@ -133,9 +134,9 @@ impl Session<'_> {
         }
     }
 
-    fn run(&self, writer: Writer, test: Test) -> Result<Figures> {
+    /// Starts `writer` for a test or a kind of data by its name.
+    pub fn run(&self, writer: Writer, what: &str, calls: usize) -> Result<Figures> {
         let folder = self.scratch.join("log");
-        fs::create_dir(&folder)?;
         let mut command = match writer {
             Writer::Own(own) => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -143,13 +144,16 @@ impl Session<'_> {
                 command
             }
             Writer::Python { name, package } => {
-                self.python.require(package)?;
-                let mut command = self.python.script("write.py");
+                let is_tensorflow = writer == writers::TENSORFLOW;
+                let python = if is_tensorflow { self.tf_python } else { self.python };
+                python.require(package)?;
+                let mut command = python.script("write.py");
                 command.arg(name);
                 command
             }
         };
-        command.arg(test.name()).arg(test.calls(writer, self.scale).to_string()).arg(&folder);
+        command.arg(what).arg(calls.to_string()).arg(&folder);
+        fs::create_dir(&folder)?;
         let aside = self.scratch.join("output.log");
         let figures = Process::start(command, Speaks::Stdout, &aside)?
             .hear(|line| serde_json::from_str(line).ok());

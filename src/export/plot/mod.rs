@@ -77,6 +77,6 @@ pub fn write(charts: &[Chart], size: ChartSize, out: &Path, overwrite: bool) -> 
         _ => return Err(Error::argument("the name of a picture must end in .svg or .png")),
     };
     let mut output = Output::create(out, overwrite)?;
-    output.buffer = bytes;
+    output.write(bytes)?;
     output.finish()
 }

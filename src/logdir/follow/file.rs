@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Reset;
 use crate::error::{Effect, ErrorKind, Issue, Location, Report};
-use crate::logdir::file::{Place, read_on};
+use crate::logdir::file::{Position, read_on};
 use crate::logdir::grow::Growing;
 use crate::logdir::{EventFile, LoadOptions};
 use crate::record::Growth;
@@ -166,9 +166,9 @@ impl FollowedFile {
         };
         let quiet = quiet || (len == self.len && self.is_quiet(now, settle));
         let growth = Growth { settled: self.settled, quiet };
-        let place = Place { offset: self.offset, torn: self.torn, growth };
+        let from = Position { offset: self.offset, torn: self.torn, growth };
         let Some(grown) = growing.take() else { return Ok(0) };
-        let (span, file) = read_on(&path, (file, len), options, &place, budget, grown);
+        let (span, file) = read_on(&path, (file, len), options, &from, budget, grown);
         *growing = Some(span.growing);
         let went = span.end.saturating_sub(self.offset);
         (self.offset, self.torn) = (span.end, span.torn);
@@ -236,9 +236,10 @@ impl FollowedFile {
     }
 
     /// What is known of it for the caller.
-    pub(super) fn facts(&self) -> EventFile {
+    pub(super) fn facts(&self, directory: &Path) -> EventFile {
         EventFile {
             name: self.name.to_string_lossy().into_owned(),
+            path: directory.join(&self.name),
             bytes: self.offset.saturating_add(self.pending),
             events: self.events,
             pending_bytes: self.pending,

@@ -184,8 +184,8 @@ impl Follower {
             store::local_only(&self.path, "following").map_err(|e| ErrorKind::from(e).into());
         let (runs, issues) = match local.and_then(|()| Logdir::open(&self.path)) {
             Ok(logdir) => {
-                let wanted = |name: &str| self.options.runs.as_ref().is_none_or(|f| f(name));
-                let runs = logdir.runs().iter().filter(|run| wanted(&run.name)).cloned();
+                let runs = logdir.runs().iter();
+                let runs = runs.filter(|run| self.options.wants_run(&run.name)).cloned();
                 (runs.collect(), logdir.issues().to_vec())
             }
             Err(error) => {

@@ -109,7 +109,7 @@ impl FollowedRun {
     /// Reads what is new.
     pub(super) fn read(&mut self, poll: &Poll<'_>) -> (Option<RunNews>, Found) {
         let mut found = Found::default();
-        let before: Vec<_> = self.files.values().map(FollowedFile::facts).collect();
+        let before: Vec<_> = self.files.values().map(|file| file.facts(&self.path)).collect();
         if let Err(reset) = self.read_files(poll, &mut found) {
             found = Found::default();
             self.start_anew(reset, poll.options);
@@ -121,7 +121,7 @@ impl FollowedRun {
             issue.location.run = Some(self.name.clone());
         }
         let (start_time, series) = self.take(poll);
-        let files: Vec<_> = self.files.values().map(FollowedFile::facts).collect();
+        let files: Vec<_> = self.files.values().map(|file| file.facts(&self.path)).collect();
         let changed = self.is_news || files != before || !series.is_empty();
         self.is_news = false;
         let news = changed.then(|| RunNews {

@@ -11,7 +11,7 @@ pub(in crate::logdir) enum Keep {
 }
 
 impl Keep {
-    pub(super) fn keep(&self, payload: &[u8]) -> Bytes {
+    pub(in crate::logdir) fn keep(&self, payload: &[u8]) -> Bytes {
         if let Self::Slice(map) = self {
             let offset = payload.as_ptr().addr().checked_sub(map.as_ptr().addr());
             let range = offset.and_then(|from| Some(from..from.checked_add(payload.len())?));

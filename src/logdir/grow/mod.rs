@@ -16,7 +16,7 @@ pub(super) use self::keep::Keep;
 use self::series::Series;
 pub(super) use self::take::Taken;
 use super::restart::{self, Order};
-use super::{LoadOptions, RestartPolicy, TimeSeries, Values};
+use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
 use crate::summary::{Form, Metadata};
@@ -51,6 +51,8 @@ pub(super) struct Growing<'o> {
     pub(super) ambiguous: bool,
     /// The smallest wall time that is a time; infinite before there is one.
     pub(super) start_time: f64,
+    /// Where the value in hand stands.
+    place: Place,
     /// What could not be decoded since this was last looked at.
     pub(super) unreadable: Vec<Unreadable>,
 }
@@ -96,6 +98,7 @@ impl<'o> Growing<'o> {
             is_continuation: false,
             ambiguous: false,
             start_time: f64::INFINITY,
+            place: Place::default(),
             unreadable: Vec::new(),
         }
     }
@@ -111,14 +114,19 @@ impl<'o> Growing<'o> {
         growing
     }
 
-    /// Takes in an event.
+    /// Takes in the event of the record at `offset`.
     ///
     /// # Errors
     ///
     /// It is not one; nothing of it was taken.
     #[inline]
-    pub(super) fn event(&mut self, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
-        if self.scalar(payload) { Ok(()) } else { self.any_event(payload, keep) }
+    pub(super) fn event(
+        &mut self,
+        offset: u64,
+        payload: &[u8],
+        keep: &Keep,
+    ) -> Result<(), Malformed> {
+        if self.scalar(payload) { Ok(()) } else { self.any_event(offset, payload, keep) }
     }
 
     /// Takes in an event that is one scalar, of the series that is expected next: nearly all
@@ -149,7 +157,8 @@ impl<'o> Growing<'o> {
     }
 
     #[inline(never)]
-    fn any_event(&mut self, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
+    fn any_event(&mut self, offset: u64, payload: &[u8], keep: &Keep) -> Result<(), Malformed> {
+        self.place = Place::of(offset, payload.len());
         let event = EventRef::parse(payload)?;
         match &event.what {
             What::Summary(summary) => {
@@ -166,6 +175,7 @@ impl<'o> Growing<'o> {
                 let reset = self.observe(&event);
                 self.value(&event, &first, reset, keep)?;
                 for value in values {
+                    self.place.value = self.place.value.saturating_add(1);
                     self.value(&event, &value?, reset, keep)?;
                 }
             }
@@ -236,7 +246,7 @@ impl<'o> Growing<'o> {
             self.mark(value.tag, event.step);
             return Ok(());
         }
-        let starts = self.starts.len();
+        let (starts, place) = (self.starts.len(), self.place);
         let Some(series) = self.find(value)? else { return Ok(()) };
         if !series.wanted {
             return Ok(());
@@ -244,6 +254,7 @@ impl<'o> Growing<'o> {
         match series.push_value(&value.payload, keep) {
             Ok(()) => {
                 series.point(event.step, event.wall_time, reset, starts);
+                series.place(place);
             }
             Err(kind) => {
                 let tag = value.tag.into();
@@ -360,6 +371,14 @@ impl<'o> Growing<'o> {
         };
         series.push_raw(form, content, keep);
         series.point(event.step, event.wall_time, 0, starts);
+        series.place(self.place);
+    }
+
+    /// All that was read is of this file of the run.
+    pub(super) fn set_file(&mut self, file: u32) {
+        if self.options.keeps_places() {
+            self.series.iter_mut().for_each(|series| series.set_file(file));
+        }
     }
 
     /// Appends what came later in the same run.

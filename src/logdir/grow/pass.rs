@@ -1,7 +1,7 @@
 //! Events of which only the first bytes are looked at.
 
 use super::Growing;
-use crate::logdir::Values;
+use crate::logdir::{Place, Values};
 use crate::summary::Kind;
 
 /// The field of `Summary.Value` that holds a tensor: any kind, where all others tell theirs.
@@ -40,6 +40,7 @@ impl Growing<'_> {
         found: usize,
         step: i64,
         wall_time: f64,
+        place: Place,
         decoded: bool,
     ) -> bool {
         let Some(series) = self.series.get(found) else { return false };
@@ -52,6 +53,7 @@ impl Growing<'_> {
         let starts = self.starts.len();
         if let Some(series) = self.series.get_mut(found).filter(|_| wanted) {
             series.point(step, wall_time, reset, starts);
+            series.place(place);
         }
         true
     }

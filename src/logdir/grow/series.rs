@@ -8,7 +8,7 @@ use super::{Keep, Unreadable};
 use crate::error::ErrorKind;
 use crate::event::{Payload, PeekScalar, ValueRef};
 use crate::logdir::restart::Restarts;
-use crate::logdir::{LoadOptions, Scalars, TimeSeries, Values};
+use crate::logdir::{LoadOptions, Place, Scalars, TimeSeries, Values};
 use crate::summary::{DataClass, Form, Kind, Metadata, RawValue, scalar};
 
 /// A value without metadata and below this size is kept until its kind is known, even if
@@ -36,6 +36,9 @@ pub(super) struct Series {
     is_scalar: bool,
     /// Whether values are wanted, or only how many there are.
     payloads: bool,
+    /// Whether it is wanted where they stand; of scalars it never is.
+    is_placed: bool,
+    places: Vec<Place>,
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     restarts: Restarts,
@@ -60,7 +63,7 @@ impl Series {
             Some(metadata) if metadata.data_class == DataClass::Scalar => {
                 Values::Scalars(Scalars::new())
             }
-            Some(_) if !options.payloads => Values::Dropped,
+            Some(_) if !options.keeps_payloads() => Values::Dropped,
             _ => Values::Raw(Vec::new()),
         };
         Self {
@@ -72,9 +75,11 @@ impl Series {
             follower: 0,
             sibling: None,
             sure: true,
-            values,
             has_given: false,
-            payloads: options.payloads,
+            payloads: options.keeps_payloads(),
+            is_placed: options.keeps_places() && !matches!(values, Values::Scalars(_)),
+            places: Vec::new(),
+            values,
             steps: Vec::new(),
             wall_times: Vec::new(),
             restarts: Restarts::default(),
@@ -187,6 +192,18 @@ impl Series {
         self.wall_times.push(wall_time);
     }
 
+    /// Adds where the value of a point stands, if that is wanted.
+    pub(super) fn place(&mut self, place: Place) {
+        if self.is_placed {
+            self.places.push(place);
+        }
+    }
+
+    /// The values stand in this file of the run.
+    pub(super) fn set_file(&mut self, file: u32) {
+        self.places.iter_mut().for_each(|place| place.file = file);
+    }
+
     /// The values so far came without metadata; now it is known.
     pub(super) fn decide(
         &mut self,
@@ -218,6 +235,9 @@ impl Series {
         }
         append(&mut self.steps, later.steps);
         append(&mut self.wall_times, later.wall_times);
+        if self.is_placed {
+            append(&mut self.places, later.places);
+        }
 
         let first_has_own = later.restarts.epochs.first().is_some_and(|(first, _)| *first == 0);
         if self.epoch != starts && !first_has_own {
@@ -281,8 +301,9 @@ impl Series {
         let values = match &mut self.values {
             Values::Scalars(scalars) => Values::Scalars(mem::replace(scalars, Scalars::new())),
             Values::Raw(values) => Values::Raw(mem::take(values)),
-            Values::Dropped => Values::Dropped,
+            Values::Placed(_) | Values::Dropped => Values::Dropped,
         };
+        self.places.clear();
         let steps = mem::take(&mut self.steps);
         let series = TimeSeries {
             tag: self.tag.to_string(),
@@ -307,7 +328,8 @@ impl Series {
     pub(super) fn finish(self, options: &LoadOptions) -> Option<TimeSeries> {
         let metadata = self.metadata.unwrap_or_else(|| Metadata::of(Form::None, None));
         let values = match self.values {
-            Values::Raw(_) if !options.payloads => Values::Dropped,
+            Values::Raw(_) | Values::Dropped if self.is_placed => Values::Placed(self.places),
+            Values::Raw(_) if !options.keeps_payloads() => Values::Dropped,
             values => values,
         };
         let wanted = self.wanted && options.wants(&self.tag, metadata.kind);

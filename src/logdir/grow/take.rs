@@ -44,7 +44,7 @@ impl Growing<'_> {
                 series.put_back(points);
                 continue;
             }
-            if matches!(points.values, Values::Raw(_)) && !self.options.payloads {
+            if matches!(points.values, Values::Raw(_)) && !self.options.keeps_payloads() {
                 points.values = Values::Dropped;
             }
             let is_wanted = self.options.wants(points.tag(), points.kind());

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
@@ -29,8 +29,22 @@ pub(crate) struct Upload {
 enum State {
     /// What fits into one request.
     Small(Vec<u8>),
-    Big(Box<WriteMultipart>),
+    Big(Parts),
     Ended,
+}
+
+/// A lock, since a `WriteMultipart` may not be shared among threads, and formats are.
+#[derive(Debug)]
+struct Parts(Mutex<Box<WriteMultipart>>);
+
+impl Parts {
+    fn new(parts: WriteMultipart) -> Self {
+        Self(Mutex::new(Box::new(parts)))
+    }
+
+    fn into_inner(self) -> WriteMultipart {
+        *self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Upload {
@@ -73,7 +87,8 @@ impl Upload {
                     false => self.begin(small)?,
                 };
             }
-            State::Big(mut parts) => {
+            State::Big(parts) => {
+                let mut parts = parts.into_inner();
                 let bytes = bytes.to_vec();
                 let sent = runtime::wait(async move {
                     let ready = parts.wait_for_capacity(MAX_PARTS).await;
@@ -82,7 +97,7 @@ impl Upload {
                     }
                     (ready, parts)
                 })?;
-                self.state = State::Big(sent.1);
+                self.state = State::Big(Parts::new(sent.1));
                 sent.0.map_err(failed)?;
             }
             State::Ended => return Err(io::Error::other("the upload has ended")),
@@ -98,7 +113,7 @@ impl Upload {
             parts.write(&first);
             Ok(parts)
         })?;
-        begun.map(|parts| State::Big(Box::new(parts))).map_err(failed)
+        begun.map(|parts| State::Big(Parts::new(parts))).map_err(failed)
     }
 
     /// Lets the object appear.
@@ -115,7 +130,7 @@ impl Upload {
                 // Stores have no condition for these: only what others make meanwhile, in a moment,
                 // is not seen.
                 let free = self.is_free();
-                let kept = free.is_ok();
+                let (kept, parts) = (free.is_ok(), parts.into_inner());
                 let end = async move {
                     match kept {
                         true => parts.finish().await.map(drop),
@@ -136,7 +151,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if let State::Big(parts) = mem::replace(&mut self.state, State::Ended) {
             // Parts that nobody joins cost their owner money.
-            let _ = runtime::wait(async move { parts.abort().await });
+            let _ = runtime::wait(async move { parts.into_inner().abort().await });
         }
     }
 }

@@ -252,6 +252,17 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
+    /// As the status of a run; none if nothing is known.
+    #[cfg(feature = "meta")]
+    pub fn to_run_status(self) -> Option<crate::meta::Status> {
+        match self {
+            Self::Unknown => None,
+            Self::Success => Some(crate::meta::Status::Finished),
+            Self::Failure => Some(crate::meta::Status::Failed),
+            Self::Running => Some(crate::meta::Status::Running),
+        }
+    }
+
     /// Its name in a word.
     pub const fn name(self) -> &'static str {
         match self {

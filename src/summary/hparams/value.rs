@@ -30,6 +30,17 @@ pub enum HparamValue {
 }
 
 impl HparamValue {
+    /// As a parameter; none for [`Unset`](Self::Unset).
+    #[cfg(feature = "meta")]
+    pub fn into_param(self) -> Option<crate::meta::Param> {
+        match self {
+            Self::Unset => None,
+            Self::Bool(value) => Some(value.into()),
+            Self::Number(value) => Some(value.into()),
+            Self::Text(text) => Some(text.into()),
+        }
+    }
+
     /// The message; none for [`Unset`](Self::Unset).
     pub(super) fn to_message(&self) -> Option<protobuf::Value> {
         let kind = match self {

@@ -47,7 +47,7 @@ pub fn lttb(points: &[[f64; 2]], n: usize) -> Vec<usize> {
 }
 
 /// `i` of `parts` equal parts of `all`, rounded down.
-fn share(i: usize, all: usize, parts: usize) -> usize {
+pub(super) fn share(i: usize, all: usize, parts: usize) -> usize {
     let product = u128::try_from(i).unwrap_or(0) * u128::try_from(all).unwrap_or(0);
     let share = product / u128::try_from(parts).unwrap_or(1).max(1);
     usize::try_from(share).unwrap_or(all)

@@ -1,5 +1,154 @@
-//! Fewer points of a series.
+//! Fewer points of a series, by a named method.
 
 mod lttb;
+#[cfg(any(feature = "edit", feature = "table"))]
+mod min_max;
+#[cfg(any(feature = "edit", feature = "table"))]
+mod reservoir;
+
+#[cfg(any(feature = "edit", feature = "table"))]
+use std::fmt;
 
 pub use lttb::lttb;
+
+/// How a series with many points is thinned out. A series with no more points than asked for stays
+/// whole, and the last point always stays, since that is what tables show.
+///
+/// | method | which points | for |
+/// |---|---|---|
+/// | `reservoir:N` | N at random, those that TensorBoard keeps | the picture that TensorBoard shows |
+/// | `minmax:N` | the smallest and largest of each part | looking for peaks |
+/// | `every:N` | each N-th | equal distances |
+/// | `lttb:N` | those that make the line's shape | drawing it |
+///
+/// ```
+/// use tbx::table::Sampling;
+///
+/// let steps: Vec<i64> = (0..1000).collect();
+/// let value = |i: usize| if i == 700 { 9.0 } else { 0.5 };
+/// for method in ["minmax:10", "lttb:10"] {
+///     let kept = Sampling::parse(method).unwrap().keep(&steps, value);
+///     assert!(kept.len() <= 10 && kept.contains(&700));
+/// }
+/// assert_eq!(Sampling::Every(400).keep(&steps, value), [0, 400, 800, 999]);
+/// ```
+#[cfg(any(feature = "edit", feature = "table"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sampling {
+    /// At most so many points, 1 or more, each with the same chance: a reservoir that replaces its
+    /// points at random and always takes the last one. The chances are the same in each series,
+    /// so that series with the same steps keep the same ones.
+    ///
+    /// They are those of TensorBoard's loader in Python (`--load_fast=false`, with
+    /// `--samples_per_plugin scalars=N`): the same points, unless a restart dropped some. Its default
+    /// loader works alike and draws other numbers.
+    Reservoir(usize),
+    /// At most so many points, 4 or more: the first, the last, and the smallest and largest number
+    /// of each of equally many points between them. No peak is lost. NaN counts in none, but where
+    /// all are NaN the first stays.
+    MinMax(usize),
+    /// The first point, and each that is so many behind the one before; 1 or more.
+    Every(usize),
+    /// At most so many points, 3 or more: those that keep the look of the line through all, see
+    /// [`lttb`]. What is not finite is left out, unless it is first or last.
+    Lttb(usize),
+}
+
+#[cfg(any(feature = "edit", feature = "table"))]
+impl Sampling {
+    /// The names that [`parse`](Self::parse) takes.
+    pub const NAMES: [&str; 4] = ["reservoir", "minmax", "every", "lttb"];
+
+    /// The method in a text such as `reservoir:1000`, `minmax:500`, `every:10`, `lttb:500`; none if
+    /// it is none, or its number is too small.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, n) = text.split_once(':')?;
+        let n: usize = n.parse().ok()?;
+        match name {
+            "reservoir" if n >= 1 => Some(Self::Reservoir(n)),
+            "minmax" if n >= 4 => Some(Self::MinMax(n)),
+            "every" if n >= 1 => Some(Self::Every(n)),
+            "lttb" if n >= 3 => Some(Self::Lttb(n)),
+            _ => None,
+        }
+    }
+
+    /// Whether it looks at the numbers of a series.
+    pub fn needs_numbers(self) -> bool {
+        matches!(self, Self::MinMax(_) | Self::Lttb(_))
+    }
+
+    /// Which of the points with these steps stay: their indices, ascending. `value` gives the number
+    /// of a point.
+    pub fn keep(self, steps: &[i64], value: impl Fn(usize) -> f64) -> Vec<usize> {
+        let len = steps.len();
+        match self {
+            Self::Reservoir(most) => reservoir::reservoir(len, most),
+            Self::MinMax(most) if len > most => min_max::min_max(len, most, value),
+            Self::Lttb(most) if len > most => {
+                #[expect(clippy::as_conversions, reason = "a place on an axis")]
+                let points = steps.iter().enumerate().map(|(i, step)| [*step as f64, value(i)]);
+                lttb(&points.collect::<Vec<_>>(), most)
+            }
+            Self::MinMax(_) | Self::Lttb(_) => (0..len).collect(),
+            Self::Every(n) => {
+                let mut kept: Vec<_> = (0..len).step_by(n.max(1)).collect();
+                match len.checked_sub(1) {
+                    Some(last) if kept.last() != Some(&last) => kept.push(last),
+                    _ => {}
+                }
+                kept
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "edit", feature = "table"))]
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reservoir(n) => write!(f, "reservoir:{n}"),
+            Self::MinMax(n) => write!(f, "minmax:{n}"),
+            Self::Every(n) => write!(f, "every:{n}"),
+            Self::Lttb(n) => write!(f, "lttb:{n}"),
+        }
+    }
+}
+
+#[cfg(all(test, any(feature = "edit", feature = "table")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_series_stay_whole() {
+        for len in 0..5 {
+            let steps: Vec<i64> = (0..len).collect();
+            let all: Vec<usize> = (0..steps.len()).collect();
+            for method in ["reservoir:5", "minmax:5", "every:1", "lttb:5"] {
+                let method = Sampling::parse(method).unwrap();
+                assert_eq!(method.keep(&steps, |_| f64::NAN), all, "{method}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_point_stays() {
+        let steps: Vec<i64> = (0..1003).collect();
+        for method in ["reservoir:1", "reservoir:50", "minmax:4", "every:7", "lttb:3"] {
+            let kept = Sampling::parse(method).unwrap().keep(&steps, |i| (i % 13) as f64);
+            assert_eq!(kept.last(), Some(&1002), "{method}");
+            assert!(kept.is_sorted_by(|a, b| a < b), "{method}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for text in ["reservoir:1", "minmax:4", "every:10", "lttb:3"] {
+            assert_eq!(Sampling::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "reservoir", "reservoir:0", "minmax:3", "every:x", "lttb:2", "none:5"] {
+            assert_eq!(Sampling::parse(text), None, "{text}");
+        }
+    }
+}

@@ -82,7 +82,10 @@ only in other: new
 fn curves_of_several_runs_are_reduced_as_pandas_does() {
     let folder = seeds();
     let done = folder.tbx("reduce logs --op mean,std,median,q0.25,count --format csv");
-    assert_eq!(done.err, "tbx: 1 tag left out, not all runs have them: extra\n");
+    assert_eq!(
+        done.err,
+        "tbx: 1 tag left out, not all runs have them: extra; --min-runs 1 takes them, too\n"
+    );
     assert_eq!(
         done.out,
         "\
@@ -92,6 +95,9 @@ loss,3,10,3,0,3,3,3
 loss,3,20,7,2,7,6,3
 "
     );
+    let nothing = folder.tbx("reduce logs --tag extra --min-runs 3");
+    assert_eq!(nothing.code, Some(2));
+    assert_eq!(nothing.err, "tbx: no tag that 3 runs have: extra; --min-runs 1 takes them, too\n");
     let zero = folder.tbx("reduce logs --op std --ddof 0 --tag loss --format csv").fine();
     assert!(zero.contains("loss,3,0,2.160246899469287\n"), "{zero}");
     assert_eq!(

@@ -63,7 +63,7 @@ fn what_cannot_be_meant_is_refused() {
         ("edit logs --out new --rename ^(e) $1_x", "has no group \"1_x\"; ${1}_x is group 1"),
         (
             "edit logs --out new --sample median:5",
-            "\"median:5\" is none of reservoir:N, minmax:N, every:N",
+            "\"median:5\" is none of reservoir:N, minmax:N, every:N, lttb:N",
         ),
         ("edit logs --out new --sample scalr=every:5", "there is no kind \"scalr\""),
         ("edit logs --out new --sample text=minmax:5", "minmax:5 needs numbers, and text has none"),

@@ -235,7 +235,10 @@ fn an_export_to_a_url_appears_when_it_is_complete() {
     let to_url = format!("{export} s3://bucket/out/points.csv");
     let done = tbx(&folder, &server, &to_url);
     assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{done:?}");
-    assert!(done.err.ends_with("written to s3://bucket/out/points.csv\n"), "{done:?}");
+    assert!(
+        done.err.ends_with("33 rows of 2 runs written to s3://bucket/out/points.csv, 2.2 kB\n"),
+        "{done:?}"
+    );
     assert_eq!(server.get("out/points.csv").unwrap(), expected.as_bytes());
     let again = tbx(&folder, &server, &to_url).failed();
     assert_eq!(again, "tbx: s3://bucket/out/points.csv: the file exists\n");
@@ -262,6 +265,28 @@ fn an_export_to_a_url_appears_when_it_is_complete() {
         let said = tbx(&folder, &server, &format!("{export} {to}")).failed();
         assert_eq!(said, format!("tbx: {to}: {what}\n"));
     }
+}
+
+#[test]
+fn all_tables_of_a_url_go_to_a_url() {
+    let (folder, server) = fixtures(&["torch", "keras"]);
+    let tables = "--to csv --table all --out";
+    folder.tbx(&format!("export logs {tables} out"));
+    let done = tbx(&folder, &server, &format!("export s3://bucket/logs {tables} s3://bucket/out"));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let files = fs::read_dir(folder.path("out")).unwrap();
+    let names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        let expected = fs::read_to_string(folder.path("out").join(&name)).unwrap();
+        let found = String::from_utf8(server.get(&format!("out/{name}")).unwrap()).unwrap();
+        for (found, expected) in found.lines().zip(expected.lines()) {
+            assert_eq!(local(found), expected, "{name}");
+        }
+        assert_eq!(found.lines().count(), expected.lines().count(), "{name}");
+    }
+    assert!(!folder.path("s3:").exists());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tbx::edit::{Destination, Edit};
-use tbx::logdir::Sampling;
+use tbx::table::Sampling;
 use tbx::{LoadOptions, Logdir};
 use tempfile::TempDir;
 

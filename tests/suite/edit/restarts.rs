@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tbx::edit::Edit;
-use tbx::logdir::Sampling;
+use tbx::table::Sampling;
 use tbx::{LoadOptions, RestartPolicy};
 
 use super::{all_points, assert_same, edit, edit_records, points};

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use regex::Regex;
 use serde_json::{Value, json};
 use tbx::edit::{Destination, Edit, repair};
-use tbx::logdir::Sampling;
+use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, SummaryWriter};
 
 use super::log::number;

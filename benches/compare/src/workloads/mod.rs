@@ -87,25 +87,36 @@ pub fn prepare(folder: &Path, name: &str, scale: f64) -> Result<Workload> {
 /// All event files below `folder`, each with its run's name, sorted by path.
 pub fn event_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
-    let mut pending = vec![folder.to_owned()];
-    while let Some(next) = pending.pop() {
-        for entry in fs::read_dir(&next).with_context(|| format!("read {}", next.display()))? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                pending.push(entry.path());
-            } else if entry.file_name().to_string_lossy().contains("tfevents") {
-                let run = next.strip_prefix(folder)?.to_string_lossy().into_owned();
-                found.push((run, entry.path()));
-            }
+    for path in files(folder)? {
+        let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { continue };
+        if name.to_string_lossy().contains("tfevents") {
+            let run = parent.strip_prefix(folder)?.to_string_lossy().into_owned();
+            found.push((run, path));
         }
     }
     found.sort_by(|a, b| a.1.cmp(&b.1));
     Ok(found)
 }
 
-/// Bytes of all event files below `folder`.
+/// Bytes of all files below `folder`.
 pub fn folder_bytes(folder: &Path) -> Result<u64> {
-    event_files(folder)?.iter().try_fold(0, |sum, (_, path)| Ok(sum + path.metadata()?.len()))
+    files(folder)?.iter().try_fold(0, |sum, path| Ok(sum + path.metadata()?.len()))
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(next) = pending.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("read {}", next.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                pending.push(entry.path());
+            } else {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

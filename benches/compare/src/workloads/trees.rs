@@ -8,7 +8,7 @@ use image::ImageEncoder;
 use super::Written;
 use super::wire::{EventFile, Fields, field};
 use crate::histogram::Histogram;
-use crate::pixels;
+use crate::inputs;
 use crate::random::Random;
 use crate::totals::EPOCH;
 
@@ -80,7 +80,7 @@ pub fn mixed(folder: &Path, scale: f64) -> Result<Written> {
     const SIDE: u32 = 256;
     let pictures: Vec<Vec<u8>> = (0..32)
         .map(|seed| {
-            let picture = pixels::textured(seed, SIDE, SIDE);
+            let picture = inputs::textured(seed, SIDE, SIDE);
             let mut png = Vec::new();
             image::codecs::png::PngEncoder::new(&mut png).write_image(
                 &picture.bytes,
@@ -92,7 +92,7 @@ pub fn mixed(folder: &Path, scale: f64) -> Result<Written> {
         })
         .collect::<Result<_>>()?;
     let histograms: Vec<Histogram> =
-        (0..16).map(|seed| Histogram::of(&pixels::weights(seed, 10_000))).collect();
+        (0..16).map(|seed| Histogram::of(&inputs::weights(seed, 10_000))).collect();
 
     let steps = scaled(2000, scale, 50);
     let mut written = Written { runs: 1, ..Written::default() };

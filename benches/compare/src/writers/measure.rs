@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::Peer;
-use crate::pixels;
+use crate::inputs;
 use crate::workloads;
 use crate::write::{Figures, HISTOGRAM_VALUES, INPUTS, PICTURE_SIDE, Test};
 
@@ -19,72 +19,90 @@ const PACE: Duration = Duration::from_micros(100);
 /// How long after the last call a viewer may look.
 const GRACE: Duration = Duration::from_millis(100);
 
-pub fn run<P: Peer>(test: Test, count: usize, folder: &Path) -> Result<Figures> {
+/// One measurement in a child process: so many calls, into an empty folder.
+pub struct Run<'a> {
+    pub count: usize,
+    pub folder: &'a Path,
+}
+
+impl Run<'_> {
+    /// Rate of `write`, which is told the step, from the first call to the closed file.
+    pub fn calls<P: Peer>(&self, write: impl FnMut(&mut P, i64) -> Result<()>) -> Result<Figures> {
+        self.calls_of(P::create(self.folder)?, write)
+    }
+
+    /// The same, for a writer with options.
+    pub fn calls_of<P: Peer>(
+        &self,
+        mut writer: P,
+        mut write: impl FnMut(&mut P, i64) -> Result<()>,
+    ) -> Result<Figures> {
+        let started = Instant::now();
+        for step in 0..self.count {
+            write(&mut writer, step as i64)?;
+        }
+        writer.close()?;
+        self.rate(started.elapsed())
+    }
+
+    /// Rate of `write`, which makes a whole run, in a folder of its own.
+    pub fn runs(&self, mut write: impl FnMut(&Path) -> Result<()>) -> Result<Figures> {
+        let started = Instant::now();
+        for number in 0..self.count {
+            write(&self.folder.join(number.to_string()))?;
+        }
+        self.rate(started.elapsed())
+    }
+
+    fn rate(&self, took: Duration) -> Result<Figures> {
+        let count = self.count as f64;
+        let bytes = workloads::folder_bytes(self.folder)? as f64;
+        Ok(Figures::from([
+            ("per_second".to_owned(), count / took.as_secs_f64()),
+            ("bytes".to_owned(), bytes / count),
+        ]))
+    }
+}
+
+pub fn test<P: Peer>(test: Test, run: &Run<'_>) -> Result<Figures> {
     match test {
-        Test::Scalars => scalars::<P>(count, folder),
-        Test::Tight => latency::<P>(count, Duration::ZERO, folder),
-        Test::Paced => latency::<P>(count, PACE, folder),
-        Test::Visible => visible::<P>(count, folder),
+        Test::Scalars => run.calls(scalar::<P>),
+        Test::Tight => latency::<P>(Duration::ZERO, run),
+        Test::Paced => latency::<P>(PACE, run),
+        Test::Visible => visible::<P>(run),
         Test::Histograms => {
             let arrays: Vec<_> =
-                (0..INPUTS).map(|seed| pixels::weights(seed, HISTOGRAM_VALUES)).collect();
-            let write = |writer: &mut P, array: &Vec<f32>, step| writer.histogram("h", array, step);
-            items(count, folder, &arrays, write)
+                (0..INPUTS).map(|seed| inputs::weights(seed, HISTOGRAM_VALUES)).collect();
+            run.calls(|writer: &mut P, step| {
+                writer.histogram("h", turn::<Vec<_>>(&arrays, step), step)
+            })
         }
         Test::Images => {
             let pictures = (0..INPUTS)
-                .map(|seed| P::picture(pixels::textured(seed, PICTURE_SIDE, PICTURE_SIDE)))
+                .map(|seed| P::picture(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE)))
                 .collect::<Result<Vec<_>>>()?;
-            let write =
-                |writer: &mut P, picture: &P::Picture, step| writer.image("i", picture, step);
-            items(count, folder, &pictures, write)
+            run.calls(|writer: &mut P, step| writer.image("i", turn(&pictures, step), step))
         }
     }
 }
 
-fn value(step: usize) -> f32 {
+/// One of the inputs after the other.
+fn turn<T>(inputs: &[T], step: i64) -> &T {
+    black_box(&inputs[step as usize % inputs.len()])
+}
+
+fn scalar<P: Peer>(writer: &mut P, step: i64) -> Result<()> {
+    writer.scalar(TAGS[step as usize % TAGS.len()], value(step), step)
+}
+
+pub fn value(step: i64) -> f32 {
     1.0 / (step as f32 + 1.0)
 }
 
-/// Rate from the first call to the closed file.
-fn scalars<P: Peer>(count: usize, folder: &Path) -> Result<Figures> {
-    let mut writer = P::create(folder)?;
-    let started = Instant::now();
-    for step in 0..count {
-        writer.scalar(TAGS[step % TAGS.len()], value(step), step as i64)?;
-    }
-    writer.close()?;
-    rate(count, started.elapsed(), folder)
-}
-
-/// The same for larger items.
-fn items<P: Peer, T>(
-    count: usize,
-    folder: &Path,
-    inputs: &[T],
-    write: impl Fn(&mut P, &T, i64) -> Result<()>,
-) -> Result<Figures> {
-    let mut writer = P::create(folder)?;
-    let started = Instant::now();
-    for step in 0..count {
-        write(&mut writer, black_box(&inputs[step % inputs.len()]), step as i64)?;
-    }
-    writer.close()?;
-    rate(count, started.elapsed(), folder)
-}
-
-fn rate(count: usize, took: Duration, folder: &Path) -> Result<Figures> {
-    let count = count as f64;
-    let bytes = workloads::folder_bytes(folder)? as f64;
-    Ok(Figures::from([
-        ("per_second".to_owned(), count / took.as_secs_f64()),
-        ("bytes".to_owned(), bytes / count),
-    ]))
-}
-
 /// Microseconds of single calls, each with the one reading of the clock that ends it.
-fn latency<P: Peer>(count: usize, pace: Duration, folder: &Path) -> Result<Figures> {
-    let mut writer = P::create(folder)?;
+fn latency<P: Peer>(pace: Duration, run: &Run<'_>) -> Result<Figures> {
+    let count = run.count;
+    let mut writer = P::create(run.folder)?;
     let mut nanoseconds = Vec::with_capacity(count);
     let mut due = Instant::now();
     let mut before = due;
@@ -97,7 +115,7 @@ fn latency<P: Peer>(count: usize, pace: Duration, folder: &Path) -> Result<Figur
             }
             before = Instant::now();
         }
-        writer.scalar(TAGS[step % TAGS.len()], value(step), step as i64)?;
+        scalar(&mut writer, step as i64)?;
         let after = Instant::now();
         nanoseconds.push(after.duration_since(before).as_nanos() as u64);
         before = after;
@@ -117,19 +135,19 @@ fn latency<P: Peer>(count: usize, pace: Duration, folder: &Path) -> Result<Figur
 }
 
 /// Share of the calls that another process could see in the file soon after, without a flush.
-fn visible<P: Peer>(count: usize, folder: &Path) -> Result<Figures> {
+fn visible<P: Peer>(run: &Run<'_>) -> Result<Figures> {
     const TAG: &str = "visible";
-    let mut writer = P::create(folder)?;
-    for step in 0..count {
-        writer.scalar(TAG, value(step), step as i64)?;
+    let mut writer = P::create(run.folder)?;
+    for step in 0..run.count as i64 {
+        writer.scalar(TAG, value(step), step)?;
     }
     thread::sleep(GRACE);
     let mut records = 0;
-    for (_, path) in workloads::event_files(folder)? {
+    for (_, path) in workloads::event_files(run.folder)? {
         records += whole_records_with(TAG.as_bytes(), &fs::read(path)?);
     }
     writer.close()?;
-    Ok(Figures::from([("visible".to_owned(), records as f64 / count as f64)]))
+    Ok(Figures::from([("visible".to_owned(), records as f64 / run.count as f64)]))
 }
 
 /// How many whole records hold `needle`.

@@ -1,6 +1,6 @@
 //! The programs that write, and the child process in which those linked here run.
 
-mod measure;
+pub mod measure;
 mod tboard;
 mod tbx;
 mod tensorboard_rs;
@@ -8,14 +8,19 @@ mod tfrecord;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::ValueEnum;
 
-use crate::pixels::Pixels;
-use crate::write::Test;
+pub use self::tboard::Writer as Tboard;
+pub use self::tbx::Writer as Tbx;
+pub use self::tensorboard_rs::Writer as TensorboardRs;
+pub use self::tfrecord::Writer as Tfrecord;
+use crate::inputs::Pixels;
+use crate::kinds;
+use crate::write::{Figures, Test};
 
 /// A program that writes event files.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Writer {
     /// Linked into this program.
     Own(Own),
@@ -23,7 +28,7 @@ pub enum Writer {
     Python { name: &'static str, package: &'static str },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Own {
     Tbx,
     TensorboardRs,
@@ -39,16 +44,18 @@ impl Own {
     }
 }
 
+pub const TBX: Writer = Writer::Own(Own::Tbx);
+pub const TENSORBOARD_RS: Writer = Writer::Own(Own::TensorboardRs);
+pub const TFRECORD: Writer = Writer::Own(Own::Tfrecord);
+pub const TFRECORD_UNFLUSHED: Writer = Writer::Own(Own::TfrecordUnflushed);
+pub const TBOARD: Writer = Writer::Own(Own::Tboard);
+pub const TENSORBOARDX: Writer = Writer::Python { name: "tensorboardX", package: "tensorboardX" };
+pub const TORCH: Writer = Writer::Python { name: "torch", package: "torch" };
+pub const TENSORFLOW: Writer = Writer::Python { name: "tensorflow", package: "tensorflow" };
+
 /// The first is what the others are compared with.
-pub const ALL: [Writer; 7] = [
-    Writer::Own(Own::Tbx),
-    Writer::Own(Own::TensorboardRs),
-    Writer::Own(Own::Tfrecord),
-    Writer::Own(Own::TfrecordUnflushed),
-    Writer::Own(Own::Tboard),
-    Writer::Python { name: "tensorboardX", package: "tensorboardX" },
-    Writer::Python { name: "torch", package: "torch" },
-];
+pub const ALL: [Writer; 8] =
+    [TBX, TENSORBOARD_RS, TFRECORD, TFRECORD_UNFLUSHED, TBOARD, TENSORBOARDX, TORCH, TENSORFLOW];
 
 impl Writer {
     pub fn label(&self) -> &'static str {
@@ -59,13 +66,14 @@ impl Writer {
             Self::Own(Own::TfrecordUnflushed) => "tfrecord, no flush",
             Self::Own(Own::Tboard) => "tboard, 64 KB buffer",
             Self::Python { name: "torch", .. } => "torch.utils.tensorboard",
+            Self::Python { name: "tensorflow", .. } => "TensorFlow",
             Self::Python { name, .. } => name,
         }
     }
 }
 
 /// What every writer is asked to do, in its own API.
-trait Peer: Sized {
+pub trait Peer: Sized {
     /// A picture as the API takes it; made before the clock starts.
     type Picture;
 
@@ -78,15 +86,23 @@ trait Peer: Sized {
     fn close(self) -> Result<()>;
 }
 
-/// Runs one test in `folder` and prints its figures as one JSON object.
-pub fn child(writer: Own, test: Test, count: usize, folder: &Path) -> Result<()> {
-    let figures = match writer {
-        Own::Tbx => measure::run::<tbx::Writer>(test, count, folder)?,
-        Own::TensorboardRs => measure::run::<tensorboard_rs::Writer>(test, count, folder)?,
-        Own::Tfrecord => measure::run::<tfrecord::Writer<true>>(test, count, folder)?,
-        Own::TfrecordUnflushed => measure::run::<tfrecord::Writer<false>>(test, count, folder)?,
-        Own::Tboard => measure::run::<tboard::Writer>(test, count, folder)?,
+/// Runs one test, or the calls of one kind of data, and prints the figures as one JSON object.
+pub fn child(writer: Own, what: &str, count: usize, folder: &Path) -> Result<()> {
+    let run = measure::Run { count, folder };
+    let figures = match kinds::ALL.iter().find(|kind| kind.name == what) {
+        Some(kind) => (kind.write)(writer, &run)?,
+        None => test(writer, Test::from_str(what, false).map_err(Error::msg)?, &run)?,
     };
     println!("{}", serde_json::to_string(&figures)?);
     Ok(())
+}
+
+fn test(writer: Own, test: Test, run: &measure::Run<'_>) -> Result<Figures> {
+    match writer {
+        Own::Tbx => measure::test::<Tbx>(test, run),
+        Own::TensorboardRs => measure::test::<TensorboardRs>(test, run),
+        Own::Tfrecord => measure::test::<Tfrecord<true>>(test, run),
+        Own::TfrecordUnflushed => measure::test::<Tfrecord<false>>(test, run),
+        Own::Tboard => measure::test::<Tboard>(test, run),
+    }
 }

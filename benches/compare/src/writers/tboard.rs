@@ -11,9 +11,9 @@ use tboard::EventWriter;
 
 use super::Peer;
 use crate::histogram::Histogram;
-use crate::pixels::Pixels;
+use crate::inputs::Pixels;
 
-pub struct Writer(EventWriter<BufWriter<File>>);
+pub struct Writer(pub EventWriter<BufWriter<File>>);
 
 impl Peer for Writer {
     type Picture = RgbImage;

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::Peer;
-use crate::pixels::Pixels;
+use crate::inputs::Pixels;
 
-pub struct Writer(::tbx::SummaryWriter);
+pub struct Writer(pub ::tbx::SummaryWriter);
 
 impl Peer for Writer {
     type Picture = image::RgbImage;

@@ -7,9 +7,9 @@ use tensorboard_rs::summary_writer::SummaryWriter;
 
 use super::Peer;
 use crate::histogram::Histogram;
-use crate::pixels::Pixels;
+use crate::inputs::Pixels;
 
-pub struct Writer(SummaryWriter);
+pub struct Writer(pub SummaryWriter);
 
 impl Peer for Writer {
     /// Pixels and `[3, width, height]`. The crate says CHW but takes the bytes as rows of pixels.

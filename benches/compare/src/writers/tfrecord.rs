@@ -10,9 +10,9 @@ use image_024::flat::{FlatSamples, SampleLayout};
 use tfrecord::{EventWriter, EventWriterConfig};
 
 use super::Peer;
-use crate::pixels::Pixels;
+use crate::inputs::Pixels;
 
-pub struct Writer<const FLUSH_EACH: bool>(EventWriter<BufWriter<File>>);
+pub struct Writer<const FLUSH_EACH: bool>(pub EventWriter<BufWriter<File>>);
 
 impl<const FLUSH_EACH: bool> Peer for Writer<FLUSH_EACH> {
     // Of image's own picture types the crate refuses all: they carry no `color_hint`.

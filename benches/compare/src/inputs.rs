@@ -1,4 +1,9 @@
-//! Inputs that all writers share: pictures and histogram values.
+//! Inputs that all writers share. Those that are not linked in find them in files.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
 
 use crate::random::Random;
 
@@ -32,4 +37,15 @@ pub fn textured(seed: u64, width: u32, height: u32) -> Pixels {
 pub fn weights(seed: u64, count: usize) -> Vec<f32> {
     let mut random = Random::seeded(seed);
     (0..count).map(|_| (random.normal() * 0.1) as f32).collect()
+}
+
+/// Leaves numbers in the file `name`, little-endian: `save(folder, "x.f32", &x, f32::to_le_bytes)`.
+pub fn save<T: Copy, const N: usize>(
+    folder: &Path,
+    name: &str,
+    values: &[T],
+    bytes: fn(T) -> [u8; N],
+) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| bytes(*value)).collect();
+    Ok(fs::write(folder.join(name), bytes)?)
 }

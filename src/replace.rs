@@ -21,7 +21,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Has `path` hold what `write` writes. Whoever reads it meanwhile, or after a crash, finds all
 /// of it or what was there before.
-pub(super) fn replace(
+pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
@@ -41,7 +41,7 @@ pub(super) fn replace(
 ///
 /// The new content is written to `<path>.lock`, which becomes the file. It cannot be made while
 /// another has it: git locks its index in this way.
-pub(super) fn edit(
+pub(crate) fn edit(
     path: &Path,
     change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>,
 ) -> Result<()> {

@@ -1,0 +1,50 @@
+//! A row a picture, without the picture.
+
+use super::Table;
+use super::rows::count;
+use super::values::ValueRows;
+use crate::error::ErrorKind;
+use crate::export::batch::Type;
+use crate::summary::image::Images;
+use crate::summary::{Kind, RawValue};
+use crate::table::Cell;
+
+pub(super) const TABLE: Table = Table {
+    name: "images",
+    about: "a row a picture, without it: run, tag, step, wall_time, index, width, height, format, \
+            bytes",
+    is_rare: true,
+    has_values: true,
+    kinds: &[Kind::Image],
+    make: |settings, _, _| Ok(Box::new(ValueRows::new(Kind::Image, &COLUMNS, rows, settings))),
+};
+
+const COLUMNS: [(&str, Type); 5] = [
+    ("index", Type::Int),
+    ("width", Type::Int),
+    ("height", Type::Int),
+    ("format", Type::Text),
+    ("bytes", Type::Int),
+];
+
+fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
+    let images = Images::read(value)?;
+    let [width, height] = [images.width, images.height].map(|size| Cell::Int(size.into()));
+    let row = |(i, encoded): (usize, &bytes::Bytes)| {
+        let format = format(encoded).map_or(Cell::Empty, Cell::from);
+        vec![count(i), width.clone(), height.clone(), format, count(encoded.len())]
+    };
+    Ok(images.encoded.iter().enumerate().map(row).collect())
+}
+
+/// By the first bytes, as browsers tell.
+fn format(encoded: &[u8]) -> Option<&'static str> {
+    match encoded {
+        [0x89, b'P', b'N', b'G', ..] => Some("png"),
+        [0xff, 0xd8, 0xff, ..] => Some("jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("gif"),
+        [b'B', b'M', ..] => Some("bmp"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("webp"),
+        _ => None,
+    }
+}

@@ -1,0 +1,50 @@
+//! A row a run: parameters, and the numbers that sum up its scalars.
+
+use super::{Rows, Table, Take};
+use crate::error::Result;
+use crate::export::batch::{Batch, Column, Type, Values};
+use crate::logdir::Run;
+use crate::summary::Kind;
+use crate::table::{RunRow, TagNames, frame};
+
+pub(super) const TABLE: Table = Table {
+    name: "runs",
+    about: "a row a run: run, start, duration, status, step, param.NAME, metric.TAG:last, :min, ..",
+    is_rare: false,
+    has_values: false,
+    kinds: &[Kind::Scalar, Kind::Hparams],
+    make: |_, _, _| Ok(Box::new(RunRows { rows: Vec::new(), names: TagNames::default() })),
+};
+
+/// So many cells are handed over at a time.
+const CELLS: usize = 1 << 18;
+
+/// All of them, as any of them may have a column of its own.
+struct RunRows {
+    rows: Vec<RunRow>,
+    names: TagNames,
+}
+
+impl Rows for RunRows {
+    fn columns(&self) -> Vec<Column> {
+        let column = |column: frame::RunColumn| match column.data {
+            Type::Name => Column::required(&column.name, column.data),
+            data => Column::nullable(column.name, data),
+        };
+        frame::of_runs(&self.rows).into_iter().map(column).collect()
+    }
+
+    fn run(&mut self, run: &Run, _: &mut Take<'_>) -> Result<()> {
+        self.rows.push(RunRow::of(run, &self.names, None)?);
+        Ok(())
+    }
+
+    fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
+        let columns = frame::of_runs(&self.rows);
+        for rows in self.rows.chunks((CELLS / columns.len().max(1)).max(1)) {
+            let values = columns.iter().map(|column| Values::Cells(column.cells(rows))).collect();
+            to(&self.columns(), Batch { rows: rows.len(), values })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! Carries tables into files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::batch::{Batch, Column};
+use super::output::{Output, failed};
+use super::tables::Rows;
+use super::{Export, Settings, Sheet, Target};
+use crate::error::{Error, Report, Result};
+use crate::logdir::{LoadOptions, Logdir};
+use crate::store;
+
+/// An export whose files have no names yet: they get them by [`finish`](Self::finish), and are
+/// removed otherwise.
+#[must_use]
+pub struct Exported {
+    /// How many runs were read.
+    pub runs: u64,
+    /// What each file has.
+    pub tables: Vec<ExportedTable>,
+    /// What was damaged or dropped on the way.
+    pub report: Report,
+    outputs: Vec<Output>,
+    _folder: Option<NewFolder>,
+}
+
+/// A table of an [`Exported`].
+#[derive(Debug, Clone)]
+pub struct ExportedTable {
+    /// The table's name.
+    pub name: &'static str,
+    /// The path that the file gets; `-` for the standard output.
+    pub path: PathBuf,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes it has; none if it is no file.
+    pub bytes: Option<u64>,
+}
+
+/// How far an export is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// How many runs are done.
+    pub runs: u64,
+    /// Of so many.
+    pub all_runs: u64,
+    /// How many rows that gave, in all tables.
+    pub rows: u64,
+}
+
+impl Exported {
+    /// Gives all files their names. Files that appeared there meanwhile stay, unless they may be
+    /// overwritten.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn finish(self) -> Result<()> {
+        self.outputs.into_iter().try_for_each(Output::finish)
+    }
+}
+
+impl std::fmt::Debug for Exported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { runs, tables, report, .. } = self;
+        f.debug_struct("Exported")
+            .field("runs", runs)
+            .field("tables", tables)
+            .field("report", report)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A folder that goes away again if nothing came into it.
+struct NewFolder(PathBuf);
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0); // which it refuses if there is anything
+    }
+}
+
+/// A table on its way into its file.
+struct Carrier {
+    rows: Box<dyn Rows>,
+    sink: Sink,
+}
+
+struct Sink {
+    target: &'static Target,
+    table: ExportedTable,
+    /// Until the first rows come and say which columns there are.
+    output: Option<Output>,
+    sheet: Option<Box<dyn Sheet>>,
+}
+
+impl Sink {
+    fn take(&mut self, columns: &[Column], batch: Batch) -> Result<()> {
+        if batch.rows == 0 {
+            return Ok(());
+        }
+        self.table.rows = self.table.rows.saturating_add(batch.rows.try_into().unwrap_or(u64::MAX));
+        self.open(columns)?;
+        self.sheet.as_mut().map_or(Ok(()), |sheet| sheet.rows(batch))
+    }
+
+    fn open(&mut self, columns: &[Column]) -> Result<()> {
+        if let Some(output) = self.output.take() {
+            self.sheet = Some((self.target.open)(columns, output)?);
+        }
+        Ok(())
+    }
+}
+
+impl Export {
+    /// Writes the tables of `logdir`, in the order of runs, tags and the log. One table becomes
+    /// the file `out`, or the standard output if that is `-`; several become files in the folder
+    /// `out`, each called as its table. With a [shard](LoadOptions::shard) names of files say
+    /// which one it is, as `scalars-2-of-8.csv`.
+    ///
+    /// Memory is that of a few runs at a time, without values that are no scalars; the table `runs`
+    /// also keeps a row for each run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): a file cannot be written, or exists;
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no table, several have only the
+    /// standard output, or two points have one step where that is refused; else as
+    /// [`Logdir::load`].
+    pub fn write(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<Exported> {
+        self.write_with(logdir, options, out, &mut |_| {})
+    }
+
+    /// The same, and tells after each run how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_with(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        out: &Path,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Exported> {
+        let mut folder = None;
+        if self.tables.len() != 1 {
+            if self.tables.is_empty() || out == Path::new("-") {
+                let what = "several tables need a folder, and one at least must be chosen";
+                return Err(Error::argument(what));
+            }
+            if !store::is_url(out) {
+                folder = (!out.exists()).then(|| NewFolder(out.to_owned()));
+                fs::create_dir_all(out).map_err(|error| failed(error, out))?;
+            }
+        }
+        let settings = Settings { strict: options.is_strict(), ..self.settings };
+        let mut carriers = Vec::new();
+        for table in &self.tables {
+            let path = self.path(table.name, options, out);
+            let output = Some(Output::create(&path, self.overwrite)?);
+            let rows = (table.make)(&settings, logdir, options)?;
+            let table = ExportedTable { name: table.name, path, rows: 0, bytes: None };
+            let sink = Sink { target: self.target, table, output, sheet: None };
+            carriers.push(Carrier { rows, sink });
+        }
+        let has_values = self.tables.iter().any(|table| table.has_values);
+        let options = options.clone();
+        let mut options = if has_values { options.places() } else { options.payloads(false) };
+        if self.tables.iter().all(|table| !table.kinds.is_empty()) {
+            options = options.kinds(self.tables.iter().flat_map(|table| table.kinds).copied());
+        }
+        let all_runs = u64::try_from(logdir.count_runs(&options)).unwrap_or(u64::MAX);
+        let mut runs = 0;
+        let mut report = logdir.for_each_run(&options, |run| {
+            for Carrier { rows, sink } in &mut carriers {
+                rows.run(&run, &mut |columns, batch| sink.take(columns, batch))?;
+            }
+            runs += 1;
+            let rows = carriers.iter().map(|carrier| carrier.sink.table.rows).sum();
+            progress(Progress { runs, all_runs, rows });
+            Ok::<_, Error>(())
+        })?;
+        let (mut tables, mut outputs) = (Vec::new(), Vec::new());
+        for (Carrier { mut rows, mut sink }, table) in carriers.into_iter().zip(&self.tables) {
+            rows.finish(&mut |columns, batch| sink.take(columns, batch))?;
+            report.merge(rows.report());
+            if sink.table.rows == 0 && table.is_rare && self.leaves_out_rare {
+                continue;
+            }
+            sink.open(&rows.columns())?;
+            if let Some(sheet) = sink.sheet {
+                let mut output = sheet.finish()?;
+                output.complete()?;
+                sink.table.bytes = output.bytes();
+                outputs.push(output);
+            }
+            tables.push(sink.table);
+        }
+        report.sort();
+        Ok(Exported { runs, tables, report, outputs, _folder: folder })
+    }
+
+    /// Where a table goes.
+    fn path(&self, table: &str, options: &LoadOptions, out: &Path) -> PathBuf {
+        let path = match self.tables.len() {
+            1 => out.to_owned(),
+            _ => out.join(format!("{table}.{}", self.target.extension)),
+        };
+        let Some(shard) = options.shard_of_runs().filter(|_| out != Path::new("-")) else {
+            return path;
+        };
+        // With as many digits as the last one, so that they are in order.
+        let digits = shard.count().to_string().len();
+        let part = format!("-{:0digits$}-of-{}", shard.index(), shard.count());
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(part);
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
+    }
+}

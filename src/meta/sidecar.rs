@@ -1,0 +1,185 @@
+//! `tbx.json` in the directory of a run.
+
+use std::io;
+use std::path::Path;
+
+use super::RunMeta;
+use crate::error::{ErrorKind, Location, Result};
+use crate::replace;
+use crate::store;
+
+/// The file's name. It must not have `tfevents` in it: TensorBoard reads such files.
+pub const FILE: &str = "tbx.json";
+
+/// What is longer is no metadata; large things are artifacts.
+const MAX_BYTES: u64 = 16 << 20;
+
+impl RunMeta {
+    /// The metadata of the run in `dir`; none if it has no `tbx.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE);
+        let read = match store::read(&path, MAX_BYTES + 1) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // The directory is a single file of a log.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            // A store that may not be listed says so of what is not there.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && store::is_url(&path) =>
+            {
+                return Ok(None);
+            }
+            read => read,
+        };
+        let read = read.map_err(ErrorKind::from).and_then(|json| parse(&json));
+        read.map(Some).map_err(|kind| kind.at(Location::path(path.as_path())))
+    }
+
+    /// Has `tbx.json` in `dir` say this. Whoever reads it meanwhile finds all of it, or what was
+    /// there before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as of [`to_json`](Self::to_json).
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(FILE);
+        let json = self.to_json().map_err(|kind| kind.at(Location::path(path.as_path())))?;
+        replace::replace(&path, |out| io::Write::write_all(out, json.as_bytes()))
+    }
+
+    /// Has `tbx.json` in `dir` say what `change` makes of what it says, which is nothing if it is
+    /// not there. Programs that do this at the same time wait for each other, so nothing of
+    /// theirs is lost.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use tbx::meta::RunMeta;
+    ///
+    /// RunMeta::update(dir.path(), |meta| {
+    ///     meta.tags.insert("reviewed".into(), "yes".into());
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read) and [`write`](Self::write).
+    pub fn update(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
+        replace::edit(&dir.join(FILE), |old| {
+            let mut meta = if old.is_empty() { Self::default() } else { parse(old)? };
+            change(&mut meta);
+            Ok(meta.to_json()?.into_bytes())
+        })
+    }
+}
+
+fn parse(json: &[u8]) -> Result<RunMeta, ErrorKind> {
+    if u64::try_from(json.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes: no metadata of a run")));
+    }
+    RunMeta::from_json(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::meta::{Param, Status};
+
+    fn parsed(value: &Value) -> Result<RunMeta, ErrorKind> {
+        RunMeta::from_json(value.to_string().as_bytes())
+    }
+
+    /// Programs of other versions write the same file.
+    #[test]
+    fn keys_that_are_not_known_stay() {
+        let value = json!({
+            "schema": "tbx.run/1",
+            "id": "0123456789abcdef0123456789abcdef",
+            "status": "RUNNING",
+            "start_time": 1_700_000_000.25,
+            "later": {"a": [1, null]},
+            "params": {"lr": 0.1, "n": 3, "deep": true, "name": "x", "bad": "NaN", "low": "-Infinity"},
+            "git": {"commit": "ab", "signed": true},
+            "env": {"gpus": [{"name": "H100", "slots": 2}], "cpus": 2},
+            "datasets": [{"name": "d", "digest": "1", "rows": 7}],
+            "artifacts": [{"path": "model.pt", "size": 3, "sha256": "00", "owner": "me"}],
+            "summary": {"accuracy": {"value": "Infinity", "statistic": "max", "why": "?"}},
+            "error": {"type": "panic", "message": "no", "line": 3},
+            "process": {"pid": 1, "host": "h", "heartbeat": 1.5, "interval": 2.5, "cgroup": "c"},
+        });
+        let meta = parsed(&value).unwrap();
+        assert_eq!(meta.params["low"], Param::Number(f64::NEG_INFINITY));
+        assert_eq!(meta.other["later"], json!({"a": [1, null]}));
+        let again: Value = serde_json::from_str(&meta.to_json().unwrap()).unwrap();
+        assert_eq!(again, value);
+    }
+
+    #[test]
+    fn lists_and_objects_are_text() {
+        let value =
+            json!({"schema": "tbx.run/1", "params": {"a": [1, "b"], "c": {"d": null}, "e": null}});
+        let params = parsed(&value).unwrap().params;
+        assert_eq!(params["a"], r#"[1,"b"]"#.into());
+        assert_eq!(params["c"], r#"{"d":null}"#.into());
+        assert_eq!(params["e"], "null".into());
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(RunMeta::read(dir.path()).unwrap(), None);
+        for (json, why) in [
+            ("", "EOF"),
+            ("[]", "no metadata"),
+            ("{}", "schema is \"\""),
+            (r#"{"schema": "other/1"}"#, "schema is \"other/1\""),
+            (r#"{"schema": "tbx.run/1", "status": "DONE"}"#, "DONE"),
+            (r#"{"schema": "tbx.run/1", "params": 1}"#, "line 1 column"),
+        ] {
+            std::fs::write(dir.path().join(FILE), json).unwrap();
+            let error = RunMeta::read(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(FILE), "{error}");
+            if !json.is_empty() {
+                RunMeta::update(dir.path(), |_| {}).unwrap_err();
+            }
+            assert_eq!(std::fs::read_to_string(dir.path().join(FILE)).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_silent_was_killed() {
+        let mut meta = RunMeta { status: Some(Status::Running), ..RunMeta::default() };
+        assert_eq!(meta.status_at(1e9), Some(Status::Running));
+        let process =
+            super::super::Process { heartbeat: 100.0, interval: 10.0, ..Default::default() };
+        meta.process = Some(process);
+        assert_eq!(meta.status_at(139.0), Some(Status::Running));
+        assert_eq!(meta.status_at(141.0), Some(Status::Killed));
+        meta.status = Some(Status::Finished);
+        assert_eq!(meta.status_at(1e9), Some(Status::Finished));
+    }
+
+    #[test]
+    fn changes_of_many_are_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4u32 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    for i in 0..10 {
+                        let add = |meta: &mut RunMeta| {
+                            meta.params.insert(format!("{thread}/{i}"), thread.into());
+                        };
+                        RunMeta::update(dir, add).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(RunMeta::read(dir.path()).unwrap().unwrap().params.len(), 40);
+    }
+}
