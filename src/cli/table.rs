@@ -111,7 +111,9 @@ fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Colum
     }
     for pattern in &args.columns {
         for column in names.select(pattern)? {
-            if !columns.contains(&column) {
+            // The name of the run comes first in any case.
+            let is_there = column == Column::Run(Field::Name) || columns.contains(&column);
+            if !is_there {
                 columns.push(column);
             }
         }

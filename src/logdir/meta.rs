@@ -1,7 +1,7 @@
 //! What a run is, from all places that say it.
 
-use super::Run;
-use crate::error::{Error, ErrorKind, Location};
+use super::{Run, ValueReader};
+use crate::error::{Effect, Error, Issue, Location, Result};
 use crate::meta::{RunMeta, yaml};
 use crate::summary::hparams::HparamsRecord;
 use crate::summary::{self, Kind};
@@ -12,7 +12,8 @@ impl Run {
     /// neither says is taken from `hparams` records, and parameters from Lightning's
     /// `hparams.yaml`.
     ///
-    /// The copy is there only if the run was loaded with the values of [`Kind::Meta`].
+    /// The copy counts only if the run was loaded with the values of [`Kind::Meta`], or with their
+    /// [places](super::LoadOptions::places).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -25,27 +26,30 @@ impl Run {
     /// RunMeta::update(dir.path(), |meta| meta.name = Some("first".into()))?;
     ///
     /// let loaded = Logdir::open(dir.path())?.load(&LoadOptions::new())?;
-    /// let (meta, errors) = loaded.runs[0].meta();
+    /// let (meta, issues) = loaded.runs[0].meta();
     /// assert_eq!(meta.name.as_deref(), Some("first"));
     /// assert_eq!(meta.params["lr"], 0.1.into());
-    /// assert!(errors.is_empty());
+    /// assert!(issues.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// Beside it, what could not be read.
-    pub fn meta(&self) -> (RunMeta, Vec<Error>) {
-        let mut errors = Vec::new();
+    pub fn meta(&self) -> (RunMeta, Vec<Issue>) {
+        let mut issues = Vec::new();
+        let mut note = |error: Error, effect| {
+            let location = error.location().clone();
+            let location = Location { run: Some(self.name.clone()), ..location };
+            issues.push(Issue { location, kind: error.into_kind(), effect });
+        };
         let mut found = RunMeta::read(&self.path).unwrap_or_else(|error| {
-            errors.push(error);
+            note(error, Effect::SkippedFile);
             None
         });
-        for series in self.series.iter().filter(|series| series.kind() == Kind::Meta) {
-            for (value, step) in series.raw().unwrap_or_default().iter().zip(series.steps()) {
-                match summary::meta::read(value) {
-                    Ok(copy) if is_newer(&copy, found.as_ref()) => found = Some(copy),
-                    Ok(_) => {}
-                    Err(kind) => errors.push(self.error(kind, series.tag(), *step)),
-                }
+        for copy in self.copies() {
+            match copy {
+                Ok(copy) if is_newer(&copy, found.as_ref()) => found = Some(copy),
+                Ok(_) => {}
+                Err(error) => note(error, Effect::SkippedValue),
             }
         }
         let mut meta = found.unwrap_or_default();
@@ -53,7 +57,25 @@ impl Run {
         for (name, value) in yaml::read(&self.path) {
             meta.params.entry(name).or_insert(value);
         }
-        (meta, errors)
+        (meta, issues)
+    }
+
+    /// What the log says itself.
+    fn copies(&self) -> impl Iterator<Item = Result<RunMeta>> {
+        let mut reader = ValueReader::new(self);
+        let of_kind = self.series.iter().filter(|series| series.kind() == Kind::Meta);
+        let points = of_kind.flat_map(|series| (0..series.len()).map(move |i| (series, i)));
+        points.filter_map(move |(series, i)| {
+            let value = match (series.raw(), series.places()) {
+                (Some(values), _) => values.get(i).cloned().map(Ok),
+                (None, Some(_)) => Some(reader.read(series, i)),
+                (None, None) => None, // not asked for
+            };
+            let read = |value| {
+                summary::meta::read(&value).map_err(|kind| kind.at(reader.location(series, i)))
+            };
+            value.map(|value| value.and_then(read))
+        })
     }
 
     /// What `hparams` records say, where the metadata says nothing.
@@ -76,16 +98,6 @@ impl Run {
                 Ok(HparamsRecord::Experiment(_)) | Err(_) => {}
             }
         }
-    }
-
-    fn error(&self, kind: ErrorKind, tag: &str, step: i64) -> Error {
-        kind.at(Location {
-            path: Some(self.path.as_path().into()),
-            run: Some(self.name.clone()),
-            tag: Some(tag.into()),
-            step: Some(step),
-            ..Location::default()
-        })
     }
 }
 

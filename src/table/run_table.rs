@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
@@ -10,11 +11,10 @@ use super::curve::{Curve, Duplicates};
 use super::fold::{self, Folding};
 use super::number::exact_or_none;
 use super::stats::ScalarStats;
-use crate::error::{Report, Result};
+use crate::error::{Issue, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
-use crate::meta::{Param, yaml};
+use crate::meta::{Param, Status};
 use crate::summary::Kind;
-use crate::summary::hparams::{HparamValue, HparamsRecord, SessionStatus};
 
 /// A table with a row a run: its parameters, and of each scalar tag a few numbers.
 ///
@@ -48,15 +48,16 @@ pub struct RunRow {
     pub name: String,
     /// The names of the directories that were folded into it, apart from its own.
     pub parts: Vec<String>,
-    /// The earliest wall time of an event, in seconds since the Unix epoch.
+    /// When it began, as its metadata says, else the earliest wall time of an event; in seconds since
+    /// the Unix epoch.
     #[serde(serialize_with = "exact_or_none")]
     pub start_time: Option<f64>,
-    /// The latest wall time of a series' last point.
+    /// When it ended, as its metadata says, else the latest wall time of a series' last point.
     #[serde(serialize_with = "exact_or_none")]
     pub end_time: Option<f64>,
-    /// How it ended, as far as the log says.
+    /// How it is doing, as its metadata and `hparams` records say.
     #[serde(serialize_with = "status_name")]
-    pub status: Option<SessionStatus>,
+    pub status: Option<Status>,
     /// The largest step of a scalar.
     pub last_step: Option<i64>,
     /// Its hyperparameters, by name.
@@ -74,8 +75,8 @@ pub struct RunRow {
 impl RunTable {
     /// Loads the runs of `logdir` and sums each up; no more than a few are in memory at a time.
     ///
-    /// Parameters come from `hparams` records, and from Lightning's `hparams.yaml` beside the
-    /// event files where those have none of that name.
+    /// What a run is comes from [`Run::meta`]: `tbx.json`, its copy in the log, `hparams` records and
+    /// Lightning's `hparams.yaml`.
     ///
     /// # Errors
     ///
@@ -105,10 +106,16 @@ impl RunTable {
         folding: Folding,
         curves: Option<Duplicates>,
     ) -> Result<Self> {
-        let options = options.clone().kinds([Kind::Scalar, Kind::Hparams]).payloads(false);
+        let options = options.clone().kinds(RunRow::KINDS.iter().copied()).places();
         let names = Names::default();
-        let (rows, report) = logdir.map_runs(&options, |run| RunRow::of(&run, &names, curves))?;
-        let rows: Vec<RunRow> = rows.into_iter().collect::<Result<_>>()?;
+        let (found, mut report) =
+            logdir.map_runs(&options, |run| RunRow::of(&run, &names, curves))?;
+        let mut rows = Vec::with_capacity(found.len());
+        for found in found {
+            let (row, issues) = found?;
+            rows.push(row);
+            report.issues.extend(issues);
+        }
         let rows = match folding {
             Folding::Known => fold::fold(rows),
             Folding::None => rows,
@@ -150,11 +157,8 @@ impl Serialize for RunTable {
     }
 }
 
-fn status_name<S: Serializer>(
-    status: &Option<SessionStatus>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    status.map(SessionStatus::name).serialize(serializer)
+fn status_name<S: Serializer>(status: &Option<Status>, serializer: S) -> Result<S::Ok, S::Error> {
+    status.map(Status::name).serialize(serializer)
 }
 
 fn values<S: Serializer>(
@@ -172,15 +176,24 @@ fn by_tag<S: Serializer>(
 }
 
 impl RunRow {
-    pub(crate) fn of(run: &Run, names: &Names, curves: Option<Duplicates>) -> Result<Self> {
-        let mut row =
-            Self { name: run.name.clone(), start_time: run.start_time, ..Self::default() };
-        row.params = Self::params_of(run);
+    /// The kinds of data that a row is made of. Of other kinds than scalars their places will do.
+    pub(crate) const KINDS: &[Kind] = &[Kind::Scalar, Kind::Hparams, Kind::Meta];
+
+    /// The row of a run, and what of its metadata could not be read.
+    pub(crate) fn of(
+        run: &Run,
+        names: &Names,
+        curves: Option<Duplicates>,
+    ) -> Result<(Self, Vec<Issue>)> {
+        let (meta, issues) = run.meta();
+        let mut row = Self {
+            name: run.name.clone(),
+            status: meta.status_at(now()),
+            params: meta.params,
+            ..Self::default()
+        };
         let is_used = |series: &&TimeSeries| matches!(series.kind(), Kind::Scalar | Kind::Hparams);
         for series in run.series.iter().filter(is_used) {
-            if let Some(HparamsRecord::End(end)) = record(series) {
-                row.status = Some(end.status);
-            }
             let times = series.wall_times().last().filter(|time| time.is_finite());
             row.end_time = row.end_time.into_iter().chain(times.copied()).reduce(f64::max);
             row.last_step = row.last_step.max(series.steps().iter().max().copied());
@@ -192,41 +205,21 @@ impl RunRow {
                 row.metrics.insert(tag, stats);
             }
         }
-        Ok(row)
+        row.start_time = meta.start_time.or(run.start_time);
+        row.end_time = meta.end_time.or(row.end_time);
+        Ok((row, issues))
     }
 
-    /// The parameters of a run.
-    pub(crate) fn params_of(run: &Run) -> BTreeMap<String, Param> {
-        let mut params = yaml::read(&run.path);
-        for series in &run.series {
-            if let Some(HparamsRecord::Start(start)) = record(series) {
-                params.extend(params_of(start.values));
-            }
-        }
-        params
-    }
-
-    /// From the first event to the last, in seconds.
+    /// From its beginning to its end, in seconds.
     pub fn duration(&self) -> Option<f64> {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
     }
 }
 
-/// A record of hyperparameters; none of another series. What cannot be read says nothing.
-fn record(series: &TimeSeries) -> Option<HparamsRecord> {
-    let metadata = Some(series.metadata()).filter(|metadata| metadata.kind == Kind::Hparams)?;
-    HparamsRecord::read(metadata).ok()
-}
-
-fn params_of(values: BTreeMap<String, HparamValue>) -> impl Iterator<Item = (String, Param)> {
-    let param = |value| match value {
-        HparamValue::Unset => None,
-        HparamValue::Bool(value) => Some(Param::Bool(value)),
-        HparamValue::Number(value) => Some(Param::Number(value)),
-        HparamValue::Text(text) => Some(Param::Text(text)),
-    };
-    values.into_iter().filter_map(move |(name, value)| Some((name, param(value)?)))
+/// Seconds since the Unix epoch.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// Each tag once: a hundred thousand runs have the same few.

@@ -1,27 +1,31 @@
 //! A row a parameter of a run.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::rows::NamedRows;
 use super::{Rows, Table, Take};
-use crate::error::Result;
+use crate::error::{Report, Result};
 use crate::export::batch::{Column, Type};
 use crate::logdir::Run;
 use crate::meta::Param;
 use crate::summary::Kind;
-use crate::table::{Cell, RunRow};
+use crate::table::Cell;
 
 pub(super) const TABLE: Table = Table {
     name: "hparams",
     about: "a row a parameter: run, name, type, value (as text), number",
     is_rare: true,
-    has_values: false,
-    kinds: &[Kind::Hparams],
+    has_values: true,
+    kinds: &[Kind::Hparams, Kind::Meta],
     make: |_, _, _| Ok(Box::new(HparamRows::default())),
 };
 
 #[derive(Default)]
-struct HparamRows(NamedRows);
+struct HparamRows {
+    rows: NamedRows,
+    report: Report,
+}
 
 impl Rows for HparamRows {
     fn columns(&self) -> Vec<Column> {
@@ -35,21 +39,26 @@ impl Rows for HparamRows {
     }
 
     fn run(&mut self, run: &Run, to: &mut Take<'_>) -> Result<()> {
-        let row = RunRow::params_of(run);
+        let (meta, issues) = run.meta();
+        self.report.issues.extend(issues);
         let run: Arc<str> = run.name.as_str().into();
-        for (name, param) in row {
+        for (name, param) in meta.params {
             let (data, number) = match &param {
                 Param::Bool(_) => ("bool", Cell::Empty),
                 Param::Number(number) => ("number", Cell::Number(*number)),
                 Param::Text(_) => ("text", Cell::Empty),
             };
             let value = Cell::Text(Cell::from(&param).to_string());
-            self.0.push([&run, &name.into()], [data.into(), value, number]);
+            self.rows.push([&run, &name.into()], [data.into(), value, number]);
         }
-        if self.0.is_full() { to(&self.columns(), self.0.take()) } else { Ok(()) }
+        if self.rows.is_full() { to(&self.columns(), self.rows.take()) } else { Ok(()) }
     }
 
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
-        to(&self.columns(), self.0.take())
+        to(&self.columns(), self.rows.take())
+    }
+
+    fn report(&mut self) -> Report {
+        mem::take(&mut self.report)
     }
 }

@@ -1,28 +1,31 @@
 //! A row a run: parameters, and the numbers that sum up its scalars.
 
+use std::mem;
+
 use super::{Rows, Table, Take};
-use crate::error::Result;
+use crate::error::{Report, Result};
 use crate::export::batch::{Batch, Column, Type, Values};
 use crate::logdir::Run;
-use crate::summary::Kind;
 use crate::table::{RunRow, TagNames, frame};
 
 pub(super) const TABLE: Table = Table {
     name: "runs",
     about: "a row a run: run, start, duration, status, step, param.NAME, metric.TAG:last, :min, ..",
     is_rare: false,
-    has_values: false,
-    kinds: &[Kind::Scalar, Kind::Hparams],
-    make: |_, _, _| Ok(Box::new(RunRows { rows: Vec::new(), names: TagNames::default() })),
+    has_values: true,
+    kinds: RunRow::KINDS,
+    make: |_, _, _| Ok(Box::new(RunRows::default())),
 };
 
 /// So many cells are handed over at a time.
 const CELLS: usize = 1 << 18;
 
 /// All of them, as any of them may have a column of its own.
+#[derive(Default)]
 struct RunRows {
     rows: Vec<RunRow>,
     names: TagNames,
+    report: Report,
 }
 
 impl Rows for RunRows {
@@ -35,7 +38,9 @@ impl Rows for RunRows {
     }
 
     fn run(&mut self, run: &Run, _: &mut Take<'_>) -> Result<()> {
-        self.rows.push(RunRow::of(run, &self.names, None)?);
+        let (row, issues) = RunRow::of(run, &self.names, None)?;
+        self.rows.push(row);
+        self.report.issues.extend(issues);
         Ok(())
     }
 
@@ -46,5 +51,9 @@ impl Rows for RunRows {
             to(&self.columns(), Batch { rows: rows.len(), values })?;
         }
         Ok(())
+    }
+
+    fn report(&mut self) -> Report {
+        mem::take(&mut self.report)
     }
 }

@@ -158,3 +158,36 @@ fn damage_is_said_and_fails() {
     assert!(done.err.starts_with("tbx: logs/events.out"), "{}", done.err);
     assert!(done.out.contains("\n.     1\n"), "{}", done.out);
 }
+
+#[test]
+fn tbx_json_says_what_a_run_is() {
+    let folder = sweep();
+    for (seed, text) in [
+        (
+            0,
+            r#"{"schema": "tbx.run/1", "status": "RUNNING", "params": {"lr": 0.3, "deep": true},
+                "process": {"heartbeat": 1.0, "interval": 10.0}}"#,
+        ),
+        (
+            1,
+            r#"{"schema": "tbx.run/1", "status": "FINISHED", "start_time": 1700000000,
+                "end_time": 1700000100.5}"#,
+        ),
+    ] {
+        std::fs::write(folder.path(format!("logs/lr0.1/seed{seed}/tbx.json")), text).unwrap();
+    }
+    assert_eq!(
+        folder.tbx("table logs --run lr0.1 --columns run,duration,status,lr,deep,opt").fine(),
+        "\
+run          duration  status     lr  deep   opt
+lr0.1/seed0    1m 30s  killed    0.3  true  adam
+lr0.1/seed1    1m 40s  finished  0.1         sgd
+2 runs
+"
+    );
+    std::fs::write(folder.path("logs/lr0.1/seed1/tbx.json"), "{}").unwrap();
+    let done = folder.tbx("table logs --run seed1 --columns run,lr");
+    assert_eq!(done.code, Some(2));
+    assert!(done.out.contains("lr0.1/seed1  0.1"), "{}", done.out);
+    assert!(done.err.contains("lr0.1/seed1/tbx.json: its schema is"), "{}", done.err);
+}

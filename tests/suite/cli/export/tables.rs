@@ -74,7 +74,7 @@ fn runs_are_rows_with_their_parameters_and_the_numbers_of_scalars() {
     let expected = "\
 run,start,duration,status,step,param.bn,param.lr,param.opt,metric.loss:last,metric.loss:min,\
 metric.loss:max,metric.loss:min_step,metric.loss:max_step
-a,1700000000.5,0.0,success,3,true,0.1,\"adam, W\",9.0,0.25,9.0,3,3
+a,1700000000.5,0.0,finished,3,true,0.1,\"adam, W\",9.0,0.25,9.0,3,3
 b,1700000000.5,,,,,,,,,,,
 ";
     assert_eq!(text, expected);
