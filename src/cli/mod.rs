@@ -64,8 +64,9 @@ const COLOR: &str = "TBX_COLOR";
 
 URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
 built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
-AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT, or AWS_SKIP_SIGNATURE=true for public buckets; by \
-GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by AZURE_STORAGE_ACCOUNT_NAME and \
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT (AWS_ALLOW_HTTP=true if it is http), or AWS_SKIP_SIGNATURE=true \
+for public buckets; by GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by \
+AZURE_STORAGE_ACCOUNT_NAME and \
 AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS program are not read:
   eval \"$(aws configure export-credentials --format env)\"
 
