@@ -82,28 +82,38 @@ pub fn decode(encoded: &str) -> Option<String> {
 
 /// Names of files in one folder, each for one name only, also where the file system does not
 /// tell `a` from `A`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SafeNames {
-    /// The name that has a file name, by that in lower case.
-    taken: HashMap<String, String>,
+    /// The file name of each thing.
+    given: HashMap<String, String>,
+    /// File names that are taken, in lower case, and the number that the next name like it gets.
+    taken: HashMap<String, u32>,
 }
 
 impl SafeNames {
     /// The file name for `name`: [`encode`]d, and with `%~2`, `%~3` and so on behind it where
     /// another name has that. The same name gets the same file name.
     pub fn get(&mut self, name: &str) -> String {
-        let encoded = encode(name);
-        let mut candidate = encoded.clone();
-        for n in 2u32.. {
-            match self.taken.get(&candidate.to_lowercase()) {
-                Some(other) if other == name => break,
-                Some(_) => candidate = format!("{encoded}%~{n}"),
-                None => {
-                    self.taken.insert(candidate.to_lowercase(), name.to_owned());
-                    break;
-                }
-            }
+        self.get_for(name, name)
+    }
+
+    /// The file name for the thing `key` that is called `name`, where several things may have the
+    /// same name: each gets a file name of its own.
+    pub fn get_for(&mut self, key: &str, name: &str) -> String {
+        if let Some(given) = self.given.get(key) {
+            return given.clone();
         }
+        let encoded = encode(name);
+        let lower = encoded.to_lowercase();
+        let mut candidate = encoded.clone();
+        let mut number = self.taken.get(&lower).copied().unwrap_or(2);
+        while self.taken.contains_key(&candidate.to_lowercase()) {
+            candidate = format!("{encoded}%~{number}");
+            number = number.saturating_add(1);
+        }
+        self.taken.insert(candidate.to_lowercase(), 2);
+        self.taken.insert(lower, number);
+        self.given.insert(key.to_owned(), candidate.clone());
         candidate
     }
 }
@@ -188,6 +198,8 @@ mod tests {
         assert_eq!(names.get("Loss"), "Loss%~2");
         assert_eq!(names.get("LOSS"), "LOSS%~3");
         assert_eq!(names.get("Loss"), "Loss%~2");
+        assert_eq!(names.get_for("another loss", "loss"), "loss%~4");
+        assert_eq!(names.get_for("another loss", "loss"), "loss%~4");
         assert_eq!(decode("Loss%~2"), None);
     }
 

@@ -9,6 +9,7 @@ mod destination;
 mod diff;
 mod edit;
 mod export;
+mod extract;
 mod grid;
 mod inspect;
 mod legend;
@@ -58,6 +59,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
   tbx export ./logs --to csv --out points.csv
+  tbx extract ./logs --out ./files --kind image
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -101,6 +103,8 @@ enum Command {
     Watch(watch::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet.
     Export(export::Args),
+    /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
+    Extract(extract::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),
     /// Write new logs with what can be saved of damaged ones.
@@ -147,6 +151,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Export(args) => export::run(args),
+        Command::Extract(args) => extract::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

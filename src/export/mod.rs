@@ -1,8 +1,9 @@
 //! Tables of logs to files of other formats: one file a format, one line in the list; one file a
-//! table, one line in [`TABLES`].
+//! table, one line in [`TABLES`]. What is no table becomes files: [`extract`].
 
 mod batch;
 mod csv;
+pub mod extract;
 mod json;
 mod lines;
 mod output;

@@ -68,6 +68,22 @@ impl SavedEmbedding {
         &self.info.tensor_name
     }
 
+    /// What the configuration says of it.
+    pub fn info(&self) -> &EmbeddingInfo {
+        &self.info
+    }
+
+    /// The path, without links, of the file that the configuration calls `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: it is no file, or outside of the configuration's directory, where
+    /// TensorBoard does not look either. [`ErrorKind::Io`]: there is none.
+    pub fn path(&self, name: &str) -> Result<PathBuf> {
+        let path = self.directory.join(name);
+        inside(&self.directory, &path).map_err(|kind| kind.at(Location::path(path)))
+    }
+
     /// Reads its files.
     ///
     /// # Errors
@@ -93,9 +109,9 @@ impl SavedEmbedding {
         if name.is_empty() {
             return Ok(None);
         }
-        let path = self.directory.join(name);
-        let read = inside(&self.directory, &path).and_then(|path| Ok(fs::read(path)?));
-        Ok(Some(read.map_err(|kind| kind.at(Location::path(path)))?))
+        let path = self.path(name)?;
+        let read = fs::read(&path);
+        Ok(Some(read.map_err(|error| ErrorKind::from(error).at(Location::path(path)))?))
     }
 }
 

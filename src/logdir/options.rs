@@ -151,13 +151,12 @@ impl LoadOptions {
     }
 
     /// Whether lost data is an error.
-    #[cfg(feature = "export")]
-    pub(crate) fn is_strict(&self) -> bool {
+    pub fn is_strict(&self) -> bool {
         self.strict
     }
 
     /// Whether the run of this name was asked for.
-    pub(super) fn wants_run(&self, name: &str) -> bool {
+    pub(crate) fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))
             && self.shard.is_none_or(|shard| shard.contains(name))
     }
@@ -178,7 +177,7 @@ impl LoadOptions {
     }
 
     /// Whether a series `tag` of some kind was.
-    pub(super) fn wants_tag(&self, tag: &str) -> bool {
+    pub(crate) fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 

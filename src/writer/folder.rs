@@ -14,6 +14,8 @@ pub struct Folder {
     name: PathBuf,
     /// Its path until then.
     path: PathBuf,
+    /// Whether it takes the place of what is there.
+    replaces: bool,
 }
 
 impl Folder {
@@ -33,11 +35,25 @@ impl Folder {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not empty");
             return Err(failed(error, path));
         }
+        Self::make(path, false)
+    }
+
+    /// The same, whatever is at `path`: it is removed when the new folder is complete. What must
+    /// not be lost is for the caller to look for.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn replace(path: &Path) -> Result<Self> {
+        Self::make(path, true)
+    }
+
+    fn make(path: &Path, replaces: bool) -> Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let part = path.with_file_name(name);
         fs::create_dir_all(&part).map_err(|error| failed(error, &part))?;
-        Ok(Self { name: path.into(), path: part })
+        Ok(Self { name: path.into(), path: part, replaces })
     }
 
     /// Where to write until it is complete.
@@ -51,6 +67,13 @@ impl Folder {
     ///
     /// [`ErrorKind::Io`].
     pub fn finish(self) -> Result<()> {
+        if self.replaces {
+            // The old one is away for two renames only, and whole until the new one is there.
+            let old = self.path.with_extension("old");
+            fs::rename(&self.name, &old).map_err(|error| failed(error, &self.name))?;
+            fs::rename(&self.path, &self.name).map_err(|error| failed(error, &self.name))?;
+            return fs::remove_dir_all(&old).map_err(|error| failed(error, &old));
+        }
         // An empty folder of that name may be there; only Unix would replace it.
         match fs::remove_dir(&self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -5,6 +5,7 @@
 mod compare;
 mod edit;
 mod export;
+mod extract;
 mod inspect;
 mod json;
 mod plot;

@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "completions",
     "diff",
     "edit",
     "export",
+    "extract",
     "inspect",
     "man",
     "plot",

@@ -14,6 +14,7 @@ mod audio;
 mod boxes;
 mod custom_scalars;
 mod edited;
+mod extracted;
 #[cfg(feature = "plotters")]
 mod figures;
 mod graphs;

@@ -1,0 +1,225 @@
+//! `tbx extract`
+
+use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use clap::ArgAction;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use serde::Serialize;
+
+use super::destination::Format;
+use super::logs::Logs;
+use super::render::{Table, bytes, count, counted, name, terminal_width};
+use super::{FAILED, FINE, NO, print, print_json, report, warn};
+use crate::error::Result;
+use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
+use crate::logdir::Logdir;
+
+/// So often at most the progress is shown.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
+#[derive(clap::Args)]
+#[command(after_help = "Files are DIR/RUN/TAG/STEP.EXTENSION, as they are in the log: nothing is
+encoded again. What a file name cannot have is written as %2f and so on;
+DIR/index.csv has run, tag, step, time and size of every file as they are.
+
+Examples:
+  tbx extract runs --out files                       everything there is
+  tbx extract runs --out files --kind image --tag '^val/' --last 1
+  tbx extract runs --out files --step 1000:2000 --every 10
+  tbx extract runs --out files --kind graph --run 'seed_3'")]
+pub(super) struct Args {
+    #[command(flatten)]
+    logs: Logs,
+
+    /// The new folder; nothing may be there yet. It appears when it is complete.
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Replace the folder, if all in it is of an earlier extraction.
+    #[arg(long)]
+    force: bool,
+
+    /// Only these kinds. Default: all.
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
+    kind: Vec<String>,
+
+    /// Only these steps: one, or a range with both its ends, of which either may be left out.
+    #[arg(
+        long,
+        value_name = "FROM:TO",
+        value_parser = steps,
+        action = ArgAction::Append,
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    step: Vec<RangeInclusive<i64>>,
+
+    /// Of those, the first of each tag and every N-th behind it.
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1", hide_default_value = true)]
+    every: usize,
+
+    /// Of those, the last N of each tag.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    last: Option<usize>,
+
+    /// Text for people, or JSON: one object.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+fn kinds() -> PossibleValuesParser {
+    let value = |kind: &Extractor| PossibleValue::new(kind.name).help(kind.about);
+    PossibleValuesParser::new(EXTRACTORS.iter().map(value))
+}
+
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on is needed".into())
+}
+
+/// `7`, `7:9`, `:9`, `7:`
+fn steps(text: &str) -> std::result::Result<RangeInclusive<i64>, String> {
+    let (from, to) = text.split_once(':').unwrap_or((text, text));
+    let end = |text: &str, open| match text.trim() {
+        "" if text != from || text != to => Ok(open),
+        text => text.parse().map_err(|_| format!("{text:?} is no step")),
+    };
+    let range = end(from, i64::MIN)?..=end(to, i64::MAX)?;
+    if range.is_empty() { Err("it ends before it begins".into()) } else { Ok(range) }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let mut extraction = Extraction::new().steps(args.step.iter().cloned()).every(args.every);
+    if !args.kind.is_empty() {
+        extraction = extraction.kinds(args.kind.iter().map(String::as_str));
+    }
+    if let Some(last) = args.last {
+        extraction = extraction.last(last);
+    }
+    let logdirs = args.logs.logdirs.iter().map(Logdir::open);
+    let logdirs = logdirs.collect::<Result<Vec<_>>>()?;
+    let options = args.logs.options();
+    let progress = Progress::new();
+    let wrote = |bytes| progress.wrote(bytes);
+    let extracted = extraction.run(&logdirs, &options, &args.out, args.force, &wrote);
+    progress.clear();
+    let extracted = extracted?;
+    let is_lossless = report(&extracted.report);
+    for dropped in &extracted.report.restarts {
+        let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
+        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
+    }
+    args.logs.check()?;
+    match args.format {
+        Format::Text => print(&text(args, &extracted))?,
+        Format::Json => print_json(&row(args, &extracted))?,
+    }
+    Ok(match (is_lossless, extracted.files()) {
+        (false, _) => FAILED,
+        (true, 0) => NO,
+        (true, _) => FINE,
+    })
+}
+
+fn text(args: &Args, extracted: &Extracted) -> String {
+    if extracted.files() == 0 {
+        return "nothing to extract\n".into();
+    }
+    let mut table = Table::of(&["KIND", ">FILES", ">SIZE", ">RUNS", ">TAGS", ">STEPS"], 0);
+    for kind in &extracted.kinds {
+        let ExtractedKind { name, files, bytes: size, runs, tags, steps } = kind;
+        let steps = match steps {
+            Some((first, last)) if first == last => first.to_string(),
+            Some((first, last)) => format!("{first}..{last}"),
+            None => "-".into(),
+        };
+        let tags = u64::try_from(tags.len()).unwrap_or(u64::MAX);
+        let [files, runs, tags] = [*files, *runs, tags].map(count);
+        table.row(vec![(*name).into(), files, bytes(*size), runs, tags, steps]);
+    }
+    let files = counted(usize::try_from(extracted.files()).unwrap_or(usize::MAX), "file");
+    let (size, out) = (bytes(extracted.bytes()), name(&args.out.to_string_lossy()));
+    table.render(terminal_width()) + &format!("{files}, {size}, written to {out}\n")
+}
+
+/// What was written, in JSON.
+#[derive(Serialize)]
+struct Row<'e> {
+    out: String,
+    files: u64,
+    bytes: u64,
+    kinds: Vec<KindRow<'e>>,
+}
+
+#[derive(Serialize)]
+struct KindRow<'e> {
+    kind: &'e str,
+    files: u64,
+    bytes: u64,
+    runs: u64,
+    tags: usize,
+    first_step: Option<i64>,
+    last_step: Option<i64>,
+}
+
+fn row<'e>(args: &Args, extracted: &'e Extracted) -> Row<'e> {
+    let kind = |kind: &'e ExtractedKind| KindRow {
+        kind: kind.name,
+        files: kind.files,
+        bytes: kind.bytes,
+        runs: kind.runs,
+        tags: kind.tags.len(),
+        first_step: kind.steps.map(|(first, _)| first),
+        last_step: kind.steps.map(|(_, last)| last),
+    };
+    Row {
+        out: args.out.to_string_lossy().into_owned(),
+        files: extracted.files(),
+        bytes: extracted.bytes(),
+        kinds: extracted.kinds.iter().map(kind).collect(),
+    }
+}
+
+/// How far it is, on the standard error if that is a terminal.
+struct Progress(Option<Mutex<Shown>>);
+
+struct Shown {
+    files: u64,
+    bytes: u64,
+    next: Instant,
+    /// Whether anything stands there.
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        // What is done at once needs no progress.
+        let next = Instant::now() + 5 * SHOW_EVERY;
+        let shown = Shown { files: 0, bytes: 0, next, is_shown: false };
+        Self(io::stderr().is_terminal().then(|| Mutex::new(shown)))
+    }
+
+    fn wrote(&self, size: u64) {
+        let Some(Ok(mut shown)) = self.0.as_ref().map(Mutex::lock) else { return };
+        shown.files += 1;
+        shown.bytes = shown.bytes.saturating_add(size);
+        if Instant::now() < shown.next {
+            return;
+        }
+        shown.next = Instant::now() + SHOW_EVERY;
+        shown.is_shown = true;
+        let line = format!("{} files, {}", count(shown.files), bytes(shown.bytes));
+        let _ = write!(io::stderr(), "\r{line:<40}");
+    }
+
+    fn clear(&self) {
+        if let Some(Ok(shown)) = self.0.as_ref().map(Mutex::lock)
+            && shown.is_shown
+        {
+            let _ = write!(io::stderr(), "\r{:<40}\r", "");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Texts as Markdown, which they are; tables of them as CSV, which keeps every cell as it is.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::Extractor;
+use super::piece::{Facts, Part, Piece, check_size, total};
+use crate::error::ErrorKind;
+use crate::summary::Kind;
+
+pub(super) const EXTRACTOR: Extractor = Extractor {
+    name: "text",
+    about: "texts as Markdown, tables of texts as CSV",
+    kind: Some(Kind::Text),
+    make,
+};
+
+fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
+    let [part] = parts else { return Ok(Vec::new()) };
+    let (strings, shape) = part.value.strings()?;
+    let facts = |shape| Facts { shape: Some(shape), ..Facts::default() };
+    // PyTorch writes one text as a list of one.
+    if let ([text], 0 | 1) = (strings.as_slice(), shape.len()) {
+        let piece = Piece { extension: "md", bytes: text.clone(), ..Piece::default() };
+        return Ok(vec![Piece { facts: facts(shape), ..piece }]);
+    }
+    let piece =
+        Piece { extension: "csv", bytes: csv(parts, &strings, &shape)?, ..Piece::default() };
+    Ok(vec![Piece { facts: facts(shape), ..piece }])
+}
+
+/// Texts of this shape as a table: a list has one column; of more than two dimensions the last is
+/// that of columns.
+pub(super) fn csv(
+    parts: &[Part<'_>],
+    strings: &[Bytes],
+    shape: &[usize],
+) -> Result<Bytes, ErrorKind> {
+    // Each text has a comma or the end of a line behind it.
+    check_size(parts, 1, total(strings).saturating_add(strings.len()))?;
+    let columns = if shape.len() < 2 { 1 } else { shape.last().copied().unwrap_or(1) };
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for row in strings.chunks(columns.max(1)) {
+        csv.write_record(row).map_err(io::Error::from)?;
+    }
+    Ok(csv.into_inner().map_err(|error| error.into_error())?.into())
+}
