@@ -12,8 +12,8 @@ use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
 use crate::store::{self, Listing};
 
-/// Of other files, these say what a run is, see `meta`.
-const ABOUT_RUNS: [&str; 2] = ["hparams.yaml", "tbx.json"];
+/// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
+const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
 
 /// A log directory and the runs in it.
 ///

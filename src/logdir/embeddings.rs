@@ -1,6 +1,7 @@
 //! The embeddings of a run, which are files beside its events.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Run;
@@ -47,10 +48,8 @@ impl Run {
     /// # Errors
     ///
     /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or larger than
-    /// 16 MiB; [`ErrorKind::Io`].
+    /// 16 MiB; [`ErrorKind::Io`], also that there are some at a [URL](crate::store).
     pub fn embeddings(&self) -> Result<Vec<SavedEmbedding>> {
-        let local = store::local_only(&self.path, "reading embeddings");
-        local.map_err(|error| ErrorKind::from(error).at(Location::path(self.path.as_path())))?;
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.path.join(ASSETS)] {
             let path = directory.join(CONFIG_FILE);
@@ -129,6 +128,17 @@ fn inside(directory: &Path, path: &Path) -> Result<PathBuf, ErrorKind> {
 
 /// The embeddings in the configuration at `path`; none if there is no such file.
 fn config(path: &Path) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
+    if store::is_url(path) {
+        return match store::size(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            // A store that may not be listed says so of what is not there.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+            size => {
+                size.and_then(|_| store::local_only(path, "reading embeddings"))?;
+                Ok(Vec::new())
+            }
+        };
+    }
     if !path.is_file() {
         return Ok(Vec::new());
     }

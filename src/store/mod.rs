@@ -15,7 +15,7 @@
 //! threads, so a pool of more threads than there are processors is faster: the program takes 64.
 //! It may be called from asynchronous code, whose thread it blocks.
 //!
-//! Embeddings, and following logs while they grow, need local files, and so does writing logs.
+//! Embeddings, following logs while they grow, and new logs need local files.
 
 #[cfg(feature = "remote")]
 mod remote;

@@ -290,6 +290,26 @@ fn all_tables_of_a_url_go_to_a_url() {
 }
 
 #[test]
+fn values_of_a_url_are_extracted_one_by_one() {
+    let (folder, server) = fixtures(&["torch", "odd"]);
+    let local = folder.tbx("extract logs --out local");
+    let remote = tbx(&folder, &server, "extract s3://bucket/logs --out remote");
+    assert_eq!(remote.code, local.code, "{remote:?}");
+    let (mut folders, mut files) = (vec![folder.path("local")], 0);
+    while let Some(path) = folders.pop() {
+        let below = path.strip_prefix(folder.path("local")).unwrap();
+        let other = folder.path("remote").join(below);
+        if path.is_dir() {
+            folders.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            files += 1;
+            assert!(fs::read(&path).unwrap() == fs::read(&other).unwrap(), "{}", other.display());
+        }
+    }
+    assert!(files > 30, "{files}");
+}
+
+#[test]
 fn a_big_export_goes_in_parts_and_leaves_none() {
     let (folder, server) = (Folder::new(), Server::start());
     let writer = folder.run("logs");
