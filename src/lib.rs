@@ -82,7 +82,7 @@
 //! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`]: tables to CSV and JSON | `itoa`, `serde_json`, `zmij` |
+//! | `export` | by `cli` | [`export`]: tables to CSV and JSON, everything else to files | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
 //! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
