@@ -84,6 +84,7 @@
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
 //! | `export` | by `cli` | [`export`]: tables to CSV and JSON, everything else to files | `csv`, `itoa`, `serde_json`, `zmij` |
 //! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
+//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
@@ -98,7 +99,7 @@
 //!
 //! # Layers
 //!
-//! [`record`] frames bytes, [`event`] reads and writes what is in a record, [`summary`] knows
+//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record, [`summary`] knows
 //! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
 //! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
 //! makes new logs of existing ones. Each uses only those before it.
@@ -120,6 +121,7 @@ pub mod meta;
 pub mod record;
 mod replace;
 pub mod safe_name;
+pub mod store;
 pub mod summary;
 pub mod table;
 #[cfg(feature = "verify")]

@@ -54,7 +54,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write, `-` for the standard output; of several tables the folder.
+    /// The file to write or its URL, `-` for the standard output; of several tables the folder.
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
 

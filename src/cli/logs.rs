@@ -13,7 +13,7 @@ use crate::summary::Kind;
 /// The logs and what of them is wanted.
 #[derive(clap::Args)]
 pub(super) struct Logs {
-    /// Log folders, or single event files.
+    /// Log folders, or single event files; or URLs of them, see `tbx --help`.
     #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
     pub(super) logdirs: Vec<PathBuf>,
 

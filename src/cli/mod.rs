@@ -27,18 +27,23 @@ mod wanted;
 mod watch;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
-use std::{env, io};
+use std::{env, io, thread};
 
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 use self::output::{HELP, fail, print, print_json, print_note, report, say, usage, warn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store;
 
 /// What a subcommand tells the shell.
 const FINE: u8 = 0;
 const NO: u8 = 1;
 const FAILED: u8 = 2;
+
+/// A thread that reads a URL waits most of the time.
+const THREADS_FOR_URLS: usize = 64;
 
 /// The variable that chooses colours.
 const COLOR: &str = "TBX_COLOR";
@@ -59,6 +64,14 @@ const COLOR: &str = "TBX_COLOR";
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
 
+URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
+built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT (AWS_ALLOW_HTTP=true if it is http), or AWS_SKIP_SIGNATURE=true \
+for public buckets; by GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by \
+AZURE_STORAGE_ACCOUNT_NAME and \
+AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS program are not read:
+  eval \"$(aws configure export-credentials --format env)\"
+
 Environment: TBX_LOGDIR (the log folder where none is given), TBX_RESTART, TBX_THREADS, TBX_COLOR
 stand for the options of these names.")]
 struct Cli {
@@ -66,7 +79,7 @@ struct Cli {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, env = COLOR)]
     color: ColorChoice,
 
-    /// So many threads. Default: one a processor.
+    /// So many threads. Default: one a processor, 64 for URLs: they wait for the network.
     #[arg(short = 'j', long, value_name = "N", global = true, env = "TBX_THREADS")]
     threads: Option<NonZeroUsize>,
 
@@ -126,8 +139,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<u8> {
-    if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+    if let Some(threads) = cli.threads.map(NonZeroUsize::get).or(threads_for_urls()) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
     }
     match &cli.command {
@@ -145,6 +158,14 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }
+}
+
+/// How many threads there are if some argument is a URL, and nobody said how many.
+fn threads_for_urls() -> Option<usize> {
+    let mut args = env::args_os().skip(1).chain(env::var_os("TBX_LOGDIR"));
+    let any = args.any(|arg| store::is_url(Path::new(&arg)));
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    any.then(|| processors.max(THREADS_FOR_URLS))
 }
 
 /// For all that is printed from now on.

@@ -33,7 +33,7 @@ Examples:
   tbx verify runs --format json | jq -r 'select(.severity == \"error\") | .path' | sort -u
   tbx verify --list-rules")]
 pub(super) struct Args {
-    /// Log folders, or single event files.
+    /// Log folders, or single event files; or URLs of them, see `tbx --help`.
     #[arg(required_unless_present = "list_rules", value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdirs: Vec<PathBuf>,
 

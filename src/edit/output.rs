@@ -9,6 +9,7 @@ use super::names;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{Logdir, RunFiles};
 use crate::record::append;
+use crate::store;
 use crate::writer::Folder;
 
 /// So much is collected before it is written.
@@ -91,6 +92,8 @@ pub(super) struct OutFile {
 
 impl Outputs {
     pub(super) fn create(logdir: &Logdir, to: Destination<'_>) -> Result<Self> {
+        let local = store::local_only(logdir.path(), "making new logs");
+        local.map_err(|error| failed(error, logdir.path()))?;
         let place = match to {
             Destination::Folder(path) => {
                 // A run inside the logs would be found by the next look at them.

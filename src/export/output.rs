@@ -5,6 +5,7 @@ use std::io::{self, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
@@ -25,6 +26,8 @@ enum To {
     Stdout(Stdout),
     /// And its name beside the path until it is complete; none if it is no such file.
     File(File, Option<PathBuf>),
+    /// An object of a store.
+    Url(Upload),
 }
 
 impl Output {
@@ -39,6 +42,10 @@ impl Output {
         };
         if path == Path::new("-") {
             return Ok(of(path, To::Stdout(io::stdout())));
+        }
+        if store::is_url(path) {
+            let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
+            return Ok(of(path, To::Url(upload)));
         }
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
@@ -80,6 +87,7 @@ impl Output {
         match &mut self.to {
             To::Stdout(out) => out.write_all(bytes)?,
             To::File(file, _) => file.write_all(bytes)?,
+            To::Url(upload) => upload.write_all(bytes)?,
         }
         self.written += u64::try_from(bytes.len()).unwrap_or(0);
         Ok(())
@@ -87,7 +95,7 @@ impl Output {
 
     /// How many bytes were written; none if it is no file.
     pub(super) fn bytes(&self) -> Option<u64> {
-        matches!(self.to, To::File(_, Some(_))).then_some(self.written)
+        matches!(self.to, To::File(_, Some(_)) | To::Url(_)).then_some(self.written)
     }
 
     /// Writes the rest.
@@ -95,7 +103,7 @@ impl Output {
         self.write_buffer()?;
         match &mut self.to {
             To::Stdout(out) => out.flush().map_err(|error| failed(error, &self.path)),
-            To::File(..) => Ok(()),
+            To::File(..) | To::Url(_) => Ok(()),
         }
     }
 
@@ -103,7 +111,13 @@ impl Output {
     /// overwritten.
     pub(super) fn finish(mut self) -> Result<()> {
         self.complete()?;
-        let To::File(_, part) = &mut self.to else { return Ok(()) };
+        let part = match &mut self.to {
+            To::Stdout(_) => return Ok(()),
+            To::File(_, part) => part,
+            To::Url(upload) => {
+                return upload.finish().map_err(|error| failed(error, &self.path));
+            }
+        };
         let Some(from) = part else { return Ok(()) };
         if self.overwrite {
             fs::rename(&*from, &self.path).map_err(|error| failed(error, &self.path))?;

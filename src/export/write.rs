@@ -9,6 +9,7 @@ use super::tables::Rows;
 use super::{Export, Settings, Sheet, Target};
 use crate::error::{Error, Report, Result};
 use crate::logdir::{LoadOptions, Logdir};
+use crate::store;
 use crate::summary::Kind;
 
 /// An export whose files have no names yet: they get them by [`finish`](Self::finish), and are
@@ -150,8 +151,10 @@ impl Export {
                 let what = "several tables need a folder, and one at least must be chosen";
                 return Err(Error::argument(what));
             }
-            folder = (!out.exists()).then(|| NewFolder(out.to_owned()));
-            fs::create_dir_all(out).map_err(|error| failed(error, out))?;
+            if !store::is_url(out) {
+                folder = (!out.exists()).then(|| NewFolder(out.to_owned()));
+                fs::create_dir_all(out).map_err(|error| failed(error, out))?;
+            }
         }
         let settings = Settings { strict: options.is_strict(), ..self.settings };
         let mut carriers = Vec::new();

@@ -10,6 +10,10 @@ use walkdir::WalkDir;
 
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
+use crate::store::{self, Listing};
+
+/// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
+const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
 
 /// A log directory and the runs in it.
 ///
@@ -42,15 +46,19 @@ impl Logdir {
     /// Finds the runs under `path`, sorted by name. No file is read.
     ///
     /// Symbolic links are followed; a link back to a directory above it is reported and left.
-    /// `path` may be a single event file, whatever its name: its run is called `.`.
+    /// `path` may be a single event file, whatever its name: its run is called `.`. With the
+    /// feature `remote` it may be a URL, see [`store`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: `path` does not exist, cannot be read, or is neither a directory nor a
-    /// regular file. What cannot be read further
+    /// [`ErrorKind::Io`]: `path` does not exist, cannot be read, is neither a directory nor a
+    /// regular file, or is a URL and this library has not the feature. What cannot be read further
     /// down is an [issue](Self::issues).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        if store::is_url(&path) {
+            return Self::remote(path);
+        }
         let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(path.as_path()));
         let metadata = path.metadata().map_err(failed)?;
         if metadata.is_file() {
@@ -64,6 +72,28 @@ impl Logdir {
         path.read_dir().map_err(failed)?;
         let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
         logdir.walk();
+        Ok(logdir)
+    }
+
+    /// The same of what is at a URL.
+    fn remote(path: PathBuf) -> Result<Self> {
+        let files = match store::list(&path, is_of_use) {
+            Ok(Listing::File) => return Ok(Self::single_file(path)),
+            Ok(Listing::Files(files)) => files,
+            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+        };
+        let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+        for file in files {
+            let (directory, name) = match file.rsplit_once('/') {
+                Some((directory, name)) => (path.join(directory), name),
+                None => (path.clone(), file.as_str()),
+            };
+            if is_event_file(name.as_ref()) {
+                directories.entry(directory).or_default().push(name.into());
+            }
+        }
+        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        logdir.runs_are(directories);
         Ok(logdir)
     }
 
@@ -91,6 +121,10 @@ impl Logdir {
                 Err(error) => self.issues.extend(issue(error)),
             }
         }
+        self.runs_are(directories);
+    }
+
+    fn runs_are(&mut self, directories: BTreeMap<PathBuf, Vec<OsString>>) {
         for (path, mut files) in directories {
             files.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
             let name = self.run_name(&path);
@@ -129,6 +163,11 @@ impl Logdir {
     pub fn issues(&self) -> &[Issue] {
         &self.issues
     }
+}
+
+/// Whether a file of this name is looked at.
+fn is_of_use(name: &str) -> bool {
+    is_event_file(name.as_ref()) || ABOUT_RUNS.contains(&name)
 }
 
 /// What is wrong with a directory entry; nothing if it merely vanished, or is a dangling link

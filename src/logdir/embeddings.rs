@@ -1,11 +1,13 @@
 //! The embeddings of a run, which are files beside its events.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Run;
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::pb::projector::EmbeddingInfo;
+use crate::store;
 use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
 
 /// Where TensorBoard looks besides the run's directory
@@ -46,7 +48,7 @@ impl Run {
     /// # Errors
     ///
     /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or larger than
-    /// 16 MiB; [`ErrorKind::Io`].
+    /// 16 MiB; [`ErrorKind::Io`], also that there are some at a [URL](crate::store).
     pub fn embeddings(&self) -> Result<Vec<SavedEmbedding>> {
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.path.join(ASSETS)] {
@@ -126,6 +128,17 @@ fn inside(directory: &Path, path: &Path) -> Result<PathBuf, ErrorKind> {
 
 /// The embeddings in the configuration at `path`; none if there is no such file.
 fn config(path: &Path) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
+    if store::is_url(path) {
+        return match store::size(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            // A store that may not be listed says so of what is not there.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+            size => {
+                size.and_then(|_| store::local_only(path, "reading embeddings"))?;
+                Ok(Vec::new())
+            }
+        };
+    }
     if !path.is_file() {
         return Ok(Vec::new());
     }

@@ -1,7 +1,6 @@
 //! Loads one event file: by several threads if it is big.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +9,11 @@ use rayon::prelude::*;
 
 use super::grow::{Growing, Keep, Unreadable};
 use super::restart::Order;
-use super::walk;
 use super::{Checksums, LoadOptions, Place};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report};
 use crate::event::Peek;
 use crate::record::{Damage, Growth, MAX_TORN, Scanner, Source, Step, map, split};
+use crate::store::File;
 
 /// Spans are not made shorter than this: each costs a merge.
 const MIN_SPAN: u64 = 4 << 20;
@@ -61,8 +60,7 @@ pub(super) fn load<'o>(
     order: Option<Order>,
 ) -> FileLoad<'o> {
     let path: Arc<Path> = path.into();
-    let opened = walk::open_file(&path);
-    let (file, len) = match opened {
+    let (file, len) = match File::open(&path) {
         Ok(opened) => opened,
         Err(error) => return unreadable_file(path, options, order, error),
     };
@@ -94,14 +92,7 @@ pub(super) fn read_on<'o>(
 ) -> (Span<'o>, File) {
     let loader = Loader { path: path.clone(), file, len, options, map: None };
     let mut span = Span::new(from.offset, growing);
-    let source = match loader.source() {
-        Ok(source) => source,
-        Err(error) => {
-            loader.io_issue(&mut span, from.offset, error);
-            return (span, loader.file);
-        }
-    };
-    let mut scanner = Scanner::growing(source, from.offset, from.torn, from.growth);
+    let mut scanner = Scanner::growing(loader.source(), from.offset, from.torn, from.growth);
     let end = from.offset.saturating_add(budget);
     if let Err(error) = loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
         loader.io_issue(&mut span, scanner.position(), error);
@@ -130,7 +121,7 @@ impl<'o> Span<'o> {
 /// Maps the file where that pays; a file that cannot be mapped is read.
 fn open_map(file: &File, len: u64, options: &LoadOptions) -> Option<bytes::Bytes> {
     let len = usize::try_from(len).ok().filter(|_| options.maps())?;
-    map(file, len).ok()
+    map(file.local()?, len).ok()
 }
 
 fn unreadable_file<'o>(
@@ -155,11 +146,11 @@ struct Loader<'o> {
 }
 
 impl<'o> Loader<'o> {
-    fn source(&self) -> io::Result<Source> {
-        Ok(match &self.map {
+    fn source(&self) -> Source {
+        match &self.map {
             Some(map) => Source::mapped(map.clone()),
-            None => Source::file(self.file.try_clone()?, self.len, BUFFER.take()),
-        })
+            None => Source::file(self.file.clone(), self.len, BUFFER.take()),
+        }
     }
 
     /// Where spans for threads start.
@@ -169,10 +160,8 @@ impl<'o> Loader<'o> {
         if spans < 2 {
             return Ok(vec![0]);
         }
-        let mut source = self.source()?;
-        let starts = split(&mut source, spans);
-        BUFFER.set(source.into_buffer());
-        starts
+        let file = || Source::file(self.file.clone(), self.len, Vec::new());
+        split(self.len, spans, file)
     }
 
     /// Reads the spans, then those again that turned out to start inside a record.
@@ -219,18 +208,11 @@ impl<'o> Loader<'o> {
     /// Reads the records that start in `start..end`.
     fn span(&self, start: u64, end: u64, growing: Growing<'o>) -> Span<'o> {
         let mut span = Span::new(start, growing);
-        let source = match self.source() {
-            Ok(source) => source,
-            Err(error) => {
-                self.io_issue(&mut span, start, error);
-                return span;
-            }
-        };
         let keep = match &self.map {
             Some(map) => Keep::Slice(map.clone()),
             None => Keep::Copy,
         };
-        let mut scanner = Scanner::new(source, start);
+        let mut scanner = Scanner::new(self.source().until(end), start);
         if let Err(error) = self.scan(&mut scanner, end, &keep, &mut span) {
             self.io_issue(&mut span, scanner.position(), error);
         }
@@ -238,7 +220,7 @@ impl<'o> Loader<'o> {
         span.torn = scanner.torn();
         let source = scanner.into_source();
         if source.len() < self.len {
-            let found = self.file.metadata().map_or(source.len(), |metadata| metadata.len());
+            let found = self.file.size().unwrap_or(source.len());
             let kind = ErrorKind::Truncated { expected: self.len, found };
             let effect = Effect::LostRest(self.len.saturating_sub(found));
             self.issue(&mut span, Damage { offset: found, kind, effect });

@@ -10,6 +10,7 @@ use super::grow::Growing;
 use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
 use crate::error::{Effect, Error, Report, RestartDrop, Result};
+use crate::store;
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
 const BATCH_BYTES: u64 = 64 << 20;
@@ -150,8 +151,8 @@ fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles
     let mut batches: Vec<Vec<&RunFiles>> = Vec::new();
     let mut bytes = 0u64;
     for run in runs {
-        let sizes = run.files.iter().map(|file| run.path.join(file).metadata());
-        let size = sizes.flatten().map(|metadata| metadata.len()).sum::<u64>();
+        let sizes = run.files.iter().map(|file| store::size(&run.path.join(file)));
+        let size = sizes.flatten().sum::<u64>();
         bytes = bytes.saturating_add(size);
         match batches.last_mut() {
             Some(batch) if bytes <= BATCH_BYTES && batch.len() < BATCH_RUNS => batch.push(run),

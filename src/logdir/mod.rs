@@ -31,6 +31,6 @@ pub(crate) use restart::version as file_version;
 pub(crate) use restart::{Order, Restarts, kept};
 pub use series::{Scalars, TimeSeries, Values};
 pub use shard::Shard;
-pub use walk::{Found, Walked, walk};
 #[cfg(feature = "verify")]
-pub(crate) use walk::{open_file, walk_span};
+pub(crate) use walk::walk_span;
+pub use walk::{Found, Walked, walk};

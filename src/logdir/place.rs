@@ -1,16 +1,15 @@
 //! Values that stay in the log until somebody wants them.
 
-use std::fs::File;
 use std::io;
 
 use bytes::Bytes;
 
 use super::grow::Keep;
-use super::walk::open_file;
 use super::{Run, TimeSeries};
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::{EventRef, Payload, What};
-use crate::record::{FOOTER_LEN, HEADER_LEN, frame, read_exact_at};
+use crate::record::{FOOTER_LEN, HEADER_LEN, frame};
+use crate::store::File;
 use crate::summary::{Form, Kind, RawValue};
 
 /// Where a value stands in the files of its run.
@@ -156,12 +155,12 @@ impl<'r> ValueReader<'r> {
             Some((open, file)) if *open == place.file => file,
             open => {
                 let file = self.run.files.get(place.file()).ok_or_else(changed)?;
-                &mut open.insert((place.file, open_file(&file.path)?.0)).1
+                &mut open.insert((place.file, File::open(&file.path)?.0)).1
             }
         };
         let len = usize::try_from(place.len).unwrap_or(usize::MAX);
         let mut record = vec![0; HEADER_LEN.saturating_add(len).saturating_add(FOOTER_LEN)];
-        match read_exact_at(file, &mut record, place.offset) {
+        match file.read_exact_at(&mut record, place.offset) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(changed()),
             read => read?,
         }

@@ -1,10 +1,10 @@
 //! One event file record by record, for those who need the records themselves.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use crate::record::{Damage, FOOTER_LEN, HEADER_LEN, Scanner, Source, Step};
+use crate::store::File;
 
 /// What stands at a place in a file.
 #[derive(Debug)]
@@ -55,26 +55,11 @@ pub struct Walked {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn walk(path: &Path, f: impl FnMut(Found<'_>) -> io::Result<()>) -> io::Result<Walked> {
-    let (file, bytes) = open_file(path)?;
+    let (file, bytes) = File::open(path)?;
     let mut scanner = Scanner::new(Source::file(file, bytes, Vec::new()), 0);
     let pending = walk_span(&mut scanner, u64::MAX, f)?;
     let end = scanner.into_source().len();
     Ok(Walked { bytes, end, pending })
-}
-
-/// The file at `path` and its length.
-///
-/// # Errors
-///
-/// Those of the operating system, also that `path` is no regular file.
-pub(crate) fn open_file(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() {
-        Ok((file, metadata.len()))
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
 }
 
 /// Hands the records that start before `end` to `f`; bytes of an unfinished one at the file's end.

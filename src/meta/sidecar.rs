@@ -1,12 +1,12 @@
 //! `tbx.json` in the directory of a run.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::RunMeta;
 use crate::error::{ErrorKind, Location, Result};
 use crate::replace;
+use crate::store;
 
 /// The file's name. It must not have `tfevents` in it: TensorBoard reads such files.
 pub const FILE: &str = "tbx.json";
@@ -22,15 +22,17 @@ impl RunMeta {
     /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(FILE);
-        let read = match File::open(&path) {
+        let read = match store::read(&path, MAX_BYTES + 1) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             // The directory is a single file of a log.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-            Err(error) => Err(error),
-            Ok(file) => {
-                let mut json = Vec::new();
-                file.take(MAX_BYTES + 1).read_to_end(&mut json).map(|_| json)
+            // A store that may not be listed says so of what is not there.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && store::is_url(&path) =>
+            {
+                return Ok(None);
             }
+            read => read,
         };
         let read = read.map_err(ErrorKind::from).and_then(|json| parse(&json));
         read.map(Some).map_err(|kind| kind.at(Location::path(path.as_path())))

@@ -2,13 +2,12 @@
 //! (`lightning/fabric/loggers` and `lightning/pytorch/core/saving.py`, `save_hparams_to_yaml`).
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 use super::Param;
+use crate::store;
 
 /// The file's name.
 pub const FILE: &str = "hparams.yaml";
@@ -20,13 +19,9 @@ const MAX_DEPTH: usize = 32;
 /// The parameters in `hparams.yaml` of the run in `dir`; none if there is no such file, or it
 /// cannot be read. Keys of maps in maps are joined by `/`, lists are text, `null` is left out.
 pub fn read(dir: &Path) -> BTreeMap<String, Param> {
-    let mut text = String::new();
-    let file = File::open(dir.join(FILE)).ok();
-    let read = file.and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text).ok());
-    match read {
-        Some(_) => parse(&text),
-        None => BTreeMap::new(),
-    }
+    let bytes = store::read(&dir.join(FILE), MAX_BYTES).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map_or_else(BTreeMap::new, |text| parse(&text))
 }
 
 fn parse(text: &str) -> BTreeMap<String, Param> {

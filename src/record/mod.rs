@@ -25,6 +25,6 @@ pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_
 pub use map::map;
 pub use reader::RecordReader;
 pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
-pub use source::{Source, read_exact_at};
+pub use source::Source;
 pub use split::split;
 pub use writer::{RecordWriter, append};

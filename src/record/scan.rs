@@ -162,7 +162,7 @@ impl Scanner {
         Ok(payload.get(..len).unwrap_or(payload))
     }
 
-    /// The current record's payload from byte `from` on.
+    /// The current record's payload from byte `from` on, where those before are not wanted.
     ///
     /// # Errors
     ///
@@ -170,6 +170,7 @@ impl Scanner {
     pub fn tail(&mut self, from: usize) -> io::Result<&[u8]> {
         let len = self.current.unwrap_or(0).saturating_sub(from);
         let start = self.offset.saturating_add(encoded_len(from)).saturating_sub(FOOTER);
+        self.source.jump(from);
         let bytes = if len == 0 { &[] } else { self.source.at(start, len)? };
         Ok(bytes.get(..len).unwrap_or(bytes))
     }

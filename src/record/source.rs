@@ -1,14 +1,10 @@
 //! The bytes of one file from any offset: read through a window, or mapped.
 
-use std::fs::File;
 use std::io;
 
 use bytes::Bytes;
 
-/// The first read at a new place. Headers of records that are jumped over cost no more.
-const FIRST_READ: usize = 1 << 10;
-/// Reads grow to this size while they follow one another.
-const LARGEST_READ: usize = 256 << 10;
+use crate::store::File;
 
 /// The bytes of one file. Its length is fixed when the source is made: what is appended
 /// later is not seen.
@@ -33,8 +29,16 @@ impl Source {
 
     /// The first `len` bytes of `file`, read where they are asked for into `buffer`, which
     /// may come from an earlier source.
-    pub fn file(file: File, len: u64, buffer: Vec<u8>) -> Self {
-        let window = Window { file, buffer, start: 0, filled: 0, read_size: FIRST_READ };
+    pub fn file(file: impl Into<File>, len: u64, buffer: Vec<u8>) -> Self {
+        let window = Window {
+            file: file.into(),
+            buffer,
+            start: 0,
+            filled: 0,
+            read_size: 0,
+            jumped: false,
+            until: u64::MAX,
+        };
         Self { len, bytes: Inner::Window(window) }
     }
 
@@ -53,6 +57,23 @@ impl Source {
         match self.bytes {
             Inner::Mapped(_) => Vec::new(),
             Inner::Window(window) => window.buffer,
+        }
+    }
+
+    /// Says that bytes from `end` on are probably not wanted, so that they are not read ahead.
+    #[must_use]
+    pub fn until(mut self, end: u64) -> Self {
+        if let Inner::Window(window) = &mut self.bytes {
+            window.until = end;
+        }
+        self
+    }
+
+    /// Says that `len` bytes are not wanted, before the bytes behind them are asked for. Where
+    /// reads are dear, few bytes are read ahead then.
+    pub fn jump(&mut self, len: usize) {
+        if let Inner::Window(window) = &mut self.bytes {
+            window.jumped |= len >= window.file.pace().jump;
         }
     }
 
@@ -92,7 +113,12 @@ struct Window {
     start: u64,
     /// So many bytes of the buffer hold the file's.
     filled: usize,
+    /// The size of the last read; 0 before the first.
     read_size: usize,
+    /// Whether much was passed over since then.
+    jumped: bool,
+    /// Bytes from here on are not read ahead.
+    until: u64,
 }
 
 impl Window {
@@ -108,23 +134,34 @@ impl Window {
     /// Moves the window to `offset` and reads on until it holds `min` bytes or more.
     #[cold]
     fn fill(&mut self, offset: u64, min: usize, len: &mut u64) -> io::Result<()> {
+        let pace = self.file.pace();
         let kept = self.view(offset).len();
-        if kept > 0 || self.end() == offset {
+        let follows = kept > 0 || self.end() == offset;
+        if follows {
             self.buffer.copy_within(self.filled.saturating_sub(kept)..self.filled, 0);
-            self.read_size = (self.read_size * 4).min(LARGEST_READ);
-        } else {
-            self.read_size = FIRST_READ;
         }
+        // Where reads are dear, a short gap is no reason to begin anew.
+        let gap = offset.checked_sub(self.end());
+        let near = pace.jump < usize::MAX && gap.is_some_and(|gap| gap < as_u64(self.read_size));
+        self.read_size = match self.read_size {
+            0 if offset == 0 => pace.start,
+            0 => pace.inside,
+            size if (follows || near) && !self.jumped => (size * 4).min(pace.largest),
+            _ => pace.first,
+        };
+        self.jumped = false;
         self.start = offset;
         self.filled = kept;
         let left = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let wanted = min.max(self.read_size).min(left);
+        let ahead = usize::try_from(self.until.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let ahead = self.read_size.min(ahead.max(pace.first));
+        let wanted = min.max(ahead).min(left);
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
         }
         while self.filled < wanted {
             let Some(gap) = self.buffer.get_mut(self.filled..wanted) else { break };
-            match read_at(&self.file, gap, self.start.saturating_add(as_u64(self.filled))) {
+            match self.file.read_at(gap, self.start.saturating_add(as_u64(self.filled))) {
                 Ok(0) => {
                     *len = self.end(); // the file was cut short
                     break;
@@ -146,37 +183,10 @@ fn as_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// Fills `buffer` with the bytes of `file` from `offset` on.
-///
-/// # Errors
-///
-/// Those of the operating system; [`io::ErrorKind::UnexpectedEof`] if the file ends before.
-pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let mut filled = 0;
-    while let Some(gap) = buffer.get_mut(filled..).filter(|gap| !gap.is_empty()) {
-        match read_at(file, gap, offset.saturating_add(as_u64(filled))) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn numbered(len: usize) -> (File, Vec<u8>) {

@@ -1,6 +1,5 @@
 //! One pass over one event file: by several threads if it is big.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +12,9 @@ use super::pass::Pass;
 use super::tag::Tags;
 use super::{Rule, Verify};
 use crate::error::{ErrorKind, Location, Report};
-use crate::logdir::{Found, open_file, walk_span};
+use crate::logdir::{Found, walk_span};
 use crate::record::{MAX_TORN, Scanner, Source, split};
+use crate::store::File;
 
 /// Parts of a file are not made shorter than this.
 const MIN_SPAN: u64 = 8 << 20;
@@ -24,7 +24,7 @@ const SEED_LEN: u64 = 256 << 10;
 /// Looks at the file at `path`. `seed` are series that earlier files of its run described.
 pub(super) fn verify(path: &Path, number: usize, options: &Verify, seed: Option<&Tags>) -> Facts {
     let path: Arc<Path> = path.into();
-    let mut facts = match open_file(&path) {
+    let mut facts = match File::open(&path) {
         Ok((file, len)) => LogFile { path, number, file, len, options }.verify(seed),
         Err(error) => {
             let mut facts = Facts::new(path.clone(), number, None);
@@ -99,25 +99,18 @@ impl LogFile<'_> {
         if spans < 2 {
             return Ok(Vec::new());
         }
-        split(&mut self.source()?, spans)
+        split(self.len, spans, || self.source())
     }
 
-    fn source(&self) -> io::Result<Source> {
-        Ok(Source::file(self.file.try_clone()?, self.len, Vec::new()))
+    fn source(&self) -> Source {
+        Source::file(self.file.clone(), self.len, Vec::new())
     }
 
     /// Looks at the records that start in `start..end`.
     fn span(&self, start: u64, end: u64, seed: Option<&Tags>) -> Span {
         let facts = Facts::new(self.path.clone(), self.number, seed);
         let mut pass = Pass { facts, options: self.options, is_first: start == 0 };
-        let source = match self.source() {
-            Ok(source) => source,
-            Err(error) => {
-                pass.facts.find(Rule::Io, start, error.to_string());
-                return Span { facts: pass.facts, end: start, torn: 0 };
-            }
-        };
-        let mut scanner = Scanner::new(source, start);
+        let mut scanner = Scanner::new(self.source().until(end), start);
         let walked = walk_span(&mut scanner, end, |found| {
             match found {
                 Found::Record { offset, payload, .. } => pass.event(offset, payload),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store;
 
 /// A folder that appears under its name when it is complete.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ impl Folder {
     ///
     /// [`ErrorKind::Io`]: it exists, or cannot be made.
     pub fn create(path: &Path) -> Result<Self> {
+        let local = store::local_only(path, "writing a folder");
+        local.map_err(|error| failed(error, path))?;
         let is_free = match fs::read_dir(path) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,

@@ -9,6 +9,8 @@ mod extract;
 mod inspect;
 mod json;
 mod plot;
+#[cfg(feature = "remote")]
+mod remote;
 mod repair;
 mod shell;
 mod streams;
@@ -156,6 +158,19 @@ fn a_wrong_word_gets_a_better_one() {
         assert!(tip.is_some_and(|tip| tip.contains(suggestion)), "{args}: {said}");
     }
     assert!(!folder.path("x").exists());
+}
+
+#[cfg(not(feature = "remote"))]
+#[test]
+fn a_program_without_urls_says_how_to_get_one_with_them() {
+    let folder = Folder::with("keras");
+    let get = "this tbx was built without URLs; `cargo install tensorboard-tbx --features remote` \
+               builds one with them";
+    for args in ["inspect s3://b/logs", "table https://h/x", "export logs --to csv --out gs://b/x"]
+    {
+        let url = args.split(' ').find(|arg| arg.contains("://")).unwrap();
+        assert_eq!(folder.tbx(args).failed(), format!("tbx: {url}: {get}\n"));
+    }
 }
 
 #[test]

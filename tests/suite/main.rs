@@ -27,6 +27,8 @@ mod meta;
 mod onnx;
 mod peers;
 mod properties;
+#[cfg(feature = "remote")]
+mod remote;
 mod restart;
 mod stock_tensorboard;
 #[cfg(feature = "verify")]

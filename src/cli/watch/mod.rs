@@ -20,8 +20,9 @@ use anstream::{AutoStream, ColorChoice};
 use super::chart::Ink;
 use super::logs::Logs;
 use super::{FINE, warn};
-use crate::error::{Effect, Result};
+use crate::error::{Effect, ErrorKind, Location, Result};
 use crate::logdir::{Follower, Logdir, News};
+use crate::store;
 use crate::summary::Kind;
 
 /// So many polls may wait for the screen; then reading waits.
@@ -75,6 +76,8 @@ struct Batch {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     for path in &args.logs.logdirs {
+        store::local_only(path, "tbx watch")
+            .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
         Logdir::open(path)?; // else it might wait for ever for a folder that was misspelt
     }
     let batches = follow(args);

@@ -1,8 +1,8 @@
 //! One event file that grows.
 
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +13,7 @@ use crate::logdir::file::{Position, read_on};
 use crate::logdir::grow::Growing;
 use crate::logdir::{EventFile, LoadOptions};
 use crate::record::Growth;
+use crate::store::{self, File};
 
 /// So many bytes before the place to read on are compared with those that were there. They hold
 /// a checksum of the last record, with its wall time in it.
@@ -205,19 +206,15 @@ impl FollowedFile {
 
     /// The open file and its length, unless it is another one than before.
     fn open(&self, path: &Path) -> io::Result<Result<(File, u64), Reset>> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        if metadata.len() < self.offset {
+        let (file, len) = File::open(path)?;
+        if len < self.offset {
             return Ok(Err(Reset::Shortened(self.name.clone())));
         }
         // A copy that another program put in its place may be the same log, only longer.
         if !self.fingerprint.is_empty() && fingerprint(&file, self.offset)? != self.fingerprint {
             return Ok(Err(Reset::Replaced(self.name.clone())));
         }
-        Ok(Ok((file, metadata.len())))
+        Ok(Ok((file, len)))
     }
 
     /// Says that it cannot be read, once.
@@ -251,10 +248,7 @@ impl FollowedFile {
 }
 
 /// The last bytes before `offset`.
-fn fingerprint(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
+fn fingerprint(file: &File, offset: u64) -> io::Result<Vec<u8>> {
     let start = offset.saturating_sub(FINGERPRINT);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.take(offset - start).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    store::read_range(file, start..offset)
 }

@@ -18,6 +18,7 @@ pub use self::news::{NewPoints, News, Reset, RunNews};
 use self::run::{CHUNK, FollowedRun, Poll};
 use super::{LoadOptions, Logdir};
 use crate::error::{Effect, ErrorKind, Issue, Location};
+use crate::store;
 
 /// So long a look through the folder may take to be done in each poll.
 const QUICK: Duration = Duration::from_millis(5);
@@ -179,7 +180,9 @@ impl Follower {
 
     /// Takes note of runs and files that came or went.
     fn look_at_folder(&mut self, now: Instant, news: &mut News) {
-        let (runs, issues) = match Logdir::open(&self.path) {
+        let local =
+            store::local_only(&self.path, "following").map_err(|e| ErrorKind::from(e).into());
+        let (runs, issues) = match local.and_then(|()| Logdir::open(&self.path)) {
             Ok(logdir) => {
                 let runs = logdir.runs().iter();
                 let runs = runs.filter(|run| self.options.wants_run(&run.name)).cloned();

@@ -1,0 +1,260 @@
+//! Where bytes lie: in local files and, with the feature `remote`, in object stores and on web
+//! servers.
+//!
+//! A place is a path. One that begins like `s3://` is a URL, and the layers above join names to it
+//! as to any other path. So [`Logdir::open`](crate::Logdir::open) takes URLs:
+//!
+//! | URL | what | told by |
+//! |---|---|---|
+//! | `s3://bucket/logs`, `s3a://` | a folder or an object of S3, or of what speaks like it | `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT` and [others](https://docs.rs/object_store/latest/object_store/aws/enum.AmazonS3ConfigKey.html) |
+//! | `gs://bucket/logs` | the same of Google Cloud Storage | `GOOGLE_SERVICE_ACCOUNT` and [others](https://docs.rs/object_store/latest/object_store/gcp/enum.GoogleConfigKey.html) |
+//! | `az://container/logs`, `azure://`, `adl://`, `abfs://`, `abfss://` | the same of Azure | `AZURE_STORAGE_ACCOUNT_NAME` and [others](https://docs.rs/object_store/latest/object_store/azure/enum.AzureConfigKey.html) |
+//! | `https://host/file`, `http://` | a single file of a web server; one that sends no parts of files is read whole, up to 1 GiB | |
+//!
+//! Variables are read when a bucket is first asked for. A load waits for the network on rayon's
+//! threads, so a pool of more threads than there are processors is faster: the program takes 64.
+//! It may be called from asynchronous code, whose thread it blocks.
+//!
+//! Embeddings, following logs while they grow, and new logs need local files.
+
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(not(feature = "remote"))]
+#[path = "without.rs"]
+mod remote;
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+#[cfg(feature = "export")]
+pub(crate) use self::remote::Upload;
+
+/// Whether `path` is a URL: a scheme, `://`, and more.
+///
+/// ```
+/// use tbx::store::is_url;
+///
+/// assert!(is_url("s3://bucket/logs".as_ref()));
+/// assert!(!is_url("logs/s3:/x".as_ref()));
+/// ```
+pub fn is_url(path: &Path) -> bool {
+    scheme(path).is_some()
+}
+
+/// The scheme of a URL and what stands behind `://`.
+fn scheme(path: &Path) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.to_str()?.split_once("://")?;
+    let is_scheme = scheme.len() > 1 // not a drive of Windows
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// An open file of one kind or the other. Clones share it.
+#[derive(Debug, Clone)]
+pub struct File(Arc<Inner>);
+
+#[derive(Debug)]
+enum Inner {
+    Local(fs::File),
+    Remote(remote::Object),
+}
+
+/// How a file is best read: what a request costs decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The first read, at the file's start.
+    pub(crate) start: usize,
+    /// The first read, at another place.
+    pub(crate) inside: usize,
+    /// The first read at any other new place. Headers of records that are jumped over cost no more.
+    pub(crate) first: usize,
+    /// Reads grow to this size while they follow one another.
+    pub(crate) largest: usize,
+    /// A jump over so many bytes is worth a read of its own: more like it are to be expected, so
+    /// reads begin small again.
+    pub(crate) jump: usize,
+}
+
+const LOCAL: Pace =
+    Pace { start: 4 << 10, inside: 1 << 10, first: 1 << 10, largest: 256 << 10, jump: usize::MAX };
+
+/// A request takes tens of milliseconds, in which a connection carries about a megabyte. Small
+/// files, and most are, come with the first one.
+const REMOTE: Pace =
+    Pace { start: 256 << 10, inside: 64 << 10, first: 8 << 10, largest: 2 << 20, jump: 32 << 10 };
+
+impl File {
+    /// Opens the file at `path`, and its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system or the server, also that `path` is no regular file, and that
+    /// it is a URL and this library has not the feature `remote`.
+    pub fn open(path: &Path) -> io::Result<(Self, u64)> {
+        if is_url(path) {
+            let (object, len) = remote::open(path)?;
+            return Ok((Self(Arc::new(Inner::Remote(object))), len));
+        }
+        let file = fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            Ok((file.into(), metadata.len()))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+        }
+    }
+
+    /// Its length in bytes as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system or the server.
+    pub fn size(&self) -> io::Result<u64> {
+        match &*self.0 {
+            Inner::Local(file) => Ok(file.metadata()?.len()),
+            Inner::Remote(object) => object.size(),
+        }
+    }
+
+    /// Reads bytes from `offset` on into `buffer`; how many. 0 if the file ends there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system or the server.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &*self.0 {
+            Inner::Local(file) => read_local(file, buffer, offset),
+            Inner::Remote(object) => object.read_at(buffer, offset),
+        }
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at); [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self.fill(buffer, offset)? == buffer.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Reads until `buffer` is full or the file ends; how many bytes.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(gap) = buffer.get_mut(filled..).filter(|gap| !gap.is_empty()) {
+            let done = u64::try_from(filled).unwrap_or(u64::MAX);
+            match self.read_at(gap, offset.saturating_add(done)) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The local file, if it is one.
+    pub fn local(&self) -> Option<&fs::File> {
+        match &*self.0 {
+            Inner::Local(file) => Some(file),
+            Inner::Remote(_) => None,
+        }
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        match &*self.0 {
+            Inner::Local(_) => LOCAL,
+            Inner::Remote(_) => REMOTE,
+        }
+    }
+}
+
+impl From<fs::File> for File {
+    fn from(file: fs::File) -> Self {
+        Self(Arc::new(Inner::Local(file)))
+    }
+}
+
+#[cfg(unix)]
+fn read_local(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_local(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// The length in bytes of the file at `path`.
+pub(crate) fn size(path: &Path) -> io::Result<u64> {
+    if is_url(path) { remote::open(path).map(|(_, len)| len) } else { Ok(path.metadata()?.len()) }
+}
+
+/// The first `max` bytes of the small file at `path`.
+#[cfg(any(feature = "meta", feature = "table"))]
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let (file, len) = File::open(path)?;
+    read_range(&file, 0..len.min(max))
+}
+
+/// The bytes of a short range of `file`, fewer if it ends before.
+pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let len = range.end.saturating_sub(range.start);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    let filled = file.fill(&mut bytes, range.start)?;
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// What is at a URL.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "nothing is listed without"))]
+pub(crate) enum Listing {
+    /// A single file.
+    File,
+    /// The files below, as paths from there on, with `/`.
+    Files(Vec<String>),
+}
+
+/// What is at the URL `path`. The sizes of the files that are called by a name that `remembered`
+/// accepts need not be asked for again.
+pub(crate) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
+    remote::list(path, remembered)
+}
+
+/// That `path` is no URL, for what works with local files only.
+pub(crate) fn local_only(path: &Path, what: &str) -> io::Result<()> {
+    if is_url(path) {
+        let message = format!("{what} works with local files only");
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_scheme_is_a_url_and_a_drive_of_windows_is_none() {
+        for url in ["s3://b", "gs://b/x y", "http://h:1/a?b=c", "abfss://c@a.d/e"] {
+            assert!(is_url(Path::new(url)), "{url}");
+        }
+        for path in ["s3:/b", "s3", "C://x", "1s://x", "/s3://b", "a b://c", "://x", ""] {
+            assert!(!is_url(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let error = File::open(Path::new("src")).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file");
+        assert_eq!(size(Path::new("src/store/no")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

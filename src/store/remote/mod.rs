@@ -1,0 +1,199 @@
+//! Objects of S3, Google Cloud Storage and Azure, and files of web servers.
+//!
+//! The crate `object_store` talks to them; this module makes its answers synchronous, so that the
+//! layers above read objects as they read files.
+
+mod connect;
+mod error;
+mod object;
+mod runtime;
+#[cfg(feature = "export")]
+mod upload;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use self::connect::Place;
+use self::error::failed;
+pub(super) use self::object::Object;
+#[cfg(feature = "export")]
+pub(crate) use self::upload::Upload;
+use super::Listing;
+
+/// A file of which a server sends no parts is read whole up to this length, into memory.
+const MAX_WHOLE: usize = 1 << 30;
+/// Why.
+const NO_PARTS: &str = "the server sends no parts of files";
+
+/// A bucket or a server, and what is known of what it holds.
+#[derive(Debug)]
+struct Store {
+    objects: Box<dyn ObjectStore>,
+    known: Mutex<Known>,
+    /// The file of a web server that does not send parts.
+    whole: Mutex<Option<Bytes>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Sizes of listed objects with names that [`Folder::remembered`] accepts.
+    sizes: HashMap<Key, u64>,
+    folders: Vec<Folder>,
+}
+
+/// What was listed.
+#[derive(Debug)]
+struct Folder {
+    key: Key,
+    remembered: fn(&str) -> bool,
+}
+
+/// A store for each bucket or server that was asked for: it keeps its connections.
+static STORES: LazyLock<Mutex<HashMap<String, Arc<Store>>>> = LazyLock::new(Mutex::default);
+
+/// The store and the key of a URL.
+fn find(path: &Path) -> io::Result<(Arc<Store>, Key)> {
+    let Place { origin, key, .. } = Place::of(path)?;
+    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(store) = stores.get(&origin) {
+        return Ok((store.clone(), key));
+    }
+    let objects = connect::connect(&origin)?;
+    let store = Store { objects, known: Mutex::default(), whole: Mutex::default() };
+    let store = Arc::new(store);
+    stores.insert(origin, store.clone());
+    Ok((store, key))
+}
+
+/// The object at a URL, and its size.
+pub(super) fn open(path: &Path) -> io::Result<(Object, u64)> {
+    let (store, key) = find(path)?;
+    let size = match store.known(&key) {
+        Some(size) => size?,
+        None => size(&store, &key)?,
+    };
+    Ok((Object::new(store, key), size))
+}
+
+/// Asks for the size of an object.
+fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
+    let (asked, wanted) = (store.clone(), key.clone());
+    runtime::wait(async move {
+        // A URL may be signed for GET alone, so web servers are not asked for a HEAD first.
+        if wanted.as_ref().is_empty() {
+            let range = GetRange::Bounded(0..1);
+            let options = GetOptions::new().with_range(Some(range));
+            match asked.objects.get_opts(&wanted, options).await {
+                Ok(answer) => return Ok(answer.meta.size),
+                Err(error) if error::is_out_of_range(&error) => return Ok(0),
+                Err(error) if error::is_whole(&error) => return asked.read_whole(&wanted).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(asked.objects.head(&wanted).await?.size)
+    })?
+    .map_err(failed)
+}
+
+/// What is at a URL.
+pub(super) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
+    let place = Place::of(path)?;
+    if place.is_web {
+        if place.is_folder {
+            let message = "web servers list no folders: name a single file, not ending in \"/\"";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        }
+        let (store, key) = find(path)?;
+        store.is_file(&key)?;
+        return Ok(Listing::File);
+    }
+    let (store, folder) = find(path)?;
+    let (asked, wanted) = (store.clone(), folder.clone());
+    let listed = runtime::wait(async move {
+        let mut found = asked.objects.list(Some(&wanted).filter(|key| !key.as_ref().is_empty()));
+        let mut objects: Vec<ObjectMeta> = Vec::new();
+        while let Some(object) = found.next().await {
+            let object = object?;
+            // Names are kept, but of no more than the files that are of use.
+            if objects.is_empty() || object.location.filename().is_some_and(remembered) {
+                objects.push(object);
+            }
+        }
+        Ok::<_, object_store::Error>(objects)
+    })?
+    .map_err(failed)?;
+    if listed.is_empty() && !folder.as_ref().is_empty() {
+        return match store.is_file(&folder) {
+            Ok(()) => Ok(Listing::File),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(io::Error::new(error.kind(), "nothing is there"))
+            }
+            Err(error) => Err(error),
+        };
+    }
+    let depth = folder.parts().count();
+    let below = |key: &Key| key.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect();
+    let files = listed.iter().map(|object| below(&object.location)).map(|p: Vec<_>| p.join("/"));
+    let files = files.filter(|file| file.rsplit('/').next().is_some_and(remembered)).collect();
+    store.remember(Folder { key: folder, remembered }, listed);
+    Ok(Listing::Files(files))
+}
+
+impl Store {
+    /// Reads all of a file, and says how long it is.
+    async fn read_whole(&self, key: &Key) -> Result<u64, object_store::Error> {
+        let mut stream = self.objects.get(key).await?.into_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+            if bytes.len() > MAX_WHOLE {
+                let source = format!("{NO_PARTS}, and it has more than {MAX_WHOLE} bytes");
+                return Err(object_store::Error::Generic { store: "", source: source.into() });
+            }
+        }
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
+        Ok(len)
+    }
+
+    fn whole(&self) -> Option<Bytes> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The size of an object, as far as listings tell; an error if they tell that it is not there.
+    fn known(&self, key: &Key) -> Option<io::Result<u64>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(size) = known.sizes.get(key) {
+            return Some(Ok(*size));
+        }
+        let name = key.filename()?;
+        let listed = |folder: &Folder| key.prefix_matches(&folder.key) && (folder.remembered)(name);
+        known.folders.iter().any(listed).then(|| Err(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Asks for the size of the object at `key`, and remembers it.
+    fn is_file(self: &Arc<Self>, key: &Key) -> io::Result<()> {
+        let size = size(self, key)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.sizes.insert(key.clone(), size);
+        Ok(())
+    }
+
+    fn remember(&self, folder: Folder, objects: Vec<ObjectMeta>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.sizes.retain(|key, _| !key.prefix_matches(&folder.key));
+        let objects = objects
+            .into_iter()
+            .filter(|object| object.location.filename().is_some_and(folder.remembered));
+        known.sizes.extend(objects.map(|object| (object.location, object.size)));
+        known.folders.retain(|other| other.key != folder.key);
+        known.folders.push(folder);
+    }
+}

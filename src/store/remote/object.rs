@@ -1,0 +1,89 @@
+//! One object, read in pieces.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange};
+
+use super::error::{failed, is_out_of_range};
+use super::{Store, runtime, size};
+
+/// A read of more bytes is made of several requests of about so many, which come at once: one
+/// connection is slower than the network.
+const PIECE: usize = 512 << 10;
+
+/// An object. Clones share the connections.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Object {
+    store: Arc<Store>,
+    key: Key,
+}
+
+impl Object {
+    pub(super) fn new(store: Arc<Store>, key: Key) -> Self {
+        Self { store, key }
+    }
+
+    /// Its size now.
+    pub(in crate::store) fn size(&self) -> io::Result<u64> {
+        size(&self.store, &self.key)
+    }
+
+    /// Reads bytes from `offset` on; how many. 0 where the object ends.
+    pub(in crate::store) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if let Some(whole) = self.store.whole() {
+            let rest = usize::try_from(offset).ok().and_then(|offset| whole.get(offset..));
+            return rest.unwrap_or(&[]).read(buffer);
+        }
+        let count = buffer.len().div_ceil(PIECE);
+        if count == 0 {
+            return Ok(0);
+        }
+        let len = buffer.len().div_ceil(count);
+        let mut pieces = Vec::with_capacity(count);
+        let mut start = offset;
+        for chunk in buffer.chunks(len) {
+            let end = start.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            pieces.push(self.clone().piece(start..end));
+            start = end;
+        }
+        let mut read = 0;
+        for (chunk, piece) in buffer.chunks_mut(len).zip(runtime::wait(join_all(pieces))?) {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(_) if read > 0 => break, // the next read says it, if it is still so
+                Err(error) => return Err(failed(error)),
+            };
+            let n = piece.len().min(chunk.len());
+            if let (Some(to), Some(from)) = (chunk.get_mut(..n), piece.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            read += n;
+            if n < chunk.len() {
+                break;
+            }
+        }
+        Ok(read)
+    }
+
+    /// The bytes of a range, fewer if the object ends before.
+    async fn piece(self, range: Range<u64>) -> Result<Vec<u8>, object_store::Error> {
+        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
+        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
+        let answer = match self.store.objects.get_opts(&self.key, options).await {
+            Ok(answer) => answer,
+            Err(error) if is_out_of_range(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::with_capacity(len);
+        let mut stream = answer.into_stream();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,54 @@
+//! What is done with URLs without the feature `remote`: it is said how to get it.
+
+use std::io;
+use std::path::Path;
+
+use super::Listing;
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum Object {}
+
+impl Object {
+    pub(super) fn size(&self) -> io::Result<u64> {
+        match *self {}
+    }
+
+    pub(super) fn read_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+pub(super) fn open(_path: &Path) -> io::Result<(Object, u64)> {
+    Err(unsupported())
+}
+
+pub(super) fn list(_path: &Path, _remembered: fn(&str) -> bool) -> io::Result<Listing> {
+    Err(unsupported())
+}
+
+/// There is none.
+#[cfg(feature = "export")]
+#[derive(Debug)]
+pub(crate) enum Upload {}
+
+#[cfg(feature = "export")]
+impl Upload {
+    pub(crate) fn create(_path: &Path, _overwrite: bool) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn write_all(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+fn unsupported() -> io::Error {
+    let message = "this tbx was built without URLs; \
+        `cargo install tensorboard-tbx --features remote` builds one with them";
+    io::Error::new(io::ErrorKind::Unsupported, message)
+}

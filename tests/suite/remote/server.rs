@@ -1,0 +1,359 @@
+//! A web server on this machine that speaks as much of S3 as tbx needs: lists, parts of objects,
+//! uploads; and that fails when it is told to. Google's stores understand the same. Of Azure's words
+//! it knows how to list.
+//!
+//! Sources: the API references of Amazon S3 (`ListObjectsV2`, `GetObject`, `PutObject`,
+//! `CreateMultipartUpload`, `UploadPart`, `CompleteMultipartUpload`, `AbortMultipartUpload`) and of
+//! Azure's Blob service (`List Blobs`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// Keys of a list come so many at a time.
+const PAGE: usize = 7;
+
+/// A server with one bucket, called `bucket`. Clones are the same server.
+#[derive(Clone)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    parts: Mutex<BTreeMap<u32, Vec<u8>>>,
+    asked: Mutex<Vec<Asked>>,
+    fault: Mutex<Option<Failing>>,
+}
+
+type Failing = Box<dyn FnMut(&Asked) -> Fault + Send>;
+
+/// A request, and what was sent for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// Bucket and key.
+    pub(crate) path: String,
+    query: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
+    /// Bytes of the answer's body.
+    pub(crate) sent: usize,
+}
+
+/// What goes wrong with a request.
+pub(crate) enum Fault {
+    None,
+    /// It is answered with this status and body.
+    Status(&'static str, &'static str),
+    /// The connection is closed after so many bytes of the body.
+    Cut(usize),
+    /// The answer takes so long.
+    Slow(Duration),
+    /// Not a part is sent, but all.
+    Whole,
+}
+
+struct Answer {
+    status: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        let shared = state.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = shared.clone();
+                // A client that goes away in the middle is nobody's fault.
+                thread::spawn(move || drop(state.serve(stream)));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// The address of the bucket, for clients that know nothing of S3.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/bucket", self.address)
+    }
+
+    /// What tells the program of it.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 11] {
+        let url = format!("http://{}", self.address);
+        let google = format!(
+            "{{\"gcs_base_url\": \"{url}\", \"disable_oauth\": true, \"client_email\": \"\", \
+             \"private_key\": \"\", \"private_key_id\": \"\"}}"
+        );
+        [
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", google),
+            ("GOOGLE_ALLOW_HTTP", "true".into()),
+            ("AZURE_STORAGE_ENDPOINT", url.clone()),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "name".into()),
+            ("AZURE_ALLOW_HTTP", "true".into()),
+            ("AZURE_SKIP_SIGNATURE", "true".into()),
+            ("AWS_ENDPOINT", url),
+            ("AWS_ALLOW_HTTP", "true".into()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "key".into()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+        ]
+    }
+
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.state.objects.lock().unwrap().insert(key.into(), bytes);
+    }
+
+    /// Puts every file of a folder below `key`.
+    pub(crate) fn put_all(&self, folder: &Path, key: &str) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let key = format!("{key}/{}", path.file_name().unwrap().to_str().unwrap());
+            if path.is_dir() {
+                self.put_all(&path, &key);
+            } else {
+                self.put(&key, fs::read(path).unwrap());
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.state.objects.lock().unwrap().get(key).cloned()
+    }
+
+    /// What goes wrong from now on.
+    pub(crate) fn fails(&self, fault: impl FnMut(&Asked) -> Fault + Send + 'static) {
+        *self.state.fault.lock().unwrap() = Some(Box::new(fault));
+    }
+
+    /// The requests since the last call.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state.asked.lock().unwrap())
+    }
+
+    /// Parts of uploads that were neither joined nor given up.
+    pub(crate) fn loose_parts(&self) -> usize {
+        self.state.parts.lock().unwrap().len()
+    }
+}
+
+impl State {
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut stream = stream;
+        while let Some((mut asked, body)) = read_request(&mut reader)? {
+            let fault = self.fault.lock().unwrap().as_mut().map_or(Fault::None, |f| f(&asked));
+            let mut end = usize::MAX;
+            let answer = match fault {
+                Fault::Status(status, body) => Answer::new(status, body),
+                Fault::Cut(bytes) => {
+                    end = bytes;
+                    self.answer(&asked, body)
+                }
+                Fault::Slow(time) => {
+                    thread::sleep(time);
+                    self.answer(&asked, body)
+                }
+                Fault::Whole => {
+                    asked.headers.remove("range");
+                    self.answer(&asked, body)
+                }
+                Fault::None => self.answer(&asked, body),
+            };
+            let mut head = format!("HTTP/1.1 {}\r\n", answer.status);
+            if !answer.headers.iter().any(|(name, _)| *name == "Content-Length") {
+                head += &format!("Content-Length: {}\r\n", answer.body.len());
+            }
+            for (name, value) in &answer.headers {
+                head += &format!("{name}: {value}\r\n");
+            }
+            stream.write_all((head + "\r\n").as_bytes())?;
+            let body = if asked.method == "HEAD" { &[][..] } else { &answer.body };
+            let body = &body[..body.len().min(end)];
+            asked.sent = body.len();
+            self.asked.lock().unwrap().push(asked);
+            stream.write_all(body)?;
+            if body.len() == end {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, asked: &Asked, body: Vec<u8>) -> Answer {
+        let path = asked.path.strip_prefix("/").unwrap_or_default();
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        if bucket != "bucket" {
+            let text = "<Error><Code>NoSuchBucket</Code>\
+                        <Message>The specified bucket does not exist</Message></Error>";
+            return Answer::new("404 Not Found", text);
+        }
+        let query = |name: &str| asked.query.get(name).map(String::as_str);
+        let mut objects = self.objects.lock().unwrap();
+        match asked.method.as_str() {
+            "GET" if key.is_empty() => list(&objects, asked),
+            "GET" | "HEAD" => match objects.get(key) {
+                Some(object) => get(object, asked),
+                None => Answer::new("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>"),
+            },
+            "POST" if query("uploads").is_some() => Answer::new(
+                "200 OK",
+                "<InitiateMultipartUploadResult><UploadId>1</UploadId>\
+                 </InitiateMultipartUploadResult>",
+            ),
+            "POST" => {
+                let parts = std::mem::take(&mut *self.parts.lock().unwrap());
+                objects.insert(key.into(), parts.into_values().flatten().collect());
+                let text = "<CompleteMultipartUploadResult><ETag>\"e\"</ETag>\
+                            </CompleteMultipartUploadResult>";
+                Answer::new("200 OK", text)
+            }
+            "DELETE" => {
+                self.parts.lock().unwrap().clear();
+                Answer::new("204 No Content", "")
+            }
+            "PUT" => {
+                if let Some(number) = query("partNumber") {
+                    self.parts.lock().unwrap().insert(number.parse().unwrap(), body);
+                } else if asked.headers.contains_key("if-none-match") && objects.contains_key(key) {
+                    let text = "<Error><Code>PreconditionFailed</Code></Error>";
+                    return Answer::new("412 Precondition Failed", text);
+                } else {
+                    objects.insert(key.into(), body);
+                }
+                let mut answer = Answer::new("200 OK", "");
+                answer.headers.push(("ETag", "\"e\"".into()));
+                answer
+            }
+            _ => Answer::new("405 Method Not Allowed", ""),
+        }
+    }
+}
+
+impl Answer {
+    fn new(status: &'static str, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+}
+
+fn get(object: &[u8], asked: &Asked) -> Answer {
+    let range = asked.headers.get("range").map(|range| {
+        let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let end = end.parse().map_or(object.len(), |end: usize| object.len().min(end + 1));
+        start.parse::<usize>().unwrap()..end
+    });
+    let len = object.len();
+    let mut answer = match range {
+        Some(range) if range.start >= len => {
+            return Answer::new("416 Range Not Satisfiable", "");
+        }
+        Some(range) => Answer {
+            status: "206 Partial Content",
+            headers: vec![(
+                "Content-Range",
+                format!("bytes {}-{}/{len}", range.start, range.end - 1),
+            )],
+            body: object[range].to_vec(),
+        },
+        None => Answer { status: "200 OK", headers: Vec::new(), body: object.to_vec() },
+    };
+    answer.headers.push(("ETag", format!("\"{len}\"")));
+    answer.headers.push(("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT".into()));
+    if asked.method == "HEAD" {
+        answer.headers.push(("Content-Length", len.to_string()));
+    }
+    answer
+}
+
+fn list(objects: &BTreeMap<String, Vec<u8>>, asked: &Asked) -> Answer {
+    let text = |name: &str| asked.query.get(name).cloned().unwrap_or_default();
+    let is_azure = text("comp") == "list";
+    let prefix = text("prefix");
+    let after = text(if is_azure { "marker" } else { "continuation-token" });
+    let found = objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > after);
+    let found: Vec<_> = found.take(PAGE + 1).collect();
+    let (root, next) = match is_azure {
+        true => ("EnumerationResults", "NextMarker"),
+        false => ("ListBucketResult", "NextContinuationToken"),
+    };
+    let mut xml = format!("<?xml version=\"1.0\"?><{root}>");
+    xml += if is_azure { "<Blobs>" } else { "" };
+    for (key, object) in found.iter().take(PAGE) {
+        let key = key.replace('&', "&amp;").replace('<', "&lt;");
+        let len = object.len();
+        if is_azure {
+            xml += &format!(
+                "<Blob><Name>{key}</Name><Properties>\
+                 <Last-Modified>Tue, 14 Nov 2023 22:13:20 GMT</Last-Modified>\
+                 <Content-Length>{len}</Content-Length><Content-Type>x</Content-Type>\
+                 <Etag>{len}</Etag></Properties></Blob>"
+            );
+            continue;
+        }
+        xml += &format!(
+            "<Contents><Key>{key}</Key><LastModified>2023-11-14T22:13:20.000Z</LastModified>\
+             <ETag>\"{len}\"</ETag><Size>{len}</Size></Contents>"
+        );
+    }
+    xml += if is_azure { "</Blobs>" } else { "" };
+    if found.len() > PAGE {
+        let last = found[PAGE - 1].0;
+        xml += &format!("<{next}>{last}</{next}>");
+    }
+    Answer::new("200 OK", &format!("{xml}</{root}>"))
+}
+
+fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Asked, Vec<u8>)>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split_whitespace();
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default().to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let len = headers.get("content-length").map_or(0, |len| len.parse().unwrap());
+    let mut body = vec![0; len];
+    reader.read_exact(&mut body)?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let query =
+        pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect();
+    Ok(Some((Asked { method, path: decoded(path), query, headers, sent: 0 }, body)))
+}
+
+/// Percent-decoded.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        rest = more;
+        match (first, more) {
+            (b'%', [high, low, after @ ..]) => {
+                let digits = [*high, *low].map(char::from);
+                let digit = |c: char| c.to_digit(16).unwrap() as u8;
+                bytes.push(digit(digits[0]) * 16 + digit(digits[1]));
+                rest = after;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
