@@ -270,12 +270,18 @@ impl<'o> Loader<'o> {
                     break;
                 }
             };
-            self.event(span, offset, payload, keep);
+            self.other_event(span, offset, payload, keep);
         }
         Ok(())
     }
 
-    #[inline]
+    /// Takes in an event that is not at hand.
+    #[inline(never)] // so that the loop over those that are has the only copy of `event`
+    fn other_event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
+        self.event(span, offset, payload, keep);
+    }
+
+    #[inline(always)]
     fn event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
         match span.growing.event(offset, payload, keep) {
             Ok(()) => span.events += 1,

@@ -119,7 +119,7 @@ impl<'o> Growing<'o> {
     /// # Errors
     ///
     /// It is not one; nothing of it was taken.
-    #[inline]
+    #[inline(always)]
     pub(super) fn event(
         &mut self,
         offset: u64,
@@ -132,7 +132,7 @@ impl<'o> Growing<'o> {
     /// Takes in an event that is one scalar, of the series that is expected next: nearly all
     /// are. What this does not take goes through [`any_event`](Self::any_event), which does
     /// the same for every form.
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, payload: &[u8]) -> bool {
         let Some(peek) = Peek::of(payload, payload.len()) else { return false };
         let Some(scalar) = peek.scalar() else { return false };
