@@ -24,6 +24,8 @@ use crate::event::pb;
 const PRODUCER: i32 = 22;
 /// The attribute from which TensorBoard labels edges with shapes.
 const OUTPUT_SHAPES: &str = "_output_shapes";
+/// The number of the field `GraphDef.node`.
+const NODE: u32 = 1;
 
 /// A graph.
 ///
@@ -94,8 +96,7 @@ impl Graph {
         // One after the other, which is the same to protobuf: as messages, all nodes at once take
         // forty times the memory of their bytes, and to get that takes longer than all the rest.
         for node in &self.nodes {
-            let one = pb::GraphDef { node: vec![node.to_message()], ..Default::default() };
-            bytes.extend_from_slice(&one.encode_to_vec());
+            prost::encoding::message::encode(NODE, &node.to_message(), &mut bytes);
         }
         let rest = pb::GraphDef { versions: Some(versions()), ..Default::default() };
         bytes.extend_from_slice(&rest.encode_to_vec());
@@ -116,7 +117,7 @@ impl Graph {
     }
 
     fn check(&self) -> Result<(), ErrorKind> {
-        let mut names = HashSet::new();
+        let mut names = HashSet::with_capacity(self.nodes.len());
         for node in &self.nodes {
             if node.name.is_empty() || !names.insert(node.name.as_str()) {
                 let what = format!("a graph with two nodes called {:?}", node.name);
