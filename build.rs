@@ -1,10 +1,16 @@
-//! Compiles `proto/` to Rust. protox does that without an installed `protoc`.
+//! Compiles `proto/` to Rust. protox does that without an installed `protoc`. And notes which
+//! compiler builds the crate, for the metadata of runs.
 
+use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
+    if let Some(version) = rustc_version() {
+        println!("cargo::rustc-env=TBX_RUSTC_VERSION={version}");
+    }
     let mut files = Vec::new();
     list(Path::new("proto"), &mut files)?;
     files.sort();
@@ -28,4 +34,10 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What `rustc --version` says; none if it cannot be asked.
+fn rustc_version() -> Option<String> {
+    let done = Command::new(env::var_os("RUSTC")?).arg("--version").output().ok()?;
+    Some(String::from_utf8(done.stdout).ok()?.trim().to_owned())
 }

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 9] = [
     &["event", "meta"],
     &["summary"],
     &["writer", "logdir"],
-    &["table"],
+    &["table", "track"],
     &["export", "import", "serve", "edit", "verify"],
     &["cli"],
     // The crate's root: the list of what is public, and the program.

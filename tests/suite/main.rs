@@ -32,6 +32,7 @@ mod remote;
 mod restart;
 mod stock_tensorboard;
 #[cfg(feature = "verify")]
+mod track;
 mod verify;
 mod walker;
 mod writer;

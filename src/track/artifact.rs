@@ -1,0 +1,85 @@
+//! Files that a run makes.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::capture::hex;
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::meta::Artifact;
+use crate::replace::replace;
+
+/// The folder of artifacts in that of a run.
+const FOLDER: &str = "artifacts";
+
+/// Keeps what `content` gives as the artifact `name` of the run in `dir`; it is there whole, or
+/// what was there before is.
+pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
+    let path = path(dir, name)?;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)
+            .map_err(|error| ErrorKind::from(error).at(Location::path(parent)))?;
+    }
+    let (mut size, mut hash) = (0, Sha256::new());
+    replace(&path, |out| {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = match content.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else {
+                return Ok(());
+            };
+            hash.update(read);
+            size += u64::try_from(n).unwrap_or(0);
+            out.write_all(read)?;
+        }
+    })?;
+    let sha256 = hex(&hash.finalize());
+    Ok(Artifact { path: name.into(), size, sha256, ..Artifact::default() })
+}
+
+/// Opens the file at `path`, for an artifact of it.
+pub(super) fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+}
+
+/// Where the artifact `name` is. A name cannot lead out of the folder.
+fn path(dir: &Path, name: &str) -> Result<PathBuf> {
+    let is_inside = |part| matches!(part, Component::Normal(_));
+    let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
+    if !clean || name.contains('\\') || name.contains('\0') {
+        let what = format!("{name:?} is no name of an artifact: a relative path without ..");
+        return Err(Error::argument(what));
+    }
+    Ok(dir.join(FOLDER).join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifacts_stay_in_their_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", "/etc/passwd", "../a", "a/../../b", "a\\b", "a\0b", "."] {
+            let error = keep(dir.path(), name, &mut &b"x"[..]).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{name:?}: {error}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_artifact_has_its_size_and_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = keep(dir.path(), "models/a.bin", &mut &b"abc"[..]).unwrap();
+        assert_eq!((kept.path.as_str(), kept.size), ("models/a.bin", 3));
+        // FIPS 180-2, appendix B.1
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(kept.sha256, abc);
+        assert_eq!(fs::read(dir.path().join("artifacts/models/a.bin")).unwrap(), b"abc");
+    }
+}

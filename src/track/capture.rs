@@ -1,0 +1,196 @@
+//! Where and with what a run runs.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nvml_wrapper::Nvml;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use crate::meta::{Environment, Gpu};
+
+/// What stands for a secret.
+const SECRET: &str = "(secret)";
+/// Bytes of a lock file at most.
+const MAX_LOCK: u64 = 16 << 20;
+
+/// The environment of this process.
+pub(super) fn environment(variables: &[String]) -> Environment {
+    let kinds = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(kinds);
+    let cpu = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+    let lock = find_lock().and_then(|path| Lock::read(&path));
+    let (packages, lock_sha256) = match lock {
+        Some(lock) => (lock.packages, Some(lock.sha256)),
+        None => (BTreeMap::new(), None),
+    };
+    Environment {
+        host: host(),
+        user: ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok()),
+        os: System::long_os_version(),
+        arch: Some(env::consts::ARCH.into()),
+        cpu: cpu.filter(|brand| !brand.is_empty()),
+        cpus: u32::try_from(system.cpus().len()).ok().filter(|count| *count > 0),
+        memory: Some(system.total_memory()).filter(|bytes| *bytes > 0),
+        gpus: gpus().unwrap_or_default(),
+        language: option_env!("TBX_RUSTC_VERSION").map(str::to_owned),
+        packages,
+        lock_sha256,
+        command: command(env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
+        directory: env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
+        variables: chosen(variables),
+        ..Environment::default()
+    }
+}
+
+/// The machine's name.
+pub(super) fn host() -> Option<String> {
+    hostname::get().ok().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// None without NVIDIA's driver.
+fn gpus() -> Option<Vec<Gpu>> {
+    let nvml = Nvml::init().ok()?;
+    let driver = nvml.sys_driver_version().ok();
+    let count = nvml.device_count().ok()?;
+    let gpu = |index| {
+        let device = nvml.device_by_index(index).ok()?;
+        Some(Gpu {
+            name: device.name().ok()?,
+            memory: device.memory_info().ok().map(|memory| memory.total),
+            driver: driver.clone(),
+            ..Gpu::default()
+        })
+    };
+    Some((0..count).filter_map(gpu).collect())
+}
+
+/// Those of `names` that are set.
+fn chosen(names: &[String]) -> BTreeMap<String, String> {
+    let value = |name: &String| {
+        let value = env::var_os(name)?.to_string_lossy().into_owned();
+        Some((name.clone(), if is_secret(name) { SECRET.into() } else { value }))
+    };
+    names.iter().filter_map(value).collect()
+}
+
+/// Whether what has this name should not be seen.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// A command line without what looks like a secret: `--api-key=x`, `--password x`.
+fn command(args: impl Iterator<Item = String>) -> Vec<String> {
+    let mut hides_next = false;
+    let shown = |arg: String| {
+        if std::mem::take(&mut hides_next) && !arg.starts_with('-') {
+            return SECRET.into();
+        }
+        match arg.split_once('=') {
+            Some((name, _)) if is_secret(name) => format!("{name}={SECRET}"),
+            None if arg.starts_with('-') && is_secret(&arg) => {
+                hides_next = true;
+                arg
+            }
+            _ => arg,
+        }
+    };
+    args.map(shown).collect()
+}
+
+/// `Cargo.lock` of the package that `cargo run` runs, or of the working directory.
+fn find_lock() -> Option<PathBuf> {
+    let start = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let start = start.or_else(|| env::current_dir().ok())?;
+    start.ancestors().map(|dir| dir.join("Cargo.lock")).find(|path| path.is_file())
+}
+
+struct Lock {
+    sha256: String,
+    packages: BTreeMap<String, String>,
+}
+
+impl Lock {
+    fn read(path: &Path) -> Option<Self> {
+        if fs::metadata(path).ok()?.len() > MAX_LOCK {
+            return None;
+        }
+        let text = fs::read_to_string(path).ok()?;
+        let sha256 = hex(&Sha256::digest(text.as_bytes()));
+        Some(Self { sha256, packages: packages(&text) })
+    }
+}
+
+/// Names and versions; of several of one name, all of them.
+fn packages(lock: &str) -> BTreeMap<String, String> {
+    #[derive(Deserialize)]
+    struct Packages {
+        #[serde(default)]
+        package: Vec<Package>,
+    }
+
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    let found = toml::from_str(lock).unwrap_or(Packages { package: Vec::new() });
+    for Package { name, version } in found.package {
+        let known = versions.entry(name).or_default();
+        if !known.is_empty() {
+            known.push_str(", ");
+        }
+        known.push_str(&version);
+    }
+    versions
+}
+
+/// Bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_on_the_command_line_are_hidden() {
+        let line = "train --api-key=abc --lr=0.1 --password hunter2 --epochs 3 --token --quick";
+        assert_eq!(
+            command(line.split(' ').map(str::to_owned)).join(" "),
+            "train --api-key=(secret) --lr=0.1 --password (secret) --epochs 3 --token --quick"
+        );
+    }
+
+    #[test]
+    fn secret_variables_are_only_named() {
+        let names = ["PATH", "TBX_NO_SUCH_VARIABLE"].map(str::to_owned);
+        assert_eq!(chosen(&names).keys().collect::<Vec<_>>(), ["PATH"]);
+        for name in ["AWS_SECRET_ACCESS_KEY", "hf_token", "DB_PASSWORD", "Authorization"] {
+            assert!(is_secret(name), "{name}");
+        }
+        assert!(!is_secret("CUDA_VISIBLE_DEVICES"));
+    }
+
+    #[test]
+    fn packages_of_a_lock_file_have_their_versions() {
+        let lock = "version = 4\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n\
+                    [[package]]\nname = \"b\"\nversion = \"0.1.0\"\n\
+                    [[package]]\nname = \"b\"\nversion = \"0.2.0\"\n";
+        let found = packages(lock);
+        assert_eq!(found["a"], "1.0.0");
+        assert_eq!(found["b"], "0.1.0, 0.2.0");
+        assert!(packages("no lock").is_empty());
+    }
+}

@@ -1,0 +1,97 @@
+//! What git knows of the code.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::meta::Git;
+
+/// The state of the repository that `dir` is in; none if it is in none, or there is no git.
+pub(super) fn state(dir: &Path) -> Option<Git> {
+    // Untracked files are no part of the code, and to look for them takes long in a folder of logs.
+    let status = git(dir, &["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
+    let mut found = Git { dirty: Some(false), ..Git::default() };
+    for line in status.lines() {
+        match line.strip_prefix("# ").and_then(|head| head.split_once(' ')) {
+            Some(("branch.oid", commit)) => {
+                found.commit = Some(commit.to_owned()).filter(|commit| commit != "(initial)");
+            }
+            Some(("branch.head", branch)) => {
+                found.branch = Some(branch.to_owned()).filter(|branch| branch != "(detached)");
+            }
+            Some(_) => {}
+            None => found.dirty = Some(true),
+        }
+    }
+    let remote = git(dir, &["remote", "get-url", "origin"]);
+    found.remote = remote.map(|url| without_password(url.trim()));
+    Some(found)
+}
+
+fn git(dir: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(dir).args(args).stdin(Stdio::null());
+    // Not to take a lock that another git waits for.
+    let done = command.env("GIT_OPTIONAL_LOCKS", "0").output().ok()?;
+    done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// An address without user and password: `https://user:password@host/path`.
+fn without_password(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (host, path) = rest.split_at(end);
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_no_password() {
+        for (url, expected) in [
+            ("https://me:token@host/a@b.git", "https://host/a@b.git"),
+            ("https://host/a.git", "https://host/a.git"),
+            ("git@host:a/b.git", "git@host:a/b.git"),
+            ("ssh://git@host:22/a", "ssh://host:22/a"),
+            ("/srv/git/a", "/srv/git/a"),
+        ] {
+            assert_eq!(without_password(url), expected);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_repository_has_no_state() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(state(dir.path()), None);
+    }
+
+    #[test]
+    fn a_repository_tells_commit_branch_and_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |args: &[&str]| git(dir.path(), args);
+        if run(&["init", "--quiet", "--initial-branch=trunk"]).is_none() {
+            println!("skipped: there is no git");
+            return;
+        }
+        run(&["config", "user.email", "a@b"]).unwrap();
+        run(&["config", "user.name", "a"]).unwrap();
+        run(&["remote", "add", "origin", "https://me:secret@host/a"]).unwrap();
+        std::fs::write(dir.path().join("a"), "1").unwrap();
+        run(&["add", "a"]).unwrap();
+        run(&["commit", "--quiet", "--no-gpg-sign", "-m", "one"]).unwrap();
+        std::fs::write(dir.path().join("untracked"), "1").unwrap();
+        let clean = state(dir.path()).unwrap();
+        assert_eq!(clean.commit.as_ref().unwrap().len(), 40);
+        assert_eq!(clean.branch.as_deref(), Some("trunk"));
+        assert_eq!(clean.remote.as_deref(), Some("https://host/a"));
+        assert_eq!(clean.dirty, Some(false));
+        std::fs::write(dir.path().join("a"), "2").unwrap();
+        assert_eq!(state(dir.path()).unwrap(), Git { dirty: Some(true), ..clean });
+    }
+}

@@ -1,0 +1,50 @@
+//! The thread that says that a run is alive.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::run::now;
+use crate::error::Result;
+use crate::meta::RunMeta;
+
+/// Beats until it is stopped or dropped.
+#[derive(Debug)]
+pub(super) struct Heart {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heart {
+    pub(super) fn start(dir: PathBuf, interval: Duration) -> Result<Self> {
+        let (stop, stopped) = channel();
+        let beat = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+                // A disk that is full for a while is no reason to end; the run itself will tell.
+                let _ = RunMeta::update(&dir, |meta| {
+                    if let Some(process) = &mut meta.process {
+                        process.heartbeat = now();
+                    }
+                });
+            }
+        };
+        let thread = std::thread::Builder::new().name("tbx heartbeat".into()).spawn(beat);
+        let thread = thread.map_err(crate::error::ErrorKind::from)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// After this it writes no more.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

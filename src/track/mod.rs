@@ -1,0 +1,13 @@
+//! Runs that say what they are: a [`Run`] is a [`SummaryWriter`](crate::SummaryWriter) that also
+//! keeps `tbx.json`, with parameters, code, machine, data, artifacts, and how it ended.
+
+mod artifact;
+mod capture;
+mod git;
+mod heart;
+mod options;
+mod panic;
+mod run;
+
+pub use options::RunOptions;
+pub use run::Run;

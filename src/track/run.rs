@@ -1,0 +1,402 @@
+//! A run that says what it is.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::error::Error as StdError;
+use std::io::Read;
+use std::mem;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::heart::Heart;
+use super::options::RunOptions;
+use super::{artifact, capture, git, panic};
+use crate::error::Result;
+use crate::meta::{Artifact, Failure, Param, Process, RunMeta, Status};
+use crate::safe_name;
+use crate::summary::hparams::{HparamValue, Hparams, SessionStatus};
+use crate::summary::text::Text;
+use crate::writer::{IntoStep, SummaryWriter};
+
+/// The tags of what TensorBoard shows of a run.
+const CARD: &str = "tbx/run";
+const ERROR: &str = "tbx/error";
+/// A longer traceback is an artifact.
+const MAX_TRACEBACK: usize = 8 << 10;
+const TRACEBACK: &str = "traceback.txt";
+
+/// A run that says what it is: a [`SummaryWriter`], to which it derefs, and `tbx.json` beside the
+/// log.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use tbx::meta::Status;
+/// use tbx::track::Run;
+///
+/// let run = Run::options().param("lr", 0.1).seed("weights", 7).create(dir)?;
+/// for step in 0..10 {
+///     run.add_scalar("loss", 1.0 / (step as f32 + 1.0), step)?;
+/// }
+/// run.log_artifact_bytes("model.bin", &[1, 2, 3], 9)?;
+/// run.finish()?;
+///
+/// let meta = tbx::meta::RunMeta::read(dir)?.unwrap();
+/// assert_eq!(meta.status, Some(Status::Finished));
+/// assert_eq!(meta.artifacts[0].size, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A run ends by [`finish`](Self::finish) or [`fail`](Self::fail). One that is dropped before has
+/// failed: because of a panic, whose message and backtrace it keeps, or because its function
+/// returned early. A run whose process was killed says nothing any more, and readers see that
+/// ([`RunMeta::status_at`]).
+///
+/// To keep what panics say, the first run of a process puts a panic hook before the one that is
+/// there.
+#[derive(Debug)]
+pub struct Run {
+    writer: SummaryWriter,
+    dir: PathBuf,
+    id: String,
+    experiment: Option<String>,
+    card: bool,
+    heart: Heart,
+    has_ended: bool,
+}
+
+impl Run {
+    /// Begins a run in `dir`; see [`RunOptions::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RunOptions::create`].
+    pub fn create(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create(dir)
+    }
+
+    /// What can be said of a run before it begins.
+    pub fn options() -> RunOptions {
+        RunOptions::default()
+    }
+
+    pub(super) fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
+        panic::watch();
+        let RunOptions { meta: mut said, writer, card, .. } = options.clone();
+        let writer = writer.create(dir)?;
+        let now = now();
+        said.id = Some(uuid::Uuid::new_v4().simple().to_string());
+        said.start_time = Some(now);
+        said.git = options.git.then(|| git::state(Path::new("."))).flatten();
+        said.environment = options.environment.then(|| capture::environment(&options.variables));
+        said.process = Some(Process {
+            pid: std::process::id(),
+            host: capture::host().unwrap_or_default(),
+            heartbeat: now,
+            interval: options.heartbeat.as_secs_f64(),
+            ..Process::default()
+        });
+        let mut meta = RunMeta::default();
+        RunMeta::update(dir, |there| {
+            go_on(there, said);
+            there.updated_at = Some(now);
+            meta = there.clone();
+        })?;
+        let run = Self {
+            writer,
+            dir: dir.to_owned(),
+            id: meta.id.clone().unwrap_or_default(),
+            experiment: meta.experiment.clone(),
+            card,
+            heart: Heart::start(dir.to_owned(), options.heartbeat)?,
+            has_ended: false,
+        };
+        run.writer.add_meta(&meta)?;
+        if card {
+            run.writer.add_hparams(hparams(&meta), [])?;
+            run.writer.add_text(CARD, table(&meta)?, 0)?;
+        }
+        Ok(run)
+    }
+
+    /// 32 hex digits that no other run has.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What it is, as `tbx.json` says now.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunMeta::read`].
+    pub fn meta(&self) -> Result<RunMeta> {
+        Ok(RunMeta::read(&self.dir)?.unwrap_or_default())
+    }
+
+    /// Changes what `tbx.json` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunMeta::update`].
+    pub fn update(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+        RunMeta::update(&self.dir, |meta| {
+            change(meta);
+            meta.updated_at = Some(now());
+        })
+    }
+
+    /// Begins a part of this run, such as a fold or a stage, in a directory of that name below its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunOptions::create`].
+    pub fn child(&self, name: &str) -> Result<Self> {
+        self.child_with(name, RunOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunOptions::create`].
+    pub fn child_with(&self, name: &str, mut options: RunOptions) -> Result<Self> {
+        options.meta.parent = Some(self.id.clone());
+        options.meta.name.get_or_insert_with(|| name.to_owned());
+        options.meta.experiment = options.meta.experiment.or_else(|| self.experiment.clone());
+        options.create(self.dir.join(safe_name::encode(name)))
+    }
+
+    /// Copies the file at `path` into the run's folder `artifacts`, under its own name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Argument`](crate::ErrorKind::Argument):
+    /// the path has no name that is text.
+    pub fn log_artifact(&self, path: impl AsRef<Path>, step: impl IntoStep) -> Result<Artifact> {
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        self.keep(name, &mut artifact::open(path)?, step)
+    }
+
+    /// Writes `bytes` as the artifact `name`, a relative path with `/` between directories. One of
+    /// that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name leads elsewhere;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn log_artifact_bytes(
+        &self,
+        name: &str,
+        mut bytes: &[u8],
+        step: impl IntoStep,
+    ) -> Result<Artifact> {
+        self.keep(name, &mut bytes, step)
+    }
+
+    fn keep(&self, name: &str, content: &mut dyn Read, step: impl IntoStep) -> Result<Artifact> {
+        let kept = artifact::keep(&self.dir, name, content)?;
+        let kept = Artifact { step: step.into_step(), time: Some(now()), ..kept };
+        self.update(|meta| {
+            meta.artifacts.retain(|other| other.path != kept.path);
+            meta.artifacts.push(kept.clone());
+        })?;
+        Ok(kept)
+    }
+
+    /// Ends the run: it did what it should.
+    ///
+    /// # Errors
+    ///
+    /// As [`SummaryWriter::close`] and [`RunMeta::update`].
+    pub fn finish(mut self) -> Result<()> {
+        self.end(Status::Finished, None)
+    }
+
+    /// Ends the run because of an error, whose message and causes it keeps, and the backtrace if
+    /// `RUST_BACKTRACE` asks for one.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn fail<E: StdError + ?Sized>(mut self, error: &E) -> Result<()> {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message.push_str(&format!("\ncaused by: {error}"));
+            cause = error.source();
+        }
+        let backtrace = Backtrace::capture();
+        let is_there = backtrace.status() == BacktraceStatus::Captured;
+        let failure = Failure {
+            kind: std::any::type_name::<E>().into(),
+            message,
+            traceback: is_there.then(|| backtrace.to_string()),
+            ..Failure::default()
+        };
+        self.end(Status::Failed, Some(failure))
+    }
+
+    fn end(&mut self, status: Status, failure: Option<Failure>) -> Result<()> {
+        if mem::replace(&mut self.has_ended, true) {
+            return Ok(());
+        }
+        self.heart.stop();
+        let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
+        let mut meta = RunMeta::default();
+        self.update(|there| {
+            there.status = Some(status);
+            there.end_time = Some(now());
+            there.failure.clone_from(&failure);
+            there.process = None;
+            meta = there.clone();
+        })?;
+        if let Some(failure) = failure.filter(|_| self.card) {
+            let traceback = failure.traceback.as_deref().unwrap_or_default();
+            let text = format!("```\n{}: {}\n{traceback}\n```", failure.kind, failure.message);
+            self.writer.add_text(ERROR, text, 0)?;
+        }
+        // As the file has it, with the time of the change.
+        self.writer.add_meta(&self.meta()?)?;
+        self.writer.close_as(match status {
+            Status::Finished => SessionStatus::Success,
+            Status::Failed | Status::Killed => SessionStatus::Failure,
+            Status::Scheduled | Status::Running => SessionStatus::Running,
+        })
+    }
+
+    /// A long traceback becomes an artifact.
+    fn shortened(&self, mut failure: Failure) -> Result<Failure> {
+        if let Some(traceback) = &mut failure.traceback
+            && traceback.len() > MAX_TRACEBACK
+        {
+            self.log_artifact_bytes(TRACEBACK, traceback.as_bytes(), None)?;
+            let lines = traceback.split_inclusive('\n').scan(0, |len, line| {
+                *len += line.len();
+                (*len <= MAX_TRACEBACK).then_some(line)
+            });
+            let start: String = lines.collect();
+            *traceback = format!("{start}... all of it is in artifacts/{TRACEBACK}");
+        }
+        Ok(failure)
+    }
+}
+
+impl Deref for Run {
+    type Target = SummaryWriter;
+
+    fn deref(&self) -> &SummaryWriter {
+        &self.writer
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let left = || Failure {
+            kind: "dropped".into(),
+            message: "the run was dropped before it was finished: its function returned early"
+                .into(),
+            ..Failure::default()
+        };
+        // Nobody is there to be told: `finish` is for those who want to know.
+        let _ = self.end(Status::Failed, Some(panic::current().unwrap_or_else(left)));
+    }
+}
+
+/// Adds to what is there what is said anew: the run begins, or goes on.
+fn go_on(meta: &mut RunMeta, said: RunMeta) {
+    let was = mem::take(meta);
+    *meta = RunMeta {
+        id: was.id.or(said.id),
+        name: said.name.or(was.name),
+        experiment: said.experiment.or(was.experiment),
+        description: said.description.or(was.description),
+        status: Some(Status::Running),
+        start_time: was.start_time.or(said.start_time),
+        end_time: None,
+        parent: said.parent.or(was.parent),
+        role: said.role.or(was.role),
+        tags: was.tags.into_iter().chain(said.tags).collect(),
+        params: was.params.into_iter().chain(said.params).collect(),
+        labels: was.labels.into_iter().chain(said.labels).collect(),
+        seeds: was.seeds.into_iter().chain(said.seeds).collect(),
+        datasets: {
+            let new = said.datasets.into_iter().filter(|new| !was.datasets.contains(new));
+            let new: Vec<_> = new.collect();
+            was.datasets.into_iter().chain(new).collect()
+        },
+        git: said.git.or(was.git),
+        environment: said.environment.or(was.environment),
+        failure: None,
+        process: said.process,
+        ..was
+    };
+}
+
+/// What TensorBoard's table of hyperparameters has.
+fn hparams(meta: &RunMeta) -> Hparams {
+    let params = meta.params.iter().map(|(name, value)| {
+        let value: HparamValue = match value {
+            Param::Bool(value) => (*value).into(),
+            Param::Number(value) => (*value).into(),
+            Param::Text(text) => text.into(),
+        };
+        (name.clone(), value)
+    });
+    let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), (*seed).into()));
+    params.chain(seeds).collect()
+}
+
+/// The metadata as a table of two columns.
+fn table(meta: &RunMeta) -> Result<Text> {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut row = |name: &str, value: Option<&str>| {
+        rows.extend(value.map(|value| [name.to_owned(), value.to_owned()]));
+    };
+    row("name", meta.name.as_deref());
+    row("experiment", meta.experiment.as_deref());
+    row("description", meta.description.as_deref());
+    row("id", meta.id.as_deref());
+    row("parent", meta.parent.as_deref());
+    for (name, value) in &meta.tags {
+        row(&format!("tag {name}"), Some(value));
+    }
+    let labels: Vec<_> = meta.labels.iter().map(String::as_str).collect();
+    row("labels", Some(&*labels.join(", ")).filter(|labels| !labels.is_empty()));
+    for data in &meta.datasets {
+        row(&format!("dataset {}", data.name), Some(&data.digest));
+    }
+    if let Some(git) = &meta.git {
+        let changed = if git.dirty == Some(true) { " with changes" } else { "" };
+        let commit = git.commit.as_ref().map(|commit| format!("{commit}{changed}"));
+        row("commit", commit.as_deref());
+        row("branch", git.branch.as_deref());
+        row("repository", git.remote.as_deref());
+    }
+    if let Some(environment) = &meta.environment {
+        row("host", environment.host.as_deref());
+        row("system", environment.os.as_deref());
+        row("processor", environment.cpu.as_deref());
+        for gpu in &environment.gpus {
+            row("graphics card", Some(&gpu.name));
+        }
+        row("compiler", environment.language.as_deref());
+        let command = environment.command.join(" ");
+        row("command", Some(&*command).filter(|command| !command.is_empty()));
+    }
+    Ok(Text::table(rows)?)
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}

@@ -1,0 +1,198 @@
+//! Runs that say what they are.
+
+#![cfg(feature = "track")]
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use tbx::meta::{Dataset, RunMeta, Status};
+use tbx::track::{Run, RunOptions};
+use tbx::{HparamsRecord, LoadOptions, Logdir, SessionStatus, Text};
+
+fn meta(dir: &Path) -> RunMeta {
+    RunMeta::read(dir).unwrap().unwrap()
+}
+
+/// Without what depends on the machine.
+fn quiet() -> RunOptions {
+    Run::options().git(false).environment(false)
+}
+
+fn load(dir: &Path) -> tbx::Run {
+    let loaded = Logdir::open(dir).unwrap().load(&LoadOptions::new()).unwrap();
+    assert!(loaded.report.is_lossless());
+    loaded.runs.into_iter().next().unwrap()
+}
+
+fn end(dir: &Path) -> SessionStatus {
+    let run = load(dir);
+    let end = run.series("_hparams_/session_end_info").unwrap();
+    let HparamsRecord::End(end) = HparamsRecord::read(end.metadata()).unwrap() else { panic!() };
+    end.status
+}
+
+fn text(dir: &Path, tag: &str) -> Vec<String> {
+    let run = load(dir);
+    Text::read(&run.series(tag).unwrap().raw().unwrap()[0]).unwrap().strings
+}
+
+#[test]
+fn a_run_that_finished_says_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = Dataset { name: "spirals".into(), digest: "ab12".into(), ..Dataset::default() };
+    let options = quiet().name("two layers").experiment("spirals").description("a *test*");
+    let options = options.tag("model", "mlp").label("baseline").param("lr", 0.5);
+    let run = options.seed("weights", u64::MAX).dataset(data).create(dir.path()).unwrap();
+    let running = meta(dir.path());
+    assert_eq!(running.status, Some(Status::Running));
+    assert_eq!(running.process.unwrap().pid, std::process::id());
+    assert_eq!(running.id.as_deref(), Some(run.id()));
+    run.add_scalar("loss", 0.25, 7).unwrap();
+    fs::write(dir.path().join("weights.bin"), b"abc").unwrap();
+    run.log_artifact(dir.path().join("weights.bin"), 7).unwrap();
+    run.log_artifact_bytes("plots/a.txt", b"old", None).unwrap();
+    run.log_artifact_bytes("plots/a.txt", b"new!", 8).unwrap();
+    run.finish().unwrap();
+
+    let found = meta(dir.path());
+    assert_eq!(found.status, Some(Status::Finished));
+    assert_eq!(found.process, None);
+    assert!(found.end_time >= found.start_time);
+    assert_eq!(found.seeds["weights"], u64::MAX);
+    let artifacts: Vec<_> =
+        found.artifacts.iter().map(|a| (a.path.as_str(), a.size, a.step)).collect();
+    assert_eq!(artifacts, [("weights.bin", 3, Some(7)), ("plots/a.txt", 4, Some(8))]);
+    assert_eq!(fs::read(dir.path().join("artifacts/plots/a.txt")).unwrap(), b"new!");
+
+    // The log alone says the same.
+    fs::remove_file(dir.path().join("tbx.json")).unwrap();
+    assert_eq!(load(dir.path()).meta().0, found);
+    assert_eq!(end(dir.path()), SessionStatus::Success);
+    let card = text(dir.path(), "tbx/run").join("|");
+    assert!(
+        card.starts_with("name|two layers|experiment|spirals|description|a *test*|id|"),
+        "{card}"
+    );
+    assert!(card.ends_with("tag model|mlp|labels|baseline|dataset spirals|ab12"), "{card}");
+}
+
+#[test]
+fn the_environment_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Run::options().variables(["PATH"]).create(dir.path()).unwrap();
+    let environment = run.meta().unwrap().environment.unwrap();
+    assert!(environment.cpus > Some(0) && environment.memory > Some(1 << 20), "{environment:?}");
+    assert!(environment.language.unwrap().starts_with("rustc 1."));
+    assert_eq!(environment.lock_sha256.unwrap().len(), 64);
+    assert!(environment.packages.contains_key("prost"));
+    assert!(environment.variables.contains_key("PATH"));
+    assert!(!environment.command.is_empty());
+    run.finish().unwrap();
+}
+
+#[test]
+fn an_error_is_kept_with_its_causes() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = quiet().create(dir.path()).unwrap();
+    let error = io::Error::other(io::Error::other("the disk is gone"));
+    run.fail(&error).unwrap();
+    let found = meta(dir.path());
+    assert_eq!(found.status, Some(Status::Failed));
+    let failure = found.failure.unwrap();
+    assert_eq!(failure.kind, "std::io::error::Error");
+    assert!(failure.message.starts_with("the disk is gone"), "{}", failure.message);
+    assert_eq!(end(dir.path()), SessionStatus::Failure);
+    assert!(text(dir.path(), "tbx/error")[0].contains("the disk is gone"));
+}
+
+#[test]
+fn a_panic_is_kept_with_message_and_backtrace() {
+    let dir = tempfile::tempdir().unwrap();
+    let train = || {
+        let _run = quiet().create(dir.path()).unwrap();
+        panic!("loss is {}", f64::NAN);
+    };
+    catch_unwind(AssertUnwindSafe(train)).unwrap_err();
+    let found = meta(dir.path());
+    assert_eq!(found.status, Some(Status::Failed));
+    let failure = found.failure.unwrap();
+    assert_eq!(failure.kind, "panic");
+    assert!(failure.message.starts_with("loss is NaN at tests"), "{}", failure.message);
+    assert!(failure.traceback.unwrap().contains("track"));
+    assert_eq!(end(dir.path()), SessionStatus::Failure);
+}
+
+#[test]
+fn a_run_that_is_dropped_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(quiet().create(dir.path()).unwrap());
+    let found = meta(dir.path());
+    assert_eq!(found.status, Some(Status::Failed));
+    assert_eq!(found.failure.unwrap().kind, "dropped");
+}
+
+#[test]
+fn children_know_their_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    let parent = quiet().experiment("folds").create(dir.path()).unwrap();
+    let child = parent.child_with("../fold 0", quiet()).unwrap();
+    assert!(child.dir().starts_with(dir.path()));
+    assert_eq!(child.dir().parent(), Some(dir.path()));
+    let found = child.meta().unwrap();
+    assert_eq!(found.parent.as_deref(), Some(parent.id()));
+    assert_eq!(found.experiment.as_deref(), Some("folds"));
+    assert_eq!(found.name.as_deref(), Some("../fold 0"));
+    child.finish().unwrap();
+    parent.finish().unwrap();
+}
+
+/// What somebody adds meanwhile stays, and a run that goes on is the same run.
+#[test]
+fn a_run_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = quiet().param("lr", 0.5).create(dir.path()).unwrap();
+    let id = run.id().to_owned();
+    RunMeta::update(dir.path(), |meta| {
+        meta.tags.insert("reviewed".into(), "yes".into());
+    })
+    .unwrap();
+    drop(run);
+    let run = quiet().param("epochs", 3).create(dir.path()).unwrap();
+    assert_eq!(run.id(), id);
+    run.finish().unwrap();
+    let found = meta(dir.path());
+    assert_eq!(found.failure, None);
+    assert_eq!(found.status, Some(Status::Finished));
+    assert_eq!(found.tags["reviewed"], "yes");
+    assert_eq!(found.params.keys().collect::<Vec<_>>(), ["epochs", "lr"]);
+}
+
+#[test]
+fn a_run_says_that_it_is_alive_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = quiet().heartbeat(Duration::from_millis(20)).create(dir.path()).unwrap();
+    let first = meta(dir.path()).process.unwrap().heartbeat;
+    let give_up = std::time::Instant::now() + Duration::from_secs(20);
+    while meta(dir.path()).process.unwrap().heartbeat == first {
+        assert!(std::time::Instant::now() < give_up, "no beat");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let found = meta(dir.path());
+    // One that is killed says nothing any more.
+    let last = found.process.as_ref().unwrap().heartbeat;
+    assert_eq!(found.status_at(last + 0.05), Some(Status::Running));
+    assert_eq!(found.status_at(last + 0.1), Some(Status::Killed));
+    run.finish().unwrap();
+    assert_eq!(meta(dir.path()).status_at(last + 1000.0), Some(Status::Finished));
+}
+
+#[test]
+fn a_log_may_be_without_cards() {
+    let dir = tempfile::tempdir().unwrap();
+    quiet().card(false).param("lr", 0.5).create(dir.path()).unwrap().finish().unwrap();
+    let tags: Vec<_> = load(dir.path()).series.iter().map(|s| s.tag().to_owned()).collect();
+    assert_eq!(tags, ["tbx/run_meta"]);
+}
