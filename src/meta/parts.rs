@@ -76,7 +76,7 @@ pub struct Environment {
     /// What `rustc --version` says, or Python's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// Versions of packages, by name.
+    /// Versions of the packages that it names as dependencies, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, String>,
     /// SHA-256 of the lock file that pins all packages, in hex.

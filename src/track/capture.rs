@@ -1,6 +1,6 @@
 //! Where and with what a run runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -129,9 +129,10 @@ impl Lock {
     }
 }
 
-/// Names and versions; of several of one name, all of them.
+/// Versions of the packages that come from no registry, and of those that they name as dependencies;
+/// the digest stands for the rest. Of several of one name, all of them.
 fn packages(lock: &str) -> BTreeMap<String, String> {
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
     struct Packages {
         #[serde(default)]
         package: Vec<Package>,
@@ -141,16 +142,24 @@ fn packages(lock: &str) -> BTreeMap<String, String> {
     struct Package {
         name: String,
         version: String,
+        source: Option<String>,
+        #[serde(default)]
+        dependencies: Vec<String>,
     }
 
+    let found: Packages = toml::from_str(lock).unwrap_or_default();
+    let own = found.package.iter().filter(|package| package.source.is_none());
+    // `name`, or `name version` where there are several.
+    let named: HashSet<&str> =
+        own.flat_map(|package| &package.dependencies).map(String::as_str).collect();
     let mut versions: BTreeMap<String, String> = BTreeMap::new();
-    let found = toml::from_str(lock).unwrap_or(Packages { package: Vec::new() });
-    for Package { name, version } in found.package {
-        let known = versions.entry(name).or_default();
-        if !known.is_empty() {
-            known.push_str(", ");
+    for Package { name, version, source, .. } in &found.package {
+        let is_named = named.contains(&**name) || named.contains(&*format!("{name} {version}"));
+        if is_named || source.is_none() {
+            let known = versions.entry(name.clone()).or_default();
+            known.push_str(if known.is_empty() { "" } else { ", " });
+            known.push_str(version);
         }
-        known.push_str(&version);
     }
     versions
 }
@@ -184,13 +193,39 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_a_lock_file_have_their_versions() {
-        let lock = "version = 4\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n\
-                    [[package]]\nname = \"b\"\nversion = \"0.1.0\"\n\
-                    [[package]]\nname = \"b\"\nversion = \"0.2.0\"\n";
-        let found = packages(lock);
-        assert_eq!(found["a"], "1.0.0");
-        assert_eq!(found["b"], "0.1.0, 0.2.0");
+    fn packages_that_are_asked_for_have_their_versions() {
+        let lock = r#"
+version = 4
+
+[[package]]
+name = "app"
+version = "0.1.0"
+dependencies = ["a", "b 0.1.0", "b 0.2.0"]
+
+[[package]]
+name = "a"
+version = "1.0.0"
+source = "registry"
+dependencies = ["c"]
+
+[[package]]
+name = "b"
+version = "0.1.0"
+source = "registry"
+
+[[package]]
+name = "b"
+version = "0.2.0"
+source = "registry"
+
+[[package]]
+name = "c"
+version = "3.0.0"
+source = "registry"
+"#;
+        let found: Vec<_> = packages(lock).into_iter().collect();
+        let expected = [("a", "1.0.0"), ("app", "0.1.0"), ("b", "0.1.0, 0.2.0")];
+        assert_eq!(found, expected.map(|(name, version)| (name.into(), version.into())));
         assert!(packages("no lock").is_empty());
     }
 }
