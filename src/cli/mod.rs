@@ -4,6 +4,7 @@
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
 mod chart;
+mod check;
 mod completions;
 mod destination;
 mod diff;
@@ -60,6 +61,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx watch ./logs
   tbx export ./logs --to csv --out points.csv
   tbx extract ./logs --out ./files --kind image
+  tbx check ./logs                           what runs lack to be made again
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -105,6 +107,8 @@ enum Command {
     Export(export::Args),
     /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
     Extract(extract::Args),
+    /// Tell which runs say of themselves what it takes to make them again.
+    Check(check::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),
     /// Write new logs with what can be saved of damaged ones.
@@ -146,6 +150,7 @@ fn run(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
         Command::Table(args) => table::run(args),
+        Command::Check(args) => check::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),

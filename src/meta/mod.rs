@@ -3,6 +3,7 @@
 //! [`RunMeta`] is all of it, and `tbx.json` beside the event files is where it stands
 //! ([`RunMeta::read`]). TensorBoard ignores that file.
 
+pub mod checklist;
 mod number;
 mod param;
 mod parts;

@@ -7,6 +7,8 @@ mod cell;
 #[cfg(feature = "plot")]
 mod chart;
 #[cfg(feature = "table")]
+mod checklist;
+#[cfg(feature = "table")]
 mod column;
 #[cfg(feature = "table")]
 mod curve;
@@ -37,6 +39,8 @@ mod stats;
 pub use cell::Cell;
 #[cfg(feature = "plot")]
 pub use chart::{Axis, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
+#[cfg(feature = "table")]
+pub use checklist::{CheckedRun, Checklist, NameLint};
 #[cfg(feature = "table")]
 pub use column::{Column, Field, Stat};
 #[cfg(feature = "table")]

@@ -2,6 +2,7 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
+mod check;
 mod compare;
 mod edit;
 mod export;

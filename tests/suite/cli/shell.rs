@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
+    "check",
     "completions",
     "diff",
     "edit",

@@ -1,0 +1,59 @@
+//! `tbx check`.
+
+use super::Folder;
+
+const COMPLETE: &str = r#"{"schema": "tbx.run/1", "id": "0123456789abcdef0123456789abcdef",
+    "params": {"lr": 0.1}, "seeds": {"all": 7}, "git": {"commit": "ab12", "dirty": false},
+    "env": {"lock_sha256": "cd34", "cpu": "x"}, "datasets": [{"name": "d", "digest": "1"}]}"#;
+
+/// One run that says all, with a part, and one that says nothing but a seed.
+fn runs() -> Folder {
+    let folder = Folder::new();
+    for name in ["logs/good", "logs/good/part", "logs/bare"] {
+        let writer = folder.run(name);
+        writer.add_scalar("train/loss", 0.5, 0).unwrap();
+        if name == "logs/bare" {
+            writer.add_hparams([("random_seed", 7.into())], [("f(x)", 0.5)]).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    std::fs::write(folder.path("logs/good/tbx.json"), COMPLETE).unwrap();
+    folder
+}
+
+#[test]
+fn runs_that_cannot_be_made_again_are_told_with_what_they_lack() {
+    let folder = runs();
+    let done = folder.tbx("check logs");
+    assert_eq!(done.code, Some(1));
+    assert_eq!(
+        done.out,
+        "\
+run   missing                     advised           names
+bare  commit clean_tree versions  dataset hardware  f(x)
+good
+2 runs: 1 lacks what is required
+commit: the commit of its code: run it in a git repository
+clean_tree: code that is all in the commit: commit changes before the run
+versions: the versions of its packages: RunOptions::environment, with a Cargo.lock
+dataset: a digest of its data: RunOptions::dataset
+hardware: the processor or the graphics cards: RunOptions::environment
+names f(x): no stage before it, such as train/
+names f(x): a character that MLflow refuses: any of ( ) [ ] @ % + = , # \\
+"
+    );
+    let good = folder.tbx("check logs --run good").fine();
+    assert!(good.ends_with("good\n1 run: none lacks what is required\n"), "{good}");
+    assert_eq!(folder.tbx("check logs --run nothing").code, Some(2));
+}
+
+#[test]
+fn programs_get_lists() {
+    let done = runs().tbx("check logs --run bare --format json");
+    assert_eq!(done.code, Some(1));
+    let found: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(found["run"], "bare");
+    assert_eq!(found["complete"], false);
+    assert_eq!(found["missing"], serde_json::json!(["commit", "clean_tree", "versions"]));
+    assert_eq!(found["names"][1]["name"], "f(x)");
+}
