@@ -100,10 +100,11 @@
 //!
 //! # Layers
 //!
-//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record, [`summary`] knows
-//! what a value means, [`writer`] and [`logdir`] make logs and load them, [`table`] makes rows of
-//! runs, [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`]
-//! makes new logs of existing ones. Each uses only those before it.
+//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
+//! [`meta`] says what a run is and [`summary`] what a value means, [`writer`] and [`logdir`] make logs
+//! and load them, [`track`] keeps a run and what it is together, [`table`] makes rows of runs,
+//! [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`] makes new
+//! logs of existing ones. Each uses only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 

@@ -3,11 +3,13 @@
 
 mod artifact;
 mod capture;
+mod children;
 mod git;
 mod heart;
 mod options;
 mod panic;
 mod run;
 
+pub use children::OverChildren;
 pub use options::RunOptions;
 pub use run::Run;

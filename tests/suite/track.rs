@@ -196,3 +196,31 @@ fn a_log_may_be_without_cards() {
     let tags: Vec<_> = load(dir.path()).series.iter().map(|s| s.tag().to_owned()).collect();
     assert_eq!(tags, ["tbx/run_meta"]);
 }
+
+/// `numpy.mean`, and `numpy.std` with `ddof` 1 and 0, of 0.5, 0.75 and 1.75.
+#[test]
+fn folds_have_a_mean_and_a_deviation() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = quiet().create(dir.path()).unwrap();
+    run.add_scalar("accuracy", 100.0, 0).unwrap(); // its own
+    assert!(run.summarize_children("accuracy", 1).is_err());
+    for (fold, value) in [0.5, 0.75, 1.75].into_iter().enumerate() {
+        let child = run.child_with(&format!("fold-{fold}"), quiet()).unwrap();
+        child.add_scalar("accuracy", 7.0, 1).unwrap();
+        child.add_scalar("accuracy", value, 2).unwrap();
+        child.child_with("stage", quiet()).unwrap().add_scalar("accuracy", 9.0, 5).unwrap();
+        child.finish().unwrap();
+    }
+    let sample = run.summarize_children("accuracy", 1).unwrap();
+    assert_eq!((sample.mean, sample.count, sample.step), (1.0, 3, 2));
+    assert!((sample.std - 0.661_437_827_766_147_7).abs() < 1e-15, "{}", sample.std);
+    assert!(run.summarize_children("accuracy", 3).unwrap().std.is_nan());
+    let all = run.summarize_children("accuracy", 0).unwrap();
+    assert!((all.std - 0.540_061_724_867_321_7).abs() < 1e-15, "{}", all.std);
+    let summary = run.meta().unwrap().summary;
+    assert_eq!(summary["accuracy/mean"].value, 1.0);
+    assert_eq!(summary["accuracy/std"].other["ddof"], 0);
+    run.finish().unwrap();
+    let means = load(dir.path()).series("accuracy/mean").unwrap().steps().to_vec();
+    assert_eq!(means, [2, 2, 2]);
+}
