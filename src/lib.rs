@@ -88,7 +88,7 @@
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
 //! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that say what they are | `meta`, `nvml-wrapper`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `track` | no | [`track`]: runs that say what they are | `meta`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
 //! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |

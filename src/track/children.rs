@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::error::{Error, Result};
-use crate::logdir::{LoadOptions, Logdir};
+use crate::logdir::{self, LoadOptions, Logdir, TimeSeries};
 use crate::meta::Summary;
 use crate::summary::Kind;
 
@@ -50,14 +50,9 @@ impl Run {
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): no child has the metric; else as
     /// [`Logdir::load`] and [`SummaryWriter::add_scalar`](crate::SummaryWriter::add_scalar).
     pub fn summarize_children(&self, tag: &str, ddof: u32) -> Result<OverChildren> {
-        let wanted = tag.to_owned();
-        let options = LoadOptions::new().kinds([Kind::Scalar]).tags(move |tag| tag == wanted);
-        let (found, _) = Logdir::open(self.dir())?.map_runs(&options, |run| {
-            let is_child = run.meta().0.parent.as_deref() == Some(self.id());
-            let series = run.series.first().filter(|_| is_child)?;
+        let found = self.of_children(tag, |_, series| {
             Some((series.scalars()?.iter().last()?, *series.steps().last()?))
         })?;
-        let found: Vec<(f64, i64)> = found.into_iter().flatten().collect();
         let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
         let Some(step) = found.iter().map(|(_, step)| *step).max() else {
             return Err(Error::argument(format!("no child of this run has the scalar {tag:?}")));
@@ -80,5 +75,20 @@ impl Run {
             }
         })?;
         Ok(OverChildren { mean, std, count, step })
+    }
+
+    /// What `take` has of the scalar `tag` of each child, in the order of their names.
+    pub(super) fn of_children<T: Send>(
+        &self,
+        tag: &str,
+        take: impl Fn(&logdir::Run, &TimeSeries) -> Option<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let wanted = tag.to_owned();
+        let options = LoadOptions::new().kinds([Kind::Scalar]).tags(move |tag| tag == wanted);
+        let (found, _) = Logdir::open(self.dir())?.map_runs(&options, |run| {
+            let is_child = run.meta().0.parent.as_deref() == Some(self.id());
+            run.series.first().filter(|_| is_child).and_then(|series| take(&run, series))
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 }

@@ -9,7 +9,9 @@ mod heart;
 mod options;
 mod panic;
 mod run;
+mod sweep;
 
 pub use children::OverChildren;
 pub use options::RunOptions;
 pub use run::Run;
+pub use sweep::{Best, Goal, Sweep, Trial};

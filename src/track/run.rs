@@ -12,7 +12,7 @@ use super::heart::Heart;
 use super::options::RunOptions;
 use super::{artifact, capture, git, panic};
 use crate::error::Result;
-use crate::meta::{Artifact, Failure, Param, Process, RunMeta, Status};
+use crate::meta::{Artifact, Failure, Process, RunMeta, Status};
 use crate::safe_name;
 use crate::summary::hparams::{HparamValue, Hparams, SessionStatus};
 use crate::summary::text::Text;
@@ -344,14 +344,7 @@ fn go_on(meta: &mut RunMeta, said: RunMeta) {
 
 /// What TensorBoard's table of hyperparameters has.
 fn hparams(meta: &RunMeta) -> Hparams {
-    let params = meta.params.iter().map(|(name, value)| {
-        let value: HparamValue = match value {
-            Param::Bool(value) => (*value).into(),
-            Param::Number(value) => (*value).into(),
-            Param::Text(text) => text.into(),
-        };
-        (name.clone(), value)
-    });
+    let params = meta.params.iter().map(|(name, value)| (name.clone(), HparamValue::from(value)));
     let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), (*seed).into()));
     params.chain(seeds).collect()
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tbx::meta::{Dataset, RunMeta, Status};
-use tbx::track::{Run, RunOptions};
+use tbx::track::{Run, RunOptions, Sweep};
 use tbx::{HparamsRecord, LoadOptions, Logdir, SessionStatus, Text};
 
 fn meta(dir: &Path) -> RunMeta {
@@ -223,4 +223,37 @@ fn folds_have_a_mean_and_a_deviation() {
     run.finish().unwrap();
     let means = load(dir.path()).series("accuracy/mean").unwrap().steps().to_vec();
     assert_eq!(means, [2, 2, 2]);
+}
+
+#[test]
+fn a_sweep_knows_its_best_trial_and_tells_the_table_of_its_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = Sweep::maximize("accuracy").choice("deep", [true, false]).uniform("lr", 0.0, 1.0);
+    let parent = quiet().card(false).create(dir.path()).unwrap();
+    sweep.describe(&parent).unwrap();
+    assert!(sweep.best(&parent).is_err());
+    for trial in sweep.grid(3).unwrap() {
+        let run = parent.child_with(&trial.name, quiet().trial(&trial)).unwrap();
+        let lr = trial.number("lr").unwrap();
+        run.add_scalar("accuracy", f64::NAN, 0).unwrap();
+        run.add_scalar("accuracy", lr, 1).unwrap();
+        run.add_scalar("accuracy", 0.25, 2).unwrap();
+        run.finish().unwrap();
+    }
+    let best = sweep.best(&parent).unwrap();
+    assert_eq!((best.run.as_str(), best.value, best.step), ("trial-0002", 1.0, 1));
+    let said = parent.meta().unwrap();
+    assert_eq!(said.summary["accuracy"].other["run"], "trial-0002");
+    assert_eq!(said.other["sweep"]["space"]["lr"]["max"], 1.0);
+    let trial = meta(&dir.path().join("trial-0003"));
+    assert_eq!(trial.params["deep"], false.into());
+    assert_eq!(trial.role.as_deref(), Some("trial"));
+    parent.finish().unwrap();
+
+    let run = load(dir.path());
+    let series = run.series("_hparams_/experiment").unwrap();
+    let record = HparamsRecord::read(series.metadata()).unwrap();
+    let HparamsRecord::Experiment(experiment) = record else { panic!("{record:?}") };
+    let names: Vec<_> = experiment.hparams.iter().map(|hparam| hparam.name.as_str()).collect();
+    assert_eq!(names, ["deep", "lr"]);
 }

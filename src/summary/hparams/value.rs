@@ -64,6 +64,17 @@ impl HparamValue {
     }
 }
 
+#[cfg(feature = "meta")]
+impl From<&crate::meta::Param> for HparamValue {
+    fn from(value: &crate::meta::Param) -> Self {
+        match value {
+            crate::meta::Param::Bool(value) => Self::Bool(*value),
+            crate::meta::Param::Number(value) => Self::Number(*value),
+            crate::meta::Param::Text(text) => Self::Text(text.clone()),
+        }
+    }
+}
+
 impl From<bool> for HparamValue {
     fn from(value: bool) -> Self {
         Self::Bool(value)
