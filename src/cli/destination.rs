@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
+use super::output::Format;
 use super::render::{bytes, count, name};
 use crate::edit::{Destination, Sidecars};
 
@@ -36,12 +35,6 @@ pub(super) struct To {
     /// Text for people, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
 }
 
 impl To {

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use super::logs::Choice;
+use super::output::Format;
 use super::render::{BOLD, DIM, Table, counted, name, number, styled, terminal_width};
 use super::runs::folding;
 use super::{FAILED, FINE, NO, print, print_json, report};
@@ -48,12 +47,6 @@ pub(super) struct Args {
     /// Text for people, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// What the two folders have.

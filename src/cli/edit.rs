@@ -6,7 +6,8 @@ use clap::ArgAction;
 use regex::Regex;
 use serde::Serialize;
 
-use super::destination::{Format, To, others};
+use super::destination::{To, others};
+use super::output::Format;
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::edit::{Edit, Edited, TagChange};

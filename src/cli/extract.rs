@@ -10,8 +10,8 @@ use clap::ArgAction;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde::Serialize;
 
-use super::destination::Format;
 use super::logs::Logs;
+use super::output::Format;
 use super::render::{Table, bytes, count, counted, name, terminal_width};
 use super::{FAILED, FINE, NO, print, print_json, report, warn};
 use crate::error::Result;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use super::logs::{self, Logs};
+use super::output::Format;
 use super::render::{
     BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, date, duration, name, number, styled,
     terminal_width,
@@ -54,12 +55,6 @@ enum By {
     Run,
     /// Each tag over all runs.
     Tag,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use clap::builder::Styles;
 use serde::Serialize;
 
@@ -18,6 +19,13 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HEAD: Style = AnsiColor::Green.on_default().bold();
 const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
 const PLACEHOLDER: Style = AnsiColor::Cyan.on_default();
+
+/// The formats of answers that are no tables; those have [`grid`](super::grid).
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
 
 /// The colours of the help.
 pub(super) const HELP: Styles = Styles::styled()

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::destination::{Format, To, below, others};
+use super::destination::{To, below, others};
+use super::output::Format;
 use super::render::{DIM, RED, bytes, count, counted, styled};
 use super::{FAILED, FINE, NO, print, print_json, report};
 use crate::edit::{FileRepair, Repaired, repair};

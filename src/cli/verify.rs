@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
-use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
+use super::output::Format;
 use super::render::{
     BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, name, styled, terminal_width, wrapped,
 };
@@ -60,12 +60,6 @@ pub(super) struct Args {
     /// Text for people, or JSON Lines: an object a finding.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 fn rule_parser() -> impl TypedValueParser<Value = Rule> {
