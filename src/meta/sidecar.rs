@@ -74,6 +74,19 @@ impl RunMeta {
             Ok(meta.to_json()?.into_bytes())
         })
     }
+
+    /// The same, but where there is no `tbx.json` there will be none.
+    #[cfg(feature = "track")]
+    pub(crate) fn update_existing(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
+        replace::edit(&dir.join(FILE), |old| {
+            if old.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut meta = parse(old)?;
+            change(&mut meta);
+            Ok(meta.to_json()?.into_bytes())
+        })
+    }
 }
 
 fn parse(json: &[u8]) -> Result<RunMeta, ErrorKind> {

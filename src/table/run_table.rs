@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
@@ -13,7 +12,7 @@ use super::number::exact_or_none;
 use super::stats::ScalarStats;
 use crate::error::{Issue, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
-use crate::meta::{Param, Status};
+use crate::meta::{Param, Status, now};
 use crate::summary::Kind;
 
 /// A table with a row a run: its parameters, and of each scalar tag a few numbers.
@@ -216,11 +215,6 @@ impl RunRow {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
     }
-}
-
-/// Seconds since the Unix epoch.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// Each tag once: a hundred thousand runs have the same few.

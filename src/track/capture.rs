@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use super::git::without_password;
 use crate::meta::{Environment, Gpu};
 
 /// What stands for a secret.
@@ -79,15 +80,18 @@ fn chosen(names: &[String]) -> BTreeMap<String, String> {
     names.iter().filter_map(value).collect()
 }
 
-/// Whether what has this name should not be seen.
+/// Whether what has this name should not be seen: by its words, so that `--tokenizer` and
+/// `--max-tokens` are.
 fn is_secret(name: &str) -> bool {
+    const WHOLE: [&str; 6] = ["KEY", "KEYS", "AUTH", "AUTHORIZATION", "CREDENTIAL", "CREDENTIALS"];
+    const ENDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "APIKEY"];
     let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH"]
-        .iter()
-        .any(|word| name.contains(word))
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| WHOLE.contains(&word) || ENDS.iter().any(|end| word.ends_with(end)))
 }
 
-/// A command line without what looks like a secret: `--api-key=x`, `--password x`.
+/// A command line without what looks like a secret: `--api-key=x`, `--password x`, and passwords in
+/// addresses.
 fn command(args: impl Iterator<Item = String>) -> Vec<String> {
     let mut hides_next = false;
     let shown = |arg: String| {
@@ -100,7 +104,7 @@ fn command(args: impl Iterator<Item = String>) -> Vec<String> {
                 hides_next = true;
                 arg
             }
-            _ => arg,
+            _ => without_password(&arg),
         }
     };
     args.map(shown).collect()
@@ -175,18 +179,27 @@ mod tests {
 
     #[test]
     fn secrets_on_the_command_line_are_hidden() {
-        let line = "train --api-key=abc --lr=0.1 --password hunter2 --epochs 3 --token --quick";
+        let hidden = |line: &str| command(line.split(' ').map(str::to_owned)).join(" ");
         assert_eq!(
-            command(line.split(' ').map(str::to_owned)).join(" "),
+            hidden("train --api-key=abc --lr=0.1 --password hunter2 --epochs 3 --token --quick"),
             "train --api-key=(secret) --lr=0.1 --password (secret) --epochs 3 --token --quick"
         );
+        assert_eq!(
+            hidden("train --db=postgres://me:pw@host/db s3://bucket/logs"),
+            "train --db=postgres://host/db s3://bucket/logs"
+        );
+        // What people train with is no secret.
+        let shown = "train --tokenizer bert --max-tokens=512 --monkey 1 --author me";
+        assert_eq!(hidden(shown), shown);
     }
 
     #[test]
     fn secret_variables_are_only_named() {
         let names = ["PATH", "TBX_NO_SUCH_VARIABLE"].map(str::to_owned);
         assert_eq!(chosen(&names).keys().collect::<Vec<_>>(), ["PATH"]);
-        for name in ["AWS_SECRET_ACCESS_KEY", "hf_token", "DB_PASSWORD", "Authorization"] {
+        for name in
+            ["AWS_SECRET_ACCESS_KEY", "hf_token", "DB_PASSWORD", "PGPASSWORD", "accessToken"]
+        {
             assert!(is_secret(name), "{name}");
         }
         assert!(!is_secret("CUDA_VISIBLE_DEVICES"));

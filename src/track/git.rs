@@ -36,7 +36,7 @@ fn git(dir: &Path, args: &[&str]) -> Option<String> {
 }
 
 /// An address without user and password: `https://user:password@host/path`.
-fn without_password(url: &str) -> String {
+pub(super) fn without_password(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let end = rest.find('/').unwrap_or(rest.len());

@@ -5,9 +5,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::run::now;
 use crate::error::Result;
-use crate::meta::RunMeta;
+use crate::meta::{RunMeta, now};
 
 /// Beats until it is stopped or dropped.
 #[derive(Debug)]
@@ -19,17 +18,13 @@ pub(super) struct Heart {
 impl Heart {
     pub(super) fn start(dir: PathBuf, interval: Duration) -> Result<Self> {
         let (stop, stopped) = channel();
-        let beat = move || {
+        let alive = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
                 // A disk that is full for a while is no reason to end; the run itself will tell.
-                let _ = RunMeta::update(&dir, |meta| {
-                    if let Some(process) = &mut meta.process {
-                        process.heartbeat = now();
-                    }
-                });
+                let _ = RunMeta::update_existing(&dir, beat);
             }
         };
-        let thread = std::thread::Builder::new().name("tbx heartbeat".into()).spawn(beat);
+        let thread = std::thread::Builder::new().name("tbx heartbeat".into()).spawn(alive);
         let thread = thread.map_err(crate::error::ErrorKind::from)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -40,6 +35,15 @@ impl Heart {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Says that this process is alive, unless the run goes on in another.
+fn beat(meta: &mut RunMeta) {
+    if let Some(process) = &mut meta.process
+        && process.pid == std::process::id()
+    {
+        process.heartbeat = now();
     }
 }
 

@@ -14,4 +14,4 @@ mod sweep;
 pub use children::OverChildren;
 pub use options::RunOptions;
 pub use run::Run;
-pub use sweep::{Best, Goal, Sweep, Trial};
+pub use sweep::{Best, Sweep, Trial};

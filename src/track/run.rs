@@ -6,13 +6,12 @@ use std::io::Read;
 use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::heart::Heart;
 use super::options::RunOptions;
 use super::{artifact, capture, git, panic};
 use crate::error::Result;
-use crate::meta::{Artifact, Failure, Process, RunMeta, Status};
+use crate::meta::{Artifact, Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
 use crate::summary::hparams::{HparamValue, Hparams, SessionStatus};
 use crate::summary::text::Text;
@@ -259,8 +258,10 @@ impl Run {
         })?;
         if let Some(failure) = failure.filter(|_| self.card) {
             let traceback = failure.traceback.as_deref().unwrap_or_default();
-            let text = format!("```\n{}: {}\n{traceback}\n```", failure.kind, failure.message);
-            self.writer.add_text(ERROR, text, 0)?;
+            let text = format!("{}: {}\n{traceback}", failure.kind, failure.message);
+            // Indented lines are code in Markdown, whatever they say.
+            let code: String = text.lines().map(|line| format!("    {line}\n")).collect();
+            self.writer.add_text(ERROR, code, 0)?;
         }
         // As the file has it, with the time of the change.
         self.writer.add_meta(&self.meta()?)?;
@@ -387,9 +388,4 @@ fn table(meta: &RunMeta) -> Result<Text> {
         row("command", Some(&*command).filter(|command| !command.is_empty()));
     }
     Ok(Text::table(rows)?)
-}
-
-/// Seconds since the Unix epoch.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

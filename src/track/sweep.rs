@@ -44,10 +44,8 @@ pub struct Sweep {
 
 /// Whether small or great values are good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// The least value is the best.
+enum Goal {
     Minimize,
-    /// The greatest is.
     Maximize,
 }
 

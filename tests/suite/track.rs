@@ -97,7 +97,7 @@ fn the_environment_is_noted() {
 fn an_error_is_kept_with_its_causes() {
     let dir = tempfile::tempdir().unwrap();
     let run = quiet().create(dir.path()).unwrap();
-    let error = io::Error::other(io::Error::other("the disk is gone"));
+    let error = io::Error::other(io::Error::other("the disk is gone\n```\n# no head"));
     run.fail(&error).unwrap();
     let found = meta(dir.path());
     assert_eq!(found.status, Some(Status::Failed));
@@ -105,7 +105,9 @@ fn an_error_is_kept_with_its_causes() {
     assert_eq!(failure.kind, "std::io::error::Error");
     assert!(failure.message.starts_with("the disk is gone"), "{}", failure.message);
     assert_eq!(end(dir.path()), SessionStatus::Failure);
-    assert!(text(dir.path(), "tbx/error")[0].contains("the disk is gone"));
+    let card = &text(dir.path(), "tbx/error")[0];
+    assert!(card.lines().all(|line| line.starts_with("    ")), "{card}");
+    assert!(card.contains("the disk is gone\n    ```\n    # no head"), "{card}");
 }
 
 #[test]
@@ -187,6 +189,24 @@ fn a_run_says_that_it_is_alive_until_it_ends() {
     assert_eq!(found.status_at(last + 0.1), Some(Status::Killed));
     run.finish().unwrap();
     assert_eq!(meta(dir.path()).status_at(last + 1000.0), Some(Status::Finished));
+}
+
+/// Neither a file that somebody removed comes back, nor does a run look alive that goes on elsewhere.
+#[test]
+fn only_the_own_heart_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = quiet().heartbeat(Duration::from_millis(5)).create(dir.path()).unwrap();
+    let elsewhere = |meta: &mut RunMeta| {
+        let process = meta.process.as_mut().unwrap();
+        (process.pid, process.heartbeat) = (process.pid.wrapping_add(1), 7.0);
+    };
+    RunMeta::update(dir.path(), elsewhere).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(meta(dir.path()).process.unwrap().heartbeat, 7.0);
+    fs::remove_file(dir.path().join("tbx.json")).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(!dir.path().join("tbx.json").exists());
+    drop(run);
 }
 
 #[test]
