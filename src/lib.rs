@@ -120,6 +120,8 @@ pub mod export;
 pub mod logdir;
 #[cfg(feature = "meta")]
 pub mod meta;
+#[cfg(feature = "mlflow")]
+pub mod mlflow;
 pub mod record;
 mod replace;
 pub mod safe_name;

@@ -15,8 +15,8 @@ const LAYERS: [&[&str]; 9] = [
     &["event", "meta"],
     &["summary"],
     &["writer", "logdir"],
-    &["table", "track"],
-    &["export", "import", "serve", "edit", "verify"],
+    &["table", "track", "mlflow", "registry"],
+    &["export", "import", "serve", "edit", "verify", "archive"],
     &["cli"],
     // The crate's root: the list of what is public, and the program.
     &["lib", "main"],

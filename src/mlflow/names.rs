@@ -1,0 +1,198 @@
+//! Names that MLflow takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{MAX_NAME, MAX_TAG, tags};
+use crate::safe_name;
+
+/// Bytes of the name of a file.
+const MAX_FILE_NAME: usize = 255;
+
+/// Where names are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// On a server, or in a database.
+    Server,
+    /// As names of files: `a/b` is in the folder `a`, so there can be no `a`.
+    Files,
+}
+
+/// The names of a run's metrics, parameters or tags as MLflow takes them.
+///
+/// MLflow refuses names with other characters than letters, digits and `_ / . - : space`, those
+/// that are no clean relative paths, and those of more than 250 characters. Each such name becomes
+/// one with `_` for what is refused and a hash of the name behind it: always the same, so that an
+/// export that goes on finds it again.
+///
+/// ```
+/// use tbx::mlflow::{Names, Store};
+///
+/// let mut names = Names::new(Store::Server, ["loss(train)", "lr"]);
+/// assert_eq!(names.get("lr"), "lr");
+/// assert_eq!(names.get("loss(train)"), "loss_train_-61abfa7f");
+/// let back = Names::changed_in(&names.tags());
+/// assert_eq!(back["loss_train_-61abfa7f"], "loss(train)");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Names {
+    store: Store,
+    /// Folders that names of files need.
+    folders: BTreeSet<String>,
+    /// What became of names that could not stay, and what they were.
+    changed: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// For names of which these are all, or some.
+    pub fn new<'n>(store: Store, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut folders = BTreeSet::new();
+        if store == Store::Files {
+            for name in names {
+                let slashes = name.match_indices('/');
+                folders.extend(slashes.filter_map(|(at, _)| name.get(..at)).map(str::to_owned));
+            }
+        }
+        Self { store, folders, changed: BTreeMap::new() }
+    }
+
+    /// The name that MLflow takes for this one.
+    pub fn get(&mut self, name: &str) -> String {
+        let is_file = self.store == Store::Files;
+        let is_too_long = |part: &str| part.len() > MAX_FILE_NAME;
+        let cannot_be_file =
+            is_file && (self.folders.contains(name) || name.split('/').any(is_too_long));
+        if is_valid(name) && !cannot_be_file {
+            return name.to_owned();
+        }
+        let hash = format!("-{:08x}", safe_name::hash(name) & 0xffff_ffff);
+        // A file name of 200 characters can have too many bytes.
+        let max = if is_file { MAX_FILE_NAME / 4 } else { MAX_NAME } - hash.len();
+        let parts = name.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
+        let clean = parts.map(clean).collect::<Vec<_>>().join("/");
+        let cut: String = clean.chars().take(max).collect();
+        let new = format!("{}{hash}", cut.trim_end_matches('/'));
+        self.changed.insert(new.clone(), name.to_owned());
+        new
+    }
+
+    /// What became of names that could not stay, and what they were.
+    pub const fn changed(&self) -> &BTreeMap<String, String> {
+        &self.changed
+    }
+
+    /// Names of another kind of the same run's.
+    pub(super) fn others(&self, names: impl IntoIterator<Item = String>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        Self::new(self.store, names.iter().map(String::as_str))
+    }
+
+    /// Also tells what became of those names.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.changed.extend(other.changed.clone());
+    }
+
+    /// Tags that tell the true names, but for some that do not fit into a tag.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let mut chunks: Vec<BTreeMap<&str, &str>> = Vec::new();
+        let mut len = MAX_TAG;
+        for (new, old) in &self.changed {
+            // A character takes up to 6 in JSON, and a pair has quotes and a colon.
+            let pair = 6 * (new.chars().count() + old.chars().count()) + 6;
+            if pair > MAX_TAG {
+                continue;
+            }
+            len += pair;
+            if len > MAX_TAG {
+                chunks.push(BTreeMap::new());
+                len = pair;
+            }
+            if let Some(chunk) = chunks.last_mut() {
+                chunk.insert(new, old);
+            }
+        }
+        let tag = |(i, chunk): (usize, &BTreeMap<&str, &str>)| {
+            let name = if i == 0 { tags::NAMES.into() } else { format!("{}.{i}", tags::NAMES) };
+            (name, serde_json::to_string(chunk).unwrap_or_default())
+        };
+        chunks.iter().enumerate().map(tag).collect()
+    }
+
+    /// The true names that [`tags`](Self::tags) tell.
+    pub fn changed_in(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let ours = tags.iter().filter(|(name, _)| Self::is_tag(name));
+        let maps = ours
+            .filter_map(|(_, json)| serde_json::from_str::<BTreeMap<String, String>>(json).ok());
+        maps.flatten().collect()
+    }
+
+    /// Whether a tag of this name tells true names.
+    pub fn is_tag(name: &str) -> bool {
+        let rest = name.strip_prefix(tags::NAMES);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+fn is_valid(name: &str) -> bool {
+    // `\w` of Python: letters and digits, but no marks, unlike that of the crate `regex`.
+    static TAKEN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\A[/\p{L}\p{N}_.\- :]+\z").ok());
+    let is_clean = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    let is_taken = TAKEN.as_ref().is_some_and(|taken| taken.is_match(name));
+    is_taken && is_clean && name.chars().count() <= MAX_NAME
+}
+
+fn clean(part: &str) -> String {
+    let mut bytes = [0; 4];
+    let mut stays = |c: char| c == '.' || is_valid(c.encode_utf8(&mut bytes));
+    part.chars().map(|c| if stays(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_mlflow_refuses_change() {
+        let mut names = Names::new(Store::Server, ["a", "a/b"]);
+        for name in ["a", "a/b", "train/loss", "é 日本:1", "v1.5-x", "...", "a/...", "-"] {
+            assert_eq!(names.get(name), name);
+        }
+        assert!(names.changed().is_empty() && names.tags().is_empty());
+        let long = "x".repeat(251);
+        let refused = ["a(b)", "", "/a", "a/", "a//b", "./a", "a/../b", "..", "a\tb", "%", &long];
+        let mut new = BTreeSet::new();
+        for name in refused {
+            let got = names.get(name);
+            assert!(is_valid(&got), "{name:?} became {got:?}");
+            new.insert(got);
+        }
+        assert_eq!(new.len(), refused.len());
+        let back = Names::changed_in(&names.tags());
+        assert_eq!(&back, names.changed());
+        assert_eq!(back.values().map(String::as_str).collect::<BTreeSet<_>>(), refused.into());
+    }
+
+    #[test]
+    fn no_file_is_where_a_folder_must_be() {
+        let mut names = Names::new(Store::Files, ["a", "a/b", "a/b/c", "d"]);
+        assert_eq!(names.get("d"), "d");
+        assert_eq!(names.get("a/b/c"), "a/b/c");
+        let (a, ab) = (names.get("a"), names.get("a/b"));
+        assert!(a.starts_with("a-") && ab.starts_with("a/b-"), "{a} {ab}");
+        let wide = "日".repeat(100);
+        assert!(names.get(&wide).len() <= MAX_FILE_NAME);
+    }
+
+    #[test]
+    fn many_names_are_told_by_several_tags() {
+        let many: Vec<_> = (0..500).map(|i| format!("\u{1}({i})")).collect();
+        let mut names = Names::new(Store::Server, many.iter().map(String::as_str));
+        many.iter().for_each(|name| drop(names.get(name)));
+        let tags = names.tags();
+        assert!(tags.len() > 1 && tags.values().all(|json| json.chars().count() <= MAX_TAG));
+        assert_eq!(Names::changed_in(&tags), *names.changed());
+    }
+}

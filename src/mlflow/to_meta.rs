@@ -1,0 +1,229 @@
+//! What MLflow says of a run, as tbx has it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::from_meta::milliseconds;
+use super::record::{DatasetInput, RunRecord};
+use super::{MAX_PARAM, MAX_TAG, Names, Store, record, tags};
+use crate::meta::{Dataset, Environment, Failure, Git, Param, RunMeta};
+
+/// More digits than these are an identifier rather than a number.
+const MAX_DIGITS: usize = 15;
+
+/// What MLflow says of the run, in an experiment of this name.
+///
+/// `exported` is what the run said of itself when it was exported by tbx, if that is known: it has
+/// what MLflow has no place for, and exact types and times. Whatever was changed in MLflow since
+/// counts. The parent is that of `exported`, or MLflow's id.
+pub fn meta(run: &RunRecord, experiment: Option<&str>, exported: Option<RunMeta>) -> RunMeta {
+    let names = Names::changed_in(&run.tags);
+    let said = said(run, experiment, &names);
+    let Some(exported) = exported else { return said };
+    let name = exported.name.clone().or(run.name.clone()).unwrap_or_default();
+    let was = record(&exported, &name, &Names::new(Store::Server, []));
+    let was = self::said(&was, exported.experiment.as_deref(), &Names::changed_in(&was.tags));
+    merged(exported, &was, said)
+}
+
+/// `exported`, with everything that `now` says otherwise than MLflow was told, which is `was`.
+fn merged(exported: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
+    let pick = |mine: Option<String>, was: &Option<String>, now: Option<String>| {
+        if *was == now { mine } else { now }
+    };
+    let time = |mine: Option<f64>, now: Option<f64>| match (mine, now) {
+        (Some(mine), Some(now)) if milliseconds(mine) == milliseconds(now) => Some(mine),
+        (mine, now) => now.or(mine),
+    };
+    let params = changed(exported.params, &was.params, now.params, |was, now| {
+        was == now || is_cut(&was.to_string(), &now.to_string(), MAX_PARAM)
+    });
+    // Seeds came as parameters; they are still seeds.
+    let is_seed = |name: &str, value: &Param| {
+        let seed = name.strip_prefix("seed/").and_then(|name| exported.seeds.get(name));
+        seed.is_some_and(|seed| seed.to_string() == value.to_string())
+    };
+    let params = params.into_iter().filter(|(name, value)| !is_seed(name, value)).collect();
+    let tags = changed(exported.tags, &was.tags, now.tags, |was, now| {
+        was == now || is_cut(was, now, MAX_TAG)
+    });
+    RunMeta {
+        name: pick(exported.name, &was.name, now.name),
+        experiment: now.experiment.or(exported.experiment),
+        description: pick(exported.description, &was.description, now.description),
+        status: now.status.or(exported.status),
+        start_time: time(exported.start_time, now.start_time),
+        end_time: time(exported.end_time, now.end_time),
+        role: pick(exported.role, &was.role, now.role),
+        parent: exported.parent.or(now.parent),
+        labels: if was.labels == now.labels { exported.labels } else { now.labels },
+        datasets: if was.datasets == now.datasets { exported.datasets } else { now.datasets },
+        params,
+        tags,
+        ..exported
+    }
+}
+
+/// `mine`, but what is no longer as it `was` is as it is `now`, or gone.
+fn changed<V>(
+    mine: BTreeMap<String, V>,
+    was: &BTreeMap<String, V>,
+    now: BTreeMap<String, V>,
+    is_same: impl Fn(&V, &V) -> bool,
+) -> BTreeMap<String, V> {
+    let mut all = mine;
+    all.retain(|name, _| now.contains_key(name) || !was.contains_key(name));
+    for (name, value) in now {
+        if !was.get(&name).is_some_and(|was| is_same(was, &value)) {
+            all.insert(name, value);
+        }
+    }
+    all
+}
+
+/// Whether `now` is what MLflow made of `was`, which was too long.
+fn is_cut(was: &str, now: &str, max: usize) -> bool {
+    let len = now.chars().count();
+    len >= max.saturating_sub(3) && len < was.chars().count() && {
+        let kept = now.trim_end_matches('.');
+        was.starts_with(kept)
+    }
+}
+
+/// What MLflow alone says.
+fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, String>) -> RunMeta {
+    let true_name = |name: String| names.get(&name).cloned().unwrap_or(name);
+    let mut tags: BTreeMap<String, String> =
+        run.tags.iter().map(|(name, value)| (true_name(name.clone()), value.clone())).collect();
+    tags.retain(|name, _| !Names::is_tag(name));
+    let mut take = |name: &str| tags.remove(name);
+    let git = Git {
+        commit: take(tags::COMMIT),
+        branch: take(tags::BRANCH),
+        dirty: take(tags::DIRTY).map(|dirty| dirty.eq_ignore_ascii_case("true")),
+        remote: take(tags::REMOTE),
+        ..Git::default()
+    };
+    let mut of_environment = |name: &str| take(&format!("{}{name}", tags::ENVIRONMENT));
+    let environment = Environment {
+        host: of_environment("host"),
+        os: of_environment("os"),
+        arch: of_environment("arch"),
+        cpu: of_environment("cpu"),
+        cpus: of_environment("cpus").and_then(|number| number.parse().ok()),
+        memory: of_environment("memory").and_then(|number| number.parse().ok()),
+        language: of_environment("language"),
+        lock_sha256: of_environment("lock_sha256"),
+        directory: of_environment("directory"),
+        ..Environment::default()
+    };
+    // Where words of the command line end cannot be told again.
+    let command = of_environment("command");
+    let program = take(tags::SOURCE);
+    take(tags::SOURCE_TYPE);
+    let gpus = take(&format!("{}gpus", tags::ENVIRONMENT));
+    let environment = Environment {
+        user: take(tags::USER).or_else(|| run.user.clone()).filter(|user| !user.is_empty()),
+        command: command.or(program).into_iter().collect(),
+        gpus: gpus
+            .iter()
+            .flat_map(|names| names.split(", "))
+            .map(|name| crate::meta::Gpu { name: name.into(), ..Default::default() })
+            .collect(),
+        ..environment
+    };
+    let failure = Failure {
+        kind: take(tags::ERROR_TYPE).unwrap_or_default(),
+        message: take(tags::ERROR).unwrap_or_default(),
+        ..Failure::default()
+    };
+    let labels = take(tags::LABELS).and_then(|json| serde_json::from_str(&json).ok());
+    for computed in [tags::MISSING, tags::RUN, tags::RUN_KEY] {
+        take(computed);
+    }
+    let name = take(tags::RUN_NAME);
+    RunMeta {
+        id: Some(run.id.clone()).filter(|id| !id.is_empty()),
+        name: run.name.clone().filter(|name| !name.is_empty()).or(name),
+        experiment: experiment.map(str::to_owned),
+        description: take(tags::NOTE),
+        status: run.status,
+        start_time: run.start_time.map(seconds),
+        end_time: run.end_time.map(seconds),
+        parent: take(tags::PARENT),
+        role: take(tags::ROLE),
+        labels: labels.unwrap_or_default(),
+        params: run
+            .params
+            .iter()
+            .map(|(name, value)| (true_name(name.clone()), number_or_text(value)))
+            .collect(),
+        datasets: run.datasets.iter().map(dataset).collect(),
+        git: (git != Git::default()).then_some(git),
+        environment: (environment != Environment::default()).then_some(environment),
+        failure: (failure != Failure::default()).then_some(failure),
+        tags,
+        ..RunMeta::default()
+    }
+}
+
+/// MLflow's parameters are texts. Those that Python writes for bools and numbers are that again.
+fn number_or_text(text: &str) -> Param {
+    match text {
+        "True" | "true" => return Param::Bool(true),
+        "False" | "false" => return Param::Bool(false),
+        _ => {}
+    }
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let is_padded = text.trim_start_matches('-').starts_with('0')
+        && text.trim_start_matches('-').chars().nth(1).is_some_and(|c| c.is_ascii_digit());
+    let is_named = matches!(text, "nan" | "NaN" | "inf" | "-inf" | "Infinity" | "-Infinity");
+    let is_number = digits > 0
+        && (digits <= MAX_DIGITS || text.contains(['.', 'e', 'E']))
+        && !is_padded
+        && !text.starts_with('+');
+    let number = (is_number || is_named).then(|| text.parse().ok()).flatten();
+    number.map_or_else(|| Param::Text(text.into()), Param::Number)
+}
+
+fn dataset(input: &DatasetInput) -> Dataset {
+    let mut tags = input.tags.clone();
+    let source: Option<Value> = serde_json::from_str(&input.source).ok();
+    let place = source.as_ref().and_then(|source| source.get("url").or_else(|| source.get("uri")));
+    let place = place.and_then(Value::as_str).unwrap_or(&input.source);
+    let mut data = Dataset {
+        name: input.name.clone(),
+        digest: tags.remove(tags::DIGEST).unwrap_or_else(|| input.digest.clone()),
+        source: Some(place.to_owned()).filter(|place| !place.is_empty()),
+        context: tags.remove(tags::CONTEXT),
+        ..Dataset::default()
+    };
+    let parts = [("schema", &input.schema), ("profile", &input.profile)];
+    for (name, json) in parts {
+        let value = json
+            .as_ref()
+            .map(|json| serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.clone())));
+        data.other.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    let tags = tags.into_iter().map(|(name, value)| (name, Value::String(value)));
+    data.other.extend(tags);
+    data
+}
+
+/// MLflow's milliseconds to seconds.
+#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
+pub(super) fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1e3
+}
+
+/// A value of a metric from a database of MLflow: those have no infinities but the largest float64.
+pub fn number(value: f64) -> f64 {
+    if value == f64::MAX {
+        f64::INFINITY
+    } else if value == f64::MIN {
+        f64::NEG_INFINITY
+    } else {
+        value
+    }
+}
