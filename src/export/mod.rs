@@ -6,6 +6,8 @@ mod csv;
 pub mod extract;
 mod json;
 mod lines;
+#[cfg(feature = "mlflow")]
+pub mod mlflow;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;

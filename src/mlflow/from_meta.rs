@@ -137,7 +137,7 @@ fn dataset(data: &Dataset) -> DatasetInput {
 }
 
 /// Seconds to MLflow's milliseconds, which are not negative.
-pub(super) fn milliseconds(seconds: f64) -> i64 {
+pub(crate) fn milliseconds(seconds: f64) -> i64 {
     let milliseconds = (seconds * 1e3).round();
     #[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
     (milliseconds as i64).max(0)

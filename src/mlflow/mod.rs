@@ -3,14 +3,22 @@
 //! Names and limits are those of MLflow 3.17 (`mlflow/utils/validation.py`); it has kept them for
 //! years.
 
+mod calls;
+mod client;
 mod from_meta;
 mod names;
 mod record;
+mod settings;
 mod to_meta;
 
+pub(crate) use calls::FoundRun;
+pub use client::Client;
+pub(crate) use client::Content;
+pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
 pub use names::{Names, Store};
 pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
+pub use settings::Settings;
 pub use to_meta::{meta, number};
 
 /// Characters of a name of a metric, parameter or tag at most.

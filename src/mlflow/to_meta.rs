@@ -227,3 +227,112 @@ pub fn number(value: f64) -> f64 {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::meta::Status;
+
+    fn full() -> RunMeta {
+        let json = json!({
+            "schema": "tbx.run/1", "id": "0123456789abcdef0123456789abcdef",
+            "name": "first", "experiment": "e", "description": "*what*", "status": "FAILED",
+            "start_time": 1_700_000_000.123_456, "end_time": 1_700_000_100.5, "role": "fold",
+            "parent": "fedcba9876543210fedcba9876543210",
+            "tags": {"team": "a", "odd (name)": "b", "long": "x".repeat(9000)},
+            "labels": ["baseline", "with, comma"],
+            "params": {"lr": 0.1, "n": 3, "deep": true, "name": "007", "bad": "NaN", "a(b)": "[1, 2]"},
+            "seeds": {"weights": u64::MAX},
+            "datasets": [{"name": "d", "digest": "0".repeat(64), "source": "s3://b/k", "context": "train",
+                "rows": 7}, {"name": "e", "digest": ""}],
+            "artifacts": [{"path": "m.bin", "size": 3, "sha256": "00"}],
+            "summary": {"loss": {"value": "Infinity", "statistic": "max"}},
+            "git": {"commit": "ab", "branch": "main", "dirty": false, "remote": "r", "signed": true},
+            "env": {"host": "h", "user": "u", "os": "o", "cpu": "c", "cpus": 2, "memory": 5,
+                "gpus": [{"name": "H100", "memory": 1}, {"name": "H100"}], "command": ["a b", "c"],
+                "language": "rustc", "packages": {"x": "1"}, "lock_sha256": "11", "directory": "/d"},
+            "error": {"type": "panic", "message": "no", "traceback": "at"},
+            "later": [1],
+        });
+        RunMeta::from_json(json.to_string().as_bytes()).unwrap()
+    }
+
+    /// As MLflow keeps it: long values are cut.
+    fn stored(meta: &RunMeta) -> RunRecord {
+        let mut run = record(meta, "runs/a", &Names::new(Store::Server, []));
+        run.id = "00000000000000000000000000000007".into();
+        run.tags.insert(tags::PARENT.into(), "00000000000000000000000000000006".into());
+        for value in run.tags.values_mut() {
+            *value = value.chars().take(MAX_TAG).collect();
+        }
+        run
+    }
+
+    #[test]
+    fn a_run_comes_back_whole() {
+        let run = full();
+        assert_eq!(
+            meta(&stored(&run), Some("e"), Some(run.clone())).to_json().unwrap(),
+            run.to_json().unwrap()
+        );
+    }
+
+    #[test]
+    fn what_was_changed_in_mlflow_counts() {
+        let run = full();
+        let mut there = stored(&run);
+        there.tags.remove("team");
+        there.tags.insert("reviewed".into(), "yes".into());
+        there.tags.insert(tags::NOTE.into(), "better".into());
+        there.params.insert("added".into(), "1e-05".into());
+        there.name = Some("second".into());
+        there.status = Some(Status::Finished);
+        let found = meta(&there, Some("f"), Some(run.clone()));
+        let mut expected = run;
+        expected.tags.remove("team");
+        expected.tags.insert("reviewed".into(), "yes".into());
+        expected.params.insert("added".into(), 0.00001.into());
+        expected.description = Some("better".into());
+        expected.name = Some("second".into());
+        expected.status = Some(Status::Finished);
+        expected.experiment = Some("f".into());
+        assert_eq!(found.to_json().unwrap(), expected.to_json().unwrap());
+    }
+
+    /// Without what tbx said, most of it is still there.
+    #[test]
+    fn mlflow_alone_tells_most() {
+        let run = full();
+        let found = meta(&stored(&run), Some("e"), None);
+        assert_eq!(found.id.as_deref(), Some("00000000000000000000000000000007"));
+        assert_eq!(found.parent.as_deref(), Some("00000000000000000000000000000006"));
+        assert_eq!(found.start_time, Some(1_700_000_000.123));
+        assert_eq!(found.labels, run.labels);
+        assert_eq!(found.params["a(b)"], "[1, 2]".into());
+        assert_eq!(found.params["name"], "007".into());
+        assert_eq!(found.params["n"], 3.into());
+        assert_eq!(found.datasets[0].digest, "0".repeat(64));
+        assert_eq!(found.datasets[0].source.as_deref(), Some("s3://b/k"));
+        assert_eq!((&*found.datasets[1].digest, &found.datasets[1].source), ("", &None));
+        assert_eq!(found.git.unwrap().branch.as_deref(), Some("main"));
+        let environment = found.environment.unwrap();
+        assert_eq!((environment.cpus, environment.gpus.len()), (Some(2), 2));
+        assert_eq!(found.failure.unwrap().message, "no");
+        let tags: Vec<_> = found.tags.keys().collect();
+        assert_eq!(tags, ["long", "odd (name)", "team"]);
+    }
+
+    #[test]
+    fn texts_that_look_like_numbers_are_numbers_unless_they_are_names() {
+        for text in ["1", "-0.5", "1e-05", "100.0", "3.141592653589793"] {
+            assert!(matches!(number_or_text(text), Param::Number(_)), "{text}");
+        }
+        for text in ["007", "+1", "", "-", "e", "infinity war", "12345678901234567890", "1_000"] {
+            assert_eq!(number_or_text(text), Param::Text(text.into()));
+        }
+        assert_eq!(number_or_text("True"), true.into());
+        assert!(matches!(number_or_text("nan"), Param::Number(value) if value.is_nan()));
+    }
+}

@@ -39,6 +39,7 @@ enum Part {
     Of { parent: String, rename: Rename },
 }
 
+#[derive(Debug)]
 enum Rename {
     /// Tags have this before them.
     Prefix(String),
@@ -46,6 +47,36 @@ enum Rename {
     Line(String),
     /// Tags stay.
     Keep,
+}
+
+/// Of which run each directory is a part, and what its tags are called there.
+#[cfg(feature = "mlflow")]
+#[derive(Debug, Default)]
+pub(crate) struct Parts(HashMap<String, (String, Rename)>);
+
+#[cfg(feature = "mlflow")]
+impl Parts {
+    /// Of directories with these rows.
+    pub(crate) fn of(rows: &[RunRow], folding: Folding) -> Self {
+        let names: BTreeSet<String> = rows.iter().map(|row| row.name.clone()).collect();
+        let rows = rows.iter().filter(|_| folding == Folding::Known);
+        let of_row = |row: &RunRow| match part(row, &names) {
+            Part::Run => None,
+            Part::Of { parent, rename } => Some((row.name.clone(), (parent, rename))),
+        };
+        Self(rows.filter_map(of_row).collect())
+    }
+
+    /// The run that the directory `name` is or belongs to, and the name of its tag `tag` there.
+    pub(crate) fn place(&self, name: &str, tag: &str) -> (String, String) {
+        let (mut run, mut tag) = (name.to_owned(), tag.to_owned());
+        // Each is above the last one, so this ends.
+        while let Some((parent, rename)) = self.0.get(&run) {
+            tag = rename.of(&tag);
+            run.clone_from(parent);
+        }
+        (run, tag)
+    }
 }
 
 /// Folds `rows`, which are sorted by name.
@@ -135,14 +166,18 @@ fn is_time(name: &str) -> bool {
         && name.parse::<f64>().is_ok_and(|secs| secs > 1e9)
 }
 
-fn renamed(mut row: RunRow, rename: &Rename) -> RunRow {
-    let name = |tag: Arc<str>| -> Arc<str> {
-        match rename {
-            Rename::Prefix(prefix) => format!("{prefix}{tag}").into(),
-            Rename::Line(line) => format!("{tag}/{line}").into(),
-            Rename::Keep => tag,
+impl Rename {
+    fn of(&self, tag: &str) -> String {
+        match self {
+            Self::Prefix(prefix) => format!("{prefix}{tag}"),
+            Self::Line(line) => format!("{tag}/{line}"),
+            Self::Keep => tag.to_owned(),
         }
-    };
+    }
+}
+
+fn renamed(mut row: RunRow, rename: &Rename) -> RunRow {
+    let name = |tag: Arc<str>| -> Arc<str> { rename.of(&tag).into() };
     let metrics = mem::take(&mut row.metrics).into_iter();
     row.metrics = metrics.map(|(tag, stats)| (name(tag), stats)).collect();
     let curves = mem::take(&mut row.curves).into_iter();

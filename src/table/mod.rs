@@ -51,6 +51,8 @@ pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
 pub use filter::Filter;
 #[cfg(feature = "table")]
 pub use fold::Folding;
+#[cfg(feature = "mlflow")]
+pub(crate) use fold::Parts;
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};

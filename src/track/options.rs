@@ -79,6 +79,13 @@ impl RunOptions {
         self
     }
 
+    /// What it is to the run that it is a part of, such as `fold` or `stage`.
+    #[must_use]
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.meta.role = Some(role.into());
+        self
+    }
+
     /// One more tag with a value.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -1,12 +1,14 @@
 //! The examples do what they say.
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
-#![cfg(feature = "ndarray")]
+#![cfg(all(feature = "ndarray", feature = "registry", feature = "table", feature = "track"))]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tbx::meta::{RunMeta, Status};
 use tbx::{
     Audio, Embedding, HparamsRecord, Images, Kind, LoadOptions, Loaded, Logdir, RestartPolicy,
     SessionStatus,
@@ -101,4 +103,80 @@ fn the_embeddings_are_read_back() {
         [(300, 240), (10, 7)]
     );
     assert_eq!(read[0].header(), ["digit", "parity"]);
+}
+
+/// What the runs below `dir` are, by their paths.
+fn metas(dir: &Path) -> BTreeMap<String, RunMeta> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if let Some(meta) = RunMeta::read(&folder).unwrap() {
+            let name = folder.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, meta);
+        }
+        let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        folders.extend(entries.filter(|path| path.is_dir()));
+    }
+    found
+}
+
+#[test]
+fn every_pattern_of_tracking_does_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = run("patterns", dir.path());
+    let metas = metas(dir.path());
+    let below = |pattern: &str| {
+        let inside = format!("{pattern}/");
+        let runs = metas.iter().filter(|(name, _)| *name == pattern || name.starts_with(&inside));
+        runs.map(|(_, meta)| meta).collect::<Vec<_>>()
+    };
+    for (name, meta) in &metas {
+        let has_failed = name.starts_with("failed_run/");
+        let expected = if has_failed { Status::Failed } else { Status::Finished };
+        assert_eq!(meta.status, Some(expected), "{name}");
+    }
+    assert_eq!(metas["basic_run"].name.as_deref(), Some("spirals-mlp-first"));
+
+    let params: Vec<_> = metas["params_and_metrics"].params.keys().collect();
+    assert_eq!(params, ["epochs", "model/hidden", "optimizer/lr", "optimizer/name"]);
+
+    let artifacts = &metas["artifacts"].artifacts;
+    assert_eq!(
+        artifacts.iter().map(|artifact| artifact.step).collect::<Vec<_>>(),
+        [Some(100), Some(200), None]
+    );
+
+    // The search, its two architectures, three trials each.
+    let search = below("nested_search");
+    assert_eq!(search.len(), 1 + 2 + 6);
+    let parents: BTreeSet<_> = search.iter().filter_map(|meta| meta.parent.as_deref()).collect();
+    assert_eq!(parents.len(), 3);
+    let best = &metas["nested_search/hidden-8"].summary["loss"];
+    assert!(best.value > 0.0 && best.other["run"].as_str().unwrap().starts_with("trial-"));
+
+    let stages = below("stages");
+    assert_eq!(stages.len(), 3);
+    assert!(stages[1..].iter().all(|stage| stage.role.as_deref() == Some("stage")));
+
+    assert_eq!(said.matches("experiments: ").count(), 4, "{said}");
+    assert_eq!(metas["experiments/large/seed-2"].experiment.as_deref(), Some("large"));
+
+    let cv = &metas["cross_validation"].summary;
+    assert_eq!(cv["accuracy/std"].other["ddof"], 1);
+    assert_eq!(cv["accuracy/mean"].other["count"], 4);
+    assert!((0.5..=1.0).contains(&cv["accuracy/mean"].value));
+
+    let failure = metas["failed_run/diverged"].failure.as_ref().unwrap();
+    assert!(failure.kind.ends_with("Diverged") && failure.message.starts_with("the loss is"));
+    let failure = metas["failed_run/panicked"].failure.as_ref().unwrap();
+    assert!(failure.message.contains("index out of bounds") && failure.traceback.is_some());
+
+    assert_eq!(below("sweep").len(), 1 + 6);
+    assert_eq!(metas["sweep"].other["sweep"]["goal"], "maximize");
+
+    let [v1, v2] = ["v1", "v2"].map(|v| &metas[&format!("datasets/{v}")].datasets[0]);
+    assert!(v1.digest.len() == 64 && v1.digest != v2.digest);
+
+    let environment = metas["environment"].environment.as_ref().unwrap();
+    assert!(environment.lock_sha256.is_some() && environment.cpus > Some(0));
 }

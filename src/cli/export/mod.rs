@@ -1,5 +1,7 @@
 //! `tbx export`
 
+mod mlflow;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use super::logs::Choice;
 use super::render::{DIM, bytes, count, counted, name, styled};
 use super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
-use crate::export::{Export, Exported, ExportedTable, Progress, TABLES, TARGETS, Table, Target};
+use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
 use crate::table::{Duplicates, Sampling};
 
@@ -30,8 +32,14 @@ strings NaN, Infinity, -Infinity. What a row lacks is empty in CSV, null elsewhe
 Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
 machines that share the work may write to one place. Files appear when they are complete.
 
+To MLflow goes a run a directory, with those that are parts of it: parameters, tags, scalars, pictures,
+artifacts, data, status and times. What a server has already is not sent again. Who asks is told by
+MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+
 Examples:
   tbx export runs --to csv --out points.csv
+  tbx export runs --to mlflow --uri http://127.0.0.1:5000
+  tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
   tbx export runs --to parquet --table all --out data
@@ -54,9 +62,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write or its URL, `-` for the standard output; of several tables the folder.
-    #[arg(short, long, value_name = "PATH")]
-    out: PathBuf,
+    /// The file to write or its URL, `-` for the standard output; of several tables the folder. Not
+    /// for mlflow.
+    #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
+    out: Option<PathBuf>,
 
     /// The tables to write, several with commas; all leaves out wide.
     #[arg(
@@ -90,11 +99,21 @@ pub(super) struct Args {
     /// Overwrite files that exist.
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    mlflow: mlflow::MlflowArgs,
+}
+
+/// All targets that write files.
+fn needs_out() -> Vec<(&'static str, &'static str)> {
+    let runs = mlflow::TARGETS.iter().map(|(name, _)| *name).filter(|name| *name != "mlflow");
+    TARGETS.iter().map(|target| target.name).chain(runs).map(|name| ("to", name)).collect()
 }
 
 fn targets() -> PossibleValuesParser {
     let value = |target: &Target| PossibleValue::new(target.name).help(target.about);
-    PossibleValuesParser::new(TARGETS.iter().map(value))
+    let runs = mlflow::TARGETS.iter().map(|(name, about)| PossibleValue::new(*name).help(*about));
+    PossibleValuesParser::new(TARGETS.iter().map(value).chain(runs))
 }
 
 fn tables() -> PossibleValuesParser {
@@ -123,15 +142,21 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let target = Target::from_name(&args.to)
-        .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
-    if target.name == "parquet" && args.out == Path::new("-") && io::stdout().is_terminal() {
-        return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
-    }
     let logdir = Logdir::open(&args.logdir)?;
     let mut options = args.choice.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
+    }
+    if mlflow::is_target(&args.to) {
+        let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
+        args.choice.check()?;
+        return Ok(code);
+    }
+    let target = Target::from_name(&args.to)
+        .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    let out = args.out.as_deref().unwrap_or(Path::new("-"));
+    if target.name == "parquet" && out == Path::new("-") && io::stdout().is_terminal() {
+        return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
     }
     let export = Export::new(target)
         .tables(args.tables())
@@ -140,7 +165,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .duplicates(args.duplicates)
         .overwrite(args.force);
     let mut line = ProgressLine::new();
-    let exported = export.write_with(&logdir, &options, &args.out, &mut |done| line.show(done));
+    let exported = export.write_with(&logdir, &options, out, &mut |done| {
+        let runs = usize::try_from(done.runs).unwrap_or(usize::MAX);
+        let all = usize::try_from(done.all_runs).unwrap_or(usize::MAX);
+        line.show(runs, all, &format!("{} rows", count(done.rows)));
+    });
     line.clear();
     let exported = exported?;
     let is_lossless = report(&exported.report);
@@ -153,14 +182,14 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         warn(format!("{more} more series had points dropped; tbx inspect shows them"));
     }
     args.choice.check()?;
-    let summary = summary(&exported, args);
+    let summary = summary(&exported, out);
     exported.finish()?;
     summary.lines().for_each(say);
     Ok(if is_lossless { FINE } else { FAILED })
 }
 
 /// What was written, for people.
-fn summary(exported: &Exported, args: &Args) -> String {
+fn summary(exported: &Exported, out: &Path) -> String {
     let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
     let size = |table: &ExportedTable| table.bytes.map(bytes);
     if let [table] = exported.tables.as_slice() {
@@ -181,7 +210,7 @@ fn summary(exported: &Exported, args: &Args) -> String {
     for [name, count, bytes] in &lines {
         text += &format!("{name:file$}  {count:>rows$}  {bytes:>size$}\n");
     }
-    text + &format!("{runs} written to {}", name(&args.out.to_string_lossy()))
+    text + &format!("{runs} written to {}", name(&out.to_string_lossy()))
 }
 
 fn rows(n: u64) -> String {
@@ -199,15 +228,14 @@ impl ProgressLine {
         Self { is_shown: false, next: Instant::now() + OFTEN }
     }
 
-    fn show(&mut self, done: Progress) {
+    fn show(&mut self, runs: usize, all: usize, what: &str) {
         let now = Instant::now();
         if now < self.next || !io::stderr().is_terminal() {
             return;
         }
         self.next = now + OFTEN;
         self.is_shown = true;
-        let (runs, all) = (count(done.runs), count(done.all_runs));
-        let line = styled(DIM, &format!("{runs} of {all} runs, {}", rows(done.rows)));
+        let line = styled(DIM, &format!("{runs} of {all} runs, {what}"));
         // To the end of the line, for a longer one that was there.
         let _ = write!(anstream::stderr(), "\r{line}\x1b[K");
     }

@@ -1,0 +1,37 @@
+//! Cross-validation: a child a fold, and the mean and the deviation over them.
+
+use std::path::Path;
+
+use ndarray::Axis;
+use tbx::track::{Run, RunOptions};
+
+use crate::model::{Data, Network, spirals};
+use crate::{Result, train};
+
+const FOLDS: usize = 4;
+
+pub(crate) fn main(dir: &Path) -> Result {
+    let all = spirals(200, 0.05, 1);
+    let folds = i32::try_from(FOLDS)?;
+    let run = Run::options().name("spirals-mlp-cv").param("folds", folds).create(dir)?;
+    for fold in 0..FOLDS {
+        let child = run.child_with(&format!("fold-{fold}"), RunOptions::default().role("fold"))?;
+        let data = [&part(&all, |i| i % FOLDS != fold), &part(&all, |i| i % FOLDS == fold)];
+        train(&child, &mut Network::new(16, 7), data, 3.0, 200)?;
+        child.finish()?;
+    }
+    // The folds are a sample, so one degree of freedom is taken.
+    let accuracy = run.summarize_children("accuracy", 1)?;
+    println!("cross_validation: accuracy {:.3} ± {:.3}", accuracy.mean, accuracy.std);
+    run.finish()?;
+    Ok(())
+}
+
+/// The points at which `is_in` holds.
+fn part(data: &Data, is_in: impl Fn(usize) -> bool) -> Data {
+    let chosen: Vec<_> = (0..data.classes.len()).filter(|i| is_in(*i)).collect();
+    Data {
+        points: data.points.select(Axis(0), &chosen),
+        classes: data.classes.select(Axis(0), &chosen),
+    }
+}

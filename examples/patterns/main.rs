@@ -1,0 +1,84 @@
+//! Patterns of experiment tracking, a file each, on a small network that trains in a second.
+//!
+//! ```console
+//! $ cargo run --release --features track --example patterns -- runs
+//! $ cargo run --release --features track --example patterns -- runs cross_validation
+//! $ tbx table runs && tensorboard --logdir runs
+//! ```
+
+#![allow(clippy::as_conversions, clippy::indexing_slicing, reason = "arrays of known shapes")]
+
+mod artifacts;
+mod basic_run;
+mod cross_validation;
+mod datasets;
+mod environment;
+mod experiments;
+mod failed_run;
+#[path = "../model/mod.rs"]
+mod model;
+mod nested_search;
+mod params_and_metrics;
+mod stages;
+mod sweep;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use model::{Data, Network, Score};
+use tbx::track::Run;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+type Pattern = fn(&Path) -> Result;
+
+const PATTERNS: [(&str, Pattern); 11] = [
+    ("basic_run", basic_run::main),
+    ("params_and_metrics", params_and_metrics::main),
+    ("artifacts", artifacts::main),
+    ("nested_search", nested_search::main),
+    ("stages", stages::main),
+    ("experiments", experiments::main),
+    ("cross_validation", cross_validation::main),
+    ("failed_run", failed_run::main),
+    ("sweep", sweep::main),
+    ("datasets", datasets::main),
+    ("environment", environment::main),
+];
+
+fn main() -> Result {
+    let logdir = PathBuf::from(std::env::args().nth(1).unwrap_or("runs".into()));
+    let wanted = std::env::args().nth(2);
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    if !PATTERNS.iter().any(|(name, _)| is_wanted(name)) {
+        let names: Vec<_> = PATTERNS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no such pattern; there are {}", names.join(", ")).into());
+    }
+    for (name, pattern) in PATTERNS.iter().filter(|(name, _)| is_wanted(name)) {
+        pattern(&logdir.join(name))?;
+    }
+    Ok(())
+}
+
+/// Trains for some epochs and logs loss and accuracy on `valid`; how good the network is at last.
+fn train(
+    run: &Run,
+    network: &mut Network,
+    [train, valid]: [&Data; 2],
+    rate: f64,
+    epochs: i64,
+) -> Result<Score> {
+    let mut score = network.score(valid);
+    for epoch in 0..epochs {
+        network.step(&network.gradients(train), rate as f32);
+        score = network.score(valid);
+        run.add_scalar("loss", score.loss, epoch)?;
+        run.add_scalar("accuracy", score.accuracy, epoch)?;
+    }
+    Ok(score)
+}
+
+/// The network's numbers as the bytes of a file.
+fn weights(network: &Network) -> Vec<u8> {
+    let numbers = network.w1.iter().chain(&network.b1).chain(&network.w2).chain([&network.b2]);
+    numbers.flat_map(|number| number.to_le_bytes()).collect()
+}

@@ -1,0 +1,26 @@
+//! A random search: the same trials for the same seed, and TensorBoard knows what was searched.
+
+use std::path::Path;
+
+use tbx::track::{Run, RunOptions, Sweep};
+
+use crate::model::{Network, spirals};
+use crate::{Result, train};
+
+pub(crate) fn main(dir: &Path) -> Result {
+    let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];
+    let sweep =
+        Sweep::maximize("accuracy").choice("hidden", [4, 8, 16]).log_uniform("lr", 0.1, 3.0);
+    let parent = Run::options().name("spirals-mlp-sweep").card(false).create(dir)?;
+    sweep.describe(&parent)?;
+    for trial in sweep.random(6, 42)? {
+        let run = parent.child_with(&trial.name, RunOptions::default().trial(&trial))?;
+        let mut network = Network::new(trial.number("hidden")? as usize, 7);
+        train(&run, &mut network, data, trial.number("lr")?, 200)?;
+        run.finish()?;
+    }
+    let best = sweep.best(&parent)?;
+    println!("sweep: the best is {} with accuracy {:.2}", best.run, best.value);
+    parent.finish()?;
+    Ok(())
+}

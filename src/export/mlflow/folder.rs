@@ -1,0 +1,331 @@
+//! To a folder `mlruns`: MLflow's own form of files
+//! (`mlflow/store/tracking/file_store.py` of 3.17).
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::plan::Plan;
+use super::{Done, Settings, attachments, pictures};
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::export::Folder;
+use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
+use crate::mlflow::{Content, DatasetInput, Store, milliseconds, status_number, tags};
+use crate::safe_name;
+use crate::summary::Kind;
+
+/// Characters that stay in a file URI.
+const URI: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Ids of experiments have 18 digits, as those of MLflow.
+const FIRST_ID: u64 = 100_000_000_000_000_000;
+
+/// Where the runs of a plan are in the new folder.
+struct Tree<'p> {
+    /// Where the folder is until it is complete.
+    root: &'p Path,
+    /// Where it will be.
+    home: PathBuf,
+    plan: &'p Plan,
+    /// Ids of experiments and runs, as in the plan.
+    ids: Vec<(String, String)>,
+}
+
+/// Writes the runs of `logdir` as a new folder `out`, which MLflow 3.12 and older open as they
+/// are (`mlflow ui --backend-store-uri`), newer ones with `MLFLOW_ALLOW_FILE_STORE=true` or by
+/// `mlflow migrate-filestore`. It appears when it is complete.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use tbx::export::mlflow::{Settings, to_folder};
+/// use tbx::{LoadOptions, Logdir};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let out = dir.path().join("mlruns");
+/// let done = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out)?;
+/// assert_eq!(done.runs, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: something is at `out`, or it cannot be written; else as
+/// [`Logdir::map_runs`].
+pub fn to_folder(
+    logdir: &Logdir,
+    options: &LoadOptions,
+    settings: &Settings,
+    out: &Path,
+) -> Result<Done> {
+    let mut plan = Plan::of(logdir, options, settings, Store::Files)?;
+    let mut done = Done::of(&mut plan);
+    done.new_runs = done.runs;
+    let folder = Folder::create(out)?;
+    let home = std::path::absolute(out).map_err(|error| failed(error, out))?;
+    let ids = plan.runs.iter().map(|run| (experiment_id(&run.experiment), run_id(&run.key)));
+    let ids: Vec<_> = ids.collect();
+    let tree = Tree { root: folder.path(), home, plan: &plan, ids };
+    tree.experiments()?;
+    (0..plan.runs.len()).into_par_iter().try_for_each(|i| tree.run(i))?;
+
+    let kinds = [Kind::Scalar].into_iter().chain(settings.images.then_some(Kind::Image));
+    let options = options.clone().kinds(kinds).places();
+    let (sent, report) = logdir.map_runs(&options, |run| tree.values(&run))?;
+    done.report.merge(report);
+    let mut with_images = HashSet::new();
+    for sent in sent {
+        let (points, images) = sent?;
+        done.points += points;
+        for (place, count) in images {
+            done.images += count;
+            with_images.insert(place);
+        }
+    }
+    for (i, run) in plan.runs.iter().enumerate() {
+        if with_images.contains(&i) {
+            tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
+        }
+        let (files, links) = attachments::of(run, settings)?;
+        done.warnings.extend(links.into_iter().map(|link| format!("{link} is no file: left out")));
+        for file in files {
+            done.bytes += tree.artifact(i, &file.path, &file.content)?;
+            done.artifacts += 1;
+        }
+    }
+    folder.finish()?;
+    Ok(done)
+}
+
+impl Tree<'_> {
+    fn dir(&self, i: usize) -> PathBuf {
+        let (experiment, run) = self.ids.get(i).cloned().unwrap_or_default();
+        self.root.join(experiment).join(run)
+    }
+
+    fn uri(&self, path: &str) -> String {
+        let home = self.home.to_string_lossy().replace('\\', "/");
+        let slash = if home.starts_with('/') { "" } else { "/" };
+        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        format!("file://{slash}{}{path}", utf8_percent_encode(&home, URI))
+    }
+
+    fn experiments(&self) -> Result<()> {
+        let mut times: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
+        for (run, (id, _)) in self.plan.runs.iter().zip(&self.ids) {
+            let start = run.record.start_time.unwrap_or_default();
+            let known = times.entry(id).or_insert((&run.experiment, start));
+            known.1 = known.1.min(start);
+        }
+        for (id, (name, time)) in times {
+            let meta = [
+                ("artifact_location", self.uri(id).into()),
+                ("creation_time", time.into()),
+                ("experiment_id", id.into()),
+                ("last_update_time", time.into()),
+                ("lifecycle_stage", "active".into()),
+                ("name", name.into()),
+            ];
+            self.yaml(&self.root.join(id), &meta)?;
+        }
+        Ok(())
+    }
+
+    /// Everything but points and artifacts.
+    fn run(&self, i: usize) -> Result<()> {
+        let Some((run, (experiment, id))) = self.plan.runs.get(i).zip(self.ids.get(i)) else {
+            return Ok(());
+        };
+        let dir = self.dir(i);
+        let record = &run.record;
+        let meta = [
+            ("artifact_uri", self.uri(&format!("{experiment}/{id}/artifacts")).into()),
+            ("deleted_time", Value::Null),
+            ("end_time", record.end_time.into()),
+            ("entry_point_name", "".into()),
+            ("experiment_id", experiment.as_str().into()),
+            ("lifecycle_stage", "active".into()),
+            ("run_id", id.as_str().into()),
+            ("run_name", record.name.as_deref().unwrap_or_default().into()),
+            ("source_name", "".into()),
+            ("source_type", 4.into()),
+            ("source_version", "".into()),
+            ("start_time", record.start_time.unwrap_or_default().into()),
+            ("status", record.status.map(status_number).into()),
+            ("tags", Value::Array(Vec::new())),
+            ("user_id", record.user.as_deref().unwrap_or_default().into()),
+        ];
+        self.yaml(&dir, &meta)?;
+        // A run without these is not found.
+        for folder in ["metrics", "params", "artifacts", "tags"] {
+            make(&dir.join(folder))?;
+        }
+        for (name, value) in &record.params {
+            write(&dir.join("params").join(name), value.as_bytes())?;
+        }
+        for (name, value) in &record.tags {
+            self.tag(i, name, value)?;
+        }
+        let parent = run.parent.and_then(|parent| self.ids.get(parent));
+        if let Some((_, parent)) = parent {
+            self.tag(i, tags::PARENT, parent)?;
+        }
+        self.tag(i, tags::USER, record.user.as_deref().unwrap_or_default())?;
+        record.datasets.iter().try_for_each(|data| self.dataset(&dir, experiment, data))
+    }
+
+    fn tag(&self, i: usize, name: &str, value: &str) -> Result<()> {
+        write(&self.dir(i).join("tags").join(name), value.as_bytes())
+    }
+
+    /// A dataset of the experiment, and that the run uses it (`log_inputs` in `file_store.py`).
+    fn dataset(&self, run: &Path, experiment: &str, data: &DatasetInput) -> Result<()> {
+        let id = format!("{:016x}", safe_name::hash(&format!("{}\0{}", data.name, data.digest)));
+        let meta = [
+            ("digest", data.digest.as_str().into()),
+            ("name", data.name.as_str().into()),
+            ("profile", data.profile.clone().into()),
+            ("schema", data.schema.clone().into()),
+            ("source", data.source.as_str().into()),
+            ("source_type", data.source_type.as_str().into()),
+        ];
+        self.yaml(&self.root.join(experiment).join("datasets").join(&id), &meta)?;
+        let meta = [
+            ("destination_id", run_of(run).into()),
+            ("destination_type", 1.into()),
+            ("source_id", id.as_str().into()),
+            ("source_type", 4.into()),
+            ("tags", serde_json::to_value(&data.tags).unwrap_or_default()),
+        ];
+        self.yaml(&run.join("inputs").join(&id), &meta)
+    }
+
+    /// The points and pictures of a directory: how many points, and how many pictures for which
+    /// run.
+    fn values(&self, run: &Run) -> Result<(u64, Vec<(usize, u64)>)> {
+        let mut reader = ValueReader::new(run);
+        let mut images = Vec::new();
+        for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
+            let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
+            let Some(planned) = self.plan.runs.get(place) else { continue };
+            for i in 0..series.len() {
+                let files = pictures::of(planned, &tag, series, &mut reader, i);
+                let files = files.map_err(|e| e.into_kind().at(reader.location(series, i)))?;
+                images.push((place, u64::try_from(files.len() / 2).unwrap_or_default()));
+                for file in files {
+                    self.artifact(place, &file.path, &file.content)?;
+                }
+            }
+        }
+        let written = run.series.par_iter().map(|series| self.metric(run, series));
+        let points = written.try_reduce(|| 0, |a, b| Ok(a + b))?;
+        Ok((points, images))
+    }
+
+    fn metric(&self, run: &Run, series: &TimeSeries) -> Result<u64> {
+        let Some(scalars) = series.scalars() else { return Ok(0) };
+        let Some((place, _, key)) = self.plan.metric(&run.name, series) else { return Ok(0) };
+        let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
+        // MLflow's own migration stops at a line that is there twice.
+        let is_rising = series.steps().is_sorted_by(|a, b| a < b);
+        let mut seen = HashSet::new();
+        let mut text = Vec::with_capacity(40 * series.len());
+        let mut count = 0;
+        for ((step, time), value) in points {
+            let time = milliseconds(*time);
+            if !is_rising && !seen.insert((*step, time, value.to_bits())) {
+                continue;
+            }
+            text.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(number(value, &mut zmij::Buffer::new()).as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(itoa::Buffer::new().format(*step).as_bytes());
+            text.push(b'\n');
+            count += 1;
+        }
+        write(&self.dir(place).join("metrics").join(key), &text)?;
+        Ok(count)
+    }
+
+    fn artifact(&self, i: usize, path: &str, content: &Content) -> Result<u64> {
+        let to = self.dir(i).join("artifacts").join(path);
+        to.parent().map_or(Ok(()), make)?;
+        let copied = content.open().and_then(|(mut from, _)| copy(&mut from, &to));
+        copied.map_err(|error| match content {
+            Content::File(from) => failed(error, from),
+            Content::Bytes(_) => failed(error, &to),
+        })
+    }
+
+    /// `meta.yaml` in a new folder.
+    fn yaml(&self, dir: &Path, values: &[(&str, Value)]) -> Result<()> {
+        make(dir)?;
+        let lines = values.iter().map(|(name, value)| format!("{name}: {}\n", yaml(value)));
+        write(&dir.join("meta.yaml"), lines.collect::<String>().as_bytes())
+    }
+}
+
+/// As Python's `float` reads it.
+fn number(value: f64, buffer: &mut zmij::Buffer) -> &str {
+    match value {
+        value if value.is_nan() => "nan",
+        f64::INFINITY => "inf",
+        f64::NEG_INFINITY => "-inf",
+        value => buffer.format_finite(value),
+    }
+}
+
+/// JSON is YAML, but for a few characters that PyYAML does not take.
+fn yaml(value: &Value) -> String {
+    let json = value.to_string();
+    let is_taken =
+        |c: char| !matches!(c, '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let escaped = |c: char| format!("\\u{:04x}", u32::from(c));
+    json.chars().map(|c| if is_taken(c) { c.to_string() } else { escaped(c) }).collect()
+}
+
+fn experiment_id(name: &str) -> String {
+    (FIRST_ID + safe_name::hash(name) % (9 * FIRST_ID)).to_string()
+}
+
+/// The key, if MLflow takes it for an id.
+fn run_id(key: &str) -> String {
+    let is_id = key.len() == 32 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hashed =
+        || format!("{:016x}{:016x}", safe_name::hash(key), safe_name::hash(&format!("{key}+")));
+    if is_id { key.to_owned() } else { hashed() }
+}
+
+fn run_of(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn copy(from: &mut dyn Read, to: &Path) -> io::Result<u64> {
+    io::copy(from, &mut fs::File::create_new(to)?)
+}
+
+/// Writes a file whose name may have folders in it.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let open = || fs::File::create(path);
+    let file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), make)?;
+            open()
+        }
+        opened => opened,
+    };
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| failed(error, path))
+}
+
+fn make(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| failed(error, path))
+}
+
+fn failed(error: io::Error, path: &Path) -> Error {
+    ErrorKind::from(error).at(Location::path(path))
+}

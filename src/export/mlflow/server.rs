@@ -1,0 +1,600 @@
+//! To a tracking server.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::attachments::Attachment;
+use super::plan::{Plan, Planned};
+use super::sync::{self, Sent, Synced};
+use super::{Done, Progress, Settings, attachments, pictures};
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
+use crate::mlflow::{
+    Client, Content, FoundRun, MAX_PARAM, MAX_TAG, Metric, RunRecord, Store, milliseconds, tags,
+};
+use crate::summary::Kind;
+
+/// Points in a request.
+const BATCH: usize = 1000;
+/// Parameters or tags in a request.
+const PAIRS: usize = 100;
+/// After so many requests of a directory it is noted what was sent.
+const SAVE_EVERY: usize = 50;
+/// Servers whose artifacts are elsewhere take files up to this size.
+const MAX_UPLOAD: u64 = 10_000_000;
+
+/// Sends the runs of `logdir` to a tracking server. Runs that it has already, by the tag
+/// `tbx.run_key`, get what is new; nothing is there twice. An export that was interrupted goes on
+/// when it is called again.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: the server cannot be reached or refuses; [`ErrorKind::Argument`]: an
+/// experiment was deleted there; else as [`Logdir::map_runs`].
+pub fn to_server(
+    logdir: &Logdir,
+    options: &LoadOptions,
+    settings: &Settings,
+    client: &Client,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Done> {
+    let mut plan = Plan::of(logdir, options, settings, Store::Server)?;
+    let mut done = Done::of(&mut plan);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
+    let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
+    let export = Export::begin(&plan, settings, client, Mutex::new(progress))?;
+    let sent = pool.install(|| export.send(logdir, options));
+    // Whatever happened, what was sent is known the next time.
+    export.save();
+    let Export { points, images, artifacts, bytes, new_runs, notes, .. } = export;
+    done.points = points.into_inner();
+    done.images = images.into_inner();
+    done.artifacts = artifacts.into_inner();
+    done.bytes = bytes.into_inner();
+    done.new_runs = new_runs.into_inner();
+    let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.warnings = notes.warnings;
+    done.wrong = notes.wrong;
+    done.report.merge(sent?);
+    Ok(done)
+}
+
+struct Export<'e> {
+    plan: &'e Plan,
+    settings: &'e Settings,
+    client: &'e Client,
+    /// The ids of experiments by name.
+    experiments: HashMap<String, String>,
+    /// What the server has, by experiment and key.
+    known: HashMap<(String, String), FoundRun>,
+    /// Of each run of the plan, what the server has.
+    remotes: Vec<Mutex<Remote>>,
+    has_failed: AtomicBool,
+    points: AtomicU64,
+    images: AtomicU64,
+    artifacts: AtomicU64,
+    bytes: AtomicU64,
+    new_runs: AtomicUsize,
+    begun: AtomicUsize,
+    notes: Mutex<Notes>,
+    progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+}
+
+#[derive(Default)]
+struct Notes {
+    warnings: Vec<String>,
+    wrong: Vec<String>,
+}
+
+/// A run on the server.
+#[derive(Default)]
+struct Remote {
+    id: String,
+    artifact_uri: String,
+    synced: Synced,
+    /// Metrics that it has, of which is not known how much.
+    unknown: HashSet<String>,
+    /// How many different points of each metric it should have.
+    expected: BTreeMap<String, usize>,
+    has_images: bool,
+}
+
+impl<'e> Export<'e> {
+    /// Finds or makes the experiments, and asks which runs are there.
+    fn begin(
+        plan: &'e Plan,
+        settings: &'e Settings,
+        client: &'e Client,
+        progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+    ) -> Result<Self> {
+        let (mut experiments, mut known) = (HashMap::new(), HashMap::new());
+        for run in &plan.runs {
+            let name = &run.experiment;
+            if experiments.contains_key(name) {
+                continue;
+            }
+            let id = match client.experiment(name)? {
+                Some(found) if found.is_deleted => {
+                    let what = format!(
+                        "{}: the experiment {name:?} was deleted; restore it there, or name another by \
+                         --experiment",
+                        client.uri()
+                    );
+                    return Err(Error::argument(what));
+                }
+                Some(found) => {
+                    let filter = format!("tags.`{}` != ''", tags::RUN_KEY);
+                    for run in client.runs(&found.id, &filter, false)? {
+                        let key = run.record.tags.get(tags::RUN_KEY).cloned().unwrap_or_default();
+                        known.insert((name.clone(), key), run);
+                    }
+                    found.id
+                }
+                None => client.create_experiment(name)?,
+            };
+            experiments.insert(name.clone(), id);
+        }
+        Ok(Self {
+            plan,
+            settings,
+            client,
+            experiments,
+            known,
+            remotes: plan.runs.iter().map(|_| Mutex::default()).collect(),
+            has_failed: AtomicBool::new(false),
+            points: AtomicU64::new(0),
+            images: AtomicU64::new(0),
+            artifacts: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            new_runs: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            notes: Mutex::default(),
+            progress,
+        })
+    }
+
+    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<crate::error::Report> {
+        // Parents before children: those of one depth at a time.
+        let mut rest = self.plan.runs.as_slice();
+        let mut at = 0;
+        while let Some(first) = rest.first() {
+            let depth = self.depth(first);
+            let len = rest.iter().take_while(|run| self.depth(run) == depth).count();
+            let (level, more) = rest.split_at(len);
+            level.par_iter().enumerate().try_for_each(|(i, run)| {
+                self.unless_failed(|| self.run(at + i, run)).map(Option::unwrap_or_default)
+            })?;
+            rest = more;
+            at += len;
+        }
+        let kinds = [Kind::Scalar].into_iter().chain(self.settings.images.then_some(Kind::Image));
+        let options = options.clone().kinds(kinds).places();
+        let (sent, report) =
+            logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
+        sent.into_iter().collect::<Result<Vec<_>>>()?;
+        let runs = self.plan.runs.par_iter().enumerate();
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))?;
+        Ok(report)
+    }
+
+    /// Once a server is lost, nobody waits for it again.
+    fn unless_failed<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        f().map(Some).inspect_err(|_| self.has_failed.store(true, Ordering::Relaxed))
+    }
+
+    fn depth(&self, run: &Planned) -> usize {
+        let up = |run: &&'e Planned| run.parent.and_then(|parent| self.plan.runs.get(parent));
+        std::iter::successors(run.parent.and_then(|parent| self.plan.runs.get(parent)), up).count()
+    }
+
+    fn remote<T>(&self, i: usize, f: impl FnOnce(&mut Remote) -> T) -> Option<T> {
+        let remote = self.remotes.get(i)?;
+        Some(f(&mut remote.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn warn(&self, what: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(what);
+    }
+
+    /// Finds or makes a run, with its parameters, tags and datasets.
+    fn run(&self, i: usize, run: &Planned) -> Result<()> {
+        let mut record = self.fitting(run);
+        let parent = match run.parent {
+            Some(parent) => self.remote(parent, |remote| remote.id.clone()),
+            // It was exported before, perhaps.
+            None => run.meta.parent.as_ref().and_then(|parent| {
+                let key = (run.experiment.clone(), parent.clone());
+                self.known.get(&key).map(|found| found.record.id.clone())
+            }),
+        };
+        record.tags.extend(parent.map(|parent| (tags::PARENT.to_owned(), parent)));
+        record.experiment_id = self.experiments.get(&run.experiment).cloned().unwrap_or_default();
+
+        let key = (run.experiment.clone(), run.key.clone());
+        let mut remote = Remote::default();
+        let (params, tags, datasets) = match self.known.get(&key) {
+            Some(there) => {
+                remote.id.clone_from(&there.record.id);
+                remote.artifact_uri = there.record.artifact_uri.clone().unwrap_or_default();
+                match sync::read(&run.dir, self.client.uri(), &remote.id) {
+                    Some(synced) => remote.synced = synced,
+                    None => remote.unknown = there.metrics.iter().cloned().collect(),
+                }
+                self.news(run, &record, &there.record)
+            }
+            None => {
+                (remote.id, remote.artifact_uri) = self.client.create_run(&record)?;
+                self.new_runs.fetch_add(1, Ordering::Relaxed);
+                (record.params, BTreeMap::new(), record.datasets)
+            }
+        };
+        remote.synced.run_id.clone_from(&remote.id);
+        let id = remote.id.clone();
+        self.remote(i, |place| *place = remote);
+        for params in chunks(params) {
+            self.client.log_batch(&id, &[], &params, &BTreeMap::new())?;
+        }
+        for tags in chunks(tags) {
+            self.client.log_batch(&id, &[], &BTreeMap::new(), &tags)?;
+        }
+        if !datasets.is_empty() {
+            self.client.log_inputs(&id, &datasets)?;
+        }
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.show();
+        Ok(())
+    }
+
+    /// Of a run that is there: what it lacks.
+    fn news(
+        &self,
+        run: &Planned,
+        record: &RunRecord,
+        there: &RunRecord,
+    ) -> (BTreeMap<String, String>, BTreeMap<String, String>, Vec<crate::mlflow::DatasetInput>)
+    {
+        let mut params = record.params.clone();
+        params.retain(|name, value| match there.params.get(name) {
+            None => true,
+            Some(was) => {
+                if was != value {
+                    self.warn(format!(
+                        "run {:?}: parameter {name:?} is {was:?} in MLflow and stays so; it is {value:?} now",
+                        run.name
+                    ));
+                }
+                false
+            }
+        });
+        let mut tags = record.tags.clone();
+        tags.retain(|name, value| there.tags.get(name) != Some(value));
+        let is_known = |data: &&crate::mlflow::DatasetInput| {
+            there
+                .datasets
+                .iter()
+                .any(|known| known.name == data.name && known.digest == data.digest)
+        };
+        let datasets = record.datasets.iter().filter(|data| !is_known(data)).cloned().collect();
+        (params, tags, datasets)
+    }
+
+    /// The record with values that are not too long.
+    fn fitting(&self, run: &Planned) -> RunRecord {
+        let mut record = run.record.clone();
+        for (what, values, max) in
+            [("parameter", &mut record.params, MAX_PARAM), ("tag", &mut record.tags, MAX_TAG)]
+        {
+            for (name, value) in values {
+                if value.chars().count() > max {
+                    *value = value.chars().take(max).collect();
+                    self.warn(format!(
+                        "run {:?}: {what} {name:?} is cut to {max} characters; the artifact tbx/tbx.json \
+                         has all of it",
+                        run.name
+                    ));
+                }
+            }
+        }
+        record
+    }
+
+    /// The points and pictures of a directory.
+    fn values(&self, run: &Run) -> Result<()> {
+        let mut batch = Batch::of(self);
+        for series in &run.series {
+            if series.kind() == Kind::Scalar
+                && let Some((place, _, key)) = self.plan.metric(&run.name, series)
+            {
+                batch.place = place;
+                self.metric(&mut batch, place, key, series)?;
+            }
+        }
+        batch.flush()?;
+        let mut reader = ValueReader::new(run);
+        for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
+            let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
+            let Some(planned) = self.plan.runs.get(place) else { continue };
+            for i in 0..series.len() {
+                let files = pictures::of(planned, &tag, series, &mut reader, i);
+                let files = files.map_err(|e| e.into_kind().at(reader.location(series, i)))?;
+                for file in files {
+                    let is_new = self.artifact(place, &file)?;
+                    if is_new.is_some() && file.path.ends_with(".png") {
+                        self.images.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+            self.remote(place, |remote| remote.has_images = true);
+        }
+        Ok(())
+    }
+
+    fn metric(
+        &self,
+        batch: &mut Batch<'_, 'e>,
+        place: usize,
+        key: &str,
+        series: &TimeSeries,
+    ) -> Result<()> {
+        let Some(scalars) = series.scalars() else { return Ok(()) };
+        let times: Vec<i64> = series.wall_times().iter().map(|time| milliseconds(*time)).collect();
+        let steps = series.steps();
+        let (id, sent, is_unknown) = self
+            .remote(place, |remote| {
+                let sent = remote.synced.metrics.get(key).copied();
+                (remote.id.clone(), sent, remote.unknown.contains(key))
+            })
+            .unwrap_or_default();
+        // A log that was written anew begins again.
+        let is_there = |sent: &Sent| {
+            let last = sent.count.checked_sub(1);
+            let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
+            point == Some(sent.last)
+        };
+        let skipped = sent.filter(is_there).map_or(0, |sent| sent.count);
+        let mut there = HashSet::new();
+        if is_unknown {
+            let points = self.client.points(&id, key)?;
+            there.extend(points.iter().map(|p| (p.step, p.timestamp, bits(p.value))));
+        }
+        batch.key = key.to_owned();
+        let is_rising = steps.is_sorted_by(|a, b| a < b);
+        let mut seen = HashSet::new();
+        let mut expected = 0;
+        for (i, ((step, time), value)) in steps.iter().zip(&times).zip(scalars.iter()).enumerate() {
+            let point = (*step, *time, bits(value));
+            if !is_rising && !seen.insert(point) {
+                continue;
+            }
+            expected += 1;
+            if i >= skipped && !there.contains(&point) {
+                let sent = Sent { count: i + 1, last: (*step, *time) };
+                let key = key.to_owned();
+                batch.add(Metric { key, value, timestamp: *time, step: *step }, sent)?;
+            }
+        }
+        self.remote(place, |remote| remote.expected.insert(key.to_owned(), expected));
+        let last = (steps.last().copied(), times.last().copied());
+        if let (Some(step), Some(time)) = last {
+            let sent = Sent { count: steps.len(), last: (step, time) };
+            batch.sent.insert(key.to_owned(), sent);
+        }
+        Ok(())
+    }
+
+    /// Sends an artifact, unless it is there; how many bytes it has.
+    fn artifact(&self, i: usize, file: &Attachment) -> Result<Option<u64>> {
+        let (id, uri, known) = self
+            .remote(i, |remote| {
+                let known = remote.synced.artifacts.get(&file.path).cloned();
+                (remote.id.clone(), remote.artifact_uri.clone(), known)
+            })
+            .unwrap_or_default();
+        let (digest, size) = digest(&file.content).map_err(|error| local(error, &file.content))?;
+        if known.as_ref() == Some(&digest) {
+            return Ok(None);
+        }
+        if let Some(root) = uri.strip_prefix("mlflow-artifacts:") {
+            // Also with a host, which is this server.
+            let root =
+                root.strip_prefix("//").map_or(root, |r| r.split_once('/').map_or("", |r| r.1));
+            let path = format!("{}/{}", root.trim_matches('/'), file.path);
+            self.client.put_artifact(&path, &file.content)?;
+        } else if size <= MAX_UPLOAD {
+            self.client.upload_artifact(&id, &file.path, &file.content)?;
+        } else if let Some(folder) = self.folder_here(&uri) {
+            let to = folder.join(&file.path);
+            copy(&file.content, &to).map_err(|error| failed(error, &to))?;
+        } else {
+            let run = self.plan.runs.get(i).map_or("", |run| run.name.as_str());
+            self.warn(format!(
+                "run {run:?}: {} has {size} bytes, and the server takes {MAX_UPLOAD} at most, as its \
+                 artifacts are at {uri}: left out",
+                file.path
+            ));
+            return Ok(None);
+        }
+        self.remote(i, |remote| remote.synced.artifacts.insert(file.path.clone(), digest));
+        Ok(Some(size))
+    }
+
+    /// The folder of a run's artifacts, if it is on this machine.
+    fn folder_here(&self, uri: &str) -> Option<PathBuf> {
+        let path = Path::new(uri.strip_prefix("file://").unwrap_or(uri));
+        let host = self.client.uri().split("://").nth(1)?;
+        let is_local =
+            ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
+        // The server has made the folder of the experiment, at least.
+        let is_there = path.is_absolute() && path.ancestors().skip(1).take(2).any(Path::is_dir);
+        (is_local && is_there).then(|| path.to_owned())
+    }
+
+    /// What comes when all points are there.
+    fn finish(&self, i: usize, run: &Planned) -> Result<()> {
+        let (files, links) = attachments::of(run, self.settings)?;
+        links.into_iter().for_each(|link| self.warn(format!("{link} is no file: left out")));
+        for file in files {
+            if let Some(size) = self.artifact(i, &file)? {
+                self.artifacts.fetch_add(1, Ordering::Relaxed);
+                self.bytes.fetch_add(size, Ordering::Relaxed);
+            }
+        }
+        let state = |remote: &mut Remote| {
+            (remote.id.clone(), remote.has_images, std::mem::take(&mut remote.expected))
+        };
+        let (id, has_images, expected) = self.remote(i, state).unwrap_or_default();
+        let there = self.known.get(&(run.experiment.clone(), run.key.clone()));
+        if has_images && there.is_none_or(|there| !there.record.tags.contains_key(pictures::TAG.0))
+        {
+            let tag = [(pictures::TAG.0.to_owned(), pictures::TAG.1.to_owned())].into();
+            self.client.log_batch(&id, &[], &BTreeMap::new(), &tag)?;
+        }
+        let is_same = there.is_some_and(|there| {
+            let (is, was) = (&run.record, &there.record);
+            (is.status, is.end_time, &is.name) == (was.status, was.end_time, &was.name)
+        });
+        if !is_same {
+            self.client.update_run(&id, &run.record)?;
+        }
+        for (key, count) in expected {
+            let (is_there, _) = self.client.has_points(&id, &key, count)?;
+            if !is_there {
+                self.remote(i, |remote| remote.synced.metrics.remove(&key));
+                let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+                notes.wrong.push(format!(
+                    "run {:?}: MLflow has less than {count} points of metric {key:?}; run it again",
+                    run.name
+                ));
+            }
+        }
+        self.save_run(i);
+        Ok(())
+    }
+
+    fn save(&self) {
+        (0..self.plan.runs.len()).for_each(|i| self.save_run(i));
+    }
+
+    fn save_run(&self, i: usize) {
+        let synced = self.remote(i, |remote| remote.synced.clone()).unwrap_or_default();
+        let run = self.plan.runs.get(i).filter(|_| !synced.run_id.is_empty());
+        if let Some(run) = run.filter(|_| self.settings.sync_file) {
+            // A folder that cannot be written is no reason to stop: then the server is asked.
+            let _ = sync::write(&run.dir, self.client.uri(), &synced);
+        }
+    }
+
+    fn show(&self) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress(Progress {
+            runs: self.begun.load(Ordering::Relaxed),
+            all_runs: self.plan.runs.len(),
+            points: self.points.load(Ordering::Relaxed),
+        });
+    }
+}
+
+/// Points on their way, of one run.
+struct Batch<'b, 'e> {
+    export: &'b Export<'e>,
+    place: usize,
+    /// The metric that is being added.
+    key: String,
+    metrics: Vec<Metric>,
+    /// What will be known once all that is in `metrics` was sent.
+    sent: BTreeMap<String, Sent>,
+    requests: usize,
+}
+
+impl<'b, 'e> Batch<'b, 'e> {
+    fn of(export: &'b Export<'e>) -> Self {
+        let (metrics, sent) = (Vec::with_capacity(BATCH), BTreeMap::new());
+        Self { export, place: 0, key: String::new(), metrics, sent, requests: 0 }
+    }
+
+    fn add(&mut self, metric: Metric, sent: Sent) -> Result<()> {
+        self.metrics.push(metric);
+        if self.metrics.len() < BATCH {
+            return Ok(());
+        }
+        self.sent.insert(self.key.clone(), sent);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let export = self.export;
+        let id = export.remote(self.place, |remote| remote.id.clone()).unwrap_or_default();
+        if !self.metrics.is_empty() {
+            let none = BTreeMap::new();
+            let send = || export.client.log_batch(&id, &self.metrics, &none, &none);
+            if export.unless_failed(send)?.is_none() {
+                return Ok(()); // another one failed: nothing was sent
+            }
+            let count = u64::try_from(self.metrics.len()).unwrap_or_default();
+            export.points.fetch_add(count, Ordering::Relaxed);
+            self.metrics.clear();
+            self.requests += 1;
+            export.show();
+        }
+        let sent = std::mem::take(&mut self.sent);
+        export.remote(self.place, |remote| remote.synced.metrics.extend(sent));
+        if self.requests >= SAVE_EVERY {
+            self.requests = 0;
+            export.save_run(self.place);
+        }
+        Ok(())
+    }
+}
+
+/// As databases of MLflow tell values apart: an infinity is the largest number.
+fn bits(value: f64) -> u64 {
+    match value {
+        value if value.is_nan() => f64::NAN.to_bits(),
+        f64::INFINITY => f64::MAX.to_bits(),
+        f64::NEG_INFINITY => f64::MIN.to_bits(),
+        0.0 => 0,
+        value => value.to_bits(),
+    }
+}
+
+fn chunks(map: BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
+    let all: Vec<_> = map.into_iter().collect();
+    all.chunks(PAIRS).map(|chunk| chunk.iter().cloned().collect()).collect()
+}
+
+fn digest(content: &Content) -> io::Result<(String, u64)> {
+    let (mut reader, size) = content.open()?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let n = reader.read(&mut buffer)?;
+        let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
+        hash.update(read);
+    }
+    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
+}
+
+fn copy(content: &Content, to: &Path) -> io::Result<()> {
+    to.parent().map_or(Ok(()), fs::create_dir_all)?;
+    io::copy(&mut content.open()?.0, &mut fs::File::create(to)?).map(drop)
+}
+
+fn local(error: io::Error, content: &Content) -> Error {
+    match content {
+        Content::File(path) => failed(error, path),
+        Content::Bytes(_) => ErrorKind::from(error).into(),
+    }
+}
+
+fn failed(error: io::Error, path: &Path) -> Error {
+    ErrorKind::from(error).at(Location::path(path))
+}
