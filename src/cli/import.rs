@@ -36,12 +36,13 @@ Exit code: 0; 2 for an error, or if something could not be read.
 Examples:
   tbx import --from mlflow mlruns --out runs
   tbx import --from mlflow mlflow.db --out runs --experiment digits
+  tbx import --from mlflow http://localhost:5000 --out runs --run resnet-small
   tbx import --from mlflow mlruns/1/4c7d1b2e9f8a4d3c8b1a2f3e4d5c6b7a --out runs
   tbx import --from mlflow mlflow.db --out runs --no-artifacts --format json | jq .run"
 )]
 pub(super) struct Args {
-    /// A folder mlruns, or an experiment or run in it; a database mlflow.db. Default: what
-    /// MLFLOW_TRACKING_URI says.
+    /// A folder mlruns, or an experiment or run in it; a database mlflow.db; the address of a
+    /// server. Default: what MLFLOW_TRACKING_URI says.
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
 
@@ -106,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let source = args.source.clone().or_else(|| env::var(TRACKING_URI).ok());
     let source = source.filter(|source| !source.is_empty()).ok_or_else(|| {
         Error::argument(format!(
-            "nothing to import: give a folder mlruns or a database mlflow.db, or set {TRACKING_URI}"
+            "nothing to import: give a folder mlruns, a database mlflow.db or a server, or set {TRACKING_URI}"
         ))
     })?;
     let import = Import::new()

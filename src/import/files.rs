@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::failed;
 use super::mlflow::{Store, StoredFile};
+use super::{failed, images};
 use crate::error::{Effect, Error, Issue, Report, Result};
 use crate::meta::{Artifact, RunMeta};
 use crate::mlflow::FOLDER;
@@ -49,6 +49,12 @@ fn role(path: &str) -> Role {
     }
 }
 
+/// Whether MLflow shows the file as a picture with a step, or as a small copy of one.
+fn is_picture(path: &str) -> bool {
+    let whole = path.strip_suffix("+compressed.webp").map(|path| format!("{path}.png"));
+    images::is_picture(whole.as_deref().unwrap_or(path))
+}
+
 /// The metadata that `tbx` exported, if it can be read.
 pub(super) fn exported(
     store: &mut dyn Store,
@@ -81,11 +87,14 @@ pub(super) fn copy(
     dir: &Path,
     report: &mut Report,
 ) -> Result<Copied> {
+    let has_events = files.iter().any(|file| matches!(role(&file.path), Role::Events(_)));
     let mut copied = Copied::default();
     let mut taken = HashSet::new();
     for file in files {
         let (relative, is_artifact) = match role(&file.path) {
             Role::Meta => continue,
+            // tbx made them of what is in the event files.
+            Role::Artifact if has_events && is_picture(&file.path) => continue,
             Role::Events(path) => (path, false),
             Role::Artifact => (Path::new(ARTIFACTS).join(local(&file.path, &mut taken)), true),
         };
@@ -153,7 +162,7 @@ fn local(path: &str, taken: &mut HashSet<String>) -> PathBuf {
 }
 
 /// Writes what `content` gives; its length and its SHA-256 in hex. Inside is why it could not be read.
-fn write(mut content: Box<dyn Read>, path: &Path) -> Result<io::Result<(u64, String)>> {
+fn write(mut content: Box<dyn Read + '_>, path: &Path) -> Result<io::Result<(u64, String)>> {
     let mut file = File::create_new(path).map_err(|error| failed(error, path))?;
     let (mut size, mut hash) = (0u64, Sha256::new());
     let mut buffer = vec![0; 1 << 16];

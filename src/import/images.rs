@@ -17,10 +17,16 @@ const MAX_BYTES: u64 = 32 << 20;
 
 /// A picture among artifacts, `images/KEY+step+N+timestamp+MS+ID.png`; `/` in the key is `~` or `%`.
 struct Picture<'a> {
+    /// Its path here.
     path: &'a str,
     tag: String,
     step: i64,
     timestamp: i64,
+}
+
+/// Whether a file's name is that of such a picture.
+pub(super) fn is_picture(path: &str) -> bool {
+    picture(path).is_some()
 }
 
 fn picture(path: &str) -> Option<Picture<'_>> {
@@ -31,14 +37,18 @@ fn picture(path: &str) -> Option<Picture<'_>> {
     let ("timestamp", timestamp) = (words.next()?, words.next()?.parse().ok()?) else {
         return None;
     };
-    let key = crate::safe_name::decode(key).unwrap_or_else(|| key.to_owned());
     Some(Picture { path, tag: key.replace(['~', '%'], "/"), step, timestamp })
+}
+
+fn of(artifact: &Artifact) -> Option<Picture<'_>> {
+    // Its name in MLflow, if it has another one here.
+    let name = artifact.other.get("name").and_then(serde_json::Value::as_str);
+    Some(Picture { path: &artifact.path, ..picture(name.unwrap_or(&artifact.path))? })
 }
 
 /// Writes the pictures among `artifacts` of the run in `dir`.
 pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) -> Result<()> {
-    let mut pictures: Vec<_> =
-        artifacts.iter().filter_map(|artifact| picture(&artifact.path)).collect();
+    let mut pictures: Vec<_> = artifacts.iter().filter_map(of).collect();
     // In an order in which no reader drops any.
     pictures.sort_by(|a, b| (&a.tag, a.step, a.timestamp).cmp(&(&b.tag, b.step, b.timestamp)));
     for picture in pictures {

@@ -109,7 +109,8 @@ impl Import {
     }
 
     /// Imports runs of MLflow into the log folder `out`, which is made if need be. `source` is a
-    /// folder `mlruns`, an experiment or a run in it, or a database `mlflow.db`, which is only read.
+    /// folder `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is only read, or the
+    /// address of a server, which is asked as its own client does ([`Settings`](crate::mlflow::Settings)).
     ///
     /// # Errors
     ///

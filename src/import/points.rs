@@ -8,7 +8,9 @@ use super::tree::seconds;
 use crate::error::Result;
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy};
 use crate::meta::Summary;
+use crate::mlflow::milliseconds;
 use crate::summary::Kind;
+use crate::table::{Folding, Parts, RunRow, TagNames};
 use crate::writer::SummaryWriter;
 
 /// What became of points.
@@ -73,26 +75,26 @@ pub(super) fn without_those_in(
 ) -> Result<()> {
     let options = LoadOptions::new().kinds([Kind::Scalar]).restart(RestartPolicy::KeepAll);
     let loaded = Logdir::open(dir)?.load(&options)?;
-    let mut there: HashMap<&str, HashSet<(i64, i64)>> = HashMap::new();
-    for series in loaded.runs.iter().flat_map(|run| &run.series) {
-        let points = there.entry(series.tag()).or_default();
-        for (step, time) in series.steps().iter().zip(series.wall_times()) {
-            points.insert((*step, milliseconds(*time)));
+    let rows = loaded.runs.iter().map(|run| Ok(RunRow::of(run, &TagNames::default(), None)?.0));
+    // Directories such as `train` were exported as parts of the run.
+    let parts = Parts::of(&rows.collect::<Result<Vec<_>>>()?, Folding::Known);
+    let mut there: HashMap<String, HashSet<(i64, i64)>> = HashMap::new();
+    for run in &loaded.runs {
+        for series in &run.series {
+            let (_, tag) = parts.place(&run.name, series.tag());
+            let points = there.entry(tag).or_default();
+            let times = series.wall_times().iter().map(|time| milliseconds(*time));
+            points.extend(series.steps().iter().copied().zip(times));
         }
     }
     for (name, points) in metrics.iter_mut() {
-        let tag = names.get(name).unwrap_or(name).as_str();
+        let tag = names.get(name).unwrap_or(name);
         if let Some(there) = there.get(tag) {
             points.retain(|point| !there.contains(&(point.step, point.timestamp)));
         }
     }
     metrics.retain(|_, points| !points.is_empty());
     Ok(())
-}
-
-#[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
-fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1e3).round() as i64
 }
 
 /// Whether float32 does not have the value.

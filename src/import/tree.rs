@@ -133,6 +133,11 @@ impl Tree {
     /// Where a run is to be: below its parent if that is here, else in its experiment. Where another
     /// has that name, its id is behind it.
     pub(super) fn place(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        if let Some(dir) =
+            exported_from(run).map(|path| experiment.join(path)).filter(|dir| !dir.exists())
+        {
+            return dir;
+        }
         let depth = |dir: &Path| dir.strip_prefix(&self.root).map_or(0, |dir| dir.iter().count());
         let parent = plan::parent(run).and_then(|parent| self.find(parent));
         let parent =
@@ -158,6 +163,16 @@ impl Tree {
         let _ = versions;
         Ok(())
     }
+}
+
+/// The path of the log folder from which tbx exported the run.
+fn exported_from(run: &StoredRun) -> Option<PathBuf> {
+    let path = run.record.tags.get(tags::RUN)?;
+    let parts: Vec<_> = path.split('/').collect();
+    let is_plain =
+        |part: &&str| !matches!(*part, "" | "." | "..") && !part.eq_ignore_ascii_case(NO_RUN);
+    let is_path = parts.len() <= MAX_DEPTH && path.len() < MAX_PATH && parts.iter().all(is_plain);
+    is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
 }
 
 /// Whether nothing in a directory of this name is a run: an import that was killed leaves one whose

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::{
     Experiment, Files, LoggedModel, Metrics, ModelVersion, Point, Store, StoredFile, StoredRun, at,
-    issue, place,
+    issue, open_local, place,
 };
 use crate::error::{Effect, ErrorKind, Report, Result};
 use crate::meta::Status;
@@ -275,7 +275,7 @@ impl Store for Database {
                 issue(report, &self.path, ErrorKind::Value(what), Effect::SkippedValue);
             }
             let models = models.remove(&record.id).unwrap_or_default();
-            runs.push(StoredRun { record, models, dir: PathBuf::new() });
+            runs.push(StoredRun { record, models, ..StoredRun::default() });
         }
         Ok(runs)
     }
@@ -328,9 +328,8 @@ impl Store for Database {
         Ok(Files { files, is_found })
     }
 
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read>> {
-        let opened = File::open(&file.place);
-        Ok(Box::new(opened.map_err(|error| ErrorKind::from(error).at(at(&file.place)))?))
+    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+        open_local(file)
     }
 
     fn models(&mut self, _: &mut Report) -> Result<Vec<ModelVersion>> {

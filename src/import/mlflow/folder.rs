@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use super::yaml::{self, Fields};
 use super::{
     Experiment, Files, LoggedModel, Metrics, ModelVersion, Point, Store, StoredFile, StoredRun, at,
-    issue, place,
+    issue, open_local, place,
 };
 use crate::error::{Effect, Error, ErrorKind, Report, Result};
 use crate::meta::Status;
@@ -164,9 +164,8 @@ impl Store for Folder {
         Ok(Files { files, is_found })
     }
 
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read>> {
-        let opened = File::open(&file.place);
-        Ok(Box::new(opened.map_err(|error| ErrorKind::from(error).at(at(&file.place)))?))
+    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+        open_local(file)
     }
 
     fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>> {
@@ -242,7 +241,7 @@ fn run(dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
         datasets: datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
         ..RunRecord::default()
     };
-    StoredRun { record, models: Vec::new(), dir }
+    StoredRun { record, dir, ..StoredRun::default() }
 }
 
 /// A number in MLflow's files, a word in its other stores.

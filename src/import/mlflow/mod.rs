@@ -3,14 +3,17 @@
 mod database;
 mod folder;
 mod place;
+mod server;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use self::database::Database;
 use self::folder::Folder;
+use self::server::Server;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::mlflow::RunRecord;
 
@@ -34,6 +37,8 @@ pub(super) struct StoredRun {
     pub(super) record: RunRecord,
     /// Models that it logged, each a folder of files.
     pub(super) models: Vec<LoggedModel>,
+    /// The names of its metrics, on a server.
+    metrics: Vec<String>,
     /// Its directory, of a store of files.
     dir: PathBuf,
 }
@@ -47,6 +52,17 @@ pub(super) struct LoggedModel {
     location: String,
     pub(super) params: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
+}
+
+impl LoggedModel {
+    /// The folder for its files among those of the run, as MLflow 2 had it.
+    fn folder(&self, others: &[StoredFile]) -> String {
+        let first = format!("{}/", self.name);
+        match others.iter().any(|file| file.path.starts_with(&first)) {
+            true => format!("{}-{}", self.name, self.id),
+            false => self.name.clone(),
+        }
+    }
 }
 
 /// A point of a metric.
@@ -85,8 +101,23 @@ pub(super) struct StoredFile {
     pub(super) path: String,
     /// The id of the logged model that it is of.
     pub(super) model: Option<String>,
-    /// Where it is.
-    place: PathBuf,
+    place: Place,
+}
+
+/// Where a file is.
+#[derive(Debug, Clone)]
+enum Place {
+    Local(PathBuf),
+    /// On a server, among the files of a run.
+    OfRun {
+        id: String,
+        path: String,
+    },
+    /// On a server, among those of a logged model.
+    OfModel {
+        id: String,
+        path: String,
+    },
 }
 
 /// The files of a run.
@@ -112,19 +143,16 @@ pub(super) trait Store {
     fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files>;
 
     /// The content of a file.
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read>>;
+    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>>;
 
     /// Registered models.
     fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>>;
 }
 
-/// The store at `source`: a folder `mlruns` or one inside it, or a database.
+/// The store at `source`: a folder `mlruns` or one inside it, a database or a server.
 pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
-        let what = format!(
-            "{source}: runs on a server cannot be imported yet, those of its database or folder can"
-        );
-        return Err(Error::argument(what));
+        return Ok(Box::new(Server::open(source)?));
     }
     let path = local(source);
     let metadata = path.metadata().map_err(|error| ErrorKind::from(error).at(at(&path)))?;
@@ -140,6 +168,15 @@ fn local(source: &str) -> PathBuf {
         return PathBuf::from(rest);
     }
     place::file_url(source).unwrap_or_else(|| PathBuf::from(source))
+}
+
+/// Opens a file of this machine.
+fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
+    let Place::Local(path) = &file.place else {
+        return Err(Error::argument(format!("{} is on a server", file.path)));
+    };
+    let opened = File::open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
+    Ok(Box::new(opened))
 }
 
 fn at(path: &Path) -> Location {

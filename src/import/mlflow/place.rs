@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::percent_decode_str;
 use walkdir::WalkDir;
 
-use super::{LoggedModel, StoredFile, issue};
+use super::{LoggedModel, Place, StoredFile, issue};
 use crate::error::{Effect, ErrorKind, Report};
 
 /// So many files of a run are taken.
@@ -91,7 +91,7 @@ pub(super) fn list(
         files.push(StoredFile {
             path: format!("{prefix}{}", names.join("/")),
             model: model.map(str::to_owned),
-            place: entry.path().to_owned(),
+            place: Place::Local(entry.path().to_owned()),
         });
     }
 }
@@ -108,9 +108,7 @@ pub(super) fn list_model(
             format!("model {}: its files are at {}, and not imported", model.id, model.location);
         return issue(report, base, ErrorKind::Value(what), Effect::SkippedFile);
     };
-    let first = format!("{}/", model.name);
-    let is_taken = files.iter().any(|file| file.path.starts_with(&first));
-    let name = if is_taken { format!("{}-{}", model.name, model.id) } else { model.name.clone() };
+    let name = model.folder(files);
     list(&found, &format!("{name}/"), Some(&model.id), files, report);
 }
 
