@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .deleted(args.deleted)
         .float64(args.float64);
     let mut line = ProgressLine::new();
-    let imported = import.from_mlflow_with(&source, &args.out, &mut |done| line.show(done));
+    let imported = import.mlflow_with(&source, &args.out, &mut |done| line.show(done));
     line.clear();
     let imported = imported?;
     let is_lossless = report(&imported.report);
@@ -164,6 +164,14 @@ fn notes(imported: &Imported, rounded: u64, same_step: u64) {
         let runs = counted(unfinished, "run");
         warn(format!("{runs} not finished; to import one again later, remove its directory"));
     }
+    let outside = of(|run| !run.is_in_table);
+    if outside > 0 {
+        let runs = counted(outside, "run");
+        warn(format!(
+            "{runs} with steps beyond 2^31, on which TensorBoard's HPARAMS page fails for all runs: \
+             left out there"
+        ));
+    }
     let lacking = of(|run| run.lacks_artifacts);
     if lacking > 0 {
         let runs = counted(lacking, "run");
@@ -186,13 +194,17 @@ fn text(imported: &Imported, out: &Path) -> String {
     experiments.sort();
     experiments.dedup();
     let there = imported.runs.len() - new.len();
+    let out = name(&out.to_string_lossy());
+    if new.is_empty() {
+        return format!("nothing new for {out}: {} there already\n", counted(there, "run"));
+    }
     let artifacts = new.iter().map(|run| run.artifacts).sum::<u64>();
     let size = bytes(new.iter().map(|run| run.bytes).sum());
     let mut text = format!(
         "{} of {} imported to {}: {}",
         counted(new.len(), "run"),
         counted(experiments.len(), "experiment"),
-        name(&out.to_string_lossy()),
+        out,
         points(imported.points),
     );
     if artifacts > 0 {

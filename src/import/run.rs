@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::mlflow::{Experiment, Files, Store, StoredRun};
+use super::mlflow::{Experiment, Files, ModelVersion, Store, StoredRun};
 use super::tree::{Tree, seconds};
 use super::{Import, ImportedRun, files, images, plan, points};
 use crate::error::{Report, Result};
@@ -17,16 +17,25 @@ use crate::writer::{Folder, SummaryWriter};
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";
 
-/// Makes the run in `dir`, where it appears when it is complete.
+/// What becomes of a run.
+pub(super) struct About<'a> {
+    pub(super) experiment: &'a Experiment,
+    pub(super) run: &'a StoredRun,
+    /// Versions of registered models that it made.
+    pub(super) versions: Vec<&'a ModelVersion>,
+    /// Its directory.
+    pub(super) dir: &'a Path,
+}
+
+/// Makes the run in its directory, where it appears when it is complete.
 pub(super) fn write(
     import: &Import,
     store: &mut dyn Store,
-    experiment: &Experiment,
-    run: &StoredRun,
-    dir: &Path,
+    about: &About<'_>,
     tree: &Tree,
     report: &mut Report,
 ) -> Result<ImportedRun> {
+    let About { experiment, run, dir, .. } = *about;
     let record = &run.record;
     let names = Names::changed_in(&record.tags);
     let mut metrics = store.metrics(run, report)?;
@@ -47,6 +56,7 @@ pub(super) fn write(
         artifacts: u64::try_from(copied.artifacts.len()).unwrap_or(u64::MAX),
         bytes: copied.artifacts.iter().map(|artifact| artifact.size).sum(),
         lacks_artifacts: !is_found,
+        is_in_table: points::fit_into_table(&metrics),
         ..ImportedRun::default()
     };
 
@@ -57,13 +67,15 @@ pub(super) fn write(
     meta.name.get_or_insert_with(|| done.name.clone());
     meta.summary.extend(points::exact(&metrics, &names));
     files::join(&mut meta, copied.artifacts.clone());
-    meta.other.insert("mlflow".into(), ids(experiment, run));
+    meta.other.insert("mlflow".into(), ids(about));
     meta.process = None;
     meta.updated_at = Some(meta::now());
 
     // Without a time of its own, that of its first point.
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
     let start = record.start_time.or(first).map_or(0.0, seconds);
+    // A file is read in the order of the times when they were made.
+    let start = if copied.has_events { meta::now() } else { start };
     if copied.has_events {
         points::without_those_in(folder.path(), &mut metrics, &names)?;
     }
@@ -72,7 +84,9 @@ pub(super) fn write(
         let writer = options.double_precision(import.float64).create(folder.path())?;
         if !copied.has_events {
             writer.add_meta(&meta)?;
-            writer.add_hparams(hparams(&meta), [])?;
+            if done.is_in_table {
+                writer.add_hparams(hparams(&meta), [])?;
+            }
             writer.add_text(CARD, card(&meta)?, 0)?;
         }
         let written = points::write(&writer, &metrics, &names, import.float64)?;
@@ -103,7 +117,8 @@ fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
 }
 
 /// What only MLflow knows of the run.
-fn ids(experiment: &Experiment, run: &StoredRun) -> Value {
+fn ids(about: &About<'_>) -> Value {
+    let About { experiment, run, versions, .. } = about;
     let mut ids = Map::new();
     ids.insert("run_id".into(), run.record.id.clone().into());
     ids.insert("experiment_id".into(), experiment.id.clone().into());
@@ -117,6 +132,9 @@ fn ids(experiment: &Experiment, run: &StoredRun) -> Value {
     let models: Vec<_> = run.models.iter().map(model).collect();
     if !models.is_empty() {
         ids.insert("logged_models".into(), models.into());
+    }
+    if !versions.is_empty() {
+        ids.insert("registered_models".into(), json!(versions));
     }
     Value::Object(ids)
 }

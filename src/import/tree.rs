@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use super::mlflow::{Experiment, ModelVersion, StoredRun};
+use super::mlflow::{Experiment, StoredRun};
 use super::{ImportedRun, failed, plan};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use crate::meta::{self, RunMeta};
@@ -156,12 +156,6 @@ impl Tree {
         let mut candidates = candidates.map(|name| safe_name::encode(&name)).into_iter();
         let found = candidates.find(|name| is_free(name));
         parent.join(found.unwrap_or_else(|| safe_name::encode(&format!("run-{id}"))))
-    }
-
-    /// Says which versions of models there are.
-    pub(super) fn models(&self, versions: &[ModelVersion]) -> Result<()> {
-        let _ = versions;
-        Ok(())
     }
 }
 

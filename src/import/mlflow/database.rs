@@ -318,7 +318,7 @@ impl Store for Database {
         let mut files = Vec::new();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
         let folder = place::folder(uri, self.base(), &of.record.id);
-        let is_found = folder.is_some();
+        let is_found = folder.is_some() || place::is_reachable(uri, self.base());
         if let Some(folder) = folder {
             place::list(&folder, "", None, &mut files, report);
         }
