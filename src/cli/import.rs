@@ -98,6 +98,7 @@ struct Row<'r> {
     points: u64,
     rounded: u64,
     same_step: u64,
+    event_files: u64,
     artifacts: u64,
     bytes: u64,
 }
@@ -141,6 +142,7 @@ fn row(run: &ImportedRun) -> Row<'_> {
         points: run.points,
         rounded: run.rounded,
         same_step: run.same_step,
+        event_files: run.event_files,
         artifacts: run.artifacts,
         bytes: run.bytes,
     }
@@ -207,6 +209,11 @@ fn text(imported: &Imported, out: &Path) -> String {
         out,
         points(imported.points),
     );
+    let files = new.iter().map(|run| run.event_files).sum::<u64>();
+    if files > 0 {
+        let files = counted(usize::try_from(files).unwrap_or(usize::MAX), "event file");
+        text += &format!(", {files} as they were");
+    }
     if artifacts > 0 {
         let s = if artifacts == 1 { "" } else { "s" };
         text += &format!(", {} artifact{s} ({size})", count(artifacts));

@@ -210,6 +210,9 @@ pub struct ImportedRun {
     /// How many of them TensorBoard's default loader does not show, as a later point of the metric
     /// has the same step.
     pub same_step: u64,
+    /// How many event files were among its artifacts, since tbx had exported it with them. They are in
+    /// its directory again, and only points that they lack are written.
+    pub event_files: u64,
     /// How many artifacts were copied.
     pub artifacts: u64,
     /// The bytes of these.

@@ -47,6 +47,7 @@ pub(super) fn write(
     };
     let exported = files::exported(store, &files, report);
     let copied = files::copy(store, &files, folder.path(), report)?;
+    let has_events = copied.event_files > 0;
     let mut done = ImportedRun {
         id: record.id.clone(),
         name: plan::name(run),
@@ -55,6 +56,7 @@ pub(super) fn write(
         is_unfinished: record.status.is_none_or(|status| !status.is_final()),
         artifacts: u64::try_from(copied.artifacts.len()).unwrap_or(u64::MAX),
         bytes: copied.artifacts.iter().map(|artifact| artifact.size).sum(),
+        event_files: copied.event_files,
         lacks_artifacts: !is_found,
         is_in_table: points::fit_into_table(&metrics),
         ..ImportedRun::default()
@@ -75,14 +77,14 @@ pub(super) fn write(
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
     let start = record.start_time.or(first).map_or(0.0, seconds);
     // A file is read in the order of the times when they were made.
-    let start = if copied.has_events { meta::now() } else { start };
-    if copied.has_events {
+    let start = if has_events { meta::now() } else { start };
+    if has_events {
         points::without_those_in(folder.path(), &mut metrics, &names)?;
     }
-    if !copied.has_events || !metrics.is_empty() {
+    if !has_events || !metrics.is_empty() {
         let options = SummaryWriter::options().host(HOST).clock(move || start);
         let writer = options.double_precision(import.float64).create(folder.path())?;
-        if !copied.has_events {
+        if !has_events {
             writer.add_meta(&meta)?;
             if done.is_in_table {
                 writer.add_hparams(hparams(&meta), [])?;
@@ -92,7 +94,7 @@ pub(super) fn write(
         let written = points::write(&writer, &metrics, &names, import.float64)?;
         (done.points, done.rounded, done.same_step) =
             (written.points, written.rounded, written.same_step);
-        if !copied.has_events {
+        if !has_events {
             images::write(&writer, folder.path(), &copied.artifacts)?;
         }
         close(&writer, &meta)?;

@@ -263,7 +263,7 @@ fn a_circle_of_parents_and_a_copied_run_do_no_harm() {
     let [a, b] = ["a", "b"].map(|letter| letter.repeat(32));
     store.run(&a, "run_name: a", &[("tags/mlflow.parentRunId", &b)]);
     store.run(&b, "run_name: b", &[("tags/mlflow.parentRunId", &a)]);
-    store.file(&format!("1/copy of a/meta.yaml"), &format!("run_id: {a}\nrun_name: a\n"));
+    store.file("1/copy of a/meta.yaml", &format!("run_id: {a}\nrun_name: a\n"));
     let imported = store.import();
     assert_eq!(imported.runs.len(), 2);
     let issues = format!("{:?}", imported.report.issues);

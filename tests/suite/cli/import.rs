@@ -1,6 +1,7 @@
 //! `tbx import`
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::{Folder, done};
 
@@ -32,6 +33,36 @@ fn an_import_says_what_it_did() {
     let row: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&row["run"], &row["points"]), (&"first".into(), &2.into()));
     assert_eq!((&row["imported"], &row["finished"]), (&true.into(), &true.into()));
+}
+
+#[test]
+fn what_tbx_exported_with_its_event_files_comes_back_byte_for_byte() {
+    for fixture in ["torch", "keras"] {
+        let folder = Folder::with(fixture);
+        let exported = folder.tbx("export logs --to mlruns --out mlruns --event-files");
+        assert_eq!(exported.code, Some(0), "{exported:?}");
+        let said = folder.tbx("import --from mlflow mlruns --out back").fine();
+        assert!(said.contains("0 points") && said.contains("as they were"), "{said}");
+        let events = |root: &Path| {
+            let files = files(root).into_iter();
+            let events = files.filter(|file| file.to_string_lossy().contains("tfevents"));
+            let mut events: Vec<_> = events.map(|file| fs::read(file).unwrap()).collect();
+            events.sort();
+            events
+        };
+        let (before, after) = (events(&folder.path("logs")), events(&folder.path("back")));
+        assert!(!before.is_empty());
+        assert!(before == after, "{fixture}");
+    }
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files
 }
 
 #[test]
