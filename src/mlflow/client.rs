@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const DOWNLOAD: &str = "/get-artifact";
 const MAX_ANSWER: u64 = 256 << 20;
 /// Of a page that is no answer so much is shown.
 const MAX_SHOWN: usize = 300;
+/// How often a server is tried that never answered.
+const FIRST_RETRIES: u32 = 2;
 /// The longest pause before a request is tried again.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -44,6 +47,8 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 pub struct Client {
     agent: Agent,
     settings: Settings,
+    /// Whether it ever answered.
+    has_answered: AtomicBool,
 }
 
 /// Why the server did not do what it was asked.
@@ -103,7 +108,8 @@ impl Client {
             .max_idle_connections(0)
             .user_agent(concat!("tbx/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls(&settings)?);
-        Ok(Self { agent: config.build().new_agent(), settings })
+        let agent = config.build().new_agent();
+        Ok(Self { agent, settings, has_answered: AtomicBool::new(false) })
     }
 
     /// The server's address, without who asks.
@@ -248,7 +254,14 @@ impl Client {
         let mut pause = Duration::from_millis(500);
         let mut tries = self.settings.retries;
         loop {
-            let failure = match send(&url) {
+            let sent = send(&url);
+            if sent.is_ok() {
+                self.has_answered.store(true, Ordering::Relaxed);
+            } else if !self.has_answered.load(Ordering::Relaxed) {
+                // More likely a wrong address than a server that is busy.
+                tries = tries.min(FIRST_RETRIES);
+            }
+            let failure = match sent {
                 Ok(response) if response.status().is_success() => {
                     return Ok(Answer::Fine(response));
                 }
@@ -271,7 +284,7 @@ impl Client {
                     return Err(self.unreachable(path, error));
                 }
             }
-            tries -= 1;
+            tries = tries.saturating_sub(1);
             thread::sleep(pause.min(MAX_PAUSE));
             pause *= 2;
         }
