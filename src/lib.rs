@@ -117,6 +117,8 @@ pub mod error;
 pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
+#[cfg(feature = "mlflow")]
+pub mod import;
 pub mod logdir;
 #[cfg(feature = "meta")]
 pub mod meta;

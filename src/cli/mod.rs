@@ -12,6 +12,7 @@ mod edit;
 mod export;
 mod extract;
 mod grid;
+mod import;
 mod inspect;
 mod legend;
 mod logs;
@@ -61,6 +62,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx watch ./logs
   tbx export ./logs --to csv --out points.csv
   tbx extract ./logs --out ./files --kind image
+  tbx import --from mlflow ./mlruns --out ./logs
   tbx check ./logs                           what runs lack to be made again
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
@@ -107,6 +109,8 @@ enum Command {
     Export(export::Args),
     /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
     Extract(extract::Args),
+    /// Make logs of the runs of another program: MLflow.
+    Import(import::Args),
     /// Tell which runs say of themselves what it takes to make them again.
     Check(check::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
@@ -157,6 +161,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Watch(args) => watch::run(args),
         Command::Export(args) => export::run(args),
         Command::Extract(args) => extract::run(args),
+        Command::Import(args) => import::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),
