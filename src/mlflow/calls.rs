@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Client, DatasetInput, Metric, RunRecord};
+use super::{Client, DatasetInput, Metric, RunRecord, tags};
 use crate::error::{Error, Result};
 use crate::meta::Status;
 
@@ -40,10 +40,17 @@ impl Client {
         Ok(found.map(|found| experiment(found.get("experiment").unwrap_or(&Value::Null))))
     }
 
-    /// Makes an experiment; its id.
+    /// Makes an experiment; its id. Perhaps somebody else does at the same time.
     pub(crate) fn create_experiment(&self, name: &str) -> Result<String> {
-        let made = self.post("/experiments/create", &json!({ "name": name }))?;
-        Ok(text(&made, "experiment_id"))
+        let path = "/experiments/create";
+        match self.try_post(path, &json!({ "name": name }))? {
+            Ok(made) => Ok(text(&made, "experiment_id")),
+            Err(refused) if refused.code == "RESOURCE_ALREADY_EXISTS" => {
+                let found = self.experiment(name)?.filter(|found| !found.is_deleted);
+                found.map(|found| found.id).ok_or_else(|| self.refused(path, refused))
+            }
+            Err(refused) => Err(self.refused(path, refused)),
+        }
     }
 
     pub(crate) fn experiments(&self, with_deleted: bool) -> Result<Vec<ExperimentRecord>> {
@@ -68,7 +75,8 @@ impl Client {
         Ok(self.pages("/runs/search", body, "runs")?.iter().map(run).collect())
     }
 
-    /// Makes a run; its id, and where its artifacts go.
+    /// Makes a run; its id, and where its artifacts go. That it has the tag [`tags::RUN_KEY`] tells
+    /// whether it was made, if that is not heard.
     pub(crate) fn create_run(&self, run: &RunRecord) -> Result<(String, String)> {
         let body = json!({
             "experiment_id": run.experiment_id,
@@ -77,7 +85,18 @@ impl Client {
             "user_id": run.user.as_deref().unwrap_or_default(),
             "tags": pairs(&run.tags),
         });
-        let made = self.post("/runs/create", &body)?;
+        let key = run.tags.get(tags::RUN_KEY);
+        let heard = || {
+            let filter = format!("tags.`{}` != ''", tags::RUN_KEY);
+            let runs = self.runs(&run.experiment_id, &filter, false)?;
+            let found = runs.into_iter().find(|found| found.record.tags.get(tags::RUN_KEY) == key);
+            let info = |found: FoundRun| {
+                let RunRecord { id, artifact_uri, .. } = found.record;
+                json!({ "run": { "info": { "run_id": id, "artifact_uri": artifact_uri } } })
+            };
+            Ok(found.map(info).filter(|_| key.is_some()))
+        };
+        let made = self.post_once("/runs/create", &body, &heard)?;
         let info = made.pointer("/run/info").unwrap_or(&Value::Null);
         Ok((text(info, "run_id"), text(info, "artifact_uri")))
     }

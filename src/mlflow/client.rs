@@ -1,8 +1,11 @@
 //! Speaks to a tracking server: REST, one request at a time.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::hash::BuildHasher;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,10 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
 use super::settings::{Auth, Settings};
+use super::tls::tls;
 use crate::error::{Error, ErrorKind, Location, Result};
 
 /// What begins the paths of the API.
@@ -40,12 +43,16 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 
 /// A tracking server of MLflow.
 ///
-/// Requests that meet a busy or failing server (408, 429, 5xx, no connection) are sent again, after
-/// pauses that double. They say the same each time, and MLflow takes that as one.
+/// Requests that meet a busy or failing server (408, 429, 5xx, a lost connection) are sent again,
+/// after pauses that double. They say the same each time, and MLflow takes that as one; of those that
+/// it would not, it is asked first whether they were heard. A server that was not there at all is not
+/// waited for.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
     settings: Settings,
+    /// Whether the server said anything yet.
+    has_answered: AtomicBool,
 }
 
 /// Why the server did not do what it was asked.
@@ -70,7 +77,7 @@ pub(crate) enum Content {
 
 impl Content {
     /// To be read from the beginning, and how many bytes that is.
-    pub(crate) fn open(&self) -> io::Result<(Box<dyn Read + '_>, u64)> {
+    pub(crate) fn open(&self) -> io::Result<(Box<dyn io::Read + '_>, u64)> {
         match self {
             Self::File(path) => {
                 let file = fs::File::open(path)?;
@@ -84,10 +91,15 @@ impl Content {
     }
 }
 
-enum Answer {
-    Fine(Response<Body>),
+enum Answer<T> {
+    Fine(T),
     Refused(Refused),
 }
+
+type Send<'s> = &'s dyn Fn(&str) -> Result<Response<Body>, ureq::Error>;
+type Read<'r, T> = &'r dyn Fn(Response<Body>) -> Result<T, ureq::Error>;
+/// Whether a request was heard, though its answer was not.
+type Heard<'h, T> = &'h dyn Fn() -> Result<Option<T>>;
 
 impl Client {
     /// A client for these settings; it asks nothing yet.
@@ -99,13 +111,20 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_per_call(Some(settings.timeout))
+            // Of each read, not of the whole: large artifacts take their time.
+            .timeout_connect(Some(settings.timeout))
+            .timeout_recv_response(Some(settings.timeout))
+            .timeout_per_read(Some(settings.timeout))
+            .timeout_per_write(Some(settings.timeout))
+            // Elsewhere nobody is told who asks, and a POST would become a GET.
+            .max_redirects(0)
             // A kept connection costs 40 ms a request with the server's default workers: its answer
             // waits for an acknowledgement that comes late.
             .max_idle_connections(0)
             .user_agent(concat!("tbx/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls(&settings)?);
-        Ok(Self { agent: config.build().new_agent(), settings })
+        let agent = config.build().new_agent();
+        Ok(Self { agent, settings, has_answered: AtomicBool::new(false) })
     }
 
     /// The server's address, without who asks.
@@ -124,36 +143,51 @@ impl Client {
     /// The same; none if there is no such thing.
     pub(crate) fn find(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
         let full = format!("{API}{path}");
-        let answer = self.ask(&full, &|url| {
+        let send = |url: &str| {
             let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
-        })?;
-        match answer {
-            Answer::Fine(response) => self.parse(&full, response).map(Some),
+        };
+        match self.ask(&full, &send, &body, &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Some),
             Answer::Refused(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
             Answer::Refused(refused) => Err(self.refused(&full, refused)),
         }
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let body = body.to_string();
-        self.json(&format!("{API}{path}"), &|url| {
-            let request = self.agent.post(url).content_type("application/json");
-            self.with_headers(request).send(body.as_bytes())
-        })
+        self.try_post(path, body)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
+    }
+
+    /// The same for what must not be done twice: before it is sent again, `heard` tells whether it
+    /// was done, and what its answer would have been.
+    pub(crate) fn post_once(
+        &self,
+        path: &str,
+        json: &Value,
+        heard: Heard<'_, Value>,
+    ) -> Result<Value> {
+        let full = format!("{API}{path}");
+        let heard = || Ok(heard()?.map(|answer| answer.to_string().into_bytes()));
+        match self.ask(&full, &self.posting(json), &body, &heard)? {
+            Answer::Fine(body) => self.parse(&full, &body),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
     }
 
     /// The same; what the server says if it refuses.
-    pub(crate) fn try_post(&self, path: &str, body: &Value) -> Result<Result<Value, Refused>> {
+    pub(crate) fn try_post(&self, path: &str, json: &Value) -> Result<Result<Value, Refused>> {
         let full = format!("{API}{path}");
-        let body = body.to_string();
-        let answer = self.ask(&full, &|url| {
+        match self.ask(&full, &self.posting(json), &body, &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Ok),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    fn posting(&self, json: &Value) -> impl Fn(&str) -> Result<Response<Body>, ureq::Error> {
+        let body = json.to_string();
+        move |url| {
             let request = self.agent.post(url).content_type("application/json");
             self.with_headers(request).send(body.as_bytes())
-        })?;
-        match answer {
-            Answer::Fine(response) => self.parse(&full, response).map(Ok),
-            Answer::Refused(refused) => Ok(Err(refused)),
         }
     }
 
@@ -169,13 +203,12 @@ impl Client {
     /// `mlflow-artifacts:/`.
     pub(crate) fn put_artifact(&self, path: &str, content: &Content) -> Result<()> {
         let path = format!("{ARTIFACTS}/{}", utf8_percent_encode(path, PATH));
-        let answer = self.ask(&path, &|url| {
+        self.done(&path, &|url| {
             let (mut reader, len) = content.open()?;
             let request = self.agent.put(url).content_type("application/octet-stream");
             let request = request.header("Content-Length", len.to_string());
             self.with_headers(request).send(SendBody::from_reader(&mut reader))
-        })?;
-        self.done(&path, answer)
+        })
     }
 
     /// Hands an artifact to a server whose artifacts are elsewhere, if it has up to 10 MB.
@@ -185,34 +218,33 @@ impl Client {
         path: &str,
         content: &Content,
     ) -> Result<()> {
-        let answer = self.ask(UPLOAD, &|url| {
+        self.done(UPLOAD, &|url| {
             let (mut reader, len) = content.open()?;
             let request = self.agent.post(url).query("run_uuid", run_id).query("path", path);
             let request = request.header("Content-Length", len.to_string());
             let request = self.with_headers(request.content_type("application/octet-stream"));
             request.send(SendBody::from_reader(&mut reader))
-        })?;
-        self.done(UPLOAD, answer)
+        })
     }
 
     /// The content of an artifact.
-    pub(crate) fn artifact(&self, run_id: &str, path: &str) -> Result<impl Read + use<>> {
+    pub(crate) fn artifact(&self, run_id: &str, path: &str) -> Result<impl io::Read + use<>> {
         self.download(DOWNLOAD, &[("run_id", run_id), ("path", path)])
     }
 
     /// The content of a file of a logged model.
-    pub(crate) fn model_file(&self, id: &str, path: &str) -> Result<impl Read + use<>> {
+    pub(crate) fn model_file(&self, id: &str, path: &str) -> Result<impl io::Read + use<>> {
         let id = utf8_percent_encode(id, PART);
         let from = format!("{MODELS}/{id}/artifacts/files");
         self.download(&from, &[("artifact_file_path", path)])
     }
 
-    fn download(&self, from: &str, query: &[(&str, &str)]) -> Result<impl Read + use<>> {
-        let answer = self.ask(from, &|url| {
+    fn download(&self, from: &str, query: &[(&str, &str)]) -> Result<impl io::Read + use<>> {
+        let send = |url: &str| {
             let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
-        })?;
-        match answer {
+        };
+        match self.ask(from, &send, &Ok, &|| Ok(None))? {
             Answer::Fine(response) => Ok(response.into_body().into_reader()),
             Answer::Refused(refused) => Err(self.refused(from, refused)),
         }
@@ -233,77 +265,94 @@ impl Client {
         }
     }
 
-    fn json(
-        &self,
-        path: &str,
-        send: &dyn Fn(&str) -> Result<Response<Body>, ureq::Error>,
-    ) -> Result<Value> {
-        match self.ask(path, send)? {
-            Answer::Fine(response) => self.parse(path, response),
+    fn json(&self, path: &str, send: Send<'_>) -> Result<Value> {
+        match self.ask(path, send, &body, &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(path, &body),
             Answer::Refused(refused) => Err(self.refused(path, refused)),
         }
     }
 
-    fn done(&self, path: &str, answer: Answer) -> Result<()> {
-        match answer {
+    fn done(&self, path: &str, send: Send<'_>) -> Result<()> {
+        match self.ask(path, send, &body, &|| Ok(None))? {
             Answer::Fine(_) => Ok(()),
             Answer::Refused(refused) => Err(self.refused(path, refused)),
         }
     }
 
     /// Sends a request until it is answered, by an answer that would not be another next time.
-    fn ask(
+    fn ask<T>(
         &self,
         path: &str,
-        send: &dyn Fn(&str) -> Result<Response<Body>, ureq::Error>,
-    ) -> Result<Answer> {
+        send: Send<'_>,
+        read: Read<'_, T>,
+        heard: Heard<'_, T>,
+    ) -> Result<Answer<T>> {
         let url = format!("{}{path}", self.settings.uri);
         let mut pause = Duration::from_millis(500);
         let mut tries = self.settings.retries;
         loop {
-            let failure = match send(&url) {
-                Ok(response) if response.status().is_success() => {
-                    return Ok(Answer::Fine(response));
+            match send(&url).map(|response| (response.status(), response)) {
+                Ok((status, response)) if status.is_success() => {
+                    self.has_answered.store(true, Ordering::Relaxed);
+                    match read(response) {
+                        Ok(answer) => return Ok(Answer::Fine(answer)),
+                        Err(error) if tries == 0 => return Err(self.unreachable(path, &error)),
+                        Err(_) => {} // cut off in the middle
+                    }
                 }
-                Ok(response) => {
+                Ok((status, response)) => {
+                    self.has_answered.store(true, Ordering::Relaxed);
                     let asked_for = retry_after(&response);
-                    let is_final = !is_passing(response.status());
                     let refused = refusal(response);
-                    if is_final || tries == 0 {
+                    if tries == 0 || !is_passing(status) {
                         return Ok(Answer::Refused(refused));
                     }
                     pause = asked_for.unwrap_or(pause).max(pause);
-                    None
                 }
-                Err(error) => Some(error),
-            };
-            if let Some(error) = failure {
-                // A file that cannot be read will not be the next time, either.
-                let is_local = matches!(&error, ureq::Error::Io(error) if is_of_file(error));
-                if tries == 0 || is_local {
-                    return Err(self.unreachable(path, error));
+                Err(error) if tries == 0 || self.is_lasting(&error) => {
+                    return Err(self.unreachable(path, &error));
                 }
+                Err(_) => {}
             }
             tries -= 1;
-            thread::sleep(pause.min(MAX_PAUSE));
+            thread::sleep(jittered(pause.min(MAX_PAUSE)));
             pause *= 2;
+            if let Some(answer) = heard()? {
+                return Ok(Answer::Fine(answer));
+            }
         }
     }
 
-    fn parse(&self, path: &str, response: Response<Body>) -> Result<Value> {
-        let read = response.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec();
-        let bytes = read.map_err(|error| self.unreachable(path, error))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let shown = shown(&String::from_utf8_lossy(&bytes));
+    /// Whether the next try would end like this one.
+    fn is_lasting(&self, error: &ureq::Error) -> bool {
+        match error {
+            ureq::Error::Io(error) => match error.kind() {
+                // A file that cannot be read.
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => true,
+                io::ErrorKind::ConnectionRefused => !self.has_answered.load(Ordering::Relaxed),
+                _ => false,
+            },
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+                !self.has_answered.load(Ordering::Relaxed)
+            }
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::BadUri(_) => true,
+            _ => false,
+        }
+    }
+
+    fn parse(&self, path: &str, body: &[u8]) -> Result<Value> {
+        serde_json::from_slice(body).map_err(|error| {
+            let shown = shown(&String::from_utf8_lossy(body));
             self.failed(path, format!("no answer of MLflow ({error}): {shown}"))
         })
     }
 
-    fn unreachable(&self, path: &str, error: ureq::Error) -> Error {
-        self.failed(
-            path,
-            format!("{error}; is the server there? What was sent stays sent: run it again"),
-        )
+    fn unreachable(&self, path: &str, error: &ureq::Error) -> Error {
+        let advice = match self.has_answered.load(Ordering::Relaxed) {
+            true => "what was sent stays sent: run it again",
+            false => "is the server there?",
+        };
+        self.failed(path, format!("{error}; {advice}"))
     }
 
     pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
@@ -315,7 +364,8 @@ impl Client {
             403 if message.contains("Host") => {
                 "; the server's option --allowed-hosts must name this host"
             }
-            404 if code.is_empty() => "; is this a tracking server of MLflow?",
+            301 | 302 | 307 | 308 => "; name that address",
+            404 | 405 if code.is_empty() => "; is this a tracking server of MLflow?",
             _ => "",
         };
         let code = if code.is_empty() { code } else { format!(" {code}") };
@@ -333,8 +383,15 @@ fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-fn is_of_file(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+/// The whole of an answer.
+fn body(response: Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+    response.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec()
+}
+
+/// Up to a quarter longer: clients that failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
+    pause + pause * random / 4096
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -344,11 +401,13 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 
 fn refusal(response: Response<Body>) -> Refused {
     let status = response.status().as_u16();
+    let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
+    let elsewhere = elsewhere.map(|at| format!("it is at {at}"));
     let read = response.into_body().into_with_config().limit(1 << 20).lossy_utf8(true);
     let text = read.read_to_string().unwrap_or_default();
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
     let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-    let message = field("message").unwrap_or(text);
+    let message = field("message").or(elsewhere).unwrap_or(text);
     Refused { status, code: field("error_code").unwrap_or_default(), message }
 }
 
@@ -357,43 +416,4 @@ fn shown(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = words.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
     if cut.len() < words.len() { cut + "..." } else { cut }
-}
-
-fn tls(settings: &Settings) -> Result<TlsConfig> {
-    let mut tls = TlsConfig::builder().disable_verification(settings.is_insecure);
-    if let Some(path) = &settings.server_certificate {
-        let items = pem(path)?.into_iter();
-        let certificates: Vec<Certificate<'static>> = items
-            .filter_map(|item| match item {
-                PemItem::Certificate(certificate) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
-    }
-    if let Some(path) = &settings.client_certificate {
-        let (mut chain, mut key): (Vec<Certificate<'static>>, Option<PrivateKey<'static>>) =
-            Default::default();
-        for item in pem(path)? {
-            match item {
-                PemItem::Certificate(certificate) => chain.push(certificate),
-                PemItem::PrivateKey(found) => key = Some(found),
-                _ => {}
-            }
-        }
-        let what = "no private key in this file, which MLFLOW_TRACKING_CLIENT_CERT_PATH names";
-        let key = key.ok_or_else(|| at(io::Error::other(what), path))?;
-        tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
-    }
-    Ok(tls.build())
-}
-
-fn pem(path: &Path) -> Result<Vec<PemItem<'static>>> {
-    let bytes = fs::read(path).map_err(|error| at(error, path))?;
-    let items: Result<Vec<_>, _> = ureq::tls::parse_pem(&bytes).collect();
-    items.map_err(|error| at(io::Error::other(error.to_string()), path))
-}
-
-fn at(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
 }

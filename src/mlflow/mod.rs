@@ -10,6 +10,7 @@ mod from_meta;
 mod names;
 mod record;
 mod settings;
+mod tls;
 mod to_meta;
 
 pub(crate) use calls::FoundRun;
