@@ -23,8 +23,8 @@ const OFTEN: Duration = Duration::from_millis(100);
 #[command(
     after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
 nested runs are below their parents. Of two runs of one name in a place the second has its id
-behind the name. A run that is there already, by its id, is left as it is: repeat the import to
-bring what is new. The store is only read, also while a server uses it. Folders that MLflow 3.13
+behind the name. A run that is there already, by its id, is left as it is, unless it had not ended:
+repeat the import to bring what is new. The store is only read, also while a server uses it. Folders that MLflow 3.13
 and later refuse are read, too.
 
 MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
@@ -164,7 +164,7 @@ fn notes(imported: &Imported, rounded: u64, same_step: u64) {
     let unfinished = of(|run| run.is_unfinished);
     if unfinished > 0 {
         let runs = counted(unfinished, "run");
-        warn(format!("{runs} not finished; to import one again later, remove its directory"));
+        warn(format!("{runs} not finished; the next import brings what is new"));
     }
     let outside = of(|run| !run.is_in_table);
     if outside > 0 {

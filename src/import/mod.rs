@@ -44,7 +44,9 @@ use crate::store;
 /// ```
 ///
 /// A run appears when it is complete. One that is there already, wherever below the folder, is left
-/// as it is: so an import can be repeated, and brings what is new.
+/// as it is: so an import can be repeated, and brings what is new. One that had not ended is imported
+/// again, unless somebody has changed its `tbx.json` or put something into its directory, such as
+/// runs that are its parts.
 ///
 /// # Numbers
 ///
@@ -144,17 +146,24 @@ impl Import {
         let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
         let all = plan.runs.len();
         for (experiment, run) in plan.runs {
-            let done = match tree.find(&run.record.id) {
-                Some(dir) => ImportedRun::there(&experiment, &run, dir),
-                None => {
-                    let experiment_dir = tree.experiment(&experiment)?;
-                    let dir = tree.place(&experiment_dir, &run);
-                    let versions = models.iter().filter(|v| v.is_of(&run.record.id)).collect();
+            let id = &run.record.id;
+            let there = tree.find(id);
+            let done = match there {
+                Some(dir) if !tree.is_unfinished(id) => ImportedRun::there(&experiment, &run, dir),
+                there => {
+                    let dir = match there {
+                        Some(dir) => dir,
+                        None => {
+                            let experiment = tree.experiment(&experiment)?;
+                            tree.place(&experiment, &run)
+                        }
+                    };
+                    let versions = models.iter().filter(|version| version.is_of(id)).collect();
                     let (experiment, run) = (&experiment, &run);
                     let about = run::About { experiment, run, versions, dir: &dir };
                     let done = run::write(self, &mut *store, &about, &tree, &mut report)?;
                     imported.models += about.versions.len();
-                    tree.insert(&run.record.id, &done);
+                    tree.insert(id, &done);
                     done
                 }
             };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::mlflow::{Experiment, Files, ModelVersion, Store, StoredRun};
 use super::tree::{Tree, seconds};
-use super::{Import, ImportedRun, files, images, plan, points};
+use super::{Import, ImportedRun, files, images, plan, points, tree};
 use crate::error::{Report, Result};
 use crate::meta::{self, RunMeta, Status};
 use crate::mlflow::Names;
@@ -32,7 +32,7 @@ pub(super) fn write(
     import: &Import,
     store: &mut dyn Store,
     about: &About<'_>,
-    tree: &Tree,
+    known: &Tree,
     report: &mut Report,
 ) -> Result<ImportedRun> {
     let About { experiment, run, dir, .. } = *about;
@@ -40,7 +40,10 @@ pub(super) fn write(
     let names = Names::changed_in(&record.tags);
     let mut metrics = store.metrics(run, report)?;
     points::sort(&mut metrics);
-    let folder = Folder::create(dir)?;
+    let folder = match known.is_unfinished(&record.id) {
+        true => Folder::replace(dir)?,
+        false => Folder::create(dir)?,
+    };
     let Files { files, is_found } = match import.artifacts {
         true => store.files(run, report)?,
         false => Files { is_found: true, ..Files::default() },
@@ -65,13 +68,16 @@ pub(super) fn write(
     let mut meta = crate::mlflow::meta(record, Some(&experiment.name), exported);
     // A parent that was exported by tbx has another id here than there.
     let parent = plan::parent(run);
-    meta.parent = parent.and_then(|parent| tree.id(parent)).or(meta.parent);
+    meta.parent = parent.and_then(|parent| known.id(parent)).or(meta.parent);
     meta.name.get_or_insert_with(|| done.name.clone());
     meta.summary.extend(points::exact(&metrics, &names));
     files::join(&mut meta, copied.artifacts.clone());
     meta.other.insert("mlflow".into(), ids(about));
     meta.process = None;
     meta.updated_at = Some(meta::now());
+    if done.is_unfinished {
+        tree::seal(&mut meta);
+    }
 
     // Without a time of its own, that of its first point.
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
