@@ -1,7 +1,9 @@
 //! Where MLflow keeps runs: one file a kind of place.
 
+mod cell;
 mod database;
 mod folder;
+mod metric_file;
 mod place;
 mod server;
 mod yaml;
