@@ -9,6 +9,7 @@ mod export;
 mod extract;
 mod inspect;
 mod json;
+mod models;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;
