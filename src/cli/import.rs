@@ -23,8 +23,8 @@ const OFTEN: Duration = Duration::from_millis(100);
 #[command(
     after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
 nested runs are below their parents. Of two runs of one name in a place the second has its id
-behind the name. A run that is there already, by its id, is left as it is: repeat the import to
-bring what is new. The store is only read, also while a server uses it. Folders that MLflow 3.13
+behind the name. A run that is there already, by its id, is left as it is, unless it had not ended:
+repeat the import to bring what is new. The store is only read, also while a server uses it. Folders that MLflow 3.13
 and later refuse are read, too.
 
 MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
@@ -98,6 +98,7 @@ struct Row<'r> {
     points: u64,
     rounded: u64,
     same_step: u64,
+    event_files: u64,
     artifacts: u64,
     bytes: u64,
 }
@@ -117,7 +118,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .deleted(args.deleted)
         .float64(args.float64);
     let mut line = ProgressLine::new();
-    let imported = import.from_mlflow_with(&source, &args.out, &mut |done| line.show(done));
+    let imported = import.mlflow_with(&source, &args.out, &mut |done| line.show(done));
     line.clear();
     let imported = imported?;
     let is_lossless = report(&imported.report);
@@ -141,6 +142,7 @@ fn row(run: &ImportedRun) -> Row<'_> {
         points: run.points,
         rounded: run.rounded,
         same_step: run.same_step,
+        event_files: run.event_files,
         artifacts: run.artifacts,
         bytes: run.bytes,
     }
@@ -162,7 +164,15 @@ fn notes(imported: &Imported, rounded: u64, same_step: u64) {
     let unfinished = of(|run| run.is_unfinished);
     if unfinished > 0 {
         let runs = counted(unfinished, "run");
-        warn(format!("{runs} not finished; to import one again later, remove its directory"));
+        warn(format!("{runs} not finished; the next import brings what is new"));
+    }
+    let outside = of(|run| !run.is_in_table);
+    if outside > 0 {
+        let runs = counted(outside, "run");
+        warn(format!(
+            "{runs} with steps beyond 2^31, on which TensorBoard's HPARAMS page fails for all runs: \
+             left out there"
+        ));
     }
     let lacking = of(|run| run.lacks_artifacts);
     if lacking > 0 {
@@ -186,15 +196,24 @@ fn text(imported: &Imported, out: &Path) -> String {
     experiments.sort();
     experiments.dedup();
     let there = imported.runs.len() - new.len();
+    let out = name(&out.to_string_lossy());
+    if new.is_empty() {
+        return format!("nothing new for {out}: {} there already\n", counted(there, "run"));
+    }
     let artifacts = new.iter().map(|run| run.artifacts).sum::<u64>();
     let size = bytes(new.iter().map(|run| run.bytes).sum());
     let mut text = format!(
         "{} of {} imported to {}: {}",
         counted(new.len(), "run"),
         counted(experiments.len(), "experiment"),
-        name(&out.to_string_lossy()),
+        out,
         points(imported.points),
     );
+    let files = new.iter().map(|run| run.event_files).sum::<u64>();
+    if files > 0 {
+        let files = counted(usize::try_from(files).unwrap_or(usize::MAX), "event file");
+        text += &format!(", {files} as they were");
+    }
     if artifacts > 0 {
         let s = if artifacts == 1 { "" } else { "s" };
         text += &format!(", {} artifact{s} ({size})", count(artifacts));

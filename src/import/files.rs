@@ -42,7 +42,8 @@ fn role(path: &str) -> Role {
     let name = path.rsplit('/').next().unwrap_or(path);
     // A name that no event file has would be one of anything in the run's directory.
     let is_event_file = crate::event::is_event_file(name.as_ref());
-    let is_safe = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+    let is_safe =
+        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
     match is_event_file && path.split('/').all(is_safe) {
         true => Role::Events(path.into()),
         false => Role::Artifact,
@@ -76,8 +77,8 @@ pub(super) fn exported(
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) artifacts: Vec<Artifact>,
-    /// Whether there are event files.
-    pub(super) has_events: bool,
+    /// How many event files there are.
+    pub(super) event_files: u64,
 }
 
 /// Copies the files of a run into its directory.
@@ -118,7 +119,7 @@ pub(super) fn copy(
             }
         };
         if !is_artifact {
-            copied.has_events = true;
+            copied.event_files += 1;
             continue;
         }
         let inside = relative.strip_prefix(ARTIFACTS).unwrap_or(&relative);

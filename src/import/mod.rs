@@ -35,7 +35,7 @@ use crate::store;
 /// # let mlruns = mlruns.to_str().ok_or("a path")?;
 /// use tbx::import::Import;
 ///
-/// let imported = Import::new().from_mlflow(mlruns, &out)?;
+/// let imported = Import::new().mlflow(mlruns, &out)?;
 /// assert_eq!((imported.runs.len(), imported.runs[0].points), (1, 2));
 /// assert!(imported.report.is_lossless());
 /// let logs = tbx::Logdir::open(out)?.load(&tbx::LoadOptions::new())?;
@@ -44,7 +44,9 @@ use crate::store;
 /// ```
 ///
 /// A run appears when it is complete. One that is there already, wherever below the folder, is left
-/// as it is: so an import can be repeated, and brings what is new.
+/// as it is: so an import can be repeated, and brings what is new. One that had not ended is imported
+/// again, unless somebody has changed its `tbx.json` or put something into its directory, such as
+/// runs that are its parts.
 ///
 /// # Numbers
 ///
@@ -118,16 +120,16 @@ impl Import {
     /// that was asked for; [`ErrorKind::Value`]: it has not the form that MLflow's have;
     /// [`ErrorKind::Io`]. What is wrong with single values and files is in the
     /// [report](Imported::report).
-    pub fn from_mlflow(&self, source: &str, out: &Path) -> Result<Imported> {
-        self.from_mlflow_with(source, out, &mut |_| {})
+    pub fn mlflow(&self, source: &str, out: &Path) -> Result<Imported> {
+        self.mlflow_with(source, out, &mut |_| {})
     }
 
     /// The same, and tells after each run how far it is.
     ///
     /// # Errors
     ///
-    /// As [`from_mlflow`](Self::from_mlflow).
-    pub fn from_mlflow_with(
+    /// As [`mlflow`](Self::mlflow).
+    pub fn mlflow_with(
         &self,
         source: &str,
         out: &Path,
@@ -138,19 +140,30 @@ impl Import {
         let mut report = Report::default();
         let mut store = mlflow::open(source)?;
         let plan = Plan::of(self, &mut *store, &mut report)?;
+        let models = store.models(&mut report)?;
         fs::create_dir_all(out).map_err(failed)?;
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
         let all = plan.runs.len();
         for (experiment, run) in plan.runs {
-            let done = match tree.find(&run.record.id) {
-                Some(dir) => ImportedRun::there(&experiment, &run, dir),
-                None => {
-                    let experiment_dir = tree.experiment(&experiment)?;
-                    let dir = tree.place(&experiment_dir, &run);
-                    let done =
-                        run::write(self, &mut *store, &experiment, &run, &dir, &tree, &mut report)?;
-                    tree.insert(&run.record.id, &done);
+            let id = &run.record.id;
+            let there = tree.find(id);
+            let done = match there {
+                Some(dir) if !tree.is_unfinished(id) => ImportedRun::there(&experiment, &run, dir),
+                there => {
+                    let dir = match there {
+                        Some(dir) => dir,
+                        None => {
+                            let experiment = tree.experiment(&experiment)?;
+                            tree.place(&experiment, &run)
+                        }
+                    };
+                    let versions = models.iter().filter(|version| version.is_of(id)).collect();
+                    let (experiment, run) = (&experiment, &run);
+                    let about = run::About { experiment, run, versions, dir: &dir };
+                    let done = run::write(self, &mut *store, &about, &tree, &mut report)?;
+                    imported.models += about.versions.len();
+                    tree.insert(id, &done);
                     done
                 }
             };
@@ -162,9 +175,6 @@ impl Import {
                 points: imported.points,
             });
         }
-        let models = store.models(&mut report)?;
-        imported.models = models.len();
-        tree.models(&models)?;
         report.sort();
         Ok(Imported { report, ..imported })
     }
@@ -178,7 +188,7 @@ pub struct Imported {
     pub runs: Vec<ImportedRun>,
     /// How many points were written.
     pub points: u64,
-    /// How many versions of registered models there are.
+    /// How many versions of registered models they are; `tbx.json` says which, under `mlflow`.
     pub models: usize,
     /// How many runs were left out because they are deleted.
     pub deleted: usize,
@@ -209,12 +219,18 @@ pub struct ImportedRun {
     /// How many of them TensorBoard's default loader does not show, as a later point of the metric
     /// has the same step.
     pub same_step: u64,
+    /// How many event files were among its artifacts, since tbx had exported it with them. They are in
+    /// its directory again, and only points that they lack are written.
+    pub event_files: u64,
     /// How many artifacts were copied.
     pub artifacts: u64,
     /// The bytes of these.
     pub bytes: u64,
     /// The folder in which its artifacts should be is not there, or cannot be reached.
     pub lacks_artifacts: bool,
+    /// TensorBoard's table of hyperparameters has it. It has no run with a metric whose last step is
+    /// beyond 32 bits: TensorBoard would show none of all.
+    pub is_in_table: bool,
     /// The id in `tbx.json`.
     meta_id: String,
 }
@@ -227,6 +243,7 @@ impl ImportedRun {
             experiment: experiment.name.clone(),
             dir,
             was_there: true,
+            is_in_table: true,
             ..Self::default()
         }
     }

@@ -11,6 +11,9 @@ use crate::mlflow::tags;
 /// So many names are told where another was asked for.
 const MAX_NAMES: usize = 10;
 
+/// So many runs are looked for above one.
+const MAX_ABOVE: usize = 64;
+
 /// Runs in the order in which they are imported: a parent before its children.
 pub(super) struct Plan {
     pub(super) runs: Vec<(Rc<Experiment>, StoredRun)>,
@@ -91,10 +94,7 @@ fn in_order(
     mut runs: Vec<(Rc<Experiment>, StoredRun)>,
     report: &mut Report,
 ) -> Vec<(Rc<Experiment>, StoredRun)> {
-    runs.sort_by(|(_, a), (_, b)| {
-        let key = |run: &StoredRun| (run.record.start_time, run.record.id.clone());
-        key(a).cmp(&key(b))
-    });
+    runs.sort_by_cached_key(|(_, run)| (run.record.start_time, run.record.id.clone()));
     let mut ids = HashSet::new();
     runs.retain(|(experiment, run)| {
         let is_first = ids.insert(run.record.id.clone());
@@ -108,7 +108,7 @@ fn in_order(
         }
         is_first
     });
-    // How many runs are above each; of a circle, as many as there are.
+    // How many runs are above each; a circle ends somewhere.
     let parents: HashMap<_, _> = runs
         .iter()
         .filter_map(|(_, run)| Some((run.record.id.clone(), parent(run)?.clone())))
@@ -119,7 +119,7 @@ fn in_order(
             at = parents.get(at)?;
             Some(())
         });
-        above.take(ids.len()).count()
+        above.take(MAX_ABOVE).count()
     };
     runs.sort_by_cached_key(|(_, run)| depth(&run.record.id));
     runs

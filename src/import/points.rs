@@ -67,6 +67,13 @@ pub(super) fn exact(
     metrics.iter().filter_map(of).collect()
 }
 
+/// Whether TensorBoard's table of hyperparameters can show all of the metrics: it fails, for all runs,
+/// where the last step of one is none of 32 bits (`MetricValue` in `plugins/hparams/api.proto`).
+pub(super) fn fit_into_table(metrics: &Metrics) -> bool {
+    let mut last = metrics.values().filter_map(|points| points.last());
+    last.all(|last| i32::try_from(last.step).is_ok())
+}
+
 /// Takes away the points that the log in `dir` has.
 pub(super) fn without_those_in(
     dir: &Path,

@@ -1,15 +1,18 @@
 //! Where runs are in the log folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use super::mlflow::{Experiment, ModelVersion, StoredRun};
+use super::mlflow::{Experiment, StoredRun};
 use super::{ImportedRun, failed, plan};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
+use crate::event::is_event_file;
 use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
 use crate::replace::replace;
@@ -22,6 +25,8 @@ const EXPERIMENT_SCHEMA: &str = "tbx.experiment/1";
 const MAX_DEPTH: usize = 16;
 /// Bytes of a path below which nested runs go into their parents' directories.
 const MAX_PATH: usize = 1024;
+/// The name of what notes what a run said when it was imported.
+const DIGEST: &str = "digest";
 /// What is in the directory of a run and none.
 const NO_RUN: &str = "artifacts";
 
@@ -49,6 +54,8 @@ pub(super) struct Tree {
     dirs: HashMap<String, PathBuf>,
     /// The ids here of runs by those that they had in MLflow.
     ids: HashMap<String, String>,
+    /// Runs that had not ended when they were imported, and are as the import made them.
+    unfinished: HashSet<String>,
     /// Directories of experiments by the ids that they had.
     experiments: HashMap<String, PathBuf>,
 }
@@ -56,7 +63,8 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn read(root: &Path, report: &mut Report) -> Self {
         let (root, dirs, ids) = (root.to_owned(), HashMap::new(), HashMap::new());
-        let mut tree = Self { root, dirs, ids, experiments: HashMap::new() };
+        let (unfinished, experiments) = (HashSet::new(), HashMap::new());
+        let mut tree = Self { root, dirs, ids, unfinished, experiments };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
         let walk = walk.filter_entry(|entry| {
             entry.depth() == 0 || !is_no_run(&entry.file_name().to_string_lossy())
@@ -76,6 +84,9 @@ impl Tree {
         for (dir, meta) in found {
             let id = meta.id.clone().unwrap_or_default();
             if let Some(theirs) = mlflow_id(&meta) {
+                if is_unfinished(&meta) && has_nothing_else(&dir) {
+                    tree.unfinished.insert(theirs.to_owned());
+                }
                 tree.dirs.insert(theirs.to_owned(), dir.clone());
                 tree.ids.insert(theirs.to_owned(), id.clone());
             }
@@ -87,6 +98,11 @@ impl Tree {
     /// The directory of the run that has this id.
     pub(super) fn find(&self, id: &str) -> Option<PathBuf> {
         self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
+    }
+
+    /// Whether the run may be imported again, in the place of what is there.
+    pub(super) fn is_unfinished(&self, id: &str) -> bool {
+        self.unfinished.contains(id)
     }
 
     /// The id here of the run that had this id.
@@ -157,12 +173,6 @@ impl Tree {
         let found = candidates.find(|name| is_free(name));
         parent.join(found.unwrap_or_else(|| safe_name::encode(&format!("run-{id}"))))
     }
-
-    /// Says which versions of models there are.
-    pub(super) fn models(&self, versions: &[ModelVersion]) -> Result<()> {
-        let _ = versions;
-        Ok(())
-    }
 }
 
 /// The path of the log folder from which tbx exported the run.
@@ -180,6 +190,44 @@ fn exported_from(run: &StoredRun) -> Option<PathBuf> {
 fn is_no_run(name: &str) -> bool {
     let number = name.strip_suffix(".part").and_then(|name| name.rsplit('.').next());
     name == NO_RUN || number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Whether a run had not ended when it was imported, and nobody has changed what it says since.
+fn is_unfinished(meta: &RunMeta) -> bool {
+    let mut was = meta.clone();
+    let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let digest = ids.and_then(|ids| ids.remove(DIGEST));
+    let is_as_it_was = digest.is_some_and(|digest| {
+        Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
+    });
+    is_as_it_was && meta.status.is_none_or(|status| !status.is_final())
+}
+
+/// Notes what the run says, so that a change of it is seen.
+pub(super) fn seal(meta: &mut RunMeta) {
+    let digest = digest(meta);
+    if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
+    }
+}
+
+fn digest(meta: &RunMeta) -> Option<String> {
+    let json = meta.to_json().ok()?;
+    Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether a directory has only what an import puts there.
+fn has_nothing_else(dir: &Path) -> bool {
+    let is_ours = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        match is_dir {
+            true => name == NO_RUN,
+            false => name == meta::FILE || is_event_file(&name),
+        }
+    };
+    fs::read_dir(dir)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.as_ref().is_ok_and(is_ours)))
 }
 
 /// The id that a run had in MLflow.

@@ -7,6 +7,7 @@ mod compare;
 mod edit;
 mod export;
 mod extract;
+mod import;
 mod inspect;
 mod json;
 mod models;

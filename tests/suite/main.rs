@@ -22,6 +22,8 @@ mod facts;
 mod fixtures;
 mod follow;
 mod golden;
+#[cfg(feature = "mlflow")]
+mod import;
 mod layers;
 mod meta;
 mod onnx;

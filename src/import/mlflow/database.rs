@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
+use super::cell::{integer, is_deleted, real, text};
 use super::{
     Experiment, Files, LoggedModel, Metrics, ModelVersion, Point, Store, StoredFile, StoredRun, at,
     issue, open_local, place,
@@ -318,7 +319,7 @@ impl Store for Database {
         let mut files = Vec::new();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
         let folder = place::folder(uri, self.base(), &of.record.id);
-        let is_found = folder.is_some();
+        let is_found = folder.is_some() || place::is_reachable(uri, self.base());
         if let Some(folder) = folder {
             place::list(&folder, "", None, &mut files, report);
         }
@@ -417,40 +418,4 @@ fn failed(error: &rusqlite::Error) -> ErrorKind {
 
 fn status(text: &str) -> Option<Status> {
     serde_json::from_value(serde_json::Value::String(text.to_uppercase())).ok()
-}
-
-/// Columns of SQLite have whatever was put into them.
-fn text(row: &Row<'_>, column: usize) -> Option<String> {
-    match row.get_ref(column).ok()? {
-        ValueRef::Null => None,
-        ValueRef::Integer(number) => Some(number.to_string()),
-        ValueRef::Real(number) => Some(number.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-    }
-}
-
-fn integer(row: &Row<'_>, column: usize) -> Option<i64> {
-    match row.get_ref(column).ok()? {
-        ValueRef::Integer(number) => Some(number),
-        #[expect(clippy::as_conversions, reason = "the nearest; SQLite took it for a fraction")]
-        ValueRef::Real(number) => Some(number as i64),
-        ValueRef::Text(bytes) => str::from_utf8(bytes).ok()?.parse().ok(),
-        ValueRef::Null | ValueRef::Blob(_) => None,
-    }
-}
-
-fn real(row: &Row<'_>, column: usize) -> Option<f64> {
-    match row.get_ref(column).ok()? {
-        ValueRef::Real(number) => Some(number),
-        #[expect(clippy::as_conversions, reason = "rounds beyond 2^53, as any float64 would")]
-        ValueRef::Integer(number) => Some(number as f64),
-        ValueRef::Text(bytes) => str::from_utf8(bytes).ok()?.parse().ok(),
-        ValueRef::Null | ValueRef::Blob(_) => None,
-    }
-}
-
-fn is_deleted(row: &Row<'_>, column: usize) -> bool {
-    text(row, column).is_some_and(|stage| stage == "deleted")
 }

@@ -3,17 +3,18 @@
 //! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
 //! (missing directories, lines that were logged twice, ids that differ) is taken as well.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::metric_file::points;
 use super::yaml::{self, Fields};
 use super::{
-    Experiment, Files, LoggedModel, Metrics, ModelVersion, Point, Store, StoredFile, StoredRun, at,
-    issue, open_local, place,
+    Experiment, Files, LoggedModel, Metrics, ModelVersion, Store, StoredFile, StoredRun, at, issue,
+    open_local, place,
 };
 use crate::error::{Effect, Error, ErrorKind, Report, Result};
 use crate::meta::Status;
@@ -28,8 +29,6 @@ const MODELS: &str = "models";
 const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
 /// Bytes of a parameter or tag at most.
 const MAX_VALUE: u64 = 16 << 20;
-/// Bytes of a line of a metric at most.
-const MAX_LINE: u64 = 4096;
 
 pub(super) struct Folder {
     /// The folder of all experiments.
@@ -299,50 +298,6 @@ fn logged_models(dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> 
         ));
     }
     models
-}
-
-/// The points in a file of a metric: a line each of milliseconds, value and step. Very old lines have no
-/// step; those of models and datasets more words behind.
-fn points(path: &Path, report: &mut Report) -> io::Result<Vec<Point>> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
-    let mut points: Vec<Point> = Vec::new();
-    let (mut seen, mut line, mut number) = (HashSet::new(), Vec::new(), 0u64);
-    loop {
-        line.clear();
-        number += 1;
-        if file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(points);
-        }
-        let text = str::from_utf8(&line).unwrap_or_default().trim_end_matches(['\n', '\r']);
-        match point(text) {
-            Some(point) => {
-                // MLflow logs a model's metrics again.
-                if seen.insert((point.step, point.timestamp, point.value.to_bits())) {
-                    points.push(point);
-                }
-            }
-            None if text.is_empty() && line.len() == 1 => {}
-            None => {
-                let shown: String = String::from_utf8_lossy(&line).chars().take(60).collect();
-                let what =
-                    format!("line {number}: {:?} is no time, value and step", shown.trim_end());
-                issue(report, path, ErrorKind::Value(what), Effect::SkippedValue);
-                while !line.ends_with(b"\n") {
-                    line.clear();
-                    if file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-                        return Ok(points);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn point(line: &str) -> Option<Point> {
-    let mut words = line.split_ascii_whitespace();
-    let (timestamp, value) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let step = words.next().map_or(Some(0), |step| step.parse().ok())?;
-    (words.count() <= 2).then_some(Point { step, timestamp, value })
 }
 
 /// The values in files of a directory, whose names may have directories.

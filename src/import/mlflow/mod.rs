@@ -1,7 +1,9 @@
 //! Where MLflow keeps runs: one file a kind of place.
 
+mod cell;
 mod database;
 mod folder;
+mod metric_file;
 mod place;
 mod server;
 mod yaml;
@@ -10,6 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use self::database::Database;
 use self::folder::Folder;
@@ -78,7 +82,7 @@ pub(super) struct Point {
 pub(super) type Metrics = BTreeMap<String, Vec<Point>>;
 
 /// A version of a registered model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct ModelVersion {
     pub(super) model: String,
     pub(super) version: String,
@@ -86,12 +90,19 @@ pub(super) struct ModelVersion {
     pub(super) stage: Option<String>,
     pub(super) source: Option<String>,
     /// The run that made it.
+    #[serde(skip)]
     pub(super) run: Option<String>,
     /// The [logged model](LoggedModel) that it is.
     pub(super) logged: Option<String>,
     pub(super) aliases: Vec<String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) creation_time: Option<i64>,
+}
+
+impl ModelVersion {
+    pub(super) fn is_of(&self, run: &str) -> bool {
+        self.run.as_deref() == Some(run)
+    }
 }
 
 /// A file that a run made.

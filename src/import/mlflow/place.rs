@@ -56,6 +56,17 @@ pub(super) fn folder(uri: &str, base: &Path, id: &str) -> Option<PathBuf> {
     found.into_iter().find(|path| path.is_dir())
 }
 
+/// Whether the folder of all experiments' files is there, in which MLflow makes that of a run with its
+/// first file.
+pub(super) fn is_reachable(uri: &str, base: &Path) -> bool {
+    let is_proxied = uri.starts_with("mlflow-artifacts:");
+    let path = file_url(uri).unwrap_or_else(|| PathBuf::from(uri));
+    // `<experiment>/<run>/artifacts`
+    let above = base.join(path);
+    let is_there = !is_proxied && above.ancestors().nth(3).is_some_and(Path::is_dir);
+    is_there || ["mlartifacts", "mlruns"].iter().any(|name| base.join(name).is_dir())
+}
+
 /// Adds the files below `folder`, their paths behind `prefix`. Links are not followed: they could
 /// lead anywhere.
 pub(super) fn list(
