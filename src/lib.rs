@@ -126,6 +126,8 @@ pub mod meta;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 pub mod record;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod replace;
 pub mod safe_name;
 pub mod store;

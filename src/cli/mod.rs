@@ -17,6 +17,7 @@ mod inspect;
 mod legend;
 mod logs;
 mod man;
+mod models;
 mod output;
 mod plot;
 mod reduce;
@@ -64,6 +65,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx extract ./logs --out ./files --kind image
   tbx import --from mlflow ./mlruns --out ./logs
   tbx check ./logs                           what runs lack to be made again
+  tbx models ./logs                          the models that runs made
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -113,6 +115,8 @@ enum Command {
     Import(import::Args),
     /// Tell which runs say of themselves what it takes to make them again.
     Check(check::Args),
+    /// List and change the models that runs made: versions, stages, aliases.
+    Models(models::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),
     /// Write new logs with what can be saved of damaged ones.
@@ -162,6 +166,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Export(args) => export::run(args),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
+        Command::Models(args) => models::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

@@ -10,6 +10,7 @@ mod extract;
 mod import;
 mod inspect;
 mod json;
+mod models;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;

@@ -29,12 +29,13 @@ mod meta;
 mod onnx;
 mod peers;
 mod properties;
+mod registry;
 #[cfg(feature = "remote")]
 mod remote;
 mod restart;
 mod stock_tensorboard;
-#[cfg(feature = "verify")]
 mod track;
+#[cfg(feature = "verify")]
 mod verify;
 mod walker;
 mod writer;
