@@ -222,7 +222,7 @@ fn text(imported: &Imported, out: &Path) -> String {
         text += &format!(", {} artifact{s} ({size})", count(artifacts));
     }
     if imported.models > 0 {
-        text += &format!(", {} of registered models", counted(imported.models, "version"));
+        text += &format!(", {} of models registered", counted(imported.models, "version"));
     }
     if there > 0 {
         text += &format!("; {} there already", counted(there, "run"));

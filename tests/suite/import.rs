@@ -389,3 +389,39 @@ fn a_step_that_tensorboards_table_cannot_take_keeps_the_run_out_of_it() {
     let has = |run: &tbx::Run| run.series("_hparams_/session_start_info").is_some();
     assert_eq!(loaded.runs.iter().map(has).collect::<Vec<_>>(), [false, true]);
 }
+
+#[test]
+fn registered_models_are_in_the_registry() {
+    let store = Store::new();
+    let files = [("artifacts/model/MLmodel", "flavors: {}\n"), ("artifacts/model/a.bin", "abc")];
+    store.run(ID, "run_name: a\nstatus: 3", &files);
+    store.file(
+        "1/models/m-1/meta.yaml",
+        &format!("model_id: m-1\nname: model\nsource_run_id: '{ID}'\n"),
+    );
+    store.file("1/models/m-1/artifacts/MLmodel", "flavors: {logged: 1}\n");
+    store.file("models/net/meta.yaml", "name: net\naliases: {champion: '2'}\n");
+    let version = |number: u32, source: &str| {
+        let text = format!("name: net\nrun_id: '{ID}'\ncurrent_stage: Staging\nsource: {source}\n");
+        store.file(&format!("models/net/version-{number}/meta.yaml"), &text);
+    };
+    version(1, &format!("/elsewhere/mlruns/1/{ID}/artifacts/model"));
+    version(2, "models:/m-1");
+    version(3, "s3://bucket/model");
+    store.file("models/net/version-2/tags/ok", "yes");
+    let imported = store.import();
+    assert_eq!(imported.models, 2);
+    let issue = imported.report.issues[0].to_string();
+    assert!(issue.contains("version 3 of model \"net\""), "{issue}");
+    let registry = tbx::registry::Registry::open(store.out());
+    let read =
+        |name: &str| fs::read_to_string(registry.path(&name.parse().unwrap()).unwrap()).unwrap();
+    assert_eq!(read("net/1"), "flavors: {}\n");
+    assert_eq!(read("net/champion"), "flavors: {logged: 1}\n");
+    let found = registry.version(&"net/2".parse().unwrap()).unwrap();
+    assert_eq!((found.stage, found.tags["ok"].as_str()), (tbx::registry::Stage::Staging, "yes"));
+    // What is said of a version here stays.
+    registry.tag(&"net/1".parse().unwrap(), "mine", "1").unwrap();
+    assert_eq!(store.import().models, 0);
+    assert_eq!(registry.version(&"net/1".parse().unwrap()).unwrap().tags["mine"], "1");
+}
