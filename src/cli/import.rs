@@ -82,7 +82,7 @@ pub(super) struct Args {
 /// Programs whose runs can be imported.
 #[derive(Clone, Copy, ValueEnum)]
 enum From {
-    /// MLflow, 0.9 to 3.
+    /// MLflow: its folders mlruns, its SQLite databases, its servers.
     Mlflow,
 }
 
