@@ -13,12 +13,13 @@ use sha2::{Digest, Sha256};
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned};
 use super::sync::{self, Sent, Synced};
-use super::{Done, Progress, Settings, attachments, pictures};
+use super::{Done, Progress, Settings, attachments, models, pictures};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
 use crate::mlflow::{
     Client, Content, FoundRun, MAX_PARAM, MAX_TAG, Metric, RunRecord, Store, milliseconds, tags,
 };
+use crate::registry::Registry;
 use crate::summary::Kind;
 
 /// Points in a request.
@@ -53,6 +54,15 @@ pub fn to_server(
     let sent = pool.install(|| export.send(logdir, options));
     // Whatever happened, what was sent is known the next time.
     export.save();
+    sent?;
+    let remote =
+        |i| export.remote(i, |r| (r.id.clone(), r.artifact_uri.clone())).unwrap_or_default();
+    let registry = Registry::open(logdir.path());
+    let (models, left_out) = match settings.artifacts {
+        true => models::register(&plan, client, &registry, &remote)?,
+        false => Default::default(),
+    };
+    done.models = models;
     let Export { points, images, artifacts, bytes, new_runs, notes, .. } = export;
     done.points = points.into_inner();
     done.images = images.into_inner();
@@ -68,7 +78,7 @@ pub fn to_server(
         )
     }));
     done.wrong = notes.wrong;
-    sent?;
+    done.warnings.extend(left_out);
     Ok(done)
 }
 
