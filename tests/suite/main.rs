@@ -24,6 +24,8 @@ mod follow;
 mod golden;
 mod layers;
 mod meta;
+#[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
+mod mlflow_server;
 mod onnx;
 mod peers;
 mod properties;
