@@ -92,6 +92,7 @@
 //! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
 //! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
+//! | `mlflow` | by `cli` | [`mlflow`], [`import`]: to and from MLflow | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
 //! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
@@ -103,7 +104,7 @@
 //! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
 //! [`meta`] says what a run is and [`summary`] what a value means, [`writer`] and [`logdir`] make logs
 //! and load them, [`track`] keeps a run and what it is together, [`table`] makes rows of runs,
-//! [`export`] carries them elsewhere, [`verify`] finds what is wrong with logs, and [`edit`] makes new
+//! [`export`] carries them elsewhere, [`import`] makes logs of the runs of other programs, [`verify`] finds what is wrong with logs, and [`edit`] makes new
 //! logs of existing ones. Each uses only those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
@@ -117,12 +118,16 @@ pub mod error;
 pub mod event;
 #[cfg(feature = "export")]
 pub mod export;
+#[cfg(feature = "mlflow")]
+pub mod import;
 pub mod logdir;
 #[cfg(feature = "meta")]
 pub mod meta;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 pub mod record;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod replace;
 pub mod safe_name;
 pub mod store;

@@ -1,4 +1,4 @@
-//! Patterns of experiment tracking, a file each, on a small network that trains in a second.
+//! Twelve patterns of experiment tracking, a file each, on a small network that trains in a second.
 //!
 //! ```console
 //! $ cargo run --release --features track --example patterns -- runs
@@ -19,6 +19,7 @@ mod failed_run;
 mod model;
 mod nested_search;
 mod params_and_metrics;
+mod registry;
 mod stages;
 mod sweep;
 
@@ -31,11 +32,12 @@ use tbx::track::Run;
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 type Pattern = fn(&Path) -> Result;
 
-const PATTERNS: [(&str, Pattern); 11] = [
+const PATTERNS: [(&str, Pattern); 12] = [
     ("basic_run", basic_run::main),
     ("params_and_metrics", params_and_metrics::main),
     ("artifacts", artifacts::main),
     ("nested_search", nested_search::main),
+    ("registry", registry::main),
     ("stages", stages::main),
     ("experiments", experiments::main),
     ("cross_validation", cross_validation::main),

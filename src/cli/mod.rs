@@ -12,10 +12,12 @@ mod edit;
 mod export;
 mod extract;
 mod grid;
+mod import;
 mod inspect;
 mod legend;
 mod logs;
 mod man;
+mod models;
 mod output;
 mod plot;
 mod reduce;
@@ -61,7 +63,9 @@ const COLOR: &str = "TBX_COLOR";
   tbx watch ./logs
   tbx export ./logs --to csv --out points.csv
   tbx extract ./logs --out ./files --kind image
+  tbx import --from mlflow ./mlruns --out ./logs
   tbx check ./logs                           what runs lack to be made again
+  tbx models ./logs                          the models that runs made
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -107,8 +111,12 @@ enum Command {
     Export(export::Args),
     /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
     Extract(extract::Args),
+    /// Make logs of the runs of another program: MLflow.
+    Import(import::Args),
     /// Tell which runs say of themselves what it takes to make them again.
     Check(check::Args),
+    /// List and change the models that runs made: versions, stages, aliases.
+    Models(models::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
     Verify(verify::Args),
     /// Write new logs with what can be saved of damaged ones.
@@ -157,6 +165,8 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Watch(args) => watch::run(args),
         Command::Export(args) => export::run(args),
         Command::Extract(args) => extract::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Models(args) => models::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

@@ -1,11 +1,16 @@
 //! The parts of what a run is.
 
 use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::number;
+use crate::error::ErrorKind;
+
+/// The folder of artifacts in that of a run.
+pub(crate) const ARTIFACTS: &str = "artifacts";
 
 /// The code that ran, as git knows it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -137,6 +142,24 @@ pub struct Artifact {
     /// What is not known here.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl Artifact {
+    /// Where the artifact `name` of the run in `dir` is: in the folder `artifacts` there, and a name
+    /// cannot lead out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: it is no relative path without `..`.
+    pub fn place(dir: &Path, name: &str) -> Result<PathBuf, ErrorKind> {
+        let is_inside = |part| matches!(part, Component::Normal(_));
+        let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
+        if !clean || name.contains('\\') || name.contains('\0') {
+            let what = format!("{name:?} is no name of an artifact: a relative path without ..");
+            return Err(ErrorKind::Argument(what));
+        }
+        Ok(dir.join(ARTIFACTS).join(name))
+    }
 }
 
 /// A number of a run that says how good it is.

@@ -291,24 +291,24 @@ fn pairs(map: &BTreeMap<String, String>) -> Vec<Value> {
     map.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 
-fn from_pairs(json: &Value, name: &str) -> BTreeMap<String, String> {
+pub(super) fn from_pairs(json: &Value, name: &str) -> BTreeMap<String, String> {
     list(json, name).map(|pair| (text(pair, "key"), text(pair, "value"))).collect()
 }
 
-fn part<'v>(json: &'v Value, name: &str) -> &'v Value {
+pub(super) fn part<'v>(json: &'v Value, name: &str) -> &'v Value {
     json.get(name).unwrap_or(&Value::Null)
 }
 
-fn list<'v>(json: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+pub(super) fn list<'v>(json: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
     part(json, name).as_array().into_iter().flatten()
 }
 
-fn text(json: &Value, name: &str) -> String {
+pub(super) fn text(json: &Value, name: &str) -> String {
     part(json, name).as_str().unwrap_or_default().to_owned()
 }
 
 /// Protobuf's JSON has 64-bit numbers as strings, MLflow's as numbers.
-fn whole(json: &Value, name: &str) -> Option<i64> {
+pub(super) fn whole(json: &Value, name: &str) -> Option<i64> {
     let value = part(json, name);
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

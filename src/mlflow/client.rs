@@ -28,6 +28,8 @@ const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
 const UPLOAD: &str = "/ajax-api/2.0/mlflow/upload-artifact";
 /// And what it downloads by.
 const DOWNLOAD: &str = "/get-artifact";
+/// The same of the models that runs logged.
+const MODELS: &str = "/ajax-api/2.0/mlflow/logged-models";
 /// An answer is not longer: 25,000 points of a metric take 3 MB.
 const MAX_ANSWER: u64 = 256 << 20;
 /// Of a page that is no answer so much is shown.
@@ -226,14 +228,25 @@ impl Client {
     }
 
     /// The content of an artifact.
-    pub(crate) fn artifact(&self, run_id: &str, path: &str) -> Result<impl io::Read> {
+    pub(crate) fn artifact(&self, run_id: &str, path: &str) -> Result<impl io::Read + use<>> {
+        self.download(DOWNLOAD, &[("run_id", run_id), ("path", path)])
+    }
+
+    /// The content of a file of a logged model.
+    pub(crate) fn model_file(&self, id: &str, path: &str) -> Result<impl io::Read + use<>> {
+        let id = utf8_percent_encode(id, PART);
+        let from = format!("{MODELS}/{id}/artifacts/files");
+        self.download(&from, &[("artifact_file_path", path)])
+    }
+
+    fn download(&self, from: &str, query: &[(&str, &str)]) -> Result<impl io::Read + use<>> {
         let send = |url: &str| {
-            let request = self.agent.get(url).query("run_id", run_id).query("path", path);
+            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
         };
-        match self.ask(DOWNLOAD, &send, &Ok, &|| Ok(None))? {
+        match self.ask(from, &send, &Ok, &|| Ok(None))? {
             Answer::Fine(response) => Ok(response.into_body().into_reader()),
-            Answer::Refused(refused) => Err(self.refused(DOWNLOAD, refused)),
+            Answer::Refused(refused) => Err(self.refused(from, refused)),
         }
     }
 

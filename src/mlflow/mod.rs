@@ -5,6 +5,7 @@
 
 mod calls;
 mod client;
+mod downloads;
 mod from_meta;
 mod names;
 mod record;

@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 
+use super::hparams::{HparamValue, Hparams};
 use super::tensor::{shape_message, value};
+use super::text::Text;
 use super::{Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
@@ -13,6 +15,8 @@ use crate::meta::RunMeta;
 
 /// The tag of the series.
 pub const TAG: &str = "tbx/run_meta";
+/// The tag under which TensorBoard shows the [`card`].
+pub const CARD: &str = "tbx/run";
 
 /// The value that says what a run is.
 ///
@@ -42,4 +46,55 @@ pub fn read(raw: &RawValue) -> Result<RunMeta, ErrorKind> {
             Err(ErrorKind::Value(what))
         }
     }
+}
+
+/// What TensorBoard's table of hyperparameters has.
+pub fn hparams(meta: &RunMeta) -> Hparams {
+    let params = meta.params.iter().map(|(name, value)| (name.clone(), HparamValue::from(value)));
+    let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), (*seed).into()));
+    params.chain(seeds).collect()
+}
+
+/// What a run is, as a table of two columns.
+///
+/// # Errors
+///
+/// As [`Text::table`].
+pub fn card(meta: &RunMeta) -> Result<Text, ErrorKind> {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut row = |name: &str, value: Option<&str>| {
+        rows.extend(value.map(|value| [name.to_owned(), value.to_owned()]));
+    };
+    row("name", meta.name.as_deref());
+    row("experiment", meta.experiment.as_deref());
+    row("description", meta.description.as_deref());
+    row("id", meta.id.as_deref());
+    row("parent", meta.parent.as_deref());
+    for (name, value) in &meta.tags {
+        row(&format!("tag {name}"), Some(value));
+    }
+    let labels: Vec<_> = meta.labels.iter().map(String::as_str).collect();
+    row("labels", Some(&*labels.join(", ")).filter(|labels| !labels.is_empty()));
+    for data in &meta.datasets {
+        row(&format!("dataset {}", data.name), Some(&data.digest));
+    }
+    if let Some(git) = &meta.git {
+        let changed = if git.dirty == Some(true) { " with changes" } else { "" };
+        let commit = git.commit.as_ref().map(|commit| format!("{commit}{changed}"));
+        row("commit", commit.as_deref());
+        row("branch", git.branch.as_deref());
+        row("repository", git.remote.as_deref());
+    }
+    if let Some(environment) = &meta.environment {
+        row("host", environment.host.as_deref());
+        row("system", environment.os.as_deref());
+        row("processor", environment.cpu.as_deref());
+        for gpu in &environment.gpus {
+            row("graphics card", Some(&gpu.name));
+        }
+        row("compiler", environment.language.as_deref());
+        let command = environment.command.join(" ");
+        row("command", Some(&*command).filter(|command| !command.is_empty()));
+    }
+    Text::table(rows)
 }

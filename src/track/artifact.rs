@@ -2,22 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::capture::hex;
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{ErrorKind, Location, Result};
 use crate::meta::Artifact;
 use crate::replace::replace;
-
-/// The folder of artifacts in that of a run.
-const FOLDER: &str = "artifacts";
 
 /// Keeps what `content` gives as the artifact `name` of the run in `dir`; it is there whole, or
 /// what was there before is.
 pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
-    let path = path(dir, name)?;
+    let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)
             .map_err(|error| ErrorKind::from(error).at(Location::path(parent)))?;
@@ -45,17 +42,6 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
 /// Opens the file at `path`, for an artifact of it.
 pub(super) fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| ErrorKind::from(error).at(Location::path(path)))
-}
-
-/// Where the artifact `name` is. A name cannot lead out of the folder.
-fn path(dir: &Path, name: &str) -> Result<PathBuf> {
-    let is_inside = |part| matches!(part, Component::Normal(_));
-    let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
-    if !clean || name.contains('\\') || name.contains('\0') {
-        let what = format!("{name:?} is no name of an artifact: a relative path without ..");
-        return Err(Error::argument(what));
-    }
-    Ok(dir.join(FOLDER).join(name))
 }
 
 #[cfg(test)]

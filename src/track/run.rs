@@ -13,12 +13,11 @@ use super::{artifact, capture, git, panic};
 use crate::error::Result;
 use crate::meta::{Artifact, Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
-use crate::summary::hparams::{HparamValue, Hparams, SessionStatus};
-use crate::summary::text::Text;
+use crate::summary::hparams::SessionStatus;
+use crate::summary::{self, meta::CARD};
 use crate::writer::{IntoStep, SummaryWriter};
 
-/// The tags of what TensorBoard shows of a run.
-const CARD: &str = "tbx/run";
+/// The tag under which TensorBoard shows why a run failed.
 const ERROR: &str = "tbx/error";
 /// A longer traceback is an artifact.
 const MAX_TRACEBACK: usize = 8 << 10;
@@ -112,8 +111,8 @@ impl Run {
         };
         run.writer.add_meta(&meta)?;
         if card {
-            run.writer.add_hparams(hparams(&meta), [])?;
-            run.writer.add_text(CARD, table(&meta)?, 0)?;
+            run.writer.add_hparams(summary::meta::hparams(&meta), [])?;
+            run.writer.add_text(CARD, summary::meta::card(&meta)?, 0)?;
         }
         Ok(run)
     }
@@ -341,51 +340,4 @@ fn go_on(meta: &mut RunMeta, said: RunMeta) {
         process: said.process,
         ..was
     };
-}
-
-/// What TensorBoard's table of hyperparameters has.
-fn hparams(meta: &RunMeta) -> Hparams {
-    let params = meta.params.iter().map(|(name, value)| (name.clone(), HparamValue::from(value)));
-    let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), (*seed).into()));
-    params.chain(seeds).collect()
-}
-
-/// The metadata as a table of two columns.
-fn table(meta: &RunMeta) -> Result<Text> {
-    let mut rows: Vec<[String; 2]> = Vec::new();
-    let mut row = |name: &str, value: Option<&str>| {
-        rows.extend(value.map(|value| [name.to_owned(), value.to_owned()]));
-    };
-    row("name", meta.name.as_deref());
-    row("experiment", meta.experiment.as_deref());
-    row("description", meta.description.as_deref());
-    row("id", meta.id.as_deref());
-    row("parent", meta.parent.as_deref());
-    for (name, value) in &meta.tags {
-        row(&format!("tag {name}"), Some(value));
-    }
-    let labels: Vec<_> = meta.labels.iter().map(String::as_str).collect();
-    row("labels", Some(&*labels.join(", ")).filter(|labels| !labels.is_empty()));
-    for data in &meta.datasets {
-        row(&format!("dataset {}", data.name), Some(&data.digest));
-    }
-    if let Some(git) = &meta.git {
-        let changed = if git.dirty == Some(true) { " with changes" } else { "" };
-        let commit = git.commit.as_ref().map(|commit| format!("{commit}{changed}"));
-        row("commit", commit.as_deref());
-        row("branch", git.branch.as_deref());
-        row("repository", git.remote.as_deref());
-    }
-    if let Some(environment) = &meta.environment {
-        row("host", environment.host.as_deref());
-        row("system", environment.os.as_deref());
-        row("processor", environment.cpu.as_deref());
-        for gpu in &environment.gpus {
-            row("graphics card", Some(&gpu.name));
-        }
-        row("compiler", environment.language.as_deref());
-        let command = environment.command.join(" ");
-        row("command", Some(&*command).filter(|command| !command.is_empty()));
-    }
-    Ok(Text::table(rows)?)
 }

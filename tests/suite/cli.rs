@@ -7,8 +7,10 @@ mod compare;
 mod edit;
 mod export;
 mod extract;
+mod import;
 mod inspect;
 mod json;
+mod models;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;

@@ -154,6 +154,12 @@ fn every_pattern_of_tracking_does_what_it_says() {
     let best = &metas["nested_search/hidden-8"].summary["loss"];
     assert!(best.value > 0.0 && best.other["run"].as_str().unwrap().starts_with("trial-"));
 
+    let models = tbx::registry::Registry::open(dir.path().join("registry")).models().unwrap();
+    let spirals = &models["spirals"];
+    assert_eq!(spirals.aliases["champion"], 2);
+    let stages: Vec<_> = spirals.versions.iter().map(|version| version.stage.name()).collect();
+    assert_eq!(stages, ["Archived", "Production"]);
+
     let stages = below("stages");
     assert_eq!(stages.len(), 3);
     assert!(stages[1..].iter().all(|stage| stage.role.as_deref() == Some("stage")));

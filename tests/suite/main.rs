@@ -22,6 +22,8 @@ mod facts;
 mod fixtures;
 mod follow;
 mod golden;
+#[cfg(feature = "mlflow")]
+mod import;
 mod layers;
 mod meta;
 #[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
@@ -29,12 +31,13 @@ mod mlflow_server;
 mod onnx;
 mod peers;
 mod properties;
+mod registry;
 #[cfg(feature = "remote")]
 mod remote;
 mod restart;
 mod stock_tensorboard;
-#[cfg(feature = "verify")]
 mod track;
+#[cfg(feature = "verify")]
 mod verify;
 mod walker;
 mod writer;

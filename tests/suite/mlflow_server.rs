@@ -265,8 +265,8 @@ fn requests_keep_to_the_limits_of_mlflow() {
     run.finish().unwrap();
     let server = Fake::start();
     let said = fine(export(&dir.path().join("logs"), &server.uri(), &[], &[]));
-    assert!(said.contains("parameter \"p0\" is cut to 6000 characters"), "{said}");
-    assert!(said.contains("tag \"t0\" is cut to 8000 characters"), "{said}");
+    assert!(said.contains("parameter \"p0\" of 1 run is cut to 6000 characters"), "{said}");
+    assert!(said.contains("tag \"t0\" of 1 run is cut to 8000 characters"), "{said}");
     assert!(said.contains("loss(x) as loss_x_-"), "{said}");
     for (asked, body) in server.asked() {
         let len = |name: &str| body[name].as_array().map_or(0, Vec::len);

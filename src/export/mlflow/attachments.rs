@@ -10,9 +10,6 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::{Content, FOLDER};
 
-/// The folder of artifacts in that of a run.
-const ARTIFACTS: &str = "artifacts";
-
 /// A file among a run's artifacts.
 pub(super) struct Attachment {
     /// Its path there, with `/` between directories.
@@ -24,7 +21,7 @@ pub(super) struct Attachment {
 pub(super) fn of(run: &Planned, settings: &Settings) -> Result<(Vec<Attachment>, Vec<String>)> {
     let (mut all, mut links) = (Vec::new(), Vec::new());
     if settings.artifacts {
-        files(&run.dir.join(ARTIFACTS), &mut all, &mut links)?;
+        files(&run.dir.join(meta::ARTIFACTS), &mut all, &mut links)?;
         let yaml = run.dir.join(meta::yaml::FILE);
         if yaml.is_file() {
             all.push(Attachment { path: meta::yaml::FILE.into(), content: Content::File(yaml) });

@@ -36,6 +36,15 @@ struct Tree<'p> {
     ids: Vec<(String, String)>,
 }
 
+/// What was written of a directory.
+#[derive(Default)]
+struct Written {
+    points: u64,
+    /// How many pictures, of which run.
+    images: Vec<(usize, u64)>,
+    warnings: Vec<String>,
+}
+
 /// Writes the runs of `logdir` as a new folder `out`, which MLflow 3.12 and older open as they
 /// are (`mlflow ui --backend-store-uri`), newer ones with `MLFLOW_ALLOW_FILE_STORE=true` or by
 /// `mlflow migrate-filestore`. It appears when it is complete.
@@ -75,12 +84,13 @@ pub fn to_folder(
 
     let kinds = [Kind::Scalar].into_iter().chain(settings.images.then_some(Kind::Image));
     let options = options.clone().kinds(kinds).places();
-    let (sent, report) = logdir.map_runs(&options, |run| tree.values(&run))?;
-    done.report.merge(report);
+    // What is damaged is known since the plan was made.
+    let (sent, _) = logdir.map_runs(&options, |run| tree.values(&run))?;
     let mut with_images = HashSet::new();
     for sent in sent {
-        let (points, images) = sent?;
+        let Written { points, images, warnings } = sent?;
         done.points += points;
+        done.warnings.extend(warnings);
         for (place, count) in images {
             done.images += count;
             with_images.insert(place);
@@ -196,34 +206,39 @@ impl Tree<'_> {
         self.yaml(&self.root.join(experiment).join("datasets").join(&id), &meta)?;
         let meta = [
             ("destination_id", run_of(run).into()),
-            ("destination_type", 1.into()),
+            ("destination_type", "RUN".into()),
             ("source_id", id.as_str().into()),
-            ("source_type", 4.into()),
+            ("source_type", "DATASET".into()),
             ("tags", serde_json::to_value(&data.tags).unwrap_or_default()),
         ];
         self.yaml(&run.join("inputs").join(&id), &meta)
     }
 
-    /// The points and pictures of a directory: how many points, and how many pictures for which
-    /// run.
-    fn values(&self, run: &Run) -> Result<(u64, Vec<(usize, u64)>)> {
+    /// The points and pictures of a directory.
+    fn values(&self, run: &Run) -> Result<Written> {
         let mut reader = ValueReader::new(run);
-        let mut images = Vec::new();
+        let mut written = Written::default();
         for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
             let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
             let Some(planned) = self.plan.runs.get(place) else { continue };
             for i in 0..series.len() {
-                let files = pictures::of(planned, &tag, series, &mut reader, i);
-                let files = files.map_err(|e| e.into_kind().at(reader.location(series, i)))?;
-                images.push((place, u64::try_from(files.len() / 2).unwrap_or_default()));
+                let files = match pictures::of(planned, &tag, series, &mut reader, i) {
+                    Ok(files) => files,
+                    Err(error) => {
+                        written.warnings.push(format!("{error}: left out"));
+                        continue;
+                    }
+                };
+                let count = u64::try_from(files.len() / 2).unwrap_or_default();
+                written.images.push((place, count));
                 for file in files {
                     self.artifact(place, &file.path, &file.content)?;
                 }
             }
         }
-        let written = run.series.par_iter().map(|series| self.metric(run, series));
-        let points = written.try_reduce(|| 0, |a, b| Ok(a + b))?;
-        Ok((points, images))
+        let points = run.series.par_iter().map(|series| self.metric(run, series));
+        written.points = points.try_reduce(|| 0, |a, b| Ok(a + b))?;
+        Ok(written)
     }
 
     fn metric(&self, run: &Run, series: &TimeSeries) -> Result<u64> {

@@ -11,6 +11,7 @@ use super::plan::Planned;
 use crate::error::{ErrorKind, Result};
 use crate::logdir::{TimeSeries, ValueReader};
 use crate::mlflow::{Content, milliseconds};
+use crate::summary::RawValue;
 use crate::summary::image::Images;
 
 /// The tag that has MLflow look for pictures.
@@ -30,7 +31,19 @@ pub(super) fn of(
 ) -> Result<Vec<Attachment>> {
     let step = series.steps().get(i).copied().unwrap_or_default();
     let time = series.wall_times().get(i).copied().map_or(0, milliseconds);
-    let images = Images::read(&reader.read(series, i)?)?;
+    let value = reader.read(series, i)?;
+    let files = encoded(run, tag, &value, step, time);
+    files.map_err(|kind| kind.at(reader.location(series, i)))
+}
+
+fn encoded(
+    run: &Planned,
+    tag: &str,
+    value: &RawValue,
+    step: i64,
+    time: i64,
+) -> Result<Vec<Attachment>, ErrorKind> {
+    let images = Images::read(value)?;
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
         let picture = image::load_from_memory(bytes)

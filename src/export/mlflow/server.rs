@@ -63,8 +63,15 @@ pub fn to_server(
     done.new_runs = new_runs.into_inner();
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings = notes.warnings;
+    done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
+        let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+        format!(
+            "{what} {name:?} of {runs} is cut to {max} characters; all of it is in the artifact \
+             tbx/tbx.json"
+        )
+    }));
     done.wrong = notes.wrong;
-    done.report.merge(sent?);
+    sent?;
     Ok(done)
 }
 
@@ -93,6 +100,8 @@ struct Export<'e> {
 struct Notes {
     warnings: Vec<String>,
     wrong: Vec<String>,
+    /// Of how many runs a value was cut: what, its name, and to how many characters.
+    cut: BTreeMap<(&'static str, String, usize), usize>,
 }
 
 /// A run on the server.
@@ -162,7 +171,7 @@ impl<'e> Export<'e> {
         })
     }
 
-    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<crate::error::Report> {
+    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
         // Parents before children: those of one depth at a time.
         let mut rest = self.plan.runs.as_slice();
         let mut at = 0;
@@ -178,12 +187,12 @@ impl<'e> Export<'e> {
         }
         let kinds = [Kind::Scalar].into_iter().chain(self.settings.images.then_some(Kind::Image));
         let options = options.clone().kinds(kinds).places();
-        let (sent, report) =
+        // What is damaged is known since the plan was made.
+        let (sent, _) =
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))?;
-        Ok(report)
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))
     }
 
     /// Once a server is lost, nobody waits for it again.
@@ -206,6 +215,11 @@ impl<'e> Export<'e> {
 
     fn warn(&self, what: String) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(what);
+    }
+
+    fn cut(&self, what: &'static str, name: &str, max: usize) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        *notes.cut.entry((what, name.to_owned(), max)).or_default() += 1;
     }
 
     /// Finds or makes a run, with its parameters, tags and datasets.
@@ -299,11 +313,7 @@ impl<'e> Export<'e> {
             for (name, value) in values {
                 if value.chars().count() > max {
                     *value = value.chars().take(max).collect();
-                    self.warn(format!(
-                        "run {:?}: {what} {name:?} is cut to {max} characters; the artifact tbx/tbx.json \
-                         has all of it",
-                        run.name
-                    ));
+                    self.cut(what, name, max);
                 }
             }
         }
@@ -327,8 +337,13 @@ impl<'e> Export<'e> {
             let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
             let Some(planned) = self.plan.runs.get(place) else { continue };
             for i in 0..series.len() {
-                let files = pictures::of(planned, &tag, series, &mut reader, i);
-                let files = files.map_err(|e| e.into_kind().at(reader.location(series, i)))?;
+                let files = match pictures::of(planned, &tag, series, &mut reader, i) {
+                    Ok(files) => files,
+                    Err(error) => {
+                        self.warn(format!("{error}: left out"));
+                        continue;
+                    }
+                };
                 for file in files {
                     let is_new = self.artifact(place, &file)?;
                     if is_new.is_some() && file.path.ends_with(".png") {

@@ -6,13 +6,14 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "check",
     "completions",
     "diff",
     "edit",
     "export",
     "extract",
+    "import",
     "inspect",
     "man",
     "plot",

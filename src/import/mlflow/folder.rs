@@ -1,0 +1,392 @@
+//! A folder `mlruns`: a file for each parameter, tag and metric.
+//!
+//! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
+//! (missing directories, lines that were logged twice, ids that differ) is taken as well.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::metric_file::points;
+use super::yaml::{self, Fields};
+use super::{
+    Experiment, Files, LoggedModel, Metrics, ModelVersion, Store, StoredFile, StoredRun, at, issue,
+    open_local, place,
+};
+use crate::error::{Effect, Error, ErrorKind, Report, Result};
+use crate::meta::Status;
+use crate::mlflow::{DatasetInput, RunRecord, status_from_number};
+
+const META: &str = "meta.yaml";
+/// Deleted experiments are in here.
+const TRASH: &str = ".trash";
+/// Registered models, among the experiments; logged models, among the runs.
+const MODELS: &str = "models";
+/// What an experiment has beside its runs.
+const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
+/// Bytes of a parameter or tag at most.
+const MAX_VALUE: u64 = 16 << 20;
+
+pub(super) struct Folder {
+    /// The folder of all experiments.
+    root: PathBuf,
+    /// Only this one, and only this run.
+    only: Option<(PathBuf, Option<PathBuf>)>,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        // Without the `.` and `..` of a path, whose parents would be others.
+        let path = path.canonicalize().map_err(|error| ErrorKind::from(error).at(at(path)))?;
+        let parent = |path: &Path| path.parent().unwrap_or(path).to_owned();
+        let meta = path.join(META);
+        let fields = meta.exists().then(|| yaml::read(&meta)).transpose()?;
+        let is_run =
+            |fields: &Fields| ["run_id", "run_uuid"].iter().any(|id| fields.contains_key(*id));
+        match fields {
+            Some(fields) if is_run(&fields) => {
+                let experiment = parent(&path);
+                let root = parent(&experiment);
+                return Ok(Self { root, only: Some((experiment, Some(path))) });
+            }
+            Some(_) => return Ok(Self { root: parent(&path), only: Some((path, None)) }),
+            None => {}
+        }
+        let store = Self { root: path, only: None };
+        if store.experiment_dirs()?.is_empty() {
+            let inside = ["mlruns", "mlflow.db"].map(|name| store.root.join(name));
+            let hint = inside.iter().find(|path| path.exists());
+            let hint = hint.map(|path| format!("; did you mean {}?", path.display()));
+            let what = format!(
+                "no experiment of MLflow is in it, which is a directory with {META}{}",
+                hint.unwrap_or_default()
+            );
+            return Err(ErrorKind::Argument(what).at(at(&store.root)));
+        }
+        Ok(store)
+    }
+
+    /// The directories of experiments, and whether they are in the trash.
+    fn experiment_dirs(&self) -> Result<Vec<(PathBuf, bool)>> {
+        if let Some((experiment, _)) = &self.only {
+            let is_trash = experiment.parent().is_some_and(|parent| parent.ends_with(TRASH));
+            return Ok(vec![(experiment.clone(), is_trash)]);
+        }
+        let mut found = Vec::new();
+        let is_experiment = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name != MODELS && name != TRASH)
+                && (path.join(META).exists()
+                    || dirs(path).is_ok_and(|dirs| dirs.iter().any(|dir| is_run(dir))))
+        };
+        for (dir, is_trash) in [(self.root.clone(), false), (self.root.join(TRASH), true)] {
+            if is_trash && !dir.is_dir() {
+                continue;
+            }
+            let dirs = dirs(&dir)?.into_iter().filter(is_experiment);
+            found.extend(dirs.map(|dir| (dir, is_trash)));
+        }
+        Ok(found)
+    }
+}
+
+impl Store for Folder {
+    fn experiments(&mut self, report: &mut Report) -> Result<Vec<Experiment>> {
+        let mut experiments = Vec::new();
+        for (dir, is_trash) in self.experiment_dirs()? {
+            let mut fields = meta(&dir, report);
+            let name = file_name(&dir);
+            let id = fields.remove("experiment_id").unwrap_or_else(|| name.clone());
+            experiments.push(Experiment {
+                name: fields.remove("name").unwrap_or(name),
+                tags: values(&dir.join("tags"), report),
+                creation_time: number(&fields, "creation_time"),
+                is_deleted: is_trash || is_deleted(&fields),
+                id,
+                dir,
+            });
+        }
+        Ok(experiments)
+    }
+
+    fn runs(&mut self, of: &Experiment, report: &mut Report) -> Result<Vec<StoredRun>> {
+        let only = self.only.as_ref().and_then(|(_, run)| run.clone());
+        let dirs = match only {
+            Some(dir) => vec![dir],
+            None => dirs(&of.dir)?,
+        };
+        let models = logged_models(&of.dir.join(MODELS), report);
+        let mut runs = Vec::new();
+        for dir in dirs {
+            let name = file_name(&dir);
+            if NO_RUNS.contains(&name.as_str()) || !(dir.join(META).exists() || is_run(&dir)) {
+                continue;
+            }
+            let mut run = run(dir, &of.dir, report);
+            run.record.experiment_id.clone_from(&of.id);
+            let of_run = models.iter().filter(|(source, _)| *source == run.record.id);
+            run.models = of_run.map(|(_, model)| model.clone()).collect();
+            runs.push(run);
+        }
+        Ok(runs)
+    }
+
+    fn metrics(&mut self, of: &StoredRun, report: &mut Report) -> Result<Metrics> {
+        let mut metrics = Metrics::new();
+        for (name, path) in files(&of.dir.join("metrics"), report) {
+            match points(&path, report) {
+                Ok(points) => drop(metrics.insert(name, points)),
+                Err(error) => issue(report, &path, error.into(), Effect::SkippedFile),
+            }
+        }
+        Ok(metrics)
+    }
+
+    fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
+        let mut files = Vec::new();
+        let own = of.dir.join("artifacts");
+        let is_empty = fs::read_dir(&own).map_or(true, |mut entries| entries.next().is_none());
+        let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
+        // They can be elsewhere by the experiment's will.
+        let elsewhere =
+            || place::folder(uri, self.root.parent().unwrap_or(&self.root), &of.record.id);
+        let folder = if is_empty { elsewhere() } else { Some(own.clone()) };
+        let is_found = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
+        if let Some(folder) = folder {
+            place::list(&folder, "", None, &mut files, report);
+        }
+        for model in &of.models {
+            place::list_model(model, &self.root, &mut files, report);
+        }
+        Ok(Files { files, is_found })
+    }
+
+    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+        open_local(file)
+    }
+
+    fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>> {
+        let mut versions = Vec::new();
+        if self.only.is_some() {
+            return Ok(versions);
+        }
+        let Ok(models) = dirs(&self.root.join(MODELS)) else { return Ok(versions) };
+        for model in models.iter().filter(|model| model.join(META).exists()) {
+            let about = meta(model, report);
+            let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
+            for dir in dirs(model)? {
+                let Some(number) = file_name(&dir).strip_prefix("version-").map(str::to_owned)
+                else {
+                    continue;
+                };
+                let mut fields = meta(&dir, report);
+                let aliases = about
+                    .iter()
+                    .filter(|(key, version)| key.starts_with("aliases/") && **version == number);
+                versions.push(ModelVersion {
+                    model: name.clone(),
+                    version: number.clone(),
+                    aliases: aliases
+                        .map(|(key, _)| key.trim_start_matches("aliases/").to_owned())
+                        .collect(),
+                    creation_time: self::number(&fields, "creation_timestamp"),
+                    description: fields.remove("description"),
+                    stage: fields.remove("current_stage").filter(|stage| stage != "None"),
+                    source: fields.remove("storage_location").or_else(|| fields.remove("source")),
+                    run: fields.remove("run_id"),
+                    logged: fields.remove("model_id"),
+                    tags: values(&dir.join("tags"), report),
+                });
+            }
+        }
+        Ok(versions)
+    }
+}
+
+/// A run; what cannot be read of it is left out.
+fn run(dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
+    let mut fields = meta(&dir, report);
+    let name = file_name(&dir);
+    let id = fields.remove("run_id").or_else(|| fields.remove("run_uuid"));
+    let id = match id {
+        Some(id) if id != name => {
+            let what = format!("its id is {id}, its directory is called otherwise");
+            issue(report, &dir, ErrorKind::Value(what), Effect::Kept);
+            id
+        }
+        _ => name,
+    };
+    let status = fields.get("status").and_then(|text| {
+        let status = status(text);
+        if status.is_none() {
+            let what = format!("{text:?} is no status of MLflow's");
+            issue(report, &dir.join(META), ErrorKind::Value(what), Effect::SkippedValue);
+        }
+        status
+    });
+    let record = RunRecord {
+        id,
+        name: fields.remove("run_name").or_else(|| fields.remove("name")),
+        user: fields.remove("user_id"),
+        status,
+        start_time: number(&fields, "start_time"),
+        end_time: number(&fields, "end_time"),
+        artifact_uri: fields.remove("artifact_uri"),
+        is_deleted: is_deleted(&fields),
+        params: values(&dir.join("params"), report),
+        tags: values(&dir.join("tags"), report),
+        datasets: datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
+        ..RunRecord::default()
+    };
+    StoredRun { record, dir, ..StoredRun::default() }
+}
+
+/// A number in MLflow's files, a word in its other stores.
+fn status(text: &str) -> Option<Status> {
+    let named = || serde_json::from_value(serde_json::Value::String(text.to_uppercase())).ok();
+    text.parse().ok().and_then(status_from_number).or_else(named)
+}
+
+fn datasets(inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
+    let mut found = Vec::new();
+    for input in dirs(inputs).unwrap_or_default() {
+        let fields = meta(&input, report);
+        let source = fields
+            .get("source_id")
+            .filter(|_| fields.get("source_type").is_none_or(|kind| kind == "DATASET"));
+        // An id is a name in the folder, and nothing else.
+        let Some(source) =
+            source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+        else {
+            continue;
+        };
+        let mut data = meta(&all.join(source), report);
+        let tags = fields.iter().filter_map(|(key, value)| {
+            Some((key.strip_prefix("tags/")?.to_owned(), value.clone()))
+        });
+        let mut take = |name: &str| data.remove(name);
+        found.push(DatasetInput {
+            name: take("name").unwrap_or_else(|| source.clone()),
+            digest: take("digest").unwrap_or_default(),
+            source_type: take("source_type").unwrap_or_default(),
+            source: take("source").unwrap_or_default(),
+            schema: take("schema"),
+            profile: take("profile"),
+            tags: tags.collect(),
+        });
+    }
+    found
+}
+
+/// The models that runs of an experiment logged, behind the id of the run.
+fn logged_models(dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
+    let mut models = Vec::new();
+    for dir in dirs(dir).unwrap_or_default() {
+        let mut fields = meta(&dir, report);
+        let id = file_name(&dir);
+        models.push((
+            fields.remove("source_run_id").unwrap_or_default(),
+            LoggedModel {
+                name: fields.remove("name").unwrap_or_else(|| id.clone()),
+                location: dir.join("artifacts").to_string_lossy().into_owned(),
+                params: values(&dir.join("params"), report),
+                tags: values(&dir.join("tags"), report),
+                id,
+            },
+        ));
+    }
+    models
+}
+
+/// The values in files of a directory, whose names may have directories.
+fn values(dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (name, path) in files(dir, report) {
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(&path)?.take(MAX_VALUE + 1).read_to_end(&mut bytes)?;
+            if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_VALUE {
+                return Err(ErrorKind::Value(format!("more than {MAX_VALUE} bytes, no value")));
+            }
+            String::from_utf8(bytes).map_err(|_| ErrorKind::Value("the value is not UTF-8".into()))
+        };
+        match read() {
+            Ok(value) => drop(values.insert(name, value)),
+            Err(kind) => issue(report, &path, kind, Effect::SkippedValue),
+        }
+    }
+    values
+}
+
+/// The files below a directory, if there is one, by their names in it.
+fn files(dir: &Path, report: &mut Report) -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    if !dir.is_dir() {
+        return files;
+    }
+    for entry in WalkDir::new(dir).min_depth(1).sort_by_file_name() {
+        let entry = match entry {
+            Ok(entry) if entry.file_type().is_file() => entry,
+            Ok(_) => continue,
+            Err(error) => {
+                let path = error.path().unwrap_or(dir).to_owned();
+                issue(report, &path, io::Error::from(error).into(), Effect::SkippedFile);
+                continue;
+            }
+        };
+        let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+        files.push((names.join("/"), entry.path().to_owned()));
+    }
+    files
+}
+
+/// The fields of `meta.yaml` in a directory; what is wrong with it is an issue.
+fn meta(dir: &Path, report: &mut Report) -> Fields {
+    yaml::read(&dir.join(META)).unwrap_or_else(|error| {
+        let path = dir.join(META);
+        let is_missing = |kind: &ErrorKind| matches!(kind, ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound);
+        let effect = if is_missing(error.kind()) { Effect::Kept } else { Effect::SkippedFile };
+        issue(report, &path, Error::into_kind(error), effect);
+        Fields::new()
+    })
+}
+
+/// Whether a directory without `meta.yaml` is one of a run.
+fn is_run(dir: &Path) -> bool {
+    let name = file_name(dir);
+    name.len() == 32
+        && name.chars().all(|c| c.is_ascii_hexdigit())
+        && ["metrics", "params", "tags"].iter().any(|part| dir.join(part).is_dir())
+}
+
+fn is_local(uri: &str) -> bool {
+    uri.starts_with("file:") || !uri.contains(':')
+}
+
+fn dirs(dir: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error: io::Error| ErrorKind::from(error).at(at(dir));
+    let mut dirs = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            dirs.push(entry.path());
+        }
+    }
+    dirs.sort();
+    Ok(dirs)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn number(fields: &Fields, name: &str) -> Option<i64> {
+    fields.get(name).and_then(|text| text.parse().ok())
+}
+
+fn is_deleted(fields: &Fields) -> bool {
+    fields.get("lifecycle_stage").is_some_and(|stage| stage == "deleted")
+}

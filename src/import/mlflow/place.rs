@@ -1,0 +1,161 @@
+//! Where files are that MLflow names by a URI.
+
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use walkdir::WalkDir;
+
+use super::{LoggedModel, Place, StoredFile, issue};
+use crate::error::{Effect, ErrorKind, Report};
+
+/// So many files of a run are taken.
+const MAX_FILES: usize = 1_000_000;
+
+/// The path that a URL `file:` means.
+pub(super) fn file_url(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("file:")?;
+    let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
+    Some(PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()))
+}
+
+/// The folder that MLflow means by `uri`, if it is on this machine.
+///
+/// Only one that ends as MLflow's own do is taken, `<id>/artifacts`: a store that comes from
+/// elsewhere could name any folder of this machine, and its files would be copied. A folder that
+/// moved together with `base`, in which the store is, is found there.
+pub(super) fn folder(uri: &str, base: &Path, id: &str) -> Option<PathBuf> {
+    let proxied = uri.strip_prefix("mlflow-artifacts:");
+    let path = match proxied {
+        Some(rest) => {
+            let decoded = percent_decode_str(rest).decode_utf8_lossy().into_owned();
+            // Without the server's name, which may stand there.
+            let path = decoded.strip_prefix("//").map_or(decoded.clone(), |rest| {
+                rest.split_once('/').map_or_else(String::new, |(_, path)| path.to_owned())
+            });
+            PathBuf::from(path.trim_start_matches('/'))
+        }
+        None if uri.contains("://") && !uri.starts_with("file:") => return None,
+        None => file_url(uri).unwrap_or_else(|| PathBuf::from(uri)),
+    };
+    let parts: Vec<_> = path.components().collect();
+    let is_clean = !parts.iter().any(|part| matches!(part, Component::ParentDir));
+    let ends = [Component::Normal(id.as_ref()), Component::Normal("artifacts".as_ref())];
+    if !is_clean || id.is_empty() || !parts.ends_with(&ends) {
+        return None;
+    }
+    if proxied.is_none() {
+        let there = base.join(&path); // which is `path` if that is absolute
+        if there.is_dir() {
+            return Some(there);
+        }
+    }
+    // `<experiment>/<run>/artifacts`, or with `models` before the id of a model.
+    let tail = |n: usize| parts.iter().skip(parts.len().saturating_sub(n)).collect::<PathBuf>();
+    let roots = ["mlartifacts", "mlruns", "."].map(|name| base.join(name));
+    let found = roots.iter().flat_map(|root| [4, 3].map(|n| root.join(tail(n))));
+    found.into_iter().find(|path| path.is_dir())
+}
+
+/// Whether the folder of all experiments' files is there, in which MLflow makes that of a run with its
+/// first file.
+pub(super) fn is_reachable(uri: &str, base: &Path) -> bool {
+    let is_proxied = uri.starts_with("mlflow-artifacts:");
+    let path = file_url(uri).unwrap_or_else(|| PathBuf::from(uri));
+    // `<experiment>/<run>/artifacts`
+    let above = base.join(path);
+    let is_there = !is_proxied && above.ancestors().nth(3).is_some_and(Path::is_dir);
+    is_there || ["mlartifacts", "mlruns"].iter().any(|name| base.join(name).is_dir())
+}
+
+/// Adds the files below `folder`, their paths behind `prefix`. Links are not followed: they could
+/// lead anywhere.
+pub(super) fn list(
+    folder: &Path,
+    prefix: &str,
+    model: Option<&str>,
+    files: &mut Vec<StoredFile>,
+    report: &mut Report,
+) {
+    for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_owned();
+                issue(report, &path, std::io::Error::from(error).into(), Effect::SkippedFile);
+                continue;
+            }
+        };
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        if !entry.file_type().is_file() {
+            let what = "it is a link or no file, and not followed";
+            issue(report, entry.path(), ErrorKind::Value(what.into()), Effect::SkippedFile);
+            continue;
+        }
+        if files.len() >= MAX_FILES {
+            let what = format!("it has more than {MAX_FILES} files");
+            return issue(report, folder, ErrorKind::Value(what), Effect::SkippedFile);
+        }
+        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+        files.push(StoredFile {
+            path: format!("{prefix}{}", names.join("/")),
+            model: model.map(str::to_owned),
+            place: Place::Local(entry.path().to_owned()),
+        });
+    }
+}
+
+/// Adds the files of a logged model, in a folder of its name among the run's. MLflow 2 had them there.
+pub(super) fn list_model(
+    model: &LoggedModel,
+    base: &Path,
+    files: &mut Vec<StoredFile>,
+    report: &mut Report,
+) {
+    let Some(found) = folder(&model.location, base, &model.id) else {
+        let what =
+            format!("model {}: its files are at {}, and not imported", model.id, model.location);
+        return issue(report, base, ErrorKind::Value(what), Effect::SkippedFile);
+    };
+    let name = model.folder(files);
+    list(&found, &format!("{name}/"), Some(&model.id), files, report);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_folders_of_mlflows_form_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        let of_run = base.join("mlruns/1/abc/artifacts");
+        fs::create_dir_all(&of_run).unwrap();
+        fs::create_dir_all(base.join("mlartifacts/2/abc/artifacts")).unwrap();
+        fs::create_dir_all(base.join("secret")).unwrap();
+        let found = |uri: &str| folder(uri, base, "abc");
+        assert_eq!(found(&of_run.to_string_lossy()).as_ref(), Some(&of_run));
+        assert_eq!(found(&format!("file://{}", of_run.display())).as_ref(), Some(&of_run));
+        assert_eq!(found("./mlruns/1/abc/artifacts"), Some(base.join("./mlruns/1/abc/artifacts")));
+        // It was elsewhere when it was written.
+        assert_eq!(found("/home/me/mlruns/1/abc/artifacts").as_ref(), Some(&of_run));
+        let proxied = base.join("mlartifacts/2/abc/artifacts");
+        assert_eq!(found("mlflow-artifacts:/2/abc/artifacts").as_ref(), Some(&proxied));
+        assert_eq!(found("mlflow-artifacts://host:1/2/abc/artifacts").as_ref(), Some(&proxied));
+        let secret = base.join("secret");
+        for uri in [
+            &*secret.to_string_lossy(),
+            "/",
+            "",
+            "s3://bucket/1/abc/artifacts",
+            "/etc/../abc/artifacts",
+            "mlflow-artifacts:/../1/abc/artifacts",
+        ] {
+            assert_eq!(found(uri), None, "{uri}");
+        }
+    }
+}

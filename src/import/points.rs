@@ -1,0 +1,111 @@
+//! Metrics become scalars.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::mlflow::{Metrics, Point};
+use super::tree::seconds;
+use crate::error::Result;
+use crate::logdir::{LoadOptions, Logdir, RestartPolicy};
+use crate::meta::Summary;
+use crate::mlflow::milliseconds;
+use crate::summary::Kind;
+use crate::table::{Folding, Parts, RunRow, TagNames};
+use crate::writer::SummaryWriter;
+
+/// What became of points.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) points: u64,
+    pub(super) rounded: u64,
+    pub(super) same_step: u64,
+}
+
+/// In which order readers lose nothing of a metric: TensorBoard's default loader drops what stands
+/// before a step that is lower or the same. A sort keeps the order in which points of one time were
+/// logged.
+pub(super) fn sort(metrics: &mut Metrics) {
+    for points in metrics.values_mut() {
+        points.sort_by_key(|point| (point.step, point.timestamp));
+    }
+}
+
+/// Writes the points, a metric after the other; `names` are the true names of some.
+pub(super) fn write(
+    writer: &SummaryWriter,
+    metrics: &Metrics,
+    names: &BTreeMap<String, String>,
+    float64: bool,
+) -> Result<Written> {
+    let mut written = Written::default();
+    for (name, points) in metrics {
+        let tag = names.get(name).unwrap_or(name);
+        let mut last = None;
+        for point in points {
+            let at = writer.with_wall_time(seconds(point.timestamp))?;
+            at.add_scalar(tag, point.value, point.step)?;
+            written.points += 1;
+            written.rounded += u64::from(!float64 && is_rounded(point.value));
+            written.same_step += u64::from(last.replace(point.step) == Some(point.step));
+        }
+    }
+    Ok(written)
+}
+
+/// The exact last values of metrics that float32 does not have.
+pub(super) fn exact(
+    metrics: &Metrics,
+    names: &BTreeMap<String, String>,
+) -> BTreeMap<String, Summary> {
+    let of = |(name, points): (&String, &Vec<Point>)| {
+        let last = points.last().filter(|last| is_rounded(last.value))?;
+        let statistic = Some("last".to_owned());
+        let summary =
+            Summary { value: last.value, statistic, step: Some(last.step), ..Summary::default() };
+        Some((names.get(name).unwrap_or(name).clone(), summary))
+    };
+    metrics.iter().filter_map(of).collect()
+}
+
+/// Whether TensorBoard's table of hyperparameters can show all of the metrics: it fails, for all runs,
+/// where the last step of one is none of 32 bits (`MetricValue` in `plugins/hparams/api.proto`).
+pub(super) fn fit_into_table(metrics: &Metrics) -> bool {
+    let mut last = metrics.values().filter_map(|points| points.last());
+    last.all(|last| i32::try_from(last.step).is_ok())
+}
+
+/// Takes away the points that the log in `dir` has.
+pub(super) fn without_those_in(
+    dir: &Path,
+    metrics: &mut Metrics,
+    names: &BTreeMap<String, String>,
+) -> Result<()> {
+    let options = LoadOptions::new().kinds([Kind::Scalar]).restart(RestartPolicy::KeepAll);
+    let loaded = Logdir::open(dir)?.load(&options)?;
+    let rows = loaded.runs.iter().map(|run| Ok(RunRow::of(run, &TagNames::default(), None)?.0));
+    // Directories such as `train` were exported as parts of the run.
+    let parts = Parts::of(&rows.collect::<Result<Vec<_>>>()?, Folding::Known);
+    let mut there: HashMap<String, HashSet<(i64, i64)>> = HashMap::new();
+    for run in &loaded.runs {
+        for series in &run.series {
+            let (_, tag) = parts.place(&run.name, series.tag());
+            let points = there.entry(tag).or_default();
+            let times = series.wall_times().iter().map(|time| milliseconds(*time));
+            points.extend(series.steps().iter().copied().zip(times));
+        }
+    }
+    for (name, points) in metrics.iter_mut() {
+        let tag = names.get(name).unwrap_or(name);
+        if let Some(there) = there.get(tag) {
+            points.retain(|point| !there.contains(&(point.step, point.timestamp)));
+        }
+    }
+    metrics.retain(|_, points| !points.is_empty());
+    Ok(())
+}
+
+/// Whether float32 does not have the value.
+#[expect(clippy::as_conversions, reason = "that is the question")]
+fn is_rounded(value: f64) -> bool {
+    !value.is_nan() && f64::from(value as f32) != value
+}

@@ -1,0 +1,43 @@
+//! `tbx models`.
+
+use super::Folder;
+
+#[test]
+fn models_are_registered_moved_and_loaded() {
+    let folder = Folder::new();
+    for (run, bytes) in [("a", "one"), ("b", "three")] {
+        let artifacts = folder.path(&format!("logs/{run}/artifacts"));
+        std::fs::create_dir_all(&artifacts).unwrap();
+        std::fs::write(artifacts.join("model.bin"), bytes).unwrap();
+    }
+    let done =
+        folder.tbx("models logs register clf a model.bin --alias champion --stage production");
+    assert_eq!((done.code, &*done.err), (Some(0), "clf/1 is model.bin of a\n"));
+    folder.tbx("models logs register clf b model.bin --tag lr=0.1 --description better");
+    let done = folder.tbx("models logs stage clf/2 production --archive-existing");
+    assert_eq!((done.code, &*done.out, &*done.err), (Some(0), "", ""));
+    assert_eq!(folder.tbx("models logs alias clf/latest champion").code, Some(0));
+    let listed = folder.tbx("models logs --format csv").out;
+    let without_times: String =
+        listed.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect();
+    assert_eq!(
+        without_times,
+        "\
+model,version,stage,aliases,run,artifact,size
+clf,1,Archived,,a,model.bin,3
+clf,2,Production,champion,b,model.bin,5
+"
+    );
+    assert!(folder.tbx("models logs").out.contains("champion"));
+    let json = folder.tbx("models logs --format json").out;
+    assert!(json.contains(r#""aliases":["champion"]"#) && json.contains(r#""lr":"0.1""#), "{json}");
+    let path = folder.tbx("models logs path clf/champion").out;
+    assert_eq!(std::fs::read_to_string(folder.path(path.trim())).unwrap(), "three");
+
+    std::fs::write(folder.path("logs/b/artifacts/model.bin"), "other").unwrap();
+    let done = folder.tbx("models logs path clf/champion");
+    assert_eq!((done.code, &*done.out), (Some(2), ""));
+    assert!(done.err.contains("SHA-256"), "{}", done.err);
+    assert_eq!(folder.tbx("models logs path clf/none").code, Some(2));
+    assert_eq!(folder.tbx("models logs alias clf/1 latest").code, Some(2));
+}
