@@ -357,6 +357,7 @@ impl Client {
                 "; the server's option --allowed-hosts must name this host"
             }
             301 | 302 | 307 | 308 => "; name that address",
+            408 | 429 | 500.. => "; what was sent stays sent: run it again",
             404 | 405 if code.is_empty() => "; is this a tracking server of MLflow?",
             _ => "",
         };

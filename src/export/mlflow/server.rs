@@ -26,6 +26,8 @@ use crate::summary::Kind;
 const BATCH: usize = 1000;
 /// Parameters or tags in a request.
 const PAIRS: usize = 100;
+/// Of so many bytes, short of the 1 MB that a request may have.
+const MAX_BYTES: usize = 800_000;
 /// After so many requests of a directory it is noted what was sent.
 const SAVE_EVERY: usize = 50;
 /// Servers whose artifacts are elsewhere take files up to this size.
@@ -72,8 +74,9 @@ pub fn to_server(
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings = notes.warnings;
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
+        let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
         format!(
-            "{what} {name:?} of {runs} runs is cut to {max} characters; all of it is in the artifact \
+            "{what} {name:?} of {runs} is cut to {max} characters; all of it is in the artifact \
              tbx/tbx.json"
         )
     }));
@@ -591,9 +594,21 @@ fn bits(value: f64) -> u64 {
     }
 }
 
+/// Parts that fit into a request each.
 fn chunks(map: BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
-    let all: Vec<_> = map.into_iter().collect();
-    all.chunks(PAIRS).map(|chunk| chunk.iter().cloned().collect()).collect()
+    let (mut chunks, mut bytes) = (vec![BTreeMap::new()], 0);
+    for (name, value) in map {
+        bytes += name.len() + value.len();
+        if bytes > MAX_BYTES || chunks.last().is_some_and(|chunk| chunk.len() >= PAIRS) {
+            bytes = name.len() + value.len();
+            chunks.push(BTreeMap::new());
+        }
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.insert(name, value);
+        }
+    }
+    chunks.retain(|chunk| !chunk.is_empty());
+    chunks
 }
 
 fn digest(content: &Content) -> io::Result<(String, u64)> {
