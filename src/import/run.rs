@@ -1,5 +1,6 @@
 //! A run of MLflow becomes one here.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -16,6 +17,11 @@ use crate::writer::{Folder, SummaryWriter};
 
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";
+
+/// Whether a file of this name in the directory of a run is one that an import wrote.
+pub(super) fn is_event_file(name: &OsStr) -> bool {
+    crate::event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
+}
 
 /// What becomes of a run.
 pub(super) struct About<'a> {

@@ -262,25 +262,27 @@ fn a_run_that_had_not_ended_is_imported_again_unless_somebody_has_changed_it() {
     let store = Store::new();
     let [a, b, c] = ["a", "b", "c"].map(|letter| letter.repeat(32));
     let grown = "1 0.5 1\n2 0.25 2\n";
-    for id in [&a, &b, &c] {
+    let d = "d".repeat(32);
+    for id in [&a, &b, &c, &d] {
         let name = &id[..1];
         let files = [("metrics/loss", "1 0.5 1\n"), ("artifacts/old", "x")];
         store.run(id, &format!("run_name: {name}\nstatus: 1"), &files);
     }
-    assert_eq!(store.import().points, 3);
+    assert_eq!(store.import().points, 4);
     let dir = |name: &str| store.out().join("digits").join(name);
     RunMeta::update(&dir("b"), |meta| {
         meta.tags.insert("seen".into(), "yes".into());
     })
     .unwrap();
     fs::write(dir("c").join("notes.txt"), "mine").unwrap();
-    for id in [&a, &b, &c] {
+    fs::write(dir("d").join("artifacts/mine"), "mine").unwrap();
+    for id in [&a, &b, &c, &d] {
         let name = &id[..1];
         store.run(id, &format!("run_name: {name}\nstatus: 3"), &[("metrics/loss", grown)]);
     }
     let again = store.import();
     let new: Vec<_> = again.runs.iter().map(|run| (run.name.as_str(), !run.was_there)).collect();
-    assert_eq!(new, [("a", true), ("b", false), ("c", false)]);
+    assert_eq!(new, [("a", true), ("b", false), ("c", false), ("d", false)]);
     assert_eq!(points(&store.out(), "digits/a", "loss").len(), 2);
     assert_eq!(meta(&dir("a")).status, Some(Status::Finished));
     assert_eq!(walkdir(&dir("a")).len(), 3);

@@ -166,6 +166,13 @@ pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
         return Ok(Box::new(Server::open(source)?));
     }
     let path = local(source);
+    if path.to_string_lossy().contains("://") {
+        let what = format!(
+            "{source}: only folders, SQLite databases and servers can be read; a server can be started \
+             on it: mlflow server --backend-store-uri"
+        );
+        return Err(Error::argument(what));
+    }
     let metadata = path.metadata().map_err(|error| ErrorKind::from(error).at(at(&path)))?;
     if metadata.is_dir() {
         return Ok(Box::new(Folder::open(&path)?));
