@@ -12,7 +12,7 @@ mod sidecar;
 mod status;
 pub mod yaml;
 
-#[cfg(any(feature = "table", feature = "track"))]
+#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use param::Param;
@@ -22,7 +22,7 @@ pub use sidecar::FILE;
 pub use status::Status;
 
 /// Seconds since the Unix epoch.
-#[cfg(any(feature = "table", feature = "track"))]
+#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

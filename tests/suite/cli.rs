@@ -2,13 +2,16 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
+mod archive;
 mod check;
 mod compare;
 mod edit;
 mod export;
 mod extract;
+mod gc;
 mod inspect;
 mod json;
+mod models;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;

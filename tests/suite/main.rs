@@ -9,6 +9,7 @@
     clippy::unwrap_used
 )]
 
+mod archive;
 #[cfg(feature = "cli")]
 mod cli;
 mod common;
@@ -27,6 +28,7 @@ mod meta;
 mod onnx;
 mod peers;
 mod properties;
+mod registry;
 #[cfg(feature = "remote")]
 mod remote;
 mod restart;
