@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned};
 use super::sync::{self, Sent, Synced};
-use super::{Done, Progress, Settings, attachments, pictures};
+use super::{Done, Progress, Settings, attachments, models, pictures};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
 use crate::mlflow::{
@@ -55,12 +55,13 @@ pub fn to_server(
     let sent = pool.install(|| export.send(logdir, options));
     // Whatever happened, what was sent is known the next time.
     export.save();
-    let Export { points, images, artifacts, bytes, new_runs, notes, .. } = export;
+    let Export { points, images, artifacts, bytes, new_runs, new_models, notes, .. } = export;
     done.points = points.into_inner();
     done.images = images.into_inner();
     done.artifacts = artifacts.into_inner();
     done.bytes = bytes.into_inner();
     done.new_runs = new_runs.into_inner();
+    done.models = new_models.into_inner();
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings = notes.warnings;
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
@@ -91,6 +92,7 @@ struct Export<'e> {
     artifacts: AtomicU64,
     bytes: AtomicU64,
     new_runs: AtomicUsize,
+    new_models: AtomicUsize,
     begun: AtomicUsize,
     notes: Mutex<Notes>,
     progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
@@ -165,6 +167,7 @@ impl<'e> Export<'e> {
             artifacts: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             new_runs: AtomicUsize::new(0),
+            new_models: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             notes: Mutex::default(),
             progress,
@@ -192,7 +195,22 @@ impl<'e> Export<'e> {
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))?;
+        if self.settings.artifacts {
+            self.models(logdir)?;
+        }
+        Ok(())
+    }
+
+    /// Models are of runs' artifacts, so all of these are there.
+    fn models(&self, logdir: &Logdir) -> Result<()> {
+        let place = |remote: &mut Remote| (remote.id.clone(), remote.artifact_uri.clone());
+        let runs = self.plan.runs.iter().enumerate();
+        let places: BTreeMap<&str, models::Place> =
+            runs.filter_map(|(i, run)| Some((&*run.name, self.remote(i, place)?))).collect();
+        let new = models::send(self.client, logdir.path(), &places, &mut |what| self.warn(what))?;
+        self.new_models.fetch_add(new, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Once a server is lost, nobody waits for it again.
