@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::Client;
 use super::calls::{pairs, part, text};
+use super::{Client, ModelVersionRecord};
 use crate::error::Result;
+
+const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
 
 impl Client {
     /// Makes a registered model, unless it is there.
@@ -16,57 +18,40 @@ impl Client {
         description: Option<&str>,
         tags: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let path = "/registered-models/create";
-        let body = json!({
-            "name": name, "description": description.unwrap_or_default(), "tags": pairs(tags),
-        });
-        match self.try_post(path, &body)? {
-            Err(refused) if refused.code != "RESOURCE_ALREADY_EXISTS" => {
-                Err(self.refused(path, refused))
+        let body = json!({ "name": name, "description": description, "tags": pairs(tags) });
+        match self.try_post("/registered-models/create", &body)? {
+            Err(refused) if refused.code != EXISTS => {
+                Err(self.refused("/registered-models/create", refused))
             }
             _ => Ok(()),
         }
     }
 
-    /// Makes the next version of a model, of what is at `source` among the artifacts of the run
-    /// `run_id`; its number. `key` is that of its `tags` that no other version of the run has.
+    /// Makes the next version of a registered model: files of a run, at `source`. Its number. Its tags
+    /// tell whether it was made, if that is not heard.
     pub(crate) fn create_version(
         &self,
         name: &str,
-        source: &str,
-        run_id: &str,
+        [source, run_id]: [&str; 2],
         description: Option<&str>,
-        (key, tags): (&str, &BTreeMap<String, String>),
+        tags: &BTreeMap<String, String>,
     ) -> Result<String> {
         let body = json!({
-            "name": name, "source": source, "run_id": run_id,
-            "description": description.unwrap_or_default(), "tags": pairs(tags),
+            "name": name, "source": source, "run_id": run_id, "description": description,
+            "tags": pairs(tags),
         });
         let heard = || {
-            let mut known = self.model_versions()?.into_iter();
-            let found = known.find(|known| {
-                (known.name.as_str(), known.run.as_str(), known.source.as_str())
-                    == (name, run_id, source)
-                    && known.tags.get(key) == tags.get(key)
-            });
+            let is_it = |known: &ModelVersionRecord| {
+                (&*known.name, &*known.run) == (name, run_id)
+                    && tags.iter().all(|(tag, value)| known.tags.get(tag) == Some(value))
+            };
+            let found = self.model_versions()?.into_iter().find(is_it);
             Ok(found.map(|found| json!({ "model_version": { "version": found.version } })))
         };
         let made = self.post_once("/model-versions/create", &body, &heard)?;
         Ok(text(part(&made, "model_version"), "version"))
     }
 
-    pub(crate) fn tag_version(
-        &self,
-        name: &str,
-        version: &str,
-        tag: &str,
-        value: &str,
-    ) -> Result<()> {
-        let body = json!({ "name": name, "version": version, "key": tag, "value": value });
-        self.post("/model-versions/set-tag", &body).map(drop)
-    }
-
-    /// Other versions stay in the stages that they are in.
     pub(crate) fn set_stage(&self, name: &str, version: &str, stage: &str) -> Result<()> {
         let body = json!({
             "name": name, "version": version, "stage": stage, "archive_existing_versions": false,
@@ -74,8 +59,8 @@ impl Client {
         self.post("/model-versions/transition-stage", &body).map(drop)
     }
 
-    pub(crate) fn set_alias(&self, name: &str, alias: &str, version: &str) -> Result<()> {
-        let body = json!({ "name": name, "alias": alias, "version": version });
+    pub(crate) fn set_alias(&self, name: &str, version: &str, alias: &str) -> Result<()> {
+        let body = json!({ "name": name, "version": version, "alias": alias });
         self.post("/registered-models/alias", &body).map(drop)
     }
 }

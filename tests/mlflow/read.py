@@ -52,10 +52,6 @@ def run_of(client, found):
 
 def version_of(client, found):
     version = client.get_model_version(found.name, found.version)
-    with tempfile.TemporaryDirectory() as folder:
-        got = Path(mlflow.artifacts.download_artifacts(f"models:/{found.name}/{found.version}", dst_path=folder))
-        files = [path for path in [got, *got.rglob("*")] if path.is_file()]
-        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return {
         "name": version.name,
         "version": int(version.version),
@@ -64,7 +60,6 @@ def version_of(client, found):
         "aliases": list(version.aliases),
         "description": version.description,
         "tags": version.tags,
-        "files": digests,
     }
 
 

@@ -118,7 +118,7 @@ fn summary(done: &Done, place: &str) -> Vec<String> {
         parts.push(of(done.images, "picture"));
     }
     if done.models > 0 {
-        parts.push(counted(done.models, "version") + " of models");
+        parts.push(of(done.models, "registered version"));
     }
     let mut lines =
         vec![format!("{}{new}, {} to {place}", counted(done.runs, "run"), parts.join(", "))];

@@ -72,8 +72,8 @@ pub struct Done {
     pub bytes: u64,
     /// How many pictures were sent.
     pub images: u64,
-    /// How many versions of registered models the server did not have.
-    pub models: usize,
+    /// How many versions of registered models are new there.
+    pub models: u64,
     /// How many series of other kinds MLflow has no place for.
     pub left_out: BTreeMap<Kind, u64>,
     /// Names that MLflow does not take: what they became, and what they were.

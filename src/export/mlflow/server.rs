@@ -19,6 +19,7 @@ use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
 use crate::mlflow::{
     Client, Content, FoundRun, MAX_PARAM, MAX_TAG, Metric, RunRecord, Store, milliseconds, tags,
 };
+use crate::registry::Registry;
 use crate::summary::Kind;
 
 /// Points in a request.
@@ -55,13 +56,21 @@ pub fn to_server(
     let sent = pool.install(|| export.send(logdir, options));
     // Whatever happened, what was sent is known the next time.
     export.save();
-    let Export { points, images, artifacts, bytes, new_runs, new_models, notes, .. } = export;
+    sent?;
+    let remote =
+        |i| export.remote(i, |r| (r.id.clone(), r.artifact_uri.clone())).unwrap_or_default();
+    let registry = Registry::open(logdir.path());
+    let (models, left_out) = match settings.artifacts {
+        true => models::register(&plan, client, &registry, &remote)?,
+        false => Default::default(),
+    };
+    done.models = models;
+    let Export { points, images, artifacts, bytes, new_runs, notes, .. } = export;
     done.points = points.into_inner();
     done.images = images.into_inner();
     done.artifacts = artifacts.into_inner();
     done.bytes = bytes.into_inner();
     done.new_runs = new_runs.into_inner();
-    done.models = new_models.into_inner();
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings = notes.warnings;
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
@@ -72,7 +81,7 @@ pub fn to_server(
         )
     }));
     done.wrong = notes.wrong;
-    sent?;
+    done.warnings.extend(left_out);
     Ok(done)
 }
 
@@ -92,7 +101,6 @@ struct Export<'e> {
     artifacts: AtomicU64,
     bytes: AtomicU64,
     new_runs: AtomicUsize,
-    new_models: AtomicUsize,
     begun: AtomicUsize,
     notes: Mutex<Notes>,
     progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
@@ -167,7 +175,6 @@ impl<'e> Export<'e> {
             artifacts: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             new_runs: AtomicUsize::new(0),
-            new_models: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             notes: Mutex::default(),
             progress,
@@ -195,22 +202,7 @@ impl<'e> Export<'e> {
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))?;
-        if self.settings.artifacts {
-            self.models(logdir)?;
-        }
-        Ok(())
-    }
-
-    /// Models are of runs' artifacts, so all of these are there.
-    fn models(&self, logdir: &Logdir) -> Result<()> {
-        let place = |remote: &mut Remote| (remote.id.clone(), remote.artifact_uri.clone());
-        let runs = self.plan.runs.iter().enumerate();
-        let places: BTreeMap<&str, models::Place> =
-            runs.filter_map(|(i, run)| Some((&*run.name, self.remote(i, place)?))).collect();
-        let new = models::send(self.client, logdir.path(), &places, &mut |what| self.warn(what))?;
-        self.new_models.fetch_add(new, Ordering::Relaxed);
-        Ok(())
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.finish(i, run)).map(drop))
     }
 
     /// Once a server is lost, nobody waits for it again.

@@ -78,8 +78,6 @@ struct Version {
     aliases: Vec<String>,
     description: String,
     tags: BTreeMap<String, String>,
-    /// The digests of what its source has.
-    files: Vec<String>,
 }
 
 /// A Python with MLflow in it; none is said.
@@ -319,7 +317,7 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
     let server = Server::start(python, dir.path(), &[]);
     let said = fine(export(&logs, &server.uri(), &[], &[]));
     assert!(said.contains("52 runs, 1,005 points"), "{said}");
-    assert!(said.contains("1 version of models"), "{said}");
+    assert!(said.contains("1 registered version"), "{said}");
     let all = server.read(&[]);
     let runs = &all.experiments["search"];
     assert_eq!(runs.len(), 52);
@@ -364,10 +362,13 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
         stage: "Production".into(),
         aliases: vec!["champion".into()],
         description: "the first".into(),
-        tags: [("quality", "good".to_owned()), ("tbx.sha256", sha256(&[0, 255, 10, 13]))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-        files: [sha256(&[0, 255, 10, 13])].into(),
+        tags: [
+            ("quality", "good".to_owned()),
+            ("tbx.version", "1".to_owned()),
+            ("tbx.sha256", sha256(&[0, 255, 10, 13])),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
     };
     assert_eq!(*model, expected);
 
