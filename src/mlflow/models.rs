@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::Client;
 use super::calls::{pairs, part, text};
+use super::{Client, ModelVersionRecord};
 use crate::error::Result;
 
 const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
@@ -27,7 +27,8 @@ impl Client {
         }
     }
 
-    /// Makes the next version of a registered model: files of a run, at `source`. Its number.
+    /// Makes the next version of a registered model: files of a run, at `source`. Its number. Its tags
+    /// tell whether it was made, if that is not heard.
     pub(crate) fn create_version(
         &self,
         name: &str,
@@ -39,7 +40,15 @@ impl Client {
             "name": name, "source": source, "run_id": run_id, "description": description,
             "tags": pairs(tags),
         });
-        let made = self.post("/model-versions/create", &body)?;
+        let heard = || {
+            let is_it = |known: &ModelVersionRecord| {
+                (&*known.name, &*known.run) == (name, run_id)
+                    && tags.iter().all(|(tag, value)| known.tags.get(tag) == Some(value))
+            };
+            let found = self.model_versions()?.into_iter().find(is_it);
+            Ok(found.map(|found| json!({ "model_version": { "version": found.version } })))
+        };
+        let made = self.post_once("/model-versions/create", &body, &heard)?;
         Ok(text(part(&made, "model_version"), "version"))
     }
 

@@ -1,5 +1,5 @@
 """Prints what MLflow's own client reads from a tracking server, as JSON: experiments by name, each with
-its runs by their tag tbx.run.
+its runs by their tag tbx.run, and versions of registered models.
 """
 
 import hashlib
@@ -50,17 +50,31 @@ def run_of(client, found):
     }
 
 
+def version_of(client, found):
+    version = client.get_model_version(found.name, found.version)
+    return {
+        "name": version.name,
+        "version": int(version.version),
+        "run_id": version.run_id,
+        "stage": version.current_stage,
+        "aliases": list(version.aliases),
+        "description": version.description,
+        "tags": version.tags,
+    }
+
+
 def main():
     client = mlflow.MlflowClient(sys.argv[1])
     mlflow.set_tracking_uri(sys.argv[1])
-    all_of_them = {}
+    experiments = {}
     for experiment in client.search_experiments():
         runs = mlflow.search_runs([experiment.experiment_id], output_format="list")
         named = [(run.data.tags.get("tbx.run", ""), run) for run in runs]
         names = [name for name, _ in named]
         assert len(set(names)) == len(names), f"runs that are there twice: {sorted(names)}"
-        all_of_them[experiment.name] = {name: run_of(client, run) for name, run in named}
-    json.dump(all_of_them, sys.stdout)
+        experiments[experiment.name] = {name: run_of(client, run) for name, run in named}
+    models = [version_of(client, found) for found in client.search_model_versions()]
+    json.dump({"experiments": experiments, "models": models}, sys.stdout)
 
 
 if __name__ == "__main__":

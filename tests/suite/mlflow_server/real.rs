@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tbx::meta::{Dataset, Process, RunMeta, Status};
+use tbx::registry::{Registry, Stage};
 use tbx::track::{Run, RunOptions, Sweep};
 use tbx::{LoadOptions, Logdir, SummaryWriter};
 
@@ -59,6 +60,25 @@ struct Used {
 }
 
 type Runs = BTreeMap<String, ReadRun>;
+
+/// What `read.py` prints.
+#[derive(Debug, Deserialize, PartialEq)]
+struct Everything {
+    experiments: BTreeMap<String, Runs>,
+    models: Vec<Version>,
+}
+
+/// A version of a model.
+#[derive(Debug, Deserialize, PartialEq)]
+struct Version {
+    name: String,
+    version: u32,
+    run_id: String,
+    stage: String,
+    aliases: Vec<String>,
+    description: String,
+    tags: BTreeMap<String, String>,
+}
 
 /// A Python with MLflow in it; none is said.
 fn python() -> Option<PathBuf> {
@@ -144,8 +164,8 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What MLflow's client reads, by experiment.
-    fn read(&self, variables: &[(&str, &str)]) -> BTreeMap<String, Runs> {
+    /// What MLflow's client reads.
+    fn read(&self, variables: &[(&str, &str)]) -> Everything {
         let mut command = Command::new(&self.python);
         command.args(["-B", "-X", "utf8"]).arg(repository("tests/mlflow/read.py")).arg(self.uri());
         command.env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false").stdin(Stdio::null());
@@ -262,6 +282,13 @@ fn write_search(logs: &Path, trials: usize) {
         }
     }
     parent.finish().unwrap();
+    let registry = Registry::open(logs);
+    registry.register("classifier", logs.join("trial-0000"), "weights/w.bin").unwrap();
+    let version = "classifier/1".parse().unwrap();
+    registry.set_stage(&version, Stage::Production, true).unwrap();
+    registry.set_alias(&version, "champion").unwrap();
+    registry.tag(&version, "quality", "good").unwrap();
+    registry.describe(&version, "the first").unwrap();
     let odd = logs.join("killed");
     let writer = SummaryWriter::create(&odd).unwrap();
     for (step, value) in
@@ -290,8 +317,9 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
     let server = Server::start(python, dir.path(), &[]);
     let said = fine(export(&logs, &server.uri(), &[], &[]));
     assert!(said.contains("52 runs, 1,005 points"), "{said}");
+    assert!(said.contains("1 registered version"), "{said}");
     let all = server.read(&[]);
-    let runs = &all["search"];
+    let runs = &all.experiments["search"];
     assert_eq!(runs.len(), 52);
     assert_points(&logs, runs);
 
@@ -326,6 +354,24 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
     assert_eq!((&*killed.status, &*killed.params["lines"]), ("KILLED", "a\nb "));
     assert_eq!(killed.params["empty"], "");
 
+    let [model] = &all.models[..] else { panic!("{:?}", all.models) };
+    let expected = Version {
+        name: "classifier".into(),
+        version: 1,
+        run_id: failed.id.clone(),
+        stage: "Production".into(),
+        aliases: vec!["champion".into()],
+        description: "the first".into(),
+        tags: [
+            ("quality", "good".to_owned()),
+            ("tbx.version", "1".to_owned()),
+            ("tbx.sha256", sha256(&[0, 255, 10, 13])),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+    };
+    assert_eq!(*model, expected);
+
     for args in [&[][..], &["--no-sync-file", "--no-artifacts"]] {
         if args.len() > 1 {
             for run in runs.keys() {
@@ -345,7 +391,7 @@ fn a_server_that_was_killed_in_the_middle_has_everything_once_in_the_end() {
     let logs = dir.path().join("logs");
     for name in ["a", "b", "c"] {
         let run = quiet().experiment("long").create(logs.join(name)).unwrap();
-        for step in 0..20_000 {
+        for step in 0..8_000 {
             run.add_scalar("loss", step as f32, step).unwrap();
         }
         run.finish().unwrap();
@@ -365,7 +411,7 @@ fn a_server_that_was_killed_in_the_middle_has_everything_once_in_the_end() {
         fs::metadata(file).map_or(0, |file| file.len())
     };
     let before = is_begun();
-    while is_begun() < before + 500_000 && !exporting.is_finished() {
+    while is_begun() < before + 200_000 && !exporting.is_finished() {
         thread::sleep(Duration::from_millis(20));
     }
     server.kill();
@@ -374,7 +420,7 @@ fn a_server_that_was_killed_in_the_middle_has_everything_once_in_the_end() {
     server.begin();
     let said = fine(export(&logs, &uri, &[], &variables));
     assert!(said.starts_with("3 runs"), "{said}");
-    let runs = &server.read(&[])["long"];
+    let runs = &server.read(&[]).experiments["long"];
     assert_points(&logs, runs);
     // Where this server's own client looks for them.
     assert_eq!(runs["a"].artifacts.len(), 1);
@@ -404,8 +450,8 @@ fn a_server_with_users_takes_the_runs_of_tensorboard_and_their_pictures() {
         [("MLFLOW_TRACKING_USERNAME", "admin"), ("MLFLOW_TRACKING_PASSWORD", "only for this test")];
     let said =
         fine(export(&logs, &server.uri(), &["--no-fold", "--experiment", "old"], &variables));
-    assert!(said.contains("7 runs") && said.contains("pictures"), "{said}");
-    let runs = &server.read(&variables)["old"];
+    assert!(said.contains("9 runs") && said.contains("pictures"), "{said}");
+    let runs = &server.read(&variables).experiments["old"];
     assert_points(&logs, runs);
     assert_eq!(runs["big"].artifacts["big.bin"], sha256(&bytes));
     let pictures = |run: &ReadRun| run.artifacts.keys().filter(|p| p.ends_with(".png")).count();
