@@ -39,9 +39,7 @@ pub use self::pack::{Pack, Packed};
 pub use self::restore::{Restore, Restored};
 pub use self::runs::RunDir;
 use crate::error::{Error, ErrorKind, Location};
-
-/// The folder of artifacts in that of a run.
-const ARTIFACTS: &str = "artifacts";
+use crate::meta::ARTIFACTS;
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
     kind.into().at(Location::path(path))

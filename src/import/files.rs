@@ -10,12 +10,10 @@ use sha2::{Digest, Sha256};
 use super::mlflow::{Store, StoredFile};
 use super::{failed, images};
 use crate::error::{Effect, Error, Issue, Report, Result};
-use crate::meta::{Artifact, RunMeta};
+use crate::meta::{ARTIFACTS, Artifact, RunMeta};
 use crate::mlflow::FOLDER;
 use crate::safe_name;
 
-/// The folder of artifacts in that of a run.
-const ARTIFACTS: &str = "artifacts";
 /// What `tbx` put among the artifacts when it exported the run.
 const META: &str = "tbx.json";
 const EVENTS: &str = "events/";

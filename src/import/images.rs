@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::tree::seconds;
 use crate::error::Result;
 use crate::event::pb;
-use crate::meta::Artifact;
+use crate::meta::{ARTIFACTS, Artifact};
 use crate::writer::SummaryWriter;
 
 /// Bytes of a picture at most; longer ones are artifacts only.
@@ -53,7 +53,7 @@ pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) 
     pictures.sort_by(|a, b| (&a.tag, a.step, a.timestamp).cmp(&(&b.tag, b.step, b.timestamp)));
     for picture in pictures {
         let mut png = Vec::new();
-        let file = File::open(dir.join("artifacts").join(picture.path));
+        let file = File::open(dir.join(ARTIFACTS).join(picture.path));
         let read = file.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut png));
         let is_too_long = u64::try_from(png.len()).unwrap_or(u64::MAX) > MAX_BYTES;
         // Whatever it is, it is an artifact.

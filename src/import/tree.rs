@@ -30,7 +30,7 @@ const MAX_PATH: usize = 1024;
 /// The name of what notes what a run said when it was imported.
 const DIGEST: &str = "digest";
 /// What is in the directory of a run and none.
-const NO_RUN: &str = "artifacts";
+const NO_RUN: &str = meta::ARTIFACTS;
 
 /// The object in `tbx.experiment.json`.
 #[derive(Default, Serialize, Deserialize)]
