@@ -24,8 +24,8 @@ const OFTEN: Duration = Duration::from_millis(100);
     after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
 nested runs are below their parents. Of two runs of one name in a place the second has its id
 behind the name. A run that is there already, by its id, is left as it is, unless it had not ended:
-repeat the import to bring what is new. The store is only read, also while a server uses it. Folders that MLflow 3.13
-and later refuse are read, too.
+repeat the import to bring what is new. The store is only read, also while a server uses it.
+Folders that MLflow 3.13 and later refuse are read, too.
 
 MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
 last values are in tbx.json. --float64 keeps all, which TensorBoard shows with --load_fast=false
@@ -82,7 +82,7 @@ pub(super) struct Args {
 /// Programs whose runs can be imported.
 #[derive(Clone, Copy, ValueEnum)]
 enum From {
-    /// MLflow, 0.9 to 3.
+    /// MLflow: its folders mlruns, its SQLite databases, its servers.
     Mlflow,
 }
 
@@ -197,6 +197,9 @@ fn text(imported: &Imported, out: &Path) -> String {
     experiments.dedup();
     let there = imported.runs.len() - new.len();
     let out = name(&out.to_string_lossy());
+    if imported.runs.is_empty() {
+        return "there is no run to import\n".into();
+    }
     if new.is_empty() {
         return format!("nothing new for {out}: {} there already\n", counted(there, "run"));
     }
@@ -219,7 +222,7 @@ fn text(imported: &Imported, out: &Path) -> String {
         text += &format!(", {} artifact{s} ({size})", count(artifacts));
     }
     if imported.models > 0 {
-        text += &format!(", {} of registered models", counted(imported.models, "version"));
+        text += &format!(", {} of models registered", counted(imported.models, "version"));
     }
     if there > 0 {
         text += &format!("; {} there already", counted(there, "run"));

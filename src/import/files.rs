@@ -130,6 +130,8 @@ pub(super) fn copy(
         if artifact.path != file.path {
             artifact.other.insert("name".into(), file.path.clone().into());
         }
+        let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));
+        artifact.other.extend(model);
         copied.artifacts.push(artifact);
     }
     Ok(copied)

@@ -3,6 +3,7 @@
 mod files;
 mod images;
 mod mlflow;
+mod models;
 mod plan;
 mod points;
 mod run;
@@ -22,7 +23,8 @@ use crate::store;
 /// below its parent's. What it is comes from [`mlflow::meta`](crate::mlflow::meta). Its artifacts
 /// are in the folder `artifacts`; what `tbx` itself put among them when it exported the run, its
 /// event files and metadata, goes back to where it was. An experiment's name, description and tags
-/// are in `tbx.experiment.json` in its directory.
+/// are in `tbx.experiment.json` in its directory. Registered models are in the
+/// [registry](crate::registry) of the log folder.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -158,11 +160,9 @@ impl Import {
                             tree.place(&experiment, &run)
                         }
                     };
-                    let versions = models.iter().filter(|version| version.is_of(id)).collect();
                     let (experiment, run) = (&experiment, &run);
-                    let about = run::About { experiment, run, versions, dir: &dir };
+                    let about = run::About { experiment, run, dir: &dir };
                     let done = run::write(self, &mut *store, &about, &tree, &mut report)?;
-                    imported.models += about.versions.len();
                     tree.insert(id, &done);
                     done
                 }
@@ -174,6 +174,9 @@ impl Import {
                 all_runs: all,
                 points: imported.points,
             });
+        }
+        if self.artifacts {
+            imported.models = models::register(models, out, &tree, &mut report)?;
         }
         report.sort();
         Ok(Imported { report, ..imported })
@@ -188,7 +191,7 @@ pub struct Imported {
     pub runs: Vec<ImportedRun>,
     /// How many points were written.
     pub points: u64,
-    /// How many versions of registered models they are; `tbx.json` says which, under `mlflow`.
+    /// How many versions of models were registered: those whose runs and files are here.
     pub models: usize,
     /// How many runs were left out because they are deleted.
     pub deleted: usize,

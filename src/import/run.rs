@@ -1,10 +1,11 @@
 //! A run of MLflow becomes one here.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::mlflow::{Experiment, Files, ModelVersion, Store, StoredRun};
+use super::mlflow::{Experiment, Files, Store, StoredRun};
 use super::tree::{Tree, seconds};
 use super::{Import, ImportedRun, files, images, plan, points, tree};
 use crate::error::{Report, Result};
@@ -17,12 +18,15 @@ use crate::writer::{Folder, SummaryWriter};
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";
 
+/// Whether a file of this name in the directory of a run is one that an import wrote.
+pub(super) fn is_event_file(name: &OsStr) -> bool {
+    crate::event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
+}
+
 /// What becomes of a run.
 pub(super) struct About<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) run: &'a StoredRun,
-    /// Versions of registered models that it made.
-    pub(super) versions: Vec<&'a ModelVersion>,
     /// Its directory.
     pub(super) dir: &'a Path,
 }
@@ -126,7 +130,7 @@ fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
 
 /// What only MLflow knows of the run.
 fn ids(about: &About<'_>) -> Value {
-    let About { experiment, run, versions, .. } = about;
+    let About { experiment, run, .. } = about;
     let mut ids = Map::new();
     ids.insert("run_id".into(), run.record.id.clone().into());
     ids.insert("experiment_id".into(), experiment.id.clone().into());
@@ -140,9 +144,6 @@ fn ids(about: &About<'_>) -> Value {
     let models: Vec<_> = run.models.iter().map(model).collect();
     if !models.is_empty() {
         ids.insert("logged_models".into(), models.into());
-    }
-    if !versions.is_empty() {
-        ids.insert("registered_models".into(), json!(versions));
     }
     Value::Object(ids)
 }

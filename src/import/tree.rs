@@ -1,6 +1,6 @@
 //! Where runs are in the log folder.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,19 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::mlflow::{Experiment, StoredRun};
-use super::{ImportedRun, failed, plan};
+use super::{ImportedRun, failed, plan, run};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
-use crate::event::is_event_file;
 use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
 use crate::replace::replace;
 use crate::safe_name;
+use crate::store;
 
 /// What an experiment is.
 const EXPERIMENT: &str = "tbx.experiment.json";
 const EXPERIMENT_SCHEMA: &str = "tbx.experiment/1";
+/// Bytes of that at most.
+const MAX_ABOUT: u64 = 16 << 20;
 /// Nested runs go no deeper: paths end somewhere.
 const MAX_DEPTH: usize = 16;
 /// Bytes of a path below which nested runs go into their parents' directories.
@@ -54,8 +56,9 @@ pub(super) struct Tree {
     dirs: HashMap<String, PathBuf>,
     /// The ids here of runs by those that they had in MLflow.
     ids: HashMap<String, String>,
-    /// Runs that had not ended when they were imported, and are as the import made them.
-    unfinished: HashSet<String>,
+    /// Runs that had not ended when they were imported, and say what they said then; of each how many
+    /// artifacts that is.
+    unfinished: HashMap<String, usize>,
     /// Directories of experiments by the ids that they had.
     experiments: HashMap<String, PathBuf>,
 }
@@ -63,7 +66,7 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn read(root: &Path, report: &mut Report) -> Self {
         let (root, dirs, ids) = (root.to_owned(), HashMap::new(), HashMap::new());
-        let (unfinished, experiments) = (HashSet::new(), HashMap::new());
+        let (unfinished, experiments) = (HashMap::new(), HashMap::new());
         let mut tree = Self { root, dirs, ids, unfinished, experiments };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
         let walk = walk.filter_entry(|entry| {
@@ -84,8 +87,8 @@ impl Tree {
         for (dir, meta) in found {
             let id = meta.id.clone().unwrap_or_default();
             if let Some(theirs) = mlflow_id(&meta) {
-                if is_unfinished(&meta) && has_nothing_else(&dir) {
-                    tree.unfinished.insert(theirs.to_owned());
+                if is_unfinished(&meta) {
+                    tree.unfinished.insert(theirs.to_owned(), meta.artifacts.len());
                 }
                 tree.dirs.insert(theirs.to_owned(), dir.clone());
                 tree.ids.insert(theirs.to_owned(), id.clone());
@@ -102,7 +105,9 @@ impl Tree {
 
     /// Whether the run may be imported again, in the place of what is there.
     pub(super) fn is_unfinished(&self, id: &str) -> bool {
-        self.unfinished.contains(id)
+        // Looked for just before it would be lost: this import may have put a run there.
+        let known = self.unfinished.get(id).zip(self.dirs.get(id));
+        known.is_some_and(|(artifacts, dir)| has_nothing_else(dir, *artifacts))
     }
 
     /// The id here of the run that had this id.
@@ -216,18 +221,19 @@ fn digest(meta: &RunMeta) -> Option<String> {
     Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether a directory has only what an import puts there.
-fn has_nothing_else(dir: &Path) -> bool {
+/// Whether a directory has only what an import puts there, and so many artifacts.
+fn has_nothing_else(dir: &Path, artifacts: usize) -> bool {
     let is_ours = |entry: &fs::DirEntry| {
         let name = entry.file_name();
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        match is_dir {
+        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             true => name == NO_RUN,
-            false => name == meta::FILE || is_event_file(&name),
+            false => name == meta::FILE || run::is_event_file(&name),
         }
     };
-    fs::read_dir(dir)
-        .is_ok_and(|mut entries| entries.all(|entry| entry.as_ref().is_ok_and(is_ours)))
+    let mut entries = fs::read_dir(dir).into_iter().flatten();
+    let files = WalkDir::new(dir.join(NO_RUN)).into_iter().flatten();
+    let files = files.filter(|entry| !entry.file_type().is_dir()).count();
+    files == artifacts && entries.all(|entry| entry.as_ref().is_ok_and(is_ours))
 }
 
 /// The id that a run had in MLflow.
@@ -236,7 +242,7 @@ fn mlflow_id(meta: &RunMeta) -> Option<&str> {
 }
 
 fn about(dir: &Path) -> Option<About> {
-    let json = fs::read(dir.join(EXPERIMENT)).ok()?;
+    let json = store::read(&dir.join(EXPERIMENT), MAX_ABOUT).ok()?;
     serde_json::from_slice(&json).ok()
 }
 

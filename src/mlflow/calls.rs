@@ -287,7 +287,7 @@ fn metric_json(metric: &Metric) -> Value {
     json!({ "key": key, "value": value, "timestamp": timestamp, "step": step })
 }
 
-fn pairs(map: &BTreeMap<String, String>) -> Vec<Value> {
+pub(super) fn pairs(map: &BTreeMap<String, String>) -> Vec<Value> {
     map.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 

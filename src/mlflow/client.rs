@@ -191,14 +191,6 @@ impl Client {
         }
     }
 
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value> {
-        let body = body.to_string();
-        self.json(&format!("{API}{path}"), &|url| {
-            let request = self.agent.patch(url).content_type("application/json");
-            self.with_headers(request).send(body.as_bytes())
-        })
-    }
-
     /// Hands an artifact to a server that keeps them itself; `path` is that behind
     /// `mlflow-artifacts:/`.
     pub(crate) fn put_artifact(&self, path: &str, content: &Content) -> Result<()> {
@@ -365,6 +357,7 @@ impl Client {
                 "; the server's option --allowed-hosts must name this host"
             }
             301 | 302 | 307 | 308 => "; name that address",
+            408 | 429 | 500.. => "; what was sent stays sent: run it again",
             404 | 405 if code.is_empty() => "; is this a tracking server of MLflow?",
             _ => "",
         };

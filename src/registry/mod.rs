@@ -102,9 +102,8 @@ impl Registry {
         Ok(registered)
     }
 
-    /// Adds what is known of a version elsewhere, as it is; one of its number is replaced.
+    /// Has the model `name` be this; what there was of it is replaced.
     #[cfg(feature = "mlflow")]
-    #[allow(dead_code, reason = "the import will use it")]
     pub(crate) fn put(&self, name: &str, model: Model) -> Result<()> {
         name::check_model(name)?;
         self.edit(|models| {

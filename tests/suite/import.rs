@@ -262,25 +262,27 @@ fn a_run_that_had_not_ended_is_imported_again_unless_somebody_has_changed_it() {
     let store = Store::new();
     let [a, b, c] = ["a", "b", "c"].map(|letter| letter.repeat(32));
     let grown = "1 0.5 1\n2 0.25 2\n";
-    for id in [&a, &b, &c] {
+    let d = "d".repeat(32);
+    for id in [&a, &b, &c, &d] {
         let name = &id[..1];
         let files = [("metrics/loss", "1 0.5 1\n"), ("artifacts/old", "x")];
         store.run(id, &format!("run_name: {name}\nstatus: 1"), &files);
     }
-    assert_eq!(store.import().points, 3);
+    assert_eq!(store.import().points, 4);
     let dir = |name: &str| store.out().join("digits").join(name);
     RunMeta::update(&dir("b"), |meta| {
         meta.tags.insert("seen".into(), "yes".into());
     })
     .unwrap();
     fs::write(dir("c").join("notes.txt"), "mine").unwrap();
-    for id in [&a, &b, &c] {
+    fs::write(dir("d").join("artifacts/mine"), "mine").unwrap();
+    for id in [&a, &b, &c, &d] {
         let name = &id[..1];
         store.run(id, &format!("run_name: {name}\nstatus: 3"), &[("metrics/loss", grown)]);
     }
     let again = store.import();
     let new: Vec<_> = again.runs.iter().map(|run| (run.name.as_str(), !run.was_there)).collect();
-    assert_eq!(new, [("a", true), ("b", false), ("c", false)]);
+    assert_eq!(new, [("a", true), ("b", false), ("c", false), ("d", false)]);
     assert_eq!(points(&store.out(), "digits/a", "loss").len(), 2);
     assert_eq!(meta(&dir("a")).status, Some(Status::Finished));
     assert_eq!(walkdir(&dir("a")).len(), 3);
@@ -386,4 +388,40 @@ fn a_step_that_tensorboards_table_cannot_take_keeps_the_run_out_of_it() {
     let loaded = load(&store.out(), &LoadOptions::new());
     let has = |run: &tbx::Run| run.series("_hparams_/session_start_info").is_some();
     assert_eq!(loaded.runs.iter().map(has).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn registered_models_are_in_the_registry() {
+    let store = Store::new();
+    let files = [("artifacts/model/MLmodel", "flavors: {}\n"), ("artifacts/model/a.bin", "abc")];
+    store.run(ID, "run_name: a\nstatus: 3", &files);
+    store.file(
+        "1/models/m-1/meta.yaml",
+        &format!("model_id: m-1\nname: model\nsource_run_id: '{ID}'\n"),
+    );
+    store.file("1/models/m-1/artifacts/MLmodel", "flavors: {logged: 1}\n");
+    store.file("models/net/meta.yaml", "name: net\naliases: {champion: '2'}\n");
+    let version = |number: u32, source: &str| {
+        let text = format!("name: net\nrun_id: '{ID}'\ncurrent_stage: Staging\nsource: {source}\n");
+        store.file(&format!("models/net/version-{number}/meta.yaml"), &text);
+    };
+    version(1, &format!("/elsewhere/mlruns/1/{ID}/artifacts/model"));
+    version(2, "models:/m-1");
+    version(3, "s3://bucket/model");
+    store.file("models/net/version-2/tags/ok", "yes");
+    let imported = store.import();
+    assert_eq!(imported.models, 2);
+    let issue = imported.report.issues[0].to_string();
+    assert!(issue.contains("version 3 of model \"net\""), "{issue}");
+    let registry = tbx::registry::Registry::open(store.out());
+    let read =
+        |name: &str| fs::read_to_string(registry.path(&name.parse().unwrap()).unwrap()).unwrap();
+    assert_eq!(read("net/1"), "flavors: {}\n");
+    assert_eq!(read("net/champion"), "flavors: {logged: 1}\n");
+    let found = registry.version(&"net/2".parse().unwrap()).unwrap();
+    assert_eq!((found.stage, found.tags["ok"].as_str()), (tbx::registry::Stage::Staging, "yes"));
+    // What is said of a version here stays.
+    registry.tag(&"net/1".parse().unwrap(), "mine", "1").unwrap();
+    assert_eq!(store.import().models, 0);
+    assert_eq!(registry.version(&"net/1".parse().unwrap()).unwrap().tags["mine"], "1");
 }

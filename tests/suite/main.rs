@@ -26,6 +26,8 @@ mod golden;
 mod import;
 mod layers;
 mod meta;
+#[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
+mod mlflow_server;
 mod onnx;
 mod peers;
 mod properties;

@@ -117,6 +117,9 @@ fn summary(done: &Done, place: &str) -> Vec<String> {
     if done.images > 0 {
         parts.push(of(done.images, "picture"));
     }
+    if done.models > 0 {
+        parts.push(of(done.models, "registered version"));
+    }
     let mut lines =
         vec![format!("{}{new}, {} to {place}", counted(done.runs, "run"), parts.join(", "))];
     if !done.renamed.is_empty() {

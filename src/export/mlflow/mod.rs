@@ -6,6 +6,7 @@
 
 mod attachments;
 mod folder;
+mod models;
 mod pictures;
 mod plan;
 mod server;
@@ -71,6 +72,8 @@ pub struct Done {
     pub bytes: u64,
     /// How many pictures were sent.
     pub images: u64,
+    /// How many versions of registered models are new there.
+    pub models: u64,
     /// How many series of other kinds MLflow has no place for.
     pub left_out: BTreeMap<Kind, u64>,
     /// Names that MLflow does not take: what they became, and what they were.

@@ -13,18 +13,21 @@ use sha2::{Digest, Sha256};
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned};
 use super::sync::{self, Sent, Synced};
-use super::{Done, Progress, Settings, attachments, pictures};
+use super::{Done, Progress, Settings, attachments, models, pictures};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
 use crate::mlflow::{
     Client, Content, FoundRun, MAX_PARAM, MAX_TAG, Metric, RunRecord, Store, milliseconds, tags,
 };
+use crate::registry::Registry;
 use crate::summary::Kind;
 
 /// Points in a request.
 const BATCH: usize = 1000;
 /// Parameters or tags in a request.
 const PAIRS: usize = 100;
+/// Of so many bytes, short of the 1 MB that a request may have.
+const MAX_BYTES: usize = 800_000;
 /// After so many requests of a directory it is noted what was sent.
 const SAVE_EVERY: usize = 50;
 /// Servers whose artifacts are elsewhere take files up to this size.
@@ -53,6 +56,15 @@ pub fn to_server(
     let sent = pool.install(|| export.send(logdir, options));
     // Whatever happened, what was sent is known the next time.
     export.save();
+    sent?;
+    let remote =
+        |i| export.remote(i, |r| (r.id.clone(), r.artifact_uri.clone())).unwrap_or_default();
+    let registry = Registry::open(logdir.path());
+    let (models, left_out) = match settings.artifacts {
+        true => models::register(&plan, client, &registry, &remote)?,
+        false => Default::default(),
+    };
+    done.models = models;
     let Export { points, images, artifacts, bytes, new_runs, notes, .. } = export;
     done.points = points.into_inner();
     done.images = images.into_inner();
@@ -62,13 +74,14 @@ pub fn to_server(
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings = notes.warnings;
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
+        let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
         format!(
-            "{what} {name:?} of {runs} runs is cut to {max} characters; all of it is in the artifact \
+            "{what} {name:?} of {runs} is cut to {max} characters; all of it is in the artifact \
              tbx/tbx.json"
         )
     }));
     done.wrong = notes.wrong;
-    sent?;
+    done.warnings.extend(left_out);
     Ok(done)
 }
 
@@ -581,9 +594,21 @@ fn bits(value: f64) -> u64 {
     }
 }
 
+/// Parts that fit into a request each.
 fn chunks(map: BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
-    let all: Vec<_> = map.into_iter().collect();
-    all.chunks(PAIRS).map(|chunk| chunk.iter().cloned().collect()).collect()
+    let (mut chunks, mut bytes) = (vec![BTreeMap::new()], 0);
+    for (name, value) in map {
+        bytes += name.len() + value.len();
+        if bytes > MAX_BYTES || chunks.last().is_some_and(|chunk| chunk.len() >= PAIRS) {
+            bytes = name.len() + value.len();
+            chunks.push(BTreeMap::new());
+        }
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.insert(name, value);
+        }
+    }
+    chunks.retain(|chunk| !chunk.is_empty());
+    chunks
 }
 
 fn digest(content: &Content) -> io::Result<(String, u64)> {

@@ -185,6 +185,9 @@ impl Store for Folder {
                 let aliases = about
                     .iter()
                     .filter(|(key, version)| key.starts_with("aliases/") && **version == number);
+                let source =
+                    fields.get("source").and_then(|source| source.strip_prefix("models:/"));
+                let logged = source.map(str::to_owned);
                 versions.push(ModelVersion {
                     model: name.clone(),
                     version: number.clone(),
@@ -196,7 +199,7 @@ impl Store for Folder {
                     stage: fields.remove("current_stage").filter(|stage| stage != "None"),
                     source: fields.remove("storage_location").or_else(|| fields.remove("source")),
                     run: fields.remove("run_id"),
-                    logged: fields.remove("model_id"),
+                    logged: fields.remove("model_id").or(logged),
                     tags: values(&dir.join("tags"), report),
                 });
             }

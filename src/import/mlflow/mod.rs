@@ -13,8 +13,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use self::database::Database;
 use self::folder::Folder;
 use self::server::Server;
@@ -82,7 +80,7 @@ pub(super) struct Point {
 pub(super) type Metrics = BTreeMap<String, Vec<Point>>;
 
 /// A version of a registered model.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ModelVersion {
     pub(super) model: String,
     pub(super) version: String,
@@ -90,19 +88,12 @@ pub(super) struct ModelVersion {
     pub(super) stage: Option<String>,
     pub(super) source: Option<String>,
     /// The run that made it.
-    #[serde(skip)]
     pub(super) run: Option<String>,
     /// The [logged model](LoggedModel) that it is.
     pub(super) logged: Option<String>,
     pub(super) aliases: Vec<String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) creation_time: Option<i64>,
-}
-
-impl ModelVersion {
-    pub(super) fn is_of(&self, run: &str) -> bool {
-        self.run.as_deref() == Some(run)
-    }
 }
 
 /// A file that a run made.
@@ -166,6 +157,13 @@ pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
         return Ok(Box::new(Server::open(source)?));
     }
     let path = local(source);
+    if path.to_string_lossy().contains("://") {
+        let what = format!(
+            "{source}: only folders, SQLite databases and servers can be read; a server can be started \
+             on it: mlflow server --backend-store-uri"
+        );
+        return Err(Error::argument(what));
+    }
     let metadata = path.metadata().map_err(|error| ErrorKind::from(error).at(at(&path)))?;
     if metadata.is_dir() {
         return Ok(Box::new(Folder::open(&path)?));

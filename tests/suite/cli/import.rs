@@ -95,4 +95,6 @@ fn the_source_is_that_of_mlflows_variable_if_none_is_given() {
     let said = folder.tbx("import --from mlflow mlruns --out x --experiment digit").failed();
     assert!(said.contains("but \"digits\""), "{said}");
     assert!(!folder.path("x").exists());
+    let said = folder.tbx("import --from mlflow postgresql://me@host/db --out x").failed();
+    assert!(said.contains("mlflow server --backend-store-uri"), "{said}");
 }

@@ -6,7 +6,7 @@ use super::Folder;
 fn models_are_registered_moved_and_loaded() {
     let folder = Folder::new();
     for (run, bytes) in [("a", "one"), ("b", "three")] {
-        let artifacts = folder.path(&format!("logs/{run}/artifacts"));
+        let artifacts = folder.path(format!("logs/{run}/artifacts"));
         std::fs::create_dir_all(&artifacts).unwrap();
         std::fs::write(artifacts.join("model.bin"), bytes).unwrap();
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "check",
     "completions",
     "diff",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 15] = [
     "import",
     "inspect",
     "man",
+    "models",
     "plot",
     "reduce",
     "repair",

@@ -41,8 +41,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     /// Bucket and key.
     pub(crate) path: String,
-    query: BTreeMap<String, String>,
-    headers: BTreeMap<String, String>,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     /// Bytes of the answer's body.
     pub(crate) sent: usize,
 }
@@ -313,7 +313,7 @@ fn list(objects: &BTreeMap<String, Vec<u8>>, asked: &Asked) -> Answer {
     Answer::new("200 OK", &format!("{xml}</{root}>"))
 }
 
-fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Asked, Vec<u8>)>> {
+pub(crate) fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Asked, Vec<u8>)>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
