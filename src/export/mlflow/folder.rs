@@ -1,6 +1,8 @@
 //! To a folder `mlruns`: MLflow's own form of files
 //! (`mlflow/store/tracking/file_store.py` of 3.17).
 
+mod models;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -110,6 +112,11 @@ pub fn to_folder(
             done.artifacts += 1;
         }
     }
+    if settings.artifacts {
+        let (models, left_out) = tree.models(logdir.path())?;
+        done.models = models;
+        done.warnings.extend(left_out);
+    }
     folder.finish()?;
     Ok(done)
 }
@@ -124,7 +131,7 @@ impl Tree<'_> {
         let home = self.home.to_string_lossy().replace('\\', "/");
         let slash = if home.starts_with('/') { "" } else { "/" };
         let path = if path.is_empty() { String::new() } else { format!("/{path}") };
-        format!("file://{slash}{}{path}", utf8_percent_encode(&home, URI))
+        format!("file://{slash}{}{path}", escaped(&home))
     }
 
     fn experiments(&self) -> Result<()> {
@@ -312,6 +319,10 @@ impl Tree<'_> {
         let lines = values.iter().map(|(name, value)| format!("{name}: {}\n", yaml(value)));
         write(&dir.join("meta.yaml"), lines.collect::<String>().as_bytes())
     }
+}
+
+fn escaped(path: &str) -> String {
+    utf8_percent_encode(path, URI).to_string()
 }
 
 /// As Python's `float` reads it.
