@@ -27,6 +27,7 @@ mod golden;
 mod import;
 mod layers;
 mod meta;
+mod mlflow_folder;
 #[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
 mod mlflow_server;
 mod onnx;

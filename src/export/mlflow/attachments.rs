@@ -23,7 +23,7 @@ pub(super) fn of(run: &Planned, settings: &Settings) -> Result<(Vec<Attachment>,
     if settings.artifacts {
         files(&run.dir.join(meta::ARTIFACTS), &mut all, &mut links)?;
         let yaml = run.dir.join(meta::yaml::FILE);
-        if yaml.is_file() {
+        if yaml.is_file() && all.iter().all(|a| a.path != meta::yaml::FILE) {
             all.push(Attachment { path: meta::yaml::FILE.into(), content: Content::File(yaml) });
         }
         let traceback = run.meta.failure.as_ref().and_then(|failure| failure.traceback.clone());
@@ -32,6 +32,9 @@ pub(super) fn of(run: &Planned, settings: &Settings) -> Result<(Vec<Attachment>,
             all.push(Attachment { path: "traceback.txt".into(), content });
         }
     }
+    // What tbx itself put there at an earlier export is of an earlier state.
+    let ours = format!("{FOLDER}/");
+    all.retain(|file| !file.path.starts_with(&ours));
     // What MLflow has no place for is there again after an import.
     if run.meta != RunMeta::default() {
         let content = Content::Bytes(run.meta.to_json()?.into_bytes());

@@ -1,10 +1,13 @@
 //! To a folder `mlruns`: MLflow's own form of files
 //! (`mlflow/store/tracking/file_store.py` of 3.17).
 
+mod models;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rayon::prelude::*;
@@ -34,6 +37,8 @@ struct Tree<'p> {
     plan: &'p Plan,
     /// Ids of experiments and runs, as in the plan.
     ids: Vec<(String, String)>,
+    /// Held by who adds to a file that has points of another directory.
+    adding: Mutex<()>,
 }
 
 /// What was written of a directory.
@@ -78,7 +83,7 @@ pub fn to_folder(
     let home = std::path::absolute(out).map_err(|error| failed(error, out))?;
     let ids = plan.runs.iter().map(|run| (experiment_id(&run.experiment), run_id(&run.key)));
     let ids: Vec<_> = ids.collect();
-    let tree = Tree { root: folder.path(), home, plan: &plan, ids };
+    let tree = Tree { root: folder.path(), home, plan: &plan, ids, adding: Mutex::default() };
     tree.experiments()?;
     (0..plan.runs.len()).into_par_iter().try_for_each(|i| tree.run(i))?;
 
@@ -107,6 +112,11 @@ pub fn to_folder(
             done.artifacts += 1;
         }
     }
+    if settings.artifacts {
+        let (models, left_out) = tree.models(logdir.path())?;
+        done.models = models;
+        done.warnings.extend(left_out);
+    }
     folder.finish()?;
     Ok(done)
 }
@@ -121,7 +131,7 @@ impl Tree<'_> {
         let home = self.home.to_string_lossy().replace('\\', "/");
         let slash = if home.starts_with('/') { "" } else { "/" };
         let path = if path.is_empty() { String::new() } else { format!("/{path}") };
-        format!("file://{slash}{}{path}", utf8_percent_encode(&home, URI))
+        format!("file://{slash}{}{path}", escaped(&home))
     }
 
     fn experiments(&self) -> Result<()> {
@@ -184,7 +194,9 @@ impl Tree<'_> {
         if let Some((_, parent)) = parent {
             self.tag(i, tags::PARENT, parent)?;
         }
-        self.tag(i, tags::USER, record.user.as_deref().unwrap_or_default())?;
+        if !record.tags.contains_key(tags::USER) {
+            self.tag(i, tags::USER, record.user.as_deref().unwrap_or_default())?;
+        }
         record.datasets.iter().try_for_each(|data| self.dataset(&dir, experiment, data))
     }
 
@@ -243,7 +255,8 @@ impl Tree<'_> {
 
     fn metric(&self, run: &Run, series: &TimeSeries) -> Result<u64> {
         let Some(scalars) = series.scalars() else { return Ok(0) };
-        let Some((place, _, key)) = self.plan.metric(&run.name, series) else { return Ok(0) };
+        let found = self.plan.metric(&run.name, series);
+        let Some((place, planned, key)) = found else { return Ok(0) };
         let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
         // MLflow's own migration stops at a line that is there twice.
         let is_rising = series.steps().is_sorted_by(|a, b| a < b);
@@ -263,7 +276,30 @@ impl Tree<'_> {
             text.push(b'\n');
             count += 1;
         }
-        write(&self.dir(place).join("metrics").join(key), &text)?;
+        let path = self.dir(place).join("metrics").join(key);
+        if planned.shared.contains(key) {
+            return self.add(&path, &text);
+        }
+        write(&path, &text)?;
+        Ok(count)
+    }
+
+    /// Adds lines that are not there yet.
+    fn add(&self, path: &Path, text: &[u8]) -> Result<u64> {
+        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(|error| failed(error, path))?,
+        };
+        let known = all.clone();
+        let known: HashSet<&[u8]> = known.split_inclusive(|byte| *byte == b'\n').collect();
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let mut count = 0;
+        for line in lines.filter(|line| !known.contains(line)) {
+            all.extend_from_slice(line);
+            count += 1;
+        }
+        write(path, &all)?;
         Ok(count)
     }
 
@@ -283,6 +319,10 @@ impl Tree<'_> {
         let lines = values.iter().map(|(name, value)| format!("{name}: {}\n", yaml(value)));
         write(&dir.join("meta.yaml"), lines.collect::<String>().as_bytes())
     }
+}
+
+fn escaped(path: &str) -> String {
+    utf8_percent_encode(path, URI).to_string()
 }
 
 /// As Python's `float` reads it.

@@ -10,7 +10,7 @@ use crate::registry::{Model, Registry, Stage, Version};
 /// The tag that has the number of a version in the log folder: MLflow counts itself.
 const VERSION: &str = "tbx.version";
 /// And its digest.
-const SHA256: &str = "tbx.sha256";
+pub(super) const SHA256: &str = "tbx.sha256";
 
 /// Registers the versions whose runs are in `plan`; `remote` has the id of a run there and where its
 /// artifacts are. How many are new, and what is not there.

@@ -38,6 +38,9 @@ pub(super) struct Planned {
     pub(super) record: RunRecord,
     /// What MLflow calls its metrics, by their tags.
     pub(super) metrics: BTreeMap<String, String>,
+    /// What MLflow calls tags that several of its directories have, as `train/loss`, and `loss` in
+    /// `train`.
+    pub(super) shared: BTreeSet<String>,
     /// How many series MLflow has no place for.
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
@@ -125,7 +128,9 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         for tag in row.metrics.keys() {
             let (_, tag) = parts.place(&row.name, tag);
-            run.metrics.insert(tag, String::new());
+            if run.metrics.insert(tag.clone(), String::new()).is_some() {
+                run.shared.insert(tag);
+            }
         }
         for (kind, count) in kinds {
             *run.left_out.entry(kind).or_default() += count;
@@ -157,6 +162,7 @@ impl Planned {
             meta: RunMeta::default(),
             record: RunRecord::default(),
             metrics: BTreeMap::new(),
+            shared: BTreeSet::new(),
             left_out: BTreeMap::new(),
             files: Vec::new(),
         }
@@ -181,7 +187,9 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         (None, None) => above(&run.name).find_map(|name| by_name.get(name).copied()),
     };
     let parents: Vec<_> = runs.iter().map(parent).collect();
-    let experiments: Vec<_> = runs.iter().map(|run| run.meta.experiment.clone()).collect();
+    // MLflow has no experiment without a name.
+    let said = |run: &Planned| run.meta.experiment.clone().filter(|name| !name.is_empty());
+    let experiments: Vec<_> = runs.iter().map(said).collect();
     let mut keys = HashSet::new();
     let now = now();
     for (i, run) in runs.iter_mut().enumerate() {
@@ -199,6 +207,9 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         let mut names = Names::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);
+            if run.shared.remove(tag) {
+                run.shared.insert(key.clone());
+            }
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
         let mut own = record(&run.meta, &run.title(), &names);

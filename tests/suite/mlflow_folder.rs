@@ -1,0 +1,286 @@
+//! `tbx export --to mlruns`: what is in the folder, and what MLflow's own client finds there.
+//!
+//! The latter needs a Python that has `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`.
+
+#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(all(feature = "mlflow", feature = "track"))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tbx::export::mlflow::{Done, Settings, to_folder};
+use tbx::meta::{Dataset, RunMeta, Status};
+use tbx::registry::{Registry, Stage};
+use tbx::table::Folding;
+use tbx::track::{Run, RunOptions};
+use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
+use tempfile::TempDir;
+
+use crate::common::repository;
+
+/// The digest of `hello`.
+const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+/// Without what depends on the machine.
+fn quiet() -> RunOptions {
+    Run::options().git(false).environment(false)
+}
+
+/// A folder `logs` with everything that is hard for files.
+fn logs() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let data = Dataset {
+        name: "d".into(),
+        digest: HELLO.into(),
+        source: Some("s3://b/k".into()),
+        ..Default::default()
+    };
+    let options = quiet().name("größe: 'one' \"two\"").experiment("no: yes # 1").dataset(data);
+    let options = options.param("lr", 1e-5).param("a(b)", "x\n").tag("t", "v").tag("t/u", "");
+    let run = options.seed("w", 7).create(logs.join("one")).unwrap();
+    for (step, value) in
+        [0.25, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-8].into_iter().enumerate()
+    {
+        let step = step as i64 - 2;
+        run.add_scalar("a", value, step).unwrap();
+        run.add_scalar("a/b", value, step).unwrap();
+        run.add_scalar("loss (%) \u{1f525}", value, step).unwrap();
+        run.add_scalar("../../evil", value, step).unwrap();
+        run.add_scalar("train/loss", value, step).unwrap();
+    }
+    run.log_artifact_bytes("notes/ü b.txt", b"hello", None).unwrap();
+    let parent = run.id().to_owned();
+    run.finish().unwrap();
+    RunMeta::update(&logs.join("one"), |meta| {
+        meta.start_time = Some(1_700_000_000.25);
+        meta.end_time = Some(1_700_000_010.5);
+    })
+    .unwrap();
+    // A part of it with a metric of the same name.
+    let part = SummaryWriter::create(logs.join("one/train")).unwrap();
+    part.add_scalar("loss", 9.5, 100).unwrap();
+    part.close().unwrap();
+    // A part of it by its id, which failed.
+    quiet().create(logs.join("two")).unwrap().fail(&io::Error::other("it broke")).unwrap();
+    RunMeta::update(&logs.join("two"), |meta| {
+        meta.parent = Some(parent);
+        meta.experiment = None;
+        meta.failure.as_mut().unwrap().traceback = Some("here".into());
+    })
+    .unwrap();
+    // A log that says nothing of itself, with a point that is there twice.
+    let writer = SummaryWriter::create(logs.join("plain")).unwrap();
+    let at = writer.with_wall_time(1_700_000_000.0).unwrap();
+    for step in [1, 2, 2, 3] {
+        at.add_scalar("x", 0.1, step).unwrap();
+    }
+    drop(at);
+    writer.close().unwrap();
+    let registry = Registry::open(&logs);
+    registry.register("classifier", "one", "notes/ü b.txt").unwrap();
+    let name = "classifier/1".parse().unwrap();
+    registry.set_stage(&name, Stage::Production, true).unwrap();
+    registry.set_alias(&name, "champion").unwrap();
+    registry.tag(&name, "by", "me").unwrap();
+    dir
+}
+
+fn export(logs: &Path, out: &Path, settings: &Settings) -> Done {
+    let logdir = Logdir::open(logs).unwrap();
+    to_folder(&logdir, &LoadOptions::new(), settings, out).unwrap()
+}
+
+/// The folder of the run whose tag `tbx.run` is `name`.
+fn run_dir(mlruns: &Path, name: &str) -> PathBuf {
+    let folders = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut runs = folders(mlruns).filter(|path| !path.ends_with("models")).flat_map(|path| {
+        folders(&path).filter(|path| path.join("tags/tbx.run").is_file()).collect::<Vec<_>>()
+    });
+    runs.find(|run| fs::read_to_string(run.join("tags/tbx.run")).unwrap() == name).unwrap()
+}
+
+#[test]
+fn each_run_is_a_folder_as_mlflow_has_it() {
+    let dir = logs();
+    let out = dir.path().join("mlruns");
+    let done = export(&dir.path().join("logs"), &out, &Settings::default());
+    // 30 of one, 1 of its part, 3 of plain.
+    assert_eq!((done.runs, done.points, done.models), (3, 34, 1), "{done:?}");
+    assert!(done.warnings.is_empty() && done.report.is_lossless(), "{done:?}");
+    let one = run_dir(&out, "one");
+    let read = |path: &str| fs::read_to_string(one.join(path)).unwrap();
+    let meta = read("meta.yaml");
+    for line in [
+        "start_time: 1700000000250",
+        "end_time: 1700000010500",
+        "status: 3",
+        "lifecycle_stage: \"active\"",
+        "run_name: \"größe: 'one' \\\"two\\\"\"",
+    ] {
+        assert!(meta.lines().any(|found| found == line), "{line}\n{meta}");
+    }
+    assert_eq!(read("params/lr"), "0.00001");
+    assert_eq!((read("tags/t/u"), read("params/seed/w")), (String::new(), "7".into()));
+    let a = read("metrics/a/b");
+    let points: Vec<_> = a.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(points[..5], ["0.25 -2", "nan -1", "inf 0", "-inf 1", "-0.0 2"]);
+    assert_eq!(read("metrics/train/loss").lines().count(), 7);
+    assert!(!dir.path().join("evil").exists());
+    let plain = run_dir(&out, "plain");
+    let x = fs::read_to_string(plain.join("metrics/x")).unwrap();
+    let steps: Vec<_> = x.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(steps, ["1", "2", "3"]);
+    for folder in ["metrics", "params", "tags", "artifacts"] {
+        assert!(run_dir(&out, "two").join(folder).is_dir(), "{folder}");
+    }
+    let parent = fs::read_to_string(run_dir(&out, "two").join("tags/mlflow.parentRunId")).unwrap();
+    assert_eq!(parent, one.file_name().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn a_folder_that_has_something_in_it_stays_as_it_is() {
+    let dir = logs();
+    let out = dir.path().join("mlruns");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("precious"), "x").unwrap();
+    let logdir = Logdir::open(dir.path().join("logs")).unwrap();
+    let refused = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out);
+    assert!(refused.unwrap_err().to_string().contains("not empty"));
+    fs::remove_file(out.join("precious")).unwrap();
+    // Nothing is left of an export that failed: the artifact cannot be where a folder is needed.
+    let artifacts = dir.path().join("logs/plain/artifacts");
+    fs::create_dir(&artifacts).unwrap();
+    fs::write(artifacts.join("tbx"), "x").unwrap();
+    let settings = Settings { event_files: true, ..Settings::default() };
+    to_folder(&logdir, &LoadOptions::new(), &settings, &out).unwrap_err();
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["logs", "mlruns"]);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    fs::remove_file(artifacts.join("tbx")).unwrap();
+    export(&dir.path().join("logs"), &out, &settings);
+}
+
+#[test]
+fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
+    let Some(python) = env::var_os("TBX_TEST_MLFLOW_PYTHON") else {
+        eprintln!("skipped: folders of MLflow: TBX_TEST_MLFLOW_PYTHON is not set");
+        assert!(env::var_os("TBX_REQUIRE_PYTHON").is_none_or(|v| v != "1"), "no MLflow");
+        return;
+    };
+    let read = |mlruns: &Path| -> Value {
+        let read = Command::new(&python)
+            .args(["-B", "-X", "utf8"]) // no __pycache__ in the repository
+            .arg(repository("tests/mlflow/read_folder.py"))
+            .arg(mlruns)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        serde_json::from_slice(&read.stdout).unwrap()
+    };
+    let dir = logs();
+    let out = dir.path().join("mlruns");
+    export(&dir.path().join("logs"), &out, &Settings::default());
+    let found = read(&out);
+    let runs = found["runs"].as_array().unwrap();
+    let run = |name| runs.iter().find(|run| run["tags"]["tbx.run"] == name).unwrap();
+    let one = run("one");
+    assert_eq!((&one["experiment"], &one["status"]), (&json!("no: yes # 1"), &json!("FINISHED")));
+    assert_eq!(one["name"], "größe: 'one' \"two\"");
+    assert_eq!(
+        (&one["start"], &one["end"]),
+        (&json!(1_700_000_000_250u64), &json!(1_700_000_010_500u64))
+    );
+    assert_eq!(one["artifacts"]["notes/ü b.txt"], HELLO);
+    assert_eq!(one["datasets"][0]["digest"], HELLO[..36]);
+    let params: BTreeSet<_> = one["params"]
+        .as_object()
+        .unwrap()
+        .values()
+        .cloned()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|value| value.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(params, ["0.00001", "7", "x\n"].map(String::from).into());
+    let two = run("two");
+    assert_eq!(
+        (&two["status"], &two["tags"]["mlflow.parentRunId"]),
+        (&json!("FAILED"), &one["id"])
+    );
+    assert!(two["artifacts"].get("traceback.txt").is_some(), "{two}");
+    let model = &found["models"][0];
+    assert_eq!((&model["name"], &model["version"]), (&json!("classifier"), &json!(1)));
+    assert_eq!((&model["stage"], &model["run_id"]), (&json!("Production"), &one["id"]));
+    assert_eq!((&model["aliases"], &model["tags"]["by"]), (&json!(["champion"]), &json!("me")));
+
+    let fixtures = repository("fixtures");
+    let out = dir.path().join("fixtures");
+    let settings = Settings { folding: Folding::None, event_files: true, ..Settings::default() };
+    let done = export(&fixtures, &out, &settings);
+    let found = read(&out);
+    let points = compare_points(&fixtures, &found["runs"]);
+    assert_eq!(points, done.points);
+    eprintln!("{} runs, {points} points as MLflow has them", done.runs);
+}
+
+/// All points of a log against what MLflow has; how many there are.
+fn compare_points(logs: &Path, runs: &Value) -> u64 {
+    let loaded = crate::common::load(logs, &LoadOptions::new().kinds([Kind::Scalar]));
+    let mut count = 0;
+    for run in runs.as_array().unwrap() {
+        let own = loaded.runs.iter().find(|own| run["tags"]["tbx.run"] == own.name);
+        let series = own.map(|own| own.series.as_slice()).unwrap_or_default();
+        let names: BTreeMap<String, String> = run["tags"]["tbx.names"]
+            .as_str()
+            .map(|json| serde_json::from_str(json).unwrap())
+            .unwrap_or_default();
+        let metrics = run["metrics"].as_object().unwrap();
+        assert_eq!(metrics.len(), series.len(), "{}", run["tags"]["tbx.run"]);
+        for (key, points) in metrics {
+            let tag = names.get(key).unwrap_or(key);
+            let series = series.iter().find(|series| series.tag() == tag).expect("the series");
+            let values = series.scalars().unwrap().iter().map(f64::to_bits);
+            let times = series.wall_times().iter().map(|time| ((time * 1e3).round() as i64).max(0));
+            let expected: BTreeSet<_> =
+                series.steps().iter().copied().zip(times).zip(values).collect();
+            let found = points.as_array().unwrap().iter().map(|point| {
+                let value: f64 = point[2].as_str().unwrap().parse().unwrap();
+                let value = if value.is_nan() { f64::NAN } else { value };
+                ((point[0].as_i64().unwrap(), point[1].as_i64().unwrap()), value.to_bits())
+            });
+            let same_nan = |bits: u64| match f64::from_bits(bits) {
+                value if value.is_nan() => f64::NAN.to_bits(),
+                _ => bits,
+            };
+            let expected: BTreeSet<_> =
+                expected.into_iter().map(|(at, bits)| (at, same_nan(bits))).collect();
+            assert_eq!(found.collect::<BTreeSet<_>>(), expected, "{key}");
+            count += expected.len() as u64;
+        }
+    }
+    count
+}
+
+#[test]
+fn a_run_that_is_being_written_has_no_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let run = quiet().create(logs.join("run")).unwrap();
+    run.add_scalar("x", 1.0, 0).unwrap();
+    run.flush().unwrap();
+    let out = dir.path().join("mlruns");
+    export(&logs, &out, &Settings::default());
+    let meta = fs::read_to_string(run_dir(&out, "run").join("meta.yaml")).unwrap();
+    assert!(meta.contains("status: 1\n") && meta.contains("end_time: null\n"), "{meta}");
+    assert_eq!(RunMeta::read(&logs.join("run")).unwrap().unwrap().status, Some(Status::Running));
+    run.finish().unwrap();
+}
