@@ -106,8 +106,10 @@
 //! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
 //! [`meta`] says what a run is and [`summary`] what a value means, [`writer`] and [`logdir`] make logs
 //! and load them, [`track`] keeps a run and what it is together, [`table`] makes rows of runs,
-//! [`export`] carries them elsewhere, [`import`] makes logs of the runs of other programs, [`verify`] finds what is wrong with logs, and [`edit`] makes new
-//! logs of existing ones. Each uses only those before it.
+//! [`mlflow`] is what MLflow keeps of them, [`registry`] the models that they made, [`export`] carries
+//! them elsewhere, [`import`] makes logs of the runs of other programs, [`verify`] finds what is wrong
+//! with logs, [`edit`] makes new logs of existing ones, and [`archive`] one file of runs. Each uses only
+//! those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 

@@ -22,7 +22,7 @@
 //!
 //! let restored = Restore::new(dir.join("runs.tar.zst")).to(&dir.join("again"))?;
 //! assert_eq!(restored.files, 2);
-//! # Ok::<(), tbx::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod entries;

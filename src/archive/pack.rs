@@ -1,6 +1,6 @@
 //! Runs into one compressed file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -125,18 +125,15 @@ impl Pack {
 
     /// The outermost directories, if they may be packed.
     fn check(&self, out: &Path) -> Result<Vec<RunDir>> {
-        let mut dirs: Vec<RunDir> = Vec::new();
-        for run in &self.runs {
-            // Sorted by path, a directory comes before those in it.
-            if !dirs.iter().any(|dir| run.path.starts_with(&dir.path)) {
-                dirs.retain(|dir| !dir.path.starts_with(&run.path));
-                dirs.push(run.clone());
-            }
-        }
+        // Sorted by path, a directory stands right before all that is in it.
+        let mut dirs = self.runs.clone();
+        dirs.sort_by(|a, b| a.path.cmp(&b.path));
+        dirs.dedup_by(|run, outer| run.path.starts_with(&outer.path));
         if dirs.is_empty() {
             return Err(Error::argument("there is no run to pack"));
         }
-        let is_inside = |path: &Path| dirs.iter().any(|dir| path.starts_with(&dir.path));
+        let packed: BTreeSet<&Path> = dirs.iter().map(|dir| dir.path.as_path()).collect();
+        let is_inside = |path: &Path| path.ancestors().any(|path| packed.contains(path));
         let name = out.file_name().unwrap_or_default();
         if is_event_file(name) {
             let what =

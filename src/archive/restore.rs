@@ -12,7 +12,7 @@ use crate::event::is_event_file;
 use crate::meta;
 use crate::replace;
 
-/// Archives of so many bytes more than this are taken for bombs.
+/// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
 /// Small archives may unpack to so much.
 const MIN_LIMIT: u64 = 1 << 30;
@@ -114,7 +114,6 @@ impl Restore {
                 dirs.push(entry.clone());
                 return Ok(());
             }
-            // Content can be read once: what is there is compared while it is written beside.
             if self.write(logdir, entry, content)? {
                 restored.files += 1;
                 restored.bytes = restored.bytes.saturating_add(entry.size);
@@ -139,8 +138,10 @@ impl Restore {
             let len = fs::metadata(&self.archive)?.len();
             let max = self.max_bytes.unwrap_or(len.saturating_mul(MAX_RATIO).max(MIN_LIMIT));
             entries::each(&self.archive, max, |entry, content| {
-                let is_in = |dir: &PathBuf| entry.path.starts_with(dir);
-                match self.runs.as_ref().is_none_or(|runs| runs.iter().any(is_in)) {
+                let is_in = |runs: &BTreeSet<PathBuf>| {
+                    entry.path.ancestors().any(|path| runs.contains(path))
+                };
+                match self.runs.as_ref().is_none_or(is_in) {
                     true => f(entry, content),
                     false => Ok(()),
                 }

@@ -3,22 +3,28 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::grid::{Format, Grid};
 use super::render::{bytes, counted, duration};
 use super::{FINE, print_note, say};
 use crate::archive::{Candidates, Rules};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::{Status, now};
 use crate::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Lists artifacts: the files in the folders artifacts of runs. All rules that are given
-must hold. Nothing is removed without --delete. Whatever the rules say, files that
-tbx.registry.json names stay (see tbx models), and those of runs that are running.
-tbx.json goes on to list what was removed, with its digest and the time.
+    group = ArgGroup::new("rules")
+        .args(["older_than", "status", "unregistered", "larger_than", "kind"])
+        .required(true)
+        .multiple(true),
+    after_help = "Lists artifacts: the files in the folders artifacts of runs. At least one rule must
+be given, and all that are must hold. Nothing is removed without --delete. Whatever the
+rules say, files that tbx.registry.json names stay (see tbx models), and those of runs
+that are running. tbx.json goes on to list what was removed, with its digest and the
+time.
 
 Event files are never removed here: tbx archive packs whole runs into one compressed
 file, with --remove in their place, and tbx restore brings them back byte for byte.
@@ -79,13 +85,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if args.unregistered {
         rules = rules.unregistered();
     }
-    let found = rules.find(&args.logdir).map_err(|error| match error.kind() {
-        crate::error::ErrorKind::Argument(text) if text.starts_with("no rule") => {
-            let options = "--older-than, --status, --unregistered, --larger-than, --kind";
-            Error::argument(format!("{text}: give at least one of {options}"))
-        }
-        _ => error,
-    })?;
+    let found = rules.find(&args.logdir)?;
     if !found.files.is_empty() || args.format != Format::Text {
         list(&found, args.format)?;
     }
@@ -129,7 +129,7 @@ fn list(found: &Candidates, format: Format) -> Result<()> {
             i64::try_from(file.size).map_or(Cell::Empty, Cell::Int)
         };
         let time = match file.time {
-            Some(time) if is_text => duration((now() - time).max(0.0)).as_str().into(),
+            Some(time) if is_text => duration((now() - time).max(0.0).floor()).as_str().into(),
             Some(time) => Cell::Time(time),
             None => Cell::Empty,
         };

@@ -6,13 +6,15 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 19] = [
+    "archive",
     "check",
     "completions",
     "diff",
     "edit",
     "export",
     "extract",
+    "gc",
     "import",
     "inspect",
     "man",
@@ -20,6 +22,7 @@ const COMMANDS: [&str; 16] = [
     "plot",
     "reduce",
     "repair",
+    "restore",
     "table",
     "verify",
     "watch",
