@@ -96,6 +96,8 @@
 //! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
 //! | `verify` | by `cli` | [`verify`] | `crc32fast` |
 //! | `log` | no | [`Logger`] | `log` |
+//! | `registry` | by `cli` | [`registry`]: models by name and version | `sha2` |
+//! | `archive` | by `cli` | [`archive`]: runs as one compressed file, old artifacts gone | `tar`, `zstd` |
 //!
 //! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
 //!
@@ -109,6 +111,8 @@
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
+#[cfg(feature = "archive")]
+pub mod archive;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -3,6 +3,7 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
 //! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
 
+mod archive;
 mod chart;
 mod check;
 mod completions;
@@ -11,6 +12,7 @@ mod diff;
 mod edit;
 mod export;
 mod extract;
+mod gc;
 mod grid;
 mod import;
 mod inspect;
@@ -23,6 +25,7 @@ mod plot;
 mod reduce;
 mod render;
 mod repair;
+mod restore;
 mod runs;
 mod table;
 mod verify;
@@ -69,6 +72,8 @@ const COLOR: &str = "TBX_COLOR";
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
+  tbx gc ./logs --older-than 30d             artifacts that may go
+  tbx archive ./logs --out logs.tar.zst
 
 URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
 built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
@@ -123,6 +128,12 @@ enum Command {
     Repair(repair::Args),
     /// Write new logs with tags renamed, dropped, moved or thinned out, files merged or split.
     Edit(edit::Args),
+    /// Show which artifacts may go by rules, and remove them.
+    Gc(gc::Args),
+    /// Pack runs into one compressed file.
+    Archive(archive::Args),
+    /// Bring runs back from such a file, byte for byte.
+    Restore(restore::Args),
     /// Print what makes a shell complete commands, options and values.
     Completions(completions::Args),
     /// Print a manual page, or write all of them.
@@ -170,6 +181,9 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),
+        Command::Gc(args) => gc::run(args),
+        Command::Archive(args) => archive::run(args),
+        Command::Restore(args) => restore::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::grid::{Format, Grid};
 use super::render::{bytes, name};
-use super::{FINE, print, print_json, say};
+use super::{FINE, print, print_json};
 use crate::error::Result;
 use crate::registry::{Model, Registry, Stage, Version, VersionName};
 use crate::table::Cell;
@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             stage.map_or(Ok(()), |stage| registry.set_stage(&id, stage, false))?;
             description.as_ref().map_or(Ok(()), |text| registry.describe(&id, text))?;
             tag.iter().try_for_each(|(name, value)| registry.tag(&id, name, value))?;
-            say(&format!("{} is {} of {}", name(&id.to_string()), name(artifact), version.run));
+            print(&format!("{}\n", name(&id.to_string())))?;
         }
         Some(Action::Stage { version, stage, archive_existing }) => {
             registry.set_stage(version, *stage, *archive_existing)?;

@@ -222,6 +222,16 @@ impl Registry {
         Ok(path)
     }
 
+    /// Where the files of all versions should be.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: one is not in the log folder; else as [`models`](Self::models).
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let models = self.models()?;
+        models.values().flat_map(|model| &model.versions).map(|v| self.place(v)).collect()
+    }
+
     /// Where the file of a version should be.
     pub(crate) fn place(&self, version: &Version) -> Result<PathBuf> {
         use std::path::Component;

@@ -2,11 +2,13 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
+mod archive;
 mod check;
 mod compare;
 mod edit;
 mod export;
 mod extract;
+mod gc;
 mod import;
 mod inspect;
 mod json;

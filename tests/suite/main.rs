@@ -9,6 +9,7 @@
     clippy::unwrap_used
 )]
 
+mod archive;
 #[cfg(feature = "cli")]
 mod cli;
 mod common;

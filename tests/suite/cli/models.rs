@@ -12,7 +12,7 @@ fn models_are_registered_moved_and_loaded() {
     }
     let done =
         folder.tbx("models logs register clf a model.bin --alias champion --stage production");
-    assert_eq!((done.code, &*done.err), (Some(0), "clf/1 is model.bin of a\n"));
+    assert_eq!((done.code, &*done.out), (Some(0), "clf/1\n"));
     folder.tbx("models logs register clf b model.bin --tag lr=0.1 --description better");
     let done = folder.tbx("models logs stage clf/2 production --archive-existing");
     assert_eq!((done.code, &*done.out, &*done.err), (Some(0), "", ""));

@@ -1,0 +1,182 @@
+//! What is in an archive, entry by entry.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tar::{EntryType, PaxExtensions};
+
+/// So long may what stands before an entry be: it is kept in memory.
+const MAX_EXTENSION: u64 = 1 << 20;
+
+/// A file or a directory in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its path below the log folder.
+    pub path: PathBuf,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last changed.
+    pub modified: SystemTime,
+    /// Its permissions, as on Unix.
+    pub mode: u32,
+}
+
+/// Hands every entry of the archive at `path` and its bytes to `f`. Whatever the archive says, no
+/// more than `max` bytes are unpacked, and memory does not grow with it.
+pub(super) fn each(
+    path: &Path,
+    max: u64,
+    mut f: impl FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = BufReader::new(File::open(path)?);
+    let limited = Limited { inner: zstd::Decoder::with_buffer(file)?, left: max, max };
+    let mut archive = tar::Archive::new(limited);
+    let mut before = Before::default();
+    // Raw: the crate itself would read names of any length into memory.
+    for entry in archive.entries()?.raw(true) {
+        let mut entry = entry?;
+        match entry.header().entry_type() {
+            EntryType::XHeader => before.pax(&extension(&mut entry)?)?,
+            EntryType::GNULongName => before.path = Some(extension(&mut entry)?),
+            EntryType::XGlobalHeader => drop(extension(&mut entry)?),
+            kind @ (EntryType::Regular | EntryType::Continuous | EntryType::Directory) => {
+                let before = std::mem::take(&mut before);
+                let header = entry.header();
+                let name = before.path.unwrap_or_else(|| header.path_bytes().into_owned());
+                let seconds = Duration::from_secs(header.mtime()?);
+                let size = header.entry_size()?;
+                if before.size.is_some_and(|said| said != size) {
+                    return Err(invalid("an entry with two sizes"));
+                }
+                let is_dir = kind == EntryType::Directory;
+                let Some(path) = clean(&name)? else { continue };
+                let modified = UNIX_EPOCH.checked_add(before.modified.unwrap_or(seconds));
+                let modified = modified.unwrap_or(UNIX_EPOCH);
+                let mode = header.mode()? & 0o777;
+                let size = if is_dir { 0 } else { size };
+                f(&Entry { path, is_dir, size, modified, mode }, &mut entry)?;
+            }
+            kind => {
+                let name = String::from_utf8_lossy(&header_name(&entry)).into_owned();
+                let what = match kind {
+                    EntryType::Symlink | EntryType::Link => "is a link",
+                    _ => "is neither a file nor a directory",
+                };
+                return Err(invalid(&format!("{name:?} in it {what}: such are not unpacked")));
+            }
+        }
+    }
+    // The checksum of the stream stands behind the last entry.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map(drop)
+}
+
+fn header_name<R: Read>(entry: &tar::Entry<'_, R>) -> Vec<u8> {
+    entry.header().path_bytes().into_owned()
+}
+
+/// What was said before an entry about it.
+#[derive(Default)]
+struct Before {
+    path: Option<Vec<u8>>,
+    modified: Option<Duration>,
+    size: Option<u64>,
+}
+
+impl Before {
+    fn pax(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for extension in PaxExtensions::new(bytes) {
+            let extension = extension?;
+            match extension.key_bytes() {
+                b"path" => self.path = Some(extension.value_bytes().to_vec()),
+                b"mtime" => self.modified = extension.value().ok().and_then(seconds),
+                b"size" => self.size = extension.value().ok().and_then(|size| size.parse().ok()),
+                // The file would be another one.
+                key if key.starts_with(b"GNU.sparse") => {
+                    return Err(invalid("a sparse file in it: such are not unpacked"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `1700000000.25`, exactly. Times before 1970 are left out.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    Some(Duration::new(whole.parse().ok()?, digits.parse().ok()?))
+}
+
+/// The bytes of an entry that says something of the next one.
+fn extension(entry: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    entry.take(MAX_EXTENSION + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_EXTENSION {
+        return Err(invalid("a name in it is too long"));
+    }
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+/// A path that stays in the folder; none for the folder itself.
+fn clean(name: &[u8]) -> io::Result<Option<PathBuf>> {
+    let said = || String::from_utf8_lossy(name).into_owned();
+    let path = tar_path(name).filter(|_| !name.contains(&0));
+    let path = path.ok_or_else(|| invalid(&format!("{:?} in it is no path here", said())))?;
+    let mut kept = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => kept.push(part),
+            Component::CurDir => {}
+            _ => {
+                let what =
+                    format!("{:?} in it leads out of the folder: nothing is unpacked", said());
+                return Err(invalid(&what));
+            }
+        }
+    }
+    Ok(Some(kept).filter(|path| path.file_name().is_some()))
+}
+
+#[cfg(unix)]
+fn tar_path(name: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(name).into())
+}
+
+#[cfg(not(unix))]
+fn tar_path(name: &[u8]) -> Option<PathBuf> {
+    str::from_utf8(name).ok().map(PathBuf::from)
+}
+
+pub(super) fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+/// A reader of so many bytes at most.
+struct Limited<R> {
+    inner: R,
+    left: u64,
+    max: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        let left = self.left.checked_sub(u64::try_from(n).unwrap_or(u64::MAX));
+        self.left = left.ok_or_else(|| {
+            let max = self.max;
+            invalid(&format!("it unpacks to more than {max} bytes; allow more if that is right"))
+        })?;
+        Ok(n)
+    }
+}

@@ -1,0 +1,108 @@
+//! The directories of runs, and what the registries above and below name.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::{ARTIFACTS, at};
+use crate::error::{ErrorKind, Result};
+use crate::event::is_event_file;
+use crate::meta::{self, RunMeta, Status, now};
+use crate::registry::{self, Registry};
+use crate::store;
+
+/// The directory of a run: it holds `tbx.json` or event files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunDir {
+    /// Its path below the log folder, with `/`, or `.`.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+}
+
+impl RunDir {
+    /// What it is, and how it is doing now.
+    pub(super) fn state(&self) -> Result<(RunMeta, Option<Status>)> {
+        let meta = RunMeta::read(&self.path)?.unwrap_or_default();
+        let status = meta.status_at(now());
+        Ok((meta, status))
+    }
+}
+
+/// The log folder at `path`.
+pub(super) fn root(path: &Path) -> Result<PathBuf> {
+    let root = store::local_only(path, "this").and_then(|()| path.canonicalize());
+    let root = root.map_err(|error| at(error, path))?;
+    match root.is_dir() {
+        true => Ok(root),
+        false => Err(at(io::Error::from(io::ErrorKind::NotADirectory), path)),
+    }
+}
+
+/// All runs below `root`, by name. Links are not followed, and what a run keeps as an artifact is
+/// no run.
+pub(super) fn find(root: &Path) -> Result<Vec<RunDir>> {
+    let mut runs = BTreeSet::new();
+    let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry.map_err(|error| walk_error(error, root))?;
+        let parent = entry.path().parent().unwrap_or(root);
+        if entry.file_type().is_dir() {
+            if entry.file_name() == ARTIFACTS && entry.depth() > 0 && is_run(parent) {
+                walk.skip_current_dir();
+            }
+        } else if entry.file_type().is_file()
+            && (entry.file_name() == meta::FILE || is_event_file(entry.file_name()))
+        {
+            let name = name(root, parent);
+            runs.insert(RunDir { name, path: parent.to_owned() });
+        }
+    }
+    Ok(runs.into_iter().collect())
+}
+
+fn is_run(dir: &Path) -> bool {
+    let files = dir.read_dir().into_iter().flatten().flatten();
+    files.map(|file| file.file_name()).any(|name| name == meta::FILE || is_event_file(&name))
+}
+
+/// `path` below `root`, with `/`.
+pub(super) fn name(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    if parts.is_empty() { ".".into() } else { parts.join("/") }
+}
+
+pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Error {
+    let path = error.path().unwrap_or(root).to_owned();
+    let cause = error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
+    at(cause, &path)
+}
+
+/// The files that registries name: that of `root`, those of the folders above and of those below.
+/// What cannot be read is an error: it may name anything.
+pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
+    let above = root.ancestors().skip(1).map(Path::to_owned);
+    let mut folders: Vec<_> =
+        above.filter(|folder| folder.join(registry::FILE).is_file()).collect();
+    for entry in WalkDir::new(root) {
+        let entry = entry.map_err(|error| walk_error(error, root))?;
+        if entry.file_name() == registry::FILE && !entry.file_type().is_dir() {
+            folders.extend(entry.path().parent().map(Path::to_owned));
+        }
+    }
+    let mut files = BTreeSet::new();
+    for folder in folders {
+        for path in Registry::open(folder).files()? {
+            match path.canonicalize() {
+                Ok(real) => drop(files.insert(real)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(at(ErrorKind::from(error), &path)),
+            }
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
