@@ -1,37 +1,27 @@
 //! To a tracking server.
 
+mod artifacts;
+mod points;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
-use super::attachments::Attachment;
 use super::plan::{Plan, Planned};
-use super::sync::{self, Sent, Synced};
+use super::sync::{self, Synced};
 use super::{Done, Progress, Settings, attachments, models, pictures};
-use crate::error::{Error, ErrorKind, Location, Result};
-use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
-use crate::mlflow::{
-    Client, Content, FoundRun, MAX_PARAM, MAX_TAG, Metric, RunRecord, Store, milliseconds, tags,
-};
+use crate::error::{Error, Result};
+use crate::logdir::{LoadOptions, Logdir};
+use crate::mlflow::{Client, FoundRun, MAX_PARAM, MAX_TAG, RunRecord, Store, tags};
 use crate::registry::Registry;
 use crate::summary::Kind;
 
-/// Points in a request.
-const BATCH: usize = 1000;
 /// Parameters or tags in a request.
 const PAIRS: usize = 100;
 /// Of so many bytes, short of the 1 MB that a request may have.
 const MAX_BYTES: usize = 800_000;
-/// After so many requests of a directory it is noted what was sent.
-const SAVE_EVERY: usize = 50;
-/// Servers whose artifacts are elsewhere take files up to this size.
-const MAX_UPLOAD: u64 = 10_000_000;
 
 /// Sends the runs of `logdir` to a tracking server. Runs that it has already, by the tag
 /// `tbx.run_key`, get what is new; nothing is there twice. An export that was interrupted goes on
@@ -330,142 +320,6 @@ impl<'e> Export<'e> {
         record
     }
 
-    /// The points and pictures of a directory.
-    fn values(&self, run: &Run) -> Result<()> {
-        let mut batch = Batch::of(self);
-        for series in &run.series {
-            if series.kind() == Kind::Scalar
-                && let Some((place, _, key)) = self.plan.metric(&run.name, series)
-            {
-                batch.place = place;
-                self.metric(&mut batch, place, key, series)?;
-            }
-        }
-        batch.flush()?;
-        let mut reader = ValueReader::new(run);
-        for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-            let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
-            let Some(planned) = self.plan.runs.get(place) else { continue };
-            for i in 0..series.len() {
-                let files = match pictures::of(planned, &tag, series, &mut reader, i) {
-                    Ok(files) => files,
-                    Err(error) => {
-                        self.warn(format!("{error}: left out"));
-                        continue;
-                    }
-                };
-                for file in files {
-                    let is_new = self.artifact(place, &file)?;
-                    if is_new.is_some() && file.path.ends_with(".png") {
-                        self.images.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            }
-            self.remote(place, |remote| remote.has_images = true);
-        }
-        Ok(())
-    }
-
-    fn metric(
-        &self,
-        batch: &mut Batch<'_, 'e>,
-        place: usize,
-        key: &str,
-        series: &TimeSeries,
-    ) -> Result<()> {
-        let Some(scalars) = series.scalars() else { return Ok(()) };
-        let times: Vec<i64> = series.wall_times().iter().map(|time| milliseconds(*time)).collect();
-        let steps = series.steps();
-        let (id, sent, is_unknown) = self
-            .remote(place, |remote| {
-                let sent = remote.synced.metrics.get(key).copied();
-                (remote.id.clone(), sent, remote.unknown.contains(key))
-            })
-            .unwrap_or_default();
-        // A log that was written anew begins again.
-        let is_there = |sent: &Sent| {
-            let last = sent.count.checked_sub(1);
-            let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
-            point == Some(sent.last)
-        };
-        let skipped = sent.filter(is_there).map_or(0, |sent| sent.count);
-        let mut there = HashSet::new();
-        if is_unknown {
-            let points = self.client.points(&id, key)?;
-            there.extend(points.iter().map(|p| (p.step, p.timestamp, bits(p.value))));
-        }
-        batch.key = key.to_owned();
-        let is_rising = steps.is_sorted_by(|a, b| a < b);
-        let mut seen = HashSet::new();
-        let mut expected = 0;
-        for (i, ((step, time), value)) in steps.iter().zip(&times).zip(scalars.iter()).enumerate() {
-            let point = (*step, *time, bits(value));
-            if !is_rising && !seen.insert(point) {
-                continue;
-            }
-            expected += 1;
-            if i >= skipped && !there.contains(&point) {
-                let sent = Sent { count: i + 1, last: (*step, *time) };
-                let key = key.to_owned();
-                batch.add(Metric { key, value, timestamp: *time, step: *step }, sent)?;
-            }
-        }
-        self.remote(place, |remote| remote.expected.insert(key.to_owned(), expected));
-        let last = (steps.last().copied(), times.last().copied());
-        if let (Some(step), Some(time)) = last {
-            let sent = Sent { count: steps.len(), last: (step, time) };
-            batch.sent.insert(key.to_owned(), sent);
-        }
-        Ok(())
-    }
-
-    /// Sends an artifact, unless it is there; how many bytes it has.
-    fn artifact(&self, i: usize, file: &Attachment) -> Result<Option<u64>> {
-        let (id, uri, known) = self
-            .remote(i, |remote| {
-                let known = remote.synced.artifacts.get(&file.path).cloned();
-                (remote.id.clone(), remote.artifact_uri.clone(), known)
-            })
-            .unwrap_or_default();
-        let (digest, size) = digest(&file.content).map_err(|error| local(error, &file.content))?;
-        if known.as_ref() == Some(&digest) {
-            return Ok(None);
-        }
-        if let Some(root) = uri.strip_prefix("mlflow-artifacts:") {
-            // Also with a host, which is this server.
-            let root =
-                root.strip_prefix("//").map_or(root, |r| r.split_once('/').map_or("", |r| r.1));
-            let path = format!("{}/{}", root.trim_matches('/'), file.path);
-            self.client.put_artifact(&path, &file.content)?;
-        } else if size <= MAX_UPLOAD {
-            self.client.upload_artifact(&id, &file.path, &file.content)?;
-        } else if let Some(folder) = self.folder_here(&uri) {
-            let to = folder.join(&file.path);
-            copy(&file.content, &to).map_err(|error| failed(error, &to))?;
-        } else {
-            let run = self.plan.runs.get(i).map_or("", |run| run.name.as_str());
-            self.warn(format!(
-                "run {run:?}: {} has {size} bytes, and the server takes {MAX_UPLOAD} at most, as its \
-                 artifacts are at {uri}: left out",
-                file.path
-            ));
-            return Ok(None);
-        }
-        self.remote(i, |remote| remote.synced.artifacts.insert(file.path.clone(), digest));
-        Ok(Some(size))
-    }
-
-    /// The folder of a run's artifacts, if it is on this machine.
-    fn folder_here(&self, uri: &str) -> Option<PathBuf> {
-        let path = Path::new(uri.strip_prefix("file://").unwrap_or(uri));
-        let host = self.client.uri().split("://").nth(1)?;
-        let is_local =
-            ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
-        // The server has made the folder of the experiment, at least.
-        let is_there = path.is_absolute() && path.ancestors().skip(1).take(2).any(Path::is_dir);
-        (is_local && is_there).then(|| path.to_owned())
-    }
-
     /// What comes when all points are there.
     fn finish(&self, i: usize, run: &Planned) -> Result<()> {
         let (files, links) = attachments::of(run, self.settings)?;
@@ -531,69 +385,6 @@ impl<'e> Export<'e> {
     }
 }
 
-/// Points on their way, of one run.
-struct Batch<'b, 'e> {
-    export: &'b Export<'e>,
-    place: usize,
-    /// The metric that is being added.
-    key: String,
-    metrics: Vec<Metric>,
-    /// What will be known once all that is in `metrics` was sent.
-    sent: BTreeMap<String, Sent>,
-    requests: usize,
-}
-
-impl<'b, 'e> Batch<'b, 'e> {
-    fn of(export: &'b Export<'e>) -> Self {
-        let (metrics, sent) = (Vec::with_capacity(BATCH), BTreeMap::new());
-        Self { export, place: 0, key: String::new(), metrics, sent, requests: 0 }
-    }
-
-    fn add(&mut self, metric: Metric, sent: Sent) -> Result<()> {
-        self.metrics.push(metric);
-        if self.metrics.len() < BATCH {
-            return Ok(());
-        }
-        self.sent.insert(self.key.clone(), sent);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let export = self.export;
-        let id = export.remote(self.place, |remote| remote.id.clone()).unwrap_or_default();
-        if !self.metrics.is_empty() {
-            let none = BTreeMap::new();
-            let send = || export.client.log_batch(&id, &self.metrics, &none, &none);
-            if export.unless_failed(send)?.is_none() {
-                return Ok(()); // another one failed: nothing was sent
-            }
-            let count = u64::try_from(self.metrics.len()).unwrap_or_default();
-            export.points.fetch_add(count, Ordering::Relaxed);
-            self.metrics.clear();
-            self.requests += 1;
-            export.show();
-        }
-        let sent = std::mem::take(&mut self.sent);
-        export.remote(self.place, |remote| remote.synced.metrics.extend(sent));
-        if self.requests >= SAVE_EVERY {
-            self.requests = 0;
-            export.save_run(self.place);
-        }
-        Ok(())
-    }
-}
-
-/// As databases of MLflow tell values apart: an infinity is the largest number.
-fn bits(value: f64) -> u64 {
-    match value {
-        value if value.is_nan() => f64::NAN.to_bits(),
-        f64::INFINITY => f64::MAX.to_bits(),
-        f64::NEG_INFINITY => f64::MIN.to_bits(),
-        0.0 => 0,
-        value => value.to_bits(),
-    }
-}
-
 /// Parts that fit into a request each.
 fn chunks(map: BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
     let (mut chunks, mut bytes) = (vec![BTreeMap::new()], 0);
@@ -609,31 +400,4 @@ fn chunks(map: BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
     }
     chunks.retain(|chunk| !chunk.is_empty());
     chunks
-}
-
-fn digest(content: &Content) -> io::Result<(String, u64)> {
-    let (mut reader, size) = content.open()?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        let n = reader.read(&mut buffer)?;
-        let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
-        hash.update(read);
-    }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
-}
-
-fn copy(content: &Content, to: &Path) -> io::Result<()> {
-    to.parent().map_or(Ok(()), fs::create_dir_all)?;
-    io::copy(&mut content.open()?.0, &mut fs::File::create(to)?).map(drop)
-}
-
-fn local(error: io::Error, content: &Content) -> Error {
-    match content {
-        Content::File(path) => failed(error, path),
-        Content::Bytes(_) => ErrorKind::from(error).into(),
-    }
-}
-
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
 }
