@@ -45,4 +45,6 @@ pub(super) enum Values {
     Floats(Vec<f64>),
     /// Of a column of any type but names, that rows may lack or not.
     Cells(Vec<Cell>),
+    /// Texts that are JSON.
+    Json(Vec<Cell>),
 }

@@ -12,7 +12,7 @@ pub(super) const TARGET: Target = Target {
     open: |columns, output| Ok(Box::new(Lines::open(STYLE, columns, output)?)),
 };
 
-const STYLE: Style = Style { head, before, text, missing: b"", end: b"\n" };
+const STYLE: Style = Style { head, before, text, is_json: false, missing: b"", end: b"\n" };
 
 fn head(columns: &[Column]) -> Result<Vec<u8>> {
     let mut line = Vec::new();

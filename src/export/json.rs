@@ -14,7 +14,7 @@ pub(super) const TARGET: Target = Target {
 };
 
 const STYLE: Style =
-    Style { head: |_| Ok(Vec::new()), before, text, missing: b"null", end: b"}\n" };
+    Style { head: |_| Ok(Vec::new()), before, text, is_json: true, missing: b"null", end: b"}\n" };
 
 fn before(i: usize, column: &Column) -> Result<Vec<u8>> {
     let mut before = vec![if i == 0 { b'{' } else { b',' }];

@@ -29,6 +29,8 @@ enum Text<'b> {
     Ints(&'b [i64]),
     Floats(&'b [f64]),
     Cells(&'b [Cell]),
+    /// As it is.
+    Json(&'b [Cell]),
 }
 
 impl Lines {
@@ -54,7 +56,8 @@ impl Lines {
             }
             Values::Ints(numbers) => Text::Ints(numbers),
             Values::Floats(numbers) => Text::Floats(numbers),
-            Values::Cells(cells) => Text::Cells(cells),
+            Values::Json(cells) if self.style.is_json => Text::Json(cells),
+            Values::Cells(cells) | Values::Json(cells) => Text::Cells(cells),
         })
     }
 
@@ -82,6 +85,10 @@ impl Lines {
                     Text::Floats(numbers) => {
                         line.float(numbers.get(row).copied().unwrap_or(f64::NAN))?;
                     }
+                    Text::Json(cells) => match cells.get(row) {
+                        Some(Cell::Text(json)) => line.out.extend_from_slice(json.as_bytes()),
+                        other => line.cell(other.unwrap_or(&Cell::Empty))?,
+                    },
                     Text::Cells(cells) => line.cell(cells.get(row).unwrap_or(&Cell::Empty))?,
                 }
             }

@@ -77,6 +77,8 @@ struct Style {
     /// What stands before the value of a column, the first being 0.
     before: fn(usize, &Column) -> Result<Vec<u8>>,
     text: fn(&str, &mut Vec<u8>) -> Result<()>,
+    /// Whether JSON stands there as it is.
+    is_json: bool,
     missing: &'static [u8],
     end: &'static [u8],
 }

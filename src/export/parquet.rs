@@ -103,7 +103,7 @@ impl Parquet {
                 Some(Values::Names(runs)) => names(&mut writer, runs)?,
                 Some(Values::Ints(numbers)) => put(&mut writer, Part::Ints(numbers), None)?,
                 Some(Values::Floats(numbers)) => put(&mut writer, Part::Floats(numbers), None)?,
-                Some(Values::Cells(all)) => {
+                Some(Values::Cells(all) | Values::Json(all)) => {
                     all.chunks(PART).try_for_each(|part| cells(&mut writer, part, nullable))?;
                 }
                 None => {}
@@ -232,7 +232,7 @@ fn cells(
 }
 
 fn text_bytes(values: &Values) -> usize {
-    let Values::Cells(cells) = values else { return 0 };
+    let (Values::Cells(cells) | Values::Json(cells)) = values else { return 0 };
     let bytes = |cell: &Cell| match cell {
         Cell::Text(text) => text.len(),
         _ => 0,

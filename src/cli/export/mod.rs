@@ -42,6 +42,7 @@ Examples:
   tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
+  tbx export runs --to json --table meta --out - | jq .meta.git
   tbx export runs --to parquet --table all --out data
   tbx export runs --to parquet --table scalars,runs --shard 2/8 --out data
 

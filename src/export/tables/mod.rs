@@ -4,6 +4,7 @@ mod audio;
 mod histograms;
 mod hparams;
 mod images;
+mod meta;
 mod points;
 mod pr_curves;
 mod rows;
@@ -43,6 +44,7 @@ pub const TABLES: &[Table] = &[
     runs::TABLE,
     tags::TABLE,
     hparams::TABLE,
+    meta::TABLE,
     histograms::TABLE,
     pr_curves::TABLE,
     texts::TABLE,

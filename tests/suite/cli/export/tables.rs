@@ -110,6 +110,7 @@ scalars.jsonl  8 rows   584 B
 runs.jsonl     2 rows  1.2 kB
 tags.jsonl     6 rows  2.0 kB
 hparams.jsonl  3 rows   205 B
+meta.jsonl      1 row   158 B
 2 runs written to data/json
 "
     );
@@ -120,10 +121,10 @@ hparams.jsonl  3 rows   205 B
         files.sort();
         files
     };
-    let all = ["hparams.jsonl", "runs.jsonl", "scalars.jsonl", "tags.jsonl"];
+    let all = ["hparams.jsonl", "meta.jsonl", "runs.jsonl", "scalars.jsonl", "tags.jsonl"];
     assert_eq!(files("data/json"), all);
     // Each is what it is alone.
-    for name in ["scalars", "runs", "tags", "hparams"] {
+    for name in ["scalars", "runs", "tags", "hparams", "meta"] {
         let alone = folder.tbx(&format!("export logs --to json --table {name} --out -")).out;
         let path = folder.path(format!("data/json/{name}.jsonl"));
         assert_eq!(fs::read_to_string(path).unwrap(), alone, "{name}");
@@ -253,4 +254,20 @@ fn values_that_cannot_be_read_are_told_and_left_out() {
     assert!(told.ends_with("; skipped this value"), "{told}");
     folder.tbx("export logs --to csv --table texts --out texts.csv --strict").failed();
     assert_eq!(names(&folder), ["logs"]);
+}
+
+#[test]
+fn what_runs_are_is_an_object_in_json_and_text_elsewhere() {
+    let folder = two_runs();
+    let said = r#"{"schema":"tbx.run/1","id":"ab","later":[1,{"x":null}]}"#;
+    fs::write(folder.path("logs/b/tbx.json"), said).unwrap();
+    let json = folder.tbx("export logs --to json --table meta --run b --out -");
+    assert_eq!(json.out, format!("{{\"run\":\"b\",\"meta\":{said}}}\n"));
+    let quoted = said.replace('"', "\"\"");
+    assert_eq!(table(&folder, "--table meta --run b"), format!("run,meta\nb,\"{quoted}\"\n"));
+    // What hparams records say counts, and a run that says nothing has no row.
+    fs::remove_file(folder.path("logs/b/tbx.json")).unwrap();
+    let a = table(&folder, "--table meta");
+    assert!(a.starts_with("run,meta\na,") && a.contains("\"\"lr\"\":0.1"), "{a}");
+    assert_eq!(a.lines().count(), 2);
 }
