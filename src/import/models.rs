@@ -9,6 +9,7 @@ use super::mlflow::ModelVersion;
 use super::tree::{Tree, seconds};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use crate::meta::{Artifact, RunMeta};
+use crate::mlflow::tags;
 use crate::registry::{FILE, Model, Registry, Version};
 
 /// The file that says what the others in the folder of a model are.
@@ -61,12 +62,17 @@ fn add(
     tree: &Tree,
 ) -> Result<bool, ErrorKind> {
     let named = || format!("version {} of model {:?}", version.version, version.model);
-    let number: u32 = version.version.parse().map_err(|_| ErrorKind::Value(named()))?;
+    // Exported by tbx, it has a number of its own, and a digest.
+    let mut tags = version.tags.clone();
+    let (exported, sha256) = (tags.remove(tags::VERSION), tags.remove(tags::SHA256));
+    let number = exported.as_ref().unwrap_or(&version.version);
+    let number: u32 = number.parse().map_err(|_| ErrorKind::Value(named()))?;
     let is_there = model.versions.iter().any(|known| known.version == number);
     let dir = version.run.as_ref().and_then(|run| tree.find(run)).filter(|_| !is_there);
     let Some(dir) = dir else { return Ok(false) };
     let meta = RunMeta::read(&dir).ok().flatten().unwrap_or_default();
-    let Some(artifact) = file(version, &meta) else {
+    let exported = sha256.and_then(|sha256| meta.artifacts.iter().find(|a| a.sha256 == sha256));
+    let Some(artifact) = exported.or_else(|| file(version, &meta)) else {
         let what = format!("{}: its files are not among those of its run", named());
         return Err(ErrorKind::Value(what));
     };
@@ -80,7 +86,7 @@ fn add(
         sha256: artifact.sha256.clone(),
         stage: version.stage.as_ref().and_then(|stage| stage.parse().ok()).unwrap_or_default(),
         description: version.description.clone(),
-        tags: version.tags.clone(),
+        tags,
         created: version.creation_time.map(seconds),
         other: [("mlflow".to_owned(), json!({ "source": version.source }))].into_iter().collect(),
     });

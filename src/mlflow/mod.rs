@@ -81,6 +81,10 @@ pub mod tags {
     pub const MISSING: &str = "tbx.check.missing";
     /// The digest of a dataset, if MLflow's field does not take it.
     pub const DIGEST: &str = "tbx.digest";
+    /// The number of a version of a model in the log folder: MLflow counts itself.
+    pub const VERSION: &str = "tbx.version";
+    /// The SHA-256 of the file that a version of a model is.
+    pub const SHA256: &str = "tbx.sha256";
     /// What begins the names of those that tell the environment.
     pub const ENVIRONMENT: &str = "tbx.env.";
 }

@@ -409,15 +409,22 @@ fn registered_models_are_in_the_registry() {
     version(2, "models:/m-1");
     version(3, "s3://bucket/model");
     store.file("models/net/version-2/tags/ok", "yes");
+    store.file("models/net/aliases/first", "1");
+    // As tbx exports it: MLflow takes folders only, and a tag tells which file it is.
+    version(4, &format!("/elsewhere/mlruns/1/{ID}/artifacts"));
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2
+    store.file("models/net/version-4/tags/tbx.sha256", abc);
     let imported = store.import();
-    assert_eq!(imported.models, 2);
+    assert_eq!(imported.models, 3);
     let issue = imported.report.issues[0].to_string();
     assert!(issue.contains("version 3 of model \"net\""), "{issue}");
     let registry = tbx::registry::Registry::open(store.out());
     let read =
         |name: &str| fs::read_to_string(registry.path(&name.parse().unwrap()).unwrap()).unwrap();
     assert_eq!(read("net/1"), "flavors: {}\n");
+    assert_eq!(read("net/first"), "flavors: {}\n");
     assert_eq!(read("net/champion"), "flavors: {logged: 1}\n");
+    assert_eq!(read("net/4"), "abc");
     let found = registry.version(&"net/2".parse().unwrap()).unwrap();
     assert_eq!((found.stage, found.tags["ok"].as_str()), (tbx::registry::Stage::Staging, "yes"));
     // What is said of a version here stays.

@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 
 use super::plan::Plan;
 use crate::error::Result;
+use crate::mlflow::tags::{SHA256, VERSION};
 use crate::mlflow::{Client, ModelVersionRecord};
 use crate::registry::{Model, Registry, Stage, Version};
-
-/// The tag that has the number of a version in the log folder: MLflow counts itself.
-const VERSION: &str = "tbx.version";
-/// And its digest.
-pub(super) const SHA256: &str = "tbx.sha256";
 
 /// Registers the versions whose runs are in `plan`; `remote` has the id of a run there and where its
 /// artifacts are. How many are new, and what is not there.
@@ -40,7 +36,7 @@ pub(super) fn register(
                 Some(known) => known.version.clone(),
                 None => {
                     new += 1;
-                    let source = format!("{}/{}", uri.trim_end_matches('/'), version.path);
+                    let source = source(&uri, &version.path);
                     let mut tags = version.tags.clone();
                     tags.insert(VERSION.into(), version.version.to_string());
                     tags.insert(SHA256.into(), version.sha256.clone());
@@ -52,6 +48,16 @@ pub(super) fn register(
         }
     }
     Ok((new, left_out))
+}
+
+/// Where MLflow finds a version: the folder of its file, as MLflow takes folders only. The tag
+/// [`SHA256`] tells which file it is.
+pub(super) fn source(artifacts: &str, path: &str) -> String {
+    let artifacts = artifacts.trim_end_matches('/');
+    match path.rsplit_once('/') {
+        Some((folder, _)) => format!("{artifacts}/{folder}"),
+        None => artifacts.to_owned(),
+    }
 }
 
 fn is_of(known: &ModelVersionRecord, name: &str, run: &str, version: &Version) -> bool {

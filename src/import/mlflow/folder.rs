@@ -176,24 +176,26 @@ impl Store for Folder {
         for model in models.iter().filter(|model| model.join(META).exists()) {
             let about = meta(model, report);
             let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
+            // Files of their own, and in some versions of MLflow in the one of the model.
+            let mut named = values(&model.join("aliases"), report);
+            let in_meta = about.iter().filter_map(|(key, version)| {
+                Some((key.strip_prefix("aliases/")?.to_owned(), version.clone()))
+            });
+            named.extend(in_meta);
             for dir in dirs(model)? {
                 let Some(number) = file_name(&dir).strip_prefix("version-").map(str::to_owned)
                 else {
                     continue;
                 };
                 let mut fields = meta(&dir, report);
-                let aliases = about
-                    .iter()
-                    .filter(|(key, version)| key.starts_with("aliases/") && **version == number);
+                let aliases = named.iter().filter(|(_, version)| **version == number);
                 let source =
                     fields.get("source").and_then(|source| source.strip_prefix("models:/"));
                 let logged = source.map(str::to_owned);
                 versions.push(ModelVersion {
                     model: name.clone(),
                     version: number.clone(),
-                    aliases: aliases
-                        .map(|(key, _)| key.trim_start_matches("aliases/").to_owned())
-                        .collect(),
+                    aliases: aliases.map(|(alias, _)| alias.clone()).collect(),
                     creation_time: self::number(&fields, "creation_timestamp"),
                     description: fields.remove("description"),
                     stage: fields.remove("current_stage").filter(|stage| stage != "None"),

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Tree, write};
 use crate::error::Result;
-use crate::export::mlflow::models::SHA256;
+use crate::export::mlflow::models::source;
+use crate::mlflow::tags::SHA256;
 use crate::mlflow::{Names, Store, milliseconds};
 use crate::registry::{Model, Registry, Version};
 use crate::safe_name;
@@ -66,7 +67,7 @@ impl Tree<'_> {
         version: &Version,
     ) -> Result<()> {
         let time = version.created.map(milliseconds).unwrap_or_default();
-        let source = format!("{artifacts}/{}", super::escaped(&version.path));
+        let source = source(artifacts, &super::escaped(&version.path));
         let meta = [
             ("creation_timestamp", time.into()),
             ("current_stage", version.stage.name().into()),
