@@ -29,8 +29,9 @@ const MAX_BYTES: usize = 800_000;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`]: the server cannot be reached or refuses; [`ErrorKind::Argument`]: an
-/// experiment was deleted there; else as [`Logdir::map_runs`].
+/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached or refuses;
+/// [`ErrorKind::Argument`](crate::ErrorKind::Argument): an experiment was deleted there; else as
+/// [`Logdir::map_runs`].
 pub fn to_server(
     logdir: &Logdir,
     options: &LoadOptions,
