@@ -77,7 +77,7 @@ pub fn to_folder(
     out: &Path,
 ) -> Result<Done> {
     let mut plan = Plan::of(logdir, options, settings, Store::Files)?;
-    let mut done = Done::of(&mut plan);
+    let mut done = Done::of(&mut plan, logdir, settings)?;
     done.new_runs = done.runs;
     let folder = Folder::create(out)?;
     let home = std::path::absolute(out).map_err(|error| failed(error, out))?;

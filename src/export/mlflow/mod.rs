@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 pub use folder::to_folder;
 pub use server::to_server;
 
-use crate::error::Report;
+use crate::error::{Error, Report, Result};
+use crate::logdir::Logdir;
+use crate::store;
 use crate::summary::Kind;
 use crate::table::Folding;
 
@@ -99,7 +101,11 @@ pub struct Progress {
 
 impl Done {
     /// What is known before anything is sent.
-    fn of(plan: &mut plan::Plan) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL are asked for.
+    fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &Settings) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
             report: std::mem::take(&mut plan.report),
@@ -111,6 +117,16 @@ impl Done {
             }
             done.renamed.extend(crate::mlflow::Names::changed_in(&run.record.tags));
         }
-        done
+        if store::is_url(logdir.path()) {
+            if settings.event_files {
+                let what = "event files go along from a local log folder only: copy it first";
+                return Err(Error::argument(what));
+            }
+            if settings.artifacts {
+                let what = "artifacts of a log folder at a URL are left out: copy it first";
+                done.warnings.push(what.into());
+            }
+        }
+        Ok(done)
     }
 }

@@ -40,7 +40,7 @@ pub fn to_server(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Done> {
     let mut plan = Plan::of(logdir, options, settings, Store::Server)?;
-    let mut done = Done::of(&mut plan);
+    let mut done = Done::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
     let export = Export::begin(&plan, settings, client, Mutex::new(progress))?;
@@ -63,7 +63,7 @@ pub fn to_server(
     done.bytes = bytes.into_inner();
     done.new_runs = new_runs.into_inner();
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.warnings = notes.warnings;
+    done.warnings.extend(notes.warnings);
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
         let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
         format!(
