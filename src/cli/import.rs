@@ -1,23 +1,20 @@
 //! `tbx import`
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::output::Format;
-use super::render::{DIM, bytes, count, counted, name, styled};
+use super::progress::ProgressLine;
+use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::error::{Error, Result};
-use crate::import::{Import, Imported, ImportedRun, Progress};
+use crate::import::{Import, Imported, ImportedRun};
 
 /// The variable that names MLflow's store.
 const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
-/// How often progress is shown.
-const OFTEN: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 #[command(
@@ -118,7 +115,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .deleted(args.deleted)
         .float64(args.float64);
     let mut line = ProgressLine::new();
-    let imported = import.mlflow_with(&source, &args.out, &mut |done| line.show(done));
+    let imported = import.mlflow_with(&source, &args.out, &mut |done| {
+        line.show(done.runs, done.all_runs, &points(done.points));
+    });
     line.clear();
     let imported = imported?;
     let is_lossless = report(&imported.report);
@@ -232,35 +231,4 @@ fn text(imported: &Imported, out: &Path) -> String {
 
 fn points(n: u64) -> String {
     counted(usize::try_from(n).unwrap_or(usize::MAX), "point")
-}
-
-/// A line on the terminal that says how far the import is.
-struct ProgressLine {
-    is_shown: bool,
-    next: Instant,
-}
-
-impl ProgressLine {
-    fn new() -> Self {
-        Self { is_shown: false, next: Instant::now() + OFTEN }
-    }
-
-    fn show(&mut self, done: Progress) {
-        let now = Instant::now();
-        if now < self.next || !io::stderr().is_terminal() {
-            return;
-        }
-        self.next = now + OFTEN;
-        self.is_shown = true;
-        let runs = format!("{} of {}", done.runs, counted(done.all_runs, "run"));
-        let line = styled(DIM, &format!("{runs}, {}", points(done.points)));
-        // To the end of the line, for a longer one that was there.
-        let _ = write!(anstream::stderr(), "\r{line}\x1b[K");
-    }
-
-    fn clear(&self) {
-        if self.is_shown {
-            let _ = write!(anstream::stderr(), "\r\x1b[K");
-        }
-    }
 }

@@ -22,6 +22,7 @@ mod man;
 mod models;
 mod output;
 mod plot;
+mod progress;
 mod reduce;
 mod render;
 mod repair;

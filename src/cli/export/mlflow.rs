@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::super::progress::ProgressLine;
 use super::super::render::{bytes, count, counted, name};
 use super::super::{FAILED, FINE, report, say, warn};
-use super::ProgressLine;
 use crate::error::{Error, Result};
 use crate::export::mlflow::{Done, Settings, to_folder, to_server};
 use crate::logdir::{LoadOptions, Logdir};

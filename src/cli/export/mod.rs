@@ -2,15 +2,15 @@
 
 mod mlflow;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
 use super::logs::Choice;
-use super::render::{DIM, bytes, count, counted, name, styled};
+use super::progress::ProgressLine;
+use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
@@ -21,8 +21,6 @@ use crate::table::{Duplicates, Sampling};
 const ALL: &str = "all";
 /// So many series that lost points to a restart are said.
 const MAX_RESTARTS: usize = 20;
-/// How often progress is shown.
-const OFTEN: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 #[command(
@@ -216,34 +214,4 @@ fn summary(exported: &Exported, out: &Path) -> String {
 
 fn rows(n: u64) -> String {
     format!("{} {}", count(n), if n == 1 { "row" } else { "rows" })
-}
-
-/// A line on the terminal that says how far the export is.
-struct ProgressLine {
-    is_shown: bool,
-    next: Instant,
-}
-
-impl ProgressLine {
-    fn new() -> Self {
-        Self { is_shown: false, next: Instant::now() + OFTEN }
-    }
-
-    fn show(&mut self, runs: usize, all: usize, what: &str) {
-        let now = Instant::now();
-        if now < self.next || !io::stderr().is_terminal() {
-            return;
-        }
-        self.next = now + OFTEN;
-        self.is_shown = true;
-        let line = styled(DIM, &format!("{runs} of {all} runs, {what}"));
-        // To the end of the line, for a longer one that was there.
-        let _ = write!(anstream::stderr(), "\r{line}\x1b[K");
-    }
-
-    fn clear(&self) {
-        if self.is_shown {
-            let _ = write!(anstream::stderr(), "\r\x1b[K");
-        }
-    }
 }
