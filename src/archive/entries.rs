@@ -1,7 +1,7 @@
 //! What is in an archive, entry by entry.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +26,9 @@ pub struct Entry {
     pub mode: u32,
 }
 
+/// How a frame of zstd begins (RFC 8878, section 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// Hands every entry of the archive at `path` and its bytes to `f`. Whatever the archive says, no
 /// more than `max` bytes are unpacked, and memory does not grow with it.
 pub(super) fn each(
@@ -33,7 +36,10 @@ pub(super) fn each(
     max: u64,
     mut f: impl FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(File::open(path)?);
+    if !file.fill_buf()?.starts_with(&ZSTD) {
+        return Err(invalid("no archive of tbx, which is a tar compressed by zstd"));
+    }
     let limited = Limited { inner: zstd::Decoder::with_buffer(file)?, left: max, max };
     let mut archive = tar::Archive::new(limited);
     let mut before = Before::default();

@@ -66,6 +66,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
   tbx export ./logs --to csv --out points.csv
+  tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
   tbx import --from mlflow ./mlruns --out ./logs
   tbx check ./logs                           what runs lack to be made again
@@ -113,7 +114,7 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
-    /// Write points, runs and tags to CSV, JSON or Parquet.
+    /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
     /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
     Extract(extract::Args),

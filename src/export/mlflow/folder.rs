@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::{Done, Settings, attachments, pictures};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::export::Folder;
-use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries, ValueReader};
+use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::mlflow::{Content, DatasetInput, Store, milliseconds, status_number, tags};
 use crate::safe_name;
 use crate::summary::Kind;
@@ -228,26 +228,22 @@ impl Tree<'_> {
 
     /// The points and pictures of a directory.
     fn values(&self, run: &Run) -> Result<Written> {
-        let mut reader = ValueReader::new(run);
         let mut written = Written::default();
-        for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-            let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
-            let Some(planned) = self.plan.runs.get(place) else { continue };
-            for i in 0..series.len() {
-                let files = match pictures::of(planned, &tag, series, &mut reader, i) {
-                    Ok(files) => files,
-                    Err(error) => {
-                        written.warnings.push(format!("{error}: left out"));
-                        continue;
-                    }
-                };
-                let count = u64::try_from(files.len() / 2).unwrap_or_default();
-                written.images.push((place, count));
-                for file in files {
-                    self.artifact(place, &file.path, &file.content)?;
+        pictures::each(self.plan, run, |place, files| {
+            let files = match files {
+                Ok(files) => files,
+                Err(error) => {
+                    written.warnings.push(format!("{error}: left out"));
+                    return Ok(());
                 }
+            };
+            let count = u64::try_from(files.len() / 2).unwrap_or_default();
+            written.images.push((place, count));
+            for file in files {
+                self.artifact(place, &file.path, &file.content)?;
             }
-        }
+            Ok(())
+        })?;
         let points = run.series.par_iter().map(|series| self.metric(run, series));
         written.points = points.try_reduce(|| 0, |a, b| Ok(a + b))?;
         Ok(written)

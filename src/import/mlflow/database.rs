@@ -409,7 +409,7 @@ fn connect(path: &Path) -> Result<Connection, ErrorKind> {
 }
 
 fn no_database() -> ErrorKind {
-    ErrorKind::Argument("it is no SQLite database and no folder of MLflow".into())
+    ErrorKind::Value("it is no SQLite database and no folder of MLflow".into())
 }
 
 fn failed(error: &rusqlite::Error) -> ErrorKind {

@@ -7,7 +7,7 @@ use super::super::pictures;
 use super::super::sync::Sent;
 use super::Export;
 use crate::error::Result;
-use crate::logdir::{Run, TimeSeries, ValueReader};
+use crate::logdir::{Run, TimeSeries};
 use crate::mlflow::{Metric, milliseconds};
 use crate::summary::Kind;
 
@@ -29,28 +29,23 @@ impl<'e> Export<'e> {
             }
         }
         batch.flush()?;
-        let mut reader = ValueReader::new(run);
-        for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-            let Some((place, tag)) = self.plan.pictures(&run.name, series) else { continue };
-            let Some(planned) = self.plan.runs.get(place) else { continue };
-            for i in 0..series.len() {
-                let files = match pictures::of(planned, &tag, series, &mut reader, i) {
-                    Ok(files) => files,
-                    Err(error) => {
-                        self.warn(format!("{error}: left out"));
-                        continue;
-                    }
-                };
-                for file in files {
-                    let is_new = self.artifact(place, &file)?;
-                    if is_new.is_some() && file.path.ends_with(".png") {
-                        self.images.fetch_add(1, Ordering::Relaxed);
-                    }
+        pictures::each(self.plan, run, |place, files| {
+            self.remote(place, |remote| remote.has_images = true);
+            let files = match files {
+                Ok(files) => files,
+                Err(error) => {
+                    self.warn(format!("{error}: left out"));
+                    return Ok(());
+                }
+            };
+            for file in files {
+                let is_new = self.artifact(place, &file)?;
+                if is_new.is_some() && file.path.ends_with(".png") {
+                    self.images.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            self.remote(place, |remote| remote.has_images = true);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn metric(
