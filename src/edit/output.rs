@@ -9,8 +9,8 @@ use super::names;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{Logdir, RunFiles};
 use crate::record::append;
+use crate::replace::Folder;
 use crate::store;
-use crate::writer::Folder;
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;

@@ -11,9 +11,10 @@ use super::{Import, ImportedRun, files, images, plan, points, tree};
 use crate::error::{Report, Result};
 use crate::meta::{self, RunMeta, Status};
 use crate::mlflow::Names;
+use crate::replace::Folder;
 use crate::summary::hparams::SessionStatus;
 use crate::summary::meta::{CARD, card, hparams};
-use crate::writer::{Folder, SummaryWriter};
+use crate::writer::SummaryWriter;
 
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";

@@ -1,5 +1,8 @@
 //! Files beside the log that are there whole or not at all.
 
+#[cfg(any(feature = "edit", feature = "export"))]
+mod folder;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "edit", feature = "export"))]
+pub use self::folder::Folder;
 use crate::error::{Error, ErrorKind, Location, Result};
 
 /// Bytes of a file that is changed at most.
