@@ -1,15 +1,18 @@
 //! Finds event files under a directory.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
+use crate::replace::is_temporary;
+#[cfg(feature = "mlflow")]
+use crate::replace::{Folder, is_pending};
 use crate::store::{self, Listing};
 
 /// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
@@ -71,8 +74,17 @@ impl Logdir {
         }
         path.read_dir().map_err(failed)?;
         let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
-        logdir.walk();
+        logdir.walk(is_event_file);
         Ok(logdir)
+    }
+
+    /// The runs in a folder that is not complete, whose event files have not their names yet.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn of_folder(folder: &Folder) -> Self {
+        let path = folder.path().to_owned();
+        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        logdir.walk(is_pending);
+        logdir
     }
 
     /// The same of what is at a URL.
@@ -88,7 +100,8 @@ impl Logdir {
                 Some((directory, name)) => (path.join(directory), name),
                 None => (path.clone(), file.as_str()),
             };
-            if is_event_file(name.as_ref()) {
+            let is_complete = !file.split('/').any(|name| is_temporary(name.as_ref()));
+            if is_complete && is_event_file(name.as_ref()) {
                 directories.entry(directory).or_default().push(name.into());
             }
         }
@@ -104,12 +117,16 @@ impl Logdir {
         Self { path, runs: vec![run], issues: Vec::new() }
     }
 
-    fn walk(&mut self) {
+    fn walk(&mut self, is_wanted: impl Fn(&OsStr) -> bool) {
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
-        for entry in WalkDir::new(&self.path).follow_links(true) {
+        let walk = WalkDir::new(&self.path).follow_links(true).into_iter();
+        let is_complete = |entry: &DirEntry| {
+            entry.depth() == 0 || !entry.file_type().is_dir() || !is_temporary(entry.file_name())
+        };
+        for entry in walk.filter_entry(is_complete) {
             match entry {
                 Ok(entry) => {
-                    if entry.file_type().is_file() && is_event_file(entry.file_name()) {
+                    if entry.file_type().is_file() && is_wanted(entry.file_name()) {
                         let directory = entry.path().parent().unwrap_or(Path::new(""));
                         let name = entry.file_name().to_owned();
                         match directories.get_mut(directory) {

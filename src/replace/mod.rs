@@ -1,88 +1,63 @@
-//! Files beside the log that are there whole or not at all.
+//! Files and folders that are there whole or not at all, whoever reads them meanwhile and whenever a
+//! program dies: temporary names, locks, and what becomes of those that a dead program left.
 
-#[cfg(any(feature = "edit", feature = "export"))]
+pub(crate) mod disk;
+#[cfg_attr(not(any(feature = "edit", feature = "export")), expect(unused))]
 mod folder;
+mod lock;
+mod names;
+mod temporary;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 #[cfg(any(feature = "edit", feature = "export"))]
 pub use self::folder::Folder;
+pub(crate) use self::folder::unfinished;
+pub(crate) use self::lock::Lock;
+pub(crate) use self::names::{is_pending, is_temporary};
+pub(crate) use self::temporary::Temporary;
+#[cfg(any(feature = "edit", feature = "export"))]
+pub(crate) use self::temporary::clean_up;
 use crate::error::{Error, ErrorKind, Location, Result};
 
 /// Bytes of a file that is changed at most.
 const MAX_EDITED: u64 = 16 << 20;
-/// A lock is held for milliseconds. One of this age is that of a program that died.
-const STALE_AFTER: Duration = Duration::from_secs(10);
-/// How long a lock is waited for: long enough for one to become stale.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
-
-/// A number for each file that this process makes here.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+/// So much is collected before it is written.
+const BUFFER: usize = 1 << 16;
 
 /// Has `path` hold what `write` writes. Whoever reads it meanwhile, or after a crash, finds all
 /// of it or what was there before.
 pub(crate) fn replace(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
-    let new = loop {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        match New::create(beside(path, &format!(".{}.{number}.tmp", std::process::id()))) {
-            // Left behind by a process of the same number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            new => break new,
-        }
+    let replaced = || {
+        let new = Temporary::next_to(path)?;
+        let mut out = BufWriter::with_capacity(BUFFER, new.file()?);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        // Else the name could be on the disk before the bytes are.
+        file.sync_data()?;
+        new.rename(path)
     };
-    new.and_then(|new| new.become_file(path, write)).map_err(|error| at(error, path))
+    replaced().map_err(|error| at(error, path))
 }
 
 /// Has `path` hold what `change` makes of its content, which is empty if there is no such file.
 /// One caller at a time, of all processes that come here; others wait.
-///
-/// The new content is written to `<path>.lock`, which becomes the file. It cannot be made while
-/// another has it: git locks its index in this way.
 pub(crate) fn edit(
     path: &Path,
     change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>,
 ) -> Result<()> {
-    let lock_path = beside(path, ".lock");
-    let lock = lock(&lock_path).map_err(|error| at(error, &lock_path))?;
+    let _lock = Lock::wait(path).map_err(|error| at(error, path))?;
     let old = read(path).map_err(|kind| at(kind, path))?;
     let new = change(&old).map_err(|kind| at(kind, path))?;
     if new == old {
-        return Ok(()); // and the lock is gone
+        return Ok(());
     }
-    lock.become_file(path, |out| out.write_all(&new)).map_err(|error| at(error, path))
-}
-
-fn lock(path: &Path) -> io::Result<New> {
-    let give_up = Instant::now() + GIVE_UP_AFTER;
-    loop {
-        match New::create(path.to_owned()) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if Instant::now() > give_up {
-                    return Err(error);
-                }
-                if is_stale(path) {
-                    // Two that find this at once could remove one another's lock: only after a
-                    // crash, and only within microseconds.
-                    let _ = fs::remove_file(path);
-                }
-                thread::sleep(Duration::from_millis(1));
-            }
-            made => return made,
-        }
-    }
-}
-
-fn is_stale(path: &Path) -> bool {
-    let age = fs::metadata(path).and_then(|metadata| metadata.modified());
-    age.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE_AFTER))
+    replace(path, |out| out.write_all(&new))
 }
 
 /// The content of `path`; nothing if there is no such file.
@@ -98,64 +73,17 @@ fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
     }
 }
 
-/// A new file that becomes another or goes away.
-struct New {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl New {
-    fn create(path: PathBuf) -> io::Result<Self> {
-        let file = Some(File::create_new(&path)?);
-        Ok(Self { path, file })
-    }
-
-    fn become_file(
-        mut self,
-        path: &Path,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
-        let written = (|| {
-            let mut out = BufWriter::with_capacity(1 << 16, file);
-            write(&mut out)?;
-            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            // Else the name could be on the disk before the bytes are.
-            file.sync_data()?;
-            drop(file); // an open file cannot be renamed everywhere
-            fs::rename(&self.path, path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&self.path);
-        }
-        written
-    }
-}
-
-impl Drop for New {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// The path of a file in the same directory: `suffix` behind the name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
     kind.into().at(Location::path(path))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
-    fn names(dir: &Path) -> Vec<String> {
+    fn list(dir: &Path) -> Vec<String> {
         let names = fs::read_dir(dir).unwrap();
         let mut names: Vec<_> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -178,7 +106,7 @@ mod tests {
         edit(&path, |old| Ok(old.to_vec())).unwrap();
         edit(&path, |_| Err(ErrorKind::Value("unreadable".into()))).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"two, three");
-        assert_eq!(names(dir.path()), ["file"]);
+        assert_eq!(list(dir.path()), ["file"]);
         let other = dir.path().join("other");
         edit(&other, |old| Ok([old, b"new"].concat())).unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"new");
@@ -187,7 +115,7 @@ mod tests {
         fs::create_dir(dir.path().join("taken")).unwrap();
         replace(&dir.path().join("taken"), |_| Ok(())).unwrap_err();
         edit(&dir.path().join("taken"), |_| Ok(vec![1])).unwrap_err();
-        assert_eq!(names(dir.path()), ["file", "other", "taken"]);
+        assert_eq!(list(dir.path()), ["file", "other", "taken"]);
     }
 
     #[test]
@@ -209,17 +137,28 @@ mod tests {
             let of_thread = bytes.chunks(2).filter(|pair| pair[0] == thread);
             assert!(of_thread.map(|pair| pair[1]).eq(0..20));
         }
-        assert_eq!(names(dir.path()), ["file"]);
+        assert_eq!(list(dir.path()), ["file"]);
     }
 
     #[test]
-    fn the_lock_of_a_program_that_died_is_taken_over() {
+    fn a_lock_that_is_left_is_no_lock_and_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        let left = File::create(dir.path().join("file.lock")).unwrap();
-        let old = std::time::SystemTime::now() - 2 * STALE_AFTER;
-        left.set_modified(old).unwrap();
+        File::create(names::lock(&path)).unwrap();
         edit(&path, |old| Ok([old, b"x"].concat())).unwrap();
-        assert_eq!(names(dir.path()), ["file"]);
+        assert_eq!(list(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn who_takes_a_lock_that_another_has_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs");
+        let lock = Lock::take(&path).unwrap();
+        let said = Lock::take(&path).unwrap_err().to_string();
+        let who = format!("another program (process {}) is changing it", std::process::id());
+        assert!(said.starts_with(&who), "{said}");
+        drop(lock);
+        Lock::take(&path).unwrap();
+        assert!(list(dir.path()).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use super::plan::Planned;
 use crate::error::{ErrorKind, Location, Result};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::{Content, FOLDER};
+use crate::replace::is_temporary;
 
 /// A file among a run's artifacts.
 pub(super) struct Attachment {
@@ -56,7 +57,8 @@ fn files(folder: &Path, all: &mut Vec<Attachment>, links: &mut Vec<String>) -> R
     if !folder.is_dir() {
         return Ok(());
     }
-    for entry in WalkDir::new(folder).sort_by_file_name() {
+    let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
             ErrorKind::from(std::io::Error::from(error)).at(Location::path(path))
