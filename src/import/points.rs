@@ -81,7 +81,7 @@ pub(super) fn without_those_in(
     names: &BTreeMap<String, String>,
 ) -> Result<()> {
     let options = LoadOptions::new().kinds([Kind::Scalar]).restart(RestartPolicy::KeepAll);
-    let loaded = Logdir::of_folder(folder).load(&options)?;
+    let loaded = Logdir::of_folder(folder)?.load(&options)?;
     let rows = loaded.runs.iter().map(|run| Ok(RunRow::of(run, &TagNames::default(), None)?.0));
     // Directories such as `train` were exported as parts of the run.
     let parts = Parts::of(&rows.collect::<Result<Vec<_>>>()?, Folding::Known);
