@@ -194,9 +194,11 @@ impl Edit {
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.check()?;
+        let outputs = Outputs::create(logdir, to)?;
+        let now = outputs.logs_now(logdir)?;
+        let logdir = now.as_ref().unwrap_or(logdir);
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
-        let outputs = Outputs::create(logdir, to)?;
         let names = run::Names::of(&kept);
         let done: Vec<_> =
             kept.par_iter().map(|run| run::edit(self, run, &outputs, &names)).collect();

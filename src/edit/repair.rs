@@ -101,6 +101,8 @@ impl FileRepair {
 /// ```
 pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Repaired> {
     let outputs = Outputs::create(logdir, to)?;
+    let now = outputs.logs_now(logdir)?;
+    let logdir = now.as_ref().unwrap_or(logdir);
     let files = logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
     let files: Vec<_> = files.collect();
     let done: Vec<_> = files.par_iter().map(|(run, name)| file(run, name, &outputs)).collect();

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::error::{Error, ErrorKind, Location, Report, Result};
-use crate::replace::{self, Lock, disk};
+use crate::replace::{LogsLock, disk};
 use crate::store;
 
 /// Which runs are imported, and how.
@@ -144,8 +144,7 @@ impl Import {
         let plan = Plan::of(self, &mut *store, &mut report)?;
         let models = store.models(&mut report)?;
         disk::create_dir_all(out).map_err(failed)?;
-        let _lock = Lock::take(&out.join("import")).map_err(failed)?;
-        replace::clean_up(out);
+        let _lock = LogsLock::take(out).map_err(failed)?;
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
         let all = plan.runs.len();

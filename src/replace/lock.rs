@@ -90,6 +90,17 @@ impl Lock {
     }
 }
 
+/// Fails if somebody has the lock file at `path`.
+#[cfg(any(feature = "edit", feature = "export"))]
+pub(super) fn check_free(path: &Path) -> io::Result<()> {
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(()) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(busy(path, false)),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Err(busy(path, true)),
+        _ => Ok(()), // and it is let go
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Elsewhere whoever waits could not tell that the file it locked is gone.

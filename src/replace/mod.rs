@@ -1,25 +1,28 @@
 //! Files and folders that are there whole or not at all, whoever reads them meanwhile and whenever a
 //! program dies: temporary names, locks, and what becomes of those that a dead program left.
 
+mod batch;
 pub(crate) mod disk;
-#[cfg_attr(not(any(feature = "edit", feature = "export")), expect(unused))]
 mod folder;
+mod job;
 mod lock;
+mod logs;
 mod names;
+mod removal;
 mod temporary;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-#[cfg(any(feature = "edit", feature = "export"))]
+pub(crate) use self::batch::{Batch, Change};
 pub use self::folder::Folder;
 pub(crate) use self::folder::unfinished;
 pub(crate) use self::lock::Lock;
+pub(crate) use self::logs::LogsLock;
 pub(crate) use self::names::{is_pending, is_temporary};
+pub(crate) use self::removal::Removal;
 pub(crate) use self::temporary::Temporary;
-#[cfg(any(feature = "edit", feature = "export"))]
-pub(crate) use self::temporary::clean_up;
 use crate::error::{Error, ErrorKind, Location, Result};
 
 /// Bytes of a file that is changed at most.
