@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::output::Format;
 use super::render::{bytes, count, name};
-use crate::edit::{Destination, Sidecars};
+use crate::edit::{Destination, Sidecars, tidy};
+use crate::error::Result;
+use crate::logdir::Logdir;
 
 /// Where new logs go.
 #[derive(clap::Args)]
@@ -44,6 +46,14 @@ impl To {
             Some(out) => Destination::Folder(out),
             None => Destination::InPlace,
         }
+    }
+
+    /// The logs at `path`. What an interrupted call left of them is undone, so that all are found.
+    pub(super) fn logs(&self, path: &Path) -> Result<Logdir> {
+        if self.in_place && !self.dry_run {
+            tidy(path)?;
+        }
+        Logdir::open(path)
     }
 
     /// Whether other files are copied.

@@ -155,7 +155,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if edit.is_empty() {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
-    let logdir = Logdir::open(&args.logdir)?;
+    let logdir = args.to.logs(&args.logdir)?;
     let edited = edit.apply(&logdir, args.to.destination())?;
     let is_lossless = report(&edited.report);
     if !is_lossless {

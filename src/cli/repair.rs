@@ -60,7 +60,7 @@ struct FileRow<'r> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let logdir = Logdir::open(&args.logdir)?;
+    let logdir = args.to.logs(&args.logdir)?;
     let repaired = repair(&logdir, args.to.destination(), args.to.sidecars())?;
     let is_complete = report(&repaired.report);
     match args.to.format {

@@ -288,6 +288,21 @@ impl OutFile {
     }
 }
 
+/// Undoes what interrupted calls have left in and below the directory `path`, or that of the file
+/// `path`, and removes what else programs left there that died. [`Edit::apply`](super::Edit::apply)
+/// and [`repair`](super::repair()) do this, too, for logs that were found before.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: another program changes these logs, or something cannot be undone.
+pub fn tidy(path: &Path) -> Result<()> {
+    let done = store::local_only(path, "changing logs").and_then(|()| {
+        let directory = directory_of(path);
+        if directory.is_dir() { LogsLock::take(&directory).map(drop) } else { Ok(()) }
+    });
+    done.map_err(|error| failed(error, path))
+}
+
 /// The log directory, or that of a single event file.
 fn directory_of(path: &Path) -> PathBuf {
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(path) };

@@ -101,6 +101,14 @@ pub(super) fn check_free(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes the lock file at `path`, if nobody has it.
+pub(super) fn remove_left(path: &Path) {
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return };
+    if file.try_lock().is_ok() && is_at(&file, path) {
+        drop(Lock { path: path.to_owned(), file, is_by_name: false });
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Elsewhere whoever waits could not tell that the file it locked is gone.

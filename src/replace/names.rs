@@ -130,6 +130,12 @@ fn other(job: &Path, end: &str) -> PathBuf {
     job.with_file_name(format!("{}{end}", name.strip_suffix(JOB).unwrap_or(&name)))
 }
 
+/// Whether this is the base name of a lock file.
+pub(super) fn is_lock(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+    name.is_some_and(|name| name.starts_with(LOCK.as_bytes()))
+}
+
 /// Whether `path` is that of a job.
 pub(super) fn is_job(path: &Path) -> bool {
     path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.ends_with(JOB))

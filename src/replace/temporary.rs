@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::lock::{has_no_locks, is_at};
-use super::{disk, job, names};
+use super::{disk, job, lock, names};
 
 /// A number for each temporary file that this process makes.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -119,12 +119,15 @@ pub(super) fn sweep_once(directory: &Path) {
     }
 }
 
-/// Removes what programs left in `directory` that died, completes folders that they had begun to give
+/// Removes temporary files and locks that programs left in `directory` which died, completes folders that they had begun to give
 /// their names, and undoes what they had begun to give to several files. Whether there was anything.
 pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     let mut all = BTreeSet::new();
     for entry in fs::read_dir(directory)?.flatten() {
         all.extend(names::owned(&entry.file_name()).map(|name| directory.join(name)));
+        if names::is_lock(&entry.file_name()) {
+            lock::remove_left(&entry.path());
+        }
     }
     let mut has_cleaned_up = false;
     for path in all {
