@@ -1,10 +1,11 @@
 //! A file that appears under its name when it is complete.
 
 use std::fs::{self, File};
-use std::io::{self, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::printable::{Escape, ForTerminal};
 use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
@@ -23,7 +24,7 @@ pub(super) struct Output {
 }
 
 enum To {
-    Stdout(Stdout),
+    Stdout(Box<dyn Write + Send + Sync>),
     /// And its name beside the path until it is complete; none if it is no such file.
     File(File, Option<PathBuf>),
     /// An object of a store.
@@ -31,8 +32,9 @@ enum To {
 }
 
 impl Output {
-    /// A file that will be at `path`; `-` is the standard output.
-    pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+    /// A file that will be at `path`; `-` is the standard output. If that is a terminal, text is
+    /// escaped for it.
+    pub(super) fn create(path: &Path, overwrite: bool, text: Option<Escape>) -> Result<Self> {
         let of = |path: &Path, to: To| Self {
             path: path.into(),
             overwrite,
@@ -41,7 +43,14 @@ impl Output {
             buffer: Vec::new(),
         };
         if path == Path::new("-") {
-            return Ok(of(path, To::Stdout(io::stdout())));
+            let out = io::stdout();
+            return Ok(of(
+                path,
+                match text.filter(|_| out.is_terminal()) {
+                    Some(escape) => To::Stdout(Box::new(ForTerminal::new(out, escape))),
+                    None => To::Stdout(Box::new(out)),
+                },
+            ));
         }
         if store::is_url(path) {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
@@ -179,7 +188,7 @@ mod tests {
     use super::*;
 
     fn written(path: &Path, overwrite: bool) -> Result<Output> {
-        let mut output = Output::create(path, overwrite)?;
+        let mut output = Output::create(path, overwrite, None)?;
         output.write("new")?;
         Ok(output)
     }
