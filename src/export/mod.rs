@@ -24,8 +24,8 @@ pub use self::tables::{TABLES, Table};
 pub use self::write::{Exported, ExportedTable, Progress};
 use crate::error::Result;
 use crate::printable::Escape;
+pub use crate::replace::Folder;
 use crate::table::{Duplicates, Sampling};
-pub use crate::writer::Folder;
 
 /// A format that tables can be exported to.
 #[derive(Clone, Copy)]
