@@ -12,7 +12,7 @@ use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_wi
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::edit::{Edit, Edited, TagChange};
 use crate::error::{Error, Result};
-use crate::logdir::{Logdir, RestartPolicy};
+use crate::logdir::RestartPolicy;
 use crate::summary::Kind;
 use crate::table::Sampling;
 

@@ -10,7 +10,6 @@ use super::render::{DIM, RED, bytes, count, counted, styled};
 use super::{FAILED, FINE, NO, print, print_json, report};
 use crate::edit::{FileRepair, Repaired, repair};
 use crate::error::Result;
-use crate::logdir::Logdir;
 
 /// So many files are listed.
 const MAX_LISTED: usize = 20;
