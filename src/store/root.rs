@@ -49,8 +49,14 @@ impl Root {
         Ok(Self { real: Some(path.canonicalize()?.into()), links })
     }
 
+    /// Its path without links; none of a URL.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.real.as_deref()
+    }
+
     /// Where `path` leads, if it may be followed.
-    pub(super) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| match path.read_link() {
             Ok(to) if error.kind() == io::ErrorKind::NotFound => Refused::Dangling { to }.into(),
             _ => error,
@@ -61,11 +67,16 @@ impl Root {
 
     fn check(&self, real: &Path) -> io::Result<()> {
         match &self.real {
-            Some(root) if self.links == Links::Inside && !real.starts_with(&**root) => {
+            Some(root) if self.links == Links::Inside && !self.contains(real) => {
                 Err(Refused::Outside { to: real.into(), root: root.to_path_buf() }.into())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a path without links is that of the root or below.
+    pub(crate) fn contains(&self, real: &Path) -> bool {
+        self.real.as_ref().is_some_and(|root| real.starts_with(root))
     }
 
     /// Opens the file at `path`, which begins with that of the root, and its length in bytes.

@@ -1,34 +1,17 @@
 //! The fields of a `meta.yaml`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{ErrorKind, Result};
 
 /// Profiles of datasets are the longest that MLflow writes: it allows 16 MB.
-const MAX_BYTES: u64 = 20 << 20;
+pub(super) const MAX_BYTES: u64 = 20 << 20;
 
 /// Fields by name, as text; those of a map in it have its name and a `/` before theirs. Lists and
 /// `null` are left out.
 pub(super) type Fields = BTreeMap<String, String>;
-
-/// The fields of the file at `path`.
-pub(super) fn read(path: &Path) -> Result<Fields> {
-    let read = || {
-        let mut text = String::new();
-        let file = File::open(path)?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-            return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes, no metadata")));
-        }
-        fields(&text)
-    };
-    read().map_err(|kind| kind.at(Location::path(path)))
-}
 
 /// Where the parser is: inside a list, or inside a map with this before its names.
 enum Level {
@@ -38,7 +21,7 @@ enum Level {
 
 /// The events of the parser are used rather than its tree: that has numbers where a name or an id
 /// happens to look like one (`1e10`), and is as deep as the file says.
-fn fields(text: &str) -> Result<Fields, ErrorKind> {
+pub(super) fn fields(text: &str) -> Result<Fields, ErrorKind> {
     let mut fields = Fields::new();
     let mut levels: Vec<Level> = Vec::new();
     for event in Parser::new_from_str(text) {
