@@ -1,11 +1,12 @@
 //! What is in an archive, entry by entry.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tar::{EntryType, PaxExtensions};
+
+use crate::store::open_regular;
 
 /// So long may what stands before an entry be: it is kept in memory.
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -36,7 +37,7 @@ pub(super) fn each(
     max: u64,
     mut f: impl FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(open_regular(path)?.0);
     if !file.fill_buf()?.starts_with(&ZSTD) {
         return Err(invalid("no archive of tbx, which is a tar compressed by zstd"));
     }

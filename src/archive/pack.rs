@@ -1,7 +1,7 @@
 //! Runs into one compressed file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
 use crate::replace;
+use crate::store::open_regular;
 
 /// zstd's default.
 const LEVEL: i32 = 3;
@@ -224,8 +225,7 @@ impl Pack {
 
 fn append_file(tar: &mut tar::Builder<impl Write>, below: &Path, path: &Path) -> Result<Sum> {
     let failed = |error: io::Error| at(error, path);
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+    let (file, metadata) = open_regular(path).map_err(failed)?;
     let len = metadata.len();
     let mut content = Hashed { inner: file.take(len), hash: Sha256::new(), len: 0 };
     append(tar, below, &metadata, EntryType::Regular, &mut content).map_err(failed)?;
