@@ -128,7 +128,7 @@ impl Reader {
 /// The files at and below `path` that are in `root`; what is not is an issue.
 pub(super) fn below(root: &Root, path: &Path, report: &mut Report) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for found in root.walk(path) {
+    for found in root.walk(path, |_| false) {
         match found {
             Found::Directory => {}
             Found::File(path) => files.push(path),
