@@ -9,6 +9,7 @@ use super::entries::{self, Entry, invalid};
 use super::{at, held};
 use crate::error::{ErrorKind, Result};
 use crate::replace::{self, LogsLock, disk};
+use crate::store::open_regular;
 
 /// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
@@ -187,7 +188,7 @@ impl Restore {
         if entry.is_dir || !there.is_file() {
             return Err(exists(&format!("{said} is there and something else")));
         }
-        if there.len() == entry.size && is_equal(&mut File::open(&path)?, content)? {
+        if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
         match self.force {

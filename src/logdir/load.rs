@@ -47,7 +47,7 @@ pub struct Run {
 
 impl Run {
     /// The links that are followed from its directory.
-    pub(super) fn links(&self) -> Links {
+    pub(crate) fn links(&self) -> Links {
         Links::all_if(self.follow_links)
     }
 

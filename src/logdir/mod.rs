@@ -16,6 +16,8 @@ mod place;
 mod restart;
 mod series;
 mod shard;
+#[cfg(any(feature = "table", feature = "verify"))]
+pub(crate) mod side_files;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};

@@ -11,7 +11,7 @@ mod names;
 mod removal;
 mod temporary;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -24,6 +24,7 @@ pub(crate) use self::names::{is_pending, is_temporary};
 pub(crate) use self::removal::Removal;
 pub(crate) use self::temporary::Temporary;
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store::{self, Links};
 
 /// Bytes of a file that is changed at most.
 const MAX_EDITED: u64 = 16 << 20;
@@ -63,17 +64,11 @@ pub(crate) fn edit(
     replace(path, |out| out.write_all(&new))
 }
 
-/// The content of `path`; nothing if there is no such file.
+/// The content of `path`; nothing if there is no such file. A link that leads out of the directory is
+/// refused: what is behind it would be copied to here.
 fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        metadata => metadata?,
-    };
-    match metadata.len() {
-        _ if !metadata.is_file() => Err(ErrorKind::Value("it is no file".into())),
-        0..=MAX_EDITED => Ok(fs::read(path)?),
-        len => Err(ErrorKind::Value(format!("it has {len} bytes, more than {MAX_EDITED}"))),
-    }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    Ok(store::read_optional(dir, path, MAX_EDITED, Links::Inside)?.unwrap_or_default())
 }
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
@@ -82,7 +77,7 @@ fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{fs, thread};
 
     use super::*;
 

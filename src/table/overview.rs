@@ -2,7 +2,7 @@
 
 use super::number::Exact;
 use crate::error::{Issue, Report, RestartDrop, Result};
-use crate::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries};
+use crate::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries, side_files};
 use crate::summary::Kind;
 
 /// A step is missing where two follow each other at more than this many times the usual distance.
@@ -145,7 +145,15 @@ impl Overview {
     ///
     /// As [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
-        let (runs, report) = logdir.map_runs(options, |run| RunOverview::of(&run))?;
+        let (found, mut report) = logdir.map_runs(options, |run| {
+            (RunOverview::of(&run), side_files::issues(&run.name, &run.path, run.links()))
+        })?;
+        let mut runs = Vec::with_capacity(found.len());
+        for (run, issues) in found {
+            runs.push(run);
+            report.issues.extend(issues);
+        }
+        report.sort();
         Ok(Self {
             logdir: logdir.path().to_string_lossy().into_owned(),
             runs,

@@ -26,7 +26,8 @@ pub use finding::Finding;
 pub use rule::{Rule, Severity};
 
 use crate::error::{ErrorKind, Issue};
-use crate::logdir::Logdir;
+use crate::logdir::{Logdir, side_files};
+use crate::store::Links;
 
 /// What to look for.
 ///
@@ -46,6 +47,7 @@ pub struct Verify {
     allowed: Vec<Rule>,
     runs: Option<Filter>,
     tags: Option<Filter>,
+    follow_links: bool,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -114,6 +116,13 @@ impl Verify {
         Self { tags: Some(Arc::new(wanted)), ..self }
     }
 
+    /// Whether files next to the event files are also read behind links that lead out of a run's
+    /// directory. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
@@ -142,6 +151,12 @@ impl Verify {
             verified.findings.extend(facts.findings);
             sessions.push((run.name.as_str(), facts.session));
         }
+        let links = Links::all_if(self.follow_links);
+        let beside = runs.par_iter().flat_map_iter(|run| {
+            let issues = side_files::issues(&run.name, &run.path, links).into_iter();
+            issues.map(|issue| Finding::new(Rule::SideFile, issue.location, issue.kind.to_string()))
+        });
+        verified.findings.par_extend(beside);
         hparams::check(&sessions, &mut verified.findings);
         verified.findings.retain(|finding| self.wants(finding.rule));
         verified.findings.sort_by(|a, b| (&a.location, a.rule).cmp(&(&b.location, b.rule)));
@@ -167,6 +182,7 @@ impl fmt::Debug for Verify {
             .field("allowed", &self.allowed)
             .field("runs", &self.runs.as_ref().map(|_| ".."))
             .field("tags", &self.tags.as_ref().map(|_| ".."))
+            .field("follow_links", &self.follow_links)
             .finish()
     }
 }

@@ -137,6 +137,11 @@ rules! {
         "a link that leads back to a folder above it"
         "The Python loader follows it again and again and lists runs that are not there."
         "Remove the link.";
+    SideFile "side_file" Warning
+        "a file next to the log that cannot be read"
+        "tbx shows the run without what it says: parameters, metadata or embeddings. TensorBoard reads \
+         the projector's files only, and shows none of their embeddings."
+        "Write it anew or remove it.";
     SameDirectory "same_directory" Note
         "a folder with runs that can be reached by two paths"
         "TensorBoard lists its runs under both names, tbx under one."
