@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use super::runs::{self, RunDir};
 use super::{at, entries};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
 use crate::replace;
@@ -27,6 +27,8 @@ const MAX_NAME: usize = 99;
 pub struct Pack {
     root: PathBuf,
     runs: Vec<RunDir>,
+    /// Files with an event file's name that are none.
+    others: Vec<Issue>,
     force: bool,
     remove: bool,
 }
@@ -61,14 +63,28 @@ impl Pack {
     /// [`ErrorKind::Io`]: something cannot be read.
     pub fn find(logdir: &Path) -> Result<Self> {
         let root = runs::root(logdir)?;
-        let runs = runs::find(&root)?;
-        Ok(Self { root, runs, force: false, remove: false })
+        let (runs, others) = runs::find(&root)?;
+        Ok(Self { root, runs, others, force: false, remove: false })
     }
 
     /// Only runs with such names, and all that is in their directories.
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
+        self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
         self
+    }
+
+    /// What has an event file's name and is none. In the directory of a run it is packed as every
+    /// other file is; a directory of nothing else is no run and is not packed.
+    pub fn report(&self) -> Report {
+        let is_packed = |path: &Path| self.runs.iter().any(|run| path.starts_with(&run.path));
+        let effect = |issue: &Issue| match issue.location.path.as_deref().is_some_and(is_packed) {
+            true => Effect::LeftAlone,
+            false => issue.effect,
+        };
+        let issues =
+            self.others.iter().map(|other| Issue { effect: effect(other), ..other.clone() });
+        Report { issues: issues.collect(), ..Report::default() }
     }
 
     /// Also runs that are running, and over an archive that is there. Default: no.
@@ -130,7 +146,9 @@ impl Pack {
         dirs.sort_by(|a, b| a.path.cmp(&b.path));
         dirs.dedup_by(|run, outer| run.path.starts_with(&outer.path));
         if dirs.is_empty() {
-            return Err(Error::argument("there is no run to pack"));
+            let missed = self.others.iter().find(|other| other.effect.is_loss());
+            let none = || Error::argument("there is no run to pack");
+            return Err(missed.map_or_else(none, |missed| missed.clone().into()));
         }
         let packed: BTreeSet<&Path> = dirs.iter().map(|dir| dir.path.as_path()).collect();
         let is_inside = |path: &Path| path.ancestors().any(|path| packed.contains(path));
@@ -151,7 +169,7 @@ impl Pack {
         }
         if !self.force {
             // Parts of a run go with it.
-            for run in runs::find(&self.root)?.iter().filter(|run| is_inside(&run.path)) {
+            for run in runs::find(&self.root)?.0.iter().filter(|run| is_inside(&run.path)) {
                 if run.state()?.1 == Some(Status::Running) {
                     let what = format!("run {:?} is running: wait until it has ended", run.name);
                     return Err(Error::argument(what));

@@ -8,14 +8,17 @@ use std::path::{Path, PathBuf};
 use super::entries::{self, Entry, invalid};
 use super::{ARTIFACTS, at};
 use crate::error::{ErrorKind, Result};
-use crate::event::is_event_file;
+use crate::event::{is_event_file, other_file};
 use crate::meta;
+use crate::record::{MAX_LEAD, Source};
 use crate::replace;
 
 /// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
 /// Small archives may unpack to so much.
 const MIN_LIMIT: u64 = 1 << 30;
+/// Bytes at an entry's start that are looked at first.
+const HEAD_LEN: u64 = 4 << 10;
 /// So many runs in one archive.
 const MAX_RUNS: usize = 1 << 20;
 
@@ -66,12 +69,15 @@ impl Restore {
     /// As [`list`](Self::list).
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Result<Self> {
         let mut runs = BTreeSet::new();
-        self.each(&mut |entry, _| {
+        self.each(&mut |entry, content| {
             let name = entry.path.file_name().unwrap_or_default();
             let dir = entry.path.parent().unwrap_or(Path::new(""));
             // What a run keeps as an artifact is no run.
             let is_artifact = dir.iter().any(|part| part == ARTIFACTS);
-            if entry.is_dir || is_artifact || !(name == meta::FILE || is_event_file(name)) {
+            if entry.is_dir || is_artifact {
+                return Ok(());
+            }
+            if name != meta::FILE && !(is_event_file(name) && holds_events(content)?) {
                 return Ok(());
             }
             if runs.len() == MAX_RUNS {
@@ -202,6 +208,19 @@ impl Restore {
             Err(kind) => Err(io::Error::other(kind.to_string())),
         }
     }
+}
+
+/// Whether an entry with an event file's name is one.
+fn holds_events(content: &mut dyn Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    // Of nearly all the first header tells.
+    for len in [HEAD_LEN, MAX_LEAD] {
+        content.take(len).read_to_end(&mut start)?;
+        if other_file(&mut Source::mapped(start.clone().into()))?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// That no link is on the way from `logdir` to what is `below` it.

@@ -185,7 +185,9 @@ impl Edit {
     /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
     /// by a few bytes a value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and stand in the report.
+    /// Damaged records are left out, and are in the report. A file without a single readable event
+    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
+    /// folder they are copies.
     ///
     /// # Errors
     ///
@@ -194,9 +196,10 @@ impl Edit {
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.check()?;
+        let outputs = Outputs::create(logdir, to)?;
+        let logdir = &logdir.event_files();
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
-        let outputs = Outputs::create(logdir, to)?;
         let names = run::Names::of(&kept);
         let done: Vec<_> =
             kept.par_iter().map(|run| run::edit(self, run, &outputs, &names)).collect();

@@ -61,7 +61,7 @@ impl FileRepair {
         self.damaged == 0 && self.unfinished_bytes == 0 && self.wall_times == 0 && !self.version
     }
 
-    /// Whether there was nothing to save: the file is left out.
+    /// Whether there was nothing to save: the file stays as it is, and is left out of a new folder.
     pub fn is_lost(&self) -> bool {
         self.saved == 0
     }
@@ -73,9 +73,10 @@ impl FileRepair {
 /// and unfinished records, and what is no event. Two things are changed: a file that does not
 /// start with a file version gets one, with the time of its first event; and a wall time that is
 /// NaN or infinite becomes that of the event before it in the file, or else of the first behind
-/// it that has one, or else the seconds in the file's name, or 0. Files of which nothing can be
-/// saved are left out. With `sidecars`, other files of the log folder are copied to a new folder,
-/// as [`Edit::sidecars`](super::Edit::sidecars) says.
+/// it that has one, or else the seconds in the file's name, or 0. Event files of which nothing can be
+/// saved are left out of a new folder, and stay as they are in place. With `sidecars`, other files of
+/// the log folder are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says: also
+/// those that have an event file's name and are none.
 ///
 /// A log without a file version follows older rules of restarts, see
 /// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
@@ -100,6 +101,7 @@ impl FileRepair {
 /// ```
 pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Repaired> {
     let outputs = Outputs::create(logdir, to)?;
+    let logdir = &logdir.event_files();
     let files = logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
     let files: Vec<_> = files.collect();
     let done: Vec<_> = files.par_iter().map(|(run, name)| file(run, name, &outputs)).collect();
@@ -155,10 +157,11 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
         }
         return Ok(Ok((repair, None)));
     }
-    let mut output = RunOutput { sources: vec![source], files: Vec::new() };
+    // What nothing can be made of stays where it is.
     if repair.is_lost() || !outputs.is_real() {
-        return Ok(Ok((repair, Some(output))));
+        return Ok(Ok((repair, None)));
     }
+    let mut output = RunOutput { sources: vec![source], files: Vec::new() };
     let mut file = outputs.file(&run.path, name, true)?;
     if repair.version {
         file.payload(&first_event(SOURCE, look.first_time).encode_to_vec())?;

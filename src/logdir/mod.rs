@@ -16,6 +16,7 @@ mod place;
 mod restart;
 mod series;
 mod shard;
+mod sift;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};
