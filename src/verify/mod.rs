@@ -157,6 +157,7 @@ impl Verify {
 fn finding(issue: &Issue) -> Finding {
     let rule = match issue.kind {
         ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,
+        ErrorKind::SameDirectory(_) => Rule::SameDirectory,
         ErrorKind::NameNotUtf8 => Rule::NameNotUtf8,
         ErrorKind::NotEventFile(_) if !issue.effect.is_loss() => Rule::OtherFile,
         ErrorKind::NotEventFile(OtherFile::LfsPointer | OtherFile::AnnexPointer) => Rule::Pointer,
