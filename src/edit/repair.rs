@@ -1,7 +1,6 @@
 //! What can be saved of damaged logs.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,6 @@ use super::sidecar;
 use crate::error::{Effect, Issue, Location, Report, Result};
 use crate::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use crate::logdir::{Found, Logdir, RunFiles, walk};
-use crate::replace::{disk, unfinished};
 
 /// What the first event names as the writing program, where there was none.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
@@ -151,12 +149,7 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     };
     let repair = look.repair;
     if repair.is_sound() {
-        if outputs.is_folder() {
-            let directory = outputs.directory(&run.path);
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            fs::copy(&path, unfinished(&directory.join(name)))
-                .map_err(|error| failed(error, &path))?;
-        }
+        outputs.copy(&path)?;
         return Ok(Ok((repair, None)));
     }
     // What nothing can be made of stays where it is.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -175,12 +174,7 @@ impl Pass<'_> {
         if *self.base == *name {
             self.base.clear();
         }
-        if self.outputs.is_folder() {
-            let directory = self.outputs.directory(&self.run.path);
-            fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            fs::copy(path, directory.join(name)).map_err(|error| failed(error, path))?;
-        }
-        Ok(())
+        self.outputs.copy(path)
     }
 
     fn damage(&mut self, path: &Arc<Path>, damage: Damage) {

@@ -1,16 +1,15 @@
 //! Files next to the event files.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::output::{Outputs, failed};
+use super::output::Outputs;
 use super::report::Sidecars;
 use crate::error::Result;
 use crate::logdir::{Logdir, RunFiles};
-use crate::replace::{disk, is_temporary};
+use crate::replace::is_temporary;
 
 /// Copies every file of the log folder but the event files of its runs, unless the next run above it
 /// is one of `dropped`.
@@ -48,12 +47,7 @@ pub(super) fn copy(
         }
         copied.files += 1;
         copied.bytes += metadata.len();
-        if outputs.is_folder() {
-            let directory = outputs.directory(path.parent().unwrap_or(Path::new("")));
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            let to = directory.join(entry.file_name());
-            fs::copy(path, &to).map_err(|error| failed(error, path))?;
-        }
+        outputs.copy(path)?;
     }
     Ok(copied)
 }

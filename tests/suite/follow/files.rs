@@ -433,9 +433,8 @@ fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
     assert_eq!(scene.poll(), (none(), none()));
     assert_eq!(scene.kept.issues[1].kind.name(), "pointer");
     // And `git lfs pull`.
-    scene.append("b", b"");
     fs::write(scene.file("a"), points(0..4)).unwrap();
-    assert_eq!(scene.poll(), (none(), vec!["a".into(), "b".into()]));
+    assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     assert_eq!((scene.steps("a", "loss"), scene.resets("a")), (vec![0, 1, 2, 3], none()));
     scene.is_as_loaded();
     assert_eq!(scene.kept.issues.len(), 2);
