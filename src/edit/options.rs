@@ -185,7 +185,9 @@ impl Edit {
     /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
     /// by a few bytes a value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and stand in the report.
+    /// Damaged records are left out, and are in the report. A file without a single readable event
+    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
+    /// folder they are copies.
     ///
     /// # Errors
     ///
@@ -196,7 +198,7 @@ impl Edit {
         self.check()?;
         let outputs = Outputs::create(logdir, to)?;
         let now = outputs.logs_now(logdir)?;
-        let logdir = now.as_ref().unwrap_or(logdir);
+        let logdir = &now.as_ref().unwrap_or(logdir).event_files();
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
         let names = run::Names::of(&kept);

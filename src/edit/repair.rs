@@ -1,7 +1,6 @@
 //! What can be saved of damaged logs.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,6 @@ use super::sidecar;
 use crate::error::{Effect, Issue, Location, Report, Result};
 use crate::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use crate::logdir::{Found, Logdir, RunFiles, walk};
-use crate::replace::{disk, unfinished};
 
 /// What the first event names as the writing program, where there was none.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
@@ -62,7 +60,7 @@ impl FileRepair {
         self.damaged == 0 && self.unfinished_bytes == 0 && self.wall_times == 0 && !self.version
     }
 
-    /// Whether there was nothing to save: the file is left out.
+    /// Whether there was nothing to save: the file stays as it is, and is left out of a new folder.
     pub fn is_lost(&self) -> bool {
         self.saved == 0
     }
@@ -74,9 +72,10 @@ impl FileRepair {
 /// and unfinished records, and what is no event. Two things are changed: a file that does not
 /// start with a file version gets one, with the time of its first event; and a wall time that is
 /// NaN or infinite becomes that of the event before it in the file, or else of the first behind
-/// it that has one, or else the seconds in the file's name, or 0. Files of which nothing can be
-/// saved are left out. With `sidecars`, other files of the log folder are copied to a new folder,
-/// as [`Edit::sidecars`](super::Edit::sidecars) says.
+/// it that has one, or else the seconds in the file's name, or 0. Event files of which nothing can be
+/// saved are left out of a new folder, and stay as they are in place. With `sidecars`, other files of
+/// the log folder are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says: also
+/// those that have an event file's name and are none.
 ///
 /// A log without a file version follows older rules of restarts, see
 /// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
@@ -102,7 +101,7 @@ impl FileRepair {
 pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Repaired> {
     let outputs = Outputs::create(logdir, to)?;
     let now = outputs.logs_now(logdir)?;
-    let logdir = now.as_ref().unwrap_or(logdir);
+    let logdir = &now.as_ref().unwrap_or(logdir).event_files();
     let files = logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
     let files: Vec<_> = files.collect();
     let done: Vec<_> = files.par_iter().map(|(run, name)| file(run, name, &outputs)).collect();
@@ -151,18 +150,14 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     };
     let repair = look.repair;
     if repair.is_sound() {
-        if outputs.is_folder() {
-            let directory = outputs.directory(&run.path);
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            fs::copy(&path, unfinished(&directory.join(name)))
-                .map_err(|error| failed(error, &path))?;
-        }
+        outputs.copy(&path)?;
+        return Ok(Ok((repair, None)));
+    }
+    // What nothing can be made of stays where it is.
+    if repair.is_lost() || !outputs.is_real() {
         return Ok(Ok((repair, None)));
     }
     let mut output = RunOutput { sources: vec![source], files: Vec::new() };
-    if repair.is_lost() || !outputs.is_real() {
-        return Ok(Ok((repair, Some(output))));
-    }
     let mut file = outputs.file(&run.path, name, true)?;
     if repair.version {
         file.payload(&first_event(SOURCE, look.first_time).encode_to_vec())?;

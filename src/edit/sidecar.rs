@@ -1,20 +1,18 @@
-//! Files beside the event files.
+//! Files next to the event files.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::output::{Outputs, failed};
+use super::output::Outputs;
 use super::report::Sidecars;
 use crate::error::Result;
-use crate::event::is_event_file;
-use crate::logdir::Logdir;
-use crate::replace::{disk, is_temporary};
+use crate::logdir::{Logdir, RunFiles};
+use crate::replace::is_temporary;
 
-/// Copies every file of the log folder that is no event file, unless the next run above it is one
-/// of `dropped`.
+/// Copies every file of the log folder but the event files of its runs, unless the next run above it
+/// is one of `dropped`.
 pub(super) fn copy(
     logdir: &Logdir,
     kept: &[&Path],
@@ -25,6 +23,10 @@ pub(super) fn copy(
     if !logdir.path().is_dir() || outputs.is_real() && !outputs.is_folder() {
         return Ok(copied); // a single file, or all stay where they are
     }
+    let of_run = |run: &RunFiles| -> Vec<PathBuf> {
+        run.files.iter().map(|name| run.path.join(name)).collect()
+    };
+    let event_files: HashSet<_> = logdir.runs().iter().flat_map(of_run).collect();
     let kept: HashSet<_> = kept.iter().copied().collect();
     let dropped: HashSet<_> = dropped.iter().copied().collect();
     let walk = WalkDir::new(logdir.path()).min_depth(1).into_iter();
@@ -40,17 +42,12 @@ pub(super) fn copy(
             copied.left += 1;
             continue;
         };
-        if is_event_file(entry.file_name()) {
+        if event_files.contains(path) {
             continue;
         }
         copied.files += 1;
         copied.bytes += metadata.len();
-        if outputs.is_folder() {
-            let directory = outputs.directory(path.parent().unwrap_or(Path::new("")));
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            let to = directory.join(entry.file_name());
-            fs::copy(path, &to).map_err(|error| failed(error, path))?;
-        }
+        outputs.copy(path)?;
     }
     Ok(copied)
 }

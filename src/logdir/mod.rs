@@ -18,6 +18,7 @@ mod series;
 mod shard;
 #[cfg(any(feature = "table", feature = "verify"))]
 pub(crate) mod side_files;
+mod sift;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};

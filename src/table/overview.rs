@@ -136,6 +136,8 @@ pub struct IssueRow {
     pub kind: &'static str,
     /// What is wrong, and what was done.
     pub message: String,
+    /// Whether data was lost; otherwise it is a note.
+    pub lost: bool,
 }
 
 impl Overview {
@@ -260,7 +262,7 @@ fn issue_rows(report: &Report, policy: RestartPolicy) -> Vec<IssueRow> {
             report.more_issues,
             Report::MAX_ISSUES_PER_FILE
         );
-        rows.push(IssueRow { kind: "more", message, ..IssueRow::default() });
+        rows.push(IssueRow { kind: "more", message, lost: true, ..IssueRow::default() });
     }
     rows.extend(report.restarts.iter().map(|dropped| IssueRow::of_restart(dropped, policy)));
     rows
@@ -277,6 +279,7 @@ impl IssueRow {
             step: location.step,
             kind: issue.kind.name(),
             message: format!("{}; {}", issue.kind, issue.effect),
+            lost: issue.effect.is_loss(),
         }
     }
 
@@ -295,7 +298,7 @@ impl IssueRow {
 impl Default for IssueRow {
     fn default() -> Self {
         let (path, offset, run, tag, step) = (None, None, None, None, None);
-        Self { path, offset, run, tag, step, kind: "", message: String::new() }
+        Self { path, offset, run, tag, step, kind: "", message: String::new(), lost: false }
     }
 }
 

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 pub use finding::Finding;
 pub use rule::{Rule, Severity};
 
-use crate::error::{ErrorKind, Issue};
+use crate::error::{ErrorKind, Issue, OtherFile};
 use crate::logdir::{Logdir, side_files};
 use crate::store::Links;
 
@@ -140,10 +140,14 @@ impl Verify {
         let wanted = |name: &str| self.runs.as_ref().is_none_or(|wanted| wanted(name));
         let runs: Vec<_> = logdir.runs().iter().filter(|run| wanted(&run.name)).collect();
         let found: Vec<_> = runs.par_iter().map(|run| run::verify(run, self)).collect();
-        let mut verified = Verified { runs: runs.len(), ..Verified::default() };
-        verified.findings.extend(logdir.issues().iter().map(issue));
+        let mut verified = Verified::default();
+        verified.findings.extend(logdir.issues().iter().map(finding));
         let mut sessions = Vec::with_capacity(runs.len());
-        for (run, facts) in runs.iter().zip(found) {
+        for (run, (facts, mut others)) in runs.iter().zip(found) {
+            logdir.miss(&mut others);
+            others.iter_mut().for_each(|other| other.location.run = Some(run.name.clone()));
+            verified.findings.extend(others.iter().map(finding));
+            verified.runs += usize::from(facts.files > 0);
             verified.files += facts.files;
             verified.bytes += facts.bytes;
             verified.events += facts.events;
@@ -164,12 +168,18 @@ impl Verify {
     }
 }
 
-/// What could not be looked into.
-fn issue(issue: &Issue) -> Finding {
+/// What was found about a file or directory that was not looked into.
+fn finding(issue: &Issue) -> Finding {
     let rule = match issue.kind {
         ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,
         ErrorKind::SameDirectory(_) => Rule::SameDirectory,
         ErrorKind::NameNotUtf8 => Rule::NameNotUtf8,
+        ErrorKind::NotEventFile(_) if !issue.effect.is_loss() => Rule::OtherFile,
+        ErrorKind::NotEventFile(OtherFile::LfsPointer | OtherFile::AnnexPointer) => Rule::Pointer,
+        ErrorKind::NotEventFile(OtherFile::Compressed(_) | OtherFile::Archive(_)) => {
+            Rule::Compressed
+        }
+        ErrorKind::NotEventFile(_) => Rule::NotEventFile,
         _ => Rule::Io,
     };
     Finding::new(rule, issue.location.clone(), issue.kind.to_string())

@@ -17,7 +17,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{ErrorKind, Location, Result};
-use crate::event::{EventRef, Peek, What, is_event_file, pb};
+use crate::event::{EventRef, Peek, What, is_event_file, other_file, pb};
 use crate::record::{Scanner, Source, Step};
 use crate::store::File;
 
@@ -65,7 +65,11 @@ fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
 /// Adds the tags of one file. Past damage, as any reader of this crate.
 fn read(path: &Path, from: i64, tags: &mut BTreeSet<String>) -> io::Result<()> {
     let (file, len) = File::open(path)?;
-    let mut records = Scanner::new(Source::file(file, len, Vec::new()), 0);
+    let mut source = Source::file(file, len, Vec::new());
+    if other_file(&mut source)?.is_some() {
+        return Ok(()); // no log, whatever its name
+    }
+    let mut records = Scanner::new(source, 0);
     loop {
         let len = match records.advance()? {
             Step::Record { len, .. } => len,

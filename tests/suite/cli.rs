@@ -13,6 +13,7 @@ mod import;
 mod inspect;
 mod json;
 mod models;
+mod other_files;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;
