@@ -11,6 +11,7 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
 use crate::error::{Effect, Error, Report, RestartDrop, Result};
 use crate::store;
+use crate::summary::Kind;
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
 const BATCH_BYTES: u64 = 64 << 20;
@@ -40,6 +41,9 @@ pub struct Run {
     pub start_time: Option<f64>,
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
+    /// Tag and kind of the series that the options left out; no kind if it is not known.
+    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "only tables need it"))]
+    pub(crate) left_out: Vec<(Box<str>, Option<Kind>)>,
 }
 
 impl Run {
@@ -135,6 +139,14 @@ impl Logdir {
         Ok(report)
     }
 
+    /// The directory `name` of this log directory as a run without event files.
+    #[cfg(feature = "table")]
+    pub(crate) fn without_logs(&self, name: &str) -> Run {
+        let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
+        let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        Run { name: name.to_owned(), path, files, start_time: None, series, left_out }
+    }
+
     /// How many runs these options ask for.
     #[cfg(feature = "export")]
     pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
@@ -227,14 +239,14 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     report.issues.extend(growing.take_unreadable(&run.name));
     let start_time = Some(growing.start_time).filter(|time| time.is_finite());
     let starts = mem::take(&mut growing.starts);
+    let left_out = growing.left_out();
     let mut series = growing.into_series();
     for series in &mut series {
         report.restarts.extend(restart(series, options.restart, &starts, &run.name));
     }
     series.retain(|series| !series.is_empty());
-    let run =
-        Run { name: run.name.clone(), path: run.path.clone(), files: read, start_time, series };
-    (run, report)
+    let (name, path) = (run.name.clone(), run.path.clone());
+    (Run { name, path, files: read, start_time, series, left_out }, report)
 }
 
 /// Drops what the policy drops.

@@ -52,7 +52,7 @@ pub use filter::Filter;
 #[cfg(feature = "table")]
 pub use fold::Folding;
 #[cfg(feature = "mlflow")]
-pub(crate) use fold::Parts;
+pub(crate) use fold::{Directory, Parts, without_logs};
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};

@@ -19,7 +19,7 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
-use crate::summary::{Form, Metadata};
+use crate::summary::{Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
@@ -429,6 +429,18 @@ impl<'o> Growing<'o> {
             Issue { location, kind, effect: Effect::SkippedValue }
         };
         mem::take(&mut self.unreadable).into_iter().map(issue).collect()
+    }
+
+    /// Tag and kind of the series that were not asked for.
+    pub(super) fn left_out(&self) -> Vec<(Box<str>, Option<Kind>)> {
+        let all = self.series.iter().map(|series| {
+            let kind = series.metadata.as_ref().map(|metadata| metadata.kind);
+            let is_wanted =
+                series.wanted && kind.is_none_or(|kind| self.options.wants(&series.tag, kind));
+            (is_wanted, &series.tag, kind)
+        });
+        let left_out = all.filter(|(is_wanted, ..)| !is_wanted);
+        left_out.map(|(_, tag, kind)| (tag.clone(), kind)).collect()
     }
 
     /// The series that were asked for, sorted by tag and kind.
