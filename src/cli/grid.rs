@@ -133,7 +133,15 @@ pub(super) fn short(cell: &Cell) -> String {
     }
 }
 
-/// Text that cannot end a cell of a Markdown table.
+/// Text that cannot end a cell of a Markdown table. Different texts stay different.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ")
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '|' => escaped.extend(['\\', c]),
+            c if c.is_control() => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }

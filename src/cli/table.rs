@@ -5,7 +5,7 @@ use super::render::counted;
 use super::runs::Runs;
 use super::{FAILED, FINE, print_note, report};
 use crate::error::Result;
-use crate::table::{Cell, Column, Field, Filter, GroupBy, Names, RunRow, Stat};
+use crate::table::{Cell, Column, Field, Filter, Group, GroupBy, Names, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
@@ -65,6 +65,11 @@ pub(super) struct Args {
     format: Format,
 }
 
+/// How many runs a group has.
+const RUNS: &str = "runs";
+/// What stands before the name of a column in that of its deviations.
+const DEVIATION: &str = "± ";
+
 pub(super) fn run(args: &Args) -> Result<u8> {
     let table = args.runs.load(None)?;
     let code = if report(&table.report) { FINE } else { FAILED };
@@ -84,9 +89,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     match &args.group_by {
         Some(by) => {
             let by = GroupBy::parse(by, &names)?;
-            groups(args, &by, &columns, sort.as_ref(), &rows)?;
+            groups(args, &names, &by, columns, sort.as_ref(), &rows)?;
         }
-        None => runs(args, &columns, sort.as_ref(), rows, table.rows.len())?,
+        None => runs(args, &names, &columns, sort.as_ref(), rows, table.rows.len())?,
     }
     Ok(code)
 }
@@ -126,29 +131,30 @@ fn metrics(names: &Names<'_>) -> impl Iterator<Item = Column> {
 }
 
 fn differs(column: &Column, rows: &[&RunRow]) -> bool {
-    let mut cells = rows.iter().map(|row| column.of(row).to_string());
-    let first = cells.next();
-    cells.any(|cell| Some(cell) != first)
+    let mut cells = rows.iter().map(|row| column.of(row));
+    cells.next().is_some_and(|first| cells.any(|cell| !cell.is_same(&first)))
 }
 
 fn runs(
     args: &Args,
+    names: &Names<'_>,
     columns: &[Column],
     sort: Option<&Column>,
     mut rows: Vec<&RunRow>,
     all: usize,
 ) -> Result<()> {
     if let Some(column) = sort {
-        rows.sort_by(|a, b| order(&column.of(a), &column.of(b), args.reverse));
+        rows.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
     } else if args.reverse {
         rows.reverse();
     }
     let found = rows.len();
     rows.truncate(args.top.unwrap_or(usize::MAX));
     let mut grid = Grid::new();
-    grid.column(Field::Name.name(), false);
-    for column in columns {
-        grid.column(column.to_string(), column.is_numeric());
+    let run = Field::Name.name();
+    grid.column(run, false);
+    for (head, column) in names.heads(columns, &[run]).into_iter().zip(columns) {
+        grid.column(head, column.is_numeric());
     }
     for row in &rows {
         let cells = columns.iter().map(|column| column.of(row));
@@ -167,38 +173,40 @@ fn runs(
     Ok(())
 }
 
-/// Rows without a cell come last, whatever the order.
-pub(super) fn order(a: &Cell, b: &Cell, reverse: bool) -> std::cmp::Ordering {
-    match reverse && !a.is_empty() && !b.is_empty() {
-        true => b.order(a),
-        false => a.order(b),
-    }
-}
-
 fn groups(
     args: &Args,
+    names: &Names<'_>,
     by: &GroupBy,
-    columns: &[Column],
+    mut columns: Vec<Column>,
     sort: Option<&Column>,
     rows: &[&RunRow],
 ) -> Result<()> {
     let mut groups = by.groups(rows.iter().copied());
     if let Some(column) = sort {
-        let mean =
-            |group: &crate::table::Group<'_>| Cell::Number(group.spread(column, args.ddof).mean);
-        groups.sort_by(|a, b| order(&mean(a), &mean(b), args.reverse));
+        let cell = |group: &Group<'_>| match group.spread(column, args.ddof) {
+            _ if by.column() == Some(column) => group.key.clone(),
+            spread if spread.count == 0 => Cell::Empty,
+            spread => Cell::Number(spread.mean),
+        };
+        let mut sorted: Vec<_> = groups.into_iter().map(|group| (cell(&group), group)).collect();
+        sorted.sort_by(|(a, _), (b, _)| a.ordered(b, args.reverse));
+        groups = sorted.into_iter().map(|(_, group)| group).collect();
     } else if args.reverse {
         groups.reverse();
     }
     let found = groups.len();
     groups.truncate(args.top.unwrap_or(usize::MAX));
-    let columns: Vec<_> = columns.iter().filter(|column| column.is_numeric()).collect();
+    // What the runs of a group have in common stands in the first column.
+    columns.retain(|column| column.is_numeric() && by.column() != Some(column));
+    let (key, heads) = heads(names, by, &columns);
     let mut grid = Grid::new();
-    grid.column(args.group_by.clone().unwrap_or_default(), false);
-    grid.column("runs", true);
-    for column in &columns {
-        grid.column(column.to_string(), true);
-        grid.column(format!("± {}", short_name(column, args.format)), true);
+    grid.column(key, false);
+    grid.column(RUNS, true);
+    for head in heads {
+        let deviation = if args.format == Format::Text { "" } else { &head };
+        let deviation = format!("{DEVIATION}{deviation}");
+        grid.column(head, true);
+        grid.column(deviation, true);
     }
     for group in &groups {
         let count = i64::try_from(group.rows.len()).unwrap_or(i64::MAX);
@@ -225,10 +233,14 @@ fn groups(
     Ok(())
 }
 
-/// What stands above standard deviations: enough for people beside the mean, all for programs.
-fn short_name(column: &Column, format: Format) -> String {
-    match format {
-        Format::Text | Format::Md => String::new(),
-        _ => column.to_string(),
-    }
+/// The names of the first column of groups, and of the means in the others. Those of deviations are
+/// made of them, so none may look like one.
+fn heads(names: &Names<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
+    let mut fixed = vec![RUNS.to_owned()];
+    let deviations = columns.iter().flat_map(|column| [column.to_string(), column.qualified()]);
+    fixed.extend(deviations.map(|name| format!("{DEVIATION}{name}")));
+    let key = by.head(names, &fixed.iter().map(String::as_str).collect::<Vec<_>>());
+    fixed.push(key.clone());
+    let fixed: Vec<_> = fixed.iter().map(String::as_str).collect();
+    (key, names.heads(columns, &fixed))
 }

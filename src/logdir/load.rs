@@ -42,8 +42,7 @@ pub struct Run {
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
     /// Tag and kind of the series that the options left out; no kind if it is not known.
-    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "only tables need it"))]
-    pub(crate) left_out: Vec<(Box<str>, Option<Kind>)>,
+    pub left_out: Vec<(Box<str>, Option<Kind>)>,
 }
 
 impl Run {

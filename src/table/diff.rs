@@ -110,9 +110,9 @@ impl RunDiff {
 }
 
 fn is_same(a: &Cell, b: &Cell, tolerance: Tolerance) -> bool {
-    match (a, b) {
-        (Cell::Number(a), Cell::Number(b)) => tolerance.accepts(*a, *b),
-        (a, b) => a == b,
+    match (a.meaning(), b.meaning()) {
+        (Cell::Number(a), Cell::Number(b)) => tolerance.accepts(a, b),
+        _ => a.is_same(b),
     }
 }
 

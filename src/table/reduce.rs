@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::curve::{Curve, mean};
-use super::group::Spread;
+use super::curve::{Curve, mean, seconds};
+use super::numpy;
+
+/// At so many times at most are curves compared that are aligned by time.
+pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,11 +21,15 @@ pub enum Align {
     /// Steps that any curve has; the others count with the straight line between their
     /// neighbours, and are left out before their first and behind their last step.
     Interpolated,
+    /// The same with times instead of steps, for curves [by time](Curve::by_time): times that any
+    /// curve has, or [`MAX_TIMES`] of them.
+    Time,
 }
 
 impl Align {
     /// Every way, the default first.
-    pub const ALL: &[Self] = &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated];
+    pub const ALL: &[Self] =
+        &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated, Self::Time];
 
     /// The name that the program takes.
     pub fn name(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Align {
             Self::Outer => "outer",
             Self::Nearest => "nearest",
             Self::Interpolated => "interpolated",
+            Self::Time => "time",
         }
     }
 }
@@ -86,53 +94,51 @@ impl Reduction {
         }
     }
 
-    /// Of `numbers`; NaN if there are too few.
+    /// Of `numbers`, as NumPy has it of those that are not NaN; NaN if there are too few.
     pub fn of(self, numbers: &[f64]) -> f64 {
-        let numbers = numbers.iter().copied().filter(|number| !number.is_nan());
-        let share = match self {
-            Self::Median => 0.5,
-            Self::Quantile(share) => share,
-            Self::Mean => return Spread::of(numbers, 0).mean,
-            Self::Std(ddof) => return Spread::of(numbers, ddof).std,
-            Self::Min => return Spread::of(numbers, 0).min,
-            Self::Max => return Spread::of(numbers, 0).max,
-            #[expect(clippy::as_conversions, reason = "exact: nobody has 2^53 runs")]
-            Self::Count => return numbers.count() as f64,
-        };
-        let mut sorted: Vec<f64> = numbers.collect();
-        sorted.sort_by(f64::total_cmp);
-        quantile(&sorted, share)
+        let mut numbers: Vec<f64> =
+            numbers.iter().copied().filter(|number| !number.is_nan()).collect();
+        match self {
+            Self::Mean => numpy::mean_of(&numbers),
+            Self::Std(ddof) => numpy::std(&numbers, ddof),
+            Self::Min => numbers.into_iter().reduce(f64::min).unwrap_or(f64::NAN),
+            Self::Max => numbers.into_iter().reduce(f64::max).unwrap_or(f64::NAN),
+            Self::Count => numpy::float(numbers.len()),
+            Self::Median | Self::Quantile(_) => {
+                numbers.sort_by(f64::total_cmp);
+                match self {
+                    Self::Quantile(share) => numpy::quantile(&numbers, share),
+                    _ => numpy::median(&numbers),
+                }
+            }
+        }
     }
 }
 
-/// `numpy.quantile` with its default method, `linear`.
-#[expect(clippy::as_conversions, reason = "a place among fewer than 2^53 numbers")]
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let place = share * last as f64;
-    let below = place.floor();
-    let at = |i: f64| sorted.get(i as usize).copied().unwrap_or(f64::NAN);
-    let (low, high) = (at(below), at(place.ceil()));
-    if low == high { low } else { low + (high - low) * (place - below) }
-}
-
-/// Several curves as one a reduction.
+/// Several curves as one per reduction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reduced {
-    /// The steps.
+    /// The steps; of curves [by time](Curve::by_time) microseconds.
     pub steps: Vec<i64>,
-    /// The mean wall time of the points at each step.
+    /// The mean wall time of the points at each step; of curves by time seconds.
     pub wall_times: Vec<f64>,
-    /// A column a reduction.
+    /// One column per reduction.
     pub columns: Vec<Vec<f64>>,
+    /// How many times were left out, see [`MAX_TIMES`].
+    pub left_out: usize,
 }
 
 /// Reduces `curves` step by step.
 pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
-    let steps = steps(curves, align);
+    let mut steps = steps(curves, align);
+    let all = steps.len();
+    if align == Align::Time {
+        thin_out(&mut steps, MAX_TIMES);
+    }
     let mut reduced = Reduced {
         wall_times: Vec::with_capacity(steps.len()),
         columns: vec![Vec::with_capacity(steps.len()); reductions.len()],
+        left_out: all - steps.len(),
         steps,
     };
     let (mut values, mut times) = (Vec::new(), Vec::new());
@@ -143,19 +149,32 @@ pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduc
             let point = match align {
                 Align::Inner | Align::Outer => curve.at(*step),
                 Align::Nearest => curve.nearest(*step),
-                Align::Interpolated => curve.interpolated(*step),
+                Align::Interpolated | Align::Time => curve.interpolated(*step),
             };
             if let Some((value, wall_time)) = point {
                 values.push(value);
                 times.push(wall_time);
             }
         }
-        reduced.wall_times.push(mean(times.iter().copied()).unwrap_or(0.0));
+        let wall_time = match align {
+            Align::Time => seconds(*step),
+            _ => mean(times.iter().copied()).unwrap_or(0.0),
+        };
+        reduced.wall_times.push(wall_time);
         for (column, reduction) in reduced.columns.iter_mut().zip(reductions) {
             column.push(reduction.of(&values));
         }
     }
     reduced
+}
+
+/// Keeps `most` of them, the first and the last among these.
+fn thin_out(steps: &mut Vec<i64>, most: usize) {
+    let (all, last) = (steps.len(), most.saturating_sub(1).max(1));
+    if all > most {
+        let kept = (0..most).filter_map(|i| steps.get(i * (all - 1) / last).copied());
+        *steps = kept.collect();
+    }
 }
 
 fn steps(curves: &[Curve], align: Align) -> Vec<i64> {
@@ -198,7 +217,7 @@ mod tests {
         assert_eq!(Reduction::Median.of(&[5.0]), 5.0);
         assert!(Reduction::Median.of(&[f64::NAN]).is_nan());
         assert_eq!(Reduction::Max.of(&[1.0, f64::INFINITY]), f64::INFINITY);
-        assert_eq!(Reduction::Quantile(0.5).of(&[f64::INFINITY; 2]), f64::INFINITY);
+        assert_eq!(Reduction::Median.of(&[f64::INFINITY; 2]), f64::INFINITY);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
+use super::column::{Heads, METRIC, PARAM, RUN, heads, with_stat};
 use super::{Column, Field, RunTable, Stat};
 use crate::error::{Error, Result};
 
@@ -36,13 +37,16 @@ impl<'t> Names<'t> {
     }
 
     /// The column called `name`: `run`, `start`, `duration`, `status`, `step`, else a parameter,
-    /// else a scalar with or without a [`Stat`] behind a colon. `param.` and `metric.` before a
-    /// name say which of two is meant.
+    /// else a scalar with or without a [`Stat`] behind a colon. `param.`, `metric.` and `run.`
+    /// before a name say which of several is meant.
     pub fn column(&self, name: &str) -> Option<Column> {
-        if let Some(name) = name.strip_prefix("param.").filter(|name| self.params.contains(name)) {
+        if let Some(name) = name.strip_prefix(PARAM).filter(|name| self.params.contains(name)) {
             return Some(Column::Param(name.into()));
         }
-        if let Some(metric) = name.strip_prefix("metric.").and_then(|name| self.metric(name)) {
+        // Behind the prefix, what looks like a statistic is one: `metric.a:min` is the least of
+        // `a`, also beside a tag `a:min`, which is `metric.a:min:last`.
+        let metric = name.strip_prefix(METRIC);
+        if let Some(metric) = metric.and_then(|name| self.with_stat(name).or(self.last(name))) {
             return Some(metric);
         }
         if let Some(field) = Field::from_name(name) {
@@ -51,19 +55,30 @@ impl<'t> Names<'t> {
         if self.params.contains(name) {
             return Some(Column::Param(name.into()));
         }
-        self.metric(name)
+        let metric = self.last(name).or(self.with_stat(name));
+        metric.or_else(|| Field::from_name(name.strip_prefix(RUN)?).map(Column::Run))
     }
 
-    fn metric(&self, name: &str) -> Option<Column> {
-        if self.metrics.contains(name) {
-            return Some(Column::Metric(name.into(), Stat::Last));
-        }
-        let (tag, stat) = with_stat(name);
+    /// The last value of the tag `name`.
+    fn last(&self, name: &str) -> Option<Column> {
+        self.metrics.contains(name).then(|| Column::Metric(name.into(), Stat::Last))
+    }
+
+    /// The statistic of a tag.
+    fn with_stat(&self, name: &str) -> Option<Column> {
+        let (tag, stat) = with_stat(name)?;
         self.metrics.contains(tag).then(|| Column::Metric(tag.into(), stat))
     }
 
+    /// The names of `columns` in a table that has the columns `fixed` besides: each once, and each
+    /// such that [`column`](Self::column) finds it again. They are as short as they can be.
+    pub fn heads(&self, columns: &[Column], fixed: &[&str]) -> Vec<String> {
+        heads(columns, &Heads::Short { fixed, meaning: &|name| self.column(name) })
+    }
+
     /// The columns that `pattern` chooses: one by its name, or all that match a pattern in which
-    /// `*` stands for any characters and `?` for one. Behind a colon stands the [`Stat`].
+    /// `*` stands for any characters and `?` for one, in that order. A [`Stat`] may stand behind a
+    /// colon, and `param.` or `metric.` before it.
     ///
     /// # Errors
     ///
@@ -74,11 +89,14 @@ impl<'t> Names<'t> {
         }
         let mut columns = Vec::new();
         if pattern.contains(['*', '?']) {
-            let (tags, stat) = with_stat(pattern);
-            let (tags, names) = (glob(tags)?, glob(pattern)?);
-            let params = self.params().filter(|name| names.is_match(name));
-            columns.extend(params.map(|name| Column::Param(name.into())));
-            let metrics = self.metrics().filter(|tag| tags.is_match(tag));
+            let matching = |pattern: Option<&str>| pattern.map(glob).transpose();
+            let params = [matching(Some(pattern))?, matching(pattern.strip_prefix(PARAM))?];
+            let is_param = |name: &&str| params.iter().flatten().any(|glob| glob.is_match(name));
+            columns.extend(self.params().filter(is_param).map(|name| Column::Param(name.into())));
+            let (tags, stat) = with_stat(pattern).unwrap_or((pattern, Stat::Last));
+            let metrics = [matching(Some(tags))?, matching(tags.strip_prefix(METRIC))?];
+            let is_metric = |tag: &&str| metrics.iter().flatten().any(|glob| glob.is_match(tag));
+            let metrics = self.metrics().filter(is_metric);
             columns.extend(metrics.map(|tag| Column::Metric(tag.into(), stat)));
         }
         if columns.is_empty() { Err(self.unknown(pattern)) } else { Ok(columns) }
@@ -87,7 +105,9 @@ impl<'t> Names<'t> {
     /// That there is no column `name`, and which are like it.
     pub fn unknown(&self, name: &str) -> Error {
         let all = self.params().chain(self.metrics()).chain(Field::ALL.iter().map(|f| f.name()));
-        let near = near(with_stat(name).0, all);
+        let bare = [PARAM, METRIC].iter().find_map(|prefix| name.strip_prefix(prefix));
+        let bare = bare.unwrap_or(name);
+        let near = near(with_stat(bare).map_or(bare, |(tag, _)| tag), all);
         Error::argument(match near.as_slice() {
             [] => format!("there is no column {name:?}"),
             near => format!("there is no column {name:?}; did you mean {}?", near.join(", ")),
@@ -115,13 +135,6 @@ pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n s
     });
     scored.dedup_by_key(|(.., other)| *other);
     scored.into_iter().take(MAX_NEAR).map(|(.., other)| other).collect()
-}
-
-/// A name without the statistic behind its colon, and that.
-fn with_stat(name: &str) -> (&str, Stat) {
-    let parts = name.rsplit_once(':');
-    let parts = parts.and_then(|(tag, stat)| Some((tag, Stat::from_name(stat)?)));
-    parts.unwrap_or((name, Stat::Last))
 }
 
 /// A regular expression for a pattern with `*` and `?`.

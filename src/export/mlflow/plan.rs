@@ -38,9 +38,6 @@ pub(super) struct Planned {
     pub(super) record: RunRecord,
     /// What MLflow calls its metrics, by their tags.
     pub(super) metrics: BTreeMap<String, String>,
-    /// What MLflow calls tags that several of its directories have, as `train/loss`, and `loss` in
-    /// `train`.
-    pub(super) shared: BTreeSet<String>,
     /// How many series MLflow has no place for.
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
@@ -137,9 +134,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         for tag in row.metrics.keys() {
             let (_, tag) = parts.place(&row.name, tag);
-            if run.metrics.insert(tag.clone(), String::new()).is_some() {
-                run.shared.insert(tag);
-            }
+            run.metrics.insert(tag, String::new());
         }
         for (kind, count) in kinds {
             *run.left_out.entry(kind).or_default() += count;
@@ -171,7 +166,6 @@ impl Planned {
             meta: RunMeta::default(),
             record: RunRecord::default(),
             metrics: BTreeMap::new(),
-            shared: BTreeSet::new(),
             left_out: BTreeMap::new(),
             files: Vec::new(),
         }
@@ -216,9 +210,6 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         let mut names = Names::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);
-            if run.shared.remove(tag) {
-                run.shared.insert(key.clone());
-            }
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
         let mut own = record(&run.meta, &run.title(), &names);
