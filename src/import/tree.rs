@@ -16,7 +16,7 @@ use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
 use crate::replace::replace;
 use crate::safe_name;
-use crate::store;
+use crate::store::{self, Links};
 
 /// What an experiment is.
 const EXPERIMENT: &str = "tbx.experiment.json";
@@ -242,7 +242,8 @@ fn mlflow_id(meta: &RunMeta) -> Option<&str> {
 }
 
 fn about(dir: &Path) -> Option<About> {
-    let json = store::read(&dir.join(EXPERIMENT), MAX_ABOUT).ok()?;
+    let json =
+        store::read_optional(dir, &dir.join(EXPERIMENT), MAX_ABOUT, Links::Inside).ok()??;
     serde_json::from_slice(&json).ok()
 }
 

@@ -10,7 +10,7 @@ use super::grow::Growing;
 use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
 use crate::error::{Effect, Error, Report, RestartDrop, Result};
-use crate::store;
+use crate::store::{self, Links};
 use crate::summary::Kind;
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
@@ -43,9 +43,17 @@ pub struct Run {
     pub series: Vec<TimeSeries>,
     /// Tag and kind of the series that the options left out; no kind if it is not known.
     pub left_out: Vec<(Box<str>, Option<Kind>)>,
+    /// Whether links out of the directory are followed, see
+    /// [`LoadOptions::follow_links`].
+    pub follow_links: bool,
 }
 
 impl Run {
+    /// The links that are followed from its directory.
+    pub(super) fn links(&self) -> Links {
+        Links::all_if(self.follow_links)
+    }
+
     /// The series of `tag`; of several, that of the first kind in the table of kinds.
     pub fn series(&self, tag: &str) -> Option<&TimeSeries> {
         self.series.iter().find(|series| series.tag() == tag)
@@ -140,10 +148,11 @@ impl Logdir {
 
     /// The directory `name` of this log directory as a run without event files.
     #[cfg(feature = "table")]
-    pub(crate) fn without_logs(&self, name: &str) -> Run {
+    pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
         let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
         let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        Run { name: name.to_owned(), path, files, start_time: None, series, left_out }
+        let (name, follow_links) = (name.to_owned(), options.follow_links);
+        Run { name, path, files, start_time: None, series, left_out, follow_links }
     }
 
     /// How many runs these options ask for.
@@ -245,7 +254,9 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     }
     series.retain(|series| !series.is_empty());
     let (name, path) = (run.name.clone(), run.path.clone());
-    (Run { name, path, files: read, start_time, series, left_out }, report)
+    let follow_links = options.follow_links;
+    let run = Run { name, path, files: read, start_time, series, left_out, follow_links };
+    (run, report)
 }
 
 /// Drops what the policy drops.

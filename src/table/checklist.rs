@@ -86,7 +86,9 @@ impl Checklist {
         };
         let (found, mut report) = logdir.map_runs(&options, of_run)?;
         let (mut all, mut directories) = (Vec::new(), Vec::new());
-        for (said, directory, issues) in found.into_iter().chain(without_logs(logdir).map(of_run)) {
+        for (said, directory, issues) in
+            found.into_iter().chain(without_logs(logdir, &options).into_iter().map(of_run))
+        {
             all.push(said);
             directories.push(directory);
             report.issues.extend(issues);

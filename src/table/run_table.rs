@@ -159,7 +159,9 @@ impl Read {
         let (found, mut report) = logdir.map_runs(&options, of_run)?;
         let mut read =
             Self { rows: Vec::new(), directories: Vec::new(), report: Report::default() };
-        for found in found.into_iter().chain(fold::without_logs(logdir).map(of_run)) {
+        for found in
+            found.into_iter().chain(fold::without_logs(logdir, &options).into_iter().map(of_run))
+        {
             let (row, directory, issues) = found?;
             read.rows.push(row);
             read.directories.push(directory);

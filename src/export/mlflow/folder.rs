@@ -102,8 +102,8 @@ pub fn to_folder(
         if with_images.contains(&i) {
             tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
         }
-        let (files, links) = attachments::of(run, settings)?;
-        done.warnings.extend(links.into_iter().map(|link| format!("{link} is no file: left out")));
+        let (files, left) = attachments::of(run, settings, plan.links)?;
+        done.leave(left);
         for file in files {
             done.bytes += tree.artifact(i, &file.path, &file.content)?;
             done.artifacts += 1;
@@ -279,7 +279,7 @@ impl Tree<'_> {
         to.parent().map_or(Ok(()), make)?;
         let copied = content.open().and_then(|(mut from, _)| copy(&mut from, &to));
         copied.map_err(|error| match content {
-            Content::File(from) => failed(error, from),
+            Content::File(_, from) => failed(error, from),
             Content::Bytes(_) => failed(error, &to),
         })
     }

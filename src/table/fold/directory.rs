@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{rule, split};
 use crate::error::Issue;
-use crate::logdir::{Logdir, Run};
+use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::meta::{FILE, Param, RunMeta};
 use crate::summary::Kind;
 
@@ -58,12 +58,12 @@ impl Directory {
 }
 
 /// The directories without event files of which others may be parts, as runs without a log.
-pub(crate) fn without_logs(logdir: &Logdir) -> impl Iterator<Item = Run> + '_ {
+pub(crate) fn without_logs(logdir: &Logdir, options: &LoadOptions) -> Vec<Run> {
     let with_logs: HashSet<&str> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
     let parts = logdir.runs().iter().map(|run| split(&run.name));
     let above = parts.filter(|(_, last)| rule::stage(last).is_some()).map(|(above, _)| above);
     let above: BTreeSet<&str> = above.filter(|above| !with_logs.contains(above)).collect();
-    above.into_iter().map(|name| logdir.without_logs(name))
+    above.into_iter().map(|name| logdir.without_logs(name, options)).collect()
 }
 
 /// The directories next to those that were read, or above them, that were not.

@@ -31,7 +31,8 @@ fn table() -> Embedding {
 /// A run of which only the directory matters.
 fn run_in(path: PathBuf) -> Run {
     let (files, series, left_out) = (vec![], vec![], vec![]);
-    Run { name: ".".into(), path, files, start_time: None, series, left_out }
+    let name = ".".into();
+    Run { name, path, files, start_time: None, series, left_out, follow_links: false }
 }
 
 fn saved(dir: &Path) -> Vec<SavedEmbedding> {
