@@ -145,3 +145,17 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_names_stay_different_in_markdown() {
+        let names = ["a\nb", "a\\nb", "a\\\\nb", "a b", "a|b", "a\\|b", "a\u{1b}b", "a\\u{1b}b"];
+        let escaped: std::collections::BTreeSet<_> =
+            names.iter().map(|name| escaped(name)).collect();
+        assert_eq!(escaped.len(), names.len(), "{escaped:?}");
+        assert!(escaped.iter().all(|name| !name.contains('\n')));
+    }
+}

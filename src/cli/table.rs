@@ -236,11 +236,49 @@ fn groups(
 /// The names of the first column of groups, and of the means in the others. Those of deviations are
 /// made of them, so none may look like one.
 fn heads(names: &Names<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
-    let mut fixed = vec![RUNS.to_owned()];
     let deviations = columns.iter().flat_map(|column| [column.to_string(), column.qualified()]);
-    fixed.extend(deviations.map(|name| format!("{DEVIATION}{name}")));
-    let key = by.head(names, &fixed.iter().map(String::as_str).collect::<Vec<_>>());
-    fixed.push(key.clone());
-    let fixed: Vec<_> = fixed.iter().map(String::as_str).collect();
-    (key, names.heads(columns, &fixed))
+    let deviations: Vec<_> = deviations.map(|name| format!("{DEVIATION}{name}")).collect();
+    let mut fixed: Vec<&str> = deviations.iter().map(String::as_str).collect();
+    fixed.push(RUNS);
+    let Some(key) = by.column() else {
+        let key = by.head(names, &fixed);
+        fixed.push(&key);
+        let heads = names.heads(columns, &fixed);
+        return (key, heads);
+    };
+    let all: Vec<_> = [key].into_iter().chain(columns).cloned().collect();
+    let mut heads = names.heads(&all, &fixed).into_iter();
+    (heads.next().unwrap_or_default(), heads.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::name_tests::{all_columns, any_names, table};
+
+    proptest! {
+        #[test]
+        fn groups_have_each_name_once(
+            params in any_names(),
+            tags in any_names(),
+            by in any::<prop::sample::Index>(),
+        ) {
+            let table = table(&params, &tags);
+            let names = Names::of(&table);
+            let mut columns = all_columns(&names);
+            let key = columns.remove(by.index(columns.len()));
+            for by in [GroupBy::Column(key), GroupBy::parse("run~a", &names).unwrap()] {
+                let (key, heads) = heads(&names, &by, &columns);
+                let deviations = heads.iter().map(|head| format!("{DEVIATION}{head}"));
+                let all: Vec<_> =
+                    [key, RUNS.to_owned()].into_iter().chain(deviations).chain(heads.clone()).collect();
+                let different: HashSet<&str> = all.iter().map(String::as_str).collect();
+                prop_assert_eq!(different.len(), all.len(), "{:?}", all);
+            }
+        }
+    }
 }

@@ -178,4 +178,76 @@ mod tests {
         let sorted: Vec<_> = cells.iter().map(ToString::to_string).collect();
         assert_eq!(sorted, ["-0.5", "2", "Infinity", "a", "b", "NaN", ""]);
     }
+
+    #[test]
+    fn texts_that_are_numbers_are_ordered_as_numbers() {
+        let texts = ["9", "1e-3", " 10 ", "b", "0x10", "1_000", "nan", "inf", "-Infinity", "True"];
+        let mut cells: Vec<Cell> = texts.map(Cell::from).into();
+        cells.extend([Cell::Number(9.5), Cell::Int(-1), Cell::Empty, Cell::Number(f64::NAN)]);
+        cells.sort_by(Cell::order);
+        let text = |cells: &[Cell]| cells.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let sorted = [
+            "-Infinity",
+            "-1",
+            "1e-3",
+            "True",
+            "9",
+            "9.5",
+            " 10 ",
+            "inf",
+            "0x10",
+            "1_000",
+            "b",
+            "nan",
+            "NaN",
+            "",
+        ];
+        assert_eq!(text(&cells), sorted);
+        // Whatever the order, what is no number and what is not there come last.
+        cells.sort_by(|a, b| a.ordered(b, true));
+        let turned = [
+            "b",
+            "1_000",
+            "0x10",
+            "inf",
+            " 10 ",
+            "9.5",
+            "9",
+            "True",
+            "1e-3",
+            "-1",
+            "-Infinity",
+            "nan",
+            "NaN",
+            "",
+        ];
+        assert_eq!(text(&cells), turned);
+    }
+
+    #[test]
+    fn cells_are_the_same_if_they_mean_the_same() {
+        let same = [
+            (Cell::from("0.10"), Cell::Number(0.1)),
+            (Cell::from("1e-1"), Cell::from(" 0.1")),
+            (Cell::from("-0"), Cell::Int(0)),
+            (Cell::from("True"), Cell::Bool(true)),
+            (Cell::from("false"), Cell::from("False")),
+            (Cell::from("NaN"), Cell::Number(f64::NAN)),
+            (Cell::Empty, Cell::Empty),
+        ];
+        let others = [
+            (Cell::from("1"), Cell::Bool(true)),
+            (Cell::from("a"), Cell::from("a ")),
+            (Cell::from(""), Cell::Empty),
+            (Cell::from("0"), Cell::Empty),
+            // They are the same float64, and not the same name.
+            (Cell::from("9007199254740993"), Cell::from("9007199254740994")),
+            (Cell::from("1e999"), Cell::from("2e999")),
+        ];
+        for (cells, expected) in same.iter().zip([true; 7]).chain(others.iter().zip([false; 6])) {
+            let (a, b) = cells;
+            assert_eq!((a.is_same(b), b.is_same(a)), (expected, expected), "{a:?} {b:?}");
+            assert_eq!(a.identity() == b.identity(), expected, "{a:?} {b:?}");
+        }
+    }
 }

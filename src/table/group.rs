@@ -158,4 +158,37 @@ mod tests {
             by.groups(&rows).iter().map(|g| (g.key.to_string(), g.rows.len())).collect();
         assert_eq!(groups, [("lr1".into(), 2), ("lr2".into(), 1), (String::new(), 1)]);
     }
+
+    #[test]
+    fn runs_with_one_number_written_in_several_ways_are_one_group() {
+        use crate::meta::Param;
+        let values: [Param; 7] = [
+            "0.1".into(),
+            0.1.into(),
+            "1e-1".into(),
+            "10".into(),
+            "9".into(),
+            "True".into(),
+            "x".into(),
+        ];
+        let rows = values
+            .map(|value| RunRow { params: [("p".to_owned(), value)].into(), ..RunRow::default() });
+        let column = Column::Param("p".into());
+        let by = GroupBy::Column(column.clone());
+        let groups = by.groups(&rows);
+        let found: Vec<_> =
+            groups.iter().map(|group| (group.key.clone(), group.rows.len())).collect();
+        // Texts that are all the same stay as they are.
+        let expected = [
+            (Cell::Number(0.1), 3),
+            ("True".into(), 1),
+            ("9".into(), 1),
+            ("10".into(), 1),
+            ("x".into(), 1),
+        ];
+        assert_eq!(found, expected);
+        let all = Group { key: Cell::Empty, rows: rows.iter().collect() };
+        let spread = all.spread(&column, 0);
+        assert_eq!((spread.count, spread.max), (6, 10.0));
+    }
 }

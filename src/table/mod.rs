@@ -67,6 +67,8 @@ pub use run_table::{RunRow, RunTable};
 #[cfg(any(feature = "edit", feature = "table"))]
 pub use sample::Sampling;
 pub use sample::lttb;
+#[cfg(all(test, feature = "cli"))]
+pub(crate) use select::tests as name_tests;
 #[cfg(feature = "table")]
 pub use select::{Names, near};
 pub use smooth::smooth;

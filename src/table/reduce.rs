@@ -254,4 +254,66 @@ mod tests {
         );
         assert!(reduce(&[], Align::Inner, &[Reduction::Mean]).steps.is_empty());
     }
+
+    /// Two runs that log at other steps, at the same pace, one of them twice as long.
+    #[test]
+    fn curves_are_aligned_by_time() {
+        let run = |start: f64, times: &[f64]| Curve {
+            steps: (0..).take(times.len()).map(|i| i * 7).collect(),
+            values: times.iter().map(|time| time * 10.0).collect(),
+            wall_times: times.iter().map(|time| start + time).collect(),
+        };
+        let a = run(1.7e9 + 0.3, &[0.0, 0.1, 0.5]).by_time(1.7e9 + 0.3);
+        let b = run(1.6e9, &[0.0, 0.5, 1.0]).by_time(1.6e9);
+        assert_eq!(a.wall_times, [0.0, 0.1, 0.5]);
+        let reduced = reduce(&[a, b], Align::Time, &[Reduction::Mean, Reduction::Count]);
+        assert_eq!(reduced.wall_times, [0.0, 0.1, 0.5, 1.0]);
+        assert_eq!(reduced.columns, [vec![0.0, 1.0, 5.0, 10.0], vec![2.0, 2.0, 2.0, 1.0]]);
+        assert_eq!(reduced.left_out, 0);
+    }
+
+    #[test]
+    fn points_without_a_time_have_no_place_by_time_and_of_one_time_the_last_counts() {
+        let curve = Curve {
+            steps: vec![0, 1, 2, 3],
+            values: vec![1.0, 2.0, 3.0, 4.0],
+            wall_times: vec![5.0, f64::NAN, 5.0, 4.0],
+        };
+        let by_time = curve.by_time(4.0);
+        assert_eq!((by_time.steps, by_time.values), (vec![0, 1_000_000], vec![4.0, 3.0]));
+    }
+
+    #[test]
+    fn of_too_many_times_some_are_taken_evenly() {
+        let curve = |every: usize| Curve {
+            steps: (0..).step_by(every).take(MAX_TIMES).collect(),
+            values: vec![1.0; MAX_TIMES],
+            wall_times: vec![0.0; MAX_TIMES],
+        };
+        let reduced = reduce(&[curve(2), curve(3)], Align::Time, &[Reduction::Mean]);
+        assert_eq!(reduced.steps.len(), MAX_TIMES);
+        let ends = (reduced.steps[0], reduced.steps[MAX_TIMES - 1]);
+        assert_eq!(ends, (0, 3 * (MAX_TIMES as i64 - 1)));
+        assert!(reduced.left_out > 0 && reduced.steps.is_sorted_by(|a, b| a < b));
+        assert!(reduced.columns[0].iter().all(|mean| *mean == 1.0));
+    }
+
+    /// Values of `numpy.nanmean`, `nanstd`, `nanmin`, `nanmax` and `nanmedian`.
+    #[test]
+    fn infinities_and_nan_do_as_in_numpy() {
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let cases: [(&[f64], [f64; 5]); 6] = [
+            (&[], [nan; 5]),
+            (&[nan], [nan; 5]),
+            (&[inf, nan], [inf, nan, inf, inf, inf]),
+            (&[1.0, -inf], [-inf, nan, -inf, 1.0, -inf]),
+            (&[inf, 1.0, -inf], [nan, nan, -inf, inf, 1.0]),
+            (&[1.0, nan, 3.0], [2.0, 1.0, 1.0, 3.0, 2.0]),
+        ];
+        for (numbers, expected) in cases {
+            let operations = ["mean", "std", "min", "max", "median"];
+            let found = operations.map(|name| Reduction::from_name(name, 0).unwrap().of(numbers));
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{numbers:?}");
+        }
+    }
 }

@@ -142,3 +142,144 @@ fn glob(pattern: &str) -> Result<Regex> {
     let escaped = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
     Regex::new(&format!("(?s)^{escaped}$")).map_err(|error| Error::argument(error.to_string()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::meta::Param;
+    use crate::table::{RunRow, ScalarStats};
+
+    const PIECES: &[&str] = &[
+        "lr",
+        "a",
+        "run",
+        "runs",
+        "step",
+        "start",
+        "tag",
+        "mean",
+        "param.",
+        "metric.",
+        "run.",
+        "smoothed.",
+        "± ",
+        ":min",
+        ":last",
+        ":max",
+        "\n",
+        "\\n",
+        " ",
+        "",
+    ];
+
+    /// Names that look like other names.
+    pub(crate) fn any_names() -> impl Strategy<Value = BTreeSet<String>> {
+        let name = prop::collection::vec(prop::sample::select(PIECES), 0..4);
+        prop::collection::btree_set(name.prop_map(|pieces| pieces.concat()), 0..8)
+    }
+
+    /// A table with these parameters and tags.
+    pub(crate) fn table(params: &BTreeSet<String>, tags: &BTreeSet<String>) -> RunTable {
+        const STATS: ScalarStats = ScalarStats {
+            count: 1,
+            first: 0.5,
+            last: 0.5,
+            min: 0.5,
+            max: 0.5,
+            mean: 0.5,
+            first_step: 0,
+            last_step: 0,
+            min_step: 0,
+            max_step: 0,
+            nan: 0,
+            inf: 0,
+        };
+        let params = params.iter().map(|name| (name.clone(), Param::from(1.0)));
+        let metrics = tags.iter().map(|tag| (tag.as_str().into(), STATS));
+        let row =
+            RunRow { params: params.collect(), metrics: metrics.collect(), ..RunRow::default() };
+        RunTable { rows: vec![row], report: crate::error::Report::default() }
+    }
+
+    /// Every column of a table, with two statistics of each scalar.
+    pub(crate) fn all_columns(names: &Names<'_>) -> Vec<Column> {
+        let fields = Field::ALL.iter().map(|field| Column::Run(*field));
+        let params = names.params().map(|name| Column::Param(name.into()));
+        let stats = [Stat::Last, Stat::Min];
+        let metric = |tag: &str| stats.map(|stat| Column::Metric(tag.into(), stat));
+        fields.chain(params).chain(names.metrics().flat_map(metric)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn each_column_has_a_name_of_its_own_that_means_it(
+            params in any_names(),
+            tags in any_names(),
+            left_out in any::<u64>(),
+        ) {
+            let table = table(&params, &tags);
+            let names = Names::of(&table);
+            let mut columns = all_columns(&names);
+            let mut bits = left_out;
+            columns.retain(|column| {
+                bits = bits.rotate_left(1);
+                bits & 1 == 0 && *column != Column::Run(Field::Name)
+            });
+            let heads = names.heads(&columns, &["run"]);
+            let different: HashSet<&str> = heads.iter().map(String::as_str).collect();
+            prop_assert_eq!(different.len(), columns.len(), "{:?}", heads);
+            prop_assert!(!different.contains("run"));
+            for (head, column) in heads.iter().zip(&columns) {
+                prop_assert_eq!(names.column(head), Some(column.clone()), "{:?}", head);
+            }
+            // In an export, whatever other columns there are.
+            let full = heads_in_full(&columns);
+            let different: HashSet<&str> = full.iter().map(String::as_str).collect();
+            prop_assert_eq!(different.len(), columns.len(), "{:?}", full);
+        }
+    }
+
+    fn heads_in_full(columns: &[Column]) -> Vec<String> {
+        heads(columns, &Heads::Full)
+    }
+
+    #[test]
+    fn names_are_as_short_as_they_can_be() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let table =
+            table(&set(&["lr", "step", "opt"]), &set(&["lr", "loss", "acc", "acc:min", "b:min"]));
+        let names = Names::of(&table);
+        let heads = |text: &str| {
+            let columns: Vec<_> = text.split(' ').map(|name| names.column(name).unwrap()).collect();
+            names.heads(&columns, &["run"]).join(" ")
+        };
+        assert_eq!(heads("lr loss opt start"), "lr loss opt start");
+        assert_eq!(heads("param.lr metric.lr"), "param.lr metric.lr");
+        assert_eq!(heads("metric.lr"), "metric.lr");
+        assert_eq!(heads("step param.step"), "step param.step");
+        assert_eq!(heads("loss:min metric.lr:min"), "loss:min lr:min");
+        // A tag that is called like a statistic.
+        assert_eq!(heads("acc acc:min"), "acc acc:min");
+        assert_eq!(heads("acc:min metric.acc:min"), "metric.acc:min:last metric.acc:min");
+        assert_eq!(heads("b:min b:min:min"), "b:min b:min:min");
+    }
+
+    #[test]
+    fn patterns_choose_by_prefix_and_statistic() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let table = table(&set(&["lr", "momentum"]), &set(&["lr", "val/a", "val/b"]));
+        let names = Names::of(&table);
+        let select = |pattern: &str| {
+            let columns = names.select(pattern).unwrap();
+            columns.iter().map(Column::qualified).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(select("param.*"), "param.lr param.momentum");
+        assert_eq!(select("metric.*:min"), "metric.lr:min metric.val/a:min metric.val/b:min");
+        assert_eq!(select("l?"), "param.lr metric.lr");
+        assert_eq!(select("val/*"), "metric.val/a metric.val/b");
+    }
+}
