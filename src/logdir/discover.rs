@@ -1,12 +1,15 @@
 //! Finds event files under a directory.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
+use crate::replace::is_temporary;
+#[cfg(feature = "mlflow")]
+use crate::replace::{Folder, is_pending};
 use crate::store::{self, Found, Links, Listing, Root};
 
 /// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
@@ -73,8 +76,19 @@ impl Logdir {
         path.read_dir().map_err(failed)?;
         let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
         logdir
-            .walk()
+            .walk(is_event_file, is_temporary)
             .map_err(|error| ErrorKind::from(error).at(Location::path(logdir.path.as_path())))?;
+        Ok(logdir)
+    }
+
+    /// The runs in a folder that is not complete, whose event files have not their names yet.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn of_folder(folder: &Folder) -> Result<Self> {
+        let path = folder.path().to_owned();
+        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        logdir
+            .walk(is_pending, |_| false)
+            .map_err(|error| ErrorKind::from(error).at(Location::path(folder.path())))?;
         Ok(logdir)
     }
 
@@ -91,7 +105,8 @@ impl Logdir {
                 Some((directory, name)) => (path.join(directory), name),
                 None => (path.clone(), file.as_str()),
             };
-            if is_event_file(name.as_ref()) {
+            let is_complete = !file.split('/').any(|name| is_temporary(name.as_ref()));
+            if is_complete && is_event_file(name.as_ref()) {
                 directories.entry(directory).or_default().push(name.into());
             }
         }
@@ -107,14 +122,18 @@ impl Logdir {
         Self { path, runs: vec![run], issues: Vec::new() }
     }
 
-    fn walk(&mut self) -> io::Result<()> {
+    fn walk(
+        &mut self,
+        is_wanted: fn(&OsStr) -> bool,
+        is_left: fn(&OsStr) -> bool,
+    ) -> io::Result<()> {
         let root = Root::new(&self.path, Links::All)?;
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
         let mut again = Vec::new();
-        for found in root.walk(&self.path) {
+        for found in root.walk(&self.path, is_left) {
             match found {
                 Found::File(path) => {
-                    if let Some(name) = path.file_name().filter(|name| is_event_file(name)) {
+                    if let Some(name) = path.file_name().filter(|name| is_wanted(name)) {
                         let directory = path.parent().unwrap_or(Path::new(""));
                         match directories.get_mut(directory) {
                             Some(files) => files.push(name.to_owned()),

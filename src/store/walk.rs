@@ -1,6 +1,7 @@
 //! What is below a directory, each real directory once.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,14 +42,17 @@ pub(crate) struct Walk<'r> {
     links: BTreeSet<(usize, PathBuf)>,
     /// The path of each directory that was found.
     seen: HashMap<Id, PathBuf>,
+    /// Whether what has this name is left out, with all that is in it.
+    is_left: fn(&OsStr) -> bool,
 }
 
 impl Root {
     /// What is at and below `path`, which begins with that of the root. Nothing if nothing is there.
-    pub(crate) fn walk(&self, path: &Path) -> Walk<'_> {
+    /// Names for which `is_left` holds are left out, with all that is below them.
+    pub(crate) fn walk(&self, path: &Path, is_left: fn(&OsStr) -> bool) -> Walk<'_> {
         let is_there = path.symlink_metadata().is_ok();
         let links = is_there.then(|| (0, path.to_owned())).into_iter().collect();
-        Walk { root: self, walk: None, links, seen: HashMap::new() }
+        Walk { root: self, walk: None, links, seen: HashMap::new(), is_left }
     }
 }
 
@@ -72,6 +76,12 @@ impl Walk<'_> {
             }
         };
         let kind = entry.file_type();
+        if (self.is_left)(entry.file_name()) {
+            if kind.is_dir() {
+                self.walk.as_mut().map(walkdir::IntoIter::skip_current_dir);
+            }
+            return None;
+        }
         if kind.is_symlink() {
             self.links.insert((entry.path().iter().count(), entry.into_path()));
             return None;
@@ -174,7 +184,7 @@ mod tests {
     fn walked(dir: &Path, start: &str, links: Links) -> Vec<String> {
         let name = |path: &Path| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
         let root = Root::new(dir, links).unwrap();
-        let walk = root.walk(&dir.join(start));
+        let walk = root.walk(&dir.join(start), |_| false);
         let found = walk.filter_map(|found| match found {
             Found::File(path) => Some(name(&path)),
             Found::Directory => None,

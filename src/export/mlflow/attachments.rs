@@ -7,6 +7,7 @@ use super::plan::Planned;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::{Content, FOLDER};
+use crate::replace::is_temporary;
 use crate::store::{self, Found, Links, Root};
 
 /// A file among a run's artifacts.
@@ -60,7 +61,7 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
     }
     let root = root(dir, links)?;
     let folder = dir.join(meta::ARTIFACTS);
-    for found in root.walk(&folder) {
+    for found in root.walk(&folder, is_temporary) {
         match found {
             Found::Directory => {}
             Found::File(path) => match path.strip_prefix(&folder).ok().and_then(slashed) {

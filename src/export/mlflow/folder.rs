@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Location, Result};
 use crate::export::Folder;
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::mlflow::{Content, DatasetInput, Store, milliseconds, status_number, tags};
+use crate::replace::{disk, unfinished};
 use crate::safe_name;
 use crate::summary::Kind;
 
@@ -332,7 +333,7 @@ fn run_of(dir: &Path) -> String {
 }
 
 fn copy(from: &mut dyn Read, to: &Path) -> io::Result<u64> {
-    io::copy(from, &mut fs::File::create_new(to)?)
+    io::copy(from, &mut disk::create_new(&unfinished(to))?)
 }
 
 /// Writes a file whose name may have folders in it.
@@ -349,7 +350,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn make(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| failed(error, path))
+    disk::create_dir_all(path).map_err(|error| failed(error, path))
 }
 
 fn failed(error: io::Error, path: &Path) -> Error {
