@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::export::Folder;
 use crate::safe_name;
 use crate::table::{
-    Align, Cell, Curve, Duplicates, Group, GroupBy, MAX_TIMES, Names, Reduced, Reduction, reduce,
-    smooth,
+    Align, Cell, Curve, CurveOrder, Duplicates, Group, GroupBy, MAX_TIMES, Names, Reduced,
+    Reduction, reduce, smooth,
 };
 use crate::writer::SummaryWriter;
 
@@ -143,7 +143,11 @@ struct LeftOut {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let operations = operations(args)?;
-    let table = args.runs.load(Some(args.duplicates))?;
+    let order = match args.align {
+        Align::Time => CurveOrder::Times,
+        _ => args.duplicates.into(),
+    };
+    let table = args.runs.load(Some(order))?;
     let code = if report(&table.report) { FINE } else { FAILED };
     args.runs.logs.check()?;
     let names = Names::of(&table);

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::logs::Logs;
-use super::report;
+use super::{report, restarts_in_short};
 use crate::error::{Report, Result};
 use crate::logdir::Logdir;
-use crate::table::{CheckedRun, Checklist, Duplicates, Folding, RunTable};
+use crate::table::{CheckedRun, Checklist, CurveOrder, Folding, RunTable};
 
 /// Logs as runs.
 #[derive(clap::Args)]
@@ -20,32 +20,34 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// The runs of all logdirs, with their points if there is a rule for several at one step.
-    pub(super) fn load(&self, curves: Option<Duplicates>) -> Result<RunTable> {
+    /// The runs of all logdirs, with their points if these have an order.
+    pub(super) fn load(&self, curves: Option<CurveOrder>) -> Result<RunTable> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let mut all = empty();
         for path in &self.logs.logdirs {
             let logdir = Logdir::open(path)?;
             let table = match curves {
-                Some(duplicates) => RunTable::load_curves(&logdir, &options, folding, duplicates)?,
+                Some(order) => RunTable::load_curves(&logdir, &options, folding, order)?,
                 None => RunTable::load(&logdir, &options, folding)?,
             };
             self.add(&mut all, path, table);
         }
+        restarts_in_short(&all.report, options.restart_policy());
         Ok(all)
     }
 
     /// The directories of all logdirs, with their points; and the runs that they are or belong to,
     /// without.
-    pub(super) fn load_apart(&self, duplicates: Duplicates) -> Result<(RunTable, RunTable)> {
+    pub(super) fn load_apart(&self, order: CurveOrder) -> Result<(RunTable, RunTable)> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let (mut directories, mut runs) = (empty(), empty());
         for path in &self.logs.logdirs {
             let logdir = Logdir::open(path)?;
-            let apart = RunTable::load_apart(&logdir, &options, folding, duplicates)?;
+            let apart = RunTable::load_apart(&logdir, &options, folding, order)?;
             self.add(&mut directories, path, apart.0);
             self.add(&mut runs, path, apart.1);
         }
+        restarts_in_short(&directories.report, options.restart_policy());
         Ok((directories, runs))
     }
 

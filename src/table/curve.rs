@@ -33,10 +33,27 @@ impl Duplicates {
     }
 }
 
-/// A scalar series with one point a step, in the order of steps.
+/// The points of a series that a curve has, and their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CurveOrder {
+    /// One point per step, in the order of steps.
+    Steps(Duplicates),
+    /// Every point, in the order of wall times: points of one step are no duplicates where time is
+    /// the axis.
+    Times,
+}
+
+impl From<Duplicates> for CurveOrder {
+    fn from(duplicates: Duplicates) -> Self {
+        Self::Steps(duplicates)
+    }
+}
+
+/// A scalar series with one point per step, in the order of steps; or with
+/// [every point](CurveOrder::Times), in the order of wall times.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Curve {
-    /// The steps, strictly increasing.
+    /// The steps; strictly increasing unless the curve is in the order of wall times.
     pub steps: Vec<i64>,
     /// The value of each.
     #[serde(serialize_with = "super::number::exact_list")]
@@ -53,13 +70,22 @@ impl Curve {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has two points, and
     /// [`Duplicates::Refuse`] was asked for.
-    pub fn of(series: &TimeSeries, duplicates: Duplicates) -> Result<Self> {
+    pub fn of(series: &TimeSeries, order: impl Into<CurveOrder>) -> Result<Self> {
         let Some(scalars) = series.scalars() else { return Ok(Self::default()) };
         let points = series.steps().iter().copied().zip(scalars.iter());
         let mut points: Vec<_> = points
             .zip(series.wall_times())
             .map(|((step, value), time)| (step, value, *time))
             .collect();
+        let duplicates = match order.into() {
+            CurveOrder::Steps(duplicates) => duplicates,
+            CurveOrder::Times => {
+                let mut curve = Self::default();
+                points.into_iter().for_each(|point| curve.push(point));
+                curve.sort_by_time();
+                return Ok(curve);
+            }
+        };
         if !points.is_sorted_by_key(|point| point.0) {
             points.sort_by_key(|point| point.0); // stable: points of one step stay in order
         }
@@ -108,13 +134,39 @@ impl Curve {
         curve
     }
 
+    /// Puts the points in the order of wall times. Those of one time stay in order, and a point
+    /// without a time stays behind the one before it.
+    pub(crate) fn sort_by_time(&mut self) {
+        let mut latest = f64::NEG_INFINITY;
+        let key = |time: &f64| {
+            if time.is_finite() {
+                latest = *time;
+            }
+            latest
+        };
+        let keys: Vec<f64> = self.wall_times.iter().map(key).collect();
+        if keys.is_sorted() {
+            return;
+        }
+        let mut order: Vec<(f64, usize)> = keys.into_iter().zip(0..).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0)); // stable
+        let of =
+            |column: &[f64]| order.iter().filter_map(|(_, i)| column.get(*i).copied()).collect();
+        *self = Self {
+            steps: order.iter().filter_map(|(_, i)| self.steps.get(*i).copied()).collect(),
+            values: of(&self.values),
+            wall_times: of(&self.wall_times),
+        };
+    }
+
     fn push(&mut self, (step, value, wall_time): (i64, f64, f64)) {
         self.steps.push(step);
         self.values.push(value);
         self.wall_times.push(wall_time);
     }
 
-    /// Value and wall time at exactly `step`.
+    /// Value and wall time at exactly `step`. This and the methods below are for curves in the
+    /// order of steps.
     pub fn at(&self, step: i64) -> Option<(f64, f64)> {
         self.get(self.steps.binary_search(&step).ok()?)
     }
@@ -181,6 +233,19 @@ mod tests {
         let mut curve = Curve::default();
         points.iter().for_each(|(step, value)| curve.push((*step, *value, 0.0)));
         curve
+    }
+
+    #[test]
+    fn points_in_the_order_of_time_stay_in_order_where_times_are_equal_or_missing() {
+        let mut curve = Curve {
+            steps: vec![0, 1, 2, 3, 4, 5],
+            values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+            wall_times: vec![5.0, f64::NAN, 3.0, 5.0, f64::INFINITY, 1.0],
+        };
+        curve.sort_by_time();
+        assert_eq!(curve.steps, [5, 2, 0, 1, 3, 4]);
+        assert_eq!(curve.values, [5.0, 2.0, 0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(curve.wall_times.iter().filter(|time| time.is_finite()).count(), 4);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use checklist::{CheckedRun, Checklist, NameLint};
 #[cfg(feature = "table")]
 pub use column::{Column, Field, Stat};
 #[cfg(feature = "table")]
-pub use curve::{Curve, Duplicates};
+pub use curve::{Curve, CurveOrder, Duplicates};
 #[cfg(feature = "table")]
 pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
 #[cfg(feature = "table")]

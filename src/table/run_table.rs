@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Serialize, Serializer};
 
 use super::Cell;
-use super::curve::{Curve, Duplicates};
+use super::curve::{Curve, CurveOrder};
 use super::fold::{self, Directory, Folding, Parts};
 use super::number::exact_or_none;
 use super::stats::ScalarStats;
@@ -84,19 +84,20 @@ impl RunTable {
         Self::load_rows(logdir, options, folding, None)
     }
 
-    /// The same with the points of the scalars.
+    /// The same with the points of the scalars: in the order of steps, with a rule for several
+    /// points at one step, or in the order of wall times.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a tag has two points at a step, and
-    /// `duplicates` refuses that; else as [`Logdir::load`].
+    /// `order` refuses that; otherwise as [`Logdir::load`].
     pub fn load_curves(
         logdir: &Logdir,
         options: &LoadOptions,
         folding: Folding,
-        duplicates: Duplicates,
+        order: impl Into<CurveOrder>,
     ) -> Result<Self> {
-        Self::load_rows(logdir, options, folding, Some(duplicates))
+        Self::load_rows(logdir, options, folding, Some(order.into()))
     }
 
     /// The directories, each with its points, and the runs that they are or belong to, without.
@@ -105,9 +106,9 @@ impl RunTable {
         logdir: &Logdir,
         options: &LoadOptions,
         folding: Folding,
-        duplicates: Duplicates,
+        order: CurveOrder,
     ) -> Result<(Self, Self)> {
-        let Read { rows, directories, report } = Read::load(logdir, options, Some(duplicates))?;
+        let Read { rows, directories, report } = Read::load(logdir, options, Some(order))?;
         let without_points = |row: &RunRow| RunRow {
             name: row.name.clone(),
             parts: Vec::new(),
@@ -125,7 +126,7 @@ impl RunTable {
         logdir: &Logdir,
         options: &LoadOptions,
         folding: Folding,
-        curves: Option<Duplicates>,
+        curves: Option<CurveOrder>,
     ) -> Result<Self> {
         let Read { rows, directories, report } = Read::load(logdir, options, curves)?;
         let parts = Parts::of(logdir, &directories, folding);
@@ -151,7 +152,7 @@ struct Read {
 }
 
 impl Read {
-    fn load(logdir: &Logdir, options: &LoadOptions, curves: Option<Duplicates>) -> Result<Self> {
+    fn load(logdir: &Logdir, options: &LoadOptions, curves: Option<CurveOrder>) -> Result<Self> {
         let options = options.clone().kinds(RunRow::KINDS.iter().copied());
         let options = options.with_run_meta().places();
         let names = Names::default();
@@ -204,7 +205,7 @@ impl RunRow {
     pub(crate) fn of(
         run: &Run,
         names: &Names,
-        curves: Option<Duplicates>,
+        curves: Option<CurveOrder>,
     ) -> Result<(Self, Directory, Vec<Issue>)> {
         let (meta, issues) = run.meta();
         let directory = Directory::of(run, &meta, &issues);
@@ -221,8 +222,8 @@ impl RunRow {
             row.last_step = row.last_step.max(series.steps().iter().max().copied());
             if let Some(stats) = ScalarStats::of(series) {
                 let tag = names.get(series.tag());
-                if let Some(duplicates) = curves {
-                    row.curves.insert(tag.clone(), Curve::of(series, duplicates)?);
+                if let Some(order) = curves {
+                    row.curves.insert(tag.clone(), Curve::of(series, order)?);
                 }
                 row.metrics.insert(tag, stats);
             }

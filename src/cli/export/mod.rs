@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::logs::Choice;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
-use super::{FAILED, FINE, report, say, warn};
+use super::{FAILED, FINE, report, restarts, say};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
@@ -19,8 +19,6 @@ use crate::table::{Duplicates, Sampling};
 
 /// The table list's name for all of them.
 const ALL: &str = "all";
-/// So many series that lost points to a restart are said.
-const MAX_RESTARTS: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
@@ -189,14 +187,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     line.clear();
     let exported = exported?;
     let is_lossless = report(&exported.report);
-    let restarts = &exported.report.restarts;
-    for dropped in restarts.iter().take(MAX_RESTARTS) {
-        let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
-        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
-    }
-    if let Some(more) = restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
-        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
-    }
+    restarts(&exported.report, options.restart_policy());
     args.choice.check()?;
     let summary = summary(&exported, out);
     exported.finish()?;
