@@ -19,7 +19,7 @@ use crate::table::{
 };
 use crate::writer::SummaryWriter;
 
-/// So many names are listed of tags that are left out.
+/// Maximum number of names that are listed of tags that are left out.
 const MAX_NAMES: usize = 5;
 
 #[derive(clap::Args)]
@@ -30,10 +30,10 @@ NaN counts in none of them.
 By default only steps that all runs have are compared. Exit code: 0 if there are some, 1 if there
 are none, 2 for an error.
 
-With --align time, runs are compared at equal times since their first point (of the tags that are
-read): at each time at which a run has a point, the others count with the value on the straight line
-between their neighbours, and not before their first or after their last point. Of more than 10,000
-times, as many are chosen evenly.
+With --align time, curves are compared at equal times since their first point, as tbx plot --x relative
+shows them: at each time at which a run has a point, the others count with the value on the straight
+line between their neighbours, and not after their last point. Of more than 10,000 times of a tag, as
+many are chosen evenly. Points of one step are no duplicates then.
 
 --smooth smooths each run before it is reduced, as TensorBoard does; so does tbx plot.
 
@@ -97,7 +97,9 @@ impl ValueEnum for Align {
             Self::Outer => "at steps that any has, over those that have it",
             Self::Nearest => "at steps that any has, others by their nearest step",
             Self::Interpolated => "at steps that any has, others on the line between two",
-            Self::Time => "at times since the first point, others on the line between two",
+            Self::Time => {
+                "at times since the first point that any has, others on the line between two"
+            }
         };
         Some(PossibleValue::new(self.name()).help(help))
     }
@@ -123,17 +125,17 @@ impl ValueEnum for Duplicates {
 struct ReducedGroup {
     key: Cell,
     runs: usize,
-    /// The first point of all its runs.
+    /// The wall time of its first point.
     start: f64,
     tags: BTreeMap<String, (usize, Reduced)>,
 }
 
-/// What is left out of the result.
+/// Tags, points and times that are not in the result.
 #[derive(Default)]
 struct LeftOut {
     /// Tags that too few runs have.
     rare: BTreeSet<String>,
-    /// Tags of which the runs have no step in common.
+    /// Tags without a step that all runs have.
     apart: BTreeSet<String>,
     /// How many points have no time.
     timeless: usize,
@@ -192,7 +194,7 @@ fn operations(args: &Args) -> Result<Vec<Reduction>> {
     Ok(operations)
 }
 
-/// Says what is left out of the result.
+/// Warns of what is not in the result.
 fn tell(args: &Args, left_out: &LeftOut, reduced: &[ReducedGroup]) -> Result<()> {
     let names = |tags: &BTreeSet<String>| {
         let names: Vec<_> = tags.iter().take(MAX_NAMES).map(|tag| name(tag)).collect();
@@ -244,9 +246,6 @@ fn reduce_group(
     };
     let mut curves: BTreeMap<&str, Vec<Curve>> = BTreeMap::new();
     for row in &group.rows {
-        let times = row.curves.values().flat_map(|curve| &curve.wall_times);
-        let start = times.copied().filter(|time| time.is_finite()).reduce(f64::min);
-        let start = start.unwrap_or(0.0);
         for (tag, curve) in &row.curves {
             let mut curve = curve.clone();
             if args.smooth > 0.0 {
@@ -255,8 +254,8 @@ fn reduce_group(
             if args.align == Align::Time {
                 let timeless = curve.wall_times.iter().filter(|time| !time.is_finite());
                 left_out.timeless += timeless.count();
-                reduced.start = reduced.start.min(start);
-                curve = curve.by_time(start);
+                reduced.start = reduced.start.min(curve.start().unwrap_or(f64::INFINITY));
+                curve = curve.by_time();
             }
             curves.entry(tag).or_default().push(curve);
         }

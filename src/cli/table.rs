@@ -11,10 +11,17 @@ use crate::table::{Cell, Column, Field, Filter, Group, GroupBy, Names, RunRow, S
 #[command(
     after_help = "Columns: run, start, duration, status, step; a parameter; a tag, or tag:STAT
 with STAT last (default), first, min, max, mean, count, step, min_step, max_step, nan, inf.
-Patterns have * and ?.
+param.NAME, metric.TAG and run.FIELD say which of several columns of one name is meant; where two
+of them meet in a table, they are printed so. Patterns have * and ?.
 
 Conditions: comparisons (== != < <= > >=), =~ and !~ with a regular expression, and, or, not,
 parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
+
+Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, in the order of
+rows and in groups, True and false as bools; 0x10, 1_000 and whole numbers beyond 2^53 stay texts.
+
+Directories such as train and validation next to each other are parts of one run, the one above
+them; see docs/tables.md. With --no-fold, every directory is a run.
 
 Examples:
   tbx table runs
@@ -27,15 +34,15 @@ pub(super) struct Args {
     #[command(flatten)]
     runs: Runs,
 
-    /// The columns behind the run's name: names or patterns, several with commas.
+    /// Columns after the run's name: names or patterns, separated by commas.
     #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
 
-    /// Only runs of which this is true.
+    /// Only runs for which this condition holds.
     #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     condition: Option<String>,
 
-    /// Sort by this column; runs without it come last.
+    /// Sort by this column; runs with NaN, then runs without it, come last.
     #[arg(short, long, value_name = "COLUMN")]
     sort: Option<String>,
 
@@ -43,11 +50,11 @@ pub(super) struct Args {
     #[arg(short, long)]
     reverse: bool,
 
-    /// Only so many rows.
+    /// Maximum number of rows.
     #[arg(short = 'n', long, value_name = "N")]
     top: Option<usize>,
 
-    /// A row for all runs that have the same in this column, or in the part of their names that
+    /// One row for all runs that have the same in this column, or in the part of their names that
     /// run~REGEX finds.
     #[arg(short, long, value_name = "COLUMN")]
     group_by: Option<String>,
@@ -65,9 +72,9 @@ pub(super) struct Args {
     format: Format,
 }
 
-/// How many runs a group has.
+/// The column with the number of runs in a group.
 const RUNS: &str = "runs";
-/// What stands before the name of a column in that of its deviations.
+/// Prefix of the name of a column of deviations.
 const DEVIATION: &str = "± ";
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -196,7 +203,7 @@ fn groups(
     }
     let found = groups.len();
     groups.truncate(args.top.unwrap_or(usize::MAX));
-    // What the runs of a group have in common stands in the first column.
+    // The key of a group is in the first column.
     columns.retain(|column| column.is_numeric() && by.column() != Some(column));
     let (key, heads) = heads(names, by, &columns);
     let mut grid = Grid::new();

@@ -27,8 +27,8 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// What it means: a text that is a number or a bool is that. Several programs write all
-    /// parameters as text, MLflow among them, and YAML has numbers in quotes.
+    /// Its meaning: the number or bool that a text is, otherwise the cell itself. Several programs
+    /// write all parameters as text, MLflow among them, and YAML has numbers in quotes.
     ///
     /// A number is what [`number::of_text`] takes for one, a bool is `true` or `false`, also as Python
     /// writes them.

@@ -114,7 +114,7 @@ impl Checklist {
     }
 }
 
-/// What a directory says of a run.
+/// Metadata and names of a directory.
 struct Said {
     missing: Vec<&'static Item>,
     tags: Vec<String>,

@@ -142,7 +142,7 @@ impl fmt::Display for Column {
     }
 }
 
-/// What stands before the name of a field, a parameter and a scalar to say which one it is.
+/// Prefixes of the names of fields, parameters and scalars that tell them apart.
 pub(super) const RUN: &str = "run.";
 pub(super) const PARAM: &str = "param.";
 pub(crate) const METRIC: &str = "metric.";

@@ -116,11 +116,12 @@ impl Curve {
         Ok(curve)
     }
 
-    /// The same points by the time since `start`, in microseconds, which stand for steps: wall times
-    /// of today have no more digits. Points without a time are left out, and of several at one time
-    /// the last counts. Wall times are in seconds since `start`.
+    /// The same points by the time since the earliest of them, in microseconds instead of steps:
+    /// wall times of today have no more digits. Wall times are in seconds since then. Points without
+    /// a time are left out, and of several at one time the last counts.
     #[must_use]
-    pub fn by_time(&self, start: f64) -> Self {
+    pub fn by_time(&self) -> Self {
+        let start = self.start().unwrap_or(0.0);
         let times = self.wall_times.iter().map(|time| microseconds(time - start));
         let mut points: Vec<_> = times.zip(&self.values).collect();
         points.retain(|(time, _)| time.is_some());
@@ -132,6 +133,11 @@ impl Curve {
             }
         }
         curve
+    }
+
+    /// The earliest wall time.
+    pub fn start(&self) -> Option<f64> {
+        self.wall_times.iter().copied().filter(|time| time.is_finite()).reduce(f64::min)
     }
 
     /// Puts the points in the order of wall times. Those of one time stay in order, and a point

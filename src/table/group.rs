@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{Cell, Column, Names, RunRow, numpy};
 use crate::error::{Error, Result};
 
-/// What stands before a regular expression for names of runs.
+/// Prefix of a regular expression for names of runs.
 const NAME: &str = "run~";
 
 /// What the runs of a group have in common.
@@ -70,7 +70,7 @@ impl GroupBy {
             let key = self.key(row);
             let group = groups.entry(key.identity());
             let group = group.or_insert_with(|| Group { key: key.clone(), rows: Vec::new() });
-            // Several texts for one number: the number stands for them.
+            // The number is the key of several texts for it.
             if group.key != key {
                 group.key = group.key.meaning();
             }
@@ -116,9 +116,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of `numbers`, as NumPy has it. NaN counts like any number: callers leave it out. With `ddof` 1
-    /// the deviation is that of a sample (pandas, spreadsheets), with 0 that of all there are
-    /// (NumPy).
+    /// Of `numbers`, as NumPy has it. NaN counts like any number: callers leave it out. `ddof` is 1 for
+    /// the deviation of a sample (pandas, spreadsheets), 0 for that of a population (NumPy).
     pub fn of(numbers: &[f64], ddof: u8) -> Self {
         let numbers_of = |pick: fn(f64, f64) -> f64| numbers.iter().copied().reduce(pick);
         Self {

@@ -4,7 +4,7 @@
 //!
 //! NaN is for callers to leave out.
 
-/// So many numbers are added by eight running sums.
+/// Maximum number of numbers that eight running sums add up.
 const BLOCK: usize = 128;
 
 /// `numpy.sum` of the numbers at the places from 0 to `n`.
@@ -131,7 +131,7 @@ mod tests {
         a == b || a.is_nan() && b.is_nan()
     }
 
-    /// What NumPy 2.4 has of numbers: `nanmean`, `nanstd` with `ddof` 0 and 1, `nanmedian`, and
+    /// Values of NumPy 2.4: `nanmean`, `nanstd` with `ddof` 0 and 1, `nanmedian`, and
     /// `nanquantile` for 0.25, 0.5 and 0.75.
     #[test]
     fn infinities_do_as_in_numpy() {
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    /// What NumPy 2.4 has of the first numbers of a generator: `mean`, `std(ddof=1)`, and
+    /// Values of NumPy 2.4 for the first numbers of a generator: `mean`, `std(ddof=1)`, and
     /// `quantile(0.3)`. Sums of several lengths are made in several ways.
     #[test]
     fn sums_are_numpys_to_the_last_bit() {

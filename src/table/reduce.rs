@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::curve::{Curve, mean, seconds};
 use super::numpy;
 
-/// At so many times at most are curves compared that are aligned by time.
+/// Maximum number of times at which curves are compared that are aligned by time.
 pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
@@ -263,8 +263,8 @@ mod tests {
             values: times.iter().map(|time| time * 10.0).collect(),
             wall_times: times.iter().map(|time| start + time).collect(),
         };
-        let a = run(1.7e9 + 0.3, &[0.0, 0.1, 0.5]).by_time(1.7e9 + 0.3);
-        let b = run(1.6e9, &[0.0, 0.5, 1.0]).by_time(1.6e9);
+        let a = run(1.7e9 + 0.3, &[0.0, 0.1, 0.5]).by_time();
+        let b = run(1.6e9, &[0.0, 0.5, 1.0]).by_time();
         assert_eq!(a.wall_times, [0.0, 0.1, 0.5]);
         let reduced = reduce(&[a, b], Align::Time, &[Reduction::Mean, Reduction::Count]);
         assert_eq!(reduced.wall_times, [0.0, 0.1, 0.5, 1.0]);
@@ -279,7 +279,7 @@ mod tests {
             values: vec![1.0, 2.0, 3.0, 4.0],
             wall_times: vec![5.0, f64::NAN, 5.0, 4.0],
         };
-        let by_time = curve.by_time(4.0);
+        let by_time = curve.by_time();
         assert_eq!((by_time.steps, by_time.values), (vec![0, 1_000_000], vec![4.0, 3.0]));
     }
 

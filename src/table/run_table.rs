@@ -1,4 +1,4 @@
-//! A table with a row a run.
+//! A table with one row per run.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{Param, Status, now};
 use crate::summary::Kind;
 
-/// A table with a row a run: its parameters, and of each scalar tag a few numbers.
+/// A table with one row per run: its parameters, and a few numbers of each scalar.
 ///
 /// ```
 /// use tbx::table::{Folding, RunTable};

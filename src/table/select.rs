@@ -77,8 +77,8 @@ impl<'t> Names<'t> {
     }
 
     /// The columns that `pattern` chooses: one by its name, or all that match a pattern in which
-    /// `*` stands for any characters and `?` for one, in that order. A [`Stat`] may stand behind a
-    /// colon, and `param.` or `metric.` before it.
+    /// `*` stands for any characters and `?` for one, in that order. A [`Stat`] may follow after a
+    /// colon, and `param.` or `metric.` may precede.
     ///
     /// # Errors
     ///

@@ -76,7 +76,7 @@ impl ScalarStats {
     }
 }
 
-/// The mean of what is not NaN, of which there are so many.
+/// The mean of the values that are not NaN; `nan` is the number of those that are.
 fn mean(scalars: &Scalars, nan: usize) -> f64 {
     if nan == 0 {
         return numpy::mean(scalars.len(), &|i| scalars.get(i).unwrap_or(f64::NAN));

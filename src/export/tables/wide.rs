@@ -48,9 +48,9 @@ struct WideRows {
     settings: Settings,
 }
 
-/// The columns that it has besides those of tags.
+/// The columns that are not of tags.
 const FIXED: [&str; 3] = ["run", "step", "wall_time"];
-/// What stands before a tag in the name of the column with its smoothed values.
+/// Prefix of the name of a column of smoothed values.
 const SMOOTHED: &str = "smoothed.";
 
 /// The names of the columns of tags.

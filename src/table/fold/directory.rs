@@ -1,4 +1,4 @@
-//! What is known of a directory when it is decided whether it is a run or a part of one.
+//! The facts about a directory that decide whether it is a run or a part of one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -26,7 +26,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Of a directory that was read, with what [`Run::meta`] says of it.
+    /// A directory that was read; `meta` and `issues` are those of [`Run::meta`].
     pub(crate) fn of(run: &Run, meta: &RunMeta, issues: &[Issue]) -> Self {
         // A broken `tbx.json` says it, too.
         let is_broken =
@@ -50,14 +50,14 @@ impl Directory {
         }
     }
 
-    /// Of a run, of which nothing else is known.
+    /// A run about which nothing else is known.
     #[cfg(feature = "mlflow")]
     pub(crate) fn of_run(name: &str) -> Self {
         Self { name: name.to_owned(), is_read: true, is_run: true, ..Self::default() }
     }
 }
 
-/// The directories without event files of which others may be parts, as runs without a log.
+/// Directories without event files that may have parts, as runs without a log.
 pub(crate) fn without_logs(logdir: &Logdir, options: &LoadOptions) -> Vec<Run> {
     let with_logs: HashSet<&str> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
     let parts = logdir.runs().iter().map(|run| split(&run.name));

@@ -1,8 +1,8 @@
 //! Directories that are parts of one run.
 //!
 //! TensorBoard's runs are directories, and several libraries spread what a person calls a run
-//! over more than one. [`rule`] decides which directories are parts of which run, from what is in
-//! them and in the directories next to them ([`Directory`]); this module carries that out.
+//! over more than one. [`rule`] assigns directories to runs, by the facts about them and about the
+//! directories next to them ([`Directory`]); this module carries that out.
 
 mod directory;
 mod rule;
@@ -28,7 +28,7 @@ pub enum Folding {
     None,
 }
 
-/// Which directories are parts of which run, and the names of their tags there.
+/// The run of each directory that is a part of one, and the names of its tags there.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     of: HashMap<String, (String, Rename)>,
@@ -47,7 +47,7 @@ enum Rename {
 }
 
 impl Parts {
-    /// The parts among the directories of `logdir`, of which these were read.
+    /// The parts among the directories of `logdir`; `read` are those that were read.
     pub(crate) fn of(logdir: &Logdir, read: &[Directory], folding: Folding) -> Self {
         if folding == Folding::None {
             return Self { of: HashMap::new(), folding };
@@ -77,9 +77,9 @@ impl Parts {
         self.place(name, "").0
     }
 
-    /// The names of the runs that directories with logs are or belong to. A directory that has nothing
-    /// but configuration and stands above runs is none: TensorFlow and PyTorch put an experiment's
-    /// description there.
+    /// The names of the runs that directories with logs are or belong to. A directory above runs that
+    /// has nothing but configuration is no run: TensorFlow and PyTorch put the description of an
+    /// experiment there.
     pub(crate) fn runs(&self, directories: &[Directory]) -> HashSet<String> {
         let mut no_runs = HashSet::new();
         if self.folding == Folding::Known {
@@ -91,8 +91,7 @@ impl Parts {
     }
 }
 
-/// Directories that hold no event files, and of which others may be parts. What `tbx.json` says in
-/// them is true of the run.
+/// Directories that hold no event files and may have parts. Their `tbx.json` is that of the run.
 pub(crate) use self::directory::without_logs;
 
 /// Folds `rows`, which are those of `directories`; sorted by name.

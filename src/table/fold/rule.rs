@@ -6,7 +6,7 @@
 //!
 //! - **A stage**: `train`, `validation`, `eval` and the like, of Keras, TensorFlow's estimators, fairseq
 //!   and CatBoost. The directory above is the run. It holds event files or a `tbx.json`, or a sibling is
-//!   another stage; and no sibling has the same name but for a number at its end (`train2`).
+//!   another stage; and no sibling has the same name with another number at its end (`train2`).
 //! - **A line of `add_scalars`**: the directory has one scalar tag and is called
 //!   `<tag with / as _>_<line>` (`torch/utils/tensorboard/writer.py`) or `<tag>/<line>` (tensorboardX)
 //!   in a directory above that holds event files, which is the run.
@@ -61,7 +61,7 @@ pub(super) fn decide(directories: &[&Directory]) -> HashMap<String, (String, Ren
     deciding.parts
 }
 
-/// Directories that have nothing but configuration, such as that of an experiment, above others.
+/// Directories above runs that have nothing but configuration, such as that of an experiment.
 pub(super) fn only_above_runs<'d>(directories: &'d [Directory], parts: &Parts) -> HashSet<&'d str> {
     let with_logs = directories.iter().filter(|directory| directory.has_logs);
     let runs =
@@ -75,10 +75,10 @@ pub(super) fn only_above_runs<'d>(directories: &'d [Directory], parts: &Parts) -
     names.filter(|name| above.contains(name)).collect()
 }
 
-/// So many tags are tried for the name of a directory that was not read.
+/// Maximum number of tags that are tried for the name of a directory that was not read.
 const MAX_GUESSES: usize = 64;
 
-/// What a directory has, with its parts.
+/// Tags and parameters of a directory and its parts.
 #[derive(Debug, Default)]
 struct Contents {
     tags: BTreeSet<String>,
@@ -165,7 +165,7 @@ impl<'d> Deciding<'d> {
         Siblings { parent, all, has_stages, numbered, only_tags }
     }
 
-    /// The one run of which all siblings are parts, and the new names of their tags.
+    /// The run that has all siblings as parts, and the new names of their tags.
     fn parts_of(&self, siblings: &Siblings<'d>, lines: bool) -> Option<(&'d str, Vec<Rename>)> {
         let all = &siblings.all;
         if all.iter().any(|one| one.is_run || self.above_runs.contains(&one.name)) {

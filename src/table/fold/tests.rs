@@ -71,7 +71,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
     ),
     ("one stage in a run that logs itself", "run: lr\nrun/test: loss", "run: lr test/loss"),
     (
-        "one stage in a run that says what it is",
+        "one stage in a run with a tbx.json",
         "run: [empty json] lr=1\nrun/train: loss",
         "run: lr=1 train/loss",
     ),
@@ -154,7 +154,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "run: lr=1\nrun/train: x lr=2",
     ),
     ("the same value", "run: lr=1\nrun/train: x lr=1", "run: lr=1 train/x"),
-    // What `add_scalars` makes.
+    // Lines of `add_scalars`.
     (
         "PyTorch's lines",
         "run: lr\nrun/loss_all_train: loss/all\nrun/loss_all_valid: loss/all\nrun/acc_train: acc",
@@ -205,7 +205,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         ".:\nloss/train: loss a\nloss/val: loss",
         ".:\nloss: train/a train/loss val/loss",
     ),
-    // What `add_hparams` makes.
+    // Sessions of `add_hparams`.
     (
         "PyTorch's and Hugging Face's session",
         "run: loss\nrun/1700000000.25: hparam/acc lr=1",

@@ -17,7 +17,7 @@ fn run(folder: &Folder, name: &str, scalars: &[(&str, f64)]) {
     writer.close().unwrap();
 }
 
-/// What PyTorch's `add_hparams` makes of several calls on one writer.
+/// The directories that PyTorch's `add_hparams` makes when one writer calls it several times.
 fn trials() -> Folder {
     let folder = Folder::new();
     run(&folder, "exp", &[]);
