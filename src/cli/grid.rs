@@ -6,9 +6,11 @@ use clap::ValueEnum;
 use serde::Serializer;
 use unicode_width::UnicodeWidthStr;
 
+use super::output::stdout;
 use super::print;
 use super::render::{Table, date, duration, name, number, terminal_width};
 use crate::error::{ErrorKind, Result};
+use crate::printable::{Escape, is_active};
 use crate::table::Cell;
 
 /// The formats of tables.
@@ -52,8 +54,8 @@ impl Grid {
     pub(super) fn print(&self, format: Format) -> Result<usize> {
         let printed = match format {
             Format::Text => return self.print_text(),
-            Format::Csv => self.csv(&mut io::stdout().lock()),
-            Format::Json => self.json(&mut io::stdout().lock()),
+            Format::Csv => self.csv(&mut stdout(Escape::Csv)),
+            Format::Json => self.json(&mut stdout(Escape::Json)),
             Format::Md => self.markdown(&mut io::stdout().lock()),
         };
         printed.map(|()| 0).map_err(|error| ErrorKind::from(error).into())
@@ -133,13 +135,14 @@ pub(super) fn short(cell: &Cell) -> String {
     }
 }
 
-/// Text that cannot end a cell of a Markdown table. Different texts stay different.
+/// Printable text that neither ends a cell of a Markdown table nor begins something else in it.
+/// Different texts stay different.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' | '|' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped.extend(c.escape_default()),
+            '\\' | '|' | '<' | '`' | '*' | '[' => escaped.extend(['\\', c]),
+            c if is_active(c) => escaped.extend(c.escape_default()),
             c => escaped.push(c),
         }
     }

@@ -12,7 +12,7 @@ use super::Folder;
 fn run(folder: &Folder, name: &str, scalars: &[(&str, f64)]) {
     let writer = folder.run(format!("logs/{name}"));
     for (tag, value) in scalars {
-        writer.add_scalar(*tag, *value, 0).unwrap();
+        writer.add_scalar(tag, *value, 0).unwrap();
     }
     writer.close().unwrap();
 }
