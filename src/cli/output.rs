@@ -3,6 +3,7 @@
 //! On the standard output what was asked for. On the standard error everything else: an error or a
 //! warning is a line behind `tbx:`, red or yellow; notes have no prefix.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
@@ -11,8 +12,9 @@ use clap::ValueEnum;
 use clap::builder::Styles;
 use serde::Serialize;
 
-use super::render::{self, DIM, name, styled};
+use super::render::{self, DIM, counted, name, styled};
 use crate::error::{Error, ErrorKind, Issue, Report, Result};
+use crate::logdir::RestartPolicy;
 use crate::printable::{Escape, ForTerminal};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -38,8 +40,10 @@ pub(super) const HELP: Styles = Styles::styled()
     .valid(LITERAL)
     .invalid(WARNING);
 
-/// So many issues are said.
+/// At most this many issues are listed.
 const MAX_ISSUES: usize = 20;
+/// At most this many series that lost points to a restart are listed.
+const MAX_RESTARTS: usize = 20;
 
 /// Prints text, with its colours if they can be seen.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -121,4 +125,31 @@ pub(super) fn report(report: &Report) -> bool {
         say(&format!("{}; tbx inspect shows them", render::counted(more, "more note")));
     }
     report.is_lossless()
+}
+
+/// Warns of the points that the restart policy dropped: one line per series.
+pub(super) fn restarts(report: &Report, policy: RestartPolicy) {
+    let policy = policy.name();
+    for dropped in report.restarts.iter().take(MAX_RESTARTS) {
+        let (run, tag) = (&dropped.run, &dropped.tag);
+        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
+    }
+    if let Some(more) = report.restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
+        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
+    }
+}
+
+/// The same in one line, for commands that show curves or numbers of many runs.
+pub(super) fn restarts_in_short(report: &Report, policy: RestartPolicy) {
+    if report.restarts.is_empty() {
+        return;
+    }
+    let points = counted(report.restarts.iter().map(|dropped| dropped.points).sum(), "point");
+    let runs: BTreeSet<_> = report.restarts.iter().map(|dropped| &dropped.run).collect();
+    let runs = counted(runs.len(), "run");
+    let policy = policy.name();
+    warn(format!(
+        "{points} of {runs} dropped by restart policy {policy}; tbx inspect lists them, --restart \
+         keep-all keeps them"
+    ));
 }

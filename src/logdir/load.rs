@@ -11,6 +11,7 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
 use crate::error::{Error, Report, RestartDrop, Result};
 use crate::store::{self, Links};
+use crate::summary::Kind;
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
 const BATCH_BYTES: u64 = 64 << 20;
@@ -41,6 +42,8 @@ pub struct Run {
     pub start_time: Option<f64>,
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
+    /// Tag and kind of the series that the options left out; no kind if it is not known.
+    pub left_out: Vec<(Box<str>, Option<Kind>)>,
     /// Whether links out of the directory are followed, see
     /// [`LoadOptions::follow_links`].
     pub follow_links: bool,
@@ -146,6 +149,15 @@ impl Logdir {
         Ok(report)
     }
 
+    /// The directory `name` of this log directory as a run without event files.
+    #[cfg(feature = "table")]
+    pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
+        let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
+        let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (name, follow_links) = (name.to_owned(), options.follow_links);
+        Run { name, path, files, start_time: None, series, left_out, follow_links }
+    }
+
     /// How many runs these options ask for, as far as names tell.
     #[cfg(feature = "export")]
     pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
@@ -245,6 +257,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     report.issues.extend(growing.take_unreadable(&run.name));
     let start_time = Some(growing.start_time).filter(|time| time.is_finite());
     let starts = mem::take(&mut growing.starts);
+    let left_out = growing.left_out();
     let mut series = growing.into_series();
     for series in &mut series {
         report.restarts.extend(restart(series, options.restart, &starts, &run.name));
@@ -252,7 +265,8 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     series.retain(|series| !series.is_empty());
     let (name, path) = (run.name.clone(), run.path.clone());
     let follow_links = options.follow_links;
-    (Some(Run { name, path, files: read, start_time, series, follow_links }), report)
+    let run = Run { name, path, files: read, start_time, series, left_out, follow_links };
+    (Some(run), report)
 }
 
 /// Drops what the policy drops.

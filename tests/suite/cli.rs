@@ -8,6 +8,7 @@ mod compare;
 mod edit;
 mod export;
 mod extract;
+mod fold;
 mod gc;
 mod import;
 mod inspect;

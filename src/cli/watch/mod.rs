@@ -1,6 +1,7 @@
 //! `tbx watch`
 
 mod app;
+mod curves;
 mod draw;
 mod model;
 mod panels;
