@@ -60,7 +60,7 @@ fn nothing_outside_of_a_run_is_exported_unless_it_is_asked_for() {
     let left = |path: &str, to: &str, run: &str| {
         format!(
             "tbx: logs/{path}: it leads to DIR/secret{to}, outside of DIR/logs/{run}, and is not \
-             followed; put a copy in its place, or use --follow-links; skipped\n"
+             followed; put a copy in its place, or use --follow-links if the command has it; skipped\n"
         )
     };
     let expected = left("bad/artifacts", "", "bad")
@@ -100,7 +100,7 @@ fn parameters_behind_a_link_out_of_the_run_are_an_issue() {
         assert!(!done.out.contains(SECRET), "{command}: {}", done.out);
         let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside of \
                     DIR/logs/bad, and is not followed; put a copy in its place, or use \
-                    --follow-links; skipped";
+                    --follow-links if the command has it; skipped";
         assert!(folder.plain(&done.err).contains(said), "{command}: {}", done.err);
     }
     let table = folder.tbx("table logs --follow-links").fine();
@@ -211,6 +211,8 @@ fn a_side_file_that_is_no_regular_file_is_an_issue() {
     fs::hard_link(folder.path("fifo"), folder.path("logs/tbx.registry.json")).unwrap();
     let said = "tbx: logs/tbx.registry.json: not a regular file but a FIFO\n";
     assert_eq!(folder.tbx("export logs --to mlruns --out m").failed(), said);
+    let done = folder.tbx("verify logs --rule side_file --format json");
+    assert!(done.code == Some(1) && done.out.contains("tbx.registry.json"), "{}", done.out);
     for command in ["gc logs --unregistered", "archive logs --out a.tar.zst --remove"] {
         let why = folder.tbx(command).failed();
         assert!(
