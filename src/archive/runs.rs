@@ -118,7 +118,7 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Er
 pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
     let mut folders: Vec<_> =
-        above.filter(|folder| folder.join(registry::FILE).is_file()).collect();
+        above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok()).collect();
     let walk = WalkDir::new(root).into_iter();
     let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_temporary(entry.file_name()));
     for entry in walk {

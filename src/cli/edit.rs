@@ -10,7 +10,7 @@ use super::destination::{To, others};
 use super::output::Format;
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
 use super::{FAILED, FINE, print, print_json, report, warn};
-use crate::edit::{Edit, Edited, TagChange};
+use crate::edit::{Edit, Edited, SideFiles, TagChange};
 use crate::error::{Error, ErrorKind, Issue, Result};
 use crate::logdir::RestartPolicy;
 use crate::summary::Kind;
@@ -175,7 +175,8 @@ fn edit(args: &Args) -> Result<Edit> {
         .merge(args.merge)
         .shift_steps(args.shift_steps)
         .shift_time(args.shift_time)
-        .sidecars(args.to.sidecars());
+        .sidecars(args.to.sidecars() != SideFiles::Leave)
+        .follow_links(args.to.sidecars() == SideFiles::FollowLinks);
     for (regex, new) in pairs(&args.rename)? {
         edit = edit.rename(regex, new);
     }

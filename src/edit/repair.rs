@@ -14,6 +14,7 @@ use super::sidecar;
 use crate::error::{Effect, Issue, Location, Report, Result};
 use crate::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use crate::logdir::{Found, Logdir, RunFiles, walk};
+use crate::store::Links;
 
 /// What the first event names as the writing program, where there was none.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
@@ -89,16 +90,16 @@ impl FileRepair {
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let out = dir.path().join("new");
-/// use tbx::edit::{Destination, repair};
+/// use tbx::edit::{Destination, SideFiles, repair};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/broken/flip_middle_payload")?;
-/// let repaired = repair(&logdir, Destination::Folder(&out), true)?;
+/// let repaired = repair(&logdir, Destination::Folder(&out), SideFiles::Copy)?;
 /// assert_eq!((repaired.files[0].damaged, repaired.files[0].saved), (1, 16));
 /// assert!(Logdir::open(&out)?.load(&LoadOptions::new())?.report.is_lossless());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Repaired> {
+pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Result<Repaired> {
     let outputs = Outputs::create(logdir, to)?;
     let now = outputs.logs_now(logdir)?;
     let logdir = &now.as_ref().unwrap_or(logdir).event_files();
@@ -123,15 +124,35 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Re
         written.extend(output);
     }
     repaired.report.sort();
-    if sidecars {
+    let links = match sidecars {
+        SideFiles::Leave => None,
+        SideFiles::Copy => Some(Links::Inside),
+        SideFiles::FollowLinks => Some(Links::All),
+    };
+    if let Some(links) = links {
         let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
-        repaired.sidecars = sidecar::copy(logdir, &kept, &[], &outputs)?;
+        let (sidecars, left) = sidecar::copy(logdir, &kept, &[], links, &outputs)?;
+        repaired.sidecars = sidecars;
+        repaired.report.issues.extend(left);
+        repaired.report.sort();
     }
     outputs.finish(written)?;
     Ok(repaired)
 }
 
 /// What was done about a file, or why it cannot be read.
+/// What becomes of the files next to the event files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SideFiles {
+    /// They stay where they are.
+    Leave,
+    /// They are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says.
+    #[default]
+    Copy,
+    /// The same, also where [a link leads out](super::Edit::follow_links) of a run.
+    FollowLinks,
+}
+
 type Done = std::result::Result<(FileRepair, Option<RunOutput>), Issue>;
 
 fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {

@@ -116,6 +116,26 @@ mod tests {
         assert_eq!(list(dir.path()), ["file", "other", "taken"]);
     }
 
+    /// Who follows such a link writes to any file, who waits for it to go away waits for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_a_lock_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        fs::write(&other, b"precious").unwrap();
+        std::os::unix::fs::symlink(&other, names::lock(&path)).unwrap();
+        let said = edit(&path, |_| Ok(b"new".to_vec())).unwrap_err().to_string();
+        assert!(said.ends_with("not a regular file but a link"), "{said}");
+        assert!(Lock::take(&path).is_err());
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        fs::remove_file(names::lock(&path)).unwrap();
+        // What would be changed may be no link out of the directory, either.
+        let away = tempfile::tempdir().unwrap();
+        fs::write(away.path().join("secret"), b"secret").unwrap();
+        std::os::unix::fs::symlink(away.path().join("secret"), &path).unwrap();
+        edit(&path, |old| Ok(old.to_vec())).unwrap_err();
+    }
+
     #[test]
     fn edits_of_many_threads_are_all_there() {
         let dir = tempfile::tempdir().unwrap();

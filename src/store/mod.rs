@@ -32,7 +32,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::open::open_regular;
+pub(crate) use self::open::{open_regular, open_to_write};
 #[cfg(feature = "export")]
 pub(crate) use self::remote::Upload;
 #[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]

@@ -161,6 +161,14 @@ impl Verify {
             issues.map(|issue| Finding::new(Rule::SideFile, issue.location, issue.kind.to_string()))
         });
         verified.findings.par_extend(beside);
+        #[cfg(feature = "registry")]
+        if !crate::store::is_url(logdir.path())
+            && let Err(error) = crate::registry::Registry::open(logdir.path()).models()
+        {
+            let location = error.location().clone();
+            let what = error.into_kind().to_string();
+            verified.findings.push(Finding::new(Rule::SideFile, location, what));
+        }
         hparams::check(&sessions, &mut verified.findings);
         verified.findings.retain(|finding| self.wants(finding.rule));
         verified.findings.sort_by(|a, b| (&a.location, a.rule).cmp(&(&b.location, b.rule)));

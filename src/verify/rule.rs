@@ -152,8 +152,8 @@ rules! {
         "Remove the link.";
     SideFile "side_file" Warning
         "a file next to the log that cannot be read"
-        "tbx shows the run without what it says: parameters, metadata or embeddings. TensorBoard reads \
-         the projector's files only, and shows none of their embeddings."
+        "tbx shows the run without what it says: parameters, metadata or embeddings; without a registry, \
+         it finds no models. TensorBoard reads the projector's files only, and shows no embeddings."
         "Write it anew or remove it.";
     SameDirectory "same_directory" Note
         "a folder with runs that can be reached by two paths"

@@ -20,6 +20,8 @@ mod plot;
 mod remote;
 mod repair;
 mod shell;
+#[cfg(unix)]
+mod side_files;
 mod streams;
 mod table;
 mod verify;

@@ -187,7 +187,7 @@ impl Store for Folder {
         if self.only.is_some() {
             return Ok(versions);
         }
-        let models = self.reader.dirs(&self.root.join(MODELS), report).unwrap_or_default();
+        let models = self.reader.dirs_if_any(&self.root.join(MODELS), report);
         for model in models.iter().filter(|model| has_meta(model)) {
             let about = self.reader.meta(model, report);
             let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
@@ -266,7 +266,7 @@ impl Reader {
 
     fn datasets(&mut self, inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
         let mut found = Vec::new();
-        for input in self.dirs(inputs, report).unwrap_or_default() {
+        for input in self.dirs_if_any(inputs, report) {
             let fields = self.meta(&input, report);
             let source = fields
                 .get("source_id")
@@ -298,7 +298,7 @@ impl Reader {
     /// The models that runs of an experiment logged, behind the id of the run.
     fn logged_models(&mut self, dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
         let mut models = Vec::new();
-        for dir in self.dirs(dir, report).unwrap_or_default() {
+        for dir in self.dirs_if_any(dir, report) {
             let mut fields = self.meta(&dir, report);
             let id = file_name(&dir);
             models.push((

@@ -101,6 +101,18 @@ impl Reader {
         files
     }
 
+    /// The same, if there is such a directory; what is wrong with it is an issue.
+    pub(super) fn dirs_if_any(&self, dir: &Path, report: &mut Report) -> Vec<PathBuf> {
+        self.dirs(dir, report).unwrap_or_else(|error| {
+            let kind = error.into_kind();
+            let is_missing = matches!(&kind, ErrorKind::Io(error) if store::is_missing(error, dir));
+            if !is_missing {
+                issue(report, dir, kind, Effect::SkippedFile);
+            }
+            Vec::new()
+        })
+    }
+
     /// The directories in a directory, by name. A link to one that is elsewhere in the folder is left
     /// out, since that is found by itself.
     pub(super) fn dirs(&self, dir: &Path, report: &mut Report) -> Result<Vec<PathBuf>> {

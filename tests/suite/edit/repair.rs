@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use tbx::edit::{Destination, FileRepair, Repaired, repair};
+use tbx::edit::{Destination, FileRepair, Repaired, SideFiles, repair};
 use tbx::{LoadOptions, Logdir, RestartPolicy, pb};
 use tempfile::TempDir;
 
@@ -16,7 +16,8 @@ use crate::common::{
 fn repaired(logs: &Path) -> (TempDir, Repaired) {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("out");
-    let repaired = repair(&Logdir::open(logs).unwrap(), Destination::Folder(&to), true).unwrap();
+    let repaired =
+        repair(&Logdir::open(logs).unwrap(), Destination::Folder(&to), SideFiles::Copy).unwrap();
     (dir, repaired)
 }
 
@@ -190,9 +191,9 @@ fn only_damaged_files_are_replaced() {
     fs::write(dir.path().join("2.tfevents"), cut).unwrap();
     fs::write(dir.path().join("3.tfevents"), b"garbage that is no log at all").unwrap();
     let logdir = || Logdir::open(dir.path()).unwrap();
-    let dry = repair(&logdir(), Destination::Nowhere, true).unwrap();
+    let dry = repair(&logdir(), Destination::Nowhere, SideFiles::Copy).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
-    let done = repair(&logdir(), Destination::InPlace, true).unwrap();
+    let done = repair(&logdir(), Destination::InPlace, SideFiles::Copy).unwrap();
     assert_eq!(dry.files, done.files);
     assert_eq!((done.sound_files, done.files.len()), (1, 1));
     assert_eq!(done.report.issues.len(), 1);
