@@ -12,6 +12,7 @@ mod gc;
 mod import;
 mod inspect;
 mod json;
+mod killed;
 mod models;
 mod plot;
 #[cfg(feature = "remote")]
