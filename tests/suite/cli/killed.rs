@@ -195,7 +195,7 @@ fn export_and_extract() {
     can_be_made_again(logs, "export logs --to mlruns --out mlruns", Some("exists"));
     let images = || Folder::with("torch/media");
     can_be_made_again(images, "extract logs --out files", Some("exists"));
-    can_be_made_again(images, "plot logs --out plot.svg", Some("exists"));
+    can_be_made_again(logs, "plot logs --out plot.svg", Some("exists"));
 }
 
 #[test]
