@@ -261,6 +261,8 @@ fn archives_that_contradict_themselves_are_refused_before_anything_is_written() 
     let mut header = tar::Header::new_gnu();
     header.set_path("good.txt").unwrap();
     header.set_size(4);
+    header.set_mode(0o644);
+    header.set_mtime(0);
     header.set_cksum();
     tar.append(&header, &b"good"[..]).unwrap();
     let whole = tar.into_inner().unwrap();

@@ -19,7 +19,7 @@ const KILLED_AFTER: usize = 10;
 
 /// What a child does: it says each update of which it was told that it is done.
 fn update(child: &str, dir: &Path) {
-    let version = VersionName::parse("clf@1").unwrap();
+    let version = "clf/1".parse::<VersionName>().unwrap();
     let mut out = std::io::stdout().lock();
     for i in 0..UPDATES {
         let name = format!("{child}-{i}");
