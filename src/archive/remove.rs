@@ -13,7 +13,7 @@ use super::runs::{self, RunDir};
 use crate::error::Result;
 use crate::event::is_event_file;
 use crate::meta;
-use crate::replace::{Removal, disk, is_temporary};
+use crate::replace::{Removal, complete_name, disk, is_temporary};
 
 /// Removes the directories below `root`, of which `sums` has all files. Each goes as a whole, so that no
 /// half of a run is left if that is interrupted. Whether all went: one with a file that came meanwhile
@@ -72,6 +72,10 @@ fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> 
     for entry in WalkDir::new(removal.path()) {
         let entry = entry.map_err(|error| runs::walk_error(error, path))?;
         let name = entry.path().strip_prefix(removal.path()).unwrap_or(entry.path());
+        let name = match complete_name(entry.file_name()) {
+            Some(complete) => name.with_file_name(complete),
+            None => name.to_owned(),
+        };
         let metadata = entry.metadata().map_err(|error| runs::walk_error(error, path))?;
         let is_packed = || {
             sums.get(&below.join(name)).is_some_and(|sum| append::is_same(&metadata, &sum.metadata))

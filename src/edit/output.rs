@@ -198,12 +198,16 @@ impl Outputs {
     pub(super) fn finish(self, runs: Vec<RunOutput>) -> Result<()> {
         match self.place {
             Place::Folder(folder) => folder.finish(),
-            Place::Beside(batch, _lock) => {
+            Place::Beside(batch, lock) => {
                 for run in &runs {
                     run.sources.iter().try_for_each(Source::check)?;
                 }
                 let changes: Vec<_> = runs.into_iter().flat_map(RunOutput::changes).collect();
-                batch.finish(&changes).map_err(|error| failed(error, &self.root))
+                let kept = batch.finish(&changes).and_then(|done| {
+                    drop(lock);
+                    done.keep()
+                });
+                kept.map_err(|error| failed(error, &self.root))
             }
             Place::Nowhere => Ok(()),
         }

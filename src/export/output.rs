@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::printable::{Escape, ForTerminal};
-use crate::replace::{Batch, Change, Temporary};
+use crate::replace::{Batch, Change, Temporary, sweep_once};
 use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
@@ -56,6 +56,8 @@ impl Output {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
             return Ok(of(path, To::Url(upload)));
         }
+        // Files may be there that an interrupted export had begun to put there.
+        sweep_once(path.parent().unwrap_or(path));
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
             // A pipe or a device takes the bytes as they come, and must not be replaced.
@@ -140,7 +142,7 @@ impl Output {
         };
         let changes: Vec<_> = new.iter().map(change).collect();
         let batch = Batch::create(first.parent().unwrap_or(Path::new("")));
-        let finished = batch.and_then(|batch| batch.finish(&changes));
+        let finished = batch.and_then(|batch| batch.finish(&changes)?.keep());
         finished.map_err(|error| match new.iter().find(|(_, path)| path.exists()) {
             Some((_, path)) if error.kind() == io::ErrorKind::AlreadyExists => exists(path),
             _ => failed(error, &first),

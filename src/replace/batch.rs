@@ -55,8 +55,9 @@ impl Batch {
         Ok((part.clone(), disk::create_new(&part)?))
     }
 
-    /// Carries out all changes. If one fails, those before it are undone.
-    pub(crate) fn finish(self, changes: &[Change]) -> io::Result<()> {
+    /// Carries out all changes. If one fails, those before it are undone; else they stay once that is
+    /// [kept](Done::keep).
+    pub(crate) fn finish(mut self, changes: &[Change]) -> io::Result<Done> {
         let mut plan = String::new();
         for change in changes {
             plan += &self.planned(change)?;
@@ -77,8 +78,7 @@ impl Batch {
                 remove(&self.job()?.parent().join(names::from_line(part).unwrap_or_default()))?;
             }
         }
-        // It is done: nothing is to be undone any more.
-        self.job()?.forget()
+        Ok(Done(self.job.take()))
     }
 
     fn job(&self) -> io::Result<&Job> {
@@ -110,9 +110,26 @@ impl Batch {
     }
 }
 
+/// Changes that were carried out.
+#[must_use]
+pub(crate) struct Done(Option<Job>);
+
+impl Done {
+    /// Has them stay: from here on nobody undoes them. This is the last change of a command, so that it
+    /// can be made again if it was interrupted before.
+    pub(crate) fn keep(mut self) -> io::Result<()> {
+        self.0.take().map_or(Ok(()), Job::finish)
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        drop(Batch { job: self.0.take(), parts: Mutex::default() });
+    }
+}
+
 impl Drop for Batch {
     fn drop(&mut self) {
-        // Nothing to do if it is finished: then the job is empty.
         if let Some(job) = self.job.take()
             && job.lines().and_then(|lines| undo(&job, &lines)).is_err()
         {

@@ -1,6 +1,6 @@
 //! A folder that appears under its name when it is complete.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,7 @@ fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
     if new.exists() {
         match replaces {
             // The old one is away for two renames only, and whole until the new one is there.
-            true if name.symlink_metadata().is_ok() => disk::rename(name, &old)?,
+            true if name.symlink_metadata().is_ok() => put_away(name, &old)?,
             true => {}
             // An empty folder of that name may be there; only Unix would replace it.
             false => match disk::remove_dir(name) {
@@ -160,9 +160,7 @@ fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
             },
         }
         if let Err(error) = disk::rename(&new, name) {
-            if old.exists() {
-                disk::rename(&old, name)?;
-            }
+            put_back(&old, name)?;
             return Err(error);
         }
     }
@@ -170,16 +168,38 @@ fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
     if old.exists() { disk::remove_dir_all(&old) } else { Ok(()) }
 }
 
+/// Moves what is at `path` to the temporary path `away`, under which nothing in it may be a log.
+pub(super) fn put_away(path: &Path, away: &Path) -> io::Result<()> {
+    rename_files(path, &|name| Some(names::pending(name)).filter(|pending| pending != name))?;
+    disk::rename(path, away)
+}
+
+/// Moves it back, as far as it was moved.
+pub(super) fn put_back(away: &Path, path: &Path) -> io::Result<()> {
+    if away.symlink_metadata().is_ok() {
+        disk::rename(away, path)?;
+    }
+    complete_names(path)
+}
+
 /// Gives all event files in `directory` and below their names.
 fn complete_names(directory: &Path) -> io::Result<()> {
+    rename_files(directory, &names::complete)
+}
+
+/// Renames the files in `directory` and below for which there is another name.
+fn rename_files(directory: &Path, other: &dyn Fn(&OsStr) -> Option<OsString>) -> io::Result<()> {
+    if !directory.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+        return Ok(()); // a file, a link, or nothing
+    }
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if entry.file_type()?.is_dir() {
             if !names::is_temporary(&name) {
-                complete_names(&entry.path())?;
+                rename_files(&entry.path(), other)?;
             }
-        } else if let Some(name) = names::complete(&name) {
+        } else if let Some(name) = other(&name) {
             disk::rename(&entry.path(), &directory.join(name))?;
         }
     }

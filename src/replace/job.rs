@@ -76,6 +76,14 @@ impl Job {
         Ok(lines.map(str::to_owned).collect())
     }
 
+    /// Removes it: it is done.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.0.remove().or_else(|(this, error)| {
+            let job = Self(this);
+            job.forget().map_err(|_| error) // an empty one says nothing
+        })
+    }
+
     /// Leaves it for another program to end.
     pub(super) fn leave(self) {
         self.0.leave();

@@ -20,9 +20,9 @@ pub use self::folder::Folder;
 pub(crate) use self::folder::unfinished;
 pub(crate) use self::lock::Lock;
 pub(crate) use self::logs::LogsLock;
-pub(crate) use self::names::{is_pending, is_temporary};
+pub(crate) use self::names::{complete as complete_name, is_pending, is_temporary};
 pub(crate) use self::removal::Removal;
-pub(crate) use self::temporary::Temporary;
+pub(crate) use self::temporary::{Temporary, sweep_once};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store::{self, Links};
 

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folder::{put_away, put_back};
 use super::job::Job;
+use super::names;
 use super::temporary::parent;
-use super::{disk, names};
 
 /// How the line of such a job begins.
 pub(super) const GOING: &str = "going";
@@ -27,11 +28,12 @@ impl Removal {
         let name = path.file_name().unwrap_or_default();
         job.note(&format!("{GOING} {}\n", names::to_line(name)))?;
         let away = job.going();
-        disk::rename(path, &away)?;
-        Ok(Self { name: path.to_owned(), path: away, job: Some(job) })
+        let removal = Self { name: path.to_owned(), path: away, job: Some(job) };
+        put_away(path, &removal.path)?;
+        Ok(removal)
     }
 
-    /// Where it is now.
+    /// Where it is now. Event files in it have other names, see [`complete_name`](super::complete_name).
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -52,7 +54,7 @@ impl Removal {
 impl Drop for Removal {
     fn drop(&mut self) {
         if let Some(job) = self.job.take()
-            && disk::rename(&self.path, &self.name).is_err()
+            && put_back(&self.path, &self.name).is_err()
         {
             job.leave();
         }
@@ -69,12 +71,9 @@ pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
         return Ok(());
     };
     let path = job.parent().join(name);
-    match (away.symlink_metadata().is_ok(), path.symlink_metadata().is_ok()) {
-        (false, _) => Ok(()), // it never went
-        (true, false) => disk::rename(&away, &path),
-        (true, true) => {
-            let what = format!("{} belongs at {}", away.display(), path.display());
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
-        }
+    if away.symlink_metadata().is_ok() && path.symlink_metadata().is_ok() {
+        let what = format!("{} belongs at {}", away.display(), path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
+    put_back(&away, &path)
 }

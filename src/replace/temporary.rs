@@ -78,6 +78,17 @@ impl Temporary {
         Ok(())
     }
 
+    /// Removes it.
+    pub(super) fn remove(mut self) -> Result<(), (Self, io::Error)> {
+        match disk::remove_file(&self.path) {
+            Err(error) => Err((self, error)),
+            Ok(()) => {
+                self.file = None;
+                Ok(())
+            }
+        }
+    }
+
     /// Leaves it for another program to clean up.
     pub(super) fn leave(mut self) {
         self.file = None;
@@ -106,7 +117,9 @@ pub(super) fn parent(path: &Path) -> &Path {
 }
 
 /// [Cleans up](sweep) in `directory`, unless this process has done so before.
-pub(super) fn sweep_once(directory: &Path) {
+pub(crate) fn sweep_once(directory: &Path) {
+    let here = Path::new(".");
+    let directory = if directory.as_os_str().is_empty() { here } else { directory };
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if swept.len() >= MAX_SWEPT {
         swept.clear();

@@ -13,6 +13,7 @@ mod gc;
 mod import;
 mod inspect;
 mod json;
+mod killed;
 mod models;
 mod other_files;
 mod plot;
