@@ -66,6 +66,13 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+impl Refused {
+    /// Whether the server does not know the question.
+    const fn is_unknown(&self) -> bool {
+        matches!(self.status, 404 | 405)
+    }
+}
+
 /// What an artifact consists of.
 #[derive(Debug)]
 pub(crate) enum Content {
@@ -138,6 +145,29 @@ impl Client {
             let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
         })
+    }
+
+    /// The same; none if the server does not know the question, as older ones.
+    pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+        let full = format!("{API}{path}");
+        let send = |url: &str| {
+            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
+            self.with_headers(request).call()
+        };
+        match self.ask(&full, &send, &body, &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Some),
+            Answer::Refused(refused) if refused.is_unknown() => Ok(None),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// The same by POST.
+    pub(crate) fn post_if_known(&self, path: &str, body: &Value) -> Result<Option<Value>> {
+        match self.try_post(path, body)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refused) if refused.is_unknown() => Ok(None),
+            Err(refused) => Err(self.refused(path, refused)),
+        }
     }
 
     /// The same; none if there is no such thing.
