@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::files::Target;
 use super::{failed, names};
 use crate::error::Result;
 use crate::event;
 use crate::meta::{ARTIFACTS, Artifact};
 use crate::record::{HEADER_LEN, payload_len};
+use crate::replace::disk;
 
 /// What `tfevents` is in names of artifacts here.
 const ENCODED: &str = "tfevent%73";
@@ -23,7 +25,11 @@ pub(super) fn is_event_file(artifact: &Artifact) -> bool {
 
 /// Makes runs of the event files among the artifacts of the run in `dir`: each is in the directory
 /// below that run which it has among the artifacts, where it stays, too. Their paths in `dir`.
-pub(super) fn as_runs(dir: &Path, artifacts: &[Artifact]) -> Result<Vec<PathBuf>> {
+pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>> {
+    let dir = match target {
+        Target::Folder(folder) => folder.path(),
+        Target::Directory(dir) => dir,
+    };
     let mut made = Vec::new();
     for artifact in artifacts.iter().filter(|artifact| is_event_file(artifact)) {
         let source = dir.join(ARTIFACTS).join(names::path(&artifact.path));
@@ -44,7 +50,10 @@ pub(super) fn as_runs(dir: &Path, artifacts: &[Artifact]) -> Result<Vec<PathBuf>
         };
         relative.extend(directory.map(names::path));
         relative.push(name.replace(ENCODED, "tfevents"));
-        let path = dir.join(&relative);
+        let path = match target {
+            Target::Folder(folder) => folder.file(&relative),
+            Target::Directory(_) => dir.join(&relative),
+        };
         if path.symlink_metadata().is_err() {
             link(&source, &path).map_err(|error| failed(error, &path))?;
         }
@@ -66,7 +75,7 @@ fn has_records(path: &Path) -> io::Result<bool> {
 /// them changes the other.
 fn link(source: &Path, path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+        disk::create_dir_all(parent)?;
     }
-    fs::hard_link(source, path).or_else(|_| fs::copy(source, path).map(drop))
+    disk::hard_link(source, path).or_else(|_| fs::copy(source, path).map(drop))
 }

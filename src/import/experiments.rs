@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::files::{self, Files};
+use super::files::{self, Files, Target};
 use super::mlflow::{self, Experiment, Store};
 use super::plan::Planned;
 use super::tree::seconds;
@@ -15,7 +15,7 @@ use crate::error::{Report, Result};
 use crate::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use crate::mlflow::{LoggedModelRecord, RunRecord, tags};
 use crate::safe_name;
-use crate::writer::Folder;
+use crate::replace::{Folder, disk};
 
 /// Keys of `tbx.experiment.json`: what only MLflow knows, the models in that, and of each the folder
 /// and the files among the artifacts of the experiment, and that some are not here.
@@ -65,7 +65,7 @@ impl Experiments {
     ) -> Result<Made> {
         let of = &planned.experiment;
         let (dir, found) = self.place(of)?;
-        fs::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
+        disk::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
         let mut made = Made { is_new: found.is_none(), ..Made::default() };
         let was = found.clone().unwrap_or_default();
         let mut meta = said(of, was);
@@ -190,7 +190,7 @@ fn copied(
         false => Folder::create(folder)?,
     };
     let roles = Files::of(store, &RunRecord::default(), &files.files)?;
-    let copied = files::copy(store, &roles, new.path(), Path::new(""), |_| false, report)?;
+    let copied = files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
     if !is_whole || copied.missing > 0 {
         return Ok(None); // all of them again next time
     }

@@ -1,7 +1,6 @@
 //! Artifacts are copied.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::{Artifact, RunMeta};
 use crate::mlflow::{FOLDER, RunRecord, tags};
+use crate::replace::{self, Folder, disk};
 
 /// What `tbx` put among the artifacts when it exported the run.
 const META: &str = "tbx.json";
@@ -79,7 +79,7 @@ fn event_file(path: &str) -> Option<PathBuf> {
     let name = path.rsplit('/').next().unwrap_or(path);
     // A name that no event file has would be one of anything in the run's directory.
     let is_safe =
-        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
+        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':', '~']);
     let is_event_file = is_event_file(name.as_ref()) && path.split('/').all(is_safe);
     is_event_file.then(|| names::path(path))
 }
@@ -111,12 +111,21 @@ struct Job<'f> {
     relative: PathBuf,
 }
 
+/// Where files go.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'t> {
+    /// A folder that is not complete.
+    Folder(&'t Folder),
+    /// The directory of a run that is there: each file appears when it is complete.
+    Directory(&'t Path),
+}
+
 /// Copies the files of a run into its directory, artifacts into the folder `into` there, but for those
 /// that `has` says it has.
 pub(super) fn copy(
     store: &dyn Store,
     files: &Files<'_>,
-    dir: &Path,
+    target: Target<'_>,
     into: &Path,
     has: impl Fn(&str) -> bool,
     report: &mut Report,
@@ -132,7 +141,7 @@ pub(super) fn copy(
     let events = events.map(|(file, path)| Job { file, relative: path.clone(), name: None });
     let jobs: Vec<_> = artifacts.chain(events).collect();
     let threads = if store.is_remote() { store.connections() } else { 1 };
-    let done = work::map(&jobs, threads, |job| place(store, job, dir), |_| ());
+    let done = work::map(&jobs, threads, |job| place(store, job, target), |_| ());
     let mut copied = Copied::default();
     for (job, done) in jobs.into_iter().zip(done) {
         match (done?, job.name) {
@@ -159,20 +168,38 @@ fn artifact(file: &StoredFile, path: String, size: u64, sha256: String) -> Artif
 }
 
 /// Copies one file: its length and SHA-256, or inside why it could not be read.
-fn place(store: &dyn Store, job: &Job<'_>, dir: &Path) -> Result<Result<(u64, String)>> {
-    let path = dir.join(&job.relative);
+fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<(u64, String)>> {
+    let path = match target {
+        Target::Folder(folder) => folder.file(&job.relative),
+        Target::Directory(dir) => dir.join(&job.relative),
+    };
     let content = match store.open(job.file) {
         Ok(content) => content,
         Err(error) => return Ok(Err(error)),
     };
+    let at = |kind: ErrorKind| kind.at(Location::path(Path::new(&job.file.path)));
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|error| failed(error, parent))?;
+        disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
     }
-    let written = write(content, job.file.size, &path)?;
+    if let Target::Directory(_) = target {
+        if path.symlink_metadata().is_ok() {
+            let what = format!("{} is there, and no artifact of the run", path.display());
+            return Ok(Err(at(ErrorKind::Value(what))));
+        }
+        let mut copied = Err(ErrorKind::Closed);
+        let written = replace::replace(&path, |out| {
+            copied = Ok(write(content, job.file.size, out)??);
+            Ok(())
+        });
+        return Ok(written.and_then(|()| copied.map_err(at)));
+    }
+    let mut file = disk::create_new(&path).map_err(|error| failed(error, &path))?;
+    let written =
+        write(content, job.file.size, &mut file).map_err(|error| failed(error, &path))?;
     if written.is_err() {
-        fs::remove_file(&path).map_err(|error| failed(error, &path))?;
+        disk::remove_file(&path).map_err(|error| failed(error, &path))?;
     }
-    Ok(written.map_err(|kind| kind.at(Location::path(Path::new(&job.file.path)))))
+    Ok(written.map_err(|error| at(error.into())))
 }
 
 /// Adds what was copied to what the run says of its artifacts.
@@ -199,9 +226,8 @@ pub(super) fn join(meta: &mut RunMeta, copied: Vec<Artifact>) {
 fn write(
     content: Box<dyn Read + '_>,
     size: Option<u64>,
-    path: &Path,
-) -> Result<Result<(u64, String), ErrorKind>> {
-    let mut file = File::create_new(path).map_err(|error| failed(error, path))?;
+    out: &mut impl Write,
+) -> io::Result<io::Result<(u64, String)>> {
     let (mut written, mut hash) = (0u64, Sha256::new());
     let mut buffer = vec![0; 1 << 16];
     // One more than there should be: then it is known to be longer, and nothing else is written.
@@ -209,18 +235,18 @@ fn write(
     loop {
         let n = match content.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(error)),
             Ok(n) => n,
         };
         let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
         hash.update(read);
         written += u64::try_from(n).unwrap_or(0);
-        file.write_all(read).map_err(|error| failed(error, path))?;
+        out.write_all(read)?;
     }
     if let Some(size) = size.filter(|size| *size != written) {
         let found = if written > size { "more".to_owned() } else { format!("only {written}") };
         let what = format!("the server lists {size} bytes and sends {found}");
-        return Ok(Err(ErrorKind::Value(what)));
+        return Ok(Err(io::Error::other(what)));
     }
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Ok((written, sha256)))

@@ -15,7 +15,6 @@ mod runs;
 mod tree;
 mod work;
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -25,6 +24,7 @@ pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use crate::replace::{self, Lock, disk};
 use crate::store;
 
 /// Requests that a server gets at a time.
@@ -199,7 +199,9 @@ impl Import {
         let mut report = Report::default();
         let store = mlflow::open(source, self.connections)?;
         let plan = Plan::of(self, &*store, &mut report)?;
-        fs::create_dir_all(out).map_err(failed)?;
+        disk::create_dir_all(out).map_err(failed)?;
+        let _lock = Lock::take(&out.join("import")).map_err(failed)?;
+        replace::clean_up(out);
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported {
             deleted: plan.deleted,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::files::{self, Copied, Files};
+use super::files::{self, Copied, Files, Target};
 use super::mlflow::{self, Experiment, LeftOut, Metrics, Store, StoredRun};
 use super::tree::{EVENT_FILES, LOGGED_MODELS, Tree, seconds};
 use super::work::Gate;
@@ -13,9 +13,10 @@ use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, 
 use crate::error::{Report, Result};
 use crate::meta::{self, ARTIFACTS, RunMeta, Status};
 use crate::mlflow::Names;
+use crate::replace::Folder;
 use crate::summary::hparams::SessionStatus;
 use crate::summary::meta::{CARD, card, hparams};
-use crate::writer::{Folder, SummaryWriter};
+use crate::writer::SummaryWriter;
 
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";
@@ -82,7 +83,7 @@ pub(super) fn write(
     };
     let all = Files::of(store, record, &listed.files)?;
     let folder = if replaces { Folder::replace(dir)? } else { Folder::create(dir)? };
-    let copied = files::copy(store, &all, folder.path(), Path::new(ARTIFACTS), |_| false, report)?;
+    let copied = files::copy(store, &all, Target::Folder(&folder), Path::new(ARTIFACTS), |_| false, report)?;
     let has_events = !copied.event_files.is_empty();
     let mut done = ImportedRun {
         is_unfinished: record.status.is_none_or(|status| !status.is_final()),
@@ -103,7 +104,7 @@ pub(super) fn write(
     meta.other.insert("mlflow".into(), facts(about, &folders));
     let mut own_files = copied.event_files.clone();
     if import.event_files == EventFiles::Runs {
-        let made = event_files::as_runs(folder.path(), &copied.artifacts)?;
+        let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
         done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
         own_files.extend(made);
     }
@@ -145,12 +146,12 @@ fn log(
     // A file is read in the order of the times when they were made.
     let start = if has_events { meta::now() } else { start };
     if has_events {
-        points::without_those_in(folder.path(), &mut metrics, &names)?;
+        points::without_those_in(folder, &mut metrics, &names)?;
         if metrics.is_empty() {
             return Ok(());
         }
     }
-    let options = SummaryWriter::options().host(HOST).clock(move || start);
+    let options = SummaryWriter::options().host(HOST).clock(move || start).in_folder(folder);
     let writer = options.double_precision(float64).create(folder.path())?;
     if !has_events {
         writer.add_meta(meta)?;
@@ -194,14 +195,14 @@ pub(super) fn complete(
             artifacts.iter().any(|known| known.name.as_deref().unwrap_or(&known.path) == name)
         };
         let all = all.without_events();
-        let copied = files::copy(store, &all, dir, Path::new(ARTIFACTS), has, report)?;
+        let copied = files::copy(store, &all, Target::Directory(dir), Path::new(ARTIFACTS), has, report)?;
         done.count(&copied);
         done.is_incomplete = listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
         done.elsewhere = listed.elsewhere;
         new = copied.artifacts;
         artifacts.extend(new.iter().cloned());
     }
-    let made = if as_runs { event_files::as_runs(dir, &artifacts)? } else { Vec::new() };
+    let made = if as_runs { event_files::as_runs(Target::Directory(dir), &artifacts)? } else { Vec::new() };
     done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
     RunMeta::update(dir, |meta| {
         let is_sealed = tree::is_sealed(meta);

@@ -1,6 +1,7 @@
 //! Where runs are in the log folder.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use super::{ImportedRun, plan, run};
 use crate::error::{Effect, Issue, Report};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
+use crate::replace::is_temporary;
 use crate::safe_name;
 
 /// Nested runs go no deeper: paths end somewhere.
@@ -75,9 +77,7 @@ impl Tree {
             planned: HashSet::new(),
         };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
-        let walk = walk.filter_entry(|entry| {
-            entry.depth() == 0 || !is_no_run(&entry.file_name().to_string_lossy())
-        });
+        let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_no_run(entry.file_name()));
         let mut found = Vec::new();
         for entry in walk.flatten().filter(|entry| entry.file_name() == meta::FILE) {
             let Some(dir) = entry.path().parent() else { continue };
@@ -199,11 +199,9 @@ fn exported_from(run: &StoredRun) -> Option<PathBuf> {
     is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
 }
 
-/// Whether nothing in a directory of this name is a run: an import that was killed leaves one whose
-/// name ends in its number and `.part`.
-fn is_no_run(name: &str) -> bool {
-    let number = name.strip_suffix(".part").and_then(|name| name.rsplit('.').next());
-    name == NO_RUN || number.is_some_and(|number| number.parse::<u32>().is_ok())
+/// Whether nothing in a directory of this name is a run.
+fn is_no_run(name: &OsStr) -> bool {
+    name == NO_RUN || is_temporary(name)
 }
 
 /// Whether a run had not ended when it was imported, and nobody has changed what it says since.
