@@ -14,8 +14,8 @@ use super::{Import, failed};
 use crate::error::{Report, Result};
 use crate::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use crate::mlflow::{LoggedModelRecord, RunRecord, tags};
-use crate::safe_name;
 use crate::replace::{Folder, disk};
+use crate::safe_name;
 
 /// Keys of `tbx.experiment.json`: what only MLflow knows, the models in that, and of each the folder
 /// and the files among the artifacts of the experiment, and that some are not here.
@@ -190,7 +190,8 @@ fn copied(
         false => Folder::create(folder)?,
     };
     let roles = Files::of(store, &RunRecord::default(), &files.files)?;
-    let copied = files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
+    let copied =
+        files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
     if !is_whole || copied.missing > 0 {
         return Ok(None); // all of them again next time
     }

@@ -42,7 +42,8 @@ impl<'f> Files<'f> {
         record: &RunRecord,
         files: &'f [StoredFile],
     ) -> Result<Self> {
-        let is_exported = [tags::RUN_KEY, tags::RUN].iter().any(|tag| record.tags.contains_key(*tag));
+        let is_exported =
+            [tags::RUN_KEY, tags::RUN].iter().any(|tag| record.tags.contains_key(*tag));
         let mut all = Self::default();
         for file in files {
             let ours = file.path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
@@ -79,8 +80,10 @@ fn event_file(path: &str) -> Option<PathBuf> {
     let name = path.rsplit('/').next().unwrap_or(path);
     // A name that no event file has would be one of anything in the run's directory.
     let is_safe =
-        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':', '~']);
-    let is_event_file = is_event_file(name.as_ref()) && path.split('/').all(is_safe);
+        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
+    // Nothing whose name is that of a file that is not complete.
+    let is_event_file =
+        is_event_file(name.as_ref()) && path.split('/').all(is_safe) && !path.contains("tbx~");
     is_event_file.then(|| names::path(path))
 }
 
@@ -194,8 +197,7 @@ fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<
         return Ok(written.and_then(|()| copied.map_err(at)));
     }
     let mut file = disk::create_new(&path).map_err(|error| failed(error, &path))?;
-    let written =
-        write(content, job.file.size, &mut file).map_err(|error| failed(error, &path))?;
+    let written = write(content, job.file.size, &mut file).map_err(|error| failed(error, &path))?;
     if written.is_err() {
         disk::remove_file(&path).map_err(|error| failed(error, &path))?;
     }

@@ -83,7 +83,8 @@ pub(super) fn write(
     };
     let all = Files::of(store, record, &listed.files)?;
     let folder = if replaces { Folder::replace(dir)? } else { Folder::create(dir)? };
-    let copied = files::copy(store, &all, Target::Folder(&folder), Path::new(ARTIFACTS), |_| false, report)?;
+    let copied =
+        files::copy(store, &all, Target::Folder(&folder), Path::new(ARTIFACTS), |_| false, report)?;
     let has_events = !copied.event_files.is_empty();
     let mut done = ImportedRun {
         is_unfinished: record.status.is_none_or(|status| !status.is_final()),
@@ -195,14 +196,19 @@ pub(super) fn complete(
             artifacts.iter().any(|known| known.name.as_deref().unwrap_or(&known.path) == name)
         };
         let all = all.without_events();
-        let copied = files::copy(store, &all, Target::Directory(dir), Path::new(ARTIFACTS), has, report)?;
+        let copied =
+            files::copy(store, &all, Target::Directory(dir), Path::new(ARTIFACTS), has, report)?;
         done.count(&copied);
         done.is_incomplete = listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
         done.elsewhere = listed.elsewhere;
         new = copied.artifacts;
         artifacts.extend(new.iter().cloned());
     }
-    let made = if as_runs { event_files::as_runs(Target::Directory(dir), &artifacts)? } else { Vec::new() };
+    let made = if as_runs {
+        event_files::as_runs(Target::Directory(dir), &artifacts)?
+    } else {
+        Vec::new()
+    };
     done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
     RunMeta::update(dir, |meta| {
         let is_sealed = tree::is_sealed(meta);

@@ -20,13 +20,17 @@ pub(super) fn logged(dir: &Path, report: &mut Report) -> Vec<LoggedModelRecord> 
         let id = file_name(&dir);
         let status = number(&fields, "status").and_then(logged_model_status);
         let mut take = |name: &str| fields.remove(name).unwrap_or_default();
+        // As a rule they are here, wherever the folder was when it was written.
+        let (own, elsewhere) = (dir.join("artifacts"), take("artifact_location"));
+        let is_here = own.is_dir() || elsewhere.is_empty();
+        let location = if is_here { own.to_string_lossy().into_owned() } else { elsewhere };
         models.push(LoggedModelRecord {
             name: take("name"),
             kind: take("model_type"),
             status: status.unwrap_or_default().to_owned(),
             status_message: take("status_message"),
             run: take("source_run_id"),
-            location: take("artifact_location"),
+            location,
             created: number(&fields, "creation_timestamp"),
             updated: number(&fields, "last_updated_timestamp"),
             is_deleted: is_deleted(&fields),
