@@ -1,6 +1,6 @@
 //! `tbx import`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -226,12 +226,8 @@ fn notes(imported: &Imported) {
 /// Artifacts that are called otherwise here.
 fn names_notes(imported: &Imported) {
     let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
-    let made_runs = sum(|run| run.event_runs);
     let event_files = sum(|run| run.renamed_event_files);
-    if made_runs > 0 {
-        let files = counted(number(made_runs), "event file");
-        warn(format!("{files} among artifacts: they are runs below their run, too"));
-    } else if event_files > 0 {
+    if event_files > 0 && sum(|run| run.event_runs) == 0 {
         let files = counted(number(event_files), "event file");
         warn(format!(
             "{files} among artifacts renamed, so that nothing takes them for runs; --event-files runs makes \
@@ -251,28 +247,29 @@ fn names_notes(imported: &Imported) {
 fn places_notes(imported: &Imported) {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for run in &imported.runs {
-        let mut of_run: Vec<_> = run.elsewhere.iter().map(|uri| place(uri)).collect();
-        of_run.dedup();
+        let of_run: BTreeSet<_> = run.elsewhere.iter().map(|uri| place(uri)).collect();
         for place in of_run {
             *places.entry(place).or_default() += 1;
         }
     }
-    let without_place = places.remove("").unwrap_or_default();
-    if without_place > 0 {
-        let runs = counted(without_place, "run");
-        warn(format!(
-            "{runs} without the folder in which MLflow would have artifacts, if there are any"
-        ));
-    }
-    let others = places.len().saturating_sub(MAX_PLACES);
     for (place, runs) in places.iter().take(MAX_PLACES) {
         let runs = counted(*runs, "run");
-        warn(format!("{runs} with artifacts at {}, which was not read", name(place)));
+        warn(if place.is_empty() {
+            format!(
+                "{runs} without the folder in which MLflow would have artifacts, if there are any"
+            )
+        } else {
+            let place = name(place);
+            format!("artifacts of {runs}, if there are any, are at {place}, which was not read")
+        });
     }
+    let others = places.len().saturating_sub(MAX_PLACES);
     if others > 0 {
         let runs = places.values().skip(MAX_PLACES).sum();
         let (runs, others) = (counted(runs, "run"), counted(others, "other place"));
-        warn(format!("{runs} with artifacts at {others}, which were not read"));
+        warn(format!(
+            "artifacts of {runs}, if there are any, are at {others}, which were not read"
+        ));
     }
     let mut of_models: Vec<_> = imported.elsewhere.iter().map(|uri| place(uri)).collect();
     of_models.sort();
@@ -326,6 +323,7 @@ fn text(imported: &Imported, out: &Path) -> String {
     add(sum(|run| run.event_files), "event file", " as they were");
     let size = format!(" ({})", bytes(sum(|run| run.bytes)));
     add(sum(|run| run.artifacts), "artifact", &size);
+    add(sum(|run| run.event_runs), "event file", " made a run");
     let size = format!(" ({})", bytes(imported.model_bytes));
     add(imported.model_files, "file", &format!("{size} of models of no run"));
     add(

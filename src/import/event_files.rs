@@ -24,7 +24,7 @@ pub(super) fn is_event_file(artifact: &Artifact) -> bool {
 }
 
 /// Makes runs of the event files among the artifacts of the run in `dir`: each is in the directory
-/// below that run which it has among the artifacts, where it stays, too. Their paths in `dir`.
+/// below that run which it has among the artifacts, where it stays, too. Paths of new ones in `dir`.
 pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>> {
     let dir = match target {
         Target::Folder(folder) => folder.path(),
@@ -56,8 +56,8 @@ pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<
         };
         if path.symlink_metadata().is_err() {
             link(&source, &path).map_err(|error| failed(error, &path))?;
+            made.push(relative);
         }
-        made.push(relative);
     }
     Ok(made)
 }

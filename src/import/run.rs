@@ -210,6 +210,9 @@ pub(super) fn complete(
         Vec::new()
     };
     done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
+    if new.is_empty() && made.is_empty() && done.is_incomplete == is_incomplete {
+        return Ok(done);
+    }
     RunMeta::update(dir, |meta| {
         let is_sealed = tree::is_sealed(meta);
         files::join(meta, new);

@@ -1,5 +1,6 @@
 //! The runs of an import, several at a time.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +11,12 @@ use super::run::{self, About, Context};
 use super::tree::{State, Tree};
 use super::work::{self, Gate};
 use super::{Import, Imported, ImportedRun, Progress, not_imported, plan};
-use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
+use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
 /// Points in memory from which on no further run is begun: 24 bytes each.
 const MAX_POINTS: usize = 4_000_000;
-/// So many failures of the system or the network in a row, and the rest is not tried: each may have
-/// waited for a server for minutes, and on a full disk none succeeds.
+/// So many runs in a row for which no server was there, and the rest is not tried: each has waited for
+/// it for a minute or more.
 const MAX_FAILURES: usize = 8;
 
 /// Imports runs, a level of them after the other.
@@ -152,12 +153,22 @@ impl<'a> Runs<'a> {
         if self.not_tried > 0 {
             let runs = self.not_tried;
             let what = format!(
-                "{runs} more runs were not tried after {MAX_FAILURES} failures in a row; repeat the import"
+                "{runs} more runs were not tried, as they would fail like those before; repeat the import"
             );
             let kind = ErrorKind::Value(what);
             report.issues.push(Issue { location: self.last, kind, effect: Effect::SkippedFile });
         }
     }
+}
+
+/// Whether nothing more can be written.
+fn is_full(error: &Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    is_kind(error, &[StorageFull, QuotaExceeded, ReadOnlyFilesystem])
+}
+
+fn is_kind(error: &Error, kinds: &[io::ErrorKind]) -> bool {
+    matches!(error.kind(), ErrorKind::Io(error) if kinds.contains(&error.kind()))
 }
 
 impl Job<'_> {
@@ -173,10 +184,11 @@ impl Job<'_> {
             false => run::write(context, &about, self.replaces, &mut left_out, &mut report),
         };
         match &result {
-            Err(error) if matches!(error.kind(), ErrorKind::Io(_)) => {
+            Ok(run) if run.was_there => {}
+            Err(error) if is_full(error) => failures.store(MAX_FAILURES, Ordering::Relaxed),
+            Err(error) if is_kind(error, &[io::ErrorKind::NotConnected]) => {
                 failures.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(run) if run.was_there => {}
             _ => failures.store(0, Ordering::Relaxed),
         }
         Outcome { result: Some(result), left_out, report }

@@ -373,7 +373,7 @@ impl Client {
             true => "what was sent stays sent: run it again",
             false => "is the server there?",
         };
-        self.failed(path, format!("{error}; {advice}"))
+        self.failed_as(io::ErrorKind::NotConnected, path, format!("{error}; {advice}"))
     }
 
     pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
@@ -395,8 +395,12 @@ impl Client {
     }
 
     pub(crate) fn failed(&self, path: &str, what: String) -> Error {
+        self.failed_as(io::ErrorKind::Other, path, what)
+    }
+
+    fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
         let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        ErrorKind::from(io::Error::other(what)).at(Location::path(url))
+        ErrorKind::from(io::Error::new(kind, what)).at(Location::path(url))
     }
 }
 

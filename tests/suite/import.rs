@@ -5,6 +5,8 @@
 mod database;
 mod exported;
 mod mlflow;
+#[cfg(feature = "remote")]
+mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};

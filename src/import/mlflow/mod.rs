@@ -73,7 +73,8 @@ pub(super) struct Content {
 
 impl Content {
     /// Gives each model to the run that logged it.
-    fn new(mut runs: Vec<StoredRun>, models: Vec<LoggedModelRecord>) -> Self {
+    fn new(mut runs: Vec<StoredRun>, mut models: Vec<LoggedModelRecord>) -> Self {
+        models.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for (place, run) in runs.iter().enumerate() {
             places.entry(run.record.id.clone()).or_insert(place);

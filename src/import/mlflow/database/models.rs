@@ -44,7 +44,7 @@ pub(super) fn logged(database: &Database, experiment: &str) -> Result<Vec<Logged
     ];
     let query = database.select("logged_models", &columns)
         + " WHERE experiment_id = CAST(?1 AS INTEGER) ORDER BY model_id";
-    let mut models = database.rows(&query, experiment, |row| {
+    database.rows(&query, experiment, |row| {
         let get = |i| text(row, i).unwrap_or_default();
         let id = get(0);
         Ok(LoggedModelRecord {
@@ -62,9 +62,7 @@ pub(super) fn logged(database: &Database, experiment: &str) -> Result<Vec<Logged
             metrics: metrics.remove(&id).unwrap_or_default(),
             id,
         })
-    })?;
-    models.sort_by_key(|model| model.created);
-    Ok(models)
+    })
 }
 
 fn metrics(database: &Database, experiment: &str) -> Result<HashMap<String, Vec<ModelMetric>>> {
