@@ -23,9 +23,9 @@ const MAX_PLACES: usize = 3;
 #[command(
     after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
 nested runs are below their parents. Of two runs of one name in a place the second has its id
-behind the name. A run that is there already, by its id, is left as it is, unless it had not ended:
-repeat the import to bring what is new. The store is only read, also while a server uses it.
-Folders that MLflow 3.13 and later refuse are read, too.
+behind the name. A run that is there already, by its id, is left as it is, unless it had not ended
+or lacks artifacts: repeat the import to bring what is new or failed. The store is only read, also
+while a server uses it. Folders that MLflow 3.13 and later refuse are read, too.
 
 MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
 last values are in tbx.json. --float64 keeps all, which TensorBoard shows with --load_fast=false
