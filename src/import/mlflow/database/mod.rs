@@ -81,13 +81,21 @@ impl Database {
         self.columns.get(table).is_some_and(|columns| columns.contains(column))
     }
 
+    fn has_all(&self, table: &str, columns: &[&str]) -> bool {
+        columns.iter().all(|column| self.has(table, column))
+    }
+
+    /// A column of a table in a query, `NULL` if it does not have that.
+    fn column(&self, table: &str, name: &str) -> String {
+        match self.has(table, name) {
+            true => format!("{table}.\"{name}\""),
+            false => "NULL".into(),
+        }
+    }
+
     /// The columns of a table in a query, `NULL` for those that it does not have.
     fn select(&self, table: &str, columns: &[&str]) -> String {
-        let column = |name: &&str| match self.has(table, name) {
-            true => format!("\"{name}\""),
-            false => "NULL".into(),
-        };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+        let columns: Vec<_> = columns.iter().map(|name| self.column(table, name)).collect();
         format!("SELECT {} FROM {table}", columns.join(", "))
     }
 
