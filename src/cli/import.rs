@@ -74,6 +74,11 @@ pub(super) struct Args {
     #[arg(long)]
     float64: bool,
 
+    /// Also import what is behind links that lead out of the folder mlruns, or out of the artifacts
+    /// of a run. Only for a store that you trust: a link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
+
     /// What becomes of event files among artifacts.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "artifacts")]
     event_files: EventFiles,
@@ -137,6 +142,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .artifacts(!args.no_artifacts)
         .deleted(args.deleted)
         .float64(args.float64)
+        .follow_links(args.follow_links)
         .event_files(match args.event_files {
             EventFiles::Artifacts => import::EventFiles::Artifacts,
             EventFiles::Runs => import::EventFiles::Runs,
