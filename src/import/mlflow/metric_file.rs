@@ -28,31 +28,32 @@ impl Default for Allowance {
     }
 }
 
-/// The points in a file of a metric: a line each of milliseconds, value and step. Very old lines have no
-/// step; those of models and datasets more words behind.
+/// The points in a file of a metric, one per line: milliseconds, value and step. Very old lines have no
+/// step; those of models and datasets have up to `max_others` words more, which `take` gets, too.
 pub(super) fn points(
     (file, len): (File, u64),
     path: &Path,
+    max_others: usize,
     allowance: &mut Allowance,
     report: &mut Report,
-) -> io::Result<Vec<Point>> {
+    mut take: impl FnMut(Point, &[&str]),
+) -> io::Result<()> {
     let Some(bytes) = allowance.bytes.checked_sub(len) else {
         let what = format!("the run's metrics have more than {MAX_BYTES} bytes");
         return Err(io::Error::other(what));
     };
     allowance.bytes = bytes;
     let mut file = BufReader::with_capacity(1 << 16, file.into_reader(len));
-    let mut points: Vec<Point> = Vec::new();
     let (mut seen, mut line, mut number) = (HashSet::new(), Vec::new(), 0u64);
     loop {
         line.clear();
         number += 1;
         if file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(points);
+            return Ok(());
         }
         let text = str::from_utf8(&line).unwrap_or_default().trim_end_matches(['\n', '\r']);
-        match point(text) {
-            Some(point) => {
+        match point(text, max_others) {
+            Some((point, others)) => {
                 // MLflow logs a model's metrics again.
                 if !seen.insert((point.step, point.timestamp, point.value.to_bits())) {
                     continue;
@@ -62,10 +63,10 @@ pub(super) fn points(
                         "the run has more than {MAX_POINTS} points; those from line {number} on are left out"
                     );
                     issue(report, path, ErrorKind::Value(what), Effect::SkippedValue);
-                    return Ok(points);
+                    return Ok(());
                 };
                 allowance.points = left;
-                points.push(point);
+                take(point, &others);
             }
             None if text.is_empty() && line.len() == 1 => {}
             None => {
@@ -76,7 +77,7 @@ pub(super) fn points(
                 while !line.ends_with(b"\n") {
                     line.clear();
                     if file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-                        return Ok(points);
+                        return Ok(());
                     }
                 }
             }
@@ -84,9 +85,10 @@ pub(super) fn points(
     }
 }
 
-fn point(line: &str) -> Option<Point> {
+fn point(line: &str, max_others: usize) -> Option<(Point, Vec<&str>)> {
     let mut words = line.split_ascii_whitespace();
     let (timestamp, value) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let step = words.next().map_or(Some(0), |step| step.parse().ok())?;
-    (words.count() <= 2).then_some(Point { step, timestamp, value })
+    let others: Vec<_> = words.take(max_others + 1).collect();
+    (others.len() <= max_others).then_some((Point { step, timestamp, value }, others))
 }

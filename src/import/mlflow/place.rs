@@ -2,11 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::reader::below;
-use super::{LoggedModel, Place, StoredFile, issue};
-use crate::error::{Effect, ErrorKind, Report};
-use crate::store::{Links, Root};
 use percent_encoding::percent_decode_str;
+
+use super::reader::below;
+use super::{Files, Place, StoredFile, issue};
+use crate::error::{Effect, ErrorKind, Report};
+use crate::mlflow::LoggedModelRecord;
+use crate::store::{Links, Root};
 
 /// So many files of a run are taken.
 const MAX_FILES: usize = 1_000_000;
@@ -80,39 +82,42 @@ pub(super) fn list(
     folder: &Path,
     prefix: &str,
     model: Option<&str>,
-    files: &mut Vec<StoredFile>,
+    files: &mut Files,
     report: &mut Report,
 ) {
     for path in below(root, folder, report) {
-        if files.len() >= MAX_FILES {
+        if files.files.len() >= MAX_FILES {
             let what = format!("it has more than {MAX_FILES} files");
             return issue(report, folder, ErrorKind::Value(what), Effect::SkippedFile);
         }
         let relative = path.strip_prefix(folder).unwrap_or(&path);
+        if relative.to_str().is_none() {
+            issue(report, &path, ErrorKind::NameNotUtf8, Effect::Kept);
+        }
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
-        files.push(StoredFile {
+        files.files.push(StoredFile {
             path: format!("{prefix}{}", names.join("/")),
             model: model.map(str::to_owned),
+            size: None,
             place: Place::Local(root.clone(), path),
         });
     }
 }
 
-/// Adds the files of a logged model, in a folder of its name among the run's. MLflow 2 had them there.
+/// Adds the files of a logged model, their paths behind `prefix`.
 pub(super) fn list_model(
-    model: &LoggedModel,
+    model: &LoggedModelRecord,
     base: &Path,
     links: Links,
-    files: &mut Vec<StoredFile>,
+    prefix: &str,
+    files: &mut Files,
     report: &mut Report,
 ) {
-    let Some((root, found)) = folder(&model.location, base, &model.id, links) else {
-        let what =
-            format!("model {}: its files are at {}, and not imported", model.id, model.location);
-        return issue(report, base, ErrorKind::Value(what), Effect::SkippedFile);
-    };
-    let name = model.folder(files);
-    list(&root, &found, &format!("{name}/"), Some(&model.id), files, report);
+    match folder(&model.location, base, &model.id, links) {
+        Some((root, found)) => list(&root, &found, prefix, Some(&model.id), files, report),
+        None if is_reachable(&model.location, base) => {} // it has none
+        None => files.elsewhere.push(model.location.clone()),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::yaml::{self, Fields};
 use super::{at, issue};
@@ -22,14 +23,14 @@ pub(super) struct Reader {
     root: Root,
     links: Links,
     /// How many more bytes of values are read.
-    left: u64,
+    left: AtomicU64,
 }
 
 impl Reader {
     pub(super) fn new(root: &Path, links: Links) -> Result<Self> {
         let opened = Root::new(root, links);
         let root = opened.map_err(|error| ErrorKind::from(error).at(at(root)))?;
-        Ok(Self { root, links, left: MAX_VALUES })
+        Ok(Self { root, links, left: AtomicU64::new(MAX_VALUES) })
     }
 
     pub(super) fn root(&self) -> &Root {
@@ -45,9 +46,10 @@ impl Reader {
     }
 
     /// The content of a small file.
-    fn read(&mut self, path: &Path, max: u64) -> Result<String, ErrorKind> {
-        let bytes = self.root.read(path, max.min(self.left)).map_err(|error| {
-            let is_last = self.left < max && error.kind() == io::ErrorKind::FileTooLarge;
+    fn read(&self, path: &Path, max: u64) -> Result<String, ErrorKind> {
+        let left = self.left.load(Ordering::Relaxed);
+        let bytes = self.root.read(path, max.min(left)).map_err(|error| {
+            let is_last = left < max && error.kind() == io::ErrorKind::FileTooLarge;
             match is_last {
                 true => ErrorKind::Value(format!(
                     "parameters, tags and metadata have more than {MAX_VALUES} bytes together; import \
@@ -56,19 +58,22 @@ impl Reader {
                 false => error.into(),
             }
         })?;
-        self.left = self.left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        // Threads that read at the same time go over the limit by a file each at most.
+        let less = |left: u64| Some(left.saturating_sub(len));
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         String::from_utf8(bytes).map_err(|_| ErrorKind::Value("it is not UTF-8".into()))
     }
 
     /// The fields of `meta.yaml` in a directory.
-    pub(super) fn fields(&mut self, dir: &Path) -> Result<Fields> {
+    pub(super) fn fields(&self, dir: &Path) -> Result<Fields> {
         let path = dir.join(META);
         let fields = self.read(&path, yaml::MAX_BYTES).and_then(|text| yaml::fields(&text));
         fields.map_err(|kind| kind.at(at(&path)))
     }
 
     /// The same; what is wrong with it is an issue.
-    pub(super) fn meta(&mut self, dir: &Path, report: &mut Report) -> Fields {
+    pub(super) fn meta(&self, dir: &Path, report: &mut Report) -> Fields {
         self.fields(dir).unwrap_or_else(|error| {
             let path = dir.join(META);
             let is_missing = |kind: &ErrorKind| matches!(kind, ErrorKind::Io(error) if store::is_missing(error, &path));
@@ -79,7 +84,7 @@ impl Reader {
     }
 
     /// The values in files of a directory, whose names may have directories.
-    pub(super) fn values(&mut self, dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
+    pub(super) fn values(&self, dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         for (name, path) in self.files(dir, report) {
             match self.read(&path, MAX_VALUE) {

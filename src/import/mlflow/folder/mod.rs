@@ -3,20 +3,25 @@
 //! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
 //! (missing directories, lines that were logged twice, ids that differ) is taken as well.
 
+mod models;
+
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::metric_file::{Allowance, points};
+use super::metric_file::Allowance;
 use super::reader::{META, Reader};
 use super::yaml::Fields;
 use super::{
-    Experiment, Files, LoggedModel, Metrics, ModelVersion, Store, StoredFile, StoredRun, at, issue,
-    open_local, place,
+    Content, Experiment, Files, LeftOut, Metrics, Store, StoredFile, StoredRun, at, count, issue,
+    metric_file, open_local, place,
 };
 use crate::error::{Effect, ErrorKind, Report, Result};
 use crate::meta::Status;
-use crate::mlflow::{DatasetInput, RunRecord, status_from_number};
+use crate::mlflow::{
+    DatasetInput, LoggedModelRecord, RegisteredModelRecord, RunRecord, status_from_number,
+};
 use crate::store::Links;
 
 /// Deleted experiments are in here.
@@ -25,6 +30,8 @@ const TRASH: &str = ".trash";
 const MODELS: &str = "models";
 /// What an experiment has beside its runs.
 const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
+/// Words behind the step of a point of a run: name and digest of a dataset.
+const MAX_OTHERS: usize = 2;
 
 pub(super) struct Folder {
     /// The folder of all experiments.
@@ -101,7 +108,7 @@ impl Folder {
 }
 
 impl Store for Folder {
-    fn experiments(&mut self, report: &mut Report) -> Result<Vec<Experiment>> {
+    fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>> {
         let mut experiments = Vec::new();
         for (dir, is_trash) in self.experiment_dirs(report)? {
             let mut fields = self.reader.meta(&dir, report);
@@ -111,6 +118,8 @@ impl Store for Folder {
                 name: fields.remove("name").unwrap_or(name),
                 tags: self.reader.values(&dir.join("tags"), report),
                 creation_time: number(&fields, "creation_time"),
+                last_update_time: number(&fields, "last_update_time"),
+                artifact_location: fields.remove("artifact_location"),
                 is_deleted: is_trash || is_deleted(&fields),
                 id,
                 dir,
@@ -119,43 +128,62 @@ impl Store for Folder {
         Ok(experiments)
     }
 
-    fn runs(&mut self, of: &Experiment, report: &mut Report) -> Result<Vec<StoredRun>> {
+    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
         let only = self.only.as_ref().and_then(|(_, run)| run.clone());
+        let is_whole = only.is_none();
         let dirs = match only {
             Some(dir) => vec![dir],
             None => self.reader.dirs(&of.dir, report)?,
         };
-        let models = self.reader.logged_models(&of.dir.join(MODELS), report);
-        let mut runs = Vec::new();
+        let (mut runs, mut used) = (Vec::new(), HashSet::new());
         for dir in dirs {
             let name = file_name(&dir);
             if NO_RUNS.contains(&name.as_str()) || !(has_meta(&dir) || is_run(&dir)) {
                 continue;
             }
-            let mut run = self.reader.run(dir, &of.dir, report);
+            let mut run = self.reader.run(dir, &of.dir, &mut used, report);
             run.record.experiment_id.clone_from(&of.id);
-            let of_run = models.iter().filter(|(source, _)| *source == run.record.id);
-            run.models = of_run.map(|(_, model)| model.clone()).collect();
             runs.push(run);
         }
-        Ok(runs)
+        let models = self.reader.logged_models(&of.dir.join(MODELS), report);
+        let mut content = Content::new(runs, models);
+        let datasets = self.reader.dirs_if_any(&of.dir.join("datasets"), report);
+        let unused = datasets.iter().filter(|dir| !used.contains(&file_name(dir))).count();
+        content.unused_datasets = u64::try_from(unused).unwrap_or(u64::MAX);
+        if !is_whole {
+            content.models.clear(); // they are of other runs, or of none
+        }
+        Ok(content)
     }
 
-    fn metrics(&mut self, of: &StoredRun, report: &mut Report) -> Result<Metrics> {
+    fn metrics(
+        &self,
+        of: &StoredRun,
+        left_out: &mut Vec<LeftOut>,
+        report: &mut Report,
+    ) -> Result<Metrics> {
         let mut metrics = Metrics::new();
-        let mut allowance = Allowance::default();
+        let (mut links, mut allowance) = (0, Allowance::default());
         for (name, path) in self.reader.files(&of.dir.join("metrics"), report) {
-            let file = self.reader.open(&path);
-            match file.and_then(|file| points(file, &path, &mut allowance, report)) {
-                Ok(points) => drop(metrics.insert(name, points)),
+            let mut points = Vec::new();
+            let take = |point, others: &[&str]| {
+                points.push(point);
+                links += u64::from(!others.is_empty());
+            };
+            let read = self.reader.open(&path).and_then(|file| {
+                metric_file::points(file, &path, MAX_OTHERS, &mut allowance, report, take)
+            });
+            match read {
+                Ok(()) => drop(metrics.insert(name, points)),
                 Err(error) => issue(report, &path, error.into(), Effect::SkippedFile),
             }
         }
+        count(left_out, "links from points to datasets", links, false);
         Ok(metrics)
     }
 
-    fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
-        let mut files = Vec::new();
+    fn files(&self, of: &StoredRun, report: &mut Report) -> Files {
+        let mut files = Files::default();
         let own = of.dir.join("artifacts");
         let is_link = own.symlink_metadata().is_ok_and(|own| own.is_symlink());
         let mut entries = fs::read_dir(&own).into_iter().flatten();
@@ -163,71 +191,64 @@ impl Store for Folder {
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
         // They can be elsewhere by the experiment's will.
         let base = self.root.parent().unwrap_or(&self.root);
-        let links = self.reader.links();
         let folder = match is_empty {
-            true => place::folder(uri, base, &of.record.id, links),
+            true => place::folder(uri, base, &of.record.id, self.reader.links()),
             false => Some((self.reader.root().clone(), own.clone())),
         };
-        let is_found = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
+        let is_here = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
         if let Some((root, folder)) = folder {
             place::list(&root, &folder, "", None, &mut files, report);
         }
-        for model in &of.models {
-            place::list_model(model, &self.root, links, &mut files, report);
+        if !is_here {
+            files.elsewhere.push(uri.to_owned());
         }
-        Ok(Files { files, is_found })
+        files
     }
 
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+    fn model_files(
+        &self,
+        of: &LoggedModelRecord,
+        prefix: &str,
+        files: &mut Files,
+        report: &mut Report,
+    ) {
+        place::list_model(of, &self.root, self.reader.links(), prefix, files, report);
+    }
+
+    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
         open_local(file)
     }
 
-    fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>> {
-        let mut versions = Vec::new();
-        if self.only.is_some() {
-            return Ok(versions);
+    fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>> {
+        match self.only {
+            Some(_) => Ok(Vec::new()),
+            None => Ok(self.reader.registered_models(&self.root.join(MODELS), report)),
         }
-        let models = self.reader.dirs_if_any(&self.root.join(MODELS), report);
-        for model in models.iter().filter(|model| has_meta(model)) {
-            let about = self.reader.meta(model, report);
-            let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
-            // Files of their own, and in some versions of MLflow in the one of the model.
-            let mut named = self.reader.values(&model.join("aliases"), report);
-            let in_meta = about.iter().filter_map(|(key, version)| {
-                Some((key.strip_prefix("aliases/")?.to_owned(), version.clone()))
-            });
-            named.extend(in_meta);
-            for dir in self.reader.dirs(model, report)? {
-                let Some(number) = file_name(&dir).strip_prefix("version-").map(str::to_owned)
-                else {
-                    continue;
-                };
-                let mut fields = self.reader.meta(&dir, report);
-                let aliases = named.iter().filter(|(_, version)| **version == number);
-                let source =
-                    fields.get("source").and_then(|source| source.strip_prefix("models:/"));
-                let logged = source.map(str::to_owned);
-                versions.push(ModelVersion {
-                    model: name.clone(),
-                    version: number.clone(),
-                    aliases: aliases.map(|(alias, _)| alias.clone()).collect(),
-                    creation_time: self::number(&fields, "creation_timestamp"),
-                    description: fields.remove("description"),
-                    stage: fields.remove("current_stage").filter(|stage| stage != "None"),
-                    source: fields.remove("storage_location").or_else(|| fields.remove("source")),
-                    run: fields.remove("run_id"),
-                    logged: fields.remove("model_id").or(logged),
-                    tags: self.reader.values(&dir.join("tags"), report),
-                });
-            }
+    }
+
+    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>> {
+        let mut all = Vec::new();
+        for experiment in of {
+            let traces = self.reader.dirs_if_any(&experiment.dir.join("traces"), report).len();
+            count(&mut all, "traces", u64::try_from(traces).unwrap_or(u64::MAX), false);
         }
-        Ok(versions)
+        Ok(all)
+    }
+
+    fn connections(&self) -> usize {
+        super::local_connections()
     }
 }
 
 impl Reader {
-    /// A run; what cannot be read of it is left out.
-    fn run(&mut self, dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
+    /// A run; what cannot be read of it is left out. `used` gets the ids of its datasets.
+    fn run(
+        &self,
+        dir: PathBuf,
+        experiment: &Path,
+        used: &mut HashSet<String>,
+        report: &mut Report,
+    ) -> StoredRun {
         let mut fields = self.meta(&dir, report);
         let name = file_name(&dir);
         let id = fields.remove("run_id").or_else(|| fields.remove("run_uuid"));
@@ -247,6 +268,11 @@ impl Reader {
             }
             status
         });
+        let inputs = self.dirs_if_any(&dir.join("inputs"), report);
+        let inputs: Vec<_> = inputs.iter().map(|input| self.meta(input, report)).collect();
+        used.extend(inputs.iter().filter_map(|input| input.get("source_id").cloned()));
+        let mut tags = self.values(&dir.join("tags"), report);
+        super::old_tags(&mut tags, |name| fields.get(name).cloned());
         let record = RunRecord {
             id,
             name: fields.remove("run_name").or_else(|| fields.remove("name")),
@@ -257,20 +283,26 @@ impl Reader {
             artifact_uri: fields.remove("artifact_uri"),
             is_deleted: is_deleted(&fields),
             params: self.values(&dir.join("params"), report),
-            tags: self.values(&dir.join("tags"), report),
-            datasets: self.datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
+            tags,
+            datasets: self.datasets(&inputs, &experiment.join("datasets"), report),
             ..RunRecord::default()
         };
-        StoredRun { record, dir, ..StoredRun::default() }
+        let model_inputs = inputs.iter().filter(|input| kind(input) == "MODEL");
+        let model_inputs =
+            model_inputs.filter_map(|input| input.get("source_id").cloned()).collect();
+        let mut model_outputs = Vec::new();
+        for output in self.dirs_if_any(&dir.join("outputs"), report) {
+            let fields = self.meta(&output, report);
+            let id = fields.get("source_id").cloned().unwrap_or_else(|| file_name(&output));
+            model_outputs.push((id, number(&fields, "step").unwrap_or_default()));
+        }
+        StoredRun { record, model_inputs, model_outputs, dir, ..StoredRun::default() }
     }
 
-    fn datasets(&mut self, inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
+    fn datasets(&self, inputs: &[Fields], all: &Path, report: &mut Report) -> Vec<DatasetInput> {
         let mut found = Vec::new();
-        for input in self.dirs_if_any(inputs, report) {
-            let fields = self.meta(&input, report);
-            let source = fields
-                .get("source_id")
-                .filter(|_| fields.get("source_type").is_none_or(|kind| kind == "DATASET"));
+        for fields in inputs.iter().filter(|input| kind(input) == "DATASET") {
+            let source = fields.get("source_id");
             // An id is a name in the folder, and nothing else.
             let Some(source) =
                 source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
@@ -294,26 +326,11 @@ impl Reader {
         }
         found
     }
+}
 
-    /// The models that runs of an experiment logged, behind the id of the run.
-    fn logged_models(&mut self, dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
-        let mut models = Vec::new();
-        for dir in self.dirs_if_any(dir, report) {
-            let mut fields = self.meta(&dir, report);
-            let id = file_name(&dir);
-            models.push((
-                fields.remove("source_run_id").unwrap_or_default(),
-                LoggedModel {
-                    name: fields.remove("name").unwrap_or_else(|| id.clone()),
-                    location: dir.join("artifacts").to_string_lossy().into_owned(),
-                    params: self.values(&dir.join("params"), report),
-                    tags: self.values(&dir.join("tags"), report),
-                    id,
-                },
-            ));
-        }
-        models
-    }
+/// Whether an input is a `DATASET` or a `MODEL`; older ones do not say.
+fn kind(input: &Fields) -> &str {
+    input.get("source_type").map_or("DATASET", String::as_str)
 }
 
 /// A number in MLflow's files, a word in its other stores.
