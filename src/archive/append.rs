@@ -1,6 +1,6 @@
 //! Files and directories on their way into a tar.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,6 +10,7 @@ use tar::{EntryType, Header};
 
 use super::at;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::open_regular;
 
 /// So much of a name fits the header in every case; longer ones stand before it.
 const MAX_NAME: usize = 99;
@@ -31,7 +32,7 @@ pub(super) fn directory(
 
 pub(super) fn file(tar: &mut tar::Builder<impl Write>, below: &Path, path: &Path) -> Result<Sum> {
     let failed = |error: io::Error| at(error, path);
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?.0;
     let metadata = file.metadata().map_err(failed)?;
     let len = metadata.len();
     let mut content = Digesting::of(file.take(len));

@@ -1,6 +1,5 @@
 //! What is in an archive, entry by entry.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tar::{EntryType, PaxExtensions};
 
 use super::paths::Paths;
+use crate::store::open_regular;
 
 /// So long may what stands before an entry be: it is kept in memory.
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -38,7 +38,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Whether the file at `path` begins as an archive.
 pub(super) fn is_archive(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    File::open(path)?.take(4).read_to_end(&mut start)?;
+    open_regular(path)?.0.take(4).read_to_end(&mut start)?;
     Ok(start == ZSTD)
 }
 
@@ -50,7 +50,7 @@ pub(super) fn each(
     max: u64,
     mut f: impl FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(open_regular(path)?.0);
     if !file.fill_buf()?.starts_with(&ZSTD) {
         return Err(invalid("no archive of tbx, which is a tar compressed by zstd"));
     }

@@ -111,7 +111,7 @@ impl Rules {
         let root = runs::root(logdir)?;
         let registered = runs::registered(&root)?;
         let mut found = Candidates { files: Vec::new(), registered: 0, root: root.clone() };
-        for run in runs::find(&root)? {
+        for run in runs::find(&root)?.0 {
             let (meta, status) = run.state()?;
             let is_wanted = self.statuses.as_ref();
             let is_wanted =

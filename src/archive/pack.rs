@@ -11,7 +11,7 @@ use super::append::{self, Sum};
 use super::held::{self, Held};
 use super::runs::{self, RunDir};
 use super::{at, remove};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
 use crate::replace::{Lock, LogsLock, Temporary, disk, is_temporary};
@@ -24,6 +24,8 @@ const LEVEL: i32 = 3;
 pub struct Pack {
     root: PathBuf,
     runs: Vec<RunDir>,
+    /// Files with an event file's name that are none.
+    others: Vec<Issue>,
     force: bool,
     remove: bool,
     discard: bool,
@@ -71,14 +73,28 @@ impl Pack {
             }
             _ => {}
         }
-        let runs = runs::find(&root)?;
-        Ok(Self { root, runs, force: false, remove: false, discard: false })
+        let (runs, others) = runs::find(&root)?;
+        Ok(Self { root, runs, others, force: false, remove: false, discard: false })
     }
 
     /// Only runs with such names, and all that is in their directories.
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
+        self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
         self
+    }
+
+    /// What has an event file's name and is none. In the directory of a run it is packed as every
+    /// other file is; a directory of nothing else is no run and is not packed.
+    pub fn report(&self) -> Report {
+        let is_packed = |path: &Path| self.runs.iter().any(|run| path.starts_with(&run.path));
+        let effect = |issue: &Issue| match issue.location.path.as_deref().is_some_and(is_packed) {
+            true => Effect::LeftAlone,
+            false => issue.effect,
+        };
+        let issues =
+            self.others.iter().map(|other| Issue { effect: effect(other), ..other.clone() });
+        Report { issues: issues.collect(), ..Report::default() }
     }
 
     /// Also runs that are running, and over an archive that is there and holds no file that is nowhere
@@ -123,7 +139,7 @@ impl Pack {
             }
         }
         if dirs.is_empty() {
-            return Err(Error::argument("there is no run to pack"));
+            return Err(self.no_run());
         }
         let sums = self.write_new(out, &dirs)?;
         let is_removed = self.remove && remove::all(&self.root, &dirs, &sums)?;
@@ -132,6 +148,13 @@ impl Pack {
         let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
         let was_there = false;
         Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed, was_there, discarded })
+    }
+
+    /// That there is nothing to pack, or why not.
+    fn no_run(&self) -> Error {
+        let missed = self.others.iter().find(|other| other.effect.is_loss());
+        let none = || Error::argument("there is no run to pack");
+        missed.map_or_else(none, |missed| missed.clone().into())
     }
 
     fn write_new(&self, out: &Path, dirs: &[RunDir]) -> Result<BTreeMap<PathBuf, Sum>> {
@@ -169,7 +192,7 @@ impl Pack {
         let Ok(held) = Held::read(out, &self.root, &sums) else { return Err(there()) };
         // Without runs, this is the end of a removal only if there is nothing of the archive left.
         if dirs.is_empty() && (held.left > 0 || held.files == 0) {
-            return Err(Error::argument("there is no run to pack"));
+            return Err(self.no_run());
         }
         if let Some(path) = &held.lacks {
             let what = format!(
@@ -238,7 +261,7 @@ impl Pack {
         }
         if !self.force {
             // Parts of a run go with it.
-            for run in runs::find(&self.root)?.iter().filter(|run| is_inside(&run.path)) {
+            for run in runs::find(&self.root)?.0.iter().filter(|run| is_inside(&run.path)) {
                 if run.state()?.1 == Some(Status::Running) {
                     let what = format!("run {:?} is running: wait until it has ended", run.name);
                     return Err(Error::argument(what));

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use super::entries::{self, Entry, invalid};
 use super::{at, held};
 use crate::error::{ErrorKind, Result};
+use crate::event::{is_event_file, other_file};
+use crate::record::{MAX_LEAD, Source};
 use crate::replace::{self, LogsLock, disk};
+use crate::store::open_regular;
 
 /// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
@@ -18,6 +21,8 @@ const MIN_LIMIT: u64 = 1 << 30;
 const MAX_KEPT_PATHS: usize = 64 << 20;
 /// Bytes of a whole path at most: no system takes longer ones.
 const MAX_PATH: usize = 4096;
+/// Bytes at an entry's start that are looked at first.
+const HEAD_LEN: u64 = 4 << 10;
 
 /// An archive whose runs are brought back.
 ///
@@ -84,8 +89,11 @@ impl Restore {
     fn run_directories(&self) -> Result<BTreeSet<PathBuf>> {
         let mut runs = BTreeSet::new();
         let mut kept = 0;
-        self.each(&mut |entry, _| {
-            if let Some(dir) = held::run_directory(entry).filter(|dir| !runs.contains(*dir)) {
+        self.each(&mut |entry, content| {
+            let name = entry.path.file_name().unwrap_or_default();
+            if let Some(dir) = held::run_directory(entry).filter(|dir| !runs.contains(*dir))
+                && (!is_event_file(name) || holds_events(content)?)
+            {
                 keep(&mut kept, dir)?;
                 runs.insert(dir.to_owned());
             }
@@ -187,7 +195,7 @@ impl Restore {
         if entry.is_dir || !there.is_file() {
             return Err(exists(&format!("{said} is there and something else")));
         }
-        if there.len() == entry.size && is_equal(&mut File::open(&path)?, content)? {
+        if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
         match self.force {
@@ -235,6 +243,19 @@ fn keep(kept: &mut usize, path: &Path) -> io::Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether an entry with an event file's name is one.
+fn holds_events(content: &mut dyn Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    // Of nearly all the first header tells.
+    for len in [HEAD_LEN, MAX_LEAD] {
+        content.take(len).read_to_end(&mut start)?;
+        if other_file(&mut Source::mapped(start.clone().into()))?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// That no link is on the way from `logdir` to what is `below` it.

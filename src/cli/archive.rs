@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::render::{bytes, counted, name};
 use super::wanted::Wanted;
-use super::{FAILED, FINE, print, warn};
+use super::{FAILED, FINE, print, report, warn};
 use crate::archive::{Pack, Restore};
 use crate::error::Result;
 
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         args.run.iter().try_for_each(|run| run.check("run"))?;
     }
     let packed = pack.write(&args.out)?;
+    let is_complete = report(&pack.report());
     let removed = match (args.remove, packed.is_removed) {
         (true, true) => ", removed",
         (true, false) => ", not all removed",
@@ -87,5 +88,5 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         warn("files came into runs meanwhile that are not in the archive: these runs stay");
         return Ok(FAILED);
     }
-    Ok(FINE)
+    Ok(if is_complete { FINE } else { FAILED })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::Format;
 use super::render::{bytes, count, name};
-use crate::edit::{Destination, Sidecars, tidy};
+use crate::edit::{Destination, SideFiles, Sidecars, tidy};
 use crate::error::Result;
 use crate::logdir::Logdir;
 
@@ -34,6 +34,11 @@ pub(super) struct To {
     #[arg(long)]
     pub(super) no_sidecars: bool,
 
+    /// Also copy other files behind links that lead out of their run. Only for logs that you trust: a
+    /// link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
+
     /// Text for people, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -56,9 +61,13 @@ impl To {
         Logdir::open(path)
     }
 
-    /// Whether other files are copied.
-    pub(super) fn sidecars(&self) -> bool {
-        !self.no_sidecars && !self.in_place
+    /// What becomes of other files.
+    pub(super) fn sidecars(&self) -> SideFiles {
+        match (self.no_sidecars || self.in_place, self.follow_links) {
+            (true, _) => SideFiles::Leave,
+            (false, false) => SideFiles::Copy,
+            (false, true) => SideFiles::FollowLinks,
+        }
     }
 
     /// What the last line says of where results are.

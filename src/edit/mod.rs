@@ -21,5 +21,5 @@ mod write;
 pub use options::Edit;
 pub use output::{Destination, tidy};
 
-pub use repair::{FileRepair, Repaired, repair};
+pub use repair::{FileRepair, Repaired, SideFiles, repair};
 pub use report::{Edited, Sidecars, TagChange};

@@ -172,6 +172,17 @@ impl Outputs {
         Ok(OutFile { path, part, file, buffer: Vec::new(), bytes: 0, events: 0, is_changed: false })
     }
 
+    /// Copies the file at `path` of the logs as it is to a new folder. In place it stays.
+    pub(super) fn copy(&self, path: &Path) -> Result<()> {
+        let (Place::Folder(_), Some(name)) = (&self.place, path.file_name()) else {
+            return Ok(());
+        };
+        let directory = self.directory(path.parent().unwrap_or(Path::new("")));
+        disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+        let copied = fs::copy(path, unfinished(&directory.join(name)));
+        copied.map(drop).map_err(|error| failed(error, path))
+    }
+
     /// What becomes of a run that is dropped.
     pub(super) fn remove(&self, run: &RunFiles) -> Result<RunOutput> {
         let mut output = RunOutput::default();

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{disk, names};
+use crate::store::{open_regular, open_to_write};
 
 /// How long a lock is waited for that is held for milliseconds.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -64,13 +65,11 @@ impl Lock {
     fn attempt(path: &Path) -> io::Result<Attempt> {
         let (file, is_new) = match disk::create_new(path) {
             Ok(file) => (file, true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                match File::options().read(true).write(true).open(path) {
-                    Ok(file) => (file, false),
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Gone),
-                    Err(error) => return Err(error),
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => match open_to_write(path) {
+                Ok(file) => (file, false),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Gone),
+                Err(error) => return Err(error),
+            },
             Err(error) => return Err(error),
         };
         let is_by_name = match file.try_lock() {
@@ -129,7 +128,8 @@ enum Attempt {
 
 fn busy(path: &Path, is_by_name: bool) -> io::Error {
     let mut owner = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_OWNER).read_to_string(&mut owner));
+    let file = open_regular(path).map(|(file, _)| file);
+    let read = file.and_then(|file| file.take(MAX_OWNER).read_to_string(&mut owner));
     let owner = match read {
         Ok(n) if n > 0 => format!("another program ({owner})"),
         _ => "another program".to_owned(),
