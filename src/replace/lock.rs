@@ -90,7 +90,7 @@ impl Lock {
 
 /// Fails if somebody has the lock file at `path`.
 pub(super) fn check_free(path: &Path) -> io::Result<()> {
-    let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(()) };
+    let Ok(file) = open_to_write(path) else { return Ok(()) };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(busy(path, false)),
         Err(TryLockError::Error(error)) if has_no_locks(&error) => Err(busy(path, true)),
@@ -100,7 +100,7 @@ pub(super) fn check_free(path: &Path) -> io::Result<()> {
 
 /// Removes the lock file at `path`, if nobody has it.
 pub(super) fn remove_left(path: &Path) {
-    let Ok(file) = File::options().read(true).write(true).open(path) else { return };
+    let Ok(file) = open_to_write(path) else { return };
     if file.try_lock().is_ok() && is_at(&file, path) {
         drop(Lock { path: path.to_owned(), file, is_by_name: false });
     }

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::lock::{has_no_locks, is_at};
 use super::{disk, job, lock, names};
+use crate::store::open_to_write;
 
 /// A number for each temporary file that this process makes.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -155,7 +156,7 @@ pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
 
 /// The temporary file of a program that died; none if its owner lives, or that cannot be told.
 fn taken_over(path: &Path) -> Option<Temporary> {
-    let file = match File::options().read(true).write(true).open(path) {
+    let file = match open_to_write(path) {
         // The directories of a job have outlived it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => disk::create_new(path),
         opened => opened,
