@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 /// start: enough for a graph that was lost with the header before it. A file of anything else
 /// costs no more than this.
 pub const MAX_LEAD: u64 = 16 << 20;
-/// Payload bytes that a file's first record has at most, where not even its header is complete.
+/// Payload bytes that a file's first record has fewer than, where not even its header is complete.
 /// That record is the version, and a text of three letters is not taken for a length.
 const MAX_FIRST: u64 = 64 << 10;
 
@@ -58,7 +58,7 @@ fn begins(header: &[u8; HEADER_LEN]) -> bool {
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
     let computed = crc::masked_length(len).to_le_bytes();
     let same = computed.iter().zip(&stored).take_while(|(computed, stored)| computed == stored);
-    len <= MAX_FIRST && stored.iter().skip(same.count()).all(|byte| *byte == 0)
+    len < MAX_FIRST && stored.iter().skip(same.count()).all(|byte| *byte == 0)
 }
 
 /// Whether all bytes from `from` on are zeros, as far as they are looked at.
