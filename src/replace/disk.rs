@@ -1,21 +1,32 @@
-//! The calls that change what a disk has, so that a test can end the program before each of them.
+//! The calls that change what a disk has, so that a test can end or hold up the program before each
+//! of them.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Ends the process before call number `TBX_TEST_END_AT`, as a `kill -9` would. Only in builds for
-/// development: a release has nothing of this.
+/// Ends the process before call number `TBX_TEST_END_AT`, as a `kill -9` would, and has it wait before
+/// call number `TBX_TEST_PAUSE_AT` until its standard input ends. Only in builds for development: a
+/// release has nothing of this.
 #[cfg(debug_assertions)]
 fn step() {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    fn number(variable: &str) -> Option<u64> {
+        std::env::var(variable).ok()?.parse().ok()
+    }
+
     static DONE: AtomicU64 = AtomicU64::new(0);
-    static END_AT: LazyLock<Option<u64>> =
-        LazyLock::new(|| std::env::var("TBX_TEST_END_AT").ok()?.parse().ok());
-    if *END_AT == Some(DONE.fetch_add(1, Ordering::SeqCst) + 1) {
+    static END_AT: LazyLock<Option<u64>> = LazyLock::new(|| number("TBX_TEST_END_AT"));
+    static PAUSE_AT: LazyLock<Option<u64>> = LazyLock::new(|| number("TBX_TEST_PAUSE_AT"));
+    let next = Some(DONE.fetch_add(1, Ordering::SeqCst) + 1);
+    if *END_AT == next {
         std::process::abort();
+    }
+    if *PAUSE_AT == next {
+        eprintln!("paused");
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
     }
 }
 

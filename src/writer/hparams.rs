@@ -139,7 +139,7 @@ impl Inner {
         which: impl FnOnce(&mut Session) -> &mut bool,
     ) -> Result<()> {
         let record = record?;
-        let mut session = lock(&self.session);
+        let mut session = self.file.lock(&self.session)?;
         self.file.check()?;
         let there = which(&mut session);
         if *there {

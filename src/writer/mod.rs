@@ -393,7 +393,8 @@ impl Inner {
 
     /// One more than the last step that this gave for `tag`.
     fn next_step(&self, tag: &str) -> i64 {
-        let mut counters = lock(&self.counters);
+        // The error comes with the event.
+        let Ok(mut counters) = self.file.lock(&self.counters) else { return 0 };
         match counters.get_mut(tag) {
             Some(next) => {
                 let step = *next;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::log_file::LogFile;
-use super::{Inner, IntoStep, SummaryWriter, lock};
+use super::{Inner, IntoStep, SummaryWriter};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::{encode, pb};
 use crate::safe_name;
@@ -79,7 +79,7 @@ impl SummaryWriter {
 impl Inner {
     /// The file of a line of [`SummaryWriter::add_scalars`].
     fn line(&self, name: &str) -> Result<Arc<LogFile>> {
-        let mut lines = lock(&self.lines);
+        let mut lines = self.file.lock(&self.lines)?;
         if let Some(file) = lines.files.get(name) {
             return Ok(file.clone());
         }

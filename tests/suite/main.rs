@@ -22,6 +22,8 @@ mod examples;
 mod facts;
 mod fixtures;
 mod follow;
+#[cfg(unix)]
+mod fork;
 mod golden;
 #[cfg(feature = "mlflow")]
 mod import;

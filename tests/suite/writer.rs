@@ -12,7 +12,6 @@ mod embeddings;
 mod everything;
 mod figure;
 mod files;
-mod fork;
 mod graphs;
 mod handles;
 mod hparams;

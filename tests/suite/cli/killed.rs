@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 
-use super::{Folder, done};
+use super::{Done, Folder, done};
 
 /// A command changes the disk less often.
 const MAX_CHANGES: usize = 1000;
@@ -88,6 +90,59 @@ fn can_be_made_again(make: impl Fn() -> Folder, args: &str, again: Option<&str>)
         let keys = |state: &State| state.keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&end), keys(&after), "{args}, killed at {change}: {repeated:?}");
         assert!(end == after, "{args}, killed at {change}: other bytes");
+    }
+    panic!("{args}: more than {MAX_CHANGES} changes");
+}
+
+/// Runs `args` while the same is held up before each of its changes in turn. `said` are the words with
+/// which one of the two may be refused. In the end all is as after one call, or two.
+#[track_caller]
+fn can_run_twice(make: impl Fn() -> Folder, args: &str, said: &[&str]) {
+    if !cfg!(debug_assertions) {
+        println!("skipped: a release cannot be held up from inside");
+        return;
+    }
+    let whole = make();
+    assert_eq!(done(&mut whole.command(args)).code, Some(0), "{args}");
+    let once = timeless(state(&whole));
+    whole.tbx(args);
+    let twice = timeless(state(&whole));
+    let check = |who: &str, change: usize, done: &Done| {
+        let is_fine = done.code == Some(0) || said.iter().any(|said| done.err.contains(said));
+        assert!(is_fine, "{args}, {who} at {change}: {done:?}");
+    };
+    let mut refused = 0;
+    for change in 1..=MAX_CHANGES {
+        let folder = make();
+        let mut first = folder.command(args);
+        first.env("TBX_TEST_PAUSE_AT", change.to_string());
+        first.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut first = first.spawn().unwrap();
+        let mut err = BufReader::new(first.stderr.take().unwrap());
+        let (mut line, mut before) = (String::new(), String::new());
+        while err.read_line(&mut line).unwrap() > 0 && line != "paused\n" {
+            before += &std::mem::take(&mut line);
+        }
+        if line != "paused\n" {
+            assert!(first.wait().unwrap().success(), "{args}: {before}");
+            assert!(change > 3 && refused > 0, "{args}: nobody was refused");
+            return;
+        }
+        let second = folder.tbx(args);
+        drop(first.stdin.take());
+        err.read_to_string(&mut before).unwrap();
+        let code = first.wait_with_output().unwrap().status.code();
+        let first = Done { code, out: String::new(), err: before };
+        check("the first", change, &first);
+        check("the second", change, &second);
+        refused += usize::from(second.code != Some(0));
+        assert!(first.code == Some(0) || second.code == Some(0), "{args}: {first:?} {second:?}");
+        let end = timeless(state(&folder));
+        let keys = end.keys().collect::<Vec<_>>();
+        assert!(
+            end == once || end == twice,
+            "{args}, held up at {change}: {keys:#?} {first:?} {second:?}"
+        );
     }
     panic!("{args}: more than {MAX_CHANGES} changes");
 }
@@ -208,15 +263,52 @@ fn models() {
     can_be_made_again(logs, "models logs register clf b m.bin", None);
 }
 
+/// What MLflow has of the logs.
+fn store() -> Folder {
+    let folder = logs();
+    fs::rename(folder.path("logs"), folder.path("exported")).unwrap();
+    let done = folder.tbx("export exported --to mlruns --event-files --out mlruns");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    fs::remove_dir_all(folder.path("exported")).unwrap();
+    folder
+}
+
 #[test]
 fn import() {
-    let store = || {
-        let folder = logs();
-        fs::rename(folder.path("logs"), folder.path("exported")).unwrap();
-        let done = folder.tbx("export exported --to mlruns --event-files --out mlruns");
-        assert_eq!(done.code, Some(0), "{done:?}");
-        fs::remove_dir_all(folder.path("exported")).unwrap();
-        folder
-    };
     can_be_made_again(store, "import --from mlflow mlruns --out out", None);
+}
+
+/// Who is refused is told why.
+const ANOTHER: &str = "another program (process ";
+
+#[test]
+fn archives_and_removals_at_once() {
+    let args = "archive logs --out a.tar.zst";
+    can_run_twice(logs, args, &[ANOTHER, "there already"]);
+    can_run_twice(logs, &format!("{args} --remove"), &[ANOTHER, "there is no run to pack"]);
+    can_run_twice(logs, "gc logs --unregistered --delete", &[ANOTHER]);
+}
+
+#[test]
+fn restores_and_imports_at_once() {
+    can_run_twice(archived, "restore a.tar.zst --out back", &[ANOTHER]);
+    can_run_twice(store, "import --from mlflow mlruns --out out", &[ANOTHER]);
+}
+
+#[test]
+fn edits_and_repairs_at_once() {
+    can_run_twice(
+        logs,
+        "edit logs --in-place --shift-steps 100",
+        &[ANOTHER, "written to meanwhile"],
+    );
+    can_run_twice(broken, "repair logs --in-place", &[ANOTHER, "written to meanwhile"]);
+    can_run_twice(logs, "edit logs --out new --shift-steps 100", &["exist", "not empty"]);
+}
+
+#[test]
+fn exports_at_once() {
+    let tables = "export logs --to csv --table scalars --table tags --out tables";
+    can_run_twice(logs, tables, &["exists"]);
+    can_run_twice(logs, "export logs --to mlruns --out mlruns", &["exist", "not empty"]);
 }
