@@ -21,6 +21,7 @@ mod repair;
 mod shell;
 mod streams;
 mod table;
+mod values;
 mod verify;
 mod watch;
 
