@@ -94,7 +94,7 @@
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //! | `mlflow` | by `cli` | [`mlflow`], [`import`]: to and from MLflow | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
 //! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
-//! | `verify` | by `cli` | [`verify`] | `crc32fast` |
+//! | `verify` | by `cli` | [`verify`] | none |
 //! | `log` | no | [`Logger`] | `log` |
 //! | `registry` | by `cli` | [`registry`]: models by name and version | `sha2` |
 //! | `archive` | by `cli` | [`archive`]: runs as one compressed file, old artifacts gone | `tar`, `zstd` |

@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "auto")]
     by: By,
 
-    /// Do not read big values (images, audio, ...) whole to verify their checksums.
+    /// Do not read big values (images, audio, ...) whole to verify their checksums, and check no values.
     #[arg(long)]
     no_checksum: bool,
 
@@ -59,7 +59,8 @@ enum By {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut options = args.logs.options().checksums(logs::checksums(args.no_checksum));
+    let checksums = logs::checksums(args.no_checksum);
+    let mut options = args.logs.options().checksums(checksums).check_values(!args.no_checksum);
     if !args.kind.is_empty() {
         options = options.kinds(args.kind.iter().copied());
     }

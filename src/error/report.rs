@@ -76,6 +76,8 @@ pub enum Effect {
     Kept,
     /// One value was left out.
     SkippedValue,
+    /// One value is there as it is in the log; what it holds is damaged.
+    DamagedValue,
     /// One record was left out.
     SkippedRecord,
     /// Bytes that hold no readable record were passed over, up to the next record.
@@ -100,6 +102,7 @@ impl fmt::Display for Effect {
         match self {
             Self::Kept => write!(f, "nothing was lost"),
             Self::SkippedValue => write!(f, "skipped this value"),
+            Self::DamagedValue => write!(f, "kept as it is"),
             Self::SkippedRecord => write!(f, "skipped this record"),
             Self::SkippedBytes(n) => write!(f, "skipped {n} bytes to the next record"),
             Self::LostRest(n) => write!(f, "no record follows, {n} bytes to the end are lost"),

@@ -347,10 +347,11 @@ impl<'o> Loader<'o> {
     }
 
     fn unreadable_values(&self, span: &mut Span<'_>, offset: u64) {
-        for Unreadable { tag, step, kind } in std::mem::take(&mut span.growing.unreadable) {
+        for unreadable in std::mem::take(&mut span.growing.unreadable) {
+            let Unreadable { tag, step, kind, effect } = unreadable;
             let place = Location::path(self.path.clone()).offset(offset);
             let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
-            push(span, Issue { location, kind, effect: Effect::SkippedValue });
+            push(span, Issue { location, kind, effect });
         }
     }
 

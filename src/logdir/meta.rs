@@ -55,7 +55,9 @@ impl Run {
             }
         }
         let mut meta = found.unwrap_or_default();
-        self.add_hparams(&mut meta);
+        for error in self.add_hparams(&mut meta) {
+            note(error, Effect::SkippedValue);
+        }
         match yaml::read(&self.path, self.links()) {
             Ok(params) => {
                 for (name, value) in params {
@@ -85,8 +87,10 @@ impl Run {
         })
     }
 
-    /// What `hparams` records say, where the metadata says nothing.
-    fn add_hparams(&self, meta: &mut RunMeta) {
+    /// What `hparams` records say, where the metadata says nothing; and those that cannot be read.
+    fn add_hparams(&self, meta: &mut RunMeta) -> Vec<Error> {
+        let mut unreadable = Vec::new();
+        let reader = ValueReader::new(self);
         for series in self.series.iter().filter(|series| series.kind() == Kind::Hparams) {
             match HparamsRecord::read(series.metadata()) {
                 Ok(HparamsRecord::Start(start)) => {
@@ -104,10 +108,11 @@ impl Run {
                     meta.status = meta.status.or(end.status.to_run_status());
                     meta.end_time = meta.end_time.or(end.end_time);
                 }
-                // An experiment is not of this run; what cannot be read says nothing.
-                Ok(HparamsRecord::Experiment(_)) | Err(_) => {}
+                Ok(HparamsRecord::Experiment(_)) => {} // not of this run
+                Err(kind) => unreadable.push(kind.at(reader.location(series, 0))),
             }
         }
+        unreadable
     }
 }
 

@@ -29,6 +29,7 @@ pub struct LoadOptions {
     pub(super) payloads: Payloads,
     pub(super) buffered: bool,
     pub(super) strict: bool,
+    pub(super) checks_values: bool,
     pub(super) follow_links: bool,
 }
 
@@ -70,6 +71,7 @@ impl LoadOptions {
             payloads: Payloads::Kept,
             buffered: false,
             strict: false,
+            checks_values: false,
             follow_links: false,
         }
     }
@@ -144,6 +146,15 @@ impl LoadOptions {
         Self { strict, ..self }
     }
 
+    /// Whether values that are not scalars are held against the form of their kind when their records
+    /// are read, as whoever decodes them does: a histogram with more limits than buckets is left out
+    /// and in the report, an image that is cut short is there and in the report. Where only
+    /// [places](Self::places) are kept, this is left to whoever reads the values. Default: false.
+    #[must_use]
+    pub fn check_values(self, check: bool) -> Self {
+        Self { checks_values: check, ..self }
+    }
+
     /// Whether files that go along with a run (`tbx.json`, `hparams.yaml`, artifacts, embeddings) are
     /// also read where a link leads out of the run's directory: any file of this machine, if the logs
     /// come from elsewhere. Links to runs and to event files are followed in any case. Default: false.
@@ -187,6 +198,11 @@ impl LoadOptions {
     /// Whether the places of values are.
     pub(super) fn keeps_places(&self) -> bool {
         self.payloads == Payloads::Placed
+    }
+
+    /// Whether values are checked.
+    pub(super) fn checks_values(&self) -> bool {
+        self.checks_values && !self.keeps_places()
     }
 
     /// Whether series `tag` of `kind` was asked for.

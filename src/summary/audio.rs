@@ -10,6 +10,7 @@
 //! browsers need not play.
 
 mod clip;
+pub mod header;
 mod wav;
 
 use bytes::Bytes;

@@ -79,13 +79,22 @@ impl Histogram {
     /// [`ErrorKind::Value`].
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.form {
-            Form::Histo => Ok(Self::from_v1(&decode(&value.bytes, "histogram")?)),
+            Form::Histo => Self::from_v1(&decode(&value.bytes, "histogram")?),
             _ => Self::from_v2(value),
         }
     }
 
     /// The histogram that TensorBoard makes of a v1 message; see [`read`](Self::read).
-    pub fn from_v1(message: &pb::HistogramProto) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: there is not one limit for each bucket. Which buckets the limits belong
+    /// to is not known then: some programs give both edges of all, others only those between two.
+    pub fn from_v1(message: &pb::HistogramProto) -> Result<Self, ErrorKind> {
+        let (limits, counts) = (message.bucket_limit.len(), message.bucket.len());
+        if limits != counts {
+            return Err(ErrorKind::Value(format!("{limits} limits for {counts} buckets")));
+        }
         let moments = Moments {
             min: message.min,
             max: message.max,
@@ -110,11 +119,11 @@ impl Histogram {
         if let Some(last) = buckets.last_mut() {
             last.right = message.max;
         }
-        Self { buckets, moments: Some(moments) }
+        Ok(Self { buckets, moments: Some(moments) })
     }
 
     fn from_v2(value: &RawValue) -> Result<Self, ErrorKind> {
-        let tensor = Tensor::read(value)?;
+        let tensor = Tensor::read_complete(value)?;
         let (&[_, 3], Some(numbers)) = (tensor.shape(), tensor.to_f64()) else {
             return Err(ErrorKind::Value(format!(
                 "a histogram should be [k, 3], this is {tensor:?}"
@@ -246,7 +255,21 @@ mod tests {
         let expected = [(1.0, 1.5, 1.0), (1.5, 2.0, 0.0), (2.0, 2.5, 1.0), (2.5, 3.0, 1.0)];
         assert_eq!(rows(&histogram), expected);
         assert_eq!(histogram.moments.unwrap().sum_squares, 14.0);
-        assert!(Histogram::from_v1(&pb::HistogramProto::default()).buckets.is_empty());
+        assert!(Histogram::from_v1(&pb::HistogramProto::default()).unwrap().buckets.is_empty());
+    }
+
+    /// NumPy has an edge more than counts.
+    #[test]
+    fn a_v1_histogram_has_a_limit_for_each_bucket() {
+        for limits in [2, 4, 0] {
+            let message = pb::HistogramProto {
+                bucket_limit: vec![1.0; limits],
+                bucket: vec![1.0; 3],
+                ..Default::default()
+            };
+            let error = Histogram::read(&raw_v1(&message)).unwrap_err();
+            assert_eq!(error.to_string(), format!("{limits} limits for 3 buckets"));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod array;
 #[cfg(feature = "image")]
 mod boxes;
+mod damage;
 #[cfg(feature = "plotters")]
 mod figure;
 pub mod header;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
+pub(crate) use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]

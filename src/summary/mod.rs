@@ -6,6 +6,7 @@
 //! `tensorboard/dataclass_compat.py`.
 
 pub mod audio;
+mod check;
 pub mod custom_scalars;
 pub mod embedding;
 #[cfg(feature = "serde")]
@@ -26,6 +27,7 @@ pub mod scalar;
 pub mod tensor;
 pub mod text;
 
+pub(crate) use check::{Flaw, check, damage};
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;
 pub use raw::{Form, RawValue};

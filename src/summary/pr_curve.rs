@@ -124,7 +124,7 @@ impl PrCurve {
     ///
     /// [`ErrorKind::Value`].
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
-        let tensor = Tensor::read(value)?;
+        let tensor = Tensor::read_complete(value)?;
         let wrong = || ErrorKind::Value(format!("a PR curve should be [6, n], this is {tensor:?}"));
         let (&[6, columns], Some(numbers)) = (tensor.shape(), tensor.to_f64()) else {
             return Err(wrong());

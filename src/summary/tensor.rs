@@ -15,6 +15,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+#[cfg(feature = "verify")]
+pub(crate) use self::decode::{filled_up, typed_len};
 pub use self::element::Element;
 use self::element::{same_image, size_of_element};
 pub(super) use self::message::{described, dims, shape, shape_message, strings, value};
@@ -135,6 +137,17 @@ impl Tensor {
     /// `tensor_content`, fewer.
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         Self::from_message(value.tensor()?)
+    }
+
+    /// As [`read`](Self::read), of a kind that TensorBoard shows. Its own `make_ndarray` fills
+    /// nothing up: an array has an element for each place, or one for all (`tensorboard/util/tensor_util.py`).
+    pub(super) fn read_complete(value: &RawValue) -> Result<Self, ErrorKind> {
+        let message = value.tensor()?;
+        if let Some((found, places)) = decode::filled_up(&message)? {
+            let what = format!("{found} elements in a tensor of {places}");
+            return Err(ErrorKind::Value(what));
+        }
+        Self::from_message(message)
     }
 
     /// As [`read`](Self::read), from a message.

@@ -11,7 +11,6 @@ mod finding;
 mod hparams;
 mod mesh;
 mod pass;
-mod picture;
 mod rule;
 mod run;
 mod tag;

@@ -12,7 +12,7 @@ use crate::error::{Effect, ErrorKind};
 use crate::event::{EventRef, Payload, Peek, ValueRef, What, pb};
 use crate::logdir::file_version;
 use crate::record::Damage;
-use crate::summary::{Form, Metadata};
+use crate::summary::{self, Flaw, Form, Metadata, RawValue};
 
 /// The tag under which TensorBoard shows a run's graph.
 const RUN_GRAPH_TAG: &str = "__run_graph__";
@@ -111,7 +111,9 @@ impl Pass<'_> {
                     self.value(&bytes, place, &value, message);
                 }
             }
-            (What::GraphDef(graph), _) => self.blob(RUN_GRAPH_TAG, Form::GraphDef, graph, place),
+            (What::GraphDef(graph), _) => {
+                self.blob(&bytes, place, (RUN_GRAPH_TAG, Form::GraphDef, graph));
+            }
             (what @ What::SessionLog(_), _) if what.is_session_start() == Ok(true) => {
                 let highest = self.facts.highest;
                 self.facts.first_start.get_or_insert((place, highest));
@@ -119,7 +121,7 @@ impl Pass<'_> {
             }
             (what @ What::TaggedRunMetadata(_), _) => {
                 if let Ok(Some((tag, content))) = what.run_metadata() {
-                    self.blob(tag, Form::RunMetadata, content, place);
+                    self.blob(&bytes, place, (tag, Form::RunMetadata, content));
                 }
             }
             _ => {}
@@ -216,7 +218,7 @@ impl Pass<'_> {
     }
 
     /// An event that is a graph or a profile itself.
-    fn blob(&mut self, name: &str, form: Form, body: &[u8], place: Place) {
+    fn blob(&mut self, bytes: &Bytes, place: Place, (name, form, body): (&str, Form, &[u8])) {
         if !self.options.wants_tag(name) {
             return;
         }
@@ -225,16 +227,14 @@ impl Pass<'_> {
         tag.first.get_or_insert(First { place, is_bare: false, is_empty: false });
         let metadata = Metadata::of(form, None);
         tag.count_kind(metadata.kind, &metadata.plugin, place);
+        let value = RawValue { form, bytes: slice(bytes, body) };
+        if let Err(Flaw::Unreadable(what) | Flaw::Damaged(what)) = summary::check(&metadata, &value)
+        {
+            tag.tallies.note(Rule::Value, place, || what.to_string());
+        }
         if tag.metadata.is_none() {
             tag.kind = Some(metadata.kind);
             tag.metadata = Some(metadata);
-        }
-        let problem = match form {
-            Form::GraphDef => pb::GraphDef::decode(body).err(),
-            _ => pb::RunMetadata::decode(body).err(),
-        };
-        if let Some(error) = problem {
-            tag.tallies.note(Rule::Value, place, || format!("not a {form:?}: {}", reason(&error)));
         }
     }
 }

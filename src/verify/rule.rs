@@ -259,6 +259,14 @@ rules! {
         "pictures that are damaged or cut short"
         "Browsers show a part of them, or nothing."
         "The picture was damaged before it was logged: log it again.";
+    AudioDamaged "audio_damaged" Error
+        "clips that are damaged or cut short"
+        "Browsers play a part of them, or nothing."
+        "The clip was damaged before it was logged: log it again.";
+    ValueShape "value_shape" Warning
+        "values in a shape that TensorBoard does not show"
+        "TensorBoard shows nothing of them, or an error. tbx reads them."
+        "Log them with a function for that kind.";
     ImageFormat "image_format" Warning
         "pictures that are neither PNG, JPEG, GIF nor BMP"
         "TensorBoard serves them as unknown data, and browsers do not show them."

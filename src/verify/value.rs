@@ -6,13 +6,12 @@ use prost::Message;
 use super::Rule;
 use super::finding::{Place, Tallies};
 use super::pass::reason;
-use super::picture;
 use super::tag::Tag;
 use crate::event::{Payload, pb};
-use crate::summary::histogram::Histogram;
 use crate::summary::image::Images;
-use crate::summary::text::Text;
-use crate::summary::{DataClass, Form, Kind, Metadata, RawValue, scalar};
+use crate::summary::image::header::Header;
+use crate::summary::tensor::{filled_up, typed_len};
+use crate::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
 /// Where what is wrong with a value is noted.
 pub(super) struct Sink<'t> {
@@ -118,11 +117,10 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
         Kind::Image => pb::ImagePluginData::decode(content.clone()).map(|data| data.version),
         Kind::Audio => pb::AudioPluginData::decode(content.clone()).map(|data| data.version),
         Kind::PrCurve => pb::PrCurvePluginData::decode(content.clone()).map(|data| data.version),
-        Kind::Mesh => pb::mesh::MeshPluginData::decode(content.clone()).map(|data| data.version),
-        Kind::Hparams => match pb::hparams::HParamsPluginData::decode(content.clone()) {
-            Ok(data) if data.data.is_none() => return Some("nothing in it".into()),
-            data => data.map(|data| data.version),
-        },
+        // What is no message is no value either, as these have a part of it there.
+        Kind::Mesh => {
+            Ok(pb::mesh::MeshPluginData::decode(content.clone()).map_or(0, |data| data.version))
+        }
         Kind::Graph | Kind::RunMetadata if content != "1" => {
             return Some(format!("the content of plugin {plugin:?} is not \"1\""));
         }
@@ -140,33 +138,58 @@ pub(super) fn check(sink: &mut Sink<'_>, metadata: &Metadata, content: &Bytes, r
     if let Some(tensor) = raw.tensor() {
         places_of_elements(sink, tensor);
     }
-    match (metadata.kind, metadata.data_class) {
-        (Kind::Scalar, _) | (_, DataClass::Scalar) => scalar_value(sink, raw),
-        (Kind::Histogram, _) => histogram(sink, raw),
-        (Kind::Image, _) => images(sink, raw),
-        (Kind::Audio, _) => audio(sink, content, raw),
-        (Kind::Text, _) => refused(sink, Text::read(&raw.value()).err()),
-        (Kind::PrCurve, _) => pr_curve(sink, content, raw),
-        (Kind::Mesh, _) => mesh(sink, raw),
-        (Kind::CustomScalars, _) => layout(sink, raw),
-        (Kind::Meta, _) => strings(sink, raw, &[0]),
-        (Kind::Graph | Kind::RunMetadata, _) => strings(sink, raw, &[0, 1]),
-        (Kind::Tensor, DataClass::BlobSequence) => strings(sink, raw, &[1]),
-        (Kind::Hparams | Kind::Tensor, _) => {
-            raw.tensor().into_iter().for_each(|tensor| elements(sink, tensor));
+    let (kind, class) = (metadata.kind, metadata.data_class);
+    if kind == Kind::Scalar || class == DataClass::Scalar {
+        return scalar_value(sink, raw);
+    }
+    let value = raw.value();
+    match summary::check(metadata, &value) {
+        Ok(()) => {}
+        Err(Flaw::Unreadable(what)) => return sink.note(Rule::Value, || what.to_string()),
+        Err(Flaw::Damaged(what)) => {
+            let rule = match kind {
+                Kind::Image => Rule::ImageDamaged,
+                Kind::Audio => Rule::AudioDamaged,
+                _ => Rule::Value,
+            };
+            sink.note(rule, || what.to_string());
         }
+    }
+    match kind {
+        Kind::Image => images(sink, &value),
+        Kind::Audio => audio(sink, content, raw),
+        Kind::PrCurve => pr_curve(sink, content, raw),
+        _ => {}
+    }
+    if let Some(what) = other_shape(metadata, raw) {
+        sink.note(Rule::ValueShape, || what);
     }
 }
 
-fn refused(sink: &mut Sink<'_>, error: Option<impl std::fmt::Display>) {
-    if let Some(error) = error {
-        sink.note(Rule::Value, || error.to_string());
-    }
+/// In which shape of a value that tbx reads TensorBoard does not show it.
+fn other_shape(metadata: &Metadata, raw: &Raw<'_>) -> Option<String> {
+    let tensor = raw.tensor()?;
+    let dims = dims(tensor);
+    let ranks = match (metadata.kind, metadata.data_class) {
+        (Kind::Meta, _) => 0..=0,
+        (Kind::Graph | Kind::RunMetadata, _) => 0..=1,
+        (Kind::Audio, _) => 1..=2,
+        (Kind::Tensor, DataClass::BlobSequence) => 1..=1,
+        (Kind::Tensor, _) => {
+            let (found, places) = filled_up(tensor).ok()??;
+            let dtype = tensor.dtype().as_str_name();
+            return Some(format!("{found} elements for {places} places of {dtype} {dims:?}"));
+        }
+        _ => return None,
+    };
+    let is_string = tensor.dtype() == pb::DataType::DtString;
+    let dtype = tensor.dtype().as_str_name();
+    (!is_string || !ranks.contains(&dims.len())).then(|| format!("{dtype} of shape {dims:?}"))
 }
 
 fn scalar_value(sink: &mut Sink<'_>, raw: &Raw<'_>) {
     if let Err(error) = scalar::read(raw.view) {
-        return refused(sink, Some(error));
+        return sink.note(Rule::Value, || error.to_string());
     }
     let Some(tensor) = raw.tensor() else { return };
     let dims = dims(tensor);
@@ -179,32 +202,23 @@ fn scalar_value(sink: &mut Sink<'_>, raw: &Raw<'_>) {
     }
 }
 
-fn histogram(sink: &mut Sink<'_>, raw: &Raw<'_>) {
-    if let Some(pb::summary::value::Value::Histo(histo)) = &raw.message.value {
-        let (limits, counts) = (histo.bucket_limit.len(), histo.bucket.len());
-        if limits != counts {
-            sink.note(Rule::Value, || format!("{limits} limits for {counts} buckets"));
-        }
-        return;
-    }
-    match (Histogram::read(&raw.value()), raw.tensor()) {
-        (Err(error), _) => refused(sink, Some(error)),
-        // Too few elements are filled up as in TensorFlow; TensorBoard refuses them.
-        (Ok(_), Some(tensor)) => elements(sink, tensor),
-        (Ok(_), None) => {}
-    }
-}
-
-fn images(sink: &mut Sink<'_>, raw: &Raw<'_>) {
-    let images = match Images::read(&raw.value()) {
-        Ok(images) => images,
-        Err(error) => return refused(sink, Some(error)),
-    };
+/// Whether browsers show the images, and in the size that the log says.
+fn images(sink: &mut Sink<'_>, value: &RawValue) {
+    let Ok(images) = Images::read(value) else { return };
     if images.encoded.is_empty() {
-        sink.note(Rule::Value, || "a size and no picture".into());
+        sink.note(Rule::ValueShape, || "a size and no image".into());
     }
     for encoded in &images.encoded {
-        picture::check(sink, encoded, images.width, images.height);
+        let header = Header::of(encoded);
+        if header.is_known && !header.is_shown {
+            sink.note(Rule::ImageFormat, || header.format.into());
+        }
+        let said = (images.width, images.height);
+        if let Some((width, height)) = header.size.filter(|size| *size != said) {
+            sink.note(Rule::ImageSize, || {
+                format!("{width}x{height} pixels, the log says {}x{}", said.0, said.1)
+            });
+        }
     }
 }
 
@@ -212,65 +226,19 @@ fn audio(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     if raw.form == Form::Audio {
         return sink.note(Rule::AudioType, || "a v1 clip".into());
     }
-    match raw.value().strings() {
-        Ok((_, shape)) => match shape.as_slice() {
-            [_] | [_, 2] => {}
-            shape => sink.note(Rule::Value, || format!("clips of shape {shape:?}")),
-        },
-        Err(error) => refused(sink, Some(error)),
-    }
     let encoding = pb::AudioPluginData::decode(content.clone()).map(|data| data.encoding());
     if encoding.is_ok_and(|encoding| encoding != pb::audio_plugin_data::Encoding::Wav) {
         sink.note(Rule::AudioType, || "the metadata names no encoding".into());
     }
 }
 
+/// Whether a curve is as long as its metadata says.
 fn pr_curve(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
-    let Some(tensor) = raw.tensor() else {
-        return sink.note(Rule::Value, || "a curve without a tensor".into());
-    };
-    elements(sink, tensor);
-    let dims = dims(tensor);
-    let [6, columns] = dims.as_slice() else {
-        return sink.note(Rule::Value, || format!("a curve should be [6, n], this is {dims:?}"));
-    };
+    let Some(&[_, columns]) = raw.tensor().map(dims).as_deref() else { return };
     let said = pb::PrCurvePluginData::decode(content.clone()).map(|data| data.num_thresholds);
-    if let Some(said) = said.ok().filter(|said| i64::from(*said) != *columns) {
+    if let Some(said) = said.ok().filter(|said| i64::from(*said) != columns) {
         let message = || format!("the metadata says {said} thresholds, the curve has {columns}");
         sink.note(Rule::PrCurve, message);
-    }
-}
-
-fn mesh(sink: &mut Sink<'_>, raw: &Raw<'_>) {
-    let Some(tensor) = raw.tensor() else {
-        return sink.note(Rule::Value, || "a mesh without a tensor".into());
-    };
-    elements(sink, tensor);
-    let dims = dims(tensor);
-    if !matches!(dims.as_slice(), [_, _, 3]) {
-        sink.note(Rule::Value, || format!("a mesh should be [batch, n, 3], this is {dims:?}"));
-    }
-}
-
-fn layout(sink: &mut Sink<'_>, raw: &Raw<'_>) {
-    let strings = match raw.value().strings() {
-        Ok((strings, _)) => strings,
-        Err(error) => return refused(sink, Some(error)),
-    };
-    let layout = strings.first().map(|layout| pb::Layout::decode(layout.clone()));
-    match layout {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => sink.note(Rule::Value, || format!("not a layout: {}", reason(&error))),
-        None => sink.note(Rule::Value, || "no layout".into()),
-    }
-}
-
-/// A tensor of strings of one of these ranks.
-fn strings(sink: &mut Sink<'_>, raw: &Raw<'_>, ranks: &[usize]) {
-    match raw.value().strings() {
-        Ok((_, shape)) if ranks.contains(&shape.len()) => {}
-        Ok((_, shape)) => sink.note(Rule::Value, || format!("strings of shape {shape:?}")),
-        Err(error) => refused(sink, Some(error)),
     }
 }
 
@@ -279,74 +247,14 @@ fn dims(tensor: &pb::TensorProto) -> Vec<i64> {
     shape.iter().map(|dim| dim.size).collect()
 }
 
-/// How many elements the typed arrays have.
-fn typed(tensor: &pb::TensorProto) -> usize {
-    [
-        tensor.float_val.len(),
-        tensor.double_val.len(),
-        tensor.int_val.len(),
-        tensor.string_val.len(),
-        tensor.scomplex_val.len() / 2,
-        tensor.int64_val.len(),
-        tensor.bool_val.len(),
-        tensor.dcomplex_val.len() / 2,
-        tensor.half_val.len(),
-        tensor.uint32_val.len(),
-        tensor.uint64_val.len(),
-        tensor.float8_val.len(),
-        tensor.resource_handle_val.len(),
-        tensor.variant_val.len(),
-    ]
-    .iter()
-    .sum()
-}
-
 fn places_of_elements(sink: &mut Sink<'_>, tensor: &pb::TensorProto) {
     let content = tensor.tensor_content.len();
-    if content > 0 && typed(tensor) > 0 {
-        let message = || format!("{content} bytes of content and {} elements", typed(tensor));
+    let elements = typed_len(tensor);
+    if content > 0 && elements > 0 {
+        let message = || format!("{content} bytes of content and {elements} elements");
         sink.note(Rule::TensorTwice, message);
     }
     if let Some(bits) = tensor.half_val.iter().find(|bits| u16::try_from(**bits).is_err()) {
         sink.note(Rule::HalfBits, || format!("a 16-bit float with the bits {bits:#010x}"));
     }
-}
-
-/// Whether there are as many elements as the shape says. One may stand for all.
-fn elements(sink: &mut Sink<'_>, tensor: &pb::TensorProto) {
-    let dims = dims(tensor);
-    let expected = dims.iter().try_fold(1u64, |n, dim| n.checked_mul(u64::try_from(*dim).ok()?));
-    let dtype = tensor.dtype();
-    let content = tensor.tensor_content.len();
-    let found = match (content, width(dtype)) {
-        (0, _) => typed(tensor),
-        (_, Some(width)) if content.is_multiple_of(width) => content / width,
-        (_, None) if dtype != pb::DataType::DtString => return, // several in a byte
-        _ => {
-            let dtype = dtype.as_str_name();
-            let message = || format!("{content} bytes of content in a tensor of {dtype}");
-            return sink.note(Rule::Value, message);
-        }
-    };
-    let one_for_all = content == 0 && found == 1;
-    if u64::try_from(found).ok() != expected && !one_for_all {
-        let message = || {
-            format!("a tensor of {} with {found} elements and shape {dims:?}", dtype.as_str_name())
-        };
-        sink.note(Rule::Value, message);
-    }
-}
-
-/// Bytes of an element in `tensor_content`; none of strings and of what is smaller than a byte.
-fn width(dtype: pb::DataType) -> Option<usize> {
-    use pb::DataType::*;
-    Some(match dtype {
-        DtFloat | DtInt32 | DtUint32 | DtQint32 => 4,
-        DtDouble | DtInt64 | DtUint64 | DtComplex64 => 8,
-        DtComplex128 => 16,
-        DtHalf | DtBfloat16 | DtInt16 | DtUint16 | DtQint16 | DtQuint16 => 2,
-        DtInt8 | DtUint8 | DtQint8 | DtQuint8 | DtBool => 1,
-        DtFloat8E5m2 | DtFloat8E4m3fn => 1,
-        _ => return None,
-    })
 }

@@ -38,7 +38,7 @@ impl SummaryWriter {
         I: IntoIterator<Item: Numeric>,
     {
         self.add(tag, step, |v2| match bins {
-            Bins::Exponential => Ok(counted(tag, histogram::exponential(values)?, v2)),
+            Bins::Exponential => counted(tag, histogram::exponential(values)?, v2),
             Bins::Uniform(bins) => Ok(Histogram::uniform(values, bins).to_v2(tag)),
         })
     }
@@ -77,14 +77,18 @@ impl SummaryWriter {
                 bucket_limit: bucket_limits.to_vec(),
                 bucket: bucket_counts.to_vec(),
             };
-            Ok(counted(tag, message, v2))
+            counted(tag, message, v2)
         })
     }
 }
 
-fn counted(tag: &str, histogram: pb::HistogramProto, v2: bool) -> pb::summary::Value {
+fn counted(
+    tag: &str,
+    histogram: pb::HistogramProto,
+    v2: bool,
+) -> Result<pb::summary::Value, ErrorKind> {
     match v2 {
-        true => Histogram::from_v1(&histogram).to_v2(tag),
-        false => histogram::v1(tag, histogram),
+        true => Ok(Histogram::from_v1(&histogram)?.to_v2(tag)),
+        false => Ok(histogram::v1(tag, histogram)),
     }
 }

@@ -25,6 +25,7 @@ mod shell;
 mod side_files;
 mod streams;
 mod table;
+mod values;
 mod verify;
 mod watch;
 

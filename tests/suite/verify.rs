@@ -189,7 +189,7 @@ fn the_number_of_threads_changes_nothing() {
         Rule::RestartIgnored,
         Rule::StepsBack,
         Rule::StepsRepeat,
-        Rule::ImageFormat,
+        Rule::ImageDamaged,
     ]);
     assert_eq!(rules(&one.findings), expected);
     for threads in [2, 3, 4] {

@@ -1,13 +1,13 @@
 //! Clips, as they are encoded.
 
 use bytes::Bytes;
-use hound::WavReader;
 
 use super::Extractor;
 use super::piece::{Facts, Part, Piece, numbered};
 use crate::error::ErrorKind;
 use crate::summary::Kind;
 use crate::summary::audio::Audio;
+use crate::summary::audio::header::Header;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "audio",
@@ -22,16 +22,18 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
 }
 
 fn piece(bytes: Bytes) -> Piece {
-    let extension = match &*bytes {
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "wav",
-        [b'O', b'g', b'g', b'S', ..] => "ogg",
-        [b'f', b'L', b'a', b'C', ..] => "flac",
-        [b'I', b'D', b'3', ..] | [0xff, 0xe0..=0xff, ..] => "mp3",
+    let header = Header::of(&bytes);
+    let extension = match header.format {
+        Some("WAV") => "wav",
+        Some("Ogg") => "ogg",
+        Some("FLAC") => "flac",
+        Some("MP3") => "mp3",
+        Some("AIFF") => "aiff",
+        Some("MP4") => "m4a",
+        Some("AU") => "au",
+        Some("WebM") => "webm",
         _ => "bin",
     };
-    let sound = WavReader::new(&*bytes).ok().map(|wav| {
-        let spec = wav.spec();
-        (spec.sample_rate, spec.channels, wav.duration())
-    });
+    let sound = header.sound;
     Piece { extension, bytes, facts: Facts { sound, ..Facts::default() }, ..Piece::default() }
 }

@@ -11,7 +11,7 @@ use super::Extractor;
 use super::piece::{Part, Piece};
 use crate::error::ErrorKind;
 use crate::event::pb;
-use crate::summary::graph::{Attr, Graph, Node};
+use crate::summary::graph::{Attr, Graph, Node, blobs, keras};
 use crate::summary::run_metadata::RunMetadata;
 use crate::summary::{Form, Kind, RawValue};
 use crate::table::number::Exact;
@@ -30,20 +30,13 @@ pub(super) const RUN_METADATA: Extractor = Extractor {
     make: run_metadata,
 };
 
-/// The plugin whose values are JSON.
-const KERAS: &str = "graph_keras_model";
-
 fn graph(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let [part] = parts else { return Ok(Vec::new()) };
-    if part.metadata.plugin == KERAS {
+    if part.metadata.plugin == keras::PLUGIN {
         let (strings, _) = part.value.strings()?;
         return Ok(super::piece::numbered(strings, |bytes| piece("json", bytes)));
     }
-    // The plugin `graphs` would take it as a string, too.
-    let blobs = match part.value.form {
-        Form::GraphDef => vec![part.value.bytes.clone()],
-        _ => part.value.strings()?.0,
-    };
+    let blobs = blobs(&part.value)?;
     let several = blobs.len() > 1;
     let mut pieces = Vec::new();
     for (i, bytes) in blobs.into_iter().enumerate() {

@@ -31,6 +31,11 @@ fn piece(bytes: Bytes) -> Piece {
         "TIFF" => "tif",
         "AVIF" => "avif",
         "SVG" => "svg",
+        "HEIF" => "heic",
+        "JPEG XL" => "jxl",
+        "JPEG 2000" => "jp2",
+        "OpenEXR" => "exr",
+        "PNM" => "pnm",
         _ => "bin",
     };
     let size = header.size.or_else(|| webp(&bytes));

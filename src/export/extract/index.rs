@@ -74,9 +74,9 @@ impl Lines {
             &row.bytes.to_string(),
             &text(size.map(|(width, _)| width.to_string())),
             &text(size.map(|(_, height)| height.to_string())),
-            &text(sound.map(|(rate, _, _)| rate.to_string())),
-            &text(sound.map(|(_, channels, _)| channels.to_string())),
-            &text(sound.map(|(_, _, frames)| frames.to_string())),
+            &text(sound.map(|sound| sound.sample_rate.to_string())),
+            &text(sound.map(|sound| sound.channels.to_string())),
+            &text(sound.map(|sound| sound.frames.to_string())),
             dtype.unwrap_or(""),
             &text(shape.as_deref().map(dimensions)),
         ];

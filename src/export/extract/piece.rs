@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::error::ErrorKind;
+use crate::summary::audio::header::Sound;
 use crate::summary::{Metadata, RawValue};
 
 /// A part of what is extracted: a value, and what the log says of its series.
@@ -27,8 +28,7 @@ pub(super) struct Piece {
 pub(super) struct Facts {
     /// Width and height in pixels, as the picture itself says.
     pub(super) size: Option<(u32, u32)>,
-    /// Hz, channels, and samples of each channel.
-    pub(super) sound: Option<(u32, u16, u32)>,
+    pub(super) sound: Option<Sound>,
     /// The type of elements.
     pub(super) dtype: Option<&'static str>,
     pub(super) shape: Option<Vec<usize>>,

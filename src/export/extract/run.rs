@@ -14,6 +14,7 @@ use super::{ExtractedKind, Extraction, Extractor, embedding};
 use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader};
 use crate::safe_name::SafeNames;
+use crate::summary;
 
 /// So many records are read by a thread before it looks for others.
 const CHUNK: usize = 16;
@@ -71,6 +72,14 @@ pub(super) struct ExtractedRun {
     pub(super) report: Report,
 }
 
+/// What a job gave.
+#[derive(Default)]
+struct Made {
+    files: Vec<Written>,
+    /// What is damaged in its values.
+    damage: Option<Error>,
+}
+
 /// A file that was written.
 pub(super) struct Written {
     /// Behind the run's prefix.
@@ -111,11 +120,14 @@ impl Task<'_> {
             let extractor = self.extraction.extractors.get(job.extractor);
             let (Some(extractor), Some(tag)) = (extractor, tags.get(job.folder)) else { continue };
             match written {
-                Ok(files) => {
+                Ok(Made { files, damage }) => {
                     let point = (Some(job.step), Some(job.wall_time));
                     done.add(&mut lines, folder, tag, extractor, point, &files)?;
+                    if let Some(damage) = damage {
+                        done.issue(damage, Effect::DamagedValue);
+                    }
                 }
-                Err(error) => done.issue(error),
+                Err(error) => done.lost(error),
             }
         }
         if let Some(extractor) = self.extraction.extractors.iter().find(|e| e.kind.is_none()) {
@@ -137,7 +149,7 @@ impl Task<'_> {
         let found = match embedding::of(run, self.extraction, self.options) {
             Ok(found) => found,
             Err(error) => {
-                done.issue(error);
+                done.lost(error);
                 return Ok(());
             }
         };
@@ -146,7 +158,7 @@ impl Task<'_> {
             let safe = names.get_for(&format!("embedding {i}"), saved.name());
             let prefix = format!("{}{safe}/", folder.prefix);
             let (files, lost) = embedding::write(run, saved, self.sink, &prefix, self.wrote)?;
-            lost.into_iter().for_each(|error| done.issue(error));
+            lost.into_iter().for_each(|error| done.lost(error));
             let point = (embedding::step(saved), None);
             done.add(lines, folder, saved.name(), extractor, point, &files)?;
         }
@@ -160,7 +172,7 @@ impl Task<'_> {
         run: &Run,
         jobs: &[Job],
         prefixes: &[String],
-    ) -> Result<Vec<(usize, Result<Vec<Written>>)>> {
+    ) -> Result<Vec<(usize, Result<Made>)>> {
         // In the order of the files, which is that in which disks read fast. A record is read by
         // one thread, however many values it has.
         let places = jobs.iter().map(|job| place(run, job));
@@ -169,9 +181,9 @@ impl Task<'_> {
         let records: Vec<&[(Option<InFile>, usize)]> =
             order.chunk_by(|(a, _), (b, _)| a == b).collect();
         let work = |reader: &mut ValueReader<'_>, i: usize| {
-            let Some(job) = jobs.get(i) else { return Ok((i, Ok(Vec::new()))) };
+            let Some(job) = jobs.get(i) else { return Ok((i, Ok(Made::default()))) };
             if self.failed.load(Ordering::Relaxed) {
-                return Ok((i, Ok(Vec::new())));
+                return Ok((i, Ok(Made::default())));
             }
             let prefix = prefixes.get(job.folder).map_or("", String::as_str);
             let done = self.job(run, reader, job, prefix);
@@ -197,11 +209,11 @@ impl Task<'_> {
         reader: &mut ValueReader<'_>,
         job: &Job,
         prefix: &str,
-    ) -> Result<Result<Vec<Written>>> {
+    ) -> Result<Result<Made>> {
         let Some(extractor) = self.extraction.extractors.get(job.extractor) else {
-            return Ok(Ok(Vec::new()));
+            return Ok(Ok(Made::default()));
         };
-        let pieces = match pieces(run, reader, job, extractor) {
+        let (pieces, damage) = match pieces(run, reader, job, extractor) {
             Ok(pieces) => pieces,
             Err(error) => return Ok(Err(error)),
         };
@@ -215,25 +227,32 @@ impl Task<'_> {
             (self.wrote)(bytes);
             files.push(Written { name, bytes, facts: piece.facts });
         }
-        Ok(Ok(files))
+        Ok(Ok(Made { files, damage }))
     }
 }
 
+/// The files of a job, and what is damaged in its values.
 fn pieces(
     run: &Run,
     reader: &mut ValueReader<'_>,
     job: &Job,
     extractor: &Extractor,
-) -> Result<Vec<super::Piece>> {
+) -> Result<(Vec<super::Piece>, Option<Error>)> {
     let mut parts = Vec::with_capacity(1);
+    let mut damage = None;
     for Point { series, point } in job.parts() {
         let Some(series) = run.series.get(series) else { continue };
-        parts.push(Part { metadata: series.metadata(), value: reader.read(series, point)? });
+        let value = reader.read(series, point)?;
+        if let Some(kind) = summary::damage(series.kind(), &value) {
+            damage = Some(kind.at(reader.location(series, point)));
+        }
+        parts.push(Part { metadata: series.metadata(), value });
     }
     let made = (extractor.make)(&parts).and_then(|pieces| {
         check_size(&parts, pieces.len(), total(pieces.iter().map(|piece| &piece.bytes)))?;
         Ok(pieces)
     });
+    let made = made.map(|pieces| (pieces, damage));
     made.map_err(|kind| {
         let first =
             job.parts().next().and_then(|point| run.series.get(point.series).zip(Some(point)));
@@ -296,15 +315,20 @@ impl ExtractedRun {
         Ok(())
     }
 
-    fn issue(&mut self, error: Error) {
-        if self.report.issues.len() >= Report::MAX_ISSUES_PER_FILE {
-            self.report.more_issues += 1;
-            return;
-        }
+    /// Takes note of what could not be read.
+    fn lost(&mut self, error: Error) {
         let effect = match error.kind() {
             ErrorKind::Value(_) | ErrorKind::Io(_) => Effect::SkippedValue,
             _ => Effect::SkippedRecord,
         };
+        self.issue(error, effect);
+    }
+
+    fn issue(&mut self, error: Error, effect: Effect) {
+        if self.report.issues.len() >= Report::MAX_ISSUES_PER_FILE {
+            self.report.more_issues += 1;
+            return;
+        }
         let location = error.location().clone();
         self.report.issues.push(Issue { location, kind: error.into_kind(), effect });
     }

@@ -8,6 +8,7 @@ use super::values::ValueRows;
 use crate::error::ErrorKind;
 use crate::export::batch::Type;
 use crate::summary::audio::Audio;
+use crate::summary::audio::header::{Header, Sound};
 use crate::summary::{Kind, RawValue};
 use crate::table::Cell;
 
@@ -32,15 +33,11 @@ const COLUMNS: [(&str, Type); 5] = [
 fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let audio = Audio::read(value)?;
     let row = |(i, encoded): (usize, &Bytes)| {
-        let one = Audio { declared: None, encoded: vec![encoded.clone()] };
         // What is no WAV has a length at least.
-        let clip = one.decode().ok().and_then(|clips| clips.into_iter().next());
-        let sizes = match clip {
-            Some(clip) => [
-                Cell::Int(clip.sample_rate().into()),
-                Cell::Int(clip.channels().into()),
-                count(clip.frames()),
-            ],
+        let sizes = match Header::of(encoded).sound {
+            Some(Sound { sample_rate, channels, frames }) => {
+                [sample_rate, channels.into(), frames].map(|n| Cell::Int(n.into()))
+            }
             None => [Cell::Empty, Cell::Empty, Cell::Empty],
         };
         [count(i)].into_iter().chain(sizes).chain([count(encoded.len())]).collect()

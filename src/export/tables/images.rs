@@ -6,6 +6,7 @@ use super::values::ValueRows;
 use crate::error::ErrorKind;
 use crate::export::batch::Type;
 use crate::summary::image::Images;
+use crate::summary::image::header::Header;
 use crate::summary::{Kind, RawValue};
 use crate::table::Cell;
 
@@ -31,20 +32,12 @@ fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let images = Images::read(value)?;
     let [width, height] = [images.width, images.height].map(|size| Cell::Int(size.into()));
     let row = |(i, encoded): (usize, &bytes::Bytes)| {
-        let format = format(encoded).map_or(Cell::Empty, Cell::from);
+        let header = Header::of(encoded);
+        let format = match header.is_known {
+            true => Cell::Text(header.format.to_lowercase()),
+            false => Cell::Empty,
+        };
         vec![count(i), width.clone(), height.clone(), format, count(encoded.len())]
     };
     Ok(images.encoded.iter().enumerate().map(row).collect())
-}
-
-/// By the first bytes, as browsers tell.
-fn format(encoded: &[u8]) -> Option<&'static str> {
-    match encoded {
-        [0x89, b'P', b'N', b'G', ..] => Some("png"),
-        [0xff, 0xd8, 0xff, ..] => Some("jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("gif"),
-        [b'B', b'M', ..] => Some("bmp"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("webp"),
-        _ => None,
-    }
 }

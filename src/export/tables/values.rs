@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::rows::NamedRows;
 use super::scalars::columns_of_points;
 use super::{Rows, Take};
-use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use crate::export::Settings;
 use crate::export::batch::{Column, Type};
 use crate::logdir::{Run, ValueReader};
-use crate::summary::{Kind, RawValue};
+use crate::summary::{self, Kind, RawValue};
 use crate::table::{Cell, Sampling};
 
 /// The rows of a value: what stands in the columns behind run, tag, step and wall time.
@@ -44,17 +44,16 @@ impl ValueRows {
         }
     }
 
-    /// A value that cannot be read is left out.
-    fn unreadable(&mut self, error: Error, location: Location) -> Result<()> {
+    /// Takes note of a value that cannot be read or is damaged.
+    fn flawed(&mut self, kind: ErrorKind, location: Location, effect: Effect) -> Result<()> {
         if self.strict {
-            return Err(error.into_kind().at(location));
+            return Err(kind.at(location));
         }
         if self.report.issues.len() >= Report::MAX_ISSUES_PER_FILE {
             self.report.more_issues += 1;
             return Ok(());
         }
-        let effect = Effect::SkippedValue;
-        self.report.issues.push(Issue { location, kind: error.into_kind(), effect });
+        self.report.issues.push(Issue { location, kind, effect });
         Ok(())
     }
 }
@@ -74,14 +73,19 @@ impl Rows for ValueRows {
                 None => (0..series.len()).collect(),
             };
             for i in points {
-                let rows = reader.read(series, i).and_then(|value| Ok((self.rows_of)(&value)?));
-                let rows = match rows {
-                    Ok(rows) => rows,
+                let read = reader.read(series, i);
+                let read = read.and_then(|value| Ok(((self.rows_of)(&value)?, value)));
+                let (rows, value) = match read {
+                    Ok(read) => read,
                     Err(error) => {
-                        self.unreadable(error, reader.location(series, i))?;
+                        let location = reader.location(series, i);
+                        self.flawed(error.into_kind(), location, Effect::SkippedValue)?;
                         continue;
                     }
                 };
+                if let Some(damage) = summary::damage(kind, &value) {
+                    self.flawed(damage, reader.location(series, i), Effect::DamagedValue)?;
+                }
                 let step = series.steps().get(i).map_or(Cell::Empty, |step| Cell::Int(*step));
                 let time = series.wall_times().get(i).map_or(Cell::Empty, |t| Cell::Number(*t));
                 for row in rows {

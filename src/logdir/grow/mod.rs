@@ -19,7 +19,7 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
-use crate::summary::{Form, Kind, Metadata};
+use crate::summary::{Flaw, Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
@@ -59,11 +59,22 @@ pub(super) struct Growing<'o> {
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// A value that does not have the form that its kind demands.
+/// A value that does not have the form that its kind demands, or is damaged.
 pub(super) struct Unreadable {
     pub(super) tag: Box<str>,
     pub(super) step: i64,
     pub(super) kind: ErrorKind,
+    pub(super) effect: Effect,
+}
+
+impl Unreadable {
+    fn of(tag: &str, step: i64, flaw: Flaw) -> Self {
+        let (kind, effect) = match flaw {
+            Flaw::Unreadable(kind) => (kind, Effect::SkippedValue),
+            Flaw::Damaged(kind) => (kind, Effect::DamagedValue),
+        };
+        Self { tag: tag.into(), step, kind, effect }
+    }
 }
 
 /// The series of a tag.
@@ -257,15 +268,13 @@ impl<'o> Growing<'o> {
         if !series.wanted {
             return Ok(());
         }
-        match series.push_value(&value.payload, keep) {
-            Ok(()) => {
-                series.point(event.step, event.wall_time, reset, starts);
-                series.place(place);
-            }
-            Err(kind) => {
-                let tag = value.tag.into();
-                self.unreadable.push(Unreadable { tag, step: event.step, kind });
-            }
+        let pushed = series.push_value(&value.payload, keep);
+        if !matches!(pushed, Err(Flaw::Unreadable(_))) {
+            series.point(event.step, event.wall_time, reset, starts);
+            series.place(place);
+        }
+        if let Err(flaw) = pushed {
+            self.unreadable.push(Unreadable::of(value.tag, event.step, flaw));
         }
         Ok(())
     }
@@ -384,9 +393,14 @@ impl<'o> Growing<'o> {
         let Some(series) = self.series.get_mut(found).filter(|series| series.wanted) else {
             return;
         };
-        series.push_raw(form, content, keep);
-        series.point(event.step, event.wall_time, 0, starts);
-        series.place(self.place);
+        let pushed = series.push_raw(form, content, keep);
+        if !matches!(pushed, Err(Flaw::Unreadable(_))) {
+            series.point(event.step, event.wall_time, 0, starts);
+            series.place(self.place);
+        }
+        if let Err(flaw) = pushed {
+            self.unreadable.push(Unreadable::of(tag, event.step, flaw));
+        }
     }
 
     /// All that was read is of this file of the run.
@@ -437,11 +451,11 @@ impl<'o> Growing<'o> {
     /// those values stood is not known any more.
     pub(super) fn take_unreadable(&mut self, run: &str) -> Vec<Issue> {
         let issue = |unreadable: Unreadable| {
-            let Unreadable { tag, step, kind } = unreadable;
+            let Unreadable { tag, step, kind, effect } = unreadable;
             let run = Some(run.to_owned());
             let location =
                 Location { run, tag: Some(tag.into()), step: Some(step), ..Location::default() };
-            Issue { location, kind, effect: Effect::SkippedValue }
+            Issue { location, kind, effect }
         };
         mem::take(&mut self.unreadable).into_iter().map(issue).collect()
     }

@@ -5,11 +5,10 @@ use std::mem;
 use bytes::Bytes;
 
 use super::{Keep, Unreadable};
-use crate::error::ErrorKind;
 use crate::event::{Payload, PeekScalar, ValueRef};
 use crate::logdir::restart::Restarts;
 use crate::logdir::{LoadOptions, Place, Scalars, TimeSeries, Values};
-use crate::summary::{DataClass, Form, Kind, Metadata, RawValue, scalar};
+use crate::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
 /// A value without metadata and below this size is kept until its kind is known, even if
 /// payloads are not wanted: it may be a scalar.
@@ -36,6 +35,8 @@ pub(super) struct Series {
     is_scalar: bool,
     /// Whether values are wanted, or only how many there are.
     payloads: bool,
+    /// Whether values are held against the form of their kind.
+    checks: bool,
     /// Whether it is wanted where they stand; of scalars it never is.
     is_placed: bool,
     places: Vec<Place>,
@@ -83,6 +84,7 @@ impl Series {
             sure: true,
             has_given: false,
             payloads: options.keeps_payloads(),
+            checks: options.checks_values(),
             is_placed: options.keeps_places() && !matches!(values, Values::Scalars(_)),
             places: Vec::new(),
             values,
@@ -150,15 +152,12 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// It is not a number where one should be; nothing was added.
+    /// What is wrong with it. Nothing was added if it cannot be read: it is not a number where one
+    /// should be, or has not the form of its kind, if that is looked at.
     #[inline]
-    pub(super) fn push_value(
-        &mut self,
-        payload: &Payload<'_>,
-        keep: &Keep,
-    ) -> Result<(), ErrorKind> {
+    pub(super) fn push_value(&mut self, payload: &Payload<'_>, keep: &Keep) -> Result<(), Flaw> {
         if let Values::Scalars(scalars) = &mut self.values {
-            scalars.push(scalar::read(payload)?);
+            scalars.push(scalar::read(payload).map_err(Flaw::Unreadable)?);
             return Ok(());
         }
         match payload {
@@ -168,16 +167,31 @@ impl Series {
             Payload::Tensor(body) => self.push_raw(Form::Tensor, body, keep),
             _ => self.push_raw(Form::None, &[], keep),
         }
-        Ok(())
     }
 
-    pub(super) fn push_raw(&mut self, form: Form, body: &[u8], keep: &Keep) {
+    /// The same of a value that is not a scalar.
+    ///
+    /// # Errors
+    ///
+    /// As [`push_value`](Self::push_value).
+    pub(super) fn push_raw(&mut self, form: Form, body: &[u8], keep: &Keep) -> Result<(), Flaw> {
+        let checked = match self.metadata.as_ref().filter(|_| self.checks) {
+            Some(metadata) => {
+                let bytes = Bytes::copy_from_slice(body);
+                summary::check(metadata, &RawValue { form, bytes })
+            }
+            None => Ok(()),
+        };
+        if matches!(checked, Err(Flaw::Unreadable(_))) {
+            return checked;
+        }
         if let Values::Raw(values) = &mut self.values {
             // Undecided, and too long to turn out to be a number.
             let useless = !self.payloads && body.len() > MAX_SCALAR_LEN;
             let bytes = if useless { Bytes::new() } else { keep.keep(body) };
             values.push(RawValue { form, bytes });
         }
+        checked
     }
 
     /// Adds the step and wall time of a point, after its value. `reset` is 0, or a number for the
@@ -227,8 +241,10 @@ impl Series {
         if !self.wanted || later.is_empty() {
             return;
         }
-        let later = match (&self.values, &later.values) {
-            (Values::Scalars(_), Values::Raw(_)) => later.into_scalars(unreadable),
+        let undecided = later.metadata.is_none();
+        let later = match (&self.values, &self.metadata) {
+            (Values::Scalars(_), _) => later.into_scalars(unreadable),
+            (_, Some(metadata)) if self.checks && undecided => later.checked(metadata, unreadable),
             _ => later,
         };
         let before = self.steps.len();
@@ -256,8 +272,11 @@ impl Series {
     }
 
     /// The same series with its undecoded values as numbers, without those that are none.
-    fn into_scalars(self, unreadable: &mut Vec<Unreadable>) -> Self {
-        let Values::Raw(values) = self.values else { return self };
+    fn into_scalars(mut self, unreadable: &mut Vec<Unreadable>) -> Self {
+        let values = match &mut self.values {
+            Values::Raw(values) => mem::take(values),
+            _ => return self,
+        };
         let mut scalars = Scalars::new();
         let mut readable = Vec::with_capacity(values.len());
         for (value, step) in values.iter().zip(&self.steps) {
@@ -271,31 +290,59 @@ impl Series {
             match number {
                 Ok(number) => scalars.push(number),
                 Err(kind) => {
-                    unreadable.push(Unreadable { tag: self.tag.clone(), step: *step, kind });
+                    unreadable.push(Unreadable::of(&self.tag, *step, Flaw::Unreadable(kind)));
                 }
             }
         }
-        // Where point i ends up: behind the readable ones before it.
-        let mut moved = Vec::with_capacity(readable.len());
+        Self { values: Values::Scalars(scalars), ..self.with_points(&readable) }
+    }
+
+    /// The same series, of which `metadata` says now what it is, without the values that cannot be read.
+    fn checked(mut self, metadata: &Metadata, unreadable: &mut Vec<Unreadable>) -> Self {
+        let mut values = match &mut self.values {
+            Values::Raw(values) => mem::take(values),
+            _ => return self,
+        };
+        let mut readable = Vec::with_capacity(values.len());
+        for (value, step) in values.iter().zip(&self.steps) {
+            // Long ones were not kept.
+            let checked = match value.bytes.is_empty() {
+                true => Ok(()),
+                false => summary::check(metadata, value),
+            };
+            readable.push(!matches!(checked, Err(Flaw::Unreadable(_))));
+            if let Err(flaw) = checked {
+                unreadable.push(Unreadable::of(&self.tag, *step, flaw));
+            }
+        }
+        let mut index = readable.iter();
+        values.retain(|_| index.next() == Some(&true));
+        Self { values: Values::Raw(values), ..self.with_points(&readable) }
+    }
+
+    /// The same series with these of its points, but for their values.
+    fn with_points(self, kept: &[bool]) -> Self {
+        // Where point i ends up: behind the kept ones before it.
+        let mut moved = Vec::with_capacity(kept.len());
         let mut next = 0;
-        for readable in &readable {
+        for kept in kept {
             moved.push(next);
-            next += usize::from(*readable);
+            next += usize::from(*kept);
         }
         let new_index = |i: usize| moved.get(i).copied().unwrap_or(next);
-        let kept = |i: usize| readable.get(i).copied().unwrap_or(false);
+        let is_kept = |i: usize| kept.get(i).copied().unwrap_or(false);
         let mut restarts = self.restarts;
         restarts.epochs.iter_mut().for_each(|(first, _)| *first = new_index(*first));
-        restarts.resets.retain(|i| kept(*i));
+        restarts.resets.retain(|i| is_kept(*i));
         restarts.resets.iter_mut().for_each(|i| *i = new_index(*i));
         restarts.marks.iter_mut().for_each(|(i, _)| *i = new_index(*i));
         let mut index = 0..;
         let mut steps = self.steps;
-        steps.retain(|_| index.next().is_some_and(kept));
+        steps.retain(|_| index.next().is_some_and(is_kept));
         let mut index = 0..;
         let mut wall_times = self.wall_times;
-        wall_times.retain(|_| index.next().is_some_and(kept));
-        Self { values: Values::Scalars(scalars), steps, wall_times, restarts, ..self }
+        wall_times.retain(|_| index.next().is_some_and(is_kept));
+        Self { steps, wall_times, restarts, ..self }
     }
 
     /// Takes the points out; what else is known of the series stays.

@@ -10,7 +10,8 @@ use crate::event::pb;
 use crate::summary::raw::lossy;
 use crate::summary::{Kind, RawValue};
 
-const PLUGIN: &str = "graph_keras_model";
+/// The plugin whose values are JSON.
+pub const PLUGIN: &str = "graph_keras_model";
 
 /// A Keras model, as its `to_json` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

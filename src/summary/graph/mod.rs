@@ -10,11 +10,11 @@ mod onnx;
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost::{DecodeError, Message};
 
 pub use self::attr::Attr;
 pub use self::keras::KerasModel;
-use super::raw::decode;
 use super::tensor::shape_message;
 use super::{Form, Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
@@ -82,7 +82,9 @@ impl Graph {
         if value.form != Form::GraphDef {
             return Err(ErrorKind::Value("a graph that is not a GraphDef".into()));
         }
-        Ok(Self::from_message(decode(&value.bytes, "GraphDef")?))
+        let mut graph = Self::default();
+        each_node(&value.bytes, |node| graph.nodes.push(Node::from_message(node)))?;
+        Ok(graph)
     }
 
     /// The serialized `GraphDef`.
@@ -126,6 +128,45 @@ impl Graph {
         }
         Ok(())
     }
+}
+
+/// Whether a value of a graph series can be read, without building what it is.
+pub(super) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKind> {
+    if metadata.plugin == keras::PLUGIN {
+        return KerasModel::read(value).map(drop);
+    }
+    blobs(value)?.iter().try_for_each(|graph| each_node(graph, drop))
+}
+
+/// The serialized graphs in a value of a graph series that is no Keras model: one, or the strings of a
+/// tensor, which the plugin `graphs` would take, too.
+pub(crate) fn blobs(value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
+    match value.form {
+        Form::GraphDef => Ok(vec![value.bytes.clone()]),
+        _ => Ok(value.strings()?.0),
+    }
+}
+
+/// Hands the nodes of a serialized `GraphDef` to `f`, one after the other, and decodes the rest of it.
+/// Nodes take forty times the memory of their bytes.
+fn each_node(graph: &Bytes, mut f: impl FnMut(pb::NodeDef)) -> Result<(), ErrorKind> {
+    let wrong = |error: DecodeError| ErrorKind::Value(format!("not a GraphDef: {error}"));
+    let mut left = graph.clone();
+    let mut others = Vec::new();
+    while !left.is_empty() {
+        let field = left.clone();
+        let (number, wire_type) = decode_key(&mut left).map_err(wrong)?;
+        let mut content = left.clone();
+        skip_field(wire_type, number, &mut left, DecodeContext::default()).map_err(wrong)?;
+        if (number, wire_type) == (NODE, WireType::LengthDelimited) {
+            decode_varint(&mut content).map_err(wrong)?;
+            content.truncate(content.len() - left.len());
+            f(pb::NodeDef::decode(content).map_err(wrong)?);
+        } else {
+            others.extend(field.get(..field.len() - left.len()).unwrap_or(&[]));
+        }
+    }
+    pb::GraphDef::decode(&*others).map(drop).map_err(wrong)
 }
 
 fn versions() -> pb::VersionDef {
@@ -255,6 +296,29 @@ mod tests {
         assert_eq!(bytes, graph.to_message().unwrap().encode_to_vec());
         let raw = RawValue { form: Form::GraphDef, bytes: bytes.into() };
         assert_eq!(Graph::read(&raw).unwrap(), graph);
+    }
+
+    /// As prost does, node by node or not.
+    #[test]
+    fn a_graph_that_is_no_message_is_refused() {
+        let node = Node::new("a", "MatMul").input("x").attr("units", 10).output_shape([2]);
+        let bytes = Graph::new().node(node).node(Node::new("b", "C")).to_bytes().unwrap();
+        let library = pb::GraphDef { library: Some(Default::default()), ..Default::default() };
+        let bytes = [bytes, library.encode_to_vec(), vec![0x1a, 0]].concat();
+        for at in 0..bytes.len() {
+            for byte in [0, 0x0a, 0x0b, 0x12, 0x7f, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] = byte;
+                let read = |bytes: &[u8]| {
+                    let bytes = Bytes::copy_from_slice(bytes);
+                    let found =
+                        Graph::read(&RawValue { form: Form::GraphDef, bytes: bytes.clone() });
+                    assert_eq!(found.is_ok(), pb::GraphDef::decode(bytes).is_ok(), "{at} {byte}");
+                };
+                read(&damaged);
+                read(&damaged[..at]);
+            }
+        }
     }
 
     #[test]

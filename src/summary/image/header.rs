@@ -8,6 +8,8 @@ pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 pub struct Header {
     /// The name of its format, `unknown data` for any other.
     pub format: &'static str,
+    /// Whether it is one of a known format.
+    pub is_known: bool,
     /// Whether TensorBoard serves it as a picture: PNG, JPEG, GIF and BMP
     /// (`tensorboard/plugins/image/images_plugin.py`, `_IMGHDR_TO_MIMETYPE`).
     pub is_shown: bool,
@@ -38,12 +40,21 @@ impl Header {
             [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
                 ("AVIF", false, None)
             }
+            [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => {
+                ("HEIF", false, None)
+            }
             [b'<', b's', b'v', b'g', ..] | [b'<', b'?', b'x', b'm', b'l', ..] => {
                 ("SVG", false, None)
             }
+            [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => {
+                ("JPEG XL", false, None)
+            }
+            [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] => ("JPEG 2000", false, None),
+            [0x76, 0x2f, 0x31, 0x01, ..] => ("OpenEXR", false, None),
+            [b'P', b'1'..=b'6', b' ' | b'\n' | b'\r' | b'\t', ..] => ("PNM", false, None),
             _ => ("unknown data", false, None),
         };
-        Self { format, is_shown, size }
+        Self { format, is_known: format != "unknown data", is_shown, size }
     }
 }
 

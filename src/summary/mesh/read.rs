@@ -57,7 +57,7 @@ impl MeshComponent {
     /// [`ErrorKind::Value`].
     pub fn read(metadata: &Metadata, value: &RawValue) -> Result<Self, ErrorKind> {
         let content: MeshPluginData = decode(&metadata.content, "mesh's metadata")?;
-        let tensor = Tensor::read(value)?;
+        let tensor = Tensor::read_complete(value)?;
         let part = match content.content_type() {
             ContentType::Vertex => MeshPart::Vertices(rows(&tensor, to_f32)?),
             ContentType::Face => MeshPart::Faces(rows(&tensor, to_i32)?),

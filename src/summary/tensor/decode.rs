@@ -28,6 +28,37 @@ pub(super) fn tensor(message: TensorProto) -> Result<Tensor, ErrorKind> {
     Ok(Tensor { dtype, shape, data })
 }
 
+/// How many elements the typed array of `message` has, and how many its shape, if it has fewer and not
+/// just one: then [`tensor`] fills it up.
+pub(crate) fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>, ErrorKind> {
+    let places = elements(&shape(message)?).unwrap_or(usize::MAX);
+    let found = typed_len(message);
+    let is_short = message.tensor_content.is_empty() && found < places && found != 1;
+    Ok(is_short.then_some((found, places)))
+}
+
+/// How many elements the typed arrays have.
+pub(crate) fn typed_len(message: &TensorProto) -> usize {
+    [
+        message.float_val.len(),
+        message.double_val.len(),
+        message.int_val.len(),
+        message.string_val.len(),
+        message.scomplex_val.len() / 2,
+        message.int64_val.len(),
+        message.bool_val.len(),
+        message.dcomplex_val.len() / 2,
+        message.half_val.len(),
+        message.uint32_val.len(),
+        message.uint64_val.len(),
+        message.float8_val.len(),
+        message.resource_handle_val.len(),
+        message.variant_val.len(),
+    ]
+    .iter()
+    .sum()
+}
+
 fn image(message: TensorProto, dtype: DataType, shape: &[usize]) -> Result<Bytes, ErrorKind> {
     let name = dtype.as_str_name();
     let Some(size) = size_of_element(dtype) else {

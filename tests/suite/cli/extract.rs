@@ -32,9 +32,10 @@ fn index(folder: &Path) -> Vec<Vec<String>> {
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
-/// A picture whose bytes tell it.
+/// An image whose width tells it: a GIF without a frame.
 fn picture(tag: &str, id: u8) -> pb::summary::Value {
-    image::v1(tag, 1, 1, 3, vec![b'G', b'I', b'F', b'8', b'9', b'a', id, 0, 2, 0].into())
+    let screen = [id, 0, 2, 0, 0, 0, 0];
+    image::v1(tag, 1, 1, 3, [&b"GIF89a"[..], &screen, b"\x3b"].concat().into())
 }
 
 /// Writes a log as run `name` of `logs`.
@@ -149,7 +150,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
     let folder = Folder::new();
     let mut tags: Vec<String> = HOSTILE.iter().map(|tag| (*tag).to_owned()).collect();
     tags.extend(["", "é".repeat(5000).as_str(), ("é".repeat(5000) + "x").as_str()].map(Into::into));
-    let values = tags.iter().zip(0..).map(|(tag, id)| picture(tag, id)).collect();
+    let values = tags.iter().zip(1..).map(|(tag, id)| picture(tag, id)).collect();
     let log = [file_version(), summary(-3, values)];
     write(&folder, ".", &log);
     write(&folder, "loss", &log);
@@ -163,7 +164,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
         assert!(seen.insert(file.to_lowercase()), "{file}");
         assert!(file.split('/').all(|part| !["", ".", ".."].contains(&part)), "{file}");
         let bytes = fs::read(out.join(file)).unwrap();
-        let id = tags.iter().position(|other| other == tag).unwrap();
+        let id = tags.iter().position(|other| other == tag).unwrap() + 1;
         assert_eq!(usize::from(bytes[6]), id, "{file}");
         assert_eq!((&*row[4], &*row[7], &*row[8]), ("-3", &*id.to_string(), "2"));
         assert!([".", "loss", "Loss%~2/x"].contains(&run.as_str()));
@@ -177,7 +178,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
 #[test]
 fn steps_are_chosen() {
     let folder = Folder::new();
-    let point = |step| summary(step, vec![picture("a", step as u8), text::v2("note", "x")]);
+    let point = |step| summary(step, vec![picture("a", step as u8 + 1), text::v2("note", "x")]);
     write(&folder, ".", &[file_version(), (0..20).flat_map(point).collect()]);
     let chosen = |args: &str| {
         folder.tbx(&format!("extract logs --out files --force --kind image {args}")).fine();
@@ -207,7 +208,7 @@ fn steps_are_chosen() {
 #[test]
 fn several_at_a_step_are_kept_apart() {
     let folder = Folder::new();
-    let batch = image::v2("batch", 1, 1, vec!["one".into(), "two".into(), "three".into()]);
+    let batch = image::v2("batch", 1, 1, vec!["P5 one".into(), "P5 two".into(), "P5 three".into()]);
     let log = [
         file_version(),
         summary(7, vec![picture("a", 1), picture("a", 2), batch.clone()]),
@@ -216,12 +217,12 @@ fn several_at_a_step_are_kept_apart() {
     write(&folder, "r", &log);
     folder.tbx("extract logs --out files").fine();
     let found: Vec<_> = index(&folder.path("files")).iter().map(|row| row[0].clone()).collect();
-    let expected = "r/a/7.gif r/a/7~2.gif r/a/7~3.gif r/a/7~4.md r/batch/7_0.bin r/batch/7_1.bin \
-                    r/batch/7_2.bin r/batch/7~2_0.bin r/batch/7~2_1.bin r/batch/7~2_2.bin";
+    let expected = "r/a/7.gif r/a/7~2.gif r/a/7~3.gif r/a/7~4.md r/batch/7_0.pnm r/batch/7_1.pnm \
+                    r/batch/7_2.pnm r/batch/7~2_0.pnm r/batch/7~2_1.pnm r/batch/7~2_2.pnm";
     assert_eq!(found.join(" "), expected);
     let read = |name: &str| fs::read(folder.path("files").join(name)).unwrap();
     assert_eq!([1, 2, 3], ["7", "7~2", "7~3"].map(|n| read(&format!("r/a/{n}.gif"))[6]));
-    assert_eq!(read("r/batch/7~2_1.bin"), b"two");
+    assert_eq!(read("r/batch/7~2_1.pnm"), b"P5 two");
     assert_eq!(read("r/a/7~4.md"), b"of another kind");
 }
 
@@ -246,7 +247,7 @@ fn what_a_restart_policy_drops_is_not_extracted() {
 fn damage_costs_what_is_damaged() {
     let folder = Folder::new();
     // Long enough that a load passes over them.
-    let long = |id: u8| image::v1("a", 1, 1, 3, vec![id; 5000].into());
+    let long = |id: u8| image::v1("a", 1, 1, 3, [&b"P5 "[..], &[id; 5000]].concat().into());
     let mut log = [file_version(), summary(1, vec![long(1)])].concat();
     let flipped = log.len() + 3000;
     log.extend(summary(2, vec![long(2)]));
@@ -255,7 +256,7 @@ fn damage_costs_what_is_damaged() {
     write(&folder, ".", &[log]);
     let done = folder.tbx("extract logs --out files");
     assert_eq!(done.code, Some(2));
-    assert_eq!(files(&folder.path("files")), ["a/1.bin", "a/3.bin", "index.csv"]);
+    assert_eq!(files(&folder.path("files")), ["a/1.pnm", "a/3.pnm", "index.csv"]);
     let lines: Vec<_> = done.err.lines().collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("payload checksum is"), "{lines:?}");

@@ -126,7 +126,7 @@ fn numbers_are_exact() {
     let done = super::done(command.arg(&fixtures));
     assert_eq!((done.code, done.err.as_str()), (Some(2), ""));
     let found: Value = serde_json::from_str(&done.out).unwrap();
-    let options = LoadOptions::new().restart(tbx::RestartPolicy::KeepAll);
+    let options = LoadOptions::new().restart(tbx::RestartPolicy::KeepAll).check_values(true);
     let loaded = Logdir::open(&fixtures).unwrap().load(&options).unwrap();
     assert_eq!(found["issues"].as_array().unwrap().len(), loaded.report.issues.len());
     let runs = found["runs"].as_array().unwrap();

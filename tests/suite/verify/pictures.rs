@@ -17,7 +17,7 @@ fn picture(rule: Rule, encoded: &[u8]) -> Finding {
 #[test]
 fn whole_pictures_of_the_right_size_are_fine() {
     let behind = [PNG, b"whatever comes behind"].concat();
-    for encoded in [PNG, &behind, b"GIF89a\x03\0\x02\0"] {
+    for encoded in [PNG, &behind, b"GIF89a\x03\0\x02\0\0\0\0\x3b"] {
         let v1 = image::v1("v1", 3, 2, 1, encoded.to_vec().into());
         let v2 = image::v2("v2", 3, 2, vec![encoded.to_vec().into(); 2]);
         assert!(findings(&[summary(1, vec![v1, v2])]).is_empty());
@@ -44,7 +44,9 @@ fn every_changed_byte_and_every_cut_of_a_png_file_is_found() {
 fn formats_that_no_browser_gets_and_wrong_sizes_are_found() {
     assert_eq!(picture(Rule::ImageFormat, b"RIFF\x24\0\0\0WEBPVP8 ").message, "WebP");
     assert_eq!(picture(Rule::ImageFormat, b"II*\0").message, "TIFF");
-    assert_eq!(picture(Rule::ImageFormat, b"what").message, "unknown data");
+    let unknown = picture(Rule::ImageDamaged, b"what");
+    assert_eq!(unknown.message, "unknown data, not an image");
+    picture(Rule::ImageDamaged, b"GIF89a\x03\0\x02\0");
     let swapped = image::v1("v", 2, 3, 1, PNG.to_vec().into());
     let finding = breaks(Rule::ImageSize, &[summary(1, vec![swapped])]);
     assert_eq!(finding.message, "3x2 pixels, the log says 2x3");

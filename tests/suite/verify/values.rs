@@ -35,7 +35,6 @@ fn values_without_the_form_of_their_kind_are_found() {
         (Kind::Scalar, floats(&[2], 2)),
         (Kind::Histogram, floats(&[2, 2], 4)),
         (Kind::Histogram, floats(&[2, 3], 4)),
-        (Kind::Image, string(&[2], 2)),
         (Kind::Image, floats(&[3], 3)),
         (Kind::Text, floats(&[], 1)),
         (Kind::PrCurve, floats(&[5, 4], 20)),
@@ -48,7 +47,10 @@ fn values_without_the_form_of_their_kind_are_found() {
     }
     let wav = metadata("audio", b"\x10\x0b".to_vec());
     let clips = value("v", Some(wav), Value::Tensor(string(&[2, 3], 6)));
-    breaks(Rule::Value, &[summary(1, vec![clips])]);
+    let finding = breaks(Rule::AudioDamaged, &[summary(1, vec![clips])]);
+    assert_eq!(finding.message, "unknown data, not a clip");
+    let empty = of_kind(Kind::Image, "v", string(&[2], 2));
+    assert_eq!(breaks(Rule::ValueShape, &[summary(1, vec![empty])]).message, "a size and no image");
     let histo = pb::HistogramProto {
         bucket: vec![1.0; 3],
         bucket_limit: vec![1.0; 2],
@@ -73,10 +75,10 @@ fn tensors_that_readers_take_differently_are_found() {
 
 #[test]
 fn clips_curves_and_meshes_are_held_against_their_metadata() {
-    let audio = pb::summary::Audio { encoded_audio_string: "RIFF".into(), ..Default::default() };
+    let wav = tbx::Clip::mono(&[0.5f32, -0.5], 8000).unwrap().to_wav();
+    let audio = pb::summary::Audio { encoded_audio_string: wav.clone(), ..Default::default() };
     breaks(Rule::AudioType, &[summary(1, vec![value("v", None, Value::Audio(audio))])]);
-    let clip =
-        pb::TensorProto { string_val: vec!["RIFF".into()], ..tensor(DataType::DtString, &[1]) };
+    let clip = pb::TensorProto { string_val: vec![wav], ..tensor(DataType::DtString, &[1]) };
     let clip = |content: &[u8]| {
         let metadata = metadata("audio", content.to_vec());
         summary(1, vec![value("v", Some(metadata), Value::Tensor(clip.clone()))])
