@@ -132,6 +132,7 @@ pub mod meta;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 pub mod record;
+mod redact;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod replace;
