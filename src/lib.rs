@@ -115,6 +115,8 @@
 
 #[cfg(feature = "archive")]
 pub mod archive;
+#[cfg(any(feature = "mlflow", feature = "remote"))]
+mod budget;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

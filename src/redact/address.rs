@@ -51,6 +51,14 @@ pub(super) fn scheme(text: &str) -> Option<usize> {
     (is_scheme && text.get(end..)?.starts_with("//")).then_some(end + 2)
 }
 
+/// Scheme, user and password, and what stands behind them in an address that has any.
+#[cfg(any(feature = "mlflow", feature = "remote"))]
+pub(crate) fn split_login(address: &str) -> Option<[&str; 3]> {
+    let (scheme, behind) = address.split_at(scheme(address)?);
+    let (login, rest) = behind.split_at(login_of(scheme, behind)?);
+    Some([scheme, login.strip_suffix('@')?, rest])
+}
+
 /// An address as it may be shown: without user and password, as they are a secret together; a plain user
 /// alone stays, as in `ssh://git@host`. What is no address is treated as one without a scheme,
 /// `user:password@host:path`.

@@ -24,6 +24,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use self::address::address;
+#[cfg(any(feature = "mlflow", feature = "remote"))]
+pub(crate) use self::address::split_login;
 #[cfg(feature = "track")]
 pub(crate) use self::command::command;
 use self::name::Name;
@@ -41,6 +43,7 @@ pub(crate) fn value(value: &str) -> Cow<'_, str> {
 }
 
 /// A value that is called `name`: a variable, an argument, a parameter.
+#[cfg(any(feature = "track", test))]
 pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match Name::of(name).hides(value) {
         true => Cow::Borrowed(SECRET),
