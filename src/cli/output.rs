@@ -4,7 +4,7 @@
 //! warning is a line behind `tbx:`, red or yellow; notes have no prefix.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::render::{self, DIM, name, styled};
 use crate::error::{Error, ErrorKind, Report, Result};
+use crate::printable::{Escape, ForTerminal};
 use crate::redact;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -51,8 +52,15 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// Prints a line of JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     let line = serde_json::to_string(value).map_err(io::Error::from);
-    let printed = line.and_then(|line| io::stdout().write_all((line + "\n").as_bytes()));
+    let printed = line.and_then(|line| stdout(Escape::Json).write_all((line + "\n").as_bytes()));
     printed.map_err(|error| ErrorKind::from(error).into())
+}
+
+/// The standard output for data that other programs read: byte for byte, except on a terminal,
+/// where names from logs must not do anything.
+pub(super) fn stdout(escape: Escape) -> Box<dyn Write> {
+    let out = io::stdout().lock();
+    if out.is_terminal() { Box::new(ForTerminal::new(out, escape)) } else { Box::new(out) }
 }
 
 /// Prints what is not shown.

@@ -1,10 +1,11 @@
 //! A file that appears under its name when it is complete.
 
 use std::fs::File;
-use std::io::{self, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::printable::{Escape, ForTerminal};
 use crate::replace::{Temporary, disk};
 use crate::store::{self, Upload};
 
@@ -22,7 +23,7 @@ pub(super) struct Output {
 }
 
 enum To {
-    Stdout(Stdout),
+    Stdout(Box<dyn Write + Send + Sync>),
     /// A pipe or a device.
     Device(File),
     File(Temporary),
@@ -31,8 +32,9 @@ enum To {
 }
 
 impl Output {
-    /// A file that will be at `path`; `-` is the standard output.
-    pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+    /// A file that will be at `path`; `-` is the standard output. If that is a terminal, text is
+    /// escaped for it.
+    pub(super) fn create(path: &Path, overwrite: bool, text: Option<Escape>) -> Result<Self> {
         let of = |path: &Path, to: To| Self {
             path: path.into(),
             overwrite,
@@ -41,7 +43,14 @@ impl Output {
             buffer: Vec::new(),
         };
         if path == Path::new("-") {
-            return Ok(of(path, To::Stdout(io::stdout())));
+            let out = io::stdout();
+            return Ok(of(
+                path,
+                match text.filter(|_| out.is_terminal()) {
+                    Some(escape) => To::Stdout(Box::new(ForTerminal::new(out, escape))),
+                    None => To::Stdout(Box::new(out)),
+                },
+            ));
         }
         if store::is_url(path) {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
@@ -151,7 +160,7 @@ mod tests {
     use super::*;
 
     fn written(path: &Path, overwrite: bool) -> Result<Output> {
-        let mut output = Output::create(path, overwrite)?;
+        let mut output = Output::create(path, overwrite, None)?;
         output.write("new")?;
         Ok(output)
     }
