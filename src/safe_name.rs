@@ -14,8 +14,8 @@ const KEPT_LEN: usize = 160;
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// `name` as the name of a file: without `/`, `\`, other characters that some system does not
-/// take, control characters, a dot or space at the end; never empty, `.`, `..`, a device or an event
-/// file.
+/// take, control characters, a dot or space at the end; never empty, `.`, `..`, a device, an event
+/// file, or a file that tbx has not completed.
 ///
 /// ```
 /// use tbx::safe_name::{decode, encode};
@@ -50,6 +50,10 @@ pub fn encode(name: &str) -> String {
     // TensorBoard takes any such file for an event file, and stumbles over such a directory.
     if encoded.contains("tfevents") {
         encoded = encoded.replace("tfevents", "tfevent%73");
+    }
+    // Names with this are those of files that are not complete.
+    if encoded.contains("tbx~") {
+        encoded = encoded.replace("tbx~", "tbx%7e");
     }
     if encoded.len() > MAX_LEN {
         let kept = (0..=KEPT_LEN).rev().find(|at| encoded.is_char_boundary(*at)).unwrap_or(0);
@@ -141,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    const HOSTILE: [&str; 23] = [
+    const HOSTILE: [&str; 25] = [
         "",
         ".",
         "..",
@@ -165,6 +169,8 @@ mod tests {
         "größe/損失 🎉",
         "%",
         "my.tfevents",
+        ".tbx~lock-x",
+        "a.tbx~pend.1",
     ];
 
     #[test]
@@ -176,6 +182,7 @@ mod tests {
             assert!(!["", ".", ".."].contains(&encoded.as_str()), "{name:?}");
             assert!(!encoded.ends_with(['.', ' ']), "{name:?}: {encoded}");
             assert!(!is_device(&encoded) && !encoded.contains("tfevents"), "{name:?}: {encoded}");
+            assert!(!encoded.contains("tbx~"), "{name:?}: {encoded}");
             assert_eq!(decode(&encoded).as_deref(), Some(name), "{encoded}");
             assert!(all.insert(encoded.clone()), "{name:?}: {encoded}");
         }

@@ -1,5 +1,6 @@
 //! `tbx import`
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,12 @@ use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::error::{Error, Result};
-use crate::import::{Import, Imported, ImportedRun};
+use crate::import::{self, Import, Imported, ImportedRun};
 
 /// The variable that names MLflow's store.
 const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+/// Places of artifacts that are named.
+const MAX_PLACES: usize = 3;
 
 #[derive(clap::Args)]
 #[command(
@@ -71,7 +74,16 @@ pub(super) struct Args {
     #[arg(long)]
     float64: bool,
 
-    /// The format.
+    /// What becomes of event files among artifacts.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "artifacts")]
+    event_files: EventFiles,
+
+    /// Number of requests that a server gets at a time.
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: u16,
+
+    /// Format of the output.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -81,6 +93,14 @@ pub(super) struct Args {
 enum From {
     /// MLflow: its folders mlruns, its SQLite databases, its servers.
     Mlflow,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum EventFiles {
+    /// Artifacts only, under names that no reader takes for those of event files.
+    Artifacts,
+    /// Also runs below their run, which TensorBoard shows.
+    Runs,
 }
 
 /// A run, in JSON.
@@ -98,6 +118,9 @@ struct Row<'r> {
     event_files: u64,
     artifacts: u64,
     bytes: u64,
+    renamed: u64,
+    event_runs: u64,
+    complete: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -113,7 +136,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .runs(args.run.clone())
         .artifacts(!args.no_artifacts)
         .deleted(args.deleted)
-        .float64(args.float64);
+        .float64(args.float64)
+        .event_files(match args.event_files {
+            EventFiles::Artifacts => import::EventFiles::Artifacts,
+            EventFiles::Runs => import::EventFiles::Runs,
+        })
+        .connections(args.connections.into());
     let mut line = ProgressLine::new();
     let imported = import.mlflow_with(&source, &args.out, &mut |done| {
         line.show(done.runs, done.all_runs, &points(done.points));
@@ -121,8 +149,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     line.clear();
     let imported = imported?;
     let is_lossless = report(&imported.report);
-    let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
-    notes(&imported, sum(|run| run.rounded), sum(|run| run.same_step));
+    notes(&imported);
     match args.format {
         Format::Text => print(&text(&imported, &args.out))?,
         Format::Json => imported.runs.iter().try_for_each(|run| print_json(&row(run)))?,
@@ -144,20 +171,24 @@ fn row(run: &ImportedRun) -> Row<'_> {
         event_files: run.event_files,
         artifacts: run.artifacts,
         bytes: run.bytes,
+        renamed: run.renamed,
+        event_runs: run.event_runs,
+        complete: !run.is_incomplete,
     }
 }
 
-/// What is not as one may think.
-fn notes(imported: &Imported, rounded: u64, same_step: u64) {
+/// Everything that is not as one may think.
+fn notes(imported: &Imported) {
+    let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
     let of = |is: fn(&ImportedRun) -> bool| imported.runs.iter().filter(|run| is(run)).count();
-    if rounded > 0 {
-        let points = points(rounded);
+    let some = |n: u64, what| (n > 0).then(|| counted(number(n), what));
+    if let Some(points) = some(sum(|run| run.rounded), "point") {
         warn(format!("{points} rounded to float32; --float64 keeps them, see --help"));
     }
-    if same_step > 0 {
-        let points = points(same_step);
+    if let Some(points) = some(sum(|run| run.same_step), "point") {
         warn(format!(
-            "{points} with the step of another of the metric: TensorBoard's default loader shows one a step"
+            "{points} with the step of another of the metric: TensorBoard's default loader shows one per \
+             step"
         ));
     }
     let unfinished = of(|run| run.is_unfinished);
@@ -173,18 +204,101 @@ fn notes(imported: &Imported, rounded: u64, same_step: u64) {
              left out there"
         ));
     }
-    let lacking = of(|run| run.lacks_artifacts);
-    if lacking > 0 {
-        let runs = counted(lacking, "run");
+    names_notes(imported);
+    places_notes(imported);
+    let left_out =
+        [(imported.deleted, "deleted run"), (imported.deleted_experiments, "deleted experiment")];
+    let left_out = left_out.into_iter().filter(|(n, _)| *n > 0);
+    let left_out: Vec<_> = left_out.map(|(n, what)| counted(n, what)).collect();
+    if !left_out.is_empty() {
+        warn(format!("{} left out; --deleted brings them", left_out.join(" and ")));
+    }
+    let kinds = imported.left_out.iter().map(|left_out| {
+        let more = if left_out.is_least { " or more" } else { "" };
+        format!("{}: {}{more}", left_out.kind, count(left_out.count))
+    });
+    let kinds: Vec<_> = kinds.collect();
+    if !kinds.is_empty() {
+        warn(format!("not imported, as tbx has no place for them: {}", kinds.join(", ")));
+    }
+}
+
+/// Artifacts that are called otherwise here.
+fn names_notes(imported: &Imported) {
+    let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
+    let event_files = sum(|run| run.renamed_event_files);
+    if event_files > 0 && sum(|run| run.event_runs) == 0 {
+        let files = counted(number(event_files), "event file");
         warn(format!(
-            "{runs} without the folder in which MLflow would have artifacts, if there are any"
+            "{files} among artifacts renamed, so that nothing takes them for runs; --event-files runs makes \
+             runs of them"
         ));
     }
-    if imported.deleted > 0 {
+    let others = sum(|run| run.renamed).saturating_sub(event_files);
+    if others > 0 {
+        let artifacts = counted(number(others), "artifact");
         warn(format!(
-            "{} left out; --deleted brings them",
-            counted(imported.deleted, "deleted run")
+            "{artifacts} renamed, as not every system takes their names; tbx.json has the true ones"
         ));
+    }
+}
+
+/// Files that are not where the store is.
+fn places_notes(imported: &Imported) {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for run in &imported.runs {
+        let of_run: BTreeSet<_> = run.elsewhere.iter().map(|uri| place(uri)).collect();
+        for place in of_run {
+            *places.entry(place).or_default() += 1;
+        }
+    }
+    for (place, runs) in places.iter().take(MAX_PLACES) {
+        let runs = counted(*runs, "run");
+        warn(if place.is_empty() {
+            format!(
+                "{runs} without the folder in which MLflow would have artifacts, if there are any"
+            )
+        } else {
+            let place = name(place);
+            format!("artifacts of {runs}, if there are any, are at {place}, which was not read")
+        });
+    }
+    let others = places.len().saturating_sub(MAX_PLACES);
+    if others > 0 {
+        let runs = places.values().skip(MAX_PLACES).sum();
+        let (runs, others) = (counted(runs, "run"), counted(others, "other place"));
+        warn(format!(
+            "artifacts of {runs}, if there are any, are at {others}, which were not read"
+        ));
+    }
+    let mut of_models: Vec<_> = imported.elsewhere.iter().map(|uri| place(uri)).collect();
+    of_models.sort();
+    of_models.dedup();
+    if let Some(first) = of_models.first() {
+        let models = counted(imported.elsewhere.len(), "logged model");
+        warn(format!("{models} with files at {}, which was not read", name(first)));
+    }
+    if imported.models_elsewhere > 0 {
+        let versions = counted(imported.models_elsewhere, "version");
+        warn(format!(
+            "{versions} of models registered without files, which are not here; tbx models says where they are"
+        ));
+    }
+}
+
+/// The store that a URI leads to, or the folder of all experiments.
+fn place(uri: &str) -> String {
+    match uri.split_once("://") {
+        Some((scheme, rest)) if scheme != "file" && scheme != "mlflow-artifacts" => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+            format!("{scheme}://{}", host.rsplit('@').next().unwrap_or(host))
+        }
+        // `<experiment>/<run>/artifacts`
+        _ => {
+            let parts: Vec<_> = uri.trim_end_matches('/').split('/').collect();
+            let above = parts.get(..parts.len().saturating_sub(3)).unwrap_or_default().join("/");
+            if above.is_empty() { uri.to_owned() } else { above }
+        }
     }
 }
 
@@ -196,39 +310,53 @@ fn text(imported: &Imported, out: &Path) -> String {
     experiments.dedup();
     let there = imported.runs.len() - new.len();
     let out = name(&out.to_string_lossy());
-    if imported.runs.is_empty() {
-        return "there is no run to import\n".into();
+    let mut parts = Vec::new();
+    if !new.is_empty() {
+        parts.push(points(imported.points));
     }
-    if new.is_empty() {
-        return format!("nothing new for {out}: {} there already\n", counted(there, "run"));
-    }
-    let artifacts = new.iter().map(|run| run.artifacts).sum::<u64>();
-    let size = bytes(new.iter().map(|run| run.bytes).sum());
-    let mut text = format!(
-        "{} of {} imported to {}: {}",
-        counted(new.len(), "run"),
-        counted(experiments.len(), "experiment"),
-        out,
-        points(imported.points),
+    let mut add = |n: u64, what: &str, more: &str| {
+        if n > 0 {
+            parts.push(format!("{}{more}", counted(number(n), what)));
+        }
+    };
+    let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
+    add(sum(|run| run.event_files), "event file", " as they were");
+    let size = format!(" ({})", bytes(sum(|run| run.bytes)));
+    add(sum(|run| run.artifacts), "artifact", &size);
+    add(sum(|run| run.event_runs), "event file", " made a run");
+    let size = format!(" ({})", bytes(imported.model_bytes));
+    add(imported.model_files, "file", &format!("{size} of models of no run"));
+    add(
+        u64::try_from(imported.empty_experiments).unwrap_or(u64::MAX),
+        "experiment",
+        " without runs",
     );
-    let files = new.iter().map(|run| run.event_files).sum::<u64>();
-    if files > 0 {
-        let files = counted(usize::try_from(files).unwrap_or(usize::MAX), "event file");
-        text += &format!(", {files} as they were");
-    }
-    if artifacts > 0 {
-        let s = if artifacts == 1 { "" } else { "s" };
-        text += &format!(", {} artifact{s} ({size})", count(artifacts));
-    }
-    if imported.models > 0 {
-        text += &format!(", {} of models registered", counted(imported.models, "version"));
-    }
-    if there > 0 {
-        text += &format!("; {} there already", counted(there, "run"));
-    }
+    add(u64::try_from(imported.models).unwrap_or(u64::MAX), "version", " of models registered");
+    let parts = parts.join(", ");
+    let there = (there > 0).then(|| format!("{} there already", counted(there, "run")));
+    let text = match (new.is_empty(), parts.is_empty()) {
+        (true, true) => match there {
+            Some(there) => format!("nothing new for {out}: {there}"),
+            None => "there is no run to import".into(),
+        },
+        (true, false) => {
+            let there = there.map_or(String::new(), |there| format!("; {there}"));
+            format!("imported to {out}: {parts}{there}")
+        }
+        (false, _) => {
+            let there = there.map_or(String::new(), |there| format!("; {there}"));
+            let (runs, experiments) =
+                (counted(new.len(), "run"), counted(experiments.len(), "experiment"));
+            format!("{runs} of {experiments} imported to {out}: {parts}{there}")
+        }
+    };
     text + "\n"
 }
 
 fn points(n: u64) -> String {
-    counted(usize::try_from(n).unwrap_or(usize::MAX), "point")
+    counted(number(n), "point")
+}
+
+fn number(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }

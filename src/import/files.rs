@@ -1,18 +1,18 @@
 //! Artifacts are copied.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::mlflow::{Store, StoredFile};
-use super::{failed, images};
-use crate::error::{Effect, Error, Issue, Report, Result};
-use crate::meta::{ARTIFACTS, Artifact, RunMeta};
-use crate::mlflow::FOLDER;
-use crate::replace::{Folder, disk};
-use crate::safe_name;
+use super::{failed, images, names, work};
+use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use crate::event::is_event_file;
+use crate::meta::{Artifact, RunMeta};
+use crate::mlflow::{FOLDER, RunRecord, tags};
+use crate::replace::{self, Folder, disk};
 
 /// What `tbx` put among the artifacts when it exported the run.
 const META: &str = "tbx.json";
@@ -20,153 +20,220 @@ const EVENTS: &str = "events/";
 /// Bytes of metadata at most, as [`RunMeta::read`] has it.
 const MAX_META: u64 = 16 << 20;
 
-/// What becomes of a file.
-enum Role {
+/// What becomes of the files of a run.
+#[derive(Default)]
+pub(super) struct Files<'f> {
     /// The metadata that `tbx` exported.
-    Meta,
-    /// An event file that `tbx` exported, and its path in the run's directory.
-    Events(PathBuf),
-    Artifact,
+    pub(super) exported: Option<RunMeta>,
+    artifacts: Vec<&'f StoredFile>,
+    /// Event files that `tbx` exported, and their paths in the run's directory.
+    events: Vec<(&'f StoredFile, PathBuf)>,
 }
 
-fn role(path: &str) -> Role {
-    let Some(ours) = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/')) else {
-        return Role::Artifact;
-    };
-    if ours == META {
-        return Role::Meta;
+impl<'f> Files<'f> {
+    /// Tells what `tbx` put among `files` when it exported the run. Without an export, a folder `tbx`
+    /// is the user's own.
+    ///
+    /// # Errors
+    ///
+    /// The metadata that `tbx` exported cannot be read: the run would not be what it was.
+    pub(super) fn of(
+        store: &dyn Store,
+        record: &RunRecord,
+        files: &'f [StoredFile],
+    ) -> Result<Self> {
+        let is_exported =
+            [tags::RUN_KEY, tags::RUN].iter().any(|tag| record.tags.contains_key(*tag));
+        let mut all = Self::default();
+        for file in files {
+            let ours = file.path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
+            let ours = ours.filter(|_| is_exported);
+            if ours == Some(META) && all.exported.is_none() {
+                all.exported = exported(store, file)?;
+                if all.exported.is_some() {
+                    continue;
+                }
+            }
+            match ours.and_then(event_file) {
+                Some(path) => all.events.push((file, path)),
+                None => all.artifacts.push(file),
+            }
+        }
+        // tbx made them of what is in the event files.
+        if !all.events.is_empty() {
+            all.artifacts.retain(|file| !images::is_exported(&file.path));
+        }
+        Ok(all)
     }
-    let Some(path) = ours.strip_prefix(EVENTS) else { return Role::Artifact };
+}
+
+impl Files<'_> {
+    /// The same, but for what is there as soon as the run is.
+    pub(super) fn without_events(self) -> Self {
+        Self { events: Vec::new(), ..self }
+    }
+}
+
+/// The path in the run's directory of an event file that `tbx` put in its folder at `path`.
+fn event_file(path: &str) -> Option<PathBuf> {
+    let path = path.strip_prefix(EVENTS)?;
     let name = path.rsplit('/').next().unwrap_or(path);
     // A name that no event file has would be one of anything in the run's directory.
-    let is_event_file = crate::event::is_event_file(name.as_ref());
     let is_safe =
         |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
-    match is_event_file && path.split('/').all(is_safe) {
-        true => Role::Events(path.into()),
-        false => Role::Artifact,
-    }
+    // Nothing whose name is that of a file that is not complete.
+    let is_event_file =
+        is_event_file(name.as_ref()) && path.split('/').all(is_safe) && !path.contains("tbx~");
+    is_event_file.then(|| names::path(path))
 }
 
-/// Whether MLflow shows the file as a picture with a step, or as a small copy of one.
-fn is_picture(path: &str) -> bool {
-    let whole = path.strip_suffix("+compressed.webp").map(|path| format!("{path}.png"));
-    images::is_picture(whole.as_deref().unwrap_or(path))
-}
-
-/// The metadata that `tbx` exported, if it can be read.
-pub(super) fn exported(
-    store: &mut dyn Store,
-    files: &[StoredFile],
-    report: &mut Report,
-) -> Option<RunMeta> {
-    let file = files.iter().find(|file| matches!(role(&file.path), Role::Meta))?;
-    let mut read = || {
-        let mut json = Vec::new();
-        let mut content = store.open(file)?.take(MAX_META);
-        content.read_to_end(&mut json).map_err(|error| failed(error, Path::new(&file.path)))?;
-        RunMeta::from_json(&json)
-            .map_err(|kind| kind.at(crate::error::Location::path(Path::new(&file.path))))
-    };
-    read().map_err(|error| skip(report, error)).ok()
+/// The metadata that `tbx` exported; none if the file is something else.
+fn exported(store: &dyn Store, file: &StoredFile) -> Result<Option<RunMeta>> {
+    let mut json = Vec::new();
+    let read = store.open(file)?.take(MAX_META).read_to_end(&mut json);
+    read.map_err(|error| failed(error, Path::new(&file.path)))?;
+    Ok(RunMeta::from_json(&json).ok())
 }
 
 /// What was copied.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) artifacts: Vec<Artifact>,
-    /// How many event files there are.
-    pub(super) event_files: u64,
+    /// Event files that `tbx` had exported, by their paths in the run's directory.
+    pub(super) event_files: Vec<PathBuf>,
+    /// How many could not be read.
+    pub(super) missing: u64,
 }
 
-/// Copies the files of a run into the folder that becomes its directory.
+/// A file, and where it goes.
+struct Job<'f> {
+    file: &'f StoredFile,
+    /// Its path among the artifacts; none of an event file.
+    name: Option<String>,
+    /// Its path in the run's directory.
+    relative: PathBuf,
+}
+
+/// Where files go.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'t> {
+    /// A folder that is not complete.
+    Folder(&'t Folder),
+    /// The directory of a run that is there: each file appears when it is complete.
+    Directory(&'t Path),
+}
+
+/// Copies the files of a run into its directory, artifacts into the folder `into` there, but for those
+/// that `has` says it has.
 pub(super) fn copy(
-    store: &mut dyn Store,
-    files: &[StoredFile],
-    folder: &Folder,
+    store: &dyn Store,
+    files: &Files<'_>,
+    target: Target<'_>,
+    into: &Path,
+    has: impl Fn(&str) -> bool,
     report: &mut Report,
 ) -> Result<Copied> {
-    let has_events = files.iter().any(|file| matches!(role(&file.path), Role::Events(_)));
+    let local = names::local(files.artifacts.iter().map(|file| file.path.as_str()));
+    let artifacts = files.artifacts.iter().zip(local).map(|(file, name)| Job {
+        file,
+        relative: into.join(names::path(&name)),
+        name: Some(name),
+    });
+    let artifacts = artifacts.filter(|job| !has(&job.file.path));
+    let events = files.events.iter();
+    let events = events.map(|(file, path)| Job { file, relative: path.clone(), name: None });
+    let jobs: Vec<_> = artifacts.chain(events).collect();
+    let threads = if store.is_remote() { store.connections() } else { 1 };
+    let done = work::map(&jobs, threads, |job| place(store, job, target), |_| ());
     let mut copied = Copied::default();
-    let mut taken = HashSet::new();
-    for file in files {
-        let (relative, is_artifact) = match role(&file.path) {
-            Role::Meta => continue,
-            // tbx made them of what is in the event files.
-            Role::Artifact if has_events && is_picture(&file.path) => continue,
-            Role::Events(path) => (path, false),
-            Role::Artifact => (Path::new(ARTIFACTS).join(local(&file.path, &mut taken)), true),
-        };
-        let path = folder.file(&relative);
-        let content = match store.open(file) {
-            Ok(content) => content,
-            Err(error) => {
+    for (job, done) in jobs.into_iter().zip(done) {
+        match (done?, job.name) {
+            (Err(error), _) => {
+                copied.missing += 1;
                 skip(report, error);
-                continue;
             }
-        };
-        if let Some(parent) = path.parent() {
-            disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
-        }
-        let (size, sha256) = match write(content, &path)? {
-            Ok(written) => written,
-            Err(error) => {
-                disk::remove_file(&path).map_err(|error| failed(error, &path))?;
-                skip(report, failed(error, Path::new(&file.path)));
-                continue;
+            (Ok(_), None) => copied.event_files.push(job.relative),
+            (Ok((size, sha256)), Some(name)) => {
+                copied.artifacts.push(artifact(job.file, name, size, sha256));
             }
-        };
-        if !is_artifact {
-            copied.event_files += 1;
-            continue;
         }
-        let inside = relative.strip_prefix(ARTIFACTS).unwrap_or(&relative);
-        let name: Vec<_> = inside.iter().map(|name| name.to_string_lossy()).collect();
-        let kind = file.model.as_ref().map(|_| "model".to_owned());
-        let mut artifact =
-            Artifact { path: name.join("/"), size, sha256, kind, ..Artifact::default() };
-        if artifact.path != file.path {
-            artifact.other.insert("name".into(), file.path.clone().into());
-        }
-        let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));
-        artifact.other.extend(model);
-        copied.artifacts.push(artifact);
     }
     Ok(copied)
 }
 
+fn artifact(file: &StoredFile, path: String, size: u64, sha256: String) -> Artifact {
+    let name = (path != file.path).then(|| file.path.clone());
+    let kind = file.model.as_ref().map(|_| "model".to_owned());
+    let mut artifact = Artifact { path, name, size, sha256, kind, ..Artifact::default() };
+    let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));
+    artifact.other.extend(model);
+    artifact
+}
+
+/// Copies one file: its length and SHA-256, or inside why it could not be read.
+fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<(u64, String)>> {
+    let path = match target {
+        Target::Folder(folder) => folder.file(&job.relative),
+        Target::Directory(dir) => dir.join(&job.relative),
+    };
+    let content = match store.open(job.file) {
+        Ok(content) => content,
+        Err(error) => return Ok(Err(error)),
+    };
+    let at = |kind: ErrorKind| kind.at(Location::path(Path::new(&job.file.path)));
+    if let Some(parent) = path.parent() {
+        disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
+    }
+    if let Target::Directory(_) = target {
+        if path.symlink_metadata().is_ok() {
+            let what = format!("{} is there, and no artifact of the run", path.display());
+            return Ok(Err(at(ErrorKind::Value(what))));
+        }
+        let mut copied = Err(ErrorKind::Closed);
+        let written = replace::replace(&path, |out| {
+            copied = Ok(write(content, job.file.size, out)??);
+            Ok(())
+        });
+        return Ok(written.and_then(|()| copied.map_err(at)));
+    }
+    let mut file = disk::create_new(&path).map_err(|error| failed(error, &path))?;
+    let written = write(content, job.file.size, &mut file).map_err(|error| failed(error, &path))?;
+    if written.is_err() {
+        disk::remove_file(&path).map_err(|error| failed(error, &path))?;
+    }
+    Ok(written.map_err(|error| at(error.into())))
+}
+
 /// Adds what was copied to what the run says of its artifacts.
 pub(super) fn join(meta: &mut RunMeta, copied: Vec<Artifact>) {
+    let mut known: HashMap<_, _> =
+        meta.artifacts.iter().enumerate().map(|(i, known)| (known.path.clone(), i)).collect();
     for new in copied {
-        match meta.artifacts.iter_mut().find(|known| known.path == new.path) {
+        match known.get(&new.path).and_then(|i| meta.artifacts.get_mut(*i)) {
             Some(known) => {
                 known.size = new.size;
                 known.sha256 = new.sha256;
+                known.name = known.name.take().or(new.name);
             }
-            None => meta.artifacts.push(new),
+            None => {
+                known.insert(new.path.clone(), meta.artifacts.len());
+                meta.artifacts.push(new);
+            }
         }
     }
 }
 
-/// The path of a file among the artifacts here: no name leads out of the folder, and none is that of
-/// an event file.
-fn local(path: &str, taken: &mut HashSet<String>) -> PathBuf {
-    let parts: Vec<_> = path.split('/').map(safe_name::encode).collect();
-    let mut local = parts.join("/");
-    let mut number = 2;
-    // Names that differ in case are one on some systems.
-    while !taken.insert(local.to_lowercase()) {
-        local = format!("{}%~{number}", parts.join("/"));
-        number += 1;
-    }
-    local.split('/').collect()
-}
-
-/// Writes what `content` gives; its length and its SHA-256 in hex. Inside is why it could not be read.
-fn write(mut content: Box<dyn Read + '_>, path: &Path) -> Result<io::Result<(u64, String)>> {
-    let mut file = disk::create_new(path).map_err(|error| failed(error, path))?;
-    let (mut size, mut hash) = (0u64, Sha256::new());
+/// Writes what `content` gives; its length and its SHA-256 in hex. Inside is why it could not be read:
+/// also that it is not as long as it should be.
+fn write(
+    content: Box<dyn Read + '_>,
+    size: Option<u64>,
+    out: &mut impl Write,
+) -> io::Result<io::Result<(u64, String)>> {
+    let (mut written, mut hash) = (0u64, Sha256::new());
     let mut buffer = vec![0; 1 << 16];
+    // One more than there should be: then it is known to be longer, and nothing else is written.
+    let mut content = content.take(size.map_or(u64::MAX, |size| size.saturating_add(1)));
     loop {
         let n = match content.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -175,11 +242,16 @@ fn write(mut content: Box<dyn Read + '_>, path: &Path) -> Result<io::Result<(u64
         };
         let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
         hash.update(read);
-        size += u64::try_from(n).unwrap_or(0);
-        file.write_all(read).map_err(|error| failed(error, path))?;
+        written += u64::try_from(n).unwrap_or(0);
+        out.write_all(read)?;
+    }
+    if let Some(size) = size.filter(|size| *size != written) {
+        let found = if written > size { "more".to_owned() } else { format!("only {written}") };
+        let what = format!("the server lists {size} bytes and sends {found}");
+        return Ok(Err(io::Error::other(what)));
     }
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Ok((size, sha256)))
+    Ok(Ok((written, sha256)))
 }
 
 fn skip(report: &mut Report, error: Error) {

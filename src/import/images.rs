@@ -1,4 +1,4 @@
-//! Pictures that MLflow logged with steps become those of TensorBoard, too.
+//! Images that MLflow logged with steps become those of TensorBoard, too.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,41 +12,62 @@ use crate::event::pb;
 use crate::meta::{ARTIFACTS, Artifact};
 use crate::writer::SummaryWriter;
 
-/// Bytes of a picture at most; longer ones are artifacts only.
+/// Bytes of an image at most; longer ones are artifacts only.
 const MAX_BYTES: u64 = 32 << 20;
+/// What parts the words in the names of MLflow 2 and of the first releases of MLflow 3, and in those of
+/// later ones.
+const SEPARATORS: [char; 2] = ['%', '+'];
 
-/// A picture among artifacts, `images/KEY+step+N+timestamp+MS+ID.png`; `/` in the key is `~` or `%`.
+/// An image among artifacts, `images/KEY+step+N+timestamp+MS+ID.png` (`mlflow/tracking/client.py`).
 struct Picture<'a> {
     /// Its path here.
     path: &'a str,
     tag: String,
     step: i64,
     timestamp: i64,
+    id: &'a str,
 }
 
-/// Whether a file's name is that of such a picture.
-pub(super) fn is_picture(path: &str) -> bool {
-    picture(path).is_some()
+/// Whether a file is an image, or the small copy of one, that tbx exported. Ids that MLflow makes are
+/// random, as their digits tell; those of tbx are hashes.
+pub(super) fn is_exported(path: &str) -> bool {
+    picture(path).is_some_and(|picture| {
+        let digit = |at| picture.id.chars().nth(at);
+        digit(14) != Some('4') || !matches!(digit(19), Some('8' | '9' | 'a' | 'b'))
+    })
 }
 
 fn picture(path: &str) -> Option<Picture<'_>> {
-    let name = path.strip_prefix("images/")?.strip_suffix(".png")?;
-    let mut words = name.split('+');
-    let key = words.next()?;
-    let ("step", step) = (words.next()?, words.next()?.parse().ok()?) else { return None };
-    let ("timestamp", timestamp) = (words.next()?, words.next()?.parse().ok()?) else {
-        return None;
-    };
-    Some(Picture { path, tag: key.replace(['~', '%'], "/"), step, timestamp })
+    let name = path.strip_prefix("images/")?;
+    SEPARATORS.into_iter().find_map(|separator| {
+        let small = name.strip_suffix(".webp").and_then(|name| {
+            name.strip_suffix("compressed").and_then(|name| name.strip_suffix(separator))
+        });
+        let words = small.or_else(|| name.strip_suffix(".png"))?;
+        let mut words = words.rsplitn(6, separator);
+        let id = words.next()?;
+        let (timestamp, "timestamp") = (words.next()?.parse().ok()?, words.next()?) else {
+            return None;
+        };
+        let (step, "step") = (words.next()?.parse().ok()?, words.next()?) else { return None };
+        let key = words.next()?;
+        // `/` is `#`, and since some release of MLflow 3 `~`.
+        let tag = match separator {
+            '%' => key.replace('#', "/"),
+            _ => key.replace(['~', '#'], "/"),
+        };
+        Some(Picture { path, tag, step, timestamp, id })
+    })
 }
 
 fn of(artifact: &Artifact) -> Option<Picture<'_>> {
     // Its name in MLflow, if it has another one here.
-    let name = artifact.other.get("name").and_then(serde_json::Value::as_str);
-    Some(Picture { path: &artifact.path, ..picture(name.unwrap_or(&artifact.path))? })
+    let name = artifact.name.as_deref().unwrap_or(&artifact.path);
+    let picture = picture(name).filter(|_| name.ends_with(".png"))?;
+    Some(Picture { path: &artifact.path, ..picture })
 }
 
-/// Writes the pictures among `artifacts` of the run in `dir`.
+/// Writes the images among `artifacts` of the run in `dir`.
 pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) -> Result<()> {
     let mut pictures: Vec<_> = artifacts.iter().filter_map(of).collect();
     // In an order in which no reader drops any.
@@ -92,4 +113,40 @@ fn image(png: Vec<u8>) -> Option<pb::summary::Image> {
         colorspace,
         encoded_image_string: Bytes::from(png),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_releases_are_read() {
+        let id = "0a1b2c3d-0000-4000-8000-0123456789ab";
+        for (name, tag) in [
+            (format!("images/a#b c%step%3%timestamp%17%{id}.png"), "a/b c"),
+            (format!("images/a~b%step%3%timestamp%17%{id}.png"), "a~b"),
+            (format!("images/a~b+step+3+timestamp+17+{id}.png"), "a/b"),
+            (format!("images/a#b+step+3+timestamp+17+{id}.png"), "a/b"),
+            (format!("images/a~b+step+3+timestamp+17+{id}+compressed.webp"), "a/b"),
+            (format!("images/a#b%step%3%timestamp%17%{id}%compressed.webp"), "a/b"),
+            (
+                format!("images/a+step+3+timestamp+17+x+step+3+timestamp+17+{id}.png"),
+                "a+step+3+timestamp+17+x",
+            ),
+        ] {
+            let found = picture(&name).expect("a picture");
+            assert_eq!((&*found.tag, found.step, found.timestamp), (tag, 3, 17), "{name}");
+            assert_eq!(found.id, id);
+            assert!(!is_exported(&name), "{name}");
+        }
+        assert_eq!(picture("images/a%step%-3%timestamp%17%x.png").map(|p| p.step), Some(-3));
+        assert!(is_exported(
+            "images/a+step+3+timestamp+1+0a1b2c3d-0000-8000-8000-0123456789ab.png"
+        ));
+        for name in
+            ["images/a.png", "a%step%3%timestamp%17%x.png", "images/a+step+b+timestamp+1+x.png"]
+        {
+            assert!(picture(name).is_none() && !is_exported(name), "{name}");
+        }
+    }
 }

@@ -1,21 +1,34 @@
 //! Runs of other programs become logs that TensorBoard shows: [`Import`].
 
+mod event_files;
+mod experiments;
 mod files;
 mod images;
+mod imported;
 mod mlflow;
 mod models;
+mod names;
 mod plan;
 mod points;
 mod run;
+mod runs;
 mod tree;
+mod work;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
+use self::experiments::Experiments;
+pub use self::imported::{Imported, ImportedRun, Progress};
+pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
-use crate::error::{Error, ErrorKind, Location, Report, Result};
+use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::replace::{self, Lock, disk};
 use crate::store;
+
+/// Requests that a server gets at a time.
+const CONNECTIONS: usize = 4;
 
 /// Which runs are imported, and how.
 ///
@@ -48,7 +61,11 @@ use crate::store;
 /// A run appears when it is complete. One that is there already, wherever below the folder, is left
 /// as it is: so an import can be repeated, and brings what is new. One that had not ended is imported
 /// again, unless somebody has changed its `tbx.json` or put something into its directory, such as
-/// runs that are its parts.
+/// runs that are its parts. Artifacts that could not be read are looked for again.
+///
+/// What cannot be read costs itself alone: an artifact, a run, a model, an experiment. It is in the
+/// [report](Imported::report), and the next import brings it. What MLflow keeps besides, such as
+/// traces, is [counted](Imported::left_out).
 ///
 /// # Numbers
 ///
@@ -65,6 +82,21 @@ pub struct Import {
     artifacts: bool,
     deleted: bool,
     float64: bool,
+    event_files: EventFiles,
+    connections: usize,
+}
+
+/// What becomes of event files among artifacts, such as those of TensorFlow's autologging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EventFiles {
+    /// They are artifacts, under names that no reader takes for those of event files. The true name is
+    /// [in `tbx.json`](crate::meta::Artifact::name).
+    #[default]
+    Artifacts,
+    /// They are also in directories below that of their run, which are called as those among the
+    /// artifacts, so that they are runs.
+    Runs,
 }
 
 impl Default for Import {
@@ -77,7 +109,20 @@ impl Import {
     /// All runs but deleted ones, with their artifacts.
     pub fn new() -> Self {
         let (experiments, runs) = (Vec::new(), Vec::new());
-        Self { experiments, runs, artifacts: true, deleted: false, float64: false }
+        Self {
+            experiments,
+            runs,
+            artifacts: true,
+            deleted: false,
+            float64: false,
+            event_files: EventFiles::Artifacts,
+            connections: CONNECTIONS,
+        }
+    }
+
+    /// Whether nothing was asked for by its name.
+    fn is_whole(&self) -> bool {
+        self.experiments.is_empty() && self.runs.is_empty()
     }
 
     /// Only experiments of these names or ids. Default: all.
@@ -112,6 +157,18 @@ impl Import {
         Self { float64, ..self }
     }
 
+    /// What becomes of event files among artifacts. Default: they are artifacts.
+    #[must_use]
+    pub fn event_files(self, event_files: EventFiles) -> Self {
+        Self { event_files, ..self }
+    }
+
+    /// How many requests a server gets at a time. Default: 4.
+    #[must_use]
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
     /// Imports runs of MLflow into the log folder `out`, which is made if need be. `source` is a
     /// folder `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is only read, or the
     /// address of a server, which is asked as its own client does ([`Settings`](crate::mlflow::Settings)).
@@ -140,129 +197,61 @@ impl Import {
         let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::path(out));
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
-        let mut store = mlflow::open(source)?;
-        let plan = Plan::of(self, &mut *store, &mut report)?;
-        let models = store.models(&mut report)?;
+        let store = mlflow::open(source, self.connections)?;
+        let plan = Plan::of(self, &*store, &mut report)?;
         disk::create_dir_all(out).map_err(failed)?;
         let _lock = Lock::take(&out.join("import")).map_err(failed)?;
         replace::clean_up(out);
         let mut tree = Tree::read(out, &mut report);
-        let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
-        let all = plan.runs.len();
-        for (experiment, run) in plan.runs {
-            let id = &run.record.id;
-            let there = tree.find(id);
-            let done = match there {
-                Some(dir) if !tree.is_unfinished(id) => ImportedRun::there(&experiment, &run, dir),
-                there => {
-                    let dir = match there {
-                        Some(dir) => dir,
-                        None => {
-                            let experiment = tree.experiment(&experiment)?;
-                            tree.place(&experiment, &run)
-                        }
-                    };
-                    let (experiment, run) = (&experiment, &run);
-                    let about = run::About { experiment, run, dir: &dir };
-                    let done = run::write(self, &mut *store, &about, &tree, &mut report)?;
-                    tree.insert(id, &done);
-                    done
+        let mut imported = Imported {
+            deleted: plan.deleted,
+            deleted_experiments: plan.deleted_experiments,
+            left_out: plan.left_out,
+            ..Imported::default()
+        };
+        let mut experiments = Experiments::new(out);
+        for planned in &plan.experiments {
+            match experiments.make(self, &*store, planned, &mut report) {
+                Ok(made) => imported.add_experiment(made, planned.is_empty),
+                Err(error) => {
+                    let what = format!("experiment {:?}", planned.experiment.name);
+                    report.issues.push(not_imported(&what, error));
                 }
-            };
-            imported.points += done.points;
-            imported.runs.push(done);
-            progress(Progress {
-                runs: imported.runs.len(),
-                all_runs: all,
-                points: imported.points,
-            });
+            }
         }
+        let mut runs = runs::Runs::new(self, &*store, &experiments, &plan.levels);
+        for level in &plan.levels {
+            runs.import(level, &mut tree, &mut imported, &mut report, progress);
+        }
+        runs.end(&mut report);
         if self.artifacts {
-            imported.models = models::register(models, out, &tree, &mut report)?;
+            let registered = store.models(&mut report).and_then(|models| {
+                models::register(&models, &tree, &mut imported.left_out, &mut report)
+            });
+            match registered {
+                Ok(registered) => {
+                    imported.models = registered.versions;
+                    imported.models_elsewhere = registered.elsewhere;
+                }
+                Err(error) => report.issues.push(not_imported("registered models", error)),
+            }
         }
+        imported.left_out.sort_by(|a, b| a.kind.cmp(&b.kind));
         report.sort();
         Ok(Imported { report, ..imported })
     }
 }
 
-/// What was imported.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Imported {
-    /// Every run that was asked for, in the order of the import.
-    pub runs: Vec<ImportedRun>,
-    /// How many points were written.
-    pub points: u64,
-    /// How many versions of models were registered: those whose runs and files are here.
-    pub models: usize,
-    /// How many runs were left out because they are deleted.
-    pub deleted: usize,
-    /// What could not be read.
-    pub report: Report,
-}
-
-/// A run of an [`Imported`].
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct ImportedRun {
-    /// The id that it had.
-    pub id: String,
-    /// What it is called.
-    pub name: String,
-    /// The name of its experiment.
-    pub experiment: String,
-    /// Its directory.
-    pub dir: PathBuf,
-    /// It was there already, and is as it was.
-    pub was_there: bool,
-    /// It had not ended when it was imported.
-    pub is_unfinished: bool,
-    /// How many points were written.
-    pub points: u64,
-    /// How many of them are not exactly what they were.
-    pub rounded: u64,
-    /// How many of them TensorBoard's default loader does not show, as a later point of the metric
-    /// has the same step.
-    pub same_step: u64,
-    /// How many event files were among its artifacts, since tbx had exported it with them. They are in
-    /// its directory again, and only points that they lack are written.
-    pub event_files: u64,
-    /// How many artifacts were copied.
-    pub artifacts: u64,
-    /// The bytes of these.
-    pub bytes: u64,
-    /// The folder in which its artifacts should be is not there, or cannot be reached.
-    pub lacks_artifacts: bool,
-    /// TensorBoard's table of hyperparameters has it. It has no run with a metric whose last step is
-    /// beyond 32 bits: TensorBoard would show none of all.
-    pub is_in_table: bool,
-    /// The id in `tbx.json`.
-    meta_id: String,
-}
-
-impl ImportedRun {
-    fn there(experiment: &mlflow::Experiment, run: &mlflow::StoredRun, dir: PathBuf) -> Self {
-        Self {
-            id: run.record.id.clone(),
-            name: plan::name(run),
-            experiment: experiment.name.clone(),
-            dir,
-            was_there: true,
-            is_in_table: true,
-            ..Self::default()
+/// That something, called `what`, was not imported.
+fn not_imported(what: &str, error: Error) -> Issue {
+    let location = error.location().clone();
+    let kind = match error.into_kind() {
+        ErrorKind::Io(error) => {
+            io::Error::new(error.kind(), format!("{what} was not imported: {error}")).into()
         }
-    }
-}
-
-/// How far an import is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// How many runs are done.
-    pub runs: usize,
-    /// Of so many.
-    pub all_runs: usize,
-    /// How many points that gave.
-    pub points: u64,
+        kind => ErrorKind::Value(format!("{what} was not imported: {kind}")),
+    };
+    Issue { location, kind, effect: Effect::SkippedFile }
 }
 
 fn failed(error: std::io::Error, path: &Path) -> Error {

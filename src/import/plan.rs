@@ -1,12 +1,12 @@
 //! Which runs are imported, in which order.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::Import;
-use super::mlflow::{Experiment, Store, StoredRun};
+use super::mlflow::{Content, Experiment, LeftOut, Store, StoredRun, count};
+use super::{Import, not_imported};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use crate::mlflow::tags;
+use crate::mlflow::{LoggedModelRecord, tags};
 
 /// So many names are told where another was asked for.
 const MAX_NAMES: usize = 10;
@@ -14,15 +14,31 @@ const MAX_NAMES: usize = 10;
 /// So many runs are looked for above one.
 const MAX_ABOVE: usize = 64;
 
-/// Runs in the order in which they are imported: a parent before its children.
+/// What is imported.
+#[derive(Default)]
 pub(super) struct Plan {
-    pub(super) runs: Vec<(Rc<Experiment>, StoredRun)>,
+    pub(super) experiments: Vec<Planned>,
+    /// Runs in the order in which they are imported, those without a parent first, then their
+    /// children, and so on.
+    pub(super) levels: Vec<Vec<(Arc<Experiment>, StoredRun)>>,
     /// How many are left out because they are deleted.
     pub(super) deleted: usize,
+    /// The same of experiments.
+    pub(super) deleted_experiments: usize,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// An experiment that is imported.
+pub(super) struct Planned {
+    pub(super) experiment: Arc<Experiment>,
+    /// Logged models of no run.
+    pub(super) models: Vec<LoggedModelRecord>,
+    /// None of its runs is imported.
+    pub(super) is_empty: bool,
 }
 
 impl Plan {
-    pub(super) fn of(import: &Import, store: &mut dyn Store, report: &mut Report) -> Result<Self> {
+    pub(super) fn of(import: &Import, store: &dyn Store, report: &mut Report) -> Result<Self> {
         let experiments = store.experiments(report)?;
         for wanted in &import.experiments {
             if !experiments.iter().any(|experiment| is_called(experiment, wanted)) {
@@ -30,36 +46,93 @@ impl Plan {
                 return Err(Error::argument(none("experiment", wanted, names)));
             }
         }
-        let (mut runs, mut deleted) = (Vec::new(), 0);
+        let mut plan = Self::default();
+        if import.is_whole() {
+            match store.left_out(&experiments, report) {
+                Ok(left_out) => plan.left_out = left_out,
+                Err(error) => report.issues.push(not_imported("what else it has", error)),
+            }
+        }
+        let mut runs = Vec::new();
         let mut found = HashSet::new();
         for experiment in experiments {
             let is_wanted = |wanted: &String| is_called(&experiment, wanted);
             if !import.experiments.is_empty() && !import.experiments.iter().any(is_wanted) {
                 continue;
             }
-            let of_experiment = store.runs(&experiment, report)?;
-            let experiment = Rc::new(experiment);
-            for run in of_experiment {
-                let wanted: Vec<_> = import
-                    .runs
-                    .iter()
-                    .filter(|wanted| **wanted == run.record.id || **wanted == name(&run))
-                    .collect();
-                if !import.runs.is_empty() && wanted.is_empty() {
+            let content = match store.content(&experiment, report) {
+                Ok(content) => content,
+                Err(error) => {
+                    let what = format!("experiment {:?}", experiment.name);
+                    report.issues.push(not_imported(&what, error));
                     continue;
                 }
-                found.extend(wanted);
-                if !import.deleted && (experiment.is_deleted || run.record.is_deleted) {
-                    deleted += 1;
-                    continue;
-                }
-                runs.push((experiment.clone(), run));
-            }
+            };
+            plan.add(import, Arc::new(experiment), content, &mut runs, &mut found);
         }
-        if let Some(wanted) = import.runs.iter().find(|wanted| !found.contains(wanted)) {
+        if let Some(wanted) = import.runs.iter().find(|wanted| !found.contains(*wanted)) {
             return Err(Error::argument(none("run", wanted, [])));
         }
-        Ok(Self { runs: in_order(runs, report), deleted })
+        plan.levels = in_order(runs, report);
+        Ok(plan)
+    }
+
+    fn add(
+        &mut self,
+        import: &Import,
+        experiment: Arc<Experiment>,
+        content: Content,
+        runs: &mut Vec<(Arc<Experiment>, StoredRun)>,
+        found: &mut HashSet<String>,
+    ) {
+        let is_deleted = |it: bool| !import.deleted && (experiment.is_deleted || it);
+        for left_out in content.left_out {
+            count(&mut self.left_out, &left_out.kind, left_out.count, left_out.is_least);
+        }
+        let before = runs.len();
+        for mut run in content.runs {
+            let is_wanted = |wanted: &&String| **wanted == run.record.id || **wanted == name(&run);
+            let wanted: Vec<_> = import.runs.iter().filter(is_wanted).cloned().collect();
+            if !import.runs.is_empty() && wanted.is_empty() {
+                continue;
+            }
+            found.extend(wanted);
+            if is_deleted(run.record.is_deleted) {
+                self.deleted += 1;
+                continue;
+            }
+            run.models = self.without_deleted(import, run.models);
+            runs.push((experiment.clone(), run));
+        }
+        let is_empty = runs.len() == before;
+        let is_whole = import.runs.is_empty();
+        if is_deleted(false) {
+            self.deleted_experiments += usize::from(is_whole);
+            return;
+        }
+        let models = if is_whole { content.models } else { Vec::new() };
+        let models = self.without_deleted(import, models);
+        // MLflow makes that of itself, in each store.
+        let is_default = experiment.id == "0"
+            && experiment.name == "Default"
+            && experiment.tags.is_empty()
+            && models.is_empty();
+        if is_empty && (!is_whole || is_default) {
+            return;
+        }
+        self.experiments.push(Planned { experiment, models, is_empty });
+    }
+
+    fn without_deleted(
+        &mut self,
+        import: &Import,
+        models: Vec<LoggedModelRecord>,
+    ) -> Vec<LoggedModelRecord> {
+        let (deleted, kept): (Vec<_>, Vec<_>) =
+            models.into_iter().partition(|model| model.is_deleted && !import.deleted);
+        let deleted = u64::try_from(deleted.len()).unwrap_or(u64::MAX);
+        count(&mut self.left_out, "deleted logged models", deleted, false);
+        kept
     }
 }
 
@@ -91,9 +164,9 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
 
 /// By the time when they began, but a parent before its children. Of runs with one id the first counts.
 fn in_order(
-    mut runs: Vec<(Rc<Experiment>, StoredRun)>,
+    mut runs: Vec<(Arc<Experiment>, StoredRun)>,
     report: &mut Report,
-) -> Vec<(Rc<Experiment>, StoredRun)> {
+) -> Vec<Vec<(Arc<Experiment>, StoredRun)>> {
     runs.sort_by_cached_key(|(_, run)| (run.record.start_time, run.record.id.clone()));
     let mut ids = HashSet::new();
     runs.retain(|(experiment, run)| {
@@ -116,11 +189,20 @@ fn in_order(
     let depth = |id: &String| {
         let mut at = id;
         let above = std::iter::from_fn(|| {
-            at = parents.get(at)?;
+            at = parents.get(at).filter(|parent| ids.contains(*parent))?;
             Some(())
         });
         above.take(MAX_ABOVE).count()
     };
-    runs.sort_by_cached_key(|(_, run)| depth(&run.record.id));
-    runs
+    let mut levels: Vec<Vec<_>> = Vec::new();
+    for run in runs {
+        let depth = depth(&run.1.record.id);
+        if levels.len() <= depth {
+            levels.resize_with(depth + 1, Vec::new);
+        }
+        if let Some(level) = levels.get_mut(depth) {
+            level.push(run);
+        }
+    }
+    levels
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::mlflow::{Experiment, Files, Store, StoredRun};
-use super::tree::{Tree, seconds};
-use super::{Import, ImportedRun, files, images, plan, points, tree};
+use super::files::{self, Copied, Files, Target};
+use super::mlflow::{self, Experiment, LeftOut, Metrics, Store, StoredRun};
+use super::tree::{EVENT_FILES, LOGGED_MODELS, Tree, seconds};
+use super::work::Gate;
+use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, tree};
 use crate::error::{Report, Result};
-use crate::meta::{self, RunMeta, Status};
+use crate::meta::{self, ARTIFACTS, RunMeta, Status};
 use crate::mlflow::Names;
 use crate::replace::Folder;
 use crate::summary::hparams::SessionStatus;
@@ -24,6 +26,15 @@ pub(super) fn is_event_file(name: &OsStr) -> bool {
     crate::event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
 }
 
+/// What all runs of an import have in common.
+pub(super) struct Context<'a> {
+    pub(super) import: &'a Import,
+    pub(super) store: &'a dyn Store,
+    pub(super) tree: &'a Tree,
+    /// Points that are in memory.
+    pub(super) gate: &'a Gate,
+}
+
 /// What becomes of a run.
 pub(super) struct About<'a> {
     pub(super) experiment: &'a Experiment,
@@ -32,88 +43,205 @@ pub(super) struct About<'a> {
     pub(super) dir: &'a Path,
 }
 
-/// Makes the run in its directory, where it appears when it is complete.
+/// The files of a run and its models, and the folder of each of those.
+fn listed(
+    context: &Context<'_>,
+    run: &StoredRun,
+    report: &mut Report,
+) -> (mlflow::Files, Vec<String>) {
+    let store = context.store;
+    let mut files = store.files(run, report);
+    let mut folders = Vec::new();
+    for model in &run.models {
+        let folder = files.folder_for(model);
+        store.model_files(model, &format!("{folder}/"), &mut files, report);
+        folders.push(folder);
+    }
+    (files, folders)
+}
+
+/// Makes the run in its directory, where it appears when it is complete. With `replaces` it takes the
+/// place of what is there.
 pub(super) fn write(
-    import: &Import,
-    store: &mut dyn Store,
+    context: &Context<'_>,
     about: &About<'_>,
-    known: &Tree,
+    replaces: bool,
+    left_out: &mut Vec<LeftOut>,
     report: &mut Report,
 ) -> Result<ImportedRun> {
-    let About { experiment, run, dir, .. } = *about;
+    let Context { import, store, tree: known, gate } = *context;
+    let About { experiment, run, dir } = *about;
     let record = &run.record;
     let names = Names::changed_in(&record.tags);
-    let mut metrics = store.metrics(run, report)?;
+    let mut held = gate.enter();
+    let mut metrics = store.metrics(run, left_out, report)?;
+    held.add(metrics.values().map(Vec::len).sum());
     points::sort(&mut metrics);
-    let folder = match known.is_unfinished(&record.id) {
-        true => Folder::replace(dir)?,
-        false => Folder::create(dir)?,
+    let (listed, folders) = match import.artifacts {
+        true => listed(context, run, report),
+        false => Default::default(),
     };
-    let Files { files, is_found } = match import.artifacts {
-        true => store.files(run, report)?,
-        false => Files { is_found: true, ..Files::default() },
-    };
-    let exported = files::exported(store, &files, report);
-    let copied = files::copy(store, &files, &folder, report)?;
-    let has_events = copied.event_files > 0;
+    let all = Files::of(store, record, &listed.files)?;
+    let folder = if replaces { Folder::replace(dir)? } else { Folder::create(dir)? };
+    let copied =
+        files::copy(store, &all, Target::Folder(&folder), Path::new(ARTIFACTS), |_| false, report)?;
+    let has_events = !copied.event_files.is_empty();
     let mut done = ImportedRun {
-        id: record.id.clone(),
-        name: plan::name(run),
-        experiment: experiment.name.clone(),
-        dir: dir.to_owned(),
         is_unfinished: record.status.is_none_or(|status| !status.is_final()),
-        artifacts: u64::try_from(copied.artifacts.len()).unwrap_or(u64::MAX),
-        bytes: copied.artifacts.iter().map(|artifact| artifact.size).sum(),
-        event_files: copied.event_files,
-        lacks_artifacts: !is_found,
+        event_files: u64::try_from(copied.event_files.len()).unwrap_or(u64::MAX),
         is_in_table: points::fit_into_table(&metrics),
-        ..ImportedRun::default()
+        models: run.models.iter().map(|model| model.id.clone()).collect(),
+        ..ImportedRun::of(experiment, run, dir)
     };
+    done.count(&copied);
 
-    let mut meta = crate::mlflow::meta(record, Some(&experiment.name), exported);
+    let mut meta = crate::mlflow::meta(record, Some(&experiment.name), all.exported);
     // A parent that was exported by tbx has another id here than there.
     let parent = plan::parent(run);
     meta.parent = parent.and_then(|parent| known.id(parent)).or(meta.parent);
     meta.name.get_or_insert_with(|| done.name.clone());
     meta.summary.extend(points::exact(&metrics, &names));
     files::join(&mut meta, copied.artifacts.clone());
-    meta.other.insert("mlflow".into(), ids(about));
+    meta.other.insert("mlflow".into(), facts(about, &folders));
+    let mut own_files = copied.event_files.clone();
+    if import.event_files == EventFiles::Runs {
+        let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
+        done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
+        own_files.extend(made);
+    }
+    note_event_files(&mut meta, &own_files);
+    done.is_incomplete =
+        !import.artifacts || listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
+    tree::set_incomplete(&mut meta, done.is_incomplete);
+    done.elsewhere = listed.elsewhere;
     meta.process = None;
     meta.updated_at = Some(meta::now());
     if done.is_unfinished {
         tree::seal(&mut meta);
     }
+    log(context, about, &folder, &meta, has_events, metrics, &copied, &mut done)?;
+    meta.write(folder.path())?;
+    folder.finish()?;
+    done.meta_id = meta.id.unwrap_or_default();
+    Ok(done)
+}
 
+/// Writes the event file of a run; if tbx had exported event files, only what they lack.
+#[expect(clippy::too_many_arguments, reason = "all that a run is")]
+fn log(
+    context: &Context<'_>,
+    about: &About<'_>,
+    folder: &Folder,
+    meta: &RunMeta,
+    has_events: bool,
+    mut metrics: Metrics,
+    copied: &Copied,
+    done: &mut ImportedRun,
+) -> Result<()> {
+    let float64 = context.import.float64;
+    let record = &about.run.record;
+    let names = Names::changed_in(&record.tags);
     // Without a time of its own, that of its first point.
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
     let start = record.start_time.or(first).map_or(0.0, seconds);
     // A file is read in the order of the times when they were made.
     let start = if has_events { meta::now() } else { start };
     if has_events {
-        points::without_those_in(&folder, &mut metrics, &names)?;
-    }
-    if !has_events || !metrics.is_empty() {
-        let options = SummaryWriter::options().host(HOST).clock(move || start).in_folder(&folder);
-        let writer = options.double_precision(import.float64).create(folder.path())?;
-        if !has_events {
-            writer.add_meta(&meta)?;
-            if done.is_in_table {
-                writer.add_hparams(hparams(&meta), [])?;
-            }
-            writer.add_text(CARD, card(&meta)?, 0)?;
+        points::without_those_in(folder, &mut metrics, &names)?;
+        if metrics.is_empty() {
+            return Ok(());
         }
-        let written = points::write(&writer, &metrics, &names, import.float64)?;
-        (done.points, done.rounded, done.same_step) =
-            (written.points, written.rounded, written.same_step);
-        if !has_events {
-            images::write(&writer, folder.path(), &copied.artifacts)?;
-        }
-        close(&writer, &meta)?;
     }
-    meta.write(folder.path())?;
-    folder.finish()?;
-    done.meta_id = meta.id.unwrap_or_default();
+    let options = SummaryWriter::options().host(HOST).clock(move || start).in_folder(folder);
+    let writer = options.double_precision(float64).create(folder.path())?;
+    if !has_events {
+        writer.add_meta(meta)?;
+        if done.is_in_table {
+            writer.add_hparams(hparams(meta), [])?;
+        }
+        writer.add_text(CARD, card(meta)?, 0)?;
+    }
+    let written = points::write(&writer, &metrics, &names, float64)?;
+    (done.points, done.rounded, done.same_step) =
+        (written.points, written.rounded, written.same_step);
+    if !has_events {
+        images::write(&writer, folder.path(), &copied.artifacts)?;
+    }
+    close(&writer, meta)
+}
+
+/// Brings the artifacts that the run in its directory lacks, and makes runs of its event files if that
+/// is asked for.
+pub(super) fn complete(
+    context: &Context<'_>,
+    about: &About<'_>,
+    is_incomplete: bool,
+    report: &mut Report,
+) -> Result<ImportedRun> {
+    let Context { import, store, .. } = *context;
+    let About { experiment, run, dir } = *about;
+    let mut done =
+        ImportedRun { was_there: true, is_in_table: true, ..ImportedRun::of(experiment, run, dir) };
+    let as_runs = import.event_files == EventFiles::Runs;
+    let is_incomplete = is_incomplete && import.artifacts;
+    if !is_incomplete && !as_runs {
+        return Ok(done);
+    }
+    let mut artifacts = RunMeta::read(dir)?.unwrap_or_default().artifacts;
+    let mut new = Vec::new();
+    if is_incomplete {
+        let (listed, _) = listed(context, run, report);
+        let all = Files::of(store, &run.record, &listed.files)?;
+        let has = |name: &str| {
+            artifacts.iter().any(|known| known.name.as_deref().unwrap_or(&known.path) == name)
+        };
+        let all = all.without_events();
+        let copied =
+            files::copy(store, &all, Target::Directory(dir), Path::new(ARTIFACTS), has, report)?;
+        done.count(&copied);
+        done.is_incomplete = listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
+        done.elsewhere = listed.elsewhere;
+        new = copied.artifacts;
+        artifacts.extend(new.iter().cloned());
+    }
+    let made = if as_runs {
+        event_files::as_runs(Target::Directory(dir), &artifacts)?
+    } else {
+        Vec::new()
+    };
+    done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
+    if new.is_empty() && made.is_empty() && done.is_incomplete == is_incomplete {
+        return Ok(done);
+    }
+    RunMeta::update(dir, |meta| {
+        let is_sealed = tree::is_sealed(meta);
+        files::join(meta, new);
+        note_event_files(meta, &made);
+        if is_incomplete {
+            tree::set_incomplete(meta, done.is_incomplete);
+        }
+        if is_sealed {
+            tree::seal(meta);
+        }
+    })?;
     Ok(done)
+}
+
+/// Notes which event files in directories of the run an import has put there.
+fn note_event_files(meta: &mut RunMeta, files: &[std::path::PathBuf]) {
+    if files.is_empty() {
+        return;
+    }
+    let known = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let known = known.map(|known| known.entry(EVENT_FILES).or_insert_with(|| json!([])));
+    let Some(known) = known.and_then(Value::as_array_mut) else { return };
+    for file in files {
+        let names: Vec<_> = file.iter().map(|name| name.to_string_lossy()).collect();
+        let name = Value::from(names.join("/"));
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
 }
 
 /// Says how the run ended, and when.
@@ -129,22 +257,32 @@ fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
     }
 }
 
-/// What only MLflow knows of the run.
-fn ids(about: &About<'_>) -> Value {
+/// What only MLflow knows of the run; `folders` are those of its models' files.
+fn facts(about: &About<'_>, folders: &[String]) -> Value {
     let About { experiment, run, .. } = about;
-    let mut ids = Map::new();
-    ids.insert("run_id".into(), run.record.id.clone().into());
-    ids.insert("experiment_id".into(), experiment.id.clone().into());
+    let mut facts = Map::new();
+    facts.insert("run_id".into(), run.record.id.clone().into());
+    facts.insert("experiment_id".into(), experiment.id.clone().into());
     if let Some(uri) = &run.record.artifact_uri {
-        ids.insert("artifact_uri".into(), uri.clone().into());
+        facts.insert("artifact_uri".into(), uri.clone().into());
     }
     if run.record.is_deleted || experiment.is_deleted {
-        ids.insert("deleted".into(), true.into());
+        facts.insert("deleted".into(), true.into());
     }
-    let model = |model: &super::mlflow::LoggedModel| json!({"id": model.id, "name": model.name, "params": model.params, "tags": model.tags});
-    let models: Vec<_> = run.models.iter().map(model).collect();
-    if !models.is_empty() {
-        ids.insert("logged_models".into(), models.into());
+    if !run.models.is_empty() {
+        let mut models: Vec<_> = run.models.iter().map(|model| model.facts()).collect();
+        for (model, folder) in models.iter_mut().zip(folders) {
+            model.insert("folder".into(), folder.clone().into());
+        }
+        facts.insert(LOGGED_MODELS.into(), models.into());
     }
-    Value::Object(ids)
+    if !run.model_inputs.is_empty() {
+        facts.insert("model_inputs".into(), run.model_inputs.clone().into());
+    }
+    if !run.model_outputs.is_empty() {
+        let output = |(id, step): &(String, i64)| json!({ "id": id, "step": step });
+        let outputs: Vec<_> = run.model_outputs.iter().map(output).collect();
+        facts.insert("model_outputs".into(), outputs.into());
+    }
+    Value::Object(facts)
 }

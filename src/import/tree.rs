@@ -1,54 +1,34 @@
 //! Where runs are in the log folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use super::mlflow::{Experiment, StoredRun};
-use super::{ImportedRun, failed, plan, run};
-use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
+use super::mlflow::StoredRun;
+use super::{ImportedRun, plan, run};
+use crate::error::{Effect, Issue, Report};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
-use crate::replace::{disk, is_temporary, replace};
+use crate::replace::is_temporary;
 use crate::safe_name;
-use crate::store::{self, Links};
 
-/// What an experiment is.
-const EXPERIMENT: &str = "tbx.experiment.json";
-const EXPERIMENT_SCHEMA: &str = "tbx.experiment/1";
-/// Bytes of that at most.
-const MAX_ABOUT: u64 = 16 << 20;
 /// Nested runs go no deeper: paths end somewhere.
 const MAX_DEPTH: usize = 16;
 /// Bytes of a path below which nested runs go into their parents' directories.
 const MAX_PATH: usize = 1024;
-/// The name of what notes what a run said when it was imported.
+/// Keys of the object `mlflow` in `tbx.json`: the digest of what the run said when it was imported;
+/// that some of its artifacts are not here; event files that are not directly in its directory.
 const DIGEST: &str = "digest";
+const INCOMPLETE: &str = "incomplete";
+pub(super) const EVENT_FILES: &str = "event_files";
+pub(super) const LOGGED_MODELS: &str = "logged_models";
 /// What is in the directory of a run and none.
 const NO_RUN: &str = meta::ARTIFACTS;
-
-/// The object in `tbx.experiment.json`.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct About {
-    schema: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<f64>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    tags: BTreeMap<String, String>,
-    /// By the program whose ids they are.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    ids: BTreeMap<String, String>,
-}
 
 /// A log folder and the runs in it.
 pub(super) struct Tree {
@@ -57,18 +37,45 @@ pub(super) struct Tree {
     dirs: HashMap<String, PathBuf>,
     /// The ids here of runs by those that they had in MLflow.
     ids: HashMap<String, String>,
-    /// Runs that had not ended when they were imported, and say what they said then; of each how many
-    /// artifacts that is.
-    unfinished: HashMap<String, usize>,
-    /// Directories of experiments by the ids that they had.
-    experiments: HashMap<String, PathBuf>,
+    /// Runs that had not ended when they were imported, and say what they said then; of each which
+    /// files that are.
+    unfinished: HashMap<String, Expected>,
+    /// Runs that some of their artifacts are missing of.
+    incomplete: HashSet<String>,
+    /// The runs of logged models.
+    models: HashMap<String, PathBuf>,
+    /// Directories of runs that will be there, in lower case.
+    planned: HashSet<PathBuf>,
+}
+
+/// The files that an import put into the directory of a run.
+struct Expected {
+    artifacts: usize,
+    event_files: HashSet<PathBuf>,
+}
+
+/// How a run is in the log folder.
+pub(super) enum State {
+    Absent,
+    /// As it is to be.
+    There(PathBuf),
+    /// Some of its artifacts are not.
+    Incomplete(PathBuf),
+    /// It had not ended, and may be replaced.
+    Unfinished(PathBuf),
 }
 
 impl Tree {
     pub(super) fn read(root: &Path, report: &mut Report) -> Self {
-        let (root, dirs, ids) = (root.to_owned(), HashMap::new(), HashMap::new());
-        let (unfinished, experiments) = (HashMap::new(), HashMap::new());
-        let mut tree = Self { root, dirs, ids, unfinished, experiments };
+        let mut tree = Self {
+            root: root.to_owned(),
+            dirs: HashMap::new(),
+            ids: HashMap::new(),
+            unfinished: HashMap::new(),
+            incomplete: HashSet::new(),
+            models: HashMap::new(),
+            planned: HashSet::new(),
+        };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
         let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_no_run(entry.file_name()));
         let mut found = Vec::new();
@@ -87,8 +94,12 @@ impl Tree {
             let id = meta.id.clone().unwrap_or_default();
             if let Some(theirs) = mlflow_id(&meta) {
                 if is_unfinished(&meta) {
-                    tree.unfinished.insert(theirs.to_owned(), meta.artifacts.len());
+                    tree.unfinished.insert(theirs.to_owned(), expected(&meta));
                 }
+                if is_incomplete(&meta) {
+                    tree.incomplete.insert(theirs.to_owned());
+                }
+                tree.models.extend(logged_models(&meta).map(|id| (id.to_owned(), dir.clone())));
                 tree.dirs.insert(theirs.to_owned(), dir.clone());
                 tree.ids.insert(theirs.to_owned(), id.clone());
             }
@@ -97,16 +108,25 @@ impl Tree {
         tree
     }
 
+    /// The log folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory of the run that has this id.
     pub(super) fn find(&self, id: &str) -> Option<PathBuf> {
         self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
     }
 
-    /// Whether the run may be imported again, in the place of what is there.
-    pub(super) fn is_unfinished(&self, id: &str) -> bool {
+    /// How the run is that has this id.
+    pub(super) fn state(&self, id: &str) -> State {
+        let Some(dir) = self.find(id) else { return State::Absent };
         // Looked for just before it would be lost: this import may have put a run there.
-        let known = self.unfinished.get(id).zip(self.dirs.get(id));
-        known.is_some_and(|(artifacts, dir)| has_nothing_else(dir, *artifacts))
+        match self.unfinished.get(id) {
+            Some(expected) if has_nothing_else(&dir, expected) => State::Unfinished(dir),
+            _ if self.incomplete.contains(id) => State::Incomplete(dir),
+            _ => State::There(dir),
+        }
     }
 
     /// The id here of the run that had this id.
@@ -114,47 +134,33 @@ impl Tree {
         self.ids.get(id).filter(|id| !id.is_empty()).cloned()
     }
 
-    pub(super) fn insert(&mut self, id: &str, run: &ImportedRun) {
-        self.dirs.insert(id.to_owned(), run.dir.clone());
-        self.ids.insert(id.to_owned(), run.meta_id.clone());
+    /// The directory of the run that logged each model.
+    pub(super) fn logged_models(&self) -> &HashMap<String, PathBuf> {
+        &self.models
     }
 
-    /// The directory of an experiment, which says what that is.
-    pub(super) fn experiment(&mut self, of: &Experiment) -> Result<PathBuf> {
-        if let Some(dir) = self.experiments.get(&of.id) {
-            return Ok(dir.clone());
+    pub(super) fn insert(&mut self, run: &ImportedRun) {
+        self.models.extend(run.models.iter().map(|id| (id.clone(), run.dir.clone())));
+        self.dirs.insert(run.id.clone(), run.dir.clone());
+        if !run.meta_id.is_empty() {
+            self.ids.insert(run.id.clone(), run.meta_id.clone());
         }
-        let plain = self.root.join(safe_name::encode(&of.name));
-        // Names that differ in case are one on some systems, and very long ones are cut.
-        let is_other = about(&plain).is_some_and(|about| about.name != of.name);
-        let is_taken = self.experiments.values().any(|dir| *dir == plain);
-        let dir = match is_other || is_taken {
-            true => self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id))),
-            false => plain,
-        };
-        disk::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
-        let path = dir.join(EXPERIMENT);
-        if !path.exists() {
-            let mut tags = of.tags.clone();
-            let about = About {
-                schema: EXPERIMENT_SCHEMA.into(),
-                name: of.name.clone(),
-                description: tags.remove(tags::NOTE).filter(|text| !text.is_empty()),
-                created_at: of.creation_time.map(seconds),
-                tags,
-                ids: BTreeMap::from([("mlflow".to_owned(), of.id.clone())]),
-            };
-            write(&path, &about)?;
-        }
-        self.experiments.insert(of.id.clone(), dir.clone());
-        Ok(dir)
     }
 
     /// Where a run is to be: below its parent if that is here, else in its experiment. Where another
-    /// has that name, its id is behind it.
-    pub(super) fn place(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+    /// has that name, its id is behind it. No other run is placed there.
+    pub(super) fn place(&mut self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        let dir = self.free(experiment, run);
+        self.planned.insert(lower(&dir));
+        dir
+    }
+
+    fn free(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        // Names that differ in case are one on some systems.
+        let is_taken =
+            |dir: &Path| dir.symlink_metadata().is_ok() || self.planned.contains(&lower(dir));
         if let Some(dir) =
-            exported_from(run).map(|path| experiment.join(path)).filter(|dir| !dir.exists())
+            exported_from(run).map(|path| experiment.join(path)).filter(|dir| !is_taken(dir))
         {
             return dir;
         }
@@ -165,7 +171,7 @@ impl Tree {
         let parent = parent.unwrap_or_else(|| experiment.to_owned());
         let name = plan::name(run);
         let is_free =
-            |name: &str| !name.eq_ignore_ascii_case(NO_RUN) && !parent.join(name).exists();
+            |name: &str| !name.eq_ignore_ascii_case(NO_RUN) && !is_taken(&parent.join(name));
         let plain = safe_name::encode(&name);
         if is_free(&plain) {
             return parent.join(plain);
@@ -177,6 +183,10 @@ impl Tree {
         let found = candidates.find(|name| is_free(name));
         parent.join(found.unwrap_or_else(|| safe_name::encode(&format!("run-{id}"))))
     }
+}
+
+fn lower(path: &Path) -> PathBuf {
+    path.to_string_lossy().to_lowercase().into()
 }
 
 /// The path of the log folder from which tbx exported the run.
@@ -196,17 +206,22 @@ fn is_no_run(name: &OsStr) -> bool {
 
 /// Whether a run had not ended when it was imported, and nobody has changed what it says since.
 fn is_unfinished(meta: &RunMeta) -> bool {
+    is_sealed(meta) && meta.status.is_none_or(|status| !status.is_final())
+}
+
+/// Whether the run says what it said when it was imported.
+pub(super) fn is_sealed(meta: &RunMeta) -> bool {
     let mut was = meta.clone();
     let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
     let digest = ids.and_then(|ids| ids.remove(DIGEST));
-    let is_as_it_was = digest.is_some_and(|digest| {
+    digest.is_some_and(|digest| {
         Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
-    });
-    is_as_it_was && meta.status.is_none_or(|status| !status.is_final())
+    })
 }
 
 /// Notes what the run says, so that a change of it is seen.
 pub(super) fn seal(meta: &mut RunMeta) {
+    remove(meta, DIGEST);
     let digest = digest(meta);
     if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
         ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
@@ -218,19 +233,57 @@ fn digest(meta: &RunMeta) -> Option<String> {
     Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether a directory has only what an import puts there, and so many artifacts.
-fn has_nothing_else(dir: &Path, artifacts: usize) -> bool {
-    let is_ours = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            true => name == NO_RUN,
-            false => name == meta::FILE || run::is_event_file(&name),
+/// Notes whether artifacts of the run are not here, so that the next import looks for them.
+pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
+    match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
+        _ => remove(meta, INCOMPLETE),
+    }
+}
+
+fn is_incomplete(meta: &RunMeta) -> bool {
+    meta.other.get("mlflow").and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+}
+
+fn remove(meta: &mut RunMeta, key: &str) {
+    let ids = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    ids.and_then(|ids| ids.remove(key));
+}
+
+fn expected(meta: &RunMeta) -> Expected {
+    let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
+    let files = files.and_then(Value::as_array).into_iter().flatten();
+    let files = files.filter_map(Value::as_str).map(super::names::path);
+    Expected { artifacts: meta.artifacts.len(), event_files: files.collect() }
+}
+
+/// Whether a directory has only what an import puts there.
+fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
+    let mut artifacts = 0;
+    for entry in WalkDir::new(dir).min_depth(1) {
+        let Ok(entry) = entry else { return false };
+        let Ok(relative) = entry.path().strip_prefix(dir) else { return false };
+        let is_artifact = relative.starts_with(NO_RUN);
+        if entry.file_type().is_dir() {
+            // One that is nobody's is empty, or its files are.
+            let has_files =
+                fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some());
+            if !is_artifact && !has_files {
+                return false;
+            }
+        } else if is_artifact {
+            artifacts += 1;
+        } else {
+            let name = entry.file_name();
+            let is_ours = entry.file_type().is_file()
+                && (expected.event_files.contains(relative)
+                    || entry.depth() == 1 && (name == meta::FILE || run::is_event_file(name)));
+            if !is_ours {
+                return false;
+            }
         }
-    };
-    let mut entries = fs::read_dir(dir).into_iter().flatten();
-    let files = WalkDir::new(dir.join(NO_RUN)).into_iter().flatten();
-    let files = files.filter(|entry| !entry.file_type().is_dir()).count();
-    files == artifacts && entries.all(|entry| entry.as_ref().is_ok_and(is_ours))
+    }
+    artifacts == expected.artifacts
 }
 
 /// The id that a run had in MLflow.
@@ -238,16 +291,11 @@ fn mlflow_id(meta: &RunMeta) -> Option<&str> {
     meta.other.get("mlflow")?.get("run_id")?.as_str()
 }
 
-fn about(dir: &Path) -> Option<About> {
-    let json =
-        store::read_optional(dir, &dir.join(EXPERIMENT), MAX_ABOUT, Links::Inside).ok()??;
-    serde_json::from_slice(&json).ok()
-}
-
-fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value)
-        .map_err(|error| ErrorKind::Argument(error.to_string()).at(Location::path(path)))?;
-    replace(path, |out| std::io::Write::write_all(out, (json + "\n").as_bytes()))
+/// Ids of the models that a run logged.
+fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
+    let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
+    let models = models.and_then(Value::as_array).into_iter().flatten();
+    models.filter_map(|model| model.get("id")?.as_str())
 }
 
 /// MLflow's milliseconds to seconds.

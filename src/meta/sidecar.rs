@@ -27,12 +27,7 @@ impl RunMeta {
 
     /// The same, with these links followed.
     pub(crate) fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        let read = || {
-            let json = store::read_optional(dir, &path, MAX_BYTES, links)?;
-            json.map(|json| Self::from_json(&json)).transpose()
-        };
-        read().map_err(|kind: ErrorKind| kind.at(Location::path(path.as_path())))
+        read(dir, FILE, links, Self::from_json)
     }
 
     /// Has `tbx.json` in `dir` say this. Whoever reads it meanwhile finds all of it, or what was
@@ -84,6 +79,21 @@ impl RunMeta {
             Ok(meta.to_json()?.into_bytes())
         })
     }
+}
+
+/// What `parse` makes of the side file `name` in `dir`; none if there is no such file.
+pub(super) fn read<T>(
+    dir: &Path,
+    name: &str,
+    links: Links,
+    parse: impl FnOnce(&[u8]) -> Result<T, ErrorKind>,
+) -> Result<Option<T>> {
+    let path = dir.join(name);
+    let read = || {
+        let json = store::read_optional(dir, &path, MAX_BYTES, links)?;
+        json.map(|json| parse(&json)).transpose()
+    };
+    read().map_err(|kind: ErrorKind| kind.at(Location::path(path.as_path())))
 }
 
 #[cfg(test)]

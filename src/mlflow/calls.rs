@@ -7,15 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Client, DatasetInput, Metric, RunRecord, tags};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::meta::Status;
 
 /// Runs or experiments in an answer.
 const PAGE: usize = 1000;
 /// Points in an answer, the most there may be.
 const POINTS: usize = 25_000;
-/// An endless list of pages is a server's fault.
-const MAX_PAGES: usize = 100_000;
+const HISTORY: &str = "/metrics/get-history";
 
 /// An experiment as MLflow has it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +23,10 @@ pub(crate) struct ExperimentRecord {
     pub(crate) name: String,
     pub(crate) is_deleted: bool,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) artifact_location: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) creation_time: Option<i64>,
+    pub(crate) last_update_time: Option<i64>,
 }
 
 /// A run in the answer of a search.
@@ -32,6 +35,19 @@ pub(crate) struct FoundRun {
     pub(crate) record: RunRecord,
     /// The names of its metrics.
     pub(crate) metrics: Vec<String>,
+    /// Ids of the logged models that it used.
+    pub(crate) model_inputs: Vec<String>,
+    /// Ids of the logged models that it made, and at which step.
+    pub(crate) model_outputs: Vec<(String, i64)>,
+}
+
+/// A point in the history of a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct HistoryPoint {
+    pub(crate) step: i64,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) timestamp: i64,
+    pub(crate) value: f64,
 }
 
 impl Client {
@@ -56,8 +72,7 @@ impl Client {
     pub(crate) fn experiments(&self, with_deleted: bool) -> Result<Vec<ExperimentRecord>> {
         let view = if with_deleted { "ALL" } else { "ACTIVE_ONLY" };
         let body = json!({ "max_results": PAGE, "view_type": view });
-        let found = self.pages("/experiments/search", body, "experiments")?;
-        Ok(found.iter().map(experiment).collect())
+        self.search("/experiments/search", body, "experiments", experiment)
     }
 
     /// The runs of an experiment for which `filter` holds.
@@ -72,7 +87,15 @@ impl Client {
             "experiment_ids": [experiment_id], "filter": filter, "max_results": PAGE,
             "run_view_type": view, "order_by": ["attribute.start_time ASC"],
         });
-        Ok(self.pages("/runs/search", body, "runs")?.iter().map(run).collect())
+        self.search("/runs/search", body, "runs", run)
+    }
+
+    /// Ids of the logged models that a run used, and of those that it made with the step. Answers to a
+    /// search do not have them.
+    pub(crate) fn models_of_run(&self, id: &str) -> Result<(Vec<String>, Vec<(String, i64)>)> {
+        let found = self.get("/runs/get", &[("run_id", id)])?;
+        let run = run(part(&found, "run"));
+        Ok((run.model_inputs, run.model_outputs))
     }
 
     /// Makes a run; its id, and where its artifacts go. That it has the tag [`tags::RUN_KEY`] tells
@@ -140,34 +163,18 @@ impl Client {
     }
 
     /// All points of a metric.
-    pub(crate) fn points(&self, id: &str, key: &str) -> Result<Vec<Metric>> {
-        let (mut points, mut token) = (Vec::new(), String::new());
-        for _ in 0..MAX_PAGES {
-            let (page, next) = self.some_points(id, key, &token, POINTS)?;
-            points.extend(page);
-            match next {
-                Some(next) if next != token => token = next,
-                _ => break,
-            }
-        }
-        Ok(points)
+    pub(crate) fn points(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>> {
+        let ask = |token: &str| self.some_points(id, key, token, POINTS).map(Some);
+        self.pages(HISTORY, "metrics", ask, point)
     }
 
-    fn some_points(
-        &self,
-        id: &str,
-        key: &str,
-        token: &str,
-        max: usize,
-    ) -> Result<(Vec<Metric>, Option<String>)> {
+    fn some_points(&self, id: &str, key: &str, token: &str, max: usize) -> Result<Value> {
         let max = max.to_string();
         let mut query = vec![("run_id", id), ("metric_key", key), ("max_results", &max)];
         if !token.is_empty() {
             query.push(("page_token", token));
         }
-        let page = self.get("/metrics/get-history", &query)?;
-        let points = list(&page, "metrics").map(metric).collect();
-        Ok((points, Some(text(&page, "next_page_token")).filter(|token| !token.is_empty())))
+        self.get(HISTORY, &query)
     }
 
     /// Whether a metric has at least so many points, and whether it has more.
@@ -180,34 +187,34 @@ impl Client {
             0 => String::new(),
             before => STANDARD.encode(json!({ "offset": before }).to_string()),
         };
-        let (found, next) = match self.some_points(id, key, &token, 2) {
-            Ok(found) => found,
+        let page = match self.some_points(id, key, &token, 2) {
+            Ok(page) => page,
             // Another kind of token: then all of them.
             Err(_) => {
                 let len = self.points(id, key)?.len();
                 return Ok((len >= count, len > count));
             }
         };
-        Ok((!found.is_empty(), found.len() > 1 || next.is_some()))
+        let found = list(&page, "metrics").count();
+        let has_more = found > 1 || !text(&page, "next_page_token").is_empty();
+        Ok((found > 0, has_more))
     }
 
-    fn pages(&self, path: &str, mut body: Value, of: &str) -> Result<Vec<Value>> {
-        let mut all = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let mut page = self.post(path, &body)?;
-            let found = page.get_mut(of).map(Value::take);
-            if let Some(Value::Array(found)) = found {
-                all.extend(found);
-            }
-            let token = text(&page, "next_page_token");
-            if token.is_empty() {
-                return Ok(all);
-            }
-            if let Some(body) = body.as_object_mut() {
+    /// Everything that a search finds, page by page.
+    pub(super) fn search<T>(
+        &self,
+        path: &str,
+        mut body: Value,
+        of: &str,
+        take: impl Fn(&Value) -> T,
+    ) -> Result<Vec<T>> {
+        let ask = |token: &str| {
+            if let (false, Some(body)) = (token.is_empty(), body.as_object_mut()) {
                 body.insert("page_token".into(), token.into());
             }
-        }
-        Err(Error::argument(format!("{}: {path} has no last page", self.uri())))
+            self.post(path, &body).map(Some)
+        };
+        self.pages(path, of, ask, take)
     }
 }
 
@@ -217,6 +224,9 @@ fn experiment(json: &Value) -> ExperimentRecord {
         name: text(json, "name"),
         is_deleted: text(json, "lifecycle_stage") == "deleted",
         tags: from_pairs(json, "tags"),
+        artifact_location: text(json, "artifact_location"),
+        creation_time: whole(json, "creation_time"),
+        last_update_time: whole(json, "last_update_time"),
     }
 }
 
@@ -255,23 +265,33 @@ fn run(json: &Value) -> FoundRun {
             datasets: list(part(json, "inputs"), "dataset_inputs").map(input).collect(),
         },
         metrics: list(data, "metrics").map(|metric| text(metric, "key")).collect(),
+        model_inputs: model_ids(part(json, "inputs"), "model_inputs").map(|(id, _)| id).collect(),
+        model_outputs: model_ids(part(json, "outputs"), "model_outputs").collect(),
     }
 }
 
-fn metric(json: &Value) -> Metric {
-    let value = match json.get("value") {
+fn model_ids<'v>(json: &'v Value, name: &str) -> impl Iterator<Item = (String, i64)> {
+    let id = |model| (text(model, "model_id"), whole(model, "step").unwrap_or_default());
+    list(json, name).map(id)
+}
+
+fn point(json: &Value) -> HistoryPoint {
+    HistoryPoint {
+        step: whole(json, "step").unwrap_or_default(),
+        timestamp: whole(json, "timestamp").unwrap_or_default(),
+        value: value(json),
+    }
+}
+
+/// The value of a metric.
+pub(super) fn value(json: &Value) -> f64 {
+    match json.get("value") {
         Some(Value::String(text)) => match text.as_str() {
             "Infinity" => f64::INFINITY,
             "-Infinity" => f64::NEG_INFINITY,
             text => text.parse().unwrap_or(f64::NAN),
         },
         value => value.and_then(Value::as_f64).unwrap_or_default(),
-    };
-    Metric {
-        key: text(json, "key"),
-        value,
-        timestamp: whole(json, "timestamp").unwrap_or_default(),
-        step: whole(json, "step").unwrap_or_default(),
     }
 }
 

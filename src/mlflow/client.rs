@@ -66,6 +66,13 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+impl Refused {
+    /// Whether the server does not know the question.
+    const fn is_unknown(&self) -> bool {
+        matches!(self.status, 404 | 405)
+    }
+}
+
 /// What an artifact consists of.
 #[derive(Debug)]
 pub(crate) enum Content {
@@ -137,6 +144,29 @@ impl Client {
             let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
         })
+    }
+
+    /// The same; none if the server does not know the question, as older ones.
+    pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+        let full = format!("{API}{path}");
+        let send = |url: &str| {
+            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
+            self.with_headers(request).call()
+        };
+        match self.ask(&full, &send, &body, &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Some),
+            Answer::Refused(refused) if refused.is_unknown() => Ok(None),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// The same by POST.
+    pub(crate) fn post_if_known(&self, path: &str, body: &Value) -> Result<Option<Value>> {
+        match self.try_post(path, body)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refused) if refused.is_unknown() => Ok(None),
+            Err(refused) => Err(self.refused(path, refused)),
+        }
     }
 
     /// The same; none if there is no such thing.
@@ -343,7 +373,7 @@ impl Client {
             true => "what was sent stays sent: run it again",
             false => "is the server there?",
         };
-        self.failed(path, format!("{error}; {advice}"))
+        self.failed_as(io::ErrorKind::NotConnected, path, format!("{error}; {advice}"))
     }
 
     pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
@@ -365,8 +395,12 @@ impl Client {
     }
 
     pub(crate) fn failed(&self, path: &str, what: String) -> Error {
+        self.failed_as(io::ErrorKind::Other, path, what)
+    }
+
+    fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
         let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        ErrorKind::from(io::Error::other(what)).at(Location::path(url))
+        ErrorKind::from(io::Error::new(kind, what)).at(Location::path(url))
     }
 }
 

@@ -7,19 +7,24 @@ mod calls;
 mod client;
 mod downloads;
 mod from_meta;
+mod model_record;
 mod models;
 mod names;
+mod pages;
 mod record;
 mod settings;
 mod tls;
 mod to_meta;
 
-pub(crate) use calls::FoundRun;
+pub(crate) use calls::{FoundRun, HistoryPoint};
 pub use client::Client;
 pub(crate) use client::Content;
-pub(crate) use downloads::ModelVersionRecord;
+pub(crate) use downloads::ListedFile;
 pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
+pub(crate) use model_record::{
+    LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
+};
 pub use names::{Names, Store};
 pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
 pub use settings::Settings;

@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 
 pub use file::{FILE, Model, Stage, Version};
 pub use name::VersionName;
+#[cfg(feature = "mlflow")]
+pub(crate) use name::check_model;
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};
@@ -102,12 +104,11 @@ impl Registry {
         Ok(registered)
     }
 
-    /// Has the model `name` be this; what there was of it is replaced.
+    /// Changes any of the models, whose names [`check_model`] takes.
     #[cfg(feature = "mlflow")]
-    pub(crate) fn put(&self, name: &str, model: Model) -> Result<()> {
-        name::check_model(name)?;
+    pub(crate) fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Model>)) -> Result<()> {
         self.edit(|models| {
-            models.insert(name.to_owned(), model);
+            change(models);
             Ok(())
         })
     }
@@ -209,10 +210,20 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is another file; [`ErrorKind::Io`]: it is not there; else as
+    /// [`ErrorKind::Value`]: it is another file, or its files are
+    /// [elsewhere](Version::source); [`ErrorKind::Io`]: it is not there; else as
     /// [`version`](Self::version).
     pub fn path(&self, name: &VersionName) -> Result<PathBuf> {
         let version = self.version(name)?;
+        if version.path.is_empty() {
+            let what = match &version.source {
+                Some(source) => {
+                    format!("the files of {name} are at {source}, not in the log folder")
+                }
+                None => format!("{name} has no file in the log folder"),
+            };
+            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+        }
         let path = self.place(&version)?;
         let (sha256, _) = digest(&path)?;
         if sha256 != version.sha256 {
@@ -222,14 +233,15 @@ impl Registry {
         Ok(path)
     }
 
-    /// Where the files of all versions should be.
+    /// Where the files of all versions should be, but of those whose files are elsewhere.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Value`]: one is not in the log folder; else as [`models`](Self::models).
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         let models = self.models()?;
-        models.values().flat_map(|model| &model.versions).map(|v| self.place(v)).collect()
+        let versions = models.values().flat_map(|model| &model.versions);
+        versions.filter(|version| !version.path.is_empty()).map(|v| self.place(v)).collect()
     }
 
     /// Where the file of a version should be.

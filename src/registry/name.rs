@@ -65,7 +65,7 @@ impl VersionName {
 }
 
 /// As MLflow does (`mlflow/utils/validation.py`, `_validate_model_name`).
-pub(super) fn check_model(name: &str) -> Result<(), ErrorKind> {
+pub(crate) fn check_model(name: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| !matches!(c, '/' | ':') && !c.is_control();
     if name.trim().is_empty() || name.chars().count() > 256 || !name.chars().all(is_taken) {
         let what = format!("{name:?} is no name of a model: up to 256 characters without / and :");

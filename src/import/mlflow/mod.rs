@@ -1,8 +1,8 @@
 //! Where MLflow keeps runs: one file a kind of place.
 
-mod cell;
 mod database;
 mod folder;
+mod left_out;
 mod metric_file;
 mod place;
 mod server;
@@ -11,13 +11,25 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde_json::{Map, Value};
 
 use self::database::Database;
 use self::folder::Folder;
+pub use self::left_out::LeftOut;
+pub(super) use self::left_out::count;
 use self::server::Server;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use crate::mlflow::RunRecord;
+pub(super) use crate::mlflow::HistoryPoint as Point;
+use crate::mlflow::{LoggedModelRecord, RegisteredModelRecord, RunRecord, tags};
+
+/// Points of metrics of a logged model that are kept in `tbx.json`; more are counted.
+const MAX_MODEL_METRICS: usize = 10_000;
+/// Threads that read files of this machine at most.
+const MAX_LOCAL: usize = 8;
 
 /// An experiment of MLflow.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +39,59 @@ pub(super) struct Experiment {
     pub(super) tags: BTreeMap<String, String>,
     /// Milliseconds since the Unix epoch.
     pub(super) creation_time: Option<i64>,
+    pub(super) last_update_time: Option<i64>,
+    pub(super) artifact_location: Option<String>,
     /// Somebody deleted it.
     pub(super) is_deleted: bool,
     /// Its directory, of a store of files.
     dir: PathBuf,
+}
+
+impl Experiment {
+    /// What tbx has no field for.
+    pub(super) fn facts(&self) -> Map<String, Value> {
+        let location = self.artifact_location.clone().map(Value::from);
+        let facts = [
+            ("artifact_location", location),
+            ("last_update_time", self.last_update_time.map(Value::from)),
+            ("deleted", self.is_deleted.then_some(true.into())),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// What an experiment has.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// All runs, also deleted ones.
+    pub(super) runs: Vec<StoredRun>,
+    /// Logged models of no run of the experiment.
+    pub(super) models: Vec<LoggedModelRecord>,
+    /// What is there besides.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+impl Content {
+    /// Gives each model to the run that logged it.
+    fn new(mut runs: Vec<StoredRun>, mut models: Vec<LoggedModelRecord>) -> Self {
+        models.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for (place, run) in runs.iter().enumerate() {
+            places.entry(run.record.id.clone()).or_insert(place);
+        }
+        let (mut of_no_run, mut left_out) = (Vec::new(), Vec::new());
+        for mut model in models {
+            let more = model.metrics.len().saturating_sub(MAX_MODEL_METRICS);
+            model.metrics.truncate(MAX_MODEL_METRICS);
+            let more = u64::try_from(more).unwrap_or(u64::MAX);
+            count(&mut left_out, "points of metrics of models", more, false);
+            match places.get(&model.run).and_then(|place| runs.get_mut(*place)) {
+                Some(run) => run.models.push(model),
+                None => of_no_run.push(model),
+            }
+        }
+        Self { runs, models: of_no_run, left_out }
+    }
 }
 
 /// A run of MLflow.
@@ -38,63 +99,19 @@ pub(super) struct Experiment {
 pub(super) struct StoredRun {
     pub(super) record: RunRecord,
     /// Models that it logged, each a folder of files.
-    pub(super) models: Vec<LoggedModel>,
+    pub(super) models: Vec<LoggedModelRecord>,
+    /// Ids of the logged models that it used.
+    pub(super) model_inputs: Vec<String>,
+    /// Ids of the logged models that it made, and at which step.
+    pub(super) model_outputs: Vec<(String, i64)>,
     /// The names of its metrics, on a server.
     metrics: Vec<String>,
     /// Its directory, of a store of files.
     dir: PathBuf,
 }
 
-/// A model that a run logged, as MLflow 3 has it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LoggedModel {
-    pub(super) id: String,
-    pub(super) name: String,
-    /// Where its files are.
-    location: String,
-    pub(super) params: BTreeMap<String, String>,
-    pub(super) tags: BTreeMap<String, String>,
-}
-
-impl LoggedModel {
-    /// The folder for its files among those of the run, as MLflow 2 had it.
-    fn folder(&self, others: &[StoredFile]) -> String {
-        let first = format!("{}/", self.name);
-        match others.iter().any(|file| file.path.starts_with(&first)) {
-            true => format!("{}-{}", self.name, self.id),
-            false => self.name.clone(),
-        }
-    }
-}
-
-/// A point of a metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Point {
-    pub(super) step: i64,
-    /// Milliseconds since the Unix epoch.
-    pub(super) timestamp: i64,
-    pub(super) value: f64,
-}
-
 /// Points of a run by the metric's name, in no order.
 pub(super) type Metrics = BTreeMap<String, Vec<Point>>;
-
-/// A version of a registered model.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ModelVersion {
-    pub(super) model: String,
-    pub(super) version: String,
-    pub(super) description: Option<String>,
-    pub(super) stage: Option<String>,
-    pub(super) source: Option<String>,
-    /// The run that made it.
-    pub(super) run: Option<String>,
-    /// The [logged model](LoggedModel) that it is.
-    pub(super) logged: Option<String>,
-    pub(super) aliases: Vec<String>,
-    pub(super) tags: BTreeMap<String, String>,
-    pub(super) creation_time: Option<i64>,
-}
 
 /// A file that a run made.
 #[derive(Debug, Clone)]
@@ -103,6 +120,8 @@ pub(super) struct StoredFile {
     pub(super) path: String,
     /// The id of the logged model that it is of.
     pub(super) model: Option<String>,
+    /// Its bytes, as a server lists them.
+    pub(super) size: Option<u64>,
     place: Place,
 }
 
@@ -126,35 +145,93 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) files: Vec<StoredFile>,
-    /// Whether the folder is there in which they should be.
-    pub(super) is_found: bool,
+    /// URIs of files that were not read, as they are not on this machine.
+    pub(super) elsewhere: Vec<String>,
+    /// A list that failed: there may be more files.
+    pub(super) is_cut: bool,
 }
 
-/// A place where MLflow keeps runs.
-pub(super) trait Store {
-    /// All experiments, also deleted ones.
-    fn experiments(&mut self, report: &mut Report) -> Result<Vec<Experiment>>;
+impl Files {
+    /// A folder for the files of a model among those of its run, as MLflow 2 had it.
+    pub(super) fn folder_for(&self, model: &LoggedModelRecord) -> String {
+        let name = if model.name.is_empty() { &model.id } else { &model.name };
+        let first = format!("{name}/");
+        match self.files.iter().any(|file| file.path.starts_with(&first) || file.path == *name) {
+            true => format!("{name}-{}", model.id),
+            false => name.clone(),
+        }
+    }
+}
 
-    /// All runs of an experiment, also deleted ones.
-    fn runs(&mut self, of: &Experiment, report: &mut Report) -> Result<Vec<StoredRun>>;
+/// A place where MLflow keeps runs. Several threads may ask at a time.
+pub(super) trait Store: Sync {
+    /// All experiments, also deleted ones.
+    fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>>;
+
+    /// What an experiment has.
+    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content>;
 
     /// The points of a run.
-    fn metrics(&mut self, of: &StoredRun, report: &mut Report) -> Result<Metrics>;
+    fn metrics(
+        &self,
+        of: &StoredRun,
+        left_out: &mut Vec<LeftOut>,
+        report: &mut Report,
+    ) -> Result<Metrics>;
 
-    /// The files of a run.
-    fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files>;
+    /// The files of a run, without those of its models.
+    fn files(&self, of: &StoredRun, report: &mut Report) -> Files;
+
+    /// Adds the files of a model, their paths behind `prefix`.
+    fn model_files(
+        &self,
+        of: &LoggedModelRecord,
+        prefix: &str,
+        files: &mut Files,
+        report: &mut Report,
+    );
 
     /// The content of a file.
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>>;
+    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>>;
 
-    /// Registered models.
-    fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>>;
+    /// Registered models and prompts.
+    fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>>;
+
+    /// What the store has besides, by kind.
+    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>>;
+
+    /// How many threads may ask at a time to some use.
+    fn connections(&self) -> usize;
+
+    /// Whether the answers come from another machine, so that nearly all time is waiting.
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+/// Datasets that an experiment has and no run used.
+const UNUSED_DATASETS: &str = "datasets that no run used";
+
+/// How many threads read files of this machine at a time.
+fn local_connections() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MAX_LOCAL)
+}
+
+/// Adds tags that MLflow had as fields of the run before version 1.0.
+fn old_tags(tags: &mut BTreeMap<String, String>, field: impl Fn(&str) -> Option<String>) {
+    for (name, tag) in [("source_name", tags::SOURCE), ("source_version", tags::COMMIT)] {
+        if let Some(text) = field(name).filter(|text| !text.is_empty()) {
+            tags.entry(tag.to_owned()).or_insert(text);
+        }
+    }
 }
 
 /// The store at `source`: a folder `mlruns` or one inside it, a database or a server.
-pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
+///
+/// A server is asked by as many threads as `connections` at a time.
+pub(super) fn open(source: &str, connections: usize) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
-        return Ok(Box::new(Server::open(source)?));
+        return Ok(Box::new(Server::open(source, connections)?));
     }
     let path = local(source);
     if path.to_string_lossy().contains("://") {

@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::percent_decode_str;
 use walkdir::WalkDir;
 
-use super::{LoggedModel, Place, StoredFile, issue};
+use super::{Files, Place, StoredFile, issue};
 use crate::error::{Effect, ErrorKind, Report};
+use crate::mlflow::LoggedModelRecord;
 
 /// So many files of a run are taken.
 const MAX_FILES: usize = 1_000_000;
@@ -73,7 +74,7 @@ pub(super) fn list(
     folder: &Path,
     prefix: &str,
     model: Option<&str>,
-    files: &mut Vec<StoredFile>,
+    files: &mut Files,
     report: &mut Report,
 ) {
     for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
@@ -82,6 +83,7 @@ pub(super) fn list(
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
                 issue(report, &path, std::io::Error::from(error).into(), Effect::SkippedFile);
+                files.is_cut = true;
                 continue;
             }
         };
@@ -93,34 +95,37 @@ pub(super) fn list(
             issue(report, entry.path(), ErrorKind::Value(what.into()), Effect::SkippedFile);
             continue;
         }
-        if files.len() >= MAX_FILES {
+        if files.files.len() >= MAX_FILES {
             let what = format!("it has more than {MAX_FILES} files");
             return issue(report, folder, ErrorKind::Value(what), Effect::SkippedFile);
         }
         let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        if relative.to_str().is_none() {
+            issue(report, entry.path(), ErrorKind::NameNotUtf8, Effect::Kept);
+        }
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
-        files.push(StoredFile {
+        files.files.push(StoredFile {
             path: format!("{prefix}{}", names.join("/")),
             model: model.map(str::to_owned),
+            size: None,
             place: Place::Local(entry.path().to_owned()),
         });
     }
 }
 
-/// Adds the files of a logged model, in a folder of its name among the run's. MLflow 2 had them there.
+/// Adds the files of a logged model, their paths behind `prefix`.
 pub(super) fn list_model(
-    model: &LoggedModel,
+    model: &LoggedModelRecord,
     base: &Path,
-    files: &mut Vec<StoredFile>,
+    prefix: &str,
+    files: &mut Files,
     report: &mut Report,
 ) {
-    let Some(found) = folder(&model.location, base, &model.id) else {
-        let what =
-            format!("model {}: its files are at {}, and not imported", model.id, model.location);
-        return issue(report, base, ErrorKind::Value(what), Effect::SkippedFile);
-    };
-    let name = model.folder(files);
-    list(&found, &format!("{name}/"), Some(&model.id), files, report);
+    match folder(&model.location, base, &model.id) {
+        Some(found) => list(&found, prefix, Some(&model.id), files, report),
+        None if is_reachable(&model.location, base) => {} // it has none
+        None => files.elsewhere.push(model.location.clone()),
+    }
 }
 
 #[cfg(test)]

@@ -1,125 +1,205 @@
 //! A tracking server.
 
-use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::super::work::{self, Slot, Slots};
 use super::{
-    Experiment, Files, LoggedModel, Metrics, ModelVersion, Place, Point, Store, StoredFile,
-    StoredRun,
+    Content, Experiment, Files, LeftOut, Metrics, Place, Point, Store, StoredFile, StoredRun, count,
 };
 use crate::error::{Effect, Error, Issue, Report, Result};
-use crate::mlflow::{Client, Settings, number};
+use crate::mlflow::{
+    Client, ListedFile, LoggedModelRecord, RegisteredModelRecord, Settings, number,
+};
 
-pub(super) struct Server(Client);
+pub(super) struct Server {
+    client: Client,
+    connections: usize,
+    /// One for each request that may be under way.
+    slots: Slots,
+}
 
 impl Server {
-    pub(super) fn open(uri: &str) -> Result<Self> {
-        Ok(Self(Client::new(Settings::from_env(Some(uri))?)?))
+    pub(super) fn open(uri: &str, connections: usize) -> Result<Self> {
+        let client = Client::new(Settings::from_env(Some(uri))?)?;
+        let connections = connections.max(1);
+        Ok(Self { client, connections, slots: Slots::new(connections) })
+    }
+
+    fn points(&self, run: &str, key: &str) -> Result<Vec<Point>> {
+        let _slot = self.slots.take();
+        let mut points = self.client.points(run, key)?;
+        for point in &mut points {
+            point.value = number(point.value);
+        }
+        Ok(points)
+    }
+
+    /// Adds the files that the server lists; that it does not costs them only.
+    fn add(
+        &self,
+        listed: Result<Vec<ListedFile>>,
+        files: &mut Files,
+        report: &mut Report,
+        file: impl Fn(ListedFile) -> StoredFile,
+    ) {
+        match listed {
+            Ok(listed) => files.files.extend(listed.into_iter().map(file)),
+            Err(error) => {
+                skip(report, error);
+                files.is_cut = true;
+            }
+        }
     }
 }
 
 impl Store for Server {
-    fn experiments(&mut self, _: &mut Report) -> Result<Vec<Experiment>> {
-        let experiments = self.0.experiments(true)?.into_iter();
+    fn experiments(&self, _: &mut Report) -> Result<Vec<Experiment>> {
+        let _slot = self.slots.take();
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let experiments = self.client.experiments(true)?.into_iter();
         Ok(experiments
             .map(|experiment| Experiment {
                 id: experiment.id,
                 name: experiment.name,
                 tags: experiment.tags,
-                creation_time: None,
+                creation_time: experiment.creation_time,
+                last_update_time: experiment.last_update_time,
+                artifact_location: some(experiment.artifact_location),
                 is_deleted: experiment.is_deleted,
                 dir: PathBuf::new(),
             })
             .collect())
     }
 
-    fn runs(&mut self, of: &Experiment, _: &mut Report) -> Result<Vec<StoredRun>> {
-        let mut models: HashMap<String, Vec<LoggedModel>> = HashMap::new();
-        for model in self.0.logged_models(&of.id)? {
-            models.entry(model.run).or_default().push(LoggedModel {
-                id: model.id,
-                name: model.name,
-                location: String::new(),
-                params: model.params,
-                tags: model.tags,
-            });
-        }
-        let runs = self.0.runs(&of.id, "", true)?.into_iter().map(|found| StoredRun {
-            models: models.remove(&found.record.id).unwrap_or_default(),
-            record: found.record,
-            metrics: found.metrics,
-            dir: PathBuf::new(),
-        });
-        Ok(runs.collect())
-    }
-
-    fn metrics(&mut self, of: &StoredRun, _: &mut Report) -> Result<Metrics> {
-        let mut metrics = Metrics::new();
-        for key in &of.metrics {
-            let points = self.0.points(&of.record.id, key)?.into_iter();
-            let points = points.map(|point| Point {
-                step: point.step,
-                timestamp: point.timestamp,
-                value: number(point.value),
-            });
-            metrics.insert(key.clone(), points.collect());
-        }
-        Ok(metrics)
-    }
-
-    fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
-        let id = &of.record.id;
-        let mut files = Vec::new();
-        let of_run = |path: String| {
-            let place = Place::OfRun { id: id.clone(), path: path.clone() };
-            StoredFile { path, model: None, place }
+    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
+        let slot = self.slots.take();
+        let models = match self.client.logged_models(&of.id) {
+            Ok(models) => models,
+            Err(error) => {
+                skip(report, error);
+                Vec::new()
+            }
         };
-        match self.0.artifacts(id) {
-            Ok(paths) => files.extend(paths.into_iter().map(of_run)),
-            Err(error) => skip(report, error),
+        let found = self.client.runs(&of.id, "", true)?;
+        drop(slot);
+        let mut runs: Vec<_> = found
+            .into_iter()
+            .map(|found| StoredRun {
+                record: found.record,
+                metrics: found.metrics,
+                model_inputs: found.model_inputs,
+                model_outputs: found.model_outputs,
+                ..StoredRun::default()
+            })
+            .collect();
+        // A search does not tell which models a run used and made.
+        if !models.is_empty() {
+            let ask = |run: &StoredRun| {
+                let _slot = self.slots.take();
+                self.client.models_of_run(&run.record.id)
+            };
+            let asked = work::map(&runs, self.connections, ask, |_| ());
+            for (run, asked) in runs.iter_mut().zip(asked) {
+                match asked {
+                    Ok((inputs, outputs)) => {
+                        (run.model_inputs, run.model_outputs) = (inputs, outputs);
+                    }
+                    Err(error) => skip(report, error),
+                }
+            }
         }
-        for model in &of.models {
-            let folder = model.folder(&files);
-            match self.0.model_files(&model.id) {
-                Ok(paths) => files.extend(paths.into_iter().map(|path| StoredFile {
-                    model: Some(model.id.clone()),
-                    place: Place::OfModel { id: model.id.clone(), path: path.clone() },
-                    path: format!("{folder}/{path}"),
-                })),
+        Ok(Content::new(runs, models))
+    }
+
+    fn metrics(&self, of: &StoredRun, _: &mut Vec<LeftOut>, _: &mut Report) -> Result<Metrics> {
+        let points = |key: &String| self.points(&of.record.id, key);
+        let all = work::map(&of.metrics, self.connections, points, |_| ());
+        of.metrics.iter().zip(all).map(|(key, points)| Ok((key.clone(), points?))).collect()
+    }
+
+    fn files(&self, of: &StoredRun, report: &mut Report) -> Files {
+        let _slot = self.slots.take();
+        let id = &of.record.id;
+        let mut files = Files::default();
+        self.add(self.client.artifacts(id), &mut files, report, |listed| StoredFile {
+            place: Place::OfRun { id: id.clone(), path: listed.path.clone() },
+            model: None,
+            size: listed.size,
+            path: listed.path,
+        });
+        files
+    }
+
+    fn model_files(
+        &self,
+        of: &LoggedModelRecord,
+        prefix: &str,
+        files: &mut Files,
+        report: &mut Report,
+    ) {
+        let _slot = self.slots.take();
+        self.add(self.client.model_files(&of.id), files, report, |listed| StoredFile {
+            place: Place::OfModel { id: of.id.clone(), path: listed.path.clone() },
+            model: Some(of.id.clone()),
+            size: listed.size,
+            path: format!("{prefix}{}", listed.path),
+        });
+    }
+
+    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+        let slot = self.slots.take();
+        let content: Box<dyn Read> = match &file.place {
+            Place::OfModel { id, path } => Box::new(self.client.model_file(id, path)?),
+            Place::OfRun { id, path } => Box::new(self.client.artifact(id, path)?),
+            Place::Local(path) => {
+                return Err(Error::argument(format!("{} is on no server", path.display())));
+            }
+        };
+        Ok(Box::new(Download { content, _slot: slot }))
+    }
+
+    fn models(&self, _: &mut Report) -> Result<Vec<RegisteredModelRecord>> {
+        let _slot = self.slots.take();
+        self.client.registered_models()
+    }
+
+    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>> {
+        let traces = |experiment: &Experiment| {
+            let _slot = self.slots.take();
+            self.client.traces(&experiment.id)
+        };
+        let mut all = Vec::new();
+        for traces in work::map(of, self.connections, traces, |_| ()) {
+            match traces {
+                Ok((traces, has_more)) => {
+                    let traces = u64::try_from(traces).unwrap_or(u64::MAX);
+                    count(&mut all, "traces", traces, has_more);
+                }
                 Err(error) => skip(report, error),
             }
         }
-        Ok(Files { files, is_found: true })
+        Ok(all)
     }
 
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
-        match &file.place {
-            Place::OfModel { id, path } => Ok(Box::new(self.0.model_file(id, path)?)),
-            Place::OfRun { id, path } => Ok(Box::new(self.0.artifact(id, path)?)),
-            Place::Local(path) => {
-                Err(Error::argument(format!("{} is on no server", path.display())))
-            }
-        }
+    fn connections(&self) -> usize {
+        self.connections
     }
 
-    fn models(&mut self, _: &mut Report) -> Result<Vec<ModelVersion>> {
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        let versions = self.0.model_versions()?.into_iter();
-        Ok(versions
-            .map(|version| ModelVersion {
-                model: version.name,
-                version: version.version,
-                description: some(version.description),
-                stage: some(version.stage).filter(|stage| stage != "None"),
-                logged: version.source.strip_prefix("models:/").map(str::to_owned),
-                source: some(version.source),
-                run: some(version.run),
-                aliases: version.aliases,
-                tags: version.tags,
-                creation_time: version.creation_time,
-            })
-            .collect())
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+/// A file that is being downloaded.
+struct Download<'s> {
+    content: Box<dyn Read>,
+    _slot: Slot<'s>,
+}
+
+impl Read for Download<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content.read(buffer)
     }
 }
 

@@ -60,7 +60,7 @@ fn a_run_of_a_database_is_a_log() {
     assert_eq!(fs::read(&path).unwrap(), before);
     let issues = format!("{:?}", imported.report.issues);
     assert!(issues.contains("1 points have no value"), "{issues}");
-    assert_eq!((imported.runs[0].artifacts, imported.runs[0].lacks_artifacts), (1, false));
+    assert_eq!((imported.runs[0].artifacts, imported.runs[0].elsewhere.len()), (1, 0));
     let out = dir.path().join("logs");
     let points = points(&out, "digits/first", "x");
     assert_eq!(points[0], (-5, 1_700_000_000.003, 3.0));

@@ -3,22 +3,25 @@
 //! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
 //! (missing directories, lines that were logged twice, ids that differ) is taken as well.
 
-use std::collections::BTreeMap;
+mod models;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::metric_file::points;
 use super::yaml::{self, Fields};
 use super::{
-    Experiment, Files, LoggedModel, Metrics, ModelVersion, Store, StoredFile, StoredRun, at, issue,
-    open_local, place,
+    Content, Experiment, Files, LeftOut, Metrics, Store, StoredFile, StoredRun, UNUSED_DATASETS,
+    at, count, issue, metric_file, open_local, place,
 };
 use crate::error::{Effect, Error, ErrorKind, Report, Result};
 use crate::meta::Status;
-use crate::mlflow::{DatasetInput, RunRecord, status_from_number};
+use crate::mlflow::{
+    DatasetInput, LoggedModelRecord, RegisteredModelRecord, RunRecord, status_from_number,
+};
 
 const META: &str = "meta.yaml";
 /// Deleted experiments are in here.
@@ -27,6 +30,8 @@ const TRASH: &str = ".trash";
 const MODELS: &str = "models";
 /// What an experiment has beside its runs.
 const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
+/// Words behind the step of a point of a run: name and digest of a dataset.
+const MAX_OTHERS: usize = 2;
 /// Bytes of a parameter or tag at most.
 const MAX_VALUE: u64 = 16 << 20;
 
@@ -93,7 +98,7 @@ impl Folder {
 }
 
 impl Store for Folder {
-    fn experiments(&mut self, report: &mut Report) -> Result<Vec<Experiment>> {
+    fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>> {
         let mut experiments = Vec::new();
         for (dir, is_trash) in self.experiment_dirs()? {
             let mut fields = meta(&dir, report);
@@ -103,6 +108,8 @@ impl Store for Folder {
                 name: fields.remove("name").unwrap_or(name),
                 tags: values(&dir.join("tags"), report),
                 creation_time: number(&fields, "creation_time"),
+                last_update_time: number(&fields, "last_update_time"),
+                artifact_location: fields.remove("artifact_location"),
                 is_deleted: is_trash || is_deleted(&fields),
                 id,
                 dir,
@@ -111,13 +118,13 @@ impl Store for Folder {
         Ok(experiments)
     }
 
-    fn runs(&mut self, of: &Experiment, report: &mut Report) -> Result<Vec<StoredRun>> {
+    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
         let only = self.only.as_ref().and_then(|(_, run)| run.clone());
+        let is_whole = only.is_none();
         let dirs = match only {
             Some(dir) => vec![dir],
             None => dirs(&of.dir)?,
         };
-        let models = logged_models(&of.dir.join(MODELS), report);
         let mut runs = Vec::new();
         for dir in dirs {
             let name = file_name(&dir);
@@ -126,26 +133,40 @@ impl Store for Folder {
             }
             let mut run = run(dir, &of.dir, report);
             run.record.experiment_id.clone_from(&of.id);
-            let of_run = models.iter().filter(|(source, _)| *source == run.record.id);
-            run.models = of_run.map(|(_, model)| model.clone()).collect();
             runs.push(run);
         }
-        Ok(runs)
+        let mut content = Content::new(runs, models::logged(&of.dir.join(MODELS), report));
+        if !is_whole {
+            content.models.clear(); // they are of other runs, or of none
+        }
+        Ok(content)
     }
 
-    fn metrics(&mut self, of: &StoredRun, report: &mut Report) -> Result<Metrics> {
+    fn metrics(
+        &self,
+        of: &StoredRun,
+        left_out: &mut Vec<LeftOut>,
+        report: &mut Report,
+    ) -> Result<Metrics> {
         let mut metrics = Metrics::new();
+        let mut links = 0;
         for (name, path) in files(&of.dir.join("metrics"), report) {
-            match points(&path, report) {
-                Ok(points) => drop(metrics.insert(name, points)),
+            let mut points = Vec::new();
+            let read = metric_file::points(&path, MAX_OTHERS, report, |point, others| {
+                points.push(point);
+                links += u64::from(!others.is_empty());
+            });
+            match read {
+                Ok(()) => drop(metrics.insert(name, points)),
                 Err(error) => issue(report, &path, error.into(), Effect::SkippedFile),
             }
         }
+        count(left_out, "links from points to datasets", links, false);
         Ok(metrics)
     }
 
-    fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
-        let mut files = Vec::new();
+    fn files(&self, of: &StoredRun, report: &mut Report) -> Files {
+        let mut files = Files::default();
         let own = of.dir.join("artifacts");
         let is_empty = fs::read_dir(&own).map_or(true, |mut entries| entries.next().is_none());
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
@@ -153,60 +174,62 @@ impl Store for Folder {
         let elsewhere =
             || place::folder(uri, self.root.parent().unwrap_or(&self.root), &of.record.id);
         let folder = if is_empty { elsewhere() } else { Some(own.clone()) };
-        let is_found = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
+        let is_here = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
         if let Some(folder) = folder {
             place::list(&folder, "", None, &mut files, report);
         }
-        for model in &of.models {
-            place::list_model(model, &self.root, &mut files, report);
+        if !is_here {
+            files.elsewhere.push(uri.to_owned());
         }
-        Ok(Files { files, is_found })
+        files
     }
 
-    fn open(&mut self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+    fn model_files(
+        &self,
+        of: &LoggedModelRecord,
+        prefix: &str,
+        files: &mut Files,
+        report: &mut Report,
+    ) {
+        place::list_model(of, &self.root, prefix, files, report);
+    }
+
+    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
         open_local(file)
     }
 
-    fn models(&mut self, report: &mut Report) -> Result<Vec<ModelVersion>> {
-        let mut versions = Vec::new();
-        if self.only.is_some() {
-            return Ok(versions);
+    fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>> {
+        match self.only {
+            Some(_) => Ok(Vec::new()),
+            None => Ok(models::registered(&self.root.join(MODELS), report)),
         }
-        let Ok(models) = dirs(&self.root.join(MODELS)) else { return Ok(versions) };
-        for model in models.iter().filter(|model| model.join(META).exists()) {
-            let about = meta(model, report);
-            let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
-            // Files of their own, and in some versions of MLflow in the one of the model.
-            let mut named = values(&model.join("aliases"), report);
-            let in_meta = about.iter().filter_map(|(key, version)| {
-                Some((key.strip_prefix("aliases/")?.to_owned(), version.clone()))
-            });
-            named.extend(in_meta);
-            for dir in dirs(model)? {
-                let Some(number) = file_name(&dir).strip_prefix("version-").map(str::to_owned)
-                else {
-                    continue;
-                };
-                let mut fields = meta(&dir, report);
-                let aliases = named.iter().filter(|(_, version)| **version == number);
-                let source =
-                    fields.get("source").and_then(|source| source.strip_prefix("models:/"));
-                let logged = source.map(str::to_owned);
-                versions.push(ModelVersion {
-                    model: name.clone(),
-                    version: number.clone(),
-                    aliases: aliases.map(|(alias, _)| alias.clone()).collect(),
-                    creation_time: self::number(&fields, "creation_timestamp"),
-                    description: fields.remove("description"),
-                    stage: fields.remove("current_stage").filter(|stage| stage != "None"),
-                    source: fields.remove("storage_location").or_else(|| fields.remove("source")),
-                    run: fields.remove("run_id"),
-                    logged: fields.remove("model_id").or(logged),
-                    tags: values(&dir.join("tags"), report),
-                });
+    }
+
+    fn left_out(&self, of: &[Experiment], _: &mut Report) -> Result<Vec<LeftOut>> {
+        let mut all = Vec::new();
+        for experiment in of {
+            let has = |kind: &str| dirs(&experiment.dir.join(kind)).unwrap_or_default();
+            let traces = has("traces").len();
+            count(&mut all, "traces", u64::try_from(traces).unwrap_or(u64::MAX), false);
+            let datasets = has("datasets");
+            if datasets.is_empty() {
+                continue;
             }
+            // All but those that a run names as its input.
+            let inputs = dirs(&experiment.dir).unwrap_or_default().into_iter().flat_map(|run| {
+                let inputs = dirs(&run.join("inputs")).unwrap_or_default();
+                inputs.into_iter().filter_map(|input| yaml::read(&input.join(META)).ok())
+            });
+            let used: HashSet<_> =
+                inputs.filter_map(|mut fields| fields.remove("source_id")).collect();
+            let unused = datasets.iter().filter(|dir| !used.contains(&file_name(dir))).count();
+            count(&mut all, UNUSED_DATASETS, u64::try_from(unused).unwrap_or(u64::MAX), false);
         }
-        Ok(versions)
+        Ok(all)
+    }
+
+    fn connections(&self) -> usize {
+        super::local_connections()
     }
 }
 
@@ -231,6 +254,9 @@ fn run(dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
         }
         status
     });
+    let inputs = inputs(&dir.join("inputs"), report);
+    let mut tags = values(&dir.join("tags"), report);
+    super::old_tags(&mut tags, |name| fields.get(name).cloned());
     let record = RunRecord {
         id,
         name: fields.remove("run_name").or_else(|| fields.remove("name")),
@@ -241,11 +267,19 @@ fn run(dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
         artifact_uri: fields.remove("artifact_uri"),
         is_deleted: is_deleted(&fields),
         params: values(&dir.join("params"), report),
-        tags: values(&dir.join("tags"), report),
-        datasets: datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
+        tags,
+        datasets: datasets(&inputs, &experiment.join("datasets"), report),
         ..RunRecord::default()
     };
-    StoredRun { record, dir, ..StoredRun::default() }
+    let model_inputs = inputs.iter().filter(|input| kind(input) == "MODEL");
+    let model_inputs = model_inputs.filter_map(|input| input.get("source_id").cloned()).collect();
+    let mut model_outputs = Vec::new();
+    for output in dirs(&dir.join("outputs")).unwrap_or_default() {
+        let fields = meta(&output, report);
+        let id = fields.get("source_id").cloned().unwrap_or_else(|| file_name(&output));
+        model_outputs.push((id, number(&fields, "step").unwrap_or_default()));
+    }
+    StoredRun { record, model_inputs, model_outputs, dir, ..StoredRun::default() }
 }
 
 /// A number in MLflow's files, a word in its other stores.
@@ -254,13 +288,20 @@ fn status(text: &str) -> Option<Status> {
     text.parse().ok().and_then(status_from_number).or_else(named)
 }
 
-fn datasets(inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
+/// What the directory `inputs` of a run says, by input.
+fn inputs(dir: &Path, report: &mut Report) -> Vec<Fields> {
+    dirs(dir).unwrap_or_default().iter().map(|input| meta(input, report)).collect()
+}
+
+/// Whether an input is a `DATASET` or a `MODEL`; older ones do not say.
+fn kind(input: &Fields) -> &str {
+    input.get("source_type").map_or("DATASET", String::as_str)
+}
+
+fn datasets(inputs: &[Fields], all: &Path, report: &mut Report) -> Vec<DatasetInput> {
     let mut found = Vec::new();
-    for input in dirs(inputs).unwrap_or_default() {
-        let fields = meta(&input, report);
-        let source = fields
-            .get("source_id")
-            .filter(|_| fields.get("source_type").is_none_or(|kind| kind == "DATASET"));
+    for fields in inputs.iter().filter(|input| kind(input) == "DATASET") {
+        let source = fields.get("source_id");
         // An id is a name in the folder, and nothing else.
         let Some(source) =
             source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
@@ -283,26 +324,6 @@ fn datasets(inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput>
         });
     }
     found
-}
-
-/// The models that runs of an experiment logged, behind the id of the run.
-fn logged_models(dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
-    let mut models = Vec::new();
-    for dir in dirs(dir).unwrap_or_default() {
-        let mut fields = meta(&dir, report);
-        let id = file_name(&dir);
-        models.push((
-            fields.remove("source_run_id").unwrap_or_default(),
-            LoggedModel {
-                name: fields.remove("name").unwrap_or_else(|| id.clone()),
-                location: dir.join("artifacts").to_string_lossy().into_owned(),
-                params: values(&dir.join("params"), report),
-                tags: values(&dir.join("tags"), report),
-                id,
-            },
-        ));
-    }
-    models
 }
 
 /// The values in files of a directory, whose names may have directories.

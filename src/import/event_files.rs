@@ -1,0 +1,81 @@
+//! Event files among artifacts become runs, which TensorBoard shows.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::files::Target;
+use super::{failed, names};
+use crate::error::Result;
+use crate::event;
+use crate::meta::{ARTIFACTS, Artifact};
+use crate::record::{HEADER_LEN, payload_len};
+use crate::replace::disk;
+
+/// What `tfevents` is in names of artifacts here.
+const ENCODED: &str = "tfevent%73";
+/// The directory of those that are in none, as MLflow calls it where it logs them itself.
+const DIRECTORY: &str = "tensorboard_logs";
+
+/// Whether an artifact has the name of an event file, and so another one here.
+pub(super) fn is_event_file(artifact: &Artifact) -> bool {
+    let name = artifact.name.as_deref().unwrap_or(&artifact.path);
+    event::is_event_file(name.rsplit('/').next().unwrap_or(name).as_ref())
+}
+
+/// Makes runs of the event files among the artifacts of the run in `dir`: each is in the directory
+/// below that run which it has among the artifacts, where it stays, too. Paths of new ones in `dir`.
+pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>> {
+    let dir = match target {
+        Target::Folder(folder) => folder.path(),
+        Target::Directory(dir) => dir,
+    };
+    let mut made = Vec::new();
+    for artifact in artifacts.iter().filter(|artifact| is_event_file(artifact)) {
+        let source = dir.join(ARTIFACTS).join(names::path(&artifact.path));
+        if !has_records(&source).map_err(|error| failed(error, &source))? {
+            continue;
+        }
+        let (directory, name) = match artifact.path.rsplit_once('/') {
+            Some((directory, name)) => (Some(directory), name),
+            None => (None, artifact.path.as_str()),
+        };
+        // The folder of artifacts, in which no run is.
+        let is_taken = |directory: &&str| {
+            directory.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(ARTIFACTS))
+        };
+        let mut relative = match directory {
+            Some(directory) if !is_taken(&directory) => PathBuf::new(),
+            _ => PathBuf::from(DIRECTORY),
+        };
+        relative.extend(directory.map(names::path));
+        relative.push(name.replace(ENCODED, "tfevents"));
+        let path = match target {
+            Target::Folder(folder) => folder.file(&relative),
+            Target::Directory(_) => dir.join(&relative),
+        };
+        if path.symlink_metadata().is_err() {
+            link(&source, &path).map_err(|error| failed(error, &path))?;
+            made.push(relative);
+        }
+    }
+    Ok(made)
+}
+
+/// Whether a file is empty or begins with the header of a record.
+fn has_records(path: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    let length = u64::try_from(HEADER_LEN).unwrap_or_default();
+    File::open(path)?.take(length).read_to_end(&mut head)?;
+    let header = head.first_chunk();
+    Ok(head.is_empty() || header.is_some_and(|header| payload_len(header).is_ok()))
+}
+
+/// The same file at another path, or a copy where there can be none. Nothing that tbx does to one of
+/// them changes the other.
+fn link(source: &Path, path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        disk::create_dir_all(parent)?;
+    }
+    disk::hard_link(source, path).or_else(|_| fs::copy(source, path).map(drop))
+}

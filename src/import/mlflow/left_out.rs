@@ -1,0 +1,25 @@
+//! What MLflow keeps and an import does not bring, counted.
+
+/// Things of one kind that are not imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// What they are, in the plural: `traces`.
+    pub kind: String,
+    /// Their number.
+    pub count: u64,
+    /// There may be more.
+    pub is_least: bool,
+}
+
+/// Adds `count` things to those of a kind.
+pub(in crate::import) fn count(all: &mut Vec<LeftOut>, kind: &str, count: u64, is_least: bool) {
+    match all.iter_mut().find(|known| known.kind == kind) {
+        Some(known) => {
+            known.count = known.count.saturating_add(count);
+            known.is_least |= is_least;
+        }
+        None if count > 0 => all.push(LeftOut { kind: kind.into(), count, is_least }),
+        None => {}
+    }
+}
