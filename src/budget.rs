@@ -7,7 +7,9 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::io::{self, Read};
+use std::io;
+#[cfg(feature = "mlflow")]
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 /// Bytes that come in a second at least, on average, once a [`Rate`]'s patience is over. The slowest
@@ -27,8 +29,8 @@ pub(crate) enum Spent {
     Rate(u64, Duration),
     /// It sends more than so many bytes.
     Bytes(u64),
-    /// It sends fewer or more bytes than it said.
-    Length { said: u64, sent: u64 },
+    /// Its answer has more than so many values in it.
+    Values(usize),
     /// It has the same page come again.
     Circle,
     /// So many pages have hardly anything on them.
@@ -50,12 +52,7 @@ impl fmt::Display for Spent {
                 )
             }
             Self::Bytes(max) => write!(f, "the server's answer has more than {max} bytes"),
-            Self::Length { said, sent } if sent > said => {
-                write!(f, "the server sends more than the {said} bytes that it listed")
-            }
-            Self::Length { said, sent } => {
-                write!(f, "the server sent {sent} of the {said} bytes that it listed")
-            }
+            Self::Values(max) => write!(f, "the server's answer has more than {max} values in it"),
             Self::Circle => f.write_str("the server's list goes in a circle: a page comes again"),
             Self::Pages(pages) => {
                 write!(f, "the server's list has no end: there is hardly anything on {pages} pages")
@@ -100,64 +97,61 @@ impl Rate {
 }
 
 /// A body that is read: not more than it may have, and not too slowly.
+#[cfg(feature = "mlflow")]
 #[derive(Debug)]
 pub(crate) struct Limited<R> {
     body: R,
     rate: Rate,
+    max: u64,
     left: u64,
-    limit: Limit,
 }
 
-/// How many bytes a body has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// So many at most.
-    Most(u64),
-    /// As many as a list said.
-    Listed(u64),
-}
-
+#[cfg(feature = "mlflow")]
 impl<R: Read> Limited<R> {
-    pub(crate) fn new(body: R, limit: Limit, patience: Duration) -> Self {
-        let (Limit::Most(left) | Limit::Listed(left)) = limit;
-        Self { body, rate: Rate::new(patience), left, limit }
-    }
-
-    /// That another byte came, though there may be none.
-    fn too_long(&self) -> Spent {
-        match self.limit {
-            Limit::Most(max) => Spent::Bytes(max),
-            Limit::Listed(said) => Spent::Length { said, sent: said.saturating_add(1) },
-        }
+    pub(crate) fn new(body: R, max: u64, patience: Duration) -> Self {
+        Self { body, rate: Rate::new(patience), max, left: max }
     }
 }
 
+#[cfg(feature = "mlflow")]
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // A byte more tells whether it is too long.
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).max(1);
+        let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX);
         let end = buffer.len().min(most);
         let n = self.body.read(buffer.get_mut(..end).unwrap_or_default())?;
         self.rate.charge(n)?;
-        if n == 0 {
-            return match self.limit {
-                Limit::Listed(said) if self.left > 0 && end > 0 => {
-                    Err(Spent::Length { said, sent: said - self.left }.into())
-                }
-                _ => Ok(0),
-            };
-        }
         let bytes = u64::try_from(n).unwrap_or(u64::MAX);
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| self.too_long())?;
+        self.left = self.left.checked_sub(bytes).ok_or(Spent::Bytes(self.max))?;
         Ok(n)
     }
+}
+
+/// That JSON has at most `max` values in it: a value takes 3 bytes in JSON, and up to 600 in memory.
+#[cfg(feature = "mlflow")]
+pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
+    let (mut count, mut is_text, mut is_escaped) = (1usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            // A value begins behind each of these, but in what is empty.
+            b'[' | b'{' | b',' | b':' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    if count > max { Err(Spent::Values(max)) } else { Ok(()) }
 }
 
 /// The pages of a list, one after the other.
 #[derive(Debug)]
 pub(crate) struct Pages {
     max: usize,
+    max_empty: usize,
     pages: usize,
+    /// Pages in a row on which there is nothing.
+    empty: usize,
     things: usize,
     /// Hashes of what named the next page, and of what was on them.
     seen: HashSet<u64>,
@@ -165,10 +159,10 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Of a list that has at most `max` entries.
-    pub(crate) fn new(max: usize) -> Self {
+    /// Of a list that has at most `max` entries, and at most `max_empty` pages in a row without any.
+    pub(crate) fn new(max: usize, max_empty: usize) -> Self {
         let (seen, hasher) = (HashSet::new(), RandomState::new());
-        Self { max, pages: 0, things: 0, seen, hasher }
+        Self { max, max_empty, pages: 0, empty: 0, things: 0, seen, hasher }
     }
 
     /// A page came with so many things, and what names the next one, if there is one; that it may be
@@ -180,6 +174,7 @@ impl Pages {
         next: Option<&'t str>,
     ) -> Result<Option<&'t str>, Spent> {
         self.pages += 1;
+        self.empty = if things == 0 { self.empty + 1 } else { 0 };
         self.things = self.things.saturating_add(things);
         if self.things > self.max {
             return Err(Spent::Things(self.max));
@@ -194,7 +189,8 @@ impl Pages {
         if !is_new_token || !is_new {
             return Err(Spent::Circle);
         }
-        if self.pages > FREE_PAGES.saturating_add(self.things / MIN_PER_PAGE) {
+        let most = FREE_PAGES.saturating_add(self.things / MIN_PER_PAGE);
+        if self.pages > most || self.empty > self.max_empty {
             return Err(Spent::Pages(self.pages));
         }
         Ok(Some(next))
@@ -206,8 +202,10 @@ mod tests {
     use super::*;
 
     /// Gives its bytes one at a time.
+    #[cfg(feature = "mlflow")]
     struct Drip(u64);
 
+    #[cfg(feature = "mlflow")]
     impl Read for Drip {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let n = usize::from(self.0 > 0).min(buffer.len());
@@ -218,25 +216,25 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(1000);
 
-    fn read(len: u64, limit: Limit) -> Result<u64, String> {
-        let mut body = Limited::new(Drip(len), limit, LONG);
-        io::copy(&mut body, &mut io::sink()).map_err(|error| error.to_string())
+    #[cfg(feature = "mlflow")]
+    #[test]
+    fn a_body_has_no_more_than_it_may_have() {
+        let read = |len, max| {
+            let mut body = Limited::new(Drip(len), max, LONG);
+            io::copy(&mut body, &mut io::sink()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(10, 10), Ok(10));
+        assert_eq!(read(0, 0), Ok(0));
+        assert_eq!(read(11, 10).unwrap_err(), Spent::Bytes(10).to_string());
+        assert_eq!(read(1, 0).unwrap_err(), Spent::Bytes(0).to_string());
+        assert_eq!(Limited::new(Drip(5), 5, LONG).read(&mut []).unwrap(), 0);
     }
 
+    #[cfg(feature = "mlflow")]
     #[test]
-    fn a_body_has_the_length_that_was_said() {
-        assert_eq!(read(10, Limit::Most(10)), Ok(10));
-        assert_eq!(read(3, Limit::Most(10)), Ok(3));
-        assert_eq!(read(0, Limit::Listed(0)), Ok(0));
-        assert_eq!(read(10, Limit::Listed(10)), Ok(10));
-        assert_eq!(read(11, Limit::Most(10)).unwrap_err(), Spent::Bytes(10).to_string());
-        let longer = read(u64::MAX, Limit::Listed(10)).unwrap_err();
-        assert_eq!(longer, "the server sends more than the 10 bytes that it listed");
-        let shorter = read(9, Limit::Listed(10)).unwrap_err();
-        assert_eq!(shorter, "the server sent 9 of the 10 bytes that it listed");
-        assert_eq!(read(1, Limit::Most(0)).unwrap_err(), Spent::Bytes(0).to_string());
-        // Who asks for nothing is told nothing.
-        assert_eq!(Limited::new(Drip(5), Limit::Listed(5), LONG).read(&mut []).unwrap(), 0);
+    fn values_are_counted_outside_of_texts() {
+        values(br#"{"a": "[,{:\"[,", "b": [1, 2]}"#, 8).unwrap();
+        assert_eq!(values(b"[[],[],[]]", 5), Err(Spent::Values(5)));
     }
 
     #[test]
@@ -253,19 +251,22 @@ mod tests {
     #[test]
     fn a_list_has_an_end() {
         let none: Option<()> = None;
-        let mut pages = Pages::new(5000);
+        let mut pages = Pages::new(5000, 100);
         assert_eq!(pages.turn(10, none, Some("a")), Ok(Some("a")));
         assert_eq!(pages.turn(10, none, None), Ok(None));
         assert_eq!(pages.turn(10, none, Some("")), Ok(None));
         assert_eq!(pages.turn(10, none, Some("a")), Err(Spent::Circle));
         assert_eq!(pages.turn(5000, none, None), Err(Spent::Things(5000)));
         assert_eq!(pages.turn(0, none, Some(&"x".repeat(1 << 20))), Err(Spent::Things(5000)));
-        let mut pages = Pages::new(5000);
+        let mut pages = Pages::new(5000, 100);
         assert_eq!(pages.turn(1, Some("same"), Some("a")), Ok(Some("a")));
         assert_eq!(pages.turn(1, Some("same"), Some("b")), Err(Spent::Circle));
         assert_eq!(pages.turn(1, none, Some(&"x".repeat(1 << 20))), Err(Spent::Token));
-        let mut pages = Pages::new(usize::MAX);
+        let mut pages = Pages::new(usize::MAX, 100);
         let spent = (0..).find_map(|i| pages.turn(1, Some(i), Some(&i.to_string())).err());
         assert_eq!(spent, Some(Spent::Pages(1112)));
+        let mut pages = Pages::new(usize::MAX, 100);
+        let spent = (0..).find_map(|i| pages.turn(0, none, Some(&i.to_string())).err());
+        assert_eq!(spent, Some(Spent::Pages(101)));
     }
 }

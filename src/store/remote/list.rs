@@ -16,6 +16,8 @@ use crate::store::Listing;
 
 /// Objects in a folder, also those that are no logs. They come a thousand at a time.
 const MAX_OBJECTS: usize = 10_000_000;
+/// Pages in a row without any: where much was deleted, S3 has some.
+const MAX_EMPTY: usize = 1000;
 /// Those of them that are kept in memory.
 const MAX_KEPT: usize = 2_000_000;
 
@@ -64,7 +66,7 @@ fn objects(
     prefix: &str,
     remembered: fn(&str) -> bool,
 ) -> io::Result<Vec<ObjectMeta>> {
-    let mut pages = Pages::new(MAX_OBJECTS);
+    let mut pages = Pages::new(MAX_OBJECTS, MAX_EMPTY);
     let mut objects: Vec<ObjectMeta> = Vec::new();
     let mut next = None;
     loop {
