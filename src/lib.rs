@@ -149,6 +149,8 @@ pub mod track;
 #[cfg(feature = "verify")]
 pub mod verify;
 pub mod writer;
+#[cfg(feature = "meta")]
+mod yaml;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;

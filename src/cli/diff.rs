@@ -7,7 +7,7 @@ use super::logs::Choice;
 use super::output::Format;
 use super::render::{BOLD, DIM, Table, counted, name, number, styled, terminal_width};
 use super::runs::folding;
-use super::{FAILED, FINE, NO, print, print_json, report};
+use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use crate::error::{Error, Result};
 use crate::logdir::Logdir;
 use crate::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
 
-    /// A run a directory: train, validation and what add_scalars makes are runs of their own.
+    /// One run per directory: do not take train, validation and the like for parts of one run.
     #[arg(long)]
     no_fold: bool,
 
@@ -80,6 +80,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     });
     let (a, b) = (a?, b?);
     let is_lossless = report(&a.report) & report(&b.report);
+    for table in [&a, &b] {
+        restarts_in_short(&table.report, args.choice.options().restart_policy());
+    }
     args.choice.check()?;
     let diff = compare(&a.rows, &b.rows, tolerance);
     match args.format {

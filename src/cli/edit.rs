@@ -10,9 +10,9 @@ use super::destination::{To, others};
 use super::output::Format;
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
 use super::{FAILED, FINE, print, print_json, report, warn};
-use crate::edit::{Edit, Edited, TagChange};
-use crate::error::{Error, Result};
-use crate::logdir::{Logdir, RestartPolicy};
+use crate::edit::{Edit, Edited, SideFiles, TagChange};
+use crate::error::{Error, ErrorKind, Issue, Result};
+use crate::logdir::RestartPolicy;
 use crate::summary::Kind;
 use crate::table::Sampling;
 
@@ -155,10 +155,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if edit.is_empty() {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
-    let logdir = Logdir::open(&args.logdir)?;
+    let logdir = args.to.logs(&args.logdir)?;
     let edited = edit.apply(&logdir, args.to.destination())?;
     let is_lossless = report(&edited.report);
-    if !is_lossless {
+    let is_damaged =
+        |issue: &Issue| issue.effect.is_loss() && !matches!(issue.kind, ErrorKind::NotEventFile(_));
+    if edited.report.issues.iter().any(is_damaged) {
         warn("what is damaged was left out; tbx repair says more");
     }
     match args.to.format {
@@ -173,7 +175,8 @@ fn edit(args: &Args) -> Result<Edit> {
         .merge(args.merge)
         .shift_steps(args.shift_steps)
         .shift_time(args.shift_time)
-        .sidecars(args.to.sidecars());
+        .sidecars(args.to.sidecars() != SideFiles::Leave)
+        .follow_links(args.to.sidecars() == SideFiles::FollowLinks);
     for (regex, new) in pairs(&args.rename)? {
         edit = edit.rename(regex, new);
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::logs::Logs;
 use super::output::Format;
 use super::render::{Table, bytes, count, counted, name, terminal_width};
-use super::{FAILED, FINE, NO, print, print_json, report, warn};
+use super::{FAILED, FINE, NO, print, print_json, report, restarts};
 use crate::error::Result;
 use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
 use crate::logdir::Logdir;
@@ -108,10 +108,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     progress.clear();
     let extracted = extracted?;
     let is_lossless = report(&extracted.report);
-    for dropped in &extracted.report.restarts {
-        let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
-        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
-    }
+    restarts(&extracted.report, options.restart_policy());
     args.logs.check()?;
     match args.format {
         Format::Text => print(&text(args, &extracted))?,

@@ -23,9 +23,9 @@ const MAX_PLACES: usize = 3;
 #[command(
     after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
 nested runs are below their parents. Of two runs of one name in a place the second has its id
-behind the name. A run that is there already, by its id, is left as it is, unless it had not ended:
-repeat the import to bring what is new. The store is only read, also while a server uses it.
-Folders that MLflow 3.13 and later refuse are read, too.
+behind the name. A run that is there already, by its id, is left as it is, unless it had not ended
+or lacks artifacts: repeat the import to bring what is new or failed. The store is only read, also
+while a server uses it. Folders that MLflow 3.13 and later refuse are read, too.
 
 MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
 last values are in tbx.json. --float64 keeps all, which TensorBoard shows with --load_fast=false
@@ -73,6 +73,11 @@ pub(super) struct Args {
     /// Keep values as float64, of which TensorBoard's default loader shows nothing.
     #[arg(long)]
     float64: bool,
+
+    /// Also import what is behind links that lead out of the folder mlruns, or out of the artifacts
+    /// of a run. Only for a store that you trust: a link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
 
     /// What becomes of event files among artifacts.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "artifacts")]
@@ -137,6 +142,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .artifacts(!args.no_artifacts)
         .deleted(args.deleted)
         .float64(args.float64)
+        .follow_links(args.follow_links)
         .event_files(match args.event_files {
             EventFiles::Artifacts => import::EventFiles::Artifacts,
             EventFiles::Runs => import::EventFiles::Runs,

@@ -40,7 +40,10 @@ use std::{env, io, thread};
 
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
-use self::output::{HELP, fail, print, print_json, print_note, report, say, usage, warn};
+use self::output::{
+    HELP, fail, print, print_json, print_note, report, restarts, restarts_in_short, say, usage,
+    warn,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 

@@ -14,8 +14,9 @@ use crate::table::Cell;
 #[derive(clap::Args)]
 #[command(
     after_help = "A model has versions, each of which is an artifact of a run. They stand in tbx.registry.json at
-the root of the log folder. VERSION is a model and one of its versions: clf/3, clf/champion (an
-alias), clf/production (the newest in that stage) or clf/latest.
+the root of the log folder. Where the files of a version are elsewhere, the list has their address.
+VERSION is a model and one of its versions: clf/3, clf/champion (an alias), clf/production (the
+newest in that stage) or clf/latest.
 
 Examples:
   tbx models runs
@@ -123,6 +124,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(FINE)
 }
 
+/// Place of the column `source`.
+const SOURCE: usize = 7;
+
 /// A version in JSON.
 #[derive(serde::Serialize)]
 struct Row<'m> {
@@ -151,25 +155,40 @@ fn list(args: &Args, registry: &Registry) -> Result<()> {
         ("run", false),
         ("artifact", false),
         ("size", true),
+        ("source", false),
         ("registered", false),
     ] {
-        grid.column(column, is_numeric);
+        // For people, the source is in the place of the artifact.
+        if column != "source" || args.format != Format::Text {
+            grid.column(column, is_numeric);
+        }
     }
     for (name, model, version) in versions() {
         let size = match args.format {
+            _ if version.path.is_empty() => Cell::Empty,
             Format::Text => bytes(version.size).as_str().into(),
             _ => i64::try_from(version.size).map_or(Cell::Empty, Cell::Int),
         };
-        grid.row(vec![
+        let source = version.source.as_deref();
+        let artifact = match source.filter(|_| args.format == Format::Text) {
+            Some(source) => format!("{source} (not here)"),
+            None => version.path.clone(),
+        };
+        let mut row = vec![
             name.as_str().into(),
             Cell::Int(version.version.into()),
             version.stage.name().into(),
             aliases(model, version).join(" ").as_str().into(),
             version.run.as_str().into(),
-            version.path.as_str().into(),
+            artifact.as_str().into(),
             size,
+            source.map_or(Cell::Empty, Into::into),
             version.created.map_or(Cell::Empty, Cell::Time),
-        ]);
+        ];
+        if args.format == Format::Text {
+            row.remove(SOURCE);
+        }
+        grid.row(row);
     }
     grid.print(args.format)?;
     Ok(())

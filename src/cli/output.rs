@@ -3,6 +3,7 @@
 //! On the standard output what was asked for. On the standard error everything else: an error or a
 //! warning is a line behind `tbx:`, red or yellow; notes have no prefix.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
@@ -11,8 +12,9 @@ use clap::ValueEnum;
 use clap::builder::Styles;
 use serde::Serialize;
 
-use super::render::{self, DIM, name, styled};
-use crate::error::{Error, ErrorKind, Report, Result};
+use super::render::{self, DIM, counted, name, styled};
+use crate::error::{Error, ErrorKind, Issue, Report, Result};
+use crate::logdir::RestartPolicy;
 use crate::printable::{Escape, ForTerminal};
 use crate::redact;
 
@@ -39,8 +41,10 @@ pub(super) const HELP: Styles = Styles::styled()
     .valid(LITERAL)
     .invalid(WARNING);
 
-/// So many issues are said.
+/// At most this many issues are listed.
 const MAX_ISSUES: usize = 20;
+/// At most this many series that lost points to a restart are listed.
+const MAX_RESTARTS: usize = 20;
 
 /// Prints text, with its colours if they can be seen.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -109,13 +113,46 @@ pub(super) fn usage(error: &clap::Error) -> bool {
     error.use_stderr()
 }
 
-/// Says what was damaged; whether nothing was lost.
+/// Says what was damaged, then what is worth knowing; whether nothing was lost.
 pub(super) fn report(report: &Report) -> bool {
-    report.issues.iter().take(MAX_ISSUES).for_each(warn);
-    let more = report.issues.len().saturating_sub(MAX_ISSUES);
-    let more = report.more_issues.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+    let (losses, notes): (Vec<&Issue>, Vec<&Issue>) =
+        report.issues.iter().partition(|issue| issue.effect.is_loss());
+    losses.iter().take(MAX_ISSUES).for_each(warn);
+    let more = u64::try_from(losses.len().saturating_sub(MAX_ISSUES)).unwrap_or(u64::MAX);
+    let more = report.more_issues.saturating_add(more);
     if more > 0 {
         warn(format!("{} more problems; tbx inspect shows them", render::count(more)));
     }
+    notes.iter().take(MAX_ISSUES).for_each(|note| say(&note.to_string()));
+    if let Some(more) = notes.len().checked_sub(MAX_ISSUES).filter(|more| *more > 0) {
+        say(&format!("{}; tbx inspect shows them", render::counted(more, "more note")));
+    }
     report.is_lossless()
+}
+
+/// Warns of the points that the restart policy dropped: one line per series.
+pub(super) fn restarts(report: &Report, policy: RestartPolicy) {
+    let policy = policy.name();
+    for dropped in report.restarts.iter().take(MAX_RESTARTS) {
+        let (run, tag) = (&dropped.run, &dropped.tag);
+        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
+    }
+    if let Some(more) = report.restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
+        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
+    }
+}
+
+/// The same in one line, for commands that show curves or numbers of many runs.
+pub(super) fn restarts_in_short(report: &Report, policy: RestartPolicy) {
+    if report.restarts.is_empty() {
+        return;
+    }
+    let points = counted(report.restarts.iter().map(|dropped| dropped.points).sum(), "point");
+    let runs: BTreeSet<_> = report.restarts.iter().map(|dropped| &dropped.run).collect();
+    let runs = counted(runs.len(), "run");
+    let policy = policy.name();
+    warn(format!(
+        "{points} of {runs} dropped by restart policy {policy}; tbx inspect lists them, --restart \
+         keep-all keeps them"
+    ));
 }

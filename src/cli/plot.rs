@@ -19,7 +19,7 @@ use super::{FAILED, FINE, NO, print_note, report, say, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plot::{self, ChartSize};
 use crate::table::{
-    Chart, ChartOptions, ChartX, Curve, Duplicates, Filter, Names, RunRow, RunTable,
+    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Filter, Names, RunRow, RunTable,
 };
 
 /// So many tags are drawn unless they were asked for.
@@ -39,6 +39,10 @@ runs out. Conditions and columns are those of tbx table.
 Where values are not finite there is a gap, and a mark at the edge: x for NaN, arrows for
 infinities. Curves of more points than there is room for are drawn through those that
 Largest-Triangle-Three-Buckets chooses, after smoothing.
+
+Over steps, the last of several points at one step is drawn. Over time (--x relative, --x wall), all
+points are drawn, in the order of their wall times: also those of logs without steps, and of sessions
+that start at step 0 again. tbx edit --continue-steps gives such sessions steps that go on.
 
 Examples:
   tbx plot runs --tag loss
@@ -67,7 +71,7 @@ pub(super) struct Args {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     top: usize,
 
-    /// What stands at the lower axis.
+    /// The lower axis.
     #[arg(long, value_enum, default_value = "step")]
     x: ChartX,
 
@@ -121,7 +125,7 @@ impl ValueEnum for ChartX {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
             Self::Step => "steps",
-            Self::Relative => "time since the first point of each run",
+            Self::Relative => "time since the first point of each line, as in TensorBoard",
             Self::Wall => "wall time",
         };
         Some(PossibleValue::new(self.name()).help(help))
@@ -141,7 +145,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let most = format!("a chart in a terminal has no more than {MAX_CELLS} columns or rows");
         return Err(Error::argument(most));
     }
-    let (directories, runs) = args.runs.load_apart(Duplicates::KeepLast)?;
+    let order = match args.x.is_time() {
+        true => CurveOrder::Times,
+        false => CurveOrder::Steps(Duplicates::KeepLast),
+    };
+    let (directories, runs) = args.runs.load_apart(order)?;
     let code = if report(&directories.report) { FINE } else { FAILED };
     args.runs.logs.check()?;
     let rows = chosen(args, &directories, &runs)?;
@@ -174,7 +182,7 @@ fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result
     let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
     if let Some(sort) = &args.sort {
         let column = names.column(sort).ok_or_else(|| names.unknown(sort))?;
-        accepted.sort_by(|a, b| super::table::order(&column.of(a), &column.of(b), args.reverse));
+        accepted.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
     } else if args.reverse {
         accepted.reverse();
     }
@@ -198,8 +206,10 @@ fn chart(tag: &Arc<str>, rows: &[&RunRow], top: usize, options: &ChartOptions) -
         .collect();
     let curves = with_tag.iter().map(|(_, row, curve)| (row.name.clone(), *curve));
     let mut chart = Chart::new(tag.to_string(), curves, options);
-    for (place, (line, (i, ..))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
+    for (place, (line, (i, row, curve))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
         line.rank = Some(*i).filter(|_| place < top);
+        let all = row.metrics.get(tag).map_or(0, |stats| stats.count);
+        line.repeated = all.saturating_sub(curve.steps.len());
     }
     chart
 }

@@ -8,6 +8,7 @@ use super::report::Edited;
 use super::{run, sidecar};
 use crate::error::{Error, Result};
 use crate::logdir::{Logdir, RestartPolicy, RunFiles};
+use crate::store::Links;
 use crate::summary::Kind;
 use crate::table::Sampling;
 
@@ -44,6 +45,7 @@ pub struct Edit {
     pub(super) samplings: Vec<(Option<Kind>, Sampling)>,
     pub(super) compact: Option<RestartPolicy>,
     sidecars: bool,
+    follow_links: bool,
 }
 
 impl Default for Edit {
@@ -69,6 +71,7 @@ impl Edit {
             samplings: Vec::new(),
             compact: None,
             sidecars: true,
+            follow_links: false,
         }
     }
 
@@ -175,17 +178,27 @@ impl Edit {
     }
 
     /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
-    /// copied to a new folder: all files of the log folder but those of dropped runs. Links to
-    /// folders are not followed. Default: true.
+    /// copied to a new folder: all files of the log folder but those of dropped runs. What a link
+    /// leads to is copied if it is in the run itself, see [`follow_links`](Self::follow_links).
+    /// Default: true.
     #[must_use]
     pub fn sidecars(self, copy: bool) -> Self {
         Self { sidecars: copy, ..self }
     }
 
+    /// Whether [other files](Self::sidecars) are also copied where a link leads out of the run, or out
+    /// of the log folder: to any file of this machine, if the logs come from elsewhere. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
     /// by a few bytes a value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and stand in the report.
+    /// Damaged records are left out, and are in the report. A file without a single readable event
+    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
+    /// folder they are copies.
     ///
     /// # Errors
     ///
@@ -194,9 +207,11 @@ impl Edit {
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.check()?;
+        let outputs = Outputs::create(logdir, to)?;
+        let now = outputs.logs_now(logdir)?;
+        let logdir = &now.as_ref().unwrap_or(logdir).event_files();
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
-        let outputs = Outputs::create(logdir, to)?;
         let names = run::Names::of(&kept);
         let done: Vec<_> =
             kept.par_iter().map(|run| run::edit(self, run, &outputs, &names)).collect();
@@ -210,13 +225,16 @@ impl Edit {
             files.push(outputs.remove(run)?);
         }
         edited.report.issues.extend(logdir.issues().iter().cloned());
-        edited.report.sort();
         edited.changes.sort_by(|a, b| (&a.run, &a.tag).cmp(&(&b.run, &b.tag)));
         if self.sidecars {
             let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
             let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
-            edited.sidecars = sidecar::copy(logdir, &kept, &dropped, &outputs)?;
+            let links = Links::all_if(self.follow_links);
+            let (sidecars, left) = sidecar::copy(logdir, &kept, &dropped, links, &outputs)?;
+            edited.sidecars = sidecars;
+            edited.report.issues.extend(left);
         }
+        edited.report.sort();
         outputs.finish(files)?;
         Ok(edited)
     }

@@ -47,6 +47,8 @@ pub(super) struct Done {
     files_before: usize,
     bytes_before: u64,
     events_before: u64,
+    files_left: usize,
+    bytes_left: u64,
     unfinished: u64,
     changes: Vec<TagChange>,
     report: Report,
@@ -58,7 +60,8 @@ impl Done {
         edited.bytes_before += self.bytes_before;
         edited.events_before += self.events_before;
         edited.unfinished_bytes += self.unfinished;
-        edited.files_after += self.output.files.len();
+        edited.files_after += self.output.files.len() + self.files_left;
+        edited.bytes_after += self.bytes_left;
         for file in &self.output.files {
             edited.bytes_after += file.bytes;
             edited.events_after += file.events;
@@ -118,15 +121,15 @@ pub(super) struct Pass<'e> {
 impl Pass<'_> {
     fn file(&mut self, name: &OsStr) -> Result<()> {
         let path: Arc<Path> = self.run.path.join(name).into();
-        self.done.output.sources.push(Source::of(path.to_path_buf())?);
+        let source = Source::of(path.to_path_buf())?;
         self.done.files_before += 1;
         self.starts.clear();
         if !self.edit.merge || self.base.is_empty() {
             self.subs.iter_mut().try_for_each(Sub::complete)?;
             self.subs.iter_mut().for_each(|sub| sub.parts = 1);
             self.base = name.into();
-            self.open(0)?;
         }
+        let events_before = self.done.events_before;
         // An error of this pass, which is none of the walk.
         let mut failure = None;
         let walked = walk(&path, |found| {
@@ -150,10 +153,28 @@ impl Pass<'_> {
             (Err(error), None) => Err(failed(error, &path)),
             (Ok(walked), None) => {
                 self.done.bytes_before += walked.bytes;
+                if self.done.events_before == events_before {
+                    return self.leave(&path, name, walked.bytes);
+                }
                 self.done.unfinished += walked.pending;
-                Ok(())
+                self.done.output.sources.push(source);
+                match self.subs.first().is_some_and(|run| run.file.is_none()) {
+                    true => self.open(0), // none of its events stays
+                    false => Ok(()),
+                }
             }
         }
+    }
+
+    /// Leaves a file alone that has not a single readable event: there is nothing to edit, and what it
+    /// has is not ours to drop.
+    fn leave(&mut self, path: &Path, name: &OsStr, bytes: u64) -> Result<()> {
+        self.done.files_left += 1;
+        self.done.bytes_left += bytes;
+        if *self.base == *name {
+            self.base.clear();
+        }
+        self.outputs.copy(path)
     }
 
     fn damage(&mut self, path: &Arc<Path>, damage: Damage) {
@@ -176,6 +197,7 @@ impl Pass<'_> {
         payload: &[u8],
     ) -> Result<()> {
         let refused = |pass: &mut Self, what| {
+            pass.done.events_before -= 1;
             let kind = ErrorKind::Proto(what);
             pass.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
         };

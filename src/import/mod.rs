@@ -24,8 +24,8 @@ pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use crate::replace::{self, Lock, disk};
-use crate::store;
+use crate::replace::{LogsLock, disk};
+use crate::store::{self, Links};
 
 /// Requests that a server gets at a time.
 const CONNECTIONS: usize = 4;
@@ -82,6 +82,7 @@ pub struct Import {
     artifacts: bool,
     deleted: bool,
     float64: bool,
+    follow_links: bool,
     event_files: EventFiles,
     connections: usize,
 }
@@ -115,6 +116,7 @@ impl Import {
             artifacts: true,
             deleted: false,
             float64: false,
+            follow_links: false,
             event_files: EventFiles::Artifacts,
             connections: CONNECTIONS,
         }
@@ -157,6 +159,13 @@ impl Import {
         Self { float64, ..self }
     }
 
+    /// Whether links out of a folder `mlruns`, or out of the folder of a run's artifacts, are followed:
+    /// to any file of this machine, if the store comes from elsewhere. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     /// What becomes of event files among artifacts. Default: they are artifacts.
     #[must_use]
     pub fn event_files(self, event_files: EventFiles) -> Self {
@@ -197,11 +206,11 @@ impl Import {
         let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::path(out));
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
-        let store = mlflow::open(source, self.connections)?;
+        let links = Links::all_if(self.follow_links);
+        let store = mlflow::open(source, self.connections, links)?;
         let plan = Plan::of(self, &*store, &mut report)?;
         disk::create_dir_all(out).map_err(failed)?;
-        let _lock = Lock::take(&out.join("import")).map_err(failed)?;
-        replace::clean_up(out);
+        let _lock = LogsLock::take(out).map_err(failed)?;
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported {
             deleted: plan.deleted,

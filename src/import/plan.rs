@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::mlflow::{Content, Experiment, LeftOut, Store, StoredRun, count};
+use super::mlflow::{Content, Experiment, LeftOut, Store, StoredRun, UNUSED_DATASETS, count};
 use super::{Import, not_imported};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::mlflow::{LoggedModelRecord, tags};
@@ -88,6 +88,9 @@ impl Plan {
         let is_deleted = |it: bool| !import.deleted && (experiment.is_deleted || it);
         for left_out in content.left_out {
             count(&mut self.left_out, &left_out.kind, left_out.count, left_out.is_least);
+        }
+        if import.runs.is_empty() {
+            count(&mut self.left_out, UNUSED_DATASETS, content.unused_datasets, false);
         }
         let before = runs.len();
         for mut run in content.runs {

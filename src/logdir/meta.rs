@@ -56,8 +56,13 @@ impl Run {
         }
         let mut meta = found.unwrap_or_default();
         self.add_hparams(&mut meta);
-        for (name, value) in yaml::read(&self.path, self.links()) {
-            meta.params.entry(name).or_insert(value);
+        match yaml::read(&self.path, self.links()) {
+            Ok(params) => {
+                for (name, value) in params {
+                    meta.params.entry(name).or_insert(value);
+                }
+            }
+            Err(error) => note(error, Effect::SkippedFile),
         }
         (meta, issues)
     }

@@ -1,5 +1,6 @@
 //! A scalar series as a function of the step.
 
+use super::numpy;
 use crate::error::{Error, Result};
 use crate::logdir::TimeSeries;
 
@@ -32,10 +33,27 @@ impl Duplicates {
     }
 }
 
-/// A scalar series with one point a step, in the order of steps.
+/// The points of a series that a curve has, and their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CurveOrder {
+    /// One point per step, in the order of steps.
+    Steps(Duplicates),
+    /// Every point, in the order of wall times: points of one step are no duplicates where time is
+    /// the axis.
+    Times,
+}
+
+impl From<Duplicates> for CurveOrder {
+    fn from(duplicates: Duplicates) -> Self {
+        Self::Steps(duplicates)
+    }
+}
+
+/// A scalar series with one point per step, in the order of steps; or with
+/// [every point](CurveOrder::Times), in the order of wall times.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Curve {
-    /// The steps, strictly increasing.
+    /// The steps; strictly increasing unless the curve is in the order of wall times.
     pub steps: Vec<i64>,
     /// The value of each.
     #[serde(serialize_with = "super::number::exact_list")]
@@ -52,13 +70,22 @@ impl Curve {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has two points, and
     /// [`Duplicates::Refuse`] was asked for.
-    pub fn of(series: &TimeSeries, duplicates: Duplicates) -> Result<Self> {
+    pub fn of(series: &TimeSeries, order: impl Into<CurveOrder>) -> Result<Self> {
         let Some(scalars) = series.scalars() else { return Ok(Self::default()) };
         let points = series.steps().iter().copied().zip(scalars.iter());
         let mut points: Vec<_> = points
             .zip(series.wall_times())
             .map(|((step, value), time)| (step, value, *time))
             .collect();
+        let duplicates = match order.into() {
+            CurveOrder::Steps(duplicates) => duplicates,
+            CurveOrder::Times => {
+                let mut curve = Self::default();
+                points.into_iter().for_each(|point| curve.push(point));
+                curve.sort_by_time();
+                return Ok(curve);
+            }
+        };
         if !points.is_sorted_by_key(|point| point.0) {
             points.sort_by_key(|point| point.0); // stable: points of one step stay in order
         }
@@ -89,13 +116,63 @@ impl Curve {
         Ok(curve)
     }
 
+    /// The same points by the time since the earliest of them, in microseconds instead of steps:
+    /// wall times of today have no more digits. Wall times are in seconds since then. Points without
+    /// a time are left out, and of several at one time the last counts.
+    #[must_use]
+    pub fn by_time(&self) -> Self {
+        let start = self.start().unwrap_or(0.0);
+        let times = self.wall_times.iter().map(|time| microseconds(time - start));
+        let mut points: Vec<_> = times.zip(&self.values).collect();
+        points.retain(|(time, _)| time.is_some());
+        points.sort_by_key(|(time, _)| *time); // stable: points of one time stay in order
+        let mut curve = Self::default();
+        for of_time in points.chunk_by(|a, b| a.0 == b.0) {
+            if let Some((Some(time), value)) = of_time.last() {
+                curve.push((*time, **value, seconds(*time)));
+            }
+        }
+        curve
+    }
+
+    /// The earliest wall time.
+    pub fn start(&self) -> Option<f64> {
+        self.wall_times.iter().copied().filter(|time| time.is_finite()).reduce(f64::min)
+    }
+
+    /// Puts the points in the order of wall times. Those of one time stay in order, and a point
+    /// without a time stays behind the one before it.
+    pub(crate) fn sort_by_time(&mut self) {
+        let mut latest = f64::NEG_INFINITY;
+        let key = |time: &f64| {
+            if time.is_finite() {
+                latest = *time;
+            }
+            latest
+        };
+        let keys: Vec<f64> = self.wall_times.iter().map(key).collect();
+        if keys.is_sorted() {
+            return;
+        }
+        let mut order: Vec<(f64, usize)> = keys.into_iter().zip(0..).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0)); // stable
+        let of =
+            |column: &[f64]| order.iter().filter_map(|(_, i)| column.get(*i).copied()).collect();
+        *self = Self {
+            steps: order.iter().filter_map(|(_, i)| self.steps.get(*i).copied()).collect(),
+            values: of(&self.values),
+            wall_times: of(&self.wall_times),
+        };
+    }
+
     fn push(&mut self, (step, value, wall_time): (i64, f64, f64)) {
         self.steps.push(step);
         self.values.push(value);
         self.wall_times.push(wall_time);
     }
 
-    /// Value and wall time at exactly `step`.
+    /// Value and wall time at exactly `step`. This and the methods below are for curves in the
+    /// order of steps.
     pub fn at(&self, step: i64) -> Option<(f64, f64)> {
         self.get(self.steps.binary_search(&step).ok()?)
     }
@@ -123,10 +200,11 @@ impl Curve {
             Err(i) => {
                 let before = i.checked_sub(1)?;
                 let (from, to) = (*self.steps.get(before)?, *self.steps.get(i)?);
-                #[expect(clippy::as_conversions, reason = "a ratio needs no more than 53 bits")]
-                let share = step.abs_diff(from) as f64 / to.abs_diff(from) as f64;
+                #[expect(clippy::as_conversions, reason = "a distance needs no more than 53 bits")]
+                let (distance, length) = (step.abs_diff(from) as f64, to.abs_diff(from) as f64);
                 let ((a, a_time), (b, b_time)) = (self.get(before)?, self.get(i)?);
-                Some((a + (b - a) * share, a_time + (b_time - a_time) * share))
+                let line = |a, b| numpy::interp(a, b, length, distance);
+                Some((line(a, b), line(a_time, b_time)))
             }
         }
     }
@@ -136,14 +214,21 @@ impl Curve {
     }
 }
 
-/// The arithmetic mean of what is not NaN.
+/// As whole microseconds; none of what is not finite.
+#[expect(clippy::as_conversions, reason = "saturates after 290,000 years")]
+fn microseconds(seconds: f64) -> Option<i64> {
+    seconds.is_finite().then(|| (seconds * 1e6).round() as i64)
+}
+
+#[expect(clippy::as_conversions, reason = "exact for 285 years")]
+pub(super) fn seconds(microseconds: i64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+/// `numpy.mean` of what is not NaN; none if there is nothing else.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut n) = (0.0, 0.0);
-    for value in values.into_iter().filter(|value| !value.is_nan()) {
-        sum += value;
-        n += 1.0;
-    }
-    (n > 0.0).then(|| sum / n)
+    let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
+    (!values.is_empty()).then(|| numpy::mean_of(&values))
 }
 
 #[cfg(test)]
@@ -157,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn points_in_the_order_of_time_stay_in_order_where_times_are_equal_or_missing() {
+        let mut curve = Curve {
+            steps: vec![0, 1, 2, 3, 4, 5],
+            values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+            wall_times: vec![5.0, f64::NAN, 3.0, 5.0, f64::INFINITY, 1.0],
+        };
+        curve.sort_by_time();
+        assert_eq!(curve.steps, [5, 2, 0, 1, 3, 4]);
+        assert_eq!(curve.values, [5.0, 2.0, 0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(curve.wall_times.iter().filter(|time| time.is_finite()).count(), 4);
+    }
+
+    #[test]
     fn values_between_steps() {
         let curve = curve(&[(0, 0.0), (10, 1.0), (20, 5.0)]);
         let value = |found: Option<(f64, f64)>| found.map(|found| found.0);
@@ -165,8 +263,8 @@ mod tests {
         for (step, nearest, line) in [
             (-5, 0.0, None),
             (0, 0.0, Some(0.0)),
-            (5, 0.0, Some(0.5)), // the lower one of two
-            (6, 1.0, Some(0.6)),
+            (5, 0.0, Some(0.5)),                // the lower one of two
+            (6, 1.0, Some(0.6000000000000001)), // as NumPy has it
             (15, 1.0, Some(3.0)),
             (99, 5.0, None),
             (i64::MAX, 5.0, None),

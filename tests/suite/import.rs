@@ -2,9 +2,12 @@
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
+mod artifacts;
 mod database;
 mod exported;
+mod kept;
 mod mlflow;
+mod models;
 #[cfg(feature = "remote")]
 mod server;
 

@@ -12,7 +12,7 @@ use crate::common::repository;
 const LAYERS: [&[&str]; 10] = [
     &["budget", "redact"],
     &["error", "printable", "safe_name", "store"],
-    &["record", "replace"],
+    &["record", "replace", "yaml"],
     &["event", "meta"],
     &["summary"],
     &["writer", "logdir"],

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::logs::Choice;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
-use super::{FAILED, FINE, report, say, warn};
+use super::{FAILED, FINE, report, restarts, say};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
@@ -19,8 +19,6 @@ use crate::table::{Duplicates, Sampling};
 
 /// The table list's name for all of them.
 const ALL: &str = "all";
-/// So many series that lost points to a restart are said.
-const MAX_RESTARTS: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
@@ -90,6 +88,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
     sample: Option<Sampling>,
 
+    /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG):
+    /// those that TensorBoard shows with this weight, from 0 to 1. Values stay as they are. Smoothed
+    /// before --sample.
+    #[arg(long, value_name = "WEIGHT", value_parser = super::plot::weight)]
+    smooth: Option<f64>,
+
     /// Only the I-th of N parts of the runs, I from 1 on. Which part a run is in depends on its name
     /// only.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
@@ -138,6 +142,12 @@ impl Args {
         };
         names.into_iter().flat_map(tables).collect()
     }
+
+    /// Whether a table of scalar points is written.
+    fn has_scalars(&self) -> bool {
+        let is_of_points = |table: &Table| matches!(table.name, "scalars" | "wide");
+        !mlflow::is_target(&self.to) && self.tables().into_iter().any(is_of_points)
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -145,6 +155,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut options = args.choice.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
+    }
+    if args.smooth.is_some() && !args.has_scalars() {
+        let what = "--smooth is for the tables scalars and wide, in CSV, JSON or Parquet";
+        return Err(Error::argument(what));
     }
     if mlflow::is_target(&args.to) {
         let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
@@ -162,6 +176,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .leave_out_rare(args.table.iter().any(|table| table == ALL))
         .sample(args.sample)
         .duplicates(args.duplicates)
+        .smooth(args.smooth)
         .overwrite(args.force);
     let mut line = ProgressLine::new();
     let exported = export.write_with(&logdir, &options, out, &mut |done| {
@@ -172,14 +187,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     line.clear();
     let exported = exported?;
     let is_lossless = report(&exported.report);
-    let restarts = &exported.report.restarts;
-    for dropped in restarts.iter().take(MAX_RESTARTS) {
-        let (run, tag, policy) = (&dropped.run, &dropped.tag, options.restart_policy().name());
-        warn(format!("run {run:?}, tag {tag:?}: {dropped} by restart policy {policy}"));
-    }
-    if let Some(more) = restarts.len().checked_sub(MAX_RESTARTS).filter(|more| *more > 0) {
-        warn(format!("{more} more series had points dropped; tbx inspect shows them"));
-    }
+    restarts(&exported.report, options.restart_policy());
     args.choice.check()?;
     let summary = summary(&exported, out);
     exported.finish()?;

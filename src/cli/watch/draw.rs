@@ -239,8 +239,8 @@ impl App {
         let smoothing = self.smoothing();
         let options = ChartOptions { x: self.x, smoothing, log: self.log, ..Default::default() };
         let with_tag = runs.iter().enumerate();
-        let with_tag =
-            with_tag.filter_map(|(i, (name, run))| Some((i, *name, run.curves.get(tag)?)));
+        let with_tag = with_tag
+            .filter_map(|(i, (name, run))| Some((i, *name, run.curves.get(tag)?.over(self.x))));
         let with_tag: Vec<_> = with_tag.collect();
         let curves = with_tag.iter().map(|(_, name, curve)| ((*name).to_owned(), *curve));
         let mut chart = Chart::new(tag.to_string(), curves, &options);

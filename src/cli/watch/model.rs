@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::curves::Curves;
 use super::full_name;
-use crate::error::{Effect, Issue};
+use crate::error::Issue;
 use crate::logdir::{EventFile, NewPoints, News, RunNews};
-use crate::table::{Curve, lttb};
 
-/// A curve is thinned to half as many points when it has these. No screen shows as many.
-const MAX_POINTS: usize = 8192;
 /// Rates are those of the last minute, and of so many points.
 const RATE_TIME: f64 = 60.0;
 const RATE_POINTS: usize = 64;
@@ -43,7 +41,7 @@ pub(super) struct Problems {
 /// One run.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    pub(super) curves: BTreeMap<Arc<str>, Curve>,
+    pub(super) curves: BTreeMap<Arc<str>, Curves>,
     pub(super) files: Vec<EventFile>,
     pub(super) start_time: Option<f64>,
     /// The largest step.
@@ -53,6 +51,8 @@ pub(super) struct Run {
     /// When something came last, by this machine's clock; none if it was there from the start.
     seen: Option<f64>,
     pub(super) problems: Problems,
+    /// Whether the restart policy dropped points.
+    pub(super) drops: bool,
     /// The last steps and when they were made.
     pace: VecDeque<(f64, i64)>,
 }
@@ -80,9 +80,14 @@ impl Model {
             let known = self.runs.entry(full(&run.name)).or_default();
             known.apply(run, &mut self.tags, Some(now).filter(|_| !is_first));
         }
-        for issue in news.issues.into_iter().filter(|issue| issue.effect != Effect::Kept) {
+        for mut issue in news.issues.into_iter().filter(|issue| issue.effect.is_loss()) {
             let name = issue.location.run.as_deref().map(full);
             let run = name.and_then(|name| self.runs.get_mut(&name));
+            if run.is_some() {
+                // Where the run is, is known.
+                let file = issue.location.path.as_ref().and_then(|path| path.file_name());
+                issue.location.path = file.map(|file| Path::new(file).into());
+            }
             run.map_or(&mut self.problems, |run| &mut run.problems).add(&issue);
         }
         self.problems.count += news.more_issues;
@@ -97,12 +102,6 @@ impl Problems {
     fn add(&mut self, issue: &Issue) {
         self.count += 1;
         if self.texts.len() < MAX_PROBLEMS {
-            let mut issue = issue.clone();
-            if issue.location.run.is_some() {
-                // Where the run is, is known.
-                let file = issue.location.path.as_ref().and_then(|path| path.file_name());
-                issue.location.path = file.map(|file| Path::new(file).into());
-            }
             self.texts.push(issue.to_string());
         }
     }
@@ -116,11 +115,18 @@ impl Run {
         self.files = news.files;
         self.start_time = news.start_time;
         self.seen = now.or(self.seen);
+        let mut goes_back = false;
         for new in &news.series {
             let tag: Arc<str> = new.points.tag().into();
             let tag = tags.get(&tag).cloned().unwrap_or(tag);
             tags.insert(tag.clone());
-            add(self.curves.entry(tag).or_default(), new);
+            goes_back |= self.curves.entry(tag).or_default().add(new);
+            self.drops |= new.dropped > 0 || new.drop_from.is_some();
+            let times = new.points.wall_times().iter().copied().filter(|time| time.is_finite());
+            self.last_event = self.last_event.into_iter().chain(times).reduce(f64::max);
+        }
+        if goes_back {
+            self.pace.clear(); // of the session before
         }
         // The program's pace is that of the series with the largest step.
         let last = |new: &&NewPoints| new.points.steps().last().copied();
@@ -131,16 +137,17 @@ impl Run {
         if let Some(fastest) = news.series.iter().max_by_key(last) {
             self.note_pace(fastest);
         }
-        let all = || self.curves.values();
-        self.step = all().filter_map(|curve| curve.steps.last().copied()).max();
-        let times = all().filter_map(|curve| curve.wall_times.last().copied());
-        self.last_event = times.filter(|time| time.is_finite()).reduce(f64::max);
+        self.step = self.curves.values().filter_map(Curves::step).max();
     }
 
     fn note_pace(&mut self, new: &NewPoints) {
         let (steps, times) = (new.points.steps(), new.points.wall_times());
         let from = steps.len().saturating_sub(RATE_POINTS);
+        let mut last = None;
         for (step, time) in steps.iter().zip(times).skip(from) {
+            if last.replace(step).is_some_and(|last| step < last) {
+                self.pace.clear(); // another session
+            }
             let before = self.pace.back();
             if before.is_none_or(|(t, s)| time >= t && step > s) && time.is_finite() {
                 self.pace.push_back((*time, *step));
@@ -184,73 +191,13 @@ impl Run {
         latest.reduce(f64::max).is_some_and(|latest| now - latest < fresh)
     }
 
-    /// The last value of `tag`.
+    /// The latest value of `tag`.
     pub(super) fn value(&self, tag: &str) -> Option<f64> {
-        self.curves.get(tag)?.values.last().copied()
+        self.curves.get(tag)?.last().map(|(_, value)| value)
     }
 
     /// Bytes of unfinished records at the ends of its files.
     pub(super) fn pending(&self) -> u64 {
         self.files.iter().map(|file| file.pending_bytes).sum()
     }
-}
-
-/// Adds new points, one a step, in the order of steps.
-fn add(curve: &mut Curve, new: &NewPoints) {
-    if let Some(from) = new.drop_from {
-        let kept: Vec<bool> = curve.steps.iter().map(|step| *step < from).collect();
-        keep(curve, |i| kept.get(i).copied().unwrap_or(false));
-    }
-    let Some(scalars) = new.points.scalars() else { return };
-    curve.steps.extend(new.points.steps());
-    curve.wall_times.extend(new.points.wall_times());
-    curve.values.extend(scalars.iter());
-    if !curve.steps.is_sorted_by(|a, b| a < b) {
-        let mut order: Vec<usize> = (0..curve.steps.len()).collect();
-        order.sort_by_key(|i| curve.steps.get(*i).copied()); // stable: the last one counts
-        *curve = Curve {
-            steps: order.iter().filter_map(|i| curve.steps.get(*i).copied()).collect(),
-            values: order.iter().filter_map(|i| curve.values.get(*i).copied()).collect(),
-            wall_times: order.iter().filter_map(|i| curve.wall_times.get(*i).copied()).collect(),
-        };
-        let is_last = |pair: &[i64]| !matches!(pair, [a, b] if a == b);
-        let mut lasts: Vec<bool> = curve.steps.windows(2).map(is_last).collect();
-        lasts.push(true);
-        keep(curve, |i| lasts.get(i).copied().unwrap_or(false));
-    }
-    while curve.steps.len() >= MAX_POINTS {
-        thin(curve);
-    }
-}
-
-fn keep(curve: &mut Curve, is_kept: impl Fn(usize) -> bool) {
-    let mut i = 0..;
-    curve.steps.retain(|_| i.next().is_some_and(&is_kept));
-    let mut i = 0..;
-    curve.values.retain(|_| i.next().is_some_and(&is_kept));
-    let mut i = 0..;
-    curve.wall_times.retain(|_| i.next().is_some_and(&is_kept));
-}
-
-/// Leaves about half of the points: those that keep the look of the line, and the ends of gaps.
-#[expect(clippy::as_conversions, reason = "the look of a line needs no more digits")]
-fn thin(curve: &mut Curve) {
-    let points = curve.steps.iter().zip(&curve.values);
-    let points: Vec<[f64; 2]> = points.map(|(step, value)| [*step as f64, *value]).collect();
-    let mut kept = vec![false; points.len()];
-    let mut start = 0;
-    for part in points.chunk_by(|a, b| a[1].is_finite() == b[1].is_finite()) {
-        let n = if part.first().is_some_and(|[_, y]| y.is_finite()) { part.len() / 2 } else { 2 };
-        for i in lttb(part, n) {
-            if let Some(kept) = kept.get_mut(start + i) {
-                *kept = true;
-            }
-        }
-        start += part.len();
-    }
-    if kept.iter().filter(|kept| **kept).count() * 4 > points.len() * 3 {
-        // Values and gaps in turn: every other point.
-        kept.iter_mut().enumerate().for_each(|(i, kept)| *kept = i % 2 == 0);
-    }
-    keep(curve, |i| kept.get(i).copied().unwrap_or(false));
 }

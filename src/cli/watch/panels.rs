@@ -51,13 +51,15 @@ pub(super) fn details(app: &App, area: Rect, buffer: &mut Buffer, now: f64) {
     let heads = ["TAG", ">LAST", ">STEP", ">MIN", ">MAX", ">POINTS"];
     let columns = if area.width < POINTS { heads.len() - 1 } else { heads.len() };
     let mut table = Table::of(heads.get(..columns).unwrap_or(&heads), 0);
-    for (tag, curve) in &run.curves {
+    for (tag, curves) in &run.curves {
+        let curve = curves.over(app.x);
         let finite = || curve.values.iter().copied().filter(|value| !value.is_nan());
         let (min, max) = (finite().reduce(f64::min), finite().reduce(f64::max));
         let text = |value: Option<f64>| value.map_or(String::new(), number);
-        let step = curve.steps.last().map_or(String::new(), ToString::to_string);
+        let last = curves.last();
+        let step = last.map_or(String::new(), |(step, _)| step.to_string());
         let points = count(u64::try_from(curve.steps.len()).unwrap_or(u64::MAX));
-        let last = text(curve.values.last().copied());
+        let last = text(last.map(|(_, value)| value));
         let cells = [name(tag), last, step, text(min), text(max), points];
         table.row(cells.into_iter().take(columns).collect());
     }
@@ -86,7 +88,11 @@ fn facts(run: &Run, now: f64) -> Vec<String> {
     if run.grows(now) {
         times.extend(run.rate().map(|rate| format!("{} steps a second", super::draw::rate(rate))));
     }
-    vec![files, times.join(", ")]
+    let mut facts = vec![files, times.join(", ")];
+    if run.drops {
+        facts.push("points of earlier sessions are dropped: --restart keep-all shows them".into());
+    }
+    facts
 }
 
 /// A long line in pieces, cut at spaces where there are some.

@@ -1,27 +1,49 @@
 //! The file of a metric in a folder `mlruns`.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::{Point, issue};
 use crate::error::{Effect, ErrorKind, Report};
+use crate::store::File;
 
 /// Bytes of a line at most.
 const MAX_LINE: u64 = 4096;
-/// Points of a file at most: 50 million take 1.2 GB of memory.
-const MAX_POINTS: usize = 50_000_000;
+
+/// Points of a run at most: they are in memory until they are written.
+const MAX_POINTS: usize = 1 << 25;
+/// Bytes of all files with metrics of a run at most.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// How much more is read of the metrics of a run.
+pub(super) struct Allowance {
+    points: usize,
+    bytes: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { points: MAX_POINTS, bytes: MAX_BYTES }
+    }
+}
 
 /// The points in a file of a metric, one per line: milliseconds, value and step. Very old lines have no
 /// step; those of models and datasets have up to `max_others` words more, which `take` gets, too.
 pub(super) fn points(
+    (file, len): (File, u64),
     path: &Path,
     max_others: usize,
+    allowance: &mut Allowance,
     report: &mut Report,
     mut take: impl FnMut(Point, &[&str]),
 ) -> io::Result<()> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let Some(bytes) = allowance.bytes.checked_sub(len) else {
+        let what = format!("the run's metrics have more than {MAX_BYTES} bytes");
+        return Err(io::Error::other(what));
+    };
+    allowance.bytes = bytes;
+    let mut file = BufReader::with_capacity(1 << 16, file.into_reader(len));
     let (mut seen, mut line, mut number) = (HashSet::new(), Vec::new(), 0u64);
     loop {
         line.clear();
@@ -32,15 +54,19 @@ pub(super) fn points(
         let text = str::from_utf8(&line).unwrap_or_default().trim_end_matches(['\n', '\r']);
         match point(text, max_others) {
             Some((point, others)) => {
-                if seen.len() >= MAX_POINTS {
-                    let what = format!("line {number}: more than {MAX_POINTS} points");
-                    issue(report, path, ErrorKind::Value(what), Effect::SkippedFile);
-                    return Ok(());
-                }
                 // MLflow logs a model's metrics again.
-                if seen.insert((point.step, point.timestamp, point.value.to_bits())) {
-                    take(point, &others);
+                if !seen.insert((point.step, point.timestamp, point.value.to_bits())) {
+                    continue;
                 }
+                let Some(left) = allowance.points.checked_sub(1) else {
+                    let what = format!(
+                        "the run has more than {MAX_POINTS} points; those from line {number} on are left out"
+                    );
+                    issue(report, path, ErrorKind::Value(what), Effect::SkippedValue);
+                    return Ok(());
+                };
+                allowance.points = left;
+                take(point, &others);
             }
             None if text.is_empty() && line.len() == 1 => {}
             None => {

@@ -5,11 +5,11 @@ mod folder;
 mod left_out;
 mod metric_file;
 mod place;
+mod reader;
 mod server;
 mod yaml;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ use self::server::Server;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 pub(super) use crate::mlflow::HistoryPoint as Point;
 use crate::mlflow::{LoggedModelRecord, RegisteredModelRecord, RunRecord, tags};
+use crate::store::{Links, Root};
 
 /// Points of metrics of a logged model that are kept in `tbx.json`; more are counted.
 const MAX_MODEL_METRICS: usize = 10_000;
@@ -69,6 +70,8 @@ pub(super) struct Content {
     pub(super) models: Vec<LoggedModelRecord>,
     /// What is there besides.
     pub(super) left_out: Vec<LeftOut>,
+    /// How many datasets no run used.
+    pub(super) unused_datasets: u64,
 }
 
 impl Content {
@@ -90,7 +93,7 @@ impl Content {
                 None => of_no_run.push(model),
             }
         }
-        Self { runs, models: of_no_run, left_out }
+        Self { runs, models: of_no_run, left_out, unused_datasets: 0 }
     }
 }
 
@@ -128,7 +131,7 @@ pub(super) struct StoredFile {
 /// Where a file is.
 #[derive(Debug, Clone)]
 enum Place {
-    Local(PathBuf),
+    Local(Root, PathBuf),
     /// On a server, among the files of a run.
     OfRun {
         id: String,
@@ -210,7 +213,7 @@ pub(super) trait Store: Sync {
 }
 
 /// Datasets that an experiment has and no run used.
-const UNUSED_DATASETS: &str = "datasets that no run used";
+pub(super) const UNUSED_DATASETS: &str = "datasets that no run used";
 
 /// How many threads read files of this machine at a time.
 fn local_connections() -> usize {
@@ -229,7 +232,7 @@ fn old_tags(tags: &mut BTreeMap<String, String>, field: impl Fn(&str) -> Option<
 /// The store at `source`: a folder `mlruns` or one inside it, a database or a server.
 ///
 /// A server is asked by as many threads as `connections` at a time.
-pub(super) fn open(source: &str, connections: usize) -> Result<Box<dyn Store>> {
+pub(super) fn open(source: &str, connections: usize, links: Links) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
         return Ok(Box::new(Server::open(source, connections)?));
     }
@@ -243,9 +246,9 @@ pub(super) fn open(source: &str, connections: usize) -> Result<Box<dyn Store>> {
     }
     let metadata = path.metadata().map_err(|error| ErrorKind::from(error).at(at(&path)))?;
     if metadata.is_dir() {
-        return Ok(Box::new(Folder::open(&path)?));
+        return Ok(Box::new(Folder::open(&path, links)?));
     }
-    Ok(Box::new(Database::open(&path)?))
+    Ok(Box::new(Database::open(&path, links)?))
 }
 
 /// The path that a URI of MLflow's means: a path itself, `file:` or `sqlite:`.
@@ -258,11 +261,11 @@ fn local(source: &str) -> PathBuf {
 
 /// Opens a file of this machine.
 fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
-    let Place::Local(path) = &file.place else {
+    let Place::Local(root, path) = &file.place else {
         return Err(Error::argument(format!("{} is on a server", file.path)));
     };
-    let opened = File::open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
-    Ok(Box::new(opened))
+    let (file, len) = root.open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
+    Ok(Box::new(file.into_reader(len)))
 }
 
 fn at(path: &Path) -> Location {

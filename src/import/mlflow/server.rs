@@ -152,7 +152,7 @@ impl Store for Server {
         let content: Box<dyn Read> = match &file.place {
             Place::OfModel { id, path } => Box::new(self.client.model_file(id, path, file.size)?),
             Place::OfRun { id, path } => Box::new(self.client.artifact(id, path, file.size)?),
-            Place::Local(path) => {
+            Place::Local(_, path) => {
                 return Err(Error::argument(format!("{} is on no server", path.display())));
             }
         };

@@ -29,6 +29,9 @@ pub struct Line {
     pub not_positive: usize,
     /// How many points are left out because they have no wall time to place them.
     pub timeless: usize,
+    /// How many points are not in the curve because a later one has their step. Only its caller
+    /// knows them: 0 unless it is set.
+    pub repeated: usize,
 }
 
 /// A value that is not finite, at the place of its point on the lower axis.
@@ -69,6 +72,7 @@ impl Line {
             infinite: count(|value| value.is_infinite()),
             not_positive: 0,
             timeless: 0,
+            repeated: 0,
         };
         line.timeless = line.x.iter().filter(|x| !x.is_finite()).count();
         if options.log {
@@ -95,6 +99,7 @@ impl Line {
             ("infinite", self.infinite),
             ("not above 0", self.not_positive),
             ("without a time", self.timeless),
+            ("at the step of a later point", self.repeated),
         ];
         counts.into_iter().filter(|(_, n)| *n > 0).collect()
     }
@@ -185,8 +190,7 @@ fn x(curve: &Curve, axis: ChartX) -> Vec<f64> {
         ChartX::Step => curve.steps.iter().map(|step| *step as f64).collect(),
         ChartX::Wall => curve.wall_times.clone(),
         ChartX::Relative => {
-            let first = curve.wall_times.iter().copied().find(|time| time.is_finite());
-            let first = first.unwrap_or(0.0);
+            let first = curve.start().unwrap_or(0.0);
             curve.wall_times.iter().map(|time| time - first).collect()
         }
     }

@@ -24,7 +24,7 @@ pub enum ChartX {
     /// Steps.
     #[default]
     Step,
-    /// Seconds since the first point of each line.
+    /// Seconds since the first point of each line, as in TensorBoard.
     Relative,
     /// Wall times.
     Wall,
@@ -41,6 +41,12 @@ impl ChartX {
             Self::Relative => "relative",
             Self::Wall => "wall",
         }
+    }
+
+    /// Whether it is time: then points of one step are no duplicates, and curves are to be in
+    /// [the order of wall times](super::CurveOrder::Times).
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Relative | Self::Wall)
     }
 
     fn unit(self) -> Unit {

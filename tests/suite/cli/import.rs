@@ -98,3 +98,47 @@ fn the_source_is_that_of_mlflows_variable_if_none_is_given() {
     let said = folder.tbx("import --from mlflow postgresql://me@host/db --out x").failed();
     assert!(said.contains("mlflow server --backend-store-uri"), "{said}");
 }
+
+#[test]
+fn what_is_elsewhere_renamed_or_left_out_is_told() {
+    let folder = folder();
+    let at = |name: &str| folder.path(format!("mlruns/{name}"));
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        fs::write(at(name), text).unwrap();
+    };
+    write(&format!("1/{ID}/artifacts/x/events.out.tfevents.1.h"), "");
+    write(&format!("1/{ID}/artifacts/a:b"), "");
+    let other = "f".repeat(32);
+    let meta = format!(
+        "run_id: {other}\nrun_name: second\nstatus: 3\nartifact_uri: s3://me:secret@bucket/1/x/artifacts\n"
+    );
+    write(&format!("1/{other}/meta.yaml"), &meta);
+    write("1/traces/tr-1/trace_info.yaml", "x: 1\n");
+    write("2/meta.yaml", "experiment_id: '2'\nname: empty\n");
+    write(".trash/3/meta.yaml", "experiment_id: '3'\nname: gone\nlifecycle_stage: deleted\n");
+    write("models/net/meta.yaml", "name: net\n");
+    write("models/net/version-1/meta.yaml", "source: s3://bucket/m\n");
+    let said = folder.tbx("import --from mlflow mlruns --out runs");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(
+        said.out,
+        "2 runs of 1 experiment imported to runs: 2 points, 3 artifacts (3 B), 1 experiment without runs, \
+         1 version of models registered\n"
+    );
+    assert_eq!(
+        said.err,
+        "\
+tbx: 1 event file among artifacts renamed, so that nothing takes them for runs; --event-files runs makes runs of them
+tbx: 1 artifact renamed, as not every system takes their names; tbx.json has the true ones
+tbx: artifacts of 1 run, if there are any, are at s3://bucket, which was not read
+tbx: 1 version of models registered without files, which are not here; tbx models says where they are
+tbx: 1 deleted experiment left out; --deleted brings them
+tbx: not imported, as tbx has no place for them: traces: 1
+"
+    );
+    let said = folder.tbx("import --from mlflow mlruns --out runs --event-files runs");
+    assert_eq!(said.out, "imported to runs: 1 event file made a run; 2 runs there already\n");
+    let table = folder.tbx("inspect runs").fine();
+    assert!(table.contains("digits/first/x"), "{table}");
+}

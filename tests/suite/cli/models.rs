@@ -23,9 +23,9 @@ fn models_are_registered_moved_and_loaded() {
     assert_eq!(
         without_times,
         "\
-model,version,stage,aliases,run,artifact,size
-clf,1,Archived,,a,model.bin,3
-clf,2,Production,champion,b,model.bin,5
+model,version,stage,aliases,run,artifact,size,source
+clf,1,Archived,,a,model.bin,3,
+clf,2,Production,champion,b,model.bin,5,
 "
     );
     assert!(folder.tbx("models logs").out.contains("champion"));
@@ -40,4 +40,37 @@ clf,2,Production,champion,b,model.bin,5
     assert!(done.err.contains("SHA-256"), "{}", done.err);
     assert_eq!(folder.tbx("models logs path clf/none").code, Some(2));
     assert_eq!(folder.tbx("models logs alias clf/1 latest").code, Some(2));
+}
+
+#[test]
+fn a_version_whose_files_are_elsewhere_says_where() {
+    let folder = Folder::new();
+    let json = r#"{"schema": "tbx.registry/1", "models": {"clf": {"aliases": {"best": 1}, "versions": [
+        {"version": 1, "run": "a", "path": "", "source": "s3://bucket/model", "stage": "Production"}]}}}"#;
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    std::fs::write(folder.path("logs/tbx.registry.json"), json).unwrap();
+    let listed = folder.tbx("models logs").fine();
+    assert_eq!(
+        listed,
+        "\
+model  version  stage       aliases  run  artifact                      size  registered
+clf          1  Production  best     a    s3://bucket/model (not here)
+"
+    );
+    let csv = folder.tbx("models logs --format csv").fine();
+    assert_eq!(
+        csv,
+        "\
+model,version,stage,aliases,run,artifact,size,source,registered
+clf,1,Production,best,a,,,s3://bucket/model,
+"
+    );
+    let said = folder.tbx("models logs path clf/best").failed();
+    assert_eq!(
+        said,
+        "tbx: logs/tbx.registry.json: the files of clf/best are at s3://bucket/model, not in the log folder\n"
+    );
+    // Such a version has no file that something could go with.
+    let gc = folder.tbx("gc logs --larger-than 1");
+    assert_eq!(gc.code, Some(0), "{gc:?}");
 }

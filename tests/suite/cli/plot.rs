@@ -1,5 +1,7 @@
 //! `tbx plot`: what is drawn, and what is said of the rest.
 
+mod times;
+
 use std::fs;
 
 use tbx::SummaryWriter;

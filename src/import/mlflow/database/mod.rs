@@ -9,7 +9,6 @@ mod others;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +24,7 @@ use super::{
 };
 use crate::error::{ErrorKind, Report, Result};
 use crate::mlflow::{LoggedModelRecord, RegisteredModelRecord};
+use crate::store::{Links, open_regular};
 
 /// A server that writes is waited for.
 const BUSY: Duration = Duration::from_secs(30);
@@ -44,13 +44,15 @@ pub(super) struct Database {
     /// One thread asks at a time.
     connection: Mutex<Connection>,
     columns: HashMap<String, BTreeSet<String>>,
+    /// The links that are followed from folders of artifacts.
+    links: Links,
 }
 
 impl Database {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
         let connection = connect(path).map_err(|kind| kind.at(at(path)))?;
         let connection = Mutex::new(connection);
-        let mut database = Self { path: path.into(), connection, columns: HashMap::new() };
+        let mut database = Self { path: path.into(), connection, columns: HashMap::new(), links };
         let read = database.rows(
             "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'",
             "",
@@ -81,13 +83,21 @@ impl Database {
         self.columns.get(table).is_some_and(|columns| columns.contains(column))
     }
 
+    fn has_all(&self, table: &str, columns: &[&str]) -> bool {
+        columns.iter().all(|column| self.has(table, column))
+    }
+
+    /// A column of a table in a query, `NULL` if it does not have that.
+    fn column(&self, table: &str, name: &str) -> String {
+        match self.has(table, name) {
+            true => format!("{table}.\"{name}\""),
+            false => "NULL".into(),
+        }
+    }
+
     /// The columns of a table in a query, `NULL` for those that it does not have.
     fn select(&self, table: &str, columns: &[&str]) -> String {
-        let column = |name: &&str| match self.has(table, name) {
-            true => format!("\"{name}\""),
-            false => "NULL".into(),
-        };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+        let columns: Vec<_> = columns.iter().map(|name| self.column(table, name)).collect();
         format!("SELECT {} FROM {table}", columns.join(", "))
     }
 
@@ -155,8 +165,8 @@ impl Store for Database {
     fn files(&self, of: &StoredRun, report: &mut Report) -> Files {
         let mut files = Files::default();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
-        match place::folder(uri, self.base(), &of.record.id) {
-            Some(folder) => place::list(&folder, "", None, &mut files, report),
+        match place::folder(uri, self.base(), &of.record.id, self.links) {
+            Some((root, folder)) => place::list(&root, &folder, "", None, &mut files, report),
             None if place::is_reachable(uri, self.base()) => {} // it has none
             None => files.elsewhere.push(uri.to_owned()),
         }
@@ -170,7 +180,7 @@ impl Store for Database {
         files: &mut Files,
         report: &mut Report,
     ) {
-        place::list_model(of, self.base(), prefix, files, report);
+        place::list_model(of, self.base(), self.links, prefix, files, report);
     }
 
     fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
@@ -194,7 +204,7 @@ impl Store for Database {
 /// that nobody writes to it, which is so if there is no log.
 fn connect(path: &Path) -> Result<Connection, ErrorKind> {
     let mut head = [0; 20];
-    File::open(path)?.read_exact(&mut head).map_err(|_| no_database())?;
+    open_regular(path)?.0.read_exact(&mut head).map_err(|_| no_database())?;
     if !head.starts_with(b"SQLite format 3\0") {
         return Err(no_database());
     }

@@ -16,10 +16,12 @@ const MODELS: &str =
 
 /// The models that somebody logged in an experiment; MLflow has them since 3.
 pub(super) fn logged(database: &Database, experiment: &str) -> Result<Vec<LoggedModelRecord>> {
-    if !database.has("logged_models", "model_id") {
+    if !database.has_all("logged_models", &["model_id", "experiment_id"]) {
         return Ok(Vec::new());
     }
-    let of_models = |table: &str, key: &str, value: &str| match database.has(table, "model_id") {
+    let of_models = |table: &str, key: &str, value: &str| match database
+        .has_all(table, &["model_id", key, value])
+    {
         true => {
             let query =
                 format!("SELECT model_id, {key}, {value} FROM {table} WHERE model_id IN {MODELS}");
@@ -68,7 +70,7 @@ pub(super) fn logged(database: &Database, experiment: &str) -> Result<Vec<Logged
 fn metrics(database: &Database, experiment: &str) -> Result<HashMap<String, Vec<ModelMetric>>> {
     let mut all: HashMap<String, Vec<ModelMetric>> = HashMap::new();
     let table = "logged_model_metrics";
-    if !database.has(table, "model_id") {
+    if !database.has_all(table, &["model_id", "metric_name"]) {
         return Ok(all);
     }
     let columns = [
@@ -107,7 +109,7 @@ pub(super) fn registered(database: &Database) -> Result<Vec<RegisteredModelRecor
     let mut versions = versions(database)?;
     let mut models = Vec::new();
     if database.has("registered_models", "name") {
-        let mut tags = of_names(database, "registered_model_tags", "name", "value")?;
+        let mut tags = of_names(database, "registered_model_tags", &["name"], "value")?;
         let columns = ["name", "description", "creation_time", "last_updated_time", WORKSPACE];
         let query = database.select("registered_models", &columns) + " ORDER BY 5, 1";
         models = database.rows(&query, "", |row| {
@@ -134,12 +136,12 @@ pub(super) fn registered(database: &Database) -> Result<Vec<RegisteredModelRecor
 
 fn versions(database: &Database) -> Result<BTreeMap<(String, String), Vec<ModelVersionRecord>>> {
     let mut all: BTreeMap<(String, String), Vec<ModelVersionRecord>> = BTreeMap::new();
-    if !database.has("model_versions", "version") {
+    if !database.has_all("model_versions", &["name", "version"]) {
         return Ok(all);
     }
-    let version = "name || '/' || version"; // names have no `/`
-    let mut tags = of_names(database, "model_version_tags", version, "value")?;
-    let mut aliases = of_names(database, "registered_model_aliases", version, "''")?;
+    let mut tags = of_names(database, "model_version_tags", &["name", "version"], "value")?;
+    let mut aliases =
+        of_names(database, "registered_model_aliases", &["name", "version"], "alias")?;
     let columns = [
         "name",
         "version",
@@ -199,12 +201,14 @@ impl OfNames {
     }
 }
 
-fn of_names(database: &Database, table: &str, name: &str, value: &str) -> Result<OfNames> {
-    if !database.has(table, "name") {
+/// Keys and values of a table by the columns `name`, which have no `/`; an alias is both.
+fn of_names(database: &Database, table: &str, name: &[&str], value: &str) -> Result<OfNames> {
+    let key = if value == "alias" { value } else { "key" };
+    if !database.has_all(table, name) || !database.has_all(table, &[key, value]) {
         return Ok(OfNames(HashMap::new()));
     }
     let workspace = if database.has(table, WORKSPACE) { WORKSPACE } else { "''" };
-    let key = if database.has(table, "alias") { "alias" } else { "key" };
+    let name = name.join(" || '/' || ");
     let query = format!("SELECT {workspace} || '/' || {name}, {key}, {value} FROM {table}");
     Ok(OfNames(database.key_values(&query, "")?))
 }

@@ -105,7 +105,7 @@ pub(super) fn count_all(database: &Database) -> Result<Vec<LeftOut>> {
         let from = format!("\"{}\"", table.replace('"', "\"\""));
         count(&mut all, &kind, rows(database, &from)?, false);
     }
-    if database.has("inputs", "destination_type") {
+    if database.has_all("inputs", &["source_type", "source_id", "destination_type"]) {
         let links = rows(database, &format!("inputs WHERE {LINKS}"))?;
         count(&mut all, "links between runs and models", links, false);
         if database.has("datasets", "dataset_uuid") {

@@ -25,7 +25,7 @@ pub(super) fn experiments(database: &Database) -> Result<Vec<Experiment>> {
         "lifecycle_stage",
     ];
     let mut tags = HashMap::new();
-    if database.has("experiment_tags", "experiment_id") {
+    if database.has_all("experiment_tags", &["experiment_id", "key", "value"]) {
         tags = database.key_values("SELECT experiment_id, key, value FROM experiment_tags", "")?;
     }
     let query = database.select("experiments", &columns) + " ORDER BY experiment_id";
@@ -125,23 +125,32 @@ fn of_runs(
 /// Data that the runs of an experiment used, by the run's id.
 fn datasets(database: &Database, experiment: &str) -> Result<HashMap<String, Vec<DatasetInput>>> {
     let mut all: HashMap<String, Vec<DatasetInput>> = HashMap::new();
-    if !database.has("inputs", "destination_id") || !database.has("datasets", "dataset_uuid") {
+    let needed = ["input_uuid", "source_type", "source_id", "destination_type", "destination_id"];
+    if !database.has_all("inputs", &needed) || !database.has("datasets", "dataset_uuid") {
         return Ok(all);
     }
     let mut tags = HashMap::new();
-    if database.has("input_tags", "input_uuid") {
+    if database.has_all("input_tags", &["input_uuid", "name", "value"]) {
         let query = format!(
             "SELECT input_uuid, name, value FROM input_tags WHERE input_uuid IN \
              (SELECT input_uuid FROM inputs WHERE destination_id IN {RUNS})"
         );
         tags = database.key_values(&query, experiment)?;
     }
+    let columns = [
+        "name",
+        "digest",
+        "dataset_source_type",
+        "dataset_source",
+        "dataset_schema",
+        "dataset_profile",
+    ];
+    let columns = columns.map(|name| database.column("datasets", name)).join(", ");
     let query = format!(
-        "SELECT i.destination_id, i.input_uuid, d.name, d.digest, d.dataset_source_type, \
-         d.dataset_source, d.dataset_schema, d.dataset_profile \
-         FROM inputs i JOIN datasets d ON i.source_id = d.dataset_uuid \
-         WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' \
-         AND i.destination_id IN {RUNS} ORDER BY d.name, i.input_uuid"
+        "SELECT inputs.destination_id, inputs.input_uuid, {columns} \
+         FROM inputs JOIN datasets ON inputs.source_id = datasets.dataset_uuid \
+         WHERE inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN' \
+         AND inputs.destination_id IN {RUNS} ORDER BY 3, inputs.input_uuid"
     );
     let rows = database.rows(&query, experiment, |row| {
         let get = |i| text(row, i).unwrap_or_default();
@@ -170,13 +179,11 @@ fn models_of_runs(
     experiment: &str,
 ) -> Result<HashMap<String, Vec<(String, i64)>>> {
     let mut all: HashMap<String, Vec<(String, i64)>> = HashMap::new();
-    if !database.has("inputs", "step") {
+    if !database.has_all("inputs", &["source_type", "source_id", "destination_id"]) {
         return Ok(all);
     }
-    let query = format!(
-        "SELECT source_id, destination_id, step FROM inputs \
-         WHERE source_type = '{kind}' AND source_id IN {RUNS} ORDER BY input_uuid"
-    );
+    let query = database.select("inputs", &["source_id", "destination_id", "step"])
+        + &format!(" WHERE source_type = '{kind}' AND source_id IN {RUNS} ORDER BY 2");
     let rows = database.rows(&query, experiment, |row| {
         let get = |i| text(row, i).unwrap_or_default();
         Ok((get(0), get(1), integer(row, 2).unwrap_or_default()))
