@@ -115,6 +115,8 @@
 
 #[cfg(feature = "archive")]
 pub mod archive;
+#[cfg(any(feature = "mlflow", feature = "remote"))]
+mod budget;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -134,6 +136,7 @@ pub mod mlflow;
 #[cfg(any(feature = "cli", feature = "export"))]
 mod printable;
 pub mod record;
+mod redact;
 #[cfg(feature = "registry")]
 pub mod registry;
 // Which of it is used depends on the features.

@@ -16,6 +16,7 @@ use super::render::{self, DIM, counted, name, styled};
 use crate::error::{Error, ErrorKind, Issue, Report, Result};
 use crate::logdir::RestartPolicy;
 use crate::printable::{Escape, ForTerminal};
+use crate::redact;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -71,10 +72,10 @@ pub(super) fn print_note(text: &str) -> Result<()> {
     print(&format!("{}\n", styled(DIM, text)))
 }
 
-/// A line on the standard error. Names in it cannot play with the terminal.
+/// A line on the standard error. Names in it cannot play with the terminal, and secrets are hidden.
 pub(super) fn say(line: &str) {
     // There is nowhere left to complain.
-    let _ = writeln!(anstream::stderr(), "{}", name(line));
+    let _ = writeln!(anstream::stderr(), "{}", name(&redact::text(line)));
 }
 
 /// What the program goes on in spite of.
@@ -96,14 +97,16 @@ pub(super) fn fail(error: &Error) {
 }
 
 fn prefixed(style: Style, line: &str) {
-    let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(line));
+    let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(&redact::text(line)));
 }
 
 /// What clap says: help, the version, or what it does not understand; and whether that is an error.
 pub(super) fn usage(error: &clap::Error) -> bool {
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
-        let _ = write!(anstream::stderr(), "{}", text.replacen("error:", "tbx:", 1));
+        // It repeats arguments.
+        let text = text.replacen("error:", "tbx:", 1);
+        let _ = write!(anstream::stderr(), "{}", redact::text(&text));
     } else {
         let _ = write!(anstream::stdout(), "{text}");
     }

@@ -15,10 +15,15 @@ use std::sync::Arc;
 pub use other_file::OtherFile;
 pub use report::{Effect, Issue, Report, RestartDrop};
 
+use crate::redact;
+
 /// The result of a fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong and where. One word wide.
+///
+/// Neither `Display` nor `Debug` shows a password, a token or a signature: not those in an address, and
+/// not those that a server or a library repeats in its message.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -83,7 +88,7 @@ impl std::error::Error for Error {
 
 /// What went wrong, grouped by who can act on it: the system ([`Io`](Self::Io)), the file,
 /// the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The operating system refused or failed.
@@ -181,10 +186,23 @@ impl std::error::Error for ErrorKind {
     }
 }
 
+impl fmt::Debug for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Io(cause) => {
+                let cause = format!("{cause:?}");
+                f.debug_tuple(name).field(&format_args!("{}", redact::text(&cause))).finish()
+            }
+            _ => f.debug_tuple(name).field(&format_args!("{self}")).finish(),
+        }
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(cause) => write!(f, "{cause}"),
+            Self::Io(cause) => f.write_str(&redact::text(&cause.to_string())),
             Self::LengthCrc { computed, stored } => {
                 write!(f, "length checksum is {computed:#010x}, the record says {stored:#010x}")
             }
@@ -196,7 +214,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::Torn => write!(f, "the record was never finished, but others follow it"),
             Self::Proto(what) => write!(f, "the record is not an Event: {what}"),
-            Self::Value(what) => write!(f, "{what}"),
+            Self::Value(what) => f.write_str(&redact::text(what)),
             Self::NotEventFile(other) => write!(f, "{other}"),
             Self::Truncated { expected, found } => write!(
                 f,
@@ -208,7 +226,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::NameNotUtf8 => write!(f, "the name is not UTF-8, a readable form of it is used"),
             Self::Closed => write!(f, "the writer is closed"),
-            Self::Argument(message) => write!(f, "{message}"),
+            Self::Argument(message) => f.write_str(&redact::text(message)),
         }
     }
 }
@@ -229,9 +247,9 @@ pub struct Location {
 }
 
 impl Location {
-    /// The file or directory `path`.
+    /// The file or directory `path`; a URL without user, password and signature.
     pub fn path(path: impl Into<Arc<Path>>) -> Self {
-        Self { path: Some(path.into()), ..Self::default() }
+        Self { path: Some(redact::path(path.into())), ..Self::default() }
     }
 
     /// The series `tag`.
@@ -251,7 +269,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if let Some(path) = &self.path {
-            write!(f, "{}", path.display())?;
+            write!(f, "{}", redact::path(path.clone()).display())?;
             separator = " ";
         }
         if let Some(offset) = self.offset {
@@ -292,6 +310,29 @@ mod tests {
         assert_eq!(Error::argument("no such bin").to_string(), "no such bin");
         let any: Box<dyn std::error::Error> = ErrorKind::Closed.into();
         assert_eq!(any.to_string(), "the writer is closed");
+    }
+
+    #[test]
+    fn secrets_of_addresses_and_messages_are_not_shown() {
+        let path = Path::new("https://me:hunter2@host/a?X-Amz-Signature=hunter2");
+        let kinds = [
+            ErrorKind::from(io::Error::other("no answer of postgres://me:hunter2@host/db")),
+            ErrorKind::Argument("http://me:a/hunter2@host is no server".into()),
+            ErrorKind::Value("password=hunter2 is no number".into()),
+        ];
+        for kind in kinds {
+            for at in
+                [Location::path(path), Location { path: Some(path.into()), ..Location::default() }]
+            {
+                let error = kind.clone().at(at.clone());
+                let shown = format!("{error} {:?} {kind:?} {at}", error.kind());
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+            let debug = format!("{:?}", kind.clone().at(Location::path(path)));
+            assert!(!debug.contains("hunter2"), "{debug}");
+        }
+        let shown = Location::path(path).to_string();
+        assert_eq!(shown, "https://host/a?(secret)");
     }
 
     #[test]

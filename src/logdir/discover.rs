@@ -54,7 +54,8 @@ impl Logdir {
     /// above it.
     ///
     /// `path` may be a single event file, whatever its name: its run is called `.`. With the
-    /// feature `remote` it may be a URL, see [`store`].
+    /// feature `remote` it may be a URL, see [`store`]; from then on it is known without the password or
+    /// the signature in it.
     ///
     /// # Errors
     ///
@@ -62,7 +63,7 @@ impl Logdir {
     /// regular file, or is a URL and this library has not the feature. What cannot be read further
     /// down is an [issue](Self::issues).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
+        let path = store::enter(path.into());
         if store::is_url(&path) {
             return Self::remote(path);
         }
@@ -97,9 +98,9 @@ impl Logdir {
 
     /// The same of what is at a URL.
     fn remote(path: PathBuf) -> Result<Self> {
-        let files = match store::list(&path, is_of_use) {
+        let (files, left_out) = match store::list(&path, is_of_use) {
             Ok(Listing::File) => return Ok(Self::single_file(path)),
-            Ok(Listing::Files(files)) => files,
+            Ok(Listing::Files { files, left_out }) => (files, left_out),
             Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
         };
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
@@ -113,7 +114,17 @@ impl Logdir {
                 directories.entry(directory).or_default().push(name.into());
             }
         }
-        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        let issues = left_out.into_iter().map(|key| {
+            // Joined as it stands: its parts may be empty.
+            let at = format!("{}/{key}", path.to_string_lossy().trim_end_matches('/'));
+            let what = "a key with an empty part, `.`, `..` or a control character cannot be asked for: copy the \
+                        object to another key";
+            let kind = ErrorKind::from(io::Error::new(io::ErrorKind::InvalidInput, what));
+            let location = Location::path(PathBuf::from(at));
+            Issue { location, kind, effect: Effect::SkippedFile }
+        });
+        let issues = issues.collect();
+        let mut logdir = Self { path, runs: Vec::new(), issues };
         logdir.runs_are(directories);
         Ok(logdir)
     }
@@ -195,7 +206,7 @@ impl Logdir {
         Self { path: self.path.clone(), runs, issues }
     }
 
-    /// The log directory as it was given.
+    /// The log directory as it was given; a URL without user, password and signature.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::client::API;
 use super::{Client, DatasetInput, Metric, RunRecord, tags};
 use crate::error::Result;
 use crate::meta::Status;
@@ -164,17 +165,9 @@ impl Client {
 
     /// All points of a metric.
     pub(crate) fn points(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>> {
-        let ask = |token: &str| self.some_points(id, key, token, POINTS).map(Some);
+        let max = POINTS.to_string();
+        let ask = |token: &str| self.get_page(HISTORY, &history(id, key, token, &max)).map(Some);
         self.pages(HISTORY, "metrics", ask, point)
-    }
-
-    fn some_points(&self, id: &str, key: &str, token: &str, max: usize) -> Result<Value> {
-        let max = max.to_string();
-        let mut query = vec![("run_id", id), ("metric_key", key), ("max_results", &max)];
-        if !token.is_empty() {
-            query.push(("page_token", token));
-        }
-        self.get(HISTORY, &query)
     }
 
     /// Whether a metric has at least so many points, and whether it has more.
@@ -187,7 +180,7 @@ impl Client {
             0 => String::new(),
             before => STANDARD.encode(json!({ "offset": before }).to_string()),
         };
-        let page = match self.some_points(id, key, &token, 2) {
+        let page = match self.get(HISTORY, &history(id, key, &token, "2")) {
             Ok(page) => page,
             // Another kind of token: then all of them.
             Err(_) => {
@@ -212,10 +205,23 @@ impl Client {
             if let (false, Some(body)) = (token.is_empty(), body.as_object_mut()) {
                 body.insert("page_token".into(), token.into());
             }
-            self.post(path, &body).map(Some)
+            let found = self.post_page(path, &body)?;
+            found.map_err(|refused| self.refused(&format!("{API}{path}"), refused)).map(Some)
         };
         self.pages(path, of, ask, take)
     }
+}
+
+/// What asks for points of a metric.
+fn history<'q>(
+    id: &'q str,
+    key: &'q str,
+    token: &'q str,
+    max: &'q str,
+) -> Vec<(&'static str, &'q str)> {
+    let mut query = vec![("run_id", id), ("metric_key", key), ("max_results", max)];
+    query.extend((!token.is_empty()).then_some(("page_token", token)));
+    query
 }
 
 fn experiment(json: &Value) -> ExperimentRecord {

@@ -1,6 +1,7 @@
 //! Speaks to a tracking server: REST, one request at a time.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
@@ -17,11 +18,12 @@ use ureq::{Agent, Body, SendBody};
 
 use super::settings::{Auth, Settings};
 use super::tls::tls;
+use crate::budget::{self, Limited, Spent};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store::Root;
 
 /// What begins the paths of the API.
-const API: &str = "/api/2.0/mlflow";
+pub(super) const API: &str = "/api/2.0/mlflow";
 /// Where a server that keeps artifacts itself takes and gives them.
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
 /// What the UI uploads by, whatever keeps the artifacts; up to 10 MB.
@@ -30,8 +32,15 @@ const UPLOAD: &str = "/ajax-api/2.0/mlflow/upload-artifact";
 const DOWNLOAD: &str = "/get-artifact";
 /// The same of the models that runs logged.
 const MODELS: &str = "/ajax-api/2.0/mlflow/logged-models";
-/// An answer is not longer: 25,000 points of a metric take 3 MB.
-const MAX_ANSWER: u64 = 256 << 20;
+/// Bytes of a page of a list: 25,000 points of a metric take 3 MB, a thousand runs up to 100.
+const MAX_PAGE: u64 = 256 << 20;
+/// Bytes of any other answer, and values in it.
+const MAX_ANSWER: u64 = 64 << 20;
+const MAX_VALUES: usize = 500_000;
+/// Bytes of a refusal that are read.
+const MAX_REFUSAL: u64 = 1 << 20;
+/// Bytes of a file of which no list tells how long it is.
+const MAX_UNLISTED: u64 = 10 << 30;
 /// Of a page that is no answer so much is shown.
 const MAX_SHOWN: usize = 300;
 /// The longest pause before a request is tried again.
@@ -47,12 +56,18 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 /// after pauses that double. They say the same each time, and MLflow takes that as one; of those that
 /// it would not, it is asked first whether they were heard. A server that was not there at all is not
 /// waited for.
-#[derive(Debug)]
 pub struct Client {
     agent: Agent,
     settings: Settings,
     /// Whether the server said anything yet.
     has_answered: AtomicBool,
+}
+
+/// How it is reached may have a password in it.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 /// Why the server did not do what it was asked.
@@ -68,7 +83,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// Whether the server does not know the question.
-    const fn is_unknown(&self) -> bool {
+    pub(super) const fn is_unknown(&self) -> bool {
         matches!(self.status, 404 | 405)
     }
 }
@@ -140,46 +155,90 @@ impl Client {
 
     /// Asks for `path` below the API.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
-        self.json(&format!("{API}{path}"), &|url| {
-            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
-            self.with_headers(request).call()
-        })
+        self.try_get(path, query)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
     }
 
-    /// The same; none if the server does not know the question, as older ones.
-    pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+    fn try_get(&self, path: &str, query: &[(&str, &str)]) -> Result<Result<Value, Refused>> {
         let full = format!("{API}{path}");
-        let send = |url: &str| {
+        match self.ask(&full, &self.getting(query), &self.answer(), &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Ok),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    fn getting(
+        &self,
+        query: &[(&str, &str)],
+    ) -> impl Fn(&str) -> Result<Response<Body>, ureq::Error> {
+        move |url| {
             let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
             self.with_headers(request).call()
-        };
-        match self.ask(&full, &send, &body, &|| Ok(None))? {
-            Answer::Fine(body) => self.parse(&full, &body).map(Some),
-            Answer::Refused(refused) if refused.is_unknown() => Ok(None),
+        }
+    }
+
+    /// A page of a list, as it came.
+    pub(super) fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(body),
             Answer::Refused(refused) => Err(self.refused(&full, refused)),
         }
     }
 
-    /// The same by POST.
-    pub(crate) fn post_if_known(&self, path: &str, body: &Value) -> Result<Option<Value>> {
-        match self.try_post(path, body)? {
+    /// The same; none if there is no such thing.
+    pub(super) fn find_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Vec<u8>>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(Some(body)),
+            Answer::Refused(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// A page of what a search finds, as it came; what the server says if it refuses.
+    pub(super) fn post_page(&self, path: &str, json: &Value) -> Result<Result<Vec<u8>, Refused>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.posting(json), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(Ok(body)),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Reads an answer whole.
+    fn answer(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        self.reading(MAX_ANSWER)
+    }
+
+    /// Reads a page of a list whole.
+    fn page(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        self.reading(MAX_PAGE)
+    }
+
+    fn reading(&self, max: u64) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        let patience = self.settings.timeout;
+        move |response| {
+            let mut bytes = Vec::new();
+            let mut body = Limited::new(response.into_body().into_reader(), max, patience);
+            io::Read::read_to_end(&mut body, &mut bytes)?;
+            Ok(bytes)
+        }
+    }
+
+    /// The same; none if the server does not know the question, as older ones.
+    pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+        match self.try_get(path, query)? {
             Ok(answer) => Ok(Some(answer)),
             Err(refused) if refused.is_unknown() => Ok(None),
-            Err(refused) => Err(self.refused(path, refused)),
+            Err(refused) => Err(self.refused(&format!("{API}{path}"), refused)),
         }
     }
 
     /// The same; none if there is no such thing.
     pub(crate) fn find(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
-        let full = format!("{API}{path}");
-        let send = |url: &str| {
-            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
-            self.with_headers(request).call()
-        };
-        match self.ask(&full, &send, &body, &|| Ok(None))? {
-            Answer::Fine(body) => self.parse(&full, &body).map(Some),
-            Answer::Refused(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
-            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        match self.try_get(path, query)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
+            Err(refused) => Err(self.refused(&format!("{API}{path}"), refused)),
         }
     }
 
@@ -197,7 +256,7 @@ impl Client {
     ) -> Result<Value> {
         let full = format!("{API}{path}");
         let heard = || Ok(heard()?.map(|answer| answer.to_string().into_bytes()));
-        match self.ask(&full, &self.posting(json), &body, &heard)? {
+        match self.ask(&full, &self.posting(json), &self.answer(), &heard)? {
             Answer::Fine(body) => self.parse(&full, &body),
             Answer::Refused(refused) => Err(self.refused(&full, refused)),
         }
@@ -206,7 +265,7 @@ impl Client {
     /// The same; what the server says if it refuses.
     pub(crate) fn try_post(&self, path: &str, json: &Value) -> Result<Result<Value, Refused>> {
         let full = format!("{API}{path}");
-        match self.ask(&full, &self.posting(json), &body, &|| Ok(None))? {
+        match self.ask(&full, &self.posting(json), &self.answer(), &|| Ok(None))? {
             Answer::Fine(body) => self.parse(&full, &body).map(Ok),
             Answer::Refused(refused) => Ok(Err(refused)),
         }
@@ -248,25 +307,41 @@ impl Client {
         })
     }
 
-    /// The content of an artifact.
-    pub(crate) fn artifact(&self, run_id: &str, path: &str) -> Result<impl io::Read + use<>> {
-        self.download(DOWNLOAD, &[("run_id", run_id), ("path", path)])
+    /// The content of an artifact, of which a list says how many bytes it has.
+    pub(crate) fn artifact(
+        &self,
+        run_id: &str,
+        path: &str,
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
+        self.download(DOWNLOAD, &[("run_id", run_id), ("path", path)], listed)
     }
 
     /// The content of a file of a logged model.
-    pub(crate) fn model_file(&self, id: &str, path: &str) -> Result<impl io::Read + use<>> {
+    pub(crate) fn model_file(
+        &self,
+        id: &str,
+        path: &str,
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
         let id = utf8_percent_encode(id, PART);
         let from = format!("{MODELS}/{id}/artifacts/files");
-        self.download(&from, &[("artifact_file_path", path)])
+        self.download(&from, &[("artifact_file_path", path)], listed)
     }
 
-    fn download(&self, from: &str, query: &[(&str, &str)]) -> Result<impl io::Read + use<>> {
-        let send = |url: &str| {
-            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
-            self.with_headers(request).call()
-        };
-        match self.ask(from, &send, &Ok, &|| Ok(None))? {
-            Answer::Fine(response) => Ok(response.into_body().into_reader()),
+    fn download(
+        &self,
+        from: &str,
+        query: &[(&str, &str)],
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
+        match self.ask(from, &self.getting(query), &Ok, &|| Ok(None))? {
+            Answer::Fine(response) => {
+                // Who copies it tells one byte more from the end.
+                let max = listed.map_or(MAX_UNLISTED, |size| size.saturating_add(1));
+                let body = response.into_body().into_reader();
+                Ok(Limited::new(body, max, self.settings.timeout))
+            }
             Answer::Refused(refused) => Err(self.refused(from, refused)),
         }
     }
@@ -286,15 +361,8 @@ impl Client {
         }
     }
 
-    fn json(&self, path: &str, send: Send<'_>) -> Result<Value> {
-        match self.ask(path, send, &body, &|| Ok(None))? {
-            Answer::Fine(body) => self.parse(path, &body),
-            Answer::Refused(refused) => Err(self.refused(path, refused)),
-        }
-    }
-
     fn done(&self, path: &str, send: Send<'_>) -> Result<()> {
-        match self.ask(path, send, &body, &|| Ok(None))? {
+        match self.ask(path, send, &self.answer(), &|| Ok(None))? {
             Answer::Fine(_) => Ok(()),
             Answer::Refused(refused) => Err(self.refused(path, refused)),
         }
@@ -317,14 +385,16 @@ impl Client {
                     self.has_answered.store(true, Ordering::Relaxed);
                     match read(response) {
                         Ok(answer) => return Ok(Answer::Fine(answer)),
-                        Err(error) if tries == 0 => return Err(self.unreachable(path, &error)),
+                        Err(error) if tries == 0 || self.is_lasting(&error) => {
+                            return Err(self.unreachable(path, &error));
+                        }
                         Err(_) => {} // cut off in the middle
                     }
                 }
                 Ok((status, response)) => {
                     self.has_answered.store(true, Ordering::Relaxed);
                     let asked_for = retry_after(&response);
-                    let refused = refusal(response);
+                    let refused = self.refusal(response);
                     if tries == 0 || !is_passing(status) {
                         return Ok(Answer::Refused(refused));
                     }
@@ -336,7 +406,8 @@ impl Client {
                 Err(_) => {}
             }
             tries -= 1;
-            thread::sleep(jittered(pause.min(MAX_PAUSE)));
+            pause = pause.min(MAX_PAUSE);
+            thread::sleep(jittered(pause));
             pause *= 2;
             if let Some(answer) = heard()? {
                 return Ok(Answer::Fine(answer));
@@ -344,9 +415,29 @@ impl Client {
         }
     }
 
+    fn refusal(&self, response: Response<Body>) -> Refused {
+        let status = response.status().as_u16();
+        let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
+        let elsewhere = elsewhere.map(|at| format!("it is at {at}"));
+        let body = response.into_body().into_reader();
+        let mut body = Limited::new(body, MAX_REFUSAL, self.settings.timeout);
+        let mut bytes = Vec::new();
+        // As far as it came: the status says enough.
+        let _ = io::Read::read_to_end(&mut body, &mut bytes);
+        let json = budget::values(&bytes, MAX_VALUES).ok();
+        let json: Value =
+            json.and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = || String::from_utf8_lossy(&bytes).into_owned();
+        let message = field("message").or(elsewhere).unwrap_or_else(text);
+        Refused { status, code: field("error_code").unwrap_or_default(), message }
+    }
+
     /// Whether the next try would end like this one.
     fn is_lasting(&self, error: &ureq::Error) -> bool {
         match error {
+            // What asks for too much once does so again.
+            ureq::Error::Io(error) if spent(error).is_some() => true,
             ureq::Error::Io(error) => match error.kind() {
                 // A file that cannot be read.
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => true,
@@ -362,18 +453,36 @@ impl Client {
     }
 
     fn parse(&self, path: &str, body: &[u8]) -> Result<Value> {
-        serde_json::from_slice(body).map_err(|error| {
-            let shown = shown(&String::from_utf8_lossy(body));
-            self.failed(path, format!("no answer of MLflow ({error}): {shown}"))
-        })
+        budget::values(body, MAX_VALUES).map_err(|spent| self.failed(path, spent.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| self.no_answer(path, &error, body))
+    }
+
+    pub(super) fn no_answer(&self, path: &str, error: &serde_json::Error, body: &[u8]) -> Error {
+        let start = body.get(..body.len().min(4 * MAX_SHOWN)).unwrap_or_default();
+        let shown = shown(&String::from_utf8_lossy(start));
+        self.failed(path, format!("no answer of MLflow ({error}): {shown}"))
     }
 
     fn unreachable(&self, path: &str, error: &ureq::Error) -> Error {
-        let advice = match self.has_answered.load(Ordering::Relaxed) {
-            true => "what was sent stays sent: run it again",
-            false => "is the server there?",
+        let advice = match error {
+            ureq::Error::Io(error) if matches!(spent(error), Some(Spent::Rate(..))) => {
+                "the server is at fault, or MLFLOW_HTTP_REQUEST_TIMEOUT must be longer"
+            }
+            ureq::Error::Io(error) if spent(error).is_some() => "the server is at fault",
+            ureq::Error::Timeout(_) => {
+                "MLFLOW_HTTP_REQUEST_TIMEOUT and MLFLOW_HTTP_REQUEST_MAX_RETRIES allow more; what was sent \
+                 stays sent: run it again"
+            }
+            _ if self.has_answered.load(Ordering::Relaxed) => {
+                "what was sent stays sent: run it again"
+            }
+            _ => "is the server there?",
         };
-        self.failed_as(io::ErrorKind::NotConnected, path, format!("{error}; {advice}"))
+        let what = match error {
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        self.failed_as(io::ErrorKind::NotConnected, path, format!("{what}; {advice}"))
     }
 
     pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
@@ -409,9 +518,9 @@ fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// The whole of an answer.
-fn body(response: Response<Body>) -> Result<Vec<u8>, ureq::Error> {
-    response.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec()
+/// Which limit an error is about, if it is about one.
+fn spent(error: &io::Error) -> Option<&Spent> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// Up to a quarter longer: clients that failed together do not come back together.
@@ -420,21 +529,10 @@ fn jittered(pause: Duration) -> Duration {
     pause + pause * random / 4096
 }
 
+/// How long the server wants to be left alone; no longer than is waited for. A date is not heeded.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let seconds = response.headers().get("Retry-After")?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-fn refusal(response: Response<Body>) -> Refused {
-    let status = response.status().as_u16();
-    let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
-    let elsewhere = elsewhere.map(|at| format!("it is at {at}"));
-    let read = response.into_body().into_with_config().limit(1 << 20).lossy_utf8(true);
-    let text = read.read_to_string().unwrap_or_default();
-    let json: Value = serde_json::from_str(&text).unwrap_or_default();
-    let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-    let message = field("message").or(elsewhere).unwrap_or(text);
-    Refused { status, code: field("error_code").unwrap_or_default(), message }
+    let seconds = response.headers().get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_PAUSE))
 }
 
 /// The beginning of a text, in one line.

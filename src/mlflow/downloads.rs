@@ -6,6 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::calls::{from_pairs, list, part, text, value, whole};
+use super::client::API;
 use super::{Client, LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord};
 use crate::error::Result;
 
@@ -19,6 +20,8 @@ const TRACES: usize = 500;
 const MAX_DEPTH: usize = 64;
 /// Folders of one run or model at most, each of which is a request.
 const MAX_FOLDERS: usize = 10_000;
+/// Folders in a row at most in which there is no file.
+const MAX_BARE: usize = 1000;
 /// Files of one run or model at most.
 const MAX_FILES: usize = 1_000_000;
 /// What a search finds that asks for prompts, which others leave out.
@@ -53,14 +56,16 @@ impl Client {
         let mut files = Vec::new();
         let mut folders = vec![(String::new(), 0)];
         let mut seen = HashSet::new();
+        let mut bare = 0;
         while let Some((folder, depth)) = folders.pop() {
+            let before = files.len();
             let ask = |token: &str| {
                 let mut query = query.to_vec();
                 query.push((parameter, &folder));
                 if !token.is_empty() {
                     query.push(("page_token", token));
                 }
-                self.get(path, &query).map(Some)
+                self.get_page(path, &query).map(Some)
             };
             for (file, is_folder) in self.pages(path, "files", ask, listed)? {
                 // Else it may lead around in circles.
@@ -71,7 +76,12 @@ impl Client {
                     folders.push((file.path, depth + 1));
                 }
             }
-            let what = if seen.len() > MAX_FOLDERS {
+            bare = if files.len() > before { 0 } else { bare + 1 };
+            let what = if bare > MAX_BARE {
+                format!(
+                    "no file in {MAX_BARE} folders of artifacts in a row: the server's list has no end"
+                )
+            } else if seen.len() > MAX_FOLDERS {
                 format!("more than {MAX_FOLDERS} folders of artifacts")
             } else if files.len() > MAX_FILES {
                 format!("more than {MAX_FILES} artifacts")
@@ -80,7 +90,7 @@ impl Client {
             } else {
                 continue;
             };
-            return Err(self.failed(path, what));
+            return Err(self.failed(&format!("{API}{path}"), what));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files.dedup_by(|a, b| a.path == b.path);
@@ -95,7 +105,11 @@ impl Client {
             if let (false, Some(body)) = (token.is_empty(), body.as_object_mut()) {
                 body.insert("page_token".into(), token.into());
             }
-            self.post_if_known(path, &body)
+            match self.post_page(path, &body)? {
+                Ok(page) => Ok(Some(page)),
+                Err(refused) if refused.is_unknown() => Ok(None),
+                Err(refused) => Err(self.refused(&format!("{API}{path}"), refused)),
+            }
         };
         self.pages(path, "models", ask, logged_model)
     }
@@ -157,7 +171,7 @@ impl Client {
             let mut query = vec![("max_results", max.as_str())];
             query.extend((!filter.is_empty()).then_some(("filter", filter)));
             query.extend((!token.is_empty()).then_some(("page_token", token)));
-            self.find(path, &query)
+            self.find_page(path, &query)
         };
         self.pages(path, of, ask, take)
     }

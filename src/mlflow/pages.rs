@@ -1,77 +1,150 @@
 //! Answers that come in pages.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Client;
-use super::calls::text;
+use super::client::API;
+use crate::budget::{self, Pages, Spent};
 use crate::error::Result;
 
-/// Pages of one answer at most.
-const MAX_PAGES: usize = 100_000;
-/// Things in one answer at most: runs, points of a metric, versions of models. 50 million points take
+/// Things in one list at most: runs, points of a metric, versions of models. 50 million points take
 /// 1.2 GB of memory.
 const MAX_THINGS: usize = 50_000_000;
+/// Things on a page at most. Old servers put all points of a metric on one.
+const MAX_ON_PAGE: usize = 5_000_000;
 /// Pages in a row at most that have nothing.
 const MAX_EMPTY: usize = 100;
+/// Values in a thing at most: a run with 60,000 parameters has so many.
+const MAX_VALUES: usize = 200_000;
 
 impl Client {
     /// All things called `of` in the pages of an answer, each as `take` has it. `ask` asks for the page
     /// of a token; it gives none if the server does not know the question.
     ///
-    /// A server that gives a token again, the same page again or no last page is at fault: the error
-    /// says how far it came.
+    /// Things are read one by one, so that no answer takes more memory than what is kept of it. A server
+    /// that gives a token again, the same page again or no last page is at fault.
     pub(super) fn pages<T>(
         &self,
         path: &str,
         of: &str,
-        mut ask: impl FnMut(&str) -> Result<Option<Value>>,
+        mut ask: impl FnMut(&str) -> Result<Option<Vec<u8>>>,
         take: impl Fn(&Value) -> T,
     ) -> Result<Vec<T>> {
         let (mut all, mut token) = (Vec::new(), String::new());
-        let (mut tokens, mut last, mut empty) = (HashSet::new(), None, 0);
-        for number in 1..=MAX_PAGES {
-            let Some(mut page) = ask(&token)? else { break };
-            let things = match page.get_mut(of).map(Value::take) {
-                Some(Value::Array(things)) => things,
-                _ => Vec::new(),
+        let mut pages = Pages::new(MAX_THINGS, MAX_EMPTY);
+        let full = format!("{API}{path}");
+        while let Some(body) = ask(&token)? {
+            let mut page = Page {
+                of,
+                take: &take,
+                things: Vec::new(),
+                content: DefaultHasher::new(),
+                next: String::new(),
             };
-            all.extend(things.iter().map(&take));
-            token = text(&page, "next_page_token");
-            if token.is_empty() {
-                return Ok(all);
-            }
-            let endless = |why: &str| {
-                let what = format!("page {number} of {of} {why}: the server's list has no end");
-                Err(self.failed(path, what))
-            };
-            if !tokens.insert(hash(&token)) {
-                return endless("names a page that was there before as the next one");
-            }
-            empty = if things.is_empty() { empty + 1 } else { 0 };
-            if empty > MAX_EMPTY {
-                return endless("is empty like those before it");
-            }
-            let this = (!things.is_empty()).then(|| hash(&things));
-            if this.is_some() && this == last {
-                return endless("is the same as the one before it");
-            }
-            last = this;
-            if all.len() > MAX_THINGS {
-                return Err(self.failed(path, format!("more than {MAX_THINGS} {of}")));
+            let mut json = serde_json::Deserializer::from_slice(&body);
+            let read = DeserializeSeed::deserialize(&mut page, &mut json).and_then(|()| json.end());
+            read.map_err(|error| self.no_answer(&full, &error, &body))?;
+            let Page { things, content, next, .. } = page;
+            let content = (!things.is_empty()).then(|| content.finish());
+            let turned = pages.turn(things.len(), content, Some(&next));
+            let turned = turned.map_err(|spent| self.failed(&full, format!("{of}: {spent}")))?;
+            all.extend(things);
+            match turned {
+                Some(next) => token = next.to_owned(),
+                None => break,
             }
         }
-        if token.is_empty() {
-            return Ok(all);
-        }
-        Err(self.failed(path, format!("more than {MAX_PAGES} pages of {of}")))
+        Ok(all)
     }
 }
 
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// A page while it is read.
+struct Page<'p, T, F> {
+    of: &'p str,
+    take: &'p F,
+    things: Vec<T>,
+    /// Of all that is on it but the name of the next one.
+    content: DefaultHasher,
+    next: String,
+}
+
+impl<'de, T, F: Fn(&Value) -> T> DeserializeSeed<'de> for &mut Page<'_, T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de, T, F: Fn(&Value) -> T> Visitor<'de> for &mut Page<'_, T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.of {
+                let Page { take, things, content, .. } = &mut *self;
+                map.next_value_seed(Things { take: *take, things, content })?;
+            } else if name == "next_page_token" {
+                self.next = map.next_value::<Option<String>>()?.unwrap_or_default();
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The things of a page.
+struct Things<'p, T, F> {
+    take: &'p F,
+    things: &'p mut Vec<T>,
+    content: &'p mut DefaultHasher,
+}
+
+impl<'de, T, F: Fn(&Value) -> T> DeserializeSeed<'de> for Things<'_, T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, T, F: Fn(&Value) -> T> Visitor<'de> for Things<'_, T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    /// `null`
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(thing) = list.next_element::<&RawValue>()? {
+            let json = thing.get();
+            if self.things.len() == MAX_ON_PAGE {
+                return Err(A::Error::custom(Spent::Things(MAX_ON_PAGE)));
+            }
+            if !json.starts_with('{') {
+                return Err(A::Error::custom("an entry of the list is no object"));
+            }
+            budget::values(json.as_bytes(), MAX_VALUES).map_err(A::Error::custom)?;
+            json.hash(self.content);
+            let value = serde_json::from_str(json).map_err(A::Error::custom)?;
+            self.things.push((self.take)(&value));
+        }
+        Ok(())
+    }
 }

@@ -1,15 +1,22 @@
 //! Which server, and who asks.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fmt};
 
+use percent_encoding::percent_decode_str;
+
 use crate::error::{Error, Result};
+use crate::redact;
 use crate::store;
 
 /// As MLflow's client has it.
 const TIMEOUT: Duration = Duration::from_secs(120);
 const RETRIES: u32 = 7;
+/// Seconds: a day.
+const MAX_TIMEOUT: u64 = 86_400;
+const MAX_RETRIES: u64 = 100;
 /// Bytes of the file with credentials at most.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
@@ -49,39 +56,112 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, or it does not begin
-    /// with `http://` or `https://`.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, it is not that of a server,
+    /// or a variable has no value that counts.
     pub fn from_env(uri: Option<&str>) -> Result<Self> {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
             return Err(Error::argument("which server? --uri or MLFLOW_TRACKING_URI names it"));
         };
-        let Some((scheme @ ("http" | "https"), rest)) = uri.split_once("://") else {
-            let what = format!(
-                "{uri:?} is no server, which begins with http:// or https://; folders are written by \
-                 --to mlruns"
+        let address = uri.trim();
+        let (basic, plain) = match redact::split_login(address) {
+            Some([scheme, login, rest]) => {
+                let (user, password) = login.split_once(':').unwrap_or((login, ""));
+                let [user, password] = [user, password].map(decoded);
+                (Some(Auth::Basic { user, password }), format!("{scheme}{rest}"))
+            }
+            None => plain_user(address),
+        };
+        let wrong =
+            |what: &str| Err(Error::argument(format!("{:?} {what}", redact::address(address))));
+        let Some((scheme @ ("http" | "https"), rest)) = plain.split_once("://") else {
+            return wrong(
+                "is no server, which begins with http:// or https://; folders are written by --to mlruns",
             );
-            return Err(Error::argument(what));
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (user, host) = host.rsplit_once('@').map_or((None, host), |(u, h)| (Some(u), h));
-        let basic = user.map(|user| {
-            let (user, password) = user.split_once(':').unwrap_or((user, ""));
-            Auth::Basic { user: user.into(), password: password.into() }
-        });
-        let number = |name| variable(name).and_then(|text: String| text.parse().ok());
+        if !is_host(host) || path.contains(['?', '#']) || path.chars().any(char::is_control) {
+            return wrong(
+                "is no address of a server: http:// or https://, a host, perhaps a port, perhaps a path; in a \
+                 user or password / is %2F, @ is %40, ? is %3F, # is %23",
+            );
+        }
         let is_true = |text: String| matches!(text.to_lowercase().as_str(), "true" | "1");
-        Ok(Self {
+        let timeout = number("MLFLOW_HTTP_REQUEST_TIMEOUT", 1..=MAX_TIMEOUT)?;
+        let retries = number("MLFLOW_HTTP_REQUEST_MAX_RETRIES", 0..=MAX_RETRIES)?;
+        let settings = Self {
             uri: format!("{scheme}://{host}{}", path.trim_end_matches('/')),
             auth: basic.or_else(auth),
             workspace: variable("MLFLOW_WORKSPACE"),
-            timeout: number("MLFLOW_HTTP_REQUEST_TIMEOUT").map_or(TIMEOUT, Duration::from_secs),
-            retries: number("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
-                .map_or(RETRIES, |n| u32::try_from(n).unwrap_or(RETRIES)),
+            timeout: timeout.map_or(TIMEOUT, Duration::from_secs),
+            retries: retries.and_then(|n| u32::try_from(n).ok()).unwrap_or(RETRIES),
             is_insecure: variable("MLFLOW_TRACKING_INSECURE_TLS").is_some_and(is_true),
             server_certificate: variable("MLFLOW_TRACKING_SERVER_CERT_PATH").map(PathBuf::from),
             client_certificate: variable("MLFLOW_TRACKING_CLIENT_CERT_PATH").map(PathBuf::from),
-        })
+        };
+        settings.check_headers()?;
+        Ok(settings)
+    }
+
+    /// That what is sent in headers can be: a line break from a file cannot.
+    fn check_headers(&self) -> Result<()> {
+        let token = match &self.auth {
+            Some(Auth::Token(token)) => token,
+            _ => "",
+        };
+        let workspace = self.workspace.as_deref().unwrap_or_default();
+        for (name, value) in [("MLFLOW_TRACKING_TOKEN", token), ("MLFLOW_WORKSPACE", workspace)] {
+            if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+                let what = "has characters in it that cannot be sent, such as a line break";
+                return Err(Error::argument(format!("{name} {what}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A user without a password before the host, and the address without.
+fn plain_user(address: &str) -> (Option<Auth>, String) {
+    let parts = address.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let at = rest.get(..end)?.rfind('@')?;
+        Some((scheme, rest.get(..at)?, rest.get(at + 1..)?))
+    });
+    match parts {
+        Some((scheme, user, rest)) => {
+            let (user, password) = (decoded(user), String::new());
+            (Some(Auth::Basic { user, password }), format!("{scheme}://{rest}"))
+        }
+        None => (None, address.to_owned()),
+    }
+}
+
+/// As it was before it was encoded for an address.
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Whether this is a name or an address, and perhaps a port.
+fn is_host(host: &str) -> bool {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let is_of_name = |c: char| c.is_alphanumeric() || "-._[]:%".contains(c);
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    !name.is_empty() && name.chars().all(is_of_name) && is_port
+}
+
+/// The whole number that a variable has, if it is set.
+fn number(name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+    let Some(text) = variable(name) else { return Ok(None) };
+    match text.trim().parse().ok().filter(|number| range.contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            let (least, most) = (range.start(), range.end());
+            let what = format!("{name} is no whole number from {least} to {most}");
+            Err(Error::argument(what))
+        }
     }
 }
 
@@ -129,6 +209,30 @@ mod tests {
         for uri in ["sqlite:///mlflow.db", "mlruns", "databricks"] {
             let said = Settings::from_env(Some(uri)).unwrap_err().to_string();
             assert!(said.contains("--to mlruns"), "{said}");
+        }
+        for (uri, server, name, secret) in [
+            ("http://me:a%2Fb%40c@host", "http://host", "me", "a/b@c"),
+            ("http://me:a/b@host:1/x", "http://host:1/x", "me", "a/b"),
+            ("https://me:a@b@[::1]:80", "https://[::1]:80", "me", "a@b"),
+            ("http://me@host", "http://host", "me", ""),
+        ] {
+            let settings = Settings::from_env(Some(uri)).unwrap();
+            let Some(Auth::Basic { user, password }) = settings.auth else { panic!("{uri}") };
+            assert_eq!((&*settings.uri, &*user, &*password), (server, name, secret));
+        }
+        for uri in [
+            "postgresql://u:hunter2@h/db",
+            "mysql+pymysql://u:hun/ter2@h/db",
+            "http://h?password=hunter2",
+            "http://h:hunter2/x",
+            "http://",
+            "http:///x",
+            "http://a b",
+            "http://h/x#y",
+            "http://u:hunter2@",
+        ] {
+            let said = Settings::from_env(Some(uri)).unwrap_err();
+            assert!(!format!("{said} {said:?}").contains("ter2"), "{said}");
         }
     }
 }

@@ -29,7 +29,7 @@ mod walk;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use self::open::{open_regular, open_to_write};
@@ -237,13 +237,23 @@ pub(crate) enum Listing {
     /// A single file.
     File,
     /// The files below, as paths from there on, with `/`.
-    Files(Vec<String>),
+    Files {
+        files: Vec<String>,
+        /// Those whose keys cannot be asked for.
+        left_out: Vec<String>,
+    },
 }
 
 /// What is at the URL `path`. The sizes of the files that are called by a name that `remembered`
 /// accepts need not be asked for again.
 pub(crate) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
     remote::list(path, remembered)
+}
+
+/// The path by which what is at `path` is known from here on: a URL without user, password and signature.
+/// It is still opened with them.
+pub(crate) fn enter(path: PathBuf) -> PathBuf {
+    if is_url(&path) { remote::enter(&path) } else { path }
 }
 
 /// That `path` is no URL, for what works with local files only.

@@ -9,12 +9,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use super::git::without_password;
 use crate::meta::{Environment, Gpu};
+use crate::redact;
 use crate::store;
 
-/// What stands for a secret.
-const SECRET: &str = "(secret)";
 /// Bytes of a lock file at most.
 const MAX_LOCK: u64 = 16 << 20;
 
@@ -42,7 +40,7 @@ pub(super) fn environment(variables: &[String]) -> Environment {
         language: option_env!("TBX_RUSTC_VERSION").map(str::to_owned),
         packages,
         lock_sha256,
-        command: command(env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
+        command: redact::command(env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
         directory: env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned()),
         variables: chosen(variables),
         ..Environment::default()
@@ -75,39 +73,9 @@ fn gpus() -> Option<Vec<Gpu>> {
 fn chosen(names: &[String]) -> BTreeMap<String, String> {
     let value = |name: &String| {
         let value = env::var_os(name)?.to_string_lossy().into_owned();
-        Some((name.clone(), if is_secret(name) { SECRET.into() } else { value }))
+        Some((name.clone(), redact::named(name, &value).into_owned()))
     };
     names.iter().filter_map(value).collect()
-}
-
-/// Whether what has this name should not be seen: by its words, so that `--tokenizer` and
-/// `--max-tokens` are.
-fn is_secret(name: &str) -> bool {
-    const WHOLE: [&str; 6] = ["KEY", "KEYS", "AUTH", "AUTHORIZATION", "CREDENTIAL", "CREDENTIALS"];
-    const ENDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "APIKEY"];
-    let name = name.to_ascii_uppercase();
-    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
-    words.any(|word| WHOLE.contains(&word) || ENDS.iter().any(|end| word.ends_with(end)))
-}
-
-/// A command line without what looks like a secret: `--api-key=x`, `--password x`, and passwords in
-/// addresses.
-fn command(args: impl Iterator<Item = String>) -> Vec<String> {
-    let mut hides_next = false;
-    let shown = |arg: String| {
-        if std::mem::take(&mut hides_next) && !arg.starts_with('-') {
-            return SECRET.into();
-        }
-        match arg.split_once('=') {
-            Some((name, _)) if is_secret(name) => format!("{name}={SECRET}"),
-            None if arg.starts_with('-') && is_secret(&arg) => {
-                hides_next = true;
-                arg
-            }
-            _ => without_password(&arg),
-        }
-    };
-    args.map(shown).collect()
 }
 
 /// `Cargo.lock` of the package that `cargo run` runs, or of the working directory.
@@ -175,31 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_on_the_command_line_are_hidden() {
-        let hidden = |line: &str| command(line.split(' ').map(str::to_owned)).join(" ");
-        assert_eq!(
-            hidden("train --api-key=abc --lr=0.1 --password hunter2 --epochs 3 --token --quick"),
-            "train --api-key=(secret) --lr=0.1 --password (secret) --epochs 3 --token --quick"
-        );
-        assert_eq!(
-            hidden("train --db=postgres://me:pw@host/db s3://bucket/logs"),
-            "train --db=postgres://host/db s3://bucket/logs"
-        );
-        // What people train with is no secret.
-        let shown = "train --tokenizer bert --max-tokens=512 --monkey 1 --author me";
-        assert_eq!(hidden(shown), shown);
-    }
-
-    #[test]
-    fn secret_variables_are_only_named() {
+    fn variables_that_are_not_set_are_not_named() {
         let names = ["PATH", "TBX_NO_SUCH_VARIABLE"].map(str::to_owned);
         assert_eq!(chosen(&names).keys().collect::<Vec<_>>(), ["PATH"]);
-        for name in
-            ["AWS_SECRET_ACCESS_KEY", "hf_token", "DB_PASSWORD", "PGPASSWORD", "accessToken"]
-        {
-            assert!(is_secret(name), "{name}");
-        }
-        assert!(!is_secret("CUDA_VISIBLE_DEVICES"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::meta::Git;
+use crate::redact;
 
 /// The state of the repository that `dir` is in; none if it is in none, or there is no git.
 pub(super) fn state(dir: &Path) -> Option<Git> {
@@ -23,7 +24,7 @@ pub(super) fn state(dir: &Path) -> Option<Git> {
         }
     }
     let remote = git(dir, &["remote", "get-url", "origin"]);
-    found.remote = remote.map(|url| without_password(url.trim()));
+    found.remote = remote.map(|url| redact::address(url.trim()).into_owned());
     Some(found)
 }
 
@@ -35,35 +36,9 @@ fn git(dir: &Path, args: &[&str]) -> Option<String> {
     done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
-/// An address without user and password: `https://user:password@host/path`.
-pub(super) fn without_password(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            let (host, path) = rest.split_at(end);
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_have_no_password() {
-        for (url, expected) in [
-            ("https://me:token@host/a@b.git", "https://host/a@b.git"),
-            ("https://host/a.git", "https://host/a.git"),
-            ("git@host:a/b.git", "git@host:a/b.git"),
-            ("ssh://git@host:22/a", "ssh://host:22/a"),
-            ("/srv/git/a", "/srv/git/a"),
-        ] {
-            assert_eq!(without_password(url), expected);
-        }
-    }
 
     #[test]
     fn a_folder_without_repository_has_no_state() {

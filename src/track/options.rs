@@ -1,9 +1,10 @@
 //! How a run is begun.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::Run;
+use super::{Run, secrets};
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::Hparams;
@@ -32,7 +33,7 @@ use crate::writer::WriterOptions;
 /// run.finish()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RunOptions {
     pub(super) meta: RunMeta,
     pub(super) writer: WriterOptions,
@@ -41,6 +42,22 @@ pub struct RunOptions {
     pub(super) variables: Vec<String>,
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
+}
+
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut meta = self.meta.clone();
+        secrets::hide(&mut meta);
+        f.debug_struct("RunOptions")
+            .field("meta", &meta)
+            .field("writer", &self.writer)
+            .field("git", &self.git)
+            .field("environment", &self.environment)
+            .field("variables", &self.variables)
+            .field("card", &self.card)
+            .field("heartbeat", &self.heartbeat)
+            .finish()
+    }
 }
 
 impl Default for RunOptions {
@@ -100,7 +117,7 @@ impl RunOptions {
         self
     }
 
-    /// One more parameter.
+    /// One more parameter. A text that is a secret, by its name or its form, is hidden.
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<Param>) -> Self {
         self.meta.params.insert(name.into(), value.into());
@@ -144,14 +161,14 @@ impl RunOptions {
     }
 
     /// Whether the machine, the versions of the compiler and of crates, the user and the command
-    /// line are noted. Arguments that look like secrets are left out. Default: true.
+    /// line are noted. Arguments that are secrets, by their name or their form, are hidden. Default: true.
     #[must_use]
     pub fn environment(self, note: bool) -> Self {
         Self { environment: note, ..self }
     }
 
-    /// Notes these environment variables. Of those whose names look like secrets it is only noted
-    /// that they are set. Default: none.
+    /// Notes these environment variables. Of secrets, by their name or their form, it is only noted that
+    /// they are set. Default: none.
     #[must_use]
     pub fn variables<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.variables.extend(names.into_iter().map(Into::into));

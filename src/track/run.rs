@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::heart::Heart;
 use super::options::RunOptions;
-use super::{artifact, capture, git, panic};
+use super::{artifact, capture, git, panic, secrets};
 use crate::error::Result;
 use crate::meta::{Artifact, Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
@@ -94,6 +94,7 @@ impl Run {
             interval: options.heartbeat.as_secs_f64(),
             ..Process::default()
         });
+        secrets::hide(&mut said);
         let mut meta = RunMeta::default();
         RunMeta::update(dir, |there| {
             go_on(there, said);
@@ -136,12 +137,19 @@ impl Run {
         Ok(RunMeta::read(&self.dir)?.unwrap_or_default())
     }
 
-    /// Changes what `tbx.json` says.
+    /// Changes what `tbx.json` says. Secrets that `change` puts there are hidden, as when the run begins.
     ///
     /// # Errors
     ///
     /// As [`RunMeta::update`].
     pub fn update(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+        self.change(|meta| {
+            change(meta);
+            secrets::hide(meta);
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
         RunMeta::update(&self.dir, |meta| {
             change(meta);
             meta.updated_at = Some(now());
@@ -201,7 +209,7 @@ impl Run {
     fn keep(&self, name: &str, content: &mut dyn Read, step: impl IntoStep) -> Result<Artifact> {
         let kept = artifact::keep(&self.dir, name, content)?;
         let kept = Artifact { step: step.into_step(), time: Some(now()), ..kept };
-        self.update(|meta| {
+        self.change(|meta| {
             meta.artifacts.retain(|other| other.path != kept.path);
             meta.artifacts.push(kept.clone());
         })?;
@@ -252,7 +260,7 @@ impl Run {
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
         let mut meta = RunMeta::default();
-        self.update(|there| {
+        self.change(|there| {
             there.status = Some(status);
             there.end_time = Some(now());
             there.failure.clone_from(&failure);
@@ -275,8 +283,9 @@ impl Run {
         })
     }
 
-    /// A long traceback becomes an artifact.
+    /// Without secrets; and a long traceback becomes an artifact.
     fn shortened(&self, mut failure: Failure) -> Result<Failure> {
+        secrets::hide_failure(&mut failure);
         if let Some(traceback) = &mut failure.traceback
             && traceback.len() > MAX_TRACEBACK
         {

@@ -37,6 +37,7 @@ mod mlflow_server;
 mod onnx;
 mod peers;
 mod properties;
+mod redact;
 mod registry;
 #[cfg(feature = "remote")]
 mod remote;

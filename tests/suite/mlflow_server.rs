@@ -4,6 +4,7 @@
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
 mod fake;
+mod hostile;
 #[cfg(unix)]
 mod real;
 

@@ -34,6 +34,8 @@ const WAITING: usize = 2;
     after_help = "Keys stand at the lower edge; ? shows all of them. If the output is no terminal, a
 line is printed for each run that changed.
 
+Logs must be local files: a URL has no news that could be asked for cheaply.
+
 A run is growing if something came within half a minute, or three of its usual pauses. Rates are
 those of the last minute, by the wall times in the log.
 

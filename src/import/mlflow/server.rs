@@ -150,8 +150,8 @@ impl Store for Server {
     fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
         let slot = self.slots.take();
         let content: Box<dyn Read> = match &file.place {
-            Place::OfModel { id, path } => Box::new(self.client.model_file(id, path)?),
-            Place::OfRun { id, path } => Box::new(self.client.artifact(id, path)?),
+            Place::OfModel { id, path } => Box::new(self.client.model_file(id, path, file.size)?),
+            Place::OfRun { id, path } => Box::new(self.client.artifact(id, path, file.size)?),
             Place::Local(_, path) => {
                 return Err(Error::argument(format!("{} is on no server", path.display())));
             }

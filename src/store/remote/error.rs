@@ -5,6 +5,9 @@ use std::io;
 
 use object_store::Error;
 
+use crate::budget::Spent;
+use crate::redact;
+
 /// What is said where credentials may be what is missing.
 const HINT: &str = "; credentials are taken from variables such as AWS_ACCESS_KEY_ID";
 /// So much of what a server says is passed on.
@@ -30,6 +33,11 @@ pub(super) fn failed(error: Error) -> io::Error {
         _ => kind,
     };
     io::Error::new(kind, text)
+}
+
+/// That a server asks for too much.
+pub(super) fn spent(spent: Spent) -> Error {
+    Error::Generic { store: "", source: spent.into() }
 }
 
 /// Whether a range begins where an object has no bytes.
@@ -74,6 +82,7 @@ fn text(error: &Error) -> String {
         None => text,
     };
     let mut text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text = redact::text(&text).into_owned();
     if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(at);
         text.push('…');

@@ -5,40 +5,61 @@
 
 mod connect;
 mod error;
+mod guard;
+mod list;
+mod listing;
+mod login;
 mod object;
 mod runtime;
 #[cfg(feature = "export")]
 mod upload;
+mod variables;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use object_store::list::PaginatedListStore;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use self::connect::Place;
 use self::error::failed;
+use self::guard::{LeftOut, PATIENCE};
+pub(super) use self::list::list;
+pub(super) use self::login::enter;
 pub(super) use self::object::Object;
 #[cfg(feature = "export")]
 pub(crate) use self::upload::Upload;
-use super::Listing;
+use crate::budget::Rate;
 
+/// Bytes of a URL at most. Ten times as many are a panic in the crates below.
+const MAX_URL: usize = 6 << 10;
 /// A file of which a server sends no parts is read whole up to this length, into memory.
 const MAX_WHOLE: usize = 1 << 30;
 /// Why.
 const NO_PARTS: &str = "the server sends no parts of files";
 
 /// A bucket or a server, and what is known of what it holds.
-#[derive(Debug)]
 struct Store {
     objects: Box<dyn ObjectStore>,
+    /// The same as what lists come from; none of a web server.
+    lists: Option<Box<dyn PaginatedListStore>>,
+    left_out: LeftOut,
     known: Mutex<Known>,
     /// The file of a web server that does not send parts.
     whole: Mutex<Option<Bytes>>,
+}
+
+/// Credentials are in it.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,9 +86,7 @@ fn find(path: &Path) -> io::Result<(Arc<Store>, Key)> {
     if let Some(store) = stores.get(&origin) {
         return Ok((store.clone(), key));
     }
-    let objects = connect::connect(&origin)?;
-    let store = Store { objects, known: Mutex::default(), whole: Mutex::default() };
-    let store = Arc::new(store);
+    let store = Arc::new(connect::connect(&origin)?);
     stores.insert(origin, store.clone());
     Ok((store, key))
 }
@@ -102,57 +121,15 @@ fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
     .map_err(failed)
 }
 
-/// What is at a URL.
-pub(super) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
-    let place = Place::of(path)?;
-    if place.is_web {
-        if place.is_folder {
-            let message = "web servers list no folders: name a single file, not ending in \"/\"";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-        }
-        let (store, key) = find(path)?;
-        store.is_file(&key)?;
-        return Ok(Listing::File);
-    }
-    let (store, folder) = find(path)?;
-    let (asked, wanted) = (store.clone(), folder.clone());
-    let listed = runtime::wait(async move {
-        let mut found = asked.objects.list(Some(&wanted).filter(|key| !key.as_ref().is_empty()));
-        let mut objects: Vec<ObjectMeta> = Vec::new();
-        while let Some(object) = found.next().await {
-            let object = object?;
-            // Names are kept, but of no more than the files that are of use.
-            if objects.is_empty() || object.location.filename().is_some_and(remembered) {
-                objects.push(object);
-            }
-        }
-        Ok::<_, object_store::Error>(objects)
-    })?
-    .map_err(failed)?;
-    if listed.is_empty() && !folder.as_ref().is_empty() {
-        return match store.is_file(&folder) {
-            Ok(()) => Ok(Listing::File),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(io::Error::new(error.kind(), "nothing is there"))
-            }
-            Err(error) => Err(error),
-        };
-    }
-    let depth = folder.parts().count();
-    let below = |key: &Key| key.parts().skip(depth).map(|part| part.as_ref().to_owned()).collect();
-    let files = listed.iter().map(|object| below(&object.location)).map(|p: Vec<_>| p.join("/"));
-    let files = files.filter(|file| file.rsplit('/').next().is_some_and(remembered)).collect();
-    store.remember(Folder { key: folder, remembered }, listed);
-    Ok(Listing::Files(files))
-}
-
 impl Store {
     /// Reads all of a file, and says how long it is.
     async fn read_whole(&self, key: &Key) -> Result<u64, object_store::Error> {
         let mut stream = self.objects.get(key).await?.into_stream();
-        let mut bytes = Vec::new();
+        let (mut bytes, mut rate) = (Vec::new(), Rate::new(PATIENCE));
         while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
+            let chunk = chunk?;
+            rate.charge(chunk.len()).map_err(error::spent)?;
+            bytes.extend_from_slice(&chunk);
             if bytes.len() > MAX_WHOLE {
                 let source = format!("{NO_PARTS}, and it has more than {MAX_WHOLE} bytes");
                 return Err(object_store::Error::Generic { store: "", source: source.into() });

@@ -9,8 +9,10 @@ use futures_util::future::join_all;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange};
 
-use super::error::{failed, is_out_of_range};
+use super::error::{failed, is_out_of_range, spent};
+use super::guard::PATIENCE;
 use super::{Store, runtime, size};
+use crate::budget::{Rate, Spent};
 
 /// A read of more bytes is made of several requests of about so many, which come at once: one
 /// connection is slower than the network.
@@ -79,10 +81,16 @@ impl Object {
             Err(error) if is_out_of_range(&error) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let mut bytes = Vec::with_capacity(len);
+        let (mut bytes, mut rate) = (Vec::with_capacity(len), Rate::new(PATIENCE));
         let mut stream = answer.into_stream();
         while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
+            let chunk = chunk?;
+            rate.charge(chunk.len()).map_err(spent)?;
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > len {
+                let most = u64::try_from(len).unwrap_or(u64::MAX);
+                return Err(spent(Spent::Bytes(most)));
+            }
         }
         Ok(bytes)
     }

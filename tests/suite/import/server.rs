@@ -290,12 +290,12 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "experiments/search",
             |_, _| json!({ "experiments": [], "next_page_token": "t" }),
-            "was there before",
+            "goes in a circle",
         ),
         (
             "runs/search",
             |_, n| json!({ "runs": [], "next_page_token": n.to_string() }),
-            "is empty like those",
+            "hardly anything on 101 pages",
         ),
         (
             "metrics/get-history",
@@ -303,7 +303,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
                 let point = json!({ "value": 0.5, "step": 1, "timestamp": 1 });
                 json!({ "metrics": vec![point; 100], "next_page_token": n.to_string() })
             },
-            "is the same as the one before it",
+            "goes in a circle",
         ),
         (
             "artifacts/list",
@@ -319,7 +319,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "model-versions/search",
             |_, _| json!({ "model_versions": [{ "name": "m" }], "next_page_token": "t" }),
-            "was there before",
+            "goes in a circle",
         ),
     ];
     for (path, pages, what) in cases {

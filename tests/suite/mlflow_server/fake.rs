@@ -47,6 +47,10 @@ pub(super) enum Fault {
     Slow(Duration),
     /// A success that it is not.
     Forgotten,
+    /// It is answered with this JSON.
+    Json(Value),
+    /// Whatever this sends is the answer.
+    Raw(fn(&mut TcpStream) -> io::Result<()>),
 }
 
 #[derive(Default, Clone)]
@@ -119,6 +123,8 @@ impl State {
             let (status, header, body) = match fault {
                 Fault::Status(status, header, body) => (status, header, body.to_owned()),
                 Fault::Forgotten => ("200 OK", "", "{}".to_owned()),
+                Fault::Json(json) => ("200 OK", "", json.to_string()),
+                Fault::Raw(send) => return send(&mut stream),
                 other => {
                     let (status, json) = self.kept.lock().unwrap().answer(&asked, &body);
                     match other {
@@ -167,6 +173,12 @@ impl Kept {
                 self.experiments.push(sent["name"].as_str().unwrap().into());
                 json!({ "experiment_id": (self.experiments.len() - 1).to_string() })
             }
+            "experiments/search" => {
+                let all = self.experiments.iter().enumerate();
+                let json = |(id, name): (usize, &String)| json!({ "experiment_id": id.to_string(), "name": name });
+                json!({ "experiments": all.map(json).collect::<Vec<_>>() })
+            }
+            "artifacts/list" => json!({ "files": [] }),
             "runs/search" => {
                 json!({ "runs": self.runs.iter().map(KeptRun::json).collect::<Vec<_>>() })
             }

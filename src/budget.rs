@@ -1,0 +1,272 @@
+//! How much a server may ask for: of time, of requests, of memory.
+//!
+//! A server may be broken or hostile. It may send a byte a second, a list without an end, a file that is
+//! longer than it said. Whoever waits for one charges what comes here, and what is [`Spent`] says which
+//! limit it was.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::io;
+#[cfg(feature = "mlflow")]
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// Bytes that come in a second at least, on average, once a [`Rate`]'s patience is over. The slowest
+/// modems had more.
+const MIN_RATE: u64 = 1024;
+/// Pages of a list that are taken however little is on them.
+const FREE_PAGES: usize = 1000;
+/// Things on a page, on average, once these are used up.
+const MIN_PER_PAGE: usize = 10;
+/// A longer token of a page fits into no address.
+const MAX_TOKEN: usize = 16 << 10;
+
+/// Which limit was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// It sends too slowly: so many bytes in so much time.
+    Rate(u64, Duration),
+    /// It sends more than so many bytes.
+    Bytes(u64),
+    /// Its answer has more than so many values in it.
+    Values(usize),
+    /// It has the same page come again.
+    Circle,
+    /// So many pages have hardly anything on them.
+    Pages(usize),
+    /// More than so many things are in a list.
+    Things(usize),
+    /// It names the next page by more than [`MAX_TOKEN`] bytes.
+    Token,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(bytes, time) => {
+                write!(
+                    f,
+                    "the server sent {bytes} bytes in {} s, too slowly to go on",
+                    time.as_secs()
+                )
+            }
+            Self::Bytes(max) => write!(f, "the server's answer has more than {max} bytes"),
+            Self::Values(max) => write!(f, "the server's answer has more than {max} values in it"),
+            Self::Circle => f.write_str("the server's list goes in a circle: a page comes again"),
+            Self::Pages(pages) => {
+                write!(f, "the server's list has no end: there is hardly anything on {pages} pages")
+            }
+            Self::Things(max) => write!(f, "the server's list has more than {max} entries"),
+            Self::Token => f.write_str("the server's list has no next page: its name is too long"),
+        }
+    }
+}
+
+impl std::error::Error for Spent {}
+
+impl From<Spent> for io::Error {
+    fn from(spent: Spent) -> Self {
+        Self::other(spent)
+    }
+}
+
+/// Of a body that comes: whether it comes fast enough.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    start: Instant,
+    /// So long nothing need come.
+    patience: Duration,
+    bytes: u64,
+}
+
+impl Rate {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { start: Instant::now(), patience, bytes: 0 }
+    }
+
+    /// So many bytes came now.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Spent> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let time = self.start.elapsed();
+        match time.saturating_sub(self.patience).as_secs() > self.bytes / MIN_RATE {
+            true => Err(Spent::Rate(self.bytes, time)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A body that is read: not more than it may have, and not too slowly.
+#[cfg(feature = "mlflow")]
+#[derive(Debug)]
+pub(crate) struct Limited<R> {
+    body: R,
+    rate: Rate,
+    max: u64,
+    left: u64,
+}
+
+#[cfg(feature = "mlflow")]
+impl<R: Read> Limited<R> {
+    pub(crate) fn new(body: R, max: u64, patience: Duration) -> Self {
+        Self { body, rate: Rate::new(patience), max, left: max }
+    }
+}
+
+#[cfg(feature = "mlflow")]
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A byte more tells whether it is too long.
+        let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX);
+        let end = buffer.len().min(most);
+        let n = self.body.read(buffer.get_mut(..end).unwrap_or_default())?;
+        self.rate.charge(n)?;
+        let bytes = u64::try_from(n).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(bytes).ok_or(Spent::Bytes(self.max))?;
+        Ok(n)
+    }
+}
+
+/// That JSON has at most `max` values in it: a value takes 3 bytes in JSON, and up to 600 in memory.
+#[cfg(feature = "mlflow")]
+pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
+    let (mut count, mut is_text, mut is_escaped) = (1usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            // A value begins behind each of these, but in what is empty.
+            b'[' | b'{' | b',' | b':' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    if count > max { Err(Spent::Values(max)) } else { Ok(()) }
+}
+
+/// The pages of a list, one after the other.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    max: usize,
+    max_empty: usize,
+    pages: usize,
+    /// Pages in a row on which there is nothing.
+    empty: usize,
+    things: usize,
+    /// Hashes of what named the next page, and of what was on them.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Pages {
+    /// Of a list that has at most `max` entries, and at most `max_empty` pages in a row without any.
+    pub(crate) fn new(max: usize, max_empty: usize) -> Self {
+        let (seen, hasher) = (HashSet::new(), RandomState::new());
+        Self { max, max_empty, pages: 0, empty: 0, things: 0, seen, hasher }
+    }
+
+    /// A page came with so many things, and what names the next one, if there is one; that it may be
+    /// asked for. `content` tells pages apart; it may be nothing that tells them.
+    pub(crate) fn turn<'t>(
+        &mut self,
+        things: usize,
+        content: Option<impl Hash>,
+        next: Option<&'t str>,
+    ) -> Result<Option<&'t str>, Spent> {
+        self.pages += 1;
+        self.empty = if things == 0 { self.empty + 1 } else { 0 };
+        self.things = self.things.saturating_add(things);
+        if self.things > self.max {
+            return Err(Spent::Things(self.max));
+        }
+        let Some(next) = next.filter(|next| !next.is_empty()) else { return Ok(None) };
+        let is_new_token = self.seen.insert(self.hasher.hash_one(("token", next)));
+        let is_new = content
+            .is_none_or(|content| self.seen.insert(self.hasher.hash_one(("content", content))));
+        if next.len() > MAX_TOKEN {
+            return Err(Spent::Token);
+        }
+        if !is_new_token || !is_new {
+            return Err(Spent::Circle);
+        }
+        let most = FREE_PAGES.saturating_add(self.things / MIN_PER_PAGE);
+        if self.pages > most || self.empty > self.max_empty {
+            return Err(Spent::Pages(self.pages));
+        }
+        Ok(Some(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes one at a time.
+    #[cfg(feature = "mlflow")]
+    struct Drip(u64);
+
+    #[cfg(feature = "mlflow")]
+    impl Read for Drip {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let n = usize::from(self.0 > 0).min(buffer.len());
+            self.0 -= n as u64;
+            Ok(n)
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(1000);
+
+    #[cfg(feature = "mlflow")]
+    #[test]
+    fn a_body_has_no_more_than_it_may_have() {
+        let read = |len, max| {
+            let mut body = Limited::new(Drip(len), max, LONG);
+            io::copy(&mut body, &mut io::sink()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(10, 10), Ok(10));
+        assert_eq!(read(0, 0), Ok(0));
+        assert_eq!(read(11, 10).unwrap_err(), Spent::Bytes(10).to_string());
+        assert_eq!(read(1, 0).unwrap_err(), Spent::Bytes(0).to_string());
+        assert_eq!(Limited::new(Drip(5), 5, LONG).read(&mut []).unwrap(), 0);
+    }
+
+    #[cfg(feature = "mlflow")]
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        values(br#"{"a": "[,{:\"[,", "b": [1, 2]}"#, 8).unwrap();
+        assert_eq!(values(b"[[],[],[]]", 5), Err(Spent::Values(5)));
+    }
+
+    #[test]
+    fn what_drips_is_given_up() {
+        let mut rate = Rate::new(Duration::ZERO);
+        rate.start = Instant::now() - Duration::from_secs(100);
+        assert!(matches!(rate.charge(1), Err(Spent::Rate(1, _))));
+        rate.charge(200 * 1024).unwrap();
+        let mut patient = Rate::new(LONG);
+        patient.start = rate.start;
+        patient.charge(0).unwrap();
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let none: Option<()> = None;
+        let mut pages = Pages::new(5000, 100);
+        assert_eq!(pages.turn(10, none, Some("a")), Ok(Some("a")));
+        assert_eq!(pages.turn(10, none, None), Ok(None));
+        assert_eq!(pages.turn(10, none, Some("")), Ok(None));
+        assert_eq!(pages.turn(10, none, Some("a")), Err(Spent::Circle));
+        assert_eq!(pages.turn(5000, none, None), Err(Spent::Things(5000)));
+        assert_eq!(pages.turn(0, none, Some(&"x".repeat(1 << 20))), Err(Spent::Things(5000)));
+        let mut pages = Pages::new(5000, 100);
+        assert_eq!(pages.turn(1, Some("same"), Some("a")), Ok(Some("a")));
+        assert_eq!(pages.turn(1, Some("same"), Some("b")), Err(Spent::Circle));
+        assert_eq!(pages.turn(1, none, Some(&"x".repeat(1 << 20))), Err(Spent::Token));
+        let mut pages = Pages::new(usize::MAX, 100);
+        let spent = (0..).find_map(|i| pages.turn(1, Some(i), Some(&i.to_string())).err());
+        assert_eq!(spent, Some(Spent::Pages(1112)));
+        let mut pages = Pages::new(usize::MAX, 100);
+        let spent = (0..).find_map(|i| pages.turn(0, none, Some(&i.to_string())).err());
+        assert_eq!(spent, Some(Spent::Pages(101)));
+    }
+}

@@ -1,0 +1,159 @@
+//! Secrets are taken out of text before anybody sees it.
+//!
+//! Text comes from outside: arguments, variables, addresses of servers, remotes of git, messages of
+//! errors. Each part is judged twice: by its name (`--password X`, `?sig=X`, `"api_key": "X"`), and by
+//! its shape (`https://user:X@host`, `ghp_...`, a private key), whatever it is called. What is a secret
+//! becomes [`SECRET`]; user and password of an address are dropped, so that it is still one.
+//!
+//! In doubt a value is hidden: a password that is shown cannot be called back. But names that only
+//! resemble those of secrets (`tokenizer`, `max_tokens`, `key_dim`) are what people train with, so
+//! names are read word by word. `tests/suite/redact` has the table of both.
+//!
+//! Everything here takes time that is linear in the length of the text.
+
+mod address;
+#[cfg(feature = "track")]
+mod command;
+mod name;
+mod shape;
+mod span;
+mod text;
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use self::address::address;
+#[cfg(any(feature = "mlflow", feature = "remote"))]
+pub(crate) use self::address::split_login;
+#[cfg(feature = "track")]
+pub(crate) use self::command::command;
+use self::name::Name;
+pub(crate) use self::text::text;
+
+/// What stands for a secret.
+pub(crate) const SECRET: &str = "(secret)";
+
+/// A value that may be anything: an address, a text with addresses in it, a token.
+pub(crate) fn value(value: &str) -> Cow<'_, str> {
+    match address::has_scheme(value) {
+        true => address(value),
+        false => text(value),
+    }
+}
+
+/// A value that is called `name`: a variable, an argument, a parameter.
+#[cfg(any(feature = "track", test))]
+pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+    match Name::of(name).hides(value) {
+        true => Cow::Borrowed(SECRET),
+        false => self::value(value),
+    }
+}
+
+/// A path, which is a URL perhaps.
+pub(crate) fn path(path: Arc<Path>) -> Arc<Path> {
+    let is_url = |text: &&str| address::has_scheme(text);
+    match path.to_str().filter(is_url).map(address) {
+        Some(Cow::Owned(shown)) => Path::new(&shown).into(),
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "https://",
+        "me",
+        ":",
+        "@",
+        "/",
+        "host",
+        "?",
+        "#",
+        "&",
+        "=",
+        "sig=",
+        "password",
+        "token",
+        "--",
+        "-p",
+        " ",
+        "\"",
+        "'",
+        "\\",
+        "\\\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ",",
+        ";",
+        "ghp_0123456789",
+        "eyJ",
+        ".",
+        "%40",
+        "é",
+        "\u{202e}",
+        "\n",
+        "Bearer ",
+        "Authorization: ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "1",
+        "aB3",
+    ];
+    const SECRETS: &[&str] = &[
+        "password=HUNTER7",
+        "https://me:HUNTER7@host/a",
+        "\"password\": \"HUNTER7\"",
+        "ghp_HUNTER7abcdefgh",
+        "me:HUNTER7@host:a.git",
+        "Authorization: Bearer HUNTER7x",
+        "https://host/?sig=HUNTER7",
+        "postgres://me:a/HUNTER7@host/db",
+    ];
+
+    fn any_text() -> impl Strategy<Value = String> {
+        let pieces = prop::collection::vec(prop::sample::select(PIECES), 0..12);
+        pieces.prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_around_a_secret_uncovers_it(
+            before in any_text(),
+            secret in prop::sample::select(SECRETS),
+            after in any_text(),
+        ) {
+            let said = format!("{before} {secret} {after}");
+            prop_assert!(!text(&said).contains("HUNTER7"), "{:?} {:?}", said, text(&said));
+            let _ = (address(&said), value(&said), named(&before, &after));
+        }
+    }
+
+    /// If work grew with the square of the length, this would take minutes.
+    #[test]
+    fn long_texts_are_read_once() {
+        for piece in [
+            "/sig=",
+            "me:me",
+            "me.",
+            "me%40",
+            "a:b@/",
+            "token=[",
+            "tokens='",
+            "https://a:1/",
+            "https://?",
+        ] {
+            let said = piece.repeat((1 << 18) / piece.len());
+            assert!(text(&said).len() <= said.len());
+            assert!(address(&said).len() <= said.len());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The variables that say where stores are and who asks. They are looked at before the crate
+//! `object_store` gets them: it panics at what is no address or cannot stand in a header.
+
+use std::env;
+use std::io;
+
+use reqwest::Url;
+
+/// Which variables a kind of store has.
+pub(super) struct Variables {
+    /// What their names begin with, `AWS_`.
+    prefix: &'static str,
+    /// Names and values, sorted: a later one counts.
+    pairs: Vec<(String, String)>,
+}
+
+/// What the value of a variable is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The address of the store: with `https://`, or with `http://` if that is allowed.
+    Endpoint,
+    /// Another address.
+    Address,
+    /// A text that is sent in a header or stands in an address.
+    Header,
+    /// A file or a text of several lines.
+    Other,
+}
+
+impl Variables {
+    /// Those of this process whose names begin so.
+    pub(super) fn of_process(prefix: &'static str) -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::new(prefix, env::vars_os().filter_map(text))
+    }
+
+    pub(super) fn new(
+        prefix: &'static str,
+        all: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        // A variable that is empty is as if it were not set.
+        let is_of =
+            |(name, value): &(String, String)| name.starts_with(prefix) && !value.is_empty();
+        let mut pairs: Vec<_> = all.into_iter().filter(is_of).collect();
+        pairs.sort();
+        Self { prefix, pairs }
+    }
+
+    /// The keys of those that are known, with their values, which are sound.
+    pub(super) fn checked<K>(
+        &self,
+        key: impl Fn(&str) -> Option<K>,
+        meaning: impl Fn(&K) -> Meaning,
+    ) -> io::Result<Vec<(K, String)>> {
+        let known = self
+            .pairs
+            .iter()
+            .filter_map(|(name, value)| Some((name, value, key(&name.to_ascii_lowercase())?)));
+        known
+            .map(|(name, value, key)| {
+                let value = match meaning(&key) {
+                    Meaning::Endpoint => self.endpoint(name, value)?,
+                    Meaning::Address => address(name, value)?.into(),
+                    Meaning::Header => header(name, value)?.into(),
+                    Meaning::Other => value.clone(),
+                };
+                Ok((key, value))
+            })
+            .collect()
+    }
+
+    /// The value of the variable of this name, without what it begins with.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let is_it = |(known, _): &&(String, String)| known.strip_prefix(self.prefix) == Some(name);
+        self.pairs.iter().find(is_it).map(|(_, value)| value.as_str())
+    }
+
+    /// The address of a store.
+    pub(super) fn endpoint(&self, name: &str, value: &str) -> io::Result<String> {
+        let url = address(name, value)?;
+        let allowed = self.get("ALLOW_HTTP").map(str::to_ascii_lowercase);
+        let is_allowed = matches!(allowed.as_deref(), Some("1" | "true" | "on" | "yes" | "y"));
+        if url.scheme() == "http" && !is_allowed {
+            return Err(invalid(format!(
+                "{name} begins with http://, so all would be sent without encryption; {}ALLOW_HTTP=true \
+                 allows it",
+                self.prefix
+            )));
+        }
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    }
+}
+
+/// The address that a variable has.
+fn address(name: &str, value: &str) -> io::Result<Url> {
+    let value = value.trim();
+    let url = Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url.filter(has_sound_host) else {
+        let what = match value.contains("://") {
+            true => "is no address of a server, such as https://host:9000",
+            false => "is no address of a server: http:// or https:// must stand before the host",
+        };
+        return Err(invalid(format!("{name} {what}")));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let what = "has a user or a password in it: other variables say who asks";
+        return Err(invalid(format!("{name} {what}")));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.as_str().len() > super::MAX_URL {
+        return Err(invalid(format!(
+            "{name} is no plain address of a server: a `?` or `#` is in it"
+        )));
+    }
+    Ok(url)
+}
+
+/// Whether an address names a host that the crate `http` takes for one, too.
+pub(super) fn has_sound_host(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| !host.contains(['"', '`', '{', '}']))
+}
+
+/// A text that can stand in a header.
+fn header<'v>(name: &str, value: &'v str) -> io::Result<&'v str> {
+    // A line break at the end comes from a file.
+    let value = value.trim();
+    match value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.len() <= super::MAX_URL {
+        true => Ok(value),
+        false => Err(invalid(format!(
+            "{name} has characters in it that cannot be sent, such as a line break"
+        ))),
+    }
+}
+
+pub(super) fn invalid(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
