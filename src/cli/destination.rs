@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::output::Format;
 use super::render::{bytes, count, name};
 use crate::edit::{Destination, Sidecars};
+use crate::logdir::Logdir;
 
 /// Where new logs go.
 #[derive(clap::Args)]
@@ -46,9 +47,19 @@ impl To {
         }
     }
 
+    /// The directory that results are in.
+    pub(super) fn root(&self, logdir: &Logdir) -> PathBuf {
+        let path = logdir.path();
+        match &self.out {
+            Some(out) => out.clone(),
+            None if path.is_dir() => path.to_owned(),
+            None => path.parent().unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+
     /// Whether other files are copied.
     pub(super) fn sidecars(&self) -> bool {
-        !self.no_sidecars && !self.in_place
+        !self.no_sidecars
     }
 
     /// What the last line says of where results are.

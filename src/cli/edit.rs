@@ -1,6 +1,6 @@
 //! `tbx edit`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgAction;
 use regex::Regex;
@@ -9,15 +9,18 @@ use serde::Serialize;
 use super::destination::{To, others};
 use super::output::Format;
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
-use super::{FAILED, FINE, print, print_json, report, warn};
-use crate::edit::{Edit, Edited, TagChange};
+use super::{FAILED, FINE, print, print_json, report, say, warn};
+use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, StepNote, TagChange};
 use crate::error::{Error, Result};
-use crate::logdir::{Logdir, RestartPolicy};
+use crate::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
+use crate::meta::RunMeta;
 use crate::summary::Kind;
-use crate::table::Sampling;
+use crate::table::{Folding, RunTable, Sampling};
 
-/// So many changes are listed.
+/// At most this many changes are listed.
 const MAX_LISTED: usize = 40;
+/// At most this many files whose steps go back are listed.
+const MAX_NOTES: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
@@ -25,11 +28,18 @@ const MAX_LISTED: usize = 40;
 NEW and NAME is the first group, ${1} before a letter, a digit or _. Tags are those of the original everywhere; --rename comes last.
 What is not changed keeps its bytes, also what this program does not know.
 
+--continue-steps is for programs that begin at step 0 again, such as Keras with each fit(): all their
+points are kept, and each session's steps follow those of the session before, by the same offset for
+all tags. A session that went on from a checkpoint goes back to somewhere in the middle: its steps stay,
+and --compact --restart rustboard drops what it wrote again. --join does the same over several runs.
+
 Examples:
   tbx edit runs --out new --rename '^train/' 'training/' --drop-tag '^grad/'
   tbx edit runs --out new --sample scalar=minmax:1000
   tbx edit runs --out new --split-tags '^(train|val)/' '$1'
   tbx edit runs --out new --compact --merge
+  tbx edit runs --out new --continue-steps
+  tbx edit runs --out new --join monday,tuesday --into week
   tbx edit runs --in-place --drop-run '^debug' --dry-run"
 )]
 pub(super) struct Args {
@@ -63,6 +73,25 @@ pub(super) struct Args {
     /// Make one file of each run's files.
     #[arg(long)]
     merge: bool,
+
+    /// Make one curve of sessions that start at the first step again: their steps go on behind those of
+    /// the session before. Wall times stay. In a run whose points are all at one step, each point of a
+    /// tag gets a step of its own.
+    #[arg(long)]
+    continue_steps: bool,
+
+    /// Sessions of train, validation and other parts of a run start apart.
+    #[arg(long, requires = "continue_steps")]
+    no_fold: bool,
+
+    /// Join runs in this order, with steps that go on as with --continue-steps. Of a directory of
+    /// runs, those of the same name below it are joined.
+    #[arg(long, value_name = "RUN,RUN..", requires = "into")]
+    join: Vec<String>,
+
+    /// The name of the run that they become.
+    #[arg(long, value_name = "NAME", requires = "join")]
+    into: Vec<String>,
 
     /// Split files that are longer than this, for example 100MB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -151,13 +180,26 @@ fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let edit = edit(args)?;
-    if edit.is_empty() {
+    let mut edit = edit(args)?;
+    if edit.is_empty() && args.join.is_empty() {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
     let logdir = Logdir::open(&args.logdir)?;
+    if args.continue_steps && !args.no_fold {
+        edit = parts(&logdir)?.into_iter().fold(edit, Edit::parts);
+    }
+    if args.join.len() != args.into.len() {
+        return Err(Error::argument("each --join needs an --into, and each --into a --join"));
+    }
+    for (join, into) in args.join.iter().zip(&args.into) {
+        edit = edit.join(split_names(join, logdir.runs()), into);
+    }
     let edited = edit.apply(&logdir, args.to.destination())?;
+    if !args.to.dry_run {
+        edited.joined.iter().try_for_each(|joined| end(joined, &args.to.root(&logdir)))?;
+    }
     let is_lossless = report(&edited.report);
+    notes(&edited.step_notes);
     if !is_lossless {
         warn("what is damaged was left out; tbx repair says more");
     }
@@ -171,6 +213,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 fn edit(args: &Args) -> Result<Edit> {
     let mut edit = Edit::new()
         .merge(args.merge)
+        .continue_steps(args.continue_steps)
         .shift_steps(args.shift_steps)
         .shift_time(args.shift_time)
         .sidecars(args.to.sidecars());
@@ -194,6 +237,56 @@ fn edit(args: &Args) -> Result<Edit> {
         edit = edit.sample(*kind, *sampling);
     }
     Ok(if args.compact { edit.compact(args.restart) } else { edit })
+}
+
+/// The names of runs that are parts of one, as other commands fold them.
+fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
+    let options = LoadOptions::new().payloads(false).buffered(true);
+    let rows = RunTable::load(logdir, &options, Folding::Known)?.rows;
+    let rows = rows.into_iter().filter(|row| !row.parts.is_empty());
+    Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
+}
+
+/// The names of runs in a list with commas. A name may have commas itself: the longest that is a
+/// run's, or that of a directory above runs, counts.
+fn split_names(text: &str, runs: &[RunFiles]) -> Vec<String> {
+    let is_known = |name: &str| {
+        let below = |run: &RunFiles| {
+            run.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        runs.iter().any(below)
+    };
+    let pieces: Vec<&str> = text.split(',').collect();
+    let mut names = Vec::new();
+    let mut from = 0;
+    while from < pieces.len() {
+        let name = |to: usize| pieces.get(from..to).unwrap_or(&[]).join(",");
+        let longest = (from + 1..=pieces.len()).rev().find(|to| is_known(&name(*to)));
+        let to = longest.unwrap_or(from + 1);
+        names.push(name(to));
+        from = to;
+    }
+    names
+}
+
+/// Has the run that others were joined into end as the last of them did. What else it is, the first
+/// one says.
+fn end(joined: &JoinedRun, root: &Path) -> Result<()> {
+    let dir = if joined.run == "." { root.to_owned() } else { root.join(&joined.run) };
+    let last = joined.dirs.last().map(|dir| RunMeta::read(dir)).transpose()?.flatten();
+    let (Some(last), Some(_)) = (last, RunMeta::read(&dir)?) else { return Ok(()) };
+    RunMeta::update(&dir, |meta| {
+        (meta.status, meta.end_time, meta.process) = (last.status, last.end_time, last.process);
+    })
+}
+
+/// Says which steps go back and stayed.
+fn notes(notes: &[StepNote]) {
+    notes.iter().take(MAX_NOTES).for_each(|note| say(&note.to_string()));
+    if notes.len() > MAX_NOTES {
+        let more = notes.len() - MAX_NOTES;
+        say(&format!("... and {more} more files whose steps go back; --format json lists all"));
+    }
 }
 
 /// Regular expressions and what belongs to each.
@@ -220,6 +313,33 @@ struct Row<'e> {
     events_before: u64,
     events_after: u64,
     changes: Vec<ChangeRow<'e>>,
+    joined: Vec<JoinedRow<'e>>,
+    continued: Vec<ContinuedRow<'e>>,
+    steps_back: Vec<NoteRow<'e>>,
+}
+
+#[derive(Serialize)]
+struct JoinedRow<'e> {
+    run: &'e str,
+    runs: &'e [String],
+}
+
+#[derive(Serialize)]
+struct ContinuedRow<'e> {
+    run: &'e str,
+    tags: usize,
+    sessions: usize,
+    first_step: i64,
+    last_step: i64,
+    new_first_step: i64,
+    new_last_step: i64,
+}
+
+#[derive(Serialize)]
+struct NoteRow<'e> {
+    run: &'e str,
+    path: String,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -241,6 +361,21 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
         values: change.values,
         left: change.left,
     };
+    let joined = |joined: &'e JoinedRun| JoinedRow { run: &joined.run, runs: &joined.runs };
+    let continued = |run: &'e ContinuedRun| ContinuedRow {
+        run: &run.run,
+        tags: run.tags,
+        sessions: run.sessions,
+        first_step: run.steps.0,
+        last_step: run.steps.1,
+        new_first_step: run.new_steps.0,
+        new_last_step: run.new_steps.1,
+    };
+    let note = |note: &'e StepNote| NoteRow {
+        run: &note.run,
+        path: note.path.to_string_lossy().into_owned(),
+        message: note.to_string(),
+    };
     Row {
         logdir: args.logdir.to_string_lossy().into_owned(),
         dry_run: args.to.dry_run,
@@ -253,6 +388,9 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
         events_before: edited.events_before,
         events_after: edited.events_after,
         changes: edited.changes.iter().map(change).collect(),
+        joined: edited.joined.iter().map(joined).collect(),
+        continued: edited.continued.iter().map(continued).collect(),
+        steps_back: edited.step_notes.iter().map(note).collect(),
     }
 }
 
@@ -267,6 +405,7 @@ fn text(args: &Args, edited: &Edited) -> String {
         let more = counted(edited.dropped_runs.len() - MAX_LISTED, "more run");
         text += &styled(DIM, &format!("... and {more}\n"));
     }
+    text += &sessions(args, edited);
     for (change, runs) in changes.iter().take(MAX_LISTED) {
         let values = match change.left {
             left if left == change.values || left == 0 => count(change.values),
@@ -294,6 +433,30 @@ fn text(args: &Args, edited: &Edited) -> String {
     text + &format!("{}; {}\n", parts.join("; "), args.to.place())
 }
 
+/// Which runs were joined, and which steps sessions have now.
+fn sessions(args: &Args, edited: &Edited) -> String {
+    let mut lines = Vec::new();
+    for joined in &edited.joined {
+        let runs: Vec<_> = joined.runs.iter().map(|run| name(run)).collect();
+        lines.push(format!("run {} is made of {}", name(&joined.run), runs.join(", ")));
+    }
+    for run in &edited.continued {
+        let (tags, sessions) = (counted(run.tags, "tag"), counted(run.sessions, "session"));
+        let ((first, last), (new_first, new_last)) = (run.steps, run.new_steps);
+        let steps = format!("steps {first}..{last} are {new_first}..{new_last} now");
+        lines.push(format!("run {}: {sessions}, {tags}, {steps}", name(&run.run)));
+    }
+    if args.continue_steps && edited.continued.is_empty() {
+        lines.push("no session starts again: all steps stay".into());
+    }
+    let more = lines.len().saturating_sub(MAX_LISTED);
+    lines.truncate(MAX_LISTED);
+    if more > 0 {
+        lines.push(styled(DIM, &format!("... and {more} more runs: --format json lists all")));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
 /// What a tag is now.
 fn now(change: &TagChange) -> String {
     let tag = change.new_tag.as_deref().map(name);
@@ -303,5 +466,24 @@ fn now(change: &TagChange) -> String {
         (_, Some(sub), None) => format!("in run .../{}", name(sub)),
         (_, None, Some(tag)) => tag,
         (_, None, None) => "thinned out".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_commas_are_found_in_a_list() {
+        let run = |name: &str| RunFiles {
+            name: name.into(),
+            path: Path::new("logs").join(name),
+            files: Vec::new(),
+        };
+        let runs = ["a", "lr=1,bs=2", "lr=1", "deep/train"].map(run);
+        let split = |text| split_names(text, &runs);
+        assert_eq!(split("a,lr=1,bs=2,deep"), ["a", "lr=1,bs=2", "deep"]);
+        assert_eq!(split("lr=1,a"), ["lr=1", "a"]);
+        assert_eq!(split("b,a"), ["b", "a"]);
     }
 }

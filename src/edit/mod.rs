@@ -6,6 +6,7 @@
 //! Results go to a new folder, which appears under its name when it is complete, or to the place of
 //! the originals, which then are kept beside them under names that are no event files' names.
 
+mod job;
 mod names;
 mod options;
 mod output;
@@ -14,6 +15,7 @@ mod repair;
 mod report;
 mod run;
 mod select;
+mod sessions;
 mod sidecar;
 mod tags;
 mod write;
@@ -22,4 +24,4 @@ pub use options::Edit;
 pub use output::Destination;
 
 pub use repair::{FileRepair, Repaired, repair};
-pub use report::{Edited, Sidecars, TagChange};
+pub use report::{ContinuedRun, Edited, JoinedRun, Sidecars, StepNote, StepNoteKind, TagChange};

@@ -112,6 +112,11 @@ impl Outputs {
         Ok(Self { place, root: root.into() })
     }
 
+    /// The log directory; of a single file, the directory that it is in.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a folder of the logs is in the results.
     pub(super) fn directory(&self, of: &Path) -> PathBuf {
         match &self.place {

@@ -1,5 +1,6 @@
 //! What can be saved of damaged logs.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -123,7 +124,7 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Re
     repaired.report.sort();
     if sidecars {
         let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
-        repaired.sidecars = sidecar::copy(logdir, &kept, &[], &outputs)?;
+        repaired.sidecars = sidecar::copy(logdir, &kept, &[], &HashMap::new(), &outputs)?;
     }
     outputs.finish(written)?;
     Ok(repaired)

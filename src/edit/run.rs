@@ -1,20 +1,22 @@
 //! A run, event by event.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Edit;
+use super::job::Job;
 use super::output::{OutFile, Outputs, RunOutput, Source, failed};
 use super::report::{Edited, TagChange};
 use super::select;
+use super::sessions::{Cursor, NewSteps};
 use super::tags::{RUN_GRAPH_TAG, Tags};
 use super::write::{Fate, MetadataFate, Sub};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::event::{EventRef, Payload, Rewrite, ValueRef, What};
-use crate::logdir::{Found, RestartPolicy, RunFiles, file_version, walk};
+use crate::logdir::{Found, RestartPolicy, file_version, walk};
 use crate::record::Damage;
 
 /// The folders of runs, each taken by one.
@@ -22,8 +24,8 @@ use crate::record::Damage;
 pub(super) struct Names(Mutex<BTreeMap<PathBuf, String>>);
 
 impl Names {
-    pub(super) fn of(runs: &[&RunFiles]) -> Self {
-        let name = |run: &&RunFiles| (run.path.clone(), run.name.clone());
+    pub(super) fn of(runs: &[Job]) -> Self {
+        let name = |run: &Job| (run.path.clone(), run.name.clone());
         Self(Mutex::new(runs.iter().map(name).collect()))
     }
 
@@ -69,10 +71,16 @@ impl Done {
     }
 }
 
-/// Edits a run.
-pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names) -> Result<Done> {
+/// Edits a run, whose sessions get these steps.
+pub(super) fn edit(
+    edit: &Edit,
+    run: &Job,
+    steps: Option<&NewSteps>,
+    outputs: &Outputs,
+    names: &Names,
+) -> Result<Done> {
     let selections = match edit.selects() {
-        true => select::select(edit, run)?,
+        true => select::select(edit, run, steps)?,
         false => select::Selections::new(),
     };
     let mut pass = Pass {
@@ -80,6 +88,8 @@ pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names
         run,
         outputs,
         names,
+        merges: edit.merge || run.is_joined(),
+        steps: Cursor::new(steps),
         tags: Tags::new(edit, &run.name, selections),
         subs: vec![Sub::new(run.path.clone())],
         version: None,
@@ -89,17 +99,21 @@ pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names
         scratch: Vec::new(),
         done: Done::default(),
     };
-    for name in &run.files {
-        pass.file(name)?;
+    for (number, path) in run.files.iter().enumerate() {
+        pass.steps.file(number);
+        pass.file(path)?;
     }
     pass.finish()
 }
 
 pub(super) struct Pass<'e> {
     pub(super) edit: &'e Edit,
-    pub(super) run: &'e RunFiles,
+    pub(super) run: &'e Job,
     pub(super) outputs: &'e Outputs,
     pub(super) names: &'e Names,
+    /// Whether its files become one.
+    pub(super) merges: bool,
+    steps: Cursor<'e>,
     pub(super) tags: Tags<'e>,
     /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
     pub(super) subs: Vec<Sub>,
@@ -116,12 +130,13 @@ pub(super) struct Pass<'e> {
 }
 
 impl Pass<'_> {
-    fn file(&mut self, name: &OsStr) -> Result<()> {
-        let path: Arc<Path> = self.run.path.join(name).into();
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default();
+        let path: Arc<Path> = path.into();
         self.done.output.sources.push(Source::of(path.to_path_buf())?);
         self.done.files_before += 1;
         self.starts.clear();
-        if !self.edit.merge || self.base.is_empty() {
+        if !self.merges || self.base.is_empty() {
             self.subs.iter_mut().try_for_each(Sub::complete)?;
             self.subs.iter_mut().for_each(|sub| sub.parts = 1);
             self.base = name.into();
@@ -132,6 +147,7 @@ impl Pass<'_> {
         let walked = walk(&path, |found| {
             let taken = match found {
                 Found::Record { offset, record, payload } => {
+                    self.steps.record();
                     self.done.events_before += 1;
                     self.event(&path, offset, record, payload)
                 }
@@ -186,13 +202,15 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
+        if let What::Summary(summary) = &event.what
+            && let Some(Err(malformed)) = summary.values().find(Result::is_err)
+        {
+            refused(self, malformed.0);
+            return Ok(());
+        }
         let change = self.header(&event)?;
         match &event.what {
             What::Summary(summary) => {
-                if let Some(Err(malformed)) = summary.values().find(Result::is_err) {
-                    refused(self, malformed.0);
-                    return Ok(());
-                }
                 self.fates.clear();
                 for value in summary.values().flatten() {
                     self.value(&value)?;
@@ -223,13 +241,14 @@ impl Pass<'_> {
                 let is_first = is_first.is_none_or(|file| file.events == 0);
                 self.version = Some((number, payload.clone()));
                 // Files that become one need it once.
-                if self.edit.merge && again && !is_first {
+                if self.merges && again && !is_first {
                     return Ok(());
                 }
                 self.put(0, record, &payload, change)
             }
             what if what.is_session_start() == Ok(true) => {
-                if self.edit.compact.is_some_and(|policy| policy != RestartPolicy::KeepAll) {
+                let carried_out = |policy| policy != RestartPolicy::KeepAll;
+                if self.edit.compact.is_some_and(carried_out) || self.steps.drops(&event) {
                     return Ok(());
                 }
                 let payload = self.rewritten(payload, change)?;
@@ -247,12 +266,16 @@ impl Pass<'_> {
     }
 
     /// The step and the time that an event gets.
-    fn header(&self, event: &EventRef<'_>) -> Result<Rewrite> {
+    fn header(&mut self, event: &EventRef<'_>) -> Result<Rewrite> {
         let mut change = Rewrite::default();
         let has_step = !matches!(event.what, What::FileVersion(_));
-        if self.edit.shift_steps != 0 && has_step {
-            let step = event.step.checked_add(self.edit.shift_steps).ok_or_else(|| {
-                let (run, step, by) = (&self.run.name, event.step, self.edit.shift_steps);
+        let by = self.steps.offset(event);
+        if has_step && (self.edit.shift_steps != 0 || by != 0) {
+            let moved = event.step.checked_add(by);
+            let step = moved.and_then(|step| step.checked_add(self.edit.shift_steps));
+            let step = step.ok_or_else(|| {
+                let (run, step, by) =
+                    (&self.run.name, event.step, self.edit.shift_steps.saturating_add(by));
                 Error::argument(format!("run {run:?}: step {step} plus {by} is out of range"))
             })?;
             change.step = Some(step);

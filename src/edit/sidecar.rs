@@ -1,8 +1,8 @@
 //! Files beside the event files.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -13,11 +13,12 @@ use crate::event::is_event_file;
 use crate::logdir::Logdir;
 
 /// Copies every file of the log folder that is no event file, unless the next run above it is one
-/// of `dropped`.
+/// of `dropped`. Those in directories that are `moved` go along.
 pub(super) fn copy(
     logdir: &Logdir,
     kept: &[&Path],
     dropped: &[&Path],
+    moved: &HashMap<PathBuf, PathBuf>,
     outputs: &Outputs,
 ) -> Result<Sidecars> {
     let mut copied = Sidecars::default();
@@ -44,11 +45,39 @@ pub(super) fn copy(
         copied.files += 1;
         copied.bytes += metadata.len();
         if outputs.is_folder() {
-            let directory = outputs.directory(path.parent().unwrap_or(Path::new("")));
+            let parent = path.parent().unwrap_or(Path::new(""));
+            let directory = outputs.directory(&target(parent, moved));
             fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
             let to = directory.join(entry.file_name());
             fs::copy(path, &to).map_err(|error| failed(error, path))?;
         }
     }
     Ok(copied)
+}
+
+/// Files that say what a run is.
+const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
+
+/// Copies what says what a run is from directories that are `moved`, unless it is there. In place,
+/// all other files stay where they are.
+pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>) -> Result<()> {
+    for (from, to) in moved {
+        for (from, to) in ABOUT_RUNS.map(|name| (from.join(name), to.join(name))) {
+            let is_file = from.metadata().is_ok_and(|metadata| metadata.is_file());
+            if is_file && to.symlink_metadata().is_err() {
+                fs::copy(&from, &to).map_err(|error| failed(error, &from))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where `directory` goes: along with the nearest one above it that is `moved`.
+fn target(directory: &Path, moved: &HashMap<PathBuf, PathBuf>) -> PathBuf {
+    for above in directory.ancestors() {
+        if let Some(to) = moved.get(above) {
+            return to.join(directory.strip_prefix(above).unwrap_or(Path::new("")));
+        }
+    }
+    directory.to_owned()
 }

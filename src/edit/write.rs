@@ -195,8 +195,8 @@ impl Pass<'_> {
             n => names::part(&self.base, n),
         };
         let is_part = sub.parts > 1;
-        let exists = number == 0 && self.run.files.contains(&name);
-        if is_part && exists && !self.edit.merge {
+        let exists = number == 0 && self.run.files.contains(&sub.path.join(&name));
+        if is_part && exists && !self.merges {
             let what = "merge the files of the run, too: it was split before";
             return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
         }

@@ -1,5 +1,7 @@
 //! `tbx edit`
 
+mod sessions;
+
 use std::fs;
 
 use serde_json::Value;
