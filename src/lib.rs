@@ -131,6 +131,8 @@ pub mod logdir;
 pub mod meta;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
+#[cfg(any(feature = "cli", feature = "export"))]
+mod printable;
 pub mod record;
 #[cfg(feature = "registry")]
 pub mod registry;

@@ -6,9 +6,11 @@ use clap::ValueEnum;
 use serde::Serializer;
 use unicode_width::UnicodeWidthStr;
 
+use super::output::stdout;
 use super::print;
 use super::render::{Table, date, duration, name, number, terminal_width};
 use crate::error::{ErrorKind, Result};
+use crate::printable::Escape;
 use crate::table::Cell;
 
 /// The formats of tables.
@@ -52,8 +54,8 @@ impl Grid {
     pub(super) fn print(&self, format: Format) -> Result<usize> {
         let printed = match format {
             Format::Text => return self.print_text(),
-            Format::Csv => self.csv(&mut io::stdout().lock()),
-            Format::Json => self.json(&mut io::stdout().lock()),
+            Format::Csv => self.csv(&mut stdout(Escape::Csv)),
+            Format::Json => self.json(&mut stdout(Escape::Json)),
             Format::Md => self.markdown(&mut io::stdout().lock()),
         };
         printed.map(|()| 0).map_err(|error| ErrorKind::from(error).into())
@@ -112,7 +114,7 @@ impl Grid {
     fn markdown(&self, out: &mut impl Write) -> io::Result<()> {
         let mut out = io::BufWriter::new(out);
         let mut line = |cells: Vec<String>| writeln!(out, "| {} |", cells.join(" | "));
-        line(self.columns.iter().map(|head| escaped(&head.name)).collect())?;
+        line(self.columns.iter().map(|head| escaped(&name(&head.name))).collect())?;
         let rule = |head: &Head| if head.is_numeric { "---:" } else { "---" }.to_owned();
         line(self.columns.iter().map(rule).collect())?;
         for row in &self.rows {
@@ -133,7 +135,14 @@ pub(super) fn short(cell: &Cell) -> String {
     }
 }
 
-/// Text that cannot end a cell of a Markdown table.
+/// Printable text that neither ends a cell of a Markdown table nor begins something else in it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ")
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '|' | '<' | '`' | '*' | '[') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::render::{self, DIM, counted, name, styled};
 use crate::error::{Error, ErrorKind, Report, Result};
 use crate::logdir::RestartPolicy;
+use crate::printable::{Escape, ForTerminal};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -54,8 +55,15 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// Prints a line of JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     let line = serde_json::to_string(value).map_err(io::Error::from);
-    let printed = line.and_then(|line| io::stdout().write_all((line + "\n").as_bytes()));
+    let printed = line.and_then(|line| stdout(Escape::Json).write_all((line + "\n").as_bytes()));
     printed.map_err(|error| ErrorKind::from(error).into())
+}
+
+/// The standard output for data that other programs read: byte for byte, except on a terminal,
+/// where names from logs must not do anything.
+pub(super) fn stdout(escape: Escape) -> Box<dyn Write> {
+    let out = io::stdout().lock();
+    if out.is_terminal() { Box::new(ForTerminal::new(out, escape)) } else { Box::new(out) }
 }
 
 /// Prints what is not shown.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::printable::printable;
 pub(super) use crate::table::number::short as number;
 use crate::table::number::trim_zeros;
 
@@ -77,17 +78,9 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A name from a log: control characters cannot play with the terminal, nor those that turn the
-/// order of the letters around.
+/// A name from a log, [printable]; an empty one is `""`.
 pub(super) fn name(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
+    let text = printable(name);
     if text.is_empty() { "\"\"".into() } else { text }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -11,6 +12,7 @@ use super::report::Sidecars;
 use crate::error::Result;
 use crate::event::is_event_file;
 use crate::logdir::Logdir;
+use crate::replace::{disk, is_temporary, replace};
 
 /// Copies every file of the log folder that is no event file, unless the next run above it is one
 /// of `dropped`. Those in directories that are `moved` go along.
@@ -27,7 +29,8 @@ pub(super) fn copy(
     }
     let kept: HashSet<_> = kept.iter().copied().collect();
     let dropped: HashSet<_> = dropped.iter().copied().collect();
-    for entry in WalkDir::new(logdir.path()).min_depth(1).into_iter().flatten() {
+    let walk = WalkDir::new(logdir.path()).min_depth(1).into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())).flatten() {
         let path = entry.path();
         let run = path.ancestors().skip(1).find(|a| kept.contains(a) || dropped.contains(a));
         if run.is_some_and(|run| dropped.contains(run)) || entry.file_type().is_dir() {
@@ -47,7 +50,7 @@ pub(super) fn copy(
         if outputs.is_folder() {
             let parent = path.parent().unwrap_or(Path::new(""));
             let directory = outputs.directory(&target(parent, moved));
-            fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
             let to = directory.join(entry.file_name());
             fs::copy(path, &to).map_err(|error| failed(error, path))?;
         }
@@ -65,7 +68,8 @@ pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>) -> Result<()> {
         for (from, to) in ABOUT_RUNS.map(|name| (from.join(name), to.join(name))) {
             let is_file = from.metadata().is_ok_and(|metadata| metadata.is_file());
             if is_file && to.symlink_metadata().is_err() {
-                fs::copy(&from, &to).map_err(|error| failed(error, &from))?;
+                let mut file = fs::File::open(&from).map_err(|error| failed(error, &from))?;
+                replace(&to, |out| io::copy(&mut file, out).map(|_| ()))?;
             }
         }
     }

@@ -6,8 +6,8 @@ use std::mem;
 use super::value_ref::SummaryRef;
 use super::wire::{self, Field, Malformed, merge, utf8};
 
-/// A view of one serialized `Event`. Parsing allocates nothing (but for a message that occurs
-/// twice, which no known writer produces), and looks at no payload of a value.
+/// A view of one serialized `Event`. Parsing looks at no payload of a value. It allocates only
+/// for a message other than a summary that occurs twice, which no known writer produces.
 ///
 /// ```
 /// use tbx::event::{EventRef, What};
@@ -59,17 +59,22 @@ impl<'a> EventRef<'a> {
     #[inline]
     pub fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut event = Self { wall_time: 0.0, step: 0, what: What::None, source_metadata: None };
-        while let Some((number, field)) = wire::next(&mut bytes)? {
+        loop {
+            let before = bytes;
+            let Some((number, field)) = wire::next(&mut bytes)? else { break };
             match (number, field) {
                 (1, Field::Fixed64(bits)) => event.wall_time = f64::from_le_bytes(bits),
                 (2, Field::Varint(step)) => event.step = step.cast_signed(),
                 (3, Field::Bytes(text)) => event.what = What::FileVersion(utf8(text)?),
                 (4, Field::Bytes(graph)) => event.what = What::GraphDef(graph),
-                (5..=8, Field::Bytes(body)) => {
+                (5, Field::Bytes(body)) => match &mut event.what {
+                    What::Summary(summary) => summary.goes_on(before),
+                    what => *what = What::Summary(SummaryRef::new(body)),
+                },
+                (6..=8, Field::Bytes(body)) => {
                     let earlier = mem::replace(&mut event.what, What::None).into_message(number);
                     let body = merge(earlier, body);
                     event.what = match number {
-                        5 => What::Summary(SummaryRef::new(body)),
                         6 => What::LogMessage(body),
                         7 => What::SessionLog(body),
                         _ => What::TaggedRunMetadata(body),
@@ -90,7 +95,6 @@ impl<'a> What<'a> {
     /// The bytes of the message in field `number`, if that is the content.
     fn into_message(self, number: u32) -> Option<Cow<'a, [u8]>> {
         match (number, self) {
-            (5, Self::Summary(summary)) => Some(summary.into_body()),
             (6, Self::LogMessage(body))
             | (7, Self::SessionLog(body))
             | (8, Self::TaggedRunMetadata(body)) => Some(body),

@@ -8,22 +8,28 @@ use super::wire::{self, Field, Malformed, merge, utf8};
 /// A view of a serialized `Summary`: a list of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SummaryRef<'a> {
-    body: Cow<'a, [u8]>,
+    body: &'a [u8],
+    /// The event from the second occurrence of its summary on, if there are several: their
+    /// values make one list.
+    more: &'a [u8],
 }
 
 impl<'a> SummaryRef<'a> {
-    pub(super) fn new(body: Cow<'a, [u8]>) -> Self {
-        Self { body }
+    pub(super) fn new(body: &'a [u8]) -> Self {
+        Self { body, more: &[] }
     }
 
-    pub(super) fn into_body(self) -> Cow<'a, [u8]> {
-        self.body
+    /// The summary occurs again where `event` begins.
+    pub(super) fn goes_on(&mut self, event: &'a [u8]) {
+        if self.more.is_empty() {
+            self.more = event;
+        }
     }
 
     /// The values, in the order of the file. After an error there are no more.
     #[inline]
-    pub fn values(&self) -> Values<'_> {
-        Values { rest: &self.body }
+    pub fn values(&self) -> Values<'a> {
+        Values { rest: self.body, more: self.more }
     }
 }
 
@@ -31,6 +37,7 @@ impl<'a> SummaryRef<'a> {
 #[derive(Debug, Clone)]
 pub struct Values<'a> {
     rest: &'a [u8],
+    more: &'a [u8],
 }
 
 impl<'a> Iterator for Values<'a> {
@@ -38,22 +45,30 @@ impl<'a> Iterator for Values<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let value = next_value(&mut self.rest).transpose();
+        let value = self.next_value().transpose();
         if matches!(value, Some(Err(_))) {
-            self.rest = &[];
+            (self.rest, self.more) = (&[], &[]);
         }
         value
     }
 }
 
-#[inline]
-fn next_value<'a>(rest: &mut &'a [u8]) -> Result<Option<ValueRef<'a>>, Malformed> {
-    while let Some((number, field)) = wire::next(rest)? {
-        if let (1, Field::Bytes(value)) = (number, field) {
-            return ValueRef::parse(value).map(Some);
+impl<'a> Values<'a> {
+    #[inline]
+    fn next_value(&mut self) -> Result<Option<ValueRef<'a>>, Malformed> {
+        loop {
+            while let Some((number, field)) = wire::next(&mut self.rest)? {
+                if let (1, Field::Bytes(value)) = (number, field) {
+                    return ValueRef::parse(value).map(Some);
+                }
+            }
+            match wire::next(&mut self.more)? {
+                Some((5, Field::Bytes(summary))) => self.rest = summary,
+                Some(_) => {}
+                None => return Ok(None),
+            }
         }
     }
-    Ok(None)
 }
 
 /// A view of a serialized `Summary.Value`.
@@ -67,6 +82,8 @@ pub struct ValueRef<'a> {
     pub metadata: Option<Cow<'a, [u8]>>,
     /// The value itself.
     pub payload: Payload<'a>,
+    /// All of the serialized value.
+    pub(crate) wire: &'a [u8],
 }
 
 /// The value of a [`ValueRef`]: one of the forms that `Summary.Value` has.
@@ -90,8 +107,9 @@ pub enum Payload<'a> {
 
 impl<'a> ValueRef<'a> {
     #[inline]
-    pub(super) fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut value = Self { tag: "", node_name: "", metadata: None, payload: Payload::None };
+    pub(crate) fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let payload = Payload::None;
+        let mut value = Self { tag: "", node_name: "", metadata: None, payload, wire: bytes };
         while let Some((number, field)) = wire::next(&mut bytes)? {
             match (number, field) {
                 (1, Field::Bytes(tag)) => value.tag = utf8(tag)?,

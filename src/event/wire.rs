@@ -138,11 +138,12 @@ fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     Err(Malformed("a varint does not end"))
 }
 
-/// What a sub-message that occurs twice amounts to: its occurrences one behind the other
-/// parse to their merged fields (protobuf.dev, "Last One Wins").
+/// The bytes of a sub-message that occurs twice: one occurrence after the other parses to their
+/// merged fields (protobuf.dev, "Last One Wins"). A field that occurs n times costs its bytes
+/// once more, not n times.
 pub(super) fn merge<'a>(earlier: Option<Cow<'a, [u8]>>, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-    match earlier {
-        None => Cow::Borrowed(bytes),
-        Some(earlier) => Cow::Owned([&earlier, bytes].concat()),
-    }
+    let Some(earlier) = earlier else { return Cow::Borrowed(bytes) };
+    let mut merged = earlier.into_owned();
+    merged.extend_from_slice(bytes);
+    Cow::Owned(merged)
 }

@@ -4,11 +4,13 @@ use super::batch::Column;
 use super::lines::Lines;
 use super::{Style, Target};
 use crate::error::Result;
+use crate::printable::Escape;
 
 pub(super) const TARGET: Target = Target {
     name: "csv",
     about: "comma-separated values, with a header",
     extension: "csv",
+    text: Some(Escape::Csv),
     open: |columns, output| Ok(Box::new(Lines::open(STYLE, columns, output)?)),
 };
 

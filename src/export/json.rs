@@ -5,11 +5,13 @@ use super::batch::Column;
 use super::lines::Lines;
 use super::{Style, Target};
 use crate::error::{ErrorKind, Result};
+use crate::printable::Escape;
 
 pub(super) const TARGET: Target = Target {
     name: "json",
     about: "JSON Lines, an object a row",
     extension: "jsonl",
+    text: Some(Escape::Json),
     open: |columns, output| Ok(Box::new(Lines::open(STYLE, columns, output)?)),
 };
 

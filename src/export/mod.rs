@@ -23,8 +23,9 @@ use self::output::Output;
 pub use self::tables::{TABLES, Table};
 pub use self::write::{Exported, ExportedTable, Progress};
 use crate::error::Result;
+use crate::printable::Escape;
+pub use crate::replace::Folder;
 use crate::table::{Duplicates, Sampling};
-pub use crate::writer::Folder;
 
 /// A format that tables can be exported to.
 #[derive(Clone, Copy)]
@@ -35,6 +36,8 @@ pub struct Target {
     pub about: &'static str,
     /// What names of such files end in.
     pub extension: &'static str,
+    /// How its text is escaped on a terminal; none: it is binary.
+    text: Option<Escape>,
     open: Open,
 }
 

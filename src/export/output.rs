@@ -1,16 +1,16 @@
 //! A file that appears under its name when it is complete.
 
-use std::fs::{self, File};
-use std::io::{self, Stdout, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::printable::{Escape, ForTerminal};
+use crate::replace::{Temporary, disk};
 use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
-/// So many names are tried for what is not complete.
-const MAX_PARTS: u32 = 100;
 
 /// Removed again if it is not finished.
 pub(super) struct Output {
@@ -23,16 +23,18 @@ pub(super) struct Output {
 }
 
 enum To {
-    Stdout(Stdout),
-    /// And its name beside the path until it is complete; none if it is no such file.
-    File(File, Option<PathBuf>),
+    Stdout(Box<dyn Write + Send + Sync>),
+    /// A pipe or a device.
+    Device(File),
+    File(Temporary),
     /// An object of a store.
     Url(Upload),
 }
 
 impl Output {
-    /// A file that will be at `path`; `-` is the standard output.
-    pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+    /// A file that will be at `path`; `-` is the standard output. If that is a terminal, text is
+    /// escaped for it.
+    pub(super) fn create(path: &Path, overwrite: bool, text: Option<Escape>) -> Result<Self> {
         let of = |path: &Path, to: To| Self {
             path: path.into(),
             overwrite,
@@ -41,7 +43,14 @@ impl Output {
             buffer: Vec::new(),
         };
         if path == Path::new("-") {
-            return Ok(of(path, To::Stdout(io::stdout())));
+            let out = io::stdout();
+            return Ok(of(
+                path,
+                match text.filter(|_| out.is_terminal()) {
+                    Some(escape) => To::Stdout(Box::new(ForTerminal::new(out, escape))),
+                    None => To::Stdout(Box::new(out)),
+                },
+            ));
         }
         if store::is_url(path) {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
@@ -52,7 +61,7 @@ impl Output {
             // A pipe or a device takes the bytes as they come, and must not be replaced.
             let file = File::options().write(true).open(path);
             let file = file.map_err(|error| failed(error, path))?;
-            return Ok(of(path, To::File(file, None)));
+            return Ok(of(path, To::Device(file)));
         }
         let is_link = path.symlink_metadata().is_ok_and(|link| link.is_symlink());
         if !overwrite && (existing.is_some() || is_link) {
@@ -61,8 +70,8 @@ impl Output {
         // A link stays, and what it leads to is replaced.
         let target = if is_link { path.canonicalize() } else { Ok(path.into()) };
         let target = target.map_err(|error| failed(error, path))?;
-        let (file, part) = part(&target).map_err(|error| failed(error, path))?;
-        Ok(of(&target, To::File(file, Some(part))))
+        let file = Temporary::next_to(&target).map_err(|error| failed(error, path))?;
+        Ok(of(&target, To::File(file)))
     }
 
     /// Takes bytes, and writes if there are many.
@@ -86,7 +95,8 @@ impl Output {
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.to {
             To::Stdout(out) => out.write_all(bytes)?,
-            To::File(file, _) => file.write_all(bytes)?,
+            To::Device(file) => file.write_all(bytes)?,
+            To::File(file) => file.file()?.write_all(bytes)?,
             To::Url(upload) => upload.write_all(bytes)?,
         }
         self.written += u64::try_from(bytes.len()).unwrap_or(0);
@@ -95,7 +105,7 @@ impl Output {
 
     /// How many bytes were written; none if it is no file.
     pub(super) fn bytes(&self) -> Option<u64> {
-        matches!(self.to, To::File(_, Some(_)) | To::Url(_)).then_some(self.written)
+        matches!(self.to, To::File(_) | To::Url(_)).then_some(self.written)
     }
 
     /// Writes the rest.
@@ -103,7 +113,7 @@ impl Output {
         self.write_buffer()?;
         match &mut self.to {
             To::Stdout(out) => out.flush().map_err(|error| failed(error, &self.path)),
-            To::File(..) | To::Url(_) => Ok(()),
+            To::Device(_) | To::File(_) | To::Url(_) => Ok(()),
         }
     }
 
@@ -111,57 +121,26 @@ impl Output {
     /// overwritten.
     pub(super) fn finish(mut self) -> Result<()> {
         self.complete()?;
-        let part = match &mut self.to {
-            To::Stdout(_) => return Ok(()),
-            To::File(_, part) => part,
-            To::Url(upload) => {
+        let file = match self.to {
+            To::Stdout(_) | To::Device(_) => return Ok(()),
+            To::File(file) => file,
+            To::Url(mut upload) => {
                 return upload.finish().map_err(|error| failed(error, &self.path));
             }
         };
-        let Some(from) = part else { return Ok(()) };
         if self.overwrite {
-            fs::rename(&*from, &self.path).map_err(|error| failed(error, &self.path))?;
-            *part = None;
-            return Ok(());
+            return file.rename(&self.path).map_err(|error| failed(error, &self.path));
         }
         // Unlike a name that is given by `rename`, a second one replaces nothing.
-        match fs::hard_link(&*from, &self.path) {
-            Ok(()) => Ok(()), // and the first one goes with `self`
+        match disk::hard_link(file.path(), &self.path) {
+            Ok(()) => Ok(()), // and the first one goes with `file`
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
             Err(_) => {
                 // Not all file systems have second names. Nobody else can have made this file.
-                let claimed = File::create_new(&self.path);
-                let renamed = claimed.and_then(|_| fs::rename(&*from, &self.path));
-                renamed.map_err(|error| failed(error, &self.path))?;
-                *part = None;
-                Ok(())
+                let claimed = disk::create_new(&self.path);
+                let renamed = claimed.and_then(|_| file.rename(&self.path));
+                renamed.map_err(|error| failed(error, &self.path))
             }
-        }
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let To::File(_, Some(part)) = &self.to {
-            // What is not complete is of no use; if it cannot be removed, its name says so.
-            let _ = fs::remove_file(part);
-        }
-    }
-}
-
-/// A new file beside `path`.
-fn part(path: &Path) -> io::Result<(File, PathBuf)> {
-    let mut number = 0;
-    loop {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.{number}.part", std::process::id()));
-        let part = path.with_file_name(name);
-        match File::create_new(&part) {
-            // Left behind by a process of the same number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_PARTS => {
-                number += 1;
-            }
-            made => return Ok((made?, part)),
         }
     }
 }
@@ -176,10 +155,12 @@ pub(super) fn failed(error: io::Error, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn written(path: &Path, overwrite: bool) -> Result<Output> {
-        let mut output = Output::create(path, overwrite)?;
+        let mut output = Output::create(path, overwrite, None)?;
         output.write("new")?;
         Ok(output)
     }

@@ -25,6 +25,7 @@ pub(super) const TARGET: Target = Target {
     name: "parquet",
     about: "Apache Parquet, typed columns",
     extension: "parquet",
+    text: None,
     open: |columns, output| Ok(Box::new(Parquet::open(columns, output)?)),
 };
 

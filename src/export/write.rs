@@ -160,7 +160,7 @@ impl Export {
         let mut carriers = Vec::new();
         for table in &self.tables {
             let path = self.path(table.name, options, out);
-            let output = Some(Output::create(&path, self.overwrite)?);
+            let output = Some(Output::create(&path, self.overwrite, self.target.text)?);
             let rows = (table.make)(&settings, logdir, options)?;
             let table = ExportedTable { name: table.name, path, rows: 0, bytes: None };
             let sink = Sink { target: self.target, table, output, sheet: None };

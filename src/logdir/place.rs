@@ -1,13 +1,15 @@
 //! Values that stay in the log until somebody wants them.
 
+use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::grow::Keep;
 use super::{Run, TimeSeries};
 use crate::error::{ErrorKind, Location, Result};
-use crate::event::{EventRef, Payload, What};
+use crate::event::{EventRef, Payload, ValueRef, What};
 use crate::record::{FOOTER_LEN, HEADER_LEN, frame};
 use crate::store::File;
 use crate::summary::{Form, Kind, RawValue};
@@ -19,18 +21,37 @@ pub struct Place {
     pub(super) file: u32,
     /// Where its record starts.
     pub(super) offset: u64,
-    /// The index of the value in its event.
-    pub(super) value: u32,
+    /// Where in the record's payload the value starts.
+    start: u32,
+    /// Bytes of the value; 0 for the event itself, or its only value.
+    size: u32,
     /// Bytes of the record's payload.
-    pub(super) len: u32,
+    len: u32,
 }
 
 impl Place {
-    /// Of the first value of a record's event.
+    /// Place of an event that is the value, or has one value.
     #[inline]
     pub(super) fn of(offset: u64, len: usize) -> Self {
-        // A payload has less than 2 GiB.
-        Self { file: 0, offset, value: 0, len: u32::try_from(len).unwrap_or(u32::MAX) }
+        Self { file: 0, offset, start: 0, size: 0, len: small(len) }
+    }
+
+    /// Place of `value`, which is one of those in the event `payload` at `offset`.
+    #[inline]
+    pub(super) fn of_value(offset: u64, payload: &[u8], value: &[u8]) -> Self {
+        let start = value.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
+        Self { start: small(start), size: small(value.len()), ..Self::of(offset, payload.len()) }
+    }
+
+    /// Whether the record has much else than the value.
+    fn has_more(&self) -> bool {
+        self.size != 0 && self.size < self.len / 2
+    }
+
+    /// The bytes of the value in the record.
+    fn in_record(&self) -> Option<Range<usize>> {
+        let start = HEADER_LEN.checked_add(usize::try_from(self.start).ok()?)?;
+        Some(start..start.checked_add(usize::try_from(self.size).ok()?)?)
     }
 
     /// The index of the file in [`Run::files`].
@@ -50,6 +71,10 @@ impl Place {
 }
 
 /// Reads values of a run from where a load found them.
+///
+/// A record is read whole once, to verify its checksums. Of a record with many values, other
+/// values are then read alone, so that the work is linear in the bytes of the log whatever the
+/// order of the calls.
 ///
 /// ```
 /// use tbx::logdir::ValueReader;
@@ -74,13 +99,25 @@ pub struct ValueReader<'r> {
     open: Option<(u32, File)>,
     /// The record that was read last, and where it stands: it may have many values.
     last: Option<((u32, u64), Bytes)>,
+    /// Records with many values whose checksums are right.
+    verified: HashSet<(u32, u64)>,
+    /// Bytes that were read from files.
+    #[cfg(test)]
+    bytes_read: u64,
 }
 
 impl<'r> ValueReader<'r> {
     /// For the values of `run`. One a thread: it keeps the file that it read last open, and the
     /// record in memory. It is fastest in the order of places.
     pub fn new(run: &'r Run) -> Self {
-        Self { run, open: None, last: None }
+        Self {
+            run,
+            open: None,
+            last: None,
+            verified: HashSet::new(),
+            #[cfg(test)]
+            bytes_read: 0,
+        }
     }
 
     /// The value of point `point` of `series`, which is one of the run's and was loaded with
@@ -115,25 +152,21 @@ impl<'r> ValueReader<'r> {
     }
 
     fn value(&mut self, place: Place, series: &TimeSeries) -> Result<RawValue, ErrorKind> {
+        if place.size != 0 {
+            let bytes = self.value_bytes(place)?;
+            let value = ValueRef::parse(&bytes).map_err(|_| changed())?;
+            return raw_value(&value, series, &Keep::Slice(bytes.clone()));
+        }
         let record = self.record(place)?;
         let payload = frame(&record)?.ok_or_else(changed)?.payload;
         let event = EventRef::parse(payload).map_err(|malformed| ErrorKind::Proto(malformed.0))?;
         let keep = Keep::Slice(record.clone());
         let raw = |form, body: &[u8]| RawValue { form, bytes: keep.keep(body) };
-        let kind = series.kind();
         match &event.what {
-            What::GraphDef(graph) if kind == Kind::Graph => Ok(raw(Form::GraphDef, graph)),
+            What::GraphDef(graph) if series.kind() == Kind::Graph => Ok(raw(Form::GraphDef, graph)),
             What::Summary(summary) => {
-                let at = usize::try_from(place.value).unwrap_or(usize::MAX);
-                let value = summary.values().nth(at).and_then(|value| value.ok());
-                let value = value.filter(|value| value.tag == series.tag()).ok_or_else(changed)?;
-                Ok(match &value.payload {
-                    Payload::Image(body) => raw(Form::Image, body),
-                    Payload::Histo(body) => raw(Form::Histo, body),
-                    Payload::Audio(body) => raw(Form::Audio, body),
-                    Payload::Tensor(body) => raw(Form::Tensor, body),
-                    _ => raw(Form::None, &[]),
-                })
+                let value = summary.values().next().and_then(|value| value.ok());
+                raw_value(&value.ok_or_else(changed)?, series, &keep)
             }
             other => match other.run_metadata() {
                 Ok(Some((tag, content))) if tag == series.tag() => {
@@ -144,6 +177,26 @@ impl<'r> ValueReader<'r> {
         }
     }
 
+    /// The bytes of a value. The checksums of its record are right, or were when this looked
+    /// first.
+    fn value_bytes(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
+        let range = place.in_record().ok_or_else(changed)?;
+        let at = (place.file, place.offset);
+        let is_at_hand = self.last.as_ref().is_some_and(|(last, _)| *last == at);
+        if !is_at_hand && self.verified.contains(&at) {
+            let start = place.offset.checked_add(u64::try_from(range.start).unwrap_or(u64::MAX));
+            return self.read_at(place.file, start.ok_or_else(changed)?, range.len());
+        }
+        let record = self.record(place)?;
+        if place.has_more() {
+            self.verified.insert(at);
+        }
+        if range.end > record.len() {
+            return Err(changed());
+        }
+        Ok(record.slice(range))
+    }
+
     /// All bytes of the record, whose checksums are right.
     fn record(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
         let at = (place.file, place.offset);
@@ -151,26 +204,135 @@ impl<'r> ValueReader<'r> {
             return Ok(record.clone());
         }
         self.last = None;
-        let file = match &mut self.open {
-            Some((open, file)) if *open == place.file => file,
-            open => {
-                let file = self.run.files.get(place.file()).ok_or_else(changed)?;
-                &mut open.insert((place.file, File::open(&file.path)?.0)).1
-            }
-        };
         let len = usize::try_from(place.len).unwrap_or(usize::MAX);
-        let mut record = vec![0; HEADER_LEN.saturating_add(len).saturating_add(FOOTER_LEN)];
-        match file.read_exact_at(&mut record, place.offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(changed()),
-            read => read?,
-        }
+        let len = HEADER_LEN.saturating_add(len).saturating_add(FOOTER_LEN);
+        let record = self.read_at(place.file, place.offset, len)?;
         frame(&record)?.ok_or_else(changed)?.verify()?;
-        let record = Bytes::from(record);
         self.last = Some((at, record.clone()));
         Ok(record)
     }
+
+    /// The `len` bytes of a file from `offset` on.
+    fn read_at(&mut self, number: u32, offset: u64, len: usize) -> Result<Bytes, ErrorKind> {
+        let file = match &mut self.open {
+            Some((open, file)) if *open == number => file,
+            open => {
+                let number_of = usize::try_from(number).unwrap_or(usize::MAX);
+                let path = &self.run.files.get(number_of).ok_or_else(changed)?.path;
+                &mut open.insert((number, File::open(path)?.0)).1
+            }
+        };
+        let mut bytes = vec![0; len];
+        match file.read_exact_at(&mut bytes, offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(changed()),
+            read => read?,
+        }
+        #[cfg(test)]
+        {
+            self.bytes_read += u64::try_from(len).unwrap_or(u64::MAX);
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// What `value`, which should be one of `series`, holds.
+fn raw_value(
+    value: &ValueRef<'_>,
+    series: &TimeSeries,
+    keep: &Keep,
+) -> Result<RawValue, ErrorKind> {
+    if value.tag != series.tag() {
+        return Err(changed());
+    }
+    let raw = |form, body: &[u8]| RawValue { form, bytes: keep.keep(body) };
+    Ok(match &value.payload {
+        Payload::Image(body) => raw(Form::Image, body),
+        Payload::Histo(body) => raw(Form::Histo, body),
+        Payload::Audio(body) => raw(Form::Audio, body),
+        Payload::Tensor(body) => raw(Form::Tensor, body),
+        _ => raw(Form::None, &[]),
+    })
+}
+
+/// A length in a record, whose payload has less than 2 GiB.
+#[inline]
+fn small(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 fn changed() -> ErrorKind {
     ErrorKind::Value("the file has changed since the value was found here".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::event::pb;
+    use crate::logdir::{LoadOptions, Logdir};
+    use crate::record::append;
+    use crate::summary::text;
+
+    /// A log of `events` events, each with a text under each of `tags` tags. With `parts`, each
+    /// value comes in a summary of its own, as no known writer does it.
+    fn log(events: i64, tags: usize, parts: bool) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = Vec::new();
+        for step in 0..events {
+            let value = |tag| text::v2(&format!("t{tag:05}"), &format!("{step}/{tag}"));
+            let mut event = pb::Event { wall_time: 1.0, step, ..Default::default() };
+            let values: Vec<_> = (0..tags).map(value).collect();
+            let payload = if parts {
+                let mut payload = event.encode_to_vec();
+                for value in values {
+                    let summary = pb::Summary { value: vec![value] };
+                    let what = Some(pb::event::What::Summary(summary));
+                    payload.extend(pb::Event { what, ..Default::default() }.encode_to_vec());
+                }
+                payload
+            } else {
+                event.what = Some(pb::event::What::Summary(pb::Summary { value: values }));
+                event.encode_to_vec()
+            };
+            append(&mut bytes, |buffer| buffer.extend_from_slice(&payload));
+        }
+        std::fs::write(dir.path().join("events.out.tfevents.1.host"), bytes).unwrap();
+        dir
+    }
+
+    #[test]
+    fn reading_all_values_of_big_events_by_tag_reads_each_byte_twice_at_most() {
+        for parts in [false, true] {
+            let dir = log(3, 500, parts);
+            let logdir = Logdir::open(dir.path()).unwrap();
+            let run = logdir.load(&LoadOptions::new().places()).unwrap().runs.remove(0);
+            assert_eq!(run.series.len(), 500);
+            let mut reader = ValueReader::new(&run);
+            for (tag, series) in run.series.iter().enumerate() {
+                assert_eq!(series.len(), 3);
+                for point in 0..3 {
+                    let value = reader.read(series, point).unwrap();
+                    let text = text::Text::read(&value).unwrap();
+                    assert_eq!(text.strings, [format!("{point}/{tag}")]);
+                }
+            }
+            let bytes = run.files[0].path.metadata().unwrap().len();
+            assert!(reader.bytes_read <= 2 * bytes, "{} of {bytes}", reader.bytes_read);
+        }
+    }
+
+    #[test]
+    fn a_value_that_changed_after_the_load_is_an_error() {
+        let dir = log(2, 4, false);
+        let run = Logdir::open(dir.path()).unwrap();
+        let run = run.load(&LoadOptions::new().places()).unwrap().runs.remove(0);
+        let mut reader = ValueReader::new(&run);
+        reader.read(&run.series[0], 0).unwrap();
+        reader.read(&run.series[0], 1).unwrap();
+        let path = &run.files[0].path;
+        std::fs::write(path, vec![0; std::fs::read(path).unwrap().len()]).unwrap();
+        let error = reader.read(&run.series[1], 0).unwrap_err().to_string();
+        assert!(error.contains("the file has changed"), "{error}");
+    }
 }

@@ -13,6 +13,20 @@ pub fn masked(bytes: &[u8]) -> u32 {
     mask(crc32c::crc32c(bytes))
 }
 
+/// Masked CRC-32C of bytes that come in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(u32);
+
+impl Pieces {
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.0 = crc32c::crc32c_append(self.0, piece);
+    }
+
+    pub(super) fn masked(self) -> u32 {
+        mask(self.0)
+    }
+}
+
 /// The masked form of a CRC: rotated right by 15 bits, plus a constant.
 pub const fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(MASK_DELTA)

@@ -13,6 +13,7 @@
 
 pub mod crc;
 mod frame;
+mod long;
 mod map;
 mod reader;
 mod scan;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::frame::{frame, payload_len};
 use super::search::{self, Found};
-use super::{FOOTER_LEN, HEADER_LEN, Source};
+use super::{FOOTER_LEN, HEADER_LEN, Source, long};
 use crate::error::{Effect, ErrorKind};
 
 /// So many records of a file may turn out to be torn. Each costs a look at all the bytes it
@@ -218,13 +218,31 @@ impl Scanner {
     /// What is wrong with the current record.
     #[inline]
     fn verify(&mut self) -> io::Result<Option<ErrorKind>> {
-        let total = HEADER_LEN + self.current.unwrap_or(0) + FOOTER_LEN;
+        let len = self.current.unwrap_or(0);
+        if len > long::MAX_UNVERIFIED_LEN {
+            return self.verify_long(len);
+        }
+        let total = HEADER_LEN + len + FOOTER_LEN;
         Ok(match frame(self.source.at(self.offset, total)?) {
             Ok(Some(record)) => record.verify().err(),
             // The file was cut short since its header was read.
-            Ok(None) => Some(ErrorKind::Proto("the file ends inside the record")),
+            Ok(None) => Some(ErrorKind::Proto(long::ENDS_INSIDE)),
             Err(kind) => Some(kind),
         })
+    }
+
+    /// The same for a record that takes memory only if its checksum is right.
+    #[cold]
+    fn verify_long(&mut self, len: usize) -> io::Result<Option<ErrorKind>> {
+        if let Some(kind) = long::verify(&mut self.source, self.offset, len)? {
+            return Ok(Some(kind));
+        }
+        if len > long::MAX_LEN {
+            return Ok(Some(long::too_long(len)));
+        }
+        let total = HEADER_LEN + len + FOOTER_LEN;
+        let is_there = self.source.at(self.offset, total)?.len() >= total;
+        Ok((!is_there).then_some(ErrorKind::Proto(long::ENDS_INSIDE)))
     }
 
     #[inline]

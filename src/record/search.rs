@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::frame::frame;
-use super::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Source, payload_len};
+use super::{HEADER_LEN, MAX_PAYLOAD_LEN, Source, long, payload_len};
 
 /// So many candidates with a wrong payload are looked at before a search for a whole record
 /// gives up: each costs its length, and a hostile file can hold a candidate every 12 bytes.
@@ -39,14 +38,23 @@ fn search(source: &mut Source, from: u64, to: u64, may_grow: bool) -> io::Result
         if bytes.len() < HEADER_LEN {
             return Ok(Found::Nothing);
         }
-        for (at, window) in (offset..to).zip(bytes.windows(HEADER_LEN)) {
-            let Some(window) = window.first_chunk() else { continue };
-            if fits(window, len.saturating_sub(at)) {
-                return Ok(Found::At(at));
+        let mut at = 0;
+        while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let here = offset.saturating_add(as_u64(at));
+            if here >= to {
+                break;
+            }
+            if *window == [0; HEADER_LEN] {
+                at += zeros(bytes.get(at..).unwrap_or(&[])).saturating_sub(HEADER_LEN - 1).max(1);
+                continue;
+            }
+            if fits(window, len.saturating_sub(here)) {
+                return Ok(Found::At(here));
             }
             if may_grow && fits(window, MAX_PAYLOAD_LEN.saturating_add(16)) {
                 return Ok(Found::Unfinished);
             }
+            at += 1;
         }
         offset = offset.saturating_add(windows_in(bytes));
     }
@@ -73,8 +81,7 @@ fn search_whole(source: &mut Source, from: u64, may_grow: bool) -> io::Result<Fo
         let Some(len) = source.view(offset).first_chunk().and_then(|h| payload_len(h).ok()) else {
             return Ok(Found::Nothing);
         };
-        let bytes = source.at(offset, HEADER_LEN + len + FOOTER_LEN)?;
-        if matches!(frame(bytes), Ok(Some(record)) if record.verify().is_ok()) {
+        if long::verify(source, offset, len)?.is_none() {
             return Ok(Found::At(offset));
         }
         from = offset.saturating_add(1);
@@ -93,6 +100,8 @@ impl Found {
 
 /// Whether `header` is one and its record is no longer than `room`.
 fn fits(header: &[u8; HEADER_LEN], room: u64) -> bool {
+    #[cfg(test)]
+    tests::LOOKS.with(|looks| looks.set(looks.get() + 1));
     let [l0, l1, l2, l3, l4, l5, l6, l7, ..] = *header;
     // Nearly every wrong offset shows a length beyond the file: no checksum needed there.
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
@@ -100,5 +109,59 @@ fn fits(header: &[u8; HEADER_LEN], room: u64) -> bool {
 }
 
 fn windows_in(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len().saturating_sub(HEADER_LEN - 1)).unwrap_or(u64::MAX)
+    as_u64(bytes.len().saturating_sub(HEADER_LEN - 1))
+}
+
+/// How many zeros `bytes` begins with. A log may end in gigabytes of them, which cost nothing in
+/// a sparse file, and no header begins there: the checksum of the length 0 is not 0.
+fn zeros(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let is_zero = |block: &&[u8; BLOCK]| block.iter().fold(0, |any, byte| any | byte) == 0;
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let whole = blocks.iter().take_while(is_zero).count() * BLOCK;
+    let rest = bytes.get(whole..).unwrap_or(&[]);
+    whole + rest.iter().take_while(|byte| **byte == 0).count()
+}
+
+fn as_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::record::append;
+
+    thread_local! {
+        /// Places where this thread looked for a header.
+        pub(super) static LOOKS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    fn found(bytes: &[u8]) -> Option<u64> {
+        header(&mut Source::mapped(Bytes::copy_from_slice(bytes)), 0, u64::MAX).unwrap()
+    }
+
+    #[test]
+    fn zeros_are_passed_over_without_a_look_at_each() {
+        for before in [0, 1, 5, 12, 63, 64, 100, 4096] {
+            for len in [0, 1, 11, 12, 13, 75, 76, 77, 1 << 20] {
+                let mut log = vec![9; before];
+                log.resize(before + len, 0);
+                let start = log.len();
+                append(&mut log, |buffer| buffer.extend_from_slice(b"payload"));
+                LOOKS.set(0);
+                assert_eq!(found(&log), Some(start as u64), "{before} {len}");
+                assert!(LOOKS.get() < 5000, "{} looks", LOOKS.get());
+                log.truncate(start);
+                assert_eq!(found(&log), None, "{before} {len}");
+                // A header that itself begins with zeros: that of an empty record.
+                append(&mut log, |_| {});
+                assert_eq!(found(&log), Some(start as u64), "{before} {len}");
+            }
+        }
+    }
 }

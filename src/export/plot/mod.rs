@@ -76,7 +76,7 @@ pub fn write(charts: &[Chart], size: ChartSize, out: &Path, overwrite: bool) -> 
         Some("png") => png(charts, size)?,
         _ => return Err(Error::argument("the name of a picture must end in .svg or .png")),
     };
-    let mut output = Output::create(out, overwrite)?;
+    let mut output = Output::create(out, overwrite, None)?;
     output.write(bytes)?;
     output.finish()
 }

@@ -30,11 +30,7 @@ struct RunRows {
 
 impl Rows for RunRows {
     fn columns(&self) -> Vec<Column> {
-        let column = |column: frame::RunColumn| match column.data {
-            Type::Name => Column::required(&column.name, column.data),
-            data => Column::nullable(column.name, data),
-        };
-        frame::of_runs(&self.rows).into_iter().map(column).collect()
+        columns(&frame::of_runs(&self.rows))
     }
 
     fn run(&mut self, run: &Run, _: &mut Take<'_>) -> Result<()> {
@@ -45,10 +41,12 @@ impl Rows for RunRows {
     }
 
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
-        let columns = frame::of_runs(&self.rows);
+        // Once for all batches: where every run has tags of its own, a batch is a row.
+        let of_runs = frame::of_runs(&self.rows);
+        let columns = columns(&of_runs);
         for rows in self.rows.chunks((CELLS / columns.len().max(1)).max(1)) {
-            let values = columns.iter().map(|column| Values::Cells(column.cells(rows))).collect();
-            to(&self.columns(), Batch { rows: rows.len(), values })?;
+            let values = of_runs.iter().map(|column| Values::Cells(column.cells(rows))).collect();
+            to(&columns, Batch { rows: rows.len(), values })?;
         }
         Ok(())
     }
@@ -56,4 +54,12 @@ impl Rows for RunRows {
     fn report(&mut self) -> Report {
         mem::take(&mut self.report)
     }
+}
+
+fn columns(of_runs: &[frame::RunColumn]) -> Vec<Column> {
+    let column = |column: &frame::RunColumn| match column.data {
+        Type::Name => Column::required(&column.name, column.data),
+        data => Column::nullable(&*column.name, data),
+    };
+    of_runs.iter().map(column).collect()
 }

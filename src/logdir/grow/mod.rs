@@ -19,7 +19,7 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
-use crate::summary::{Form, Metadata};
+use crate::summary::{Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
@@ -33,6 +33,8 @@ pub(super) struct Growing<'o> {
     options: Cow<'o, LoadOptions>,
     series: Vec<Series>,
     by_tag: HashMap<Box<str>, Tag>,
+    /// Series of tags with values of several kinds, by the tag's first series.
+    siblings: HashMap<(usize, Kind, String), usize>,
     /// The series of the last value: programs log their tags in the same order again and again.
     last: usize,
     /// Steps of the `START`s so far.
@@ -67,7 +69,7 @@ pub(super) struct Unreadable {
 /// The series of a tag.
 #[derive(Clone, Copy)]
 struct Tag {
-    /// The first; others follow by `Series::sibling`.
+    /// The first; others are in [`Growing::siblings`].
     first: usize,
     /// The first that metadata described. A tensor without any is rather of that than of one of
     /// v1 values.
@@ -89,6 +91,7 @@ impl<'o> Growing<'o> {
             options,
             series: Vec::new(),
             by_tag: HashMap::new(),
+            siblings: HashMap::new(),
             last: 0,
             starts: Vec::new(),
             order: None,
@@ -109,6 +112,7 @@ impl<'o> Growing<'o> {
         let mut growing = Self::with(seed.options.clone());
         growing.is_continuation = true;
         growing.by_tag = seed.by_tag.clone();
+        growing.siblings = seed.siblings.clone();
         growing.series =
             seed.series.iter().map(|series| series.without_points(&seed.options)).collect();
         growing
@@ -173,10 +177,12 @@ impl<'o> Growing<'o> {
                     value?;
                 }
                 let reset = self.observe(&event);
+                self.place = Place::of_value(offset, payload, first.wire);
                 self.value(&event, &first, reset, keep)?;
                 for value in values {
-                    self.place.value = self.place.value.saturating_add(1);
-                    self.value(&event, &value?, reset, keep)?;
+                    let value = value?;
+                    self.place = Place::of_value(offset, payload, value.wire);
+                    self.value(&event, &value, reset, keep)?;
                 }
             }
             other => {
@@ -311,29 +317,38 @@ impl<'o> Growing<'o> {
             return described;
         }
         self.ambiguous |= metadata.is_none() && self.is_continuation;
-        let mut next = known.map(|known| known.first);
-        let mut last = None;
-        while let Some((i, series)) = next.and_then(|i| Some((i, self.series.get_mut(i)?))) {
-            if series.takes(metadata.as_ref()) {
-                if let (None, Some(metadata)) = (&series.metadata, &metadata) {
-                    series.decide(metadata.clone(), &self.options, &mut self.unreadable);
-                }
-                if series.wire.is_empty() {
-                    series.wire = wire.to_vec();
-                }
-                self.describe(tag, i, wire);
-                return i;
+        let first = known.map(|known| known.first);
+        let is_first = |series: &&Series| series.takes(metadata.as_ref());
+        let takes = first.filter(|i| self.series.get(*i).filter(is_first).is_some());
+        // Only the first of a tag may not know its kind.
+        let sibling = first.zip(metadata.as_ref()).map(|(first, metadata)| {
+            let (kind, plugin) = series::kind_of(metadata);
+            (first, kind, plugin.to_owned())
+        });
+        let found = takes.or_else(|| self.siblings.get(sibling.as_ref()?).copied());
+        if let Some((i, series)) = found.and_then(|i| Some((i, self.series.get_mut(i)?))) {
+            if let (None, Some(metadata)) = (&series.metadata, &metadata) {
+                series.decide(metadata.clone(), &self.options, &mut self.unreadable);
             }
-            last = Some(i);
-            next = series.sibling;
+            if series.wire.is_empty() {
+                series.wire = wire.to_vec();
+            }
+            self.describe(tag, i, wire);
+            return i;
         }
         let new = self.series.len();
-        match last.and_then(|last| self.series.get_mut(last)) {
-            Some(last) => last.sibling = Some(new),
-            None => drop(self.by_tag.insert(tag.into(), Tag { first: new, described: None })),
-        }
         let mut series = Series::new(tag, metadata, wire, &self.options);
         series.sure = !self.is_continuation;
+        match sibling {
+            Some(sibling) => {
+                series.has_siblings = true;
+                if let Some(first) = self.series.get_mut(sibling.0) {
+                    first.has_siblings = true;
+                }
+                self.siblings.insert(sibling, new);
+            }
+            None => drop(self.by_tag.insert(tag.into(), Tag { first: new, described: None })),
+        }
         self.series.push(series);
         self.describe(tag, new, wire);
         new

@@ -11,7 +11,7 @@ impl Growing<'_> {
     /// The one series that an event seen by its first bytes belongs to, if its tag is known.
     pub(in crate::logdir) fn peeked(&self, tag: &[u8], field: u32) -> Option<usize> {
         let found = self.by_tag.get(str::from_utf8(tag).ok()?)?.first;
-        let series = self.series.get(found).filter(|series| series.sibling.is_none())?;
+        let series = self.series.get(found).filter(|series| !series.has_siblings)?;
         let fits = match (series.metadata.as_ref()?.kind, field) {
             (Kind::Image, 4) | (Kind::Histogram, 5) | (Kind::Audio, 6) => true,
             (kind, TENSOR_FIELD) => kind != Kind::Scalar,

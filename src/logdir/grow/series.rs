@@ -24,8 +24,8 @@ pub(super) struct Series {
     pub(super) wanted: bool,
     /// The series of the value that came after this one's last time.
     pub(super) follower: usize,
-    /// Another series of the same tag.
-    pub(super) sibling: Option<usize>,
+    /// Whether the tag has other series, of other kinds.
+    pub(super) has_siblings: bool,
     /// Whether a value without metadata belongs here for certain, if there is no sibling. Not in
     /// a span of a file, unless the series was described at the file's start.
     pub(super) sure: bool,
@@ -46,6 +46,12 @@ pub(super) struct Series {
     pub(super) epoch: usize,
     /// The last event that dropped earlier points here.
     reset: u64,
+}
+
+/// What tells apart the series of a tag: the kind, and of kinds that tbx does not know the plugin.
+pub(super) fn kind_of(metadata: &Metadata) -> (Kind, &str) {
+    let plugin = if metadata.kind == Kind::Tensor { metadata.plugin.as_str() } else { "" };
+    (metadata.kind, plugin)
 }
 
 impl Series {
@@ -73,7 +79,7 @@ impl Series {
             wire: wire.to_vec(),
             wanted,
             follower: 0,
-            sibling: None,
+            has_siblings: false,
             sure: true,
             has_given: false,
             payloads: options.keeps_payloads(),
@@ -90,9 +96,9 @@ impl Series {
 
     /// The same series before its first point.
     pub(super) fn without_points(&self, options: &LoadOptions) -> Self {
-        let (follower, sibling) = (self.follower, self.sibling);
+        let (follower, has_siblings) = (self.follower, self.has_siblings);
         let empty = Self::new(&self.tag, self.metadata.clone(), &self.wire, options);
-        Self { follower, sibling, sure: !self.wire.is_empty(), ..empty }
+        Self { follower, has_siblings, sure: !self.wire.is_empty(), ..empty }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -115,7 +121,7 @@ impl Series {
         *self.tag == *value.tag
             && match (&value.payload, &value.metadata) {
                 (Payload::SimpleValue(_), _) => self.is_scalar,
-                (Payload::Tensor(_), None) => self.sibling.is_none() && self.sure,
+                (Payload::Tensor(_), None) => !self.has_siblings && self.sure,
                 (Payload::Tensor(_), Some(wire)) => !wire.is_empty() && **wire == *self.wire,
                 _ => false,
             }
@@ -125,7 +131,7 @@ impl Series {
     #[inline(always)]
     pub(super) fn takes_scalar(&self, tag: &[u8], scalar: &PeekScalar<'_>) -> bool {
         let described = match scalar.metadata {
-            None => !scalar.is_v2 || self.sibling.is_none() && self.sure,
+            None => !scalar.is_v2 || !self.has_siblings && self.sure,
             Some(wire) => !wire.is_empty() && wire == self.wire,
         };
         self.is_scalar && described && tag == self.tag.as_bytes()
@@ -135,9 +141,7 @@ impl Series {
     /// be anything.
     pub(super) fn takes(&self, metadata: Option<&Metadata>) -> bool {
         match (&self.metadata, metadata) {
-            (Some(own), Some(other)) => {
-                own.kind == other.kind && (own.kind != Kind::Tensor || own.plugin == other.plugin)
-            }
+            (Some(own), Some(other)) => kind_of(own) == kind_of(other),
             _ => true,
         }
     }
@@ -213,7 +217,7 @@ impl Series {
     ) {
         let decided = Self::new(&self.tag, Some(metadata), &self.wire, options);
         let undecided = mem::replace(self, decided);
-        (self.follower, self.sibling) = (undecided.follower, undecided.sibling);
+        (self.follower, self.has_siblings) = (undecided.follower, undecided.has_siblings);
         (self.sure, self.reset) = (undecided.sure, undecided.reset);
         self.append(undecided, 0, unreadable);
     }

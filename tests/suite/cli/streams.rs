@@ -123,6 +123,48 @@ fn tags_in_charts_cannot_play_with_the_terminal() {
 }
 
 #[test]
+fn tags_in_markdown_cannot_play_with_the_terminal() {
+    let folder = hostile_tags();
+    let table = folder.tbx("table logs --format md").fine();
+    assert_harmless(&table);
+    assert!(table.contains("| red\\\\u{1b}\\[31m |"), "{table}");
+}
+
+/// In a terminal that `script` makes.
+#[cfg(target_os = "linux")]
+#[test]
+fn tags_in_csv_and_json_cannot_play_with_the_terminal_but_are_whole_in_a_file() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: CSV and JSON in a terminal: there is no program `script`");
+        return;
+    }
+    let folder = hostile_tags();
+    for args in [
+        "table logs --format csv",
+        "table logs --format json",
+        "inspect logs --format json",
+        "export logs --to csv --out -",
+        "export logs --to json --table tags --out -",
+    ] {
+        let line = format!("{} {args}", env!("CARGO_BIN_EXE_tbx"));
+        let shown = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(folder.path(""))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap().replace("\r\n", "\n");
+        let progress = shown.rsplit("\u{1b}[K").next().unwrap_or(&shown);
+        assert_harmless(progress);
+        let piped = folder.tbx(args).out;
+        if args.ends_with("csv") || args.ends_with("csv --out -") {
+            assert!(piped.contains("red\u{1b}[31m"), "{args}: {piped}");
+            assert!(shown.contains("red\\u{1b}[31m"), "{args}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn tags_are_whole_in_json() {
     let folder = hostile_tags();
     let out = folder.tbx("inspect logs --format json").fine();
