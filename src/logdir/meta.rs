@@ -2,7 +2,7 @@
 
 use super::{Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
-use crate::meta::{RunMeta, yaml};
+use crate::meta::{RunMeta, now, yaml};
 use crate::summary::hparams::HparamsRecord;
 #[cfg(feature = "table")]
 use crate::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
@@ -37,6 +37,38 @@ impl Run {
     ///
     /// Beside it, what could not be read.
     pub fn meta(&self) -> (RunMeta, Vec<Issue>) {
+        let (found, issues) = self.own_meta();
+        let mut meta = found.unwrap_or_default();
+        self.add_hparams(&mut meta);
+        for (name, value) in yaml::read(&self.path, self.links()) {
+            meta.params.entry(name).or_insert(value);
+        }
+        (meta, issues)
+    }
+
+    /// Has `tbx.json` in the run's directory say what `change` makes of what the run says of itself:
+    /// that file, or the copy in the log if it is newer. It is made if it is not there. `hparams`
+    /// records and `hparams.yaml` stay as they are, and what `tbx.json` says counts before them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value): `tbx.json` is something else;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn update_meta(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+        let (own, _) = self.own_meta();
+        RunMeta::update(&self.path, |meta| {
+            // What is there may have changed since.
+            if let Some(own) = own.filter(|own| meta.schema.is_empty() || is_newer(own, Some(meta)))
+            {
+                *meta = own;
+            }
+            change(meta);
+            meta.updated_at = Some(now());
+        })
+    }
+
+    /// What `tbx.json` or the newest copy in the log says, and what could not be read.
+    fn own_meta(&self) -> (Option<RunMeta>, Vec<Issue>) {
         let mut issues = Vec::new();
         let mut note = |error: Error, effect| {
             let location = error.location().clone();
@@ -54,12 +86,7 @@ impl Run {
                 Err(error) => note(error, Effect::SkippedValue),
             }
         }
-        let mut meta = found.unwrap_or_default();
-        self.add_hparams(&mut meta);
-        for (name, value) in yaml::read(&self.path, self.links()) {
-            meta.params.entry(name).or_insert(value);
-        }
-        (meta, issues)
+        (found, issues)
     }
 
     /// What the log says itself.

@@ -4,6 +4,7 @@
 //! ([`RunMeta::read`]). TensorBoard ignores that file.
 
 pub mod checklist;
+mod inferred;
 mod number;
 mod param;
 mod parts;
@@ -12,7 +13,6 @@ mod sidecar;
 mod status;
 pub mod yaml;
 
-#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use param::Param;
@@ -24,7 +24,6 @@ pub use sidecar::FILE;
 pub use status::Status;
 
 /// Seconds since the Unix epoch.
-#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

@@ -12,6 +12,7 @@ mod gc;
 mod import;
 mod inspect;
 mod json;
+mod meta;
 mod models;
 mod plot;
 #[cfg(feature = "remote")]
