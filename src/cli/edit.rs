@@ -13,8 +13,9 @@ use super::{FAILED, FINE, print, print_json, report, say, warn};
 use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, StepNote, TagChange};
 use crate::error::{Error, Result};
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
-use crate::meta::RunMeta;
+use crate::meta::{Param, RunMeta};
 use crate::summary::Kind;
+use crate::summary::hparams::HparamValue;
 use crate::table::{Folding, RunTable, Sampling};
 
 /// At most this many changes are listed.
@@ -40,6 +41,7 @@ Examples:
   tbx edit runs --out new --compact --merge
   tbx edit runs --out new --continue-steps
   tbx edit runs --out new --join monday,tuesday --into week
+  tbx edit runs/1 --in-place --set-param lr=0.1 --set-param optimizer=adam
   tbx edit runs --in-place --drop-run '^debug' --dry-run"
 )]
 pub(super) struct Args {
@@ -80,8 +82,9 @@ pub(super) struct Args {
     #[arg(long)]
     continue_steps: bool,
 
-    /// Sessions of train, validation and other parts of a run start apart.
-    #[arg(long, requires = "continue_steps")]
+    /// Take train, validation and other parts of a run for runs of their own: for --continue-steps, which
+    /// then looks for sessions in each, and for --set-param, which then makes a row of each.
+    #[arg(long)]
     no_fold: bool,
 
     /// Join runs in this order, with steps that go on as with --continue-steps. Of a directory of
@@ -120,6 +123,17 @@ pub(super) struct Args {
         allow_hyphen_values = true
     )]
     shift_time: f64,
+
+    /// Set a parameter of each run, as TensorBoard's table of hyperparameters shows it; in tbx.json, too,
+    /// where a run has one. A run without hyperparameters becomes a row of the table. Values are bools,
+    /// numbers or texts, as in Python and JSON: 0.1, True, adam; in double quotes they are texts. To set
+    /// those of one run, give its directory as LOGDIR, or see tbx meta.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = param)]
+    set_param: Vec<(String, Param)>,
+
+    /// Remove a parameter of each run.
+    #[arg(long, value_name = "NAME")]
+    unset_param: Vec<String>,
 
     /// Thin out series, of one kind or of all: reservoir:N keeps N points at random, as TensorBoard
     /// does; minmax:N keeps N that show all peaks, lttb:N those that show the line's shape
@@ -162,6 +176,14 @@ fn size(text: &str) -> std::result::Result<u64, String> {
     if bytes == 0 { Err("less than a byte".into()) } else { Ok(bytes) }
 }
 
+/// `NAME=VALUE`
+fn param(text: &str) -> std::result::Result<(String, Param), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), Param::inferred(value))),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
 fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
     let (kind, method) = match text.split_once('=') {
         Some((kind, method)) => {
@@ -185,7 +207,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
     let logdir = Logdir::open(&args.logdir)?;
-    if args.continue_steps && !args.no_fold {
+    let groups = args.continue_steps || !args.set_param.is_empty();
+    if groups && !args.no_fold {
         edit = parts(&logdir)?.into_iter().fold(edit, Edit::parts);
     }
     if args.join.len() != args.into.len() {
@@ -196,7 +219,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let edited = edit.apply(&logdir, args.to.destination())?;
     if !args.to.dry_run {
-        edited.joined.iter().try_for_each(|joined| end(joined, &args.to.root(&logdir)))?;
+        let root = args.to.root(&logdir);
+        edited.joined.iter().try_for_each(|joined| end(joined, &root))?;
+        sidecars(args, &root)?;
     }
     let is_lossless = report(&edited.report);
     notes(&edited.step_notes);
@@ -232,6 +257,12 @@ fn edit(args: &Args) -> Result<Edit> {
     edit = all(&args.keep_run, edit, Edit::keep_runs);
     if let Some(bytes) = args.split_size {
         edit = edit.max_file_bytes(bytes);
+    }
+    for (name, value) in &args.set_param {
+        edit = edit.param(name, HparamValue::from(value));
+    }
+    for name in &args.unset_param {
+        edit = edit.param(name, HparamValue::Unset);
     }
     for (kind, sampling) in &args.sample {
         edit = edit.sample(*kind, *sampling);
@@ -280,6 +311,36 @@ fn end(joined: &JoinedRun, root: &Path) -> Result<()> {
     })
 }
 
+/// Has `tbx.json` of runs that have one, or a copy of one in the log, say the parameters that were set:
+/// it counts before the log.
+fn sidecars(args: &Args, root: &Path) -> Result<()> {
+    if args.set_param.is_empty() && args.unset_param.is_empty() {
+        return Ok(());
+    }
+    let options = LoadOptions::new().kinds([Kind::Meta]).buffered(true).places();
+    let is_file = args.logdir.is_file();
+    let (done, _) = Logdir::open(root)?.map_runs(&options, |run| {
+        let is_kept = args.keep_run.is_empty() || any(&args.keep_run, &run.name);
+        let is_edited = is_kept && !any(&args.drop_run, &run.name) && (!is_file || run.name == ".");
+        if !is_edited || !run.has_own_meta() {
+            return Ok(());
+        }
+        run.update_meta(|meta| {
+            for (name, value) in &args.set_param {
+                meta.params.insert(name.clone(), value.clone());
+            }
+            for name in &args.unset_param {
+                meta.params.remove(name);
+            }
+        })
+    })?;
+    done.into_iter().collect()
+}
+
+fn any(regexes: &[Regex], name: &str) -> bool {
+    regexes.iter().any(|regex| regex.is_match(name))
+}
+
 /// Says which steps go back and stayed.
 fn notes(notes: &[StepNote]) {
     notes.iter().take(MAX_NOTES).for_each(|note| say(&note.to_string()));
@@ -316,6 +377,8 @@ struct Row<'e> {
     joined: Vec<JoinedRow<'e>>,
     continued: Vec<ContinuedRow<'e>>,
     steps_back: Vec<NoteRow<'e>>,
+    sessions_changed: u64,
+    sessions_added: usize,
 }
 
 #[derive(Serialize)]
@@ -391,6 +454,8 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
         joined: edited.joined.iter().map(joined).collect(),
         continued: edited.continued.iter().map(continued).collect(),
         steps_back: edited.step_notes.iter().map(note).collect(),
+        sessions_changed: edited.sessions_changed,
+        sessions_added: edited.sessions_added,
     }
 }
 
@@ -448,6 +513,16 @@ fn sessions(args: &Args, edited: &Edited) -> String {
     }
     if args.continue_steps && edited.continued.is_empty() {
         lines.push("no session starts again: all steps stay".into());
+    }
+    if !args.set_param.is_empty() || !args.unset_param.is_empty() {
+        let changed = usize::try_from(edited.sessions_changed).unwrap_or(usize::MAX);
+        let changed = counted(changed, "run");
+        lines.push(match edited.sessions_added {
+            0 => format!("parameters changed in {changed}"),
+            added => {
+                format!("parameters changed in {changed}, and new in {}", counted(added, "run"))
+            }
+        });
     }
     let more = lines.len().saturating_sub(MAX_LISTED);
     lines.truncate(MAX_LISTED);

@@ -10,6 +10,7 @@ mod job;
 mod names;
 mod options;
 mod output;
+mod params;
 
 mod repair;
 mod report;

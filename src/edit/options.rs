@@ -5,12 +5,14 @@ use regex::Regex;
 
 use super::job::{Job, Jobs, Join};
 use super::output::{Destination, Outputs};
+use super::params::Params;
 use super::report::Edited;
 use super::sessions::{self, NewSteps};
 use super::{run, sidecar};
 use crate::error::{Error, Result};
 use crate::logdir::{Logdir, RestartPolicy, RunFiles};
 use crate::summary::Kind;
+use crate::summary::hparams::HparamValue;
 use crate::table::Sampling;
 
 /// What to change in logs.
@@ -48,6 +50,7 @@ pub struct Edit {
     pub(super) continues_steps: bool,
     pub(super) parts: Vec<Vec<String>>,
     pub(super) joins: Vec<Join>,
+    pub(super) params: Params,
     sidecars: bool,
 }
 
@@ -76,6 +79,7 @@ impl Edit {
             continues_steps: false,
             parts: Vec::new(),
             joins: Vec::new(),
+            params: Params::default(),
             sidecars: true,
         }
     }
@@ -96,6 +100,7 @@ impl Edit {
             && self.compact.is_none()
             && !self.continues_steps
             && self.joins.is_empty()
+            && self.params.is_empty()
     }
 
     /// Renames tags: what `tags` matches in them becomes `replacement`, in which `$1` stands for the
@@ -229,6 +234,17 @@ impl Edit {
         self
     }
 
+    /// Sets a hyperparameter in the record that starts the session of each run; `None` and
+    /// [`HparamValue::Unset`] remove it. A run without such a record gets one, so that it is a row of
+    /// TensorBoard's table of hyperparameters. Runs that are [parts](Self::parts) of one have one: in the
+    /// run whose name is the first, which is made if it has no log of its own, as Keras does it.
+    /// `tbx.json` stays as it is.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<HparamValue>) -> Self {
+        self.params.set(name.into(), value.into());
+        self
+    }
+
     /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
     /// copied to a new folder: all files of the log folder but those of dropped runs. Links to
     /// folders are not followed. Default: true.
@@ -256,11 +272,19 @@ impl Edit {
         let mut edited = Edited { runs: jobs.all.len(), ..Edited::default() };
         let steps = self.new_steps(&jobs, &mut edited)?;
         let names = run::Names::of(&jobs.all);
-        let edit = |(job, steps): (&Job, &Option<NewSteps>)| {
-            run::edit(self, job, steps.as_ref(), &outputs, &names)
+        let sessions = self.params.sessions(&jobs, &self.parts, outputs.root())?;
+        let edit = |(number, (job, steps)): (usize, (&Job, &Option<NewSteps>))| {
+            let is_new = sessions.is_new(number);
+            run::edit(self, job, steps.as_ref(), is_new, &outputs, &names)
         };
-        let done: Vec<_> = jobs.all.par_iter().zip(&steps).map(edit).collect();
-        let mut files = Vec::new();
+        let done: Vec<_> = jobs.all.par_iter().zip(&steps).enumerate().map(edit).collect();
+        let mut files = self.params.write(&sessions, &outputs)?;
+        for file in files.iter().flat_map(|output| &output.files) {
+            edited.files_after += 1;
+            edited.bytes_after += file.bytes;
+            edited.events_after += file.events;
+        }
+        edited.sessions_added = sessions.count();
         for run in done {
             run?.add_to(&mut edited, &mut files);
         }

@@ -31,6 +31,10 @@ pub struct Edited {
     pub joined: Vec<JoinedRun>,
     /// Runs whose sessions became one curve, by name: one entry for each group of tags that count alike.
     pub continued: Vec<ContinuedRun>,
+    /// How many records of sessions got other parameters.
+    pub sessions_changed: u64,
+    /// How many sessions are new, for runs that had none.
+    pub sessions_added: usize,
     /// Steps that go back and stayed as they are.
     pub step_notes: Vec<StepNote>,
     /// Files that are no event files and were copied with the runs.

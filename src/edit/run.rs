@@ -18,6 +18,7 @@ use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::event::{EventRef, Payload, Rewrite, ValueRef, What};
 use crate::logdir::{Found, RestartPolicy, file_version, walk};
 use crate::record::Damage;
+use crate::summary::hparams::SESSION_START_TAG;
 
 /// The folders of runs, each taken by one.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub(super) struct Done {
     bytes_before: u64,
     events_before: u64,
     unfinished: u64,
+    sessions_changed: u64,
     changes: Vec<TagChange>,
     report: Report,
 }
@@ -60,6 +62,7 @@ impl Done {
         edited.bytes_before += self.bytes_before;
         edited.events_before += self.events_before;
         edited.unfinished_bytes += self.unfinished;
+        edited.sessions_changed += self.sessions_changed;
         edited.files_after += self.output.files.len();
         for file in &self.output.files {
             edited.bytes_after += file.bytes;
@@ -71,11 +74,12 @@ impl Done {
     }
 }
 
-/// Edits a run, whose sessions get these steps.
+/// Edits a run, whose sessions get these steps, and which may get a new record of a session.
 pub(super) fn edit(
     edit: &Edit,
     run: &Job,
     steps: Option<&NewSteps>,
+    needs_session: bool,
     outputs: &Outputs,
     names: &Names,
 ) -> Result<Done> {
@@ -90,6 +94,8 @@ pub(super) fn edit(
         names,
         merges: edit.merge || run.is_joined(),
         steps: Cursor::new(steps),
+        needs_session,
+        session: Vec::new(),
         tags: Tags::new(edit, &run.name, selections),
         subs: vec![Sub::new(run.path.clone())],
         version: None,
@@ -114,6 +120,10 @@ pub(super) struct Pass<'e> {
     /// Whether its files become one.
     pub(super) merges: bool,
     steps: Cursor<'e>,
+    /// Whether a session with the parameters is still to be started.
+    needs_session: bool,
+    /// The new metadata of the start of a session.
+    pub(super) session: Vec<u8>,
     pub(super) tags: Tags<'e>,
     /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
     pub(super) subs: Vec<Sub>,
@@ -209,6 +219,12 @@ impl Pass<'_> {
             return Ok(());
         }
         let change = self.header(&event)?;
+        if self.needs_session && !matches!(event.what, What::FileVersion(_)) {
+            self.needs_session = false;
+            let time = if event.wall_time.is_finite() { event.wall_time } else { 0.0 };
+            let start = self.edit.params.event(change.wall_time.unwrap_or(time))?;
+            self.put(0, &[], &start, Rewrite { step: Some(0), ..Rewrite::default() })?;
+        }
         match &event.what {
             What::Summary(summary) => {
                 self.fates.clear();
@@ -303,6 +319,14 @@ impl Pass<'_> {
             false if self.edit.compact.is_some() && wire == plan.wire => MetadataFate::Strip,
             _ => MetadataFate::Same,
         };
+        if value.tag == SESSION_START_TAG
+            && fate.stays
+            && let Some(session) = self.edit.params.rewritten(wire)?
+        {
+            self.session = session;
+            self.done.sessions_changed += 1;
+            fate.metadata = MetadataFate::Session;
+        }
         self.fates.push(fate);
         Ok(())
     }

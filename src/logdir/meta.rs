@@ -67,6 +67,12 @@ impl Run {
         })
     }
 
+    /// Whether it has `tbx.json`, or a copy of one in the log.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_own_meta(&self) -> bool {
+        self.own_meta().0.is_some()
+    }
+
     /// What `tbx.json` or the newest copy in the log says, and what could not be read.
     fn own_meta(&self) -> (Option<RunMeta>, Vec<Issue>) {
         let mut issues = Vec::new();

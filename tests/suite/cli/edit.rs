@@ -1,5 +1,6 @@
 //! `tbx edit`
 
+mod params;
 mod sessions;
 
 use std::fs;

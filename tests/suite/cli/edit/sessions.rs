@@ -130,7 +130,6 @@ fn what_cannot_be_joined_is_refused_before_anything_is_written() {
             "no run \"nothing\" to join, and none below it; there are",
         ),
         ("--join keras/train,keras/validation --into resumed", "two runs would both be called"),
-        ("--no-fold --merge", "--continue-steps"),
     ] {
         let found = folder.tbx(&format!("edit logs --out new {args}")).failed();
         assert!(found.contains(said), "{args}: {found}");
