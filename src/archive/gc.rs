@@ -1,6 +1,7 @@
 //! Which artifacts may go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use super::runs::{self, RunDir};
 use super::{ARTIFACTS, at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Artifact, RunMeta, Status, now};
-use crate::replace::{disk, is_temporary};
+use crate::replace::{LogsLock, disk, is_temporary};
 
 /// What is said in `tbx.json` of an artifact that is gone: when, in seconds since the Unix epoch.
 const REMOVED: &str = "removed";
@@ -110,7 +111,7 @@ impl Rules {
         let root = runs::root(logdir)?;
         let registered = runs::registered(&root)?;
         let mut found = Candidates { files: Vec::new(), registered: 0, root: root.clone() };
-        for run in runs::find(&root)? {
+        for run in runs::find(&root)?.0 {
             let (meta, status) = run.state()?;
             let is_wanted = self.statuses.as_ref();
             let is_wanted =
@@ -178,40 +179,77 @@ impl Candidates {
     }
 
     /// Removes the files. `tbx.json` goes on to list those that it lists, with `removed`, so that
-    /// their digests stay known. Those that were registered meanwhile stay; how many went.
+    /// their digests stay known; it says so before they go, and an interrupted call can be made again.
+    /// Those that were registered meanwhile stay; how many went.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: a file cannot be removed; those before it are gone. As
-    /// [`RunMeta::update`].
+    /// [`ErrorKind::Io`]: a file cannot be removed; those before it are gone. Another program changes
+    /// the logs: nothing is removed. As [`RunMeta::update`].
     pub fn remove(&self) -> Result<usize> {
+        let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
         let registered = runs::registered(&self.root)?;
+        let files = self.files.iter().filter(|file| !registered.contains(&file.path));
+        let files: Vec<_> = files.collect();
         let mut count = 0;
-        for file in self.files.iter().filter(|file| !registered.contains(&file.path)) {
-            file.remove(&self.root)?;
-            count += 1;
+        for files in files.chunk_by(|a, b| a.run == b.run) {
+            count += remove(files, &self.root)?;
         }
         Ok(count)
     }
 }
 
+/// Removes files of one run; how many.
+fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
+    let mut there = Vec::new();
+    for file in files {
+        match file.check(root) {
+            Err(error) if is_gone(&error) => {} // by another program
+            checked => checked.map(|()| there.push(*file))?,
+        }
+    }
+    note(&there, Some(now()))?;
+    for (i, file) in there.iter().enumerate() {
+        let removed = disk::remove_file(&file.path).map_err(|error| at(error, &file.path));
+        match removed {
+            Err(error) if !is_gone(&error) => {
+                note(there.get(i..).unwrap_or_default(), None)?;
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(there.len())
+}
+
+/// Has `tbx.json` say when the files go, or that they do not.
+fn note(files: &[&Candidate], time: Option<f64>) -> Result<()> {
+    let listed: BTreeSet<_> =
+        files.iter().filter(|file| file.is_listed).map(|file| &file.artifact).collect();
+    let Some(file) = files.first().filter(|_| !listed.is_empty()) else { return Ok(()) };
+    RunMeta::update(&file.run.path, |meta| {
+        for artifact in meta.artifacts.iter_mut().filter(|known| listed.contains(&known.path)) {
+            match time {
+                Some(time) => artifact.other.insert(REMOVED.into(), time.into()),
+                None => artifact.other.remove(REMOVED),
+            };
+        }
+        meta.updated_at = Some(now());
+    })
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
 impl Candidate {
-    fn remove(&self, root: &Path) -> Result<()> {
-        // A folder that became a link meanwhile would lead elsewhere.
+    /// Fails if the file is not where it was. A folder that became a link meanwhile would lead elsewhere.
+    fn check(&self, root: &Path) -> Result<()> {
         let real = self.path.canonicalize().map_err(|error| at(error, &self.path))?;
         if real != self.path || !real.starts_with(root) {
             let what = "it is behind a link now, so it is not removed";
             return Err(at(ErrorKind::Value(what.into()), &self.path));
         }
-        disk::remove_file(&self.path).map_err(|error| at(error, &self.path))?;
-        if !self.is_listed {
-            return Ok(());
-        }
-        RunMeta::update(&self.run.path, |meta| {
-            for artifact in meta.artifacts.iter_mut().filter(|a| a.path == self.artifact) {
-                artifact.other.insert(REMOVED.into(), now().into());
-            }
-            meta.updated_at = Some(now());
-        })
+        Ok(())
     }
 }

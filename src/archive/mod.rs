@@ -25,9 +25,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod append;
 mod entries;
 mod gc;
+mod held;
 mod pack;
+mod paths;
+mod remove;
 mod restore;
 mod runs;
 

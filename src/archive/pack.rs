@@ -1,34 +1,34 @@
 //! Runs into one compressed file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
-use tar::{EntryType, Header};
 use walkdir::{DirEntry, WalkDir};
 
+use super::append::{self, Sum};
+use super::held::{self, Held};
 use super::runs::{self, RunDir};
-use super::{at, entries};
-use crate::error::{Error, ErrorKind, Result};
+use super::{at, remove};
+use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
-use crate::replace::{self, disk, is_temporary};
+use crate::replace::{Lock, LogsLock, Temporary, disk, is_temporary};
 
 /// zstd's default.
 const LEVEL: i32 = 3;
-/// So much of a name fits the header in every case; longer ones stand before it.
-const MAX_NAME: usize = 99;
 
 /// Whole directories of runs on their way into an archive.
 #[derive(Debug, Clone)]
 pub struct Pack {
     root: PathBuf,
     runs: Vec<RunDir>,
+    /// Files with an event file's name that are none.
+    others: Vec<Issue>,
     force: bool,
     remove: bool,
+    discard: bool,
 }
 
 /// What was packed.
@@ -45,40 +45,76 @@ pub struct Packed {
     pub archive_bytes: u64,
     /// Whether all of it was removed; false if something came meanwhile and stays.
     pub is_removed: bool,
-}
-
-/// A file as it was packed.
-struct Sum {
-    sha256: [u8; 32],
-    metadata: Metadata,
+    /// Whether the archive was there already, with all of it: an earlier call was interrupted.
+    pub was_there: bool,
+    /// How many files were in the archive that was replaced and are nowhere else.
+    pub discarded: u64,
 }
 
 impl Pack {
-    /// All runs below the log folder `logdir`.
+    /// All runs below the log folder `logdir`. What interrupted calls left there is cleaned up.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`]: something cannot be read.
     pub fn find(logdir: &Path) -> Result<Self> {
         let root = runs::root(logdir)?;
-        let runs = runs::find(&root)?;
-        Ok(Self { root, runs, force: false, remove: false })
+        match LogsLock::take(&root) {
+            // Who only may read it, or finds another at work, may pack all the same.
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::ReadOnlyFilesystem
+                        | io::ErrorKind::WouldBlock
+                ) =>
+            {
+                return Err(at(error, logdir));
+            }
+            _ => {}
+        }
+        let (runs, others) = runs::find(&root)?;
+        Ok(Self { root, runs, others, force: false, remove: false, discard: false })
     }
 
     /// Only runs with such names, and all that is in their directories.
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
+        self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
         self
     }
 
-    /// Also runs that are running, and over an archive that is there. Default: no.
+    /// What has an event file's name and is none. In the directory of a run it is packed as every
+    /// other file is; a directory of nothing else is no run and is not packed.
+    pub fn report(&self) -> Report {
+        let is_packed = |path: &Path| self.runs.iter().any(|run| path.starts_with(&run.path));
+        let effect = |issue: &Issue| match issue.location.path.as_deref().is_some_and(is_packed) {
+            true => Effect::LeftAlone,
+            false => issue.effect,
+        };
+        let issues =
+            self.others.iter().map(|other| Issue { effect: effect(other), ..other.clone() });
+        Report { issues: issues.collect(), ..Report::default() }
+    }
+
+    /// Also runs that are running, and over an archive that is there and holds no file that is nowhere
+    /// else. Default: no.
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
 
     /// Removes what was packed, once the archive was read again and holds it. Default: no.
+    ///
+    /// If that is interrupted, the same call goes on with it: it finds that the archive holds what is
+    /// left.
     pub fn remove(self, remove: bool) -> Self {
         Self { remove, ..self }
+    }
+
+    /// With [`force`](Self::force), also over an archive with files that are nowhere else: they are
+    /// lost. Default: no.
+    pub fn discard(self, discard: bool) -> Self {
+        Self { discard, ..self }
     }
 
     /// Writes the archive at `out`, reads it again and compares digests of all files. Memory grows
@@ -88,39 +124,120 @@ impl Pack {
     ///
     /// [`ErrorKind::Argument`]: there is no run, one is running, a registry names what would be
     /// removed, `out` is there or in a run's directory or looks like an event file;
-    /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device; [`ErrorKind::Io`].
-    /// Nothing is removed then.
+    /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device; [`ErrorKind::Io`],
+    /// also that another program changes the logs or writes to `out`. Nothing is removed then.
     pub fn write(&self, out: &Path) -> Result<Packed> {
+        let logs = self.remove.then(|| LogsLock::take(&self.root)).transpose();
+        let _logs = logs.map_err(|error| at(error, &self.root))?;
         let dirs = self.check(out)?;
-        let mut sums = BTreeMap::new();
-        let mut failed = None;
-        let written = replace::replace(out, |file| {
-            let packed = (|| {
-                let mut encoder = zstd::Encoder::new(file, LEVEL).map_err(|e| at(e, out))?;
-                encoder.include_checksum(true).map_err(|e| at(e, out))?;
-                let mut tar = tar::Builder::new(encoder);
-                for dir in &dirs {
-                    self.append_dir(&mut tar, &dir.path, &mut sums)?;
-                }
-                let encoder = tar.into_inner().map_err(|e| at(e, out))?;
-                encoder.finish().map(drop).map_err(|e| at(e, out))
-            })();
-            packed.map_err(|error| {
-                let text = error.to_string();
-                failed = Some(error);
-                io::Error::other(text)
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error);
+        let _alone = Lock::take(out).map_err(|error| at(error, out))?;
+        let mut discarded = 0;
+        if out.symlink_metadata().is_ok() {
+            match self.force {
+                false => return self.go_on(out, dirs),
+                true => discarded = self.check_old(out, &dirs)?,
+            }
         }
-        written?;
-        verify(out, &sums)?;
-        let is_removed = self.remove && self.remove_all(&dirs, &sums)?;
+        if dirs.is_empty() {
+            return Err(self.no_run());
+        }
+        let sums = self.write_new(out, &dirs)?;
+        let is_removed = self.remove && remove::all(&self.root, &dirs, &sums)?;
         let files = sums.len();
         let bytes = sums.values().map(|sum| sum.metadata.len()).fold(0, u64::saturating_add);
         let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
-        Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed })
+        let was_there = false;
+        Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed, was_there, discarded })
+    }
+
+    /// That there is nothing to pack, or why not.
+    fn no_run(&self) -> Error {
+        let missed = self.others.iter().find(|other| other.effect.is_loss());
+        let none = || Error::argument("there is no run to pack");
+        missed.map_or_else(none, |missed| missed.clone().into())
+    }
+
+    fn write_new(&self, out: &Path, dirs: &[RunDir]) -> Result<BTreeMap<PathBuf, Sum>> {
+        let failed = |error: io::Error| at(error, out);
+        let new = Temporary::next_to(out).map_err(failed)?;
+        let mut sums = BTreeMap::new();
+        let file = io::BufWriter::new(new.file().map_err(failed)?);
+        let mut encoder = zstd::Encoder::new(file, LEVEL).map_err(failed)?;
+        encoder.include_checksum(true).map_err(failed)?;
+        let mut tar = tar::Builder::new(encoder);
+        for dir in dirs {
+            self.append_dir(&mut tar, &dir.path, &mut sums)?;
+        }
+        let encoder = tar.into_inner().map_err(failed)?;
+        encoder.finish().and_then(|mut file| file.flush()).map_err(failed)?;
+        new.file().and_then(|file| file.sync_all()).map_err(failed)?;
+        held::verify(new.path(), &sums).map_err(failed)?;
+        new.rename(out).map_err(failed)?;
+        // Before anything is removed, the disk knows where the archive is.
+        disk::sync_dir(parent(out)).map_err(failed)?;
+        Ok(sums)
+    }
+
+    /// Goes on with a removal that was interrupted, if the archive at `out` holds all that is left.
+    fn go_on(&self, out: &Path, dirs: Vec<RunDir>) -> Result<Packed> {
+        let there = || Error::argument(format!("{} is there already", out.display()));
+        if !self.remove {
+            return Err(there());
+        }
+        let mut sums = BTreeMap::new();
+        let mut nowhere = tar::Builder::new(io::sink());
+        for dir in &dirs {
+            self.append_dir(&mut nowhere, &dir.path, &mut sums)?;
+        }
+        let Ok(held) = Held::read(out, &self.root, &sums) else { return Err(there()) };
+        // Without runs, this is the end of a removal only if there is nothing of the archive left.
+        if dirs.is_empty() && (held.left > 0 || held.files == 0) {
+            return Err(self.no_run());
+        }
+        if let Some(path) = &held.lacks {
+            let what = format!(
+                "{} is there already, and has not all of these runs as they are now, such as {}: write \
+                 to another file",
+                out.display(),
+                path.display()
+            );
+            return Err(Error::argument(what));
+        }
+        let is_removed = remove::all(&self.root, &dirs, &sums)?;
+        let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
+        let Held { files, bytes, runs, .. } = held;
+        let (was_there, discarded) = (true, 0);
+        Ok(Packed { runs, files, bytes, archive_bytes, is_removed, was_there, discarded })
+    }
+
+    /// How many files would be lost with the archive that is at `out`; an error if they may not be.
+    fn check_old(&self, out: &Path, dirs: &[RunDir]) -> Result<u64> {
+        let is_packed = |below: &Path| {
+            let path = self.root.join(below);
+            let is_in = dirs.iter().any(|dir| path.starts_with(&dir.path));
+            is_in && path.symlink_metadata().is_ok_and(|there| there.is_file())
+        };
+        let (count, reason) = match held::only_there(out, is_packed) {
+            Ok(None) => return Ok(0),
+            Ok(Some((count, first))) => {
+                let files = if count == 1 { "file".into() } else { format!("{count} files") };
+                (
+                    count,
+                    format!("holds {files} that are not packed now, such as {}", first.display()),
+                )
+            }
+            Err(error) => (
+                1,
+                format!("cannot be read as an archive, so what it holds would be lost: {error}"),
+            ),
+        };
+        match self.discard {
+            true => Ok(count),
+            false => Err(Error::argument(format!(
+                "{} {reason}: write to another file, or --discard it",
+                out.display()
+            ))),
+        }
     }
 
     /// The outermost directories, if they may be packed.
@@ -129,9 +246,6 @@ impl Pack {
         let mut dirs = self.runs.clone();
         dirs.sort_by(|a, b| a.path.cmp(&b.path));
         dirs.dedup_by(|run, outer| run.path.starts_with(&outer.path));
-        if dirs.is_empty() {
-            return Err(Error::argument("there is no run to pack"));
-        }
         let packed: BTreeSet<&Path> = dirs.iter().map(|dir| dir.path.as_path()).collect();
         let is_inside = |path: &Path| path.ancestors().any(|path| packed.contains(path));
         let name = out.file_name().unwrap_or_default();
@@ -140,18 +254,14 @@ impl Pack {
                 format!("{}: no name with tfevents: it would be taken for a log", out.display());
             return Err(Error::argument(what));
         }
-        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = parent(out);
         if is_inside(&parent.canonicalize().map_err(|error| at(error, parent))?) {
             let what = format!("{} is in a run that is packed: write it elsewhere", out.display());
             return Err(Error::argument(what));
         }
-        if !self.force && out.symlink_metadata().is_ok() {
-            return Err(Error::argument(format!("{} is there already", out.display())));
-        }
         if !self.force {
             // Parts of a run go with it.
-            for run in runs::find(&self.root)?.iter().filter(|run| is_inside(&run.path)) {
+            for run in runs::find(&self.root)?.0.iter().filter(|run| is_inside(&run.path)) {
                 if run.state()?.1 == Some(Status::Running) {
                     let what = format!("run {:?} is running: wait until it has ended", run.name);
                     return Err(Error::argument(what));
@@ -186,10 +296,9 @@ impl Pack {
             }
             if entry.file_type().is_dir() {
                 let metadata = entry.metadata().map_err(|error| runs::walk_error(error, dir))?;
-                append(tar, below, &metadata, EntryType::Directory, io::empty())
-                    .map_err(|error| at(error, path))?;
+                append::directory(tar, below, &metadata).map_err(|error| at(error, path))?;
             } else if entry.file_type().is_file() {
-                let sum = append_file(tar, below, path)?;
+                let sum = append::file(tar, below, path)?;
                 sums.insert(below.to_owned(), sum);
             } else {
                 let what = "neither a file nor a directory: archives hold no links and devices";
@@ -198,128 +307,9 @@ impl Pack {
         }
         Ok(())
     }
-
-    /// Whether nothing is left of the directories.
-    fn remove_all(&self, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
-        for (below, sum) in sums {
-            let path = self.root.join(below);
-            let metadata = path.symlink_metadata().map_err(|error| at(error, &path))?;
-            if !is_same(&metadata, &sum.metadata) {
-                return Err(changed(&path));
-            }
-        }
-        for below in sums.keys() {
-            let path = self.root.join(below);
-            disk::remove_file(&path).map_err(|error| at(error, &path))?;
-        }
-        for dir in dirs {
-            for entry in WalkDir::new(&dir.path).contents_first(true).into_iter().flatten() {
-                if entry.file_type().is_dir() && entry.path() != self.root {
-                    // One that is not empty stays, with what came into it.
-                    let _ = disk::remove_dir(entry.path());
-                }
-            }
-        }
-        Ok(dirs.iter().all(|dir| dir.path == self.root || !dir.path.exists()))
-    }
 }
 
-fn append_file(tar: &mut tar::Builder<impl Write>, below: &Path, path: &Path) -> Result<Sum> {
-    let failed = |error: io::Error| at(error, path);
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let len = metadata.len();
-    let mut content = Hashed { inner: file.take(len), hash: Sha256::new(), len: 0 };
-    append(tar, below, &metadata, EntryType::Regular, &mut content).map_err(failed)?;
-    let now = path.symlink_metadata().map_err(failed)?;
-    if content.len != len || !is_same(&now, &metadata) {
-        return Err(changed(path));
-    }
-    Ok(Sum { sha256: content.hash.finalize().into(), metadata })
-}
-
-fn append(
-    tar: &mut tar::Builder<impl Write>,
-    below: &Path,
-    metadata: &Metadata,
-    kind: EntryType,
-    content: impl Read,
-) -> io::Result<()> {
-    let mut header = Header::new_ustar();
-    header.set_metadata(metadata);
-    header.set_entry_type(kind);
-    let len = if kind == EntryType::Directory { 0 } else { metadata.len() };
-    header.set_size(len);
-    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let time = format!("{}.{:09}", modified.as_secs(), modified.subsec_nanos());
-    let name = tar_name(below, kind == EntryType::Directory);
-    let mut extensions = vec![("mtime", time.as_bytes())];
-    let plain = name.len() <= MAX_NAME && name.is_ascii();
-    if !plain {
-        extensions.push(("path", name.as_slice()));
-    }
-    tar.append_pax_extensions(extensions)?;
-    let short = name.get(..name.len().min(MAX_NAME)).unwrap_or_default();
-    if let Some(field) = header.as_old_mut().name.get_mut(..short.len()) {
-        field.copy_from_slice(short);
-    }
-    header.set_cksum();
-    tar.append(&header, content)
-}
-
-/// The path with `/`, and behind a directory's, too.
-fn tar_name(below: &Path, is_dir: bool) -> Vec<u8> {
-    let parts: Vec<_> = below.iter().map(|part| part.as_encoded_bytes()).collect();
-    let mut name = parts.join(&b'/');
-    if is_dir {
-        name.push(b'/');
-    }
-    name
-}
-
-/// That the archive holds what was packed.
-fn verify(out: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<()> {
-    let mut count = 0;
-    let compared = entries::each(out, u64::MAX, |entry, content| {
-        if entry.is_dir {
-            return Ok(());
-        }
-        let mut hashed = Hashed { inner: content, hash: Sha256::new(), len: 0 };
-        io::copy(&mut hashed, &mut io::sink())?;
-        let sha256: [u8; 32] = hashed.hash.finalize().into();
-        count += 1;
-        match sums.get(&entry.path).is_some_and(|sum| sum.sha256 == sha256) {
-            true => Ok(()),
-            false => Err(entries::invalid(&format!("{:?} in it is not as packed", entry.path))),
-        }
-    });
-    compared.map_err(|error| at(error, out))?;
-    if count != sums.len() {
-        return Err(at(entries::invalid("it has not all files that were packed"), out));
-    }
-    Ok(())
-}
-
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    a.is_file() && a.len() == b.len() && a.modified().ok() == b.modified().ok()
-}
-
-fn changed(path: &Path) -> Error {
-    at(ErrorKind::Value("it changed while it was packed: nothing was removed".into()), path)
-}
-
-/// A reader that knows what it gave.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-    len: u64,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..n).unwrap_or_default());
-        self.len = self.len.saturating_add(u64::try_from(n).unwrap_or(0));
-        Ok(n)
-    }
+fn parent(out: &Path) -> &Path {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }

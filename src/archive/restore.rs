@@ -6,18 +6,23 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::entries::{self, Entry, invalid};
-use super::{ARTIFACTS, at};
+use super::{at, held};
 use crate::error::{ErrorKind, Result};
-use crate::event::is_event_file;
-use crate::meta;
-use crate::replace::{self, disk};
+use crate::event::{is_event_file, other_file};
+use crate::record::{MAX_LEAD, Source};
+use crate::replace::{self, LogsLock, disk};
+use crate::store::open_regular;
 
 /// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
 /// Small archives may unpack to so much.
 const MIN_LIMIT: u64 = 1 << 30;
-/// So many runs in one archive.
-const MAX_RUNS: usize = 1 << 20;
+/// Bytes of the paths of all runs in one archive, and of all directories, as far as they are kept.
+const MAX_KEPT_PATHS: usize = 64 << 20;
+/// Bytes of a whole path at most: no system takes longer ones.
+const MAX_PATH: usize = 4096;
+/// Bytes at an entry's start that are looked at first.
+const HEAD_LEN: u64 = 4 << 10;
 
 /// An archive whose runs are brought back.
 ///
@@ -65,24 +70,36 @@ impl Restore {
     ///
     /// As [`list`](Self::list).
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Result<Self> {
-        let mut runs = BTreeSet::new();
-        self.each(&mut |entry, _| {
-            let name = entry.path.file_name().unwrap_or_default();
-            let dir = entry.path.parent().unwrap_or(Path::new(""));
-            // What a run keeps as an artifact is no run.
-            let is_artifact = dir.iter().any(|part| part == ARTIFACTS);
-            if entry.is_dir || is_artifact || !(name == meta::FILE || is_event_file(name)) {
-                return Ok(());
-            }
-            if runs.len() == MAX_RUNS {
-                return Err(invalid("too many runs in it"));
-            }
-            runs.insert(dir.to_owned());
-            Ok(())
-        })?;
+        let mut runs = self.run_directories()?;
         runs.retain(|dir| wanted(&super::runs::name(Path::new(""), dir)));
         self.runs = Some(runs);
         Ok(self)
+    }
+
+    /// The names of the runs in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn runs(&self) -> Result<Vec<String>> {
+        let runs = self.run_directories()?;
+        Ok(runs.iter().map(|dir| super::runs::name(Path::new(""), dir)).collect())
+    }
+
+    fn run_directories(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut runs = BTreeSet::new();
+        let mut kept = 0;
+        self.each(&mut |entry, content| {
+            let name = entry.path.file_name().unwrap_or_default();
+            if let Some(dir) = held::run_directory(entry).filter(|dir| !runs.contains(*dir))
+                && (!is_event_file(name) || holds_events(content)?)
+            {
+                keep(&mut kept, dir)?;
+                runs.insert(dir.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(runs)
     }
 
     /// Hands what is in the archive to `f`.
@@ -95,15 +112,28 @@ impl Restore {
         self.each(&mut |entry, _| f(entry))
     }
 
-    /// Writes the runs below the directory `logdir`, which is made if there is none.
+    /// Writes the runs below the directory `logdir`, which is made if there is none. Each file appears
+    /// when it is complete; if that is interrupted, the same call can be made again.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list); also if a file is there with other bytes, or a link in the way.
-    /// Nothing is written then.
+    /// As [`list`](Self::list); also if a file is there with other bytes, or a link in the way; that
+    /// another program changes the logs there. Nothing is written then.
     pub fn to(&self, logdir: &Path) -> Result<Restored> {
-        self.each(&mut |entry, content| self.look(logdir, entry, content).map(drop))?;
+        let absolute = std::path::absolute(logdir).map_err(|error| at(error, logdir))?;
+        let mut kept = 0;
+        self.each(&mut |entry, content| {
+            let len = absolute.as_os_str().len() + 1 + entry.path.as_os_str().len();
+            if len > MAX_PATH {
+                return Err(invalid(&format!("{:?} in it is too long a path here", entry.path)));
+            }
+            if entry.is_dir {
+                keep(&mut kept, &entry.path)?;
+            }
+            self.look(logdir, entry, content).map(drop)
+        })?;
         disk::create_dir_all(logdir).map_err(|error| at(error, logdir))?;
+        let _lock = LogsLock::take(logdir).map_err(|error| at(error, logdir))?;
         let mut restored = Restored::default();
         let mut dirs = Vec::new();
         self.each(&mut |entry, content| {
@@ -165,7 +195,7 @@ impl Restore {
         if entry.is_dir || !there.is_file() {
             return Err(exists(&format!("{said} is there and something else")));
         }
-        if there.len() == entry.size && is_equal(&mut File::open(&path)?, content)? {
+        if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
         match self.force {
@@ -202,6 +232,30 @@ impl Restore {
             Err(kind) => Err(io::Error::other(kind.to_string())),
         }
     }
+}
+
+/// Counts a path that is kept in memory.
+fn keep(kept: &mut usize, path: &Path) -> io::Result<()> {
+    *kept = kept.saturating_add(path.as_os_str().len());
+    if *kept > MAX_KEPT_PATHS {
+        return Err(invalid(&format!(
+            "the paths of directories in it have more than {MAX_KEPT_PATHS} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether an entry with an event file's name is one.
+fn holds_events(content: &mut dyn Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    // Of nearly all the first header tells.
+    for len in [HEAD_LEN, MAX_LEAD] {
+        content.take(len).read_to_end(&mut start)?;
+        if other_file(&mut Source::mapped(start.clone().into()))?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// That no link is on the way from `logdir` to what is `below` it.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::{ARTIFACTS, at};
-use crate::error::{ErrorKind, Result};
-use crate::event::is_event_file;
+use crate::error::{ErrorKind, Issue, OtherFile, Result};
+use crate::event::{is_event_file, other_file_at, other_file_issue};
 use crate::meta::{self, RunMeta, Status, now};
 use crate::registry::{self, Registry};
 use crate::replace::is_temporary;
@@ -42,10 +42,10 @@ pub(super) fn root(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// All runs below `root`, by name. Links are not followed, and what a run keeps as an artifact is
-/// no run.
-pub(super) fn find(root: &Path) -> Result<Vec<RunDir>> {
-    let mut runs = BTreeSet::new();
+/// All runs below `root`, by name, and the files that have an event file's name and are none. Links
+/// are not followed, and what a run keeps as an artifact is no run.
+pub(super) fn find(root: &Path) -> Result<(Vec<RunDir>, Vec<Issue>)> {
+    let (mut runs, mut others) = (BTreeSet::new(), Vec::new());
     let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry.map_err(|error| walk_error(error, root))?;
@@ -55,19 +55,49 @@ pub(super) fn find(root: &Path) -> Result<Vec<RunDir>> {
             if entry.depth() > 0 && (is_artifacts || is_temporary(entry.file_name())) {
                 walk.skip_current_dir();
             }
-        } else if entry.file_type().is_file()
-            && (entry.file_name() == meta::FILE || is_event_file(entry.file_name()))
-        {
+        } else if entry.file_type().is_file() {
             let name = name(root, parent);
-            runs.insert(RunDir { name, path: parent.to_owned() });
+            match look(entry.path()) {
+                File::OfRun => drop(runs.insert(RunDir { name, path: parent.to_owned() })),
+                File::Other(other) => {
+                    let mut issue = other_file_issue(entry.path().into(), other);
+                    issue.location.run = Some(name);
+                    others.push(issue);
+                }
+                File::Any => {}
+            }
         }
     }
-    Ok(runs.into_iter().collect())
+    Ok((runs.into_iter().collect(), others))
+}
+
+/// What a file says of its directory.
+enum File {
+    /// That it is a run.
+    OfRun,
+    /// Nothing, in spite of its name.
+    Other(OtherFile),
+    /// Nothing.
+    Any,
+}
+
+fn look(path: &Path) -> File {
+    let name = path.file_name().unwrap_or_default();
+    if name == meta::FILE {
+        return File::OfRun;
+    }
+    if !is_event_file(name) {
+        return File::Any;
+    }
+    match other_file_at(path) {
+        Ok(Some(other)) => File::Other(other),
+        Ok(None) | Err(_) => File::OfRun, // as its name says
+    }
 }
 
 fn is_run(dir: &Path) -> bool {
-    let files = dir.read_dir().into_iter().flatten().flatten();
-    files.map(|file| file.file_name()).any(|name| name == meta::FILE || is_event_file(&name))
+    let mut files = dir.read_dir().into_iter().flatten().flatten();
+    files.any(|file| matches!(look(&file.path()), File::OfRun))
 }
 
 /// `path` below `root`, with `/`.
@@ -88,7 +118,7 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Er
 pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
     let mut folders: Vec<_> =
-        above.filter(|folder| folder.join(registry::FILE).is_file()).collect();
+        above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok()).collect();
     let walk = WalkDir::new(root).into_iter();
     let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_temporary(entry.file_name()));
     for entry in walk {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::render::{bytes, counted, name};
 use super::wanted::Wanted;
-use super::{FAILED, FINE, print, warn};
-use crate::archive::Pack;
+use super::{FAILED, FINE, print, report, warn};
+use crate::archive::{Pack, Restore};
 use crate::error::Result;
 
 #[derive(clap::Args)]
@@ -13,7 +13,8 @@ use crate::error::Result;
     after_help = "Packs whole directories of runs: event files, tbx.json, artifacts, all that is in
 them, also runs inside of runs, with times and permissions. The archive is read again
 and all digests are compared before anything is removed. A file that changes meanwhile
-is an error. Runs with registered models are packed, but never removed.
+is an error. Runs with registered models are packed, but never removed. If --remove is
+interrupted, the same command goes on with it.
 
 tbx restore brings the runs back byte for byte; so does tar --zstd -x.
 
@@ -39,26 +40,44 @@ pub(super) struct Args {
     #[arg(long)]
     remove: bool,
 
-    /// Also runs that are running, and over a file that is there.
+    /// Also runs that are running, and over an archive that is there, unless it holds files that
+    /// are not packed now.
     #[arg(long)]
     force: bool,
+
+    /// With --force, over any archive: files that only it holds are lost.
+    #[arg(long, requires = "force")]
+    discard: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut pack = Pack::find(&args.logdir)?.force(args.force).remove(args.remove);
+    let mut pack =
+        Pack::find(&args.logdir)?.force(args.force).remove(args.remove).discard(args.discard);
     if !args.run.is_empty() {
+        if args.remove && !args.force && args.out.is_file() {
+            // An interrupted removal may have left none of the runs that a pattern is for.
+            for name in Restore::new(&args.out).runs().unwrap_or_default() {
+                args.run.iter().filter(|run| run.is_match(&name)).count();
+            }
+        }
         // All are asked, so that each can say that it found none.
         pack = pack.only(|name| args.run.iter().filter(|run| run.is_match(name)).count() > 0);
         args.run.iter().try_for_each(|run| run.check("run"))?;
     }
     let packed = pack.write(&args.out)?;
+    let is_complete = report(&pack.report());
     let removed = match (args.remove, packed.is_removed) {
         (true, true) => ", removed",
         (true, false) => ", not all removed",
         _ => "",
     };
+    if packed.discarded > 0 {
+        let files = counted(usize::try_from(packed.discarded).unwrap_or(usize::MAX), "file");
+        warn(format!("the archive that was replaced held {files} that are nowhere else"));
+    }
+    let there = if packed.was_there { " already" } else { "" };
     print(&format!(
-        "{}, {}, {}: {} in {}{removed}\n",
+        "{}, {}, {}: {} in {}{there}{removed}\n",
         counted(packed.runs.len(), "run"),
         counted(packed.files, "file"),
         bytes(packed.bytes),
@@ -66,8 +85,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         name(&args.out.to_string_lossy()),
     ))?;
     if args.remove && !packed.is_removed {
-        warn("files came into the directories meanwhile: they are not in the archive and stay");
+        warn("files came into runs meanwhile that are not in the archive: these runs stay");
         return Ok(FAILED);
     }
-    Ok(FINE)
+    Ok(if is_complete { FINE } else { FAILED })
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::{Format, Grid};
-use super::logs::Logs;
 use super::render::{counted, name};
-use super::{FAILED, FINE, NO, print_json, print_note, report};
+use super::runs::Runs;
+use super::{FAILED, FINE, NO, print_json, print_note};
 use crate::error::Result;
-use crate::logdir::Logdir;
 use crate::meta::checklist::CHECKLIST;
-use crate::table::{Cell, CheckedRun, Checklist};
+use crate::table::{Cell, CheckedRun};
 
 /// So many names are listed for each thing that is wrong with them.
 const MAX_NAMES: usize = 5;
@@ -29,7 +28,7 @@ Examples:
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    logs: Logs,
+    runs: Runs,
 
     /// The format.
     #[arg(long, value_enum, default_value = "text")]
@@ -37,20 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let options = args.logs.options();
-    let several = args.logs.logdirs.len() > 1;
-    let (mut runs, mut is_lossless) = (Vec::new(), true);
-    for path in &args.logs.logdirs {
-        let checked = Checklist::load(&Logdir::open(path)?, &options)?;
-        is_lossless &= report(&checked.report);
-        for mut run in checked.runs {
-            if several {
-                run.name = path.join(&run.name).to_string_lossy().into_owned();
-            }
-            runs.push(run);
-        }
-    }
-    args.logs.check()?;
+    let (runs, is_lossless) = args.runs.check()?;
     if args.format == Format::Json {
         runs.iter().try_for_each(|run| print_json(&Row::of(run)))?;
     } else {

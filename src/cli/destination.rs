@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::output::Format;
 use super::render::{bytes, count, name};
-use crate::edit::{Destination, Sidecars};
+use crate::edit::{Destination, SideFiles, Sidecars, tidy};
+use crate::error::Result;
 use crate::logdir::Logdir;
 
 /// Where new logs go.
@@ -33,6 +34,11 @@ pub(super) struct To {
     #[arg(long)]
     pub(super) no_sidecars: bool,
 
+    /// Also copy other files behind links that lead out of their run. Only for logs that you trust: a
+    /// link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
+
     /// Text for people, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -57,9 +63,21 @@ impl To {
         }
     }
 
-    /// Whether other files are copied.
-    pub(super) fn sidecars(&self) -> bool {
-        !self.no_sidecars
+    /// The logs at `path`. What an interrupted call left of them is undone, so that all are found.
+    pub(super) fn logs(&self, path: &Path) -> Result<Logdir> {
+        if self.in_place && !self.dry_run {
+            tidy(path)?;
+        }
+        Logdir::open(path)
+    }
+
+    /// What becomes of other files.
+    pub(super) fn sidecars(&self) -> SideFiles {
+        match (self.no_sidecars, self.follow_links) {
+            (true, _) => SideFiles::Leave,
+            (false, false) => SideFiles::Copy,
+            (false, true) => SideFiles::FollowLinks,
+        }
     }
 
     /// What the last line says of where results are.

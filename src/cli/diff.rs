@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
 
-    /// A run a directory: train, validation and what add_scalars makes are runs of their own.
+    /// One run per directory: do not take train, validation and the like for parts of one run.
     #[arg(long)]
     no_fold: bool,
 

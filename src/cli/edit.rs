@@ -10,8 +10,8 @@ use super::destination::{To, others};
 use super::output::Format;
 use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
 use super::{FAILED, FINE, print, print_json, report, say, warn};
-use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, StepNote, TagChange};
-use crate::error::{Error, Result};
+use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, SideFiles, StepNote, TagChange};
+use crate::error::{Error, ErrorKind, Issue, Result};
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
 use crate::meta::{Param, RunMeta};
 use crate::summary::Kind;
@@ -206,7 +206,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if edit.is_empty() && args.join.is_empty() {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
-    let logdir = Logdir::open(&args.logdir)?;
+    let logdir = args.to.logs(&args.logdir)?;
     let groups = args.continue_steps || !args.set_param.is_empty();
     if groups && !args.no_fold {
         edit = parts(&logdir)?.into_iter().fold(edit, Edit::parts);
@@ -225,7 +225,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let is_lossless = report(&edited.report);
     notes(&edited.step_notes);
-    if !is_lossless {
+    let is_damaged =
+        |issue: &Issue| issue.effect.is_loss() && !matches!(issue.kind, ErrorKind::NotEventFile(_));
+    if edited.report.issues.iter().any(is_damaged) {
         warn("what is damaged was left out; tbx repair says more");
     }
     match args.to.format {
@@ -241,7 +243,8 @@ fn edit(args: &Args) -> Result<Edit> {
         .continue_steps(args.continue_steps)
         .shift_steps(args.shift_steps)
         .shift_time(args.shift_time)
-        .sidecars(args.to.sidecars());
+        .sidecars(args.to.sidecars() != SideFiles::Leave)
+        .follow_links(args.to.sidecars() == SideFiles::FollowLinks);
     for (regex, new) in pairs(&args.rename)? {
         edit = edit.rename(regex, new);
     }

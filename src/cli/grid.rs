@@ -10,7 +10,7 @@ use super::output::stdout;
 use super::print;
 use super::render::{Table, date, duration, name, number, terminal_width};
 use crate::error::{ErrorKind, Result};
-use crate::printable::Escape;
+use crate::printable::{Escape, is_active};
 use crate::table::Cell;
 
 /// The formats of tables.
@@ -114,7 +114,7 @@ impl Grid {
     fn markdown(&self, out: &mut impl Write) -> io::Result<()> {
         let mut out = io::BufWriter::new(out);
         let mut line = |cells: Vec<String>| writeln!(out, "| {} |", cells.join(" | "));
-        line(self.columns.iter().map(|head| escaped(&name(&head.name))).collect())?;
+        line(self.columns.iter().map(|head| escaped(&head.name)).collect())?;
         let rule = |head: &Head| if head.is_numeric { "---:" } else { "---" }.to_owned();
         line(self.columns.iter().map(rule).collect())?;
         for row in &self.rows {
@@ -136,13 +136,29 @@ pub(super) fn short(cell: &Cell) -> String {
 }
 
 /// Printable text that neither ends a cell of a Markdown table nor begins something else in it.
+/// Different texts stay different.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '\\' | '|' | '<' | '`' | '*' | '[') {
-            escaped.push('\\');
+        match c {
+            '\\' | '|' | '<' | '`' | '*' | '[' => escaped.extend(['\\', c]),
+            c if is_active(c) => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
         }
-        escaped.push(c);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_names_stay_different_in_markdown() {
+        let names = ["a\nb", "a\\nb", "a\\\\nb", "a b", "a|b", "a\\|b", "a\u{1b}b", "a\\u{1b}b"];
+        let escaped: std::collections::BTreeSet<_> =
+            names.iter().map(|name| escaped(name)).collect();
+        assert_eq!(escaped.len(), names.len(), "{escaped:?}");
+        assert!(escaped.iter().all(|name| !name.contains('\n')));
+    }
 }

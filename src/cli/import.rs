@@ -71,6 +71,11 @@ pub(super) struct Args {
     #[arg(long)]
     float64: bool,
 
+    /// Also import what is behind links that lead out of the folder mlruns, or out of the artifacts
+    /// of a run. Only for a store that you trust: a link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
+
     /// The format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -113,7 +118,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .runs(args.run.clone())
         .artifacts(!args.no_artifacts)
         .deleted(args.deleted)
-        .float64(args.float64);
+        .float64(args.float64)
+        .follow_links(args.follow_links);
     let mut line = ProgressLine::new();
     let imported = import.mlflow_with(&source, &args.out, &mut |done| {
         line.show(done.runs, done.all_runs, &points(done.points));

@@ -23,8 +23,9 @@ const MAX_LISTED: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit code: 0, or 2 if a folder cannot be read or data was lost to damage. \
-    An unfinished record at the end of a file is no damage."
+    after_help = "Exit code: 0, or 2 if a folder cannot be read or data was lost: to damage, or because a \
+    log is compressed or a Git LFS pointer. An unfinished record at the end of a file is no damage, and \
+    files that lie next to logs and have \"tfevents\" in their names (.dvc, .meta, ...) are notes."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -131,7 +132,7 @@ fn head(overview: &Overview) -> String {
         bytes(size),
         count(events),
     );
-    let losses = overview.issues.iter().filter(|issue| issue.kind != "restart").count();
+    let losses = overview.issues.iter().filter(|issue| issue.lost).count();
     if losses > 0 {
         line += &styled(RED, &format!(", {}", counted(losses, "problem")));
     }
@@ -308,8 +309,7 @@ fn tags_text(runs: &[RunOverview]) -> String {
 fn run_names(overview: &Overview) -> String {
     let problems = |run: &RunOverview| {
         let of_run = |issue: &&IssueRow| issue.run.as_ref() == Some(&run.name);
-        let losses = overview.issues.iter().filter(|issue| issue.kind != "restart");
-        losses.filter(of_run).count()
+        overview.issues.iter().filter(|issue| issue.lost).filter(of_run).count()
     };
     let mut runs: Vec<_> = overview.runs.iter().map(|run| (problems(run), run)).collect();
     runs.sort_by_key(|(problems, _)| *problems == 0);
@@ -347,11 +347,13 @@ fn run_names(overview: &Overview) -> String {
 
 fn problems(overview: &Overview) -> String {
     let mut text = String::new();
-    let (restarts, losses): (Vec<_>, Vec<_>) =
-        overview.issues.iter().partition(|issue| issue.kind == "restart");
-    for (issues, title, style) in
-        [(restarts, "dropped after restarts", YELLOW), (losses, "problems", RED)]
-    {
+    let (losses, others): (Vec<_>, Vec<_>) = overview.issues.iter().partition(|issue| issue.lost);
+    let (restarts, notes) = others.into_iter().partition(|issue| issue.kind == "restart");
+    for (issues, title, style) in [
+        (restarts, "dropped after restarts", YELLOW),
+        (notes, "notes", DIM),
+        (losses, "problems", RED),
+    ] {
         if issues.is_empty() {
             continue;
         }

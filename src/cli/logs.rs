@@ -45,6 +45,11 @@ pub(super) struct Choice {
     /// Stop at the first damage instead of reading on behind it.
     #[arg(long)]
     strict: bool,
+
+    /// Also read files that go along with a run (hparams.yaml, artifacts) behind links that lead out
+    /// of its directory. Only for logs that you trust: a link can lead to any file of this machine.
+    #[arg(long)]
+    follow_links: bool,
 }
 
 impl Logs {
@@ -75,7 +80,8 @@ impl Choice {
             .payloads(false)
             .buffered(true)
             .restart(self.restart)
-            .strict(self.strict);
+            .strict(self.strict)
+            .follow_links(self.follow_links);
         if let Some(run) = self.run.clone() {
             options = options.runs(move |name| run.is_match(name));
         }

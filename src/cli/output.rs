@@ -13,7 +13,7 @@ use clap::builder::Styles;
 use serde::Serialize;
 
 use super::render::{self, DIM, counted, name, styled};
-use crate::error::{Error, ErrorKind, Report, Result};
+use crate::error::{Error, ErrorKind, Issue, Report, Result};
 use crate::logdir::RestartPolicy;
 use crate::printable::{Escape, ForTerminal};
 
@@ -110,13 +110,19 @@ pub(super) fn usage(error: &clap::Error) -> bool {
     error.use_stderr()
 }
 
-/// Says what was damaged; whether nothing was lost.
+/// Says what was damaged, then what is worth knowing; whether nothing was lost.
 pub(super) fn report(report: &Report) -> bool {
-    report.issues.iter().take(MAX_ISSUES).for_each(warn);
-    let more = report.issues.len().saturating_sub(MAX_ISSUES);
-    let more = report.more_issues.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+    let (losses, notes): (Vec<&Issue>, Vec<&Issue>) =
+        report.issues.iter().partition(|issue| issue.effect.is_loss());
+    losses.iter().take(MAX_ISSUES).for_each(warn);
+    let more = u64::try_from(losses.len().saturating_sub(MAX_ISSUES)).unwrap_or(u64::MAX);
+    let more = report.more_issues.saturating_add(more);
     if more > 0 {
         warn(format!("{} more problems; tbx inspect shows them", render::count(more)));
+    }
+    notes.iter().take(MAX_ISSUES).for_each(|note| say(&note.to_string()));
+    if let Some(more) = notes.len().checked_sub(MAX_ISSUES).filter(|more| *more > 0) {
+        say(&format!("{}; tbx inspect shows them", render::counted(more, "more note")));
     }
     report.is_lossless()
 }

@@ -182,7 +182,7 @@ fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result
     let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
     if let Some(sort) = &args.sort {
         let column = names.column(sort).ok_or_else(|| names.unknown(sort))?;
-        accepted.sort_by(|a, b| super::table::order(&column.of(a), &column.of(b), args.reverse));
+        accepted.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
     } else if args.reverse {
         accepted.reverse();
     }

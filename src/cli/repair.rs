@@ -10,7 +10,6 @@ use super::render::{DIM, RED, bytes, count, counted, styled};
 use super::{FAILED, FINE, NO, print, print_json, report};
 use crate::edit::{FileRepair, Repaired, repair};
 use crate::error::Result;
-use crate::logdir::Logdir;
 
 /// So many files are listed.
 const MAX_LISTED: usize = 20;
@@ -60,7 +59,7 @@ struct FileRow<'r> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let logdir = Logdir::open(&args.logdir)?;
+    let logdir = args.to.logs(&args.logdir)?;
     let repaired = repair(&logdir, args.to.destination(), args.to.sidecars())?;
     let is_complete = report(&repaired.report);
     match args.to.format {

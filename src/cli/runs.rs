@@ -1,10 +1,12 @@
 //! The runs that subcommands compare, and how they are chosen.
 
+use std::path::Path;
+
 use super::logs::Logs;
-use super::restarts_in_short;
+use super::{report, restarts_in_short};
 use crate::error::{Report, Result};
 use crate::logdir::Logdir;
-use crate::table::{CurveOrder, Duplicates, Folding, RunTable};
+use crate::table::{CheckedRun, Checklist, CurveOrder, Folding, RunTable};
 
 /// Logs as runs.
 #[derive(clap::Args)]
@@ -12,47 +14,81 @@ pub(super) struct Runs {
     #[command(flatten)]
     pub(super) logs: Logs,
 
-    /// A run a directory: train, validation and what add_scalars makes are runs of their own.
+    /// One run per directory: do not take train, validation and the like for parts of one run.
     #[arg(long)]
     no_fold: bool,
 }
 
 impl Runs {
-    /// The runs of all folders, with their points if there is a rule for several at one step.
-    /// With several folders, their paths stand before the names.
-    pub(super) fn load(&self, curves: Option<Duplicates>) -> Result<RunTable> {
-        self.load_folded(curves.map(CurveOrder::Steps), folding(self.no_fold))
-    }
-
-    /// One row per directory, with its points; and the runs that they are parts of, without.
-    pub(super) fn load_apart(&self, order: CurveOrder) -> Result<(RunTable, RunTable)> {
-        let directories = self.load_folded(Some(order), Folding::None)?;
-        let rows = directories.folded(folding(self.no_fold));
-        Ok((directories, RunTable { rows, report: Report::default() }))
-    }
-
-    fn load_folded(&self, curves: Option<CurveOrder>, folding: Folding) -> Result<RunTable> {
-        let options = self.logs.options();
-        let several = self.logs.logdirs.len() > 1;
-        let mut all = RunTable { rows: Vec::new(), report: Report::default() };
+    /// The runs of all logdirs, with their points if these have an order.
+    pub(super) fn load(&self, curves: Option<CurveOrder>) -> Result<RunTable> {
+        let (options, folding) = (self.logs.options(), folding(self.no_fold));
+        let mut all = empty();
         for path in &self.logs.logdirs {
             let logdir = Logdir::open(path)?;
             let table = match curves {
                 Some(order) => RunTable::load_curves(&logdir, &options, folding, order)?,
                 None => RunTable::load(&logdir, &options, folding)?,
             };
-            for mut row in table.rows {
-                if several {
-                    let path = if row.name == "." { path.clone() } else { path.join(&row.name) };
-                    row.name = path.to_string_lossy().into_owned();
-                }
-                all.rows.push(row);
-            }
-            all.report.merge(table.report);
+            self.add(&mut all, path, table);
         }
         restarts_in_short(&all.report, options.restart_policy());
         Ok(all)
     }
+
+    /// The directories of all logdirs, with their points; and the runs that they are or belong to,
+    /// without.
+    pub(super) fn load_apart(&self, order: CurveOrder) -> Result<(RunTable, RunTable)> {
+        let (options, folding) = (self.logs.options(), folding(self.no_fold));
+        let (mut directories, mut runs) = (empty(), empty());
+        for path in &self.logs.logdirs {
+            let logdir = Logdir::open(path)?;
+            let apart = RunTable::load_apart(&logdir, &options, folding, order)?;
+            self.add(&mut directories, path, apart.0);
+            self.add(&mut runs, path, apart.1);
+        }
+        restarts_in_short(&directories.report, options.restart_policy());
+        Ok((directories, runs))
+    }
+
+    /// The runs of all logdirs, checked; and whether all was read.
+    pub(super) fn check(&self) -> Result<(Vec<CheckedRun>, bool)> {
+        let (options, folding) = (self.logs.options(), folding(self.no_fold));
+        let (mut runs, mut is_lossless) = (Vec::new(), true);
+        for path in &self.logs.logdirs {
+            let checked = Checklist::load(&Logdir::open(path)?, &options, folding)?;
+            is_lossless &= report(&checked.report);
+            for mut run in checked.runs {
+                run.name = self.name(path, run.name);
+                runs.push(run);
+            }
+        }
+        self.logs.check()?;
+        Ok((runs, is_lossless))
+    }
+
+    /// Adds the runs of the logdir at `path`.
+    fn add(&self, all: &mut RunTable, path: &Path, table: RunTable) {
+        for mut row in table.rows {
+            row.name = self.name(path, row.name);
+            row.parts = row.parts.into_iter().map(|part| self.name(path, part)).collect();
+            all.rows.push(row);
+        }
+        all.report.merge(table.report);
+    }
+
+    /// The name of a run of the logdir at `path`: with several logdirs, their paths are part of it.
+    fn name(&self, path: &Path, name: String) -> String {
+        match (self.logs.logdirs.len(), name.as_str()) {
+            (..=1, _) => name,
+            (_, ".") => path.to_string_lossy().into_owned(),
+            (_, name) => path.join(name).to_string_lossy().into_owned(),
+        }
+    }
+}
+
+fn empty() -> RunTable {
+    RunTable { rows: Vec::new(), report: Report::default() }
 }
 
 pub(super) fn folding(no_fold: bool) -> Folding {

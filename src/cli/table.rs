@@ -5,16 +5,23 @@ use super::render::counted;
 use super::runs::Runs;
 use super::{FAILED, FINE, print_note, report};
 use crate::error::Result;
-use crate::table::{Cell, Column, Field, Filter, GroupBy, Names, RunRow, Stat};
+use crate::table::{Cell, Column, Field, Filter, Group, GroupBy, Names, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
     after_help = "Columns: run, start, duration, status, step; a parameter; a tag, or tag:STAT
 with STAT last (default), first, min, max, mean, count, step, min_step, max_step, nan, inf.
-Patterns have * and ?.
+param.NAME, metric.TAG and run.FIELD say which of several columns of one name is meant; where two
+of them meet in a table, they are printed so. Patterns have * and ?.
 
 Conditions: comparisons (== != < <= > >=), =~ and !~ with a regular expression, and, or, not,
 parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
+
+Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, in the order of
+rows and in groups, True and false as bools; 0x10, 1_000 and whole numbers beyond 2^53 stay texts.
+
+Directories such as train and validation next to each other are parts of one run, the one above
+them; see docs/tables.md. With --no-fold, every directory is a run.
 
 Examples:
   tbx table runs
@@ -27,15 +34,15 @@ pub(super) struct Args {
     #[command(flatten)]
     runs: Runs,
 
-    /// The columns behind the run's name: names or patterns, several with commas.
+    /// Columns after the run's name: names or patterns, separated by commas.
     #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
 
-    /// Only runs of which this is true.
+    /// Only runs for which this condition holds.
     #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     condition: Option<String>,
 
-    /// Sort by this column; runs without it come last.
+    /// Sort by this column; runs with NaN, then runs without it, come last.
     #[arg(short, long, value_name = "COLUMN")]
     sort: Option<String>,
 
@@ -43,11 +50,11 @@ pub(super) struct Args {
     #[arg(short, long)]
     reverse: bool,
 
-    /// Only so many rows.
+    /// Maximum number of rows.
     #[arg(short = 'n', long, value_name = "N")]
     top: Option<usize>,
 
-    /// A row for all runs that have the same in this column, or in the part of their names that
+    /// One row for all runs that have the same in this column, or in the part of their names that
     /// run~REGEX finds.
     #[arg(short, long, value_name = "COLUMN")]
     group_by: Option<String>,
@@ -64,6 +71,11 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
+
+/// The column with the number of runs in a group.
+const RUNS: &str = "runs";
+/// Prefix of the name of a column of deviations.
+const DEVIATION: &str = "± ";
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let table = args.runs.load(None)?;
@@ -84,9 +96,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     match &args.group_by {
         Some(by) => {
             let by = GroupBy::parse(by, &names)?;
-            groups(args, &by, &columns, sort.as_ref(), &rows)?;
+            groups(args, &names, &by, columns, sort.as_ref(), &rows)?;
         }
-        None => runs(args, &columns, sort.as_ref(), rows, table.rows.len())?,
+        None => runs(args, &names, &columns, sort.as_ref(), rows, table.rows.len())?,
     }
     Ok(code)
 }
@@ -126,29 +138,30 @@ fn metrics(names: &Names<'_>) -> impl Iterator<Item = Column> {
 }
 
 fn differs(column: &Column, rows: &[&RunRow]) -> bool {
-    let mut cells = rows.iter().map(|row| column.of(row).to_string());
-    let first = cells.next();
-    cells.any(|cell| Some(cell) != first)
+    let mut cells = rows.iter().map(|row| column.of(row));
+    cells.next().is_some_and(|first| cells.any(|cell| !cell.is_same(&first)))
 }
 
 fn runs(
     args: &Args,
+    names: &Names<'_>,
     columns: &[Column],
     sort: Option<&Column>,
     mut rows: Vec<&RunRow>,
     all: usize,
 ) -> Result<()> {
     if let Some(column) = sort {
-        rows.sort_by(|a, b| order(&column.of(a), &column.of(b), args.reverse));
+        rows.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
     } else if args.reverse {
         rows.reverse();
     }
     let found = rows.len();
     rows.truncate(args.top.unwrap_or(usize::MAX));
     let mut grid = Grid::new();
-    grid.column(Field::Name.name(), false);
-    for column in columns {
-        grid.column(column.to_string(), column.is_numeric());
+    let run = Field::Name.name();
+    grid.column(run, false);
+    for (head, column) in names.heads(columns, &[run]).into_iter().zip(columns) {
+        grid.column(head, column.is_numeric());
     }
     for row in &rows {
         let cells = columns.iter().map(|column| column.of(row));
@@ -167,38 +180,40 @@ fn runs(
     Ok(())
 }
 
-/// Rows without a cell come last, whatever the order.
-pub(super) fn order(a: &Cell, b: &Cell, reverse: bool) -> std::cmp::Ordering {
-    match reverse && !a.is_empty() && !b.is_empty() {
-        true => b.order(a),
-        false => a.order(b),
-    }
-}
-
 fn groups(
     args: &Args,
+    names: &Names<'_>,
     by: &GroupBy,
-    columns: &[Column],
+    mut columns: Vec<Column>,
     sort: Option<&Column>,
     rows: &[&RunRow],
 ) -> Result<()> {
     let mut groups = by.groups(rows.iter().copied());
     if let Some(column) = sort {
-        let mean =
-            |group: &crate::table::Group<'_>| Cell::Number(group.spread(column, args.ddof).mean);
-        groups.sort_by(|a, b| order(&mean(a), &mean(b), args.reverse));
+        let cell = |group: &Group<'_>| match group.spread(column, args.ddof) {
+            _ if by.column() == Some(column) => group.key.clone(),
+            spread if spread.count == 0 => Cell::Empty,
+            spread => Cell::Number(spread.mean),
+        };
+        let mut sorted: Vec<_> = groups.into_iter().map(|group| (cell(&group), group)).collect();
+        sorted.sort_by(|(a, _), (b, _)| a.ordered(b, args.reverse));
+        groups = sorted.into_iter().map(|(_, group)| group).collect();
     } else if args.reverse {
         groups.reverse();
     }
     let found = groups.len();
     groups.truncate(args.top.unwrap_or(usize::MAX));
-    let columns: Vec<_> = columns.iter().filter(|column| column.is_numeric()).collect();
+    // The key of a group is in the first column.
+    columns.retain(|column| column.is_numeric() && by.column() != Some(column));
+    let (key, heads) = heads(names, by, &columns);
     let mut grid = Grid::new();
-    grid.column(args.group_by.clone().unwrap_or_default(), false);
-    grid.column("runs", true);
-    for column in &columns {
-        grid.column(column.to_string(), true);
-        grid.column(format!("± {}", short_name(column, args.format)), true);
+    grid.column(key, false);
+    grid.column(RUNS, true);
+    for head in heads {
+        let deviation = if args.format == Format::Text { "" } else { &head };
+        let deviation = format!("{DEVIATION}{deviation}");
+        grid.column(head, true);
+        grid.column(deviation, true);
     }
     for group in &groups {
         let count = i64::try_from(group.rows.len()).unwrap_or(i64::MAX);
@@ -225,10 +240,52 @@ fn groups(
     Ok(())
 }
 
-/// What stands above standard deviations: enough for people beside the mean, all for programs.
-fn short_name(column: &Column, format: Format) -> String {
-    match format {
-        Format::Text | Format::Md => String::new(),
-        _ => column.to_string(),
+/// The names of the first column of groups, and of the means in the others. Those of deviations are
+/// made of them, so none may look like one.
+fn heads(names: &Names<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
+    let deviations = columns.iter().flat_map(|column| [column.to_string(), column.qualified()]);
+    let deviations: Vec<_> = deviations.map(|name| format!("{DEVIATION}{name}")).collect();
+    let mut fixed: Vec<&str> = deviations.iter().map(String::as_str).collect();
+    fixed.push(RUNS);
+    let Some(key) = by.column() else {
+        let key = by.head(names, &fixed);
+        fixed.push(&key);
+        let heads = names.heads(columns, &fixed);
+        return (key, heads);
+    };
+    let all: Vec<_> = [key].into_iter().chain(columns).cloned().collect();
+    let mut heads = names.heads(&all, &fixed).into_iter();
+    (heads.next().unwrap_or_default(), heads.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::name_tests::{all_columns, any_names, table};
+
+    proptest! {
+        #[test]
+        fn groups_have_each_name_once(
+            params in any_names(),
+            tags in any_names(),
+            by in any::<prop::sample::Index>(),
+        ) {
+            let table = table(&params, &tags);
+            let names = Names::of(&table);
+            let mut columns = all_columns(&names);
+            let key = columns.remove(by.index(columns.len()));
+            for by in [GroupBy::Column(key), GroupBy::parse("run~a", &names).unwrap()] {
+                let (key, heads) = heads(&names, &by, &columns);
+                let deviations = heads.iter().map(|head| format!("{DEVIATION}{head}"));
+                let all: Vec<_> =
+                    [key, RUNS.to_owned()].into_iter().chain(deviations).chain(heads.clone()).collect();
+                let different: HashSet<&str> = all.iter().map(String::as_str).collect();
+                prop_assert_eq!(different.len(), all.len(), "{:?}", all);
+            }
+        }
     }
 }

@@ -53,6 +53,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule_parser(), hide_possible_values = true)]
     allow: Vec<Rule>,
 
+    /// Also read files that go along with a run (hparams.yaml, embeddings) behind links that lead out
+    /// of its directory.
+    #[arg(long)]
+    follow_links: bool,
+
     /// List the rules.
     #[arg(long, conflicts_with = "logdirs")]
     list_rules: bool,
@@ -113,7 +118,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 }
 
 fn options(args: &Args) -> Verify {
-    let mut verify = Verify::new().allow(args.allow.iter().copied());
+    let mut verify =
+        Verify::new().allow(args.allow.iter().copied()).follow_links(args.follow_links);
     if !args.rule.is_empty() {
         verify = verify.rules(args.rule.iter().copied());
     }

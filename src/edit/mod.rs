@@ -22,7 +22,7 @@ mod tags;
 mod write;
 
 pub use options::Edit;
-pub use output::Destination;
+pub use output::{Destination, tidy};
 
-pub use repair::{FileRepair, Repaired, repair};
+pub use repair::{FileRepair, Repaired, SideFiles, repair};
 pub use report::{ContinuedRun, Edited, JoinedRun, Sidecars, StepNote, StepNoteKind, TagChange};

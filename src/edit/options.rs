@@ -11,6 +11,7 @@ use super::sessions::{self, NewSteps};
 use super::{run, sidecar};
 use crate::error::{Error, Result};
 use crate::logdir::{Logdir, RestartPolicy, RunFiles};
+use crate::store::Links;
 use crate::summary::Kind;
 use crate::summary::hparams::HparamValue;
 use crate::table::Sampling;
@@ -52,6 +53,7 @@ pub struct Edit {
     pub(super) joins: Vec<Join>,
     pub(super) params: Params,
     sidecars: bool,
+    follow_links: bool,
 }
 
 impl Default for Edit {
@@ -81,6 +83,7 @@ impl Edit {
             joins: Vec::new(),
             params: Params::default(),
             sidecars: true,
+            follow_links: false,
         }
     }
 
@@ -246,17 +249,27 @@ impl Edit {
     }
 
     /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
-    /// copied to a new folder: all files of the log folder but those of dropped runs. Links to
-    /// folders are not followed. Default: true.
+    /// copied to a new folder: all files of the log folder but those of dropped runs. What a link
+    /// leads to is copied if it is in the run itself, see [`follow_links`](Self::follow_links).
+    /// Default: true.
     #[must_use]
     pub fn sidecars(self, copy: bool) -> Self {
         Self { sidecars: copy, ..self }
     }
 
+    /// Whether [other files](Self::sidecars) are also copied where a link leads out of the run, or out
+    /// of the log folder: to any file of this machine, if the logs come from elsewhere. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
     /// by a few bytes a value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and stand in the report.
+    /// Damaged records are left out, and are in the report. A file without a single readable event
+    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
+    /// folder they are copies.
     ///
     /// # Errors
     ///
@@ -265,9 +278,11 @@ impl Edit {
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.check()?;
+        let outputs = Outputs::create(logdir, to)?;
+        let now = outputs.logs_now(logdir)?;
+        let logdir = &now.as_ref().unwrap_or(logdir).event_files();
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
-        let outputs = Outputs::create(logdir, to)?;
         let jobs = Jobs::of(self, &kept, outputs.root())?;
         let mut edited = Edited { runs: jobs.all.len(), ..Edited::default() };
         let steps = self.new_steps(&jobs, &mut edited)?;
@@ -293,17 +308,21 @@ impl Edit {
             files.push(outputs.remove(run)?);
         }
         edited.report.issues.extend(logdir.issues().iter().cloned());
-        edited.report.sort();
         edited.changes.sort_by(|a, b| (&a.run, &a.tag).cmp(&(&b.run, &b.tag)));
         if self.sidecars {
             let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
             let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
-            edited.sidecars = sidecar::copy(logdir, &kept, &dropped, &jobs.moved, &outputs)?;
+            let links = Links::all_if(self.follow_links);
+            let (sidecars, left) =
+                sidecar::copy(logdir, &kept, &dropped, &jobs.moved, links, &outputs)?;
+            edited.sidecars = sidecars;
+            edited.report.issues.extend(left);
         }
+        edited.report.sort();
         let is_in_place = outputs.is_real() && !outputs.is_folder();
         outputs.finish(files)?;
         if is_in_place && self.sidecars {
-            sidecar::bring(&jobs.moved)?;
+            sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
         }
         edited.joined = jobs.joined;
         Ok(edited)

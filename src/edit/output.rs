@@ -9,7 +9,7 @@ use super::names;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{Logdir, RunFiles};
 use crate::record::append;
-use crate::replace::{Folder, Temporary, disk, unfinished};
+use crate::replace::{Batch, Change, Folder, LogsLock, disk, unfinished};
 use crate::store;
 
 /// So much is collected before it is written.
@@ -23,7 +23,8 @@ pub enum Destination<'p> {
     /// The places of the originals. Each changed file is written beside the old one, brought to the
     /// disk, and given its name; the old one stays as `<name>.bak`, with `tf-events` where its
     /// name has `tfevents`. If that is interrupted, every original is there under one of the
-    /// two names. No program may be writing to the files.
+    /// two names, and the next call that changes the logs undoes what was done: so an interrupted
+    /// call can be made again. No program may be writing to the files.
     InPlace,
     /// Nowhere: only to see what would be done.
     Nowhere,
@@ -40,7 +41,7 @@ pub(super) struct Outputs {
 #[derive(Debug)]
 enum Place {
     Folder(Folder),
-    Beside,
+    Beside(Batch, LogsLock),
     Nowhere,
 }
 
@@ -79,8 +80,8 @@ impl Source {
 pub(super) struct OutFile {
     /// Its name when it is complete.
     path: PathBuf,
-    /// What takes its place when it is complete, if it is in place.
-    temporary: Option<Temporary>,
+    /// Where it is until then, if that is elsewhere.
+    part: Option<PathBuf>,
     /// None if it is only counted.
     file: Option<File>,
     buffer: Vec<u8>,
@@ -94,6 +95,7 @@ impl Outputs {
     pub(super) fn create(logdir: &Logdir, to: Destination<'_>) -> Result<Self> {
         let local = store::local_only(logdir.path(), "making new logs");
         local.map_err(|error| failed(error, logdir.path()))?;
+        let root = directory_of(logdir.path());
         let place = match to {
             Destination::Folder(path) => {
                 // A run inside the logs would be found by the next look at them.
@@ -104,12 +106,24 @@ impl Outputs {
                 }
                 Place::Folder(Folder::create(path)?)
             }
-            Destination::InPlace => Place::Beside,
+            Destination::InPlace => {
+                let begun =
+                    LogsLock::take(&root).and_then(|lock| Ok((Batch::create(&root)?, lock)));
+                let (batch, lock) = begun.map_err(|error| failed(error, logdir.path()))?;
+                Place::Beside(batch, lock)
+            }
             Destination::Nowhere => Place::Nowhere,
         };
-        let path = logdir.path();
-        let root = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-        Ok(Self { place, root: root.into() })
+        Ok(Self { place, root })
+    }
+
+    /// The logs as they are now, if they were others when they were looked for: an interrupted call was
+    /// undone.
+    pub(super) fn logs_now(&self, logdir: &Logdir) -> Result<Option<Logdir>> {
+        match &self.place {
+            Place::Beside(_, lock) if lock.has_cleaned_up => Logdir::open(logdir.path()).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The log directory; of a single file, the directory that it is in.
@@ -124,7 +138,7 @@ impl Outputs {
                 let relative = of.strip_prefix(&self.root).unwrap_or(Path::new(""));
                 folder.path().join(relative)
             }
-            Place::Beside | Place::Nowhere => of.into(),
+            Place::Beside(..) | Place::Nowhere => of.into(),
         }
     }
 
@@ -143,40 +157,41 @@ impl Outputs {
     pub(super) fn file(&self, directory: &Path, name: &OsStr, replaces: bool) -> Result<OutFile> {
         let directory = self.directory(directory);
         let path = directory.join(name);
-        let (temporary, file) = match &self.place {
+        let (part, file) = match &self.place {
             Place::Folder(_) => {
                 disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
                 let file = disk::create_new(&unfinished(&path));
                 (None, Some(file.map_err(|error| failed(error, &path))?))
             }
-            Place::Beside => {
+            Place::Beside(batch, _) => {
                 if !replaces && path.symlink_metadata().is_ok() {
                     let error = io::Error::new(io::ErrorKind::AlreadyExists, "it exists");
                     return Err(failed(error, &path));
                 }
                 disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-                let part = Temporary::next_to(&path).map_err(|error| failed(error, &path))?;
-                let file = part.file().and_then(File::try_clone);
-                let file = file.map_err(|error| failed(error, &path))?;
+                let (part, file) = batch.part(&path).map_err(|error| failed(error, &path))?;
                 (Some(part), Some(file))
             }
             Place::Nowhere => (None, None),
         };
-        Ok(OutFile {
-            path,
-            temporary,
-            file,
-            buffer: Vec::new(),
-            bytes: 0,
-            events: 0,
-            is_changed: false,
-        })
+        Ok(OutFile { path, part, file, buffer: Vec::new(), bytes: 0, events: 0, is_changed: false })
+    }
+
+    /// Copies the file at `path` of the logs as it is to a new folder. In place it stays.
+    pub(super) fn copy(&self, path: &Path) -> Result<()> {
+        let (Place::Folder(_), Some(name)) = (&self.place, path.file_name()) else {
+            return Ok(());
+        };
+        let directory = self.directory(path.parent().unwrap_or(Path::new("")));
+        disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+        let copied = fs::copy(path, unfinished(&directory.join(name)));
+        copied.map(drop).map_err(|error| failed(error, path))
     }
 
     /// What becomes of a run that is dropped.
     pub(super) fn remove(&self, run: &RunFiles) -> Result<RunOutput> {
         let mut output = RunOutput::default();
-        if matches!(self.place, Place::Beside) {
+        if matches!(self.place, Place::Beside(..)) {
             for name in &run.files {
                 output.sources.push(Source::of(run.path.join(name))?);
             }
@@ -188,11 +203,16 @@ impl Outputs {
     pub(super) fn finish(self, runs: Vec<RunOutput>) -> Result<()> {
         match self.place {
             Place::Folder(folder) => folder.finish(),
-            Place::Beside => {
+            Place::Beside(batch, lock) => {
                 for run in &runs {
                     run.sources.iter().try_for_each(Source::check)?;
                 }
-                runs.into_iter().try_for_each(RunOutput::replace)
+                let changes: Vec<_> = runs.into_iter().flat_map(RunOutput::changes).collect();
+                let kept = batch.finish(&changes).and_then(|done| {
+                    drop(lock);
+                    done.keep()
+                });
+                kept.map_err(|error| failed(error, &self.root))
             }
             Place::Nowhere => Ok(()),
         }
@@ -200,8 +220,8 @@ impl Outputs {
 }
 
 impl RunOutput {
-    /// Puts the files in the places of the originals, which are kept under other names.
-    fn replace(mut self) -> Result<()> {
+    /// What puts the files in the places of the originals, which are kept under other names.
+    fn changes(mut self) -> Vec<Change> {
         // Only what is another file now.
         let unchanged = |file: &OutFile, source: &Source| {
             file.path == source.path && !file.is_changed && file.bytes == source.metadata.len()
@@ -211,27 +231,25 @@ impl RunOutput {
             .into_iter()
             .partition(|file| self.sources.iter().any(|source| unchanged(file, source)));
         let is_same = |source: &Source| same.iter().any(|file| file.path == source.path);
+        let mut changes = Vec::new();
         for source in self.sources.iter().filter(|source| !is_same(source)) {
-            let kept = names::backup(&source.path);
-            let is_replaced = files.iter().any(|file| file.path == source.path);
-            // A second name first: so the file is never gone. Not all file systems can.
-            if !is_replaced || disk::hard_link(&source.path, &kept).is_err() {
-                disk::rename(&source.path, &kept).map_err(|error| failed(error, &source.path))?;
+            if !files.iter().any(|file| file.path == source.path) {
+                let path = source.path.clone();
+                changes.push(Change::Away { backup: names::backup(&path), path });
             }
         }
-        for mut file in files {
-            if let Some(part) = file.temporary.take() {
-                let source = self.sources.iter().find(|source| source.path == file.path);
-                if let Some(source) = source {
+        for OutFile { path, part, .. } in files {
+            let Some(part) = part else { continue };
+            changes.push(match self.sources.iter().find(|source| source.path == path) {
+                Some(source) => {
                     // Whoever could read the old one can read the new one.
-                    let _ = fs::set_permissions(part.path(), source.metadata.permissions());
+                    let _ = fs::set_permissions(&part, source.metadata.permissions());
+                    Change::Keep { part, backup: names::backup(&path), path }
                 }
-                part.rename(&file.path).map_err(|error| failed(error, &file.path))?;
-            }
-            // A file system that cannot tells nobody.
-            let _ = disk::sync_dir(file.path.parent().unwrap_or(Path::new(".")));
+                None => Change::New { part, path },
+            });
         }
-        Ok(())
+        changes
     }
 }
 
@@ -281,13 +299,35 @@ impl OutFile {
     /// Writes the rest. What replaces another file is brought to the disk.
     pub(super) fn complete(&mut self) -> Result<()> {
         self.write()?;
-        if let (Some(_), Some(file)) = (&self.temporary, &self.file) {
+        if let (Some(_), Some(file)) = (&self.part, &self.file) {
             file.sync_all().map_err(|error| failed(error, &self.path))?;
         }
         self.file = None;
         self.buffer = Vec::new();
         Ok(())
     }
+}
+
+/// Undoes what interrupted calls have left in and below the directory `path`, or that of the file
+/// `path`, and removes what else programs left there that died. [`Edit::apply`](super::Edit::apply)
+/// and [`repair`](super::repair()) do this, too, for logs that were found before.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: another program changes these logs, or something cannot be undone.
+pub fn tidy(path: &Path) -> Result<()> {
+    let done = store::local_only(path, "changing logs").and_then(|()| {
+        let directory = directory_of(path);
+        if directory.is_dir() { LogsLock::take(&directory).map(drop) } else { Ok(()) }
+    });
+    done.map_err(|error| failed(error, path))
+}
+
+/// The log directory, or that of a single event file.
+fn directory_of(path: &Path) -> PathBuf {
+    let directory = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let here = Path::new(".");
+    if directory.as_os_str().is_empty() { here.into() } else { directory.into() }
 }
 
 /// `path` without links, as far as it exists.

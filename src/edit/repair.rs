@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use super::sidecar;
 use crate::error::{Effect, Issue, Location, Report, Result};
 use crate::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use crate::logdir::{Found, Logdir, RunFiles, walk};
-use crate::replace::{disk, unfinished};
+use crate::store::Links;
 
 /// What the first event names as the writing program, where there was none.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
@@ -63,7 +62,7 @@ impl FileRepair {
         self.damaged == 0 && self.unfinished_bytes == 0 && self.wall_times == 0 && !self.version
     }
 
-    /// Whether there was nothing to save: the file is left out.
+    /// Whether there was nothing to save: the file stays as it is, and is left out of a new folder.
     pub fn is_lost(&self) -> bool {
         self.saved == 0
     }
@@ -75,9 +74,10 @@ impl FileRepair {
 /// and unfinished records, and what is no event. Two things are changed: a file that does not
 /// start with a file version gets one, with the time of its first event; and a wall time that is
 /// NaN or infinite becomes that of the event before it in the file, or else of the first behind
-/// it that has one, or else the seconds in the file's name, or 0. Files of which nothing can be
-/// saved are left out. With `sidecars`, other files of the log folder are copied to a new folder,
-/// as [`Edit::sidecars`](super::Edit::sidecars) says.
+/// it that has one, or else the seconds in the file's name, or 0. Event files of which nothing can be
+/// saved are left out of a new folder, and stay as they are in place. With `sidecars`, other files of
+/// the log folder are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says: also
+/// those that have an event file's name and are none.
 ///
 /// A log without a file version follows older rules of restarts, see
 /// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
@@ -91,17 +91,19 @@ impl FileRepair {
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let out = dir.path().join("new");
-/// use tbx::edit::{Destination, repair};
+/// use tbx::edit::{Destination, SideFiles, repair};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/broken/flip_middle_payload")?;
-/// let repaired = repair(&logdir, Destination::Folder(&out), true)?;
+/// let repaired = repair(&logdir, Destination::Folder(&out), SideFiles::Copy)?;
 /// assert_eq!((repaired.files[0].damaged, repaired.files[0].saved), (1, 16));
 /// assert!(Logdir::open(&out)?.load(&LoadOptions::new())?.report.is_lossless());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Repaired> {
+pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Result<Repaired> {
     let outputs = Outputs::create(logdir, to)?;
+    let now = outputs.logs_now(logdir)?;
+    let logdir = &now.as_ref().unwrap_or(logdir).event_files();
     let files = logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
     let files: Vec<_> = files.collect();
     let done: Vec<_> = files.par_iter().map(|(run, name)| file(run, name, &outputs)).collect();
@@ -123,15 +125,35 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: bool) -> Result<Re
         written.extend(output);
     }
     repaired.report.sort();
-    if sidecars {
+    let links = match sidecars {
+        SideFiles::Leave => None,
+        SideFiles::Copy => Some(Links::Inside),
+        SideFiles::FollowLinks => Some(Links::All),
+    };
+    if let Some(links) = links {
         let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
-        repaired.sidecars = sidecar::copy(logdir, &kept, &[], &HashMap::new(), &outputs)?;
+        let (sidecars, left) = sidecar::copy(logdir, &kept, &[], &HashMap::new(), links, &outputs)?;
+        repaired.sidecars = sidecars;
+        repaired.report.issues.extend(left);
+        repaired.report.sort();
     }
     outputs.finish(written)?;
     Ok(repaired)
 }
 
 /// What was done about a file, or why it cannot be read.
+/// What becomes of the files next to the event files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SideFiles {
+    /// They stay where they are.
+    Leave,
+    /// They are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says.
+    #[default]
+    Copy,
+    /// The same, also where [a link leads out](super::Edit::follow_links) of a run.
+    FollowLinks,
+}
+
 type Done = std::result::Result<(FileRepair, Option<RunOutput>), Issue>;
 
 fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
@@ -150,18 +172,14 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     };
     let repair = look.repair;
     if repair.is_sound() {
-        if outputs.is_folder() {
-            let directory = outputs.directory(&run.path);
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            fs::copy(&path, unfinished(&directory.join(name)))
-                .map_err(|error| failed(error, &path))?;
-        }
+        outputs.copy(&path)?;
+        return Ok(Ok((repair, None)));
+    }
+    // What nothing can be made of stays where it is.
+    if repair.is_lost() || !outputs.is_real() {
         return Ok(Ok((repair, None)));
     }
     let mut output = RunOutput { sources: vec![source], files: Vec::new() };
-    if repair.is_lost() || !outputs.is_real() {
-        return Ok(Ok((repair, Some(output))));
-    }
     let mut file = outputs.file(&run.path, name, true)?;
     if repair.version {
         file.payload(&first_event(SOURCE, look.first_time).encode_to_vec())?;

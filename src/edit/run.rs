@@ -1,7 +1,7 @@
 //! A run, event by event.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +50,8 @@ pub(super) struct Done {
     files_before: usize,
     bytes_before: u64,
     events_before: u64,
+    files_left: usize,
+    bytes_left: u64,
     unfinished: u64,
     sessions_changed: u64,
     changes: Vec<TagChange>,
@@ -63,7 +65,8 @@ impl Done {
         edited.events_before += self.events_before;
         edited.unfinished_bytes += self.unfinished;
         edited.sessions_changed += self.sessions_changed;
-        edited.files_after += self.output.files.len();
+        edited.files_after += self.output.files.len() + self.files_left;
+        edited.bytes_after += self.bytes_left;
         for file in &self.output.files {
             edited.bytes_after += file.bytes;
             edited.events_after += file.events;
@@ -143,15 +146,15 @@ impl Pass<'_> {
     fn file(&mut self, path: &Path) -> Result<()> {
         let name = path.file_name().unwrap_or_default();
         let path: Arc<Path> = path.into();
-        self.done.output.sources.push(Source::of(path.to_path_buf())?);
+        let source = Source::of(path.to_path_buf())?;
         self.done.files_before += 1;
         self.starts.clear();
         if !self.merges || self.base.is_empty() {
             self.subs.iter_mut().try_for_each(Sub::complete)?;
             self.subs.iter_mut().for_each(|sub| sub.parts = 1);
             self.base = name.into();
-            self.open(0)?;
         }
+        let events_before = self.done.events_before;
         // An error of this pass, which is none of the walk.
         let mut failure = None;
         let walked = walk(&path, |found| {
@@ -176,10 +179,30 @@ impl Pass<'_> {
             (Err(error), None) => Err(failed(error, &path)),
             (Ok(walked), None) => {
                 self.done.bytes_before += walked.bytes;
+                if self.done.events_before == events_before {
+                    return self.leave(&path, name, walked.bytes);
+                }
                 self.done.unfinished += walked.pending;
-                Ok(())
+                self.done.output.sources.push(source);
+                match self.subs.first().is_some_and(|run| run.file.is_none()) {
+                    true => self.open(0), // none of its events stays
+                    false => Ok(()),
+                }
             }
         }
+    }
+
+    /// Leaves a file alone that has not a single readable event: there is nothing to edit, and what it
+    /// has is not ours to drop.
+    fn leave(&mut self, path: &Path, name: &OsStr, bytes: u64) -> Result<()> {
+        self.done.files_left += 1;
+        self.done.bytes_left += bytes;
+        // The file of runs that are joined may be called like one that is left.
+        let is_begun = self.subs.first().is_some_and(|run| run.file.is_some());
+        if *self.base == *name && !is_begun {
+            self.base.clear();
+        }
+        self.outputs.copy(path)
     }
 
     fn damage(&mut self, path: &Arc<Path>, damage: Damage) {
@@ -202,6 +225,7 @@ impl Pass<'_> {
         payload: &[u8],
     ) -> Result<()> {
         let refused = |pass: &mut Self, what| {
+            pass.done.events_before -= 1;
             let kind = ErrorKind::Proto(what);
             pass.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
         };

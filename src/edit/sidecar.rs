@@ -1,75 +1,158 @@
-//! Files beside the event files.
+//! Files next to the event files.
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::output::{Outputs, failed};
 use super::report::Sidecars;
-use crate::error::Result;
-use crate::event::is_event_file;
-use crate::logdir::Logdir;
+use crate::error::{Effect, ErrorKind, Issue, Location, Result};
+use crate::logdir::{Logdir, RunFiles};
 use crate::replace::{disk, is_temporary, replace};
+use crate::store::{self, Found, Links, Root};
 
-/// Copies every file of the log folder that is no event file, unless the next run above it is one
-/// of `dropped`. Those in directories that are `moved` go along.
+/// Files that say what a run is.
+const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
+/// Bytes of one at most.
+const MAX_ABOUT: u64 = 16 << 20;
+
+/// Copies every file of the log folder except the event files of its runs, unless the next run above
+/// it is one of `dropped`. What lies outside of its run, or of the log folder if it is in no run, stays
+/// behind and is an issue. Files in directories that are `moved` go along.
 pub(super) fn copy(
     logdir: &Logdir,
     kept: &[&Path],
     dropped: &[&Path],
     moved: &HashMap<PathBuf, PathBuf>,
+    links: Links,
     outputs: &Outputs,
-) -> Result<Sidecars> {
-    let mut copied = Sidecars::default();
-    if !logdir.path().is_dir() || outputs.is_real() && !outputs.is_folder() {
-        return Ok(copied); // a single file, or all stay where they are
+) -> Result<(Sidecars, Vec<Issue>)> {
+    let path = logdir.path();
+    if !path.is_dir() || outputs.is_real() && !outputs.is_folder() {
+        return Ok(Default::default()); // a single file, or all stay where they are
     }
-    let kept: HashSet<_> = kept.iter().copied().collect();
-    let dropped: HashSet<_> = dropped.iter().copied().collect();
-    let walk = WalkDir::new(logdir.path()).min_depth(1).into_iter();
-    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())).flatten() {
-        let path = entry.path();
-        let run = path.ancestors().skip(1).find(|a| kept.contains(a) || dropped.contains(a));
-        if run.is_some_and(|run| dropped.contains(run)) || entry.file_type().is_dir() {
-            continue;
-        }
-        // A link to a file is as good as the file.
-        let metadata = path.metadata().ok().filter(|metadata| metadata.is_file());
-        let Some(metadata) = metadata else {
-            copied.left += 1;
-            continue;
-        };
-        if is_event_file(entry.file_name()) {
-            continue;
-        }
-        copied.files += 1;
-        copied.bytes += metadata.len();
-        if outputs.is_folder() {
-            let parent = path.parent().unwrap_or(Path::new(""));
-            let directory = outputs.directory(&target(parent, moved));
-            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            let to = directory.join(entry.file_name());
-            fs::copy(path, &to).map_err(|error| failed(error, path))?;
+    let open = |path: &Path| Root::new(path, links).map_err(|error| failed(error, path));
+    let mut runs = BTreeMap::new();
+    for run in kept {
+        runs.insert(*run, Some(open(run)?));
+    }
+    runs.extend(dropped.iter().map(|run| (*run, None)));
+    let top = open(path)?;
+    let of_run = |run: &RunFiles| -> Vec<PathBuf> {
+        run.files.iter().map(|name| run.path.join(name)).collect()
+    };
+    let event_files: HashSet<_> = logdir.runs().iter().flat_map(of_run).collect();
+    let mut copier = Copier {
+        top: &top,
+        runs: &runs,
+        event_files,
+        moved,
+        outputs,
+        done: Sidecars::default(),
+        left: Vec::new(),
+    };
+    copier.walk(&top, path, None)?;
+    for run in kept {
+        // The directories of runs may be elsewhere, where no walk through the log folder comes.
+        let is_elsewhere = top.resolve(run).is_err();
+        if let Some(Some(root)) = runs.get(run).filter(|_| is_elsewhere) {
+            copier.walk(root, run, Some(run))?;
         }
     }
-    Ok(copied)
+    Ok((copier.done, copier.left))
 }
 
-/// Files that say what a run is.
-const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
+struct Copier<'c> {
+    /// The log folder.
+    top: &'c Root,
+    /// The directories of runs by their paths; none of those that are dropped.
+    runs: &'c BTreeMap<&'c Path, Option<Root>>,
+    event_files: HashSet<PathBuf>,
+    moved: &'c HashMap<PathBuf, PathBuf>,
+    outputs: &'c Outputs,
+    done: Sidecars,
+    left: Vec<Issue>,
+}
+
+impl Copier<'_> {
+    /// Copies what is at and below `start`, or only what is of the run `only`.
+    fn walk(&mut self, root: &Root, start: &Path, only: Option<&Path>) -> Result<()> {
+        for found in root.walk(start, is_temporary) {
+            let (path, found) = match found {
+                Found::Directory => continue,
+                Found::File(path) => (path, None),
+                Found::Again { path, first } => {
+                    (path, Some((ErrorKind::SameDirectory(first), Effect::Kept)))
+                }
+                Found::Left(path, error) => (path, Some((error.into(), Effect::SkippedFile))),
+            };
+            let run = path.ancestors().skip(1).find_map(|above| self.runs.get_key_value(above));
+            let (is_dropped, is_other) = match run {
+                Some((run, root)) => (root.is_none(), only.is_some_and(|only| only != *run)),
+                None => (false, only.is_some()),
+            };
+            if is_dropped || is_other || self.event_files.contains(&path) {
+                continue;
+            }
+            match found {
+                // A link to the directory of a run, or above one.
+                Some(_) if self.has_run(&path) => {}
+                Some((kind, effect)) => self.leave(path, kind, effect),
+                None => {
+                    let root = run.and_then(|(_, root)| root.as_ref()).unwrap_or(self.top);
+                    self.file(root, path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run is at or below `path`.
+    fn has_run(&self, path: &Path) -> bool {
+        self.runs.range(path..).next().is_some_and(|(run, _)| run.starts_with(path))
+    }
+
+    fn file(&mut self, root: &Root, path: PathBuf) -> Result<()> {
+        let (file, len) = match root.open(&path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.leave(path, error.into(), Effect::SkippedFile);
+                return Ok(());
+            }
+        };
+        self.done.files += 1;
+        self.done.bytes = self.done.bytes.saturating_add(len);
+        let (true, Some(mut from)) = (self.outputs.is_folder(), file.local()) else {
+            return Ok(());
+        };
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let directory = self.outputs.directory(&target(parent, self.moved));
+        disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+        let to = directory.join(path.file_name().unwrap_or_default());
+        let mut copied = || {
+            let mut out = disk::create_new(&to)?;
+            io::copy(&mut (&mut from).take(len), &mut out)?;
+            out.set_permissions(from.metadata()?.permissions())
+        };
+        copied().map_err(|error| failed(error, &path))
+    }
+
+    fn leave(&mut self, path: PathBuf, kind: ErrorKind, effect: Effect) {
+        self.done.left += 1;
+        self.left.push(Issue { location: Location::path(path), kind, effect });
+    }
+}
 
 /// Copies what says what a run is from directories that are `moved`, unless it is there. In place,
 /// all other files stay where they are.
-pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>) -> Result<()> {
+pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>, links: Links) -> Result<()> {
     for (from, to) in moved {
-        for (from, to) in ABOUT_RUNS.map(|name| (from.join(name), to.join(name))) {
-            let is_file = from.metadata().is_ok_and(|metadata| metadata.is_file());
-            if is_file && to.symlink_metadata().is_err() {
-                let mut file = fs::File::open(&from).map_err(|error| failed(error, &from))?;
-                replace(&to, |out| io::copy(&mut file, out).map(|_| ()))?;
+        for name in ABOUT_RUNS {
+            let (file, to) = (from.join(name), to.join(name));
+            let read = store::read_optional(from, &file, MAX_ABOUT, links);
+            let bytes = read.map_err(|error| failed(error, &file))?;
+            if let Some(bytes) = bytes.filter(|_| to.symlink_metadata().is_err()) {
+                replace(&to, |out| io::Write::write_all(out, &bytes))?;
             }
         }
     }

@@ -4,6 +4,7 @@
 //! A lower layer returns the bare [`ErrorKind`]; the layer that knows the place adds it
 //! once, with [`Location`].
 
+mod other_file;
 mod report;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use other_file::OtherFile;
 pub use report::{Effect, Issue, Report, RestartDrop};
 
 /// The result of a fallible call of this crate.
@@ -114,6 +116,8 @@ pub enum ErrorKind {
     Proto(&'static str),
     /// A value does not have the form that its kind demands.
     Value(String),
+    /// A file has an event file's name and is none.
+    NotEventFile(OtherFile),
     /// A file got shorter while it was read.
     Truncated {
         /// Its length in bytes when it was opened.
@@ -144,6 +148,7 @@ impl ErrorKind {
             Self::Torn => "torn",
             Self::Proto(_) => "proto",
             Self::Value(_) => "value",
+            Self::NotEventFile(other) => other.name(),
             Self::Truncated { .. } => "truncated",
             Self::SymlinkLoop(_) => "symlink_loop",
             Self::SameDirectory(_) => "same_directory",
@@ -192,6 +197,7 @@ impl fmt::Display for ErrorKind {
             Self::Torn => write!(f, "the record was never finished, but others follow it"),
             Self::Proto(what) => write!(f, "the record is not an Event: {what}"),
             Self::Value(what) => write!(f, "{what}"),
+            Self::NotEventFile(other) => write!(f, "{other}"),
             Self::Truncated { expected, found } => write!(
                 f,
                 "the file had {expected} bytes when it was opened and ends at {found} now"

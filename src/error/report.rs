@@ -23,9 +23,9 @@ impl Report {
     /// So many issues of one file are kept; a file of garbage must not fill the memory.
     pub const MAX_ISSUES_PER_FILE: usize = 1000;
 
-    /// Whether nothing was lost: every issue is one that kept the data.
+    /// Whether nothing was lost: every issue is a note.
     pub fn is_lossless(&self) -> bool {
-        self.more_issues == 0 && self.issues.iter().all(|issue| issue.effect == Effect::Kept)
+        self.more_issues == 0 && self.issues.iter().all(|issue| !issue.effect.is_loss())
     }
 
     /// Takes over all that `other` has.
@@ -84,6 +84,15 @@ pub enum Effect {
     LostRest(u64),
     /// Nothing of this file or directory could be read.
     SkippedFile,
+    /// The file is no log and stays as it is.
+    LeftAlone,
+}
+
+impl Effect {
+    /// Whether data was lost; otherwise an issue is a note.
+    pub fn is_loss(self) -> bool {
+        !matches!(self, Self::Kept | Self::LeftAlone)
+    }
 }
 
 impl fmt::Display for Effect {
@@ -95,6 +104,7 @@ impl fmt::Display for Effect {
             Self::SkippedBytes(n) => write!(f, "skipped {n} bytes to the next record"),
             Self::LostRest(n) => write!(f, "no record follows, {n} bytes to the end are lost"),
             Self::SkippedFile => write!(f, "skipped"),
+            Self::LeftAlone => write!(f, "left as it is"),
         }
     }
 }

@@ -8,6 +8,7 @@
 pub mod encode;
 mod event_ref;
 mod file_name;
+mod other_file;
 pub mod pb;
 mod peek;
 mod rewrite;
@@ -18,6 +19,7 @@ mod writer;
 
 pub use event_ref::{EventRef, What};
 pub use file_name::{EventFileName, is_event_file};
+pub use other_file::{other_file, other_file_at, other_file_issue};
 pub use peek::{Peek, PeekScalar};
 pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 pub(crate) use tensor_ref::number;

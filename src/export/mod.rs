@@ -116,6 +116,8 @@ pub struct Export {
 struct Settings {
     sampling: Option<Sampling>,
     duplicates: Duplicates,
+    /// The weight of the past in smoothed values, if there are some.
+    smoothing: Option<f64>,
     /// Whether a value that cannot be read is an error.
     strict: bool,
 }
@@ -158,6 +160,15 @@ impl Export {
     #[must_use]
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.duplicates = duplicates;
+        self
+    }
+
+    /// Adds smoothed values to the tables `scalars` (column `smoothed`) and `wide` (columns
+    /// `smoothed.TAG`), with this weight of the past; see [`smooth`](crate::table::smooth). They are
+    /// smoothed before series are thinned out. Default: none.
+    #[must_use]
+    pub fn smooth(mut self, weight: Option<f64>) -> Self {
+        self.settings.smoothing = weight;
         self
     }
 

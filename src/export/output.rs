@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::printable::{Escape, ForTerminal};
-use crate::replace::{Temporary, disk};
+use crate::replace::{Batch, Change, Temporary, sweep_once};
 use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
@@ -56,6 +56,8 @@ impl Output {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
             return Ok(of(path, To::Url(upload)));
         }
+        // Files may be there that an interrupted export had begun to put there.
+        sweep_once(path.parent().unwrap_or(path));
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
             // A pipe or a device takes the bytes as they come, and must not be replaced.
@@ -117,31 +119,40 @@ impl Output {
         }
     }
 
-    /// Gives the complete file its name. A file that came there meanwhile stays, unless it may be
-    /// overwritten.
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.complete()?;
-        let file = match self.to {
-            To::Stdout(_) | To::Device(_) => return Ok(()),
-            To::File(file) => file,
-            To::Url(mut upload) => {
-                return upload.finish().map_err(|error| failed(error, &self.path));
+    /// Gives the complete files their names: all, or none if that fails or the program dies meanwhile.
+    /// A file that came there meanwhile stays, unless it may be overwritten.
+    pub(super) fn finish_all(mut outputs: Vec<Self>) -> Result<()> {
+        outputs.iter_mut().try_for_each(Self::complete)?;
+        let mut new = Vec::new();
+        for Self { path, overwrite, to, .. } in outputs {
+            match to {
+                To::Stdout(_) | To::Device(_) => {}
+                To::Url(mut upload) => upload.finish().map_err(|error| failed(error, &path))?,
+                To::File(file) if overwrite => {
+                    file.rename(&path).map_err(|error| failed(error, &path))?;
+                }
+                To::File(file) => new.push((file, path)),
             }
+        }
+        let Some((_, first)) = new.first() else { return Ok(()) };
+        let first = first.clone();
+        let change = |(file, path): &(Temporary, PathBuf)| {
+            let (part, path) = (file.path().to_owned(), path.clone());
+            Change::New { part, path }
         };
-        if self.overwrite {
-            return file.rename(&self.path).map_err(|error| failed(error, &self.path));
-        }
-        // Unlike a name that is given by `rename`, a second one replaces nothing.
-        match disk::hard_link(file.path(), &self.path) {
-            Ok(()) => Ok(()), // and the first one goes with `file`
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
-            Err(_) => {
-                // Not all file systems have second names. Nobody else can have made this file.
-                let claimed = disk::create_new(&self.path);
-                let renamed = claimed.and_then(|_| file.rename(&self.path));
-                renamed.map_err(|error| failed(error, &self.path))
-            }
-        }
+        let changes: Vec<_> = new.iter().map(change).collect();
+        let batch = Batch::create(first.parent().unwrap_or(Path::new("")));
+        let finished = batch.and_then(|batch| batch.finish(&changes)?.keep());
+        finished.map_err(|error| match new.iter().find(|(_, path)| path.exists()) {
+            Some((_, path)) if error.kind() == io::ErrorKind::AlreadyExists => exists(path),
+            _ => failed(error, &first),
+        })
+    }
+
+    /// The same of one file.
+    #[cfg(any(test, feature = "plot"))]
+    pub(super) fn finish(self) -> Result<()> {
+        Self::finish_all(vec![self])
     }
 }
 

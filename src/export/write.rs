@@ -58,7 +58,7 @@ impl Exported {
     ///
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn finish(self) -> Result<()> {
-        self.outputs.into_iter().try_for_each(Output::finish)
+        Output::finish_all(self.outputs)
     }
 }
 

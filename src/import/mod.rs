@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::error::{Error, ErrorKind, Location, Report, Result};
-use crate::replace::{self, Lock, disk};
-use crate::store;
+use crate::replace::{LogsLock, disk};
+use crate::store::{self, Links};
 
 /// Which runs are imported, and how.
 ///
@@ -65,6 +65,7 @@ pub struct Import {
     artifacts: bool,
     deleted: bool,
     float64: bool,
+    follow_links: bool,
 }
 
 impl Default for Import {
@@ -77,7 +78,14 @@ impl Import {
     /// All runs but deleted ones, with their artifacts.
     pub fn new() -> Self {
         let (experiments, runs) = (Vec::new(), Vec::new());
-        Self { experiments, runs, artifacts: true, deleted: false, float64: false }
+        Self {
+            experiments,
+            runs,
+            artifacts: true,
+            deleted: false,
+            float64: false,
+            follow_links: false,
+        }
     }
 
     /// Only experiments of these names or ids. Default: all.
@@ -112,6 +120,13 @@ impl Import {
         Self { float64, ..self }
     }
 
+    /// Whether links out of a folder `mlruns`, or out of the folder of a run's artifacts, are followed:
+    /// to any file of this machine, if the store comes from elsewhere. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     /// Imports runs of MLflow into the log folder `out`, which is made if need be. `source` is a
     /// folder `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is only read, or the
     /// address of a server, which is asked as its own client does ([`Settings`](crate::mlflow::Settings)).
@@ -140,12 +155,11 @@ impl Import {
         let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::path(out));
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
-        let mut store = mlflow::open(source)?;
+        let mut store = mlflow::open(source, Links::all_if(self.follow_links))?;
         let plan = Plan::of(self, &mut *store, &mut report)?;
         let models = store.models(&mut report)?;
         disk::create_dir_all(out).map_err(failed)?;
-        let _lock = Lock::take(&out.join("import")).map_err(failed)?;
-        replace::clean_up(out);
+        let _lock = LogsLock::take(out).map_err(failed)?;
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
         let all = plan.runs.len();

@@ -10,7 +10,7 @@ use crate::meta::Summary;
 use crate::mlflow::milliseconds;
 use crate::replace::Folder;
 use crate::summary::Kind;
-use crate::table::{Folding, Parts, RunRow, TagNames};
+use crate::table::{Directory, Parts, RunRow, TagNames};
 use crate::writer::SummaryWriter;
 
 /// What became of points.
@@ -80,14 +80,20 @@ pub(super) fn without_those_in(
     metrics: &mut Metrics,
     names: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let options = LoadOptions::new().kinds([Kind::Scalar]).restart(RestartPolicy::KeepAll);
-    let loaded = Logdir::of_folder(folder)?.load(&options)?;
-    let rows = loaded.runs.iter().map(|run| Ok(RunRow::of(run, &TagNames::default(), None)?.0));
+    let options = LoadOptions::new().kinds(RunRow::KINDS.iter().copied()).places();
+    let loaded = Logdir::of_folder(folder)?.load(&options.restart(RestartPolicy::KeepAll))?;
     // Directories such as `train` were exported as parts of the run.
-    let parts = Parts::of(&rows.collect::<Result<Vec<_>>>()?, Folding::Known);
+    let mut directories = Vec::with_capacity(loaded.runs.len());
+    for run in &loaded.runs {
+        directories.push(RunRow::of(run, &TagNames::default(), None)?.1);
+    }
+    if loaded.runs.iter().all(|run| run.name != ".") {
+        directories.push(Directory::of_run("."));
+    }
+    let parts = Parts::among(&directories.iter().collect::<Vec<_>>());
     let mut there: HashMap<String, HashSet<(i64, i64)>> = HashMap::new();
     for run in &loaded.runs {
-        for series in &run.series {
+        for series in run.series.iter().filter(|series| series.kind() == Kind::Scalar) {
             let (_, tag) = parts.place(&run.name, series.tag());
             let points = there.entry(tag).or_default();
             let times = series.wall_times().iter().map(|time| milliseconds(*time));

@@ -15,7 +15,7 @@ use crate::store::{self, Found, Links, Listing, Root};
 /// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
 const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
 
-/// A log directory and the runs in it.
+/// A log directory and the runs in it, as far as names of files tell.
 ///
 /// ```
 /// let logdir = tbx::Logdir::open("fixtures/keras")?;
@@ -30,7 +30,10 @@ pub struct Logdir {
     issues: Vec<Issue>,
 }
 
-/// A run and its event files: a directory that holds at least one.
+/// A run and its event files: a directory that holds at least one, as far as names tell.
+///
+/// What has such a name and is no event file is known once it was looked into: a load leaves it out
+/// and says so, and [`Logdir::event_files`] leaves it out of here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFiles {
     /// The directory's path relative to the log directory, `.` for that itself. What is not
@@ -185,6 +188,11 @@ impl Logdir {
             effect: Effect::Kept,
         });
         relative.to_string_lossy().into_owned()
+    }
+
+    /// The same directory with these runs and issues.
+    pub(super) fn with(&self, runs: Vec<RunFiles>, issues: Vec<Issue>) -> Self {
+        Self { path: self.path.clone(), runs, issues }
     }
 
     /// The log directory as it was given.

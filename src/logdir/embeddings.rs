@@ -52,17 +52,23 @@ impl Run {
     /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or larger than
     /// 16 MiB; [`ErrorKind::Io`], also that there are some at a [URL](crate::store).
     pub fn embeddings(&self) -> Result<Vec<SavedEmbedding>> {
-        let mut found = Vec::new();
-        for directory in [self.path.clone(), self.path.join(ASSETS)] {
-            let path = directory.join(CONFIG_FILE);
-            let links = self.links();
-            let infos = config(&self.path, &path, links);
-            let infos = infos.map_err(|kind| kind.at(Location::path(path)))?;
-            let saved = |info| SavedEmbedding { info, directory: directory.clone(), links };
-            found.extend(infos.into_iter().map(saved));
+        let mut all = Vec::new();
+        for found in in_directory(&self.path, self.links()) {
+            all.extend(found?);
         }
-        Ok(found)
+        Ok(all)
     }
+}
+
+/// The embeddings of each configuration of the run in `dir`.
+pub(super) fn in_directory(dir: &Path, links: Links) -> [Result<Vec<SavedEmbedding>>; 2] {
+    [dir.to_owned(), dir.join(ASSETS)].map(|directory| {
+        let path = directory.join(CONFIG_FILE);
+        let infos = config(dir, &path, links);
+        let infos = infos.map_err(|kind| kind.at(Location::path(path)))?;
+        let saved = |info| SavedEmbedding { info, directory: directory.clone(), links };
+        Ok(infos.into_iter().map(saved).collect())
+    })
 }
 
 impl SavedEmbedding {
@@ -74,6 +80,14 @@ impl SavedEmbedding {
     /// What the configuration says of it.
     pub fn info(&self) -> &EmbeddingInfo {
         &self.info
+    }
+
+    /// The names of its files in the configuration.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let EmbeddingInfo { tensor_path, metadata_path, bookmarks_path, sprite, .. } = &self.info;
+        let sprite = sprite.as_ref().map(|sprite| &sprite.image_path);
+        let names = [tensor_path, metadata_path, bookmarks_path].into_iter().chain(sprite);
+        names.map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// Opens the file that the configuration calls `name`; its path without links, itself, and its

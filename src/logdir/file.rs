@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::grow::{Growing, Keep, Unreadable};
 use super::restart::Order;
 use super::{Checksums, LoadOptions, Place};
-use crate::error::{Effect, ErrorKind, Issue, Location, Report};
-use crate::event::Peek;
+use crate::error::{Effect, ErrorKind, Issue, Location, OtherFile, Report};
+use crate::event::{Peek, other_file, other_file_issue};
 use crate::record::{Damage, Growth, MAX_TORN, Scanner, Source, Step, map, split};
 use crate::store::File;
 
@@ -33,6 +33,8 @@ thread_local! {
 /// What a file gave.
 pub(super) struct FileLoad<'o> {
     pub(super) growing: Growing<'o>,
+    /// Whether it is an event file, or may become one.
+    pub(super) is_event_file: bool,
     pub(super) bytes: u64,
     pub(super) events: u64,
     pub(super) pending: u64,
@@ -43,6 +45,8 @@ pub(super) struct FileLoad<'o> {
 /// What a span of a file gave.
 pub(super) struct Span<'o> {
     pub(super) growing: Growing<'o>,
+    /// Set if the file is no event file. Nothing else of it is read then.
+    other: Option<OtherFile>,
     start: u64,
     /// Where the first record behind the span starts.
     pub(super) end: u64,
@@ -65,11 +69,7 @@ pub(super) fn load<'o>(
         Err(error) => return unreadable_file(path, options, order, error),
     };
     let loader = Loader { path, len, options, map: open_map(&file, len, options), file };
-    let starts = match order {
-        Some(_) => vec![0],
-        None => loader.split().unwrap_or_else(|_| vec![0]),
-    };
-    let spans = loader.spans(&starts, order);
+    let spans = loader.spans(order);
     loader.join(spans)
 }
 
@@ -104,9 +104,15 @@ pub(super) fn read_on<'o>(
 }
 
 impl<'o> Span<'o> {
+    /// Whether the file can be read and is an event file, as far as known.
+    fn may_be_read(&self) -> bool {
+        self.other.is_none() && self.issues.is_empty()
+    }
+
     fn new(start: u64, growing: Growing<'o>) -> Self {
         Self {
             growing,
+            other: None,
             start,
             end: start,
             events: 0,
@@ -134,7 +140,15 @@ fn unreadable_file<'o>(
     growing.order = order;
     let effect = Effect::SkippedFile;
     let issue = Issue { location: Location::path(path), kind: error.into(), effect };
-    FileLoad { growing, bytes: 0, events: 0, pending: 0, issues: vec![issue], more_issues: 0 }
+    FileLoad {
+        growing,
+        is_event_file: true, // as its name says
+        bytes: 0,
+        events: 0,
+        pending: 0,
+        issues: vec![issue],
+        more_issues: 0,
+    }
 }
 
 struct Loader<'o> {
@@ -153,23 +167,23 @@ impl<'o> Loader<'o> {
         }
     }
 
-    /// Where spans for threads start.
-    fn split(&self) -> io::Result<Vec<u64>> {
-        let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
-        let spans = (self.len / MIN_SPAN).min(threads);
-        if spans < 2 {
-            return Ok(vec![0]);
-        }
-        let file = || Source::file(self.file.clone(), self.len, Vec::new());
-        split(self.len, spans, file)
-    }
-
     /// Reads the spans, then those again that turned out to start inside a record.
-    fn spans(&self, starts: &[u64], order: Option<Order>) -> Vec<Span<'o>> {
-        if starts.len() < 2 {
-            return vec![self.span(0, u64::MAX, self.growing(order))];
+    fn spans(&self, order: Option<Order>) -> Vec<Span<'o>> {
+        let whole = || vec![self.span(0, u64::MAX, self.growing(order))];
+        let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
+        let count = (self.len / MIN_SPAN).min(threads);
+        if order.is_some() || count < 2 {
+            return whole();
         }
         let seed = self.span(0, SEED_LEN, Growing::new(self.options));
+        if seed.other.is_some() {
+            return vec![seed];
+        }
+        let file = || Source::file(self.file.clone(), self.len, Vec::new());
+        let starts = split(self.len, count, file).unwrap_or_default();
+        if starts.len() < 2 {
+            return whole();
+        }
         let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
         let ranges: Vec<_> = starts.iter().copied().zip(ends).collect();
         let read = |start, end| {
@@ -194,7 +208,7 @@ impl<'o> Loader<'o> {
         if spans.iter().map(|span| span.torn).sum::<u32>() >= MAX_TORN
             || spans.iter().any(|span| span.growing.ambiguous)
         {
-            return vec![self.span(0, u64::MAX, Growing::new(self.options))];
+            return whole();
         }
         spans
     }
@@ -212,7 +226,18 @@ impl<'o> Loader<'o> {
             Some(map) => Keep::Slice(map.clone()),
             None => Keep::Copy,
         };
-        let mut scanner = Scanner::new(self.source().until(end), start);
+        let mut source = self.source();
+        if start == 0 {
+            match other_file(&mut source) {
+                Ok(other) => span.other = other,
+                Err(error) => self.io_issue(&mut span, 0, error),
+            }
+        }
+        if !span.may_be_read() {
+            BUFFER.set(source.into_buffer());
+            return span;
+        }
+        let mut scanner = Scanner::new(source.until(end), start);
         if let Err(error) = self.scan(&mut scanner, end, &keep, &mut span) {
             self.io_issue(&mut span, scanner.position(), error);
         }
@@ -346,12 +371,15 @@ impl<'o> Loader<'o> {
         let first = spans.next().unwrap_or_else(|| self.span(0, 0, Growing::new(self.options)));
         let mut load = FileLoad {
             growing: first.growing,
+            is_event_file: first.other.is_none(),
             bytes: self.len,
             events: first.events,
             pending: first.pending,
             issues: first.issues,
             more_issues: first.more_issues,
         };
+        let other = first.other.map(|other| other_file_issue(self.path.clone(), other));
+        load.issues.extend(other);
         for span in spans {
             load.growing.append(span.growing);
             load.events += span.events;

@@ -9,8 +9,9 @@ use super::file::{self, FileLoad};
 use super::grow::Growing;
 use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
-use crate::error::{Effect, Error, Report, RestartDrop, Result};
+use crate::error::{Error, Report, RestartDrop, Result};
 use crate::store::{self, Links};
+use crate::summary::Kind;
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
 const BATCH_BYTES: u64 = 64 << 20;
@@ -33,13 +34,16 @@ pub struct Run {
     pub name: String,
     /// The directory.
     pub path: PathBuf,
-    /// The event files, in the order in which they were read.
+    /// The event files, in the order in which they were read. Other files with such names are
+    /// in the report.
     pub files: Vec<EventFile>,
     /// The earliest wall time of an event, in seconds since the Unix epoch; zeros and what is
     /// not finite do not count. None if there is no event.
     pub start_time: Option<f64>,
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
+    /// Tag and kind of the series that the options left out; no kind if it is not known.
+    pub left_out: Vec<(Box<str>, Option<Kind>)>,
     /// Whether links out of the directory are followed, see
     /// [`LoadOptions::follow_links`].
     pub follow_links: bool,
@@ -47,7 +51,7 @@ pub struct Run {
 
 impl Run {
     /// The links that are followed from its directory.
-    pub(super) fn links(&self) -> Links {
+    pub(crate) fn links(&self) -> Links {
         Links::all_if(self.follow_links)
     }
 
@@ -99,6 +103,7 @@ impl Logdir {
         let wanted: Vec<_> = self.wanted(options).collect();
         let mut report = Report { issues: self.issues().to_vec(), ..Report::default() };
         let mapped = load_all(&wanted, options, f, &mut report);
+        self.miss(&mut report.issues);
         report.sort();
         strict(&mut report, options)?;
         Ok((mapped, report))
@@ -137,13 +142,23 @@ impl Logdir {
             used?;
             loaded = more.0;
             report.merge(more.1);
+            self.miss(&mut report.issues);
             strict(&mut report, options)?;
         }
         report.sort();
         Ok(report)
     }
 
-    /// How many runs these options ask for.
+    /// The directory `name` of this log directory as a run without event files.
+    #[cfg(feature = "table")]
+    pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
+        let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
+        let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (name, follow_links) = (name.to_owned(), options.follow_links);
+        Run { name, path, files, start_time: None, series, left_out, follow_links }
+    }
+
+    /// How many runs these options ask for, as far as names tell.
     #[cfg(feature = "export")]
     pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
         self.wanted(options).count()
@@ -177,7 +192,7 @@ fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles
 fn strict(report: &mut Report, options: &LoadOptions) -> Result<()> {
     if options.strict {
         report.sort();
-        let loss = report.issues.iter().find(|issue| issue.effect != Effect::Kept);
+        let loss = report.issues.iter().find(|issue| issue.effect.is_loss());
         if let Some(issue) = loss {
             return Err(issue.clone().into());
         }
@@ -193,18 +208,19 @@ fn load_all<T: Send>(
 ) -> Vec<T> {
     let load = |run: &&RunFiles| {
         let (run, report) = load_run(run, options);
-        (f(run), report)
+        (run.map(&f), report)
     };
     let loaded: Vec<_> = runs.par_iter().map(load).collect();
     let mut mapped = Vec::with_capacity(loaded.len());
     for (run, found) in loaded {
-        mapped.push(run);
+        mapped.extend(run);
         report.merge(found);
     }
     mapped
 }
 
-fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
+/// The run, unless none of its files is an event file.
+fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     let mut files = load_files(run, options);
     if options.restart.watches_order() && knows_no_starts(&files) {
         files = load_files_in_order(run, options);
@@ -212,7 +228,16 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     let mut report = Report::default();
     let mut growing: Option<Growing<'_>> = None;
     let mut read = Vec::with_capacity(files.len());
-    for ((mut file, name), index) in files.into_iter().zip(&run.files).zip(0..) {
+    for (mut file, name) in files.into_iter().zip(&run.files) {
+        for mut issue in file.issues {
+            issue.location.run = Some(run.name.clone());
+            report.issues.push(issue);
+        }
+        report.more_issues += file.more_issues;
+        if !file.is_event_file {
+            continue;
+        }
+        file.growing.set_file(u32::try_from(read.len()).unwrap_or(u32::MAX));
         read.push(EventFile {
             name: name.to_string_lossy().into_owned(),
             path: run.path.join(name),
@@ -220,21 +245,19 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
             events: file.events,
             pending_bytes: file.pending,
         });
-        for mut issue in file.issues {
-            issue.location.run = Some(run.name.clone());
-            report.issues.push(issue);
-        }
-        report.more_issues += file.more_issues;
-        file.growing.set_file(index);
         match &mut growing {
             None => growing = Some(file.growing),
             Some(growing) => growing.append(file.growing),
         }
     }
+    if read.is_empty() {
+        return (None, report);
+    }
     let mut growing = growing.unwrap_or_else(|| Growing::new(options));
     report.issues.extend(growing.take_unreadable(&run.name));
     let start_time = Some(growing.start_time).filter(|time| time.is_finite());
     let starts = mem::take(&mut growing.starts);
+    let left_out = growing.left_out();
     let mut series = growing.into_series();
     for series in &mut series {
         report.restarts.extend(restart(series, options.restart, &starts, &run.name));
@@ -242,7 +265,8 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
     series.retain(|series| !series.is_empty());
     let (name, path) = (run.name.clone(), run.path.clone());
     let follow_links = options.follow_links;
-    (Run { name, path, files: read, start_time, series, follow_links }, report)
+    let run = Run { name, path, files: read, start_time, series, left_out, follow_links };
+    (Some(run), report)
 }
 
 /// Drops what the policy drops.

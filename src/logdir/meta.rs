@@ -37,11 +37,16 @@ impl Run {
     ///
     /// Beside it, what could not be read.
     pub fn meta(&self) -> (RunMeta, Vec<Issue>) {
-        let (found, issues) = self.own_meta();
+        let (found, mut issues) = self.own_meta();
         let mut meta = found.unwrap_or_default();
         self.add_hparams(&mut meta);
-        for (name, value) in yaml::read(&self.path, self.links()) {
-            meta.params.entry(name).or_insert(value);
+        match yaml::read(&self.path, self.links()) {
+            Ok(params) => {
+                for (name, value) in params {
+                    meta.params.entry(name).or_insert(value);
+                }
+            }
+            Err(error) => issues.push(self.issue(error, Effect::SkippedFile)),
         }
         (meta, issues)
     }
@@ -76,11 +81,7 @@ impl Run {
     /// What `tbx.json` or the newest copy in the log says, and what could not be read.
     fn own_meta(&self) -> (Option<RunMeta>, Vec<Issue>) {
         let mut issues = Vec::new();
-        let mut note = |error: Error, effect| {
-            let location = error.location().clone();
-            let location = Location { run: Some(self.name.clone()), ..location };
-            issues.push(Issue { location, kind: error.into_kind(), effect });
-        };
+        let mut note = |error: Error, effect| issues.push(self.issue(error, effect));
         let mut found = RunMeta::read_in(&self.path, self.links()).unwrap_or_else(|error| {
             note(error, Effect::SkippedFile);
             None
@@ -93,6 +94,13 @@ impl Run {
             }
         }
         (found, issues)
+    }
+
+    /// An error that is reported as one of this run.
+    fn issue(&self, error: Error, effect: Effect) -> Issue {
+        let location = error.location().clone();
+        let location = Location { run: Some(self.name.clone()), ..location };
+        Issue { location, kind: error.into_kind(), effect }
     }
 
     /// What the log says itself.

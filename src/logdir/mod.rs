@@ -16,6 +16,9 @@ mod place;
 mod restart;
 mod series;
 mod shard;
+#[cfg(any(feature = "table", feature = "verify"))]
+pub(crate) mod side_files;
+mod sift;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};

@@ -4,81 +4,139 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use saphyr::Scalar;
 
 use super::Param;
+use crate::error::{ErrorKind, Location, Result};
 use crate::store::{self, Links};
+use crate::yaml::{self, Document, Value, View};
 
 /// The file's name.
 pub const FILE: &str = "hparams.yaml";
 /// No parameters take more; what is longer is something else.
 const MAX_BYTES: u64 = 4 << 20;
-/// Maps in maps go no deeper.
-const MAX_DEPTH: usize = 32;
 
-/// The parameters in `hparams.yaml` of the run in `dir`; none if there is no such file, or it
-/// cannot be read. Keys of maps in maps are joined by `/`, lists are text, `null` is left out.
-pub(crate) fn read(dir: &Path, links: Links) -> BTreeMap<String, Param> {
-    let bytes = store::read_optional(dir, &dir.join(FILE), MAX_BYTES, links);
-    let text = bytes.ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.map_or_else(BTreeMap::new, |text| parse(&text))
+/// The parameters in `hparams.yaml` of the run in `dir`; none if there is no such file. Keys of maps in
+/// maps are joined by `/`, lists are text, `null` is left out.
+///
+/// # Errors
+///
+/// [`ErrorKind::Value`]: it is no YAML, no map, or beyond the limits of [`yaml`]; [`ErrorKind::Io`]: it
+/// cannot be read, is no regular file, or is a link that may not be followed.
+pub(crate) fn read(dir: &Path, links: Links) -> Result<BTreeMap<String, Param>> {
+    let path = dir.join(FILE);
+    let read = || {
+        let bytes = store::read_optional(dir, &path, MAX_BYTES, links)?.unwrap_or_default();
+        let text = str::from_utf8(&bytes).map_err(|error| {
+            let what = format!("byte {}: it is not UTF-8", error.valid_up_to());
+            ErrorKind::Value(what)
+        })?;
+        parse(text)
+    };
+    read().map_err(|kind| kind.at(Location::path(path.as_path())))
 }
 
-fn parse(text: &str) -> BTreeMap<String, Param> {
+fn parse(text: &str) -> Result<BTreeMap<String, Param>, ErrorKind> {
+    let document = Document::parse(text)?;
     let mut params = BTreeMap::new();
-    if let Some(document) = Yaml::load_from_str(text).ok().and_then(|docs| docs.into_iter().next())
-    {
-        flatten("", &document, MAX_DEPTH, &mut params);
+    let Some(value) = document.value() else { return Ok(params) };
+    match value.view()? {
+        View::Map(_) => flatten("", value, &document, &mut params)?,
+        View::Scalar(scalar) if matches!(typed(scalar), Some(Scalar::Null)) => {}
+        View::Scalar(_) | View::List(_) => {
+            return Err(ErrorKind::Value("it is no map of parameters".into()));
+        }
     }
-    params
+    Ok(params)
 }
 
-fn flatten(name: &str, value: &Yaml<'_>, depth: usize, params: &mut BTreeMap<String, Param>) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    let param = match value {
-        Yaml::Mapping(map) => {
-            for (key, value) in map {
-                let key = inline(key, depth);
+fn flatten(
+    name: &str,
+    value: Value<'_, '_>,
+    document: &Document<'_>,
+    params: &mut BTreeMap<String, Param>,
+) -> Result<(), ErrorKind> {
+    let param = match value.view()? {
+        View::Map(mut map) => {
+            while let Some((key, value)) = map.next_pair() {
+                let key = inline(key)?;
                 let name = if name.is_empty() { key } else { format!("{name}/{key}") };
-                flatten(&name, value, depth, params);
+                document.charge(name.len())?;
+                flatten(&name, value, document, params)?;
             }
-            return;
+            return Ok(());
         }
-        // Of a Python object only its fields are of use.
-        Yaml::Tagged(_, value) => return flatten(name, value, depth, params),
-        Yaml::Value(Scalar::Null) => return,
-        Yaml::Value(Scalar::Boolean(value)) => Param::Bool(*value),
-        #[expect(clippy::as_conversions, reason = "rounds beyond 2^53, as documented of numbers")]
-        Yaml::Value(Scalar::Integer(value)) => Param::Number(*value as f64),
-        Yaml::Value(Scalar::FloatingPoint(value)) => Param::Number(value.into_inner()),
-        other => Param::Text(inline(other, depth)),
+        View::Scalar(scalar) => match typed(scalar) {
+            Some(Scalar::Null) => return Ok(()),
+            Some(Scalar::Boolean(value)) => Param::Bool(value),
+            #[expect(
+                clippy::as_conversions,
+                reason = "rounds beyond 2^53, as documented of numbers"
+            )]
+            Some(Scalar::Integer(value)) => Param::Number(value as f64),
+            Some(Scalar::FloatingPoint(value)) => Param::Number(value.into_inner()),
+            Some(Scalar::String(_)) | None => Param::Text(inline(value)?),
+        },
+        View::List(_) => Param::Text(inline(value)?),
     };
     if !name.is_empty() {
         params.insert(name.into(), param);
     }
+    Ok(())
 }
 
 /// A value in one line.
-fn inline(value: &Yaml<'_>, depth: usize) -> String {
-    let Some(depth) = depth.checked_sub(1) else { return "...".into() };
-    match value {
-        Yaml::Value(Scalar::String(text)) => text.to_string(),
-        Yaml::Value(Scalar::Null) => "null".into(),
-        Yaml::Value(Scalar::Boolean(value)) => value.to_string(),
-        Yaml::Value(Scalar::Integer(value)) => value.to_string(),
-        Yaml::Value(Scalar::FloatingPoint(value)) => value.to_string(),
-        Yaml::Representation(text, ..) => text.to_string(),
-        Yaml::Tagged(_, value) => inline(value, depth),
-        Yaml::Sequence(values) => {
-            let values: Vec<_> = values.iter().map(|value| inline(value, depth)).collect();
-            format!("[{}]", values.join(", "))
+fn inline(value: Value<'_, '_>) -> Result<String, ErrorKind> {
+    let mut line = String::new();
+    write(value, &mut line)?;
+    Ok(line)
+}
+
+fn write(value: Value<'_, '_>, line: &mut String) -> Result<(), ErrorKind> {
+    match value.view()? {
+        View::Scalar(scalar) => match typed(scalar) {
+            Some(Scalar::String(text)) if text.is_empty() => line.push_str(named(scalar)),
+            Some(Scalar::String(text)) => line.push_str(&text),
+            Some(Scalar::Null) => line.push_str("null"),
+            Some(Scalar::Boolean(value)) => line.push_str(&value.to_string()),
+            Some(Scalar::Integer(value)) => line.push_str(&value.to_string()),
+            Some(Scalar::FloatingPoint(value)) => line.push_str(&value.to_string()),
+            None if scalar.text.is_empty() => line.push_str(named(scalar)),
+            None => line.push_str(&scalar.text),
+        },
+        View::List(values) => {
+            line.push('[');
+            for (i, value) in values.enumerate() {
+                line.push_str(if i > 0 { ", " } else { "" });
+                write(value, line)?;
+            }
+            line.push(']');
         }
-        Yaml::Mapping(map) => {
-            let entry = |(key, value)| format!("{}: {}", inline(key, depth), inline(value, depth));
-            format!("{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "))
+        View::Map(mut map) => {
+            line.push('{');
+            let mut separator = "";
+            while let Some((key, value)) = map.next_pair() {
+                line.push_str(separator);
+                write(key, line)?;
+                line.push_str(": ");
+                write(value, line)?;
+                separator = ", ";
+            }
+            line.push('}');
         }
-        Yaml::Alias(_) | Yaml::BadValue => String::new(),
     }
+    Ok(())
+}
+
+/// The value by the core schema of YAML 1.2; none of one with another tag, such as a name in Python.
+fn typed<'s>(scalar: &'s yaml::Scalar<'_>) -> Option<Scalar<'s>> {
+    Scalar::parse_from_cow_and_metadata((&*scalar.text).into(), scalar.style, scalar.tag.as_ref())
+}
+
+/// What the tag of an empty value names, such as `!!python/name:torch.nn.ReLU`.
+fn named<'s>(scalar: &'s yaml::Scalar<'_>) -> &'s str {
+    let suffix = scalar.tag.as_ref().map_or("", |tag| &tag.suffix);
+    suffix.rsplit_once(':').map_or("", |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -91,10 +149,13 @@ mod tests {
         let text = "lr: 0.001\nbatch: 32\nname: resnet\nbias: true\nnone: null\nlayers:\n- 64\n- 32\n\
                     model:\n  width: 128\n  act:\n    kind: relu\nnan: .nan\n\
                     path: !!python/object/apply:pathlib.PosixPath\n- /\n- data\n\
-                    'no': \"no\"\nbig: 1e-3\n";
-        let params = parse(text);
+                    'no': \"no\"\nbig: 1e-3\nact: !!python/name:torch.nn.ReLU ''\n\
+                    shared: &s {a: 1}\nagain: *s\n";
+        let params = parse(text).unwrap();
         let text = |text: &str| Param::Text(text.into());
         let expected = [
+            ("act", text("torch.nn.ReLU")),
+            ("again/a", Param::Number(1.0)),
             ("batch", Param::Number(32.0)),
             ("bias", Param::Bool(true)),
             ("big", Param::Number(0.001)),
@@ -105,6 +166,7 @@ mod tests {
             ("name", text("resnet")),
             ("no", text("no")),
             ("path", text("[/, data]")),
+            ("shared/a", Param::Number(1.0)),
         ];
         let mut found = params.clone();
         let Some(Param::Number(nan)) = found.remove("nan") else { panic!("{params:?}") };
@@ -115,11 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_has_no_parameters() {
-        for text in ["", "- 1\n- 2\n", "text", "{", "a: [", ": :\n :", "&a [*a]"] {
-            assert_eq!(parse(text), BTreeMap::new(), "{text:?}");
+    fn a_file_that_is_no_map_of_parameters_is_refused() {
+        for text in ["", "{}", "null", "~", "# nothing", "---\n"] {
+            assert_eq!(parse(text).unwrap(), BTreeMap::new(), "{text:?}");
         }
-        let deep = format!("a: {}1{}", "{b: ".repeat(500), "}".repeat(500));
-        parse(&deep); // whatever it is
+        let no_map = "it is no map of parameters";
+        for (text, said) in [
+            ("- 1\n- 2\n", no_map),
+            ("batch_si", no_map),
+            ("{", "line 2 column 1: no YAML"),
+            ("lr: 0.1\na: [", "line 3 column 1: no YAML"),
+            ("a: &a [*a]", "64 deep"),
+        ] {
+            let why = parse(text).unwrap_err().to_string();
+            assert!(why.starts_with(said) || why.contains(said), "{text:?}: {why}");
+        }
+    }
+
+    /// A name has those of all maps around it.
+    #[test]
+    fn long_names_cannot_fill_the_memory() {
+        let keys: String = (0..100_000).map(|i| format!("  ? {i}\n")).collect();
+        let text = format!("? {}\n:\n{keys}", "x".repeat(1 << 20));
+        let why = parse(&text).unwrap_err().to_string();
+        assert_eq!(why, "with its aliases it has more than 67108864 bytes");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fmt, fs};
+use std::{env, fmt};
 
 use crate::error::{Error, Result};
+use crate::store;
 
 /// As MLflow's client has it.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -103,9 +104,8 @@ fn auth() -> Option<Auth> {
 /// What the section `[mlflow]` of `~/.mlflow/credentials` says, an INI file.
 fn credentials(names: [String; 2]) -> [Option<String>; 2] {
     let path = env::home_dir().map(|home| home.join(".mlflow/credentials"));
-    let is_small = |path: &PathBuf| path.metadata().is_ok_and(|m| m.len() <= MAX_CREDENTIALS);
-    let text = path.filter(is_small).and_then(|path| fs::read_to_string(path).ok());
-    let text = text.unwrap_or_default();
+    let bytes = path.and_then(|path| store::read(&path, MAX_CREDENTIALS).ok());
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let section = text.lines().map(str::trim).skip_while(|line| *line != "[mlflow]").skip(1);
     let lines: Vec<_> = section.take_while(|line| !line.starts_with('[')).collect();
     names.map(|name| {

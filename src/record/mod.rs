@@ -20,6 +20,7 @@ mod scan;
 mod search;
 mod source;
 mod split;
+mod start;
 mod writer;
 
 pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
@@ -28,4 +29,5 @@ pub use reader::RecordReader;
 pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
 pub use source::Source;
 pub use split::split;
+pub use start::{MAX_LEAD, holds_records};
 pub use writer::{RecordWriter, append};

@@ -7,7 +7,6 @@ mod file;
 mod name;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ pub use name::VersionName;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};
 use crate::replace;
+use crate::store::{Links, Root};
 
 /// The models of a log folder.
 ///
@@ -77,7 +77,7 @@ impl Registry {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
         let path = Artifact::place(&dir, artifact)?;
-        let (sha256, size) = digest(&path)?;
+        let (sha256, size) = digest(&dir, &path)?;
         let meta = RunMeta::read(&dir)?.unwrap_or_default();
         let said = meta.artifacts.iter().find(|known| known.path == artifact);
         if said.is_some_and(|said| said.sha256 != sha256) {
@@ -214,7 +214,7 @@ impl Registry {
     pub fn path(&self, name: &VersionName) -> Result<PathBuf> {
         let version = self.version(name)?;
         let path = self.place(&version)?;
-        let (sha256, _) = digest(&path)?;
+        let (sha256, _) = digest(&self.root.join(&version.run), &path)?;
         if sha256 != version.sha256 {
             let what = format!("it is not what was registered as {name}: its SHA-256 is another");
             return Err(ErrorKind::Value(what).at(Location::path(path)));
@@ -291,10 +291,11 @@ fn no_model(name: &str) -> ErrorKind {
     ErrorKind::Argument(format!("there is no model {name:?}"))
 }
 
-/// The SHA-256 of a file in hex, and its size.
-fn digest(path: &Path) -> Result<(String, u64)> {
+/// The SHA-256 of a file of the run in `dir` in hex, and its size.
+fn digest(dir: &Path, path: &Path) -> Result<(String, u64)> {
     let read = || -> io::Result<_> {
-        let (mut file, mut hash, mut size) = (File::open(path)?, Sha256::new(), 0);
+        let (file, len) = Root::new(dir, Links::Inside)?.open(path)?;
+        let (mut file, mut hash, mut size) = (file.into_reader(len), Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 16];
         loop {
             let n = file.read(&mut buffer)?;

@@ -2,18 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::temporary::{Temporary, parent, sweep_once};
+use super::job::Job;
+use super::temporary::{parent, sweep_once};
 use super::{disk, names};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store;
 
-/// What stands before the name in the record of a complete folder, and behind it.
-const RECORD: (&str, &str) = ("complete ", "\n");
-/// Bytes of such a record at most.
-const MAX_RECORD: u64 = 4 << 10;
+/// How the line of a job begins whose folder is complete: its name comes next, and whether it takes the
+/// place of what has that name.
+pub(super) const COMPLETE: &str = "complete";
+const REPLACING: &str = "replacing";
 
 /// A folder that appears under its name when it is complete.
 ///
@@ -30,7 +31,7 @@ pub struct Folder {
     /// Whether it takes the place of what is there.
     replaces: bool,
     /// Says that somebody makes it, and then that it is complete.
-    claim: Option<Temporary>,
+    job: Option<Job>,
 }
 
 impl Folder {
@@ -68,13 +69,13 @@ impl Folder {
     fn make(path: &Path, replaces: bool) -> Result<Self> {
         let made = || {
             disk::create_dir_all(parent(path))?;
-            let claim = Temporary::next_to(path)?;
-            let directory = names::directory(claim.path());
+            let job = Job::create(parent(path))?;
+            let directory = job.new_directory();
             disk::create_dir(&directory)?;
-            Ok((claim, directory))
+            Ok((job, directory))
         };
-        let (claim, directory) = made().map_err(|error| failed(error, path))?;
-        Ok(Self { name: path.into(), path: directory, replaces, claim: Some(claim) })
+        let (job, directory) = made().map_err(|error| failed(error, path))?;
+        Ok(Self { name: path.into(), path: directory, replaces, job: Some(job) })
     }
 
     /// Where to write until it is complete.
@@ -94,29 +95,30 @@ impl Folder {
     ///
     /// [`ErrorKind::Io`].
     pub fn finish(mut self) -> Result<()> {
-        let Some(claim) = self.claim.take() else { return Ok(()) };
-        let finished = self.finish_as(&claim);
+        let Some(job) = self.job.take() else { return Ok(()) };
+        let finished = self.finish_as(&job);
         let has_name = !self.path.exists();
         if finished.is_err() && !has_name {
-            forget(&claim); // before the folder goes
+            let _ = job.forget(); // before the folder goes
         }
         drop(self);
         match finished.is_err() && has_name {
-            true => claim.leave(), // whoever comes next tries again to give the rest of the names
-            false => drop(claim),
+            true => job.leave(), // whoever comes next tries again to give the rest of the names
+            false => drop(job),
         }
         finished
     }
 
-    fn finish_as(&self, claim: &Temporary) -> Result<()> {
+    fn finish_as(&self, job: &Job) -> Result<()> {
         let failed = |error| failed(error, &self.name);
-        if !claim.is_there() {
+        if !job.is_there() {
             let what = "it was removed while it was written";
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, what)));
         }
+        // From here on it will have its name, whoever gives it.
         let name = self.name.file_name().unwrap_or_default();
-        note(claim, name, self.replaces).map_err(failed)?;
-        publish(claim, &self.name, self.replaces).map_err(failed)
+        job.note(&note(name, self.replaces)).map_err(failed)?;
+        publish(job, &self.name, self.replaces).map_err(failed)
     }
 }
 
@@ -137,43 +139,19 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
     }
 }
 
-/// Notes that what the owner of `claim` makes is complete. From here on it will have its name, whoever
-/// gives it.
-fn note(claim: &Temporary, name: &OsStr, replaces: bool) -> io::Result<()> {
-    let kind = if replaces { "replacing " } else { "" };
-    let record = format!("{}{kind}{}{}", RECORD.0, names::to_line(name), RECORD.1);
-    claim.file()?.write_all(record.as_bytes())
+/// What a job says whose folder is complete.
+fn note(name: &OsStr, replaces: bool) -> String {
+    let replacing = if replaces { format!(" {REPLACING}") } else { String::new() };
+    format!("{COMPLETE} {}{replacing}\n", names::to_line(name))
 }
 
-/// Takes that back.
-fn forget(claim: &Temporary) {
-    let _ = claim.file().and_then(|file| file.set_len(0));
-}
-
-/// What was noted: the name, and whether what has it is replaced.
-fn noted(claim: &Temporary) -> Option<(OsString, bool)> {
-    let mut file = claim.file().ok()?;
-    let mut record = String::new();
-    file.rewind().ok()?;
-    file.take(MAX_RECORD).read_to_string(&mut record).ok()?;
-    let rest = record.strip_prefix(RECORD.0)?.strip_suffix(RECORD.1)?;
-    let (name, replaces) = match rest.strip_prefix("replacing ") {
-        Some(name) => (name, true),
-        None => (rest, false),
-    };
-    let name = names::from_line(name)?;
-    // Nothing here may lead elsewhere.
-    let is_name = Path::new(&name).file_name() == Some(&name);
-    is_name.then_some((name, replaces))
-}
-
-/// Gives the folder of `claim` its name, and the files in it theirs. Each step can be repeated.
-fn publish(claim: &Temporary, name: &Path, replaces: bool) -> io::Result<()> {
-    let (new, old) = (names::directory(claim.path()), names::replaced(claim.path()));
+/// Gives the folder of `job` its name, and the files in it theirs. Each step can be repeated.
+fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
+    let (new, old) = (job.new_directory(), job.going());
     if new.exists() {
         match replaces {
             // The old one is away for two renames only, and whole until the new one is there.
-            true if name.symlink_metadata().is_ok() => disk::rename(name, &old)?,
+            true if name.symlink_metadata().is_ok() => put_away(name, &old)?,
             true => {}
             // An empty folder of that name may be there; only Unix would replace it.
             false => match disk::remove_dir(name) {
@@ -182,9 +160,7 @@ fn publish(claim: &Temporary, name: &Path, replaces: bool) -> io::Result<()> {
             },
         }
         if let Err(error) = disk::rename(&new, name) {
-            if old.exists() {
-                disk::rename(&old, name)?;
-            }
+            put_back(&old, name)?;
             return Err(error);
         }
     }
@@ -192,37 +168,59 @@ fn publish(claim: &Temporary, name: &Path, replaces: bool) -> io::Result<()> {
     if old.exists() { disk::remove_dir_all(&old) } else { Ok(()) }
 }
 
+/// Moves what is at `path` to the temporary path `away`, under which nothing in it may be a log.
+pub(super) fn put_away(path: &Path, away: &Path) -> io::Result<()> {
+    rename_files(path, &|name| Some(names::pending(name)).filter(|pending| pending != name))?;
+    disk::rename(path, away)
+}
+
+/// Moves it back, as far as it was moved.
+pub(super) fn put_back(away: &Path, path: &Path) -> io::Result<()> {
+    if away.symlink_metadata().is_ok() {
+        disk::rename(away, path)?;
+    }
+    complete_names(path)
+}
+
 /// Gives all event files in `directory` and below their names.
 fn complete_names(directory: &Path) -> io::Result<()> {
+    rename_files(directory, &names::complete)
+}
+
+/// Renames the files in `directory` and below for which there is another name.
+fn rename_files(directory: &Path, other: &dyn Fn(&OsStr) -> Option<OsString>) -> io::Result<()> {
+    if !directory.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+        return Ok(()); // a file, a link, or nothing
+    }
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if entry.file_type()?.is_dir() {
             if !names::is_temporary(&name) {
-                complete_names(&entry.path())?;
+                rename_files(&entry.path(), other)?;
             }
-        } else if let Some(name) = names::complete(&name) {
+        } else if let Some(name) = other(&name) {
             disk::rename(&entry.path(), &directory.join(name))?;
         }
     }
     Ok(())
 }
 
-/// Ends what a program has begun that died: `claim` is its temporary file.
-pub(super) fn settle(claim: Temporary) {
-    let (new, old) = (names::directory(claim.path()), names::replaced(claim.path()));
-    if let Some((name, replaces)) = noted(&claim) {
-        let published = publish(&claim, &parent(claim.path()).join(name), replaces);
-        if published.is_err() && !new.exists() {
-            return claim.leave();
-        }
-        // Or else somebody has put another folder there.
-        forget(&claim);
-    }
-    for directory in [new, old] {
-        if directory.exists() && disk::remove_dir_all(&directory).is_err() {
-            return claim.leave();
-        }
+/// Gives the folder its name, if nobody has put another one there meanwhile.
+pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
+    let words: Vec<_> = lines.first().map(|line| line.split(' ').collect()).unwrap_or_default();
+    let (name, replaces) = match words.as_slice() {
+        [_, name] => (names::from_line(name), false),
+        [_, name, _] => (names::from_line(name), true),
+        _ => (None, false),
+    };
+    // Nothing here may lead elsewhere.
+    let Some(name) = name.filter(|name| Path::new(name).file_name() == Some(name)) else {
+        return Ok(());
+    };
+    match publish(job, &job.parent().join(name), replaces) {
+        Err(_) if job.new_directory().exists() => job.forget(), // and the folder goes
+        published => published,
     }
 }
 
@@ -232,6 +230,7 @@ fn failed(error: io::Error, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::temporary::sweep;
     use super::*;
 
     const EVENTS: &str = "events.out.tfevents.1";
@@ -253,7 +252,7 @@ mod tests {
 
     /// What is there if the process of `folder` is killed.
     fn killed(mut folder: Folder) {
-        folder.claim.take().unwrap().leave();
+        folder.job.take().unwrap().leave();
         std::mem::forget(folder);
     }
 
@@ -278,13 +277,13 @@ mod tests {
         let path = dir.path().join("out");
         killed(begun(&path, Folder::create));
         assert_eq!(list(dir.path()).len(), 2);
-        super::super::temporary::clean_up(dir.path());
+        sweep(dir.path()).unwrap();
         assert!(list(dir.path()).is_empty());
 
         let folder = begun(&path, Folder::create);
-        note(folder.claim.as_ref().unwrap(), OsStr::new("out"), false).unwrap();
+        folder.job.as_ref().unwrap().note(&note(OsStr::new("out"), false)).unwrap();
         killed(folder);
-        super::super::temporary::clean_up(dir.path());
+        sweep(dir.path()).unwrap();
         assert_eq!(
             (list(dir.path()), list(&path.join("run"))),
             (vec!["out".into()], vec![EVENTS.into()])
@@ -299,13 +298,13 @@ mod tests {
             fs::create_dir(&path).unwrap();
             fs::write(path.join("old"), b"old").unwrap();
             let folder = begun(&path, Folder::replace);
-            let claim = folder.claim.as_ref().unwrap();
-            let (new, old) = (names::directory(claim.path()), names::replaced(claim.path()));
-            note(claim, OsStr::new("out"), true).unwrap();
+            let job = folder.job.as_ref().unwrap();
+            let (new, old) = (job.new_directory(), job.going());
+            job.note(&note(OsStr::new("out"), true)).unwrap();
             let renames = [(&path, &old), (&new, &path)];
             renames.iter().take(steps).for_each(|(from, to)| fs::rename(from, to).unwrap());
             killed(folder);
-            super::super::temporary::clean_up(dir.path());
+            sweep(dir.path()).unwrap();
             assert_eq!((list(dir.path()), list(&path)), (vec!["out".into()], vec!["run".into()]));
             assert_eq!(list(&path.join("run")), [EVENTS]);
         }
@@ -319,9 +318,8 @@ mod tests {
         fs::write(dir.path().join("mine"), b"mine").unwrap();
         for name in ["../mine", "/tmp/x", "..", ".", "a/b", ""] {
             fs::create_dir(inside.join(".tbx~1-1.new")).unwrap();
-            let record = format!("complete replacing {}\n", names::to_line(name.as_ref()));
-            fs::write(inside.join(".tbx~1-1"), record).unwrap();
-            super::super::temporary::clean_up(&inside);
+            fs::write(inside.join(".tbx~1-1.job"), note(name.as_ref(), true)).unwrap();
+            let _ = sweep(&inside);
             assert!(list(&inside).is_empty(), "{name}");
             assert_eq!(list(dir.path()), ["inside", "mine"]);
         }

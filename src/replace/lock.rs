@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{disk, names};
+use crate::store::{open_regular, open_to_write};
 
 /// How long a lock is waited for that is held for milliseconds.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -46,7 +47,6 @@ impl Lock {
     }
 
     /// The lock of `path`, if nobody else has it; else an error that says who. For what takes long.
-    #[cfg(any(feature = "edit", feature = "export"))]
     pub(crate) fn take(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         loop {
@@ -65,13 +65,11 @@ impl Lock {
     fn attempt(path: &Path) -> io::Result<Attempt> {
         let (file, is_new) = match disk::create_new(path) {
             Ok(file) => (file, true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                match File::options().read(true).write(true).open(path) {
-                    Ok(file) => (file, false),
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Gone),
-                    Err(error) => return Err(error),
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => match open_to_write(path) {
+                Ok(file) => (file, false),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Attempt::Gone),
+                Err(error) => return Err(error),
+            },
             Err(error) => return Err(error),
         };
         let is_by_name = match file.try_lock() {
@@ -87,6 +85,24 @@ impl Lock {
             Err(TryLockError::Error(_)) => true,
         };
         Ok(Attempt::Held(Self { path: path.to_owned(), file, is_by_name }))
+    }
+}
+
+/// Fails if somebody has the lock file at `path`.
+pub(super) fn check_free(path: &Path) -> io::Result<()> {
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(()) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(busy(path, false)),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Err(busy(path, true)),
+        _ => Ok(()), // and it is let go
+    }
+}
+
+/// Removes the lock file at `path`, if nobody has it.
+pub(super) fn remove_left(path: &Path) {
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return };
+    if file.try_lock().is_ok() && is_at(&file, path) {
+        drop(Lock { path: path.to_owned(), file, is_by_name: false });
     }
 }
 
@@ -112,7 +128,8 @@ enum Attempt {
 
 fn busy(path: &Path, is_by_name: bool) -> io::Error {
     let mut owner = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_OWNER).read_to_string(&mut owner));
+    let file = open_regular(path).map(|(file, _)| file);
+    let read = file.and_then(|file| file.take(MAX_OWNER).read_to_string(&mut owner));
     let owner = match read {
         Ok(n) if n > 0 => format!("another program ({owner})"),
         _ => "another program".to_owned(),

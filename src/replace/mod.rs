@@ -1,26 +1,30 @@
 //! Files and folders that are there whole or not at all, whoever reads them meanwhile and whenever a
 //! program dies: temporary names, locks, and what becomes of those that a dead program left.
 
+mod batch;
 pub(crate) mod disk;
-#[cfg_attr(not(any(feature = "edit", feature = "export")), expect(unused))]
 mod folder;
+mod job;
 mod lock;
+mod logs;
 mod names;
+mod removal;
 mod temporary;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-#[cfg(any(feature = "edit", feature = "export"))]
+pub(crate) use self::batch::{Batch, Change};
 pub use self::folder::Folder;
 pub(crate) use self::folder::unfinished;
 pub(crate) use self::lock::Lock;
-pub(crate) use self::names::{is_pending, is_temporary};
-pub(crate) use self::temporary::Temporary;
-#[cfg(any(feature = "edit", feature = "export"))]
-pub(crate) use self::temporary::clean_up;
+pub(crate) use self::logs::LogsLock;
+pub(crate) use self::names::{complete as complete_name, is_pending, is_temporary};
+pub(crate) use self::removal::Removal;
+pub(crate) use self::temporary::{Temporary, sweep_once};
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store::{self, Links};
 
 /// Bytes of a file that is changed at most.
 const MAX_EDITED: u64 = 16 << 20;
@@ -60,17 +64,11 @@ pub(crate) fn edit(
     replace(path, |out| out.write_all(&new))
 }
 
-/// The content of `path`; nothing if there is no such file.
+/// The content of `path`; nothing if there is no such file. A link that leads out of the directory is
+/// refused: what is behind it would be copied to here.
 fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        metadata => metadata?,
-    };
-    match metadata.len() {
-        _ if !metadata.is_file() => Err(ErrorKind::Value("it is no file".into())),
-        0..=MAX_EDITED => Ok(fs::read(path)?),
-        len => Err(ErrorKind::Value(format!("it has {len} bytes, more than {MAX_EDITED}"))),
-    }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    Ok(store::read_optional(dir, path, MAX_EDITED, Links::Inside)?.unwrap_or_default())
 }
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
@@ -79,7 +77,7 @@ fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{fs, thread};
 
     use super::*;
 
@@ -116,6 +114,26 @@ mod tests {
         replace(&dir.path().join("taken"), |_| Ok(())).unwrap_err();
         edit(&dir.path().join("taken"), |_| Ok(vec![1])).unwrap_err();
         assert_eq!(list(dir.path()), ["file", "other", "taken"]);
+    }
+
+    /// Who follows such a link writes to any file, who waits for it to go away waits for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_a_lock_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        fs::write(&other, b"precious").unwrap();
+        std::os::unix::fs::symlink(&other, names::lock(&path)).unwrap();
+        let said = edit(&path, |_| Ok(b"new".to_vec())).unwrap_err().to_string();
+        assert!(said.ends_with("not a regular file but a link"), "{said}");
+        assert!(Lock::take(&path).is_err());
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        fs::remove_file(names::lock(&path)).unwrap();
+        // What would be changed may be no link out of the directory, either.
+        let away = tempfile::tempdir().unwrap();
+        fs::write(away.path().join("secret"), b"secret").unwrap();
+        std::os::unix::fs::symlink(away.path().join("secret"), &path).unwrap();
+        edit(&path, |old| Ok(old.to_vec())).unwrap_err();
     }
 
     #[test]

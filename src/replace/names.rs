@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 pub(super) const PREFIX: &str = ".tbx~";
 /// How the names of lock files go on.
 const LOCK: &str = "lock-";
-/// What the name of a temporary directory ends with, behind the name of the file that says who
-/// makes it.
+/// What the name of a job ends with: a temporary file that says what its owner does.
+const JOB: &str = ".job";
+/// The same of the directory that the owner of a job makes.
 const DIRECTORY: &str = ".new";
-/// The same of a directory that was replaced and will be removed.
-const REPLACED: &str = ".old";
+/// The same of a directory that goes, and was moved out of the way.
+const GOING: &str = ".old";
 
 /// What makes a file an event file.
 const EVENTS: &str = "tfevents";
@@ -97,26 +98,67 @@ pub(super) fn temporary(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{PREFIX}{}-{number}", std::process::id()))
 }
 
-/// The directory that the owner of the temporary file `claim` makes.
-pub(super) fn directory(claim: &Path) -> PathBuf {
-    claim.with_extension(&DIRECTORY[1..])
+/// The same of a job.
+pub(super) fn job(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{PREFIX}{}-{number}{JOB}", std::process::id()))
 }
 
-/// Where the owner of the temporary file `claim` puts a directory that it replaces.
-pub(super) fn replaced(claim: &Path) -> PathBuf {
-    claim.with_extension(&REPLACED[1..])
+/// The directory that the owner of `job` makes.
+pub(super) fn directory(job: &Path) -> PathBuf {
+    other(job, DIRECTORY)
 }
 
-/// The base name of the temporary file whose owner made what has the base name `name`: the name
-/// itself, or that of a directory without its end. None for locks and for all other names.
-pub(super) fn claim(name: &OsStr) -> Option<&str> {
+/// Where the owner of `job` puts a directory that goes.
+pub(super) fn going(job: &Path) -> PathBuf {
+    other(job, GOING)
+}
+
+/// Number `number` of the files that belong to `job`: one for `path`, in its directory.
+pub(super) fn part(job: &Path, path: &Path, number: u64) -> PathBuf {
+    let part = other(job, &format!(".{number}"));
+    path.with_file_name(part.file_name().unwrap_or_default())
+}
+
+/// Whether `name` is that of a file that belongs to `job`.
+pub(super) fn is_part(name: &OsStr, job: &Path) -> bool {
+    let number = name.to_str().and_then(|name| name.rsplit('.').next()?.parse().ok());
+    number.is_some_and(|number| part(job, job, number).file_name() == Some(name))
+}
+
+fn other(job: &Path, end: &str) -> PathBuf {
+    let name = job.file_name().unwrap_or_default().to_string_lossy();
+    job.with_file_name(format!("{}{end}", name.strip_suffix(JOB).unwrap_or(&name)))
+}
+
+/// Whether this is the base name of a lock file.
+pub(super) fn is_lock(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+    name.is_some_and(|name| name.starts_with(LOCK.as_bytes()))
+}
+
+/// Whether `path` is that of a job.
+pub(super) fn is_job(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.ends_with(JOB))
+}
+
+/// The base name of the temporary file whose owner made what has the base name `name`: that itself, or
+/// the job of a directory. None for locks, files that belong to a job, and all other names.
+pub(super) fn owned(name: &OsStr) -> Option<String> {
     let name = name.to_str()?;
     let rest = name.strip_prefix(PREFIX)?;
-    let rest = rest.strip_suffix(DIRECTORY).or(rest.strip_suffix(REPLACED)).unwrap_or(rest);
-    let (process, number) = rest.split_once('-')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let is_claim = is_number(process) && is_number(number);
-    if is_claim { name.get(..PREFIX.len() + rest.len()) } else { None }
+    let of_job = [JOB, DIRECTORY, GOING].into_iter().find_map(|end| rest.strip_suffix(end));
+    let (process, number) = of_job.unwrap_or(rest).split_once('-')?;
+    if !is_number(process) || !is_number(number) {
+        return None;
+    }
+    Some(match of_job {
+        Some(job) => format!("{PREFIX}{job}{JOB}"),
+        None => name.to_owned(),
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name or path as one line of text, in which no character can be mistaken.
@@ -176,9 +218,9 @@ mod tests {
     #[test]
     fn names_of_the_unfinished_are_those_of_no_log() {
         let path = Path::new("runs/a/events.out.tfevents.1");
-        let claim_path = temporary(Path::new("runs"), 3);
-        let all = [lock(path), claim_path.clone(), directory(&claim_path), replaced(&claim_path)];
-        for path in all {
+        let job = job(Path::new("runs"), 3);
+        let all = [lock(path), temporary(Path::new("runs"), 3), directory(&job), going(&job)];
+        for path in all.into_iter().chain([part(&job, path, 7), job]) {
             let name = path.file_name().unwrap();
             assert!(is_temporary(name), "{name:?}");
             assert!(!contains(name.as_encoded_bytes(), EVENTS), "{name:?}");
@@ -189,12 +231,23 @@ mod tests {
 
     #[test]
     fn whose_name_it_is_stands_in_it() {
-        let of = |name: &'static str| claim(OsStr::new(name));
-        assert_eq!(of(".tbx~12-3"), Some(".tbx~12-3"));
-        assert_eq!(of(".tbx~12-3.new"), Some(".tbx~12-3"));
-        assert_eq!(of(".tbx~12-3.old"), Some(".tbx~12-3"));
-        for name in [".tbx~lock-tbx.json", ".tbx~12", ".tbx~12-", ".tbx~12-3.new.old", "x"] {
+        let of = |name: &'static str| owned(OsStr::new(name));
+        assert_eq!(of(".tbx~12-3").unwrap(), ".tbx~12-3");
+        for name in [".tbx~12-3.job", ".tbx~12-3.new", ".tbx~12-3.old"] {
+            assert_eq!(of(name).unwrap(), ".tbx~12-3.job");
+        }
+        for name in
+            [".tbx~lock-tbx.json", ".tbx~12", ".tbx~12-", ".tbx~12-3.new.old", ".tbx~12-3.4"]
+        {
             assert_eq!(of(name), None, "{name}");
+        }
+        let job = Path::new("runs/.tbx~12-3.job");
+        assert_eq!(part(job, Path::new("runs/a/x"), 4), Path::new("runs/a/.tbx~12-3.4"));
+        assert!(is_part(".tbx~12-3.4".as_ref(), job));
+        for name in
+            [".tbx~12-3.", ".tbx~12-3.x", ".tbx~12-34.4", ".tbx~12-3", "x.4", ".tbx~12-3.job"]
+        {
+            assert!(!is_part(name.as_ref(), job), "{name}");
         }
     }
 

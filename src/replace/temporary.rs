@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use walkdir::WalkDir;
-
 use super::lock::{has_no_locks, is_at};
-use super::{disk, folder, names};
+use super::{disk, job, lock, names};
 
 /// A number for each temporary file that this process makes.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -29,12 +27,21 @@ pub(crate) struct Temporary {
 }
 
 impl Temporary {
-    /// A new file in the directory of `path`, in which it first removes what programs left that died.
+    /// A new file in the directory of `path`, in which it first cleans up what programs left that
+    /// died.
     pub(crate) fn next_to(path: &Path) -> io::Result<Self> {
-        let directory = parent(path);
+        Self::create(parent(path), names::temporary)
+    }
+
+    /// A new job in `directory`, as [`next_to`](Self::next_to). Whoever [cleans up](sweep) reads it.
+    pub(super) fn job(directory: &Path) -> io::Result<Self> {
+        Self::create(directory, names::job)
+    }
+
+    fn create(directory: &Path, name: fn(&Path, u64) -> PathBuf) -> io::Result<Self> {
         sweep_once(directory);
         loop {
-            let path = names::temporary(directory, NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = name(directory, NEXT.fetch_add(1, Ordering::Relaxed));
             match disk::create_new(&path) {
                 // Left behind by a process of the same number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -59,7 +66,6 @@ impl Temporary {
     }
 
     /// Whether nobody has removed it.
-    #[cfg(any(feature = "edit", feature = "export"))]
     pub(super) fn is_there(&self) -> bool {
         self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
     }
@@ -69,6 +75,17 @@ impl Temporary {
         disk::rename(&self.path, to)?;
         self.file = None;
         Ok(())
+    }
+
+    /// Removes it.
+    pub(super) fn remove(mut self) -> Result<(), (Self, io::Error)> {
+        match disk::remove_file(&self.path) {
+            Err(error) => Err((self, error)),
+            Ok(()) => {
+                self.file = None;
+                Ok(())
+            }
+        }
     }
 
     /// Leaves it for another program to clean up.
@@ -99,7 +116,9 @@ pub(super) fn parent(path: &Path) -> &Path {
 }
 
 /// [Cleans up](sweep) in `directory`, unless this process has done so before.
-pub(super) fn sweep_once(directory: &Path) {
+pub(crate) fn sweep_once(directory: &Path) {
+    let here = Path::new(".");
+    let directory = if directory.as_os_str().is_empty() { here } else { directory };
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if swept.len() >= MAX_SWEPT {
         swept.clear();
@@ -107,45 +126,37 @@ pub(super) fn sweep_once(directory: &Path) {
     let is_new = swept.insert(directory.to_owned());
     drop(swept);
     if is_new {
-        sweep(directory);
+        // What cannot be cleaned up stays: it is in nobody's way.
+        let _ = sweep(directory);
     }
 }
 
-/// Removes what programs left in `directory` that died, and completes what they had begun to give its
-/// name. What cannot be cleaned up stays: it is in nobody's way.
-fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        if let Some(claim) = names::claim(&entry.file_name()) {
-            let claim = directory.join(claim);
-            if let Some(owned) = taken_over(&claim) {
-                folder::settle(owned);
-            }
+/// Removes temporary files and locks that programs left in `directory` which died, completes folders that they had begun to give
+/// their names, and undoes what they had begun to give to several files. Whether there was anything.
+pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
+    let mut all = BTreeSet::new();
+    for entry in fs::read_dir(directory)?.flatten() {
+        all.extend(names::owned(&entry.file_name()).map(|name| directory.join(name)));
+        if names::is_lock(&entry.file_name()) {
+            lock::remove_left(&entry.path());
         }
     }
-}
-
-/// [Cleans up](sweep) in `directory` and all directories below it.
-#[cfg(any(feature = "edit", feature = "export"))]
-pub(crate) fn clean_up(directory: &Path) {
-    let mut left = BTreeSet::new();
-    let mut walk = WalkDir::new(directory).into_iter();
-    while let Some(entry) = walk.next() {
-        let Ok(entry) = entry else { continue };
-        if names::is_temporary(entry.file_name()) && entry.depth() > 0 {
-            left.extend(entry.path().parent().map(Path::to_owned));
-            if entry.file_type().is_dir() {
-                walk.skip_current_dir();
-            }
+    let mut has_cleaned_up = false;
+    for path in all {
+        if let Some(owned) = taken_over(&path) {
+            has_cleaned_up = true;
+            if names::is_job(&path) {
+                job::settle(owned)?;
+            } // else it is removed
         }
     }
-    left.iter().for_each(|directory| sweep(directory));
+    Ok(has_cleaned_up)
 }
 
 /// The temporary file of a program that died; none if its owner lives, or that cannot be told.
 fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match File::options().read(true).write(true).open(path) {
-        // Its directories have outlived it.
+        // The directories of a job have outlived it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => disk::create_new(path),
         opened => opened,
     };

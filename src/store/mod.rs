@@ -32,9 +32,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::open::open_regular;
+pub(crate) use self::open::{open_regular, open_to_write};
 #[cfg(feature = "export")]
 pub(crate) use self::remote::Upload;
+#[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
+pub(crate) use self::root::read;
 pub(crate) use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
 pub(crate) use self::walk::Found;
 
@@ -161,7 +163,7 @@ impl File {
     }
 
     /// Its first `len` bytes, to be read in order.
-    #[cfg(feature = "export")]
+    #[cfg(any(feature = "export", feature = "registry"))]
     pub(crate) fn into_reader(self, len: u64) -> impl io::Read {
         io::Read::take(Reader { file: self, position: 0 }, len)
     }
@@ -189,13 +191,13 @@ impl From<fs::File> for File {
 }
 
 /// Reads a file in order.
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "registry"))]
 struct Reader {
     file: File,
     position: u64,
 }
 
-#[cfg(feature = "export")]
+#[cfg(any(feature = "export", feature = "registry"))]
 impl io::Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read_at(buffer, self.position)?;

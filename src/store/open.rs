@@ -26,7 +26,7 @@ impl fmt::Display for Refused {
             Self::Outside { to, root } => write!(
                 f,
                 "it leads to {}, outside of {}, and is not followed; put a copy in its place, or use \
-                 --follow-links",
+                 --follow-links if the command has it",
                 to.display(),
                 root.display()
             ),
@@ -66,6 +66,17 @@ pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)
     let file = options.open(path)?;
     let metadata = regular(file.metadata()?)?;
     Ok((file, metadata))
+}
+
+/// Opens the regular file at `path` to read and write it. A link is refused: it could lead to any file.
+pub(crate) fn open_to_write(path: &Path) -> io::Result<fs::File> {
+    regular(fs::symlink_metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    never_wait(&mut options, false);
+    let file = options.open(path)?;
+    regular(file.metadata()?)?;
+    Ok(file)
 }
 
 #[cfg(unix)]

@@ -49,8 +49,14 @@ impl Root {
         Ok(Self { real: Some(path.canonicalize()?.into()), links })
     }
 
+    /// Its path without links; none of a URL.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.real.as_deref()
+    }
+
     /// Where `path` leads, if it may be followed.
-    pub(super) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| match path.read_link() {
             Ok(to) if error.kind() == io::ErrorKind::NotFound => Refused::Dangling { to }.into(),
             _ => error,
@@ -61,11 +67,16 @@ impl Root {
 
     fn check(&self, real: &Path) -> io::Result<()> {
         match &self.real {
-            Some(root) if self.links == Links::Inside && !real.starts_with(&**root) => {
+            Some(root) if self.links == Links::Inside && !self.contains(real) => {
                 Err(Refused::Outside { to: real.into(), root: root.to_path_buf() }.into())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a path without links is that of the root or below.
+    pub(crate) fn contains(&self, real: &Path) -> bool {
+        self.real.as_ref().is_some_and(|root| real.starts_with(root))
     }
 
     /// Opens the file at `path`, which begins with that of the root, and its length in bytes.
@@ -91,12 +102,22 @@ impl Root {
     ///
     /// As [`open`](Self::open); also that it has more than `max` bytes.
     pub(crate) fn read(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
-        let (file, len) = self.open(path)?;
-        if len > max {
-            return Err(too_long(len, max));
-        }
-        read_range(&file, 0..len)
+        read_all(self.open(path)?, max)
     }
+}
+
+fn read_all((file, len): (File, u64), max: u64) -> io::Result<Vec<u8>> {
+    if len > max {
+        return Err(too_long(len, max));
+    }
+    read_range(&file, 0..len)
+}
+
+/// The bytes of the small regular file at `path`, wherever it is: whoever calls this was told to read
+/// it, by no file of a log.
+#[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?, max)
 }
 
 /// The bytes of the small file at `path` in the directory `dir`, which is the [`Root`]; none if there

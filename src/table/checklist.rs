@@ -1,12 +1,13 @@
 //! Which runs say of themselves what it takes to make them again.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use crate::error::{Report, Result};
-use crate::logdir::{LoadOptions, Logdir};
+use crate::logdir::{LoadOptions, Logdir, Run};
 use crate::meta::checklist::Item;
 use crate::summary::{DataClass, Kind};
-use crate::table::RunRow;
+use crate::table::fold::{Directory, Parts, without_logs};
+use crate::table::{Folding, RunRow};
 
 /// Characters that MLflow refuses in names, of those that logs have
 /// (`mlflow/utils/validation.py`, `_VALID_PARAM_AND_METRIC_NAMES`).
@@ -15,18 +16,17 @@ const REFUSED: &str = "()[]@%+=,#\\\t";
 /// The runs of a log folder, checked.
 ///
 /// ```
-/// use tbx::table::Checklist;
+/// use tbx::table::{Checklist, Folding};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/torch")?;
-/// let checked = Checklist::load(&logdir, &LoadOptions::new())?;
+/// let checked = Checklist::load(&logdir, &LoadOptions::new(), Folding::Known)?;
 /// assert!(checked.runs.iter().all(|run| !run.is_complete()));
 /// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Checklist {
-    /// By name. Directories below a run that says what it is, and which do not themselves, are
-    /// parts of it, and not here.
+    /// By name. What one of a run's parts says, the run says.
     pub runs: Vec<CheckedRun>,
     /// What was damaged or dropped on the way.
     pub report: Report,
@@ -41,7 +41,6 @@ pub struct CheckedRun {
     pub missing: Vec<&'static Item>,
     /// Names that make trouble elsewhere, and why.
     pub names: Vec<(String, NameLint)>,
-    has_meta: bool,
 }
 
 /// What is wrong with a name.
@@ -76,39 +75,75 @@ impl Checklist {
     /// # Errors
     ///
     /// As [`Logdir::load`].
-    pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
+    pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
         let options = options.clone().kinds(RunRow::KINDS.iter().copied());
         let options = options.with_run_meta().places();
-        let (found, mut report) = logdir.map_runs(&options, |run| {
+        let of_run = |run: Run| {
             let (meta, issues) = run.meta();
-            let scalars = run.series.iter().filter(|series| {
-                series.kind() == Kind::Scalar || series.metadata().data_class == DataClass::Scalar
-            });
-            let metrics = scalars.map(|series| series.tag());
-            let params = meta.params.keys().map(String::as_str);
-            let mut names: Vec<_> =
-                metrics.clone().filter(|tag| !tag.contains('/')).map(no_prefix).collect();
-            names.extend(
-                metrics.chain(params).filter(|name| name.contains(is_refused)).map(refused),
-            );
-            let has_meta = meta.id.is_some();
-            let missing = meta.missing().collect();
-            (CheckedRun { name: run.name, missing, names, has_meta }, issues)
-        })?;
-        let mut runs = Vec::with_capacity(found.len());
-        for (run, issues) in found {
-            runs.push(run);
+            let params = meta.params.keys().cloned().collect();
+            let said = Said::of(&run, params, meta.missing().collect());
+            (said, Directory::of(&run, &meta, &issues), issues)
+        };
+        let (found, mut report) = logdir.map_runs(&options, of_run)?;
+        let (mut all, mut directories) = (Vec::new(), Vec::new());
+        for (said, directory, issues) in
+            found.into_iter().chain(without_logs(logdir, &options).into_iter().map(of_run))
+        {
+            all.push(said);
+            directories.push(directory);
             report.issues.extend(issues);
         }
-        let whole: HashSet<String> =
-            runs.iter().filter(|run| run.has_meta).map(|run| run.name.clone()).collect();
-        let is_part = |run: &CheckedRun| {
-            let above = run.name.match_indices(['/', '\\']).map(|(at, _)| &run.name[..at]);
-            let mut above = above.chain((run.name != ".").then_some("."));
-            !run.has_meta && above.any(|above| whole.contains(above))
-        };
-        runs.retain(|run| !is_part(run));
+        let parts = Parts::of(logdir, &directories, folding);
+        let is_run = parts.runs(&directories);
+        let mut runs: BTreeMap<String, Said> = BTreeMap::new();
+        for (mut said, directory) in all.into_iter().zip(directories) {
+            let name = parts.run_of(&directory.name);
+            if !is_run.contains(&name) {
+                continue;
+            }
+            for tag in &mut said.tags {
+                *tag = parts.place(&directory.name, tag).1;
+            }
+            match runs.get_mut(&name) {
+                Some(run) => run.add(said),
+                None => drop(runs.insert(name, said)),
+            }
+        }
+        let runs = runs.into_iter().map(|(name, said)| said.checked(name)).collect();
         Ok(Self { runs, report })
+    }
+}
+
+/// Metadata and names of a directory.
+struct Said {
+    missing: Vec<&'static Item>,
+    tags: Vec<String>,
+    params: Vec<String>,
+}
+
+impl Said {
+    fn of(run: &Run, params: Vec<String>, missing: Vec<&'static Item>) -> Self {
+        let scalars = run.series.iter().filter(|series| {
+            series.kind() == Kind::Scalar || series.metadata().data_class == DataClass::Scalar
+        });
+        let tags = scalars.map(|series| series.tag().to_owned()).collect();
+        Self { missing, tags, params }
+    }
+
+    /// Adds what a part says.
+    fn add(&mut self, part: Self) {
+        self.missing.retain(|item| part.missing.iter().any(|other| other.name == item.name));
+        self.tags.extend(part.tags);
+        self.params.extend(part.params);
+    }
+
+    fn checked(self, name: String) -> CheckedRun {
+        let Self { missing, tags, params } = self;
+        let mut names: Vec<_> =
+            tags.iter().filter(|tag| !tag.contains('/')).map(|tag| no_prefix(tag)).collect();
+        let all = tags.iter().chain(&params);
+        names.extend(all.filter(|name| name.contains(is_refused)).map(|name| refused(name)));
+        CheckedRun { name, missing, names }
     }
 }
 

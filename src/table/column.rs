@@ -1,5 +1,6 @@
 //! The columns of a run table, by name.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{Cell, RunRow, ScalarStats};
@@ -128,8 +129,8 @@ impl Column {
     }
 }
 
-/// The name by which the program prints and takes a column: `val/loss` for its last value,
-/// `val/loss:min` for another number.
+/// The short name of a column: `val/loss` for its last value, `val/loss:min` for another number.
+/// Several columns can have one short name; in a table, [`heads`] gives each a name of its own.
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,4 +140,70 @@ impl fmt::Display for Column {
             Self::Metric(tag, stat) => write!(f, "{tag}:{}", stat.name()),
         }
     }
+}
+
+/// Prefixes of the names of fields, parameters and scalars that tell them apart.
+pub(super) const RUN: &str = "run.";
+pub(super) const PARAM: &str = "param.";
+pub(crate) const METRIC: &str = "metric.";
+
+/// How the columns of a table are called.
+pub(crate) enum Heads<'h> {
+    /// As people type them: by their short names where these mean them and no other column of the
+    /// table, else with `param.`, `metric.` or `run.` before them.
+    Short {
+        /// The names of columns that the table has besides.
+        fixed: &'h [&'h str],
+        /// The column that a name means.
+        meaning: &'h dyn Fn(&str) -> Option<Column>,
+    },
+    /// With the prefix and the statistic, so that a column has the same name whatever others there
+    /// are. Fields have no prefix.
+    Full,
+}
+
+/// The names of the columns of a table, each different from all others.
+pub(crate) fn heads(columns: &[Column], heads: &Heads<'_>) -> Vec<String> {
+    let Heads::Short { fixed, meaning } = heads else {
+        return columns.iter().map(Column::full).collect();
+    };
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for column in columns {
+        *times.entry(column.to_string()).or_default() += 1;
+    }
+    let head = |column: &Column| {
+        let short = column.to_string();
+        let is_alone = matches!(column, Column::Run(_)) || times.get(&short) == Some(&1);
+        let is_own = is_alone
+            && !fixed.contains(&short.as_str())
+            && meaning(&short).as_ref() == Some(column);
+        if is_own { short } else { column.qualified() }
+    };
+    columns.iter().map(head).collect()
+}
+
+impl Column {
+    /// The name that no other column has: `param.lr`, `metric.val/loss:min`, `run.step`.
+    pub fn qualified(&self) -> String {
+        match self {
+            Self::Run(field) => format!("{RUN}{}", field.name()),
+            // A tag that ends like a statistic needs one behind it.
+            Self::Metric(tag, Stat::Last) if with_stat(tag).is_none() => format!("{METRIC}{tag}"),
+            other => other.full(),
+        }
+    }
+
+    fn full(&self) -> String {
+        match self {
+            Self::Run(field) => field.name().to_owned(),
+            Self::Param(name) => format!("{PARAM}{name}"),
+            Self::Metric(tag, stat) => format!("{METRIC}{tag}:{}", stat.name()),
+        }
+    }
+}
+
+/// A name without the statistic behind its colon, and that.
+pub(super) fn with_stat(name: &str) -> Option<(&str, Stat)> {
+    let (tag, stat) = name.rsplit_once(':')?;
+    Some((tag, Stat::from_name(stat)?))
 }

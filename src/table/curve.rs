@@ -1,5 +1,6 @@
 //! A scalar series as a function of the step.
 
+use super::numpy;
 use crate::error::{Error, Result};
 use crate::logdir::TimeSeries;
 
@@ -115,6 +116,30 @@ impl Curve {
         Ok(curve)
     }
 
+    /// The same points by the time since the earliest of them, in microseconds instead of steps:
+    /// wall times of today have no more digits. Wall times are in seconds since then. Points without
+    /// a time are left out, and of several at one time the last counts.
+    #[must_use]
+    pub fn by_time(&self) -> Self {
+        let start = self.start().unwrap_or(0.0);
+        let times = self.wall_times.iter().map(|time| microseconds(time - start));
+        let mut points: Vec<_> = times.zip(&self.values).collect();
+        points.retain(|(time, _)| time.is_some());
+        points.sort_by_key(|(time, _)| *time); // stable: points of one time stay in order
+        let mut curve = Self::default();
+        for of_time in points.chunk_by(|a, b| a.0 == b.0) {
+            if let Some((Some(time), value)) = of_time.last() {
+                curve.push((*time, **value, seconds(*time)));
+            }
+        }
+        curve
+    }
+
+    /// The earliest wall time.
+    pub fn start(&self) -> Option<f64> {
+        self.wall_times.iter().copied().filter(|time| time.is_finite()).reduce(f64::min)
+    }
+
     /// Puts the points in the order of wall times. Those of one time stay in order, and a point
     /// without a time stays behind the one before it.
     pub(crate) fn sort_by_time(&mut self) {
@@ -175,10 +200,11 @@ impl Curve {
             Err(i) => {
                 let before = i.checked_sub(1)?;
                 let (from, to) = (*self.steps.get(before)?, *self.steps.get(i)?);
-                #[expect(clippy::as_conversions, reason = "a ratio needs no more than 53 bits")]
-                let share = step.abs_diff(from) as f64 / to.abs_diff(from) as f64;
+                #[expect(clippy::as_conversions, reason = "a distance needs no more than 53 bits")]
+                let (distance, length) = (step.abs_diff(from) as f64, to.abs_diff(from) as f64);
                 let ((a, a_time), (b, b_time)) = (self.get(before)?, self.get(i)?);
-                Some((a + (b - a) * share, a_time + (b_time - a_time) * share))
+                let line = |a, b| numpy::interp(a, b, length, distance);
+                Some((line(a, b), line(a_time, b_time)))
             }
         }
     }
@@ -188,14 +214,21 @@ impl Curve {
     }
 }
 
-/// The arithmetic mean of what is not NaN.
+/// As whole microseconds; none of what is not finite.
+#[expect(clippy::as_conversions, reason = "saturates after 290,000 years")]
+fn microseconds(seconds: f64) -> Option<i64> {
+    seconds.is_finite().then(|| (seconds * 1e6).round() as i64)
+}
+
+#[expect(clippy::as_conversions, reason = "exact for 285 years")]
+pub(super) fn seconds(microseconds: i64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+/// `numpy.mean` of what is not NaN; none if there is nothing else.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut n) = (0.0, 0.0);
-    for value in values.into_iter().filter(|value| !value.is_nan()) {
-        sum += value;
-        n += 1.0;
-    }
-    (n > 0.0).then(|| sum / n)
+    let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
+    (!values.is_empty()).then(|| numpy::mean_of(&values))
 }
 
 #[cfg(test)]
@@ -230,8 +263,8 @@ mod tests {
         for (step, nearest, line) in [
             (-5, 0.0, None),
             (0, 0.0, Some(0.0)),
-            (5, 0.0, Some(0.5)), // the lower one of two
-            (6, 1.0, Some(0.6)),
+            (5, 0.0, Some(0.5)),                // the lower one of two
+            (6, 1.0, Some(0.6000000000000001)), // as NumPy has it
             (15, 1.0, Some(3.0)),
             (99, 5.0, None),
             (i64::MAX, 5.0, None),

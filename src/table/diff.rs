@@ -110,9 +110,9 @@ impl RunDiff {
 }
 
 fn is_same(a: &Cell, b: &Cell, tolerance: Tolerance) -> bool {
-    match (a, b) {
-        (Cell::Number(a), Cell::Number(b)) => tolerance.accepts(*a, *b),
-        (a, b) => a == b,
+    match (a.meaning(), b.meaning()) {
+        (Cell::Number(a), Cell::Number(b)) => tolerance.accepts(a, b),
+        _ => a.is_same(b),
     }
 }
 
@@ -156,5 +156,24 @@ mod tests {
         assert_eq!(parts_at(&a, &near, Tolerance { absolute: 0.0, relative: 0.01 }), None);
         assert_eq!(parts_at(&a, &near, Tolerance { absolute: 0.03, relative: 0.0 }), None);
         assert_eq!(parts_at(&a, &near, Tolerance { absolute: 0.01, relative: 0.0 }), Some(3));
+    }
+
+    #[test]
+    fn parameters_that_mean_the_same_are_the_same() {
+        use crate::meta::Param;
+        let row = |values: [Param; 3]| RunRow {
+            params: ["a", "b", "c"].map(str::to_owned).into_iter().zip(values).collect(),
+            ..RunRow::default()
+        };
+        let a = row([0.1.into(), true.into(), "x".into()]);
+        let b = row(["1e-1".into(), "True".into(), "y".into()]);
+        let diff = RunDiff::of(&a, &b, Tolerance::default());
+        let names: Vec<_> = diff.params.iter().map(|param| param.name.as_str()).collect();
+        assert_eq!((names, diff.same_params), (vec!["c"], 2));
+        let near = Tolerance { absolute: 0.05, relative: 0.0 };
+        assert_eq!(
+            RunDiff::of(&a, &row(["0.14".into(), true.into(), "x".into()]), near).params,
+            []
+        );
     }
 }

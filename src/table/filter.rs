@@ -36,8 +36,8 @@ use crate::error::{Error, Result};
 /// | logic | `and` (`&&`), `or` (`\|\|`), `not` (`!`), parentheses |
 ///
 /// `not` binds tighter than `and`, that tighter than `or`. Nothing is true of what a run does not
-/// have, but that it does not have it: `not lr`. A text that is a number is compared as one with
-/// numbers. Times are in seconds since the Unix epoch, durations in seconds.
+/// have, except that it does not have it: `not lr`. A text that is a number
+/// ([`number::of_text`](super::number::of_text)) is compared as one. Times are in seconds since the Unix epoch, durations in seconds.
 #[derive(Debug, Clone)]
 pub struct Filter(Expr);
 
@@ -171,13 +171,8 @@ impl Comparison {
         if a.is_empty() || b.is_empty() {
             return false;
         }
-        let number = |cell: &Cell| match cell {
-            Cell::Text(text) => text.parse().ok(),
-            cell => cell.number(),
-        };
-        let both_text = matches!((a, b), (Cell::Text(_), Cell::Text(_)));
-        let order = match (number(a), number(b)) {
-            (Some(a), Some(b)) if !both_text => a.partial_cmp(&b),
+        let order = match (a.number(), b.number()) {
+            (Some(a), Some(b)) => a.partial_cmp(&b),
             _ => Some(a.to_string().cmp(&b.to_string())),
         };
         match self {
@@ -270,13 +265,9 @@ fn value(input: &mut &str) -> ModalResult<Operand> {
     preceded(multispace0, alt((column, quoted.map(text), bare.map(literal)))).parse_next(input)
 }
 
+/// A word without quotes.
 fn literal(word: &str) -> Operand {
-    Operand::Value(match (word, word.parse()) {
-        ("true", _) => Cell::Bool(true),
-        ("false", _) => Cell::Bool(false),
-        (_, Ok(number)) => Cell::Number(number),
-        (word, Err(_)) => word.into(),
-    })
+    Operand::Value(Cell::from(word).meaning())
 }
 
 fn regex(input: &mut &str) -> ModalResult<Regex> {
@@ -330,6 +321,11 @@ mod tests {
             ("bias", Param::Bool(true)),
             ("optimizer", Param::Text("adam".into())),
             ("layers", Param::Text("3".into())),
+            ("rate", Param::Text("1e-3".into())),
+            ("size", Param::Text(" 10 ".into())),
+            ("flag", Param::Text("True".into())),
+            ("id", Param::Text("12345678901234567890".into())),
+            ("hex", Param::Text("0x10".into())),
             ("a b", Param::Text("it's".into())),
             ("nan", Param::Number(f64::NAN)),
         ]
@@ -359,6 +355,12 @@ mod tests {
             "optimizer != \"sgd\"",
             "layers == 3.0",
             "layers < 10",
+            "layers == '3.0'",
+            "size > '9' and size > `layers`",
+            "rate == 0.001 and rate == '0.0010'",
+            "flag == true and flag != False",
+            "id == 12345678901234567890 and id != 12345678901234567891",
+            "hex == 0x10 and hex != 16",
             "`a b` == \"it's\"",
             "run =~ ^exp/ && run !~ second",
             "lr == 1 or bias == true",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::column::{Heads, heads};
 use super::{Cell, Column, Field, RunRow, Stat};
 use crate::meta::Param;
 
@@ -43,9 +44,6 @@ impl RunColumn {
 /// for the same column, whatever other columns there are.
 pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
     let mut columns = Vec::new();
-    let mut add = |name: String, data: Type, column: Column| {
-        columns.push(RunColumn { name, data, of: column });
-    };
     for field in Field::ALL {
         let data = match field {
             Field::Name => Type::Name,
@@ -53,13 +51,13 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
             Field::Step => Type::Int,
             Field::Start | Field::Duration => Type::Float,
         };
-        add(field.name().into(), data, Column::Run(*field));
+        columns.push((data, Column::Run(*field)));
     }
     let params: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.params.keys()).map(String::as_str).collect();
     for name in params {
         let values = rows.iter().filter_map(|row| row.params.get(name));
-        add(format!("param.{name}"), type_of(values), Column::Param(name.into()));
+        columns.push((type_of(values), Column::Param(name.into())));
     }
     let tags: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.metrics.keys()).map(AsRef::as_ref).collect();
@@ -69,11 +67,12 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
                 Stat::MinStep | Stat::MaxStep => Type::Int,
                 _ => Type::Float,
             };
-            let name = format!("metric.{tag}:{}", stat.name());
-            add(name, data, Column::Metric(tag.into(), stat));
+            columns.push((data, Column::Metric(tag.into(), stat)));
         }
     }
-    columns
+    let (types, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let names = heads(&columns, &Heads::Full).into_iter().zip(types).zip(columns);
+    names.map(|((name, data), of)| RunColumn { name, data, of }).collect()
 }
 
 /// The one type of all values; text if they have several.

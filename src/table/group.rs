@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::{Cell, Column, Names, RunRow};
+use super::{Cell, Column, Names, RunRow, numpy};
 use crate::error::{Error, Result};
+
+/// Prefix of a regular expression for names of runs.
+const NAME: &str = "run~";
 
 /// What the runs of a group have in common.
 #[derive(Debug, Clone)]
@@ -23,11 +26,29 @@ impl GroupBy {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is neither.
     pub fn parse(text: &str, names: &Names<'_>) -> Result<Self> {
-        match text.strip_prefix("run~") {
+        match text.strip_prefix(NAME) {
             Some(regex) => Regex::new(regex)
                 .map(Self::Name)
                 .map_err(|error| Error::argument(error.to_string())),
             None => names.column(text).map(Self::Column).ok_or_else(|| names.unknown(text)),
+        }
+    }
+
+    /// The column that is the same, if it is one.
+    pub fn column(&self) -> Option<&Column> {
+        match self {
+            Self::Column(column) => Some(column),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// The name of the keys' column in a table that has the columns `fixed` besides.
+    pub fn head(&self, names: &Names<'_>, fixed: &[&str]) -> String {
+        match self {
+            Self::Column(column) => {
+                names.heads(std::slice::from_ref(column), fixed).pop().unwrap_or_default()
+            }
+            Self::Name(regex) => format!("{NAME}{regex}"),
         }
     }
 
@@ -47,9 +68,13 @@ impl GroupBy {
         let mut groups: BTreeMap<String, Group<'r>> = BTreeMap::new();
         for row in rows {
             let key = self.key(row);
-            // Numbers of two types that look alike are alike.
-            let of_key = groups.entry(key.to_string());
-            of_key.or_insert_with(|| Group { key, rows: Vec::new() }).rows.push(row);
+            let group = groups.entry(key.identity());
+            let group = group.or_insert_with(|| Group { key: key.clone(), rows: Vec::new() });
+            // The number is the key of several texts for it.
+            if group.key != key {
+                group.key = group.key.meaning();
+            }
+            group.rows.push(row);
         }
         let mut groups: Vec<_> = groups.into_values().collect();
         groups.sort_by(|a, b| a.key.order(&b.key));
@@ -70,7 +95,8 @@ impl Group<'_> {
     /// The numbers in `column`, over the runs that have one.
     pub fn spread(&self, column: &Column, ddof: u8) -> Spread {
         let numbers = self.rows.iter().filter_map(|row| column.of(row).number());
-        Spread::of(numbers.filter(|number| !number.is_nan()), ddof)
+        let numbers: Vec<f64> = numbers.filter(|number| !number.is_nan()).collect();
+        Spread::of(&numbers, ddof)
     }
 }
 
@@ -90,28 +116,17 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of `numbers`. With `ddof` 1 the deviation is that of a sample (pandas, spreadsheets), with
-    /// 0 that of all there are (NumPy).
-    pub fn of(numbers: impl IntoIterator<Item = f64>, ddof: u8) -> Self {
-        let mut spread = Self { count: 0, mean: 0.0, std: 0.0, min: f64::NAN, max: f64::NAN };
-        let mut squares = 0.0;
-        let mut n = 0.0;
-        // Welford's updates: sums of squares of large numbers would cancel.
-        for number in numbers {
-            spread.count += 1;
-            n += 1.0;
-            let before = number - spread.mean;
-            spread.mean += before / n;
-            squares += before * (number - spread.mean);
-            spread.min = spread.min.min(number);
-            spread.max = spread.max.max(number);
+    /// Of `numbers`, as NumPy has it. NaN counts like any number: callers leave it out. `ddof` is 1 for
+    /// the deviation of a sample (pandas, spreadsheets), 0 for that of a population (NumPy).
+    pub fn of(numbers: &[f64], ddof: u8) -> Self {
+        let numbers_of = |pick: fn(f64, f64) -> f64| numbers.iter().copied().reduce(pick);
+        Self {
+            count: numbers.len(),
+            mean: numpy::mean_of(numbers),
+            std: numpy::std(numbers, ddof),
+            min: numbers_of(f64::min).unwrap_or(f64::NAN),
+            max: numbers_of(f64::max).unwrap_or(f64::NAN),
         }
-        if spread.count == 0 {
-            spread.mean = f64::NAN;
-        }
-        let freedom = n - f64::from(ddof);
-        spread.std = if freedom > 0.0 { (squares / freedom).sqrt() } else { f64::NAN };
-        spread
     }
 }
 
@@ -122,15 +137,15 @@ mod tests {
     /// Values of `pandas.Series.std` and `numpy.std`.
     #[test]
     fn the_deviation_is_that_of_pandas_or_of_numpy() {
-        let sample = Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 1);
+        let sample = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 1);
         assert_eq!((sample.count, sample.mean, sample.min, sample.max), (8, 5.0, 2.0, 9.0));
         assert!((sample.std - 2.138_089_935_299_395).abs() < 1e-15);
-        assert_eq!(Spread::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 0).std, 2.0);
-        assert!(Spread::of([3.0], 1).std.is_nan());
-        assert_eq!(Spread::of([3.0], 0).std, 0.0);
-        assert!(Spread::of([], 0).mean.is_nan());
+        assert_eq!(Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 0).std, 2.0);
+        assert!(Spread::of(&[3.0], 1).std.is_nan());
+        assert_eq!(Spread::of(&[3.0], 0).std, 0.0);
+        assert!(Spread::of(&[], 0).mean.is_nan());
         // Far from zero.
-        assert!((Spread::of([1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0], 1).std - 1.0).abs() < 1e-9);
+        assert!((Spread::of(&[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0], 1).std - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -141,5 +156,38 @@ mod tests {
         let groups: Vec<_> =
             by.groups(&rows).iter().map(|g| (g.key.to_string(), g.rows.len())).collect();
         assert_eq!(groups, [("lr1".into(), 2), ("lr2".into(), 1), (String::new(), 1)]);
+    }
+
+    #[test]
+    fn runs_with_one_number_written_in_several_ways_are_one_group() {
+        use crate::meta::Param;
+        let values: [Param; 7] = [
+            "0.1".into(),
+            0.1.into(),
+            "1e-1".into(),
+            "10".into(),
+            "9".into(),
+            "True".into(),
+            "x".into(),
+        ];
+        let rows = values
+            .map(|value| RunRow { params: [("p".to_owned(), value)].into(), ..RunRow::default() });
+        let column = Column::Param("p".into());
+        let by = GroupBy::Column(column.clone());
+        let groups = by.groups(&rows);
+        let found: Vec<_> =
+            groups.iter().map(|group| (group.key.clone(), group.rows.len())).collect();
+        // Texts that are all the same stay as they are.
+        let expected = [
+            (Cell::Number(0.1), 3),
+            ("True".into(), 1),
+            ("9".into(), 1),
+            ("10".into(), 1),
+            ("x".into(), 1),
+        ];
+        assert_eq!(found, expected);
+        let all = Group { key: Cell::Empty, rows: rows.iter().collect() };
+        let spread = all.spread(&column, 0);
+        assert_eq!((spread.count, spread.max), (6, 10.0));
     }
 }

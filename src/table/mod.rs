@@ -9,7 +9,7 @@ mod chart;
 #[cfg(feature = "table")]
 mod checklist;
 #[cfg(feature = "table")]
-mod column;
+pub(crate) mod column;
 #[cfg(feature = "table")]
 mod curve;
 #[cfg(feature = "table")]
@@ -23,6 +23,7 @@ pub(crate) mod frame;
 #[cfg(feature = "table")]
 mod group;
 pub mod number;
+mod numpy;
 mod overview;
 mod point_table;
 #[cfg(feature = "table")]
@@ -52,13 +53,13 @@ pub use filter::Filter;
 #[cfg(feature = "table")]
 pub use fold::Folding;
 #[cfg(feature = "mlflow")]
-pub(crate) use fold::Parts;
+pub(crate) use fold::{Directory, Parts, without_logs};
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};
 pub use point_table::{Point, PointTable};
 #[cfg(feature = "table")]
-pub use reduce::{Align, Reduced, Reduction, reduce};
+pub use reduce::{Align, MAX_TIMES, Reduced, Reduction, reduce};
 #[cfg(feature = "export")]
 pub(crate) use run_table::Names as TagNames;
 #[cfg(feature = "table")]
@@ -66,6 +67,8 @@ pub use run_table::{RunRow, RunTable};
 #[cfg(any(feature = "edit", feature = "table"))]
 pub use sample::Sampling;
 pub use sample::lttb;
+#[cfg(all(test, feature = "cli"))]
+pub(crate) use select::tests as name_tests;
 #[cfg(feature = "table")]
 pub use select::{Names, near};
 pub use smooth::smooth;

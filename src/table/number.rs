@@ -62,6 +62,35 @@ pub(super) fn exact_list<S: serde::Serializer>(
     serializer.collect_seq(values.iter().map(|value| Exact(*value)))
 }
 
+/// Whole numbers up to here are all different as float64.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0; // 2^53
+
+/// The number that a text is, wherever numbers are compared: in conditions, in the order of rows, in
+/// groups and their means.
+///
+/// It is a number as Python and JSON write it: digits with a sign, a point and an exponent, or `nan`,
+/// `inf` and `infinity` in any case; space around it does not count. Everything else is a text:
+/// `0x10`, `1_000`, `5%`. So are numbers that float64 has no place for: one that is too large
+/// (`1e999`), and whole numbers beyond 2^53, which are names of something rather than numbers, and
+/// would not stay apart.
+///
+/// ```
+/// use tbx::table::number::of_text;
+///
+/// assert_eq!(["0.10", " 5 ", "1e-3", "-Inf"].map(of_text).map(Option::unwrap), [0.1, 5.0, 0.001, -f64::INFINITY]);
+/// assert!(["0x10", "1_000", "", "1e999", "12345678901234567890"].map(of_text).iter().all(Option::is_none));
+/// ```
+pub fn of_text(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let number: f64 = text.parse().ok()?;
+    let has_digits = text.contains(|c: char| c.is_ascii_digit());
+    let is_whole = !text.contains(['.', 'e', 'E']);
+    match has_digits {
+        true if number.is_infinite() || is_whole && number.abs() > MAX_WHOLE => None,
+        _ => Some(number),
+    }
+}
+
 /// A number in about six digits, for people.
 ///
 /// ```

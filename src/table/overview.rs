@@ -2,7 +2,7 @@
 
 use super::number::Exact;
 use crate::error::{Issue, Report, RestartDrop, Result};
-use crate::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries};
+use crate::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries, side_files};
 use crate::summary::Kind;
 
 /// A step is missing where two follow each other at more than this many times the usual distance.
@@ -136,6 +136,8 @@ pub struct IssueRow {
     pub kind: &'static str,
     /// What is wrong, and what was done.
     pub message: String,
+    /// Whether data was lost; otherwise it is a note.
+    pub lost: bool,
 }
 
 impl Overview {
@@ -145,7 +147,15 @@ impl Overview {
     ///
     /// As [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
-        let (runs, report) = logdir.map_runs(options, |run| RunOverview::of(&run))?;
+        let (found, mut report) = logdir.map_runs(options, |run| {
+            (RunOverview::of(&run), side_files::issues(&run.name, &run.path, run.links()))
+        })?;
+        let mut runs = Vec::with_capacity(found.len());
+        for (run, issues) in found {
+            runs.push(run);
+            report.issues.extend(issues);
+        }
+        report.sort();
         Ok(Self {
             logdir: logdir.path().to_string_lossy().into_owned(),
             runs,
@@ -252,7 +262,7 @@ fn issue_rows(report: &Report, policy: RestartPolicy) -> Vec<IssueRow> {
             report.more_issues,
             Report::MAX_ISSUES_PER_FILE
         );
-        rows.push(IssueRow { kind: "more", message, ..IssueRow::default() });
+        rows.push(IssueRow { kind: "more", message, lost: true, ..IssueRow::default() });
     }
     rows.extend(report.restarts.iter().map(|dropped| IssueRow::of_restart(dropped, policy)));
     rows
@@ -269,6 +279,7 @@ impl IssueRow {
             step: location.step,
             kind: issue.kind.name(),
             message: format!("{}; {}", issue.kind, issue.effect),
+            lost: issue.effect.is_loss(),
         }
     }
 
@@ -287,7 +298,7 @@ impl IssueRow {
 impl Default for IssueRow {
     fn default() -> Self {
         let (path, offset, run, tag, step) = (None, None, None, None, None);
-        Self { path, offset, run, tag, step, kind: "", message: String::new() }
+        Self { path, offset, run, tag, step, kind: "", message: String::new(), lost: false }
     }
 }
 

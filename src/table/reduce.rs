@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::curve::{Curve, mean};
-use super::group::Spread;
+use super::curve::{Curve, mean, seconds};
+use super::numpy;
+
+/// Maximum number of times at which curves are compared that are aligned by time.
+pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,11 +21,15 @@ pub enum Align {
     /// Steps that any curve has; the others count with the straight line between their
     /// neighbours, and are left out before their first and behind their last step.
     Interpolated,
+    /// The same with times instead of steps, for curves [by time](Curve::by_time): times that any
+    /// curve has, or [`MAX_TIMES`] of them.
+    Time,
 }
 
 impl Align {
     /// Every way, the default first.
-    pub const ALL: &[Self] = &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated];
+    pub const ALL: &[Self] =
+        &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated, Self::Time];
 
     /// The name that the program takes.
     pub fn name(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Align {
             Self::Outer => "outer",
             Self::Nearest => "nearest",
             Self::Interpolated => "interpolated",
+            Self::Time => "time",
         }
     }
 }
@@ -86,53 +94,51 @@ impl Reduction {
         }
     }
 
-    /// Of `numbers`; NaN if there are too few.
+    /// Of `numbers`, as NumPy has it of those that are not NaN; NaN if there are too few.
     pub fn of(self, numbers: &[f64]) -> f64 {
-        let numbers = numbers.iter().copied().filter(|number| !number.is_nan());
-        let share = match self {
-            Self::Median => 0.5,
-            Self::Quantile(share) => share,
-            Self::Mean => return Spread::of(numbers, 0).mean,
-            Self::Std(ddof) => return Spread::of(numbers, ddof).std,
-            Self::Min => return Spread::of(numbers, 0).min,
-            Self::Max => return Spread::of(numbers, 0).max,
-            #[expect(clippy::as_conversions, reason = "exact: nobody has 2^53 runs")]
-            Self::Count => return numbers.count() as f64,
-        };
-        let mut sorted: Vec<f64> = numbers.collect();
-        sorted.sort_by(f64::total_cmp);
-        quantile(&sorted, share)
+        let mut numbers: Vec<f64> =
+            numbers.iter().copied().filter(|number| !number.is_nan()).collect();
+        match self {
+            Self::Mean => numpy::mean_of(&numbers),
+            Self::Std(ddof) => numpy::std(&numbers, ddof),
+            Self::Min => numbers.into_iter().reduce(f64::min).unwrap_or(f64::NAN),
+            Self::Max => numbers.into_iter().reduce(f64::max).unwrap_or(f64::NAN),
+            Self::Count => numpy::float(numbers.len()),
+            Self::Median | Self::Quantile(_) => {
+                numbers.sort_by(f64::total_cmp);
+                match self {
+                    Self::Quantile(share) => numpy::quantile(&numbers, share),
+                    _ => numpy::median(&numbers),
+                }
+            }
+        }
     }
 }
 
-/// `numpy.quantile` with its default method, `linear`.
-#[expect(clippy::as_conversions, reason = "a place among fewer than 2^53 numbers")]
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let place = share * last as f64;
-    let below = place.floor();
-    let at = |i: f64| sorted.get(i as usize).copied().unwrap_or(f64::NAN);
-    let (low, high) = (at(below), at(place.ceil()));
-    if low == high { low } else { low + (high - low) * (place - below) }
-}
-
-/// Several curves as one a reduction.
+/// Several curves as one per reduction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reduced {
-    /// The steps.
+    /// The steps; of curves [by time](Curve::by_time) microseconds.
     pub steps: Vec<i64>,
-    /// The mean wall time of the points at each step.
+    /// The mean wall time of the points at each step; of curves by time seconds.
     pub wall_times: Vec<f64>,
-    /// A column a reduction.
+    /// One column per reduction.
     pub columns: Vec<Vec<f64>>,
+    /// How many times were left out, see [`MAX_TIMES`].
+    pub left_out: usize,
 }
 
 /// Reduces `curves` step by step.
 pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
-    let steps = steps(curves, align);
+    let mut steps = steps(curves, align);
+    let all = steps.len();
+    if align == Align::Time {
+        thin_out(&mut steps, MAX_TIMES);
+    }
     let mut reduced = Reduced {
         wall_times: Vec::with_capacity(steps.len()),
         columns: vec![Vec::with_capacity(steps.len()); reductions.len()],
+        left_out: all - steps.len(),
         steps,
     };
     let (mut values, mut times) = (Vec::new(), Vec::new());
@@ -143,19 +149,32 @@ pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduc
             let point = match align {
                 Align::Inner | Align::Outer => curve.at(*step),
                 Align::Nearest => curve.nearest(*step),
-                Align::Interpolated => curve.interpolated(*step),
+                Align::Interpolated | Align::Time => curve.interpolated(*step),
             };
             if let Some((value, wall_time)) = point {
                 values.push(value);
                 times.push(wall_time);
             }
         }
-        reduced.wall_times.push(mean(times.iter().copied()).unwrap_or(0.0));
+        let wall_time = match align {
+            Align::Time => seconds(*step),
+            _ => mean(times.iter().copied()).unwrap_or(0.0),
+        };
+        reduced.wall_times.push(wall_time);
         for (column, reduction) in reduced.columns.iter_mut().zip(reductions) {
             column.push(reduction.of(&values));
         }
     }
     reduced
+}
+
+/// Keeps `most` of them, the first and the last among these.
+fn thin_out(steps: &mut Vec<i64>, most: usize) {
+    let (all, last) = (steps.len(), most.saturating_sub(1).max(1));
+    if all > most {
+        let kept = (0..most).filter_map(|i| steps.get(i * (all - 1) / last).copied());
+        *steps = kept.collect();
+    }
 }
 
 fn steps(curves: &[Curve], align: Align) -> Vec<i64> {
@@ -198,7 +217,7 @@ mod tests {
         assert_eq!(Reduction::Median.of(&[5.0]), 5.0);
         assert!(Reduction::Median.of(&[f64::NAN]).is_nan());
         assert_eq!(Reduction::Max.of(&[1.0, f64::INFINITY]), f64::INFINITY);
-        assert_eq!(Reduction::Quantile(0.5).of(&[f64::INFINITY; 2]), f64::INFINITY);
+        assert_eq!(Reduction::Median.of(&[f64::INFINITY; 2]), f64::INFINITY);
     }
 
     #[test]
@@ -234,5 +253,67 @@ mod tests {
             [(0, 1.0, 2.0), (5, 2.25, 2.0), (10, 2.0, 2.0), (20, 2.0, 1.0)]
         );
         assert!(reduce(&[], Align::Inner, &[Reduction::Mean]).steps.is_empty());
+    }
+
+    /// Two runs that log at other steps, at the same pace, one of them twice as long.
+    #[test]
+    fn curves_are_aligned_by_time() {
+        let run = |start: f64, times: &[f64]| Curve {
+            steps: (0..).take(times.len()).map(|i| i * 7).collect(),
+            values: times.iter().map(|time| time * 10.0).collect(),
+            wall_times: times.iter().map(|time| start + time).collect(),
+        };
+        let a = run(1.7e9 + 0.3, &[0.0, 0.1, 0.5]).by_time();
+        let b = run(1.6e9, &[0.0, 0.5, 1.0]).by_time();
+        assert_eq!(a.wall_times, [0.0, 0.1, 0.5]);
+        let reduced = reduce(&[a, b], Align::Time, &[Reduction::Mean, Reduction::Count]);
+        assert_eq!(reduced.wall_times, [0.0, 0.1, 0.5, 1.0]);
+        assert_eq!(reduced.columns, [vec![0.0, 1.0, 5.0, 10.0], vec![2.0, 2.0, 2.0, 1.0]]);
+        assert_eq!(reduced.left_out, 0);
+    }
+
+    #[test]
+    fn points_without_a_time_have_no_place_by_time_and_of_one_time_the_last_counts() {
+        let curve = Curve {
+            steps: vec![0, 1, 2, 3],
+            values: vec![1.0, 2.0, 3.0, 4.0],
+            wall_times: vec![5.0, f64::NAN, 5.0, 4.0],
+        };
+        let by_time = curve.by_time();
+        assert_eq!((by_time.steps, by_time.values), (vec![0, 1_000_000], vec![4.0, 3.0]));
+    }
+
+    #[test]
+    fn of_too_many_times_some_are_taken_evenly() {
+        let curve = |every: usize| Curve {
+            steps: (0..).step_by(every).take(MAX_TIMES).collect(),
+            values: vec![1.0; MAX_TIMES],
+            wall_times: vec![0.0; MAX_TIMES],
+        };
+        let reduced = reduce(&[curve(2), curve(3)], Align::Time, &[Reduction::Mean]);
+        assert_eq!(reduced.steps.len(), MAX_TIMES);
+        let ends = (reduced.steps[0], reduced.steps[MAX_TIMES - 1]);
+        assert_eq!(ends, (0, 3 * (MAX_TIMES as i64 - 1)));
+        assert!(reduced.left_out > 0 && reduced.steps.is_sorted_by(|a, b| a < b));
+        assert!(reduced.columns[0].iter().all(|mean| *mean == 1.0));
+    }
+
+    /// Values of `numpy.nanmean`, `nanstd`, `nanmin`, `nanmax` and `nanmedian`.
+    #[test]
+    fn infinities_and_nan_do_as_in_numpy() {
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let cases: [(&[f64], [f64; 5]); 6] = [
+            (&[], [nan; 5]),
+            (&[nan], [nan; 5]),
+            (&[inf, nan], [inf, nan, inf, inf, inf]),
+            (&[1.0, -inf], [-inf, nan, -inf, 1.0, -inf]),
+            (&[inf, 1.0, -inf], [nan, nan, -inf, inf, 1.0]),
+            (&[1.0, nan, 3.0], [2.0, 1.0, 1.0, 3.0, 2.0]),
+        ];
+        for (numbers, expected) in cases {
+            let operations = ["mean", "std", "min", "max", "median"];
+            let found = operations.map(|name| Reduction::from_name(name, 0).unwrap().of(numbers));
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{numbers:?}");
+        }
     }
 }

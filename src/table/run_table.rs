@@ -1,4 +1,4 @@
-//! A table with a row a run.
+//! A table with one row per run.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::Cell;
 use super::curve::{Curve, CurveOrder};
-use super::fold::{self, Folding};
+use super::fold::{self, Directory, Folding, Parts};
 use super::number::exact_or_none;
 use super::stats::ScalarStats;
 use crate::error::{Issue, Report, Result};
@@ -15,7 +15,7 @@ use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{Param, Status, now};
 use crate::summary::Kind;
 
-/// A table with a row a run: its parameters, and of each scalar tag a few numbers.
+/// A table with one row per run: its parameters, and a few numbers of each scalar.
 ///
 /// ```
 /// use tbx::table::{Folding, RunTable};
@@ -100,45 +100,37 @@ impl RunTable {
         Self::load_rows(logdir, options, folding, Some(order.into()))
     }
 
+    /// The directories, each with its points, and the runs that they are or belong to, without.
+    #[cfg(feature = "plot")]
+    pub(crate) fn load_apart(
+        logdir: &Logdir,
+        options: &LoadOptions,
+        folding: Folding,
+        order: CurveOrder,
+    ) -> Result<(Self, Self)> {
+        let Read { rows, directories, report } = Read::load(logdir, options, Some(order))?;
+        let without_points = |row: &RunRow| RunRow {
+            name: row.name.clone(),
+            parts: Vec::new(),
+            params: row.params.clone(),
+            metrics: row.metrics.clone(),
+            curves: BTreeMap::new(),
+            ..*row
+        };
+        let runs = rows.iter().map(without_points).collect();
+        let runs = fold::fold(runs, &directories, &Parts::of(logdir, &directories, folding));
+        Ok((Self { rows, report }, Self { rows: runs, report: Report::default() }))
+    }
+
     fn load_rows(
         logdir: &Logdir,
         options: &LoadOptions,
         folding: Folding,
         curves: Option<CurveOrder>,
     ) -> Result<Self> {
-        let options = options.clone().kinds(RunRow::KINDS.iter().copied());
-        let options = options.with_run_meta().places();
-        let names = Names::default();
-        let (found, mut report) =
-            logdir.map_runs(&options, |run| RunRow::of(&run, &names, curves))?;
-        let mut rows = Vec::with_capacity(found.len());
-        for found in found {
-            let (row, issues) = found?;
-            rows.push(row);
-            report.issues.extend(issues);
-        }
-        let rows = match folding {
-            Folding::Known => fold::fold(rows),
-            Folding::None => rows,
-        };
-        Ok(Self { rows, report })
-    }
-
-    /// The rows of directories folded into those of runs, without points.
-    pub fn folded(&self, folding: Folding) -> Vec<RunRow> {
-        let without_points = |row: &RunRow| RunRow {
-            name: row.name.clone(),
-            parts: row.parts.clone(),
-            params: row.params.clone(),
-            metrics: row.metrics.clone(),
-            curves: BTreeMap::new(),
-            ..*row
-        };
-        let rows = self.rows.iter().map(without_points).collect();
-        match folding {
-            Folding::Known => fold::fold(rows),
-            Folding::None => rows,
-        }
+        let Read { rows, directories, report } = Read::load(logdir, options, curves)?;
+        let parts = Parts::of(logdir, &directories, folding);
+        Ok(Self { rows: fold::fold(rows, &directories, &parts), report })
     }
 
     /// The names of all parameters.
@@ -149,6 +141,34 @@ impl RunTable {
     /// The tags of all scalars.
     pub fn metrics(&self) -> BTreeSet<&str> {
         self.rows.iter().flat_map(|row| row.metrics.keys()).map(AsRef::as_ref).collect()
+    }
+}
+
+/// The directories of a logdir: their rows, and what decides whether they are parts of a run.
+struct Read {
+    rows: Vec<RunRow>,
+    directories: Vec<Directory>,
+    report: Report,
+}
+
+impl Read {
+    fn load(logdir: &Logdir, options: &LoadOptions, curves: Option<CurveOrder>) -> Result<Self> {
+        let options = options.clone().kinds(RunRow::KINDS.iter().copied());
+        let options = options.with_run_meta().places();
+        let names = Names::default();
+        let of_run = |run: Run| RunRow::of(&run, &names, curves);
+        let (found, mut report) = logdir.map_runs(&options, of_run)?;
+        let mut read =
+            Self { rows: Vec::new(), directories: Vec::new(), report: Report::default() };
+        for found in
+            found.into_iter().chain(fold::without_logs(logdir, &options).into_iter().map(of_run))
+        {
+            let (row, directory, issues) = found?;
+            read.rows.push(row);
+            read.directories.push(directory);
+            report.issues.extend(issues);
+        }
+        Ok(Self { report, ..read })
     }
 }
 
@@ -180,13 +200,15 @@ impl RunRow {
     /// The kinds of data that a row is made of. Of other kinds than scalars their places will do.
     pub(crate) const KINDS: &[Kind] = &[Kind::Scalar, Kind::Hparams, Kind::Meta];
 
-    /// The row of a run, and what of its metadata could not be read.
+    /// The row of a directory, what decides whether that is a run, and what of its metadata could
+    /// not be read.
     pub(crate) fn of(
         run: &Run,
         names: &Names,
         curves: Option<CurveOrder>,
-    ) -> Result<(Self, Vec<Issue>)> {
+    ) -> Result<(Self, Directory, Vec<Issue>)> {
         let (meta, issues) = run.meta();
+        let directory = Directory::of(run, &meta, &issues);
         let mut row = Self {
             name: run.name.clone(),
             status: meta.status_at(now()),
@@ -208,7 +230,7 @@ impl RunRow {
         }
         row.start_time = meta.start_time.or(run.start_time);
         row.end_time = meta.end_time.or(row.end_time);
-        Ok((row, issues))
+        Ok((row, directory, issues))
     }
 
     /// From its beginning to its end, in seconds.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
+use super::column::{Heads, METRIC, PARAM, RUN, heads, with_stat};
 use super::{Column, Field, RunTable, Stat};
 use crate::error::{Error, Result};
 
@@ -36,13 +37,16 @@ impl<'t> Names<'t> {
     }
 
     /// The column called `name`: `run`, `start`, `duration`, `status`, `step`, else a parameter,
-    /// else a scalar with or without a [`Stat`] behind a colon. `param.` and `metric.` before a
-    /// name say which of two is meant.
+    /// else a scalar with or without a [`Stat`] behind a colon. `param.`, `metric.` and `run.`
+    /// before a name say which of several is meant.
     pub fn column(&self, name: &str) -> Option<Column> {
-        if let Some(name) = name.strip_prefix("param.").filter(|name| self.params.contains(name)) {
+        if let Some(name) = name.strip_prefix(PARAM).filter(|name| self.params.contains(name)) {
             return Some(Column::Param(name.into()));
         }
-        if let Some(metric) = name.strip_prefix("metric.").and_then(|name| self.metric(name)) {
+        // Behind the prefix, what looks like a statistic is one: `metric.a:min` is the least of
+        // `a`, also beside a tag `a:min`, which is `metric.a:min:last`.
+        let metric = name.strip_prefix(METRIC);
+        if let Some(metric) = metric.and_then(|name| self.with_stat(name).or(self.last(name))) {
             return Some(metric);
         }
         if let Some(field) = Field::from_name(name) {
@@ -51,19 +55,30 @@ impl<'t> Names<'t> {
         if self.params.contains(name) {
             return Some(Column::Param(name.into()));
         }
-        self.metric(name)
+        let metric = self.last(name).or(self.with_stat(name));
+        metric.or_else(|| Field::from_name(name.strip_prefix(RUN)?).map(Column::Run))
     }
 
-    fn metric(&self, name: &str) -> Option<Column> {
-        if self.metrics.contains(name) {
-            return Some(Column::Metric(name.into(), Stat::Last));
-        }
-        let (tag, stat) = with_stat(name);
+    /// The last value of the tag `name`.
+    fn last(&self, name: &str) -> Option<Column> {
+        self.metrics.contains(name).then(|| Column::Metric(name.into(), Stat::Last))
+    }
+
+    /// The statistic of a tag.
+    fn with_stat(&self, name: &str) -> Option<Column> {
+        let (tag, stat) = with_stat(name)?;
         self.metrics.contains(tag).then(|| Column::Metric(tag.into(), stat))
     }
 
+    /// The names of `columns` in a table that has the columns `fixed` besides: each once, and each
+    /// such that [`column`](Self::column) finds it again. They are as short as they can be.
+    pub fn heads(&self, columns: &[Column], fixed: &[&str]) -> Vec<String> {
+        heads(columns, &Heads::Short { fixed, meaning: &|name| self.column(name) })
+    }
+
     /// The columns that `pattern` chooses: one by its name, or all that match a pattern in which
-    /// `*` stands for any characters and `?` for one. Behind a colon stands the [`Stat`].
+    /// `*` stands for any characters and `?` for one, in that order. A [`Stat`] may follow after a
+    /// colon, and `param.` or `metric.` may precede.
     ///
     /// # Errors
     ///
@@ -74,11 +89,14 @@ impl<'t> Names<'t> {
         }
         let mut columns = Vec::new();
         if pattern.contains(['*', '?']) {
-            let (tags, stat) = with_stat(pattern);
-            let (tags, names) = (glob(tags)?, glob(pattern)?);
-            let params = self.params().filter(|name| names.is_match(name));
-            columns.extend(params.map(|name| Column::Param(name.into())));
-            let metrics = self.metrics().filter(|tag| tags.is_match(tag));
+            let matching = |pattern: Option<&str>| pattern.map(glob).transpose();
+            let params = [matching(Some(pattern))?, matching(pattern.strip_prefix(PARAM))?];
+            let is_param = |name: &&str| params.iter().flatten().any(|glob| glob.is_match(name));
+            columns.extend(self.params().filter(is_param).map(|name| Column::Param(name.into())));
+            let (tags, stat) = with_stat(pattern).unwrap_or((pattern, Stat::Last));
+            let metrics = [matching(Some(tags))?, matching(tags.strip_prefix(METRIC))?];
+            let is_metric = |tag: &&str| metrics.iter().flatten().any(|glob| glob.is_match(tag));
+            let metrics = self.metrics().filter(is_metric);
             columns.extend(metrics.map(|tag| Column::Metric(tag.into(), stat)));
         }
         if columns.is_empty() { Err(self.unknown(pattern)) } else { Ok(columns) }
@@ -87,7 +105,9 @@ impl<'t> Names<'t> {
     /// That there is no column `name`, and which are like it.
     pub fn unknown(&self, name: &str) -> Error {
         let all = self.params().chain(self.metrics()).chain(Field::ALL.iter().map(|f| f.name()));
-        let near = near(with_stat(name).0, all);
+        let bare = [PARAM, METRIC].iter().find_map(|prefix| name.strip_prefix(prefix));
+        let bare = bare.unwrap_or(name);
+        let near = near(with_stat(bare).map_or(bare, |(tag, _)| tag), all);
         Error::argument(match near.as_slice() {
             [] => format!("there is no column {name:?}"),
             near => format!("there is no column {name:?}; did you mean {}?", near.join(", ")),
@@ -117,15 +137,149 @@ pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n s
     scored.into_iter().take(MAX_NEAR).map(|(.., other)| other).collect()
 }
 
-/// A name without the statistic behind its colon, and that.
-fn with_stat(name: &str) -> (&str, Stat) {
-    let parts = name.rsplit_once(':');
-    let parts = parts.and_then(|(tag, stat)| Some((tag, Stat::from_name(stat)?)));
-    parts.unwrap_or((name, Stat::Last))
-}
-
 /// A regular expression for a pattern with `*` and `?`.
 fn glob(pattern: &str) -> Result<Regex> {
     let escaped = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
     Regex::new(&format!("(?s)^{escaped}$")).map_err(|error| Error::argument(error.to_string()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::meta::Param;
+    use crate::table::{RunRow, ScalarStats};
+
+    const PIECES: &[&str] = &[
+        "lr",
+        "a",
+        "run",
+        "runs",
+        "step",
+        "start",
+        "tag",
+        "mean",
+        "param.",
+        "metric.",
+        "run.",
+        "smoothed.",
+        "± ",
+        ":min",
+        ":last",
+        ":max",
+        "\n",
+        "\\n",
+        " ",
+        "",
+    ];
+
+    /// Names that look like other names.
+    pub(crate) fn any_names() -> impl Strategy<Value = BTreeSet<String>> {
+        let name = prop::collection::vec(prop::sample::select(PIECES), 0..4);
+        prop::collection::btree_set(name.prop_map(|pieces| pieces.concat()), 0..8)
+    }
+
+    /// A table with these parameters and tags.
+    pub(crate) fn table(params: &BTreeSet<String>, tags: &BTreeSet<String>) -> RunTable {
+        const STATS: ScalarStats = ScalarStats {
+            count: 1,
+            first: 0.5,
+            last: 0.5,
+            min: 0.5,
+            max: 0.5,
+            mean: 0.5,
+            first_step: 0,
+            last_step: 0,
+            min_step: 0,
+            max_step: 0,
+            nan: 0,
+            inf: 0,
+        };
+        let params = params.iter().map(|name| (name.clone(), Param::from(1.0)));
+        let metrics = tags.iter().map(|tag| (tag.as_str().into(), STATS));
+        let row =
+            RunRow { params: params.collect(), metrics: metrics.collect(), ..RunRow::default() };
+        RunTable { rows: vec![row], report: crate::error::Report::default() }
+    }
+
+    /// Every column of a table, with two statistics of each scalar.
+    pub(crate) fn all_columns(names: &Names<'_>) -> Vec<Column> {
+        let fields = Field::ALL.iter().map(|field| Column::Run(*field));
+        let params = names.params().map(|name| Column::Param(name.into()));
+        let stats = [Stat::Last, Stat::Min];
+        let metric = |tag: &str| stats.map(|stat| Column::Metric(tag.into(), stat));
+        fields.chain(params).chain(names.metrics().flat_map(metric)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn each_column_has_a_name_of_its_own_that_means_it(
+            params in any_names(),
+            tags in any_names(),
+            left_out in any::<u64>(),
+        ) {
+            let table = table(&params, &tags);
+            let names = Names::of(&table);
+            let mut columns = all_columns(&names);
+            let mut bits = left_out;
+            columns.retain(|column| {
+                bits = bits.rotate_left(1);
+                bits & 1 == 0 && *column != Column::Run(Field::Name)
+            });
+            let heads = names.heads(&columns, &["run"]);
+            let different: HashSet<&str> = heads.iter().map(String::as_str).collect();
+            prop_assert_eq!(different.len(), columns.len(), "{:?}", heads);
+            prop_assert!(!different.contains("run"));
+            for (head, column) in heads.iter().zip(&columns) {
+                prop_assert_eq!(names.column(head), Some(column.clone()), "{:?}", head);
+            }
+            // In an export, whatever other columns there are.
+            let full = heads_in_full(&columns);
+            let different: HashSet<&str> = full.iter().map(String::as_str).collect();
+            prop_assert_eq!(different.len(), columns.len(), "{:?}", full);
+        }
+    }
+
+    fn heads_in_full(columns: &[Column]) -> Vec<String> {
+        heads(columns, &Heads::Full)
+    }
+
+    #[test]
+    fn names_are_as_short_as_they_can_be() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let table =
+            table(&set(&["lr", "step", "opt"]), &set(&["lr", "loss", "acc", "acc:min", "b:min"]));
+        let names = Names::of(&table);
+        let heads = |text: &str| {
+            let columns: Vec<_> = text.split(' ').map(|name| names.column(name).unwrap()).collect();
+            names.heads(&columns, &["run"]).join(" ")
+        };
+        assert_eq!(heads("lr loss opt start"), "lr loss opt start");
+        assert_eq!(heads("param.lr metric.lr"), "param.lr metric.lr");
+        assert_eq!(heads("metric.lr"), "metric.lr");
+        assert_eq!(heads("step param.step"), "step param.step");
+        assert_eq!(heads("loss:min metric.lr:min"), "loss:min lr:min");
+        // A tag that is called like a statistic.
+        assert_eq!(heads("acc acc:min"), "acc acc:min");
+        assert_eq!(heads("acc:min metric.acc:min"), "metric.acc:min:last metric.acc:min");
+        assert_eq!(heads("b:min b:min:min"), "b:min b:min:min");
+    }
+
+    #[test]
+    fn patterns_choose_by_prefix_and_statistic() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let table = table(&set(&["lr", "momentum"]), &set(&["lr", "val/a", "val/b"]));
+        let names = Names::of(&table);
+        let select = |pattern: &str| {
+            let columns = names.select(pattern).unwrap();
+            columns.iter().map(Column::qualified).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(select("param.*"), "param.lr param.momentum");
+        assert_eq!(select("metric.*:min"), "metric.lr:min metric.val/a:min metric.val/b:min");
+        assert_eq!(select("l?"), "param.lr metric.lr");
+        assert_eq!(select("val/*"), "metric.val/a metric.val/b");
+    }
 }

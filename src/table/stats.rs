@@ -1,6 +1,7 @@
 //! A scalar series in a few numbers.
 
-use crate::logdir::TimeSeries;
+use super::numpy;
+use crate::logdir::{Scalars, TimeSeries};
 
 /// A scalar series in a few numbers, over the points that the restart policy kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +21,7 @@ pub struct ScalarStats {
     /// The largest value; NaN does not count, unless all are NaN.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub max: f64,
-    /// The arithmetic mean; NaN does not count, unless all are NaN.
+    /// The arithmetic mean, as `numpy.mean`; NaN does not count, unless all are NaN.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub mean: f64,
     /// Step of the first point in the log.
@@ -56,14 +57,12 @@ impl ScalarStats {
             nan: 0,
             inf: 0,
         };
-        let mut sum = 0.0;
         for (value, step) in scalars.iter().zip(steps) {
             if value.is_nan() {
                 stats.nan += 1;
                 continue;
             }
             stats.inf += usize::from(value.is_infinite());
-            sum += value;
             // Of NaN and a number, the number.
             if stats.min.is_nan() || value < stats.min {
                 (stats.min, stats.min_step) = (value, *step);
@@ -72,15 +71,16 @@ impl ScalarStats {
                 (stats.max, stats.max_step) = (value, *step);
             }
         }
-        let numbers = stats.count - stats.nan;
-        if numbers > 0 {
-            stats.mean = sum / count(numbers);
-        }
+        stats.mean = mean(scalars, stats.nan);
         Some(stats)
     }
 }
 
-#[expect(clippy::as_conversions, reason = "exact: nobody has 2^53 points")]
-fn count(n: usize) -> f64 {
-    n as f64
+/// The mean of the values that are not NaN; `nan` is the number of those that are.
+fn mean(scalars: &Scalars, nan: usize) -> f64 {
+    if nan == 0 {
+        return numpy::mean(scalars.len(), &|i| scalars.get(i).unwrap_or(f64::NAN));
+    }
+    let numbers: Vec<f64> = scalars.iter().filter(|value| !value.is_nan()).collect();
+    numpy::mean(numbers.len(), &|i| numbers.get(i).copied().unwrap_or(f64::NAN))
 }

@@ -10,6 +10,7 @@ use super::capture::hex;
 use crate::error::{ErrorKind, Location, Result};
 use crate::meta::Artifact;
 use crate::replace::{disk, replace};
+use crate::store::open_regular;
 
 /// Keeps what `content` gives as the artifact `name` of the run in `dir`; it is there whole, or
 /// what was there before is.
@@ -41,7 +42,9 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
 
 /// Opens the file at `path`, for an artifact of it.
 pub(super) fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+    open_regular(path)
+        .map(|(file, _)| file)
+        .map_err(|error| ErrorKind::from(error).at(Location::path(path)))
 }
 
 #[cfg(test)]

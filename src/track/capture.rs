@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use nvml_wrapper::Nvml;
@@ -12,6 +11,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::git::without_password;
 use crate::meta::{Environment, Gpu};
+use crate::store;
 
 /// What stands for a secret.
 const SECRET: &str = "(secret)";
@@ -124,10 +124,7 @@ struct Lock {
 
 impl Lock {
     fn read(path: &Path) -> Option<Self> {
-        if fs::metadata(path).ok()?.len() > MAX_LOCK {
-            return None;
-        }
-        let text = fs::read_to_string(path).ok()?;
+        let text = String::from_utf8(store::read(path, MAX_LOCK).ok()?).ok()?;
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
         Some(Self { sha256, packages: packages(&text) })
     }

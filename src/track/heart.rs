@@ -13,6 +13,8 @@ use crate::meta::{RunMeta, now};
 pub(super) struct Heart {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread: one that was forked from it has none.
+    process: u32,
 }
 
 impl Heart {
@@ -26,11 +28,20 @@ impl Heart {
         };
         let thread = std::thread::Builder::new().name("tbx heartbeat".into()).spawn(alive);
         let thread = thread.map_err(crate::error::ErrorKind::from)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { stop: Some(stop), thread: Some(thread), process: std::process::id() })
+    }
+
+    /// Whether this process was forked from the one that began.
+    pub(super) fn is_forked(&self) -> bool {
+        std::process::id() != self.process
     }
 
     /// After this it writes no more.
     pub(super) fn stop(&mut self) {
+        if self.is_forked() {
+            std::mem::forget((self.stop.take(), self.thread.take()));
+            return;
+        }
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

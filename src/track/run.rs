@@ -246,6 +246,10 @@ impl Run {
             return Ok(());
         }
         self.heart.stop();
+        if self.heart.is_forked() {
+            // The run goes on in the process that began it.
+            return self.writer.flush(); // which says so
+        }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
         let mut meta = RunMeta::default();
         self.update(|there| {

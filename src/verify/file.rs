@@ -11,7 +11,8 @@ use super::finding::Finding;
 use super::pass::Pass;
 use super::tag::Tags;
 use super::{Rule, Verify};
-use crate::error::{ErrorKind, Location, Report};
+use crate::error::{ErrorKind, Location, OtherFile, Report};
+use crate::event::other_file;
 use crate::logdir::{Found, walk_span};
 use crate::record::{MAX_TORN, Scanner, Source, split};
 use crate::store::File;
@@ -22,21 +23,38 @@ const MIN_SPAN: u64 = 8 << 20;
 const SEED_LEN: u64 = 256 << 10;
 
 /// Looks at the file at `path`. `seed` are series that earlier files of its run described.
-pub(super) fn verify(path: &Path, number: usize, options: &Verify, seed: Option<&Tags>) -> Facts {
+///
+/// # Errors
+///
+/// What it is, if it is no event file.
+pub(super) fn verify(
+    path: &Path,
+    number: usize,
+    options: &Verify,
+    seed: Option<&Tags>,
+) -> Result<Facts, OtherFile> {
     let path: Arc<Path> = path.into();
-    let mut facts = match File::open(&path) {
-        Ok((file, len)) => LogFile { path, number, file, len, options }.verify(seed),
-        Err(error) => {
-            let mut facts = Facts::new(path.clone(), number, None);
-            let finding = Finding::new(Rule::Io, Location::path(path), error.to_string());
-            facts.findings.push(finding);
-            return facts;
-        }
+    let failed = |error: io::Error| {
+        let mut facts = Facts::new(path.clone(), number, None);
+        let location = Location::path(path.clone());
+        facts.findings.push(Finding::new(Rule::Io, location, error.to_string()));
+        facts
     };
+    let (file, len) = match File::open(&path) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(failed(error)),
+    };
+    let file = LogFile { path: path.clone(), number, file, len, options };
+    match other_file(&mut file.source()) {
+        Ok(None) => {}
+        Ok(Some(other)) => return Err(other),
+        Err(error) => return Ok(failed(error)),
+    }
+    let mut facts = file.verify(seed);
     if facts.events == 0 && facts.findings.is_empty() {
         facts.find(Rule::NoEvents, 0, "");
     }
-    facts
+    Ok(facts)
 }
 
 /// What a part of a file gave.
@@ -119,7 +137,7 @@ impl LogFile<'_> {
             Ok(())
         });
         let (next, torn) = (scanner.position(), scanner.torn());
-        let mut source = scanner.into_source();
+        let source = scanner.into_source();
         match walked {
             Ok(0) => {}
             Ok(pending) => {
@@ -132,25 +150,6 @@ impl LogFile<'_> {
             let kind = ErrorKind::Truncated { expected: self.len, found: source.len() };
             pass.facts.find(Rule::Truncated, source.len(), kind.to_string());
         }
-        if start == 0
-            && pass.facts.events == 0
-            && let Some(name) = source.at(0, 4).ok().and_then(compression)
-        {
-            pass.facts.findings.clear();
-            pass.facts.find(Rule::Compressed, 0, format!("compressed with {name}"));
-        }
         Span { facts: pass.facts, end: next, torn }
-    }
-}
-
-/// The name of the compression that a file starting with `bytes` has: RFC 1952, RFC 1950.
-fn compression(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x1f, 0x8b, ..] => Some("gzip"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
-        [cmf @ 0x78, flags, ..] if u16::from_be_bytes([*cmf, *flags]).is_multiple_of(31) => {
-            Some("zlib")
-        }
-        _ => None,
     }
 }

@@ -25,8 +25,9 @@ use rayon::prelude::*;
 pub use finding::Finding;
 pub use rule::{Rule, Severity};
 
-use crate::error::{ErrorKind, Issue};
-use crate::logdir::Logdir;
+use crate::error::{ErrorKind, Issue, OtherFile};
+use crate::logdir::{Logdir, side_files};
+use crate::store::Links;
 
 /// What to look for.
 ///
@@ -46,6 +47,7 @@ pub struct Verify {
     allowed: Vec<Rule>,
     runs: Option<Filter>,
     tags: Option<Filter>,
+    follow_links: bool,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -114,6 +116,13 @@ impl Verify {
         Self { tags: Some(Arc::new(wanted)), ..self }
     }
 
+    /// Whether files next to the event files are also read behind links that lead out of a run's
+    /// directory. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
@@ -131,16 +140,34 @@ impl Verify {
         let wanted = |name: &str| self.runs.as_ref().is_none_or(|wanted| wanted(name));
         let runs: Vec<_> = logdir.runs().iter().filter(|run| wanted(&run.name)).collect();
         let found: Vec<_> = runs.par_iter().map(|run| run::verify(run, self)).collect();
-        let mut verified = Verified { runs: runs.len(), ..Verified::default() };
-        verified.findings.extend(logdir.issues().iter().map(issue));
+        let mut verified = Verified::default();
+        verified.findings.extend(logdir.issues().iter().map(finding));
         let mut sessions = Vec::with_capacity(runs.len());
-        for (run, facts) in runs.iter().zip(found) {
+        for (run, (facts, mut others)) in runs.iter().zip(found) {
+            logdir.miss(&mut others);
+            others.iter_mut().for_each(|other| other.location.run = Some(run.name.clone()));
+            verified.findings.extend(others.iter().map(finding));
+            verified.runs += usize::from(facts.files > 0);
             verified.files += facts.files;
             verified.bytes += facts.bytes;
             verified.events += facts.events;
             verified.more += facts.more;
             verified.findings.extend(facts.findings);
             sessions.push((run.name.as_str(), facts.session));
+        }
+        let links = Links::all_if(self.follow_links);
+        let beside = runs.par_iter().flat_map_iter(|run| {
+            let issues = side_files::issues(&run.name, &run.path, links).into_iter();
+            issues.map(|issue| Finding::new(Rule::SideFile, issue.location, issue.kind.to_string()))
+        });
+        verified.findings.par_extend(beside);
+        #[cfg(feature = "registry")]
+        if !crate::store::is_url(logdir.path())
+            && let Err(error) = crate::registry::Registry::open(logdir.path()).models()
+        {
+            let location = error.location().clone();
+            let what = error.into_kind().to_string();
+            verified.findings.push(Finding::new(Rule::SideFile, location, what));
         }
         hparams::check(&sessions, &mut verified.findings);
         verified.findings.retain(|finding| self.wants(finding.rule));
@@ -149,12 +176,18 @@ impl Verify {
     }
 }
 
-/// What could not be looked into.
-fn issue(issue: &Issue) -> Finding {
+/// What was found about a file or directory that was not looked into.
+fn finding(issue: &Issue) -> Finding {
     let rule = match issue.kind {
         ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,
         ErrorKind::SameDirectory(_) => Rule::SameDirectory,
         ErrorKind::NameNotUtf8 => Rule::NameNotUtf8,
+        ErrorKind::NotEventFile(_) if !issue.effect.is_loss() => Rule::OtherFile,
+        ErrorKind::NotEventFile(OtherFile::LfsPointer | OtherFile::AnnexPointer) => Rule::Pointer,
+        ErrorKind::NotEventFile(OtherFile::Compressed(_) | OtherFile::Archive(_)) => {
+            Rule::Compressed
+        }
+        ErrorKind::NotEventFile(_) => Rule::NotEventFile,
         _ => Rule::Io,
     };
     Finding::new(rule, issue.location.clone(), issue.kind.to_string())
@@ -167,6 +200,7 @@ impl fmt::Debug for Verify {
             .field("allowed", &self.allowed)
             .field("runs", &self.runs.as_ref().map(|_| ".."))
             .field("tags", &self.tags.as_ref().map(|_| ".."))
+            .field("follow_links", &self.follow_links)
             .finish()
     }
 }

@@ -81,10 +81,23 @@ rules! {
         "a file or folder cannot be read"
         "Nothing in it was looked at."
         "Check its permissions and the disk.";
+    Pointer "pointer" Error
+        "a pointer to a log that was not downloaded"
+        "Nothing of the log is here."
+        "`git lfs pull` or `git annex get` downloads it.";
     Compressed "compressed" Error
-        "a compressed file"
-        "No TensorBoard loader reads compressed logs."
-        "Decompress it.";
+        "a compressed file or an archive"
+        "Nothing that reads logs reads these, neither TensorBoard nor tbx."
+        "Decompress or unpack it.";
+    NotEventFile "not_event_file" Error
+        "a file with the name of a log and no record"
+        "It has nothing that can be read or repaired."
+        "Replace it with the log, or remove it.";
+    OtherFile "other_file" Note
+        "a file with \"tfevents\" in its name that is no log"
+        "TensorBoard takes it for one. A directory of such files is a run without data there. While a \
+         program writes a log whose name sorts before it, the Python loader shows nothing new."
+        "Nothing, or move it out of the log directory.";
     LengthCrc "length_crc" Error
         "a wrong checksum of a record's length"
         "Both of TensorBoard's loaders show nothing that comes later in the file."
@@ -137,6 +150,11 @@ rules! {
         "a link that leads back to a folder above it"
         "The Python loader follows it again and again and lists runs that are not there."
         "Remove the link.";
+    SideFile "side_file" Warning
+        "a file next to the log that cannot be read"
+        "tbx shows the run without what it says: parameters, metadata or embeddings; without a registry, \
+         it finds no models. TensorBoard reads the projector's files only, and shows no embeddings."
+        "Write it anew or remove it.";
     SameDirectory "same_directory" Note
         "a folder with runs that can be reached by two paths"
         "TensorBoard lists its runs under both names, tbx under one."

@@ -10,8 +10,8 @@ use super::finding::{Finding, Place};
 use super::hparams::Session;
 use super::tag::{KindName, Tag};
 use super::{Rule, Verify, file, mesh};
-use crate::error::Location;
-use crate::event::is_event_file;
+use crate::error::{Issue, Location};
+use crate::event::{is_event_file, other_file_issue};
 use crate::logdir::RunFiles;
 use crate::summary::Kind;
 
@@ -26,12 +26,20 @@ pub(super) struct RunFacts {
     pub(super) session: Session,
 }
 
-/// Looks at the files of `run`.
-pub(super) fn verify(run: &RunFiles, options: &Verify) -> RunFacts {
+/// Looks at the files of `run`; and which of them are no event files.
+pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>) {
     let paths: Vec<Arc<Path>> = run.files.iter().map(|name| run.path.join(name).into()).collect();
     let files = paths.par_iter().enumerate();
-    let files: Vec<_> =
+    let looked: Vec<_> =
         files.map(|(number, path)| file::verify(path, number, options, None)).collect();
+    let (mut files, mut others) = (Vec::with_capacity(looked.len()), Vec::new());
+    for (file, path) in looked.into_iter().zip(&paths) {
+        match file {
+            Ok(facts) => files.push(facts),
+            Err(other) => others.push(other_file_issue(path.clone(), other)),
+        }
+    }
+    let count = files.len();
     let mut findings = directories(run);
     let borders = borders(&files, &mut findings);
     let mut joined: Option<Facts> = None;
@@ -40,11 +48,10 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> RunFacts {
             None => joined = Some(file),
             Some(joined) => {
                 // What its values are may be told by metadata that only an earlier file has.
-                let file = match file.is_ambiguous {
-                    true => file::verify(&file.path, file.file, options, Some(&joined.tags)),
-                    false => file,
-                };
-                joined.append(file, border);
+                let again = file
+                    .is_ambiguous
+                    .then(|| file::verify(&file.path, file.file, options, Some(&joined.tags)).ok());
+                joined.append(again.flatten().unwrap_or(file), border);
             }
         }
     }
@@ -67,9 +74,8 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> RunFacts {
     for finding in &mut findings {
         finding.location.run = Some(run.name.clone());
     }
-    let files = paths.len();
     let Facts { bytes, events, more, .. } = joined;
-    RunFacts { files, bytes, events, findings, more, session }
+    (RunFacts { files: count, bytes, events, findings, more, session }, others)
 }
 
 /// Where `place` is.

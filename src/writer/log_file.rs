@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use prost::Message;
 
@@ -23,6 +23,10 @@ const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when so many bytes wait.
 const WAKE_AT: usize = 256 << 10;
 
+/// To ask for the number of the process costs half as much as to add a scalar, so it is asked for once
+/// for so many events.
+const LOOK_EVERY: u32 = 32;
+
 /// Bytes that an event with one value takes at most, beside those of the value.
 const MAX_EVENT_HEAD: usize = 64;
 
@@ -35,6 +39,9 @@ pub(super) struct LogFile {
     /// None if it is no file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
+    /// The process that made it. One that was forked from that has a copy of what waits, and must not
+    /// write it.
+    process: u32,
     waiting: Mutex<Waiting>,
     file: Mutex<Open>,
 }
@@ -50,6 +57,8 @@ struct Waiting {
     woken: bool,
     closed: bool,
     failure: Option<Arc<io::Error>>,
+    /// How many events were added since the process was last looked at.
+    unlooked: u32,
 }
 
 struct Open {
@@ -88,6 +97,7 @@ impl LogFile {
         let log = Self {
             path,
             max_buffered_bytes: options.max_buffered_bytes.max(1),
+            process: std::process::id(),
             waiting: Mutex::default(),
             file: Mutex::new(Open { sink, spare: Vec::new() }),
         };
@@ -137,12 +147,17 @@ impl LogFile {
 
     #[inline]
     fn with_buffer(&self, step: i64, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.lock(&self.waiting)?;
         while waiting.bytes.len() >= self.max_buffered_bytes {
             // The disk is slower than the program: this thread writes, too.
             drop(waiting);
             self.drain()?;
-            waiting = lock(&self.waiting);
+            waiting = self.lock(&self.waiting)?;
+        }
+        waiting.unlooked += 1;
+        if waiting.unlooked >= LOOK_EVERY {
+            waiting.unlooked = 0;
+            self.check_process()?;
         }
         if waiting.closed || waiting.failure.is_some() {
             return Err(self.refusal(&waiting));
@@ -156,7 +171,37 @@ impl LogFile {
 
     /// The greatest step of all events so far.
     pub(super) fn greatest_step(&self) -> i64 {
-        lock(&self.waiting).greatest_step
+        self.lock(&self.waiting).map_or(0, |waiting| waiting.greatest_step)
+    }
+
+    /// Whether this is another process than the one that made the file.
+    pub(super) fn is_forked(&self) -> bool {
+        std::process::id() != self.process
+    }
+
+    /// Fails in a process that was forked from the one that made the file.
+    pub(super) fn check_process(&self) -> Result<()> {
+        match self.is_forked() {
+            false => Ok(()),
+            true => Err(self.forked()),
+        }
+    }
+
+    #[cold]
+    fn forked(&self) -> Error {
+        let what = "this process was forked from the one that made the writer, so nothing is written \
+                    here: make another writer after the fork";
+        self.failed(io::Error::other(what).into())
+    }
+
+    /// Locks. In a forked process a lock may be that of a thread which is not there.
+    #[inline]
+    fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> Result<MutexGuard<'m, T>> {
+        match mutex.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => self.check_process().map(|()| lock(mutex)),
+        }
     }
 
     /// Whether anything waits to be written.
@@ -166,6 +211,7 @@ impl LogFile {
 
     /// Fails if no event can be added any more.
     pub(super) fn check(&self) -> Result<()> {
+        self.check_process()?;
         let waiting = lock(&self.waiting);
         if waiting.closed || waiting.failure.is_some() {
             return Err(self.refusal(&waiting));
@@ -175,11 +221,13 @@ impl LogFile {
 
     /// Writes what waits. When this returns, all that was appended before is in the file.
     pub(super) fn drain(&self) -> Result<()> {
+        self.check_process()?;
         self.write(&mut lock(&self.file))
     }
 
     /// Writes what waits, and has the disk keep it.
     pub(super) fn sync(&self) -> Result<()> {
+        self.check_process()?;
         let mut open = lock(&self.file);
         self.write(&mut open)?;
         open.sink.sync().map_err(|error| self.fail(error))
@@ -188,6 +236,7 @@ impl LogFile {
     /// Writes what waits and `last` behind it; nothing can be appended any more. The first close
     /// has the last word.
     pub(super) fn close(&self, last: Option<&pb::Event>) -> Result<()> {
+        self.check_process()?;
         let payload = last.map(Message::encode_to_vec);
         let mut waiting = lock(&self.waiting);
         if let (Some(payload), false, None) = (payload, waiting.closed, &waiting.failure) {

@@ -353,7 +353,7 @@ impl SummaryWriter {
     ///
     /// [`ErrorKind::Io`]: some event could not be written.
     pub fn flush(&self) -> Result<()> {
-        self.files().iter().try_for_each(|file| file.drain())
+        self.files()?.iter().try_for_each(|file| file.drain())
     }
 
     /// Waits until every earlier event of this run is on the disk.
@@ -362,7 +362,7 @@ impl SummaryWriter {
     ///
     /// As [`flush`](Self::flush).
     pub fn sync(&self) -> Result<()> {
-        self.files().iter().try_for_each(|file| file.sync())
+        self.files()?.iter().try_for_each(|file| file.sync())
     }
 
     /// Writes everything and closes the run's file. Later calls, also of clones, say
@@ -378,8 +378,10 @@ impl SummaryWriter {
         self.close_as(hparams::status())
     }
 
-    fn files(&self) -> Vec<Arc<LogFile>> {
-        self.inner.as_ref().map_or(Vec::new(), |inner| inner.files())
+    fn files(&self) -> Result<Vec<Arc<LogFile>>> {
+        let Some(inner) = &self.inner else { return Ok(Vec::new()) };
+        inner.file.check_process()?;
+        Ok(inner.files())
     }
 }
 
@@ -407,6 +409,7 @@ impl Inner {
     }
 
     fn close(&self, status: SessionStatus, now: impl FnOnce() -> f64) -> Result<()> {
+        self.file.check_process()?;
         lock(&self.lines).closed = true;
         // Every file is closed, whatever becomes of the others.
         let mut closed = vec![self.close_session(status, now)];
@@ -418,6 +421,10 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.file.is_forked() {
+            self.worker.abandon();
+            return;
+        }
         // Nobody is there to be told: `close` is for those who want to know.
         let _ = self.close(hparams::status(), || self.options.clock.now());
     }

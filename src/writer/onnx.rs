@@ -1,6 +1,5 @@
 //! Graphs of ONNX files.
 
-use std::fs::{self, File};
 use std::path::Path;
 
 use bytes::Buf;
@@ -8,6 +7,7 @@ use bytes::Buf;
 use super::SummaryWriter;
 use crate::error::{ErrorKind, Location, Result};
 use crate::record::Source;
+use crate::store::File;
 use crate::summary::graph::Graph;
 
 impl SummaryWriter {
@@ -38,12 +38,8 @@ impl SummaryWriter {
 }
 
 fn read(path: &Path) -> Result<Graph, ErrorKind> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        // To open a pipe is to wait for somebody to write into it.
-        return Err(ErrorKind::Argument("not a file".into()));
-    }
-    let mut bytes = FileBytes::new(File::open(path)?, metadata.len());
+    let (file, len) = File::open(path)?;
+    let mut bytes = FileBytes::new(file, len);
     let graph = Graph::from_onnx(&mut bytes);
     // What a decoder says of bytes that could not be read is of no use.
     bytes.failure.map_or(graph, Err)
@@ -103,7 +99,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn file(bytes: &[u8]) -> File {
+    fn file(bytes: &[u8]) -> std::fs::File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file
@@ -112,7 +108,7 @@ mod tests {
     #[test]
     fn a_file_gives_its_bytes_wherever_the_reader_jumps() {
         let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut read = FileBytes::new(file(&bytes), bytes.len() as u64);
+        let mut read = FileBytes::new(file(&bytes).into(), bytes.len() as u64);
         let mut expected = &bytes[..];
         for skip in [0, 1, 1021, 3, 500_000, 70_000, 1 << 18] {
             assert_eq!(read.get_u64_le(), expected.get_u64_le());
@@ -129,7 +125,7 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_ends_and_says_so() {
         let file = file(&[1; 1 << 20]);
-        let mut read = FileBytes::new(file.try_clone().unwrap(), 1 << 20);
+        let mut read = FileBytes::new(file.try_clone().unwrap().into(), 1 << 20);
         let end = read.chunk().len(); // of what was read
         file.set_len(end as u64 + 2).unwrap();
         read.advance(end - 2);

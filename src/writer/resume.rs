@@ -12,13 +12,14 @@
 //!   dropped gets a value in a form that no reader shows: an `obsolete_old_style_histogram`.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::error::{ErrorKind, Location, Result};
-use crate::event::{EventRef, Peek, What, is_event_file, pb};
+use crate::event::{EventRef, Peek, What, is_event_file, other_file, pb};
 use crate::record::{Scanner, Source, Step};
+use crate::store::File;
 
 /// So many first bytes of a record hold its step and tag, unless the tag is long.
 const PREFIX: usize = 256;
@@ -63,9 +64,12 @@ fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
 
 /// Adds the tags of one file. Past damage, as any reader of this crate.
 fn read(path: &Path, from: i64, tags: &mut BTreeSet<String>) -> io::Result<()> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
-    let mut records = Scanner::new(Source::file(file, len, Vec::new()), 0);
+    let (file, len) = File::open(path)?;
+    let mut source = Source::file(file, len, Vec::new());
+    if other_file(&mut source)?.is_some() {
+        return Ok(()); // no log, whatever its name
+    }
+    let mut records = Scanner::new(source, 0);
     loop {
         let len = match records.advance()? {
             Step::Record { len, .. } => len,

@@ -1,7 +1,7 @@
 //! The thread that writes a run's files.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -56,6 +56,12 @@ impl Worker {
             self.shared.asleep.store(false, Ordering::SeqCst);
             self.thread.unpark();
         }
+    }
+
+    /// Forgets the thread, in a process that was forked: it is not there.
+    pub(super) fn abandon(&mut self) {
+        let handle = self.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(handle.take());
     }
 
     /// Ends the thread. What waits is not written.

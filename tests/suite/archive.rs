@@ -221,6 +221,97 @@ fn archives_that_lead_elsewhere_are_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn archives_that_contradict_themselves_are_refused_before_anything_is_written() {
+    use tar::EntryType::{Directory, GNULongName, Regular};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tar.zst");
+    let to = dir.path().join("to");
+    let refused = |why: &str| {
+        let said = Restore::new(&path).to(&to).unwrap_err().to_string();
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(!to.exists(), "{why}");
+        Restore::new(&path).list(|_| Ok(())).unwrap_err();
+    };
+    let good = ("good.txt", Regular, &b"good"[..]);
+    let long = "x".repeat(300);
+    let deep = "x/".repeat(3000) + "y";
+    for (entries, why) in [
+        (vec![good, good], "is there twice"),
+        (vec![good, ("good.txt", Directory, b"")], "is both a file and a directory"),
+        (vec![("good.txt", Directory, b""), good], "is both a file and a directory"),
+        (vec![good, ("good.txt/a", Regular, b"x")], "is in a file"),
+        (vec![("good.txt/a", Regular, b"x"), good], "is both a file and a directory"),
+        (vec![good, ("dir", Directory, b"bytes")], "is a directory with bytes"),
+        (vec![good, ("name/", Regular, b"x")], "has no name of one"),
+        (vec![good, ("l", GNULongName, long.as_bytes()), ("x", Regular, b"x")], "more than 255"),
+        (vec![good, ("l", GNULongName, deep.as_bytes()), ("x", Regular, b"x")], "more than 4096"),
+        (vec![good, ("l", GNULongName, b"other")], "ends too early"),
+        (
+            vec![good, ("l", GNULongName, b"a"), ("l", GNULongName, b"b"), ("x", Regular, b"x")],
+            "has two names",
+        ),
+        (vec![good, (".tbx~1-1.job", Regular, b"x")], "temporary file of tbx"),
+    ] {
+        hostile(&path, &entries);
+        refused(why);
+    }
+    // Cut off between entries, and followed by something.
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_path("good.txt").unwrap();
+    header.set_size(4);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_cksum();
+    tar.append(&header, &b"good"[..]).unwrap();
+    let whole = tar.into_inner().unwrap();
+    for (tar, why) in [
+        (whole[..1024].to_vec(), "it ends too early"),
+        (whole[..600].to_vec(), ""),
+        ([&whole[..], &whole[..]].concat(), "something behind its end"),
+        ([&whole[..], b"x"].concat(), "something behind its end"),
+    ] {
+        fs::write(&path, zstd::encode_all(&tar[..], 1).unwrap()).unwrap();
+        refused(why);
+    }
+    let packed = zstd::encode_all(&whole[..], 1).unwrap();
+    for bytes in [&packed[..packed.len() - 3], &[&packed[..], b"garbage"].concat()] {
+        fs::write(&path, bytes).unwrap();
+        refused("");
+    }
+    fs::write(&path, packed).unwrap();
+    assert_eq!(Restore::new(&path).to(&to).unwrap().files, 1);
+}
+
+#[test]
+fn an_archive_with_files_that_are_nowhere_else_is_not_replaced() {
+    let (dir, root) = logs();
+    let out = dir.path().join("a.tar.zst");
+    Pack::find(&root).unwrap().write(&out).unwrap();
+    let before = fs::read(&out).unwrap();
+    fs::remove_dir_all(root.join("bad")).unwrap();
+    let pack = || Pack::find(&root).unwrap().force(true);
+    let said = pack().write(&out).unwrap_err().to_string();
+    assert!(said.contains("holds 4 files that are not packed now, such as bad/"), "{said}");
+    assert!(said.contains("--discard"), "{said}");
+    assert_eq!(fs::read(&out).unwrap(), before);
+    let packed = pack().discard(true).write(&out).unwrap();
+    assert_eq!((packed.discarded, packed.runs.len()), (4, 1));
+    // A file that changed is a newer one.
+    write(root.join("first/empty"), "no longer");
+    assert_eq!(pack().write(&out).unwrap().discarded, 0);
+    fs::write(&out, &before[..before.len() / 2]).unwrap();
+    let said = pack().write(&out).unwrap_err().to_string();
+    assert!(said.contains("cannot be read as an archive"), "{said}");
+    // And a removal does not go on with an archive that lacks something.
+    fs::write(&out, &before).unwrap();
+    let said = Pack::find(&root).unwrap().remove(true).write(&out).unwrap_err().to_string();
+    assert!(said.contains("has not all of these runs as they are now"), "{said}");
+    assert!(root.join("first/empty").exists());
+}
+
+#[test]
 #[cfg(unix)]
 fn nothing_is_written_through_a_link() {
     let dir = tempfile::tempdir().unwrap();

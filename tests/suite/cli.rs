@@ -8,17 +8,22 @@ mod compare;
 mod edit;
 mod export;
 mod extract;
+mod fold;
 mod gc;
 mod import;
 mod inspect;
 mod json;
+mod killed;
 mod meta;
 mod models;
+mod other_files;
 mod plot;
 #[cfg(feature = "remote")]
 mod remote;
 mod repair;
 mod shell;
+#[cfg(unix)]
+mod side_files;
 mod streams;
 mod table;
 mod verify;

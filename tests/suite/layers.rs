@@ -11,7 +11,7 @@ use crate::common::repository;
 /// The layers from bottom to top. A module uses itself and the layers below its own.
 const LAYERS: [&[&str]; 9] = [
     &["error", "printable", "safe_name", "store"],
-    &["record", "replace"],
+    &["record", "replace", "yaml"],
     &["event", "meta"],
     &["summary"],
     &["writer", "logdir"],

@@ -26,6 +26,8 @@ mod golden;
 #[cfg(feature = "mlflow")]
 mod import;
 mod layers;
+#[cfg(feature = "registry")]
+mod locks;
 mod meta;
 mod mlflow_folder;
 #[cfg(all(feature = "cli", feature = "remote", feature = "track"))]

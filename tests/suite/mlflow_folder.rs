@@ -62,7 +62,7 @@ fn logs() -> TempDir {
         meta.end_time = Some(1_700_000_010.5);
     })
     .unwrap();
-    // A part of it with a metric of the same name.
+    // No part of it: it would have a metric of the same name.
     let part = SummaryWriter::create(logs.join("one/train")).unwrap();
     part.add_scalar("loss", 9.5, 100).unwrap();
     part.close().unwrap();
@@ -110,8 +110,8 @@ fn each_run_is_a_folder_as_mlflow_has_it() {
     let dir = logs();
     let out = dir.path().join("mlruns");
     let done = export(&dir.path().join("logs"), &out, &Settings::default());
-    // 30 of one, 1 of its part, 3 of plain.
-    assert_eq!((done.runs, done.points, done.models), (3, 34, 1), "{done:?}");
+    // 30 of one, 1 below it, 3 of plain.
+    assert_eq!((done.runs, done.points, done.models), (4, 34, 1), "{done:?}");
     assert!(done.warnings.is_empty() && done.report.is_lossless(), "{done:?}");
     let one = run_dir(&out, "one");
     let read = |path: &str| fs::read_to_string(one.join(path)).unwrap();
@@ -130,7 +130,9 @@ fn each_run_is_a_folder_as_mlflow_has_it() {
     let a = read("metrics/a/b");
     let points: Vec<_> = a.lines().map(|line| line.split_once(' ').unwrap().1).collect();
     assert_eq!(points[..5], ["0.25 -2", "nan -1", "inf 0", "-inf 1", "-0.0 2"]);
-    assert_eq!(read("metrics/train/loss").lines().count(), 7);
+    assert_eq!(read("metrics/train/loss").lines().count(), 6);
+    let below = run_dir(&out, "one/train");
+    assert_eq!(fs::read_to_string(below.join("metrics/loss")).unwrap().lines().count(), 1);
     assert!(!dir.path().join("evil").exists());
     let plain = run_dir(&out, "plain");
     let x = fs::read_to_string(plain.join("metrics/x")).unwrap();

@@ -12,6 +12,7 @@ mod embeddings;
 mod everything;
 mod figure;
 mod files;
+mod fork;
 mod graphs;
 mod handles;
 mod hparams;

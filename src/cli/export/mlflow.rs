@@ -28,7 +28,7 @@ pub(super) struct MlflowArgs {
     #[arg(long, value_name = "NAME", env = "MLFLOW_EXPERIMENT_NAME")]
     experiment: Option<String>,
 
-    /// A run a directory: `train`, `validation` and the like are not taken for parts of one.
+    /// One run per directory: do not take train, validation and the like for parts of one run.
     #[arg(long)]
     no_fold: bool,
 

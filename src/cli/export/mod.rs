@@ -88,6 +88,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
     sample: Option<Sampling>,
 
+    /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG):
+    /// those that TensorBoard shows with this weight, from 0 to 1. Values stay as they are. Smoothed
+    /// before --sample.
+    #[arg(long, value_name = "WEIGHT", value_parser = super::plot::weight)]
+    smooth: Option<f64>,
+
     /// Only the I-th of N parts of the runs, I from 1 on. Which part a run is in depends on its name
     /// only.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
@@ -136,6 +142,12 @@ impl Args {
         };
         names.into_iter().flat_map(tables).collect()
     }
+
+    /// Whether a table of scalar points is written.
+    fn has_scalars(&self) -> bool {
+        let is_of_points = |table: &Table| matches!(table.name, "scalars" | "wide");
+        !mlflow::is_target(&self.to) && self.tables().into_iter().any(is_of_points)
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -143,6 +155,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut options = args.choice.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
+    }
+    if args.smooth.is_some() && !args.has_scalars() {
+        let what = "--smooth is for the tables scalars and wide, in CSV, JSON or Parquet";
+        return Err(Error::argument(what));
     }
     if mlflow::is_target(&args.to) {
         let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
@@ -160,6 +176,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .leave_out_rare(args.table.iter().any(|table| table == ALL))
         .sample(args.sample)
         .duplicates(args.duplicates)
+        .smooth(args.smooth)
         .overwrite(args.force);
     let mut line = ProgressLine::new();
     let exported = export.write_with(&logdir, &options, out, &mut |done| {

@@ -20,7 +20,7 @@ use anstream::{AutoStream, ColorChoice};
 
 use super::chart::Ink;
 use super::logs::Logs;
-use super::{FINE, warn};
+use super::{FINE, say, warn};
 use crate::error::{Effect, ErrorKind, Location, Result};
 use crate::logdir::{Follower, Logdir, News};
 use crate::store;
@@ -133,8 +133,12 @@ fn send(sender: &SyncSender<Batch>, batch: Batch) -> Result<(), ()> {
 /// Prints what comes until the output is closed or the program is ended.
 fn lines(batches: &Receiver<Batch>) -> Result<u8> {
     while let Ok(Batch { prefix, news }) = batches.recv() {
-        for issue in news.issues.iter().filter(|issue| issue.effect != Effect::Kept) {
-            warn(issue);
+        for issue in &news.issues {
+            match issue.effect {
+                Effect::Kept => {}
+                effect if effect.is_loss() => warn(issue),
+                _ => say(&issue.to_string()),
+            }
         }
         let full = |name: &str| full_name(prefix.as_deref(), name);
         plain::print(&news, now(), full)?;

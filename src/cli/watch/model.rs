@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::curves::Curves;
 use super::full_name;
-use crate::error::{Effect, Issue};
+use crate::error::Issue;
 use crate::logdir::{EventFile, NewPoints, News, RunNews};
 
 /// Rates are those of the last minute, and of so many points.
@@ -80,9 +80,14 @@ impl Model {
             let known = self.runs.entry(full(&run.name)).or_default();
             known.apply(run, &mut self.tags, Some(now).filter(|_| !is_first));
         }
-        for issue in news.issues.into_iter().filter(|issue| issue.effect != Effect::Kept) {
+        for mut issue in news.issues.into_iter().filter(|issue| issue.effect.is_loss()) {
             let name = issue.location.run.as_deref().map(full);
             let run = name.and_then(|name| self.runs.get_mut(&name));
+            if run.is_some() {
+                // Where the run is, is known.
+                let file = issue.location.path.as_ref().and_then(|path| path.file_name());
+                issue.location.path = file.map(|file| Path::new(file).into());
+            }
             run.map_or(&mut self.problems, |run| &mut run.problems).add(&issue);
         }
         self.problems.count += news.more_issues;
@@ -97,12 +102,6 @@ impl Problems {
     fn add(&mut self, issue: &Issue) {
         self.count += 1;
         if self.texts.len() < MAX_PROBLEMS {
-            let mut issue = issue.clone();
-            if issue.location.run.is_some() {
-                // Where the run is, is known.
-                let file = issue.location.path.as_ref().and_then(|path| path.file_name());
-                issue.location.path = file.map(|file| Path::new(file).into());
-            }
             self.texts.push(issue.to_string());
         }
     }

@@ -24,7 +24,7 @@ use self::index::INDEX_FILE;
 use self::piece::{Part, Piece};
 use self::run::{RunFolder, Task};
 use self::sink::Sink;
-use crate::error::{Effect, ErrorKind, Report, Result};
+use crate::error::{ErrorKind, Report, Result};
 use crate::logdir::{Checksums, LoadOptions, Logdir};
 use crate::safe_name::SafeNames;
 use crate::summary::Kind;
@@ -227,7 +227,7 @@ impl Extraction {
         let place = |kind: &ExtractedKind| EXTRACTORS.iter().position(|e| e.name == kind.name);
         extracted.kinds.sort_by_key(place);
         if options.is_strict() {
-            let lost = extracted.report.issues.iter().find(|issue| issue.effect != Effect::Kept);
+            let lost = extracted.report.issues.iter().find(|issue| issue.effect.is_loss());
             if let Some(issue) = lost {
                 return Err(issue.clone().into());
             }

@@ -8,6 +8,7 @@ use super::index::{self, INDEX_FILE};
 use crate::error::{ErrorKind, Location, Result};
 use crate::export::Folder;
 use crate::replace::disk;
+use crate::store;
 
 pub(super) struct Sink {
     out: PathBuf,
@@ -61,6 +62,9 @@ impl Sink {
     }
 }
 
+/// Bytes of an index at most.
+const MAX_INDEX: u64 = 1 << 30;
+
 /// Refuses a folder in which is anything that its index does not name.
 fn check_made_by_us(out: &Path) -> Result<(), ErrorKind> {
     let refused = |what: String| {
@@ -84,7 +88,8 @@ fn check_made_by_us(out: &Path) -> Result<(), ErrorKind> {
     if found.is_empty() {
         return Ok(());
     }
-    let index = fs::read(out.join(INDEX_FILE)).ok().and_then(|index| index::files(&index));
+    let index = store::read(&out.join(INDEX_FILE), MAX_INDEX).ok();
+    let index = index.and_then(|index| index::files(&index));
     let Some(mut known) = index else {
         return refused(format!("it exists, and has no {INDEX_FILE} of an earlier extraction"));
     };

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rayon::prelude::*;
@@ -38,8 +37,6 @@ struct Tree<'p> {
     plan: &'p Plan,
     /// Ids of experiments and runs, as in the plan.
     ids: Vec<(String, String)>,
-    /// Held by who adds to a file that has points of another directory.
-    adding: Mutex<()>,
 }
 
 /// What was written of a directory.
@@ -84,7 +81,7 @@ pub fn to_folder(
     let home = std::path::absolute(out).map_err(|error| failed(error, out))?;
     let ids = plan.runs.iter().map(|run| (experiment_id(&run.experiment), run_id(&run.key)));
     let ids: Vec<_> = ids.collect();
-    let tree = Tree { root: folder.path(), home, plan: &plan, ids, adding: Mutex::default() };
+    let tree = Tree { root: folder.path(), home, plan: &plan, ids };
     tree.experiments()?;
     (0..plan.runs.len()).into_par_iter().try_for_each(|i| tree.run(i))?;
 
@@ -253,7 +250,7 @@ impl Tree<'_> {
     fn metric(&self, run: &Run, series: &TimeSeries) -> Result<u64> {
         let Some(scalars) = series.scalars() else { return Ok(0) };
         let found = self.plan.metric(&run.name, series);
-        let Some((place, planned, key)) = found else { return Ok(0) };
+        let Some((place, _, key)) = found else { return Ok(0) };
         let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
         // MLflow's own migration stops at a line that is there twice.
         let is_rising = series.steps().is_sorted_by(|a, b| a < b);
@@ -273,30 +270,8 @@ impl Tree<'_> {
             text.push(b'\n');
             count += 1;
         }
-        let path = self.dir(place).join("metrics").join(key);
-        if planned.shared.contains(key) {
-            return self.add(&path, &text);
-        }
-        write(&path, &text)?;
-        Ok(count)
-    }
-
-    /// Adds lines that are not there yet.
-    fn add(&self, path: &Path, text: &[u8]) -> Result<u64> {
-        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read.map_err(|error| failed(error, path))?,
-        };
-        let known = all.clone();
-        let known: HashSet<&[u8]> = known.split_inclusive(|byte| *byte == b'\n').collect();
-        let lines = text.split_inclusive(|byte| *byte == b'\n');
-        let mut count = 0;
-        for line in lines.filter(|line| !known.contains(line)) {
-            all.extend_from_slice(line);
-            count += 1;
-        }
-        write(path, &all)?;
+        // No other directory has a tag of this name: it would be no part of the run.
+        write(&self.dir(place).join("metrics").join(key), &text)?;
         Ok(count)
     }
 

@@ -10,7 +10,7 @@ use crate::meta::{RunMeta, Status, now};
 use crate::mlflow::{Names, RunRecord, Store, record, run_key, tags};
 use crate::store::Links;
 use crate::summary::Kind;
-use crate::table::{Parts, RunRow, TagNames};
+use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 
 /// The runs, each behind its parent.
 #[derive(Debug)]
@@ -41,9 +41,6 @@ pub(super) struct Planned {
     pub(super) record: RunRecord,
     /// What MLflow calls its metrics, by their tags.
     pub(super) metrics: BTreeMap<String, String>,
-    /// What MLflow calls tags that several of its directories have, as `train/loss`, and `loss` in
-    /// `train`.
-    pub(super) shared: BTreeSet<String>,
     /// How many series MLflow has no place for.
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
@@ -53,6 +50,7 @@ pub(super) struct Planned {
 /// A directory of the log folder.
 struct Found {
     row: RunRow,
+    directory: Directory,
     meta: RunMeta,
     dir: PathBuf,
     kinds: BTreeMap<Kind, u64>,
@@ -69,17 +67,26 @@ impl Plan {
     ) -> Result<Self> {
         let options = options.clone().with_run_meta().places();
         let names = TagNames::default();
-        let (found, mut report) = logdir.map_runs(&options, |run| found(&run, &names))?;
+        let (found, mut report) = logdir.map_runs(&options, |run| found_in(&run, &names))?;
         let mut directories = Vec::with_capacity(found.len());
-        for found in found {
+        let of_run = |run: Run| found_in(&run, &names);
+        for found in found.into_iter().chain(without_logs(logdir, &options).into_iter().map(of_run))
+        {
             let (directory, issues) = found?;
             directories.push(directory);
             report.issues.extend(issues);
         }
         report.sort();
-        let rows: Vec<_> = directories.iter().map(|found| found.row.clone()).collect();
-        let parts = Parts::of(&rows, settings.folding);
-        drop(rows);
+        let all: Vec<_> = directories.iter().map(|found| found.directory.clone()).collect();
+        let parts = Parts::of(logdir, &all, settings.folding);
+        let runs = parts.runs(&all);
+        drop(all);
+        // Of a directory that is no run, what MLflow has a place for, or is told of, is kept.
+        directories.retain(|found| {
+            let has_more = settings.event_files || found.kinds.keys().any(|kind| !is_said(*kind));
+            let is_kept = found.directory.has_logs && has_more;
+            is_kept || runs.contains(&parts.run_of(&found.row.name))
+        });
         let mut runs = merged(directories, &parts, logdir.path());
         let default = name_of(logdir.path());
         name(&mut runs, settings, &default, store);
@@ -108,21 +115,21 @@ impl Plan {
     }
 }
 
-fn found(run: &Run, names: &TagNames) -> Result<(Found, Vec<crate::error::Issue>)> {
-    let (row, _) = RunRow::of(run, names, None)?;
+fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<crate::error::Issue>)> {
+    let (row, directory, _) = RunRow::of(run, names, None)?;
     let (meta, issues) = run.meta();
     let mut kinds = BTreeMap::new();
     for series in &run.series {
         *kinds.entry(series.kind()).or_default() += 1;
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
-    Ok((Found { row, meta, dir: run.path.clone(), kinds, files }, issues))
+    Ok((Found { row, directory, meta, dir: run.path.clone(), kinds, files }, issues))
 }
 
 /// A run for each directory that is no part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files } in directories {
+    for Found { row, meta, dir, kinds, files, .. } in directories {
         let (name, _) = parts.place(&row.name, "");
         let is_part = name != row.name;
         let run = runs.entry(name.clone()).or_insert_with(|| Planned::new(&name, logdir));
@@ -131,9 +138,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         for tag in row.metrics.keys() {
             let (_, tag) = parts.place(&row.name, tag);
-            if run.metrics.insert(tag.clone(), String::new()).is_some() {
-                run.shared.insert(tag);
-            }
+            run.metrics.insert(tag, String::new());
         }
         for (kind, count) in kinds {
             *run.left_out.entry(kind).or_default() += count;
@@ -165,7 +170,6 @@ impl Planned {
             meta: RunMeta::default(),
             record: RunRecord::default(),
             metrics: BTreeMap::new(),
-            shared: BTreeSet::new(),
             left_out: BTreeMap::new(),
             files: Vec::new(),
         }
@@ -210,9 +214,6 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         let mut names = Names::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);
-            if run.shared.remove(tag) {
-                run.shared.insert(key.clone());
-            }
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
         let mut own = record(&run.meta, &run.title(), &names);
@@ -224,13 +225,16 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
         own.tags.insert(tags::RUN.into(), run.name.clone());
         run.record = own;
-        for kind in [Kind::Scalar, Kind::Hparams, Kind::Meta] {
-            run.left_out.remove(&kind);
-        }
+        run.left_out.retain(|kind, _| !is_said(*kind));
         if settings.images {
             run.left_out.remove(&Kind::Image);
         }
     }
+}
+
+/// Whether MLflow has a place for series of this kind: metrics, parameters and what a run is.
+fn is_said(kind: Kind) -> bool {
+    matches!(kind, Kind::Scalar | Kind::Hparams | Kind::Meta)
 }
 
 /// `i`, its parent, and so on; each once.

@@ -2,7 +2,6 @@
 //! and an export never write the same file.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::replace::replace;
+use crate::store::{self, Links};
 
 /// The file's name.
 const FILE: &str = "tbx.sync.json";
@@ -68,8 +68,7 @@ pub(super) fn write(dir: &Path, uri: &str, synced: &Synced) -> Result<()> {
 
 /// What cannot be read says nothing: then the server is asked.
 fn file(dir: &Path) -> Option<File> {
-    let path = dir.join(FILE);
-    let is_small = fs::metadata(&path).ok()?.len() <= MAX_BYTES;
-    let file: File = serde_json::from_slice(&fs::read(path).ok().filter(|_| is_small)?).ok()?;
+    let json = store::read_optional(dir, &dir.join(FILE), MAX_BYTES, Links::Inside).ok()??;
+    let file: File = serde_json::from_slice(&json).ok()?;
     file.schema.starts_with("tbx.sync/").then_some(file)
 }

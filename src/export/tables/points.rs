@@ -17,6 +17,8 @@ pub(super) struct Points {
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     values: Vec<f64>,
+    /// The values smoothed; none if they are not.
+    smoothed: Vec<f64>,
 }
 
 impl Points {
@@ -32,6 +34,11 @@ impl Points {
         self.values.push(scalars.get(i).unwrap_or(f64::NAN));
     }
 
+    /// The smoothed value of the point that was added last.
+    pub(super) fn push_smoothed(&mut self, value: f64) {
+        self.smoothed.push(value);
+    }
+
     /// The last so many points are of this run and tag.
     pub(super) fn names(&mut self, run: &Arc<str>, tag: &Arc<str>, rows: usize) {
         add(&mut self.runs, run, rows);
@@ -40,13 +47,16 @@ impl Points {
 
     pub(super) fn take(&mut self) -> Batch {
         let all = std::mem::take(self);
-        let values = vec![
+        let mut values = vec![
             Values::Names(all.runs),
             Values::Names(all.tags),
             Values::Ints(all.steps),
             Values::Floats(all.wall_times),
             Values::Floats(all.values),
         ];
+        if !all.smoothed.is_empty() {
+            values.push(Values::Floats(all.smoothed));
+        }
         let rows = match values.get(2) {
             Some(Values::Ints(steps)) => steps.len(),
             _ => 0,

@@ -34,7 +34,7 @@ impl Rows for RunRows {
     }
 
     fn run(&mut self, run: &Run, _: &mut Take<'_>) -> Result<()> {
-        let (row, issues) = RunRow::of(run, &self.names, None)?;
+        let (row, _, issues) = RunRow::of(run, &self.names, None)?;
         self.rows.push(row);
         self.report.issues.extend(issues);
         Ok(())

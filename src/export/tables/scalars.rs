@@ -1,28 +1,31 @@
-//! A row a point of a scalar.
+//! One row per point of a scalar.
 
 use std::sync::Arc;
 
 use super::points::Points;
 use super::{Rows, Table, Take};
 use crate::error::Result;
+use crate::export::Settings;
 use crate::export::batch::{Column, Type};
 use crate::logdir::Run;
 use crate::summary::Kind;
-use crate::table::Sampling;
+use crate::table::{Sampling, smooth};
 
 pub(super) const TABLE: Table = Table {
     name: "scalars",
-    about: "a row a point: run, tag, step, wall_time, value",
+    about: "one row per point: run, tag, step, wall_time, value; smoothed with --smooth",
     is_rare: false,
     has_values: false,
     kinds: &[Kind::Scalar],
     make: |settings, _, _| {
-        Ok(Box::new(ScalarRows { sampling: settings.sampling, points: Points::default() }))
+        let Settings { sampling, smoothing, .. } = *settings;
+        Ok(Box::new(ScalarRows { sampling, smoothing, points: Points::default() }))
     },
 };
 
 struct ScalarRows {
     sampling: Option<Sampling>,
+    smoothing: Option<f64>,
     points: Points,
 }
 
@@ -40,6 +43,9 @@ impl Rows for ScalarRows {
     fn columns(&self) -> Vec<Column> {
         let mut columns = columns_of_points();
         columns.push(Column::required("value", Type::Float));
+        if self.smoothing.is_some() {
+            columns.push(Column::required("smoothed", Type::Float));
+        }
         columns
     }
 
@@ -51,17 +57,20 @@ impl Rows for ScalarRows {
             let number = |i: usize| scalars.get(i).unwrap_or(f64::NAN);
             let kept = self.sampling.map(|sampling| sampling.keep(series.steps(), number));
             let all = kept.as_ref().map_or(series.len(), Vec::len);
+            let smoothed =
+                self.smoothing.map(|weight| smooth(&scalars.iter().collect::<Vec<_>>(), weight));
             let mut done = 0;
             while done < all {
                 let rows = self.points.room().min(all - done);
-                let next = done..done + rows;
-                match &kept {
-                    None => next.for_each(|i| self.points.push(series, scalars, i)),
-                    Some(kept) => kept
-                        .iter()
-                        .skip(done)
-                        .take(rows)
-                        .for_each(|i| self.points.push(series, scalars, *i)),
+                for row in done..done + rows {
+                    let i = match &kept {
+                        Some(kept) => kept.get(row).copied().unwrap_or(usize::MAX),
+                        None => row,
+                    };
+                    self.points.push(series, scalars, i);
+                    if let Some(smoothed) = &smoothed {
+                        self.points.push_smoothed(smoothed.get(i).copied().unwrap_or(f64::NAN));
+                    }
                 }
                 self.points.names(&name, &tag, rows);
                 done += rows;

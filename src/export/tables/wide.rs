@@ -1,18 +1,20 @@
-//! A row a step of a run, a column a scalar.
+//! One row per step of a run, one column per scalar.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Rows, Table, Take};
 use crate::error::{Error, Result};
+use crate::export::Settings;
 use crate::export::batch::{Batch, Column, Type, Values};
 use crate::logdir::Run;
 use crate::summary::Kind;
-use crate::table::{Cell, Curve, Duplicates, Sampling};
+use crate::table::column::{Heads, METRIC, heads};
+use crate::table::{self, Cell, Curve, Sampling, Stat, smooth};
 
 pub(super) const TABLE: Table = Table {
     name: "wide",
-    about: "a row a step of a run, a column a scalar: run, step, wall_time (the latest), TAG, ..",
+    about: "one row per step of a run: run, step, wall_time (the latest), TAG, ..; smoothed.TAG with --smooth",
     is_rare: false,
     has_values: false,
     kinds: &[Kind::Scalar],
@@ -22,15 +24,17 @@ pub(super) const TABLE: Table = Table {
         let tags = |run: Run| run.series.iter().map(|s| s.tag().to_owned()).collect::<Vec<_>>();
         let (tags, _) = logdir.map_runs(&options, tags)?;
         let tags: BTreeSet<String> = tags.into_iter().flatten().collect();
-        let mut columns = vec![
-            Column::required("run", Type::Name),
-            Column::required("step", Type::Int),
-            Column::required("wall_time", Type::Float),
-        ];
-        columns.extend(names(&tags).into_iter().map(|name| Column::nullable(name, Type::Float)));
+        let types = [Type::Name, Type::Int, Type::Float];
+        let fixed = FIXED.into_iter().zip(types);
+        let mut columns: Vec<_> = fixed.map(|(name, data)| Column::required(name, data)).collect();
+        for (name, tag) in names(&tags).into_iter().zip(&tags) {
+            columns.push(Column::nullable(name, Type::Float));
+            if settings.smoothing.is_some() {
+                columns.push(Column::nullable(format!("{SMOOTHED}{tag}"), Type::Float));
+            }
+        }
         let places = tags.into_iter().zip(0..).collect();
-        let (duplicates, sampling) = (settings.duplicates, settings.sampling);
-        Ok(Box::new(WideRows { columns, places, duplicates, sampling }))
+        Ok(Box::new(WideRows { columns, places, settings: *settings }))
     },
 };
 
@@ -41,26 +45,26 @@ struct WideRows {
     columns: Vec<Column>,
     /// Which of the tags' columns is that of a tag.
     places: BTreeMap<String, usize>,
-    duplicates: Duplicates,
-    sampling: Option<Sampling>,
+    settings: Settings,
 }
 
-/// The columns of tags: `metric.` stands before one that is called like another column.
+/// The columns that are not of tags.
+const FIXED: [&str; 3] = ["run", "step", "wall_time"];
+/// Prefix of the name of a column of smoothed values.
+const SMOOTHED: &str = "smoothed.";
+
+/// The names of the columns of tags.
 fn names(tags: &BTreeSet<String>) -> Vec<String> {
-    let mut taken: HashSet<String> = ["run", "step", "wall_time"].map(str::to_owned).into();
-    let fixed = taken.clone();
-    taken.extend(tags.iter().cloned());
-    let name = |tag: &String| {
-        let mut name = tag.clone();
-        if fixed.contains(tag) {
-            while taken.contains(&name) {
-                name.insert_str(0, "metric.");
-            }
-            taken.insert(name.clone());
-        }
-        name
+    let column = |tag: &String| table::Column::Metric(tag.clone(), Stat::Last);
+    let columns: Vec<_> = tags.iter().map(column).collect();
+    // Nothing but tags: no field, no parameter, no statistic.
+    let meaning = |name: &str| {
+        let prefixed = name.strip_prefix(METRIC).and_then(|tag| tags.get(tag));
+        prefixed.or_else(|| tags.get(name)).map(column)
     };
-    tags.iter().map(name).collect()
+    let smoothed: Vec<_> = tags.iter().map(|tag| format!("{SMOOTHED}{tag}")).collect();
+    let fixed = FIXED.into_iter().chain(smoothed.iter().map(String::as_str));
+    heads(&columns, &Heads::Short { fixed: &fixed.collect::<Vec<_>>(), meaning: &meaning })
 }
 
 impl Rows for WideRows {
@@ -74,13 +78,15 @@ impl Rows for WideRows {
         for series in run.series.iter().filter(|series| series.scalars().is_some()) {
             // A tag that came only now, in a log that grows, has no column.
             let Some(place) = self.places.get(series.tag()) else { continue };
-            let curve = Curve::of(series, self.duplicates);
+            let curve = Curve::of(series, self.settings.duplicates);
             let in_run = |error: Error| Error::argument(format!("run {:?}: {error}", run.name));
-            let mut curve = curve.map_err(in_run)?;
-            if let Some(sampling) = self.sampling {
-                thin_out(&mut curve, sampling);
+            let curve = curve.map_err(in_run)?;
+            let smoothed = self.settings.smoothing.map(|weight| smooth(&curve.values, weight));
+            let mut cursor = Cursor { curve, smoothed, next: 0 };
+            if let Some(sampling) = self.settings.sampling {
+                cursor.thin_out(sampling);
             }
-            curves.insert(*place, Cursor { curve, next: 0 });
+            curves.insert(*place, cursor);
         }
         let steps = curves.values().flat_map(|cursor| cursor.curve.steps.iter().copied());
         let mut steps: Vec<i64> = steps.collect();
@@ -90,10 +96,20 @@ impl Rows for WideRows {
             let mut wall_times = vec![f64::NAN; steps.len()];
             let mut columns = Vec::with_capacity(self.places.len());
             for place in 0..self.places.len() {
-                columns.push(match curves.get_mut(&place) {
-                    Some(cursor) => cursor.column(steps, &mut wall_times),
-                    None => vec![Cell::Empty; steps.len()],
-                });
+                let smoothed = match curves.get_mut(&place) {
+                    Some(cursor) => {
+                        let (values, smoothed) = cursor.columns(steps, &mut wall_times);
+                        columns.push(values);
+                        smoothed
+                    }
+                    None => {
+                        columns.push(vec![Cell::Empty; steps.len()]);
+                        vec![Cell::Empty; steps.len()]
+                    }
+                };
+                if self.settings.smoothing.is_some() {
+                    columns.push(smoothed);
+                }
             }
             let mut values = vec![
                 Values::Names(vec![(name.clone(), steps.len())]),
@@ -111,37 +127,41 @@ impl Rows for WideRows {
     }
 }
 
-fn thin_out(curve: &mut Curve, sampling: Sampling) {
-    let number = |i: usize| curve.values.get(i).copied().unwrap_or(f64::NAN);
-    let kept = sampling.keep(&curve.steps, number);
-    let of = |numbers: &[f64]| kept.iter().filter_map(|i| numbers.get(*i).copied()).collect();
-    *curve = Curve {
-        steps: kept.iter().filter_map(|i| curve.steps.get(*i).copied()).collect(),
-        values: of(&curve.values),
-        wall_times: of(&curve.wall_times),
-    };
-}
-
 /// A curve, and its next point.
 struct Cursor {
     curve: Curve,
+    smoothed: Option<Vec<f64>>,
     next: usize,
 }
 
 impl Cursor {
-    /// Its values at these steps, the next ones; and rows get later wall times.
-    fn column(&mut self, steps: &[i64], wall_times: &mut [f64]) -> Vec<Cell> {
+    fn thin_out(&mut self, sampling: Sampling) {
+        let Self { curve, smoothed, .. } = self;
+        let number = |i: usize| curve.values.get(i).copied().unwrap_or(f64::NAN);
+        let kept = sampling.keep(&curve.steps, number);
+        let of = |numbers: &[f64]| kept.iter().filter_map(|i| numbers.get(*i).copied()).collect();
+        *curve = Curve {
+            steps: kept.iter().filter_map(|i| curve.steps.get(*i).copied()).collect(),
+            values: of(&curve.values),
+            wall_times: of(&curve.wall_times),
+        };
+        *smoothed = smoothed.as_deref().map(of);
+    }
+
+    /// Its values at these steps, the next ones, and the smoothed ones; and rows get later wall times.
+    fn columns(&mut self, steps: &[i64], wall_times: &mut [f64]) -> (Vec<Cell>, Vec<Cell>) {
         let at = |(step, wall_time): (&i64, &mut f64)| {
             if self.curve.steps.get(self.next) != Some(step) {
-                return Cell::Empty;
+                return (Cell::Empty, Cell::Empty);
             }
             let own = self.curve.wall_times.get(self.next).copied().unwrap_or(f64::NAN);
             *wall_time = wall_time.max(own); // of NaN and a time, the time
             let value = self.curve.values.get(self.next).copied().unwrap_or(f64::NAN);
+            let smoothed = self.smoothed.as_ref().and_then(|smoothed| smoothed.get(self.next));
             self.next += 1;
-            Cell::Number(value)
+            (Cell::Number(value), smoothed.map_or(Cell::Empty, |value| Cell::Number(*value)))
         };
-        steps.iter().zip(wall_times).map(at).collect()
+        steps.iter().zip(wall_times).map(at).unzip()
     }
 }
 
@@ -151,7 +171,12 @@ mod tests {
 
     #[test]
     fn tags_that_are_called_like_columns_get_others() {
-        let tags = ["a", "metric.step", "run", "step"].map(str::to_owned).into();
-        assert_eq!(names(&tags), ["a", "metric.step", "metric.run", "metric.metric.step"]);
+        let tags = ["a", "a:min", "metric.step", "run", "start", "step", "± a"];
+        let heads = names(&tags.map(str::to_owned).into());
+        let expected =
+            ["a", "a:min", "metric.metric.step", "metric.run", "start", "metric.step", "± a"];
+        assert_eq!(heads, expected);
+        let tags = ["loss", "smoothed.loss", "smoothed.other"].map(str::to_owned).into();
+        assert_eq!(names(&tags), ["loss", "metric.smoothed.loss", "smoothed.other"]);
     }
 }

@@ -4,7 +4,6 @@
 //! `mlflow/store/tracking/dbmodels/models.py`; those that came later may be absent.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use super::{
 use crate::error::{Effect, ErrorKind, Report, Result};
 use crate::meta::Status;
 use crate::mlflow::{DatasetInput, RunRecord, number};
+use crate::store::{Links, open_regular};
 
 /// A server that writes is waited for.
 const BUSY: Duration = Duration::from_secs(30);
@@ -39,12 +39,14 @@ pub(super) struct Database {
     path: PathBuf,
     connection: Connection,
     columns: HashMap<String, BTreeSet<String>>,
+    /// The links that are followed from folders of artifacts.
+    links: Links,
 }
 
 impl Database {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
         let connection = connect(path).map_err(|kind| kind.at(at(path)))?;
-        let mut database = Self { path: path.into(), connection, columns: HashMap::new() };
+        let mut database = Self { path: path.into(), connection, columns: HashMap::new(), links };
         let read = database.rows(
             "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'",
             "",
@@ -318,13 +320,13 @@ impl Store for Database {
     fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
         let mut files = Vec::new();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
-        let folder = place::folder(uri, self.base(), &of.record.id);
+        let folder = place::folder(uri, self.base(), &of.record.id, self.links);
         let is_found = folder.is_some() || place::is_reachable(uri, self.base());
-        if let Some(folder) = folder {
-            place::list(&folder, "", None, &mut files, report);
+        if let Some((root, folder)) = folder {
+            place::list(&root, &folder, "", None, &mut files, report);
         }
         for model in &of.models {
-            place::list_model(model, self.base(), &mut files, report);
+            place::list_model(model, self.base(), self.links, &mut files, report);
         }
         Ok(Files { files, is_found })
     }
@@ -386,7 +388,7 @@ impl Store for Database {
 /// that nobody writes to it, which is so if there is no log.
 fn connect(path: &Path) -> Result<Connection, ErrorKind> {
     let mut head = [0; 20];
-    File::open(path)?.read_exact(&mut head).map_err(|_| no_database())?;
+    open_regular(path)?.0.read_exact(&mut head).map_err(|_| no_database())?;
     if !head.starts_with(b"SQLite format 3\0") {
         return Err(no_database());
     }

@@ -3,60 +3,64 @@
 //! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
 //! (missing directories, lines that were logged twice, ids that differ) is taken as well.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
-use super::metric_file::points;
-use super::yaml::{self, Fields};
+use super::metric_file::{Allowance, points};
+use super::reader::{META, Reader};
+use super::yaml::Fields;
 use super::{
     Experiment, Files, LoggedModel, Metrics, ModelVersion, Store, StoredFile, StoredRun, at, issue,
     open_local, place,
 };
-use crate::error::{Effect, Error, ErrorKind, Report, Result};
+use crate::error::{Effect, ErrorKind, Report, Result};
 use crate::meta::Status;
 use crate::mlflow::{DatasetInput, RunRecord, status_from_number};
+use crate::store::Links;
 
-const META: &str = "meta.yaml";
 /// Deleted experiments are in here.
 const TRASH: &str = ".trash";
 /// Registered models, among the experiments; logged models, among the runs.
 const MODELS: &str = "models";
 /// What an experiment has beside its runs.
 const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
-/// Bytes of a parameter or tag at most.
-const MAX_VALUE: u64 = 16 << 20;
 
 pub(super) struct Folder {
     /// The folder of all experiments.
     root: PathBuf,
+    reader: Reader,
     /// Only this one, and only this run.
     only: Option<(PathBuf, Option<PathBuf>)>,
 }
 
 impl Folder {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
         // Without the `.` and `..` of a path, whose parents would be others.
         let path = path.canonicalize().map_err(|error| ErrorKind::from(error).at(at(path)))?;
         let parent = |path: &Path| path.parent().unwrap_or(path).to_owned();
-        let meta = path.join(META);
-        let fields = meta.exists().then(|| yaml::read(&meta)).transpose()?;
+        let fields = match has_meta(&path) {
+            true => Some(Reader::new(&path, links)?.fields(&path)?),
+            false => None,
+        };
         let is_run =
             |fields: &Fields| ["run_id", "run_uuid"].iter().any(|id| fields.contains_key(*id));
         match fields {
             Some(fields) if is_run(&fields) => {
                 let experiment = parent(&path);
                 let root = parent(&experiment);
-                return Ok(Self { root, only: Some((experiment, Some(path))) });
+                let reader = Reader::new(&root, links)?;
+                return Ok(Self { root, reader, only: Some((experiment, Some(path))) });
             }
-            Some(_) => return Ok(Self { root: parent(&path), only: Some((path, None)) }),
+            Some(_) => {
+                let root = parent(&path);
+                let reader = Reader::new(&root, links)?;
+                return Ok(Self { root, reader, only: Some((path, None)) });
+            }
             None => {}
         }
-        let store = Self { root: path, only: None };
-        if store.experiment_dirs()?.is_empty() {
+        let store = Self { reader: Reader::new(&path, links)?, root: path, only: None };
+        if store.experiment_dirs(&mut Report::default())?.is_empty() {
             let inside = ["mlruns", "mlflow.db"].map(|name| store.root.join(name));
             let hint = inside.iter().find(|path| path.exists());
             let hint = hint.map(|path| format!("; did you mean {}?", path.display()));
@@ -70,7 +74,7 @@ impl Folder {
     }
 
     /// The directories of experiments, and whether they are in the trash.
-    fn experiment_dirs(&self) -> Result<Vec<(PathBuf, bool)>> {
+    fn experiment_dirs(&self, report: &mut Report) -> Result<Vec<(PathBuf, bool)>> {
         if let Some((experiment, _)) = &self.only {
             let is_trash = experiment.parent().is_some_and(|parent| parent.ends_with(TRASH));
             return Ok(vec![(experiment.clone(), is_trash)]);
@@ -78,30 +82,34 @@ impl Folder {
         let mut found = Vec::new();
         let is_experiment = |path: &PathBuf| {
             path.file_name().is_some_and(|name| name != MODELS && name != TRASH)
-                && (path.join(META).exists()
-                    || dirs(path).is_ok_and(|dirs| dirs.iter().any(|dir| is_run(dir))))
+                && (has_meta(path) || self.dirs_in(path).iter().any(|dir| is_run(dir)))
         };
         for (dir, is_trash) in [(self.root.clone(), false), (self.root.join(TRASH), true)] {
-            if is_trash && !dir.is_dir() {
+            if is_trash && dir.symlink_metadata().is_err() {
                 continue;
             }
-            let dirs = dirs(&dir)?.into_iter().filter(is_experiment);
+            let dirs = self.reader.dirs(&dir, report)?.into_iter().filter(is_experiment);
             found.extend(dirs.map(|dir| (dir, is_trash)));
         }
         Ok(found)
+    }
+
+    /// The directories in a directory that may be there.
+    fn dirs_in(&self, dir: &Path) -> Vec<PathBuf> {
+        self.reader.dirs(dir, &mut Report::default()).unwrap_or_default()
     }
 }
 
 impl Store for Folder {
     fn experiments(&mut self, report: &mut Report) -> Result<Vec<Experiment>> {
         let mut experiments = Vec::new();
-        for (dir, is_trash) in self.experiment_dirs()? {
-            let mut fields = meta(&dir, report);
+        for (dir, is_trash) in self.experiment_dirs(report)? {
+            let mut fields = self.reader.meta(&dir, report);
             let name = file_name(&dir);
             let id = fields.remove("experiment_id").unwrap_or_else(|| name.clone());
             experiments.push(Experiment {
                 name: fields.remove("name").unwrap_or(name),
-                tags: values(&dir.join("tags"), report),
+                tags: self.reader.values(&dir.join("tags"), report),
                 creation_time: number(&fields, "creation_time"),
                 is_deleted: is_trash || is_deleted(&fields),
                 id,
@@ -115,16 +123,16 @@ impl Store for Folder {
         let only = self.only.as_ref().and_then(|(_, run)| run.clone());
         let dirs = match only {
             Some(dir) => vec![dir],
-            None => dirs(&of.dir)?,
+            None => self.reader.dirs(&of.dir, report)?,
         };
-        let models = logged_models(&of.dir.join(MODELS), report);
+        let models = self.reader.logged_models(&of.dir.join(MODELS), report);
         let mut runs = Vec::new();
         for dir in dirs {
             let name = file_name(&dir);
-            if NO_RUNS.contains(&name.as_str()) || !(dir.join(META).exists() || is_run(&dir)) {
+            if NO_RUNS.contains(&name.as_str()) || !(has_meta(&dir) || is_run(&dir)) {
                 continue;
             }
-            let mut run = run(dir, &of.dir, report);
+            let mut run = self.reader.run(dir, &of.dir, report);
             run.record.experiment_id.clone_from(&of.id);
             let of_run = models.iter().filter(|(source, _)| *source == run.record.id);
             run.models = of_run.map(|(_, model)| model.clone()).collect();
@@ -135,8 +143,10 @@ impl Store for Folder {
 
     fn metrics(&mut self, of: &StoredRun, report: &mut Report) -> Result<Metrics> {
         let mut metrics = Metrics::new();
-        for (name, path) in files(&of.dir.join("metrics"), report) {
-            match points(&path, report) {
+        let mut allowance = Allowance::default();
+        for (name, path) in self.reader.files(&of.dir.join("metrics"), report) {
+            let file = self.reader.open(&path);
+            match file.and_then(|file| points(file, &path, &mut allowance, report)) {
                 Ok(points) => drop(metrics.insert(name, points)),
                 Err(error) => issue(report, &path, error.into(), Effect::SkippedFile),
             }
@@ -147,18 +157,23 @@ impl Store for Folder {
     fn files(&mut self, of: &StoredRun, report: &mut Report) -> Result<Files> {
         let mut files = Vec::new();
         let own = of.dir.join("artifacts");
-        let is_empty = fs::read_dir(&own).map_or(true, |mut entries| entries.next().is_none());
+        let is_link = own.symlink_metadata().is_ok_and(|own| own.is_symlink());
+        let mut entries = fs::read_dir(&own).into_iter().flatten();
+        let is_empty = !is_link && entries.next().is_none();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
         // They can be elsewhere by the experiment's will.
-        let elsewhere =
-            || place::folder(uri, self.root.parent().unwrap_or(&self.root), &of.record.id);
-        let folder = if is_empty { elsewhere() } else { Some(own.clone()) };
+        let base = self.root.parent().unwrap_or(&self.root);
+        let links = self.reader.links();
+        let folder = match is_empty {
+            true => place::folder(uri, base, &of.record.id, links),
+            false => Some((self.reader.root().clone(), own.clone())),
+        };
         let is_found = folder.is_some() || own.is_dir() && (uri.is_empty() || is_local(uri));
-        if let Some(folder) = folder {
-            place::list(&folder, "", None, &mut files, report);
+        if let Some((root, folder)) = folder {
+            place::list(&root, &folder, "", None, &mut files, report);
         }
         for model in &of.models {
-            place::list_model(model, &self.root, &mut files, report);
+            place::list_model(model, &self.root, links, &mut files, report);
         }
         Ok(Files { files, is_found })
     }
@@ -172,22 +187,22 @@ impl Store for Folder {
         if self.only.is_some() {
             return Ok(versions);
         }
-        let Ok(models) = dirs(&self.root.join(MODELS)) else { return Ok(versions) };
-        for model in models.iter().filter(|model| model.join(META).exists()) {
-            let about = meta(model, report);
+        let models = self.reader.dirs_if_any(&self.root.join(MODELS), report);
+        for model in models.iter().filter(|model| has_meta(model)) {
+            let about = self.reader.meta(model, report);
             let name = about.get("name").cloned().unwrap_or_else(|| file_name(model));
             // Files of their own, and in some versions of MLflow in the one of the model.
-            let mut named = values(&model.join("aliases"), report);
+            let mut named = self.reader.values(&model.join("aliases"), report);
             let in_meta = about.iter().filter_map(|(key, version)| {
                 Some((key.strip_prefix("aliases/")?.to_owned(), version.clone()))
             });
             named.extend(in_meta);
-            for dir in dirs(model)? {
+            for dir in self.reader.dirs(model, report)? {
                 let Some(number) = file_name(&dir).strip_prefix("version-").map(str::to_owned)
                 else {
                     continue;
                 };
-                let mut fields = meta(&dir, report);
+                let mut fields = self.reader.meta(&dir, report);
                 let aliases = named.iter().filter(|(_, version)| **version == number);
                 let source =
                     fields.get("source").and_then(|source| source.strip_prefix("models:/"));
@@ -202,7 +217,7 @@ impl Store for Folder {
                     source: fields.remove("storage_location").or_else(|| fields.remove("source")),
                     run: fields.remove("run_id"),
                     logged: fields.remove("model_id").or(logged),
-                    tags: values(&dir.join("tags"), report),
+                    tags: self.reader.values(&dir.join("tags"), report),
                 });
             }
         }
@@ -210,42 +225,95 @@ impl Store for Folder {
     }
 }
 
-/// A run; what cannot be read of it is left out.
-fn run(dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
-    let mut fields = meta(&dir, report);
-    let name = file_name(&dir);
-    let id = fields.remove("run_id").or_else(|| fields.remove("run_uuid"));
-    let id = match id {
-        Some(id) if id != name => {
-            let what = format!("its id is {id}, its directory is called otherwise");
-            issue(report, &dir, ErrorKind::Value(what), Effect::Kept);
-            id
+impl Reader {
+    /// A run; what cannot be read of it is left out.
+    fn run(&mut self, dir: PathBuf, experiment: &Path, report: &mut Report) -> StoredRun {
+        let mut fields = self.meta(&dir, report);
+        let name = file_name(&dir);
+        let id = fields.remove("run_id").or_else(|| fields.remove("run_uuid"));
+        let id = match id {
+            Some(id) if id != name => {
+                let what = format!("its id is {id}, its directory is called otherwise");
+                issue(report, &dir, ErrorKind::Value(what), Effect::Kept);
+                id
+            }
+            _ => name,
+        };
+        let status = fields.get("status").and_then(|text| {
+            let status = status(text);
+            if status.is_none() {
+                let what = format!("{text:?} is no status of MLflow's");
+                issue(report, &dir.join(META), ErrorKind::Value(what), Effect::SkippedValue);
+            }
+            status
+        });
+        let record = RunRecord {
+            id,
+            name: fields.remove("run_name").or_else(|| fields.remove("name")),
+            user: fields.remove("user_id"),
+            status,
+            start_time: number(&fields, "start_time"),
+            end_time: number(&fields, "end_time"),
+            artifact_uri: fields.remove("artifact_uri"),
+            is_deleted: is_deleted(&fields),
+            params: self.values(&dir.join("params"), report),
+            tags: self.values(&dir.join("tags"), report),
+            datasets: self.datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
+            ..RunRecord::default()
+        };
+        StoredRun { record, dir, ..StoredRun::default() }
+    }
+
+    fn datasets(&mut self, inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
+        let mut found = Vec::new();
+        for input in self.dirs_if_any(inputs, report) {
+            let fields = self.meta(&input, report);
+            let source = fields
+                .get("source_id")
+                .filter(|_| fields.get("source_type").is_none_or(|kind| kind == "DATASET"));
+            // An id is a name in the folder, and nothing else.
+            let Some(source) =
+                source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+            else {
+                continue;
+            };
+            let mut data = self.meta(&all.join(source), report);
+            let tags = fields.iter().filter_map(|(key, value)| {
+                Some((key.strip_prefix("tags/")?.to_owned(), value.clone()))
+            });
+            let mut take = |name: &str| data.remove(name);
+            found.push(DatasetInput {
+                name: take("name").unwrap_or_else(|| source.clone()),
+                digest: take("digest").unwrap_or_default(),
+                source_type: take("source_type").unwrap_or_default(),
+                source: take("source").unwrap_or_default(),
+                schema: take("schema"),
+                profile: take("profile"),
+                tags: tags.collect(),
+            });
         }
-        _ => name,
-    };
-    let status = fields.get("status").and_then(|text| {
-        let status = status(text);
-        if status.is_none() {
-            let what = format!("{text:?} is no status of MLflow's");
-            issue(report, &dir.join(META), ErrorKind::Value(what), Effect::SkippedValue);
+        found
+    }
+
+    /// The models that runs of an experiment logged, behind the id of the run.
+    fn logged_models(&mut self, dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
+        let mut models = Vec::new();
+        for dir in self.dirs_if_any(dir, report) {
+            let mut fields = self.meta(&dir, report);
+            let id = file_name(&dir);
+            models.push((
+                fields.remove("source_run_id").unwrap_or_default(),
+                LoggedModel {
+                    name: fields.remove("name").unwrap_or_else(|| id.clone()),
+                    location: dir.join("artifacts").to_string_lossy().into_owned(),
+                    params: self.values(&dir.join("params"), report),
+                    tags: self.values(&dir.join("tags"), report),
+                    id,
+                },
+            ));
         }
-        status
-    });
-    let record = RunRecord {
-        id,
-        name: fields.remove("run_name").or_else(|| fields.remove("name")),
-        user: fields.remove("user_id"),
-        status,
-        start_time: number(&fields, "start_time"),
-        end_time: number(&fields, "end_time"),
-        artifact_uri: fields.remove("artifact_uri"),
-        is_deleted: is_deleted(&fields),
-        params: values(&dir.join("params"), report),
-        tags: values(&dir.join("tags"), report),
-        datasets: datasets(&dir.join("inputs"), &experiment.join("datasets"), report),
-        ..RunRecord::default()
-    };
-    StoredRun { record, dir, ..StoredRun::default() }
+        models
+    }
 }
 
 /// A number in MLflow's files, a word in its other stores.
@@ -254,109 +322,8 @@ fn status(text: &str) -> Option<Status> {
     text.parse().ok().and_then(status_from_number).or_else(named)
 }
 
-fn datasets(inputs: &Path, all: &Path, report: &mut Report) -> Vec<DatasetInput> {
-    let mut found = Vec::new();
-    for input in dirs(inputs).unwrap_or_default() {
-        let fields = meta(&input, report);
-        let source = fields
-            .get("source_id")
-            .filter(|_| fields.get("source_type").is_none_or(|kind| kind == "DATASET"));
-        // An id is a name in the folder, and nothing else.
-        let Some(source) =
-            source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
-        else {
-            continue;
-        };
-        let mut data = meta(&all.join(source), report);
-        let tags = fields.iter().filter_map(|(key, value)| {
-            Some((key.strip_prefix("tags/")?.to_owned(), value.clone()))
-        });
-        let mut take = |name: &str| data.remove(name);
-        found.push(DatasetInput {
-            name: take("name").unwrap_or_else(|| source.clone()),
-            digest: take("digest").unwrap_or_default(),
-            source_type: take("source_type").unwrap_or_default(),
-            source: take("source").unwrap_or_default(),
-            schema: take("schema"),
-            profile: take("profile"),
-            tags: tags.collect(),
-        });
-    }
-    found
-}
-
-/// The models that runs of an experiment logged, behind the id of the run.
-fn logged_models(dir: &Path, report: &mut Report) -> Vec<(String, LoggedModel)> {
-    let mut models = Vec::new();
-    for dir in dirs(dir).unwrap_or_default() {
-        let mut fields = meta(&dir, report);
-        let id = file_name(&dir);
-        models.push((
-            fields.remove("source_run_id").unwrap_or_default(),
-            LoggedModel {
-                name: fields.remove("name").unwrap_or_else(|| id.clone()),
-                location: dir.join("artifacts").to_string_lossy().into_owned(),
-                params: values(&dir.join("params"), report),
-                tags: values(&dir.join("tags"), report),
-                id,
-            },
-        ));
-    }
-    models
-}
-
-/// The values in files of a directory, whose names may have directories.
-fn values(dir: &Path, report: &mut Report) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
-    for (name, path) in files(dir, report) {
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(&path)?.take(MAX_VALUE + 1).read_to_end(&mut bytes)?;
-            if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_VALUE {
-                return Err(ErrorKind::Value(format!("more than {MAX_VALUE} bytes, no value")));
-            }
-            String::from_utf8(bytes).map_err(|_| ErrorKind::Value("the value is not UTF-8".into()))
-        };
-        match read() {
-            Ok(value) => drop(values.insert(name, value)),
-            Err(kind) => issue(report, &path, kind, Effect::SkippedValue),
-        }
-    }
-    values
-}
-
-/// The files below a directory, if there is one, by their names in it.
-fn files(dir: &Path, report: &mut Report) -> Vec<(String, PathBuf)> {
-    let mut files = Vec::new();
-    if !dir.is_dir() {
-        return files;
-    }
-    for entry in WalkDir::new(dir).min_depth(1).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) if entry.file_type().is_file() => entry,
-            Ok(_) => continue,
-            Err(error) => {
-                let path = error.path().unwrap_or(dir).to_owned();
-                issue(report, &path, io::Error::from(error).into(), Effect::SkippedFile);
-                continue;
-            }
-        };
-        let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());
-        let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
-        files.push((names.join("/"), entry.path().to_owned()));
-    }
-    files
-}
-
-/// The fields of `meta.yaml` in a directory; what is wrong with it is an issue.
-fn meta(dir: &Path, report: &mut Report) -> Fields {
-    yaml::read(&dir.join(META)).unwrap_or_else(|error| {
-        let path = dir.join(META);
-        let is_missing = |kind: &ErrorKind| matches!(kind, ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound);
-        let effect = if is_missing(error.kind()) { Effect::Kept } else { Effect::SkippedFile };
-        issue(report, &path, Error::into_kind(error), effect);
-        Fields::new()
-    })
+fn has_meta(dir: &Path) -> bool {
+    dir.join(META).symlink_metadata().is_ok()
 }
 
 /// Whether a directory without `meta.yaml` is one of a run.
@@ -369,19 +336,6 @@ fn is_run(dir: &Path) -> bool {
 
 fn is_local(uri: &str) -> bool {
     uri.starts_with("file:") || !uri.contains(':')
-}
-
-fn dirs(dir: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error: io::Error| ErrorKind::from(error).at(at(dir));
-    let mut dirs = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
-            dirs.push(entry.path());
-        }
-    }
-    dirs.sort();
-    Ok(dirs)
 }
 
 fn file_name(path: &Path) -> String {

@@ -5,11 +5,11 @@ mod database;
 mod folder;
 mod metric_file;
 mod place;
+mod reader;
 mod server;
 mod yaml;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use self::folder::Folder;
 use self::server::Server;
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::mlflow::RunRecord;
+use crate::store::{Links, Root};
 
 /// An experiment of MLflow.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +110,7 @@ pub(super) struct StoredFile {
 /// Where a file is.
 #[derive(Debug, Clone)]
 enum Place {
-    Local(PathBuf),
+    Local(Root, PathBuf),
     /// On a server, among the files of a run.
     OfRun {
         id: String,
@@ -152,7 +153,7 @@ pub(super) trait Store {
 }
 
 /// The store at `source`: a folder `mlruns` or one inside it, a database or a server.
-pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
+pub(super) fn open(source: &str, links: Links) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
         return Ok(Box::new(Server::open(source)?));
     }
@@ -166,9 +167,9 @@ pub(super) fn open(source: &str) -> Result<Box<dyn Store>> {
     }
     let metadata = path.metadata().map_err(|error| ErrorKind::from(error).at(at(&path)))?;
     if metadata.is_dir() {
-        return Ok(Box::new(Folder::open(&path)?));
+        return Ok(Box::new(Folder::open(&path, links)?));
     }
-    Ok(Box::new(Database::open(&path)?))
+    Ok(Box::new(Database::open(&path, links)?))
 }
 
 /// The path that a URI of MLflow's means: a path itself, `file:` or `sqlite:`.
@@ -181,11 +182,11 @@ fn local(source: &str) -> PathBuf {
 
 /// Opens a file of this machine.
 fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
-    let Place::Local(path) = &file.place else {
+    let Place::Local(root, path) = &file.place else {
         return Err(Error::argument(format!("{} is on a server", file.path)));
     };
-    let opened = File::open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
-    Ok(Box::new(opened))
+    let (file, len) = root.open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
+    Ok(Box::new(file.into_reader(len)))
 }
 
 fn at(path: &Path) -> Location {

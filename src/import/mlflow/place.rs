@@ -2,11 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
-use walkdir::WalkDir;
-
+use super::reader::below;
 use super::{LoggedModel, Place, StoredFile, issue};
 use crate::error::{Effect, ErrorKind, Report};
+use crate::store::{Links, Root};
+use percent_encoding::percent_decode_str;
 
 /// So many files of a run are taken.
 const MAX_FILES: usize = 1_000_000;
@@ -23,7 +23,7 @@ pub(super) fn file_url(url: &str) -> Option<PathBuf> {
 /// Only one that ends as MLflow's own do is taken, `<id>/artifacts`: a store that comes from
 /// elsewhere could name any folder of this machine, and its files would be copied. A folder that
 /// moved together with `base`, in which the store is, is found there.
-pub(super) fn folder(uri: &str, base: &Path, id: &str) -> Option<PathBuf> {
+pub(super) fn folder(uri: &str, base: &Path, id: &str, links: Links) -> Option<(Root, PathBuf)> {
     let proxied = uri.strip_prefix("mlflow-artifacts:");
     let path = match proxied {
         Some(rest) => {
@@ -43,17 +43,24 @@ pub(super) fn folder(uri: &str, base: &Path, id: &str) -> Option<PathBuf> {
     if !is_clean || id.is_empty() || !parts.ends_with(&ends) {
         return None;
     }
+    // A link there must not lead to anything else.
+    let real = |path: PathBuf| {
+        let root = Root::new(&path, links).ok().filter(|_| path.is_dir())?;
+        let is_of_run =
+            root.path().is_some_and(|path| path.components().collect::<Vec<_>>().ends_with(&ends));
+        (is_of_run || links == Links::All).then_some((root, path))
+    };
     if proxied.is_none() {
         let there = base.join(&path); // which is `path` if that is absolute
-        if there.is_dir() {
-            return Some(there);
+        if let Some(found) = real(there) {
+            return Some(found);
         }
     }
     // `<experiment>/<run>/artifacts`, or with `models` before the id of a model.
     let tail = |n: usize| parts.iter().skip(parts.len().saturating_sub(n)).collect::<PathBuf>();
     let roots = ["mlartifacts", "mlruns", "."].map(|name| base.join(name));
     let found = roots.iter().flat_map(|root| [4, 3].map(|n| root.join(tail(n))));
-    found.into_iter().find(|path| path.is_dir())
+    found.into_iter().find_map(real)
 }
 
 /// Whether the folder of all experiments' files is there, in which MLflow makes that of a run with its
@@ -67,42 +74,26 @@ pub(super) fn is_reachable(uri: &str, base: &Path) -> bool {
     is_there || ["mlartifacts", "mlruns"].iter().any(|name| base.join(name).is_dir())
 }
 
-/// Adds the files below `folder`, their paths behind `prefix`. Links are not followed: they could
-/// lead anywhere.
+/// Adds the files below `folder` that are in `root`, their paths behind `prefix`.
 pub(super) fn list(
+    root: &Root,
     folder: &Path,
     prefix: &str,
     model: Option<&str>,
     files: &mut Vec<StoredFile>,
     report: &mut Report,
 ) {
-    for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(folder).to_owned();
-                issue(report, &path, std::io::Error::from(error).into(), Effect::SkippedFile);
-                continue;
-            }
-        };
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        if !entry.file_type().is_file() {
-            let what = "it is a link or no file, and not followed";
-            issue(report, entry.path(), ErrorKind::Value(what.into()), Effect::SkippedFile);
-            continue;
-        }
+    for path in below(root, folder, report) {
         if files.len() >= MAX_FILES {
             let what = format!("it has more than {MAX_FILES} files");
             return issue(report, folder, ErrorKind::Value(what), Effect::SkippedFile);
         }
-        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let relative = path.strip_prefix(folder).unwrap_or(&path);
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
         files.push(StoredFile {
             path: format!("{prefix}{}", names.join("/")),
             model: model.map(str::to_owned),
-            place: Place::Local(entry.path().to_owned()),
+            place: Place::Local(root.clone(), path),
         });
     }
 }
@@ -111,16 +102,17 @@ pub(super) fn list(
 pub(super) fn list_model(
     model: &LoggedModel,
     base: &Path,
+    links: Links,
     files: &mut Vec<StoredFile>,
     report: &mut Report,
 ) {
-    let Some(found) = folder(&model.location, base, &model.id) else {
+    let Some((root, found)) = folder(&model.location, base, &model.id, links) else {
         let what =
             format!("model {}: its files are at {}, and not imported", model.id, model.location);
         return issue(report, base, ErrorKind::Value(what), Effect::SkippedFile);
     };
     let name = model.folder(files);
-    list(&found, &format!("{name}/"), Some(&model.id), files, report);
+    list(&root, &found, &format!("{name}/"), Some(&model.id), files, report);
 }
 
 #[cfg(test)]
@@ -137,7 +129,7 @@ mod tests {
         fs::create_dir_all(&of_run).unwrap();
         fs::create_dir_all(base.join("mlartifacts/2/abc/artifacts")).unwrap();
         fs::create_dir_all(base.join("secret")).unwrap();
-        let found = |uri: &str| folder(uri, base, "abc");
+        let found = |uri: &str| folder(uri, base, "abc", Links::Inside).map(|(_, path)| path);
         assert_eq!(found(&of_run.to_string_lossy()).as_ref(), Some(&of_run));
         assert_eq!(found(&format!("file://{}", of_run.display())).as_ref(), Some(&of_run));
         assert_eq!(found("./mlruns/1/abc/artifacts"), Some(base.join("./mlruns/1/abc/artifacts")));

@@ -97,7 +97,7 @@ impl Store for Server {
         match &file.place {
             Place::OfModel { id, path } => Ok(Box::new(self.0.model_file(id, path)?)),
             Place::OfRun { id, path } => Ok(Box::new(self.0.artifact(id, path)?)),
-            Place::Local(path) => {
+            Place::Local(_, path) => {
                 Err(Error::argument(format!("{} is on no server", path.display())))
             }
         }

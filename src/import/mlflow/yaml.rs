@@ -1,75 +1,23 @@
 //! The fields of a `meta.yaml`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{ErrorKind, Result};
+use crate::yaml::{Document, Value, View};
 
 /// Profiles of datasets are the longest that MLflow writes: it allows 16 MB.
-const MAX_BYTES: u64 = 20 << 20;
+pub(super) const MAX_BYTES: u64 = 20 << 20;
 
 /// Fields by name, as text; those of a map in it have its name and a `/` before theirs. Lists and
 /// `null` are left out.
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// The fields of the file at `path`.
-pub(super) fn read(path: &Path) -> Result<Fields> {
-    let read = || {
-        let mut text = String::new();
-        let file = File::open(path)?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-            return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes, no metadata")));
-        }
-        fields(&text)
-    };
-    read().map_err(|kind| kind.at(Location::path(path)))
-}
-
-/// Where the parser is: inside a list, or inside a map with this before its names.
-enum Level {
-    List,
-    Map { prefix: String, key: Option<String> },
-}
-
-/// The events of the parser are used rather than its tree: that has numbers where a name or an id
-/// happens to look like one (`1e10`), and is as deep as the file says.
-fn fields(text: &str) -> Result<Fields, ErrorKind> {
+/// The fields in a text. They stay text: a name or an id may look like a number (`1e10`).
+pub(super) fn fields(text: &str) -> Result<Fields, ErrorKind> {
+    let document = Document::parse(text)?;
     let mut fields = Fields::new();
-    let mut levels: Vec<Level> = Vec::new();
-    for event in Parser::new_from_str(text) {
-        let (event, _) = event.map_err(|error| ErrorKind::Value(format!("no YAML: {error}")))?;
-        match event {
-            Event::MappingStart(..) => {
-                let name = next(&mut levels);
-                let prefix = name.map_or_else(String::new, |name| format!("{name}/"));
-                levels.push(Level::Map { prefix, key: None });
-            }
-            Event::SequenceStart(..) => {
-                next(&mut levels);
-                levels.push(Level::List);
-            }
-            Event::MappingEnd | Event::SequenceEnd => drop(levels.pop()),
-            Event::Alias(_) => drop(next(&mut levels)),
-            Event::Scalar(text, style, ..) => match levels.last_mut() {
-                Some(Level::Map { prefix, key: key @ None }) => {
-                    *key = Some(format!("{prefix}{text}"))
-                }
-                Some(Level::Map { key, .. }) => {
-                    let is_null = style == ScalarStyle::Plain
-                        && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                    if let Some(key) = key.take().filter(|_| !is_null) {
-                        fields.insert(key, text.into_owned());
-                    }
-                }
-                Some(Level::List) | None => {}
-            },
-            _ => {}
-        }
+    if let Some(value) = document.value() {
+        add("", value, &document, &mut fields)?;
     }
     if fields.is_empty() {
         return Err(ErrorKind::Value("it has no fields".into()));
@@ -77,15 +25,28 @@ fn fields(text: &str) -> Result<Fields, ErrorKind> {
     Ok(fields)
 }
 
-/// The name of what comes next; none if that is no value of a map.
-fn next(levels: &mut [Level]) -> Option<String> {
-    let Some(Level::Map { prefix, key }) = levels.last_mut() else { return None };
-    if key.is_none() {
-        // A map as a key: what follows is its value.
-        *key = Some(prefix.clone());
-        return None;
+fn add(
+    name: &str,
+    value: Value<'_, '_>,
+    document: &Document<'_>,
+    fields: &mut Fields,
+) -> Result<(), ErrorKind> {
+    match value.view()? {
+        View::Map(mut map) => {
+            while let Some((key, value)) = map.next_pair() {
+                let View::Scalar(key) = key.view()? else { continue };
+                let key = &key.text;
+                let name = if name.is_empty() { key.to_string() } else { format!("{name}/{key}") };
+                document.charge(name.len())?;
+                add(&name, value, document, fields)?;
+            }
+        }
+        View::Scalar(scalar) if !name.is_empty() && !scalar.is_null() => {
+            fields.insert(name.into(), scalar.text.to_string());
+        }
+        View::Scalar(_) | View::List(_) => {}
     }
-    key.take()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Reset;
-use crate::error::{Effect, ErrorKind, Issue, Location, Report};
+use crate::error::{Effect, ErrorKind, Issue, Location, OtherFile, Report};
+use crate::event::{other_file, other_file_issue};
 use crate::logdir::file::{Position, read_on};
 use crate::logdir::grow::Growing;
 use crate::logdir::{EventFile, LoadOptions};
-use crate::record::Growth;
+use crate::record::{Growth, Source};
 use crate::store::{self, File};
 
 /// So many bytes before the place to read on are compared with those that were there. They hold
@@ -48,6 +49,23 @@ pub(super) struct FollowedFile {
     issues: usize,
     /// The failure that was said last, until something was read again.
     failure: Option<io::ErrorKind>,
+    /// Whether it is a log.
+    content: Content,
+    /// What it was said to be instead.
+    said: Option<OtherFile>,
+}
+
+/// Whether a file is a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Nobody looked, or it could not be read. So far its name counts.
+    Unread,
+    /// It is, or may become one.
+    Log,
+    /// It looks like something else; its bytes may not all be there yet.
+    Unsettled,
+    /// It is something else.
+    Other,
 }
 
 /// What came of a file.
@@ -57,6 +75,8 @@ pub(super) struct Found {
     pub(super) more_issues: u64,
     /// Whether a file is not there any more.
     pub(super) is_gone: bool,
+    /// The run's name, if it has no log any more.
+    pub(super) removed: Option<String>,
 }
 
 impl FollowedFile {
@@ -78,6 +98,8 @@ impl FollowedFile {
             is_judged: false,
             issues: 0,
             failure: None,
+            content: Content::Unread,
+            said: None,
         }
     }
 
@@ -85,6 +107,7 @@ impl FollowedFile {
     pub(super) fn rewind(&mut self) {
         (self.offset, self.torn, self.events, self.pending) = (0, 0, 0, 0);
         self.fingerprint.clear();
+        (self.content, self.said) = (Content::Unread, None);
         (self.is_due, self.is_judged, self.issues) = (true, false, 0);
         (self.is_old, self.settled, self.mark.0) = (false, 0, 0);
     }
@@ -165,6 +188,9 @@ impl FollowedFile {
             }
         };
         let quiet = quiet || (len == self.len && self.is_quiet(now, settle));
+        if self.offset == 0 && !self.looks_like_log(&path, (&file, len), quiet, found) {
+            return Ok(0);
+        }
         let growth = Growth { settled: self.settled, quiet };
         let from = Position { offset: self.offset, torn: self.torn, growth };
         let Some(grown) = growing.take() else { return Ok(0) };
@@ -181,6 +207,51 @@ impl FollowedFile {
         }
         self.keep(span.issues, span.more_issues, found);
         Ok(went)
+    }
+
+    /// Whether the file, of which nothing was read so far, is a log or may become one. What looks like
+    /// something else is judged once it is quiet.
+    fn looks_like_log(
+        &mut self,
+        path: &Arc<Path>,
+        (file, len): (&File, u64),
+        quiet: bool,
+        found: &mut Found,
+    ) -> bool {
+        let other = match other_file(&mut Source::file(file.clone(), len, Vec::new())) {
+            Ok(None) => {
+                self.content = Content::Log;
+                return true;
+            }
+            Ok(Some(other)) => other,
+            Err(error) => {
+                self.is_due = false;
+                self.failed(path, error, found);
+                return false;
+            }
+        };
+        // Its bytes wait to be judged.
+        (self.pending, self.is_due, self.is_judged) = (len, false, quiet);
+        self.content = match self.content {
+            _ if quiet => Content::Other,
+            Content::Log => Content::Log, // it was empty
+            _ => Content::Unsettled,
+        };
+        if quiet && self.said != Some(other) {
+            self.said = Some(other);
+            found.issues.push(other_file_issue(path.clone(), other));
+        }
+        false
+    }
+
+    /// Whether nobody looked into it yet.
+    pub(super) fn is_unread(&self) -> bool {
+        self.content == Content::Unread
+    }
+
+    /// Whether it is a log, as far as known.
+    pub(super) fn is_log(&self) -> bool {
+        matches!(self.content, Content::Unread | Content::Log)
     }
 
     /// Passes on what is worth saying.

@@ -166,6 +166,7 @@ impl Follower {
             found.issues.extend(of_run.issues);
             found.more_issues += of_run.more_issues;
             found.is_gone |= of_run.is_gone;
+            news.removed.extend(of_run.removed);
         }
         if found.is_gone {
             self.next_look = None;
@@ -209,7 +210,7 @@ impl Follower {
             known.files_are(&run.files, &self.options, now);
             self.runs.insert(run.path, known);
         }
-        news.removed.extend(before.into_values().map(|run| run.name().to_owned()));
+        news.removed.extend(before.into_values().filter_map(FollowedRun::given_name));
     }
 
     /// Passes on what was not there at the last look.

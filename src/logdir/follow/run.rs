@@ -10,7 +10,7 @@ use super::file::{FollowedFile, Found};
 use super::{NewPoints, Reset, RunNews};
 use crate::logdir::grow::{Growing, Taken};
 use crate::logdir::restart::Order;
-use crate::logdir::{LoadOptions, RestartPolicy, RunFiles};
+use crate::logdir::{EventFile, LoadOptions, RestartPolicy, RunFiles};
 
 /// So many bytes are read before the budget is looked at again.
 pub(super) const CHUNK: u64 = 1 << 20;
@@ -28,6 +28,8 @@ pub(super) struct FollowedRun {
     reset: Option<Reset>,
     /// Whether the caller should hear of it even without points.
     is_news: bool,
+    /// Whether the caller knows of it.
+    is_given: bool,
 }
 
 /// How a poll is done.
@@ -54,19 +56,21 @@ impl FollowedRun {
             starts: 0,
             reset: None,
             is_news: true,
+            is_given: false,
         }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Its name, if the caller knows of it.
+    pub(super) fn given_name(self) -> Option<String> {
+        self.is_given.then_some(self.name)
     }
 
     /// Takes note of the files that are there now.
     pub(super) fn files_are(&mut self, names: &[OsString], options: &LoadOptions, now: Instant) {
         let mut gone = None;
-        self.files.retain(|name, _| {
+        self.files.retain(|name, file| {
             let is_there = names.binary_search(name).is_ok();
-            if !is_there {
+            if !is_there && file.is_log() {
                 gone = Some(name.clone());
             }
             is_there
@@ -109,7 +113,7 @@ impl FollowedRun {
     /// Reads what is new.
     pub(super) fn read(&mut self, poll: &Poll<'_>) -> (Option<RunNews>, Found) {
         let mut found = Found::default();
-        let before: Vec<_> = self.files.values().map(|file| file.facts(&self.path)).collect();
+        let before = self.logs();
         if let Err(reset) = self.read_files(poll, &mut found) {
             found = Found::default();
             self.start_anew(reset, poll.options);
@@ -121,9 +125,16 @@ impl FollowedRun {
             issue.location.run = Some(self.name.clone());
         }
         let (start_time, series) = self.take(poll);
-        let files: Vec<_> = self.files.values().map(|file| file.facts(&self.path)).collect();
-        let changed = self.is_news || files != before || !series.is_empty();
-        self.is_news = false;
+        let files = self.logs();
+        if files.is_empty() {
+            // What it had was replaced by something else, or there never was a log.
+            found.removed = std::mem::take(&mut self.is_given).then(|| self.name.clone());
+            (self.is_news, self.reset) = (false, None);
+            return (None, found);
+        }
+        let is_new = self.is_news || !self.is_given;
+        let changed = is_new || files != before || !series.is_empty();
+        (self.is_news, self.is_given) = (false, true);
         let news = changed.then(|| RunNews {
             name: self.name.clone(),
             path: self.path.clone(),
@@ -135,6 +146,12 @@ impl FollowedRun {
         (news, found)
     }
 
+    /// Its files that are logs, as far as known.
+    fn logs(&self) -> Vec<EventFile> {
+        let logs = self.files.values().filter(|file| file.is_log());
+        logs.map(|file| file.facts(&self.path)).collect()
+    }
+
     fn read_files(&mut self, poll: &Poll<'_>, found: &mut Found) -> Result<(), Reset> {
         let mut own = poll.budget_of_run;
         for file in self.files.values_mut() {
@@ -144,8 +161,9 @@ impl FollowedRun {
             }
             loop {
                 let left = poll.budget.load(Ordering::Relaxed).min(own);
-                if left == 0 {
-                    return Ok(());
+                // What a file is costs little, and decides whether there is a run.
+                if left == 0 && !file.is_unread() {
+                    break;
                 }
                 let chunk = left.min(CHUNK);
                 let growing = &mut self.growing;

@@ -446,6 +446,18 @@ impl<'o> Growing<'o> {
         mem::take(&mut self.unreadable).into_iter().map(issue).collect()
     }
 
+    /// Tag and kind of the series that were not asked for.
+    pub(super) fn left_out(&self) -> Vec<(Box<str>, Option<Kind>)> {
+        let all = self.series.iter().map(|series| {
+            let kind = series.metadata.as_ref().map(|metadata| metadata.kind);
+            let is_wanted =
+                series.wanted && kind.is_none_or(|kind| self.options.wants(&series.tag, kind));
+            (is_wanted, &series.tag, kind)
+        });
+        let left_out = all.filter(|(is_wanted, ..)| !is_wanted);
+        left_out.map(|(_, tag, kind)| (tag.clone(), kind)).collect()
+    }
+
     /// The series that were asked for, sorted by tag and kind.
     pub(super) fn into_series(self) -> Vec<TimeSeries> {
         let finished = self.series.into_iter().filter_map(|series| series.finish(&self.options));

@@ -190,8 +190,7 @@ fn x(curve: &Curve, axis: ChartX) -> Vec<f64> {
         ChartX::Step => curve.steps.iter().map(|step| *step as f64).collect(),
         ChartX::Wall => curve.wall_times.clone(),
         ChartX::Relative => {
-            let times = curve.wall_times.iter().copied().filter(|time| time.is_finite());
-            let first = times.reduce(f64::min).unwrap_or(0.0);
+            let first = curve.start().unwrap_or(0.0);
             curve.wall_times.iter().map(|time| time - first).collect()
         }
     }

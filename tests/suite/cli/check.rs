@@ -9,9 +9,10 @@ const COMPLETE: &str = r#"{"schema": "tbx.run/1", "id": "0123456789abcdef0123456
 /// One run that says all, with a part, and one that says nothing but a seed.
 fn runs() -> Folder {
     let folder = Folder::new();
-    for name in ["logs/good", "logs/good/part", "logs/bare"] {
+    for name in ["logs/good", "logs/good/train", "logs/bare"] {
         let writer = folder.run(name);
-        writer.add_scalar("train/loss", 0.5, 0).unwrap();
+        let tag = if name == "logs/good/train" { "loss" } else { "train/other" };
+        writer.add_scalar(tag, 0.5, 0).unwrap();
         if name == "logs/bare" {
             writer.add_hparams([("random_seed", 7.into())], [("f(x)", 0.5)]).unwrap();
         }
@@ -56,4 +57,24 @@ fn programs_get_lists() {
     assert_eq!(found["complete"], false);
     assert_eq!(found["missing"], serde_json::json!(["commit", "clean_tree", "versions"]));
     assert_eq!(found["names"][1]["name"], "f(x)");
+}
+
+/// A directory is no run of its own only where `tbx table` shows none.
+#[test]
+fn directories_are_runs_as_in_tables() {
+    let folder = runs();
+    let writer = folder.run("logs/good/other");
+    writer.add_scalar("train/loss", 0.5, 0).unwrap();
+    writer.close().unwrap();
+    let names = |args: &str| {
+        let lines = folder.tbx(args).out.lines().map(str::to_owned).collect::<Vec<_>>();
+        let runs = lines.iter().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+        runs.collect::<Vec<_>>()
+    };
+    let all = ["bare", "good", "good/other", "good/train"];
+    assert_eq!(names("check logs --format csv"), all);
+    assert_eq!(names("table logs --format csv"), all);
+    std::fs::remove_dir_all(folder.path("logs/good/other")).unwrap();
+    assert_eq!(names("check logs --format csv"), ["bare", "good"]);
+    assert_eq!(names("check logs --no-fold --format csv"), ["bare", "good", "good/train"]);
 }

@@ -144,3 +144,130 @@ fn what_cannot_be_done_is_said() {
     );
     assert!(folder.tbx("diff logs logs --rtol -1").failed().contains("-1"));
 }
+
+/// Two runs that log at other steps, at the same pace, and one that begins later.
+fn paces() -> Folder {
+    let folder = Folder::new();
+    for (run, offset, start) in [("a", 0, START), ("b", 5, START + 86_400.0)] {
+        let writer = folder.run(format!("logs/{run}"));
+        for i in 0..4 {
+            let writer = writer.with_wall_time(start + f64::from(i) / 10.0).unwrap();
+            writer.add_scalar("loss", f64::from(i * (offset + 1)), 10 * i + offset).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    folder
+}
+
+#[test]
+fn runs_without_a_common_step_are_told_what_to_do() {
+    let folder = paces();
+    for args in ["", "--format csv", "--format json", "--out reduced", "--group-by run~."] {
+        let done = folder.tbx(&format!("reduce logs {args}"));
+        if args == "--group-by run~." {
+            assert_eq!(done.code, Some(0), "each alone");
+            continue;
+        }
+        assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{args}");
+        assert_eq!(
+            done.err,
+            "tbx: 1 tag left out, the runs have no step in common: loss; --align outer, nearest, \
+             interpolated or time compares them all the same\n"
+        );
+        assert!(!folder.path("reduced").exists());
+    }
+    // The other tags are there.
+    for run in ["a", "b"] {
+        let writer = folder.run(format!("logs/{run}"));
+        writer.add_scalar("acc", 0.5, 0).unwrap();
+        writer.close().unwrap();
+    }
+    let done = folder.tbx("reduce logs --op mean --format csv");
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "tag,runs,step,mean\nacc,2,0,0.5\n"));
+    assert!(done.err.contains("no step in common: loss"), "{}", done.err);
+    // None of these.
+    let done = folder.tbx("reduce logs --tag nothing");
+    assert_eq!(done.code, Some(2));
+    let folder = Folder::new();
+    folder.run("logs").close().unwrap();
+    let done = folder.tbx("reduce logs");
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
+    assert_eq!(done.err, "tbx: no run has scalars that were asked for\n");
+}
+
+#[test]
+fn runs_are_reduced_at_equal_times() {
+    let folder = paces();
+    let late = folder.run("logs/a");
+    // Half way between two points of the other.
+    late.with_wall_time(START + 0.25).unwrap().add_scalar("loss", 2.5, 25).unwrap();
+    late.close().unwrap();
+    assert_eq!(
+        folder.tbx("reduce logs --align time --op mean,count --format csv").fine(),
+        "tag,runs,time,mean,count\nloss,2,0,0,2\nloss,2,0.1,3.5,2\nloss,2,0.2,7,2\n\
+         loss,2,0.25,8.75,2\nloss,2,0.3,10.5,2\n"
+    );
+    assert_eq!(
+        folder.tbx("reduce logs --align time").fine(),
+        "\
+tag   runs  time  mean      std
+loss     2   0.3  10.5  10.6066
+2 runs; the last of 5 times: --format csv has all, --out writes runs
+"
+    );
+    assert_eq!(folder.tbx("reduce logs --align time --op mean --out reduced").code, Some(0));
+    let points = folder.tbx("export reduced --to csv --out -");
+    assert_eq!(
+        points.out,
+        "run,tag,step,wall_time,value\nmean,loss,0,1700000000.5,0.0\n\
+         mean,loss,100000,1700000000.6,3.5\nmean,loss,200000,1700000000.7,7.0\n\
+         mean,loss,250000,1700000000.75,8.75\nmean,loss,300000,1700000000.8,10.5\n"
+    );
+}
+
+/// `classicSmoothing` of TensorBoard's page.
+#[test]
+fn curves_are_smoothed_before_they_are_reduced_and_next_to_their_values() {
+    let folder = seeds();
+    // 1, (0.5 * 0.5 + 0.5 * 3) / 0.75, ...
+    let smoothed = "run,tag,step,wall_time,value,smoothed\n\
+                    seed0,loss,0,1700000000.5,1.0,1.0\n\
+                    seed0,loss,10,1700000001.5,3.0,2.3333333333333335\n\
+                    seed0,loss,20,1700000002.5,5.0,3.857142857142857\n";
+    let export = "export logs --run seed0 --to csv --out -";
+    assert_eq!(folder.tbx(&format!("{export} --smooth 0.5")).out, smoothed);
+    let sampled = folder.tbx(&format!("{export} --smooth 0.5 --sample every:2")).out;
+    assert_eq!(
+        sampled,
+        smoothed
+            .lines()
+            .filter(|line| !line.contains(",10,"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    );
+    assert_eq!(
+        folder.tbx("export logs --run seed[02] --to csv --out - --smooth 0.5 --wide").out,
+        "run,step,wall_time,extra,smoothed.extra,loss,smoothed.loss\n\
+         seed0,0,1700000000.5,,,1.0,1.0\n\
+         seed0,10,1700000001.5,,,3.0,2.3333333333333335\n\
+         seed0,20,1700000002.5,,,5.0,3.857142857142857\n\
+         seed2,0,1700000000.5,1.0,1.0,6.0,6.0\n\
+         seed2,10,1700000001.5,,,3.0,4.0\n\
+         seed2,20,1700000002.5,,,9.0,6.857142857142857\n"
+    );
+    assert_eq!(
+        folder
+            .tbx("reduce logs --tag loss --run seed[02] --op mean --smooth 0.5 --format csv")
+            .fine(),
+        "tag,runs,step,mean\nloss,2,0,3.5\nloss,2,10,3.166666666666667\n\
+         loss,2,20,5.357142857142857\n"
+    );
+    for args in ["--table runs --to csv --out -", "--to mlruns --out m"] {
+        let said = folder.tbx(&format!("export logs --smooth 0.5 {args}")).failed();
+        assert_eq!(
+            said,
+            "tbx: --smooth is for the tables scalars and wide, in CSV, JSON or Parquet\n"
+        );
+    }
+    assert!(folder.tbx("export logs --to csv --out - --smooth 2").failed().contains("0 to 1"));
+}

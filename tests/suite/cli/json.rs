@@ -71,7 +71,7 @@ fn an_issue_says_where_and_what() {
     let found = inspect(&folder, "");
     let issues = found["issues"].as_array().unwrap();
     for issue in issues {
-        assert_keys(issue, &["path", "offset", "run", "tag", "step", "kind", "message"]);
+        assert_keys(issue, &["path", "offset", "run", "tag", "step", "kind", "message", "lost"]);
     }
     assert_eq!(
         issues[0],
@@ -80,6 +80,7 @@ fn an_issue_says_where_and_what() {
             "kind": "payload_crc",
             "message": "payload checksum is 0xd698385d, the record says 0xd6c3b670; \
                         skipped this record",
+            "lost": true,
         })
     );
     let restart = issues.iter().find(|issue| issue["kind"] == "restart").unwrap();
@@ -89,6 +90,7 @@ fn an_issue_says_where_and_what() {
             "path": null, "offset": null, "run": "resumed", "tag": "a", "step": 2,
             "kind": "restart",
             "message": "2 points with steps 2 to 3 dropped by restart policy session-start",
+            "lost": false,
         })
     );
     let value = issues.iter().find(|issue| issue["kind"] == "value").unwrap();

@@ -9,14 +9,14 @@ use super::{FILE, Folder};
 #[test]
 fn what_was_done_is_said_file_by_file() {
     let folder = Folder::new();
-    for name in ["flip_middle_payload", "cut_in_payload", "flip_first_payload", "random_file"] {
+    for name in ["flip_middle_payload", "cut_in_payload", "flip_first_payload", "zeros_only"] {
         folder.copy(&format!("broken/{name}"), format!("logs/{name}"));
     }
     folder.copy("odd/wall_times", "logs/times");
     folder.copy("keras/train", "logs/train");
     let expected = format!(
         "\
-random_file/{FILE}: nothing could be saved
+zeros_only/{FILE}: nothing could be saved
 cut_in_payload/{FILE}: 20 B of an unfinished record left out
 flip_first_payload/{FILE}: 1 damaged place left out (88 B), file version put first
 flip_middle_payload/{FILE}: 1 damaged place left out (177 B)

@@ -127,7 +127,7 @@ fn tags_in_markdown_cannot_play_with_the_terminal() {
     let folder = hostile_tags();
     let table = folder.tbx("table logs --format md").fine();
     assert_harmless(&table);
-    assert!(table.contains("| red\\\\u{1b}\\[31m |"), "{table}");
+    assert!(table.contains("| red\\u{1b}\\[31m |"), "{table}");
 }
 
 /// In a terminal that `script` makes.

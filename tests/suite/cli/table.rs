@@ -207,3 +207,146 @@ fn parameters_are_there_whatever_tags_are_asked_for() {
     let table = folder.tbx("table logs --tag loss --columns status,rate,loss --format csv").fine();
     assert_eq!(table, "run,status,rate,loss\n0.25,finished,0.25,0.25\n0.5,finished,0.5,0.5\n");
 }
+
+/// Parameters that are called like tags, fields and statistics.
+fn names() -> Folder {
+    let folder = Folder::new();
+    for (run, lr) in [("a", 0.5), ("b", 0.25)] {
+        let writer = folder.run(format!("logs/{run}"));
+        writer
+            .add_hparams([("lr", lr.into()), ("run", "x".into()), ("step", 5.into())], [])
+            .unwrap();
+        for (step, share) in [1.0, 0.5].into_iter().enumerate() {
+            writer.add_scalar("lr", lr * share, step).unwrap();
+            writer.add_scalar("loss:min", share, step).unwrap();
+            writer.add_scalar("loss", share * 2.0, step).unwrap();
+            writer.add_scalar("runs", share, step).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    folder
+}
+
+#[test]
+fn every_column_has_a_name_of_its_own() {
+    let folder = names();
+    assert_eq!(
+        folder.tbx("table logs --run a --format json").fine(),
+        "{\"run\":\"a\",\"start\":1700000000.5,\"duration\":0.0,\"status\":\"finished\",\"step\":1,\
+         \"loss\":1.0,\"loss:min\":0.5,\"metric.lr\":0.25,\"runs\":0.5,\
+         \"param.lr\":0.5,\"param.run\":\"x\",\"param.step\":5.0}\n"
+    );
+    let head = |args: &str| {
+        let mut command = folder.command("table logs --format csv");
+        let table = super::done(command.args(args.split(' '))).fine();
+        table.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(head("-c param.lr,metric.lr"), "run,param.lr,metric.lr");
+    assert_eq!(head("-c lr,lr,param.lr"), "run,lr");
+    assert_eq!(head("-c metric.lr"), "run,metric.lr");
+    assert_eq!(head("-c lr,metric.lr:min"), "run,lr,lr:min");
+    assert_eq!(head("-c step,param.step,param.run"), "run,step,param.step,param.run");
+    // The tag `loss:min`, and the least of `loss`.
+    assert_eq!(head("-c loss:min"), "run,loss:min");
+    assert_eq!(head("-c loss:min,metric.loss:min"), "run,metric.loss:min:last,metric.loss:min");
+    assert_eq!(head("-c param.*"), "run,lr,param.run,param.step");
+    // What is printed can be asked for.
+    let all = head("-c *,*:min");
+    let names = all.strip_prefix("run,").unwrap();
+    assert_eq!(head(&format!("-c {names}")), all);
+    // Groups.
+    assert_eq!(head("-g lr -c lr,metric.lr"), "param.lr,runs,metric.lr,± metric.lr");
+    assert_eq!(head("-g run~a|b -c runs"), "run~a|b,runs,metric.runs,± metric.runs");
+    assert_eq!(
+        folder.tbx("table logs -g param.run -c lr,loss --format md").fine(),
+        "\
+| param.run | runs | lr | ± lr | loss | ± loss |
+| --- | ---: | ---: | ---: | ---: | ---: |
+| x | 2 | 0.375 | 0.176777 | 1 | 0 |
+"
+    );
+    let reduced = |args: &str| {
+        let table = folder.tbx(&format!("reduce logs --tag ^lr$ --format csv {args}")).fine();
+        table.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(reduced("-g step --op mean,mean,q0.5,q0.50"), "run.step,tag,runs,step,mean,q0.5");
+    assert_eq!(reduced("-g param.step --op std"), "param.step,tag,runs,step,std");
+    assert_eq!(reduced("-g lr --op std"), "lr,tag,runs,step,std");
+    let export = |table: &str| {
+        let done = folder.tbx(&format!("export logs --to csv --out - --table {table}"));
+        done.out.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(export("wide"), "run,step,wall_time,loss,loss:min,lr,runs");
+    assert!(export("runs").contains(",param.step,metric.loss:last,metric.loss:min,"));
+}
+
+/// Numbers as MLflow, YAML and people write them.
+#[test]
+fn texts_that_are_numbers_count_as_numbers() {
+    let folder = Folder::new();
+    let values = ["'9'", "'10'", "1e-3", "0.001", "' 0.001 '", "'1e-3'", "adam", "'nan'"];
+    for (i, lr) in values.iter().enumerate() {
+        let writer = folder.run(format!("logs/{i}"));
+        writer.add_scalar("loss", i as f64, 0).unwrap();
+        writer.close().unwrap();
+        std::fs::write(folder.path(format!("logs/{i}/hparams.yaml")), format!("lr: {lr}\n"))
+            .unwrap();
+    }
+    let runs = |args: &[&str]| {
+        let mut command = folder.command("table logs --columns lr --format csv");
+        let rows = super::done(command.args(args)).fine();
+        let names: Vec<_> =
+            rows.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+        names.join(" ")
+    };
+    assert_eq!(runs(&["--sort", "lr"]), "2 3 4 5 0 1 6 7");
+    assert_eq!(runs(&["--sort", "lr", "--reverse"]), "6 1 0 2 3 4 5 7");
+    assert_eq!(runs(&["--where", "lr == 0.001"]), "2 3 4 5");
+    assert_eq!(runs(&["--where", "lr < 10"]), "0 2 3 4 5");
+    assert_eq!(runs(&["--where", "lr > '9.5' and lr != adam"]), "1");
+    assert_eq!(
+        folder.tbx("table logs --group-by lr --columns loss,lr --format csv").fine(),
+        "lr,runs,loss,± loss\n0.001,4,3.5,1.2909944487358056\n9,1,0,NaN\n10,1,1,NaN\n\
+         adam,1,6,NaN\nnan,1,7,NaN\n"
+    );
+    let sorted =
+        folder.tbx("table logs --group-by lr --sort lr --reverse --columns loss --format csv");
+    let keys: Vec<_> = sorted.out.lines().map(|row| row.split(',').next().unwrap()).collect();
+    assert_eq!(keys, ["lr", "adam", "10", "9", "0.001", "nan"]);
+    let reduced = folder.tbx("reduce logs --group-by lr --op count --format csv").fine();
+    assert!(reduced.starts_with("lr,tag,runs,step,count\n0.001,loss,4,0,4\n9,"), "{reduced}");
+}
+
+/// Values of `numpy.mean` and `numpy.std`.
+#[test]
+fn means_with_infinities_are_numpys() {
+    let folder = Folder::new();
+    let runs =
+        [("a/0", f64::INFINITY), ("a/1", 1.0), ("b/0", f64::INFINITY), ("b/1", -f64::INFINITY)];
+    for (name, value) in runs.into_iter().chain([("c/0", 1.0), ("c/1", f64::NAN)]) {
+        let writer = folder.run(format!("logs/{name}"));
+        writer.add_scalar("x", value, 0).unwrap();
+        writer.add_scalar("x", 2.0, 1).unwrap();
+        writer.close().unwrap();
+    }
+    assert_eq!(
+        folder.tbx("table logs --columns x:mean --format csv").fine(),
+        "run,x:mean\na/0,Infinity\na/1,1.5\nb/0,Infinity\nb/1,-Infinity\nc/0,1.5\nc/1,2\n"
+    );
+    assert_eq!(
+        folder.tbx("table logs -g run~^. -c x:max,x:first --ddof 0 --format csv").fine(),
+        "run~^.,runs,x:max,± x:max,x:first,± x:first\na,2,Infinity,NaN,Infinity,NaN\n\
+         b,2,Infinity,NaN,NaN,NaN\nc,2,2,0,1,0\n"
+    );
+    let reduced =
+        folder.tbx("reduce logs -g run~^. --op mean,std,min,max,median,q0.5 --format csv");
+    let rows: Vec<_> = reduced.out.lines().filter(|row| row.contains(",x,2,0,")).collect();
+    let expected = [
+        "a,x,2,0,Infinity,NaN,1,Infinity,Infinity,NaN",
+        "b,x,2,0,NaN,NaN,-Infinity,Infinity,NaN,NaN",
+        "c,x,2,0,1,NaN,1,1,1,1",
+    ];
+    assert_eq!(rows, expected);
+    let tags = folder.tbx("export logs --run a/0 --to json --table tags --out -").out;
+    assert!(tags.contains("\"mean\":\"Infinity\""), "{tags}");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tbx::Logdir;
 use tbx::edit::{Destination, Edit};
+use tbx::error::Effect;
 use tempfile::TempDir;
 
 use super::{all_points, edit, edit_records, regex};
@@ -50,18 +51,59 @@ fn what_lies_beside_the_runs_is_copied() {
     assert_eq!(fs::read_dir(done.path().join("one")).unwrap().count(), 1);
 }
 
+/// Each link is copied as what it leads to, or stays behind and is said.
 #[cfg(unix)]
 #[test]
-fn links_to_files_are_copied_and_links_to_folders_left() {
+fn only_links_that_stay_in_their_run_are_copied() {
+    use std::os::unix::fs::symlink;
+
     let logs = logs();
     let elsewhere = tempfile::tempdir().unwrap();
     write(elsewhere.path(), "big", b"data");
-    std::os::unix::fs::symlink(elsewhere.path(), logs.path().join("one/data")).unwrap();
-    std::os::unix::fs::symlink(elsewhere.path().join("big"), logs.path().join("one/big")).unwrap();
+    write(
+        elsewhere.path(),
+        &format!("run/{NAME}"),
+        &[file_version(), scalar("a", 0, 0.5)].concat(),
+    );
+    write(elsewhere.path(), "run/hparams.yaml", b"lr: 1");
+    symlink("hparams.yaml", logs.path().join("two/same")).unwrap();
+    symlink("00000", logs.path().join("one/steps")).unwrap();
+    symlink("../two/hparams.yaml", logs.path().join("one/other_run")).unwrap();
+    symlink("two/hparams.yaml", logs.path().join("in_no_run")).unwrap();
+    symlink(elsewhere.path(), logs.path().join("one/data")).unwrap();
+    symlink(elsewhere.path().join("big"), logs.path().join("one/big")).unwrap();
+    symlink("nowhere", logs.path().join("gone")).unwrap();
+    // A run may be elsewhere.
+    symlink(elsewhere.path().join("run"), logs.path().join("linked")).unwrap();
     let done = edit(&Edit::new().merge(true), logs.path()).unwrap();
-    assert!(!done.path().join("one/data").exists());
-    assert_eq!(fs::read(done.path().join("one/big")).unwrap(), b"data");
-    assert_eq!(done.edited.sidecars.left, 1);
+    let text = |name: &str| fs::read_to_string(done.path().join(name)).unwrap_or_default();
+    assert_eq!((text("two/same"), text("in_no_run")), ("two".into(), "two".into()));
+    assert_eq!((text("linked/hparams.yaml"), text("one/big")), ("lr: 1".into(), String::new()));
+    let left: Vec<_> = done
+        .edited
+        .report
+        .issues
+        .iter()
+        .map(|issue| {
+            let path = issue.location.path.as_deref().unwrap();
+            (path.strip_prefix(logs.path()).unwrap().to_str().unwrap(), issue.effect)
+        })
+        .collect();
+    let skipped = Effect::SkippedFile;
+    let expected = [
+        ("gone", skipped),
+        ("one/big", skipped),
+        ("one/data", skipped),
+        ("one/data/run", Effect::Kept),
+        ("one/other_run", skipped),
+        ("one/steps", Effect::Kept),
+    ];
+    assert_eq!(left, expected);
+    assert_eq!(done.edited.sidecars.left, 5);
+    let done = edit(&Edit::new().merge(true).follow_links(true), logs.path()).unwrap();
+    let text = |name: &str| fs::read_to_string(done.path().join(name)).unwrap_or_default();
+    assert_eq!((text("one/big"), text("one/data/big")), ("data".into(), "data".into()));
+    assert_eq!(text("one/other_run"), "two");
 }
 
 #[test]

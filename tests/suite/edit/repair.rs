@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use tbx::edit::{Destination, FileRepair, Repaired, repair};
+use tbx::edit::{Destination, FileRepair, Repaired, SideFiles, repair};
 use tbx::{LoadOptions, Logdir, RestartPolicy, pb};
 use tempfile::TempDir;
 
@@ -16,7 +16,8 @@ use crate::common::{
 fn repaired(logs: &Path) -> (TempDir, Repaired) {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("out");
-    let repaired = repair(&Logdir::open(logs).unwrap(), Destination::Folder(&to), true).unwrap();
+    let repaired =
+        repair(&Logdir::open(logs).unwrap(), Destination::Folder(&to), SideFiles::Copy).unwrap();
     (dir, repaired)
 }
 
@@ -50,7 +51,9 @@ fn assert_sound(dir: &Path) {
         assert!(verified.findings.is_empty(), "{:#?}", verified.findings);
     }
     let loaded = load(dir, &LoadOptions::new());
-    assert!(loaded.report.issues.iter().all(|issue| issue.kind.name() == "value"));
+    // Values are none of a repair's business, and what is no log is copied.
+    let kinds = loaded.report.issues.iter().map(|issue| issue.kind.name());
+    assert!(kinds.clone().all(|kind| kind == "value" || kind == "not_event_file"));
     assert!(loaded.runs.iter().flat_map(|run| &run.files).all(|file| file.pending_bytes == 0));
 }
 
@@ -188,18 +191,19 @@ fn only_damaged_files_are_replaced() {
     fs::write(dir.path().join("2.tfevents"), cut).unwrap();
     fs::write(dir.path().join("3.tfevents"), b"garbage that is no log at all").unwrap();
     let logdir = || Logdir::open(dir.path()).unwrap();
-    let dry = repair(&logdir(), Destination::Nowhere, true).unwrap();
+    let dry = repair(&logdir(), Destination::Nowhere, SideFiles::Copy).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
-    let done = repair(&logdir(), Destination::InPlace, true).unwrap();
+    let done = repair(&logdir(), Destination::InPlace, SideFiles::Copy).unwrap();
     assert_eq!(dry.files, done.files);
-    assert_eq!((done.sound_files, done.files.len()), (1, 2));
-    assert!(done.files[1].is_lost());
+    assert_eq!((done.sound_files, done.files.len()), (1, 1));
+    assert_eq!(done.report.issues.len(), 1);
+    assert_eq!(done.report.issues[0].kind.name(), "not_event_file");
     let mut names: Vec<_> = fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["1.tfevents", "2.tf-events.bak", "2.tfevents", "3.tf-events.bak"]);
+    assert_eq!(names, ["1.tfevents", "2.tf-events.bak", "2.tfevents", "3.tfevents"]);
     assert_eq!(fs::read(dir.path().join("2.tf-events.bak")).unwrap(), cut);
     assert_sound(dir.path());
 }

@@ -537,6 +537,19 @@ fn directories_of_runs_are_joined_with_shared_sessions() {
 }
 
 #[test]
+fn a_file_without_events_does_not_come_between_runs_that_are_joined() {
+    let log = Log::new();
+    log.file("a", 0).train(10);
+    log.file("c", 0).train(10);
+    let name = "events.out.tfevents.1700000000.host.1.0";
+    fs::create_dir(log.path().join("b")).unwrap();
+    fs::write(log.path().join("b").join(name), b"").unwrap();
+    let done = edit(&Edit::new().join(["a", "b", "c"], "all"), log.path()).unwrap();
+    assert_eq!(all_steps(&done.path())["all/loss"], steps_of(0..20));
+    assert!(done.path().join("b").join(name).exists(), "it is left where it was");
+}
+
+#[test]
 fn what_cannot_be_joined_is_refused() {
     let log = Log::new();
     for run in ["a", "b", "c"] {

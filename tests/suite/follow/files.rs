@@ -377,3 +377,85 @@ fn a_reset_says_why() {
     assert_eq!(of(Reset::Replaced("x".into())), "x was replaced");
     assert_eq!(of(Reset::Removed("x".into())), "x is gone");
 }
+
+#[test]
+fn files_that_are_no_logs_make_no_run_and_are_named_once() {
+    let settle = Duration::from_millis(50);
+    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    scene.append("a", &points(0..2));
+    let stray = |scene: &Scene, name: &str| {
+        fs::create_dir_all(scene.logs().join("src")).unwrap();
+        fs::write(scene.logs().join(name), "print('no log')").unwrap();
+    };
+    stray(&scene, "a/plot_tfevents.py");
+    stray(&scene, "src/plot_tfevents.py");
+    assert_eq!(scene.poll(), (none(), vec!["a".into()]));
+    assert!(scene.kept.issues.is_empty(), "they may not all be there yet");
+    sleep(settle * 2);
+    assert_eq!(scene.poll(), (none(), none()));
+    let said = |scene: &Scene| {
+        let name = |issue: &tbx::Issue| issue.location.run.clone().unwrap();
+        assert!(scene.kept.issues.iter().all(|issue| issue.kind.name() == "not_event_file"));
+        scene.kept.issues.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&scene), ["a", "src"]);
+    for _ in 0..3 {
+        stray(&scene, "a/plot_tfevents.py"); // written again
+        sleep(settle * 2);
+        assert_eq!(scene.poll(), (none(), none()));
+    }
+    fs::remove_file(scene.logs().join("a/plot_tfevents.py")).unwrap();
+    assert_eq!(scene.poll(), (none(), none()));
+    assert_eq!((said(&scene), scene.resets("a")), (vec!["a".into(), "src".into()], none()));
+    scene.is_as_loaded();
+}
+
+#[test]
+fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
+    let settle = Duration::from_millis(50);
+    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    // Empty at first, then no log.
+    scene.append("a", b"");
+    assert_eq!(scene.poll(), (none(), vec!["a".into()]));
+    scene.append("a", b"no log at all\n");
+    scene.poll();
+    sleep(settle * 2);
+    assert_eq!(scene.poll(), (vec!["a".into()], none()));
+    assert_eq!(scene.kept.issues.len(), 1);
+    // Something else at first, then a log.
+    fs::write(scene.file("a"), points(0..3)).unwrap();
+    assert_eq!(scene.poll(), (none(), vec!["a".into()]));
+    assert_eq!(scene.steps("a", "loss"), [0, 1, 2]);
+    // As `git checkout` does where Git LFS is not set up.
+    fs::write(scene.file("a"), "version https://git-lfs.github.com/spec/v1\noid\n").unwrap();
+    assert_eq!(scene.poll(), (vec!["a".into()], none()));
+    sleep(settle * 2);
+    assert_eq!(scene.poll(), (none(), none()));
+    assert_eq!(scene.kept.issues[1].kind.name(), "pointer");
+    // And `git lfs pull`.
+    fs::write(scene.file("a"), points(0..4)).unwrap();
+    assert_eq!(scene.poll(), (none(), vec!["a".into()]));
+    assert_eq!((scene.steps("a", "loss"), scene.resets("a")), (vec![0, 1, 2, 3], none()));
+    scene.is_as_loaded();
+    assert_eq!(scene.kept.issues.len(), 2);
+}
+
+/// What a file is costs no budget: else a directory of strays would be a run for a while.
+#[test]
+fn a_poll_without_budget_tells_logs_from_others() {
+    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.budget(1));
+    scene.append("a", &points(0..9));
+    scene.append("b", &points(0..9));
+    fs::create_dir(scene.logs().join("src")).unwrap();
+    fs::write(scene.logs().join("src/plot_tfevents.py"), "print('no log')").unwrap();
+    let (mut seen, mut polls) = (Vec::new(), 0);
+    while polls == 0 || scene.steps("b", "loss").len() < 9 {
+        let (removed, runs) = scene.poll();
+        assert_eq!(removed, none());
+        seen.extend(runs);
+        polls += 1;
+        assert!(polls < 1000);
+    }
+    assert!(!seen.contains(&"src".into()), "{seen:?}");
+    scene.is_as_loaded();
+}

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use regex::Regex;
 use serde_json::{Value, json};
-use tbx::edit::{Destination, Edit, repair};
+use tbx::edit::{Destination, Edit, SideFiles, repair};
 use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, SummaryWriter};
 
@@ -136,7 +136,7 @@ fn stock_tensorboard_shows_repaired_and_edited_logs() {
     let out = temporary.path();
     edit_everything(&out.join("edited"));
     let broken = fixture("broken");
-    repair(&broken, Destination::Folder(&out.join("repaired")), true).unwrap();
+    repair(&broken, Destination::Folder(&out.join("repaired")), SideFiles::Copy).unwrap();
     for policy in [RestartPolicy::Rustboard, RestartPolicy::Tensorboard] {
         let before = points(broken.path(), policy);
         let after = points(&out.join("repaired"), policy);

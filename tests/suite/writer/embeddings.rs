@@ -30,8 +30,9 @@ fn table() -> Embedding {
 
 /// A run of which only the directory matters.
 fn run_in(path: PathBuf) -> Run {
-    let (files, series) = (Vec::new(), Vec::new());
-    Run { name: ".".into(), path, files, start_time: None, series, follow_links: false }
+    let (files, series, left_out) = (vec![], vec![], vec![]);
+    let name = ".".into();
+    Run { name, path, files, start_time: None, series, left_out, follow_links: false }
 }
 
 fn saved(dir: &Path) -> Vec<SavedEmbedding> {

@@ -1,0 +1,89 @@
+//! Runs go that an archive holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::append::{self, Sum};
+use super::at;
+use super::runs::{self, RunDir};
+use crate::error::Result;
+use crate::event::is_event_file;
+use crate::meta;
+use crate::replace::{Removal, complete_name, disk, is_temporary};
+
+/// Removes the directories below `root`, of which `sums` has all files. Each goes as a whole, so that no
+/// half of a run is left if that is interrupted. Whether all went: one with a file that came meanwhile
+/// stays.
+pub(super) fn all(root: &Path, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
+    for (below, sum) in sums {
+        let path = root.join(below);
+        let metadata = path.symlink_metadata().map_err(|error| at(error, &path))?;
+        if !append::is_same(&metadata, &sum.metadata) {
+            return Err(append::changed(&path));
+        }
+    }
+    let mut is_removed = true;
+    for dir in dirs {
+        is_removed &= match dir.path == root {
+            true => content(root, sums)?,
+            false => one(root, &dir.path, sums)?,
+        };
+    }
+    Ok(is_removed)
+}
+
+/// Removes what is in the log folder, which is a run itself and stays. What makes it a run goes last, so
+/// that the rest is found again if that is interrupted.
+fn content(root: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
+    let failed = |error: io::Error| at(error, root);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(root).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !is_temporary(&name) {
+            all.push((name == meta::FILE || is_event_file(&name), name));
+        }
+    }
+    all.sort();
+    let mut is_removed = true;
+    for (_, name) in all {
+        is_removed &= one(root, &root.join(name), sums)?;
+    }
+    Ok(is_removed)
+}
+
+/// Removes a file or directory, unless something in it is not in the archive.
+fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
+    let failed = |error: io::Error| at(error, path);
+    let below = path.strip_prefix(root).unwrap_or(path);
+    if path.is_file() {
+        // It was looked at before; nobody can have put anything into it.
+        let is_packed = sums.contains_key(below);
+        return if is_packed {
+            disk::remove_file(path).map_err(failed).map(|()| true)
+        } else {
+            Ok(false)
+        };
+    }
+    let removal = Removal::of(path).map_err(failed)?;
+    for entry in WalkDir::new(removal.path()) {
+        let entry = entry.map_err(|error| runs::walk_error(error, path))?;
+        let name = entry.path().strip_prefix(removal.path()).unwrap_or(entry.path());
+        let name = match complete_name(entry.file_name()) {
+            Some(complete) => name.with_file_name(complete),
+            None => name.to_owned(),
+        };
+        let metadata = entry.metadata().map_err(|error| runs::walk_error(error, path))?;
+        let is_packed = || {
+            sums.get(&below.join(name)).is_some_and(|sum| append::is_same(&metadata, &sum.metadata))
+        };
+        // What is temporary here belongs to a program that is at work.
+        if !metadata.is_dir() && !is_packed() {
+            return Ok(false); // and it is where it was
+        }
+    }
+    removal.finish().map_err(failed).map(|()| true)
+}

@@ -1,0 +1,40 @@
+//! What is wrong with the files next to the event files of a run.
+
+use std::path::Path;
+
+use super::embeddings::{self, SavedEmbedding};
+use crate::error::{Effect, Error, Issue, Location};
+#[cfg(feature = "meta")]
+use crate::meta::{RunMeta, yaml};
+use crate::store::{Links, is_url};
+
+/// What cannot be read of `tbx.json`, `hparams.yaml` and the configuration of the projector in the
+/// directory of the run `name`, and which files that names are not there.
+pub(crate) fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut note = |error: Error| {
+        let location = Location { run: Some(name.to_owned()), ..error.location().clone() };
+        let (kind, effect) = (error.into_kind(), Effect::SkippedFile);
+        issues.push(Issue { location, kind, effect });
+    };
+    #[cfg(feature = "meta")]
+    {
+        RunMeta::read_in(dir, links).err().map(&mut note);
+        yaml::read(dir, links).err().map(&mut note);
+    }
+    if !is_url(dir) {
+        for read in embeddings::in_directory(dir, links) {
+            match read {
+                Ok(saved) => saved.iter().for_each(|saved| missing(saved, &mut note)),
+                Err(error) => note(error),
+            }
+        }
+    }
+    issues
+}
+
+fn missing(saved: &SavedEmbedding, note: &mut impl FnMut(Error)) {
+    for name in saved.names() {
+        saved.open(name).err().map(&mut *note);
+    }
+}

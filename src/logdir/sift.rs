@@ -1,0 +1,62 @@
+//! Files that have an event file's name and are none.
+
+use rayon::prelude::*;
+
+use super::{Logdir, RunFiles};
+use crate::error::{Effect, ErrorKind, Issue};
+use crate::event::{other_file_at, other_file_issue};
+
+impl Logdir {
+    /// The same log directory with event files only: looks at the first bytes of every file, with
+    /// all threads of rayon's current pool. What turns out to be something else is an
+    /// [issue](Self::issues), and a directory of nothing else is no run. A file that cannot be read
+    /// stays.
+    ///
+    /// A load does the same while it reads. This is for who works with the files themselves.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let logs = dir.path();
+    /// std::fs::write(logs.join("plot_tfevents.py"), "print('a program')")?;
+    /// let logdir = tbx::Logdir::open(logs)?;
+    /// assert_eq!((logdir.runs().len(), logdir.event_files().runs().len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn event_files(&self) -> Self {
+        let look = |run: &RunFiles| {
+            let (mut files, mut issues) = (Vec::new(), Vec::new());
+            for name in &run.files {
+                let path = run.path.join(name);
+                match other_file_at(&path) {
+                    Ok(Some(other)) => {
+                        let mut issue = other_file_issue(path.into(), other);
+                        issue.location.run = Some(run.name.clone());
+                        issues.push(issue);
+                    }
+                    Ok(None) | Err(_) => files.push(name.clone()),
+                }
+            }
+            (RunFiles { files, ..run.clone() }, issues)
+        };
+        let looked: Vec<_> = self.runs().par_iter().map(look).collect();
+        let (mut runs, mut issues) = (Vec::with_capacity(looked.len()), self.issues().to_vec());
+        for (run, found) in looked {
+            runs.extend(Some(run).filter(|run| !run.files.is_empty()));
+            issues.extend(found);
+        }
+        self.miss(&mut issues);
+        self.with(runs, issues)
+    }
+
+    /// A file that was asked for by its own path is missed if it is no event file, whatever its
+    /// name.
+    pub(crate) fn miss(&self, issues: &mut [Issue]) {
+        for issue in issues {
+            let is_other = matches!(issue.kind, ErrorKind::NotEventFile(_));
+            if is_other && issue.location.path.as_deref() == Some(self.path()) {
+                issue.effect = Effect::SkippedFile;
+            }
+        }
+    }
+}

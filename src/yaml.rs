@@ -1,0 +1,333 @@
+//! YAML that may come from anybody: the first document of a text, within limits.
+//!
+//! The parser's events become a list of nodes in the order of the text; they are not a tree, whose
+//! depth the text would choose. Aliases stay references, and whoever follows them pays from one
+//! budget, so that a few lines that stand for gigabytes are an error.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+
+use crate::error::ErrorKind;
+
+/// Lists and maps in each other, aliases followed.
+const MAX_DEPTH: usize = 64;
+/// Values in a text. Each takes about 150 bytes of memory.
+const MAX_NODES: usize = 1 << 19;
+/// Characters that can be a part of a list or map in brackets. The parser keeps such a thing in memory
+/// until it knows whether it is a key: about 600 bytes for each.
+const MAX_MARKS: usize = 200_000;
+/// Bytes of what is made of a text, aliases followed.
+const MAX_EXPANDED: usize = 64 << 20;
+/// Bytes that a value counts for, apart from its text.
+const NODE: usize = 32;
+
+/// The first document of a text.
+#[derive(Debug)]
+pub(crate) struct Document<'t> {
+    nodes: Vec<Node<'t>>,
+    /// Bytes that may still be made of it.
+    left: Cell<usize>,
+}
+
+/// A value; what is in it follows.
+#[derive(Debug)]
+struct Node<'t> {
+    what: What<'t>,
+    /// Where that ends.
+    end: usize,
+}
+
+#[derive(Debug)]
+enum What<'t> {
+    Scalar(Scalar<'t>),
+    List,
+    Map,
+    /// The node that is meant.
+    Alias(usize),
+}
+
+/// A value that is a text, a number or the like.
+#[derive(Debug)]
+pub(crate) struct Scalar<'t> {
+    pub(crate) text: Cow<'t, str>,
+    pub(crate) style: ScalarStyle,
+    pub(crate) tag: Option<Cow<'t, Tag>>,
+}
+
+impl Scalar<'_> {
+    /// Whether it stands for nothing.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn is_null(&self) -> bool {
+        let is_null = matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL");
+        self.style == ScalarStyle::Plain && is_null
+    }
+}
+
+/// A value of a [`Document`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value<'d, 't> {
+    document: &'d Document<'t>,
+    at: usize,
+    /// How many lists and maps it is in.
+    depth: usize,
+}
+
+/// What a [`Value`] is.
+pub(crate) enum View<'d, 't> {
+    Scalar(&'d Scalar<'t>),
+    List(Values<'d, 't>),
+    /// Keys, each before its value.
+    Map(Values<'d, 't>),
+}
+
+impl<'t> Document<'t> {
+    /// Reads `text`, to its end: a mistake in a later document is one, too.
+    pub(crate) fn parse(text: &'t str) -> Result<Self, ErrorKind> {
+        let marks = text.bytes().filter(|byte| b"[]{},:".contains(byte)).count();
+        if marks > MAX_MARKS {
+            let what =
+                format!("it has {marks} brackets, commas and colons, the limit is {MAX_MARKS}");
+            return Err(ErrorKind::Value(what));
+        }
+        let mut builder = Builder::default();
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| malformed(&error))?;
+            builder.event(event).map_err(|what| at(&span.start, &what))?;
+        }
+        Ok(Self { nodes: builder.nodes, left: Cell::new(MAX_EXPANDED) })
+    }
+
+    /// The value that the document is; none if it is empty.
+    pub(crate) fn value(&self) -> Option<Value<'_, 't>> {
+        (!self.nodes.is_empty()).then_some(Value { document: self, at: 0, depth: 0 })
+    }
+
+    /// Notes that so many bytes are made of it.
+    pub(crate) fn charge(&self, bytes: usize) -> Result<(), ErrorKind> {
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
+            let what = format!("with its aliases it has more than {MAX_EXPANDED} bytes");
+            ErrorKind::Value(what)
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// Nodes of events.
+#[derive(Default)]
+struct Builder<'t> {
+    nodes: Vec<Node<'t>>,
+    /// Lists and maps that are not at their end.
+    open: Vec<usize>,
+    /// Where the values with anchors are.
+    anchors: HashMap<usize, usize>,
+    /// The first document is over.
+    is_done: bool,
+}
+
+impl<'t> Builder<'t> {
+    fn event(&mut self, event: Event<'t>) -> Result<(), String> {
+        if self.is_done {
+            return Ok(());
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.push(What::Scalar(Scalar { text, style, tag }), anchor)
+            }
+            Event::SequenceStart(anchor, _) => self.open(What::List, anchor),
+            Event::MappingStart(anchor, _) => self.open(What::Map, anchor),
+            Event::SequenceEnd | Event::MappingEnd => {
+                let end = self.nodes.len();
+                if let Some(node) = self.open.pop().and_then(|at| self.nodes.get_mut(at)) {
+                    node.end = end;
+                }
+                Ok(())
+            }
+            Event::Alias(anchor) => {
+                let target = self.anchors.get(&anchor).copied();
+                self.push(What::Alias(target.ok_or("an alias of nothing")?), 0)
+            }
+            Event::DocumentEnd => {
+                self.is_done = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&mut self, what: What<'t>, anchor: usize) -> Result<(), String> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.open.push(self.nodes.len());
+        self.push(what, anchor)
+    }
+
+    fn push(&mut self, what: What<'t>, anchor: usize) -> Result<(), String> {
+        let at = self.nodes.len();
+        if at >= MAX_NODES {
+            return Err(format!("more than {MAX_NODES} values"));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, at);
+        }
+        self.nodes.push(Node { what, end: at + 1 });
+        Ok(())
+    }
+}
+
+impl<'d, 't> Value<'d, 't> {
+    /// What it is, an alias followed.
+    pub(crate) fn view(self) -> Result<View<'d, 't>, ErrorKind> {
+        if self.depth > MAX_DEPTH {
+            return Err(ErrorKind::Value(too_deep()));
+        }
+        let document = self.document;
+        let empty = || ErrorKind::Value("an alias of nothing".into());
+        let mut at = self.at;
+        let mut node = document.nodes.get(at).ok_or_else(empty)?;
+        // An alias stands for a value, never for an alias.
+        if let What::Alias(target) = node.what {
+            at = target;
+            node = document.nodes.get(at).ok_or_else(empty)?;
+        }
+        let inside = Values { document, next: at + 1, end: node.end, depth: self.depth + 1 };
+        document.charge(NODE)?;
+        match &node.what {
+            What::Scalar(scalar) => {
+                document.charge(scalar.text.len())?;
+                Ok(View::Scalar(scalar))
+            }
+            What::List => Ok(View::List(inside)),
+            What::Map => Ok(View::Map(inside)),
+            What::Alias(_) => Err(empty()),
+        }
+    }
+}
+
+/// Values one after the other.
+pub(crate) struct Values<'d, 't> {
+    document: &'d Document<'t>,
+    next: usize,
+    end: usize,
+    depth: usize,
+}
+
+impl<'d, 't> Values<'d, 't> {
+    /// A key and its value.
+    pub(crate) fn next_pair(&mut self) -> Option<(Value<'d, 't>, Value<'d, 't>)> {
+        Some((self.next()?, self.next()?))
+    }
+}
+
+impl<'d, 't> Iterator for Values<'d, 't> {
+    type Item = Value<'d, 't>;
+
+    fn next(&mut self) -> Option<Value<'d, 't>> {
+        if self.next >= self.end {
+            return None;
+        }
+        let at = self.next;
+        self.next = self.document.nodes.get(at)?.end;
+        Some(Value { document: self.document, at, depth: self.depth })
+    }
+}
+
+fn too_deep() -> String {
+    format!("lists and maps are more than {MAX_DEPTH} deep in each other")
+}
+
+fn malformed(error: &ScanError) -> ErrorKind {
+    at(error.marker(), &format!("no YAML: {}", error.info()))
+}
+
+fn at(marker: &Marker, what: &str) -> ErrorKind {
+    ErrorKind::Value(format!("line {} column {}: {what}", marker.line(), marker.col() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows everything; how many values that gives.
+    fn walk(value: Value<'_, '_>) -> Result<usize, ErrorKind> {
+        let mut count = 1;
+        match value.view()? {
+            View::Scalar(_) => {}
+            View::List(values) | View::Map(values) => {
+                for value in values {
+                    count += walk(value)?;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn count(text: &str) -> Result<usize, String> {
+        let document = Document::parse(text).map_err(|kind| kind.to_string())?;
+        document.value().map_or(Ok(0), walk).map_err(|kind| kind.to_string())
+    }
+
+    #[test]
+    fn the_first_document_is_read_and_all_of_the_text_is_checked() {
+        for (text, values) in [
+            ("", 0),
+            ("a", 1),
+            ("a: [1, {b: c}]\nd:\n- e\n", 10),
+            ("a: &x [1, 2]\nb: *x\n", 9),
+            ("a\n---\nb: c\n", 1),
+        ] {
+            assert_eq!(count(text), Ok(values), "{text:?}");
+        }
+        for (text, said) in [
+            ("a: 1\nb: [", "line 3 column 1: no YAML: "),
+            ("a\n---\nb: [", "line 4 column 1: no YAML: "),
+            ("a: *b", "line 1 column 4: no YAML: "),
+        ] {
+            let why = count(text).unwrap_err();
+            assert!(why.starts_with(said), "{text:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_deeper_or_larger_than_the_limits() {
+        let deep = "are more than 64 deep in each other";
+        for text in [
+            "- ".repeat(5000),
+            "? ".repeat(5000),
+            "[".repeat(60_000),
+            format!("a: {}1{}", "{b: ".repeat(100), "}".repeat(100)),
+            (0..2000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+            "a: &a [*a]".into(),
+            "a: &a {b: [*a]}".into(),
+            format!(
+                "a0: &a0 [x]\n{}",
+                (1..100).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect::<String>()
+            ),
+        ] {
+            let why = count(&text).unwrap_err();
+            assert!(why.contains(deep) || why.contains("recursion limit"), "{why}");
+        }
+        // Each line is nine times the one before.
+        let bomb = |base: &str, list: &str| {
+            let line = |i: usize| {
+                let alias = format!("*a{}", i - 1);
+                format!("a{i}: &a{i} {}\n", list.replace('x', &alias))
+            };
+            format!("a0: &a0 {base}\n{}", (1..10).map(line).collect::<String>())
+        };
+        let nine = "[x, x, x, x, x, x, x, x, x]";
+        let keys = "{1: x, 2: x, 3: x, 4: x, 5: x, 6: x, 7: x, 8: x, 9: x}";
+        for text in [bomb("lol", nine), bomb(&"x".repeat(100_000), nine), bomb("[]", keys)] {
+            let why = count(&text).unwrap_err();
+            assert_eq!(why, "with its aliases it has more than 67108864 bytes");
+        }
+        let why = count(&"- \n".repeat(MAX_NODES + 1)).unwrap_err();
+        assert_eq!(why, "line 524288 column 3: more than 524288 values");
+        let why = count(&format!("[{}]", "a,".repeat(MAX_MARKS))).unwrap_err();
+        assert!(why.ends_with("brackets, commas and colons, the limit is 200000"), "{why}");
+    }
+}

@@ -1,0 +1,222 @@
+//! Every command that changes files, killed before each change of the disk: made again, it ends as if
+//! nothing had happened, and meanwhile nothing unfinished is read as a log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use super::{Folder, done};
+
+/// A command changes the disk less often.
+const MAX_CHANGES: usize = 1000;
+
+/// What is below a folder: directories, and the bytes of files.
+type State = BTreeMap<String, Option<Vec<u8>>>;
+
+fn state(folder: &Folder) -> State {
+    let mut state = State::new();
+    let mut directories = vec![folder.path("")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder.path("")).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                state.insert(name, None);
+                directories.push(path);
+            } else if !name.starts_with("core") {
+                state.insert(name, Some(fs::read(&path).unwrap()));
+            }
+        }
+    }
+    state
+}
+
+/// What is the same whenever a command runs: names of event files that say when and in which process they
+/// were made do not, nor what `tbx.json` says of times, nor bytes that have these in them.
+fn timeless(state: State) -> State {
+    let mut timeless = State::new();
+    for (name, content) in state {
+        let is_fixed = name.starts_with("logs/");
+        let name = match name.split_once(".mlflow.").or(name.split_once(".tbx.")) {
+            Some((start, _)) if !is_fixed => start.trim_end_matches(char::is_numeric).to_owned(),
+            _ => name,
+        };
+        let is_timeless = name.ends_with(".json") || name.contains("tfevents") && !is_fixed;
+        let is_timeless = is_timeless || name.ends_with("meta.yaml") || name.ends_with(".zst");
+        let content = content.map(|bytes| if is_timeless { Vec::new() } else { bytes });
+        assert!(timeless.insert(name.clone(), content).is_none(), "{name} is there twice");
+    }
+    timeless
+}
+
+fn logs_in(state: &State) -> BTreeSet<&str> {
+    // As TensorBoard does: by the base name, in any directory.
+    let is_log = |name: &&str| name.rsplit('/').next().unwrap().contains("tfevents");
+    state.keys().map(String::as_str).filter(is_log).collect()
+}
+
+/// Kills `args` before each of its changes in turn. `again` says what a repeated call may say instead of
+/// ending well: that it was complete.
+#[track_caller]
+fn can_be_made_again(make: impl Fn() -> Folder, args: &str, again: Option<&str>) {
+    if !cfg!(debug_assertions) {
+        println!("skipped: a release cannot be killed from inside");
+        return;
+    }
+    let whole = make();
+    let before = timeless(state(&whole));
+    let whole_done = done(&mut whole.command(args));
+    assert_eq!(whole_done.code, Some(0), "{args}: {whole_done:?}");
+    let after = timeless(state(&whole));
+    let allowed: BTreeSet<_> = logs_in(&before).into_iter().chain(logs_in(&after)).collect();
+    for change in 1..=MAX_CHANGES {
+        let folder = make();
+        let killed =
+            folder.command(args).env("TBX_TEST_END_AT", change.to_string()).output().unwrap();
+        if killed.status.code() == Some(0) {
+            assert!(change > 3, "{args} changes the disk in other ways");
+            return;
+        }
+        let between = timeless(state(&folder));
+        for log in logs_in(&between) {
+            assert!(allowed.contains(log), "{args}, killed at {change}: {log} is no log");
+        }
+        let repeated = folder.tbx(args);
+        let is_fine =
+            repeated.code == Some(0) || again.is_some_and(|again| repeated.err.contains(again));
+        assert!(is_fine, "{args}, killed at {change}, again: {repeated:?}");
+        let end = timeless(state(&folder));
+        let keys = |state: &State| state.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&end), keys(&after), "{args}, killed at {change}: {repeated:?}");
+        assert!(end == after, "{args}, killed at {change}: other bytes");
+    }
+    panic!("{args}: more than {MAX_CHANGES} changes");
+}
+
+fn log(folder: &Folder, name: &str) {
+    let writer = folder.run(name);
+    (0..3).try_for_each(|step| writer.add_scalar("loss", step as f32, step)).unwrap();
+    writer.close().unwrap();
+    // Names that are the same in every process.
+    let file = writer.path().unwrap();
+    fs::rename(file, file.with_file_name(super::FILE)).unwrap();
+}
+
+/// Three runs, one inside of another, one with artifacts.
+fn logs() -> Folder {
+    let folder = Folder::new();
+    for name in ["logs/a", "logs/a/part", "logs/b"] {
+        log(&folder, name);
+    }
+    let meta = r#"{"schema": "tbx.run/1", "status": "FAILED", "artifacts":
+        [{"path": "m.bin", "size": 3, "sha256":
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}, {"path": "n.bin", "size": 1, "sha256":
+        "18ac3e7343f016890c510e93f935261169d9e3f565436429830faf0934f4f8e4"}]}"#;
+    fs::write(folder.path("logs/b/tbx.json"), meta).unwrap();
+    fs::create_dir(folder.path("logs/b/artifacts")).unwrap();
+    fs::write(folder.path("logs/b/artifacts/m.bin"), "abc").unwrap();
+    fs::write(folder.path("logs/b/artifacts/n.bin"), "d").unwrap();
+    fs::write(folder.path("logs/b/artifacts/other.txt"), "e").unwrap();
+    folder
+}
+
+/// The log folder is a run itself.
+fn rooted() -> Folder {
+    let folder = logs();
+    log(&folder, "logs");
+    fs::write(folder.path("logs/hparams.yaml"), "lr: 1\n").unwrap();
+    folder
+}
+
+fn archived() -> Folder {
+    let folder = logs();
+    folder.tbx("archive logs --out a.tar.zst").fine();
+    folder
+}
+
+#[test]
+fn archive() {
+    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("there already"));
+    can_be_made_again(archived, "archive logs --out a.tar.zst --force", None);
+}
+
+#[test]
+fn archive_and_remove() {
+    can_be_made_again(logs, "archive logs --out a.tar.zst --remove", None);
+    can_be_made_again(logs, "archive logs --out a.tar.zst --remove --run ^a$ --run ^b", None);
+    can_be_made_again(archived, "archive logs --out a.tar.zst --remove", None);
+}
+
+#[test]
+fn archive_and_remove_of_a_folder_that_is_a_run() {
+    can_be_made_again(rooted, "archive logs --out a.tar.zst --remove", None);
+}
+
+#[test]
+fn restore() {
+    can_be_made_again(archived, "restore a.tar.zst --out back", None);
+}
+
+#[test]
+fn gc() {
+    can_be_made_again(logs, "gc logs --unregistered --delete", None);
+}
+
+#[test]
+fn edit_in_place() {
+    can_be_made_again(logs, "edit logs --in-place --shift-steps 100", None);
+    let many = "edit logs --in-place --drop-run ^b$ --split-tags (loss) new_$1 --split-size 1k";
+    can_be_made_again(logs, many, None);
+}
+
+#[test]
+fn edit_to_a_folder() {
+    can_be_made_again(logs, "edit logs --out new --shift-steps 100", Some("exists"));
+}
+
+/// Two damaged logs.
+fn broken() -> Folder {
+    let folder = Folder::new();
+    folder.copy("broken/flip_middle_payload", "logs/a");
+    folder.copy("broken/flip_middle_payload", "logs/b");
+    folder
+}
+
+#[test]
+fn repair() {
+    can_be_made_again(broken, "repair logs --in-place", None);
+    can_be_made_again(broken, "repair logs --out new", Some("exists"));
+}
+
+#[test]
+fn export_and_extract() {
+    let tables = "export logs --to csv --table scalars --table tags --table runs --out tables";
+    can_be_made_again(logs, tables, Some("exists"));
+    can_be_made_again(logs, "export logs --to csv --out points.csv", Some("exists"));
+    can_be_made_again(logs, "export logs --to mlruns --out mlruns", Some("exists"));
+    let images = || Folder::with("torch/media");
+    can_be_made_again(images, "extract logs --out files", Some("exists"));
+    can_be_made_again(logs, "plot logs --out plot.svg", Some("exists"));
+}
+
+#[test]
+fn reduce() {
+    can_be_made_again(logs, "reduce logs --op mean --out new", Some("exists"));
+}
+
+#[test]
+fn models() {
+    can_be_made_again(logs, "models logs register clf b m.bin", None);
+}
+
+#[test]
+fn import() {
+    let store = || {
+        let folder = logs();
+        fs::rename(folder.path("logs"), folder.path("exported")).unwrap();
+        let done = folder.tbx("export exported --to mlruns --event-files --out mlruns");
+        assert_eq!(done.code, Some(0), "{done:?}");
+        fs::remove_dir_all(folder.path("exported")).unwrap();
+        folder
+    };
+    can_be_made_again(store, "import --from mlflow mlruns --out out", None);
+}

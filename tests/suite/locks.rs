@@ -1,0 +1,95 @@
+//! Updates of shared files by many processes, of which some are killed.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use tbx::meta::RunMeta;
+use tbx::registry::{Registry, VersionName};
+
+/// Tells this program that it is a child: its number.
+const CHILD: &str = "TBX_TEST_CHILD";
+const DIR: &str = "TBX_TEST_DIR";
+const CHILDREN: usize = 24;
+const UPDATES: usize = 75;
+/// Every third is killed when it has said so many.
+const KILLED_AFTER: usize = 10;
+
+/// What a child does: it says each update of which it was told that it is done.
+fn update(child: &str, dir: &Path) {
+    let version = "clf/1".parse::<VersionName>().unwrap();
+    let mut out = std::io::stdout().lock();
+    for i in 0..UPDATES {
+        let name = format!("{child}-{i}");
+        let done = match i % 5 {
+            0 => Registry::open(dir).tag(&version, &name, "x"),
+            _ => RunMeta::update(dir, |meta| drop(meta.tags.insert(name.clone(), "x".into()))),
+        };
+        if done.is_ok() {
+            writeln!(out, "done {name}").unwrap();
+            out.flush().unwrap();
+        }
+    }
+}
+
+fn child(number: usize, dir: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "locks::no_update_is_lost_whoever_is_killed", "--nocapture"])
+        .env(CHILD, number.to_string())
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn no_update_is_lost_whoever_is_killed() {
+    if let Some((child, dir)) = std::env::var(CHILD).ok().zip(std::env::var_os(DIR)) {
+        return update(&child, dir.as_ref());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::create_dir(dir.join("artifacts")).unwrap();
+    fs::write(dir.join("artifacts/m.bin"), "abc").unwrap();
+    fs::write(dir.join("tbx.json"), r#"{"schema": "tbx.run/1"}"#).unwrap();
+    Registry::open(dir).register("clf", ".", "m.bin").unwrap();
+    // As processes leave them that are killed.
+    for name in [".tbx~lock-tbx.json", ".tbx~lock-tbx.registry.json", ".tbx~1-1"] {
+        File::create(dir.join(name)).unwrap();
+    }
+    let done: Vec<String> = thread::scope(|scope| {
+        let one = |number: usize| {
+            scope.spawn(move || {
+                let mut child = child(number, dir);
+                let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                let mut done = Vec::new();
+                for line in lines.map_while(Result::ok) {
+                    // The test runner writes on the same line.
+                    if let Some((_, name)) = line.split_once("done ") {
+                        done.push(name.to_owned());
+                    }
+                    if number % 3 == 0 && done.len() == KILLED_AFTER {
+                        child.kill().unwrap();
+                    }
+                }
+                child.wait().unwrap();
+                done
+            })
+        };
+        let children: Vec<_> = (0..CHILDREN).map(one).collect();
+        children.into_iter().flat_map(|child| child.join().unwrap()).collect()
+    });
+    let whole = CHILDREN - CHILDREN.div_ceil(3);
+    assert!(done.len() >= whole * UPDATES, "{} of {}", done.len(), whole * UPDATES);
+    let mut there = RunMeta::read(dir).unwrap().unwrap().tags;
+    there.extend(Registry::open(dir).models().unwrap()["clf"].versions[0].tags.clone());
+    let lost: Vec<_> = done.iter().filter(|name| !there.contains_key(*name)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), done.len());
+    // What was killed left nothing that the next call does not remove.
+    RunMeta::update(dir, |_| {}).unwrap();
+    Registry::open(dir).describe_model("clf", "x").unwrap();
+    RunMeta::update(dir, |meta| meta.name = Some("x".into())).unwrap();
+}
