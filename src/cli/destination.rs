@@ -53,6 +53,16 @@ impl To {
         }
     }
 
+    /// The directory that results are in.
+    pub(super) fn root(&self, logdir: &Logdir) -> PathBuf {
+        let path = logdir.path();
+        match &self.out {
+            Some(out) => out.clone(),
+            None if path.is_dir() => path.to_owned(),
+            None => path.parent().unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+
     /// The logs at `path`. What an interrupted call left of them is undone, so that all are found.
     pub(super) fn logs(&self, path: &Path) -> Result<Logdir> {
         if self.in_place && !self.dry_run {
@@ -63,7 +73,7 @@ impl To {
 
     /// What becomes of other files.
     pub(super) fn sidecars(&self) -> SideFiles {
-        match (self.no_sidecars || self.in_place, self.follow_links) {
+        match (self.no_sidecars, self.follow_links) {
             (true, _) => SideFiles::Leave,
             (false, false) => SideFiles::Copy,
             (false, true) => SideFiles::FollowLinks,

@@ -19,6 +19,7 @@ mod inspect;
 mod legend;
 mod logs;
 mod man;
+mod meta;
 mod models;
 mod output;
 mod plot;
@@ -73,6 +74,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx extract ./logs --out ./files --kind image
   tbx import --from mlflow ./mlruns --out ./logs
   tbx check ./logs                           what runs lack to be made again
+  tbx meta set ./logs/1 param.lr=0.1         what a run is, added afterwards
   tbx models ./logs                          the models that runs made
   tbx verify ./logs                          what is wrong, for whom, and what to do
   tbx repair ./logs --out ./repaired
@@ -125,6 +127,8 @@ enum Command {
     Import(import::Args),
     /// Tell which runs say of themselves what it takes to make them again.
     Check(check::Args),
+    /// Show and change what runs say of themselves: parameters, tags, notes, status.
+    Meta(meta::Args),
     /// List and change the models that runs made: versions, stages, aliases.
     Models(models::Args),
     /// Find everything that is wrong with logs: damage, and what readers show otherwise.
@@ -182,6 +186,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Export(args) => export::run(args),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
+        Command::Meta(args) => meta::run(args),
         Command::Models(args) => models::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),

@@ -6,14 +6,17 @@
 //! Results go to a new folder, which appears under its name when it is complete, or to the place of
 //! the originals, which then are kept beside them under names that are no event files' names.
 
+mod job;
 mod names;
 mod options;
 mod output;
+mod params;
 
 mod repair;
 mod report;
 mod run;
 mod select;
+mod sessions;
 mod sidecar;
 mod tags;
 mod write;
@@ -22,4 +25,4 @@ pub use options::Edit;
 pub use output::{Destination, tidy};
 
 pub use repair::{FileRepair, Repaired, SideFiles, repair};
-pub use report::{Edited, Sidecars, TagChange};
+pub use report::{ContinuedRun, Edited, JoinedRun, Sidecars, StepNote, StepNoteKind, TagChange};

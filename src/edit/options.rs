@@ -3,13 +3,17 @@
 use rayon::prelude::*;
 use regex::Regex;
 
+use super::job::{Job, Jobs, Join};
 use super::output::{Destination, Outputs};
+use super::params::Params;
 use super::report::Edited;
+use super::sessions::{self, NewSteps};
 use super::{run, sidecar};
 use crate::error::{Error, Result};
 use crate::logdir::{Logdir, RestartPolicy, RunFiles};
 use crate::store::Links;
 use crate::summary::Kind;
+use crate::summary::hparams::HparamValue;
 use crate::table::Sampling;
 
 /// What to change in logs.
@@ -44,6 +48,10 @@ pub struct Edit {
     pub(super) shift_time: f64,
     pub(super) samplings: Vec<(Option<Kind>, Sampling)>,
     pub(super) compact: Option<RestartPolicy>,
+    pub(super) continues_steps: bool,
+    pub(super) parts: Vec<Vec<String>>,
+    pub(super) joins: Vec<Join>,
+    pub(super) params: Params,
     sidecars: bool,
     follow_links: bool,
 }
@@ -70,6 +78,10 @@ impl Edit {
             shift_time: 0.0,
             samplings: Vec::new(),
             compact: None,
+            continues_steps: false,
+            parts: Vec::new(),
+            joins: Vec::new(),
+            params: Params::default(),
             sidecars: true,
             follow_links: false,
         }
@@ -89,6 +101,9 @@ impl Edit {
             && self.shift_time == 0.0
             && self.samplings.is_empty()
             && self.compact.is_none()
+            && !self.continues_steps
+            && self.joins.is_empty()
+            && self.params.is_empty()
     }
 
     /// Renames tags: what `tags` matches in them becomes `replacement`, in which `$1` stands for the
@@ -177,6 +192,62 @@ impl Edit {
         Self { compact: Some(policy), ..self }
     }
 
+    /// Whether sessions that start again become one curve with steps that go on. Default: false.
+    ///
+    /// A session starts again if the steps of a tag go back to where the session before began: in a
+    /// later file, behind a `START`, or inside a file. Its steps then begin one interval of logging
+    /// behind the last step before, by the same offset for all its tags, and its `START` goes, which
+    /// would hide the earlier sessions. In a run whose points are all at one step, each point of a tag
+    /// gets a step of its own. Wall times stay. Done again, it changes nothing.
+    ///
+    /// Steps that go back to somewhere in the middle stay: the program was resumed from a checkpoint,
+    /// and a [restart policy](Self::compact) drops what it wrote again. So do those of files that were
+    /// written at the same time. Tags that go on by themselves where others start again, such as
+    /// Keras' `evaluation_loss_vs_iterations`, count something else, and keep their steps. Tags that
+    /// are dropped do not count.
+    #[must_use]
+    pub fn continue_steps(self, continue_steps: bool) -> Self {
+        Self { continues_steps: continue_steps, ..self }
+    }
+
+    /// The names of runs that are parts of one, such as `train` and `validation`: their sessions start
+    /// at the same times, and get the same offset. Several may be given, each for other runs.
+    #[must_use]
+    pub fn parts(mut self, runs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.parts.push(runs.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Joins runs in this order into the run `into`, with steps that go on, as
+    /// [`continue_steps`](Self::continue_steps) says: one that starts again gets an offset, one that was
+    /// resumed keeps its steps. Their files become one. Of a directory that is no run, the runs below
+    /// it are joined with those of the same name below the others. Other files of the first run go
+    /// along.
+    ///
+    /// Parts of the name that cannot be a directory's name are encoded as
+    /// [`safe_name`](crate::safe_name) does. It may be the name of one of the runs.
+    #[must_use]
+    pub fn join(
+        mut self,
+        runs: impl IntoIterator<Item = impl Into<String>>,
+        into: impl Into<String>,
+    ) -> Self {
+        let runs = runs.into_iter().map(Into::into).collect();
+        self.joins.push(Join { runs, into: into.into() });
+        self
+    }
+
+    /// Sets a hyperparameter in the record that starts the session of each run; `None` and
+    /// [`HparamValue::Unset`] remove it. A run without such a record gets one, so that it is a row of
+    /// TensorBoard's table of hyperparameters. Runs that are [parts](Self::parts) of one have one: in the
+    /// run whose name is the first, which is made if it has no log of its own, as Keras does it.
+    /// `tbx.json` stays as it is.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<HparamValue>) -> Self {
+        self.params.set(name.into(), value.into());
+        self
+    }
+
     /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
     /// copied to a new folder: all files of the log folder but those of dropped runs. What a link
     /// leads to is copied if it is in the run itself, see [`follow_links`](Self::follow_links).
@@ -212,11 +283,23 @@ impl Edit {
         let logdir = &now.as_ref().unwrap_or(logdir).event_files();
         let (kept, dropped): (Vec<_>, Vec<_>) =
             logdir.runs().iter().partition(|run| self.wants_run(run));
-        let names = run::Names::of(&kept);
-        let done: Vec<_> =
-            kept.par_iter().map(|run| run::edit(self, run, &outputs, &names)).collect();
-        let mut edited = Edited { runs: kept.len(), ..Edited::default() };
-        let mut files = Vec::new();
+        let jobs = Jobs::of(self, &kept, outputs.root())?;
+        let mut edited = Edited { runs: jobs.all.len(), ..Edited::default() };
+        let steps = self.new_steps(&jobs, &mut edited)?;
+        let names = run::Names::of(&jobs.all);
+        let sessions = self.params.sessions(&jobs, &self.parts, outputs.root())?;
+        let edit = |(number, (job, steps)): (usize, (&Job, &Option<NewSteps>))| {
+            let is_new = sessions.is_new(number);
+            run::edit(self, job, steps.as_ref(), is_new, &outputs, &names)
+        };
+        let done: Vec<_> = jobs.all.par_iter().zip(&steps).enumerate().map(edit).collect();
+        let mut files = self.params.write(&sessions, &outputs)?;
+        for file in files.iter().flat_map(|output| &output.files) {
+            edited.files_after += 1;
+            edited.bytes_after += file.bytes;
+            edited.events_after += file.events;
+        }
+        edited.sessions_added = sessions.count();
         for run in done {
             run?.add_to(&mut edited, &mut files);
         }
@@ -230,13 +313,43 @@ impl Edit {
             let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
             let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
             let links = Links::all_if(self.follow_links);
-            let (sidecars, left) = sidecar::copy(logdir, &kept, &dropped, links, &outputs)?;
+            let (sidecars, left) =
+                sidecar::copy(logdir, &kept, &dropped, &jobs.moved, links, &outputs)?;
             edited.sidecars = sidecars;
             edited.report.issues.extend(left);
         }
         edited.report.sort();
+        let is_in_place = outputs.is_real() && !outputs.is_folder();
         outputs.finish(files)?;
+        if is_in_place && self.sidecars {
+            sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
+        }
+        edited.joined = jobs.joined;
         Ok(edited)
+    }
+
+    /// The steps that sessions get, by run; none for those whose steps stay.
+    fn new_steps(&self, jobs: &Jobs, edited: &mut Edited) -> Result<Vec<Option<NewSteps>>> {
+        let mut steps: Vec<Option<NewSteps>> = jobs.all.iter().map(|_| None).collect();
+        let continued = jobs.groups.par_iter().map(|group| {
+            let of_group: Vec<&Job> = group.iter().filter_map(|i| jobs.all.get(*i)).collect();
+            sessions::continue_steps(self, &of_group)
+        });
+        let continued: Vec<_> = continued.collect();
+        for (group, continued) in jobs.groups.iter().zip(continued) {
+            for (continued, numbers) in continued? {
+                for (number, new) in numbers.iter().zip(continued.steps) {
+                    if let Some(place) = group.get(*number).and_then(|job| steps.get_mut(*job)) {
+                        *place = Some(new);
+                    }
+                }
+                edited.continued.extend(continued.runs);
+                edited.step_notes.extend(continued.notes);
+            }
+        }
+        edited.continued.sort_by(|a, b| a.run.cmp(&b.run));
+        edited.step_notes.sort_by(|a, b| (&a.run, &a.path).cmp(&(&b.run, &b.path)));
+        Ok(steps)
     }
 
     fn check(&self) -> Result<()> {

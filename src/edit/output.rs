@@ -126,6 +126,11 @@ impl Outputs {
         }
     }
 
+    /// The log directory; of a single file, the directory that it is in.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a folder of the logs is in the results.
     pub(super) fn directory(&self, of: &Path) -> PathBuf {
         match &self.place {

@@ -1,5 +1,6 @@
 //! What can be saved of damaged logs.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -131,7 +132,7 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Resu
     };
     if let Some(links) = links {
         let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
-        let (sidecars, left) = sidecar::copy(logdir, &kept, &[], links, &outputs)?;
+        let (sidecars, left) = sidecar::copy(logdir, &kept, &[], &HashMap::new(), links, &outputs)?;
         repaired.sidecars = sidecars;
         repaired.report.issues.extend(left);
         repaired.report.sort();

@@ -7,23 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Edit;
+use super::job::Job;
 use super::output::{OutFile, Outputs, RunOutput, Source, failed};
 use super::report::{Edited, TagChange};
 use super::select;
+use super::sessions::{Cursor, NewSteps};
 use super::tags::{RUN_GRAPH_TAG, Tags};
 use super::write::{Fate, MetadataFate, Sub};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::event::{EventRef, Payload, Rewrite, ValueRef, What};
-use crate::logdir::{Found, RestartPolicy, RunFiles, file_version, walk};
+use crate::logdir::{Found, RestartPolicy, file_version, walk};
 use crate::record::Damage;
+use crate::summary::hparams::SESSION_START_TAG;
 
 /// The folders of runs, each taken by one.
 #[derive(Debug)]
 pub(super) struct Names(Mutex<BTreeMap<PathBuf, String>>);
 
 impl Names {
-    pub(super) fn of(runs: &[&RunFiles]) -> Self {
-        let name = |run: &&RunFiles| (run.path.clone(), run.name.clone());
+    pub(super) fn of(runs: &[Job]) -> Self {
+        let name = |run: &Job| (run.path.clone(), run.name.clone());
         Self(Mutex::new(runs.iter().map(name).collect()))
     }
 
@@ -50,6 +53,7 @@ pub(super) struct Done {
     files_left: usize,
     bytes_left: u64,
     unfinished: u64,
+    sessions_changed: u64,
     changes: Vec<TagChange>,
     report: Report,
 }
@@ -60,6 +64,7 @@ impl Done {
         edited.bytes_before += self.bytes_before;
         edited.events_before += self.events_before;
         edited.unfinished_bytes += self.unfinished;
+        edited.sessions_changed += self.sessions_changed;
         edited.files_after += self.output.files.len() + self.files_left;
         edited.bytes_after += self.bytes_left;
         for file in &self.output.files {
@@ -72,10 +77,17 @@ impl Done {
     }
 }
 
-/// Edits a run.
-pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names) -> Result<Done> {
+/// Edits a run, whose sessions get these steps, and which may get a new record of a session.
+pub(super) fn edit(
+    edit: &Edit,
+    run: &Job,
+    steps: Option<&NewSteps>,
+    needs_session: bool,
+    outputs: &Outputs,
+    names: &Names,
+) -> Result<Done> {
     let selections = match edit.selects() {
-        true => select::select(edit, run)?,
+        true => select::select(edit, run, steps)?,
         false => select::Selections::new(),
     };
     let mut pass = Pass {
@@ -83,6 +95,10 @@ pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names
         run,
         outputs,
         names,
+        merges: edit.merge || run.is_joined(),
+        steps: Cursor::new(steps),
+        needs_session,
+        session: Vec::new(),
         tags: Tags::new(edit, &run.name, selections),
         subs: vec![Sub::new(run.path.clone())],
         version: None,
@@ -92,17 +108,25 @@ pub(super) fn edit(edit: &Edit, run: &RunFiles, outputs: &Outputs, names: &Names
         scratch: Vec::new(),
         done: Done::default(),
     };
-    for name in &run.files {
-        pass.file(name)?;
+    for (number, path) in run.files.iter().enumerate() {
+        pass.steps.file(number);
+        pass.file(path)?;
     }
     pass.finish()
 }
 
 pub(super) struct Pass<'e> {
     pub(super) edit: &'e Edit,
-    pub(super) run: &'e RunFiles,
+    pub(super) run: &'e Job,
     pub(super) outputs: &'e Outputs,
     pub(super) names: &'e Names,
+    /// Whether its files become one.
+    pub(super) merges: bool,
+    steps: Cursor<'e>,
+    /// Whether a session with the parameters is still to be started.
+    needs_session: bool,
+    /// The new metadata of the start of a session.
+    pub(super) session: Vec<u8>,
     pub(super) tags: Tags<'e>,
     /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
     pub(super) subs: Vec<Sub>,
@@ -119,12 +143,13 @@ pub(super) struct Pass<'e> {
 }
 
 impl Pass<'_> {
-    fn file(&mut self, name: &OsStr) -> Result<()> {
-        let path: Arc<Path> = self.run.path.join(name).into();
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default();
+        let path: Arc<Path> = path.into();
         let source = Source::of(path.to_path_buf())?;
         self.done.files_before += 1;
         self.starts.clear();
-        if !self.edit.merge || self.base.is_empty() {
+        if !self.merges || self.base.is_empty() {
             self.subs.iter_mut().try_for_each(Sub::complete)?;
             self.subs.iter_mut().for_each(|sub| sub.parts = 1);
             self.base = name.into();
@@ -135,6 +160,7 @@ impl Pass<'_> {
         let walked = walk(&path, |found| {
             let taken = match found {
                 Found::Record { offset, record, payload } => {
+                    self.steps.record();
                     self.done.events_before += 1;
                     self.event(&path, offset, record, payload)
                 }
@@ -171,7 +197,9 @@ impl Pass<'_> {
     fn leave(&mut self, path: &Path, name: &OsStr, bytes: u64) -> Result<()> {
         self.done.files_left += 1;
         self.done.bytes_left += bytes;
-        if *self.base == *name {
+        // The file of runs that are joined may be called like one that is left.
+        let is_begun = self.subs.first().is_some_and(|run| run.file.is_some());
+        if *self.base == *name && !is_begun {
             self.base.clear();
         }
         self.outputs.copy(path)
@@ -208,13 +236,21 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
+        if let What::Summary(summary) = &event.what
+            && let Some(Err(malformed)) = summary.values().find(Result::is_err)
+        {
+            refused(self, malformed.0);
+            return Ok(());
+        }
         let change = self.header(&event)?;
+        if self.needs_session && !matches!(event.what, What::FileVersion(_)) {
+            self.needs_session = false;
+            let time = if event.wall_time.is_finite() { event.wall_time } else { 0.0 };
+            let start = self.edit.params.event(change.wall_time.unwrap_or(time))?;
+            self.put(0, &[], &start, Rewrite { step: Some(0), ..Rewrite::default() })?;
+        }
         match &event.what {
             What::Summary(summary) => {
-                if let Some(Err(malformed)) = summary.values().find(Result::is_err) {
-                    refused(self, malformed.0);
-                    return Ok(());
-                }
                 self.fates.clear();
                 for value in summary.values().flatten() {
                     self.value(&value)?;
@@ -245,13 +281,14 @@ impl Pass<'_> {
                 let is_first = is_first.is_none_or(|file| file.events == 0);
                 self.version = Some((number, payload.clone()));
                 // Files that become one need it once.
-                if self.edit.merge && again && !is_first {
+                if self.merges && again && !is_first {
                     return Ok(());
                 }
                 self.put(0, record, &payload, change)
             }
             what if what.is_session_start() == Ok(true) => {
-                if self.edit.compact.is_some_and(|policy| policy != RestartPolicy::KeepAll) {
+                let carried_out = |policy| policy != RestartPolicy::KeepAll;
+                if self.edit.compact.is_some_and(carried_out) || self.steps.drops(&event) {
                     return Ok(());
                 }
                 let payload = self.rewritten(payload, change)?;
@@ -269,12 +306,16 @@ impl Pass<'_> {
     }
 
     /// The step and the time that an event gets.
-    fn header(&self, event: &EventRef<'_>) -> Result<Rewrite> {
+    fn header(&mut self, event: &EventRef<'_>) -> Result<Rewrite> {
         let mut change = Rewrite::default();
         let has_step = !matches!(event.what, What::FileVersion(_));
-        if self.edit.shift_steps != 0 && has_step {
-            let step = event.step.checked_add(self.edit.shift_steps).ok_or_else(|| {
-                let (run, step, by) = (&self.run.name, event.step, self.edit.shift_steps);
+        let by = self.steps.offset(event);
+        if has_step && (self.edit.shift_steps != 0 || by != 0) {
+            let moved = event.step.checked_add(by);
+            let step = moved.and_then(|step| step.checked_add(self.edit.shift_steps));
+            let step = step.ok_or_else(|| {
+                let (run, step, by) =
+                    (&self.run.name, event.step, self.edit.shift_steps.saturating_add(by));
                 Error::argument(format!("run {run:?}: step {step} plus {by} is out of range"))
             })?;
             change.step = Some(step);
@@ -302,6 +343,14 @@ impl Pass<'_> {
             false if self.edit.compact.is_some() && wire == plan.wire => MetadataFate::Strip,
             _ => MetadataFate::Same,
         };
+        if value.tag == SESSION_START_TAG
+            && fate.stays
+            && let Some(session) = self.edit.params.rewritten(wire)?
+        {
+            self.session = session;
+            self.done.sessions_changed += 1;
+            fate.metadata = MetadataFate::Session;
+        }
         self.fates.push(fate);
         Ok(())
     }

@@ -6,11 +6,13 @@ use std::io;
 use prost::Message;
 
 use super::Edit;
+use super::job::Job;
 use super::output::failed;
+use super::sessions::{Cursor, NewSteps};
 use super::tags::RUN_GRAPH_TAG;
 use crate::error::Result;
 use crate::event::{EventRef, Number, Payload, ValueRef, What, pb};
-use crate::logdir::{Found, Order, RestartPolicy, Restarts, RunFiles, kept, walk};
+use crate::logdir::{Found, Order, RestartPolicy, Restarts, kept, walk};
 use crate::summary::{Form, Kind, Metadata, scalar};
 use crate::table::Sampling;
 
@@ -34,6 +36,7 @@ struct Points {
 
 struct Pass<'e> {
     edit: &'e Edit,
+    new_steps: Cursor<'e>,
     policy: RestartPolicy,
     needs_numbers: bool,
     order: Order,
@@ -42,11 +45,12 @@ struct Pass<'e> {
     series: HashMap<Box<str>, Points>,
 }
 
-/// Which values of `run` stay.
-pub(super) fn select(edit: &Edit, run: &RunFiles) -> Result<Selections> {
+/// Which values of `run`, whose sessions get these steps, stay.
+pub(super) fn select(edit: &Edit, run: &Job, steps: Option<&NewSteps>) -> Result<Selections> {
     let policy = edit.compact.unwrap_or(RestartPolicy::KeepAll);
     let mut pass = Pass {
         edit,
+        new_steps: Cursor::new(steps),
         policy,
         needs_numbers: edit.samplings.iter().any(|(_, sampling)| sampling.needs_numbers()),
         order: Order::new(policy),
@@ -54,15 +58,16 @@ pub(super) fn select(edit: &Edit, run: &RunFiles) -> Result<Selections> {
         resets: 0,
         series: HashMap::new(),
     };
-    for name in &run.files {
-        let path = run.path.join(name);
-        let walked = walk(&path, |found| {
+    for (number, path) in run.files.iter().enumerate() {
+        pass.new_steps.file(number);
+        let walked = walk(path, |found| {
             if let Found::Record { payload, .. } = found {
+                pass.new_steps.record();
                 pass.event(payload);
             }
             Ok::<_, io::Error>(())
         });
-        walked.map_err(|error| failed(error, &path))?;
+        walked.map_err(|error| failed(error, path))?;
     }
     let Pass { starts, series, .. } = pass;
     let select = |(tag, points): (Box<str>, Points)| {
@@ -75,13 +80,17 @@ pub(super) fn select(edit: &Edit, run: &RunFiles) -> Result<Selections> {
 impl Pass<'_> {
     /// Takes note of an event, if it is one.
     fn event(&mut self, payload: &[u8]) {
-        let Ok(event) = EventRef::parse(payload) else { return };
+        let Ok(mut event) = EventRef::parse(payload) else { return };
         let is_summary = matches!(event.what, What::Summary(_));
         match &event.what {
             What::Summary(summary) if summary.values().any(|value| value.is_err()) => return,
             What::FileVersion(text) => self.order.file_version(text),
             _ => {}
         }
+        if self.new_steps.drops(&event) {
+            return;
+        }
+        event.step = event.step.saturating_add(self.new_steps.offset(&event));
         let mut reset = 0;
         if self.policy.watches_order() && self.order.observe(event.step, is_summary) {
             self.resets += 1;
@@ -154,7 +163,7 @@ impl Pass<'_> {
 }
 
 /// What `value` is, as far as it says so itself.
-fn kind(value: &ValueRef<'_>) -> Option<Kind> {
+pub(super) fn kind(value: &ValueRef<'_>) -> Option<Kind> {
     let form = match value.payload {
         Payload::None => Form::None,
         Payload::SimpleValue(_) => Form::Simple,

@@ -1,6 +1,6 @@
 //! Files next to the event files.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,22 @@ use super::output::{Outputs, failed};
 use super::report::Sidecars;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::logdir::{Logdir, RunFiles};
-use crate::replace::{disk, is_temporary};
-use crate::store::{Found, Links, Root};
+use crate::replace::{disk, is_temporary, replace};
+use crate::store::{self, Found, Links, Root};
+
+/// Files that say what a run is.
+const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
+/// Bytes of one at most.
+const MAX_ABOUT: u64 = 16 << 20;
 
 /// Copies every file of the log folder except the event files of its runs, unless the next run above
 /// it is one of `dropped`. What lies outside of its run, or of the log folder if it is in no run, stays
-/// behind and is an issue.
+/// behind and is an issue. Files in directories that are `moved` go along.
 pub(super) fn copy(
     logdir: &Logdir,
     kept: &[&Path],
     dropped: &[&Path],
+    moved: &HashMap<PathBuf, PathBuf>,
     links: Links,
     outputs: &Outputs,
 ) -> Result<(Sidecars, Vec<Issue>)> {
@@ -40,6 +46,7 @@ pub(super) fn copy(
         top: &top,
         runs: &runs,
         event_files,
+        moved,
         outputs,
         done: Sidecars::default(),
         left: Vec::new(),
@@ -61,6 +68,7 @@ struct Copier<'c> {
     /// The directories of runs by their paths; none of those that are dropped.
     runs: &'c BTreeMap<&'c Path, Option<Root>>,
     event_files: HashSet<PathBuf>,
+    moved: &'c HashMap<PathBuf, PathBuf>,
     outputs: &'c Outputs,
     done: Sidecars,
     left: Vec<Issue>,
@@ -117,7 +125,8 @@ impl Copier<'_> {
         let (true, Some(mut from)) = (self.outputs.is_folder(), file.local()) else {
             return Ok(());
         };
-        let directory = self.outputs.directory(path.parent().unwrap_or(Path::new("")));
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let directory = self.outputs.directory(&target(parent, self.moved));
         disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
         let to = directory.join(path.file_name().unwrap_or_default());
         let mut copied = || {
@@ -132,4 +141,30 @@ impl Copier<'_> {
         self.done.left += 1;
         self.left.push(Issue { location: Location::path(path), kind, effect });
     }
+}
+
+/// Copies what says what a run is from directories that are `moved`, unless it is there. In place,
+/// all other files stay where they are.
+pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>, links: Links) -> Result<()> {
+    for (from, to) in moved {
+        for name in ABOUT_RUNS {
+            let (file, to) = (from.join(name), to.join(name));
+            let read = store::read_optional(from, &file, MAX_ABOUT, links);
+            let bytes = read.map_err(|error| failed(error, &file))?;
+            if let Some(bytes) = bytes.filter(|_| to.symlink_metadata().is_err()) {
+                replace(&to, |out| io::Write::write_all(out, &bytes))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where `directory` goes: along with the nearest one above it that is `moved`.
+fn target(directory: &Path, moved: &HashMap<PathBuf, PathBuf>) -> PathBuf {
+    for above in directory.ancestors() {
+        if let Some(to) = moved.get(above) {
+            return to.join(directory.strip_prefix(above).unwrap_or(Path::new("")));
+        }
+    }
+    directory.to_owned()
 }

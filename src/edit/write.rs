@@ -38,6 +38,8 @@ pub(super) enum MetadataFate {
     Strip,
     /// The value that had it is not there.
     Add,
+    /// It is the start of a session, with other parameters.
+    Session,
 }
 
 impl Sub {
@@ -108,7 +110,7 @@ impl Pass<'_> {
                 self.put(number, record, payload, Rewrite::default())?;
                 continue;
             }
-            let plans = &self.tags.plans;
+            let (plans, session) = (&self.tags.plans, &self.session);
             let value = |i: usize| {
                 let Some(fate) = fates.get(i).filter(|fate| goes_here(fate)) else {
                     return ValueRewrite::Drop;
@@ -119,6 +121,7 @@ impl Pass<'_> {
                     MetadataFate::Same => None,
                     MetadataFate::Strip => Some(&[][..]),
                     MetadataFate::Add => plan.map(|plan| &plan.wire[..]),
+                    MetadataFate::Session => Some(&session[..]),
                 };
                 match (tag, metadata) {
                     (None, None) => ValueRewrite::Keep,
@@ -195,8 +198,8 @@ impl Pass<'_> {
             n => names::part(&self.base, n),
         };
         let is_part = sub.parts > 1;
-        let exists = number == 0 && self.run.files.contains(&name);
-        if is_part && exists && !self.edit.merge {
+        let exists = number == 0 && self.run.files.contains(&sub.path.join(&name));
+        if is_part && exists && !self.merges {
             let what = "merge the files of the run, too: it was split before";
             return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
         }

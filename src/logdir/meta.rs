@@ -2,7 +2,7 @@
 
 use super::{Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
-use crate::meta::{RunMeta, yaml};
+use crate::meta::{RunMeta, now, yaml};
 use crate::summary::hparams::HparamsRecord;
 #[cfg(feature = "table")]
 use crate::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
@@ -37,12 +37,52 @@ impl Run {
     ///
     /// Beside it, what could not be read.
     pub fn meta(&self) -> (RunMeta, Vec<Issue>) {
+        let (found, mut issues) = self.own_meta();
+        let mut meta = found.unwrap_or_default();
+        let unreadable = self.add_hparams(&mut meta).into_iter();
+        issues.extend(unreadable.map(|error| self.issue(error, Effect::SkippedValue)));
+        match yaml::read(&self.path, self.links()) {
+            Ok(params) => {
+                for (name, value) in params {
+                    meta.params.entry(name).or_insert(value);
+                }
+            }
+            Err(error) => issues.push(self.issue(error, Effect::SkippedFile)),
+        }
+        (meta, issues)
+    }
+
+    /// Has `tbx.json` in the run's directory say what `change` makes of what the run says of itself:
+    /// that file, or the copy in the log if it is newer. It is made if it is not there. `hparams`
+    /// records and `hparams.yaml` stay as they are, and what `tbx.json` says counts before them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value): `tbx.json` is something else;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn update_meta(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+        let (own, _) = self.own_meta();
+        RunMeta::update(&self.path, |meta| {
+            // What is there may have changed since.
+            if let Some(own) = own.filter(|own| meta.schema.is_empty() || is_newer(own, Some(meta)))
+            {
+                *meta = own;
+            }
+            change(meta);
+            meta.updated_at = Some(now());
+        })
+    }
+
+    /// Whether it has `tbx.json`, or a copy of one in the log.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_own_meta(&self) -> bool {
+        self.own_meta().0.is_some()
+    }
+
+    /// What `tbx.json` or the newest copy in the log says, and what could not be read.
+    fn own_meta(&self) -> (Option<RunMeta>, Vec<Issue>) {
         let mut issues = Vec::new();
-        let mut note = |error: Error, effect| {
-            let location = error.location().clone();
-            let location = Location { run: Some(self.name.clone()), ..location };
-            issues.push(Issue { location, kind: error.into_kind(), effect });
-        };
+        let mut note = |error: Error, effect| issues.push(self.issue(error, effect));
         let mut found = RunMeta::read_in(&self.path, self.links()).unwrap_or_else(|error| {
             note(error, Effect::SkippedFile);
             None
@@ -54,19 +94,14 @@ impl Run {
                 Err(error) => note(error, Effect::SkippedValue),
             }
         }
-        let mut meta = found.unwrap_or_default();
-        for error in self.add_hparams(&mut meta) {
-            note(error, Effect::SkippedValue);
-        }
-        match yaml::read(&self.path, self.links()) {
-            Ok(params) => {
-                for (name, value) in params {
-                    meta.params.entry(name).or_insert(value);
-                }
-            }
-            Err(error) => note(error, Effect::SkippedFile),
-        }
-        (meta, issues)
+        (found, issues)
+    }
+
+    /// An error that is reported as one of this run.
+    fn issue(&self, error: Error, effect: Effect) -> Issue {
+        let location = error.location().clone();
+        let location = Location { run: Some(self.name.clone()), ..location };
+        Issue { location, kind: error.into_kind(), effect }
     }
 
     /// What the log says itself.

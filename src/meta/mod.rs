@@ -5,6 +5,7 @@
 
 pub mod checklist;
 mod experiment;
+mod inferred;
 mod number;
 mod param;
 mod parts;
@@ -13,7 +14,6 @@ mod sidecar;
 mod status;
 pub mod yaml;
 
-#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use experiment::ExperimentMeta;
@@ -26,7 +26,6 @@ pub use sidecar::FILE;
 pub use status::Status;
 
 /// Seconds since the Unix epoch.
-#[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

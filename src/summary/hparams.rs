@@ -110,6 +110,27 @@ pub fn session_start(hparams: &Hparams, now: f64) -> Result<pb::summary::Value, 
     Ok(record(SESSION_START_TAG, Data::SessionStartInfo(hparams.to_message(now))))
 }
 
+/// The record of a session's start with other values, of which [`HparamValue::Unset`] go; none if it
+/// has them already, or is another record.
+#[cfg(feature = "edit")]
+pub(crate) fn with_values(
+    content: &[u8],
+    values: &std::collections::BTreeMap<String, HparamValue>,
+) -> Result<Option<Vec<u8>>, ErrorKind> {
+    let mut message = HParamsPluginData::decode(content)
+        .map_err(|_| ErrorKind::Value("no record of hyperparameters".into()))?;
+    let Some(Data::SessionStartInfo(start)) = &mut message.data else { return Ok(None) };
+    let before = start.hparams.clone();
+    for (name, value) in values {
+        match value.to_message() {
+            Some(value) => drop(start.hparams.insert(name.clone(), value)),
+            None => drop(start.hparams.remove(name)),
+        }
+    }
+    let is_same = before == start.hparams;
+    Ok((!is_same).then(|| message.encode_to_vec()))
+}
+
 /// The value of the end of a session.
 pub fn session_end(end: &SessionEnd) -> pb::summary::Value {
     record(SESSION_END_TAG, Data::SessionEndInfo(end.to_message()))

@@ -33,6 +33,16 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name),* }
             }
 
+            /// Whether its values are points of a curve over steps, rather than records that say something
+            /// about the run.
+            #[cfg(any(feature = "edit", feature = "verify"))]
+            pub(crate) const fn has_steps(self) -> bool {
+                !matches!(
+                    self,
+                    Self::Hparams | Self::CustomScalars | Self::Graph | Self::RunMetadata | Self::Meta
+                )
+            }
+
             /// How series of this kind are stored. For [`Kind::Tensor`] the metadata may say
             /// otherwise.
             pub const fn data_class(self) -> DataClass {

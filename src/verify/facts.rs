@@ -130,7 +130,8 @@ fn follow(tag: &mut Tag, later: Tag, starts: &[i64], border: Border) {
             let is_again = border == Border::Part && first.step == last;
             tag.steps.repeats |= is_again;
             if !is_again || !tag.steps.is_same_number(&later.steps) {
-                note_border(first, last, border, &mut tag.tallies);
+                let start = tag.first_step.map(|first| first.step);
+                note_border(first, last, start, border, &mut tag.tallies);
             }
         }
         tag.steps.append(later.steps, starts.len());
@@ -146,14 +147,16 @@ fn follow(tag: &mut Tag, later: Tag, starts: &[i64], border: Border) {
     tag.tallies.append(later.tallies);
 }
 
-/// Looks at the first value behind a border; `last` is the last step before it.
-fn note_border(first: Place, last: i64, border: Border, tallies: &mut Tallies) {
+/// Looks at the first value behind a border; `last` is the last step before it, `start` the first.
+fn note_border(first: Place, last: i64, start: Option<i64>, border: Border, tallies: &mut Tallies) {
     let step = first.step;
     match border {
         Border::Part if step <= last => Steps::note(first, last, tallies),
         Border::File { in_order: true } if step <= last => {
             let message = || format!("it starts at step {step}, the file before ended at {last}");
-            tallies.note(Rule::RestartUnmarked, first, message);
+            let is_start = start.is_some_and(|start| step <= start);
+            let rule = if is_start { Rule::StartsAgain } else { Rule::RestartUnmarked };
+            tallies.note(rule, first, message);
         }
         _ => {}
     }

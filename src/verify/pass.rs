@@ -204,7 +204,7 @@ impl Pass<'_> {
             tag.metadata = Some(metadata.clone());
         }
         tag.count_kind(metadata.kind, &metadata.plugin, place);
-        if value::has_steps(metadata.kind) {
+        if metadata.kind.has_steps() {
             let bits = match &value.payload {
                 Payload::SimpleValue(number) => Some(number.to_bits().into()),
                 _ => message_bits(message),

@@ -188,7 +188,8 @@ rules! {
     StepsZero "steps_zero" Warning
         "a series whose steps are all 0"
         "The default loader shows the last point only."
-        "Pass the step to every call that logs.";
+        "Pass the step to every call that logs. `tbx edit --continue-steps` gives each point a step of its \
+         own.";
     StepsRepeat "steps_repeat" Warning
         "several values at one step"
         "The default loader shows the last of them only."
@@ -197,11 +198,18 @@ rules! {
         "steps that go back"
         "The default loader drops all earlier points from that step on; the Python loader draws \
          back and forth."
-        "Log steps in order. A program that resumes should say so (purge_step).";
+        "Log steps in order. A program that resumes should say so (purge_step). `tbx edit \
+         --continue-steps` makes one curve of sessions that start at the first step again.";
+    StartsAgain "starts_again" Warning
+        "a later file that starts at the first step again"
+        "The default loader shows the last session only, the Python loader draws all of them over each \
+         other."
+        "`tbx edit --continue-steps` makes one curve of all sessions, with steps that go on.";
     RestartUnmarked "restart_unmarked" Warning
-        "a later file that starts over at an earlier step"
+        "a later file that goes on from an earlier step, as after a crash"
         "The default loader drops the earlier points from there on, the Python loader shows both."
-        "Resume with purge_step, or `tbx edit --compact --restart rustboard`.";
+        "Resume with purge_step. `tbx edit --compact --restart rustboard` drops the points that were \
+         written again.";
     RestartIgnored "restart_ignored" Note
         "a resume that the Python loader does not see"
         "It ignores the first START of a run, and shows the earlier points, too."

@@ -151,7 +151,8 @@ fn series(mut tag: Tag, paths: &[Arc<Path>], findings: &mut Vec<Finding>) {
     let is_zero = tag.steps.repeats && !tag.steps.not_zero;
     if let Some(first) = tag.first_step.filter(|_| is_zero) {
         find(Rule::StepsZero, first, tag.steps.count, String::new());
-        let is_same = |rule| matches!(rule, Rule::StepsRepeat | Rule::RestartUnmarked);
+        let is_same =
+            |rule| matches!(rule, Rule::StepsRepeat | Rule::StartsAgain | Rule::RestartUnmarked);
         tag.tallies.0.retain(|tally| !is_same(tally.rule));
     }
     if let [(_, _, _), (_, place, _), ..] = tag.kinds.as_slice() {

@@ -46,11 +46,6 @@ impl Raw<'_> {
     }
 }
 
-/// Whether the steps of a kind mean something: others are written once.
-pub(super) fn has_steps(kind: Kind) -> bool {
-    !matches!(kind, Kind::Hparams | Kind::CustomScalars | Kind::Graph | Kind::RunMetadata)
-}
-
 /// Looks at metadata that came with a value of `tag`.
 pub(super) fn metadata(
     tag: &mut Tag,

@@ -14,6 +14,7 @@ mod import;
 mod inspect;
 mod json;
 mod killed;
+mod meta;
 mod models;
 mod other_files;
 mod plot;

@@ -7,6 +7,7 @@ mod files;
 mod folders;
 mod repair;
 mod restarts;
+mod sessions;
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,8 @@
 //! `tbx edit`
 
+mod params;
+mod sessions;
+
 use std::fs;
 
 use serde_json::Value;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command but `help`.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "archive",
     "check",
     "completions",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 19] = [
     "import",
     "inspect",
     "man",
+    "meta",
     "models",
     "plot",
     "reduce",

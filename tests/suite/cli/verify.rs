@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tbx::verify::Rule;
 
-use super::{FILE, Folder};
+use super::{FILE, Folder, START};
 use crate::common::{file_version, scalar};
 
 #[test]
@@ -130,7 +130,8 @@ fn thousands_of_findings_stay_readable() {
 logs: 3,000 runs, 3,000 files, 795 kB, 21,000 events, 6,000 warnings, 3,000 notes
 
 warning steps_zero: a series whose steps are all 0 (18,000× in 3,000 runs)
-  The default loader shows the last point only. Pass the step to every call that logs.
+  The default loader shows the last point only. Pass the step to every call that logs. `tbx edit
+  --continue-steps` gives each point a step of its own.
     3,000 runs, the first 0000, tag a, 9,000× from step 0 on
     3,000 runs, the first 0000, tag b, 9,000× from step 0 on
 
@@ -175,4 +176,56 @@ fn a_single_file_is_looked_at_too() {
     let done = folder.tbx("verify damaged");
     assert_eq!(done.code, Some(1));
     assert!(done.out.contains("\n    damaged at byte "), "{}", done.out);
+}
+
+/// What a rule advises is tried on a log that breaks it: no point may go without a word.
+#[test]
+fn commands_that_are_advised_lose_no_point_without_a_word() {
+    let session = |folder: &Folder, name: &str, second: u32, steps: &[i64]| {
+        let start = START + f64::from(second);
+        let writer = tbx::SummaryWriter::options().host("host").clock(move || start);
+        let writer = writer.create(folder.path(format!("logs/{name}"))).unwrap();
+        for (i, step) in steps.iter().enumerate() {
+            let writer = writer.with_wall_time(start + i as f64).unwrap();
+            writer.add_scalar("loss", i as f32, *step).unwrap();
+        }
+        writer.close().unwrap();
+    };
+    let points = |folder: &Folder, logs: &str, restart: &str| {
+        let args = format!("export {logs} --to csv --out - --restart {restart}");
+        folder.tbx(&args).out.lines().count() - 1
+    };
+    let mut tried = 0;
+    for (rule, files) in [
+        ("steps_zero", vec![vec![0; 6]]),
+        ("steps_back", vec![vec![0, 1, 2, 0, 1, 2]]),
+        ("starts_again", vec![vec![0, 1, 2], vec![0, 1, 2]]),
+        ("starts_again", vec![vec![0], vec![0], vec![0]]),
+        ("restart_unmarked", vec![vec![0, 1, 2, 3], vec![2, 3, 4]]),
+    ] {
+        let folder = Folder::new();
+        for (i, steps) in files.iter().enumerate() {
+            session(&folder, "run", 100 * i as u32, steps);
+        }
+        let found = folder.tbx(&format!("verify logs --rule {rule} --format json"));
+        assert_eq!(found.code, Some(1), "{rule}: {found:?}");
+        let row: serde_json::Value =
+            serde_json::from_str(found.out.lines().next().unwrap()).unwrap();
+        let advice = row["advice"].as_str().unwrap();
+        for command in advice.split('`').filter_map(|part| part.strip_prefix("tbx edit ")) {
+            let out = folder.tbx(&format!("edit logs --out new {command}")).out;
+            let before = points(&folder, "logs", "keep-all");
+            let after = points(&folder, "new", "rustboard");
+            if after < before {
+                let said = format!("thinned out  {after} of {before}");
+                assert!(out.contains(&said), "{rule}: {before} points, now {after}: {out}");
+                assert!(advice.contains("drops the points"), "{rule}: {advice}");
+            }
+            let clean = folder.tbx(&format!("verify new --rule {rule}"));
+            assert_eq!(clean.code, Some(0), "{rule}: {}", clean.out);
+            std::fs::remove_dir_all(folder.path("new")).unwrap();
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 5);
 }

@@ -42,6 +42,26 @@ fn write_run(dir: &Path) {
     writer.close().unwrap();
 }
 
+/// Three trainings that each start at step 0, in the two directories of a run: the second says so with
+/// `START`s, which hide the first.
+fn write_sessions(dir: &Path) {
+    for fit in 0..3 {
+        let start = 1_700_000_000.0 + 1000.0 * f64::from(fit);
+        for (part, every) in [("train", 1), ("validation", 10)] {
+            let dir = dir.join("fits").join(part);
+            let writer = SummaryWriter::options().host("host").clock(move || start);
+            let writer = if fit == 1 { writer.purge_step(0) } else { writer };
+            let writer = writer.create(dir).unwrap();
+            for step in (0..95).filter(|step| step % every == every - 1) {
+                let writer = writer.with_wall_time(start + 2.0 * step as f64).unwrap();
+                writer.add_scalar("loss", (100 * fit) as f32 + step as f32, step).unwrap();
+                writer.add_text("note", format!("fit {fit} step {step}"), step).unwrap();
+            }
+            writer.close().unwrap();
+        }
+    }
+}
+
 /// Makes logs by every kind of edit.
 fn edit_everything(out: &Path) {
     let apply = |edit: Edit, logdir: &Logdir, name: &str| {
@@ -69,6 +89,12 @@ fn edit_everything(out: &Path) {
         .sample(None, Sampling::Every(3))
         .compact(RestartPolicy::KeepAll);
     apply(thin, &long, "thin");
+    let fits = dir.path().join("sessions");
+    write_sessions(&fits);
+    let fits = Logdir::open(fits).unwrap();
+    let parts = ["fits/train", "fits/validation"];
+    apply(Edit::new().continue_steps(true).parts(parts), &fits, "continued");
+    apply(Edit::new().join(["fits/validation", "fits/train"], "all"), &fits, "joined");
     // The first values, which have the metadata, are gone.
     let late = Edit::new().sample(None, Sampling::Reservoir(5)).max_file_bytes(400);
     apply(late, &long, "split");
@@ -137,6 +163,14 @@ fn stock_tensorboard_shows_repaired_and_edited_logs() {
     for (loader, policy) in loaders {
         let expected = points(out, policy);
         assert!(expected.len() > 75, "{} runs", expected.len());
+        let steps = |run: &str| -> Vec<i64> {
+            let rows = expected[run]["loss"].as_array().unwrap();
+            rows.iter().map(|row| row[0].as_i64().unwrap()).collect()
+        };
+        assert_eq!(steps("edited/continued/fits/train"), (0..3 * 95).collect::<Vec<_>>());
+        let validated = (0..3).flat_map(|fit| (9..95).step_by(10).map(move |step| 95 * fit + step));
+        assert_eq!(steps("edited/continued/fits/validation"), validated.collect::<Vec<_>>());
+        assert_eq!(steps("edited/joined/all").len(), 3 * 95 + 3 * 9);
         let shown: BTreeMap<String, BTreeMap<String, Value>> =
             serde_json::from_value(shown[loader].clone()).unwrap();
         for run in expected.keys().chain(shown.keys()) {
