@@ -136,6 +136,8 @@ mod printable;
 pub mod record;
 #[cfg(feature = "registry")]
 pub mod registry;
+// Which of it is used depends on the features.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unreachable_pub, unused_imports))]
 mod replace;
 pub mod safe_name;
 pub mod store;

@@ -47,7 +47,6 @@ impl Lock {
     }
 
     /// The lock of `path`, if nobody else has it; else an error that says who. For what takes long.
-    #[cfg(any(feature = "edit", feature = "export"))]
     pub(crate) fn take(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         loop {
@@ -90,7 +89,6 @@ impl Lock {
 }
 
 /// Fails if somebody has the lock file at `path`.
-#[cfg(any(feature = "edit", feature = "export"))]
 pub(super) fn check_free(path: &Path) -> io::Result<()> {
     let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(()) };
     match file.try_lock() {

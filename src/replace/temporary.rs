@@ -66,7 +66,6 @@ impl Temporary {
     }
 
     /// Whether nobody has removed it.
-    #[cfg(any(feature = "edit", feature = "export"))]
     pub(super) fn is_there(&self) -> bool {
         self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
     }
