@@ -42,6 +42,9 @@ pub(crate) struct FoundRun {
     pub(crate) model_outputs: Vec<(String, i64)>,
 }
 
+/// Ids of the logged models that a run used, and of those that it made with the step.
+pub(crate) type ModelsOfRun = (Vec<String>, Vec<(String, i64)>);
+
 /// A point in the history of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct HistoryPoint {
@@ -93,7 +96,7 @@ impl Client {
 
     /// Ids of the logged models that a run used, and of those that it made with the step. Answers to a
     /// search do not have them.
-    pub(crate) fn models_of_run(&self, id: &str) -> Result<(Vec<String>, Vec<(String, i64)>)> {
+    pub(crate) fn models_of_run(&self, id: &str) -> Result<ModelsOfRun> {
         let found = self.get("/runs/get", &[("run_id", id)])?;
         let run = run(part(&found, "run"));
         Ok((run.model_inputs, run.model_outputs))
@@ -276,7 +279,7 @@ fn run(json: &Value) -> FoundRun {
     }
 }
 
-fn model_ids<'v>(json: &'v Value, name: &str) -> impl Iterator<Item = (String, i64)> {
+fn model_ids(json: &Value, name: &str) -> impl Iterator<Item = (String, i64)> {
     let id = |model| (text(model, "model_id"), whole(model, "step").unwrap_or_default());
     list(json, name).map(id)
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
+use super::to_meta::{MLFLOW, dataset_place};
 use super::{MAX_DIGEST, Names, tags};
 use crate::meta::{Dataset, RunMeta};
 
@@ -126,14 +127,30 @@ fn dataset(data: &Dataset) -> DatasetInput {
         Some((scheme @ ("s3" | "gs"), _)) => (scheme, json!({ "uri": source })),
         _ => ("local", json!({ "uri": source })),
     };
-    DatasetInput {
+    let mut input = DatasetInput {
         name: data.name.clone(),
         digest,
         source_type: source_type.into(),
         source: source.to_string(),
         tags,
         ..DatasetInput::default()
+    };
+    // What it was in MLflow.
+    let known = data.other.get(MLFLOW);
+    let text = |name: &str| known.and_then(|known| known.get(name)?.as_str()).map(str::to_owned);
+    let place = data.source.as_deref().unwrap_or_default();
+    if let Some(source) = text("source").filter(|source| dataset_place(source) == place) {
+        input.source = source;
+        input.source_type = text("source_type").unwrap_or_default();
     }
+    input.schema = text("schema");
+    input.profile = text("profile");
+    let known = known.and_then(|known| known.get("tags")?.as_object());
+    for (name, value) in known.into_iter().flatten() {
+        let value = value.as_str().unwrap_or_default().to_owned();
+        input.tags.entry(name.clone()).or_insert(value);
+    }
+    input
 }
 
 /// Seconds to MLflow's milliseconds, which are not negative.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::from_meta::milliseconds;
 use super::record::{DatasetInput, RunRecord};
@@ -189,26 +189,44 @@ fn number_or_text(text: &str) -> Param {
 
 fn dataset(input: &DatasetInput) -> Dataset {
     let mut tags = input.tags.clone();
-    let source: Option<Value> = serde_json::from_str(&input.source).ok();
-    let place = source.as_ref().and_then(|source| source.get("url").or_else(|| source.get("uri")));
-    let place = place.and_then(Value::as_str).unwrap_or(&input.source);
     let mut data = Dataset {
         name: input.name.clone(),
         digest: tags.remove(tags::DIGEST).unwrap_or_else(|| input.digest.clone()),
-        source: Some(place.to_owned()).filter(|place| !place.is_empty()),
+        source: Some(dataset_place(&input.source)).filter(|place| !place.is_empty()),
         context: tags.remove(tags::CONTEXT),
         ..Dataset::default()
     };
-    let parts = [("schema", &input.schema), ("profile", &input.profile)];
-    for (name, json) in parts {
-        let value = json
-            .as_ref()
-            .map(|json| serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.clone())));
-        data.other.extend(value.map(|value| (name.to_owned(), value)));
-    }
     let tags = tags.into_iter().map(|(name, value)| (name, Value::String(value)));
-    data.other.extend(tags);
+    let tags = Value::Object(tags.collect());
+    // Texts as MLflow has them, which an export gives back.
+    let known = [
+        ("source_type", Value::from(input.source_type.as_str())),
+        ("source", input.source.as_str().into()),
+        ("schema", input.schema.clone().into()),
+        ("profile", input.profile.clone().into()),
+        ("tags", tags),
+    ];
+    let is_said = |value: &Value| match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => false,
+    };
+    let known = known.into_iter().filter(|(_, value)| is_said(value));
+    let known: Map<_, _> = known.map(|(name, value)| (name.to_owned(), value)).collect();
+    if !known.is_empty() {
+        data.other.insert(MLFLOW.into(), known.into());
+    }
     data
+}
+
+/// Key of what only MLflow knows of a dataset.
+pub(super) const MLFLOW: &str = "mlflow";
+
+/// The path or address in the source of a dataset, which is JSON as a rule.
+pub(super) fn dataset_place(source: &str) -> String {
+    let json: Option<Value> = serde_json::from_str(source).ok();
+    let place = json.as_ref().and_then(|json| json.get("url").or_else(|| json.get("uri")));
+    place.and_then(Value::as_str).unwrap_or(source).to_owned()
 }
 
 /// MLflow's milliseconds to seconds.
@@ -322,6 +340,31 @@ mod tests {
         assert_eq!(found.failure.unwrap().message, "no");
         let tags: Vec<_> = found.tags.keys().collect();
         assert_eq!(tags, ["long", "odd (name)", "team"]);
+    }
+
+    #[test]
+    fn a_dataset_goes_back_as_mlflow_had_it() {
+        let tags = [(tags::CONTEXT, "train"), ("split", "a")];
+        let input = DatasetInput {
+            name: "d".into(),
+            digest: "0a".into(),
+            source_type: "hugging_face".into(),
+            source: r#"{"path": "x", "revision": null}"#.into(),
+            schema: Some(r#"{"mlflow_colspec": [ ]}"#.into()),
+            profile: Some(r#"{"rows": 3}"#.into()),
+            tags: tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        };
+        let there = RunRecord { datasets: vec![input], ..RunRecord::default() };
+        let mut found = meta(&there, None, None);
+        let again = |meta: &RunMeta| record(meta, "", &Names::new(Store::Server, [])).datasets;
+        assert_eq!(again(&found), there.datasets);
+        // A change counts.
+        found.datasets[0].source = Some("s3://b/k".into());
+        found.datasets[0].context = Some("test".into());
+        let [changed] = &again(&found)[..] else { panic!() };
+        assert_eq!((&*changed.source_type, &*changed.source), ("s3", r#"{"uri":"s3://b/k"}"#));
+        assert_eq!((&*changed.tags[tags::CONTEXT], &*changed.tags["split"]), ("test", "a"));
+        assert_eq!(changed.schema, there.datasets[0].schema);
     }
 
     #[test]
