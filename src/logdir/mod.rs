@@ -16,7 +16,6 @@ mod place;
 mod restart;
 mod series;
 mod shard;
-#[cfg(any(feature = "table", feature = "verify"))]
 pub(crate) mod side_files;
 mod sift;
 mod walk;

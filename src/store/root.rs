@@ -172,7 +172,8 @@ fn opened(_file: &fs::File, real: &Path) -> io::Result<PathBuf> {
     real.canonicalize()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::symlink;
     use std::process::Command;

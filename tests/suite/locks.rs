@@ -71,7 +71,7 @@ fn no_update_is_lost_whoever_is_killed() {
                     if let Some((_, name)) = line.split_once("done ") {
                         done.push(name.to_owned());
                     }
-                    if number % 3 == 0 && done.len() == KILLED_AFTER {
+                    if number.is_multiple_of(3) && done.len() == KILLED_AFTER {
                         child.kill().unwrap();
                     }
                 }
