@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpConnector, ReqwestConnector};
@@ -13,7 +15,10 @@ use object_store::http::HttpBuilder;
 use object_store::limit::LimitStore;
 use object_store::list::PaginatedListStore;
 use object_store::path::Path as Key;
-use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, HeaderMap, HeaderValue, ObjectStore, RetryConfig,
+};
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use super::error::failed;
@@ -240,25 +245,43 @@ fn is_part_of_host(name: &str, value: &str) -> io::Result<()> {
 }
 
 fn web(origin: &str, guard: Guard<impl HttpConnector>) -> io::Result<impl ObjectStore> {
-    let url = match redact::split_login(origin) {
+    let (url, login) = match redact::split_login(origin) {
         // As it was typed: a parser would stumble over signs in it.
         Some([scheme, login, rest]) => {
-            let mut url = parsed(&format!("{scheme}{rest}"))?;
-            let (user, password) =
-                login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)));
-            let is_set = url.set_username(user).and_then(|()| url.set_password(password));
-            is_set.map_err(|()| invalid("this address can have no user and password".into()))?;
-            url
+            (parsed(&format!("{scheme}{rest}"))?, Some(login.to_owned()))
         }
-        None => parsed(origin)?,
+        None => {
+            let mut url = parsed(origin)?;
+            let user = Some(url.username().to_owned()).filter(|user| !user.is_empty());
+            let is_set = url.set_username("");
+            is_set.map_err(|()| invalid("this address can have no user".into()))?;
+            (url, user)
+        }
     };
     // What is asked for with encryption is not had without: no server may lead there.
     let is_plain = url.scheme() == "http";
-    let options = ClientOptions::new()
+    let mut options = ClientOptions::new()
         .with_allow_http(is_plain)
         .with_config(ClientConfigKey::Timeout, TIMEOUT);
+    if let Some(login) = login {
+        options = options.with_default_headers(basic(&login)?);
+    }
     let builder = HttpBuilder::new().with_url(url).with_client_options(options).with_retry(retry());
     builder.with_http_connector(guard).build().map_err(failed)
+}
+
+/// The header that says who asks. No other server is sent it.
+fn basic(login: &str) -> io::Result<HeaderMap> {
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let [user, password] =
+        [user, password].map(|text| percent_decode_str(text).collect::<Vec<u8>>());
+    let said = STANDARD.encode([user.as_slice(), b":", password.as_slice()].concat());
+    let mut value = HeaderValue::from_str(&format!("Basic {said}"))
+        .map_err(|_| invalid("the user or the password cannot be sent".into()))?;
+    value.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", value);
+    Ok(headers)
 }
 
 fn parsed(url: &str) -> io::Result<Url> {

@@ -6,6 +6,8 @@ use quick_xml::events::Event;
 
 /// Bytes of a page at most: a thousand keys of the longest take 6 MB where each character is escaped.
 pub(super) const MAX_PAGE: usize = 32 << 20;
+/// What lists are called.
+const LISTS: [&[u8]; 2] = [b"ListBucketResult", b"EnumerationResults"];
 /// Elements in elements go no deeper.
 const MAX_DEPTH: usize = 16;
 
@@ -19,16 +21,19 @@ pub(super) fn readable(page: Vec<u8>) -> Result<(Vec<u8>, Vec<String>), quick_xm
     let (mut copied, mut entry, mut depth) = (0, 0, 0usize);
     // The key of the entry, while it is read.
     let mut key: Option<String> = None;
-    let mut is_bad = false;
+    let (mut is_bad, mut is_list) = (false, false);
     loop {
         let start = position(&reader);
         match reader.read_event()? {
             Event::Start(tag) => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    let what = std::io::Error::other("elements in elements");
-                    return Err(quick_xml::Error::from(what));
+                    return Err(other("elements in elements"));
                 }
+                if depth == 1 && !LISTS.contains(&tag.local_name().as_ref()) {
+                    return Err(other("another kind of document"));
+                }
+                is_list = true;
                 match tag.local_name().as_ref() {
                     b"Contents" | b"Blob" => (entry, is_bad) = (start, false),
                     b"Key" | b"Name" => key = Some(String::new()),
@@ -73,6 +78,10 @@ pub(super) fn readable(page: Vec<u8>) -> Result<(Vec<u8>, Vec<String>), quick_xm
                     _ => {}
                 }
             }
+            Event::Empty(tag) if depth == 0 && LISTS.contains(&tag.local_name().as_ref()) => {
+                is_list = true;
+            }
+            Event::Eof if depth > 0 || !is_list => return Err(other("it is cut off or empty")),
             Event::Eof => break,
             _ => {}
         }
@@ -82,6 +91,10 @@ pub(super) fn readable(page: Vec<u8>) -> Result<(Vec<u8>, Vec<String>), quick_xm
     }
     kept.extend_from_slice(page.get(copied..).unwrap_or_default());
     Ok((kept, left_out))
+}
+
+fn other(what: &str) -> quick_xml::Error {
+    quick_xml::Error::from(std::io::Error::other(what))
 }
 
 fn position(reader: &Reader<&[u8]>) -> usize {
@@ -107,28 +120,45 @@ mod tests {
         let good = ["a", "a/b&amp;c", "folder/", "&#233;", "<![CDATA[x]]>"];
         let bad = ["a//b", "/a", "../a", "a/./b", "a&#10;b", "//", "a//", "&bomb;", ".."];
         let entries = good.iter().chain(&bad).map(|key| entry(key));
-        let page = format!("<?xml version=\"1.0\"?><List>{}</List>", entries.collect::<String>());
+        let page = format!(
+            "<?xml version=\"1.0\"?><ListBucketResult>{}</ListBucketResult>",
+            entries.collect::<String>()
+        );
         let (kept, left_out) = readable(page.into()).unwrap();
         let entries = good.iter().map(|key| entry(key)).collect::<String>();
-        let expected = format!("<?xml version=\"1.0\"?><List>{entries}</List>");
+        let expected =
+            format!("<?xml version=\"1.0\"?><ListBucketResult>{entries}</ListBucketResult>");
         assert_eq!(String::from_utf8(kept).unwrap(), expected);
         let keys = ["a//b", "/a", "../a", "a/./b", "a\nb", "//", "a//", "\0", ".."];
         assert_eq!(left_out, keys);
-        let azure =
-            "<R><Blobs><Blob><Name>x//y</Name></Blob><Blob><Name>x</Name></Blob></Blobs></R>";
+        let azure = "<EnumerationResults><Blobs><Blob><Name>x//y</Name></Blob><Blob><Name>x</Name></Blob></Blobs></EnumerationResults>";
         let (kept, left_out) = readable(azure.into()).unwrap();
-        assert_eq!(kept, b"<R><Blobs><Blob><Name>x</Name></Blob></Blobs></R>");
+        assert_eq!(
+            kept,
+            b"<EnumerationResults><Blobs><Blob><Name>x</Name></Blob></Blobs></EnumerationResults>"
+        );
         assert_eq!(left_out, ["x//y"]);
     }
 
     #[test]
-    fn what_is_no_list_stays_as_it_is_or_is_an_error() {
-        for page in ["", "<List/>", "text", "{}", "<html><p>no</p></html>"] {
-            assert_eq!(readable(page.into()).unwrap(), (page.into(), vec![]), "{page}");
-        }
-        for page in ["<a", "<a></b>", "<!DOCTYPE"] {
+    fn what_is_no_list_is_an_error() {
+        let empty = "<ListBucketResult/>";
+        assert_eq!(readable(empty.into()).unwrap(), (empty.into(), vec![]));
+        for page in [
+            "",
+            "text",
+            "{}",
+            "<html><p>no</p></html>",
+            "<html><p>no",
+            "<List/>",
+            "<a",
+            "<a></b>",
+            "<!DOCTYPE",
+            "<ListBucketResult>",
+            "<ListBucketResult><Contents>",
+        ] {
             readable(page.into()).unwrap_err();
         }
-        readable("<a>".repeat(1 << 20).into()).unwrap_err();
+        readable(format!("<ListBucketResult>{}", "<a>".repeat(1 << 20)).into()).unwrap_err();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -337,6 +338,194 @@ fn a_big_export_goes_in_parts_and_leaves_none() {
     let lost = tbx(&folder, &server, &format!("{export} s3://bucket/lost")).failed();
     assert_eq!(lost, "tbx: s3://bucket/lost: 400 Bad Request, no\n");
     assert_eq!((server.get("lost"), server.loose_parts()), (None, 0));
+}
+
+/// The log of a run in a list of objects, each with its size.
+fn page(keys: &[&str], next: &str) -> Fault {
+    let entry = |key: &&str| {
+        format!(
+            "<Contents><Key>{key}</Key><LastModified>2023-11-14T22:13:20.000Z</LastModified>\
+             <ETag>\"1\"</ETag><Size>10</Size></Contents>"
+        )
+    };
+    let entries: String = keys.iter().map(entry).collect();
+    let next = format!("<NextContinuationToken>{next}</NextContinuationToken>");
+    Fault::With("200 OK", "", format!("<ListBucketResult>{entries}{next}</ListBucketResult>"))
+}
+
+#[test]
+fn a_key_that_cannot_be_asked_for_costs_itself_alone() {
+    let (folder, server) = fixtures(&["keras"]);
+    let log = server.get(&first_log(&server)).unwrap();
+    for key in [
+        "logs//empty/events.out.tfevents.1.h",
+        "logs/../events.out.tfevents.2.h",
+        "logs/x//image.png",
+    ] {
+        server.put(key, log.clone());
+    }
+    let done = tbx(&folder, &server, "inspect s3://bucket/logs");
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.out.starts_with("s3://bucket/logs: 2 runs, 2 files"), "{}", done.out);
+    for key in ["logs//empty/events.out.tfevents.1.h", "logs/../events.out.tfevents.2.h"] {
+        let said = format!("s3://bucket/{key}: a key with an empty part");
+        assert!(done.err.contains(&said) || done.out.contains(&said), "{done:?}");
+    }
+    assert!(!done.err.contains("image.png") && !done.out.contains("image.png"), "{done:?}");
+}
+
+/// The key of some event file.
+fn first_log(server: &Server) -> String {
+    let folder = Folder::new();
+    let json = tbx(&folder, server, "inspect s3://bucket/logs --format json").fine();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let run = &json["runs"][0];
+    format!("logs/{}/{}", run["name"].as_str().unwrap(), run["files"][0]["name"].as_str().unwrap())
+}
+
+#[test]
+fn lists_of_a_store_have_an_end() {
+    let (folder, server) = fixtures(&["keras"]);
+    let failed = |expected: &str| {
+        let said = tbx(&folder, &server, "inspect s3://bucket/logs").failed();
+        assert!(
+            said.contains(expected) && !said.contains("panicked") && said.len() < 1000,
+            "{said}"
+        );
+        server.asked().len()
+    };
+    server.fails(|_| page(&["logs/a"], "again"));
+    assert!(failed("goes in a circle") < 5);
+    let mut n = 0;
+    server.fails(move |_| {
+        n += 1;
+        page(&[], &n.to_string())
+    });
+    assert!(failed("has no end") < 1100);
+    server.fails(|_| page(&["logs/a"], &"x".repeat(100_000)));
+    failed("name is too long");
+    server.fails(|_| Fault::With("200 OK", "", "<html><p>log in".into()));
+    failed("is no list");
+    server.fails(|_| Fault::With("200 OK", "", "<a>".repeat(100_000)));
+    failed("is no list");
+    server.fails(|_| {
+        Fault::Raw(|stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n<ListBucketResult>")?;
+            loop {
+                stream.write_all(&[b' '; 1 << 16])?;
+            }
+        })
+    });
+    failed("more than 33554432 bytes");
+    // An error without an end is cut.
+    server.fails(|_| {
+        Fault::Raw(|stream| {
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n<Error><Code>No</Code>")?;
+            loop {
+                stream.write_all(&[b' '; 1 << 16])?;
+            }
+        })
+    });
+    failed("403 Forbidden");
+}
+
+#[test]
+fn an_object_is_no_longer_than_what_was_asked_for() {
+    let (folder, server) = fixtures(&["keras"]);
+    for header in [
+        "Content-Range: bytes 0-9/18446744073709551615",
+        "Content-Range: bytes 0-18446744073709551615/20",
+        "Content-Range: bytes 5-9/10",
+        "Content-Range: nonsense",
+    ] {
+        server.fails(move |asked| match asked.path.contains("tfevents") {
+            true => Fault::With("206 Partial Content", header, "0123456789".into()),
+            false => Fault::None,
+        });
+        let done = tbx(&folder, &server, "inspect s3://bucket/logs");
+        assert!(done.code == Some(2) && !done.err.contains("panicked"), "{header}: {done:?}");
+    }
+    server.fails(|asked| match asked.path.contains("tfevents") {
+        true => Fault::Raw(|stream| {
+            let head = "HTTP/1.1 206 Partial Content\r\nETag: \"1\"\r\n\
+                        Last-Modified: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Range: bytes 0-9/10\r\n\r\n";
+            stream.write_all(head.as_bytes())?;
+            loop {
+                stream.write_all(&[7; 1 << 16])?;
+            }
+        }),
+        false => Fault::None,
+    });
+    let done = tbx(&folder, &server, "inspect s3://bucket/logs");
+    assert!(done.code == Some(2) && !done.err.contains("panicked"), "{done:?}");
+}
+
+#[test]
+fn redirects_end_and_lead_to_no_plain_address() {
+    let (folder, server) = fixtures(&["keras"]);
+    let to = format!("Location: {}/again", server.url());
+    let to: &'static str = Box::leak(to.into_boxed_str());
+    server.fails(move |_| Fault::With("302 Found", to, String::new()));
+    for url in ["s3://bucket/logs".to_owned(), format!("{}/x", server.url())] {
+        let said = tbx(&folder, &server, &format!("inspect {url}")).failed();
+        assert!(!said.contains("panicked") && said.len() < 1000, "{said}");
+    }
+    assert!(server.asked().len() < 40);
+}
+
+#[test]
+fn the_password_and_the_signature_of_a_url_are_shown_nowhere() {
+    let (folder, server) = fixtures(&["keras"]);
+    let key = first_log(&server);
+    server.asked();
+    let plain = format!("{}/{key}", server.url());
+    let secrets = [
+        plain.replace("//", "//me:hunter7@"),
+        plain.replace("//", "//me:hun/ter7@x@"),
+        format!("{plain}?X-Amz-Date=1&X-Amz-Signature=hunter7"),
+        format!("{plain}?private_token=hunter7"),
+    ];
+    for url in &secrets {
+        for args in [
+            "inspect URL",
+            "inspect URL --format json",
+            "verify URL --format json",
+            "table URL",
+            "watch URL",
+        ] {
+            let mut command = command(&folder, &server, "");
+            let args = args.split(' ').map(|arg| arg.replace("URL", url));
+            let done = done(command.args(args));
+            let all = done.out.clone() + &done.err;
+            assert!(!all.contains("ter7"), "{url}: {all}");
+        }
+    }
+    let asked = server.asked();
+    let basic = |text: &str| {
+        asked.iter().any(|a| a.headers.get("authorization").is_some_and(|h| h == text))
+    };
+    assert!(basic("Basic bWU6aHVudGVyNw=="), "me:hunter7");
+    assert!(basic("Basic bWU6aHVuL3RlcjdAeA=="), "me:hun/ter7@x");
+    assert!(asked.iter().any(|a| a.query.get("X-Amz-Signature").is_some_and(|s| s == "hunter7")));
+    // In errors, too.
+    for url in secrets {
+        let url = url.replace("bucket", "nothing");
+        let mut command = command(&folder, &server, "");
+        let said = done(command.args(["inspect", &url])).failed();
+        assert!(!said.contains("ter7") && said.contains("404"), "{said}");
+    }
+}
+
+#[test]
+fn who_asks_is_told_to_no_server_that_a_redirect_leads_to() {
+    let (folder, server, other) = (Folder::new(), Server::start(), Server::start());
+    // Another port of a host is another server.
+    let to: &'static str = Box::leak(format!("Location: {}/x", other.url()).into_boxed_str());
+    server.fails(move |_| Fault::With("302 Found", to, String::new()));
+    let url = format!("{}/x", server.url()).replace("//", "//me:hunter7@");
+    tbx(&folder, &server, &format!("inspect {url}")).failed();
+    assert!(server.asked().iter().all(|asked| asked.headers.contains_key("authorization")));
+    assert!(other.asked().iter().all(|asked| !asked.headers.contains_key("authorization")));
 }
 
 #[test]

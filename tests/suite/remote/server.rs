@@ -58,6 +58,10 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// Not a part is sent, but all.
     Whole,
+    /// Whatever this sends is the answer.
+    Raw(fn(&mut TcpStream) -> io::Result<()>),
+    /// It is answered with this status, header and body.
+    With(&'static str, &'static str, String),
 }
 
 struct Answer {
@@ -155,6 +159,15 @@ impl State {
             let fault = self.fault.lock().unwrap().as_mut().map_or(Fault::None, |f| f(&asked));
             let mut end = usize::MAX;
             let answer = match fault {
+                Fault::Raw(send) => {
+                    self.asked.lock().unwrap().push(asked);
+                    return send(&mut stream);
+                }
+                Fault::With(status, header, body) => {
+                    let mut answer = Answer::new(status, &body);
+                    answer.headers.extend(header.split_once(": ").map(|(n, v)| (n, v.into())));
+                    answer
+                }
                 Fault::Status(status, body) => Answer::new(status, body),
                 Fault::Cut(bytes) => {
                     end = bytes;
