@@ -112,7 +112,6 @@
 //! those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
-
 // Shared modules serve several features: with few of them, some items have no caller. With all
 // features, the compiler still finds what nobody uses.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]

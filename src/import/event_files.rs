@@ -17,6 +17,15 @@ const ENCODED: &str = "tfevent%73";
 /// The directory of those that are in none, as MLflow calls it where it logs them itself.
 const DIRECTORY: &str = "tensorboard_logs";
 
+/// Event files that are runs.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Their paths in the directory of the run.
+    pub(super) files: Vec<PathBuf>,
+    /// How many are new.
+    pub(super) new: u64,
+}
+
 /// Whether an artifact has the name of an event file, and so another one here.
 pub(super) fn is_event_file(artifact: &Artifact) -> bool {
     let name = artifact.name.as_deref().unwrap_or(&artifact.path);
@@ -24,13 +33,13 @@ pub(super) fn is_event_file(artifact: &Artifact) -> bool {
 }
 
 /// Makes runs of the event files among the artifacts of the run in `dir`: each is in the directory
-/// below that run which it has among the artifacts, where it stays, too. Paths of new ones in `dir`.
-pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>> {
+/// below that run which it has among the artifacts, where it stays, too.
+pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Made> {
     let dir = match target {
         Target::Folder(folder) => folder.path(),
         Target::Directory(dir) => dir,
     };
-    let mut made = Vec::new();
+    let mut made = Made::default();
     for artifact in artifacts.iter().filter(|artifact| is_event_file(artifact)) {
         let source = dir.join(ARTIFACTS).join(names::path(&artifact.path));
         if !has_records(&source).map_err(|error| failed(error, &source))? {
@@ -54,10 +63,16 @@ pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Vec<
             Target::Folder(folder) => folder.file(&relative),
             Target::Directory(_) => dir.join(&relative),
         };
-        if path.symlink_metadata().is_err() {
-            link(&source, &path).map_err(|error| failed(error, &path))?;
-            made.push(relative);
+        match path.symlink_metadata() {
+            Err(_) => {
+                link(&source, &path).map_err(|error| failed(error, &path))?;
+                made.new += 1;
+            }
+            // Somebody else's.
+            Ok(there) if source.metadata().is_ok_and(|own| own.len() != there.len()) => continue,
+            Ok(_) => {}
         }
+        made.files.push(relative);
     }
     Ok(made)
 }

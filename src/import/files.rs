@@ -13,6 +13,7 @@ use crate::event::is_event_file;
 use crate::meta::{Artifact, RunMeta};
 use crate::mlflow::{FOLDER, RunRecord, tags};
 use crate::replace::{self, Folder, disk};
+use crate::store::open_regular;
 
 /// What `tbx` put among the artifacts when it exported the run.
 const META: &str = "tbx.json";
@@ -186,8 +187,7 @@ fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<
     }
     if let Target::Directory(_) = target {
         if path.symlink_metadata().is_ok() {
-            let what = format!("{} is there, and no artifact of the run", path.display());
-            return Ok(Err(at(ErrorKind::Value(what))));
+            return Ok(adopt(content, job.file.size, &path).map_err(at));
         }
         let mut copied = Err(ErrorKind::Closed);
         let written = replace::replace(&path, |out| {
@@ -202,6 +202,23 @@ fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<
         disk::remove_file(&path).map_err(|error| failed(error, &path))?;
     }
     Ok(written.map_err(|error| at(error.into())))
+}
+
+/// Length and SHA-256 of the file at `path`, which nobody says is an artifact of the run, if it has
+/// this `content`: then an import put it there that died before it could say so.
+fn adopt(
+    content: Box<dyn Read + '_>,
+    size: Option<u64>,
+    path: &Path,
+) -> Result<(u64, String), ErrorKind> {
+    let theirs = write(content, size, &mut io::sink())??;
+    let (file, _) = open_regular(path)?;
+    let ours = write(Box::new(file), None, &mut io::sink())??;
+    if ours == theirs {
+        return Ok(theirs);
+    }
+    let what = format!("{} is there, and no artifact of the run", path.display());
+    Err(ErrorKind::Value(what))
 }
 
 /// Adds what was copied to what the run says of its artifacts.

@@ -1,7 +1,7 @@
 //! A run of MLflow becomes one here.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -106,8 +106,8 @@ pub(super) fn write(
     let mut own_files = copied.event_files.clone();
     if import.event_files == EventFiles::Runs {
         let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
-        done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
-        own_files.extend(made);
+        done.event_runs = made.new;
+        own_files.extend(made.files);
     }
     note_event_files(&mut meta, &own_files);
     done.is_incomplete =
@@ -187,7 +187,9 @@ pub(super) fn complete(
     if !is_incomplete && !as_runs {
         return Ok(done);
     }
-    let mut artifacts = RunMeta::read(dir)?.unwrap_or_default().artifacts;
+    let meta = RunMeta::read(dir)?.unwrap_or_default();
+    let known_files = tree::event_files(&meta);
+    let mut artifacts = meta.artifacts;
     let mut new = Vec::new();
     if is_incomplete {
         let (listed, _) = listed(context, run, report);
@@ -204,19 +206,19 @@ pub(super) fn complete(
         new = copied.artifacts;
         artifacts.extend(new.iter().cloned());
     }
-    let made = if as_runs {
-        event_files::as_runs(Target::Directory(dir), &artifacts)?
-    } else {
-        Vec::new()
+    let made = match as_runs {
+        true => event_files::as_runs(Target::Directory(dir), &artifacts)?,
+        false => event_files::Made::default(),
     };
-    done.event_runs = u64::try_from(made.len()).unwrap_or(u64::MAX);
-    if new.is_empty() && made.is_empty() && done.is_incomplete == is_incomplete {
+    done.event_runs = made.new;
+    let is_known = |files: &[PathBuf]| files.iter().all(|file| known_files.contains(file));
+    if new.is_empty() && is_known(&made.files) && done.is_incomplete == is_incomplete {
         return Ok(done);
     }
     RunMeta::update(dir, |meta| {
         let is_sealed = tree::is_sealed(meta);
         files::join(meta, new);
-        note_event_files(meta, &made);
+        note_event_files(meta, &made.files);
         if is_incomplete {
             tree::set_incomplete(meta, done.is_incomplete);
         }
@@ -228,7 +230,7 @@ pub(super) fn complete(
 }
 
 /// Notes which event files in directories of the run an import has put there.
-fn note_event_files(meta: &mut RunMeta, files: &[std::path::PathBuf]) {
+fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
     if files.is_empty() {
         return;
     }

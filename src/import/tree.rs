@@ -251,10 +251,14 @@ fn remove(meta: &mut RunMeta, key: &str) {
 }
 
 fn expected(meta: &RunMeta) -> Expected {
+    Expected { artifacts: meta.artifacts.len(), event_files: event_files(meta) }
+}
+
+/// The event files that an import put into directories below that of the run.
+pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
     let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
     let files = files.and_then(Value::as_array).into_iter().flatten();
-    let files = files.filter_map(Value::as_str).map(super::names::path);
-    Expected { artifacts: meta.artifacts.len(), event_files: files.collect() }
+    files.filter_map(Value::as_str).map(super::names::path).collect()
 }
 
 /// Whether a directory has only what an import puts there.

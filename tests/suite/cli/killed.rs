@@ -312,3 +312,44 @@ fn exports_at_once() {
     can_run_twice(logs, tables, &["exists"]);
     can_run_twice(logs, "export logs --to mlruns --out mlruns", &["exist", "not empty"]);
 }
+
+/// A folder of MLflow's with a model of no run, a registered model, an empty experiment, and a run with an
+/// event file among its artifacts.
+fn mlruns() -> Folder {
+    let folder = Folder::new();
+    log(&folder, "log");
+    let id = "0123456789abcdef0123456789abcdef";
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path(format!("mlruns/{name}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    write("1/meta.yaml", b"experiment_id: '1'\nname: digits\n");
+    write("2/meta.yaml", b"experiment_id: '2'\nname: empty\n");
+    write(
+        &format!("1/{id}/meta.yaml"),
+        format!("run_id: {id}\nrun_name: a\nstatus: 3\n").as_bytes(),
+    );
+    let events = fs::read(folder.path("log").join(super::FILE)).unwrap();
+    write(&format!("1/{id}/artifacts/train/{}", super::FILE), &events);
+    write(&format!("1/{id}/artifacts/model/MLmodel"), b"of the run");
+    write("1/models/m-1/meta.yaml", b"model_id: m-1\nname: net\n");
+    write("1/models/m-1/artifacts/MLmodel", b"of no run");
+    write("models/net/meta.yaml", b"name: net\n");
+    write("models/net/version-1/meta.yaml", format!("source: runs:/{id}/model\n").as_bytes());
+    fs::remove_dir_all(folder.path("log")).unwrap();
+    folder
+}
+
+#[test]
+fn import_of_models_and_event_files() {
+    let args = "import --from mlflow mlruns --out out --event-files runs";
+    can_be_made_again(mlruns, args, None);
+    // What came without artifacts gets them later.
+    let without = || {
+        let folder = mlruns();
+        folder.tbx("import --from mlflow mlruns --out out --no-artifacts").fine();
+        folder
+    };
+    can_be_made_again(without, args, None);
+}
