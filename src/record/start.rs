@@ -66,6 +66,9 @@ fn is_zero_from(source: &mut Source, from: usize) -> io::Result<bool> {
     let mut offset = u64::try_from(from).unwrap_or(u64::MAX);
     while offset < MAX_LEAD {
         let bytes = source.at(offset, 1)?;
+        // A mapped file gives all of its bytes at once.
+        let room = usize::try_from(MAX_LEAD.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..room).unwrap_or(bytes);
         if bytes.is_empty() {
             break;
         }

@@ -75,7 +75,12 @@ pub(crate) fn address(address: &str) -> Cow<'_, str> {
         let (scheme, behind) = rest.split_at(start);
         shown.push_str(scheme);
         let host = login_of(scheme, behind).and_then(|host| behind.get(host..));
-        let behind = host.unwrap_or(behind);
+        let mut behind = host.unwrap_or(behind);
+        if let Some((name, after)) = no_port(behind) {
+            shown.push_str(name);
+            shown.push_str(SECRET);
+            behind = after;
+        }
         let nested = behind.match_indices("://").find_map(|(at, _)| {
             let before = behind.get(..at)?.rfind(BEFORE_NESTED)? + 1;
             let len = self::scheme(behind.get(before..)?)?;
@@ -124,6 +129,16 @@ fn last_at(behind: &str) -> Option<usize> {
     let query = behind.match_indices('?').find(is_query).map(|(at, _)| at);
     let before = query.and_then(|query| behind.get(..query)?.rfind('@'));
     before.or_else(|| behind.rfind('@'))
+}
+
+/// Where a port should be and is none, as in `http://user:password/path` without a host: what stands
+/// before it, and behind it.
+fn no_port(behind: &str) -> Option<(&str, &str)> {
+    let end = behind.find(['/', '?', '#', '\\']).unwrap_or(behind.len());
+    let (authority, after) = behind.split_at(end);
+    let (_, port) = authority.rsplit_once(':')?;
+    let is_port = port.is_empty() || port.parse::<u16>().is_ok() || authority.ends_with(']');
+    if is_port { None } else { Some((authority.strip_suffix(port)?, after)) }
 }
 
 /// Whether what a parser takes for host and port is a user and the start of a password: `host` is what
