@@ -5,7 +5,7 @@ use std::path::Path;
 use super::logs::Logs;
 use super::{report, restarts_in_short};
 use crate::error::{Report, Result};
-use crate::logdir::Logdir;
+use crate::logdir::{Logdir, name_in};
 use crate::table::{CheckedRun, Checklist, CurveOrder, Folding, RunTable};
 
 /// Logs as runs.
@@ -79,11 +79,7 @@ impl Runs {
 
     /// The name of a run of the logdir at `path`: with several logdirs, their paths are part of it.
     fn name(&self, path: &Path, name: String) -> String {
-        match (self.logs.logdirs.len(), name.as_str()) {
-            (..=1, _) => name,
-            (_, ".") => path.to_string_lossy().into_owned(),
-            (_, name) => path.join(name).to_string_lossy().into_owned(),
-        }
+        if self.logs.logdirs.len() > 1 { name_in(path, &name) } else { name }
     }
 }
 

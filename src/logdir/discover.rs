@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::several::Several;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
 use crate::replace::is_temporary;
@@ -25,9 +26,10 @@ const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbt
 /// ```
 #[derive(Debug)]
 pub struct Logdir {
-    path: PathBuf,
-    runs: Vec<RunFiles>,
-    issues: Vec<Issue>,
+    pub(super) path: PathBuf,
+    pub(super) runs: Vec<RunFiles>,
+    pub(super) issues: Vec<Issue>,
+    pub(super) several: Several,
 }
 
 /// A run and its event files: a directory that holds at least one, as far as names tell.
@@ -78,7 +80,8 @@ impl Logdir {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
         path.read_dir().map_err(failed)?;
-        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        let mut logdir =
+            Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
         logdir
             .walk(is_event_file, is_temporary)
             .map_err(|error| ErrorKind::from(error).at(Location::path(logdir.path.as_path())))?;
@@ -89,7 +92,8 @@ impl Logdir {
     #[cfg(feature = "mlflow")]
     pub(crate) fn of_folder(folder: &Folder) -> Result<Self> {
         let path = folder.path().to_owned();
-        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        let mut logdir =
+            Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
         logdir
             .walk(is_pending, |_| false)
             .map_err(|error| ErrorKind::from(error).at(Location::path(folder.path())))?;
@@ -124,7 +128,7 @@ impl Logdir {
             Issue { location, kind, effect: Effect::SkippedFile }
         });
         let issues = issues.collect();
-        let mut logdir = Self { path, runs: Vec::new(), issues };
+        let mut logdir = Self { path, runs: Vec::new(), issues, several: Several::default() };
         logdir.runs_are(directories);
         Ok(logdir)
     }
@@ -133,7 +137,7 @@ impl Logdir {
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let files = path.file_name().map(OsString::from).into_iter().collect();
         let run = RunFiles { name: ".".into(), path: directory, files };
-        Self { path, runs: vec![run], issues: Vec::new() }
+        Self { path, runs: vec![run], issues: Vec::new(), several: Several::default() }
     }
 
     fn walk(
@@ -203,7 +207,7 @@ impl Logdir {
 
     /// The same directory with these runs and issues.
     pub(super) fn with(&self, runs: Vec<RunFiles>, issues: Vec<Issue>) -> Self {
-        Self { path: self.path.clone(), runs, issues }
+        Self { path: self.path.clone(), runs, issues, several: self.several.clone() }
     }
 
     /// The log directory as it was given; a URL without user, password and signature.

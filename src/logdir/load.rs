@@ -165,7 +165,7 @@ impl Logdir {
     }
 
     fn wanted<'a>(&'a self, options: &'a LoadOptions) -> impl Iterator<Item = &'a RunFiles> {
-        self.runs().iter().filter(|run| options.wants_run(&run.name))
+        self.runs().iter().filter(|run| options.wants_run(self.own_name(run)))
     }
 }
 

@@ -15,6 +15,7 @@ mod options;
 mod place;
 mod restart;
 mod series;
+mod several;
 mod shard;
 pub(crate) mod side_files;
 mod sift;
@@ -32,6 +33,7 @@ pub(crate) use restart::version as file_version;
 #[cfg(feature = "edit")]
 pub(crate) use restart::{Order, Restarts, kept};
 pub use series::{Scalars, TimeSeries, Values};
+pub(crate) use several::name_in;
 pub use shard::Shard;
 #[cfg(feature = "verify")]
 pub(crate) use walk::walk_span;

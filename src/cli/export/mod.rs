@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
-use super::logs::Choice;
+use super::logs::Logs;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, report, restarts, say};
@@ -25,6 +25,9 @@ const ALL: &str = "all";
     after_help = "Wall times are seconds since the Unix epoch. NaN and infinities are kept: in JSON as the
 strings NaN, Infinity, -Infinity. What a row lacks is empty in CSV, null elsewhere.
 
+With several log directories, the path of its own is part of a run's name, as in the other commands; in
+MLflow, each is an experiment unless --experiment says otherwise.
+
 Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
 machines that share the work may write to one place. Files appear when they are complete.
 
@@ -34,6 +37,7 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
 
 Examples:
   tbx export runs --to csv --out points.csv
+  tbx export monday tuesday --to parquet --table all --out data
   tbx export runs --to mlflow --uri http://127.0.0.1:5000
   tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
@@ -48,12 +52,8 @@ One query over all shards, in DuckDB:
   WHERE s.tag = 'val/loss' GROUP BY ALL;"
 )]
 pub(super) struct Args {
-    /// The log folder, or a single event file.
-    #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
-    logdir: PathBuf,
-
     #[command(flatten)]
-    choice: Choice,
+    logs: Logs,
 
     /// The format.
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
@@ -151,8 +151,8 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let logdir = Logdir::open(&args.logdir)?;
-    let mut options = args.choice.options();
+    let logdir = Logdir::open_all(&args.logs.logdirs)?;
+    let mut options = args.logs.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
     }
@@ -162,7 +162,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     if mlflow::is_target(&args.to) {
         let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
-        args.choice.check()?;
+        args.logs.check()?;
         return Ok(code);
     }
     let target = Target::from_name(&args.to)
@@ -188,7 +188,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let exported = exported?;
     let is_lossless = report(&exported.report);
     restarts(&exported.report, options.restart_policy());
-    args.choice.check()?;
+    args.logs.check()?;
     let summary = summary(&exported, out);
     exported.finish()?;
     summary.lines().for_each(say);

@@ -22,7 +22,7 @@ use super::chart::Ink;
 use super::logs::Logs;
 use super::{FINE, say, warn};
 use crate::error::{Effect, ErrorKind, Location, Result};
-use crate::logdir::{Follower, Logdir, News};
+use crate::logdir::{Follower, Logdir, News, name_in};
 use crate::store;
 use crate::summary::Kind;
 
@@ -152,8 +152,7 @@ fn lines(batches: &Receiver<Batch>) -> Result<u8> {
 fn full_name(prefix: Option<&Path>, name: &str) -> String {
     match prefix {
         None => name.to_owned(),
-        Some(prefix) if name == "." => prefix.to_string_lossy().into_owned(),
-        Some(prefix) => prefix.join(name).to_string_lossy().into_owned(),
+        Some(prefix) => name_in(prefix, name),
     }
 }
 

@@ -12,7 +12,7 @@ use super::piece::{Facts, Part, check_size, total};
 use super::sink::Sink;
 use super::{ExtractedKind, Extraction, Extractor, embedding};
 use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
-use crate::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader};
+use crate::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader, name_in};
 use crate::safe_name::SafeNames;
 use crate::summary;
 
@@ -50,11 +50,7 @@ impl RunFolder {
         several: bool,
         names: &mut SafeNames,
     ) -> Self {
-        let name = match (several, run.name.as_str()) {
-            (false, name) => name.to_owned(),
-            (true, ".") => logdir.path().to_string_lossy().into_owned(),
-            (true, name) => logdir.path().join(name).to_string_lossy().into_owned(),
-        };
+        let name = if several { name_in(logdir.path(), &run.name) } else { run.name.clone() };
         let prefix = match name.as_str() {
             "." => String::new(),
             // Two directories may have the same name, if that is not UTF-8.

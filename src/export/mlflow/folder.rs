@@ -110,7 +110,7 @@ pub fn to_folder(
             done.artifacts += 1;
         }
     }
-    if settings.artifacts {
+    if settings.artifacts && logdir.paths().len() == 1 {
         let (models, left_out) = tree.models(logdir.path())?;
         done.models = models;
         done.warnings.extend(left_out);

@@ -13,12 +13,14 @@ mod server;
 mod sync;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub use folder::to_folder;
 pub use server::to_server;
 
 use crate::error::{Error, Issue, Report, Result};
 use crate::logdir::Logdir;
+use crate::registry;
 use crate::store;
 use crate::summary::Kind;
 use crate::table::Folding;
@@ -129,7 +131,18 @@ impl Done {
             }
             done.renamed.extend(crate::mlflow::Names::changed_in(&run.record.tags));
         }
-        if store::is_url(logdir.path()) {
+        let paths = logdir.paths();
+        // The versions of a registry name runs of its own log directory.
+        let has_registry = |path: &&Path| path.join(registry::FILE).exists();
+        if let Some(path) = paths.iter().find(|path| has_registry(path)).filter(|_| paths.len() > 1)
+        {
+            let path = path.display();
+            done.warnings.push(format!(
+                "registered models of {path} are left out, as there are several log directories: export \
+                 it alone, too"
+            ));
+        }
+        if paths.iter().any(|path| store::is_url(path)) {
             if settings.event_files {
                 let what = "event files go along from a local log folder only: copy it first";
                 return Err(Error::argument(what));

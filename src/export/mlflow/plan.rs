@@ -88,7 +88,7 @@ impl Plan {
             is_kept || runs.contains(&parts.run_of(&found.row.name))
         });
         let mut runs = merged(directories, &parts, logdir.path());
-        let default = name_of(logdir.path());
+        let default = |run: &str| name_of(logdir.path_of(run));
         name(&mut runs, settings, &default, store);
         let runs = in_order(runs);
         let places = runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
@@ -182,7 +182,7 @@ impl Planned {
 }
 
 /// Fills in what depends on the other runs: parents, experiments, keys, names.
-fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) {
+fn name(runs: &mut [Planned], settings: &Settings, default: &dyn Fn(&str) -> String, store: Store) {
     let ids: HashMap<String, usize> =
         runs.iter().enumerate().filter_map(|(i, run)| Some((run.meta.id.clone()?, i))).collect();
     let by_name: HashMap<String, usize> =
@@ -203,7 +203,7 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &str, store: Store) 
         run.parent = parents.get(i).copied().flatten().filter(|parent| *parent != i);
         let above = up(i, &parents).find_map(|i| experiments.get(i).cloned().flatten());
         run.experiment =
-            settings.experiment.clone().or(above).unwrap_or_else(|| default.to_owned());
+            settings.experiment.clone().or(above).unwrap_or_else(|| default(&run.name));
         let start = run.meta.start_time;
         run.key = run_key(&run.meta, &run.experiment, &run.name, start);
         if !keys.insert(run.key.clone()) {

@@ -2,6 +2,7 @@
 
 mod parquet;
 mod safety;
+mod several;
 mod shards;
 mod tables;
 

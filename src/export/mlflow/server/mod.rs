@@ -51,7 +51,7 @@ pub fn to_server(
     let remote =
         |i| export.remote(i, |r| (r.id.clone(), r.artifact_uri.clone())).unwrap_or_default();
     let registry = Registry::open(logdir.path());
-    let (models, left_out) = match settings.artifacts {
+    let (models, left_out) = match settings.artifacts && logdir.paths().len() == 1 {
         true => models::register(&plan, client, &registry, &remote)?,
         false => Default::default(),
     };

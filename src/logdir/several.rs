@@ -1,0 +1,99 @@
+//! Several log directories as one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Logdir, RunFiles};
+use crate::error::{Error, Result};
+use crate::store;
+
+/// The name of a run where there are several log directories: the path of its own is part of it.
+pub(crate) fn name_in(logdir: &Path, run: &str) -> String {
+    match run {
+        "." => logdir.to_string_lossy().into_owned(),
+        run => logdir.join(run).to_string_lossy().into_owned(),
+    }
+}
+
+/// The log directories that one was made of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Several {
+    paths: Vec<PathBuf>,
+    /// By the directory of a run, its name in its own log directory.
+    names: BTreeMap<PathBuf, String>,
+}
+
+impl Logdir {
+    /// Finds the runs under all of `paths`, as [`open`](Self::open) does. With several paths, that of
+    /// a run's log directory is part of its name, as it was given: `logs/a/train`. [`path`](Self::path)
+    /// is empty then. Filters of [`LoadOptions`](super::LoadOptions) still see the name in its own log
+    /// directory.
+    ///
+    /// ```
+    /// let logdir = tbx::Logdir::open_all(&["fixtures/keras", "fixtures/torch/scalars"])?;
+    /// let names: Vec<_> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
+    /// let expected =
+    ///     ["fixtures/keras/train", "fixtures/keras/validation", "fixtures/torch/scalars"];
+    /// assert_eq!(names, expected);
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); [`ErrorKind::Argument`](crate::ErrorKind::Argument): a run is in two of
+    /// them, or there is no path.
+    pub fn open_all(paths: &[impl AsRef<Path>]) -> Result<Self> {
+        let mut logdirs = paths.iter().map(|path| Self::open(path.as_ref()));
+        let Some(first) = logdirs.next().transpose()? else {
+            return Err(Error::argument("a log directory is needed"));
+        };
+        if paths.len() == 1 {
+            return Ok(first);
+        }
+        let (mut runs, mut issues, mut several) = (Vec::new(), Vec::new(), Several::default());
+        let mut seen: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for logdir in [Ok(first)].into_iter().chain(logdirs) {
+            let logdir = logdir?;
+            for run in &logdir.runs {
+                let name = name_in(&logdir.path, &run.name);
+                // A link, or a path above the other: the same points would be there twice.
+                let real = match store::is_url(&run.path) {
+                    true => run.path.clone(),
+                    false => run.path.canonicalize().unwrap_or_else(|_| run.path.clone()),
+                };
+                if let Some(other) = seen.insert(real, name.clone()) {
+                    let twice = format!("run {name:?} is given twice: it is {other:?}, too");
+                    return Err(Error::argument(twice));
+                }
+                several.names.insert(run.path.clone(), run.name.clone());
+                runs.push(RunFiles { name, ..run.clone() });
+            }
+            issues.extend(logdir.issues);
+            several.paths.push(logdir.path);
+        }
+        runs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+        Ok(Self { path: PathBuf::new(), runs, issues, several })
+    }
+
+    /// The name of a run in its own log directory.
+    pub(super) fn own_name<'a>(&'a self, run: &'a RunFiles) -> &'a str {
+        self.several.names.get(&run.path).unwrap_or(&run.name)
+    }
+
+    /// The log directory that a run is in, by the run's name.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn path_of(&self, run: &str) -> &Path {
+        let is_above = |path: &&PathBuf| Path::new(run).starts_with(path);
+        let above = self.several.paths.iter().filter(is_above);
+        above.max_by_key(|path| path.as_os_str().len()).unwrap_or(&self.path)
+    }
+
+    /// The log directories that it is made of.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        match self.several.paths.as_slice() {
+            [] => vec![&self.path],
+            several => several.iter().map(PathBuf::as_path).collect(),
+        }
+    }
+}
