@@ -1,5 +1,6 @@
 //! Graphs of ONNX files.
 
+use std::io;
 use std::path::Path;
 
 use bytes::Buf;
@@ -38,7 +39,11 @@ impl SummaryWriter {
 }
 
 fn read(path: &Path) -> Result<Graph, ErrorKind> {
-    let (file, len) = File::open(path)?;
+    let (file, len) = File::open(path).map_err(|error| match error.kind() {
+        // A directory or a FIFO is no model.
+        io::ErrorKind::InvalidInput => ErrorKind::Argument(error.to_string()),
+        _ => error.into(),
+    })?;
     let mut bytes = FileBytes::new(file, len);
     let graph = Graph::from_onnx(&mut bytes);
     // What a decoder says of bytes that could not be read is of no use.
