@@ -246,6 +246,13 @@ impl Pack {
         let mut dirs = self.runs.clone();
         dirs.sort_by(|a, b| a.path.cmp(&b.path));
         dirs.dedup_by(|run, outer| run.path.starts_with(&outer.path));
+        let (there, gone): (Vec<_>, Vec<_>) = dirs.into_iter().partition(|run| run.path.exists());
+        // All are gone where another call of `--remove` has packed them meanwhile.
+        if let (Some(gone), false) = (gone.first(), there.is_empty()) {
+            let what = format!("run {:?} was removed meanwhile: try again", gone.name);
+            return Err(Error::argument(what));
+        }
+        let dirs = there;
         let packed: BTreeSet<&Path> = dirs.iter().map(|dir| dir.path.as_path()).collect();
         let is_inside = |path: &Path| path.ancestors().any(|path| packed.contains(path));
         let name = out.file_name().unwrap_or_default();

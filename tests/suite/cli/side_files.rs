@@ -290,8 +290,8 @@ fn each_directory_is_a_run_once_whatever_links_lead_to_it() {
     assert_eq!(done.out, "run   loss\nbad    0.5\ngood   0.5\n2 runs\n");
     assert_eq!(
         done.err,
-        "tbx: logs/a_link: it is the same directory as logs/good, which is read once; nothing was lost\n\
-         tbx: logs/latest: it is the same directory as logs/bad, which is read once; nothing was lost\n"
+        "logs/a_link: it is the same directory as logs/good, which is read once; nothing was lost\n\
+         logs/latest: it is the same directory as logs/bad, which is read once; nothing was lost\n"
     );
     assert_eq!(folder.tbx("verify logs --rule same_directory").code, Some(0));
     // By the name of a link alone, it is that run.
