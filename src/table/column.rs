@@ -130,7 +130,7 @@ impl Column {
 }
 
 /// The short name of a column: `val/loss` for its last value, `val/loss:min` for another number.
-/// Several columns can have one short name; in a table, [`heads`] gives each a name of its own.
+/// Several columns can have one short name; the titles of a table tell them apart.
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
