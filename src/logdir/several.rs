@@ -30,10 +30,10 @@ impl Logdir {
     /// directory.
     ///
     /// ```
-    /// let logdir = tbx::Logdir::open_all(&["fixtures/keras", "fixtures/torch/scalars"])?;
+    /// let logdir = tbx::Logdir::open_all(&["fixtures/keras", "fixtures/torch/resumed"])?;
     /// let names: Vec<_> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
     /// let expected =
-    ///     ["fixtures/keras/train", "fixtures/keras/validation", "fixtures/torch/scalars"];
+    ///     ["fixtures/keras/train", "fixtures/keras/validation", "fixtures/torch/resumed"];
     /// assert_eq!(names, expected);
     /// # Ok::<(), tbx::Error>(())
     /// ```
