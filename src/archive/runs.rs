@@ -10,7 +10,7 @@ use super::{ARTIFACTS, at};
 use crate::error::{ErrorKind, Result};
 use crate::event::is_event_file;
 use crate::meta::{self, RunMeta, Status, now};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Registries, Registry, is_run};
 use crate::store;
 
 /// The directory of a run: it holds `tbx.json` or event files.
@@ -63,11 +63,6 @@ pub(super) fn find(root: &Path) -> Result<Vec<RunDir>> {
     Ok(runs.into_iter().collect())
 }
 
-fn is_run(dir: &Path) -> bool {
-    let files = dir.read_dir().into_iter().flatten().flatten();
-    files.map(|file| file.file_name()).any(|name| name == meta::FILE || is_event_file(&name))
-}
-
 /// `path` below `root`, with `/`.
 pub(super) fn name(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
@@ -85,17 +80,14 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Er
 /// What cannot be read is an error: it may name anything.
 pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
-    let mut folders: Vec<_> =
-        above.filter(|folder| folder.join(registry::FILE).is_file()).collect();
-    for entry in WalkDir::new(root) {
-        let entry = entry.map_err(|error| walk_error(error, root))?;
-        if entry.file_name() == registry::FILE && !entry.file_type().is_dir() {
-            folders.extend(entry.path().parent().map(Path::to_owned));
-        }
+    let above = above.filter(|folder| folder.join(registry::FILE).is_file()).map(Registry::open);
+    let Registries { found, unreadable } = Registries::find(root);
+    if let Some(error) = unreadable.into_iter().next() {
+        return Err(error);
     }
     let mut files = BTreeSet::new();
-    for folder in folders {
-        for path in Registry::open(folder).files()? {
+    for registry in above.chain(found) {
+        for path in registry.files()? {
             match path.canonicalize() {
                 Ok(real) => drop(files.insert(real)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
