@@ -63,8 +63,9 @@ fn add(
 ) -> Result<bool, ErrorKind> {
     let named = || format!("version {} of model {:?}", version.version, version.model);
     // Exported by tbx, it has a number of its own, and a digest.
-    let mut tags = version.tags.clone();
+    let mut tags = tags::modern(version.tags.clone());
     let (exported, sha256) = (tags.remove(tags::VERSION), tags.remove(tags::SHA256));
+    tags.retain(|name, _| !tags::is_hidden(name));
     let number = exported.as_ref().unwrap_or(&version.version);
     let number: u32 = number.parse().map_err(|_| ErrorKind::Value(named()))?;
     let is_there = model.versions.iter().any(|known| known.version == number);

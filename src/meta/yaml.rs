@@ -48,8 +48,7 @@ fn flatten(name: &str, value: &Yaml<'_>, depth: usize, params: &mut BTreeMap<Str
         Yaml::Tagged(_, value) => return flatten(name, value, depth, params),
         Yaml::Value(Scalar::Null) => return,
         Yaml::Value(Scalar::Boolean(value)) => Param::Bool(*value),
-        #[expect(clippy::as_conversions, reason = "rounds beyond 2^53, as documented of numbers")]
-        Yaml::Value(Scalar::Integer(value)) => Param::Number(*value as f64),
+        Yaml::Value(Scalar::Integer(value)) => Param::Int(*value),
         Yaml::Value(Scalar::FloatingPoint(value)) => Param::Number(value.into_inner()),
         other => Param::Text(inline(other, depth)),
     };
@@ -95,13 +94,13 @@ mod tests {
         let params = parse(text);
         let text = |text: &str| Param::Text(text.into());
         let expected = [
-            ("batch", Param::Number(32.0)),
+            ("batch", Param::Int(32)),
             ("bias", Param::Bool(true)),
             ("big", Param::Number(0.001)),
             ("layers", text("[64, 32]")),
             ("lr", Param::Number(0.001)),
             ("model/act/kind", text("relu")),
-            ("model/width", Param::Number(128.0)),
+            ("model/width", Param::Int(128)),
             ("name", text("resnet")),
             ("no", text("no")),
             ("path", text("[/, data]")),
