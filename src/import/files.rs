@@ -126,7 +126,7 @@ pub(super) fn copy(
         let mut artifact =
             Artifact { path: name.join("/"), size, sha256, kind, ..Artifact::default() };
         if artifact.path != file.path {
-            artifact.other.insert("name".into(), file.path.clone().into());
+            artifact.name = Some(file.path.clone());
         }
         let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));
         artifact.other.extend(model);

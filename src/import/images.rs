@@ -42,8 +42,8 @@ fn picture(path: &str) -> Option<Picture<'_>> {
 
 fn of(artifact: &Artifact) -> Option<Picture<'_>> {
     // Its name in MLflow, if it has another one here.
-    let name = artifact.other.get("name").and_then(serde_json::Value::as_str);
-    Some(Picture { path: &artifact.path, ..picture(name.unwrap_or(&artifact.path))? })
+    let name = artifact.name.as_deref().unwrap_or(&artifact.path);
+    Some(Picture { path: &artifact.path, ..picture(name)? })
 }
 
 /// Writes the pictures among `artifacts` of the run in `dir`.

@@ -83,6 +83,7 @@ fn add(
         run: run.replace(MAIN_SEPARATOR, "/"),
         run_id: meta.id.clone(),
         path: artifact.path.clone(),
+        source: None,
         size: artifact.size,
         sha256: artifact.sha256.clone(),
         stage: version.stage.as_ref().and_then(|stage| stage.parse().ok()).unwrap_or_default(),

@@ -4,6 +4,7 @@
 //! ([`RunMeta::read`]). TensorBoard ignores that file.
 
 pub mod checklist;
+mod experiment;
 mod number;
 mod param;
 mod parts;
@@ -15,6 +16,7 @@ pub mod yaml;
 #[cfg(any(feature = "registry", feature = "table", feature = "track"))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use experiment::ExperimentMeta;
 pub use param::Param;
 #[cfg(feature = "registry")]
 pub(crate) use parts::ARTIFACTS;

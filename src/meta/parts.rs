@@ -126,6 +126,10 @@ pub struct Dataset {
 pub struct Artifact {
     /// Its path in the folder `artifacts` of the run, with `/` between directories.
     pub path: String,
+    /// Its path in the program that it was imported from, where that differs: not every name can be
+    /// that of a file here. An export gives it this name again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in hex.

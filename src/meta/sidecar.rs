@@ -21,21 +21,7 @@ impl RunMeta {
     ///
     /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        let read = match store::read(&path, MAX_BYTES + 1) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // The directory is a single file of a log.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-            // A store that may not be listed says so of what is not there.
-            Err(error)
-                if error.kind() == io::ErrorKind::PermissionDenied && store::is_url(&path) =>
-            {
-                return Ok(None);
-            }
-            read => read,
-        };
-        let read = read.map_err(ErrorKind::from).and_then(|json| parse(&json));
-        read.map(Some).map_err(|kind| kind.at(Location::path(path.as_path())))
+        read(&dir.join(FILE), Self::from_json)
     }
 
     /// Has `tbx.json` in `dir` say this. Whoever reads it meanwhile finds all of it, or what was
@@ -89,11 +75,38 @@ impl RunMeta {
     }
 }
 
+/// The side file at `path`, as `parse` reads it; none if there is none.
+pub(super) fn read<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, ErrorKind>,
+) -> Result<Option<T>> {
+    let read = match store::read(path, MAX_BYTES + 1) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // The directory is a single file of a log.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        // A store that may not be listed says so of what is not there.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && store::is_url(path) => {
+            return Ok(None);
+        }
+        read => read,
+    };
+    let parsed = read.map_err(ErrorKind::from).and_then(|json| {
+        check_size(&json)?;
+        parse(&json)
+    });
+    parsed.map(Some).map_err(|kind| kind.at(Location::path(path)))
+}
+
 fn parse(json: &[u8]) -> Result<RunMeta, ErrorKind> {
-    if u64::try_from(json.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes: no metadata of a run")));
-    }
+    check_size(json)?;
     RunMeta::from_json(json)
+}
+
+fn check_size(json: &[u8]) -> Result<(), ErrorKind> {
+    if u64::try_from(json.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes: no metadata")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

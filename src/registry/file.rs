@@ -41,6 +41,9 @@ pub struct Model {
     /// Names of versions, by which they are loaded.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
+    /// When it was made, in seconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<f64>,
     /// The versions, oldest first.
     pub versions: Vec<Version>,
     /// What is not known here.
@@ -48,19 +51,23 @@ pub struct Model {
     pub other: Map<String, Value>,
 }
 
-/// A version of a model: an artifact of a run.
+/// A version of a model: an artifact of a run, or, where [`path`](Self::path) is empty, files
+/// elsewhere, at [`source`](Self::source).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Version {
     /// Its number, from 1.
     pub version: u32,
-    /// The run's name in the log folder.
+    /// The run's name in the log folder; empty if it has none there.
     pub run: String,
-    /// The run's id.
+    /// The run's id: that of the run here, else the id in the program that the version comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The artifact's path in the run's folder `artifacts`.
+    /// The artifact's path in the run's folder `artifacts`; empty if its files are not here.
     pub path: String,
+    /// URI of the files of a version whose files are not here, such as `s3://bucket/model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in hex.
