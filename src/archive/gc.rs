@@ -1,7 +1,6 @@
 //! Which artifacts may go.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,6 +10,7 @@ use super::runs::{self, RunDir};
 use super::{ARTIFACTS, at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Artifact, RunMeta, Status, now};
+use crate::replace::{disk, is_temporary};
 
 /// What is said in `tbx.json` of an artifact that is gone: when, in seconds since the Unix epoch.
 const REMOVED: &str = "removed";
@@ -147,7 +147,8 @@ fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec
     let listed: BTreeMap<&str, &Artifact> =
         meta.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact)).collect();
     let mut found = Vec::new();
-    for entry in WalkDir::new(&folder).sort_by_file_name() {
+    let walk = WalkDir::new(&folder).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())) {
         let entry = entry.map_err(|error| runs::walk_error(error, &folder))?;
         if !entry.file_type().is_file() {
             continue;
@@ -202,7 +203,7 @@ impl Candidate {
             let what = "it is behind a link now, so it is not removed";
             return Err(at(ErrorKind::Value(what.into()), &self.path));
         }
-        fs::remove_file(&self.path).map_err(|error| at(error, &self.path))?;
+        disk::remove_file(&self.path).map_err(|error| at(error, &self.path))?;
         if !self.is_listed {
             return Ok(());
         }

@@ -8,14 +8,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::runs::{self, RunDir};
 use super::{at, entries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
-use crate::replace;
+use crate::replace::{self, disk, is_temporary};
 
 /// zstd's default.
 const LEVEL: i32 = 3;
@@ -175,7 +175,9 @@ impl Pack {
         dir: &Path,
         sums: &mut BTreeMap<PathBuf, Sum>,
     ) -> Result<()> {
-        for entry in WalkDir::new(dir).sort_by_file_name() {
+        let walk = WalkDir::new(dir).sort_by_file_name().into_iter();
+        let is_complete = |entry: &DirEntry| entry.depth() == 0 || !is_temporary(entry.file_name());
+        for entry in walk.filter_entry(is_complete) {
             let entry = entry.map_err(|error| runs::walk_error(error, dir))?;
             let path = entry.path();
             let below = path.strip_prefix(&self.root).unwrap_or(path);
@@ -208,13 +210,13 @@ impl Pack {
         }
         for below in sums.keys() {
             let path = self.root.join(below);
-            fs::remove_file(&path).map_err(|error| at(error, &path))?;
+            disk::remove_file(&path).map_err(|error| at(error, &path))?;
         }
         for dir in dirs {
             for entry in WalkDir::new(&dir.path).contents_first(true).into_iter().flatten() {
                 if entry.file_type().is_dir() && entry.path() != self.root {
                     // One that is not empty stays, with what came into it.
-                    let _ = fs::remove_dir(entry.path());
+                    let _ = disk::remove_dir(entry.path());
                 }
             }
         }

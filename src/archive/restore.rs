@@ -10,7 +10,7 @@ use super::{ARTIFACTS, at};
 use crate::error::{ErrorKind, Result};
 use crate::event::is_event_file;
 use crate::meta;
-use crate::replace;
+use crate::replace::{self, disk};
 
 /// What unpacks to more than so many times its size is taken for a bomb.
 const MAX_RATIO: u64 = 1000;
@@ -103,14 +103,14 @@ impl Restore {
     /// Nothing is written then.
     pub fn to(&self, logdir: &Path) -> Result<Restored> {
         self.each(&mut |entry, content| self.look(logdir, entry, content).map(drop))?;
-        fs::create_dir_all(logdir).map_err(|error| at(error, logdir))?;
+        disk::create_dir_all(logdir).map_err(|error| at(error, logdir))?;
         let mut restored = Restored::default();
         let mut dirs = Vec::new();
         self.each(&mut |entry, content| {
             let path = logdir.join(&entry.path);
             if entry.is_dir {
                 check_way(logdir, &entry.path)?;
-                fs::create_dir_all(&path)?;
+                disk::create_dir_all(&path)?;
                 dirs.push(entry.clone());
                 return Ok(());
             }
@@ -183,7 +183,7 @@ impl Restore {
             return self.look(logdir, entry, content).map(|_| false);
         }
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            disk::create_dir_all(parent)?;
         }
         let written = replace::replace(&path, |out| {
             let copied = io::copy(content, out)?;

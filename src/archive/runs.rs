@@ -11,6 +11,7 @@ use crate::error::{ErrorKind, Result};
 use crate::event::is_event_file;
 use crate::meta::{self, RunMeta, Status, now};
 use crate::registry::{self, Registries, Registry, is_run};
+use crate::replace::is_temporary;
 use crate::store;
 
 /// The directory of a run: it holds `tbx.json` or event files.
@@ -50,7 +51,8 @@ pub(super) fn find(root: &Path) -> Result<Vec<RunDir>> {
         let entry = entry.map_err(|error| walk_error(error, root))?;
         let parent = entry.path().parent().unwrap_or(root);
         if entry.file_type().is_dir() {
-            if entry.file_name() == ARTIFACTS && entry.depth() > 0 && is_run(parent) {
+            let is_artifacts = entry.file_name() == ARTIFACTS && is_run(parent);
+            if entry.depth() > 0 && (is_artifacts || is_temporary(entry.file_name())) {
                 walk.skip_current_dir();
             }
         } else if entry.file_type().is_file()

@@ -227,7 +227,7 @@ fn write(out: &Path, groups: &[ReducedGroup], operations: &[Reduction]) -> Resul
             key => folder.path().join(safe_name::encode(&key.to_string())),
         };
         for (i, operation) in operations.iter().enumerate() {
-            let writer = SummaryWriter::options().host("tbx");
+            let writer = SummaryWriter::options().host("tbx").in_folder(&folder);
             let writer = writer.create(dir.join(operation.name()))?;
             for (tag, (_, reduced)) in &group.tags {
                 let Some(column) = reduced.columns.get(i) else { continue };

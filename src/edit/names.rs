@@ -37,13 +37,6 @@ pub(super) fn backup(path: &Path) -> PathBuf {
     (1..10_000).map(candidate).find(free).unwrap_or_else(|| candidate(10_000))
 }
 
-/// Where a file that will be at `path` is written.
-pub(super) fn unfinished(path: &Path) -> PathBuf {
-    let mut name = unmarked(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
-}
-
 /// The seconds in an event file's name, if they are ten digits as all but one writer have it.
 pub(super) fn seconds(name: &OsStr) -> Option<f64> {
     let name = name.to_str()?;
@@ -69,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_and_unfinished_files_are_no_event_files() {
+    fn kept_files_are_no_event_files() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["events.out.tfevents.1.host", "tfevents", "a.tfeventstfevents.v2"] {
             let path = dir.path().join(name);
@@ -77,7 +70,7 @@ mod tests {
             std::fs::write(&first, b"").unwrap();
             let second = backup(&path);
             assert_ne!(first, second);
-            for other in [first, second, unfinished(&path)] {
+            for other in [first, second] {
                 assert!(!is_event_file(other.file_name().unwrap()), "{}", other.display());
                 assert_eq!(other.parent(), path.parent());
             }

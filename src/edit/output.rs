@@ -9,8 +9,8 @@ use super::names;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{Logdir, RunFiles};
 use crate::record::append;
+use crate::replace::{Folder, Temporary, disk, unfinished};
 use crate::store;
-use crate::writer::Folder;
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
@@ -79,8 +79,8 @@ impl Source {
 pub(super) struct OutFile {
     /// Its name when it is complete.
     path: PathBuf,
-    /// Where it is until then, if that is elsewhere. Removed if it is not completed.
-    unfinished: Option<PathBuf>,
+    /// What takes its place when it is complete, if it is in place.
+    temporary: Option<Temporary>,
     /// None if it is only counted.
     file: Option<File>,
     buffer: Vec<u8>,
@@ -138,26 +138,28 @@ impl Outputs {
     pub(super) fn file(&self, directory: &Path, name: &OsStr, replaces: bool) -> Result<OutFile> {
         let directory = self.directory(directory);
         let path = directory.join(name);
-        let (unfinished, file) = match &self.place {
+        let (temporary, file) = match &self.place {
             Place::Folder(_) => {
-                fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-                (None, Some(File::create_new(&path).map_err(|error| failed(error, &path))?))
+                disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+                let file = disk::create_new(&unfinished(&path));
+                (None, Some(file.map_err(|error| failed(error, &path))?))
             }
             Place::Beside => {
                 if !replaces && path.symlink_metadata().is_ok() {
                     let error = io::Error::new(io::ErrorKind::AlreadyExists, "it exists");
                     return Err(failed(error, &path));
                 }
-                fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-                let part = names::unfinished(&path);
-                let file = File::create_new(&part).map_err(|error| failed(error, &part))?;
+                disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+                let part = Temporary::next_to(&path).map_err(|error| failed(error, &path))?;
+                let file = part.file().and_then(File::try_clone);
+                let file = file.map_err(|error| failed(error, &path))?;
                 (Some(part), Some(file))
             }
             Place::Nowhere => (None, None),
         };
         Ok(OutFile {
             path,
-            unfinished,
+            temporary,
             file,
             buffer: Vec::new(),
             bytes: 0,
@@ -208,21 +210,21 @@ impl RunOutput {
             let kept = names::backup(&source.path);
             let is_replaced = files.iter().any(|file| file.path == source.path);
             // A second name first: so the file is never gone. Not all file systems can.
-            if !is_replaced || fs::hard_link(&source.path, &kept).is_err() {
-                fs::rename(&source.path, &kept).map_err(|error| failed(error, &source.path))?;
+            if !is_replaced || disk::hard_link(&source.path, &kept).is_err() {
+                disk::rename(&source.path, &kept).map_err(|error| failed(error, &source.path))?;
             }
         }
         for mut file in files {
-            if let Some(part) = &file.unfinished {
+            if let Some(part) = file.temporary.take() {
                 let source = self.sources.iter().find(|source| source.path == file.path);
                 if let Some(source) = source {
                     // Whoever could read the old one can read the new one.
-                    let _ = fs::set_permissions(part, source.metadata.permissions());
+                    let _ = fs::set_permissions(part.path(), source.metadata.permissions());
                 }
-                fs::rename(part, &file.path).map_err(|error| failed(error, &file.path))?;
-                file.unfinished = None;
+                part.rename(&file.path).map_err(|error| failed(error, &file.path))?;
             }
-            sync_directory(&file.path);
+            // A file system that cannot tells nobody.
+            let _ = disk::sync_dir(file.path.parent().unwrap_or(Path::new(".")));
         }
         Ok(())
     }
@@ -274,27 +276,13 @@ impl OutFile {
     /// Writes the rest. What replaces another file is brought to the disk.
     pub(super) fn complete(&mut self) -> Result<()> {
         self.write()?;
-        if let (Some(_), Some(file)) = (&self.unfinished, &self.file) {
+        if let (Some(_), Some(file)) = (&self.temporary, &self.file) {
             file.sync_all().map_err(|error| failed(error, &self.path))?;
         }
         self.file = None;
         self.buffer = Vec::new();
         Ok(())
     }
-}
-
-impl Drop for OutFile {
-    fn drop(&mut self) {
-        if let Some(part) = &self.unfinished {
-            let _ = fs::remove_file(part); // of no use
-        }
-    }
-}
-
-/// Has the disk know the name of a file; a file system that cannot tells nobody.
-fn sync_directory(path: &Path) {
-    let directory = path.parent().and_then(|directory| File::open(directory).ok());
-    let _ = directory.map(|directory| directory.sync_all());
 }
 
 /// `path` without links, as far as it exists.

@@ -15,6 +15,7 @@ use super::sidecar;
 use crate::error::{Effect, Issue, Location, Report, Result};
 use crate::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use crate::logdir::{Found, Logdir, RunFiles, walk};
+use crate::replace::{disk, unfinished};
 
 /// What the first event names as the writing program, where there was none.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
@@ -150,8 +151,9 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     if repair.is_sound() {
         if outputs.is_folder() {
             let directory = outputs.directory(&run.path);
-            fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
-            fs::copy(&path, directory.join(name)).map_err(|error| failed(error, &path))?;
+            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+            fs::copy(&path, unfinished(&directory.join(name)))
+                .map_err(|error| failed(error, &path))?;
         }
         return Ok(Ok((repair, None)));
     }

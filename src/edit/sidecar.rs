@@ -11,6 +11,7 @@ use super::report::Sidecars;
 use crate::error::Result;
 use crate::event::is_event_file;
 use crate::logdir::Logdir;
+use crate::replace::{disk, is_temporary};
 
 /// Copies every file of the log folder that is no event file, unless the next run above it is one
 /// of `dropped`.
@@ -26,7 +27,8 @@ pub(super) fn copy(
     }
     let kept: HashSet<_> = kept.iter().copied().collect();
     let dropped: HashSet<_> = dropped.iter().copied().collect();
-    for entry in WalkDir::new(logdir.path()).min_depth(1).into_iter().flatten() {
+    let walk = WalkDir::new(logdir.path()).min_depth(1).into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())).flatten() {
         let path = entry.path();
         let run = path.ancestors().skip(1).find(|a| kept.contains(a) || dropped.contains(a));
         if run.is_some_and(|run| dropped.contains(run)) || entry.file_type().is_dir() {
@@ -45,7 +47,7 @@ pub(super) fn copy(
         copied.bytes += metadata.len();
         if outputs.is_folder() {
             let directory = outputs.directory(path.parent().unwrap_or(Path::new("")));
-            fs::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
+            disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
             let to = directory.join(entry.file_name());
             fs::copy(path, &to).map_err(|error| failed(error, path))?;
         }

@@ -123,6 +123,8 @@ pub enum ErrorKind {
     },
     /// A symbolic link leads back to a directory above it.
     SymlinkLoop(PathBuf),
+    /// A directory can be reached by two paths. It was read by the other one, which this names.
+    SameDirectory(PathBuf),
     /// A name is not UTF-8; a readable form of it is used.
     NameNotUtf8,
     /// The writer was closed before this call.
@@ -144,6 +146,7 @@ impl ErrorKind {
             Self::Value(_) => "value",
             Self::Truncated { .. } => "truncated",
             Self::SymlinkLoop(_) => "symlink_loop",
+            Self::SameDirectory(_) => "same_directory",
             Self::NameNotUtf8 => "name_not_utf8",
             Self::Closed => "closed",
             Self::Argument(_) => "argument",
@@ -194,6 +197,9 @@ impl fmt::Display for ErrorKind {
                 "the file had {expected} bytes when it was opened and ends at {found} now"
             ),
             Self::SymlinkLoop(to) => write!(f, "the link leads back to {}", to.display()),
+            Self::SameDirectory(first) => {
+                write!(f, "it is the same directory as {}, which is read once", first.display())
+            }
             Self::NameNotUtf8 => write!(f, "the name is not UTF-8, a readable form of it is used"),
             Self::Closed => write!(f, "the writer is closed"),
             Self::Argument(message) => write!(f, "{message}"),

@@ -23,8 +23,8 @@ use self::output::Output;
 pub use self::tables::{TABLES, Table};
 pub use self::write::{Exported, ExportedTable, Progress};
 use crate::error::Result;
+pub use crate::replace::Folder;
 use crate::table::{Duplicates, Sampling};
-pub use crate::writer::Folder;
 
 /// A format that tables can be exported to.
 #[derive(Clone, Copy)]

@@ -1,16 +1,15 @@
 //! A file that appears under its name when it is complete.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::replace::{Temporary, disk};
 use crate::store::{self, Upload};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
-/// So many names are tried for what is not complete.
-const MAX_PARTS: u32 = 100;
 
 /// Removed again if it is not finished.
 pub(super) struct Output {
@@ -24,8 +23,9 @@ pub(super) struct Output {
 
 enum To {
     Stdout(Stdout),
-    /// And its name beside the path until it is complete; none if it is no such file.
-    File(File, Option<PathBuf>),
+    /// A pipe or a device.
+    Device(File),
+    File(Temporary),
     /// An object of a store.
     Url(Upload),
 }
@@ -52,7 +52,7 @@ impl Output {
             // A pipe or a device takes the bytes as they come, and must not be replaced.
             let file = File::options().write(true).open(path);
             let file = file.map_err(|error| failed(error, path))?;
-            return Ok(of(path, To::File(file, None)));
+            return Ok(of(path, To::Device(file)));
         }
         let is_link = path.symlink_metadata().is_ok_and(|link| link.is_symlink());
         if !overwrite && (existing.is_some() || is_link) {
@@ -61,8 +61,8 @@ impl Output {
         // A link stays, and what it leads to is replaced.
         let target = if is_link { path.canonicalize() } else { Ok(path.into()) };
         let target = target.map_err(|error| failed(error, path))?;
-        let (file, part) = part(&target).map_err(|error| failed(error, path))?;
-        Ok(of(&target, To::File(file, Some(part))))
+        let file = Temporary::next_to(&target).map_err(|error| failed(error, path))?;
+        Ok(of(&target, To::File(file)))
     }
 
     /// Takes bytes, and writes if there are many.
@@ -86,7 +86,8 @@ impl Output {
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.to {
             To::Stdout(out) => out.write_all(bytes)?,
-            To::File(file, _) => file.write_all(bytes)?,
+            To::Device(file) => file.write_all(bytes)?,
+            To::File(file) => file.file()?.write_all(bytes)?,
             To::Url(upload) => upload.write_all(bytes)?,
         }
         self.written += u64::try_from(bytes.len()).unwrap_or(0);
@@ -95,7 +96,7 @@ impl Output {
 
     /// How many bytes were written; none if it is no file.
     pub(super) fn bytes(&self) -> Option<u64> {
-        matches!(self.to, To::File(_, Some(_)) | To::Url(_)).then_some(self.written)
+        matches!(self.to, To::File(_) | To::Url(_)).then_some(self.written)
     }
 
     /// Writes the rest.
@@ -103,7 +104,7 @@ impl Output {
         self.write_buffer()?;
         match &mut self.to {
             To::Stdout(out) => out.flush().map_err(|error| failed(error, &self.path)),
-            To::File(..) | To::Url(_) => Ok(()),
+            To::Device(_) | To::File(_) | To::Url(_) => Ok(()),
         }
     }
 
@@ -111,57 +112,26 @@ impl Output {
     /// overwritten.
     pub(super) fn finish(mut self) -> Result<()> {
         self.complete()?;
-        let part = match &mut self.to {
-            To::Stdout(_) => return Ok(()),
-            To::File(_, part) => part,
-            To::Url(upload) => {
+        let file = match self.to {
+            To::Stdout(_) | To::Device(_) => return Ok(()),
+            To::File(file) => file,
+            To::Url(mut upload) => {
                 return upload.finish().map_err(|error| failed(error, &self.path));
             }
         };
-        let Some(from) = part else { return Ok(()) };
         if self.overwrite {
-            fs::rename(&*from, &self.path).map_err(|error| failed(error, &self.path))?;
-            *part = None;
-            return Ok(());
+            return file.rename(&self.path).map_err(|error| failed(error, &self.path));
         }
         // Unlike a name that is given by `rename`, a second one replaces nothing.
-        match fs::hard_link(&*from, &self.path) {
-            Ok(()) => Ok(()), // and the first one goes with `self`
+        match disk::hard_link(file.path(), &self.path) {
+            Ok(()) => Ok(()), // and the first one goes with `file`
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
             Err(_) => {
                 // Not all file systems have second names. Nobody else can have made this file.
-                let claimed = File::create_new(&self.path);
-                let renamed = claimed.and_then(|_| fs::rename(&*from, &self.path));
-                renamed.map_err(|error| failed(error, &self.path))?;
-                *part = None;
-                Ok(())
+                let claimed = disk::create_new(&self.path);
+                let renamed = claimed.and_then(|_| file.rename(&self.path));
+                renamed.map_err(|error| failed(error, &self.path))
             }
-        }
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let To::File(_, Some(part)) = &self.to {
-            // What is not complete is of no use; if it cannot be removed, its name says so.
-            let _ = fs::remove_file(part);
-        }
-    }
-}
-
-/// A new file beside `path`.
-fn part(path: &Path) -> io::Result<(File, PathBuf)> {
-    let mut number = 0;
-    loop {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.{number}.part", std::process::id()));
-        let part = path.with_file_name(name);
-        match File::create_new(&part) {
-            // Left behind by a process of the same number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_PARTS => {
-                number += 1;
-            }
-            made => return Ok((made?, part)),
         }
     }
 }
@@ -176,6 +146,8 @@ pub(super) fn failed(error: io::Error, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn written(path: &Path, overwrite: bool) -> Result<Output> {

@@ -1,7 +1,6 @@
 //! Artifacts are copied.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use super::{failed, images};
 use crate::error::{Effect, Error, Issue, Report, Result};
 use crate::meta::{ARTIFACTS, Artifact, RunMeta};
 use crate::mlflow::FOLDER;
+use crate::replace::{Folder, disk};
 use crate::safe_name;
 
 /// What `tbx` put among the artifacts when it exported the run.
@@ -79,11 +79,11 @@ pub(super) struct Copied {
     pub(super) event_files: u64,
 }
 
-/// Copies the files of a run into its directory.
+/// Copies the files of a run into the folder that becomes its directory.
 pub(super) fn copy(
     store: &mut dyn Store,
     files: &[StoredFile],
-    dir: &Path,
+    folder: &Folder,
     report: &mut Report,
 ) -> Result<Copied> {
     let has_events = files.iter().any(|file| matches!(role(&file.path), Role::Events(_)));
@@ -97,7 +97,7 @@ pub(super) fn copy(
             Role::Events(path) => (path, false),
             Role::Artifact => (Path::new(ARTIFACTS).join(local(&file.path, &mut taken)), true),
         };
-        let path = dir.join(&relative);
+        let path = folder.file(&relative);
         let content = match store.open(file) {
             Ok(content) => content,
             Err(error) => {
@@ -106,12 +106,12 @@ pub(super) fn copy(
             }
         };
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| failed(error, parent))?;
+            disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
         }
         let (size, sha256) = match write(content, &path)? {
             Ok(written) => written,
             Err(error) => {
-                fs::remove_file(&path).map_err(|error| failed(error, &path))?;
+                disk::remove_file(&path).map_err(|error| failed(error, &path))?;
                 skip(report, failed(error, Path::new(&file.path)));
                 continue;
             }
@@ -164,7 +164,7 @@ fn local(path: &str, taken: &mut HashSet<String>) -> PathBuf {
 
 /// Writes what `content` gives; its length and its SHA-256 in hex. Inside is why it could not be read.
 fn write(mut content: Box<dyn Read + '_>, path: &Path) -> Result<io::Result<(u64, String)>> {
-    let mut file = File::create_new(path).map_err(|error| failed(error, path))?;
+    let mut file = disk::create_new(path).map_err(|error| failed(error, path))?;
     let (mut size, mut hash) = (0u64, Sha256::new());
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -9,12 +9,12 @@ mod points;
 mod run;
 mod tree;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::error::{Error, ErrorKind, Location, Report, Result};
+use crate::replace::{self, Lock, disk};
 use crate::store;
 
 /// Which runs are imported, and how.
@@ -143,7 +143,9 @@ impl Import {
         let mut store = mlflow::open(source)?;
         let plan = Plan::of(self, &mut *store, &mut report)?;
         let models = store.models(&mut report)?;
-        fs::create_dir_all(out).map_err(failed)?;
+        disk::create_dir_all(out).map_err(failed)?;
+        let _lock = Lock::take(&out.join("import")).map_err(failed)?;
+        replace::clean_up(out);
         let mut tree = Tree::read(out, &mut report);
         let mut imported = Imported { deleted: plan.deleted, ..Imported::default() };
         let all = plan.runs.len();

@@ -1,7 +1,6 @@
 //! Metrics become scalars.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 
 use super::mlflow::{Metrics, Point};
 use super::tree::seconds;
@@ -9,6 +8,7 @@ use crate::error::Result;
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy};
 use crate::meta::Summary;
 use crate::mlflow::milliseconds;
+use crate::replace::Folder;
 use crate::summary::Kind;
 use crate::table::{Folding, Parts, RunRow, TagNames};
 use crate::writer::SummaryWriter;
@@ -74,14 +74,14 @@ pub(super) fn fit_into_table(metrics: &Metrics) -> bool {
     last.all(|last| i32::try_from(last.step).is_ok())
 }
 
-/// Takes away the points that the log in `dir` has.
+/// Takes away the points that the log in `folder` has.
 pub(super) fn without_those_in(
-    dir: &Path,
+    folder: &Folder,
     metrics: &mut Metrics,
     names: &BTreeMap<String, String>,
 ) -> Result<()> {
     let options = LoadOptions::new().kinds([Kind::Scalar]).restart(RestartPolicy::KeepAll);
-    let loaded = Logdir::open(dir)?.load(&options)?;
+    let loaded = Logdir::of_folder(folder)?.load(&options)?;
     let rows = loaded.runs.iter().map(|run| Ok(RunRow::of(run, &TagNames::default(), None)?.0));
     // Directories such as `train` were exported as parts of the run.
     let parts = Parts::of(&rows.collect::<Result<Vec<_>>>()?, Folding::Known);

@@ -11,9 +11,10 @@ use super::{Import, ImportedRun, files, images, plan, points, tree};
 use crate::error::{Report, Result};
 use crate::meta::{self, RunMeta, Status};
 use crate::mlflow::Names;
+use crate::replace::Folder;
 use crate::summary::hparams::SessionStatus;
 use crate::summary::meta::{CARD, card, hparams};
-use crate::writer::{Folder, SummaryWriter};
+use crate::writer::SummaryWriter;
 
 /// What stands for the machine in names of event files.
 const HOST: &str = "mlflow";
@@ -53,7 +54,7 @@ pub(super) fn write(
         false => Files { is_found: true, ..Files::default() },
     };
     let exported = files::exported(store, &files, report);
-    let copied = files::copy(store, &files, folder.path(), report)?;
+    let copied = files::copy(store, &files, &folder, report)?;
     let has_events = copied.event_files > 0;
     let mut done = ImportedRun {
         id: record.id.clone(),
@@ -89,10 +90,10 @@ pub(super) fn write(
     // A file is read in the order of the times when they were made.
     let start = if has_events { meta::now() } else { start };
     if has_events {
-        points::without_those_in(folder.path(), &mut metrics, &names)?;
+        points::without_those_in(&folder, &mut metrics, &names)?;
     }
     if !has_events || !metrics.is_empty() {
-        let options = SummaryWriter::options().host(HOST).clock(move || start);
+        let options = SummaryWriter::options().host(HOST).clock(move || start).in_folder(&folder);
         let writer = options.double_precision(import.float64).create(folder.path())?;
         if !has_events {
             writer.add_meta(&meta)?;

@@ -1,6 +1,7 @@
 //! Where runs are in the log folder.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +15,9 @@ use super::{ImportedRun, failed, plan, run};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use crate::meta::{self, RunMeta};
 use crate::mlflow::tags;
-use crate::replace::replace;
+use crate::replace::{disk, is_temporary, replace};
 use crate::safe_name;
-use crate::store;
+use crate::store::{self, Links};
 
 /// What an experiment is.
 const EXPERIMENT: &str = "tbx.experiment.json";
@@ -69,9 +70,7 @@ impl Tree {
         let (unfinished, experiments) = (HashMap::new(), HashMap::new());
         let mut tree = Self { root, dirs, ids, unfinished, experiments };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
-        let walk = walk.filter_entry(|entry| {
-            entry.depth() == 0 || !is_no_run(&entry.file_name().to_string_lossy())
-        });
+        let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_no_run(entry.file_name()));
         let mut found = Vec::new();
         for entry in walk.flatten().filter(|entry| entry.file_name() == meta::FILE) {
             let Some(dir) = entry.path().parent() else { continue };
@@ -133,7 +132,7 @@ impl Tree {
             true => self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id))),
             false => plain,
         };
-        fs::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
+        disk::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
         let path = dir.join(EXPERIMENT);
         if !path.exists() {
             let mut tags = of.tags.clone();
@@ -190,11 +189,9 @@ fn exported_from(run: &StoredRun) -> Option<PathBuf> {
     is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
 }
 
-/// Whether nothing in a directory of this name is a run: an import that was killed leaves one whose
-/// name ends in its number and `.part`.
-fn is_no_run(name: &str) -> bool {
-    let number = name.strip_suffix(".part").and_then(|name| name.rsplit('.').next());
-    name == NO_RUN || number.is_some_and(|number| number.parse::<u32>().is_ok())
+/// Whether nothing in a directory of this name is a run.
+fn is_no_run(name: &OsStr) -> bool {
+    name == NO_RUN || is_temporary(name)
 }
 
 /// Whether a run had not ended when it was imported, and nobody has changed what it says since.
@@ -242,7 +239,8 @@ fn mlflow_id(meta: &RunMeta) -> Option<&str> {
 }
 
 fn about(dir: &Path) -> Option<About> {
-    let json = store::read(&dir.join(EXPERIMENT), MAX_ABOUT).ok()?;
+    let json =
+        store::read_optional(dir, &dir.join(EXPERIMENT), MAX_ABOUT, Links::Inside).ok()??;
     serde_json::from_slice(&json).ok()
 }
 

@@ -1,16 +1,16 @@
 //! Finds event files under a directory.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use walkdir::WalkDir;
 
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
-use crate::store::{self, Listing};
+use crate::replace::is_temporary;
+#[cfg(feature = "mlflow")]
+use crate::replace::{Folder, is_pending};
+use crate::store::{self, Found, Links, Listing, Root};
 
 /// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
 const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
@@ -45,7 +45,11 @@ pub struct RunFiles {
 impl Logdir {
     /// Finds the runs under `path`, sorted by name. No file is read.
     ///
-    /// Symbolic links are followed; a link back to a directory above it is reported and left.
+    /// Symbolic links are followed, but each directory is a run once: under its path without links
+    /// if there is one, else under that of the fewest names, the first in order of those. Another
+    /// path to a directory with runs is an [issue](Self::issues), as is a link back to a directory
+    /// above it.
+    ///
     /// `path` may be a single event file, whatever its name: its run is called `.`. With the
     /// feature `remote` it may be a URL, see [`store`].
     ///
@@ -71,7 +75,20 @@ impl Logdir {
         }
         path.read_dir().map_err(failed)?;
         let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
-        logdir.walk();
+        logdir
+            .walk(is_event_file, is_temporary)
+            .map_err(|error| ErrorKind::from(error).at(Location::path(logdir.path.as_path())))?;
+        Ok(logdir)
+    }
+
+    /// The runs in a folder that is not complete, whose event files have not their names yet.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn of_folder(folder: &Folder) -> Result<Self> {
+        let path = folder.path().to_owned();
+        let mut logdir = Self { path, runs: Vec::new(), issues: Vec::new() };
+        logdir
+            .walk(is_pending, |_| false)
+            .map_err(|error| ErrorKind::from(error).at(Location::path(folder.path())))?;
         Ok(logdir)
     }
 
@@ -88,7 +105,8 @@ impl Logdir {
                 Some((directory, name)) => (path.join(directory), name),
                 None => (path.clone(), file.as_str()),
             };
-            if is_event_file(name.as_ref()) {
+            let is_complete = !file.split('/').any(|name| is_temporary(name.as_ref()));
+            if is_complete && is_event_file(name.as_ref()) {
                 directories.entry(directory).or_default().push(name.into());
             }
         }
@@ -104,24 +122,44 @@ impl Logdir {
         Self { path, runs: vec![run], issues: Vec::new() }
     }
 
-    fn walk(&mut self) {
+    fn walk(
+        &mut self,
+        is_wanted: fn(&OsStr) -> bool,
+        is_left: fn(&OsStr) -> bool,
+    ) -> io::Result<()> {
+        let root = Root::new(&self.path, Links::All)?;
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
-        for entry in WalkDir::new(&self.path).follow_links(true) {
-            match entry {
-                Ok(entry) => {
-                    if entry.file_type().is_file() && is_event_file(entry.file_name()) {
-                        let directory = entry.path().parent().unwrap_or(Path::new(""));
-                        let name = entry.file_name().to_owned();
+        let mut again = Vec::new();
+        for found in root.walk(&self.path, is_left) {
+            match found {
+                Found::File(path) => {
+                    if let Some(name) = path.file_name().filter(|name| is_wanted(name)) {
+                        let directory = path.parent().unwrap_or(Path::new(""));
                         match directories.get_mut(directory) {
-                            Some(files) => files.push(name),
-                            None => drop(directories.insert(directory.to_owned(), vec![name])),
+                            Some(files) => files.push(name.to_owned()),
+                            None => {
+                                directories.insert(directory.to_owned(), vec![name.to_owned()]);
+                            }
                         }
                     }
                 }
-                Err(error) => self.issues.extend(issue(error)),
+                Found::Directory => {}
+                Found::Again { path, first } => again.push((path, first)),
+                Found::Left(path, error) => self.issues.extend(issue(path, error)),
             }
         }
+        for (path, first) in again {
+            let has_runs = directories.range(first.clone()..).next();
+            let has_runs = has_runs.is_some_and(|(directory, _)| directory.starts_with(&first));
+            let kind = match path.starts_with(&first) {
+                true => ErrorKind::SymlinkLoop(first),
+                false if has_runs => ErrorKind::SameDirectory(first),
+                false => continue,
+            };
+            self.issues.push(Issue { location: Location::path(path), kind, effect: Effect::Kept });
+        }
         self.runs_are(directories);
+        Ok(())
     }
 
     fn runs_are(&mut self, directories: BTreeMap<PathBuf, Vec<OsString>>) {
@@ -170,18 +208,15 @@ fn is_of_use(name: &str) -> bool {
     is_event_file(name.as_ref()) || ABOUT_RUNS.contains(&name)
 }
 
-/// What is wrong with a directory entry; nothing if it merely vanished, or is a dangling link
-/// that is no event file.
-fn issue(error: walkdir::Error) -> Option<Issue> {
-    let path: Arc<Path> = error.path()?.into();
-    let location = Location::path(path.clone());
-    if let Some(ancestor) = error.loop_ancestor() {
-        let kind = ErrorKind::SymlinkLoop(ancestor.to_owned());
-        return Some(Issue { location, kind, effect: Effect::Kept });
-    }
-    let cause = error.into_io_error()?;
-    if cause.kind() == io::ErrorKind::NotFound && !path.file_name().is_some_and(is_event_file) {
+/// What is wrong with what is at `path`; nothing if it merely vanished, is a dangling link that is no
+/// event file, or is neither a file nor a directory.
+fn issue(path: PathBuf, error: io::Error) -> Option<Issue> {
+    let is_event_file = path.file_name().is_some_and(is_event_file);
+    let is_of_no_use =
+        matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput);
+    if is_of_no_use && !is_event_file {
         return None;
     }
-    Some(Issue { location, kind: cause.into(), effect: Effect::SkippedFile })
+    let location = Location::path(path);
+    Some(Issue { location, kind: error.into(), effect: Effect::SkippedFile })
 }

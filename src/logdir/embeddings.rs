@@ -1,13 +1,11 @@
 //! The embeddings of a run, which are files beside its events.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Run;
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::pb::projector::EmbeddingInfo;
-use crate::store;
+use crate::store::{self, File, Links, Root};
 use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
 
 /// Where TensorBoard looks besides the run's directory
@@ -15,6 +13,8 @@ use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
 const ASSETS: &str = "plugins/org_tensorflow_tensorboard_projector";
 /// Bytes of a configuration at most.
 const MAX_CONFIG: u64 = 16 << 20;
+/// Bytes of a file that it names, at most.
+const MAX_FILE: u64 = 2 << 30;
 
 /// An embedding that a run's `projector_config.pbtxt` names.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct SavedEmbedding {
     info: EmbeddingInfo,
     /// That of the configuration, from which paths in it start.
     directory: PathBuf,
+    /// The links that are followed from there.
+    links: Links,
 }
 
 impl Run {
@@ -53,8 +55,10 @@ impl Run {
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.path.join(ASSETS)] {
             let path = directory.join(CONFIG_FILE);
-            let infos = config(&path).map_err(|kind| kind.at(Location::path(path)))?;
-            let saved = |info| SavedEmbedding { info, directory: directory.clone() };
+            let links = self.links();
+            let infos = config(&self.path, &path, links);
+            let infos = infos.map_err(|kind| kind.at(Location::path(path)))?;
+            let saved = |info| SavedEmbedding { info, directory: directory.clone(), links };
             found.extend(infos.into_iter().map(saved));
         }
         Ok(found)
@@ -72,24 +76,38 @@ impl SavedEmbedding {
         &self.info
     }
 
-    /// The path, without links, of the file that the configuration calls `name`.
+    /// Opens the file that the configuration calls `name`; its path without links, itself, and its
+    /// length in bytes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is no file, or outside of the configuration's directory, where
-    /// TensorBoard does not look either. [`ErrorKind::Io`]: there is none.
-    pub fn path(&self, name: &str) -> Result<PathBuf> {
+    /// [`ErrorKind::Value`]: its name leads out of the configuration's directory, where TensorBoard
+    /// does not look either. [`ErrorKind::Io`]: it cannot be opened, is no regular file, has more than
+    /// 2 GiB, or is a link out of that directory.
+    pub fn open(&self, name: &str) -> Result<(File, u64)> {
         let path = self.directory.join(name);
-        inside(&self.directory, &path).map_err(|kind| kind.at(Location::path(path)))
+        // A path that leads out by itself is no link that somebody made here.
+        let is_plain =
+            Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let links = if is_plain { self.links } else { Links::Inside };
+        let opened = Root::new(&self.directory, links).and_then(|root| root.open(&path));
+        let opened = opened.and_then(|(file, len)| match len {
+            0..=MAX_FILE => Ok((file, len)),
+            _ => Err(store::too_long(len, MAX_FILE)),
+        });
+        let kind = |error| match !is_plain && store::is_outside(&error) {
+            true => ErrorKind::Value("it is outside of the configuration's directory".into()),
+            false => error.into(),
+        };
+        opened.map_err(|error| kind(error).at(Location::path(path)))
     }
 
     /// Reads its files.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: a file has not what it should, or lies outside of the
-    /// configuration's directory, where TensorBoard does not look either; the numbers are in a
-    /// checkpoint of TensorFlow. [`ErrorKind::Io`].
+    /// [`ErrorKind::Value`]: a file has not what it should; the numbers are in a checkpoint of
+    /// TensorFlow. [`ErrorKind::Io`], as [`open`](Self::open).
     pub fn load(&self) -> Result<Embedding> {
         let Self { info, .. } = self;
         if info.tensor_path.is_empty() {
@@ -108,42 +126,24 @@ impl SavedEmbedding {
         if name.is_empty() {
             return Ok(None);
         }
-        let path = self.path(name)?;
-        let read = fs::read(&path);
-        Ok(Some(read.map_err(|error| ErrorKind::from(error).at(Location::path(path)))?))
+        let (file, len) = self.open(name)?;
+        let read = store::read_range(&file, 0..len);
+        let at = |error| ErrorKind::from(error).at(Location::path(self.directory.join(name)));
+        read.map(Some).map_err(at)
     }
 }
 
-/// `path` without links, if it is a file in `directory` or below.
-fn inside(directory: &Path, path: &Path) -> Result<PathBuf, ErrorKind> {
-    let (directory, path) = (directory.canonicalize()?, path.canonicalize()?);
-    if !path.starts_with(directory) {
-        return Err(ErrorKind::Value("it is outside of the configuration's directory".into()));
-    }
-    if !path.is_file() {
-        return Err(ErrorKind::Value("it is no file".into()));
-    }
-    Ok(path)
-}
-
-/// The embeddings in the configuration at `path`; none if there is no such file.
-fn config(path: &Path) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
+/// The embeddings in the configuration at `path` of the run in `dir`; none if there is no such file.
+fn config(dir: &Path, path: &Path, links: Links) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
     if store::is_url(path) {
         return match store::size(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            // A store that may not be listed says so of what is not there.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+            Err(error) if store::is_missing(&error, path) => Ok(Vec::new()),
             size => {
                 size.and_then(|_| store::local_only(path, "reading embeddings"))?;
                 Ok(Vec::new())
             }
         };
     }
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    if path.metadata()?.len() > MAX_CONFIG {
-        return Err(ErrorKind::Value(format!("it has more than {MAX_CONFIG} bytes")));
-    }
-    embedding::read(&fs::read(path)?)
+    let text = store::read_optional(dir, path, MAX_CONFIG, links)?;
+    text.map_or(Ok(Vec::new()), |text| embedding::read(&text))
 }

@@ -10,7 +10,7 @@ use super::grow::Growing;
 use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
 use crate::error::{Effect, Error, Report, RestartDrop, Result};
-use crate::store;
+use crate::store::{self, Links};
 
 /// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
 const BATCH_BYTES: u64 = 64 << 20;
@@ -40,9 +40,17 @@ pub struct Run {
     pub start_time: Option<f64>,
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
+    /// Whether links out of the directory are followed, see
+    /// [`LoadOptions::follow_links`].
+    pub follow_links: bool,
 }
 
 impl Run {
+    /// The links that are followed from its directory.
+    pub(super) fn links(&self) -> Links {
+        Links::all_if(self.follow_links)
+    }
+
     /// The series of `tag`; of several, that of the first kind in the table of kinds.
     pub fn series(&self, tag: &str) -> Option<&TimeSeries> {
         self.series.iter().find(|series| series.tag() == tag)
@@ -232,9 +240,9 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Run, Report) {
         report.restarts.extend(restart(series, options.restart, &starts, &run.name));
     }
     series.retain(|series| !series.is_empty());
-    let run =
-        Run { name: run.name.clone(), path: run.path.clone(), files: read, start_time, series };
-    (run, report)
+    let (name, path) = (run.name.clone(), run.path.clone());
+    let follow_links = options.follow_links;
+    (Run { name, path, files: read, start_time, series, follow_links }, report)
 }
 
 /// Drops what the policy drops.

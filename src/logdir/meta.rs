@@ -43,7 +43,7 @@ impl Run {
             let location = Location { run: Some(self.name.clone()), ..location };
             issues.push(Issue { location, kind: error.into_kind(), effect });
         };
-        let mut found = RunMeta::read(&self.path).unwrap_or_else(|error| {
+        let mut found = RunMeta::read_in(&self.path, self.links()).unwrap_or_else(|error| {
             note(error, Effect::SkippedFile);
             None
         });
@@ -56,7 +56,7 @@ impl Run {
         }
         let mut meta = found.unwrap_or_default();
         self.add_hparams(&mut meta);
-        for (name, value) in yaml::read(&self.path) {
+        for (name, value) in yaml::read(&self.path, self.links()) {
             meta.params.entry(name).or_insert(value);
         }
         (meta, issues)

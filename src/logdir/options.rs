@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{RestartPolicy, Shard};
+#[cfg(feature = "mlflow")]
+use crate::store::Links;
 use crate::summary::Kind;
 
 /// What [`Logdir::load`](super::Logdir::load) reads, and how.
@@ -27,6 +29,7 @@ pub struct LoadOptions {
     pub(super) payloads: Payloads,
     pub(super) buffered: bool,
     pub(super) strict: bool,
+    pub(super) follow_links: bool,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -67,6 +70,7 @@ impl LoadOptions {
             payloads: Payloads::Kept,
             buffered: false,
             strict: false,
+            follow_links: false,
         }
     }
 
@@ -140,6 +144,14 @@ impl LoadOptions {
         Self { strict, ..self }
     }
 
+    /// Whether files that go along with a run (`tbx.json`, `hparams.yaml`, artifacts, embeddings) are
+    /// also read where a link leads out of the run's directory: any file of this machine, if the logs
+    /// come from elsewhere. Links to runs and to event files are followed in any case. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { follow_links: follow, ..self }
+    }
+
     /// The restart policy.
     pub fn restart_policy(&self) -> RestartPolicy {
         self.restart
@@ -153,6 +165,12 @@ impl LoadOptions {
     /// Whether lost data is an error.
     pub fn is_strict(&self) -> bool {
         self.strict
+    }
+
+    /// The links that are followed from a run's directory.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn links(&self) -> Links {
+        Links::all_if(self.follow_links)
     }
 
     /// Whether the run of this name was asked for.
@@ -225,6 +243,7 @@ impl fmt::Debug for LoadOptions {
             .field("payloads", &self.payloads)
             .field("buffered", &self.buffered)
             .field("strict", &self.strict)
+            .field("follow_links", &self.follow_links)
             .finish()
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::sidecar;
 use crate::error::{ErrorKind, Location, Result};
 use crate::replace;
+use crate::store::Links;
 
 /// Schema that is written.
 const SCHEMA: &str = "tbx.experiment/1";
@@ -54,7 +55,7 @@ impl ExperimentMeta {
     ///
     /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
-        sidecar::read(&dir.join(Self::FILE), parse)
+        sidecar::read(dir, Self::FILE, Links::Inside, parse)
     }
 
     /// Writes `tbx.experiment.json` in `dir`, as a whole.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::RunMeta;
 use crate::error::{ErrorKind, Location, Result};
 use crate::replace;
-use crate::store;
+use crate::store::{self, Links};
 
 /// The file's name. It must not have `tfevents` in it: TensorBoard reads such files.
 pub const FILE: &str = "tbx.json";
@@ -19,9 +19,15 @@ impl RunMeta {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
+    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read, is no
+    /// regular file, or is a link that leads out of `dir`.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
-        read(&dir.join(FILE), Self::from_json)
+        Self::read_in(dir, Links::Inside)
+    }
+
+    /// The same, with these links followed.
+    pub(crate) fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
+        read(dir, FILE, links, Self::from_json)
     }
 
     /// Has `tbx.json` in `dir` say this. Whoever reads it meanwhile finds all of it, or what was
@@ -55,7 +61,7 @@ impl RunMeta {
     /// As [`read`](Self::read) and [`write`](Self::write).
     pub fn update(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
         replace::edit(&dir.join(FILE), |old| {
-            let mut meta = if old.is_empty() { Self::default() } else { parse(old)? };
+            let mut meta = if old.is_empty() { Self::default() } else { Self::from_json(old)? };
             change(&mut meta);
             Ok(meta.to_json()?.into_bytes())
         })
@@ -68,45 +74,26 @@ impl RunMeta {
             if old.is_empty() {
                 return Ok(Vec::new());
             }
-            let mut meta = parse(old)?;
+            let mut meta = Self::from_json(old)?;
             change(&mut meta);
             Ok(meta.to_json()?.into_bytes())
         })
     }
 }
 
-/// The side file at `path`, as `parse` reads it; none if there is none.
+/// The side file `name` in `dir`, as `parse` reads it; none if there is none.
 pub(super) fn read<T>(
-    path: &Path,
+    dir: &Path,
+    name: &str,
+    links: Links,
     parse: impl FnOnce(&[u8]) -> Result<T, ErrorKind>,
 ) -> Result<Option<T>> {
-    let read = match store::read(path, MAX_BYTES + 1) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // The directory is a single file of a log.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-        // A store that may not be listed says so of what is not there.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && store::is_url(path) => {
-            return Ok(None);
-        }
-        read => read,
+    let path = dir.join(name);
+    let read = || {
+        let json = store::read_optional(dir, &path, MAX_BYTES, links)?;
+        json.map(|json| parse(&json)).transpose()
     };
-    let parsed = read.map_err(ErrorKind::from).and_then(|json| {
-        check_size(&json)?;
-        parse(&json)
-    });
-    parsed.map(Some).map_err(|kind| kind.at(Location::path(path)))
-}
-
-fn parse(json: &[u8]) -> Result<RunMeta, ErrorKind> {
-    check_size(json)?;
-    RunMeta::from_json(json)
-}
-
-fn check_size(json: &[u8]) -> Result<(), ErrorKind> {
-    if u64::try_from(json.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(ErrorKind::Value(format!("more than {MAX_BYTES} bytes: no metadata")));
-    }
-    Ok(())
+    read().map_err(|kind: ErrorKind| kind.at(Location::path(path.as_path())))
 }
 
 #[cfg(test)]

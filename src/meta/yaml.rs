@@ -7,7 +7,7 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 use super::Param;
-use crate::store;
+use crate::store::{self, Links};
 
 /// The file's name.
 pub const FILE: &str = "hparams.yaml";
@@ -18,9 +18,9 @@ const MAX_DEPTH: usize = 32;
 
 /// The parameters in `hparams.yaml` of the run in `dir`; none if there is no such file, or it
 /// cannot be read. Keys of maps in maps are joined by `/`, lists are text, `null` is left out.
-pub fn read(dir: &Path) -> BTreeMap<String, Param> {
-    let bytes = store::read(&dir.join(FILE), MAX_BYTES).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+pub(crate) fn read(dir: &Path, links: Links) -> BTreeMap<String, Param> {
+    let bytes = store::read_optional(dir, &dir.join(FILE), MAX_BYTES, links);
+    let text = bytes.ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
     text.map_or_else(BTreeMap::new, |text| parse(&text))
 }
 

@@ -1,7 +1,6 @@
 //! Speaks to a tracking server: REST, one request at a time.
 
 use std::collections::hash_map::RandomState;
-use std::fs;
 use std::hash::BuildHasher;
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use ureq::{Agent, Body, SendBody};
 use super::settings::{Auth, Settings};
 use super::tls::tls;
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::store::Root;
 
 /// What begins the paths of the API.
 const API: &str = "/api/2.0/mlflow";
@@ -69,8 +69,8 @@ pub(crate) struct Refused {
 /// What an artifact consists of.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// A file's.
-    File(PathBuf),
+    /// Those of a file in a directory.
+    File(Root, PathBuf),
     /// These bytes.
     Bytes(Vec<u8>),
 }
@@ -79,10 +79,9 @@ impl Content {
     /// To be read from the beginning, and how many bytes that is.
     pub(crate) fn open(&self) -> io::Result<(Box<dyn io::Read + '_>, u64)> {
         match self {
-            Self::File(path) => {
-                let file = fs::File::open(path)?;
-                let len = file.metadata()?.len();
-                Ok((Box::new(file), len))
+            Self::File(root, path) => {
+                let (file, len) = root.open(path)?;
+                Ok((Box::new(file.into_reader(len)), len))
             }
             Self::Bytes(bytes) => {
                 Ok((Box::new(bytes.as_slice()), u64::try_from(bytes.len()).unwrap_or(u64::MAX)))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::ErrorKind;
-use crate::store;
+use crate::store::{self, Links};
 
 /// The file's name, at the root of a log folder.
 pub const FILE: &str = "tbx.registry.json";
@@ -152,11 +152,9 @@ impl Model {
 }
 
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Model>, ErrorKind> {
-    match store::read(path, MAX_BYTES + 1) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(BTreeMap::new()),
-        read => Ok(parse(&read?)?.models),
-    }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let json = store::read_optional(dir, path, MAX_BYTES, Links::Inside)?;
+    Ok(json.map(|json| parse(&json)).transpose()?.map(|file| file.models).unwrap_or_default())
 }
 
 /// The file's new content: `change`d.
@@ -175,9 +173,6 @@ pub(super) fn changed(
 
 fn parse(json: &[u8]) -> Result<File, ErrorKind> {
     let none = |what| ErrorKind::Value(format!("no registry of models: {what}"));
-    if u64::try_from(json.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(none(format!("it has more than {MAX_BYTES} bytes")));
-    }
     let file: File = serde_json::from_slice(json).map_err(|error| none(error.to_string()))?;
     if !file.schema.starts_with(SCHEMAS) {
         let schema = file.schema.chars().take(40).collect::<String>();

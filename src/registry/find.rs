@@ -9,6 +9,7 @@ use super::{FILE, Registry, no_model};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::is_event_file;
 use crate::meta::{self, ARTIFACTS};
+use crate::replace::is_temporary;
 use crate::store::{self, Listing};
 
 /// The registries of a log directory.
@@ -54,8 +55,9 @@ impl Registries {
         while let Some(entry) = walk.next() {
             match entry {
                 Ok(entry) if entry.file_type().is_dir() => {
-                    let is_artifacts = entry.file_name() == ARTIFACTS && entry.depth() > 0;
-                    if is_artifacts && entry.path().parent().is_some_and(is_run) {
+                    let name = entry.file_name();
+                    let is_kept = name == ARTIFACTS && entry.path().parent().is_some_and(is_run);
+                    if entry.depth() > 0 && (is_kept || is_temporary(name)) {
                         walk.skip_current_dir();
                     }
                 }

@@ -17,11 +17,14 @@
 //!
 //! Embeddings, following logs while they grow, and new logs need local files.
 
+mod open;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(not(feature = "remote"))]
 #[path = "without.rs"]
 mod remote;
+mod root;
+mod walk;
 
 use std::fs;
 use std::io;
@@ -29,8 +32,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use self::open::open_regular;
 #[cfg(feature = "export")]
 pub(crate) use self::remote::Upload;
+pub(crate) use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
+pub(crate) use self::walk::Found;
 
 /// Whether `path` is a URL: a scheme, `://`, and more.
 ///
@@ -99,13 +105,8 @@ impl File {
             let (object, len) = remote::open(path)?;
             return Ok((Self(Arc::new(Inner::Remote(object))), len));
         }
-        let file = fs::File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            Ok((file.into(), metadata.len()))
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-        }
+        let (file, metadata) = open_regular(path)?;
+        Ok((file.into(), metadata.len()))
     }
 
     /// Its length in bytes as it is now.
@@ -159,6 +160,12 @@ impl File {
         Ok(filled)
     }
 
+    /// Its first `len` bytes, to be read in order.
+    #[cfg(feature = "export")]
+    pub(crate) fn into_reader(self, len: u64) -> impl io::Read {
+        io::Read::take(Reader { file: self, position: 0 }, len)
+    }
+
     /// The local file, if it is one.
     pub fn local(&self) -> Option<&fs::File> {
         match &*self.0 {
@@ -181,6 +188,22 @@ impl From<fs::File> for File {
     }
 }
 
+/// Reads a file in order.
+#[cfg(feature = "export")]
+struct Reader {
+    file: File,
+    position: u64,
+}
+
+#[cfg(feature = "export")]
+impl io::Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buffer, self.position)?;
+        self.position = self.position.saturating_add(u64::try_from(n).unwrap_or(0));
+        Ok(n)
+    }
+}
+
 #[cfg(unix)]
 fn read_local(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
@@ -194,13 +217,6 @@ fn read_local(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usi
 /// The length in bytes of the file at `path`.
 pub(crate) fn size(path: &Path) -> io::Result<u64> {
     if is_url(path) { remote::open(path).map(|(_, len)| len) } else { Ok(path.metadata()?.len()) }
-}
-
-/// The first `max` bytes of the small file at `path`.
-#[cfg(any(feature = "meta", feature = "table"))]
-pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let (file, len) = File::open(path)?;
-    read_range(&file, 0..len.min(max))
 }
 
 /// The bytes of a short range of `file`, fewer if it ends before.
@@ -254,7 +270,7 @@ mod tests {
     #[test]
     fn a_folder_is_no_file() {
         let error = File::open(Path::new("src")).unwrap_err();
-        assert_eq!(error.to_string(), "not a regular file");
+        assert_eq!(error.to_string(), "not a regular file but a directory");
         assert_eq!(size(Path::new("src/store/no")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

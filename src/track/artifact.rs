@@ -1,6 +1,6 @@
 //! Files that a run makes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::capture::hex;
 use crate::error::{ErrorKind, Location, Result};
 use crate::meta::Artifact;
-use crate::replace::replace;
+use crate::replace::{disk, replace};
 
 /// Keeps what `content` gives as the artifact `name` of the run in `dir`; it is there whole, or
 /// what was there before is.
 pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)
+        disk::create_dir_all(parent)
             .map_err(|error| ErrorKind::from(error).at(Location::path(parent)))?;
     }
     let (mut size, mut hash) = (0, Sha256::new());
@@ -46,6 +46,8 @@ pub(super) fn open(path: &Path) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -153,6 +153,7 @@ impl Verify {
 fn issue(issue: &Issue) -> Finding {
     let rule = match issue.kind {
         ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,
+        ErrorKind::SameDirectory(_) => Rule::SameDirectory,
         ErrorKind::NameNotUtf8 => Rule::NameNotUtf8,
         _ => Rule::Io,
     };

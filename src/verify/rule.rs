@@ -137,6 +137,10 @@ rules! {
         "a link that leads back to a folder above it"
         "The Python loader follows it again and again and lists runs that are not there."
         "Remove the link.";
+    SameDirectory "same_directory" Note
+        "a folder with runs that can be reached by two paths"
+        "TensorBoard lists its runs under both names, tbx under one."
+        "Remove the link, if you want them once in TensorBoard, too.";
     NameNotUtf8 "name_not_utf8" Note
         "a folder's name that is not UTF-8"
         "Its run is called something like it."

@@ -1,12 +1,11 @@
 //! Embeddings.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{IntoStep, SummaryWriter, at};
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::replace::{edit, replace};
+use crate::replace::{disk, edit, replace};
 use crate::summary::embedding::{
     CONFIG_FILE, Embedding, METADATA_FILE, Place, SPRITE_FILE, TENSORS_FILE, merge,
 };
@@ -63,7 +62,7 @@ impl SummaryWriter {
 /// Writes the files, last the one that names the others.
 fn write(run: &Path, place: &Place, embedding: &Embedding) -> Result<()> {
     let directory = place.directory().iter().fold(PathBuf::from(run), |path, name| path.join(name));
-    fs::create_dir_all(&directory)
+    disk::create_dir_all(&directory)
         .map_err(|error| ErrorKind::from(error).at(Location::path(&*directory)))?;
     replace(&directory.join(TENSORS_FILE), |out| embedding.write_tensors(out))?;
     if embedding.has_metadata() {

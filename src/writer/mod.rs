@@ -4,7 +4,6 @@ mod audio;
 mod custom_scalars;
 mod embedding;
 mod figure;
-mod folder;
 mod graph;
 mod histogram;
 mod hparams;
@@ -38,7 +37,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use self::folder::Folder;
 use self::hparams::Session;
 #[cfg(feature = "log")]
 pub use self::log::Logger;

@@ -29,6 +29,7 @@ pub struct WriterOptions {
     pub(super) host: Option<String>,
     pub(super) v2: bool,
     pub(super) double_precision: bool,
+    pub(super) is_in_folder: bool,
 }
 
 impl Default for WriterOptions {
@@ -42,6 +43,7 @@ impl Default for WriterOptions {
             host: None,
             v2: false,
             double_precision: false,
+            is_in_folder: false,
         }
     }
 }
@@ -110,6 +112,12 @@ impl WriterOptions {
     #[must_use]
     pub fn double_precision(self, keep: bool) -> Self {
         Self { double_precision: keep, ..self }
+    }
+
+    /// The run is in a folder that is not complete, so that its file has the name of none until then.
+    #[cfg(any(feature = "cli", feature = "mlflow"))]
+    pub(crate) fn in_folder(self, _: &crate::replace::Folder) -> Self {
+        Self { is_in_folder: true, ..self }
     }
 
     /// Starts a run in `dir`, which is made if need be.

@@ -10,6 +10,7 @@ use super::WriterOptions;
 use super::quiet::quietly;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::EventFileName;
+use crate::replace;
 
 /// A number for each file that this process makes.
 static NEXT_UID: AtomicU64 = AtomicU64::new(0);
@@ -42,11 +43,8 @@ impl Sink for NewFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        // A file whose name was not kept is lost. Only Unix lets a directory be synced.
-        if let Some(dir) = self.unsynced.take().filter(|_| cfg!(unix)) {
-            File::open(dir)?.sync_all()?;
-        }
-        Ok(())
+        // A file whose name was not kept is lost.
+        self.unsynced.take().map_or(Ok(()), |dir| replace::disk::sync_dir(&dir))
     }
 }
 
@@ -84,7 +82,10 @@ pub(super) fn create_new(
         let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
         let (host, suffix) = (host.clone(), options.suffix.clone());
         let name = EventFileName { secs, host, pid: std::process::id(), uid, suffix };
-        let path = dir.join(name.to_string());
+        let mut path = dir.join(name.to_string());
+        if options.is_in_folder {
+            path = replace::unfinished(&path);
+        }
         match File::create_new(&path) {
             Ok(file) => {
                 let unsynced = Some(dir.to_owned());

@@ -1,7 +1,5 @@
 //! Embeddings of the projector: their files as they are, and a configuration that names them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::piece::{Facts, Part, Piece};
@@ -11,6 +9,7 @@ use super::{Extraction, Extractor};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::logdir::{LoadOptions, Run, SavedEmbedding};
 use crate::safe_name::SafeNames;
+use crate::store::{self, File};
 use crate::summary::embedding::{CONFIG_FILE, merge};
 use crate::summary::image::header::Header;
 
@@ -73,11 +72,9 @@ pub(super) fn write(
     let others = [Some(&mut info.metadata_path), sprite, Some(&mut info.bookmarks_path)];
     let files = [Some(&mut info.tensor_path)].into_iter().chain(others).flatten();
     for (i, path) in files.filter(|path| !path.is_empty()).enumerate() {
-        let opened = saved.path(path).and_then(|source| {
-            let open = || Ok((File::open(&source)?, size(&source)?));
-            open().map_err(|kind: ErrorKind| kind.at(Location::path(&*source)))
-        });
-        let (mut source, size) = match opened {
+        let opened =
+            saved.open(path).and_then(|(source, len)| Ok((size(&source, len)?, source, len)));
+        let (size, source, len) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 lost.push(error);
@@ -88,7 +85,7 @@ pub(super) fn write(
         let base = Path::new(path.as_str()).file_name().unwrap_or_default().to_string_lossy();
         let name = names.get_for(&i.to_string(), &base);
         let full = format!("{prefix}{name}");
-        let bytes = sink.copy(&full, &mut source)?;
+        let bytes = sink.copy(&full, &mut source.into_reader(len))?;
         wrote(bytes);
         let shape = shape.clone().filter(|_| i == 0);
         written.push(Written {
@@ -111,8 +108,6 @@ pub(super) fn write(
 }
 
 /// Width and height of a picture.
-fn size(path: &Path) -> Result<Option<(u32, u32)>, ErrorKind> {
-    let mut start = Vec::new();
-    File::open(path)?.take(HEADER_LEN).read_to_end(&mut start)?;
-    Ok(Header::of(&start).size)
+fn size(file: &File, len: u64) -> Result<Option<(u32, u32)>, ErrorKind> {
+    Ok(Header::of(&store::read_range(file, 0..len.min(HEADER_LEN))?).size)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::index::{self, INDEX_FILE};
 use crate::error::{ErrorKind, Location, Result};
 use crate::export::Folder;
+use crate::replace::disk;
 
 pub(super) struct Sink {
     out: PathBuf,
@@ -39,11 +40,11 @@ impl Sink {
     }
 
     fn new_file(&self, name: &str) -> io::Result<File> {
-        let path = self.folder.path().join(name);
-        match File::create_new(&path) {
+        let path = self.folder.file(name.as_ref());
+        match disk::create_new(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(path.parent().unwrap_or(&path))?;
-                File::create_new(&path)
+                disk::create_dir_all(path.parent().unwrap_or(&path))?;
+                disk::create_new(&path)
             }
             made => made,
         }

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Location, Result};
 use crate::export::Folder;
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::mlflow::{Content, DatasetInput, Store, milliseconds, status_number, tags};
+use crate::replace::{disk, unfinished};
 use crate::safe_name;
 use crate::summary::Kind;
 
@@ -105,8 +106,8 @@ pub fn to_folder(
         if with_images.contains(&i) {
             tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
         }
-        let (files, links) = attachments::of(run, settings)?;
-        done.warnings.extend(links.into_iter().map(|link| format!("{link} is no file: left out")));
+        let (files, left) = attachments::of(run, settings, plan.links)?;
+        done.leave(left);
         for file in files {
             done.bytes += tree.artifact(i, &file.path, &file.content)?;
             done.artifacts += 1;
@@ -304,7 +305,7 @@ impl Tree<'_> {
         to.parent().map_or(Ok(()), make)?;
         let copied = content.open().and_then(|(mut from, _)| copy(&mut from, &to));
         copied.map_err(|error| match content {
-            Content::File(from) => failed(error, from),
+            Content::File(_, from) => failed(error, from),
             Content::Bytes(_) => failed(error, &to),
         })
     }
@@ -357,7 +358,7 @@ fn run_of(dir: &Path) -> String {
 }
 
 fn copy(from: &mut dyn Read, to: &Path) -> io::Result<u64> {
-    io::copy(from, &mut fs::File::create_new(to)?)
+    io::copy(from, &mut disk::create_new(&unfinished(to))?)
 }
 
 /// Writes a file whose name may have folders in it.
@@ -374,7 +375,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn make(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| failed(error, path))
+    disk::create_dir_all(path).map_err(|error| failed(error, path))
 }
 
 fn failed(error: io::Error, path: &Path) -> Error {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub use folder::to_folder;
 pub use server::to_server;
 
-use crate::error::{Error, Report, Result};
+use crate::error::{Error, Issue, Report, Result};
 use crate::logdir::Logdir;
 use crate::store;
 use crate::summary::Kind;
@@ -100,6 +100,18 @@ pub struct Progress {
 }
 
 impl Done {
+    /// Notes files that do not go along. What the run's metadata could not be read from is known
+    /// already.
+    fn leave(&mut self, left: Vec<Issue>) {
+        for issue in left {
+            let path = &issue.location.path;
+            if self.report.issues.iter().all(|known| known.location.path != *path) {
+                self.report.issues.push(issue);
+            }
+        }
+        self.report.sort();
+    }
+
     /// What is known before anything is sent.
     ///
     /// # Errors

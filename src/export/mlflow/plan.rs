@@ -8,6 +8,7 @@ use crate::error::{Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{RunMeta, Status, now};
 use crate::mlflow::{Names, RunRecord, Store, record, run_key, tags};
+use crate::store::Links;
 use crate::summary::Kind;
 use crate::table::{Parts, RunRow, TagNames};
 
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     /// Where each run stands in `runs`, by its name in the log folder.
     places: HashMap<String, usize>,
     parts: Parts,
+    /// The links that are followed from a run's directory.
+    pub(super) links: Links,
     pub(super) report: Report,
 }
 
@@ -82,7 +85,7 @@ impl Plan {
         name(&mut runs, settings, &default, store);
         let runs = in_order(runs);
         let places = runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
-        Ok(Self { runs, places, parts, report })
+        Ok(Self { runs, places, parts, links: options.links(), report })
     }
 
     /// The run that gets the points of a series of the directory `name`, and where it stands; none

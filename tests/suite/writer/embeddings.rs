@@ -30,7 +30,8 @@ fn table() -> Embedding {
 
 /// A run of which only the directory matters.
 fn run_in(path: PathBuf) -> Run {
-    Run { name: ".".into(), path, files: vec![], start_time: None, series: vec![] }
+    let (files, series) = (Vec::new(), Vec::new());
+    Run { name: ".".into(), path, files, start_time: None, series, follow_links: false }
 }
 
 fn saved(dir: &Path) -> Vec<SavedEmbedding> {

@@ -81,7 +81,7 @@ fn copy(content: &Content, to: &Path) -> io::Result<()> {
 
 fn local(error: io::Error, content: &Content) -> Error {
     match content {
-        Content::File(path) => failed(error, path),
+        Content::File(_, path) => failed(error, path),
         Content::Bytes(_) => ErrorKind::from(error).into(),
     }
 }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::plan::{Plan, Planned};
 use super::sync::{self, Synced};
 use super::{Done, Progress, Settings, attachments, models, pictures};
-use crate::error::{Error, Result};
+use crate::error::{Error, Issue, Result};
 use crate::logdir::{LoadOptions, Logdir};
 use crate::mlflow::{Client, FoundRun, MAX_PARAM, MAX_TAG, RunRecord, Store, tags};
 use crate::registry::Registry;
@@ -64,6 +64,7 @@ pub fn to_server(
     done.new_runs = new_runs.into_inner();
     let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.warnings.extend(notes.warnings);
+    done.leave(notes.left);
     done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
         let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
         format!(
@@ -101,6 +102,8 @@ struct Export<'e> {
 struct Notes {
     warnings: Vec<String>,
     wrong: Vec<String>,
+    /// Files that were not sent.
+    left: Vec<Issue>,
     /// Of how many runs a value was cut: what, its name, and to how many characters.
     cut: BTreeMap<(&'static str, String, usize), usize>,
 }
@@ -323,8 +326,8 @@ impl<'e> Export<'e> {
 
     /// What comes when all points are there.
     fn finish(&self, i: usize, run: &Planned) -> Result<()> {
-        let (files, links) = attachments::of(run, self.settings)?;
-        links.into_iter().for_each(|link| self.warn(format!("{link} is no file: left out")));
+        let (files, left) = attachments::of(run, self.settings, self.plan.links)?;
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).left.extend(left);
         for file in files {
             if let Some(size) = self.artifact(i, &file)? {
                 self.artifacts.fetch_add(1, Ordering::Relaxed);

@@ -1,0 +1,164 @@
+//! Files and folders that are there whole or not at all, whoever reads them meanwhile and whenever a
+//! program dies: temporary names, locks, and what becomes of those that a dead program left.
+
+pub(crate) mod disk;
+#[cfg_attr(not(any(feature = "edit", feature = "export")), expect(unused))]
+mod folder;
+mod lock;
+mod names;
+mod temporary;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+#[cfg(any(feature = "edit", feature = "export"))]
+pub use self::folder::Folder;
+pub(crate) use self::folder::unfinished;
+pub(crate) use self::lock::Lock;
+pub(crate) use self::names::{is_pending, is_temporary};
+pub(crate) use self::temporary::Temporary;
+#[cfg(any(feature = "edit", feature = "export"))]
+pub(crate) use self::temporary::clean_up;
+use crate::error::{Error, ErrorKind, Location, Result};
+
+/// Bytes of a file that is changed at most.
+const MAX_EDITED: u64 = 16 << 20;
+/// So much is collected before it is written.
+const BUFFER: usize = 1 << 16;
+
+/// Has `path` hold what `write` writes. Whoever reads it meanwhile, or after a crash, finds all
+/// of it or what was there before.
+pub(crate) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<()> {
+    let replaced = || {
+        let new = Temporary::next_to(path)?;
+        let mut out = BufWriter::with_capacity(BUFFER, new.file()?);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        // Else the name could be on the disk before the bytes are.
+        file.sync_data()?;
+        new.rename(path)
+    };
+    replaced().map_err(|error| at(error, path))
+}
+
+/// Has `path` hold what `change` makes of its content, which is empty if there is no such file.
+/// One caller at a time, of all processes that come here; others wait.
+pub(crate) fn edit(
+    path: &Path,
+    change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>,
+) -> Result<()> {
+    let _lock = Lock::wait(path).map_err(|error| at(error, path))?;
+    let old = read(path).map_err(|kind| at(kind, path))?;
+    let new = change(&old).map_err(|kind| at(kind, path))?;
+    if new == old {
+        return Ok(());
+    }
+    replace(path, |out| out.write_all(&new))
+}
+
+/// The content of `path`; nothing if there is no such file.
+fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        metadata => metadata?,
+    };
+    match metadata.len() {
+        _ if !metadata.is_file() => Err(ErrorKind::Value("it is no file".into())),
+        0..=MAX_EDITED => Ok(fs::read(path)?),
+        len => Err(ErrorKind::Value(format!("it has {len} bytes, more than {MAX_EDITED}"))),
+    }
+}
+
+fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
+    kind.into().at(Location::path(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn list(dir: &Path) -> Vec<String> {
+        let names = fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        replace(&path, |out| out.write_all(b"one")).unwrap();
+        replace(&path, |out| out.write_all(b"two")).unwrap();
+        let failed = replace(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("the other half"))
+        });
+        assert!(failed.unwrap_err().to_string().ends_with("file: the other half"));
+        edit(&path, |old| Ok([old, b", three"].concat())).unwrap();
+        edit(&path, |old| Ok(old.to_vec())).unwrap();
+        edit(&path, |_| Err(ErrorKind::Value("unreadable".into()))).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"two, three");
+        assert_eq!(list(dir.path()), ["file"]);
+        let other = dir.path().join("other");
+        edit(&other, |old| Ok([old, b"new"].concat())).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"new");
+        // Not into a directory that is not there, and not over one.
+        replace(&dir.path().join("no/file"), |_| Ok(())).unwrap_err();
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        replace(&dir.path().join("taken"), |_| Ok(())).unwrap_err();
+        edit(&dir.path().join("taken"), |_| Ok(vec![1])).unwrap_err();
+        assert_eq!(list(dir.path()), ["file", "other", "taken"]);
+    }
+
+    #[test]
+    fn edits_of_many_threads_are_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        thread::scope(|scope| {
+            for thread in 0..8u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for i in 0..20u8 {
+                        edit(path, |old| Ok([old, &[thread, i]].concat())).unwrap();
+                    }
+                });
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        for thread in 0..8 {
+            let of_thread = bytes.chunks(2).filter(|pair| pair[0] == thread);
+            assert!(of_thread.map(|pair| pair[1]).eq(0..20));
+        }
+        assert_eq!(list(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_lock_that_is_left_is_no_lock_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        File::create(names::lock(&path)).unwrap();
+        edit(&path, |old| Ok([old, b"x"].concat())).unwrap();
+        assert_eq!(list(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn who_takes_a_lock_that_another_has_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs");
+        let lock = Lock::take(&path).unwrap();
+        let said = Lock::take(&path).unwrap_err().to_string();
+        let who = format!("another program (process {}) is changing it", std::process::id());
+        assert!(said.starts_with(&who), "{said}");
+        drop(lock);
+        Lock::take(&path).unwrap();
+        assert!(list(dir.path()).is_empty());
+    }
+}
