@@ -9,8 +9,9 @@ use walkdir::WalkDir;
 use super::{ARTIFACTS, at};
 use crate::error::{ErrorKind, Result};
 use crate::event::is_event_file;
+use crate::logdir::is_run;
 use crate::meta::{self, RunMeta, Status, now};
-use crate::registry::{self, Registries, Registry, is_run};
+use crate::registry::{self, Registries, Registry};
 use crate::replace::is_temporary;
 use crate::store;
 

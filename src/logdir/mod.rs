@@ -16,6 +16,8 @@ mod place;
 mod restart;
 mod series;
 mod shard;
+#[cfg(feature = "registry")]
+mod side_files;
 mod walk;
 
 pub use discover::{Logdir, RunFiles};
@@ -31,6 +33,10 @@ pub(crate) use restart::version as file_version;
 pub(crate) use restart::{Order, Restarts, kept};
 pub use series::{Scalars, TimeSeries, Values};
 pub use shard::Shard;
+#[cfg(feature = "registry")]
+pub(crate) use side_files::Directories;
+#[cfg(feature = "archive")]
+pub(crate) use side_files::is_run;
 #[cfg(feature = "verify")]
 pub(crate) use walk::walk_span;
 pub use walk::{Found, Walked, walk};

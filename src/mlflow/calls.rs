@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Client, DatasetInput, Metric, RunRecord, tags};
+use super::tracking::{ExperimentRecord, FoundRun};
+use super::{Client, DatasetInput, Metric, RunRecord};
 use crate::error::{Error, Result};
 use crate::meta::Status;
 
@@ -17,42 +18,7 @@ const POINTS: usize = 25_000;
 /// An endless list of pages is a server's fault.
 const MAX_PAGES: usize = 100_000;
 
-/// An experiment as MLflow has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct ExperimentRecord {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) is_deleted: bool,
-    pub(crate) tags: BTreeMap<String, String>,
-}
-
-/// A run in the answer of a search.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FoundRun {
-    pub(crate) record: RunRecord,
-    /// The names of its metrics.
-    pub(crate) metrics: Vec<String>,
-}
-
 impl Client {
-    pub(crate) fn experiment(&self, name: &str) -> Result<Option<ExperimentRecord>> {
-        let found = self.find("/experiments/get-by-name", &[("experiment_name", name)])?;
-        Ok(found.map(|found| experiment(found.get("experiment").unwrap_or(&Value::Null))))
-    }
-
-    /// Makes an experiment; its id. Perhaps somebody else does at the same time.
-    pub(crate) fn create_experiment(&self, name: &str) -> Result<String> {
-        let path = "/experiments/create";
-        match self.try_post(path, &json!({ "name": name }))? {
-            Ok(made) => Ok(text(&made, "experiment_id")),
-            Err(refused) if refused.code == "RESOURCE_ALREADY_EXISTS" => {
-                let found = self.experiment(name)?.filter(|found| !found.is_deleted);
-                found.map(|found| found.id).ok_or_else(|| self.refused(path, refused))
-            }
-            Err(refused) => Err(self.refused(path, refused)),
-        }
-    }
-
     pub(crate) fn experiments(&self, with_deleted: bool) -> Result<Vec<ExperimentRecord>> {
         let view = if with_deleted { "ALL" } else { "ACTIVE_ONLY" };
         let body = json!({ "max_results": PAGE, "view_type": view });
@@ -73,70 +39,6 @@ impl Client {
             "run_view_type": view, "order_by": ["attribute.start_time ASC"],
         });
         Ok(self.pages("/runs/search", body, "runs")?.iter().map(run).collect())
-    }
-
-    /// Makes a run; its id, and where its artifacts go. That it has the tag [`tags::RUN_KEY`] tells
-    /// whether it was made, if that is not heard.
-    pub(crate) fn create_run(&self, run: &RunRecord) -> Result<(String, String)> {
-        let body = json!({
-            "experiment_id": run.experiment_id,
-            "start_time": run.start_time.unwrap_or_default(),
-            "run_name": run.name,
-            "user_id": run.user.as_deref().unwrap_or_default(),
-            "tags": pairs(&run.tags),
-        });
-        let key = run.tags.get(tags::RUN_KEY);
-        let heard = || {
-            let filter = format!("tags.`{}` != ''", tags::RUN_KEY);
-            let runs = self.runs(&run.experiment_id, &filter, false)?;
-            let found = runs.into_iter().find(|found| found.record.tags.get(tags::RUN_KEY) == key);
-            let info = |found: FoundRun| {
-                let RunRecord { id, artifact_uri, .. } = found.record;
-                json!({ "run": { "info": { "run_id": id, "artifact_uri": artifact_uri } } })
-            };
-            Ok(found.map(info).filter(|_| key.is_some()))
-        };
-        let made = self.post_once("/runs/create", &body, &heard)?;
-        let info = made.pointer("/run/info").unwrap_or(&Value::Null);
-        Ok((text(info, "run_id"), text(info, "artifact_uri")))
-    }
-
-    /// Says how a run is doing and what it is called.
-    pub(crate) fn update_run(&self, id: &str, run: &RunRecord) -> Result<()> {
-        let mut body = json!({ "run_id": id, "status": run.status, "run_name": run.name });
-        if let (Some(end), Some(body)) = (run.end_time, body.as_object_mut()) {
-            body.insert("end_time".into(), end.into());
-        }
-        self.post("/runs/update", &body).map(drop)
-    }
-
-    /// Logs up to 1000 items, of which up to 100 are parameters and up to 100 tags.
-    pub(crate) fn log_batch(
-        &self,
-        id: &str,
-        metrics: &[Metric],
-        params: &BTreeMap<String, String>,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let metrics: Vec<_> = metrics.iter().map(metric_json).collect();
-        let body = json!({
-            "run_id": id, "metrics": metrics, "params": pairs(params), "tags": pairs(tags),
-        });
-        self.post("/runs/log-batch", &body).map(drop)
-    }
-
-    pub(crate) fn log_inputs(&self, id: &str, datasets: &[DatasetInput]) -> Result<()> {
-        let dataset = |data: &DatasetInput| {
-            json!({
-                "tags": pairs(&data.tags),
-                "dataset": {
-                    "name": data.name, "digest": data.digest, "source_type": data.source_type,
-                    "source": data.source, "schema": data.schema, "profile": data.profile,
-                },
-            })
-        };
-        let datasets: Vec<_> = datasets.iter().map(dataset).collect();
-        self.post("/runs/log-inputs", &json!({ "run_id": id, "datasets": datasets })).map(drop)
     }
 
     /// All points of a metric.
@@ -191,6 +93,17 @@ impl Client {
         Ok((!found.is_empty(), found.len() > 1 || next.is_some()))
     }
 
+    /// Everything that a search finds, page by page.
+    pub(super) fn search<T>(
+        &self,
+        path: &str,
+        body: Value,
+        of: &str,
+        take: impl Fn(&Value) -> T,
+    ) -> Result<Vec<T>> {
+        Ok(self.pages(path, body, of)?.iter().map(take).collect())
+    }
+
     fn pages(&self, path: &str, mut body: Value, of: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -211,16 +124,17 @@ impl Client {
     }
 }
 
-fn experiment(json: &Value) -> ExperimentRecord {
+pub(super) fn experiment(json: &Value) -> ExperimentRecord {
     ExperimentRecord {
         id: text(json, "experiment_id"),
         name: text(json, "name"),
         is_deleted: text(json, "lifecycle_stage") == "deleted",
         tags: from_pairs(json, "tags"),
+        creation_time: whole(json, "creation_time"),
     }
 }
 
-fn run(json: &Value) -> FoundRun {
+pub(super) fn run(json: &Value) -> FoundRun {
     let (info, data) = (part(json, "info"), part(json, "data"));
     let time = |name| whole(info, name);
     let status: Option<Status> =
@@ -275,7 +189,7 @@ fn metric(json: &Value) -> Metric {
     }
 }
 
-fn metric_json(metric: &Metric) -> Value {
+pub(super) fn metric_json(metric: &Metric) -> Value {
     // A bare NaN has the server drop it and all that follows, without a word.
     let value = match metric.value {
         value if value.is_nan() => "NaN".into(),

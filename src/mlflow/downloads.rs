@@ -42,7 +42,29 @@ pub(crate) struct ModelVersionRecord {
     pub(crate) creation_time: Option<i64>,
 }
 
+/// A registered model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RegisteredModelRecord {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) versions: Vec<ModelVersionRecord>,
+}
+
 impl Client {
+    /// Registered models with their versions.
+    pub(crate) fn registered_models(&self) -> Result<Vec<RegisteredModelRecord>> {
+        let models = self.all("/registered-models/search", "registered_models")?;
+        let versions = self.model_versions()?;
+        let model = |json: &Value| RegisteredModelRecord {
+            versions: versions.iter().filter(|v| v.name == text(json, "name")).cloned().collect(),
+            name: text(json, "name"),
+            description: text(json, "description"),
+            tags: from_pairs(json, "tags"),
+        };
+        Ok(models.iter().map(model).collect())
+    }
+
     /// The paths of a run's artifacts.
     pub(crate) fn artifacts(&self, run_id: &str) -> Result<Vec<String>> {
         self.tree("/artifacts/list", &[("run_id", run_id)], "path")

@@ -1,16 +1,10 @@
 //! Finds the registries of a log directory: one may be in any directory of it.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
+use std::path::Path;
 
 use super::{FILE, Registry, no_model};
-use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::is_event_file;
-use crate::meta::{self, ARTIFACTS};
-use crate::replace::is_temporary;
-use crate::store::{self, Listing};
+use crate::error::{Error, Result};
+use crate::logdir::Directories;
 
 /// The registries of a log directory.
 #[derive(Debug, Default)]
@@ -25,64 +19,15 @@ impl Registries {
     /// Finds the registries at `logdir`, which may be a URL, and below. Links to directories are not
     /// followed, and what a run keeps as an artifact is no registry. No registry is read.
     pub fn find(logdir: &Path) -> Self {
-        let mut all = Self::default();
-        let mut folders = if store::is_url(logdir) { all.list(logdir) } else { all.walk(logdir) };
-        folders.sort();
-        all.found = folders.into_iter().map(Registry::open).collect();
-        all
-    }
-
-    fn list(&mut self, url: &Path) -> Vec<PathBuf> {
-        let files = match store::list(url, |name| name == FILE) {
-            Ok(Listing::Files(files)) => files,
-            Ok(Listing::File) => Vec::new(),
-            Err(error) => {
-                self.unreadable.push(ErrorKind::from(error).at(Location::path(url)));
-                Vec::new()
-            }
-        };
-        let folder = |file: &String| match file.rsplit_once('/') {
-            Some((folder, FILE)) => Some(url.join(folder)),
-            None if file == FILE => Some(url.to_owned()),
-            _ => None,
-        };
-        files.iter().filter_map(folder).collect()
-    }
-
-    fn walk(&mut self, logdir: &Path) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
-        let mut walk = WalkDir::new(logdir).into_iter();
-        while let Some(entry) = walk.next() {
-            match entry {
-                Ok(entry) if entry.file_type().is_dir() => {
-                    let name = entry.file_name();
-                    let is_kept = name == ARTIFACTS && entry.path().parent().is_some_and(is_run);
-                    if entry.depth() > 0 && (is_kept || is_temporary(name)) {
-                        walk.skip_current_dir();
-                    }
-                }
-                Ok(entry) if entry.file_name() == FILE => {
-                    folders.extend(entry.path().parent().map(Path::to_owned));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    let path = error.path().unwrap_or(logdir).to_owned();
-                    let cause =
-                        error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
-                    if cause.kind() != io::ErrorKind::NotFound {
-                        self.unreadable.push(ErrorKind::from(cause).at(Location::path(path)));
-                    }
-                }
-            }
-        }
-        folders
+        let Directories { found, unreadable } = Directories::with(FILE, logdir);
+        Self { found: found.into_iter().map(Registry::open).collect(), unreadable }
     }
 
     /// The registry that has this model.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: none has it, or several have; else as [`Registry::models`].
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): none has it, or several have; else as [`Registry::models`].
     pub fn of_model(&self, model: &str) -> Result<&Registry> {
         let mut having = Vec::new();
         for registry in &self.found {
@@ -134,10 +79,4 @@ impl Registry {
         let parts: Vec<_> = below.iter().map(String::as_str).chain(own).collect();
         if parts.is_empty() { ".".into() } else { parts.join("/") }
     }
-}
-
-/// Whether a directory is that of a run.
-pub(crate) fn is_run(dir: &Path) -> bool {
-    let files = dir.read_dir().into_iter().flatten().flatten();
-    files.map(|file| file.file_name()).any(|name| name == meta::FILE || is_event_file(&name))
 }

@@ -16,9 +16,9 @@ use sha2::{Digest, Sha256};
 
 pub use file::{FILE, Model, Stage, Version};
 pub use find::Registries;
-#[cfg(feature = "archive")]
-pub(crate) use find::is_run;
 pub use name::VersionName;
+#[cfg(feature = "mlflow")]
+pub(crate) use name::{check_alias, check_model};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};

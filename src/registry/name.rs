@@ -65,7 +65,7 @@ impl VersionName {
 }
 
 /// As MLflow does (`mlflow/utils/validation.py`, `_validate_model_name`).
-pub(super) fn check_model(name: &str) -> Result<(), ErrorKind> {
+pub(crate) fn check_model(name: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| !matches!(c, '/' | ':') && !c.is_control();
     if name.trim().is_empty() || name.chars().count() > 256 || !name.chars().all(is_taken) {
         let what = format!("{name:?} is no name of a model: up to 256 characters without / and :");
@@ -75,7 +75,7 @@ pub(super) fn check_model(name: &str) -> Result<(), ErrorKind> {
 }
 
 /// As MLflow does (`_validate_model_alias_name`): what names a version otherwise is no alias.
-pub(super) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
+pub(crate) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let digits = alias.strip_prefix(['v', 'V']).unwrap_or(alias);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

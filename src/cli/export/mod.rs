@@ -1,13 +1,16 @@
 //! `tbx export`
 
 mod mlflow;
+mod options;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
+use self::options::{Given, TargetKind};
 use super::logs::Choice;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
@@ -30,13 +33,16 @@ strings NaN, Infinity, -Infinity. What a row lacks is empty in CSV, null elsewhe
 Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
 machines that share the work may write to one place. Files appear when they are complete.
 
-To MLflow goes a run a directory, with those that are parts of it: parameters, tags, scalars, pictures,
-artifacts, data, status and times. What a server has already is not sent again. Who asks is told by
-MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+To MLflow goes one run per directory, with its parts: parameters, tags, scalars, images, artifacts,
+datasets, status and times; texts, sound clips, PR curves, graphs and histograms as artifacts that its
+page shows. What is there already is not sent again, and what somebody changed or deleted there stays
+so. Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from
+MLFLOW_TRACKING_TOKEN.
 
 Examples:
   tbx export runs --to csv --out points.csv
   tbx export runs --to mlflow --uri http://127.0.0.1:5000
+  tbx export runs --to mlflow --uri sqlite:///mlflow.db
   tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
@@ -61,8 +67,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write or its URL, `-` for the standard output; of several tables the folder. Not
-    /// for mlflow.
+    /// File to write or its URL, `-` for the standard output; the directory for several tables and for
+    /// mlruns, the database for mlflow-db.
     #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
     out: Option<PathBuf>,
 
@@ -140,14 +146,21 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result<u8> {
+pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
+    let given = Given::of(matches);
+    let to_mlflow = args.mlflow.to(&args.to);
+    given.check(to_mlflow.map_or(TargetKind::Tables, TargetKind::Mlflow), &args.to)?;
+    if to_mlflow.is_none() {
+        given.check_tables(&args.tables(), args.sample)?;
+    }
     let logdir = Logdir::open(&args.logdir)?;
     let mut options = args.choice.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
     }
-    if mlflow::is_target(&args.to) {
-        let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
+    if let Some(to) = to_mlflow {
+        let out = args.out.as_deref();
+        let code = mlflow::run(&args.mlflow, to, &logdir, &options, out, args.sample)?;
         args.choice.check()?;
         return Ok(code);
     }
