@@ -23,8 +23,7 @@ const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when so many bytes wait.
 const WAKE_AT: usize = 256 << 10;
 
-/// To ask for the number of the process costs half as much as to add a scalar, so it is asked for once
-/// for so many events.
+/// Number of events per look at the process id, which is a system call.
 const LOOK_EVERY: u32 = 32;
 
 /// Bytes that an event with one value takes at most, beside those of the value.
