@@ -10,7 +10,7 @@ use tar::{EntryType, Header};
 
 use super::at;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::open_regular;
+use crate::store::{Links, count_read, open_no_link, open_regular};
 
 /// So much of a name fits the header in every case; longer ones stand before it.
 const MAX_NAME: usize = 99;
@@ -30,14 +30,26 @@ pub(super) fn directory(
     append(tar, below, metadata, EntryType::Directory, io::empty())
 }
 
-pub(super) fn file(tar: &mut tar::Builder<impl Write>, below: &Path, path: &Path) -> Result<Sum> {
+pub(super) fn file(
+    tar: &mut tar::Builder<impl Write>,
+    below: &Path,
+    path: &Path,
+    links: Links,
+) -> Result<Sum> {
     let failed = |error: io::Error| at(error, path);
-    let file = open_regular(path).map_err(failed)?.0;
-    let metadata = file.metadata().map_err(failed)?;
+    let (file, metadata) = match links {
+        Links::Inside => open_no_link(path),
+        Links::All => open_regular(path),
+    }
+    .map_err(failed)?;
     let len = metadata.len();
     let mut content = Digesting::of(file.take(len));
     append(tar, below, &metadata, EntryType::Regular, &mut content).map_err(failed)?;
-    let now = path.symlink_metadata().map_err(failed)?;
+    let now = match links {
+        Links::Inside => path.symlink_metadata(),
+        Links::All => path.metadata(),
+    }
+    .map_err(failed)?;
     if content.len != len || !is_same(&now, &metadata) {
         return Err(changed(path));
     }
@@ -112,6 +124,7 @@ impl<R> Digesting<R> {
 impl<R: Read> Read for Digesting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
+        count_read(n);
         self.hash.update(buffer.get(..n).unwrap_or_default());
         self.len = self.len.saturating_add(u64::try_from(n).unwrap_or(0));
         Ok(n)

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tar::{EntryType, PaxExtensions};
 
 use super::paths::Paths;
-use crate::store::open_regular;
+use crate::store::{count_read, open_regular};
 
 /// So long may what stands before an entry be: it is kept in memory.
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -230,6 +230,7 @@ struct Limited<R> {
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
+        count_read(n);
         let left = self.left.checked_sub(u64::try_from(n).unwrap_or(u64::MAX));
         self.left = left.ok_or_else(|| {
             let max = self.max;

@@ -12,6 +12,7 @@ use super::{ARTIFACTS, at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Artifact, RunMeta, Status, now};
 use crate::replace::{LogsLock, disk, is_temporary};
+use crate::store::Links;
 
 /// What is said in `tbx.json` of an artifact that is gone: when, in seconds since the Unix epoch.
 const REMOVED: &str = "removed";
@@ -26,6 +27,7 @@ pub struct Rules {
     statuses: Option<Vec<Status>>,
     kind: Option<String>,
     unregistered: bool,
+    links: Links,
 }
 
 /// An artifact that may go.
@@ -59,6 +61,7 @@ pub struct Candidates {
     /// How many others the rules hold for that stay because a registry names them.
     pub registered: usize,
     root: PathBuf,
+    links: Links,
 }
 
 impl Rules {
@@ -92,6 +95,12 @@ impl Rules {
         Self { unregistered: true, ..self }
     }
 
+    /// Whether `tbx.json` and registries are also read behind links that lead out of a run or of the log
+    /// directory. Artifacts behind links stay in any case. Default: false.
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
+    }
+
     /// The artifacts below the log folder `logdir` for which all rules hold. Links are neither
     /// followed nor candidates.
     ///
@@ -109,10 +118,11 @@ impl Rules {
             return Err(Error::argument("no rule says which artifacts may go"));
         }
         let root = runs::root(logdir)?;
-        let registered = runs::registered(&root)?;
-        let mut found = Candidates { files: Vec::new(), registered: 0, root: root.clone() };
+        let registered = runs::registered(&root, self.links)?;
+        let (files, links) = (Vec::new(), self.links);
+        let mut found = Candidates { files, registered: 0, root: root.clone(), links };
         for run in runs::find(&root)?.0 {
-            let (meta, status) = run.state()?;
+            let (meta, status) = run.state(self.links)?;
             let is_wanted = self.statuses.as_ref();
             let is_wanted =
                 is_wanted.is_none_or(|wanted| status.is_some_and(|s| wanted.contains(&s)));
@@ -188,7 +198,7 @@ impl Candidates {
     /// the logs: nothing is removed. As [`RunMeta::update`].
     pub fn remove(&self) -> Result<usize> {
         let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
-        let registered = runs::registered(&self.root)?;
+        let registered = runs::registered(&self.root, self.links)?;
         let files = self.files.iter().filter(|file| !registered.contains(&file.path));
         let files: Vec<_> = files.collect();
         let mut count = 0;

@@ -15,6 +15,7 @@ use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::Status;
 use crate::replace::{Lock, LogsLock, Temporary, disk, is_temporary};
+use crate::store::Links;
 
 /// zstd's default.
 const LEVEL: i32 = 3;
@@ -29,6 +30,7 @@ pub struct Pack {
     force: bool,
     remove: bool,
     discard: bool,
+    links: Links,
 }
 
 /// What was packed.
@@ -74,7 +76,8 @@ impl Pack {
             _ => {}
         }
         let (runs, others) = runs::find(&root)?;
-        Ok(Self { root, runs, others, force: false, remove: false, discard: false })
+        let links = Links::Inside;
+        Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
     }
 
     /// Only runs with such names, and all that is in their directories.
@@ -103,6 +106,13 @@ impl Pack {
         Self { force, ..self }
     }
 
+    /// Packs what links lead to in their place, also where that is outside of the run: to any file of this
+    /// machine, if the logs come from elsewhere. Not with [`remove`](Self::remove): a restored run would
+    /// have files where links were. Default: no, a link is an error.
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
+    }
+
     /// Removes what was packed, once the archive was read again and holds it. Default: no.
     ///
     /// If that is interrupted, the same call goes on with it: it finds that the archive holds what is
@@ -127,6 +137,11 @@ impl Pack {
     /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device; [`ErrorKind::Io`],
     /// also that another program changes the logs or writes to `out`. Nothing is removed then.
     pub fn write(&self, out: &Path) -> Result<Packed> {
+        if self.remove && self.links == Links::All {
+            let what = "runs whose links are followed are packed, but not removed: a restored run would have \
+                        files where links were";
+            return Err(Error::argument(what));
+        }
         let logs = self.remove.then(|| LogsLock::take(&self.root)).transpose();
         let _logs = logs.map_err(|error| at(error, &self.root))?;
         let dirs = self.check(out)?;
@@ -269,14 +284,14 @@ impl Pack {
         if !self.force {
             // Parts of a run go with it.
             for run in runs::find(&self.root)?.0.iter().filter(|run| is_inside(&run.path)) {
-                if run.state()?.1 == Some(Status::Running) {
+                if run.state(self.links)?.1 == Some(Status::Running) {
                     let what = format!("run {:?} is running: wait until it has ended", run.name);
                     return Err(Error::argument(what));
                 }
             }
         }
         if self.remove {
-            let registered = runs::registered(&self.root)?;
+            let registered = runs::registered(&self.root, self.links)?;
             if let Some(file) = registered.iter().find(|file| is_inside(file) && file.exists()) {
                 let name = runs::name(&self.root, file);
                 let what = format!("{name:?} is a registered model: its run is not removed");
@@ -292,7 +307,8 @@ impl Pack {
         dir: &Path,
         sums: &mut BTreeMap<PathBuf, Sum>,
     ) -> Result<()> {
-        let walk = WalkDir::new(dir).sort_by_file_name().into_iter();
+        let follows = self.links == Links::All;
+        let walk = WalkDir::new(dir).follow_links(follows).sort_by_file_name().into_iter();
         let is_complete = |entry: &DirEntry| entry.depth() == 0 || !is_temporary(entry.file_name());
         for entry in walk.filter_entry(is_complete) {
             let entry = entry.map_err(|error| runs::walk_error(error, dir))?;
@@ -305,10 +321,13 @@ impl Pack {
                 let metadata = entry.metadata().map_err(|error| runs::walk_error(error, dir))?;
                 append::directory(tar, below, &metadata).map_err(|error| at(error, path))?;
             } else if entry.file_type().is_file() {
-                let sum = append::file(tar, below, path)?;
+                let sum = append::file(tar, below, path, self.links)?;
                 sums.insert(below.to_owned(), sum);
             } else {
-                let what = "neither a file nor a directory: archives hold no links and devices";
+                let what = match entry.path_is_symlink() {
+                    true => "a link: archives hold none; --follow-links packs what it leads to",
+                    false => "neither a file nor a directory: archives hold no devices",
+                };
                 return Err(at(ErrorKind::Value(what.into()), path));
             }
         }

@@ -12,7 +12,7 @@ use crate::event::{is_event_file, other_file_at, other_file_issue};
 use crate::meta::{self, RunMeta, Status, now};
 use crate::registry::{self, Registry};
 use crate::replace::is_temporary;
-use crate::store;
+use crate::store::{self, Links};
 
 /// The directory of a run: it holds `tbx.json` or event files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +25,8 @@ pub struct RunDir {
 
 impl RunDir {
     /// What it is, and how it is doing now.
-    pub(super) fn state(&self) -> Result<(RunMeta, Option<Status>)> {
-        let meta = RunMeta::read(&self.path)?.unwrap_or_default();
+    pub(super) fn state(&self, links: Links) -> Result<(RunMeta, Option<Status>)> {
+        let meta = RunMeta::read_in(&self.path, links)?.unwrap_or_default();
         let status = meta.status_at(now());
         Ok((meta, status))
     }
@@ -115,7 +115,7 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Er
 
 /// The files that registries name: that of `root`, those of the folders above and of those below.
 /// What cannot be read is an error: it may name anything.
-pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
+pub(super) fn registered(root: &Path, links: Links) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
     let mut folders: Vec<_> =
         above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok()).collect();
@@ -129,7 +129,7 @@ pub(super) fn registered(root: &Path) -> Result<BTreeSet<PathBuf>> {
     }
     let mut files = BTreeSet::new();
     for folder in folders {
-        for path in Registry::open(folder).files()? {
+        for path in Registry::open(folder).follow_links(links == Links::All).files()? {
             match path.canonicalize() {
                 Ok(real) => drop(files.insert(real)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -36,6 +36,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
     run: Vec<Wanted>,
 
+    /// Pack what links lead to in their place. Only for logs that you trust: a link can lead to any file
+    /// of this machine. Without it a link is an error.
+    #[arg(long, conflicts_with = "remove")]
+    follow_links: bool,
+
     /// Remove the runs once they are in the archive.
     #[arg(long)]
     remove: bool,
@@ -51,8 +56,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut pack =
-        Pack::find(&args.logdir)?.force(args.force).remove(args.remove).discard(args.discard);
+    let mut pack = Pack::find(&args.logdir)?
+        .force(args.force)
+        .follow_links(args.follow_links)
+        .remove(args.remove)
+        .discard(args.discard);
     if !args.run.is_empty() {
         if args.remove && !args.force && args.out.is_file() {
             // An interrupted removal may have left none of the runs that a pattern is for.

@@ -59,6 +59,11 @@ pub(super) struct Args {
     #[arg(long)]
     kind: Option<String>,
 
+    /// Also read tbx.json and tbx.registry.json behind links that lead out of a run or of the log
+    /// directory. Artifacts behind links are never removed.
+    #[arg(long)]
+    follow_links: bool,
+
     /// Remove them.
     #[arg(long)]
     delete: bool,
@@ -69,7 +74,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut rules = Rules::new();
+    let mut rules = Rules::new().follow_links(args.follow_links);
     if let Some(age) = args.older_than {
         rules = rules.older_than(age);
     }

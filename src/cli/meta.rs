@@ -30,6 +30,11 @@ Examples:
   tbx meta unset runs/1 label.reviewed"
 )]
 pub(super) struct Args {
+    /// Also read tbx.json and hparams.yaml behind links that lead out of the run's directory. Only for logs
+    /// that you trust: a link can lead to any file of this machine.
+    #[arg(long, global = true)]
+    follow_links: bool,
+
     #[command(subcommand)]
     action: Action,
 }
@@ -167,15 +172,16 @@ fn status(text: &str) -> std::result::Result<Status, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    let follow = args.follow_links;
     match &args.action {
-        Action::Show { run, format } => show(run, *format),
+        Action::Show { run, format } => show(run, follow, *format),
         Action::Set { run, changes } => {
-            let (run, code) = load(run, "tbx meta set")?;
+            let (run, code) = load(run, follow, "tbx meta set")?;
             run.update_meta(|meta| changes.iter().for_each(|change| change.apply(meta)))?;
             Ok(code)
         }
         Action::Unset { run: path, keys } => {
-            let (run, code) = load(path, "tbx meta unset")?;
+            let (run, code) = load(path, follow, "tbx meta unset")?;
             let (before, _) = run.meta();
             let missing: Vec<_> = keys.iter().filter(|key| !key.is_in(&before)).collect();
             missing.iter().for_each(|key| warn(format!("the run has no {}", key.text())));
@@ -210,20 +216,21 @@ impl Key {
 }
 
 /// The run in the directory `path`, and the exit code so far.
-fn load(path: &Path, what: &str) -> Result<(Run, u8)> {
+fn load(path: &Path, follow: bool, what: &str) -> Result<(Run, u8)> {
     if store::is_url(path) {
         let what =
             format!("{what} changes local runs only: copy the run here, and back afterwards");
         let error = std::io::Error::new(std::io::ErrorKind::Unsupported, what);
         return Err(ErrorKind::from(error).at(Location::path(path)));
     }
-    read(path)
+    read(path, follow)
 }
 
-fn read(path: &Path) -> Result<(Run, u8)> {
+fn read(path: &Path, follow: bool) -> Result<(Run, u8)> {
     let logdir = Logdir::open(path)?;
     let kinds = [Kind::Hparams, Kind::Meta];
     let options = LoadOptions::new().kinds(kinds).buffered(true).runs(|name| name == ".").places();
+    let options = options.follow_links(follow);
     let mut loaded = logdir.load(&options)?;
     let is_lossless = report(&loaded.report);
     match loaded.runs.pop() {
@@ -240,8 +247,8 @@ fn read(path: &Path) -> Result<(Run, u8)> {
     }
 }
 
-fn show(path: &Path, format: Format) -> Result<u8> {
-    let (run, code) = read(path)?;
+fn show(path: &Path, follow: bool, format: Format) -> Result<u8> {
+    let (run, code) = read(path, follow)?;
     let (meta, issues) = run.meta();
     let is_lossless = report(&Report { issues, ..Report::default() });
     match format {

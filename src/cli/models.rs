@@ -29,6 +29,11 @@ pub(super) struct Args {
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
+    /// Also read the registry and files of models behind links that lead out of the log directory or of a
+    /// run. Only for logs that you trust: a link can lead to any file of this machine.
+    #[arg(long, global = true)]
+    follow_links: bool,
+
     /// The format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -95,7 +100,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let registry = Registry::open(&args.logdir);
+    let registry = Registry::open(&args.logdir).follow_links(args.follow_links);
     match &args.action {
         None => list(args, &registry)?,
         Some(Action::Register { model, run, artifact, alias, stage, description, tag }) => {

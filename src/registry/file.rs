@@ -151,9 +151,9 @@ impl Model {
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Model>, ErrorKind> {
+pub(super) fn read(path: &Path, links: Links) -> Result<BTreeMap<String, Model>, ErrorKind> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    let json = store::read_optional(dir, path, MAX_BYTES, Links::Inside)?;
+    let json = store::read_optional(dir, path, MAX_BYTES, links)?;
     Ok(json.map(|json| parse(&json)).transpose()?.map(|file| file.models).unwrap_or_default())
 }
 

@@ -44,12 +44,20 @@ use crate::store::{Links, Root};
 #[derive(Debug, Clone)]
 pub struct Registry {
     root: PathBuf,
+    links: Links,
 }
 
 impl Registry {
     /// That of the log folder `root`; nothing is read or made yet.
     pub fn open(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), links: Links::Inside }
+    }
+
+    /// Whether the registry and the files of versions are also read behind links that lead out of the log
+    /// directory, or out of the directory of the run. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
     }
 
     fn file(&self) -> PathBuf {
@@ -63,7 +71,7 @@ impl Registry {
     /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`].
     pub fn models(&self) -> Result<BTreeMap<String, Model>> {
         let path = self.file();
-        file::read(&path).map_err(|kind| kind.at(Location::path(path)))
+        file::read(&path, self.links).map_err(|kind| kind.at(Location::path(path)))
     }
 
     /// Makes the artifact `artifact` of the run in `run`, a directory in the log folder, the next
@@ -79,8 +87,8 @@ impl Registry {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
         let path = Artifact::place(&dir, artifact)?;
-        let (sha256, size) = digest(&dir, &path)?;
-        let meta = RunMeta::read(&dir)?.unwrap_or_default();
+        let (sha256, size) = digest(&dir, &path, self.links)?;
+        let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
         let said = meta.artifacts.iter().find(|known| known.path == artifact);
         if said.is_some_and(|said| said.sha256 != sha256) {
             let what = "it is not what the run made: its SHA-256 is another than in tbx.json";
@@ -225,7 +233,7 @@ impl Registry {
             return Err(ErrorKind::Value(what).at(Location::path(self.file())));
         }
         let path = self.place(&version)?;
-        let (sha256, _) = digest(&self.root.join(&version.run), &path)?;
+        let (sha256, _) = digest(&self.root.join(&version.run), &path, self.links)?;
         if sha256 != version.sha256 {
             let what = format!("it is not what was registered as {name}: its SHA-256 is another");
             return Err(ErrorKind::Value(what).at(Location::path(path)));
@@ -304,9 +312,9 @@ fn no_model(name: &str) -> ErrorKind {
 }
 
 /// The SHA-256 of a file of the run in `dir` in hex, and its size.
-fn digest(dir: &Path, path: &Path) -> Result<(String, u64)> {
+fn digest(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
     let read = || -> io::Result<_> {
-        let (file, len) = Root::new(dir, Links::Inside)?.open(path)?;
+        let (file, len) = Root::new(dir, links)?.open(path)?;
         let (mut file, mut hash, mut size) = (file.into_reader(len), Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 16];
         loop {

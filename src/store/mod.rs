@@ -31,7 +31,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(feature = "archive")]
+pub(crate) use self::open::open_no_link;
 pub(crate) use self::open::{open_regular, open_to_write};
 #[cfg(feature = "export")]
 pub(crate) use self::remote::Upload;
@@ -39,6 +42,20 @@ pub(crate) use self::remote::Upload;
 pub(crate) use self::root::read;
 pub(crate) use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
 pub(crate) use self::walk::Found;
+
+/// Bytes that this process has read of logs and archives, for whoever shows how far a long command is.
+static BYTES_READ: AtomicU64 = AtomicU64::new(0);
+
+/// Counts what was read.
+pub(crate) fn count_read(bytes: usize) {
+    BYTES_READ.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+}
+
+/// How many bytes were read so far.
+#[cfg(feature = "cli")]
+pub(crate) fn bytes_read() -> u64 {
+    BYTES_READ.load(Ordering::Relaxed)
+}
 
 /// Whether `path` is a URL: a scheme, `://`, and more.
 ///
@@ -129,10 +146,12 @@ impl File {
     ///
     /// Those of the operating system or the server.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &*self.0 {
+        let read = match &*self.0 {
             Inner::Local(file) => read_local(file, buffer, offset),
             Inner::Remote(object) => object.read_at(buffer, offset),
-        }
+        };
+        count_read(*read.as_ref().unwrap_or(&0));
+        read
     }
 
     /// Fills `buffer` with the bytes from `offset` on.

@@ -26,7 +26,7 @@ impl fmt::Display for Refused {
             Self::Outside { to, root } => write!(
                 f,
                 "it leads to {}, outside of {}, and is not followed; put a copy in its place, or use \
-                 --follow-links if the command has it",
+                 --follow-links",
                 to.display(),
                 root.display()
             ),
@@ -55,6 +55,12 @@ impl From<Refused> for io::Error {
 /// another may be there by then.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
+}
+
+/// The same; a link as the last part of `path` is refused.
+#[cfg(feature = "archive")]
+pub(crate) fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
+    open(path, false)
 }
 
 /// The same; a link as the last part of `path` is followed only if `follow`.

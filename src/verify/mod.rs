@@ -162,7 +162,9 @@ impl Verify {
         verified.findings.par_extend(beside);
         #[cfg(feature = "registry")]
         if !crate::store::is_url(logdir.path())
-            && let Err(error) = crate::registry::Registry::open(logdir.path()).models()
+            && let Err(error) = crate::registry::Registry::open(logdir.path())
+                .follow_links(self.follow_links)
+                .models()
         {
             let location = error.location().clone();
             let what = error.into_kind().to_string();

@@ -60,7 +60,7 @@ fn nothing_outside_of_a_run_is_exported_unless_it_is_asked_for() {
     let left = |path: &str, to: &str, run: &str| {
         format!(
             "tbx: logs/{path}: it leads to DIR/secret{to}, outside of DIR/logs/{run}, and is not \
-             followed; put a copy in its place, or use --follow-links if the command has it; skipped\n"
+             followed; put a copy in its place, or use --follow-links; skipped\n"
         )
     };
     let expected = left("bad/artifacts", "", "bad")
@@ -100,7 +100,7 @@ fn parameters_behind_a_link_out_of_the_run_are_an_issue() {
         assert!(!done.out.contains(SECRET), "{command}: {}", done.out);
         let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside of \
                     DIR/logs/bad, and is not followed; put a copy in its place, or use \
-                    --follow-links if the command has it; skipped";
+                    --follow-links; skipped";
         assert!(folder.plain(&done.err).contains(said), "{command}: {}", done.err);
     }
     let table = folder.tbx("table logs --follow-links").fine();
@@ -313,4 +313,62 @@ fn each_directory_is_a_run_once_whatever_links_lead_to_it() {
         assert!(done.code == Some(0), "{command}: {}", done.err);
     }
     assert_eq!(folder.tbx("table logs --columns run").out, "run\nbad\ngood\n2 runs\n");
+}
+
+/// Every command that reads files next to logs has the option, and says that there is one.
+#[test]
+fn one_option_follows_links_in_every_command() {
+    let folder = logs();
+    let json = format!(r#"{{"schema": "tbx.run/1", "name": "{SECRET}", "status": "RUNNING"}}"#);
+    fs::write(folder.path("secret/tbx.json"), json).unwrap();
+    let models = format!(r#"{{"schema": "tbx.registry/1", "models": {{"{SECRET}": {{}}}}}}"#);
+    fs::write(folder.path("secret/models.json"), models).unwrap();
+    symlink("../../secret/tbx.json", folder.path("logs/bad/tbx.json")).unwrap();
+    fs::create_dir(folder.path("logs/good/artifacts")).unwrap();
+    fs::write(folder.path("logs/good/artifacts/model"), "weights").unwrap();
+    symlink("../../../secret/key", folder.path("logs/good/artifacts/key")).unwrap();
+    let hint = "is not followed; put a copy in its place, or use --follow-links";
+    for command in ["gc logs --unregistered", "meta show logs/bad", "archive logs --out a.tar.zst"]
+    {
+        let done = folder.tbx(command);
+        assert!(done.code == Some(2) && done.err.contains(hint), "{command}: {done:?}");
+        assert!(!done.out.contains(SECRET), "{command}: {done:?}");
+    }
+    assert!(folder.tbx("meta show logs/bad --follow-links").fine().contains(SECRET));
+    // What runs is told by a file behind a link, too; and nothing behind a link goes.
+    let list = folder.tbx("gc logs --unregistered --follow-links --delete").fine();
+    assert!(list.contains("model") && !list.contains("key"), "{list}");
+    assert_eq!(fs::read_to_string(folder.path("secret/key")).unwrap(), SECRET);
+    symlink("../secret/models.json", folder.path("logs/tbx.registry.json")).unwrap();
+    for command in ["models logs", "gc logs --unregistered"] {
+        let done = folder.tbx(command);
+        assert!(done.code == Some(2) && done.err.contains(hint), "{command}: {done:?}");
+    }
+    assert!(folder.tbx("models logs --format json --follow-links").out.len() < 1000);
+    fs::remove_file(folder.path("logs/tbx.registry.json")).unwrap();
+}
+
+#[test]
+fn an_archive_has_what_links_lead_to_only_if_that_is_asked_for() {
+    let folder = logs();
+    fs::create_dir(folder.path("logs/good/artifacts")).unwrap();
+    symlink("../../../secret", folder.path("logs/good/artifacts/all")).unwrap();
+    symlink("../../../secret/key", folder.path("logs/good/artifacts/key")).unwrap();
+    let done = folder.tbx("archive logs --out a.tar.zst");
+    assert!(done.code == Some(2) && done.err.contains("--follow-links packs"), "{done:?}");
+    assert!(!folder.path("a.tar.zst").exists());
+    let done = folder.tbx("archive logs --out a.tar.zst --follow-links --remove");
+    assert_eq!(done.code, Some(2), "{done:?}");
+    folder.tbx("archive logs --out a.tar.zst --follow-links").fine();
+    folder.tbx("restore a.tar.zst --out back").fine();
+    let artifacts = folder.path("back/good/artifacts");
+    for name in ["key", "all/key"] {
+        let path = artifacts.join(name);
+        assert!(path.symlink_metadata().unwrap().is_file(), "{name}");
+        assert_eq!(fs::read_to_string(path).unwrap(), SECRET);
+    }
+    // A circle is an error, and not an archive without end.
+    symlink("..", folder.path("logs/good/artifacts/up")).unwrap();
+    let done = folder.tbx("archive logs --out b.tar.zst --follow-links");
+    assert!(done.code == Some(2) && !folder.path("b.tar.zst").exists(), "{done:?}");
 }
