@@ -83,9 +83,10 @@ impl RunTable {
     ///
     /// # Errors
     ///
-    /// As [`PointTable::to_record_batch`].
+    /// As [`PointTable::to_record_batch`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are
+    /// more than 100,000 columns.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
-        let columns = frame::of_runs(&self.rows).into_iter().map(|column| {
+        let columns = frame::of_runs(&self.rows)?.into_iter().map(|column| {
             let array = array(column.data, &column.cells(&self.rows));
             (column.name, array, column.data != Type::Name)
         });

@@ -4,7 +4,23 @@ use std::collections::BTreeSet;
 
 use super::column::{Heads, heads};
 use super::{Cell, Column, Field, RunRow, Stat};
+use crate::error::{Error, Result};
 use crate::meta::Param;
+
+/// Columns of a table at most. Each costs memory and time whatever is in it, and no program that reads
+/// tables likes more.
+pub(crate) const MAX_COLUMNS: usize = 100_000;
+
+/// Fails if a table would have too many columns.
+pub(crate) fn check_columns(columns: usize) -> Result<()> {
+    if columns <= MAX_COLUMNS {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "a table of {columns} columns; the limit is {MAX_COLUMNS}. --tag chooses scalars, --table scalars has \
+         a row per point instead"
+    )))
+}
 
 /// The numbers of each scalar that a table of runs has; a table of tags has all.
 const STATS: [Stat; 5] = [Stat::Last, Stat::Min, Stat::Max, Stat::MinStep, Stat::MaxStep];
@@ -42,7 +58,11 @@ impl RunColumn {
 /// The columns of a table of runs: what every run has, `param.` and its name for each parameter,
 /// `metric.`, its tag and `:last`, `:min` and so on for each scalar. The prefixes keep the same name
 /// for the same column, whatever other columns there are.
-pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
+///
+/// # Errors
+///
+/// There are too many.
+pub(crate) fn of_runs(rows: &[RunRow]) -> Result<Vec<RunColumn>> {
     let mut columns = Vec::new();
     for field in Field::ALL {
         let data = match field {
@@ -55,12 +75,15 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
     }
     let params: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.params.keys()).map(String::as_str).collect();
+    let tags: BTreeSet<&str> =
+        rows.iter().flat_map(|row| row.metrics.keys()).map(AsRef::as_ref).collect();
+    #[cfg(test)]
+    tests::LOOKS.set(tests::LOOKS.get() + params.len() + tags.len());
+    check_columns(columns.len() + params.len() + tags.len().saturating_mul(STATS.len()))?;
     for name in params {
         let values = rows.iter().filter_map(|row| row.params.get(name));
         columns.push((type_of(values), Column::Param(name.into())));
     }
-    let tags: BTreeSet<&str> =
-        rows.iter().flat_map(|row| row.metrics.keys()).map(AsRef::as_ref).collect();
     for tag in tags {
         for stat in STATS {
             let data = match stat {
@@ -72,7 +95,7 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Vec<RunColumn> {
     }
     let (types, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let names = heads(&columns, &Heads::Full).into_iter().zip(types).zip(columns);
-    names.map(|((name, data), of)| RunColumn { name, data, of }).collect()
+    Ok(names.map(|((name, data), of)| RunColumn { name, data, of }).collect())
 }
 
 /// The one type of all values; text if they have several.
@@ -97,15 +120,62 @@ fn fitting(cell: Cell, data: Type) -> Cell {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::table::ScalarStats;
+
+    thread_local! {
+        /// Names of parameters and scalars for which this thread made columns.
+        pub(crate) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    const ONE: ScalarStats = ScalarStats {
+        count: 1,
+        first: 0.5,
+        last: 0.5,
+        min: 0.5,
+        max: 0.5,
+        mean: 0.5,
+        first_step: 1,
+        last_step: 1,
+        min_step: 1,
+        max_step: 1,
+        nan: 0,
+        inf: 0,
+    };
+
+    /// So many runs with the same scalars.
+    pub(crate) fn rows(runs: usize, tags: usize) -> Vec<RunRow> {
+        let tags: Vec<Arc<str>> = (0..tags).map(|tag| format!("tag{tag}").into()).collect();
+        let row = |run: usize| RunRow {
+            name: run.to_string(),
+            metrics: tags.iter().map(|tag| (tag.clone(), ONE)).collect(),
+            ..RunRow::default()
+        };
+        (0..runs).map(row).collect()
+    }
+
+    #[test]
+    fn a_table_of_too_many_columns_is_refused_before_they_are_made() {
+        let fields = Field::ALL.len();
+        let most = (MAX_COLUMNS - fields) / STATS.len();
+        assert_eq!(of_runs(&rows(1, most)).unwrap().len(), fields + most * STATS.len());
+        let said = of_runs(&rows(1, most + 1)).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "a table of 100005 columns; the limit is 100000. --tag chooses scalars, --table scalars has a row \
+             per point instead"
+        );
+    }
 
     #[test]
     fn parameters_have_one_type_a_column() {
         let row =
             |value: Param| RunRow { params: [("p".to_owned(), value)].into(), ..RunRow::default() };
         let of = |rows: &[RunRow]| {
-            let column = of_runs(rows).pop().unwrap();
+            let column = of_runs(rows).unwrap().pop().unwrap();
             assert_eq!(column.name, "param.p");
             (
                 column.data,

@@ -24,13 +24,15 @@ const CELLS: usize = 1 << 18;
 #[derive(Default)]
 struct RunRows {
     rows: Vec<RunRow>,
+    /// When all rows are known.
+    columns: Vec<Column>,
     names: TagNames,
     report: Report,
 }
 
 impl Rows for RunRows {
     fn columns(&self) -> Vec<Column> {
-        columns(&frame::of_runs(&self.rows))
+        self.columns.clone()
     }
 
     fn run(&mut self, run: &Run, _: &mut Take<'_>) -> Result<()> {
@@ -42,11 +44,11 @@ impl Rows for RunRows {
 
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
         // Once for all batches: where every run has tags of its own, a batch is a row.
-        let of_runs = frame::of_runs(&self.rows);
-        let columns = columns(&of_runs);
-        for rows in self.rows.chunks((CELLS / columns.len().max(1)).max(1)) {
+        let of_runs = frame::of_runs(&self.rows)?;
+        self.columns = columns(&of_runs);
+        for rows in self.rows.chunks((CELLS / of_runs.len().max(1)).max(1)) {
             let values = of_runs.iter().map(|column| Values::Cells(column.cells(rows))).collect();
-            to(&columns, Batch { rows: rows.len(), values })?;
+            to(&self.columns, Batch { rows: rows.len(), values })?;
         }
         Ok(())
     }
@@ -62,4 +64,29 @@ fn columns(of_runs: &[frame::RunColumn]) -> Vec<Column> {
         data => Column::nullable(&*column.name, data),
     };
     of_runs.iter().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::frame::tests::{LOOKS, rows};
+
+    #[test]
+    fn a_table_of_many_batches_makes_its_columns_once_and_each_cell_once() {
+        let (runs, tags) = (20, 10_000);
+        let mut table = RunRows { rows: rows(runs, tags), ..RunRows::default() };
+        LOOKS.set(0);
+        let (mut batches, mut cells) = (0, 0);
+        let mut take = |columns: &[Column], batch: Batch| {
+            assert_eq!(columns.len(), batch.values.len());
+            batches += 1;
+            cells += batch.rows * batch.values.len();
+            Ok(())
+        };
+        table.finish(&mut take).unwrap();
+        let columns = table.columns().len();
+        assert_eq!(columns, 5 + 5 * tags);
+        assert!(batches > 1);
+        assert_eq!((cells, LOOKS.get()), (runs * columns, tags));
+    }
 }

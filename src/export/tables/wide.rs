@@ -10,7 +10,7 @@ use crate::export::batch::{Batch, Column, Type, Values};
 use crate::logdir::Run;
 use crate::summary::Kind;
 use crate::table::column::{Heads, METRIC, heads};
-use crate::table::{self, Cell, Curve, Sampling, Stat, smooth};
+use crate::table::{self, Cell, Curve, Sampling, Stat, frame, smooth};
 
 pub(super) const TABLE: Table = Table {
     name: "wide",
@@ -25,6 +25,8 @@ pub(super) const TABLE: Table = Table {
         let (tags, _) = logdir.map_runs(&options, tags)?;
         let tags: BTreeSet<String> = tags.into_iter().flatten().collect();
         let types = [Type::Name, Type::Int, Type::Float];
+        let per_tag = if settings.smoothing.is_some() { 2 } else { 1 };
+        frame::check_columns(FIXED.len() + tags.len().saturating_mul(per_tag))?;
         let fixed = FIXED.into_iter().zip(types);
         let mut columns: Vec<_> = fixed.map(|(name, data)| Column::required(name, data)).collect();
         for (name, tag) in names(&tags).into_iter().zip(&tags) {
