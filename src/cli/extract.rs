@@ -1,10 +1,8 @@
 //! `tbx extract`
 
-use std::io::{self, IsTerminal, Write};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ArgAction;
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -12,14 +10,11 @@ use serde::Serialize;
 
 use super::logs::Logs;
 use super::output::Format;
-use super::render::{Table, bytes, count, counted, name, terminal_width};
-use super::{FAILED, FINE, NO, print, print_json, report, restarts};
+use super::render::{self, Table, bytes, count, counted, name, terminal_width};
+use super::{FAILED, FINE, NO, print, print_json, progress, report, restarts};
 use crate::error::Result;
 use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
 use crate::logdir::Logdir;
-
-/// So often at most the progress is shown.
-const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 #[command(after_help = "Files are DIR/RUN/TAG/STEP.EXTENSION, as they are in the log: nothing is
@@ -102,10 +97,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let logdirs = args.logs.logdirs.iter().map(Logdir::open);
     let logdirs = logdirs.collect::<Result<Vec<_>>>()?;
     let options = args.logs.options();
-    let progress = Progress::new();
-    let wrote = |bytes| progress.wrote(bytes);
+    let written = Written::default();
+    let wrote = |bytes| written.add(bytes);
     let extracted = extraction.run(&logdirs, &options, &args.out, args.force, &wrote);
-    progress.clear();
     let extracted = extracted?;
     let is_lossless = report(&extracted.report);
     restarts(&extracted.report, options.restart_policy());
@@ -180,43 +174,17 @@ fn row<'e>(args: &Args, extracted: &'e Extracted) -> Row<'e> {
     }
 }
 
-/// How far it is, on the standard error if that is a terminal.
-struct Progress(Option<Mutex<Shown>>);
-
-struct Shown {
-    files: u64,
-    bytes: u64,
-    next: Instant,
-    /// Whether anything stands there.
-    is_shown: bool,
+/// How many files were written.
+#[derive(Default)]
+struct Written {
+    files: AtomicU64,
+    bytes: AtomicU64,
 }
 
-impl Progress {
-    fn new() -> Self {
-        // What is done at once needs no progress.
-        let next = Instant::now() + 5 * SHOW_EVERY;
-        let shown = Shown { files: 0, bytes: 0, next, is_shown: false };
-        Self(io::stderr().is_terminal().then(|| Mutex::new(shown)))
-    }
-
-    fn wrote(&self, size: u64) {
-        let Some(Ok(mut shown)) = self.0.as_ref().map(Mutex::lock) else { return };
-        shown.files += 1;
-        shown.bytes = shown.bytes.saturating_add(size);
-        if Instant::now() < shown.next {
-            return;
-        }
-        shown.next = Instant::now() + SHOW_EVERY;
-        shown.is_shown = true;
-        let line = format!("{} files, {}", count(shown.files), bytes(shown.bytes));
-        let _ = write!(io::stderr(), "\r{line:<40}");
-    }
-
-    fn clear(&self) {
-        if let Some(Ok(shown)) = self.0.as_ref().map(Mutex::lock)
-            && shown.is_shown
-        {
-            let _ = write!(io::stderr(), "\r{:<40}\r", "");
-        }
+impl Written {
+    fn add(&self, size: u64) {
+        let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        progress::work(|| format!("{} files, {}", count(files), render::bytes(bytes)));
     }
 }

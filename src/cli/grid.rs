@@ -7,8 +7,8 @@ use serde::Serializer;
 use unicode_width::UnicodeWidthStr;
 
 use super::output::stdout;
-use super::print;
 use super::render::{Table, date, duration, name, number, terminal_width};
+use super::{print, progress};
 use crate::error::{ErrorKind, Result};
 use crate::printable::{Escape, is_active};
 use crate::table::Cell;
@@ -52,6 +52,7 @@ impl Grid {
 
     /// Prints the rows; how many columns did not fit.
     pub(super) fn print(&self, format: Format) -> Result<usize> {
+        progress::end();
         let printed = match format {
             Format::Text => return self.print_text(),
             Format::Csv => self.csv(&mut stdout(Escape::Csv)),

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::output::Format;
-use super::progress::ProgressLine;
+use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, print, print_json, report, warn};
 use crate::error::{Error, Result};
@@ -148,11 +148,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             EventFiles::Runs => import::EventFiles::Runs,
         })
         .connections(args.connections.into());
-    let mut line = ProgressLine::new();
     let imported = import.mlflow_with(&source, &args.out, &mut |done| {
-        line.show(done.runs, done.all_runs, &points(done.points));
+        progress::runs(done.runs, done.all_runs, &points(done.points));
     });
-    line.clear();
     let imported = imported?;
     let is_lossless = report(&imported.report);
     notes(&imported);

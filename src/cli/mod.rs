@@ -45,6 +45,7 @@ use self::output::{
     HELP, fail, print, print_json, print_note, report, restarts, restarts_in_short, say, usage,
     warn,
 };
+use self::progress::Progress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -149,6 +150,13 @@ enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// Whether it may take long and leaves the terminal alone meanwhile.
+    fn shows_progress(&self) -> bool {
+        !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
+    }
+}
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -175,6 +183,7 @@ fn run(cli: &Cli) -> Result<u8> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
     }
+    let _progress = cli.command.shows_progress().then(Progress::start);
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
         Command::Table(args) => table::run(args),

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use clap::builder::Styles;
 use serde::Serialize;
 
+use super::progress;
 use super::render::{self, DIM, counted, name, styled};
 use crate::error::{Error, ErrorKind, Issue, Report, Result};
 use crate::logdir::RestartPolicy;
@@ -48,6 +49,7 @@ const MAX_RESTARTS: usize = 20;
 
 /// Prints text, with its colours if they can be seen.
 pub(super) fn print(text: &str) -> Result<()> {
+    progress::clear();
     let mut out = anstream::stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     printed.map_err(|error| ErrorKind::from(error).into())
@@ -63,6 +65,7 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
 /// The standard output for data that other programs read: byte for byte, except on a terminal,
 /// where names from logs must not do anything.
 pub(super) fn stdout(escape: Escape) -> Box<dyn Write> {
+    progress::clear();
     let out = io::stdout().lock();
     if out.is_terminal() { Box::new(ForTerminal::new(out, escape)) } else { Box::new(out) }
 }
@@ -74,6 +77,7 @@ pub(super) fn print_note(text: &str) -> Result<()> {
 
 /// A line on the standard error. Names in it cannot play with the terminal, and secrets are hidden.
 pub(super) fn say(line: &str) {
+    progress::clear();
     // There is nowhere left to complain.
     let _ = writeln!(anstream::stderr(), "{}", name(&redact::text(line)));
 }
@@ -97,6 +101,7 @@ pub(super) fn fail(error: &Error) {
 }
 
 fn prefixed(style: Style, line: &str) {
+    progress::clear();
     let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(&redact::text(line)));
 }
 

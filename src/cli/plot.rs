@@ -15,7 +15,7 @@ use super::chart::{Drawing, Ink, text};
 use super::legend::legend;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
 use super::runs::Runs;
-use super::{FAILED, FINE, NO, print_note, report, say, warn};
+use super::{FAILED, FINE, NO, print_note, progress, report, say, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plot::{self, ChartSize};
 use crate::table::{
@@ -273,6 +273,7 @@ fn number(text: &str, axis: Option<ChartX>) -> Option<f64> {
 }
 
 fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
+    progress::end();
     let mut out = anstream::stdout();
     let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let ink = Ink { ascii: args.ascii, color };

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use super::gc::size;
 use super::render::{bytes, counted, date, name};
 use super::wanted::Wanted;
-use super::{FINE, print};
+use super::{FINE, print, progress};
 use crate::archive::Restore;
 use crate::error::{ErrorKind, Result};
 
@@ -72,6 +72,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 }
 
 fn list(restore: &Restore) -> Result<u8> {
+    progress::end();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut closed = None;
     let listed = restore.list(|entry| {

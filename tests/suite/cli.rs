@@ -18,6 +18,8 @@ mod meta;
 mod models;
 mod other_files;
 mod plot;
+#[cfg(unix)]
+mod progress;
 #[cfg(feature = "remote")]
 mod remote;
 mod repair;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::progress::ProgressLine;
+use super::super::progress;
 use super::super::render::{bytes, count, counted, name};
 use super::super::{FAILED, FINE, report, say, warn};
 use crate::error::{Error, Result};
@@ -79,9 +79,8 @@ pub(super) fn run(
     options: &LoadOptions,
     out: Option<&Path>,
 ) -> Result<u8> {
-    let mut line = ProgressLine::new();
     let mut show = |done: crate::export::mlflow::Progress| {
-        line.show(done.runs, done.all_runs, &format!("{} points", count(done.points)));
+        progress::runs(done.runs, done.all_runs, &format!("{} points", count(done.points)));
     };
     let (settings, place, done);
     settings = args.settings();
@@ -94,7 +93,6 @@ pub(super) fn run(
         place = name(&out.to_string_lossy());
         done = to_folder(logdir, options, &settings, out);
     }
-    line.clear();
     let done = done?;
     let is_lossless = report(&done.report);
     done.warnings.iter().for_each(|what| warn(name(what)));

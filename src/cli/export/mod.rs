@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
 use super::logs::Logs;
-use super::progress::ProgressLine;
+use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, report, restarts, say};
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ pub(super) struct Args {
     )]
     table: Vec<String>,
 
-    /// The same as --table wide.
+    /// The same as --table wide: a column per scalar, at most 100,000.
     #[arg(long, conflicts_with = "table")]
     wide: bool,
 
@@ -178,13 +178,14 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .duplicates(args.duplicates)
         .smooth(args.smooth)
         .overwrite(args.force);
-    let mut line = ProgressLine::new();
+    if out == Path::new("-") {
+        progress::end();
+    }
     let exported = export.write_with(&logdir, &options, out, &mut |done| {
         let runs = usize::try_from(done.runs).unwrap_or(usize::MAX);
         let all = usize::try_from(done.all_runs).unwrap_or(usize::MAX);
-        line.show(runs, all, &format!("{} rows", count(done.rows)));
+        progress::runs(runs, all, &format!("{} rows", count(done.rows)));
     });
-    line.clear();
     let exported = exported?;
     let is_lossless = report(&exported.report);
     restarts(&exported.report, options.restart_policy());
