@@ -217,12 +217,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for (join, into) in args.join.iter().zip(&args.into) {
         edit = edit.join(split_names(join, logdir.runs()), into);
     }
-    let edited = edit.apply(&logdir, args.to.destination())?;
-    if !args.to.dry_run {
+    let edited = edit.apply_with(&logdir, args.to.destination(), |joined| {
         let root = args.to.root(&logdir);
-        edited.joined.iter().try_for_each(|joined| end(joined, &root))?;
-        sidecars(args, &root)?;
-    }
+        joined.iter().try_for_each(|joined| end(joined, &root))?;
+        sidecars(args, &root)
+    })?;
     let is_lossless = report(&edited.report);
     notes(&edited.step_notes);
     let is_damaged =

@@ -6,7 +6,7 @@ use regex::Regex;
 use super::job::{Job, Jobs, Join};
 use super::output::{Destination, Outputs};
 use super::params::Params;
-use super::report::Edited;
+use super::report::{Edited, JoinedRun};
 use super::sessions::{self, NewSteps};
 use super::{run, sidecar};
 use crate::error::{Error, Result};
@@ -277,6 +277,17 @@ impl Edit {
     /// already. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would become
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
+        self.apply_with(logdir, to, |_| Ok(()))
+    }
+
+    /// The same, and `beside` changes files next to the new logs. In place, that is a part of the call: it
+    /// may be done again after an interruption.
+    pub(crate) fn apply_with(
+        &self,
+        logdir: &Logdir,
+        to: Destination<'_>,
+        beside: impl FnOnce(&[JoinedRun]) -> Result<()>,
+    ) -> Result<Edited> {
         self.check()?;
         let outputs = Outputs::create(logdir, to)?;
         let now = outputs.logs_now(logdir)?;
@@ -320,11 +331,13 @@ impl Edit {
         }
         edited.report.sort();
         let is_in_place = outputs.is_real() && !outputs.is_folder();
-        outputs.finish(files)?;
-        if is_in_place && self.sidecars {
-            sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
-        }
         edited.joined = jobs.joined;
+        outputs.finish(files, || {
+            if is_in_place && self.sidecars {
+                sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
+            }
+            beside(&edited.joined)
+        })?;
         Ok(edited)
     }
 

@@ -199,22 +199,27 @@ impl Outputs {
         Ok(output)
     }
 
-    /// Gives all files their names.
-    pub(super) fn finish(self, runs: Vec<RunOutput>) -> Result<()> {
+    /// Gives all files their names, and then has `beside` change files next to them. In place, nothing but
+    /// the end of the job comes after that: so a call that was interrupted before is undone, and made
+    /// again it changes no event twice. What `beside` does may be done twice.
+    pub(super) fn finish(
+        self,
+        runs: Vec<RunOutput>,
+        beside: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         match self.place {
-            Place::Folder(folder) => folder.finish(),
+            Place::Folder(folder) => folder.finish().and_then(|()| beside()),
             Place::Beside(batch, lock) => {
                 for run in &runs {
                     run.sources.iter().try_for_each(Source::check)?;
                 }
                 let changes: Vec<_> = runs.into_iter().flat_map(RunOutput::changes).collect();
-                let kept = batch.finish(&changes).and_then(|done| {
-                    drop(lock);
-                    done.keep()
-                });
-                kept.map_err(|error| failed(error, &self.root))
+                let done = batch.finish(&changes).map_err(|error| failed(error, &self.root))?;
+                beside()?;
+                drop(lock);
+                done.keep().map_err(|error| failed(error, &self.root))
             }
-            Place::Nowhere => Ok(()),
+            Place::Nowhere => Ok(()), // nor anything beside it
         }
     }
 }
@@ -363,7 +368,7 @@ mod tests {
         file.complete().unwrap();
         fs::write(&path, b"before and after").unwrap();
         let run = RunOutput { files: vec![file], sources: vec![source] };
-        let said = outputs.finish(vec![run]).unwrap_err().to_string();
+        let said = outputs.finish(vec![run], || Ok(())).unwrap_err().to_string();
         assert!(said.ends_with("it was written to meanwhile; nothing of it was changed"), "{said}");
         assert_eq!(fs::read(&path).unwrap(), b"before and after");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

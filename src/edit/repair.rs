@@ -137,7 +137,7 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Resu
         repaired.report.issues.extend(left);
         repaired.report.sort();
     }
-    outputs.finish(written)?;
+    outputs.finish(written, || Ok(()))?;
     Ok(repaired)
 }
 

@@ -221,6 +221,11 @@ fn edit_in_place() {
     can_be_made_again(logs, "edit logs --in-place --shift-steps 100", None);
     let many = "edit logs --in-place --drop-run ^b$ --split-tags (loss) new_$1 --split-size 1k";
     can_be_made_again(logs, many, None);
+    // Files next to the logs change, too.
+    let params = "edit logs --in-place --shift-steps 100 --set-param lr=0.5";
+    can_be_made_again(logs, params, None);
+    let join = "edit logs --in-place --shift-steps 100 --join a,b --into a";
+    can_be_made_again(logs, join, None);
 }
 
 #[test]
