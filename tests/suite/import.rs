@@ -10,6 +10,7 @@ mod mlflow;
 mod models;
 #[cfg(feature = "remote")]
 mod server;
+mod sparse;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -157,3 +157,32 @@ pub(super) fn below(root: &Root, path: &Path, report: &mut Report) -> Vec<PathBu
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sparse files cost nobody anything; here they would be in memory all at once.
+    #[test]
+    fn values_have_a_limit_together_whatever_each_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["a", "b", "c", "d"] {
+            fs::File::create(path(name)).unwrap().set_len(1000).unwrap();
+        }
+        let mut reader = Reader::new(dir.path(), Links::Inside).unwrap();
+        reader.left = AtomicU64::new(2500);
+        let read = |name: &str| reader.read(&path(name), MAX_VALUE).map(|text| text.len());
+        assert_eq!(read("a").unwrap() + read("b").unwrap(), 2000);
+        for name in ["c", "d"] {
+            let said = read(name).unwrap_err().to_string();
+            assert!(said.contains("together; import fewer experiments at a time"), "{said}");
+        }
+        fs::write(path("short"), "0.1").unwrap();
+        assert_eq!(read("short").unwrap(), 3);
+        fs::File::create(path("long")).unwrap().set_len(MAX_VALUE + 1).unwrap();
+        reader.left = AtomicU64::new(u64::MAX);
+        let said = reader.read(&path("long"), MAX_VALUE).unwrap_err().to_string();
+        assert!(!said.contains("together"), "{said}");
+    }
+}
