@@ -113,7 +113,7 @@ pub(super) fn count(
         let parts = segment.parts.iter().copied().filter(|part| is_member(part.tag));
         let parts: Vec<Part> = parts.collect();
         if !parts.is_empty() && count.starts(*i, segment, &parts, &stage) {
-            let apart = count.close();
+            let apart = survey.separable(count.close(), &is_member);
             if !apart.is_empty() {
                 return Counted::Apart(apart);
             }
@@ -121,9 +121,9 @@ pub(super) fn count(
         }
         count.add(*i, segment, &parts);
     }
-    let mut apart = count.close();
+    let mut apart = survey.separable(count.close(), &is_member);
     if apart.is_empty() {
-        apart = count.goes_on();
+        apart = survey.separable(count.goes_on(), &is_member);
     }
     if !apart.is_empty() {
         return Counted::Apart(apart);

@@ -1,6 +1,6 @@
 //! A first look at a run: where its steps go back, and which steps each tag has in between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -46,6 +46,9 @@ pub(super) struct Survey {
     /// The number of each tag, by run.
     pub(super) tags: Vec<HashMap<Box<str>, usize>>,
     pub(super) tag_count: usize,
+    /// By tag, another one with which it has points in one event; itself if that says nothing more. An
+    /// event has one step.
+    ties: Vec<usize>,
 }
 
 /// A tag while its run is looked at.
@@ -93,6 +96,39 @@ impl Survey {
             tags.retain(|_, tag| is_point(*tag) != Some(false));
         }
         Ok(())
+    }
+}
+
+impl Survey {
+    /// Leaves of `apart` the tags that can get steps of their own: those that share no event with a
+    /// `member` that stays, nor with one that shares an event with such a member, and so on.
+    pub(super) fn separable(
+        &self,
+        mut apart: Vec<usize>,
+        is_member: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
+        if !apart.is_empty() {
+            let goes: HashSet<usize> = apart.iter().copied().collect();
+            let stays = (0..self.tag_count).filter(|tag| is_member(*tag) && !goes.contains(tag));
+            let stays: HashSet<usize> = stays.map(|tag| self.tied(tag)).collect();
+            apart.retain(|tag| !stays.contains(&self.tied(*tag)));
+        }
+        apart
+    }
+
+    /// The one tag that stands for all that are tied to this one.
+    fn tied(&self, mut tag: usize) -> usize {
+        while let Some(next) = self.ties.get(tag).filter(|next| **next != tag) {
+            tag = *next;
+        }
+        tag
+    }
+
+    fn tie(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.tied(one), self.tied(other));
+        if let Some(place) = self.ties.get_mut(one.max(other)) {
+            *place = one.min(other);
+        }
     }
 }
 
@@ -166,6 +202,7 @@ impl<W: Fn(&str) -> bool> Look<'_, W> {
             return None;
         }
         tags.insert(tag.into(), self.survey.tag_count);
+        self.survey.ties.push(self.survey.tag_count);
         self.survey.tag_count += 1;
         self.seen.push(Seen { counts: None, segment: usize::MAX, part: 0, round: NEVER });
         Some(self.seen.len() - 1)
@@ -184,6 +221,9 @@ impl<W: Fn(&str) -> bool> Look<'_, W> {
         }
         let current = self.survey.segments.len().saturating_sub(1);
         let before = self.survey.tag_count - self.seen.len();
+        for (one, other) in tags.iter().zip(tags.iter().skip(1)) {
+            self.survey.tie(before + one, before + other);
+        }
         let Some(segment) = self.survey.segments.last_mut() else { return };
         self.has_point = true;
         let again = |tag: &usize| self.seen.get(*tag).is_some_and(|seen| seen.round == self.round);

@@ -76,6 +76,22 @@ impl File<'_> {
         self
     }
 
+    /// A point of each of these tags at each of these steps, in one event.
+    fn together(mut self, tags: &[&str], steps: impl IntoIterator<Item = i64>) -> Self {
+        for step in steps {
+            self.time += self.every;
+            let value = Some(pb::summary::value::Value::SimpleValue(self.time as f32));
+            let of = |tag: &&str| pb::summary::Value {
+                tag: (*tag).into(),
+                value: value.clone(),
+                ..Default::default()
+            };
+            let value = tags.iter().map(of).collect();
+            self = self.event(step, pb::event::What::Summary(pb::Summary { value }));
+        }
+        self
+    }
+
     /// Training, with a validation behind every tenth step.
     fn train(mut self, steps: i64) -> Self {
         for step in 0..steps {
@@ -572,6 +588,28 @@ fn what_cannot_be_joined_is_refused() {
     assert!(all_steps(&done.path()).contains_key("%2e%2e/%2e%2e/out/loss"), "{:?}", done.edited);
 }
 
+/// An event has one step, so its tags cannot get different ones.
+#[test]
+fn tags_that_share_an_event_are_not_told_apart() {
+    let log = Log::new();
+    // `batch` goes on where `loss` starts again, but for an event of both.
+    for session in 0..4 {
+        let file = log.file("a", 100 * session).values(&["loss"], 0..4);
+        let first = i64::from(session) * 10 + 100;
+        drop(file.values(&["batch"], first..first + 5).together(&["loss", "batch"], [first + 5]));
+    }
+    let done = log.continued();
+    whole(&log, &done);
+    let alone = Log::new();
+    for session in 0..4 {
+        let file = alone.file("a", 100 * session).values(&["loss"], 0..4);
+        let first = i64::from(session) * 10 + 100;
+        drop(file.values(&["batch"], first..first + 5));
+    }
+    let steps = whole(&alone, &alone.continued());
+    assert_eq!(steps["a/batch"], all_steps(alone.path())["a/batch"]);
+}
+
 /// Logs of programs that begin anywhere, some of them at the same time as others.
 fn random(seed: u64) -> Log {
     let mut rng = Rng(seed);
@@ -588,7 +626,11 @@ fn random(seed: u64) -> Log {
             let first = [0, 0, 0, 1, 5, 30][rng.below(6)];
             let every = [1, 1, 3][rng.below(3)];
             let n = [1, 1, 4, 12][rng.below(4)];
-            file = file.values(tags, (0..n).map(|i| first + i * every));
+            let steps = (0..n).map(|i| first + i * every);
+            file = match rng.below(4) {
+                0 => file.together(tags, steps),
+                _ => file.values(tags, steps),
+            };
         }
         seconds += [0, 3, 30, 300][rng.below(4)];
     }
