@@ -1,0 +1,132 @@
+//! A repaired log is sound and has all points, and its repair changes nothing. Edits that change nothing
+//! keep all points, those that are undone give back what was there, and those that are done once are done.
+//! In place is the same as in a new directory.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use tbx::edit::{Destination, Edit, SideFiles, repair};
+use tbx::{LoadOptions, RestartPolicy};
+use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
+
+fn points(dir: &Path, policy: RestartPolicy) -> Reading {
+    Reading::of(dir, &LoadOptions::new().restart(policy))
+}
+
+/// Without the copies of the old files.
+fn without_backups(mut files: Files) -> Files {
+    files.retain(|path, _| path.extension().is_none_or(|extension| extension != "bak"));
+    files
+}
+
+fn repairs(sandbox: &Sandbox) {
+    let (logs, one, two) = (sandbox.logs(), sandbox.path("one"), sandbox.path("two"));
+    repair(&open(&logs), Destination::Folder(&one), SideFiles::Copy).expect("damage is reported");
+    let repaired = points(&one, RestartPolicy::KeepAll);
+    assert!(repaired.is_sound());
+    points(&logs, RestartPolicy::KeepAll).assert_same_but_times(&repaired, "repaired");
+    let again =
+        repair(&open(&one), Destination::Folder(&two), SideFiles::Copy).expect("it is sound");
+    assert!(again.files.is_empty(), "{:?}", again.files);
+    assert_eq!(files(&one), files(&two));
+    sandbox.check(&["one", "two"]);
+}
+
+/// Edits the logs in `from` into a directory of its own; whether that was possible.
+fn edit(sandbox: &Sandbox, edit: &Edit, from: &str, to: &str) -> bool {
+    let from = if from == "logs" { sandbox.logs() } else { sandbox.path(from) };
+    let done = edit.apply(&open(&from), Destination::Folder(&sandbox.path(to)));
+    assert_eq!(done.is_ok(), sandbox.path(to).is_dir(), "{:?}", done.err());
+    done.is_ok()
+}
+
+fn edits(sandbox: &Sandbox, policy: RestartPolicy, which: usize) {
+    let logs = sandbox.logs();
+    match which {
+        0 => {
+            let nothing = Edit::new();
+            assert!(
+                edit(sandbox, &nothing, "logs", "one") && edit(sandbox, &nothing, "one", "two")
+            );
+            points(&logs, policy)
+                .assert_same_points(&points(&sandbox.path("one"), policy), "copied");
+            assert_eq!(files(&sandbox.path("one")), files(&sandbox.path("two")));
+        }
+        1 => {
+            if edit(sandbox, &Edit::new().shift_steps(3), "logs", "one") {
+                assert!(edit(sandbox, &Edit::new().shift_steps(-3), "one", "two"));
+                let back = points(&sandbox.path("two"), policy);
+                points(&logs, policy).assert_same_points(&back, "shifted there and back");
+            }
+        }
+        2 => {
+            let continued = Edit::new().continue_steps(true);
+            if edit(sandbox, &continued, "logs", "one") {
+                assert!(edit(sandbox, &continued, "one", "two"));
+                let (one, two) = (files(&sandbox.path("one")), files(&sandbox.path("two")));
+                assert!(one == two, "continued twice is not continued once");
+            }
+        }
+        3 => {
+            let compact = Edit::new().compact(policy);
+            if !edit(sandbox, &compact, "logs", "one") {
+                return sandbox.check(&[]);
+            }
+            let compacted = points(&sandbox.path("one"), RestartPolicy::KeepAll);
+            points(&logs, policy).assert_same_points(&compacted, "compacted");
+            assert!(edit(sandbox, &compact, "one", "two"));
+            let again = points(&sandbox.path("two"), RestartPolicy::KeepAll);
+            compacted.assert_same_points(&again, "compacted twice");
+        }
+        _ => {
+            if edit(sandbox, &Edit::new().merge(true), "logs", "one") {
+                let merged = points(&sandbox.path("one"), RestartPolicy::KeepAll);
+                points(&logs, RestartPolicy::KeepAll).assert_same_points(&merged, "merged");
+            }
+        }
+    }
+    sandbox.check(&["one", "two"]);
+}
+
+/// In place: nothing but event files changes, and a second time nothing does.
+fn repairs_in_place(sandbox: &Sandbox) {
+    let logs = sandbox.logs();
+    let before = files(&logs);
+    let one = sandbox.path("one");
+    repair(&open(&logs), Destination::Folder(&one), SideFiles::Leave).expect("damage is reported");
+    repair(&open(&logs), Destination::InPlace, SideFiles::Leave).expect("damage is reported");
+    let repaired = files(&logs);
+    for (path, content) in files(&one) {
+        assert_eq!(Some(&content), repaired.get(&path), "{}", path.display());
+    }
+    for (path, content) in &before {
+        let is_kept = repaired.values().any(|kept| kept == content);
+        assert!(is_kept, "{} is nowhere any more", path.display());
+    }
+    repair(&open(&logs), Destination::InPlace, SideFiles::Leave).expect("it is sound");
+    assert!(repaired == files(&logs), "a second repair in place changed something");
+    assert_eq!(
+        without_backups(before).into_keys().collect::<Vec<_>>(),
+        without_backups(repaired).into_keys().collect::<Vec<_>>()
+    );
+    sandbox.check(&["one"]);
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut input = Input::new(data);
+    let (what, policy) = (input.below(8), policy(&mut input));
+    let logs = Logs::read(&mut input);
+    let sandbox = Sandbox::new();
+    logs.write_to(&sandbox.logs());
+    if what == 7 {
+        return repairs_in_place(&sandbox);
+    }
+    let before = files(&sandbox.logs());
+    match what {
+        0 | 1 => repairs(&sandbox),
+        which => edits(&sandbox, policy, which - 2),
+    }
+    assert!(before == files(&sandbox.logs()), "the log itself was changed");
+});

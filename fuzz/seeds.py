@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Makes inputs of the fuzz targets of fixtures/, below corpus/ (or the directory that is given).
+
+The form of an input is that of src/input.rs and of src/logs.rs: instructions of one byte and what they need.
+"""
+
+import hashlib
+import pathlib
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).parent
+FIXTURES = HERE.parent / "fixtures"
+MAX_LEN = 12_000
+
+NEW_FILE, PAYLOAD, BYTES, SIDE_FILE, CUT = 0, 1, 4, 5, 10
+LOG_TARGETS = {"load": 4, "verify": 60, "edit": 8, "export": 4}
+# As in src/logs.rs.
+SIDE_FILES = {"hparams.yaml": 0, "tbx.json": 1, "projector_config.pbtxt": 3, "tensors.tsv": 8}
+
+# What people and programs write next to logs.
+SIDE = {
+    "hparams.yaml": [
+        b"lr: 0.1\nlayers: [1, 2]\nopt: {name: adam, betas: [0.9, 0.999]}\nf: !!python/name:a.b ''\n",
+        b"a: &x {b: 1}\nc: *x\n<<: *x\nd: |\n  text\n  more\ne: .nan\n",
+        b"!!python/object:argparse.Namespace\nseed: 1\npath: !!python/object/apply:pathlib.PosixPath\n- a\n",
+    ],
+    "tbx.json": [
+        b'{"schema": "tbx.run/1", "id": "0123456789abcdef0123456789abcdef", "name": "r", "status": "RUNNING",'
+        b' "start_time": 1.5, "params": {"lr": 0.1, "n": "NaN", "deep": true}, "tags": {"a": "b"},'
+        b' "labels": ["x"], "seeds": {"s": 18446744073709551615}, "summary": {"loss": {"value": 0.5}},'
+        b' "artifacts": [{"path": "model.bin", "size": 3, "sha256": ""}], "later": {"a": [1, null]}}',
+    ],
+    "tbx.registry.json": [
+        b'{"schema": "tbx.registry/1", "models": {"m": {"aliases": {"best": 1}, "versions":'
+        b' [{"version": 1, "run": "a", "path": "model.bin", "size": 3, "sha256": "", "stage": "Production"}]}}}',
+    ],
+    "tbx.experiment.json": [
+        b'{"schema": "tbx.experiment/1", "name": "e", "created_at": 1.5, "tags": {"a": "b"}, "later": [1]}',
+    ],
+    "projector_config.pbtxt": [
+        b'embeddings {\n tensor_name: "a:00001"\n tensor_path: "tensors.tsv"\n metadata_path: "metadata.tsv"\n'
+        b' sprite { image_path: "s.png" single_image_dim: 2 single_image_dim: 2 }\n}\n',
+    ],
+    "tensors.tsv": [b"1.0\t2.0\n-3.5\t1e9\n"],
+    "metadata.tsv": [b"label\tn\na\t1\nb\t2\n"],
+    "tensors.bytes": [struct.pack("<4f", 1, 2, 3, 4)],
+}
+
+
+def text(content):
+    return struct.pack("<H", len(content)) + content
+
+
+def records(log):
+    """The payloads of a log and what is between them, as instructions."""
+    at = 0
+    while at < len(log):
+        if len(log) - at >= 16:
+            (length,) = struct.unpack_from("<Q", log, at)
+            end = at + 12 + length
+            if end + 4 <= len(log) and length < 4000:
+                yield bytes([PAYLOAD]) + text(log[at + 12 : end])
+                at = end + 4
+                continue
+        yield bytes([BYTES]) + text(log[at : at + 4000])
+        at += 4000
+
+
+class Corpus:
+    def __init__(self, directory):
+        self.directory = directory
+        self.count = 0
+
+    def add(self, target, content):
+        if len(content) > MAX_LEN:
+            return
+        folder = self.directory / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
+        self.count += 1
+
+
+def logs():
+    """Instructions for each directory of fixtures/ that has event files."""
+    runs = {}
+    for path in sorted(FIXTURES.rglob("*tfevents*")):
+        if path.is_file():
+            runs.setdefault(path.parent, []).append(path)
+    for folder, paths in runs.items():
+        program = b""
+        for i, path in enumerate(paths):
+            program += bytes([NEW_FILE, 1]) if i else b""
+            program += b"".join(records(path.read_bytes()))
+        for path in sorted(folder.iterdir()):
+            if path.name in SIDE_FILES and path.is_file():
+                program += bytes([SIDE_FILE, SIDE_FILES[path.name], 0]) + text(path.read_bytes()[:4000])
+        yield program + bytes([CUT, 0, 64, CUT, 0, 160])
+
+
+def main():
+    corpus = Corpus(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "corpus")
+    for i, program in enumerate(logs()):
+        for target, choices in LOG_TARGETS.items():
+            corpus.add(target, bytes([i % choices]) + (b"" if target in ("load", "verify") else bytes([i % 4])) + program)
+        corpus.add("archive", bytes([i % 3]) + program)
+    names = list(SIDE)
+    for name, contents in SIDE.items():
+        for content in contents:
+            first = bytes([names.index(name), 1]) + text(content)
+            corpus.add("side_files", first)
+            corpus.add("side_files", bytes([4, 1]) + text(SIDE["projector_config.pbtxt"][0]) + first)
+            # And in an import: 12 are among the artifacts of a run.
+            corpus.add("import", bytes([0, 1, 13, 0]) + text(content))
+    for path in sorted((FIXTURES / "projector").rglob("*")):
+        if path.is_file() and path.name in SIDE:
+            corpus.add("side_files", bytes([names.index(path.name), 1]) + text(path.read_bytes()[:4000]))
+    store = [
+        (0, b"experiment_id: '1'\nname: e\nlifecycle_stage: active\ncreation_time: 1\n"),
+        (2, b"1700000000000 0.5 1\n1700000001000 nan 2\n1700000002000 -inf 9223372036854775807\n"),
+        (5, b"0.1"),
+        (7, b"name"),
+        (8, b"0123456789abcdef0123456789abcdef"),
+        (10, b"tags: []\nsource_id: d\nsource_type: DATASET\n"),
+        (17, b"artifact"),
+        (23, b"name: m\ncreation_timestamp: 1\n"),
+        (24, b"name: m\nversion: 1\nrun_id: 0123456789abcdef0123456789abcdef\nsource: R/artifacts/a\n"),
+    ]
+    for i in range(8):
+        corpus.add("import", bytes([0, i]) + b"".join(bytes([n, 0]) + text(content) for n, content in store))
+    number = bytes([2, 5])
+    metric = bytes([0, 7]) + text(b"loss") + bytes([3]) + struct.pack("<d", 0.25) + number + bytes([4]) + number + number
+    corpus.add("import", bytes([5, 0]) + metric * 3)
+    corpus.add("import", bytes([7, 0]) + bytes([100, 0, 1]))
+    for name in range(12):
+        entry = bytes([0, name, 0]) + text(b"content") + bytes([0, 164, 1, 1, 0, 0])
+        corpus.add("archive", bytes([4]) + entry * 2 + bytes([1, 0]))
+    print(f"{corpus.count} inputs in {corpus.directory}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+//! What the targets share: inputs that look like logs and are wrong in some places, and what must hold.
+//!
+//! Random bytes hardly ever pass a checksum. So an input is a list of instructions that write records,
+//! damage them, and put files and links next to them.
+
+#[path = "../../tests/suite/facts.rs"]
+mod facts;
+mod input;
+#[path = "../../tests/suite/follow/kept.rs"]
+mod kept;
+mod logs;
+mod oracle;
+mod sandbox;
+mod values;
+
+pub use input::Input;
+pub use logs::{Logs, link};
+pub use oracle::{Reading, follows, open, ways_agree};
+pub use sandbox::{Files, Sandbox, files};
+
+use tbx::RestartPolicy;
+
+/// The restart policy that an input chooses.
+pub fn policy(input: &mut Input<'_>) -> RestartPolicy {
+    RestartPolicy::ALL[input.below(RestartPolicy::ALL.len())]
+}

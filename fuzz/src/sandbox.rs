@@ -1,0 +1,116 @@
+//! Directories in memory, with something next to them that nobody may read or change.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// Contents by path; of a link, what it leads to.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// What must never turn up in anything that is written.
+const SECRET: &[u8] = b"SECRET-OUTSIDE-THE-LOGS";
+
+/// A directory with the inputs `box/logs`, and `outside`, to which links of the inputs lead. Outputs are not in
+/// `box`, as a link may lead there, too.
+pub struct Sandbox {
+    dir: TempDir,
+    outside: Files,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let dir = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        let dir = dir.expect("a directory for the input");
+        let outside = dir.path().join("outside");
+        fs::create_dir_all(outside.join("artifacts/sub")).expect("a new directory");
+        for name in ["secret", "artifacts/secret", "artifacts/sub/secret"] {
+            fs::write(outside.join(name), SECRET).expect("a new file");
+        }
+        fs::write(outside.join("tbx.json"), side_file("tbx.run/1")).expect("a new file");
+        fs::write(outside.join("hparams.yaml"), b"key: SECRET-OUTSIDE-THE-LOGS\n")
+            .expect("a new file");
+        fs::create_dir_all(dir.path().join("box/logs")).expect("a new directory");
+        let outside = files(&outside);
+        Self { dir, outside }
+    }
+
+    pub fn logs(&self) -> PathBuf {
+        self.path("box/logs")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Nothing appeared next to `names`, nothing outside changed, and nothing of it is in any of them.
+    pub fn check(&self, names: &[&str]) {
+        for (dir, known) in
+            [(self.path(""), &["box", "outside"][..]), (self.path("box"), &["logs"])]
+        {
+            let names = if known.len() > 1 { names } else { &[] };
+            for entry in fs::read_dir(dir).expect("it is there").flatten() {
+                let name = entry.file_name();
+                let is_known = known.iter().chain(names).any(|known| name == **known);
+                assert!(is_known, "{name:?} is outside of what was asked for");
+            }
+        }
+        assert_eq!(self.outside, files(&self.path("outside")), "a file outside was changed");
+        for name in names {
+            for (path, content) in files(&self.path(name)) {
+                let is_temporary = path.iter().any(|part| part.as_bytes().starts_with(b".tbx~"));
+                assert!(!is_temporary, "{name}/{} was left", path.display());
+                let has_secret = content.windows(SECRET.len()).any(|bytes| bytes == SECRET);
+                assert!(!has_secret, "{name}/{} has what is outside", path.display());
+            }
+        }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn side_file(schema: &str) -> Vec<u8> {
+    format!("{{\"schema\": \"{schema}\", \"name\": \"SECRET-OUTSIDE-THE-LOGS\"}}").into_bytes()
+}
+
+/// All files below `dir`, or `dir` itself if it is one. Links are not followed.
+pub fn files(dir: &Path) -> Files {
+    let mut found = Files::new();
+    let mut left = vec![dir.to_owned()];
+    while let Some(path) = left.pop() {
+        let Ok(there) = path.symlink_metadata() else { continue };
+        let name = path.strip_prefix(dir).expect("it is below").to_owned();
+        if there.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            left.extend(entries.map(|entry| entry.path()));
+        } else if there.is_symlink() {
+            let to = fs::read_link(&path).unwrap_or_default();
+            found.insert(name, to.as_os_str().as_bytes().to_vec());
+        } else if there.is_file() {
+            found.insert(name, fs::read(&path).unwrap_or_default());
+        } else {
+            found.insert(name, b"a device".to_vec());
+        }
+    }
+    found
+}
+
+/// Makes a FIFO, at which whoever opens it would wait for ever.
+pub(crate) fn fifo(path: &Path) {
+    let path: &OsStr = path.as_os_str();
+    if let Ok(path) = std::ffi::CString::new(path.as_bytes()) {
+        // SAFETY: the path ends in a zero byte.
+        unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
+    }
+}
