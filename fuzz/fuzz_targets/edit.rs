@@ -8,7 +8,8 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tbx::edit::{Destination, Edit, SideFiles, repair};
-use tbx::{LoadOptions, RestartPolicy};
+use tbx::verify::{Rule, Verify};
+use tbx::{Checksums, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
 
 fn points(dir: &Path, policy: RestartPolicy) -> Reading {
@@ -21,12 +22,23 @@ fn without_backups(mut files: Files) -> Files {
     files
 }
 
+/// Whether no record is there that is an event to some loaders only: a repair leaves it out.
+fn all_read_the_same(logs: &Path) -> bool {
+    let verified = Verify::new().rules([Rule::Proto]).check(&open(logs));
+    let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).places());
+    let issues = loaded.expect("damage is in the report").report.issues;
+    let proto = issues.iter().filter(|issue| issue.kind.name() == Rule::Proto.name());
+    verified.findings.len() == proto.count()
+}
+
 fn repairs(sandbox: &Sandbox) {
     let (logs, one, two) = (sandbox.logs(), sandbox.path("one"), sandbox.path("two"));
     repair(&open(&logs), Destination::Folder(&one), SideFiles::Copy).expect("damage is reported");
     let repaired = points(&one, RestartPolicy::KeepAll);
     assert!(repaired.is_sound());
-    points(&logs, RestartPolicy::KeepAll).assert_same_but_times(&repaired, "repaired");
+    if all_read_the_same(&logs) {
+        points(&logs, RestartPolicy::KeepAll).assert_same_but_times(&repaired, "repaired");
+    }
     let again =
         repair(&open(&one), Destination::Folder(&two), SideFiles::Copy).expect("it is sound");
     assert!(again.files.is_empty(), "{:?}", again.files);

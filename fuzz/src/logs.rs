@@ -16,6 +16,9 @@ use crate::values;
 /// So many instructions of an input are carried out.
 const MAX_INSTRUCTIONS: usize = 300;
 const MAX_FILES: usize = 8;
+/// An event file of an input is not longer, and a payload that is doubled either.
+const MAX_LOG: usize = 256 << 10;
+const MAX_DOUBLED: usize = 16 << 10;
 
 /// Names of runs: some are parts of others.
 pub(crate) const RUNS: [&str; 9] = [
@@ -91,6 +94,9 @@ impl Logs {
         let instruction = input.byte() % 24;
         let Some(file) = self.files.last_mut() else { return };
         let log = &mut file.bytes;
+        if log.len() > MAX_LOG {
+            log.truncate(MAX_LOG);
+        }
         let payload = match instruction {
             0 => {
                 let run = RUNS[input.below(RUNS.len())];
@@ -133,7 +139,7 @@ impl Logs {
             12 => version(input.below(5)),
             13 => session(input.byte(), input.step(), input.wall_time()),
             // The last payload again, joined with itself: fields that occur twice.
-            14 => [&last[..], &last[..]].concat(),
+            14 if last.len() <= MAX_DOUBLED => [&last[..], &last[..]].concat(),
             // The last record again, and again.
             15 => {
                 for _ in 0..input.below(20) {
