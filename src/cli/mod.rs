@@ -24,6 +24,7 @@ mod models;
 mod output;
 mod plot;
 mod progress;
+mod ranks;
 mod reduce;
 mod render;
 mod repair;

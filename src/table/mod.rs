@@ -39,7 +39,7 @@ mod stats;
 #[cfg(feature = "table")]
 pub use cell::Cell;
 #[cfg(feature = "plot")]
-pub use chart::{Axis, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
+pub use chart::{Axis, BandPoint, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
 #[cfg(feature = "table")]
 pub use checklist::{CheckedRun, Checklist, NameLint};
 #[cfg(feature = "table")]
