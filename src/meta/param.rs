@@ -6,6 +6,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::number;
+use crate::decimal::as_written;
 
 /// The value of a parameter.
 ///
@@ -44,17 +45,25 @@ impl From<f64> for Param {
     }
 }
 
-impl From<i32> for Param {
-    fn from(value: i32) -> Self {
-        Self::Number(value.into())
+/// The number that its digits say: 0.05, not 0.05000000074505806.
+impl From<f32> for Param {
+    fn from(value: f32) -> Self {
+        Self::Number(as_written(value))
     }
 }
 
-impl From<u32> for Param {
-    fn from(value: u32) -> Self {
-        Self::Number(value.into())
-    }
+macro_rules! integers {
+    ($($type:ty)*) => {
+        $(impl From<$type> for Param {
+            #[expect(clippy::as_conversions, reason = "rounds to the nearest float64")]
+            fn from(value: $type) -> Self {
+                Self::Number(value as f64)
+            }
+        })*
+    };
 }
+
+integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
 impl From<&str> for Param {
     fn from(text: &str) -> Self {
@@ -129,5 +138,19 @@ impl<'de> Deserialize<'de> for Param {
         }
 
         deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_was_meant() {
+        let texts = [0.05f32, 1e-8, 3.0, f32::NAN].map(|value| Param::from(value).to_string());
+        assert_eq!(texts, ["0.05", "0.00000001", "3", "NaN"]);
+        assert_eq!(serde_json::to_string(&Param::from(0.05f32)).unwrap(), "0.05");
+        assert_eq!([Param::from(7usize), Param::from(7i64)], [Param::Number(7.0), 7u8.into()]);
+        assert_eq!(Param::from(i64::MAX), Param::Number(9_223_372_036_854_775_807.0));
     }
 }

@@ -10,7 +10,7 @@ use crate::common::repository;
 
 /// The layers from bottom to top. A module uses itself and the layers below its own.
 const LAYERS: [&[&str]; 10] = [
-    &["budget", "redact"],
+    &["budget", "decimal", "redact"],
     &["error", "printable", "safe_name", "store"],
     &["record", "replace", "yaml"],
     &["event", "meta"],

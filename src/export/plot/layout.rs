@@ -36,7 +36,7 @@ const AXIS: Color = Color(0x80, 0x80, 0x80);
 const QUIET: Color = Color(0x60, 0x60, 0x60);
 pub(super) const INK: Color = Color(0x20, 0x20, 0x20);
 /// When the colors are used up, lines are dashed: lengths of dashes and gaps.
-const DASHES: [&[f32]; 5] = [&[], &[7.0, 3.0], &[2.0, 2.0], &[7.0, 2.0, 2.0, 2.0], &[14.0, 4.0]];
+const DASHES: [&[f32]; 5] = [&[], &[7.0, 3.0], &[2.0, 2.0], &[7.0, 2.0, 2.0, 2.0], &[11.0, 5.0]];
 const _: () = assert!(COLORS.len() * DASHES.len() == Line::RANKS, "each rank looks different");
 
 /// Red, green, blue.
@@ -211,7 +211,7 @@ impl Scene {
             draw(chart.parts(line, most), pen(line));
         }
         let median = |part: &Vec<BandPoint>| part.iter().map(|p| [p.place, p.median]).collect();
-        draw(band.iter().map(median).collect(), Pen { color: GRAY, width: 1.6, ..PLAIN });
+        draw(band.iter().map(median).collect(), Pen { color: AXIS, width: 1.6, ..PLAIN });
         for line in &named {
             let pen = Pen { opacity: 0.25, width: 1.0, dashes: &[], ..pen(line) };
             draw(chart.raw_parts(line, most), pen);

@@ -9,7 +9,7 @@ use std::process::{self, ChildStderr, Command, Stdio};
 use std::{env, iter};
 
 /// Holds the directory that a child writes to.
-const DIR: &str = "TBX_TEST_CHILD_DIR";
+pub(super) const DIR: &str = "TBX_TEST_CHILD_DIR";
 
 /// The directory to write to.
 pub(super) fn dir() -> PathBuf {
