@@ -263,10 +263,13 @@ impl<'o> Loader<'o> {
     ) -> io::Result<()> {
         let may_skip = self.options.may_skip();
         let small = if may_skip { MIN_SKIP } else { usize::MAX };
-        while scanner.position() < end {
-            if let Some((offset, payload)) = scanner.next_at_hand(small) {
+        loop {
+            scanner.each_at_hand(end, small, |offset, _, payload| {
                 self.event(span, offset, payload, keep);
-                continue;
+                Ok(())
+            })?;
+            if scanner.position() >= end {
+                break;
             }
             let (offset, len) = match scanner.advance()? {
                 Step::Record { offset, len } => (offset, len),

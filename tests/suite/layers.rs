@@ -149,7 +149,7 @@ fn unsafe_code_stands_in_one_file_only() {
         found.iter().any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     };
     let found: Vec<_> = sources().into_iter().filter(is_unsafe).map(|source| source.path).collect();
-    assert_eq!(found, [repository("src/record/map.rs")]);
+    assert_eq!(found, [repository("src/record/machine.rs")]);
 }
 
 #[test]
