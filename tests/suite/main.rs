@@ -30,6 +30,7 @@ mod import;
 mod layers;
 #[cfg(feature = "registry")]
 mod locks;
+mod messages;
 mod meta;
 mod mlflow_folder;
 #[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
