@@ -275,7 +275,7 @@ fn edit(args: &Args) -> Result<Edit> {
 
 /// The names of runs that are parts of one, as other commands fold them.
 fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
-    let options = LoadOptions::new().payloads(false).buffered(true);
+    let options = LoadOptions::new().payloads(false);
     let rows = RunTable::load(logdir, &options, Folding::Known)?.rows;
     let rows = rows.into_iter().filter(|row| !row.parts.is_empty());
     Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
@@ -320,7 +320,7 @@ fn sidecars(args: &Args, root: &Path) -> Result<()> {
     if args.set_param.is_empty() && args.unset_param.is_empty() {
         return Ok(());
     }
-    let options = LoadOptions::new().kinds([Kind::Meta]).buffered(true).places();
+    let options = LoadOptions::new().kinds([Kind::Meta]).places();
     let is_file = args.logdir.is_file();
     let (done, _) = Logdir::open(root)?.map_runs(&options, |run| {
         let is_kept = args.keep_run.is_empty() || any(&args.keep_run, &run.name);

@@ -78,7 +78,6 @@ impl Choice {
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()
             .payloads(false)
-            .buffered(true)
             .restart(self.restart)
             .strict(self.strict)
             .follow_links(self.follow_links);

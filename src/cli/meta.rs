@@ -223,7 +223,7 @@ fn load(path: &Path, what: &str) -> Result<(Run, u8)> {
 fn read(path: &Path) -> Result<(Run, u8)> {
     let logdir = Logdir::open(path)?;
     let kinds = [Kind::Hparams, Kind::Meta];
-    let options = LoadOptions::new().kinds(kinds).buffered(true).runs(|name| name == ".").places();
+    let options = LoadOptions::new().kinds(kinds).runs(|name| name == ".").places();
     let mut loaded = logdir.load(&options)?;
     let is_lossless = report(&loaded.report);
     match loaded.runs.pop() {

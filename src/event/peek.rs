@@ -39,8 +39,8 @@ impl<'a> Peek<'a> {
             let Some(rest) = strip(bytes, key) else { return Ok(None) };
             bytes = rest;
             let content = varint(&mut bytes)?;
-            let left = len - (prefix.len() - bytes.len());
-            if usize::try_from(content) != Ok(left) {
+            let left = len.checked_sub(prefix.len() - bytes.len());
+            if usize::try_from(content).ok() != left {
                 return Ok(None);
             }
         }

@@ -126,8 +126,8 @@ impl<'o> Span<'o> {
 
 /// Maps the file where that pays; a file that cannot be mapped is read.
 fn open_map(file: &File, len: u64, options: &LoadOptions) -> Option<bytes::Bytes> {
-    let len = usize::try_from(len).ok().filter(|_| options.maps())?;
-    map(file.local()?, len).ok()
+    let maps = options.maps()?;
+    map(file.local()?, usize::try_from(len).ok()?, maps).ok()
 }
 
 fn unreadable_file<'o>(

@@ -9,27 +9,50 @@ use std::io;
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions};
 
+/// Permission to map files, which [`LoadOptions::map`](crate::LoadOptions::map) asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct FileMaps(());
+
+impl FileMaps {
+    /// Permits maps.
+    ///
+    /// # Safety
+    ///
+    /// While anything that was loaded through a map lives, nobody may truncate or overwrite the files
+    /// that were loaded, neither this process nor another. Touching a mapped page behind the new end of
+    /// a truncated file raises `SIGBUS`, which ends the process; a page that is overwritten changes
+    /// under a `&[u8]`. A writer that only appends, as all writers of event files do, breaks nothing:
+    /// bytes behind the length that a file had when it was opened are not mapped.
+    ///
+    /// ```
+    /// use tbx::{FileMaps, LoadOptions, Logdir};
+    ///
+    /// // SAFETY: nobody else writes to this directory while `loaded` lives.
+    /// let maps = unsafe { FileMaps::allow() };
+    /// let loaded = Logdir::open("fixtures/keras")?.load(&LoadOptions::new().map(maps))?;
+    /// assert_eq!(loaded.runs.len(), 2);
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    pub unsafe fn allow() -> Self {
+        Self(())
+    }
+}
+
 /// Maps the first `len` bytes of `file`. Slices of the result share the map, which ends
 /// with the last of them.
 ///
 /// # Errors
 ///
-/// Those of the operating system; some file systems cannot map.
-///
-/// # The hazard
-///
-/// If another program cuts the file short, touching a page behind its new end raises
-/// `SIGBUS` and ends this process. Logs only grow in ordinary life, and this crate maps
-/// only files whose payloads (images, audio, ...) a caller asked to keep; everything else
-/// is read.
-pub fn map(file: &File, len: usize) -> io::Result<Bytes> {
+/// Those of the operating system, also that some file systems cannot map, and that the file is
+/// shorter.
+pub(crate) fn map(file: &File, len: usize, FileMaps(()): FileMaps) -> io::Result<Bytes> {
     if len == 0 {
         return Ok(Bytes::new()); // an empty map is an error on most systems
     }
-    // SAFETY: a map is sound while nobody changes or cuts the file's mapped part. No
-    // program can promise that for a file that others can open. Event files are only ever
-    // appended to by their writers, which leaves mapped bytes alone; the crate's first page
-    // tells callers of the rest, and `LoadOptions::buffered` avoids maps.
+    if usize::try_from(file.metadata()?.len()).is_ok_and(|found| found < len) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    // SAFETY: the file has these bytes, and who made the permission promised that they stay.
     let map = unsafe { MmapOptions::new().len(len).map(file)? };
     // Records that nobody wants are jumped over: read-ahead would fetch them for nothing.
     #[cfg(unix)]
@@ -103,10 +126,13 @@ mod tests {
     fn a_map_has_the_files_bytes_and_outlives_the_file_handle() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
-        let bytes = map(&file, 8).unwrap();
+        // SAFETY: nobody else knows the files.
+        let maps = unsafe { FileMaps::allow() };
+        assert!(map(&file, 11, maps).is_err());
+        let bytes = map(&file, 8, maps).unwrap();
         drop(file);
         assert_eq!(&bytes[..], b"01234567");
         assert_eq!(&bytes.slice(2..4)[..], b"23");
-        assert!(map(&tempfile::tempfile().unwrap(), 0).unwrap().is_empty());
+        assert!(map(&tempfile::tempfile().unwrap(), 0, maps).unwrap().is_empty());
     }
 }

@@ -24,7 +24,8 @@ mod start;
 mod writer;
 
 pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
-pub use machine::map;
+pub use machine::FileMaps;
+pub(crate) use machine::map;
 pub use reader::RecordReader;
 pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
 pub use source::Source;
