@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::logs::Choice;
 use super::output::Format;
-use super::render::{BOLD, DIM, Table, counted, name, number, styled, terminal_width};
+use super::render::{BOLD, DIM, Fit, NotShown, Table, counted, name, number, styled};
 use super::runs::folding;
 use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use crate::error::{Error, Result};
@@ -123,14 +123,15 @@ fn compare(a: &[RunRow], b: &[RunRow], tolerance: Tolerance) -> Diff {
 }
 
 fn text(diff: &Diff, args: &Args) -> String {
-    let mut text = String::new();
+    let (mut text, mut not_shown) = (String::new(), NotShown::default());
     let (same, other): (Vec<_>, Vec<_>) = diff.runs.iter().partition(|pair| pair.diff.is_same());
     for pair in &other {
         if !text.is_empty() {
             text += "\n";
         }
-        text += &pair_text(pair);
+        text += &pair_text(pair, &mut not_shown);
     }
+    text += &not_shown.note("--format json");
     if !same.is_empty() {
         text += &styled(DIM, &format!("{} the same", counted(same.len(), "run")));
         text += "\n";
@@ -150,7 +151,7 @@ fn text(diff: &Diff, args: &Args) -> String {
     text
 }
 
-fn pair_text(pair: &Pair) -> String {
+fn pair_text(pair: &Pair, not_shown: &mut NotShown) -> String {
     let names = match pair.a == pair.b {
         true => name(&pair.a),
         false => format!("{} and {}", name(&pair.a), name(&pair.b)),
@@ -158,16 +159,16 @@ fn pair_text(pair: &Pair) -> String {
     let mut text = styled(BOLD, &names) + "\n";
     let diff = &pair.diff;
     if !diff.params.is_empty() {
-        let mut table = Table::of(&["PARAMETER", ">A", ">B"], 2);
+        let mut table = Table::of(&["PARAMETER", ">A", ">B"], 2).fit(&["A", "B"], Fit::Text);
         for param in diff.params.iter().take(MAX_LISTED) {
             table.row(vec![name(&param.name), short(&param.a), short(&param.b)]);
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
         text += &more(diff.params.len());
     }
     if !diff.metrics.is_empty() {
         let columns = ["LAST VALUE", ">A", ">B", ">B - A", ">DIFFERS FROM STEP"];
-        let mut table = Table::of(&columns, 2);
+        let mut table = Table::of(&columns, 2).spare(&["B - A"]);
         for metric in diff.metrics.iter().take(MAX_LISTED) {
             let by = metric.a.number().zip(metric.b.number()).map(|(a, b)| b - a);
             table.row(vec![
@@ -178,7 +179,7 @@ fn pair_text(pair: &Pair) -> String {
                 short(&metric.parts_at),
             ]);
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
         text += &more(diff.metrics.len());
     }
     let same = [(diff.same_params, "parameter"), (diff.same_metrics, "tag")];

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::destination::{To, others};
 use super::output::Format;
-use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
+use super::render::{DIM, Fit, NotShown, Table, bytes, count, counted, name, styled};
 use super::{FAILED, FINE, print, print_json, report, say, warn};
 use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, SideFiles, StepNote, TagChange};
 use crate::error::{Error, ErrorKind, Issue, Result};
@@ -465,7 +465,7 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
 fn text(args: &Args, edited: &Edited) -> String {
     let mut text = String::new();
     let changes = edited.by_tag();
-    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0);
+    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0).fit(&["NOW"], Fit::Name);
     for run in edited.dropped_runs.iter().take(MAX_LISTED) {
         text += &format!("run {} is left out\n", name(run));
     }
@@ -482,7 +482,7 @@ fn text(args: &Args, edited: &Edited) -> String {
         table.row(vec![name(&change.tag), now(change), values, runs.len().to_string()]);
     }
     if !changes.is_empty() {
-        text += &table.render(terminal_width());
+        text += &table.shown(&mut NotShown::default());
     }
     if changes.len() > MAX_LISTED {
         let more = counted(changes.len() - MAX_LISTED, "more tag");

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::logs::Logs;
 use super::output::Format;
-use super::render::{Table, bytes, count, counted, name, terminal_width};
+use super::render::{NotShown, Table, bytes, count, counted, name};
 use super::{FAILED, FINE, NO, print, print_json, report, restarts};
 use crate::error::Result;
 use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
@@ -139,7 +139,8 @@ fn text(args: &Args, extracted: &Extracted) -> String {
     }
     let files = counted(usize::try_from(extracted.files()).unwrap_or(usize::MAX), "file");
     let (size, out) = (bytes(extracted.bytes()), name(&args.out.to_string_lossy()));
-    table.render(terminal_width()) + &format!("{files}, {size}, written to {out}\n")
+    let table = table.shown(&mut NotShown::default());
+    table + &format!("{files}, {size}, written to {out}\n")
 }
 
 /// What was written, in JSON.

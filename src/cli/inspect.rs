@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use super::logs::{self, Logs};
 use super::output::Format;
 use super::render::{
-    BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, date, duration, name, number, styled,
-    terminal_width,
+    BOLD, DIM, Fit, NotShown, RED, Table, YELLOW, bytes, count, counted, date, duration, name,
+    number, styled,
 };
 use super::{FAILED, FINE, fail, print, print_json};
 use crate::error::Result;
@@ -20,6 +20,8 @@ use crate::table::{IssueRow, Overview, RunOverview, TagOverview};
 const FEW_RUNS: usize = 12;
 /// So many runs are named, and so many problems are listed.
 const MAX_LISTED: usize = 20;
+/// Columns of tags that a narrow terminal does without, the first of them first.
+const SPARE: [&str; 6] = ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT"];
 
 #[derive(clap::Args)]
 #[command(
@@ -97,6 +99,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 fn text(overview: &Overview, by: By) -> String {
     let runs = &overview.runs;
     let mut text = head(overview);
+    let mut not_shown = NotShown::default();
     if runs.is_empty() {
         return text;
     }
@@ -104,14 +107,15 @@ fn text(overview: &Overview, by: By) -> String {
     if by_run {
         for run in runs {
             text += "\n";
-            text += &run_text(run);
+            text += &run_text(run, &mut not_shown);
         }
     } else {
         text += "\n";
-        text += &tags_text(runs);
+        text += &tags_text(runs, &mut not_shown);
         text += "\n";
-        text += &run_names(overview);
+        text += &run_names(overview, &mut not_shown);
     }
+    text += &not_shown.note("--format json");
     text + &problems(overview)
 }
 
@@ -140,7 +144,7 @@ fn head(overview: &Overview) -> String {
     line + "\n"
 }
 
-fn run_text(run: &RunOverview) -> String {
+fn run_text(run: &RunOverview, not_shown: &mut NotShown) -> String {
     let mut text = styled(BOLD, &name(&run.name));
     if let Some(start) = run.start_time {
         text += &format!("  {}", date(start.0));
@@ -157,11 +161,11 @@ fn run_text(run: &RunOverview) -> String {
     text += "\n";
     if !run.tags.is_empty() {
         let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
-        let mut table = Table::of(&columns, 2);
+        let mut table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
         for tag in &run.tags {
             table.row(tag_row(tag));
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
     }
     for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
         let line = format!(
@@ -292,29 +296,30 @@ impl<'a> Merged<'a> {
     }
 }
 
-fn tags_text(runs: &[RunOverview]) -> String {
+fn tags_text(runs: &[RunOverview], not_shown: &mut NotShown) -> String {
     let mut tags: BTreeMap<(&str, Kind), Merged<'_>> = BTreeMap::new();
     for tag in runs.iter().flat_map(|run| &run.tags) {
         tags.entry((&tag.tag, tag.kind)).or_insert_with(|| Merged::new(tag)).add(tag);
     }
     let columns =
         ["TAG", "KIND", ">RUNS", ">POINTS", ">STEPS", ">MEDIAN LAST", ">MIN", ">MAX", "NOTES"];
-    let mut table = Table::of(&columns, 0);
+    let mut table = Table::of(&columns, 0).fit(&["NOTES"], Fit::Text).spare(&SPARE);
     for merged in tags.into_values() {
         table.row(merged.row());
     }
-    table.render(terminal_width())
+    table.shown(not_shown)
 }
 
 /// The first runs; those with problems before the others.
-fn run_names(overview: &Overview) -> String {
+fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
     let problems = |run: &RunOverview| {
         let of_run = |issue: &&IssueRow| issue.run.as_ref() == Some(&run.name);
         overview.issues.iter().filter(|issue| issue.lost).filter(of_run).count()
     };
     let mut runs: Vec<_> = overview.runs.iter().map(|run| (problems(run), run)).collect();
     runs.sort_by_key(|(problems, _)| *problems == 0);
-    let mut table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let mut table = table.spare(&["TIME", "START (UTC)", "TAGS", "EVENTS"]);
     for (problems, run) in runs.iter().take(MAX_LISTED) {
         let start = run.start_time.map(|start| start.0);
         let end = run.end_time();
@@ -336,7 +341,7 @@ fn run_names(overview: &Overview) -> String {
             .join(", "),
         ]);
     }
-    let mut text = table.render(terminal_width());
+    let mut text = table.shown(not_shown);
     if runs.len() > MAX_LISTED {
         let more = counted(runs.len() - MAX_LISTED, "more run");
         let line = format!("... and {more}: --run REGEX chooses, --by run shows the tags of each");

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::output::Format;
 use super::render::{
-    BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, name, styled, terminal_width, wrapped,
+    BOLD, DIM, Fit, NotShown, RED, Table, YELLOW, bytes, count, counted, name, styled, terminal_width,
+    wrapped,
 };
 use super::wanted::Wanted;
 use super::{FAILED, FINE, NO, fail, print, print_json};
@@ -190,12 +191,12 @@ impl RuleRow {
 }
 
 fn rules() -> String {
-    let mut table = Table::of(&["RULE", "SEVERITY", "WHAT"], 0);
+    let mut table = Table::of(&["RULE", "SEVERITY", "WHAT"], 0).fit(&["WHAT"], Fit::Text);
     for rule in Rule::ALL {
         let cells = [rule.name(), rule.severity().name(), rule.title()];
         table.row(cells.map(String::from).into());
     }
-    table.render(terminal_width())
+    table.shown(&mut NotShown::default())
 }
 
 fn text(path: &Path, verified: &Verified, places: usize) -> String {

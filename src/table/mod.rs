@@ -15,6 +15,8 @@ mod curve;
 #[cfg(feature = "table")]
 mod diff;
 #[cfg(feature = "table")]
+mod direction;
+#[cfg(feature = "table")]
 mod filter;
 #[cfg(feature = "table")]
 mod fold;
@@ -48,6 +50,8 @@ pub use column::{Column, Field, Stat};
 pub use curve::{Curve, CurveOrder, Duplicates};
 #[cfg(feature = "table")]
 pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
+#[cfg(feature = "table")]
+pub use direction::Direction;
 #[cfg(feature = "table")]
 pub use filter::Filter;
 #[cfg(feature = "table")]
