@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::empty::Empty;
 use super::logs::Choice;
 use super::output::Format;
 use super::render::{BOLD, DIM, Fit, NotShown, Table, counted, name, number, styled};
 use super::runs::folding;
 use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use crate::error::{Error, Result};
-use crate::logdir::Logdir;
 use crate::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
 
 /// So many rows of a run are shown.
@@ -32,8 +32,11 @@ pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
 
+    #[command(flatten)]
+    empty: Empty,
+
     /// One run per directory: do not take train, validation and the like for parts of one run.
-    #[arg(long)]
+    #[arg(long, help_heading = super::COMMON)]
     no_fold: bool,
 
     /// Numbers that differ by no more than this are the same.
@@ -73,12 +76,16 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
     }
     let tolerance = Tolerance { absolute: args.atol, relative: args.rtol };
-    let [a, b] = [&args.a, &args.b].map(|path| {
-        let options = args.choice.options();
-        let folding = folding(args.no_fold);
-        RunTable::load_curves(&Logdir::open(path)?, &options, folding, Duplicates::KeepLast)
-    });
-    let (a, b) = (a?, b?);
+    let opened = args.empty.open(&[args.a.clone(), args.b.clone()])?;
+    let [a, b] = opened.logdirs.as_slice() else { return Ok(opened.code) };
+    if opened.code == NO {
+        return Ok(NO);
+    }
+    let load = |logdir| {
+        let (options, folding) = (args.choice.options(), folding(args.no_fold));
+        RunTable::load_curves(logdir, &options, folding, Duplicates::KeepLast)
+    };
+    let (a, b) = (load(a)?, load(b)?);
     let is_lossless = report(&a.report) & report(&b.report);
     for table in [&a, &b] {
         restarts_in_short(&table.report, args.choice.options().restart_policy());

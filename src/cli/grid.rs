@@ -9,9 +9,7 @@ use serde::Serializer;
 
 use super::output::stdout;
 use super::print;
-use super::render::{
-    Fit, NotShown, Table, date, duration, has_colors, is_terminal, name, number,
-};
+use super::render::{Fit, NotShown, Table, date, duration, has_colors, is_terminal, name, number};
 use crate::error::{ErrorKind, Result};
 use crate::printable::{Escape, is_active};
 use crate::table::Cell;

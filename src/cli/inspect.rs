@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 
+use super::empty::NO_LOGS;
 use super::logs::{self, Logs};
 use super::output::Format;
 use super::render::{
@@ -25,7 +26,7 @@ const SPARE: [&str; 6] = ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT"];
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit code: 0, or 2 if a folder cannot be read or data was lost: to damage, or because a \
+    after_help = "Exit code: 0; 1 if a folder has no logs; 2 if a folder cannot be read or data was lost: to damage, or because a \
     log is compressed or a Git LFS pointer. An unfinished record at the end of a file is no damage, and \
     files that lie next to logs and have \"tfevents\" in their names (.dvc, .meta, ...) are notes."
 )]
@@ -68,9 +69,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let mut code = FINE;
     for (i, logdir) in args.logs.logdirs.iter().enumerate() {
-        let loaded = Logdir::open(logdir).and_then(|logdir| Overview::load(&logdir, &options));
+        let mut has_logs = true;
+        let loaded = Logdir::open(logdir).and_then(|logdir| {
+            has_logs = logdir.has_logs();
+            Overview::load(&logdir, &options)
+        });
         let overview = match loaded {
-            Ok(overview) => overview,
+            Ok(overview) => chosen(overview, args),
             Err(error) => {
                 // The other folders are shown all the same.
                 fail(&error);
@@ -80,6 +85,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         };
         if !overview.is_lossless {
             code = FAILED;
+        }
+        if !has_logs {
+            code = code.max(args.logs.empty.code());
         }
         match args.format {
             Format::Json => print_json(&overview)?,
@@ -94,6 +102,18 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     args.logs.check()?;
     Ok(code)
+}
+
+/// Leaves out embeddings that were not asked for: they have no kind, and their names begin with a tag.
+fn chosen(mut overview: Overview, args: &Args) -> Overview {
+    for run in &mut overview.runs {
+        run.embeddings.retain(|embedding| {
+            let tag = embedding.name.rsplit_once(':').map_or("", |(tag, _)| tag);
+            args.kind.is_empty()
+                && [&embedding.name, tag].iter().any(|name| args.logs.has_tag_like(name))
+        });
+    }
+    overview
 }
 
 fn text(overview: &Overview, by: By) -> String {
@@ -112,6 +132,10 @@ fn text(overview: &Overview, by: By) -> String {
     } else {
         text += "\n";
         text += &tags_text(runs, &mut not_shown);
+        let embeddings = embeddings_text(runs, 0, &mut not_shown);
+        if !embeddings.is_empty() {
+            text += &format!("\n{embeddings}");
+        }
         text += "\n";
         text += &run_names(overview, &mut not_shown);
     }
@@ -124,8 +148,7 @@ fn head(overview: &Overview) -> String {
     let runs = &overview.runs;
     let logdir = styled(BOLD, &name(&overview.logdir));
     if runs.is_empty() {
-        let none = "no event files (their names contain \"tfevents\")";
-        return format!("{logdir}: {none}\n{}", problems(overview));
+        return format!("{logdir}: {NO_LOGS}\n{}", problems(overview));
     }
     let files = || runs.iter().flat_map(|run| &run.files);
     let size = files().map(|file| file.bytes).sum();
@@ -167,6 +190,7 @@ fn run_text(run: &RunOverview, not_shown: &mut NotShown) -> String {
         }
         text += &table.shown(not_shown);
     }
+    text += &embeddings_text([run], 2, not_shown);
     for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
         let line = format!(
             "  {} ends with {} of an unfinished record: its writer is at work, or died\n",
@@ -192,6 +216,47 @@ fn tag_row(tag: &TagOverview) -> Vec<String> {
         shown(scalars.max),
         notes(tag),
     ]
+}
+
+/// What the projector has of some runs; nothing if that is nothing.
+fn embeddings_text<'r>(
+    runs: impl IntoIterator<Item = &'r RunOverview>,
+    indent: usize,
+    not_shown: &mut NotShown,
+) -> String {
+    // Below a run, its name is known.
+    let heads: &[&str] = match indent {
+        0 => &["EMBEDDING", "RUN", ">SHAPE", "FILES"],
+        _ => &["EMBEDDING", ">SHAPE", "FILES"],
+    };
+    let mut table = Table::of(heads, indent).fit(&["RUN"], Fit::Name).fit(&["FILES"], Fit::Text);
+    let mut rows = 0;
+    for run in runs {
+        for embedding in &run.embeddings {
+            let files = embedding.files.iter().map(|file| {
+                let size = file.bytes.map_or("missing".into(), bytes);
+                format!("{} ({size})", name(&file.path))
+            });
+            let files = files.collect::<Vec<_>>().join(", ");
+            let shape = embedding.shape.map(|[points, numbers]| format!("{points}×{numbers}"));
+            let mut row = vec![name(&embedding.name)];
+            row.extend((indent == 0).then(|| name(&run.name)));
+            row.extend([shape.unwrap_or_default(), files]);
+            if rows < MAX_LISTED {
+                table.row(row);
+            }
+            rows += 1;
+        }
+    }
+    if rows == 0 {
+        return String::new();
+    }
+    let mut text = table.shown(not_shown);
+    if rows > MAX_LISTED {
+        let more = counted(rows - MAX_LISTED, "more embedding");
+        text += &format!("{:indent$}{}\n", "", styled(DIM, &format!("... and {more}")));
+    }
+    text
 }
 
 /// The kind; of values that no dashboard shows, also the plugin.

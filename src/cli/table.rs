@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 
 use super::grid::{Format, Grid};
 use super::render::counted;
-use super::runs::Runs;
-use super::{FAILED, FINE, print_note, report};
+use super::runs::{Runs, condition};
+use super::{FAILED, print_note, report};
 use crate::error::Result;
-use crate::table::{
-    Cell, Column, Direction, Field, Filter, Group, GroupBy, Names, RunRow, Stat,
-};
+use crate::table::{Cell, Column, Direction, Field, Group, GroupBy, Names, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
@@ -18,7 +16,7 @@ with STAT last (default), first, min, max, mean, count, step, min_step, max_step
 param.NAME, metric.TAG and run.FIELD say which of several columns of one name is meant; where two
 of them meet in a table, they are printed so. Patterns have * and ?.
 
-Conditions: comparisons (== != < <= > >=), =~ and !~ with a regular expression, and, or, not,
+Conditions: comparisons (==, also written =, and != < <= > >=), =~ and !~ with a regular expression, and, or, not,
 parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
 
 Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, in the order of
@@ -84,12 +82,15 @@ const BEST: &str = "; * is the best of its column";
 const DEVIATION: &str = "± ";
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let table = args.runs.load(None)?;
-    let code = if report(&table.report) { FINE } else { FAILED };
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let table = args.runs.load(&opened, None)?;
+    let code = if report(&table.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
     let names = Names::of(&table);
-    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
     let mut columns = columns(args, &names, &rows)?;

@@ -60,10 +60,40 @@ const HIGHER: &[&str] = &[
 ];
 /// Words that say of what, when or how a scalar was taken, but not what it is.
 const ASIDE: &[&str] = &[
-    "train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "evaluation",
-    "epoch", "step", "batch", "mean", "avg", "average", "total", "overall", "top", "ema", "k", "at", "vs",
-    "iterations", "binary", "categorical", "sparse", "balanced", "weighted", "macro", "micro", "final",
-    "best", "by",
+    "train",
+    "training",
+    "val",
+    "valid",
+    "validation",
+    "test",
+    "testing",
+    "dev",
+    "eval",
+    "evaluation",
+    "epoch",
+    "step",
+    "batch",
+    "mean",
+    "avg",
+    "average",
+    "total",
+    "overall",
+    "top",
+    "ema",
+    "k",
+    "at",
+    "vs",
+    "iterations",
+    "binary",
+    "categorical",
+    "sparse",
+    "balanced",
+    "weighted",
+    "macro",
+    "micro",
+    "final",
+    "best",
+    "by",
 ];
 
 /// Words that turn a name round, or with which a small loss does not mean a good run: parts of which
@@ -115,9 +145,9 @@ impl Direction {
         let Column::Metric(tag, stat) = column else { return None };
         let direction = Self::of_tag(tag)?;
         match (stat, direction) {
-            (Stat::Last | Stat::Mean, _)
-            | (Stat::Min, Self::Lower)
-            | (Stat::Max, Self::Higher) => Some(direction),
+            (Stat::Last | Stat::Mean, _) | (Stat::Min, Self::Lower) | (Stat::Max, Self::Higher) => {
+                Some(direction)
+            }
             _ => None,
         }
     }

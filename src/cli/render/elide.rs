@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn what_tells_texts_apart_stays() {
-        let in_the_middle = ["a/very/long/path/1/to/the/same/end", "a/very/long/path/2/to/the/same/end"];
+        let in_the_middle =
+            ["a/very/long/path/1/to/the/same/end", "a/very/long/path/2/to/the/same/end"];
         let at_the_end = ["a/very/long/path/to/the/end/1", "a/very/long/path/to/the/end/2"];
         let at_the_start = ["1/a/very/long/path/to/the/end", "2/a/very/long/path/to/the/end"];
         for (texts, least) in [(in_the_middle, 24), (at_the_end, 8), (at_the_start, 8)] {

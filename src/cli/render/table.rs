@@ -245,7 +245,8 @@ impl Table {
         let whole: Vec<usize> = whole.map(|(cells, c)| c.head.width().max(*cells)).collect();
         // A space more between columns than at the ends of the line.
         let gaps = |columns: usize| self.indent + 2 * columns.saturating_sub(1);
-        let Some(room) = width.filter(|room| whole.iter().sum::<usize>() + gaps(whole.len()) > *room)
+        let Some(room) =
+            width.filter(|room| whole.iter().sum::<usize>() + gaps(whole.len()) > *room)
         else {
             return whole.into_iter().map(Some).collect();
         };
