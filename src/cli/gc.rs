@@ -14,6 +14,7 @@ use crate::archive::{Candidates, Rules};
 use crate::error::Result;
 use crate::logdir::Logdir;
 use crate::meta::{Status, now};
+use crate::registry;
 use crate::table::Cell;
 
 #[derive(clap::Args)]
@@ -91,7 +92,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         rules = rules.unregistered();
     }
     let found = rules.find(&args.logdir)?;
-    let is_empty = found.files.is_empty() && found.registered == 0;
+    let has_registry = args.logdir.join(registry::FILE).exists();
+    let is_empty = found.files.is_empty() && found.registered == 0 && !has_registry;
     if is_empty && !Logdir::open(&args.logdir)?.has_logs() && args.empty.say(&args.logdir) == NO {
         return Ok(NO);
     }

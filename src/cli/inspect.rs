@@ -22,7 +22,8 @@ const FEW_RUNS: usize = 12;
 /// So many runs are named, and so many problems are listed.
 const MAX_LISTED: usize = 20;
 /// Columns of tags that a narrow terminal does without, the first of them first.
-const SPARE: [&str; 6] = ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT"];
+const SPARE: [&str; 9] =
+    ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT", "RUNS", "MEDIAN LAST", "LAST"];
 
 #[derive(clap::Args)]
 #[command(

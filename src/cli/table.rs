@@ -207,8 +207,8 @@ fn best(column: &Column, cells: Vec<Cell>) -> Option<f64> {
     Direction::of(column)?.best(cells.iter().filter_map(Cell::number))
 }
 
-/// The columns that nobody chose, the most important first: the one that sorts; parameters in which runs
-/// differ and scalars, in turn; all other parameters; and then what every run has.
+/// The columns that nobody chose, the most important first: the one that sorts; scalars and parameters
+/// in which runs differ, in turn; all other parameters; and then what every run has.
 fn importance(columns: &[Column], sorted: Option<usize>) -> Vec<usize> {
     let places = |is: &dyn Fn(&Column) -> bool| -> Vec<usize> {
         columns.iter().enumerate().filter(|(_, column)| is(column)).map(|(i, _)| i).collect()
@@ -219,7 +219,7 @@ fn importance(columns: &[Column], sorted: Option<usize>) -> Vec<usize> {
     let (differing, same): (Vec<_>, Vec<_>) = params.into_iter().partition(|i| *i < first);
     let mut order: Vec<usize> = sorted.into_iter().collect();
     for i in 0..differing.len().max(metrics.len()) {
-        order.extend([differing.get(i), metrics.get(i)].into_iter().flatten());
+        order.extend([metrics.get(i), differing.get(i)].into_iter().flatten());
     }
     order.extend(same);
     let fields = [Field::Step, Field::Status, Field::Duration, Field::Start];

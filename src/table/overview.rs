@@ -50,7 +50,8 @@ pub struct RunOverview {
     pub files: Vec<FileOverview>,
     /// Its series, sorted by tag.
     pub tags: Vec<TagOverview>,
-    /// Its embeddings, in the order of the projector's configuration.
+    /// Its embeddings, in the order of the projector's configuration; in JSON only if there are any.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub embeddings: Vec<EmbeddingOverview>,
 }
 

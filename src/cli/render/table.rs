@@ -146,13 +146,10 @@ impl Table {
     }
 
     fn lay_out(&self, width: Option<usize>, not_shown: &mut NotShown) -> String {
-        let widths = self.widths(width);
+        let widths = self.widths(width, not_shown);
         let mut columns = Vec::new();
         for (i, (column, width)) in self.columns.iter().zip(&widths).enumerate() {
-            match width {
-                Some(width) => columns.push(self.lines(i, column, *width)),
-                None => not_shown.add(&column.head),
-            }
+            columns.extend(width.map(|width| self.lines(i, column, width)));
         }
         let mut text = String::new();
         // Names of columns end at the same line.
@@ -201,8 +198,7 @@ impl Table {
                 blank += padding + 2;
             }
         }
-        let line = if line.trim().is_empty() { "" } else { &line };
-        let _ = writeln!(text, "{style}{line}{style:#}");
+        let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
     }
 
     /// The lines of a column in `width`.
@@ -237,7 +233,7 @@ impl Table {
     }
 
     /// The width of each column; none if it is left out.
-    fn widths(&self, width: Option<usize>) -> Vec<Option<usize>> {
+    fn widths(&self, width: Option<usize>, not_shown: &mut NotShown) -> Vec<Option<usize>> {
         let cells: Vec<usize> = (0..self.columns.len())
             .map(|i| self.cells(i).map(UnicodeWidthStr::width).max().unwrap_or(0))
             .collect();
@@ -262,7 +258,9 @@ impl Table {
                     Fit::Name => {
                         let texts: Vec<&str> = self.cells(i).collect();
                         let least = least_width(&texts, LEAST_NAME);
-                        (least, (*cells).min(room * 2 / 5).max(least))
+                        // The first names are those that tables are about.
+                        let wanted = if i == 0 { (*cells).min(room * 2 / 5) } else { least };
+                        (least, wanted.max(least))
                     }
                 };
                 (least.max(head), wanted.max(head))
@@ -271,14 +269,21 @@ impl Table {
         let total = |chosen: &[usize], of: &dyn Fn(&(usize, usize)) -> usize| {
             chosen.iter().filter_map(|i| least.get(*i)).map(of).sum::<usize>() + gaps(chosen.len())
         };
+        // Where all cells are empty, nothing is missed.
+        let is_empty = |i: &usize| !self.rows.is_empty() && cells.get(*i) == Some(&0);
         let mut chosen: Vec<usize> =
-            (0..self.columns.len()).filter(|i| !self.spare.contains(i)).collect();
+            (0..self.columns.len()).filter(|i| !self.spare.contains(i) && !is_empty(i)).collect();
+        let mut left_out = Vec::new();
         for i in self.spare.iter().rev() {
             chosen.push(*i);
             if total(&chosen, &|(_, wanted)| *wanted) > room {
                 chosen.pop();
+                left_out.extend(Some(*i).filter(|i| !is_empty(i)));
             }
         }
+        left_out.sort_unstable();
+        let heads = left_out.iter().filter_map(|i| self.columns.get(*i));
+        heads.for_each(|column| not_shown.add(&column.head));
         let fits = total(&chosen, &|(_, wanted)| *wanted) <= room;
         let mut widths: Vec<Option<usize>> = vec![None; self.columns.len()];
         for i in &chosen {
@@ -341,4 +346,74 @@ fn head_width(head: &str) -> usize {
     let widest = |width| broken(head, width).iter().map(|line| line.width()).max().unwrap_or(0);
     let fits = |width: &usize| broken(head, *width).len() <= MAX_HEAD && widest(*width) <= *width;
     (1..head.width()).find(fits).unwrap_or(head.width())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let table = Table::of(&["TAG", ">LAST", "NOTES", ">MIN"], 2).fit(&["NOTES"], Fit::Text);
+        let mut table = table.spare(&["MIN"]);
+        for (tag, notes) in
+            [("a/long/name/of/a/tag/1/x", ""), ("a/long/name/of/a/tag/2/x", "3 NaN")]
+        {
+            table.row(vec![tag.into(), "0.5".into(), notes.into(), "0.25".into()]);
+        }
+        table
+    }
+
+    fn lines(text: &str) -> Vec<String> {
+        let text = anstream::adapter::strip_str(text).to_string();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_table_is_whole_where_there_is_room() {
+        let expected = [
+            "  TAG                       LAST  NOTES   MIN",
+            "  a/long/name/of/a/tag/1/x   0.5         0.25",
+            "  a/long/name/of/a/tag/2/x   0.5  3 NaN  0.25",
+        ];
+        for width in [None, Some(45), Some(200)] {
+            assert_eq!(lines(&table().render(width)), expected);
+        }
+    }
+
+    #[test]
+    fn columns_go_before_names_are_alike() {
+        let mut not_shown = NotShown::default();
+        let narrow = table().lay_out(Some(30), &mut not_shown);
+        assert_eq!(
+            lines(&narrow),
+            [
+                "  TAG              LAST  NOTES",
+                "  a/long…/tag/1/x   0.5",
+                "  a/long…/tag/2/x   0.5  3 NaN",
+            ]
+        );
+        let note = lines(&not_shown.note("--format json")).concat();
+        assert_eq!(note, "1 column not shown: MIN; widen the terminal or use --format json");
+        // However narrow it is, a name says which one it is.
+        let text = table().render(Some(5));
+        assert!(text.contains("1/x") && text.contains("2/x"), "{text}");
+    }
+
+    #[test]
+    fn heads_and_texts_take_more_lines() {
+        let mut table = Table::of(&["RUN", ">train/encoder/loss", "WHAT"], 0);
+        table = table.fit(&["WHAT"], Fit::Text);
+        table.row(vec!["a".into(), "0.5".into(), "one two three four five six seven eight".into()]);
+        assert_eq!(
+            lines(&table.render(Some(36))),
+            [
+                "       train/",
+                "     encoder/",
+                "RUN      loss  WHAT",
+                "a         0.5  one two three four",
+                "               five six seven eight",
+            ]
+        );
+        assert_eq!(broken("a_b", 1), ["a_", "b"]);
+    }
 }

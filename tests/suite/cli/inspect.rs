@@ -99,7 +99,7 @@ fn the_exit_code_says_whether_everything_could_be_read() {
     fs::create_dir_all(folder.path("empty")).unwrap();
     let codes = [
         ("logs", 0),
-        ("empty", 0),
+        ("empty", 1),
         ("empty_file", 0),
         ("torn", 0),
         ("damaged", 2),
@@ -114,7 +114,7 @@ fn the_exit_code_says_whether_everything_could_be_read() {
         }
     }
     let none = "empty: no event files (their names contain \"tfevents\")\n";
-    assert_eq!(folder.tbx("inspect empty").fine(), none);
+    assert_eq!(folder.tbx("inspect empty --allow-empty").fine(), none);
     let said = folder.tbx("inspect missing").failed();
     assert!(said.starts_with("tbx: missing: ") && said.lines().count() == 1, "{said}");
 }

@@ -77,7 +77,13 @@ fn every_command_has_a_manual_page() {
     for part in [".TH tbx-table 1", "\\-\\-group\\-by", ".SH EXAMPLES", "tbx table runs"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert_eq!(folder.tbx("man nothing").err, "tbx: there is no command \"nothing\"\n");
+    let said = folder.tbx("man nothing").err;
+    assert!(
+        said.starts_with("tbx: there is no command \"nothing\"; there are inspect, "),
+        "{said}"
+    );
+    let said = folder.tbx("man tabel").err;
+    assert_eq!(said, "tbx: there is no command \"tabel\"; did you mean table?\n");
 }
 
 #[test]

@@ -147,7 +147,8 @@ fn known_sub_runs_are_one_run_unless_told_otherwise() {
 fn an_empty_folder_has_no_runs() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("logs")).unwrap();
-    assert_eq!(folder.tbx("table logs").fine(), "run\n0 runs\n");
+    assert_eq!(folder.tbx("table logs --allow-empty").fine(), "run\n0 runs\n");
+    assert_eq!(folder.tbx("table logs").code, Some(1));
 }
 
 #[test]
