@@ -132,11 +132,13 @@ fn compare(a: &[RunRow], b: &[RunRow], tolerance: Tolerance) -> Diff {
 fn text(diff: &Diff, args: &Args) -> String {
     let (mut text, mut not_shown) = (String::new(), NotShown::default());
     let (same, other): (Vec<_>, Vec<_>) = diff.runs.iter().partition(|pair| pair.diff.is_same());
+    let tags = other.iter().flat_map(|pair| pair.diff.metrics.iter().take(MAX_LISTED));
+    let tags: BTreeSet<String> = tags.map(|metric| name(&metric.tag)).collect();
     for pair in &other {
         if !text.is_empty() {
             text += "\n";
         }
-        text += &pair_text(pair, &mut not_shown);
+        text += &pair_text(pair, &tags, &mut not_shown);
     }
     text += &not_shown.note("--format json");
     if !same.is_empty() {
@@ -158,7 +160,8 @@ fn text(diff: &Diff, args: &Args) -> String {
     text
 }
 
-fn pair_text(pair: &Pair, not_shown: &mut NotShown) -> String {
+/// How two runs differ; `tags` are those of all pairs.
+fn pair_text(pair: &Pair, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let names = match pair.a == pair.b {
         true => name(&pair.a),
         false => format!("{} and {}", name(&pair.a), name(&pair.b)),
@@ -175,7 +178,7 @@ fn pair_text(pair: &Pair, not_shown: &mut NotShown) -> String {
     }
     if !diff.metrics.is_empty() {
         let columns = ["LAST VALUE", ">A", ">B", ">B - A", ">DIFFERS FROM STEP"];
-        let mut table = Table::of(&columns, 2).spare(&["B - A"]);
+        let mut table = Table::of(&columns, 2).spare(&["B - A"]).others(tags.clone());
         for metric in diff.metrics.iter().take(MAX_LISTED) {
             let by = metric.a.number().zip(metric.b.number()).map(|(a, b)| b - a);
             table.row(vec![

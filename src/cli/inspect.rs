@@ -1,6 +1,6 @@
 //! `tbx inspect`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 
@@ -126,9 +126,11 @@ fn text(overview: &Overview, by: By) -> String {
     }
     let by_run = by == By::Run || by == By::Auto && runs.len() <= FEW_RUNS;
     if by_run {
+        let tags: BTreeSet<_> =
+            runs.iter().flat_map(|run| &run.tags).map(|tag| name(&tag.tag)).collect();
         for run in runs {
             text += "\n";
-            text += &run_text(run, &mut not_shown);
+            text += &run_text(run, &tags, &mut not_shown);
         }
     } else {
         text += "\n";
@@ -168,7 +170,8 @@ fn head(overview: &Overview) -> String {
     line + "\n"
 }
 
-fn run_text(run: &RunOverview, not_shown: &mut NotShown) -> String {
+/// A run; `tags` are those of all runs.
+fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let mut text = styled(BOLD, &name(&run.name));
     if let Some(start) = run.start_time {
         text += &format!("  {}", date(start.0));
@@ -185,7 +188,8 @@ fn run_text(run: &RunOverview, not_shown: &mut NotShown) -> String {
     text += "\n";
     if !run.tags.is_empty() {
         let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
-        let mut table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+        let table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+        let mut table = table.others(tags.clone());
         for tag in &run.tags {
             table.row(tag_row(tag));
         }

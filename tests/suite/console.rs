@@ -56,7 +56,9 @@ fn commands(path: &Path) -> Vec<Shown> {
 /// The same without what differs from day to day.
 fn lasting(text: &str) -> String {
     let is_date = |word: &str| {
-        word.len() == 10 && word.split('-').map(str::len).eq([4, 2, 2]) && !word.starts_with("2023-")
+        word.len() == 10
+            && word.split('-').map(str::len).eq([4, 2, 2])
+            && !word.starts_with("2023-")
     };
     let is_time = |word: &str| word.len() == 8 && word.split(':').map(str::len).eq([2; 3]);
     let line = |line: &str| {
@@ -78,7 +80,8 @@ fn the_documents_show_what_the_program_prints() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_tbx"));
     let programs = program.parent().unwrap();
     let path = [programs.to_owned(), programs.join("examples")].into_iter();
-    let path = env::join_paths(path.chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
+    let path =
+        env::join_paths(path.chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
     let mut documents = vec![repository("README.md")];
     let docs = fs::read_dir(repository("docs")).unwrap().map(|entry| entry.unwrap().path());
     documents.extend(docs.filter(|path| path.extension().is_some_and(|ext| ext == "md")));

@@ -3,7 +3,7 @@
 //! Where not all fits, names come first: different names never look alike. Columns are left out in an
 //! order that the caller knows, and what is left out is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anstyle::Style;
@@ -40,6 +40,8 @@ pub(in crate::cli) struct Table {
     styles: BTreeMap<(usize, usize), Style>,
     /// Columns that may be left out, in this order.
     spare: Vec<usize>,
+    /// What stands in the first column of other tables next to this one: no name here looks like it.
+    others: BTreeSet<String>,
     indent: usize,
 }
 
@@ -94,7 +96,8 @@ impl Table {
     /// A table without columns.
     pub(super) fn empty(indent: usize) -> Self {
         let (columns, rows) = (Vec::new(), Vec::new());
-        Self { columns, rows, styles: BTreeMap::new(), spare: Vec::new(), indent }
+        let (styles, spare, others) = Default::default();
+        Self { columns, rows, styles, spare, others, indent }
     }
 
     /// A table without columns, at the edge.
@@ -119,6 +122,11 @@ impl Table {
         let place = |head: &&str| self.columns.iter().position(|column| column.head == *head);
         let spare = heads.iter().filter_map(place).collect();
         Self { spare, ..self }
+    }
+
+    /// Other names next to this table: none in it looks like one of them.
+    pub(in crate::cli) fn others(self, others: BTreeSet<String>) -> Self {
+        Self { others, ..self }
     }
 
     /// These columns may be left out, the first of them first.
@@ -207,13 +215,14 @@ impl Table {
         let cells = match column.fit {
             Fit::Whole => cells.iter().map(|cell| vec![(*cell).to_owned()]).collect(),
             Fit::Name => {
-                let room = width.max(LEAST_NAME);
-                let cut = elided(&cells, room).or_else(|| {
-                    let least = least_width(&cells, room);
-                    elided(&cells, least)
+                let (room, names) = (width.max(LEAST_NAME), self.names(place));
+                let cut = elided(&names, room).or_else(|| {
+                    let least = least_width(&names, room);
+                    elided(&names, least)
                 });
                 let whole = || cells.iter().map(|cell| (*cell).to_owned()).collect();
-                cut.unwrap_or_else(whole).into_iter().map(|cell| vec![cell]).collect()
+                let cut = cut.unwrap_or_else(whole).into_iter();
+                cut.take(cells.len()).map(|cell| vec![cell]).collect()
             }
             Fit::Text => {
                 let lines = |cell: &&str| {
@@ -230,6 +239,12 @@ impl Table {
     /// The cells of a column.
     fn cells(&self, column: usize) -> impl Iterator<Item = &str> {
         self.rows.iter().map(move |row| row.get(column).map_or("", String::as_str))
+    }
+
+    /// The cells of a column, and the names that these must not look like.
+    fn names(&self, column: usize) -> Vec<&str> {
+        let others = self.others.iter().filter(|_| column == 0).map(String::as_str);
+        self.cells(column).chain(others).collect()
     }
 
     /// The width of each column; none if it is left out.
@@ -256,8 +271,7 @@ impl Table {
                     Fit::Whole => (*cells, *cells),
                     Fit::Text => ((*cells).min(LEAST_TEXT), (*cells).min(LEAST_TEXT)),
                     Fit::Name => {
-                        let texts: Vec<&str> = self.cells(i).collect();
-                        let least = least_width(&texts, LEAST_NAME);
+                        let least = least_width(&self.names(i), LEAST_NAME).min(*cells);
                         // The first names are those that tables are about.
                         let wanted = if i == 0 { (*cells).min(room * 2 / 5) } else { least };
                         (least, wanted.max(least))

@@ -351,3 +351,39 @@ fn means_with_infinities_are_numpys() {
     let tags = folder.tbx("export logs --run a/0 --to json --table tags --out -").out;
     assert!(tags.contains("\"mean\":\"Infinity\""), "{tags}");
 }
+
+#[test]
+fn what_was_meant_is_said() {
+    let folder = sweep();
+    for (args, said) in [
+        ("--columns val/loss:mni", "there is no statistic \"mni\" of val/loss; did you mean min?"),
+        (
+            "--sort metric.val/loss:meen",
+            "there is no statistic \"meen\" of metric.val/loss; did you mean mean?",
+        ),
+        ("--where val/loss:mxa<1", "there is no statistic \"mxa\" of val/loss; did you mean max?"),
+        (
+            "--columns accuracy:zzzzzz",
+            "there is no statistic \"zzzzzz\" of accuracy; there are last, first, min, max, mean, count, step, \
+             min_step, max_step, nan, inf",
+        ),
+        ("--group-by op", "there is no column \"op\"; did you mean opt?"),
+        ("--group-by rnu~a(b)", "there is no column \"rnu~a(b)\"; did you mean run~a(b)?"),
+        ("--columns acuracy", "there is no column \"acuracy\"; did you mean accuracy?"),
+    ] {
+        assert_eq!(folder.tbx(&format!("table logs {args}")).failed(), format!("tbx: {said}\n"));
+    }
+    let said = folder.tbx("reduce logs --op maen").failed();
+    assert!(said.starts_with("tbx: there is no operation \"maen\"; did you mean mean"), "{said}");
+    // One sign is taken for two, and named.
+    let mut command = folder.command("table logs --columns opt");
+    let done = super::done(command.args(["--where", "opt = adam"]));
+    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is taken for ==\n"));
+    assert!(done.out.ends_with("2 runs of 3\n"), "{done:?}");
+    let mut command = folder.command("table logs");
+    let said = super::done(command.args(["--where", "opt is adam"])).failed();
+    assert!(
+        said.starts_with("tbx: condition, column 5: this cannot be read; comparisons are =="),
+        "{said}"
+    );
+}

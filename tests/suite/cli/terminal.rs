@@ -1,5 +1,6 @@
 //! What the program prints on terminals of different widths, and that only its output decides.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -148,17 +149,21 @@ fn lines_fit_and_names_stay_apart() {
                 assert!(!is_row || line.width() <= columns.into(), "{args} at {columns}: {line}");
             }
         }
-        // Each run has each tag.
+        // Each run has each tag, in the same order; what is shown of one is never shown of another.
         let text = plain(&folder, "inspect logs --by run", columns);
-        let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
-        let names = names.iter().filter_map(|line| line.split("  ").next());
-        let names: std::collections::BTreeSet<_> = names.filter(|name| *name != "TAG").collect();
-        assert_eq!(names.len(), tags().len(), "at {columns}: {names:?}");
+        let names = text.lines().filter_map(|line| line.strip_prefix("  "));
+        let names = names.filter_map(|line| line.split("  ").next());
+        let names: Vec<&str> = names.filter(|name| *name != "TAG").collect();
+        assert_eq!(names.len(), 4 * tags().len(), "at {columns}: {text}");
+        let mut places = BTreeMap::new();
+        for (i, name) in names.iter().enumerate() {
+            let place = i % tags().len();
+            assert_eq!(*places.entry(*name).or_insert(place), place, "{name} at {columns}: {text}");
+        }
         for args in ["table logs", "table logs --columns loss"] {
             let text = plain(&folder, args, columns);
             let rows = text.lines().filter(|line| line.starts_with("exp") || line.starts_with('…'));
-            let names: std::collections::BTreeSet<_> =
-                rows.filter_map(|line| line.split("  ").next()).collect();
+            let names: BTreeSet<_> = rows.filter_map(|line| line.split("  ").next()).collect();
             assert_eq!(names.len(), 4, "{args} at {columns}: {text}");
         }
     }
@@ -282,5 +287,26 @@ fn help_is_wrapped_once() {
                 assert!(is_full, "{args} at {columns}: {pair:?}");
             }
         }
+    }
+}
+
+#[test]
+fn names_of_different_runs_do_not_look_alike() {
+    let folder = Folder::new();
+    // Cut alone, both would end alike.
+    for (run, start) in [("a", "training"), ("b", "validation")] {
+        let writer = folder.run(format!("logs/{run}"));
+        let tag =
+            format!("{start}/a/rather/long/name/that/does/not/fit/into/the/column/loss_by_step");
+        for step in 0..3 {
+            writer.add_scalar(&tag, f64::from(step) / 7.0, step * 1_000_000_000).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    for columns in [40, 60, 80] {
+        let text = plain(&folder, "inspect logs", columns);
+        let tags: BTreeSet<_> = text.lines().filter(|line| line.contains('…')).collect();
+        let names = tags.iter().filter_map(|line| line.trim_start().split("  ").next());
+        assert_eq!(names.collect::<BTreeSet<_>>().len(), 2, "{text}");
     }
 }
