@@ -93,6 +93,7 @@ fn missing(run: &CheckedRun, is_required: bool) -> Vec<&'static str> {
 
 fn table(format: Format, runs: &[CheckedRun]) -> Result<()> {
     let mut grid = Grid::new();
+    grid.wrap_texts();
     for column in ["run", "missing", "advised", "names"] {
         grid.column(column, false);
     }

@@ -36,6 +36,8 @@ pub(super) struct Grid {
     rows: Vec<Vec<Cell>>,
     /// Columns, the most important first.
     order: Vec<usize>,
+    /// How columns of texts give way, except the first.
+    texts: Fit,
     /// Cells that are the best of their column, by row and column.
     best: BTreeSet<(usize, usize)>,
     /// What shows columns for which a terminal has no room.
@@ -45,6 +47,8 @@ pub(super) struct Grid {
 struct Head {
     name: String,
     is_numeric: bool,
+    /// Whether it means nothing without the column before it.
+    is_bound: bool,
 }
 
 impl Grid {
@@ -53,6 +57,7 @@ impl Grid {
             columns: Vec::new(),
             rows: Vec::new(),
             order: Vec::new(),
+            texts: Fit::Name,
             best: BTreeSet::new(),
             otherwise: "--format csv",
         }
@@ -74,7 +79,17 @@ impl Grid {
     }
 
     pub(super) fn column(&mut self, name: impl Into<String>, is_numeric: bool) {
-        self.columns.push(Head { name: name.into(), is_numeric });
+        self.columns.push(Head { name: name.into(), is_numeric, is_bound: false });
+    }
+
+    /// A column of numbers that means nothing without the one before it.
+    pub(super) fn bound_column(&mut self, name: impl Into<String>) {
+        self.columns.push(Head { name: name.into(), is_numeric: true, is_bound: true });
+    }
+
+    /// Has texts take several lines where there is not room for all, instead of losing their middle.
+    pub(super) fn wrap_texts(&mut self) {
+        self.texts = Fit::Text;
     }
 
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
@@ -98,8 +113,15 @@ impl Grid {
             let mut cells = self.rows.iter().filter_map(|row| row.get(i));
             // Of a date, no part can be left out.
             let is_text = !head.is_numeric && cells.any(|cell| matches!(cell, Cell::Text(_)));
-            let fit = if is_text { Fit::Name } else { Fit::Whole };
+            let fit = match (is_text, i) {
+                (false, _) => Fit::Whole,
+                (true, 0) => Fit::Name,
+                (true, _) => self.texts,
+            };
             table.column(name(&head.name), head.is_numeric, fit);
+            if head.is_bound {
+                table.bind();
+            }
         }
         // Where there are no colours to see, a terminal shows a sign, and a file has neither.
         let has_colors = has_colors();

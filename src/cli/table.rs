@@ -266,7 +266,7 @@ fn groups(
         let deviation = if args.format == Format::Text { "" } else { &head };
         let deviation = format!("{DEVIATION}{deviation}");
         grid.column(head, true);
-        grid.column(deviation, true);
+        grid.bound_column(deviation);
     }
     let mut marks = BTreeSet::new();
     for (j, (column, best)) in columns.iter().zip(&best).enumerate() {

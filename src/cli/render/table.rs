@@ -19,8 +19,9 @@ const LEAST_NAME: usize = 12;
 const LEAST_TEXT: usize = 24;
 /// Lines of the name of a column, at most.
 const MAX_HEAD: usize = 4;
-/// Names of columns that were left out are listed up to this number.
+/// Names of columns that were left out are listed up to this number, and this many characters.
 const MAX_LISTED: usize = 6;
+const MAX_LISTED_WIDTH: usize = 72;
 
 /// How a column gives way where there is not room for all.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ struct Column {
     /// Whether numbers stand in it, flush right.
     is_numeric: bool,
     fit: Fit,
+    /// Whether it means nothing without the column before it.
+    is_bound: bool,
 }
 
 /// Names of columns for which there was no room.
@@ -62,7 +65,13 @@ impl NotShown {
         if self.0.is_empty() {
             return String::new();
         }
-        let names: Vec<_> = self.0.iter().take(MAX_LISTED).map(|head| name(head)).collect();
+        let mut names: Vec<_> =
+            self.0.iter().take(MAX_LISTED).map(|head| name(head.trim())).collect();
+        while names.len() > 1
+            && names.iter().map(|name| name.width()).sum::<usize>() > MAX_LISTED_WIDTH
+        {
+            names.pop();
+        }
         let more = self.0.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let columns = counted(self.0.len(), "column");
@@ -107,7 +116,12 @@ impl Table {
 
     /// Adds a column.
     pub(in crate::cli) fn column(&mut self, head: String, is_numeric: bool, fit: Fit) {
-        self.columns.push(Column { head, is_numeric, fit });
+        self.columns.push(Column { head, is_numeric, fit, is_bound: false });
+    }
+
+    /// The last column means nothing without the one before it: either both are there, or none.
+    pub(in crate::cli) fn bind(&mut self) {
+        self.columns.iter_mut().last().into_iter().for_each(|column| column.is_bound = true);
     }
 
     /// The columns of these names give way like this.
@@ -288,11 +302,13 @@ impl Table {
         let mut chosen: Vec<usize> =
             (0..self.columns.len()).filter(|i| !self.spare.contains(i) && !is_empty(i)).collect();
         let mut left_out = Vec::new();
-        for i in self.spare.iter().rev() {
+        let is_bound = |i: &usize| self.columns.get(*i).is_some_and(|column| column.is_bound);
+        for i in self.spare.iter().rev().filter(|i| !is_bound(i)) {
+            let before = chosen.len();
             chosen.push(*i);
+            chosen.extend((*i + 1..).take_while(is_bound));
             if total(&chosen, &|(_, wanted)| *wanted) > room {
-                chosen.pop();
-                left_out.extend(Some(*i).filter(|i| !is_empty(i)));
+                left_out.extend(chosen.drain(before..).filter(|i| !is_empty(i)));
             }
         }
         left_out.sort_unstable();
@@ -411,6 +427,21 @@ mod tests {
         // However narrow it is, a name says which one it is.
         let text = table().render(Some(5));
         assert!(text.contains("1/x") && text.contains("2/x"), "{text}");
+    }
+
+    #[test]
+    fn what_belongs_together_stays_or_goes_together() {
+        let mut table = Table::new();
+        table.column("RUN".into(), false, Fit::Name);
+        for head in ["a_long_head_without_end", "b"] {
+            table.column(head.replace('_', ""), true, Fit::Whole);
+            table.column("±".into(), true, Fit::Whole);
+            table.bind();
+        }
+        table.row(["x", "1", "2", "3", "4"].map(String::from).into());
+        let table = table.spare_columns(vec![4, 3, 2, 1]);
+        assert_eq!(lines(&table.render(Some(20))), ["RUN  b  ±", "x    3  4"]);
+        assert_eq!(lines(&table.render(Some(30)))[0], "RUN  alongheadwithoutend  ±");
     }
 
     #[test]

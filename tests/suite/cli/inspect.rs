@@ -286,7 +286,9 @@ fn embeddings_are_named_with_their_shape_and_files() {
     writer.add_scalar("loss", 0.5, 0).unwrap();
     let points = tbx::Embedding::new([[0.5f32, 1.0, 2.0], [1.5, 2.0, 3.0]]).labels(["a", "b"]);
     writer.add_embedding("points", &points, 3).unwrap();
-    writer.add_embedding("more/points", &tbx::Embedding::new([[0.5f32, 1.0]]), 4).unwrap();
+    writer
+        .add_embedding("more/points", &tbx::Embedding::new([[0.5f32, 1.0], [0.0, 2.0]]), 4)
+        .unwrap();
     writer.close().unwrap();
     let text = folder.tbx("inspect logs").fine();
     let table: Vec<&str> = text.lines().skip_while(|line| !line.contains("EMBEDDING")).collect();
@@ -297,7 +299,7 @@ fn embeddings_are_named_with_their_shape_and_files() {
         first.contains("tensors.tsv (24 B), ") && first.contains("metadata.tsv (4 B)"),
         "{text}"
     );
-    assert!(second.starts_with("  more/points:00004    1×2  00004/"), "{text}");
+    assert!(second.starts_with("  more/points:00004    2×2  00004/"), "{text}");
     let json: serde_json::Value =
         serde_json::from_str(&folder.tbx("inspect logs --format json").fine()).unwrap();
     let embedding = &json["runs"][0]["embeddings"][0];

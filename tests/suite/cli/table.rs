@@ -359,7 +359,7 @@ fn what_was_meant_is_said() {
         ("--columns val/loss:mni", "there is no statistic \"mni\" of val/loss; did you mean min?"),
         (
             "--sort metric.val/loss:meen",
-            "there is no statistic \"meen\" of metric.val/loss; did you mean mean?",
+            "there is no statistic \"meen\" of metric.val/loss; did you mean mean, min?",
         ),
         ("--where val/loss:mxa<1", "there is no statistic \"mxa\" of val/loss; did you mean max?"),
         (
