@@ -1,7 +1,7 @@
 //! Log directories without logs: one rule for all commands.
 //!
-//! A directory that does not exist is an error. One that holds no logs is said, nothing is made of it, and
-//! the exit code is 1, unless `--allow-empty` says that this is to be expected.
+//! A directory that does not exist is an error. One that holds no logs is reported, nothing is written, and the
+//! exit code is 1, unless `--allow-empty` expects that.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::logdir::Logdir;
 use crate::store;
 
-/// What is said of a log directory without logs.
+/// The message about a log directory without logs.
 pub(super) const NO_LOGS: &str = "no event files (their names contain \"tfevents\")";
 
-/// What a log directory without logs means.
+/// The option of commands that need logs.
 #[derive(clap::Args)]
 pub(super) struct Empty {
     /// Exit with 0 if a log directory has no logs, and go on as if that were fine [default: exit with 1].
@@ -24,7 +24,7 @@ pub(super) struct Empty {
 /// The log directories of a command.
 pub(super) struct Opened {
     pub(super) logdirs: Vec<Logdir>,
-    /// What the command ends with at least.
+    /// The least exit code of the command.
     pub(super) code: u8,
     /// Whether there is nothing to do.
     pub(super) is_empty: bool,

@@ -40,7 +40,7 @@ pub(super) struct Grid {
     texts: Fit,
     /// Cells that are the best of their column, by row and column.
     best: BTreeSet<(usize, usize)>,
-    /// What shows columns for which a terminal has no room.
+    /// The option that shows columns for which a terminal has no room.
     otherwise: &'static str,
 }
 
@@ -68,7 +68,7 @@ impl Grid {
         self.order = order;
     }
 
-    /// What shows columns for which a terminal has no room.
+    /// The option that shows columns for which a terminal has no room.
     pub(super) fn otherwise(&mut self, otherwise: &'static str) {
         self.otherwise = otherwise;
     }
@@ -96,7 +96,7 @@ impl Grid {
         self.rows.push(cells);
     }
 
-    /// Prints the rows; whether a mark stands at the best ones.
+    /// Prints the rows; whether the best ones have a sign.
     pub(super) fn print(&self, format: Format) -> Result<bool> {
         let printed = match format {
             Format::Text => return self.print_text(),

@@ -55,7 +55,7 @@ pub(super) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     args
 }
 
-/// What an argument that clap does not understand may be.
+/// A hint at what is wrong with arguments that clap does not understand.
 pub(super) fn hint(args: impl IntoIterator<Item = String>) -> Option<String> {
     let args: Vec<_> = args.into_iter().skip(1).take(2).collect();
     let [command, action] = args.as_slice() else { return None };

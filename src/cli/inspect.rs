@@ -223,7 +223,7 @@ fn tag_row(tag: &TagOverview) -> Vec<String> {
     ]
 }
 
-/// What the projector has of some runs; nothing if that is nothing.
+/// The embeddings of some runs; empty if there are none.
 fn embeddings_text<'r>(
     runs: impl IntoIterator<Item = &'r RunOverview>,
     indent: usize,

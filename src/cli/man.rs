@@ -52,7 +52,7 @@ fn write_all(tbx: &Command, dir: &Path) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// The page of a command. Of what stands below its help, paragraphs are filled, and other lines stay.
+/// The page of a command. Paragraphs below its options are filled, examples keep their lines.
 fn page(command: &Command) -> Result<Vec<u8>, ErrorKind> {
     let version = concat!("tbx ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone()).manual("TensorBoard toolkit").source(version);

@@ -291,7 +291,9 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
         let gap = if i == 0 { "" } else { "\n" };
         let title = styled(BOLD, &name(&chart.title));
         let how = how(&chart);
-        let legend = legend(&chart, ink, width);
+        // A chart has a width anywhere; names in a file are not shortened for it.
+        let room = terminal_width().map_or(usize::MAX, |_| width);
+        let legend = legend(&chart, ink, room);
         let all = format!("{gap}{title}{how}\n{}{legend}", text(&buffer));
         out.write_all(all.as_bytes()).map_err(ErrorKind::from)?;
     }

@@ -76,7 +76,7 @@ pub(super) struct Args {
 
 /// The column with the number of runs in a group.
 const RUNS: &str = "runs";
-/// What the footer says of the sign at the best values.
+/// The footer's explanation of the sign at the best values.
 const BEST: &str = "; * is the best of its column";
 /// Prefix of the name of a column of deviations.
 const DEVIATION: &str = "± ";

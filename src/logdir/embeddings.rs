@@ -17,7 +17,7 @@ const MAX_CONFIG: u64 = 16 << 20;
 const MAX_FILE: u64 = 2 << 30;
 /// Bytes of a tensor in which points are counted, at most.
 const MAX_COUNTED: u64 = 64 << 20;
-/// So many of them are in memory at a time.
+/// Number of them in memory at a time.
 const COUNTED_AT_ONCE: u64 = 256 << 10;
 
 /// An embedding that a run's `projector_config.pbtxt` names.

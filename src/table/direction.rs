@@ -58,7 +58,7 @@ const HIGHER: &[&str] = &[
     "win rate",
     "success rate",
 ];
-/// Words that say of what, when or how a scalar was taken, but not what it is.
+/// Words about when or how a scalar was taken, set aside.
 const ASIDE: &[&str] = &[
     "train",
     "training",
@@ -96,8 +96,8 @@ const ASIDE: &[&str] = &[
     "by",
 ];
 
-/// Words that turn a name round, or with which a small loss does not mean a good run: parts of which
-/// one wins where the other loses.
+/// Words that reverse a name, or after which a small loss does not mean a good run, as where one part wins
+/// when another loses.
 const DOUBT: &[&str] = &[
     "neg",
     "negative",
@@ -124,9 +124,9 @@ impl Direction {
     /// That of the scalar `tag`. None where its name leaves a doubt: `loss_scale` is no loss, and
     /// nobody knows of `entropy`.
     pub fn of_tag(tag: &str) -> Option<Self> {
-        // `loss/train` is a loss, too: the last part that says what it is counts.
+        // `loss/train` is a loss, too: the last part with a word of its own counts.
         tag.rsplit('/').map(said).find(|words| !words.is_empty()).and_then(|words| {
-            // What stands before is a kind of it: `cls loss`, `box error`.
+            // The words before it say which kind: `cls loss`, `box error`.
             let ends = |names: &[&str]| {
                 names.iter().any(|name| words == *name || words.ends_with(&format!(" {name}")))
             };
@@ -163,7 +163,7 @@ impl Direction {
     }
 }
 
-/// The words of a part of a tag that say what it is, in lower case.
+/// The words of a part of a tag in lower case, without those that are set aside.
 fn said(part: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';

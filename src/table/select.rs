@@ -128,7 +128,7 @@ impl<'t> Names<'t> {
 }
 
 impl Names<'_> {
-    /// That a tag is there, and what stands behind its colon is no statistic.
+    /// The error for a known tag with an unknown statistic after the colon.
     fn unknown_stat(&self, name: &str) -> Option<Error> {
         let (tag, stat) = name.rsplit_once(':')?;
         let bare = tag.strip_prefix(METRIC).unwrap_or(tag);

@@ -21,13 +21,13 @@ const RUN_AS: &[(&str, &str, &str)] = &[
     ("cargo run --release --example ", "", "the suite has built it"),
     ("cargo run --release -- ", "tbx ", "the suite has built it; the text says what it prints"),
 ];
-/// What a reader has who runs a command: logs of programs of their own.
+/// Preparations: logs that a reader has from a program of their own.
 const MADE_BEFORE: &[(&str, &str)] = &[(
     "tbx models runs register",
     "mkdir -p runs/first/artifacts && printf weights > runs/first/artifacts/model.bin",
 )];
 
-/// A command of a document, and what stands below it.
+/// A command of a document, and the output below it.
 struct Shown {
     place: String,
     command: String,

@@ -1,4 +1,4 @@
-//! Texts in less room than they need. An ellipsis stands for what is left out.
+//! Texts in less room than they need, with an ellipsis for the rest.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// both ends of tags tell them apart.
 const SHARES: [usize; 7] = [50, 35, 65, 20, 80, 0, 100];
 
-/// `text` in `width` columns, its middle left out if need be.
+/// `text` in `width` columns, shortened in the middle if it is longer.
 pub(in crate::cli) fn shorten(text: &str, width: usize) -> String {
     cut(text, width, 50)
 }

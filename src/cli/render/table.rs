@@ -16,7 +16,7 @@ use super::{DIM, counted, name, styled, wrapped};
 /// A column of names is not made narrower than this.
 const LEAST_NAME: usize = 12;
 /// Text that is wrapped is not made narrower than this.
-const LEAST_TEXT: usize = 24;
+const LEAST_TEXT: usize = 16;
 /// Lines of the name of a column, at most.
 const MAX_HEAD: usize = 4;
 /// Names of columns that were left out are listed up to this number, and this many characters.
@@ -41,14 +41,14 @@ pub(in crate::cli) struct Table {
     styles: BTreeMap<(usize, usize), Style>,
     /// Columns that may be left out, in this order.
     spare: Vec<usize>,
-    /// What stands in the first column of other tables next to this one: no name here looks like it.
+    /// Names in the first column of tables next to this one: no other name here looks like one of them.
     others: BTreeSet<String>,
     indent: usize,
 }
 
 struct Column {
     head: String,
-    /// Whether numbers stand in it, flush right.
+    /// Whether it has numbers, flush right.
     is_numeric: bool,
     fit: Fit,
     /// Whether it means nothing without the column before it.
@@ -124,14 +124,14 @@ impl Table {
         self.columns.iter_mut().last().into_iter().for_each(|column| column.is_bound = true);
     }
 
-    /// The columns of these names give way like this.
+    /// Sets how these columns give way.
     pub(in crate::cli) fn fit(mut self, heads: &[&str], fit: Fit) -> Self {
         let columns = self.columns.iter_mut();
         columns.filter(|c| heads.contains(&c.head.as_str())).for_each(|column| column.fit = fit);
         self
     }
 
-    /// The columns of these names may be left out, the first of them first.
+    /// Columns, by name, that may be left out, the first of them first.
     pub(in crate::cli) fn spare(self, heads: &[&str]) -> Self {
         let place = |head: &&str| self.columns.iter().position(|column| column.head == *head);
         let spare = heads.iter().filter_map(place).collect();
@@ -322,7 +322,7 @@ impl Table {
                 *place = width;
             }
         }
-        // What is left goes to names, then to texts, then to the names of columns.
+        // The rest of the room goes to names, then to texts, then to the names of columns.
         let used = widths.iter().flatten().sum::<usize>() + gaps(chosen.len());
         let mut left = room.saturating_sub(used);
         for fit in [Fit::Name, Fit::Text, Fit::Whole] {

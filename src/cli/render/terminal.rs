@@ -18,7 +18,7 @@ pub(in crate::cli) fn terminal_width() -> Option<usize> {
     known.or_else(columns).filter(|width| *width > 0)
 }
 
-/// Whether colours of the standard output reach who reads it.
+/// Whether the standard output shows colours.
 pub(in crate::cli) fn has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }

@@ -19,7 +19,7 @@ pub struct EmbeddingOverview {
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct EmbeddingFile {
-    /// What it holds: `tensor`, `metadata`, `sprite` or `bookmarks`.
+    /// Its content: `tensor`, `metadata`, `sprite` or `bookmarks`.
     pub role: &'static str,
     /// Its path in the configuration, from the directory of that.
     pub path: String,

@@ -33,7 +33,7 @@ const COMMANDS: &[&str] = &[
     "gc LOGS --older-than 1d",
     "archive LOGS --out new.tar.zst",
 ];
-/// What they may have made.
+/// Files and directories that they write.
 const NEW: [&str; 4] = ["new", "new.svg", "new.json", "new.tar.zst"];
 const NO_LOGS: &str = "no event files (their names contain \"tfevents\")";
 
@@ -93,7 +93,7 @@ fn a_file_that_is_no_log_is_an_error() {
     for command in COMMANDS {
         let folder = folder();
         let done = folder.tbx(&command.replace("LOGS", "file.txt"));
-        // What is found is the answer of verify.
+        // In verify, findings are the answer.
         let code = if command.starts_with("verify") { 1 } else { 2 };
         assert_eq!(done.code, Some(code), "{command}: {done:?}");
         assert!(format!("{}{}", done.out, done.err).contains("file.txt"), "{command}: {done:?}");

@@ -313,7 +313,7 @@ fn embeddings_are_named_with_their_shape_and_files() {
     assert!(!folder.tbx("inspect logs --kind scalar").fine().contains("points:"));
     let over_runs = folder.tbx("inspect logs --by tag").fine();
     assert!(over_runs.contains("EMBEDDING          RUN  SHAPE  FILES"), "{over_runs}");
-    // What is not there is said.
+    // A missing file is reported.
     let path = first.split("  ").last().unwrap().split(' ').next().unwrap();
     fs::remove_file(folder.path("logs/run").join(path)).unwrap();
     let done = folder.tbx("inspect logs");

@@ -1,4 +1,4 @@
-//! What the program prints on terminals of different widths, and that only its output decides.
+//! Output on terminals of different widths; only the standard output decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -20,10 +20,10 @@ fn terminal(columns: u16) -> (File, File) {
     let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&master, size).unwrap();
     let slave = File::options().read(true).write(true).open(path).unwrap();
-    (slave, File::from(std::os::fd::OwnedFd::from(master)))
+    (slave, File::from(master))
 }
 
-/// What `command` shows on a terminal, and its exit code.
+/// The output of `command` on a terminal, and its exit code.
 fn shown(mut command: Command, columns: u16) -> (String, Option<i32>) {
     let (slave, mut master) = terminal(columns);
     let [out, err] = [0; 2].map(|_| Stdio::from(slave.try_clone().unwrap()));
@@ -78,8 +78,9 @@ fn wide() -> Folder {
 const A: &str = "logs/experiment_with_a_long_name_lr_0_and_a_tail_that_all_have";
 const B: &str = "logs/experiment_with_a_long_name_lr_1_and_a_tail_that_all_have";
 
-fn commands() -> [String; 14] {
+fn commands() -> [String; 15] {
     [
+        "plot logs --tag loss".into(),
         "inspect logs".into(),
         "inspect logs --by tag".into(),
         "table logs".into(),
@@ -192,12 +193,12 @@ fn a_table_keeps_what_tells_runs_apart_and_says_what_it_leaves_out() {
     assert!(!head.contains("start"), "{text}");
     let all = plain(&folder, "table logs", 200);
     assert!(all.contains("start") && !all.contains("not shown"), "{all}");
-    // What was chosen stays in its order.
+    // Chosen columns stay in their order.
     let chosen =
         plain(&folder, "table logs --columns start,duration,status,val/*,train/*,lea*", 60);
     assert!(chosen.starts_with("run    start"), "{chosen}");
     assert!(chosen.contains("not shown:"), "{chosen}");
-    // What sorts is seen.
+    // The column that sorts is shown.
     let sorted = plain(&folder, "table logs --sort start", 60);
     assert!(sorted.contains("\nrun    start  "), "{sorted}");
 }
