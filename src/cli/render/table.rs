@@ -418,8 +418,8 @@ mod tests {
             lines(&narrow),
             [
                 "  TAG              LAST  NOTES",
-                "  a/long…/tag/1/x   0.5",
-                "  a/long…/tag/2/x   0.5  3 NaN",
+                "  a/long/…tag/1/x   0.5",
+                "  a/long/…tag/2/x   0.5  3 NaN",
             ]
         );
         let note = lines(&not_shown.note("--format json")).concat();

@@ -361,7 +361,10 @@ fn what_was_meant_is_said() {
             "--sort metric.val/loss:meen",
             "there is no statistic \"meen\" of metric.val/loss; did you mean mean, min?",
         ),
-        ("--where val/loss:mxa<1", "there is no statistic \"mxa\" of val/loss; did you mean max?"),
+        (
+            "--where val/loss:mxa<1",
+            "there is no statistic \"mxa\" of val/loss; did you mean max, mean?",
+        ),
         (
             "--columns accuracy:zzzzzz",
             "there is no statistic \"zzzzzz\" of accuracy; there are last, first, min, max, mean, count, step, \
