@@ -7,9 +7,10 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::destination::{To, others};
+use super::empty::Empty;
 use super::output::Format;
-use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
-use super::{FAILED, FINE, print, print_json, report, say, warn};
+use super::render::{DIM, Fit, NotShown, Table, bytes, count, counted, name, styled};
+use super::{FAILED, FINE, NO, print, print_json, report, say, warn};
 use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, SideFiles, StepNote, TagChange};
 use crate::error::{Error, ErrorKind, Issue, Result};
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
@@ -51,6 +52,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     to: To,
+
+    #[command(flatten)]
+    empty: Empty,
 
     /// Replace what REGEX finds in tags. Tags of a run that would become one are an error.
     #[arg(long, num_args = 2, value_names = ["REGEX", "NEW"], action = ArgAction::Append, allow_hyphen_values = true)]
@@ -207,6 +211,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
     let logdir = args.to.logs(&args.logdir)?;
+    if !logdir.has_logs() && args.empty.say(&args.logdir) == NO {
+        return Ok(NO);
+    }
     let groups = args.continue_steps || !args.set_param.is_empty();
     if groups && !args.no_fold {
         edit = parts(&logdir)?.into_iter().fold(edit, Edit::parts);
@@ -465,7 +472,7 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
 fn text(args: &Args, edited: &Edited) -> String {
     let mut text = String::new();
     let changes = edited.by_tag();
-    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0);
+    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0).fit(&["NOW"], Fit::Name);
     for run in edited.dropped_runs.iter().take(MAX_LISTED) {
         text += &format!("run {} is left out\n", name(run));
     }
@@ -482,7 +489,7 @@ fn text(args: &Args, edited: &Edited) -> String {
         table.row(vec![name(&change.tag), now(change), values, runs.len().to_string()]);
     }
     if !changes.is_empty() {
-        text += &table.render(terminal_width());
+        text += &table.shown(&mut NotShown::default());
     }
     if changes.len() > MAX_LISTED {
         let more = counted(changes.len() - MAX_LISTED, "more tag");

@@ -13,6 +13,8 @@ mod archive;
 #[cfg(feature = "cli")]
 mod cli;
 mod common;
+#[cfg(feature = "cli")]
+mod console;
 mod corpus;
 mod damage;
 mod descriptors;
