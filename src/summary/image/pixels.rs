@@ -68,6 +68,12 @@ impl<'a> Pixels<'a> {
         &self.samples
     }
 
+    /// The same, with samples of its own.
+    pub fn into_owned(self) -> Pixels<'static> {
+        let Self { width, height, channels, samples } = self;
+        Pixels { width, height, channels, samples: samples.into_owned().into() }
+    }
+
     /// The picture as a PNG file, compressed fast rather than well.
     ///
     /// # Errors
