@@ -301,3 +301,149 @@ pub(super) fn job(
 fn wait<'a>(condition: &Condvar, guard: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
     condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[cfg(feature = "image")]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use prost::Message;
+
+    use super::*;
+    use crate::event::pb::{self, event::What};
+    use crate::record::RecordReader;
+    use crate::summary::scalar;
+    use crate::writer::SummaryWriter;
+
+    /// The tags in the writer's file, in its order.
+    fn tags(writer: &SummaryWriter) -> Vec<String> {
+        let bytes = std::fs::read(writer.path().unwrap()).unwrap();
+        let mut records = RecordReader::new(&bytes[..]);
+        let mut tags = Vec::new();
+        while let Some(payload) = records.read().unwrap() {
+            if let Some(What::Summary(summary)) = pb::Event::decode(payload).unwrap().what {
+                tags.extend(summary.value.into_iter().map(|value| value.tag));
+            }
+        }
+        tags
+    }
+
+    fn later(
+        writer: &SummaryWriter,
+        tag: &'static str,
+        size: usize,
+        make: impl FnOnce() -> Result<(), ErrorKind> + Send + 'static,
+    ) -> Result<()> {
+        let make = move || make().map(|()| scalar::v2(tag, 0.5));
+        writer.inner.as_ref().unwrap().file.append_later(0.5, 0, tag, None, size, make)
+    }
+
+    /// What is in the file after a while.
+    fn seen(writer: &SummaryWriter, count: usize) -> Vec<String> {
+        for _ in 0..1000 {
+            if tags(writer).len() >= count {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        tags(writer)
+    }
+
+    fn of_options(max: usize) -> (tempfile::TempDir, SummaryWriter) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SummaryWriter::options().max_encoding_bytes(max);
+        let writer = options.create(dir.path()).unwrap();
+        (dir, writer)
+    }
+
+    #[test]
+    fn nothing_overtakes_a_job() {
+        let (_dir, writer) = of_options(1 << 20);
+        writer.add_scalar("a", 0.5, 0).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        later(&writer, "b", 100, move || {
+            wait.recv().unwrap();
+            Ok(())
+        })
+        .unwrap();
+        writer.add_scalar("c", 0.5, 0).unwrap();
+        later(&writer, "d", 100, || Ok(())).unwrap();
+        writer.add_scalar("e", 0.5, 0).unwrap();
+        assert_eq!(seen(&writer, 1), ["a"]);
+        go.send(()).unwrap();
+        // Without a flush, too.
+        assert_eq!(seen(&writer, 5), ["a", "b", "c", "d", "e"]);
+        writer.close().unwrap();
+        assert_eq!(tags(&writer).len(), 5);
+        assert!(later(&writer, "f", 1, || Ok(())).is_err());
+    }
+
+    #[test]
+    fn a_lost_event_is_an_error_of_the_next_flush_or_close() {
+        for (panics, flushes) in [(false, true), (false, false), (true, true), (true, false)] {
+            let (_dir, writer) = of_options(1 << 20);
+            later(&writer, "a", 100, || Ok(())).unwrap();
+            later(&writer, "b", 100, move || {
+                assert!(!panics, "on purpose");
+                Err(ErrorKind::Argument("no image".into()))
+            })
+            .unwrap();
+            later(&writer, "c", 100, || Ok(())).unwrap();
+            writer.add_scalar("d", 0.5, 0).unwrap();
+            let said = if flushes { writer.flush() } else { writer.close() };
+            let said = said.unwrap_err().to_string();
+            let why =
+                if panics { "this event is lost, as its encoder panicked" } else { "no image" };
+            assert!(said.contains(why) && said.contains("\"b\""), "{said}");
+            // It is said once, and all else is there.
+            writer.flush().unwrap();
+            assert_eq!(tags(&writer), ["a", "c", "d"]);
+            writer.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn jobs_wait_within_the_limit_only() {
+        let (_dir, writer) = of_options(250);
+        let (go, wait) = mpsc::channel::<()>();
+        later(&writer, "a", 100, move || {
+            wait.recv().unwrap();
+            Ok(())
+        })
+        .unwrap();
+        later(&writer, "b", 100, || Ok(())).unwrap();
+        let held = || {
+            let waiting = lock(&writer.inner.as_ref().unwrap().file.waiting);
+            (waiting.behind.held.len(), waiting.behind.size)
+        };
+        assert_eq!(held(), (2, 200));
+        // The third has no room before the first is done.
+        thread::scope(|scope| {
+            let third = scope.spawn(|| later(&writer, "c", 100, || Ok(())).unwrap());
+            thread::sleep(Duration::from_millis(50));
+            assert!(!third.is_finished() && held() == (2, 200));
+            go.send(()).unwrap();
+        });
+        writer.flush().unwrap();
+        assert_eq!((tags(&writer), held()), (["a", "b", "c"].map(String::from).to_vec(), (0, 0)));
+        // One that is larger than the limit has room alone.
+        later(&writer, "d", 1000, || Ok(())).unwrap();
+        writer.close().unwrap();
+        assert_eq!(tags(&writer).last().unwrap(), "d");
+    }
+
+    #[test]
+    fn threads_start_with_the_first_job_and_end_with_the_file() {
+        let (_dir, writer) = of_options(1 << 20);
+        let file = writer.inner.as_ref().unwrap().file.clone();
+        let threads = || lock(&file.encoders.threads).len();
+        (0..100).try_for_each(|step| writer.add_scalar("a", 0.5, step)).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(threads(), 0);
+        later(&writer, "b", 100, || Ok(())).unwrap();
+        assert_eq!(threads(), 1);
+        drop(writer);
+        assert_eq!((threads(), Arc::strong_count(&file)), (0, 1));
+    }
+}
