@@ -76,6 +76,7 @@ impl Sums {
     /// A call of its own: inlined, the compiler packs a sum with its squares instead of the lanes, which
     /// takes twice as many instructions.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "all arrays have as many lanes as the loop")]
     fn add(&mut self, chunk: &[f64]) {
         let (lanes, rest) = chunk.as_chunks::<LANES>();
         // Locals stay in registers.
