@@ -67,11 +67,10 @@
 //!
 //! # Mapped files
 //!
-//! Where values other than scalars are kept, their bytes are slices of the mapped file. If
-//! another program cuts a mapped file short, touching the part that is gone raises `SIGBUS`,
-//! which ends the process. Logs only grow in ordinary life. Where that is not good enough,
-//! [`LoadOptions::buffered`] reads instead; loads of scalars alone, loads
-//! [without payloads](LoadOptions::payloads) and the program `tbx` never map.
+//! Files are read, not mapped. [`LoadOptions::map`] maps those of which values other than scalars are
+//! kept: their bytes are slices of the map then, not copies. If another program truncates a mapped
+//! file, touching the part that is gone raises `SIGBUS`, which ends the process, so the caller promises
+//! that none does, with an `unsafe` call: [`FileMaps::allow`].
 //!
 //! # Features
 //!
@@ -164,6 +163,7 @@ pub use logdir::{
     RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
     Values,
 };
+pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::embedding::{Embedding, Sprite};

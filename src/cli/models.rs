@@ -1,18 +1,21 @@
 //! `tbx models`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::empty::{Empty, check_directory};
 use super::grid::{Format, Grid};
 use super::render::{bytes, name};
-use super::{FINE, print, print_json};
-use crate::error::Result;
+use super::{FINE, NO, print, print_json};
+use crate::error::{Error, Result};
+use crate::logdir::Logdir;
 use crate::registry::{Model, Registry, Stage, Version, VersionName};
 use crate::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
+    subcommand_precedence_over_arg = true, // `register` is no folder: LOGDIR is missing
     after_help = "A model has versions, each of which is an artifact of a run. They stand in tbx.registry.json at
 the root of the log folder. Where the files of a version are elsewhere, the list has their address.
 VERSION is a model and one of its versions: clf/3, clf/champion (an alias), clf/production (the
@@ -32,6 +35,9 @@ pub(super) struct Args {
     /// The format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+
+    #[command(flatten)]
+    empty: Empty,
 
     #[command(subcommand)]
     action: Option<Action>,
@@ -95,10 +101,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    check_directory(&args.logdir)?;
     let registry = Registry::open(&args.logdir);
     match &args.action {
+        None if is_empty(args, &registry)? => return Ok(NO),
         None => list(args, &registry)?,
         Some(Action::Register { model, run, artifact, alias, stage, description, tag }) => {
+            check_run(args, run, [model, artifact])?;
             let version = registry.register(model, run, artifact)?;
             let id = VersionName { model: model.clone(), version: version.version.to_string() };
             alias.iter().try_for_each(|alias| registry.set_alias(&id, alias))?;
@@ -134,6 +143,25 @@ struct Row<'m> {
     aliases: Vec<&'m str>,
     #[serde(flatten)]
     version: &'m Version,
+}
+
+/// Whether there are neither models nor logs, and that is not as it should be.
+fn is_empty(args: &Args, registry: &Registry) -> Result<bool> {
+    let is_empty = registry.models()?.is_empty() && !Logdir::open(&args.logdir)?.has_logs();
+    Ok(is_empty && args.empty.say(&args.logdir) == NO)
+}
+
+/// That `run` is there; else whether another argument is it.
+fn check_run(args: &Args, run: &Path, others: [&str; 2]) -> Result<()> {
+    let is_run = |run: &Path| args.logdir.join(run).is_dir() || run.is_dir();
+    if is_run(run) {
+        return Ok(());
+    }
+    let swapped = others.into_iter().find(|other| is_run(Path::new(other)));
+    let swapped = swapped.map_or(String::new(), |other| format!(", but {other} is one"));
+    let (logdir, run) = (args.logdir.display(), run.display());
+    let order = "the order is tbx models LOGDIR register MODEL RUN ARTIFACT";
+    Err(Error::argument(format!("there is no run {run} in {logdir}{swapped}: {order}")))
 }
 
 fn list(args: &Args, registry: &Registry) -> Result<()> {

@@ -14,12 +14,12 @@ use ratatui::layout::Rect;
 use super::chart::{Drawing, Ink, text};
 use super::legend::legend;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
-use super::runs::Runs;
+use super::runs::{Runs, condition};
 use super::{FAILED, FINE, NO, print_note, report, say, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plot::{self, ChartSize};
 use crate::table::{
-    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Filter, Names, RunRow, RunTable,
+    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Names, RunRow, RunTable,
 };
 
 /// So many tags are drawn unless they were asked for.
@@ -149,11 +149,18 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         true => CurveOrder::Times,
         false => CurveOrder::Steps(Duplicates::KeepLast),
     };
-    let (directories, runs) = args.runs.load_apart(order)?;
-    let code = if report(&directories.report) { FINE } else { FAILED };
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let (directories, runs) = args.runs.load_apart(&opened, order)?;
+    let code = if report(&directories.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
     let rows = chosen(args, &directories, &runs)?;
     let tags: BTreeSet<&Arc<str>> = rows.iter().flat_map(|row| row.curves.keys()).collect();
+    if directories.rows.is_empty() && code == FINE {
+        return Ok(FINE);
+    }
     if tags.is_empty() {
         warn("no run has scalars that were asked for");
         return Ok(if code == FINE { NO } else { code });
@@ -176,8 +183,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 /// The directories whose runs were asked for, in the order in which they were.
 fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result<Vec<&'t RunRow>> {
     let names = Names::of(runs);
-    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
     if let Some(sort) = &args.sort {
@@ -285,7 +291,9 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
         let gap = if i == 0 { "" } else { "\n" };
         let title = styled(BOLD, &name(&chart.title));
         let how = how(&chart);
-        let legend = legend(&chart, ink, width);
+        // A chart has a width anywhere; names in a file are not shortened for it.
+        let room = terminal_width().map_or(usize::MAX, |_| width);
+        let legend = legend(&chart, ink, room);
         let all = format!("{gap}{title}{how}\n{}{legend}", text(&buffer));
         out.write_all(all.as_bytes()).map_err(ErrorKind::from)?;
     }

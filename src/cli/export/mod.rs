@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::logs::Logs;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
-use super::{FAILED, FINE, report, restarts, say};
+use super::{FAILED, report, restarts, say};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
@@ -151,7 +151,11 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let logdir = Logdir::open_all(&args.logs.logdirs)?;
+    let opened = args.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let logdir = Logdir::all(opened.logdirs)?;
     let mut options = args.logs.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
@@ -163,7 +167,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if mlflow::is_target(&args.to) {
         let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
         args.logs.check()?;
-        return Ok(code);
+        return Ok(code.max(opened.code));
     }
     let target = Target::from_name(&args.to)
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
@@ -192,7 +196,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let summary = summary(&exported, out);
     exported.finish()?;
     summary.lines().for_each(say);
-    Ok(if is_lossless { FINE } else { FAILED })
+    Ok(if is_lossless { opened.code } else { FAILED })
 }
 
 /// What was written, for people.
