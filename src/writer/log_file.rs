@@ -308,8 +308,9 @@ impl LogFile {
         waiting.woken = false;
         drop(waiting);
         let Open { sink, spare } = open;
-        let pieces = ready.iter().chain([&*spare]).filter(|piece| !piece.is_empty());
-        let written = pieces.map(|piece| sink.write(piece)).collect::<io::Result<()>>();
+        let pieces = ready.iter().chain([&*spare]);
+        let written =
+            pieces.filter(|piece| !piece.is_empty()).try_for_each(|piece| sink.write(piece));
         spare.clear();
         spare.shrink_to(MAX_IDLE_CAPACITY);
         written.map_err(|error| self.fail(error))
