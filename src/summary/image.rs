@@ -12,6 +12,8 @@ mod boxes;
 mod damage;
 #[cfg(feature = "plotters")]
 mod figure;
+#[cfg(feature = "image")]
+mod filter;
 pub mod header;
 #[cfg(feature = "image")]
 mod layout;

@@ -22,6 +22,7 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 pub struct WriterOptions {
     pub(super) max_buffered_bytes: usize,
+    pub(super) max_encoding_bytes: usize,
     pub(super) flush_every: Duration,
     pub(super) suffix: String,
     pub(super) comment: String,
@@ -37,6 +38,7 @@ impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             max_buffered_bytes: 8 << 20,
+            max_encoding_bytes: 16 << 20,
             flush_every: Duration::from_millis(40),
             suffix: String::new(),
             comment: String::new(),
@@ -56,6 +58,14 @@ impl WriterOptions {
     #[must_use]
     pub fn max_buffered_bytes(self, bytes: usize) -> Self {
         Self { max_buffered_bytes: bytes, ..self }
+    }
+
+    /// Bytes of images and videos that wait to be encoded, and of what is logged after them, at most.
+    /// A call that finds no room encodes until there is; one of a larger image, or any with 0, encodes
+    /// it itself. Default: 16 MiB.
+    #[must_use]
+    pub fn max_encoding_bytes(self, bytes: usize) -> Self {
+        Self { max_encoding_bytes: bytes, ..self }
     }
 
     /// How long an event waits to be written at most. PyTorch has `flush_secs`, whose default is

@@ -15,6 +15,8 @@ mod files;
 mod graphs;
 mod handles;
 mod hparams;
+#[cfg(feature = "image")]
+mod images;
 #[cfg(all(feature = "log", feature = "tracing"))]
 mod log;
 mod meshes;

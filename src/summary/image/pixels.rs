@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::png::{CompressionType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
+use super::filter;
 use super::layout::Channel;
 use crate::error::ErrorKind;
 
@@ -96,6 +97,12 @@ impl<'a> Pixels<'a> {
         &self.samples
     }
 
+    /// The same, with samples of its own.
+    pub fn into_owned(self) -> Pixels<'static> {
+        let Self { width, height, channels, samples } = self;
+        Pixels { width, height, channels, samples: samples.into_owned().into() }
+    }
+
     /// The picture as a PNG file, compressed fast rather than well.
     ///
     /// # Errors
@@ -109,8 +116,10 @@ impl<'a> Pixels<'a> {
             _ => ExtendedColorType::Rgba8,
         };
         let mut png = Vec::with_capacity(self.samples.len() / 2);
-        // Paeth alone gives files as small as the best filter of each line does, in half the time.
-        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth)
+        let channels = usize::from(self.channels);
+        let line_len = usize::try_from(self.width).unwrap_or(usize::MAX).saturating_mul(channels);
+        let filter = filter::choose(&self.samples, line_len, channels);
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
             .write_image(&self.samples, self.width, self.height, color)
             .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
         Ok(png.into())
