@@ -1,32 +1,33 @@
-//! Events in the form that nearly all have, read without a walk over their fields.
+//! Reads events of the most common form without walking over their fields.
 
 use super::wire::{self, Field, Malformed, length_delimited_head, varint};
 
-/// An event with one value, in the form that every known writer gives it: wall time and step,
-/// the summary last, in it one value, in it first the tag.
+/// An event with one value, in the form that every known writer produces: wall time and step, then
+/// the summary as the last field, with one value in it, whose first field is the tag.
 ///
-/// Only its first bytes need be at hand: who does not want a big value can tell so by them.
-/// What is not in this form is read as an [`EventRef`](super::EventRef), which takes any.
+/// Only the first bytes of the event are needed, so a caller can recognize a large value that it
+/// does not want without reading it. An event of any other form is read as an
+/// [`EventRef`](super::EventRef), which accepts all forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peek<'a> {
     /// Seconds since the Unix epoch.
     pub wall_time: f64,
     /// The step.
     pub step: i64,
-    /// The value's tag; not held against UTF-8.
+    /// The value's tag; not checked for UTF-8.
     pub tag: &'a [u8],
-    /// The other fields of the value, as far as they are at hand.
+    /// The other fields of the value, as far as they are in the prefix.
     pub fields: &'a [u8],
-    /// Where in the event those fields start.
+    /// Offset in the event where those fields start.
     pub fields_at: usize,
 }
 
-/// The bytes of a v2 scalar between its tag and its number, as TensorFlow 2 writes it: a tensor
-/// of 10 bytes, dtype 1, an empty shape, four bytes of content.
+/// The bytes of a v2 scalar between its tag and its number, as written by TensorFlow 2: a tensor of
+/// 10 bytes with dtype 1, an empty shape and four bytes of content.
 const TF2_SCALAR: &[u8] = b"\x42\x0a\x08\x01\x12\0\x22\x04";
 
 impl<'a> Peek<'a> {
-    /// Looks at `prefix`, the first bytes of an event of `len` bytes.
+    /// Parses `prefix`, the first bytes of an event of `len` bytes.
     #[inline]
     pub fn of(prefix: &'a [u8], len: usize) -> Option<Self> {
         Self::parse(prefix, len).ok().flatten()
@@ -52,8 +53,8 @@ impl<'a> Peek<'a> {
         Ok(Some(Self { wall_time, step, tag, fields, fields_at }))
     }
 
-    /// The number of a float32 scalar, if it is one in the form that PyTorch (v1) or TensorFlow 2
-    /// (v2) writes. The whole event must be at hand.
+    /// The value of a float32 scalar, if this is one in the form that PyTorch (v1) or TensorFlow 2
+    /// (v2) writes. The prefix must be the whole event.
     #[inline(always)]
     pub fn scalar(&self) -> Option<PeekScalar<'a>> {
         let (is_v2, number) = match strip(self.fields, 0x15) {
@@ -65,8 +66,8 @@ impl<'a> Peek<'a> {
         Some(PeekScalar { value, is_v2, metadata })
     }
 
-    /// The number of the field of `Summary.Value` that comes behind the tag, and where in the
-    /// event the fields behind that one start; `None` unless it has a length.
+    /// The number of the `Summary.Value` field that follows the tag, and the offset in the event
+    /// where the next field starts; `None` if the field is not length-delimited.
     pub fn payload(&self) -> Option<(u32, usize)> {
         let mut bytes = self.fields;
         let (number, len) = length_delimited_head(&mut bytes)?;
@@ -74,7 +75,7 @@ impl<'a> Peek<'a> {
         Some((number, self.fields_at.checked_add(head)?.checked_add(len)?))
     }
 
-    /// The metadata in `rest`, the fields behind a payload, if there is any. `None` if there is
+    /// The metadata in `rest`, the fields after a payload, if there is any. `None` if there is
     /// anything else.
     #[inline]
     pub fn metadata(mut rest: &[u8]) -> Option<Option<&[u8]>> {
@@ -91,19 +92,19 @@ impl<'a> Peek<'a> {
 /// A float32 scalar in one of its usual forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeekScalar<'a> {
-    /// The number.
+    /// The value.
     pub value: f32,
-    /// Whether it is a tensor.
+    /// True if it is stored as a tensor.
     pub is_v2: bool,
-    /// The serialized metadata, if the value has some.
+    /// The serialized metadata, if the value has any.
     pub metadata: Option<&'a [u8]>,
 }
 
-/// What all scalars of a series have in common on the wire but their wall times, steps and
-/// numbers: the bytes between step and number, and those behind the number.
+/// The bytes that all scalars of a series share, apart from their wall times, steps and numbers:
+/// the bytes between step and number, and those after the number.
 ///
-/// Both hold tag, metadata and all lengths, so an event that has the same ones says the same, and
-/// comparing them is faster than reading them again.
+/// These bytes hold the tag, the metadata and all lengths. An event with the same bytes therefore
+/// means the same, and comparing them is faster than parsing them again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScalarForm {
     head: Vec<u8>,
@@ -111,7 +112,7 @@ pub struct ScalarForm {
 }
 
 impl ScalarForm {
-    /// Takes the form of `event`, a whole one, in which `peek` found `scalar`.
+    /// Learns the form of `event`, a whole event in which `peek` found `scalar`.
     pub fn learn(&mut self, event: &[u8], peek: &Peek<'_>, scalar: &PeekScalar<'_>) {
         let before = if scalar.is_v2 { TF2_SCALAR.len() } else { 1 };
         let number = peek.fields_at.saturating_add(before);
@@ -125,21 +126,22 @@ impl ScalarForm {
         }
     }
 
-    /// Wall time, step and number of `event`, a whole one, if it has this form.
+    /// Wall time, step and number of `event`, which must be a whole event, if it has this form.
     #[inline(always)]
     pub fn read(&self, event: &[u8]) -> Option<(f64, i64, f32)> {
         let (wall_time, step, rest) = time_and_step(event).ok()?;
-        // A form that was not learned is empty. No event has an empty head.
+        // A form that has not been learned is empty. No event has an empty head.
         let rest = rest.strip_prefix(&*self.head).filter(|_| !self.head.is_empty())?;
         let (bits, tail) = rest.split_first_chunk()?;
-        // An empty vector points nowhere, and the C library's comparison of no bytes there is slow:
-        // it loads them under a mask, which costs a hundred cycles where no page is.
+        // An empty vector has a dangling pointer, and the C library compares zero bytes there with
+        // a masked load, which costs a hundred cycles where no page is mapped.
         let is_same = if self.tail.is_empty() { tail.is_empty() } else { tail == self.tail };
         is_same.then_some((wall_time, step, f32::from_le_bytes(*bits)))
     }
 }
 
-/// Wall time and step at the start of an event, 0 where there is none, and what follows them.
+/// Wall time and step at the start of an event, 0 for each that is absent, and the bytes after
+/// them.
 #[inline(always)]
 fn time_and_step(event: &[u8]) -> Result<(f64, i64, &[u8]), Malformed> {
     let (mut wall_time, mut step, mut bytes) = (0.0, 0, event);
@@ -154,7 +156,7 @@ fn time_and_step(event: &[u8]) -> Result<(f64, i64, &[u8]), Malformed> {
     Ok((wall_time, step, bytes))
 }
 
-/// What follows `key` in `bytes`, if they start with it.
+/// The bytes after `key`, if `bytes` starts with it.
 #[inline(always)]
 fn strip(bytes: &[u8], key: u8) -> Option<&[u8]> {
     bytes.split_first().and_then(|(first, rest)| (*first == key).then_some(rest))
@@ -209,7 +211,7 @@ mod tests {
         }
     }
 
-    /// What [`ScalarForm`] reads is what [`Peek`] reads; what has another form it leaves alone.
+    /// [`ScalarForm`] reads the same as [`Peek`] and ignores events of another form.
     #[test]
     fn a_learned_form_reads_scalars_of_its_series_and_nothing_else() {
         let number = |tag: &str, value: f32| {

@@ -1,5 +1,5 @@
-//! What only the machine can do: a file as bytes without reading it, and the processor's
-//! instruction for checksums. The only unsafe code of this crate.
+//! Memory maps of files, and the processor's checksum instruction. This is the only unsafe code in
+//! the crate.
 
 #![allow(unsafe_code)]
 
@@ -9,20 +9,20 @@ use std::io;
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions};
 
-/// Permission to map files, which [`LoadOptions::map`](crate::LoadOptions::map) asks for.
+/// Permission to map files, needed by [`LoadOptions::map`](crate::LoadOptions::map).
 #[derive(Debug, Clone, Copy)]
 pub struct FileMaps(());
 
 impl FileMaps {
-    /// Permits maps.
+    /// Permits memory maps.
     ///
     /// # Safety
     ///
-    /// While anything that was loaded through a map lives, nobody may truncate or overwrite the files
-    /// that were loaded, neither this process nor another. Touching a mapped page behind the new end of
-    /// a truncated file raises `SIGBUS`, which ends the process; a page that is overwritten changes
-    /// under a `&[u8]`. A writer that only appends, as all writers of event files do, breaks nothing:
-    /// bytes behind the length that a file had when it was opened are not mapped.
+    /// While anything that was loaded through a map is alive, no process, including this one, may
+    /// truncate or overwrite the files that were loaded. Touching a mapped page after the new end
+    /// of a truncated file raises `SIGBUS`, which ends the process. Overwriting a page changes the
+    /// bytes of a `&[u8]`. A writer that only appends is safe, and all writers of event files only
+    /// append: bytes past the length that a file had when it was opened are not mapped.
     ///
     /// ```
     /// use tbx::{FileMaps, LoadOptions, Logdir};
@@ -38,13 +38,13 @@ impl FileMaps {
     }
 }
 
-/// Maps the first `len` bytes of `file`. Slices of the result share the map, which ends
-/// with the last of them.
+/// Maps the first `len` bytes of `file`. Slices of the result share the map, which is unmapped when
+/// the last of them is dropped.
 ///
 /// # Errors
 ///
-/// Those of the operating system, also that some file systems cannot map, and that the file is
-/// shorter.
+/// I/O errors from the operating system, for example because the file system does not support maps,
+/// or an error if the file is shorter than `len`.
 pub(crate) fn map(file: &File, len: usize, FileMaps(()): FileMaps) -> io::Result<Bytes> {
     if len == 0 {
         return Ok(Bytes::new()); // an empty map is an error on most systems
@@ -52,34 +52,36 @@ pub(crate) fn map(file: &File, len: usize, FileMaps(()): FileMaps) -> io::Result
     if usize::try_from(file.metadata()?.len()).is_ok_and(|found| found < len) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    // SAFETY: the file has these bytes, and who made the permission promised that they stay.
+    // SAFETY: the file has at least `len` bytes, and the caller of `FileMaps::allow` promised that
+    // they stay.
     let map = unsafe { MmapOptions::new().len(len).map(file)? };
-    // Records that nobody wants are jumped over: read-ahead would fetch them for nothing.
+    // Unwanted records are skipped, so read-ahead would fetch them for nothing.
     #[cfg(unix)]
     map.advise(Advice::Random)?;
     Ok(Bytes::from_owner(map))
 }
 
-/// The longest input of [`crc32c`] that is summed up here, in bytes. From the next length on
-/// the crate `crc32c` sums up three parts of it side by side, which is faster.
+/// Longest input of [`crc32c`], in bytes, that is summed up here. Above that length, the crate
+/// `crc32c` sums up three parts in parallel, which is faster.
 const SHORT_LEN: usize = 767;
 
-/// CRC-32C of `bytes`, neither masked nor unmasked.
+/// CRC-32C of `bytes`, without the mask.
 ///
-/// Records of scalars have about 40 bytes and start anywhere. The crate `crc32c` goes to the next
-/// address that 8 divides byte by byte; how many bytes that takes differs from record to record, so
-/// the processor guesses wrong at most of them, which costs more than the sum itself.
+/// Records of scalars have about 40 bytes and start at any address. The crate `crc32c` advances
+/// byte by byte to the next address that is divisible by 8. The number of bytes differs from record
+/// to record, so the processor mispredicts most of these branches, which costs more than the sum
+/// itself.
 #[inline]
 pub(super) fn crc32c(bytes: &[u8]) -> u32 {
     #[cfg(target_arch = "x86_64")]
     if bytes.len() <= SHORT_LEN && std::arch::is_x86_feature_detected!("sse4.2") {
-        // SAFETY: the processor has SSE 4.2, as was just asked.
+        // SAFETY: the check above found SSE 4.2.
         return unsafe { crc32c_sse42(bytes) };
     }
     crc32c::crc32c(bytes)
 }
 
-/// [`crc32c`] with one instruction per eight bytes, wherever they start.
+/// [`crc32c`] with one instruction per eight bytes, at any alignment.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse4.2")]
 fn crc32c_sse42(bytes: &[u8]) -> u32 {
@@ -90,7 +92,7 @@ fn crc32c_sse42(bytes: &[u8]) -> u32 {
     for word in words {
         wide = _mm_crc32_u64(wide, u64::from_le_bytes(*word));
     }
-    // The instruction leaves the upper half zero.
+    // The instruction zeroes the upper half.
     let mut crc = u32::try_from(wide).unwrap_or(0);
     if let Some((four, left)) = rest.split_first_chunk() {
         crc = _mm_crc32_u32(crc, u32::from_le_bytes(*four));
@@ -126,7 +128,7 @@ mod tests {
     fn a_map_has_the_files_bytes_and_outlives_the_file_handle() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
-        // SAFETY: nobody else knows the files.
+        // SAFETY: no other process uses these files.
         let maps = unsafe { FileMaps::allow() };
         assert!(map(&file, 11, maps).is_err());
         let bytes = map(&file, 8, maps).unwrap();

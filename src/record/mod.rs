@@ -1,4 +1,4 @@
-//! TFRecord framing: a length, its checksum, a payload, its checksum; nothing else.
+//! TFRecord framing: a length, its checksum, a payload and its checksum, nothing else.
 //!
 //! ```text
 //! offset  size  content
@@ -8,8 +8,8 @@
 //! 12 + n  4     masked CRC-32C of the payload, u32 LE
 //! ```
 //!
-//! Source: `tensorflow/core/lib/io/record_writer.h` ("Format of a single record").
-//! This layer knows no events: payloads are bytes.
+//! Source: `tensorflow/core/lib/io/record_writer.h` ("Format of a single record"). This layer does
+//! not know about events: payloads are bytes.
 
 pub mod crc;
 mod frame;
