@@ -28,8 +28,7 @@ pub(super) struct Jobs {
     /// The indices of runs that share their sessions and whose steps continue together.
     pub(super) groups: Vec<Vec<usize>>,
     pub(super) joined: Vec<JoinedRun>,
-    /// Directories whose other files move to another directory: that of the first of the joined
-    /// runs.
+    /// Directories whose other files move to another directory, the one of the first joined run.
     pub(super) moved: HashMap<PathBuf, PathBuf>,
 }
 

@@ -74,7 +74,8 @@ pub struct JoinedRun {
     pub dirs: Vec<PathBuf>,
 }
 
-/// A run whose sessions became one curve, see [`Edit::continue_steps`](super::Edit::continue_steps).
+/// A run whose sessions became one curve, see
+/// [`Edit::continue_steps`](super::Edit::continue_steps).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContinuedRun {
     /// Name of the run.

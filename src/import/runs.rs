@@ -72,7 +72,7 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Imports runs none of which is an ancestor of another; their ancestors are already imported.
+    /// Imports runs that are not ancestors of each other; their ancestors are already imported.
     pub(super) fn import(
         &mut self,
         level: &[(Arc<Experiment>, StoredRun)],

@@ -325,7 +325,7 @@ impl<'o> Loader<'o> {
         }
     }
 
-    /// Skips a record that was not requested, or of which only the step was requested.
+    /// Skips a record that was not requested, or whose step alone was requested.
     fn pass(
         &self,
         scanner: &mut Scanner,

@@ -114,7 +114,7 @@ impl Run {
             let value = match (series.raw(), series.places()) {
                 (Some(values), _) => values.get(i).cloned().map(Ok),
                 (None, Some(_)) => Some(reader.read(series, i)),
-                (None, None) => None, // not asked for
+                (None, None) => None, // not requested
             };
             let read = |value| {
                 summary::meta::read(&value).map_err(|kind| kind.at(reader.location(series, i)))

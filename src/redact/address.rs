@@ -115,7 +115,7 @@ fn login_of(scheme: &str, behind: &str) -> Option<usize> {
     if is_shown {
         return None;
     }
-    // What a parser takes for a path can only be part of a password.
+    // Only a password can contain text that a parser takes for a path.
     let last = if user.contains(':') { last_at(behind).unwrap_or(at) } else { at };
     Some(last.max(at) + 1)
 }

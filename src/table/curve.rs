@@ -33,7 +33,7 @@ impl Duplicates {
     }
 }
 
-/// Which points of a series a curve has, and in which order.
+/// The points of a series that a curve contains, and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CurveOrder {
     /// One point per step, in the order of steps.

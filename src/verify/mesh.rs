@@ -1,4 +1,4 @@
-//! Checks the parts of meshes, each of which is a separate series.
+//! Checks the parts of meshes, which are separate series.
 
 use std::collections::BTreeMap;
 use std::path::Path;

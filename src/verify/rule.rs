@@ -229,7 +229,7 @@ rules! {
         "If that file is deleted, the series is shown no more."
         "Give metadata with a tag's first value in each file.";
     MetadataChanged "metadata_changed" Warning
-        "metadata that differs from that of the series' first value"
+        "metadata that differs from the metadata of the series' first value"
         "TensorBoard ignores it: the first counts."
         "Use another tag or another run.";
     NoDataClass "no_data_class" Warning

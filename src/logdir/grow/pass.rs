@@ -1,4 +1,4 @@
-//! Events of which only the first bytes are read.
+//! Events that are read only up to their first bytes.
 
 use super::Growing;
 use crate::logdir::{Place, Values};

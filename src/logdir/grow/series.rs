@@ -19,7 +19,7 @@ pub(super) struct Series {
     pub(super) tag: Box<str>,
     /// None if the values so far had no metadata.
     pub(super) metadata: Option<Metadata>,
-    /// The metadata as encoded: that of the next value is nearly always the same.
+    /// The encoded metadata: the next value nearly always has the same.
     pub(super) wire: Vec<u8>,
     pub(super) wanted: bool,
     /// The series of the value that followed this one's last time.
@@ -30,7 +30,7 @@ pub(super) struct Series {
     /// span of a file, unless the series was described at the file's start.
     pub(super) sure: bool,
     pub(super) values: Values,
-    /// The form of the last scalar that certainly belongs here: that of the next is nearly always
+    /// The form of the last scalar that certainly belongs here: the next scalar nearly always has
     /// the same.
     pub(super) scalar_form: ScalarForm,
     /// Whether points were taken before.
