@@ -52,9 +52,9 @@ impl Logdir {
     /// Finds the runs under `path`, sorted by name. No file is read.
     ///
     /// Symbolic links are followed, but each directory is one run: under its path without links if
-    /// it has one, otherwise under the path with the fewest components, the first of these in sorted
-    /// order. Another path to a directory with runs is an [issue](Self::issues), and so is a link
-    /// back to a parent directory.
+    /// it has one, otherwise under the path with the fewest components, the first of these in
+    /// sorted order. Another path to a directory with runs is an [issue](Self::issues), and so is a
+    /// link back to a parent directory.
     ///
     /// `path` may be a single event file with any name: its run is called `.`. With the feature
     /// `remote`, `path` may be a URL, see [`store`]; the stored path omits the URL's password or
