@@ -1,4 +1,4 @@
-//! What is below a directory, each real directory once.
+//! Walks through a directory tree and visits each real directory once.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -11,62 +11,62 @@ use rayon::prelude::*;
 use super::Root;
 use super::open::not_regular;
 
-/// How many directories are looked into at a time, at most.
+/// Maximum number of directories that are read at a time.
 const LOOK_AHEAD: usize = 256;
-/// Fewer are not worth a second thread.
+/// Minimum number of directories that are worth a second thread.
 const FEW: usize = 8;
 
-/// Something below a directory.
+/// An entry below a directory.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A regular file, or a link to one that may be followed.
     File(PathBuf),
-    /// A directory, or a link to one that may be followed. What is in it comes next.
+    /// A directory, or a link to one that may be followed. Its entries come next.
     Directory,
-    /// A link to a directory that was found under another path. What is in it comes once.
+    /// A link to a directory that was found under another path. Its entries come only once.
     Again {
         /// The link.
         path: PathBuf,
         /// The other path.
         first: PathBuf,
     },
-    /// What cannot be read or may not be followed, or is neither a file nor a directory.
+    /// An entry that cannot be read or may not be followed, or is neither a file nor a directory.
     Left(PathBuf, io::Error),
 }
 
-/// Walks through a directory, in the order of names.
+/// Walks through a directory tree, in the order of names.
 ///
-/// What is there without links comes first, so that a real path wins over a link to it. Then come
-/// links, those with fewer names in their path first. So the work grows with the number of
-/// directories and links, and not with that of the paths that lead to them.
+/// Entries without links in their path come first, so that a real path wins over a link to it.
+/// Links come next, those with fewer path components first. Therefore the work grows with the
+/// number of directories and links, not with the number of paths that lead to them.
 pub(crate) struct Walk<'r> {
     root: &'r Root,
-    /// What is left of the directories that are walked through now, the innermost last.
+    /// The directories on the current path, the innermost last, each with its remaining entries.
     open: Vec<Open>,
-    /// Links that were found and not followed yet, by the number of names in their path.
+    /// Links that were found but not yet followed, by the number of components in their path.
     links: BTreeSet<(usize, PathBuf)>,
     /// The path of each directory that was found.
     seen: HashMap<Id, PathBuf>,
-    /// Whether what has this name is left out, with all that is in it.
+    /// Whether an entry with this name is left out, together with everything below it.
     is_left: fn(&OsStr) -> bool,
 }
 
-/// A directory that is walked through.
+/// A directory on the current path.
 struct Open {
     path: PathBuf,
-    /// What is left, in the order of names.
+    /// Its remaining entries, in the order of names.
     entries: VecDeque<io::Result<Entry>>,
 }
 
-/// Something in a directory.
+/// An entry of a directory.
 struct Entry {
     name: OsString,
     kind: FileType,
-    /// What is in it, if it is a directory and was looked into already.
+    /// Its listing, if it is a directory that was already read.
     listing: Option<io::Result<Listing>>,
 }
 
-/// What a directory is and what is in it.
+/// The identity and the entries of a directory.
 struct Listing {
     id: Id,
     entries: VecDeque<io::Result<Entry>>,
@@ -89,8 +89,9 @@ impl Listing {
 }
 
 impl Root {
-    /// What is at and below `path`, which begins with that of the root. Nothing if nothing is there.
-    /// Names for which `is_left` holds are left out, with all that is below them.
+    /// Walks through everything at and below `path`, which begins with the path of the root. Finds
+    /// nothing if `path` does not exist. Names for which `is_left` holds are left out, together
+    /// with everything below them.
     pub(crate) fn walk(&self, path: &Path, is_left: fn(&OsStr) -> bool) -> Walk<'_> {
         let is_there = path.symlink_metadata().is_ok();
         let links = is_there.then(|| (0, path.to_owned())).into_iter().collect();
@@ -145,10 +146,11 @@ impl Walk<'_> {
 }
 
 impl Open {
-    /// Looks into the next directories, several at a time, if the next entry is one and nobody did.
+    /// Reads the next directories, several at a time, if the next entry is a directory that was not
+    /// read yet.
     ///
-    /// Most log directories are one directory with a few hundred runs, and looking into each costs
-    /// half of what loading it does.
+    /// Most log directories are one directory with a few hundred runs, and reading the directory of
+    /// each run costs half as much as loading it.
     fn look_ahead(&mut self, is_left: fn(&OsStr) -> bool) {
         let is_next =
             |entry: &Entry| entry.kind.is_dir() && entry.listing.is_none() && !is_left(&entry.name);
@@ -192,7 +194,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// What a directory is, by whatever path.
+/// The identity of a directory, by whatever path it is reached.
 #[cfg(unix)]
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Id(u64, u64);
@@ -205,7 +207,7 @@ impl Id {
     }
 }
 
-/// What a directory is, by whatever path.
+/// The identity of a directory, by whatever path it is reached.
 #[cfg(not(unix))]
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Id(PathBuf);
@@ -226,7 +228,7 @@ mod tests {
     use super::*;
     use crate::store::Links;
 
-    /// What a walk from `start` finds, relative to `dir`.
+    /// The entries that a walk from `start` finds, relative to `dir`.
     fn walked(dir: &Path, start: &str, links: Links) -> Vec<String> {
         let name = |path: &Path| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
         let root = Root::new(dir, links).unwrap();
@@ -276,7 +278,7 @@ mod tests {
     fn a_tree_of_links_costs_as_much_as_it_has_links() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("x0")).unwrap();
-        // No path leads through more links on Linux.
+        // This is the maximum number of links in a path on Linux.
         for i in 1..=40 {
             fs::create_dir(dir.path().join(format!("x{i}"))).unwrap();
             for name in ["a", "b"] {

@@ -1,4 +1,4 @@
-//! Pictures as MLflow shows them: files whose names say what they are
+//! Images as MLflow shows them: files that encode the key, step and time in their names
 //! (`mlflow/tracking/client.py`, `log_image`).
 
 use std::io::Cursor;
@@ -14,14 +14,14 @@ use crate::mlflow::{Content, milliseconds};
 use crate::summary::image::Images;
 use crate::summary::{Kind, RawValue};
 
-/// The tag that has MLflow look for pictures.
+/// The tag that makes MLflow look for images.
 pub(super) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
-/// Width and height of the small copy at most.
+/// Maximum width and height of the small copy.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// Hands the pictures of a directory to `f`, a point after the other: where their run stands in the
-/// plan, and their files, or why there are none.
+/// Passes the images of a directory to `f`, one point at a time: the index of their run in the
+/// plan, and their files or the reason why there are none.
 pub(super) fn each(
     plan: &Plan,
     run: &Run,
@@ -38,8 +38,8 @@ pub(super) fn each(
     Ok(())
 }
 
-/// The files for the pictures at point `i` of `series`, which is called `tag`: of each the picture
-/// itself and a small copy.
+/// The files for the images at point `i` of `series`, which is called `tag`: each image and a small
+/// copy of it.
 fn of(
     run: &Planned,
     tag: &str,
@@ -65,14 +65,14 @@ fn encoded(
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
         let picture = image::load_from_memory(bytes)
-            .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            .map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
         let key: String = tag.chars().map(in_name).collect();
         let id = id(&[&run.key, tag, &step.to_string(), &time.to_string(), &n.to_string()]);
         let path = format!("images/{key}+step+{step}+timestamp+{time}+{id}");
         let encode = |picture: &image::DynamicImage, format| {
             let mut out = Cursor::new(Vec::new());
             let encoded = picture.write_to(&mut out, format);
-            encoded.map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            encoded.map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
             Ok::<_, ErrorKind>(out.into_inner())
         };
         let png = match bytes.starts_with(PNG) {
@@ -89,7 +89,7 @@ fn encoded(
     Ok(files)
 }
 
-/// MLflow has `/` as `~`; `+` and `%` part the name.
+/// MLflow writes `/` as `~`; `+` and `%` separate the parts of the name.
 fn in_name(c: char) -> char {
     match c {
         '/' => '~',
@@ -98,7 +98,7 @@ fn in_name(c: char) -> char {
     }
 }
 
-/// The same for the same picture each time, in the form of a UUID.
+/// An identifier in the form of a UUID that is always the same for the same image.
 fn id(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

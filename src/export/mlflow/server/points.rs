@@ -1,4 +1,4 @@
-//! Points and pictures to a tracking server.
+//! Sends points and images to a tracking server.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -11,13 +11,13 @@ use crate::logdir::{Run, TimeSeries};
 use crate::mlflow::{Metric, milliseconds};
 use crate::summary::Kind;
 
-/// Points in a request.
+/// Number of points per request.
 const BATCH: usize = 1000;
-/// After so many requests of a directory it is noted what was sent.
+/// Number of requests per directory after which the progress is saved.
 const SAVE_EVERY: usize = 50;
 
 impl<'e> Export<'e> {
-    /// The points and pictures of a directory.
+    /// Sends the points and images of a directory.
     pub(super) fn values(&self, run: &Run) -> Result<()> {
         let mut batch = Batch::of(self);
         for series in &run.series {
@@ -64,7 +64,7 @@ impl<'e> Export<'e> {
                 (remote.id.clone(), sent, remote.unknown.contains(key))
             })
             .unwrap_or_default();
-        // A log that was written anew begins again.
+        // A log that was rewritten starts over.
         let is_there = |sent: &Sent| {
             let last = sent.count.checked_sub(1);
             let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
@@ -102,14 +102,14 @@ impl<'e> Export<'e> {
     }
 }
 
-/// Points on their way, of one run.
+/// Points of one run that are about to be sent.
 struct Batch<'b, 'e> {
     export: &'b Export<'e>,
     place: usize,
     /// The metric that is being added.
     key: String,
     metrics: Vec<Metric>,
-    /// What will be known once all that is in `metrics` was sent.
+    /// The state once everything in `metrics` has been sent.
     sent: BTreeMap<String, Sent>,
     requests: usize,
 }
@@ -136,7 +136,7 @@ impl<'b, 'e> Batch<'b, 'e> {
             let none = BTreeMap::new();
             let send = || export.client.log_batch(&id, &self.metrics, &none, &none);
             if export.unless_failed(send)?.is_none() {
-                return Ok(()); // another one failed: nothing was sent
+                return Ok(()); // another thread failed: nothing was sent
             }
             let count = u64::try_from(self.metrics.len()).unwrap_or_default();
             export.points.fetch_add(count, Ordering::Relaxed);
@@ -154,7 +154,7 @@ impl<'b, 'e> Batch<'b, 'e> {
     }
 }
 
-/// As databases of MLflow tell values apart: an infinity is the largest number.
+/// Bits that distinguish values as MLflow's databases do: an infinity is the largest number.
 fn bits(value: f64) -> u64 {
     match value {
         value if value.is_nan() => f64::NAN.to_bits(),
