@@ -89,8 +89,9 @@ fn kill_9_after_flush_loses_no_image() {
 }
 
 #[test]
+#[ignore = "another test starts it in a process of its own"]
 fn child_that_flushes_images() {
-    let Some(dir) = child::dir() else { return };
+    let dir = child::dir();
     let writer = unhurried().create(dir).unwrap();
     let picture = picture(1);
     for step in 0.. {
