@@ -166,7 +166,7 @@ fn load_mixed_52mb(bencher: Bencher<'_, '_>) {
     load(bencher, dir.path(), &LoadOptions::new(), 202_000);
 }
 
-/// The byte count is that of the whole file, although data of other kinds is skipped.
+/// Counts the bytes of the whole file, although data of other kinds is skipped.
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn load_scalars_of_mixed_52mb(bencher: Bencher<'_, '_>) {
     let dir = tempfile::tempdir().unwrap();

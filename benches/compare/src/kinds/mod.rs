@@ -1,5 +1,5 @@
-//! Kinds of data, one file per kind: the input, and the calls with which each program writes it.
-//! The calls of the Python writers are in `python/kinds.py`.
+//! Kinds of data, one file per kind: the input, and the calls of each program that write it. The
+//! calls of the Python writers are in `python/kinds.py`.
 
 mod audio;
 mod boxes;
