@@ -28,8 +28,8 @@ def answers(checks):
 
 
 def merged(layouts):
-    """Layouts merged as in `plugins/custom_scalar/custom_scalars_plugin.py`, layout_impl: by title, in
-    the order of the run names, without duplicate charts."""
+    """Merged as in `plugins/custom_scalar/custom_scalars_plugin.py`, layout_impl: by title, in the
+    order of the run names, without duplicate charts."""
     categories = {}
     for run in sorted(layouts):
         for category in layouts[run]:
