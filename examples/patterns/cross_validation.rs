@@ -20,7 +20,7 @@ pub(crate) fn main(dir: &Path) -> Result {
         train(&child, &mut Network::new(16, 7), data, 3.0, 200)?;
         child.finish()?;
     }
-    // The folds are a sample, so the standard deviation has one delta degree of freedom.
+    // The folds are a sample, so the standard deviation uses `ddof` 1.
     let accuracy = run.summarize_children("accuracy", 1)?;
     println!("cross_validation: accuracy {:.3} ± {:.3}", accuracy.mean, accuracy.std);
     run.finish()?;

@@ -31,7 +31,7 @@ fn ways() -> Vec<(&'static str, LoadOptions)> {
     ]
 }
 
-/// A log directory whose only file is rewritten repeatedly, from the first changed byte on.
+/// A log directory whose only file is rewritten repeatedly, but only where it changes.
 struct Scratch {
     _dir: TempDir,
     logdir: Logdir,

@@ -50,7 +50,7 @@ fn each_trial_of_an_experiment_is_a_run_and_their_directory_is_none() {
     assert_eq!(best, TRIALS.lines().take(3).map(|line| format!("{line}\n")).collect::<String>());
     let one = folder.tbx(&format!("{table} --run 01.15")).fine();
     assert_eq!(one, "run,lr,acc\nexp/1700000001.15,0.125,1\n");
-    // Neither the tags nor the kinds were selected.
+    // Folding also uses the hparams records, although their tag and kind are not selected.
     let mean = folder.tbx("reduce logs --op mean,count --format csv").fine();
     assert_eq!(mean, "tag,runs,step,mean,count\nacc,4,0,1.5,4\n");
 }
