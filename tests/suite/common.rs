@@ -10,7 +10,7 @@ use tbx::record::{append, frame};
 use tbx::{FileMaps, LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
 use tempfile::TempDir;
 
-/// The full path of a path in the repository.
+/// Full path of the file or directory `path` in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }

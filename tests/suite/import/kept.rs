@@ -145,7 +145,7 @@ fn what_tbx_has_no_place_for_is_counted_by_kind() {
         ]
     );
     assert_eq!(points(&store.out(), "digits/a", "acc").len(), 2);
-    // An import of selected runs does not report these.
+    // An import of selected runs reports only data that concerns them.
     fs::remove_dir_all(store.out()).unwrap();
     let one = store.import_with(&Import::new().runs([ID]).artifacts(false));
     assert_eq!(left_out(&one), [("links from points to datasets", 1)]);
