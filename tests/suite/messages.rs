@@ -1,4 +1,4 @@
-//! The generated code in `src/event/pb/` is what `proto/` says.
+//! The generated code in `src/event/pb/` is up to date with `proto/`.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Contents of the generated files in `directory` by name, without spaces, line ends and trailing
-/// commas: what rustfmt changes.
+/// Contents of the generated files in `directory` by name, without the spaces, line breaks and
+/// trailing commas that rustfmt changes.
 fn generated(directory: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {

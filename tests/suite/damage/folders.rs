@@ -1,4 +1,4 @@
-//! Odd things in log directories.
+//! Unusual entries in log directories.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn log() -> Vec<u8> {
     [file_version(), scalar("a", 1, 1.0)].concat()
 }
 
-/// Puts a sound log into `dir`, which is made.
+/// Creates `dir` with a sound log.
 fn put(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     fs::write(dir.join(NAME), log()).unwrap();
@@ -139,7 +139,7 @@ mod unix {
         assert_eq!(names(logdir.runs()), ["a/b"]);
         let mut kinds = kinds(logdir.issues());
         kinds.sort();
-        // A link to itself leads nowhere at all, which the system calls an error.
+        // The system reports an error for a link to itself.
         assert_eq!(kinds, ["io", "symlink_loop", "symlink_loop"]);
         assert_eq!(
             logdir.load(&LoadOptions::new().runs(|run| run == "a/b")).unwrap().runs.len(),
@@ -192,7 +192,7 @@ mod unix {
         put(&odd(b"run-\xfe"));
         fs::write(odd(b"run-\xfe/\xff.tfevents"), log()).unwrap();
         let loaded = load(dir.path(), &LoadOptions::new());
-        // The two cannot be told apart by name any more, but both are there.
+        // The two names are the same now, but both runs are there.
         let found: Vec<_> = loaded
             .runs
             .iter()
