@@ -156,8 +156,9 @@ fn new_version<'r>(
     places: &Places<'_>,
 ) -> Result<Found<'r>, ErrorKind> {
     // Exported by tbx, it has a number of its own, and a digest.
-    let mut tags = record.tags.clone();
+    let mut tags = tags::modern(record.tags.clone());
     let (exported, sha256) = (tags.remove(tags::VERSION), tags.remove(tags::SHA256));
+    tags.retain(|name, _| !tags::is_hidden(name));
     let exported: Option<u32> = exported.and_then(|number| number.parse().ok());
     let number = exported.or_else(|| record.version.parse().ok()).ok_or_else(|| {
         let what =

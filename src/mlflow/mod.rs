@@ -13,6 +13,7 @@ mod names;
 mod pages;
 mod record;
 mod settings;
+pub mod tags;
 mod tls;
 mod to_meta;
 
@@ -41,55 +42,3 @@ pub const MAX_DIGEST: usize = 36;
 
 /// The folder among a run's artifacts that has what MLflow has no place for.
 pub const FOLDER: &str = "tbx";
-
-/// Names of tags.
-pub mod tags {
-    /// What people call the run.
-    pub const RUN_NAME: &str = "mlflow.runName";
-    /// Who ran it.
-    pub const USER: &str = "mlflow.user";
-    /// Its description in Markdown.
-    pub const NOTE: &str = "mlflow.note.content";
-    /// The id of the run that it is a part of.
-    pub const PARENT: &str = "mlflow.parentRunId";
-    /// The program.
-    pub const SOURCE: &str = "mlflow.source.name";
-    /// `LOCAL` for a program that ran on the machine.
-    pub const SOURCE_TYPE: &str = "mlflow.source.type";
-    /// The commit.
-    pub const COMMIT: &str = "mlflow.source.git.commit";
-    /// The branch.
-    pub const BRANCH: &str = "mlflow.source.git.branch";
-    /// Whether files differ from the commit.
-    pub const DIRTY: &str = "mlflow.source.git.dirty";
-    /// Where the repository comes from.
-    pub const REMOTE: &str = "mlflow.source.git.repoURL";
-    /// What a dataset was used for.
-    pub const CONTEXT: &str = "mlflow.data.context";
-
-    /// What tells that a run was exported before.
-    pub const RUN_KEY: &str = "tbx.run_key";
-    /// The run's name in its log folder.
-    pub const RUN: &str = "tbx.run";
-    /// What the run is to its parent.
-    pub const ROLE: &str = "tbx.role";
-    /// Tags without values, as a list in JSON.
-    pub const LABELS: &str = "tbx.labels";
-    /// Names that MLflow does not take, as an object in JSON: what they became, and what they are.
-    /// More than fit go on in `tbx.names.1` and so on.
-    pub const NAMES: &str = "tbx.names";
-    /// The type of the error that ended the run.
-    pub const ERROR_TYPE: &str = "tbx.error.type";
-    /// What the error says.
-    pub const ERROR: &str = "tbx.error.message";
-    /// What the run does not say of itself, of the checklist.
-    pub const MISSING: &str = "tbx.check.missing";
-    /// The digest of a dataset, if MLflow's field does not take it.
-    pub const DIGEST: &str = "tbx.digest";
-    /// The number of a version of a model in the log folder: MLflow counts itself.
-    pub const VERSION: &str = "tbx.version";
-    /// The SHA-256 of the file that a version of a model is.
-    pub const SHA256: &str = "tbx.sha256";
-    /// What begins the names of those that tell the environment.
-    pub const ENVIRONMENT: &str = "tbx.env.";
-}

@@ -130,7 +130,8 @@ impl Names {
 
     /// Whether a tag of this name tells true names.
     pub fn is_tag(name: &str) -> bool {
-        let rest = name.strip_prefix(tags::NAMES);
+        let today = tags::renamed(name);
+        let rest = today.as_deref().unwrap_or(name).strip_prefix(tags::NAMES);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }

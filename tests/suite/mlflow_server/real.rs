@@ -330,7 +330,7 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
     assert_eq!(parent.params["seed/split"], "7");
     let [data] = &parent.datasets[..] else { panic!("{:?}", parent.datasets) };
     assert_eq!((&*data.name, &*data.tags["mlflow.data.context"]), ("spirals", "training"));
-    assert_eq!(data.tags["tbx.digest"], sha256(b"data"));
+    assert_eq!(data.tags["mlflow.tbx.digest"], sha256(b"data"));
     assert!(data.source.contains("https://example.org/spirals.csv"));
     let mut failed = 0;
     for (name, run) in runs.iter().filter(|(name, _)| name.starts_with("trial-")) {
@@ -364,8 +364,8 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
         description: "the first".into(),
         tags: [
             ("quality", "good".to_owned()),
-            ("tbx.version", "1".to_owned()),
-            ("tbx.sha256", sha256(&[0, 255, 10, 13])),
+            ("mlflow.tbx.version", "1".to_owned()),
+            ("mlflow.tbx.sha256", sha256(&[0, 255, 10, 13])),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
