@@ -5,21 +5,24 @@
 
 mod calls;
 mod client;
+mod database;
 mod downloads;
 mod from_meta;
 mod model_record;
-mod models;
 mod names;
 mod pages;
 mod record;
+mod rest;
 mod settings;
 pub mod tags;
 mod tls;
 mod to_meta;
+mod tracking;
 
-pub(crate) use calls::{FoundRun, HistoryPoint};
+pub(crate) use calls::HistoryPoint;
 pub use client::Client;
 pub(crate) use client::Content;
+pub(crate) use database::Database;
 pub(crate) use downloads::ListedFile;
 pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
@@ -27,9 +30,14 @@ pub(crate) use model_record::{
     LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
 };
 pub use names::{Names, Store};
+pub(crate) use names::{artifact_stays, changed_artifact};
 pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
 pub use settings::Settings;
+pub(crate) use to_meta::number_or_text;
 pub use to_meta::{meta, number};
+pub(crate) use tracking::{
+    ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
+};
 
 /// Characters of a name of a metric, parameter or tag at most.
 pub const MAX_NAME: usize = 250;
@@ -42,3 +50,14 @@ pub const MAX_DIGEST: usize = 36;
 
 /// The folder among a run's artifacts that has what MLflow has no place for.
 pub const FOLDER: &str = "tbx";
+
+/// Hex digits that nobody else has: an id, or what tells one request from another.
+pub(crate) fn nonce() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let [a, b] = [0, 1].map(|n| RandomState::new().hash_one((n, number, std::process::id())));
+    format!("{a:016x}{b:016x}")
+}

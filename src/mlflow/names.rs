@@ -14,8 +14,10 @@ const MAX_FILE_NAME: usize = 255;
 /// Where names are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// On a server, or in a database.
+    /// On a server.
     Server,
+    /// In a database: the same, but that artifacts are files with any names.
+    Database,
     /// As names of files: `a/b` is in the folder `a`, so there can be no `a`.
     Files,
 }
@@ -96,9 +98,14 @@ impl Names {
 
     /// Tags that tell the true names, but for some that do not fit into a tag.
     pub fn tags(&self) -> BTreeMap<String, String> {
+        Self::tags_of(&self.changed)
+    }
+
+    /// Tags that tell these true names by what they became.
+    pub(crate) fn tags_of(changed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut chunks: Vec<BTreeMap<&str, &str>> = Vec::new();
         let mut len = MAX_TAG;
-        for (new, old) in &self.changed {
+        for (new, old) in changed {
             // A character takes up to 6 in JSON, and a pair has quotes and a colon.
             let pair = 6 * (new.chars().count() + old.chars().count()) + 6;
             if pair > MAX_TAG {
@@ -134,6 +141,43 @@ impl Names {
         let rest = today.as_deref().unwrap_or(name).strip_prefix(tags::NAMES);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
+}
+
+/// Whether a store of this kind keeps an artifact under this name. Servers decode what is
+/// percent-encoded in it, again and again, and refuse `#` and paths that Windows takes for absolute
+/// (`mlflow/utils/uri.py`, `validate_path_is_safe`).
+pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = path.as_bytes();
+    let is_encoded = path.match_indices('%').any(|(at, _)| {
+        is_hex(bytes.get(at.saturating_add(1))) && is_hex(bytes.get(at.saturating_add(2)))
+    });
+    let has_drive = bytes.get(1..3) == Some(b":/");
+    let is_refused = is_encoded || has_drive || path.contains(['#', '\\']);
+    let is_plain_part = |part: &str| part != ".." && part.len() <= MAX_FILE_NAME;
+    let is_plain = !path.contains(char::is_control) && path.split('/').all(is_plain_part);
+    is_plain && (store != Store::Server || !is_refused)
+}
+
+/// The name of an artifact where its own cannot stay: with `_` for what is refused, and a hash before
+/// what tells its type.
+pub(crate) fn changed_artifact(path: &str) -> String {
+    let plain = |c: char| match c {
+        '%' | '#' | '\\' | ':' => '_',
+        c if c.is_control() => '_',
+        c => c,
+    };
+    // A character has up to 4 bytes.
+    let part =
+        |part: &str| part.replace("..", "__").chars().map(plain).take(50).collect::<String>();
+    let clean = path.split('/').map(part).collect::<Vec<_>>().join("/");
+    let hash = format!("{:08x}", safe_name::hash(path) & 0xffff_ffff);
+    let (folder, name) = clean.rsplit_once('/').map_or(("", &*clean), |(f, name)| (f, name));
+    let name = match name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) {
+        Some((stem, extension)) => format!("{stem}-{hash}.{extension}"),
+        None => format!("{name}-{hash}"),
+    };
+    if folder.is_empty() { name } else { format!("{folder}/{name}") }
 }
 
 fn is_valid(name: &str) -> bool {
@@ -174,6 +218,22 @@ mod tests {
         let back = Names::changed_in(&names.tags());
         assert_eq!(&back, names.changed());
         assert_eq!(back.values().map(String::as_str).collect::<BTreeSet<_>>(), refused.into());
+    }
+
+    #[test]
+    fn artifacts_change_their_names_only_where_a_server_would() {
+        for path in ["a/b.txt", "50%.txt", "a%st", "größe 1", "a:b", "x/c:y", "events.tfevents.1"]
+        {
+            assert!(artifact_stays(Store::Server, path), "{path}");
+        }
+        for path in ["a%41", "x#y", "C:/x", "a\\b", "a\nb", "%252e"] {
+            assert!(!artifact_stays(Store::Server, path), "{path}");
+            let new = changed_artifact(path);
+            assert!(artifact_stays(Store::Server, &new), "{path} became {new}");
+        }
+        assert!(artifact_stays(Store::Files, "a%41#"));
+        let new = changed_artifact("d%20/a#b.txt");
+        assert!(new.starts_with("d_20/a_b-") && new.ends_with(".txt"), "{new}");
     }
 
     #[test]

@@ -57,6 +57,17 @@ pub const SHA256: &str = "mlflow.tbx.sha256";
 /// Prefix of the tags with facts about the environment.
 pub const ENVIRONMENT: &str = "mlflow.tbx.env.";
 
+/// Name of the experiment in its logdir, of an experiment that tbx made: somebody may rename it.
+pub const EXPERIMENT: &str = "mlflow.tbx.experiment";
+/// Digests of the values that tbx wrote last, of a run, an experiment, a model or a version of one. More
+/// than fit go on in `mlflow.tbx.sent.1` and so on.
+pub const SENT: &str = "mlflow.tbx.sent";
+/// Which of several programs that made a run at the same time may keep it.
+pub const CLAIM: &str = "mlflow.tbx.claim";
+/// Versions of models that tbx registered of a run: an object in JSON, their numbers there by their names
+/// in the logdir.
+pub const MODELS: &str = "mlflow.tbx.models";
+
 /// Prefix of all tags of the first releases, whose other names were the same.
 const OLD: &str = "tbx.";
 /// Key by which the first releases found a run again.

@@ -180,7 +180,7 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
 
 /// A parameter of MLflow, which is a text. Those that Python writes for bools and numbers are that
 /// again.
-pub(super) fn number_or_text(text: &str) -> Param {
+pub(crate) fn number_or_text(text: &str) -> Param {
     match text {
         "True" | "true" => return Param::Bool(true),
         "False" | "false" => return Param::Bool(false),

@@ -17,7 +17,7 @@ pub use file::{FILE, Model, Stage, Version};
 pub use find::Registries;
 pub use name::VersionName;
 #[cfg(feature = "mlflow")]
-pub(crate) use name::check_model;
+pub(crate) use name::{check_alias, check_model};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};

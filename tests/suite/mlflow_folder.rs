@@ -155,19 +155,22 @@ fn a_folder_that_has_something_in_it_stays_as_it_is() {
     let refused = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out);
     assert!(refused.unwrap_err().to_string().contains("not empty"));
     fs::remove_file(out.join("precious")).unwrap();
-    // Nothing is left of an export that failed: the artifact cannot be where a folder is needed.
-    let artifacts = dir.path().join("logs/plain/artifacts");
-    fs::create_dir(&artifacts).unwrap();
-    fs::write(artifacts.join("tbx"), "x").unwrap();
-    let settings = Settings { event_files: true, ..Settings::default() };
-    to_folder(&logdir, &LoadOptions::new(), &settings, &out).unwrap_err();
+    // Nothing is left of an export that failed.
+    let log = fs::read_dir(dir.path().join("logs/plain")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&log).unwrap();
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&log, damaged).unwrap();
+    let strict = LoadOptions::new().strict(true);
+    to_folder(&logdir, &strict, &Settings::default(), &out).unwrap_err();
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["logs", "mlruns"]);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
-    fs::remove_file(artifacts.join("tbx")).unwrap();
-    export(&dir.path().join("logs"), &out, &settings);
+    fs::write(&log, whole).unwrap();
+    export(&dir.path().join("logs"), &out, &Settings::default());
 }
 
 #[test]

@@ -6,41 +6,23 @@ use std::io::Cursor;
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::attachments::Attachment;
-use super::plan::{Plan, Planned};
 use crate::error::{ErrorKind, Result};
-use crate::logdir::{Run, TimeSeries, ValueReader};
+use crate::export::mlflow::attachments::Attachment;
+use crate::export::mlflow::plan::Planned;
+use crate::logdir::{TimeSeries, ValueReader};
 use crate::mlflow::{Content, milliseconds};
+use crate::summary::RawValue;
 use crate::summary::image::Images;
-use crate::summary::{Kind, RawValue};
 
 /// The tag that has MLflow look for pictures.
-pub(super) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
+pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
 /// Width and height of the small copy at most.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// Hands the pictures of a directory to `f`, a point after the other: where their run stands in the
-/// plan, and their files, or why there are none.
-pub(super) fn each(
-    plan: &Plan,
-    run: &Run,
-    mut f: impl FnMut(usize, Result<Vec<Attachment>>) -> Result<()>,
-) -> Result<()> {
-    let mut reader = ValueReader::new(run);
-    for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-        let Some((place, tag)) = plan.pictures(&run.name, series) else { continue };
-        let Some(planned) = plan.runs.get(place) else { continue };
-        for i in 0..series.len() {
-            f(place, of(planned, &tag, series, &mut reader, i))?;
-        }
-    }
-    Ok(())
-}
-
 /// The files for the pictures at point `i` of `series`, which is called `tag`: of each the picture
 /// itself and a small copy.
-fn of(
+pub(super) fn of(
     run: &Planned,
     tag: &str,
     series: &TimeSeries,
