@@ -8,6 +8,7 @@ mod client;
 mod database;
 mod downloads;
 mod from_meta;
+mod image_name;
 mod model_record;
 mod names;
 mod pages;
@@ -26,6 +27,7 @@ pub(crate) use database::Database;
 pub(crate) use downloads::ListedFile;
 pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
+pub(crate) use image_name::ImageName;
 pub(crate) use model_record::{
     LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
 };
@@ -50,6 +52,9 @@ pub const MAX_DIGEST: usize = 36;
 
 /// The folder among a run's artifacts that has what MLflow has no place for.
 pub const FOLDER: &str = "tbx";
+/// The folder in [`FOLDER`] for event files, and that for files made of values.
+pub(crate) const EVENTS: &str = "events/";
+pub(crate) const MEDIA: &str = "media/";
 
 /// Hex digits that nobody else has: an id, or what tells one request from another.
 pub(crate) fn nonce() -> String {

@@ -135,6 +135,14 @@ impl Names {
         maps.flatten().collect()
     }
 
+    /// Tags under their true names, without those that tbx keeps for itself.
+    pub(crate) fn theirs(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let names = Self::changed_in(tags);
+        let tags = tags::modern(tags.clone()).into_iter();
+        let theirs = tags.filter(|(name, _)| !tags::is_hidden(name));
+        theirs.map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value)).collect()
+    }
+
     /// Whether a tag of this name tells true names.
     pub fn is_tag(name: &str) -> bool {
         let today = tags::renamed(name);

@@ -5,8 +5,12 @@
 
 mod fake;
 mod hostile;
+mod options;
 #[cfg(unix)]
 mod real;
+#[cfg(unix)]
+mod round_trip;
+mod shared;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -7,7 +7,7 @@ use super::Settings;
 use super::plan::Planned;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::meta::{self, RunMeta};
-use crate::mlflow::{Content, FOLDER, Store, artifact_stays, changed_artifact};
+use crate::mlflow::{Content, EVENTS, FOLDER, MEDIA, Store, artifact_stays, changed_artifact};
 use crate::replace::is_temporary;
 use crate::store::{self, Found, Links, Root};
 
@@ -50,7 +50,7 @@ pub(super) fn of(
     if settings.event_files {
         for file in &run.files {
             if let Some(path) = file.strip_prefix(&run.dir).ok().and_then(slashed) {
-                let path = format!("{FOLDER}/events/{path}");
+                let path = format!("{FOLDER}/{EVENTS}{path}");
                 // Directories of runs may be elsewhere, but a file could be anything.
                 let root = root(file.parent().unwrap_or(&run.dir), links)?;
                 add(root, path, file.clone(), &mut ours, &mut all.left);
@@ -67,7 +67,7 @@ pub(super) fn of(
         }
     }
     let taken = ours.iter().map(|file| &file.path).chain(media).cloned().collect();
-    all.rename(store, taken);
+    all.rename(store, taken, settings.event_files);
     all.files.extend(ours);
     Ok(all)
 }
@@ -106,8 +106,9 @@ fn is_clean(name: &str) -> bool {
 }
 
 impl Attachments {
-    /// Changes names that the store does not take, or that would be where tbx has a file of its own.
-    fn rename(&mut self, store: Store, taken: BTreeSet<String>) {
+    /// Changes names that the store does not take, or that would be where tbx has a file of its own, or
+    /// that an import would take for such a file.
+    fn rename(&mut self, store: Store, taken: BTreeSet<String>, has_events: bool) {
         let mut folders: BTreeSet<&str> = BTreeSet::new();
         for path in &taken {
             folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at)));
@@ -116,10 +117,11 @@ impl Attachments {
             let mut above = file.path.match_indices('/').filter_map(|(at, _)| file.path.get(..at));
             let is_below = above.any(|above| taken.contains(above));
             let is_taken = taken.contains(&file.path) || folders.contains(file.path.as_str());
-            if !is_below && !is_taken && artifact_stays(store, &file.path) {
+            let is_ours = is_reserved(&file.path, has_events);
+            if !is_below && !is_taken && !is_ours && artifact_stays(store, &file.path) {
                 continue;
             }
-            let new = match is_below {
+            let new = match is_below || is_ours {
                 true => changed_artifact(&file.path.replace('/', "~")),
                 false => changed_artifact(&file.path),
             };
@@ -127,6 +129,17 @@ impl Attachments {
             self.renamed.insert(new, old);
         }
     }
+}
+
+/// Whether an import takes a file of this name for one that tbx made. With event files it makes the media
+/// of them, and leaves out those files.
+fn is_reserved(path: &str, has_events: bool) -> bool {
+    let inside = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
+    inside.is_some_and(|inside| {
+        inside == meta::FILE
+            || inside.starts_with(EVENTS)
+            || (has_events && inside.starts_with(MEDIA))
+    })
 }
 
 /// What is in the folder of artifacts, and `hparams.yaml`.
@@ -170,6 +183,14 @@ fn add(root: Root, path: String, file: PathBuf, all: &mut Vec<Attachment>, left:
     match root.open(&file) {
         Ok(_) => all.push(Attachment { path, content: Content::File(root, file) }),
         Err(error) => left.push(leave(file, error.into())),
+    }
+}
+
+/// That a file can be read now; else it is left out.
+pub(super) fn readable(content: &Content) -> Result<(), Issue> {
+    match (content.open(), content) {
+        (Err(error), Content::File(_, path)) => Err(leave(path.clone(), error.into())),
+        _ => Ok(()),
     }
 }
 

@@ -53,7 +53,6 @@ struct Written {
     /// Files that were made for values, of which run.
     paths: Vec<(usize, String)>,
     skipped: Skipped,
-    warnings: Vec<String>,
 }
 
 /// Writes the runs of `logdir` as a new folder `out`, which MLflow 3.12 and older open as they
@@ -104,7 +103,6 @@ pub fn to_folder(
         done.points += written.points;
         done.images += written.images;
         done.media += written.media;
-        done.warnings.extend(written.warnings);
         with_images.extend(written.with_images);
         skipped.join(written.skipped);
         for (place, path) in written.paths {
@@ -112,6 +110,7 @@ pub fn to_folder(
         }
     }
     done.warnings.extend(skipped.texts(settings));
+    done.damaged(skipped.report);
     for (i, (run, media)) in plan.runs.iter().zip(&paths).enumerate() {
         if with_images.contains(&i) {
             tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
@@ -126,8 +125,13 @@ pub fn to_folder(
             done.renamed.extend(renamed);
         }
         for file in files {
-            done.bytes += tree.artifact(i, &file.path, &file.content)?;
-            done.artifacts += 1;
+            match attachments::readable(&file.content) {
+                Ok(()) => {
+                    done.bytes += tree.artifact(i, &file.path, &file.content)?;
+                    done.artifacts += 1;
+                }
+                Err(issue) => done.leave(vec![issue]),
+            }
         }
     }
     done.models = tree.models(&mut done.warnings)?;
@@ -182,11 +186,11 @@ impl Tree<'_> {
         let record = &run.record;
         let meta = [
             ("artifact_uri", self.uri(&format!("{experiment}/{id}/artifacts")).into()),
-            ("deleted_time", Value::Null),
+            ("deleted_time", record.end_time.filter(|_| record.is_deleted).into()),
             ("end_time", record.end_time.into()),
             ("entry_point_name", "".into()),
             ("experiment_id", experiment.as_str().into()),
-            ("lifecycle_stage", "active".into()),
+            ("lifecycle_stage", if record.is_deleted { "deleted" } else { "active" }.into()),
             ("run_id", id.as_str().into()),
             ("run_name", record.name.as_deref().unwrap_or_default().into()),
             ("source_name", "".into()),
@@ -254,13 +258,6 @@ impl Tree<'_> {
 
     fn exhibit(&self, exhibit: Exhibit, written: &mut Written) -> Result<()> {
         let Exhibit { kind, place, files } = exhibit;
-        let files = match files {
-            Ok(files) => files,
-            Err(error) => {
-                written.warnings.push(format!("{error}: left out"));
-                return Ok(());
-            }
-        };
         let count = u64::try_from(files.len()).unwrap_or_default();
         if kind == Kind::Image {
             // Each has a small copy.

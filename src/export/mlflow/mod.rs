@@ -143,6 +143,12 @@ impl Done {
         self.report.sort();
     }
 
+    /// Notes values that are damaged or cannot be read.
+    fn damaged(&mut self, found: Report) {
+        self.report.merge(found);
+        self.report.sort();
+    }
+
     /// What is known before anything is sent.
     ///
     /// # Errors

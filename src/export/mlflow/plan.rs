@@ -24,6 +24,8 @@ pub(super) struct Plan {
     /// Experiments with what their files say of them, also those that have no runs.
     pub(super) experiments: Experiments,
     pub(super) models: Vec<PlannedModel>,
+    /// Whether the first damage ends the export.
+    pub(super) strict: bool,
     /// The links that are followed from a run's directory.
     pub(super) links: Links,
     /// What does not go along, for people.
@@ -107,8 +109,8 @@ impl Plan {
             true => models::plan(logdir, &places, &mut left, &mut report),
             false => Vec::new(),
         };
-        let links = options.links();
-        Ok(Self { runs, places, parts, experiments, models, links, left, report })
+        let (links, strict) = (options.links(), options.is_strict());
+        Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
     }
 
     /// The run that gets the points of a series of the directory `name`, and where it stands; none
@@ -247,6 +249,9 @@ fn name(
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
         own.end_time = own.end_time.or(end).filter(|_| status.is_final());
+        let of_mlflow = run.meta.other.get("mlflow");
+        let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
+        own.is_deleted = is_deleted.unwrap_or_default();
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
         own.tags.insert(tags::RUN.into(), run.name.clone());
         run.record = own;

@@ -101,6 +101,11 @@ impl Fake {
         std::mem::take(&mut self.state.asked.lock().unwrap())
     }
 
+    /// Somebody changes what is there.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Kept)) {
+        change(&mut self.state.kept.lock().unwrap());
+    }
+
     pub(super) fn kept(&self) -> Kept {
         self.state.kept.lock().unwrap().clone()
     }
@@ -198,7 +203,12 @@ impl Kept {
                 }
             }
             "experiments/create" => {
-                self.experiments.push(sent["name"].as_str().unwrap().into());
+                let name: String = sent["name"].as_str().unwrap().into();
+                if self.experiments.contains(&name) {
+                    let json = json!({ "error_code": "RESOURCE_ALREADY_EXISTS" });
+                    return ("400 Bad Request", json);
+                }
+                self.experiments.push(name);
                 json!({ "experiment_id": (self.experiments.len() - 1).to_string() })
             }
             "experiments/search" => {

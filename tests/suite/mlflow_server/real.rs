@@ -28,7 +28,7 @@ use crate::common::repository;
 const START: Duration = Duration::from_secs(90);
 
 /// `mlflow server`, gone with this.
-struct Server {
+pub(super) struct Server {
     python: PathBuf,
     dir: PathBuf,
     args: Vec<String>,
@@ -81,7 +81,7 @@ struct Version {
 }
 
 /// A Python with MLflow in it; none is said.
-fn python() -> Option<PathBuf> {
+pub(super) fn python() -> Option<PathBuf> {
     let venv = repository(".venv-mlflow/bin/python");
     let named = env::var_os("TBX_TEST_MLFLOW_PYTHON").map(PathBuf::from);
     let reason = match named.or_else(|| venv.exists().then_some(venv)) {
@@ -101,7 +101,7 @@ fn python() -> Option<PathBuf> {
 }
 
 impl Server {
-    fn start(python: PathBuf, dir: &Path, args: &[&str]) -> Self {
+    pub(super) fn start(python: PathBuf, dir: &Path, args: &[&str]) -> Self {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut server = Self { python, dir: dir.to_owned(), args, port, child: None };
@@ -160,7 +160,7 @@ impl Server {
         }
     }
 
-    fn uri(&self) -> String {
+    pub(super) fn uri(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 

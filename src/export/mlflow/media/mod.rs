@@ -3,26 +3,24 @@
 
 pub(super) mod pictures;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
 use super::Settings;
 use super::attachments::Attachment;
-use super::plan::Plan;
-use crate::error::{ErrorKind, Result};
+use super::plan::{Plan, Planned};
+use crate::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use crate::export::extract::pieces;
 use crate::export::tables::rows_of_value;
 use crate::logdir::{Run, TimeSeries, ValueReader};
-use crate::mlflow::{Content, FOLDER};
+use crate::mlflow::{Content, FOLDER, ImageName, milliseconds};
 use crate::safe_name;
-use crate::summary::Kind;
 use crate::summary::meta::CARD;
+use crate::summary::{self, Kind, RawValue};
 
 /// Kinds that become files besides images, in the order in which the program lists them.
 pub const MEDIA: [Kind; 5] = [Kind::Text, Kind::Audio, Kind::PrCurve, Kind::Histogram, Kind::Graph];
-/// Folder of these files among the artifacts of a run, below [`FOLDER`].
-pub(super) const MEDIA_FOLDER: &str = "media";
 /// Bytes of a file at most.
 const MAX_BYTES: usize = 10_000_000;
 /// Characters of a tag in the name of a file.
@@ -47,13 +45,14 @@ pub(super) struct Exhibit {
     pub(super) kind: Kind,
     /// Where its run stands in the plan.
     pub(super) place: usize,
-    /// Or why there are none.
-    pub(super) files: Result<Vec<Attachment>>,
+    pub(super) files: Vec<Attachment>,
 }
 
-/// How many values do not become files, by kind.
+/// Values that do not become files, or not as they should be.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
+    /// Those that are damaged or cannot be read.
+    pub(super) report: Report,
     /// Since newer ones of their series do.
     pub(super) older: BTreeMap<Kind, u64>,
     /// Since they are too large.
@@ -62,11 +61,26 @@ pub(super) struct Skipped {
 
 impl Skipped {
     pub(super) fn join(&mut self, other: Self) {
+        self.report.merge(other.report);
         for (all, more) in [(&mut self.older, other.older), (&mut self.large, other.large)] {
             for (kind, count) in more {
                 *all.entry(kind).or_default() += count;
             }
         }
+    }
+
+    /// Takes note of a value that is damaged or cannot be read.
+    fn flawed(&mut self, plan: &Plan, error: Error, effect: Effect) -> Result<()> {
+        if plan.strict {
+            return Err(error);
+        }
+        if self.report.issues.len() >= Report::MAX_ISSUES_PER_FILE {
+            self.report.more_issues += 1;
+            return Ok(());
+        }
+        let location = error.location().clone();
+        self.report.issues.push(Issue { location, kind: error.into_kind(), effect });
+        Ok(())
     }
 
     /// For people.
@@ -111,9 +125,25 @@ pub(super) fn each(
             None => (0..series.len()).collect(),
         };
         if kind == Kind::Image {
+            let there = if settings.artifacts { images_of(planned) } else { HashSet::new() };
             for i in points {
-                let files = pictures::of(planned, &tag, series, &mut reader, i);
-                f(Exhibit { kind, place, files })?;
+                let at = |times: &[f64]| times.get(i).copied().map_or(0, milliseconds);
+                let step = series.steps().get(i).copied().unwrap_or_default();
+                if there.contains(&(tag.clone(), step, at(series.wall_times()))) {
+                    continue;
+                }
+                let read = reader.read(series, i);
+                let read = read.and_then(|value| {
+                    let files = pictures::of(planned, &tag, series, &value, i);
+                    Ok((files.map_err(|kind| kind.at(reader.location(series, i)))?, value))
+                });
+                match read {
+                    Ok((files, value)) => {
+                        damage(plan, &mut skipped, &reader, series, i, &value)?;
+                        f(Exhibit { kind, place, files })?;
+                    }
+                    Err(error) => skipped.flawed(plan, error, Effect::SkippedValue)?,
+                }
             }
             continue;
         }
@@ -122,7 +152,7 @@ pub(super) fn each(
         if older > 0 {
             *skipped.older.entry(kind).or_default() += u64::try_from(older).unwrap_or(u64::MAX);
         }
-        let mut series = Series { kind, tag: component(&tag), series, reader: &mut reader };
+        let mut series = Series { plan, kind, tag: component(&tag), series, reader: &mut reader };
         if rows_of_value(kind).is_some() {
             series.table(&points, &mut skipped, place, &mut f)?;
         } else {
@@ -132,8 +162,35 @@ pub(super) fn each(
     Ok(skipped)
 }
 
+/// Images of a run that came from MLflow as artifacts, and go back as such: tag, step and time.
+fn images_of(run: &Planned) -> HashSet<(String, i64, i64)> {
+    let artifacts = run.meta.artifacts.iter();
+    let names = artifacts.map(|artifact| artifact.name.as_deref().unwrap_or(&artifact.path));
+    let names = names.filter_map(ImageName::of);
+    names.map(|name| (name.tag, name.step, name.timestamp)).collect()
+}
+
+/// Takes note of what is damaged in a value that can be read, and goes along.
+fn damage(
+    plan: &Plan,
+    skipped: &mut Skipped,
+    reader: &ValueReader<'_>,
+    series: &TimeSeries,
+    i: usize,
+    value: &RawValue,
+) -> Result<()> {
+    match summary::damage(series.kind(), value) {
+        Some(kind) => {
+            let error = kind.at(reader.location(series, i));
+            skipped.flawed(plan, error, Effect::DamagedValue)
+        }
+        None => Ok(()),
+    }
+}
+
 /// A series on its way into files.
 struct Series<'s, 'r> {
+    plan: &'s Plan,
     kind: Kind,
     /// Its tag, as a part of names of files.
     tag: String,
@@ -144,7 +201,7 @@ struct Series<'s, 'r> {
 impl Series<'_, '_> {
     fn path(&self, rest: &str) -> String {
         let (kind, tag) = (self.kind.name(), &self.tag);
-        format!("{FOLDER}/{MEDIA_FOLDER}/{kind}/{tag}{rest}")
+        format!("{FOLDER}/{}{kind}/{tag}{rest}", crate::mlflow::MEDIA)
     }
 
     /// Files for each point. What they are called does not depend on which points there are later.
@@ -165,23 +222,28 @@ impl Series<'_, '_> {
             }
             let again = if *nth > 1 { format!("~{nth}") } else { String::new() };
             let made = self.reader.read(self.series, i).and_then(|value| {
+                damage(self.plan, skipped, self.reader, self.series, i, &value)?;
                 let made = pieces(self.kind, self.series.metadata(), value);
                 made.map_err(|kind| kind.at(self.reader.location(self.series, i)))
             });
-            let files = made.map(|made| {
-                let mut files = Vec::new();
-                // What MLflow's page does not show is in the event files.
-                for piece in made.into_iter().filter(|piece| piece.extension != "pb") {
-                    if piece.bytes.len() > MAX_BYTES {
-                        *skipped.large.entry(self.kind).or_default() += 1;
-                        continue;
-                    }
-                    let number = piece.number.map(|n| format!("_{n}")).unwrap_or_default();
-                    let name = format!("/{step}{number}{again}.{}", piece.extension);
-                    files.push(attachment(self.path(&name), piece.bytes));
+            let made = match made {
+                Ok(made) => made,
+                Err(error) => {
+                    skipped.flawed(self.plan, error, Effect::SkippedValue)?;
+                    continue;
                 }
-                files
-            });
+            };
+            let mut files = Vec::new();
+            // What MLflow's page does not show is in the event files.
+            for piece in made.into_iter().filter(|piece| piece.extension != "pb") {
+                if piece.bytes.len() > MAX_BYTES {
+                    *skipped.large.entry(self.kind).or_default() += 1;
+                    continue;
+                }
+                let number = piece.number.map(|n| format!("_{n}")).unwrap_or_default();
+                let name = format!("/{step}{number}{again}.{}", piece.extension);
+                files.push(attachment(self.path(&name), piece.bytes));
+            }
             f(Exhibit { kind: self.kind, place, files })?;
         }
         Ok(())
@@ -209,7 +271,7 @@ impl Series<'_, '_> {
             let rows = match rows {
                 Ok(rows) => rows,
                 Err(error) => {
-                    f(Exhibit { kind: self.kind, place, files: Err(error) })?;
+                    skipped.flawed(self.plan, error, Effect::SkippedValue)?;
                     continue;
                 }
             };
@@ -231,7 +293,7 @@ impl Series<'_, '_> {
         if is_empty {
             return Ok(());
         }
-        let files = Ok(vec![attachment(self.path(".csv"), bytes.into())]);
+        let files = vec![attachment(self.path(".csv"), bytes.into())];
         f(Exhibit { kind: self.kind, place, files })
     }
 }

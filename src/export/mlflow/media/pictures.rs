@@ -6,10 +6,10 @@ use std::io::Cursor;
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use crate::error::{ErrorKind, Result};
+use crate::error::ErrorKind;
 use crate::export::mlflow::attachments::Attachment;
 use crate::export::mlflow::plan::Planned;
-use crate::logdir::{TimeSeries, ValueReader};
+use crate::logdir::TimeSeries;
 use crate::mlflow::{Content, milliseconds};
 use crate::summary::RawValue;
 use crate::summary::image::Images;
@@ -20,29 +20,17 @@ pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", 
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// The files for the pictures at point `i` of `series`, which is called `tag`: of each the picture
+/// The files for `value`, the pictures at point `i` of `series`, which is called `tag`: of each the picture
 /// itself and a small copy.
 pub(super) fn of(
     run: &Planned,
     tag: &str,
     series: &TimeSeries,
-    reader: &mut ValueReader<'_>,
+    value: &RawValue,
     i: usize,
-) -> Result<Vec<Attachment>> {
+) -> Result<Vec<Attachment>, ErrorKind> {
     let step = series.steps().get(i).copied().unwrap_or_default();
     let time = series.wall_times().get(i).copied().map_or(0, milliseconds);
-    let value = reader.read(series, i)?;
-    let files = encoded(run, tag, &value, step, time);
-    files.map_err(|kind| kind.at(reader.location(series, i)))
-}
-
-fn encoded(
-    run: &Planned,
-    tag: &str,
-    value: &RawValue,
-    step: i64,
-    time: i64,
-) -> Result<Vec<Attachment>, ErrorKind> {
     let images = Images::read(value)?;
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::super::attachments::Attachment;
+use super::super::attachments::{self, Attachment};
 use super::Export;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::mlflow::{Content, Placed};
@@ -19,6 +19,10 @@ impl Export<'_> {
                 (remote.id.clone(), remote.artifact_uri.clone(), known)
             })
             .unwrap_or_default();
+        if let Err(issue) = attachments::readable(&file.content) {
+            self.note(|notes| notes.left.push(issue));
+            return Ok(None);
+        }
         let (digest, size) = digest(&file.content).map_err(|error| local(error, &file.content))?;
         if known.as_ref() == Some(&digest) {
             return Ok(None);

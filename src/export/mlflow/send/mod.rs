@@ -285,6 +285,7 @@ impl<'e> Export<'e> {
         done.leave(notes.left);
         done.renamed.extend(notes.renamed);
         done.warnings.extend(notes.skipped.texts(self.settings));
+        done.damaged(notes.skipped.report);
         done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
             let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
             format!(

@@ -39,13 +39,6 @@ impl<'e> Export<'e> {
         if self.is_left_out(place) {
             return Ok(());
         }
-        let files = match files {
-            Ok(files) => files,
-            Err(error) => {
-                self.warn(format!("{error}: left out"));
-                return Ok(());
-            }
-        };
         let is_image = kind == Kind::Image;
         self.remote(place, |remote| {
             remote.has_images |= is_image;

@@ -26,6 +26,10 @@ const MAX_BYTES: usize = 800_000;
 /// Fields of a run that are no tags.
 const NAME: &str = "name";
 const STATUS: &str = "status";
+const LIFECYCLE: &str = "lifecycle";
+/// Values of the last one.
+const ACTIVE: &str = "active";
+const DELETED: &str = "deleted";
 
 impl Export<'_> {
     /// Finds or makes runs, with their parameters, tags and datasets.
@@ -34,6 +38,8 @@ impl Export<'_> {
         for i in runs {
             match self.known.runs.get(&i) {
                 Some(There::Active(found)) => known.push((i, found.clone())),
+                // Here, too.
+                Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, id.clone()),
                 Some(There::Deleted(id)) => match (id, self.settings.recreate_deleted) {
                     (Some(id), true) => {
                         self.store.restore_run(id)?;
@@ -55,6 +61,15 @@ impl Export<'_> {
     /// Nothing is sent of a run that somebody deleted.
     fn leave_out(&self, i: usize, id: Option<String>) {
         self.deleted_runs.fetch_add(1, Ordering::Relaxed);
+        self.skip(i, id);
+    }
+
+    /// Whether a run was deleted in the MLflow that it was imported from.
+    fn is_deleted(&self, i: usize) -> bool {
+        self.plan.runs.get(i).is_some_and(|run| run.record.is_deleted)
+    }
+
+    fn skip(&self, i: usize, id: Option<String>) {
         self.remote(i, |remote| {
             remote.is_left_out = true;
             // Its children say whose they are, should somebody restore it.
@@ -100,6 +115,9 @@ impl Export<'_> {
         let mut merge = Merge::default();
         merge.wrote(NAME, record.name.as_deref().unwrap_or_default());
         merge.wrote(STATUS, &status_text(Some(Status::Running), None));
+        if record.is_deleted {
+            merge.wrote(LIFECYCLE, ACTIVE);
+        }
         for (name, value) in record.tags.iter().filter(|(name, _)| !tags::is_hidden(name)) {
             merge.wrote(&format!("tag {name}"), value);
         }
@@ -273,10 +291,15 @@ impl Export<'_> {
                 RunUpdate { status: Some((status, run.record.end_time)), ..RunUpdate::default() };
             self.store.update_run(&id, &update)?;
         }
+        let goes =
+            self.is_deleted(i) && merge.field(LIFECYCLE, Some(DELETED), Some(ACTIVE)).is_some();
         self.keep(&format!("run {:?}", run.name), &merge.kept);
         changes.extend(merge.digests(&tags_there));
         self.set_tags(&id, changes)?;
         self.count(i, run, &id, expected)?;
+        if goes {
+            self.store.delete_run(&id)?;
+        }
         self.save_run(i);
         Ok(())
     }
