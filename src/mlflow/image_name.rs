@@ -38,4 +38,12 @@ impl<'a> ImageName<'a> {
             Some(Self { tag, step, timestamp, id })
         })
     }
+
+    /// The name of today for the artifact at `path`, which has this name.
+    pub(crate) fn modern(&self, path: &str) -> String {
+        let Self { tag, step, timestamp, id } = self;
+        let key = tag.replace('/', "~");
+        let end = if path.ends_with(".png") { ".png" } else { "+compressed.webp" };
+        format!("images/{key}+step+{step}+timestamp+{timestamp}+{id}{end}")
+    }
 }

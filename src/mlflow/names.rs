@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{MAX_NAME, MAX_TAG, tags};
+use super::{ImageName, MAX_NAME, MAX_TAG, tags};
 use crate::safe_name;
 
 /// Bytes of the name of a file.
@@ -170,6 +170,12 @@ pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
 /// The name of an artifact where its own cannot stay: with `_` for what is refused, and a hash before
 /// what tells its type.
 pub(crate) fn changed_artifact(path: &str) -> String {
+    // Images of MLflow 2 have the form of today, which its pages show.
+    if let Some(image) = ImageName::of(path).map(|name| name.modern(path))
+        && artifact_stays(Store::Server, &image)
+    {
+        return image;
+    }
     let plain = |c: char| match c {
         '%' | '#' | '\\' | ':' => '_',
         c if c.is_control() => '_',
@@ -178,13 +184,14 @@ pub(crate) fn changed_artifact(path: &str) -> String {
     // A character has up to 4 bytes.
     let part =
         |part: &str| part.replace("..", "__").chars().map(plain).take(50).collect::<String>();
-    let clean = path.split('/').map(part).collect::<Vec<_>>().join("/");
     let hash = format!("{:08x}", safe_name::hash(path) & 0xffff_ffff);
-    let (folder, name) = clean.rsplit_once('/').map_or(("", &*clean), |(f, name)| (f, name));
-    let name = match name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) {
-        Some((stem, extension)) => format!("{stem}-{hash}.{extension}"),
-        None => format!("{name}-{hash}"),
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_type = |(stem, extension): &(&str, &str)| !stem.is_empty() && extension.len() <= 10;
+    let name = match name.rsplit_once('.').filter(is_type) {
+        Some((stem, extension)) => format!("{}-{hash}.{}", part(stem), part(extension)),
+        None => format!("{}-{hash}", part(name)),
     };
+    let folder = folder.split('/').map(part).collect::<Vec<_>>().join("/");
     if folder.is_empty() { name } else { format!("{folder}/{name}") }
 }
 
@@ -240,6 +247,13 @@ mod tests {
             assert!(artifact_stays(Store::Server, &new), "{path} became {new}");
         }
         assert!(artifact_stays(Store::Files, "a%41#"));
+        let long = format!("a%41{}.png", "x".repeat(100));
+        assert!(changed_artifact(&long).ends_with(".png"));
+        let of_2 = "images/a#b%step%-3%timestamp%17%5c132975-045b-4e91-5472-68946a48097d";
+        let of_3 = "images/a~b+step+-3+timestamp+17+5c132975-045b-4e91-5472-68946a48097d";
+        assert_eq!(changed_artifact(&format!("{of_2}.png")), format!("{of_3}.png"));
+        let [small, new] = [of_2, of_3].map(|name| format!("{name}%compressed.webp"));
+        assert_eq!(changed_artifact(&small), new.replace("%compressed", "+compressed"));
         let new = changed_artifact("d%20/a#b.txt");
         assert!(new.starts_with("d_20/a_b-") && new.ends_with(".txt"), "{new}");
     }

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from urllib.parse import unquote
 
 warnings.filterwarnings("ignore")
 os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
@@ -184,11 +185,11 @@ def artifacts(run):
     names = true_names(run)
     uri = run.info.artifact_uri
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(uri.removeprefix("file://")) if "://" not in uri or uri.startswith("file://") else None
-        if root is not None:
-            from urllib.parse import unquote
-
-            root = Path(unquote(str(root)) if uri.startswith("file://") else root)
+        root = None
+        if uri.startswith("file://"):
+            root = Path(unquote(uri.removeprefix("file://")))
+        elif uri.startswith("/"):
+            root = Path(uri)
         elif MlflowClient().list_artifacts(run.info.run_id):
             mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=folder)
             root = Path(folder)

@@ -8,6 +8,7 @@
 mod attachments;
 mod experiments;
 mod folder;
+mod live;
 mod media;
 mod merge;
 mod models;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::experiments::Experiments;
+use super::live::Writers;
 use super::models::{self, PlannedModel};
 use super::{Settings, media};
 use crate::error::{Report, Result};
@@ -224,7 +225,7 @@ fn name(
         own.or_else(|| known.above(&run.name).map(str::to_owned))
     };
     let experiments: Vec<_> = runs.iter().map(said).collect();
-    let mut keys = HashSet::new();
+    let (mut keys, writers) = (HashSet::new(), Writers::default());
     let now = now();
     for (i, run) in runs.iter_mut().enumerate() {
         run.parent = parents.get(i).copied().flatten().filter(|parent| *parent != i);
@@ -244,8 +245,11 @@ fn name(
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
         let mut own = record(&run.meta, &run.title(), &names);
-        // A log that says nothing of how it went is not being written, as far as one knows.
-        let status = run.meta.status_at(now).unwrap_or(Status::Finished);
+        let unsaid = || match writers.write(&run.files) {
+            true => Status::Running,
+            false => Status::Finished,
+        };
+        let status = run.meta.status_at(now).unwrap_or_else(unsaid);
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
         own.end_time = own.end_time.or(end).filter(|_| status.is_final());
