@@ -308,6 +308,43 @@ fn compare_points(logs: &Path, runs: &Value) -> u64 {
 }
 
 #[test]
+fn registries_and_experiments_below_the_logdir_go_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let run = quiet().create(logs.join("team/first")).unwrap();
+    run.log_artifact_bytes("model/w.bin", b"w", None).unwrap();
+    run.finish().unwrap();
+    let registry = Registry::open(logs.join("team"));
+    registry.register("net", "first", "model/w.bin").unwrap();
+    registry.describe_model("net", "About it").unwrap();
+    for (name, json) in [
+        ("team", r#"{"schema": "tbx.experiment/1", "name": "ours", "tags": {"a": "b"}}"#),
+        ("empty", r#"{"schema": "tbx.experiment/1", "name": "empty", "description": "none yet"}"#),
+    ] {
+        fs::create_dir_all(logs.join(name)).unwrap();
+        fs::write(logs.join(name).join("tbx.experiment.json"), json).unwrap();
+    }
+    let out = dir.path().join("mlruns");
+    let done = export(&logs, &out, &Settings::default());
+    assert_eq!((done.runs, done.models), (1, 1), "{done:?}");
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(read(&out.join("models/net/meta.yaml")).contains("\"About it\""));
+    let version = read(&out.join("models/net/version-1/meta.yaml"));
+    let id = run_dir(&out, "team/first").file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(version.contains(&id) && version.contains("artifacts/model\""), "{version}");
+    let mut experiments = BTreeMap::new();
+    for entry in fs::read_dir(&out).unwrap() {
+        let path = entry.unwrap().path();
+        let meta = fs::read_to_string(path.join("meta.yaml")).unwrap_or_default();
+        for name in ["ours", "empty"].into_iter().filter(|n| meta.contains(&format!("\"{n}\""))) {
+            experiments.insert(name, path.join("tags"));
+        }
+    }
+    assert_eq!(read(&experiments["ours"].join("a")), "b");
+    assert_eq!(read(&experiments["empty"].join("mlflow.note.content")), "none yet");
+}
+
+#[test]
 fn a_run_that_is_being_written_has_no_end() {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");

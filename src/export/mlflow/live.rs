@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A process that has written nothing for so long goes on with something else, as in a notebook.
 const SILENT: Duration = Duration::from_secs(3600);
+/// Processes above this one at most.
+const MAX_ABOVE: usize = 64;
 /// Ticks per second in what Linux says of processes.
 const TICKS: u64 = 100;
 
@@ -40,18 +42,30 @@ fn has_writer(file: &Path) -> bool {
     // A process that began later has the id of one that ended.
     let changed = fs::metadata(file).and_then(|file| file.modified()).ok();
     let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let began = id.and_then(began);
+    let began = id.filter(|id| !is_above(*id)).and_then(began);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     matches!((began, changed), (Some(began), Some(changed))
         if began <= changed.as_secs() && now < changed + SILENT)
 }
 
-/// When a process began, in seconds since the Unix epoch; none if it has ended.
-fn began(id: u32) -> Option<u64> {
+/// Whether a process is this one, or has started it and waits: a program that exports its own log at its end.
+fn is_above(id: u32) -> bool {
+    let parent = |id: &u32| stat(*id)?.get(1)?.parse().ok();
+    let this = std::process::id();
+    std::iter::successors(Some(this), parent).take(MAX_ABOVE).any(|above| above == id)
+}
+
+/// The fields of `/proc/ID/stat` from the third on.
+fn stat(id: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name before may have anything in it.
     let (_, rest) = stat.rsplit_once(')')?;
-    let ticks: u64 = rest.split_whitespace().nth(19)?.parse().ok()?;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+/// When a process began, in seconds since the Unix epoch; none if it has ended.
+fn began(id: u32) -> Option<u64> {
+    let ticks: u64 = stat(id)?.get(19)?.parse().ok()?;
     let machine = fs::read_to_string("/proc/stat").ok()?;
     let boot = machine.lines().find_map(|line| line.strip_prefix("btime "))?;
     Some(boot.trim().parse::<u64>().ok()? + ticks / TICKS)

@@ -31,7 +31,7 @@ use crate::store;
 use crate::summary::Kind;
 use crate::table::{Folding, Sampling};
 
-/// What is exported, and as what.
+/// The data that goes along, and the form in which it does.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The experiment of all runs. Default: what each says, what the experiment says in whose directory
@@ -83,20 +83,20 @@ impl Default for Settings {
     }
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Debug, Default)]
 pub struct Done {
     /// How many runs there are.
     pub runs: usize,
     /// How many of them MLflow did not know.
     pub new_runs: usize,
-    /// How many of them somebody deleted in MLflow, so that nothing of them was sent.
+    /// How many of them somebody deleted in MLflow. Nothing was sent for these.
     pub deleted_runs: usize,
     /// How many points of metrics were sent.
     pub points: u64,
     /// How many artifacts were sent, without images and other media.
     pub artifacts: u64,
-    /// Of so many bytes.
+    /// Their size in bytes.
     pub bytes: u64,
     /// How many images were sent.
     pub images: u64,
@@ -110,11 +110,11 @@ pub struct Done {
     pub renamed: BTreeMap<String, String>,
     /// Values that somebody changed in MLflow and that stay as they are there, for people.
     pub kept: Vec<String>,
-    /// What was not done as one would expect.
+    /// Everything that the user did not ask for or may not expect.
     pub warnings: Vec<String>,
-    /// What is not as it was sent: it has other points, for example.
+    /// Data in MLflow that differs from the data sent, such as a metric that lacks points.
     pub wrong: Vec<String>,
-    /// What was damaged or dropped on the way.
+    /// Values and files that are damaged or were left out.
     pub report: Report,
 }
 
@@ -123,7 +123,7 @@ pub struct Done {
 pub struct Progress {
     /// How many runs are begun.
     pub runs: usize,
-    /// Of so many.
+    /// How many runs there are.
     pub all_runs: usize,
     /// How many points were sent.
     pub points: u64,
@@ -181,11 +181,11 @@ impl Done {
         }
         if paths.iter().any(|path| store::is_url(path)) {
             if settings.event_files {
-                let what = "event files go along from a local log folder only: copy it first";
+                let what = "event files go along from a local log directory only: copy it first";
                 return Err(Error::argument(what));
             }
             if settings.artifacts {
-                let what = "artifacts of a log folder at a URL are left out: copy it first";
+                let what = "artifacts of a log directory at a URL are left out: copy it first";
                 done.warnings.push(what.into());
             }
         }

@@ -86,10 +86,10 @@ fn tbx(dir: &Path, args: &str) -> (Option<i32>, String) {
     (done.status.code(), String::from_utf8(done.stderr).unwrap())
 }
 
-type Written = BTreeMap<String, Vec<u8>>;
+pub(super) type Written = BTreeMap<String, Vec<u8>>;
 
 /// The files below a directory.
-fn files(dir: &Path) -> Written {
+pub(super) fn files(dir: &Path) -> Written {
     let mut all = Written::new();
     let mut open = vec![dir.to_owned()];
     while let Some(at) = open.pop() {

@@ -64,6 +64,7 @@ fn three_exports_at_once_make_each_run_once() {
         let (server, dir) = (Fake::start(), tempfile::tempdir().unwrap());
         let logs = dir.path().join("logs");
         several(&logs);
+        let before = super::options::files(&logs);
         // So that all of them look before the first has made a run.
         server.fails(|path, _| match path.ends_with("search") {
             true => Fault::Slow(Duration::from_millis(100)),
@@ -76,6 +77,8 @@ fn three_exports_at_once_make_each_run_once() {
         }
         assert_eq!(there(&server), expected, "{state:?}");
         assert_eq!(server.kept().experiments.len(), 2);
+        // The source stays as it is.
+        assert!(super::options::files(&logs) == before);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pictures as MLflow shows them: files whose names say what they are
+//! Images as MLflow shows them: files whose names have their tag and step
 //! (`mlflow/tracking/client.py`, `log_image`).
 
 use std::io::Cursor;
@@ -14,13 +14,13 @@ use crate::mlflow::{Content, milliseconds};
 use crate::summary::RawValue;
 use crate::summary::image::Images;
 
-/// The tag that has MLflow look for pictures.
+/// The tag that has MLflow look for images.
 pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
 /// Width and height of the small copy at most.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// The files for `value`, the pictures at point `i` of `series`, which is called `tag`: of each the picture
+/// The files for `value`, the images at point `i` of `series`, which is called `tag`: for each, the image
 /// itself and a small copy.
 pub(super) fn of(
     run: &Planned,
@@ -35,14 +35,14 @@ pub(super) fn of(
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
         let picture = image::load_from_memory(bytes)
-            .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            .map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
         let key: String = tag.chars().map(in_name).collect();
         let id = id(&[&run.key, tag, &step.to_string(), &time.to_string(), &n.to_string()]);
         let path = format!("images/{key}+step+{step}+timestamp+{time}+{id}");
         let encode = |picture: &image::DynamicImage, format| {
             let mut out = Cursor::new(Vec::new());
             let encoded = picture.write_to(&mut out, format);
-            encoded.map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            encoded.map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
             Ok::<_, ErrorKind>(out.into_inner())
         };
         let png = match bytes.starts_with(PNG) {
@@ -68,7 +68,7 @@ fn in_name(c: char) -> char {
     }
 }
 
-/// The same for the same picture each time, in the form of a UUID.
+/// The same for the same image each time, in the form of a UUID.
 fn id(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
