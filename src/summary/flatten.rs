@@ -72,7 +72,7 @@ impl Flattener {
         Ok(())
     }
 
-    fn integer(&mut self, number: impl Numeric + TryInto<i64> + Copy) -> Result<(), Refused> {
+    fn integer(&mut self, number: impl Numeric + TryInto<i64>) -> Result<(), Refused> {
         let int = number.try_into().map(Leaf::Int);
         self.leaf(int.unwrap_or_else(|_| Leaf::Number(number.to_f64())))
     }

@@ -19,8 +19,11 @@ pub(super) enum TargetKind {
     Mlflow(To),
 }
 
+/// Whether a target knows an option.
+type Knows = fn(TargetKind) -> bool;
+
 /// Options that only some targets know; all know the others.
-const OPTIONS: &[(&str, fn(TargetKind) -> bool)] = &[
+const OPTIONS: &[(&str, Knows)] = &[
     ("out", |to| !matches!(to, TargetKind::Mlflow(To::Server | To::DatabaseUri))),
     ("table", is_tables),
     ("wide", is_tables),
@@ -101,7 +104,7 @@ impl Given {
         }
         let is_thinned = |sampling: Sampling| {
             tables.iter().any(|table| match sampling.needs_numbers() {
-                true => has_points(&table),
+                true => has_points(table),
                 false => !["runs", "tags", "hparams", "meta"].contains(&table.name),
             })
         };

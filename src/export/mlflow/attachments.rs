@@ -186,11 +186,11 @@ fn add(root: Root, path: String, file: PathBuf, all: &mut Vec<Attachment>, left:
     }
 }
 
-/// That a file can be read now; else it is left out.
-pub(super) fn readable(content: &Content) -> Result<(), Issue> {
+/// Why a file cannot be read now, if it cannot: it is left out then.
+pub(super) fn unreadable(content: &Content) -> Option<Issue> {
     match (content.open(), content) {
-        (Err(error), Content::File(_, path)) => Err(leave(path.clone(), error.into())),
-        _ => Ok(()),
+        (Err(error), Content::File(_, path)) => Some(leave(path.clone(), error.into())),
+        _ => None,
     }
 }
 

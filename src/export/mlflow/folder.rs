@@ -125,12 +125,12 @@ pub fn to_folder(
             done.renamed.extend(renamed);
         }
         for file in files {
-            match attachments::readable(&file.content) {
-                Ok(()) => {
+            match attachments::unreadable(&file.content) {
+                None => {
                     done.bytes += tree.artifact(i, &file.path, &file.content)?;
                     done.artifacts += 1;
                 }
-                Err(issue) => done.leave(vec![issue]),
+                Some(issue) => done.leave(vec![issue]),
             }
         }
     }

@@ -316,13 +316,8 @@ fn a_value_that_is_damaged_is_told_as_in_tables() {
 
 fn image(encoded: &[u8]) -> tbx::event::pb::Summary {
     use tbx::event::pb::summary::{Image, Value, value};
-    let image = Image {
-        width: 1,
-        height: 1,
-        colorspace: 3,
-        encoded_image_string: encoded.to_vec().into(),
-        ..Default::default()
-    };
+    let image =
+        Image { width: 1, height: 1, colorspace: 3, encoded_image_string: encoded.to_vec().into() };
     let value = Value {
         tag: "drawn".into(),
         value: Some(value::Value::Image(image)),

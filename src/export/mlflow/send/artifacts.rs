@@ -19,7 +19,7 @@ impl Export<'_> {
                 (remote.id.clone(), remote.artifact_uri.clone(), known)
             })
             .unwrap_or_default();
-        if let Err(issue) = attachments::readable(&file.content) {
+        if let Some(issue) = attachments::unreadable(&file.content) {
             self.note(|notes| notes.left.push(issue));
             return Ok(None);
         }
