@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::logs::Logs;
 use super::output::Format;
-use super::render::{Table, bytes, count, counted, name, terminal_width};
-use super::{FAILED, FINE, NO, print, print_json, report, restarts};
+use super::render::{NotShown, Table, bytes, count, counted, name};
+use super::{FAILED, NO, print, print_json, report, restarts};
 use crate::error::Result;
 use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
 use crate::logdir::Logdir;
@@ -99,12 +99,15 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if let Some(last) = args.last {
         extraction = extraction.last(last);
     }
-    let logdirs = args.logs.logdirs.iter().map(Logdir::open);
-    let logdirs = logdirs.collect::<Result<Vec<_>>>()?;
+    let opened = args.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let logdirs = &opened.logdirs;
     let options = args.logs.options();
     let progress = Progress::new();
     let wrote = |bytes| progress.wrote(bytes);
-    let extracted = extraction.run(&logdirs, &options, &args.out, args.force, &wrote);
+    let extracted = extraction.run(logdirs, &options, &args.out, args.force, &wrote);
     progress.clear();
     let extracted = extracted?;
     let is_lossless = report(&extracted.report);
@@ -116,8 +119,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     Ok(match (is_lossless, extracted.files()) {
         (false, _) => FAILED,
-        (true, 0) => NO,
-        (true, _) => FINE,
+        (true, 0) if logdirs.iter().any(Logdir::has_logs) => NO,
+        (true, _) => opened.code,
     })
 }
 
@@ -139,7 +142,8 @@ fn text(args: &Args, extracted: &Extracted) -> String {
     }
     let files = counted(usize::try_from(extracted.files()).unwrap_or(usize::MAX), "file");
     let (size, out) = (bytes(extracted.bytes()), name(&args.out.to_string_lossy()));
-    table.render(terminal_width()) + &format!("{files}, {size}, written to {out}\n")
+    let table = table.shown(&mut NotShown::default());
+    table + &format!("{files}, {size}, written to {out}\n")
 }
 
 /// What was written, in JSON.

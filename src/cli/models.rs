@@ -1,19 +1,22 @@
 //! `tbx models`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::empty::{Empty, check_directory};
 use super::grid::{Format, Grid};
 use super::render::{bytes, name};
-use super::{FINE, print, print_json, print_note, warn};
-use crate::error::Result;
+use super::{FINE, NO, print, print_json, print_note, warn};
+use crate::error::{Error, Result};
+use crate::logdir::Logdir;
 use crate::registry::{Registries, Registry, Stage, Version, VersionName};
 use crate::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
+    subcommand_precedence_over_arg = true, // `register` is no folder: LOGDIR is missing
     after_help = "A model has versions, each of which is an artifact of a run. They are in tbx.registry.json, in the
 logdir or in a directory below it. A new version goes to the registry closest above its run; without
 one, a registry is made in the logdir. Where the files of a version are elsewhere, the list has their
@@ -34,6 +37,9 @@ pub(super) struct Args {
     /// The format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+
+    #[command(flatten)]
+    empty: Empty,
 
     #[command(subcommand)]
     action: Option<Action>,
@@ -97,12 +103,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    check_directory(&args.logdir)?;
     let registries = Registries::find(&args.logdir);
     registries.unreadable.iter().for_each(|error| warn(format!("{error}: not searched")));
     let of = |version: &VersionName| registries.of_model(&version.model);
     match &args.action {
+        None if is_empty(args, &registries)? => return Ok(NO),
         None => list(args, &registries)?,
         Some(Action::Register { model, run, artifact, alias, stage, description, tag }) => {
+            check_run(args, run, [model, artifact])?;
             // A name in the logdir, or a path from here.
             let inside = args.logdir.join(run);
             let run = if inside.is_dir() { &inside } else { run };
@@ -150,6 +159,30 @@ struct Row<'m> {
     aliases: Vec<&'m str>,
     #[serde(flatten)]
     version: Version,
+}
+
+/// Whether there are neither models nor logs, and that is not as it should be.
+fn is_empty(args: &Args, registries: &Registries) -> Result<bool> {
+    for registry in &registries.found {
+        if !registry.models()?.is_empty() {
+            return Ok(false);
+        }
+    }
+    let is_empty = !Logdir::open(&args.logdir)?.has_logs();
+    Ok(is_empty && args.empty.say(&args.logdir) == NO)
+}
+
+/// That `run` is there; else whether another argument is it.
+fn check_run(args: &Args, run: &Path, others: [&str; 2]) -> Result<()> {
+    let is_run = |run: &Path| args.logdir.join(run).is_dir() || run.is_dir();
+    if is_run(run) {
+        return Ok(());
+    }
+    let swapped = others.into_iter().find(|other| is_run(Path::new(other)));
+    let swapped = swapped.map_or(String::new(), |other| format!(", but {other} is one"));
+    let (logdir, run) = (args.logdir.display(), run.display());
+    let order = "the order is tbx models LOGDIR register MODEL RUN ARTIFACT";
+    Err(Error::argument(format!("there is no run {run} in {logdir}{swapped}: {order}")))
 }
 
 fn list(args: &Args, registries: &Registries) -> Result<()> {

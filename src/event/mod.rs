@@ -20,7 +20,7 @@ mod writer;
 pub use event_ref::{EventRef, What};
 pub use file_name::{EventFileName, is_event_file};
 pub use other_file::{other_file, other_file_at, other_file_issue};
-pub use peek::{Peek, PeekScalar};
+pub use peek::{Peek, PeekScalar, ScalarForm};
 pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 pub(crate) use tensor_ref::number;
 pub use tensor_ref::{Number, TensorRef};

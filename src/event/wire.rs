@@ -122,7 +122,30 @@ pub(super) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     }
 }
 
+/// One of several bytes, of which all but the last have their upper bit set.
+#[inline]
 fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
+    if let Some(eight) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*eight);
+        let ends = !word & UPPER_BITS;
+        if ends != 0 {
+            // Up to the first end, without upper bits; then groups of 7 bits become 14, 28, 56.
+            let groups = word & (ends ^ (ends - 1)) & !UPPER_BITS;
+            let pairs = groups & 0x007f_007f_007f_007f | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
+            let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+            let value = fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4;
+            let taken = usize::try_from(ends.trailing_zeros() / 8 + 1).unwrap_or(8);
+            *bytes = bytes.get(taken..).unwrap_or(&[]);
+            return Ok(value);
+        }
+    }
+    longest_varint(bytes)
+}
+
+/// The same byte by byte: it has more than eight, or stands near the end.
+#[cold]
+fn longest_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0u64;
     for (i, &byte) in (0u32..10).zip(bytes.iter()) {
         value |= u64::from(byte & 0x7f) << (7 * i);
@@ -146,4 +169,35 @@ pub(super) fn merge<'a>(earlier: Option<Cow<'a, [u8]>>, bytes: &'a [u8]) -> Cow<
     let mut merged = earlier.into_owned();
     merged.extend_from_slice(bytes);
     Cow::Owned(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_are_those_of_prost_at_every_length_and_distance_from_the_end() {
+        let powers = (0..64).map(|bit| 1u64 << bit);
+        let values = powers.flat_map(|n| [n - 1, n, n + 1, n | 0x5555_5555]).chain([0, u64::MAX]);
+        for value in values {
+            let mut encoded = Vec::new();
+            prost::encoding::encode_varint(value, &mut encoded);
+            for behind in 0..10 {
+                let bytes = [&encoded[..], &vec![0xff; behind]].concat();
+                let mut rest = &bytes[..];
+                assert_eq!(varint(&mut rest), Ok(value), "{value} before {behind} bytes");
+                assert_eq!(rest.len(), behind, "{value}");
+            }
+            for end in 0..encoded.len() {
+                assert!(varint(&mut &encoded[..end]).is_err(), "{end} bytes of {value}");
+            }
+        }
+        // An encoding longer than it need be is read; one of more than 64 bits is not.
+        assert_eq!(varint(&mut &[0x80, 0x80, 0][..]), Ok(0));
+        assert_eq!(varint(&mut &[0xff; 12][..]).ok(), None);
+        assert_eq!(
+            varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2][..]).ok(),
+            None
+        );
+    }
 }

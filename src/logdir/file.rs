@@ -126,8 +126,8 @@ impl<'o> Span<'o> {
 
 /// Maps the file where that pays; a file that cannot be mapped is read.
 fn open_map(file: &File, len: u64, options: &LoadOptions) -> Option<bytes::Bytes> {
-    let len = usize::try_from(len).ok().filter(|_| options.maps())?;
-    map(file.local()?, len).ok()
+    let maps = options.maps()?;
+    map(file.local()?, usize::try_from(len).ok()?, maps).ok()
 }
 
 fn unreadable_file<'o>(
@@ -263,10 +263,13 @@ impl<'o> Loader<'o> {
     ) -> io::Result<()> {
         let may_skip = self.options.may_skip();
         let small = if may_skip { MIN_SKIP } else { usize::MAX };
-        while scanner.position() < end {
-            if let Some((offset, payload)) = scanner.next_at_hand(small) {
+        loop {
+            scanner.each_at_hand(end, small, |offset, _, payload| {
                 self.event(span, offset, payload, keep);
-                continue;
+                Ok(())
+            })?;
+            if scanner.position() >= end {
+                break;
             }
             let (offset, len) = match scanner.advance()? {
                 Step::Record { offset, len } => (offset, len),

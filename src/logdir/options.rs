@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{RestartPolicy, Shard};
+use crate::record::FileMaps;
 #[cfg(feature = "mlflow")]
 use crate::store::Links;
 use crate::summary::Kind;
@@ -27,7 +28,7 @@ pub struct LoadOptions {
     pub(super) restart: RestartPolicy,
     pub(super) checksums: Checksums,
     pub(super) payloads: Payloads,
-    pub(super) buffered: bool,
+    pub(super) maps: Option<FileMaps>,
     pub(super) strict: bool,
     pub(super) checks_values: bool,
     pub(super) follow_links: bool,
@@ -69,7 +70,7 @@ impl LoadOptions {
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
             payloads: Payloads::Kept,
-            buffered: false,
+            maps: None,
             strict: false,
             checks_values: false,
             follow_links: false,
@@ -131,12 +132,12 @@ impl LoadOptions {
         Self { payloads: Payloads::Placed, ..self }
     }
 
-    /// Whether kept payloads are copies, and no file is mapped: a mapped file that another
-    /// program cuts short ends this process. Default: false. Without payloads nothing is mapped
-    /// in any case.
+    /// Maps files whose payloads are kept, so that values are slices of the map instead of copies.
+    /// Files at URLs, and loads without payloads or of scalars alone, are read in any case. By default
+    /// nothing is mapped.
     #[must_use]
-    pub fn buffered(self, buffered: bool) -> Self {
-        Self { buffered, ..self }
+    pub fn map(self, maps: FileMaps) -> Self {
+        Self { maps: Some(maps), ..self }
     }
 
     /// Whether lost data is an error, the first in order of path and offset, instead of an
@@ -233,11 +234,11 @@ impl LoadOptions {
         }
     }
 
-    /// Whether files are mapped: it pays where payloads are kept, as slices of the map.
-    /// Reading into one small buffer is as fast for everything else, and safe.
-    pub(super) fn maps(&self) -> bool {
+    /// Whether files may be mapped, where it pays: payloads are kept, as slices of the map.
+    /// Reading into one small buffer is as fast for everything else.
+    pub(super) fn maps(&self) -> Option<FileMaps> {
         let only_scalars = self.kinds.as_ref().is_some_and(|kinds| kinds == &[Kind::Scalar]);
-        self.keeps_payloads() && !self.buffered && !only_scalars
+        self.maps.filter(|_| self.keeps_payloads() && !only_scalars)
     }
 }
 
@@ -257,7 +258,7 @@ impl fmt::Debug for LoadOptions {
             .field("restart", &self.restart)
             .field("checksums", &self.checksums)
             .field("payloads", &self.payloads)
-            .field("buffered", &self.buffered)
+            .field("maps", &self.maps)
             .field("strict", &self.strict)
             .field("follow_links", &self.follow_links)
             .finish()

@@ -202,8 +202,8 @@ impl Scalars {
     #[inline(always)]
     pub(super) fn push(&mut self, number: Number) {
         match (&mut self.column, number) {
-            (Column::F32(values), Number::F32(value)) => values.push(value),
-            (Column::F64(values), Number::F32(value)) => values.push(f64::from(value)),
+            (Column::F32(values), Number::F32(value)) => push(values, value),
+            (Column::F64(values), Number::F32(value)) => push(values, f64::from(value)),
             (_, Number::F64(value, dtype)) => self.push_wide(value, dtype),
         }
     }
@@ -212,7 +212,7 @@ impl Scalars {
         if self.is_empty() {
             self.dtype = dtype;
         }
-        self.widen(|values| values.push(value));
+        self.widen(|values| push(values, value));
     }
 
     /// Widens the numbers to float64 and has `add` add some.
@@ -238,4 +238,27 @@ impl Scalars {
             }
         }
     }
+}
+
+/// Adds to the end of a column of a series.
+#[inline(always)]
+pub(super) fn push<T>(column: &mut Vec<T>, value: T) {
+    if column.len() == column.capacity() {
+        make_room(column);
+    }
+    column.push(value);
+}
+
+/// Makes room for the next values: for four, then for 64, from then on for twice as many. Many tags
+/// have one value; of those with more most have dozens, and each step on the way there would cost
+/// as much as reading ten values.
+#[cold]
+#[inline(never)]
+fn make_room<T>(column: &mut Vec<T>) {
+    let more = match column.len() {
+        0 => 4,
+        len if len < 64 => 64 - len,
+        len => len,
+    };
+    column.reserve_exact(more);
 }

@@ -68,26 +68,24 @@ pub(crate) fn walk_span(
     end: u64,
     mut f: impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
-    while scanner.position() < end {
-        if scanner.next_at_hand(usize::MAX).is_none() {
-            match scanner.advance()? {
-                Step::Record { .. } => match scanner.payload()? {
-                    Ok(_) => {}
-                    Err(damage) => {
-                        f(Found::Damage(damage))?;
-                        continue;
-                    }
-                },
-                Step::Damage(damage) => {
-                    f(Found::Damage(damage))?;
-                    continue;
-                }
-                Step::End { pending } => return Ok(pending),
-            }
+    loop {
+        scanner.each_at_hand(end, usize::MAX, |offset, record, payload| {
+            f(Found::Record { offset, record, payload })
+        })?;
+        if scanner.position() >= end {
+            return Ok(0);
         }
-        let (offset, record) = (scanner.offset(), scanner.record());
-        let payload = record.get(HEADER_LEN..record.len().saturating_sub(FOOTER_LEN));
-        f(Found::Record { offset, record, payload: payload.unwrap_or(&[]) })?;
+        match scanner.advance()? {
+            Step::Record { .. } => match scanner.payload()? {
+                Ok(_) => {
+                    let (offset, record) = (scanner.offset(), scanner.record());
+                    let payload = record.get(HEADER_LEN..record.len().saturating_sub(FOOTER_LEN));
+                    f(Found::Record { offset, record, payload: payload.unwrap_or(&[]) })?;
+                }
+                Err(damage) => f(Found::Damage(damage))?,
+            },
+            Step::Damage(damage) => f(Found::Damage(damage))?,
+            Step::End { pending } => return Ok(pending),
+        }
     }
-    Ok(0)
 }

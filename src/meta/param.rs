@@ -6,6 +6,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::number;
+use crate::decimal::as_written;
 
 /// The value of a parameter.
 ///
@@ -124,23 +125,25 @@ impl From<f64> for Param {
     }
 }
 
-impl From<i32> for Param {
-    fn from(value: i32) -> Self {
-        Self::Int(value.into())
+/// The number that its digits say: 0.05, not 0.05000000074505806.
+impl From<f32> for Param {
+    fn from(value: f32) -> Self {
+        Self::Number(as_written(value))
     }
 }
 
-impl From<u32> for Param {
-    fn from(value: u32) -> Self {
-        Self::Int(value.into())
-    }
+macro_rules! integers {
+    ($($type:ty)*) => {
+        $(impl From<$type> for Param {
+            #[expect(clippy::as_conversions, reason = "beyond 64 bits, the nearest float64")]
+            fn from(value: $type) -> Self {
+                i64::try_from(value).map_or(Self::Number(value as f64), Self::Int)
+            }
+        })*
+    };
 }
 
-impl From<i64> for Param {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
-}
+integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
 impl From<&str> for Param {
     fn from(text: &str) -> Self {
@@ -268,5 +271,15 @@ mod tests {
         assert_eq!(Param::from_untyped(64.0).to_string(), "64");
         assert_eq!(Param::from_untyped(-0.0).to_string(), "-0.0");
         assert_eq!(Param::from_untyped(0.5).to_string(), "0.5");
+    }
+
+    #[test]
+    fn numbers_are_what_was_meant() {
+        let texts = [0.05f32, 1e-8, 3.0, f32::NAN].map(|value| Param::from(value).to_string());
+        assert_eq!(texts, ["0.05", "1e-08", "3.0", "nan"]);
+        assert_eq!(serde_json::to_string(&Param::from(0.05f32)).unwrap(), "0.05");
+        let texts = [Param::from(7usize), 7u8.into(), i64::MAX.into()].map(|p| p.to_string());
+        assert_eq!(texts, ["7", "7", "9223372036854775807"]);
+        assert_eq!(Param::from(u64::MAX).to_string(), "1.8446744073709552e+19");
     }
 }

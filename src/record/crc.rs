@@ -3,6 +3,8 @@
 /// Added by the mask; see [`mask`].
 const MASK_DELTA: u32 = 0xa282_ead8;
 
+use super::machine;
+
 /// Masked CRC-32C of `bytes`.
 ///
 /// CRC-32C is the Castagnoli polynomial (RFC 3720, appendix B.4 has check values). It is
@@ -10,7 +12,7 @@ const MASK_DELTA: u32 = 0xa282_ead8;
 /// (`tensorflow/core/lib/hash/crc32c.h`, `Mask`).
 #[inline]
 pub fn masked(bytes: &[u8]) -> u32 {
-    mask(crc32c::crc32c(bytes))
+    mask(machine::crc32c(bytes))
 }
 
 /// Masked CRC-32C of bytes that come in pieces.

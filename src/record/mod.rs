@@ -14,7 +14,7 @@
 pub mod crc;
 mod frame;
 mod long;
-mod map;
+mod machine;
 mod reader;
 mod scan;
 mod search;
@@ -24,7 +24,8 @@ mod start;
 mod writer;
 
 pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
-pub use map::map;
+pub use machine::FileMaps;
+pub(crate) use machine::map;
 pub use reader::RecordReader;
 pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
 pub use source::Source;

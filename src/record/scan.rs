@@ -113,18 +113,39 @@ impl Scanner {
         self.source
     }
 
-    /// Moves to the next record and gives its offset and payload, if all of it is at hand, sound, and
-    /// shorter than `max_len`. Else nothing happens, and [`advance`](Self::advance) tells more.
+    /// Moves over the next records that are at hand, sound, and shorter than `max_len` bytes, and
+    /// gives `take` the offset of each, all its bytes, and its payload. Stops before the first that is
+    /// not all of this, of which [`advance`](Self::advance) tells more, and before the first that
+    /// starts at `end` or later.
     ///
     /// What `advance` and [`payload`](Self::payload) do, for the millions of small records.
-    #[inline]
-    pub fn next_at_hand(&mut self, max_len: usize) -> Option<(u64, &[u8])> {
-        let offset = self.position();
-        let record = frame(self.source.view(offset)).ok()??;
-        let payload = record.verify().ok().filter(|payload| payload.len() < max_len)?;
-        self.offset = offset;
-        self.current = Some(payload.len());
-        Some((offset, payload))
+    ///
+    /// # Errors
+    ///
+    /// The first of `take`.
+    #[inline(always)]
+    pub fn each_at_hand(
+        &mut self,
+        end: u64,
+        max_len: usize,
+        mut take: impl FnMut(u64, &[u8], &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut offset = self.position();
+        let mut bytes = self.source.view(offset);
+        while offset < end {
+            let Ok(Some(record)) = frame(bytes) else { break };
+            if record.payload.len() >= max_len {
+                break;
+            }
+            let Ok(payload) = record.verify() else { break };
+            self.offset = offset;
+            self.current = Some(payload.len());
+            let Some((whole, rest)) = bytes.split_at_checked(record.encoded_len()) else { break };
+            take(offset, whole, payload)?;
+            bytes = rest;
+            offset = offset.saturating_add(encoded_len(payload.len()));
+        }
+        Ok(())
     }
 
     /// Moves to the next record.

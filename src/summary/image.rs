@@ -14,6 +14,8 @@ mod damage;
 mod figure;
 pub mod header;
 #[cfg(feature = "image")]
+mod layout;
+#[cfg(feature = "image")]
 mod lettering;
 #[cfg(feature = "image")]
 mod palette;
@@ -24,13 +26,13 @@ mod video;
 
 use bytes::Bytes;
 
-#[cfg(feature = "ndarray")]
-pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
 pub(crate) use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
+#[cfg(feature = "image")]
+pub use layout::{Channel, Layout};
 #[cfg(feature = "image")]
 pub(super) use pixels::tile;
 #[cfg(feature = "image")]

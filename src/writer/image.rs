@@ -10,8 +10,8 @@ use crate::event::pb;
 use crate::summary::image::{self, BoundingBox, IntoBatch, IntoPixels, Pixels, grid};
 
 impl SummaryWriter {
-    /// Logs a picture: an image of the `image` crate, [`Pixels`], or with the feature `ndarray`
-    /// an array and its [`Layout`](crate::summary::image::Layout).
+    /// Logs an image: one of the `image` crate, [`Pixels`], a slice with its shape and
+    /// [`Layout`](crate::summary::image::Layout), or with the feature `ndarray` an array and its layout.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -22,6 +22,8 @@ impl SummaryWriter {
     /// writer.add_image("photo", &image::RgbImage::new(64, 48), 0)?;
     /// let half_gray = Array3::from_elem((3, 48, 64), 0.5f32);
     /// writer.add_image("array", (half_gray.view(), Layout::Chw), 0)?;
+    /// let tensor: Vec<f32> = vec![0.5; 3 * 48 * 64]; // as candle and burn give it
+    /// writer.add_image("slice", (&tensor[..], [3, 48, 64], Layout::Chw), 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -85,7 +87,7 @@ impl SummaryWriter {
     }
 
     /// Logs pictures of the same size as one, side by side, eight in a row: a slice of
-    /// [`Pixels`] or of images, or an array of layout
+    /// [`Pixels`] or of images, or an array or a slice with its shape, of layout
     /// [`Nchw`](crate::summary::image::Layout::Nchw) or
     /// [`Nhwc`](crate::summary::image::Layout::Nhwc).
     ///

@@ -17,6 +17,7 @@ mod meta;
 mod metrics;
 mod onnx;
 mod options;
+mod place;
 mod pr_curve;
 mod quiet;
 mod raw;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::SummaryWriter;
+use super::{SummaryWriter, place};
 use crate::error::Result;
 
 /// How a [`SummaryWriter`] writes.
@@ -24,6 +24,7 @@ pub struct WriterOptions {
     pub(super) max_buffered_bytes: usize,
     pub(super) flush_every: Duration,
     pub(super) suffix: String,
+    pub(super) comment: String,
     pub(super) purge_step: Option<i64>,
     pub(super) clock: Clock,
     pub(super) host: Option<String>,
@@ -38,6 +39,7 @@ impl Default for WriterOptions {
             max_buffered_bytes: 8 << 20,
             flush_every: Duration::from_millis(40),
             suffix: String::new(),
+            comment: String::new(),
             purge_step: None,
             clock: Clock::System,
             host: None,
@@ -81,6 +83,13 @@ impl WriterOptions {
     #[must_use]
     pub fn purge_step(self, step: i64) -> Self {
         Self { purge_step: Some(step), ..self }
+    }
+
+    /// What the name of the directory that [`create_default`](Self::create_default) makes ends with;
+    /// PyTorch's `comment`. Default: nothing.
+    #[must_use]
+    pub fn comment(self, comment: impl Into<String>) -> Self {
+        Self { comment: comment.into(), ..self }
     }
 
     /// Where wall times come from, in seconds since the Unix epoch. Where it gives what is
@@ -129,6 +138,28 @@ impl WriterOptions {
     /// separator in it.
     pub fn create(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
         SummaryWriter::in_dir(dir.into(), self)
+    }
+
+    /// Starts a run in `dir`, which is made if need be and must not hold a log; see
+    /// [`SummaryWriter::create_new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`ErrorKind::Io`](crate::ErrorKind::Io) of the kind
+    /// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory holds a log.
+    pub fn create_new(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
+        SummaryWriter::in_new_dir(dir.into(), self)
+    }
+
+    /// Starts a run in a new directory `runs/<time>_<host>`; see [`SummaryWriter::create_default`].
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`ErrorKind::Argument`](crate::ErrorKind::Argument): the
+    /// [comment](Self::comment) has a path separator in it.
+    pub fn create_default(self) -> Result<SummaryWriter> {
+        let dir = place::default_dir(&self)?;
+        self.create(dir)
     }
 
     /// Writes the log to a stream; see [`SummaryWriter::from_writer`].

@@ -7,12 +7,19 @@ use proptest::test_runner::Config as ProptestConfig;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tbx::record::{append, frame};
-use tbx::{LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
+use tbx::{FileMaps, LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
 use tempfile::TempDir;
 
 /// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The same options with files mapped.
+#[allow(unsafe_code)]
+pub(crate) fn mapped(options: LoadOptions) -> LoadOptions {
+    // SAFETY: no test truncates a log while it uses what it loaded with these options.
+    options.map(unsafe { FileMaps::allow() })
 }
 
 /// The points of scalar series in one digest, as `fixtures/README.md` defines it.

@@ -17,15 +17,15 @@ use tbx::summary::{image, scalar};
 use tbx::{Effect, Kind, LoadOptions, Logdir, RestartPolicy};
 use tempfile::TempDir;
 
-use crate::common::{NAME, Rng, file_version, log_of, ranges, repository, summary};
+use crate::common::{NAME, Rng, file_version, log_of, mapped, ranges, repository, summary};
 use crate::facts::Facts;
 
 /// Every way through the loader. Restarts have their own tests; here no point may miss.
 fn ways() -> Vec<(&'static str, LoadOptions)> {
     let new = || LoadOptions::new().restart(RestartPolicy::KeepAll);
     vec![
-        ("mapped", new()),
-        ("buffered", new().buffered(true)),
+        ("mapped", mapped(new())),
+        ("read", new()),
         ("without payloads", new().payloads(false)),
         ("scalars only", new().kinds([Kind::Scalar])),
     ]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tbx::{LoadOptions, Loaded, Logdir, RestartPolicy, Run};
 
-use crate::common::{digest, repository};
+use crate::common::{digest, mapped, repository};
 
 /// The manifest's entries by directory: each is a run.
 fn manifest() -> BTreeMap<String, Vec<Value>> {
@@ -175,8 +175,8 @@ fn every_fixture_gives_what_its_manifest_says() {
 }
 
 #[test]
-fn every_fixture_gives_the_same_without_a_map() {
-    check(LoadOptions::new().buffered(true));
+fn every_fixture_gives_the_same_through_a_map() {
+    check(mapped(LoadOptions::new()));
 }
 
 #[test]

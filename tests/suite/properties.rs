@@ -10,7 +10,9 @@ use tbx::{
     Checksums, Kind, LoadOptions, Loaded, Logdir, Report, RestartPolicy, Run, SummaryWriter, pb,
 };
 
-use crate::common::{NAME, Rng, file_version, load, log_of, repository, scalar, start, summary};
+use crate::common::{
+    NAME, Rng, file_version, load, log_of, mapped, repository, scalar, start, summary,
+};
 use crate::facts::{Column, Facts};
 
 /// A sound log with pictures long enough to be passed over, metadata that comes once, an
@@ -81,7 +83,7 @@ fn a_filtered_load_gives_what_a_full_load_gives_then_filtered() {
     for policy in RestartPolicy::ALL {
         let options = LoadOptions::new().restart(*policy);
         filters_agree(&sound, &options, policy.name());
-        filters_agree(&sound, &options.clone().buffered(true), policy.name());
+        filters_agree(&sound, &mapped(options.clone()), policy.name());
         filters_agree(&sound, &options.clone().payloads(false), policy.name());
         let decoded = options.payloads(false).checksums(Checksums::Decoded);
         filters_agree(&sound, &decoded, policy.name());
@@ -147,7 +149,7 @@ fn told(report: &Report) -> String {
 
 #[test]
 fn runs_are_the_same_all_at_once_mapped_and_one_by_one() {
-    for options in [LoadOptions::new(), LoadOptions::new().kinds([Kind::Scalar]).buffered(true)] {
+    for options in [mapped(LoadOptions::new()), LoadOptions::new().kinds([Kind::Scalar])] {
         let all = fixtures().load(&options).unwrap();
         let (mapped, report) = fixtures().map_runs(&options, |run| Facts::of_runs(&[run])).unwrap();
         assert_eq!(told(&report), told(&all.report));

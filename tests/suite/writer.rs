@@ -22,6 +22,7 @@ mod metadata;
 #[cfg(feature = "serde")]
 mod metrics;
 mod misuse;
+mod place;
 mod pr_curves;
 mod resume;
 mod round_trip;

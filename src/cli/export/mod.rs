@@ -14,7 +14,7 @@ use self::options::{Given, TargetKind};
 use super::logs::Logs;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
-use super::{FAILED, FINE, report, restarts, say};
+use super::{FAILED, report, restarts, say};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
@@ -157,7 +157,11 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     if to_mlflow.is_none() {
         given.check_tables(&args.tables(), args.sample)?;
     }
-    let logdir = Logdir::open_all(&args.logs.logdirs)?;
+    let opened = args.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let logdir = Logdir::all(opened.logdirs)?;
     let mut options = args.logs.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
@@ -166,7 +170,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         let out = args.out.as_deref();
         let code = mlflow::run(&args.mlflow, to, &logdir, &options, out, args.sample)?;
         args.logs.check()?;
-        return Ok(code);
+        return Ok(code.max(opened.code));
     }
     let target = Target::from_name(&args.to)
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
@@ -195,7 +199,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     let summary = summary(&exported, out);
     exported.finish()?;
     summary.lines().for_each(say);
-    Ok(if is_lossless { FINE } else { FAILED })
+    Ok(if is_lossless { opened.code } else { FAILED })
 }
 
 /// What was written, for people.

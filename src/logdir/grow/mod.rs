@@ -18,7 +18,7 @@ pub(super) use self::take::Taken;
 use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
-use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
+use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
@@ -149,24 +149,26 @@ impl<'o> Growing<'o> {
     /// the same for every form.
     #[inline(always)]
     fn scalar(&mut self, payload: &[u8]) -> bool {
-        let Some(peek) = Peek::of(payload, payload.len()) else { return false };
-        let Some(scalar) = peek.scalar() else { return false };
         let Some(last) = self.series.get(self.last) else { return false };
         let follower = last.follower;
         let starts = self.starts.len();
         let Some(series) = self.series.get_mut(follower) else { return false };
-        let watches_order = self.order.is_some_and(|order| !order.knows_starts());
-        if !series.takes_scalar(peek.tag, &scalar) || watches_order {
+        if self.order.is_some_and(|order| !order.knows_starts()) {
             return false;
         }
+        let Some((wall_time, step, number)) =
+            series.scalar_form.read(payload).or_else(|| series.scalar(payload))
+        else {
+            return false;
+        };
         if series.wanted {
             if let Values::Scalars(scalars) = &mut series.values {
-                scalars.push(Number::F32(scalar.value));
+                scalars.push(Number::F32(number));
             }
-            series.point(peek.step, peek.wall_time, 0, starts);
+            series.point(step, wall_time, 0, starts);
         }
         self.last = follower;
-        self.note_time(peek.wall_time);
+        self.note_time(wall_time);
         self.starts_versioned.get_or_insert(false);
         true
     }

@@ -5,8 +5,9 @@ use std::mem;
 use bytes::Bytes;
 
 use super::{Keep, Unreadable};
-use crate::event::{Payload, PeekScalar, ValueRef};
+use crate::event::{Payload, Peek, ScalarForm, ValueRef};
 use crate::logdir::restart::Restarts;
+use crate::logdir::series::push;
 use crate::logdir::{LoadOptions, Place, Scalars, TimeSeries, Values};
 use crate::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
@@ -29,6 +30,8 @@ pub(super) struct Series {
     /// a span of a file, unless the series was described at the file's start.
     pub(super) sure: bool,
     pub(super) values: Values,
+    /// The form of the last scalar that certainly belongs here: the next one's is nearly always the same.
+    pub(super) scalar_form: ScalarForm,
     /// Whether points were taken out before.
     pub(super) has_given: bool,
     /// Whether the kind is [`Kind::Scalar`].
@@ -88,6 +91,7 @@ impl Series {
             is_placed: options.keeps_places() && !matches!(values, Values::Scalars(_)),
             places: Vec::new(),
             values,
+            scalar_form: ScalarForm::default(),
             steps: Vec::new(),
             wall_times: Vec::new(),
             restarts: Restarts::default(),
@@ -129,14 +133,25 @@ impl Series {
             }
     }
 
-    /// Whether `scalar`, of `tag`, certainly belongs here.
-    #[inline(always)]
-    pub(super) fn takes_scalar(&self, tag: &[u8], scalar: &PeekScalar<'_>) -> bool {
-        let described = match scalar.metadata {
-            None => !scalar.is_v2 || !self.has_siblings && self.sure,
-            Some(wire) => !wire.is_empty() && wire == self.wire,
+    /// Wall time, step and number of `event`, if it is one scalar in one of the usual forms that
+    /// certainly belongs here.
+    #[inline(never)]
+    pub(super) fn scalar(&mut self, event: &[u8]) -> Option<(f64, i64, f32)> {
+        let peek = Peek::of(event, event.len())?;
+        let scalar = peek.scalar()?;
+        // Whether the form alone tells so, also of later events.
+        let (described, for_good) = match scalar.metadata {
+            None if scalar.is_v2 => (!self.has_siblings && self.sure, false),
+            None => (true, true),
+            Some(wire) => (!wire.is_empty() && wire == self.wire, true),
         };
-        self.is_scalar && described && tag == self.tag.as_bytes()
+        if !self.is_scalar || !described || peek.tag != self.tag.as_bytes() {
+            return None;
+        }
+        if for_good {
+            self.scalar_form.learn(event, &peek, &scalar);
+        }
+        Some((peek.wall_time, peek.step, scalar.value))
     }
 
     /// Whether a value of the same tag and with `metadata` belongs here. One without any may
@@ -206,8 +221,8 @@ impl Series {
             self.reset = reset; // not again by the next value of the same event
             self.restarts.resets.push(self.steps.len());
         }
-        self.steps.push(step);
-        self.wall_times.push(wall_time);
+        push(&mut self.steps, step);
+        push(&mut self.wall_times, wall_time);
     }
 
     /// Adds where the value of a point stands, if that is wanted.

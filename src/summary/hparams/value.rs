@@ -1,5 +1,6 @@
 //! The value of a hyperparameter.
 
+use crate::decimal::as_written;
 use crate::event::pb::google::protobuf::{self, value::Kind};
 
 /// The value of a hyperparameter: made from any number, bool or string, and from an `Option` of
@@ -88,9 +89,10 @@ impl From<f64> for HparamValue {
     }
 }
 
+/// The number that its digits say: 0.05, not 0.05000000074505806.
 impl From<f32> for HparamValue {
     fn from(value: f32) -> Self {
-        Self::Number(value.to_string().parse().unwrap_or(value.into()))
+        Self::Number(as_written(value))
     }
 }
 

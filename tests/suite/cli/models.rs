@@ -121,3 +121,31 @@ clf,2,None,,team/second,model.bin,11,
     folder.tbx("models logs").fine();
     folder.tbx("gc logs --unregistered").fine();
 }
+
+#[test]
+fn arguments_in_the_wrong_order_are_told_apart() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("logs/first/artifacts")).unwrap();
+    std::fs::write(folder.path("logs/first/artifacts/model.bin"), "weights").unwrap();
+    let order = "the order is tbx models LOGDIR register MODEL RUN ARTIFACT";
+    for (args, said) in [
+        ("first clf model.bin", format!("there is no run clf in logs, but first is one: {order}")),
+        (
+            "clf model.bin first",
+            format!("there is no run model.bin in logs, but first is one: {order}"),
+        ),
+        ("clf second model.bin", format!("there is no run second in logs: {order}")),
+    ] {
+        let done = folder.tbx(&format!("models logs register {args}"));
+        assert_eq!(done.failed(), format!("tbx: {said}\n"));
+    }
+    assert!(folder.tbx("models logs register clf first").failed().contains("<ARTIFACT>"));
+    let said = folder.tbx("models register clf first model.bin").failed();
+    assert!(said.contains("<LOGDIR>") && said.contains("LOGDIR comes before register"), "{said}");
+    let said = folder.tbx("models register logs clf first model.bin").failed();
+    assert!(said.contains("LOGDIR comes before register"), "{said}");
+    let registered = folder.tbx("models logs register clf first model.bin").fine();
+    assert_eq!(registered, "clf/1\n");
+    let mut command = folder.command("models register clf first model.bin");
+    assert_eq!(super::done(command.env("TBX_LOGDIR", "logs")).fine(), "clf/1\n");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tbx::{Effect, ErrorKind, Issue, LoadOptions, Logdir, RunFiles};
 
-use crate::common::{NAME, file_version, load, scalar};
+use crate::common::{NAME, file_version, load, mapped, scalar};
 
 fn log() -> Vec<u8> {
     [file_version(), scalar("a", 1, 1.0)].concat()
@@ -75,7 +75,7 @@ fn a_file_that_vanished_since_it_was_found_is_an_issue_and_the_others_are_loaded
     }
     let logdir = Logdir::open(dir.path()).unwrap();
     fs::remove_file(dir.path().join("b").join(NAME)).unwrap();
-    for options in [LoadOptions::new(), LoadOptions::new().buffered(true)] {
+    for options in [LoadOptions::new(), mapped(LoadOptions::new())] {
         let loaded = logdir.load(&options).unwrap();
         assert_eq!(kinds(&loaded.report.issues), ["io"]);
         assert_eq!(loaded.report.issues[0].effect, Effect::SkippedFile);

@@ -281,7 +281,7 @@ fn a_file_cut_short_while_it_is_read_gives_what_was_there() {
     writer.close().unwrap();
     let log = std::fs::read(writer.path().unwrap()).unwrap();
     let file = std::fs::File::options().write(true).open(writer.path().unwrap()).unwrap();
-    let options = LoadOptions::new().buffered(true).restart(RestartPolicy::KeepAll);
+    let options = LoadOptions::new().restart(RestartPolicy::KeepAll);
     let mut rng = Rng(3);
     for _ in 0..12 {
         std::fs::write(writer.path().unwrap(), &log).unwrap();

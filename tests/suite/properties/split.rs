@@ -5,7 +5,9 @@ use tbx::summary::{image, scalar};
 use tbx::{Checksums, Kind, LoadOptions, RestartPolicy};
 use tempfile::TempDir;
 
-use crate::common::{Rng, event, file_version, load, log_of, record, scalar, start, summary};
+use crate::common::{
+    Rng, event, file_version, load, log_of, mapped, record, scalar, start, summary,
+};
 use crate::facts::Facts;
 
 /// Loads in a pool of so many threads.
@@ -20,14 +22,18 @@ fn loads_alike(log: &[u8], options: &LoadOptions) -> Facts {
     loads_alike_in(&[(2, false), (3, true), (7, false)], log, options)
 }
 
-/// The same for these numbers of threads, buffered if `true`, against one thread that maps.
+/// The same for these numbers of threads, mapped if `true`, against one thread that reads.
 #[track_caller]
 fn loads_alike_in(ways: &[(usize, bool)], log: &[u8], options: &LoadOptions) -> Facts {
     let dir = log_of(log);
     let expected = load_on(1, &dir, options);
-    for &(threads, buffered) in ways {
-        let found = load_on(threads, &dir, &options.clone().buffered(buffered));
-        found.assert_same(&expected, &format!("{threads} threads, buffered: {buffered}"));
+    for &(threads, is_mapped) in ways {
+        let found = load_on(
+            threads,
+            &dir,
+            &if is_mapped { mapped(options.clone()) } else { options.clone() },
+        );
+        found.assert_same(&expected, &format!("{threads} threads, mapped: {is_mapped}"));
     }
     expected
 }

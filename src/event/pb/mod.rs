@@ -1,5 +1,8 @@
 //! The protobuf messages of TensorBoard, as prost makes them from `proto/`.
 //!
+//! The files next to this one are generated; CONTRIBUTING says how. A test generates them again and
+//! compares.
+//!
 //! For what the rest of the crate has no name for: every other part of it reads and writes
 //! these bytes without asking its callers to know them. Fields may be added here in any
 //! release: construct with `..Default::default()`.
@@ -8,7 +11,26 @@ mod generated {
     #![allow(missing_docs, unreachable_pub, deprecated, clippy::all)]
     #![allow(clippy::as_conversions, clippy::indexing_slicing, rustdoc::all)]
 
-    include!(concat!(env!("OUT_DIR"), "/pb.rs"));
+    pub mod google {
+        pub mod protobuf {
+            include!("google.protobuf.rs");
+        }
+    }
+    pub mod onnx {
+        include!("onnx.rs");
+    }
+    pub mod tensorboard {
+        include!("tensorboard.rs");
+        pub mod hparams {
+            include!("tensorboard.hparams.rs");
+        }
+        pub mod mesh {
+            include!("tensorboard.mesh.rs");
+        }
+        pub mod projector {
+            include!("tensorboard.projector.rs");
+        }
+    }
 }
 
 pub use generated::google;
