@@ -42,7 +42,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, io, thread};
 
-use clap::{ArgAction, ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::output::{
     HELP, fail, print, print_json, print_note, report, restarts, restarts_in_short, say, usage,
@@ -167,8 +167,9 @@ enum Command {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let matches = help::command().try_get_matches_from(help::arguments(env::args_os()));
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             use_colors(color_asked_for().unwrap_or_default());
             let is_error = usage(&error);
@@ -179,7 +180,7 @@ pub fn main() -> ExitCode {
         }
     };
     use_colors(cli.color);
-    let code = match run(&cli) {
+    let code = match run(&cli, &matches) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => FINE,
         Err(error) => {
@@ -190,11 +191,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(cli: &Cli) -> Result<u8> {
+fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
     if let Some(threads) = cli.threads.map(NonZeroUsize::get).or(threads_for_urls()) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
     }
+    // Of the subcommand, which is always there.
+    let given = matches.subcommand().map_or(matches, |(_, given)| given);
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
         Command::Table(args) => table::run(args),
@@ -203,7 +206,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
-        Command::Export(args) => export::run(args),
+        Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
         Command::Meta(args) => meta::run(args),

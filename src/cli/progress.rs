@@ -20,13 +20,17 @@ impl ProgressLine {
     }
 
     pub(super) fn show(&mut self, runs: usize, all: usize, what: &str) {
+        self.say(&format!("{runs} of {all} runs, {what}"));
+    }
+
+    pub(super) fn say(&mut self, what: &str) {
         let now = Instant::now();
         if now < self.next || !io::stderr().is_terminal() {
             return;
         }
         self.next = now + OFTEN;
         self.is_shown = true;
-        let line = styled(DIM, &format!("{runs} of {all} runs, {what}"));
+        let line = styled(DIM, what);
         // To the end of the line, for a longer one that was there.
         let _ = write!(anstream::stderr(), "\r{line}\x1b[K");
     }

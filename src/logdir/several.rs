@@ -93,6 +93,12 @@ impl Logdir {
         above.max_by_key(|path| path.as_os_str().len()).unwrap_or(&self.path)
     }
 
+    /// The name of a run of the log directory `path`, which calls it `own`.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn name_of(&self, path: &Path, own: &str) -> String {
+        if self.several.paths.is_empty() { own.to_owned() } else { name_in(path, own) }
+    }
+
     /// The log directories that it is made of.
     #[cfg(feature = "mlflow")]
     pub(crate) fn paths(&self) -> Vec<&Path> {

@@ -4,6 +4,7 @@
 //! was registered or an error. Names, aliases and stages are those that MLflow takes.
 
 mod file;
+mod find;
 mod name;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use file::{FILE, Model, Stage, Version};
+pub use find::Registries;
 pub use name::VersionName;
 #[cfg(feature = "mlflow")]
-pub(crate) use name::check_model;
+pub(crate) use name::{check_alias, check_model};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};
@@ -50,6 +52,11 @@ impl Registry {
     /// That of the log folder `root`; nothing is read or made yet.
     pub fn open(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The directory that it is in; runs are named from there.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn file(&self) -> PathBuf {

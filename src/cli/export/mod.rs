@@ -1,13 +1,16 @@
 //! `tbx export`
 
 mod mlflow;
+mod options;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
+use self::options::{Given, TargetKind};
 use super::logs::Logs;
 use super::progress::ProgressLine;
 use super::render::{bytes, count, counted, name};
@@ -31,14 +34,17 @@ MLflow, each is an experiment unless --experiment says otherwise.
 Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
 machines that share the work may write to one place. Files appear when they are complete.
 
-To MLflow goes a run a directory, with those that are parts of it: parameters, tags, scalars, pictures,
-artifacts, data, status and times. What a server has already is not sent again. Who asks is told by
-MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+To MLflow goes one run per directory, with its parts: parameters, tags, scalars, images, artifacts,
+datasets, status and times; texts, sound clips, PR curves, graphs and histograms as artifacts that its
+page shows. What is there already is not sent again, and what somebody changed or deleted there stays
+so. Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from
+MLFLOW_TRACKING_TOKEN.
 
 Examples:
   tbx export runs --to csv --out points.csv
   tbx export monday tuesday --to parquet --table all --out data
   tbx export runs --to mlflow --uri http://127.0.0.1:5000
+  tbx export runs --to mlflow --uri sqlite:///mlflow.db
   tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
@@ -59,8 +65,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write or its URL, `-` for the standard output; of several tables the folder. Not
-    /// for mlflow.
+    /// File to write or its URL, `-` for the standard output; the directory for several tables and for
+    /// mlruns, the database for mlflow-db.
     #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
     out: Option<PathBuf>,
 
@@ -142,15 +148,15 @@ impl Args {
         };
         names.into_iter().flat_map(tables).collect()
     }
-
-    /// Whether a table of scalar points is written.
-    fn has_scalars(&self) -> bool {
-        let is_of_points = |table: &Table| matches!(table.name, "scalars" | "wide");
-        !mlflow::is_target(&self.to) && self.tables().into_iter().any(is_of_points)
-    }
 }
 
-pub(super) fn run(args: &Args) -> Result<u8> {
+pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
+    let given = Given::of(matches);
+    let to_mlflow = args.mlflow.to(&args.to);
+    given.check(to_mlflow.map_or(TargetKind::Tables, TargetKind::Mlflow), &args.to)?;
+    if to_mlflow.is_none() {
+        given.check_tables(&args.tables(), args.sample)?;
+    }
     let opened = args.logs.open()?;
     if opened.is_empty {
         return Ok(opened.code);
@@ -160,12 +166,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if let Some(shard) = args.shard {
         options = options.shard(shard);
     }
-    if args.smooth.is_some() && !args.has_scalars() {
-        let what = "--smooth is for the tables scalars and wide, in CSV, JSON or Parquet";
-        return Err(Error::argument(what));
-    }
-    if mlflow::is_target(&args.to) {
-        let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
+    if let Some(to) = to_mlflow {
+        let out = args.out.as_deref();
+        let code = mlflow::run(&args.mlflow, to, &logdir, &options, out, args.sample)?;
         args.logs.check()?;
         return Ok(code.max(opened.code));
     }

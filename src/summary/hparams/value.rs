@@ -37,7 +37,7 @@ impl HparamValue {
         match self {
             Self::Unset => None,
             Self::Bool(value) => Some(value.into()),
-            Self::Number(value) => Some(value.into()),
+            Self::Number(value) => Some(crate::meta::Param::from_untyped(value)),
             Self::Text(text) => Some(text.into()),
         }
     }
@@ -68,10 +68,11 @@ impl HparamValue {
 #[cfg(feature = "meta")]
 impl From<&crate::meta::Param> for HparamValue {
     fn from(value: &crate::meta::Param) -> Self {
+        use crate::meta::Param;
         match value {
-            crate::meta::Param::Bool(value) => Self::Bool(*value),
-            crate::meta::Param::Number(value) => Self::Number(*value),
-            crate::meta::Param::Text(text) => Self::Text(text.clone()),
+            Param::Bool(value) => Self::Bool(*value),
+            Param::Int(_) | Param::Number(_) => value.number().into(),
+            Param::Text(text) => Self::Text(text.clone()),
         }
     }
 }

@@ -6,61 +6,31 @@ use std::io::Cursor;
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::attachments::Attachment;
-use super::plan::{Plan, Planned};
-use crate::error::{ErrorKind, Result};
-use crate::logdir::{Run, TimeSeries, ValueReader};
+use crate::error::ErrorKind;
+use crate::export::mlflow::attachments::Attachment;
+use crate::export::mlflow::plan::Planned;
+use crate::logdir::TimeSeries;
 use crate::mlflow::{Content, milliseconds};
+use crate::summary::RawValue;
 use crate::summary::image::Images;
-use crate::summary::{Kind, RawValue};
 
 /// The tag that makes MLflow look for images.
-pub(super) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
+pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
 /// Maximum width and height of the small copy.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// Passes the images of a directory to `f`, one point at a time: the index of their run in the
-/// plan, and their files or the reason why there are none.
-pub(super) fn each(
-    plan: &Plan,
-    run: &Run,
-    mut f: impl FnMut(usize, Result<Vec<Attachment>>) -> Result<()>,
-) -> Result<()> {
-    let mut reader = ValueReader::new(run);
-    for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-        let Some((place, tag)) = plan.pictures(&run.name, series) else { continue };
-        let Some(planned) = plan.runs.get(place) else { continue };
-        for i in 0..series.len() {
-            f(place, of(planned, &tag, series, &mut reader, i))?;
-        }
-    }
-    Ok(())
-}
-
-/// The files for the images at point `i` of `series`, which is called `tag`: each image and a small
-/// copy of it.
-fn of(
+/// The files for `value`, the images at point `i` of `series`, which is called `tag`: each image and a
+/// small copy of it.
+pub(super) fn of(
     run: &Planned,
     tag: &str,
     series: &TimeSeries,
-    reader: &mut ValueReader<'_>,
+    value: &RawValue,
     i: usize,
-) -> Result<Vec<Attachment>> {
+) -> Result<Vec<Attachment>, ErrorKind> {
     let step = series.steps().get(i).copied().unwrap_or_default();
     let time = series.wall_times().get(i).copied().map_or(0, milliseconds);
-    let value = reader.read(series, i)?;
-    let files = encoded(run, tag, &value, step, time);
-    files.map_err(|kind| kind.at(reader.location(series, i)))
-}
-
-fn encoded(
-    run: &Planned,
-    tag: &str,
-    value: &RawValue,
-    step: i64,
-    time: i64,
-) -> Result<Vec<Attachment>, ErrorKind> {
     let images = Images::read(value)?;
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
@@ -89,7 +59,7 @@ fn encoded(
     Ok(files)
 }
 
-/// MLflow writes `/` as `~`; `+` and `%` separate the parts of the name.
+/// MLflow has `/` as `~`; `+` and `%` part the name.
 fn in_name(c: char) -> char {
     match c {
         '/' => '~',
