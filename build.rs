@@ -1,38 +1,18 @@
-//! Compiles `proto/` to Rust. protox does that without an installed `protoc`. And notes which
-//! compiler builds the crate, for the metadata of runs.
+//! Notes which compiler builds the crate, for the metadata of runs. With the feature `regenerate`,
+//! generates the messages in `src/event/pb/` from `proto/` again, into the output directory:
+//! `tests/suite/messages.rs` compares the two, and copies them on request.
 
 use std::env;
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=proto");
+    println!("cargo::rerun-if-changed=build.rs");
     if let Some(version) = rustc_version() {
         println!("cargo::rustc-env=TBX_RUSTC_VERSION={version}");
     }
-    let mut files = Vec::new();
-    list(Path::new("proto"), &mut files)?;
-    files.sort();
-    let descriptors = protox::compile(&files, ["proto"])?;
-    prost_build::Config::new()
-        .bytes(["."]) // payloads stay slices of the file they came from
-        .btree_map(["."]) // the same message has the same bytes
-        .compile_well_known_types() // no prost-types at run time
-        .include_file("pb.rs")
-        .compile_fds(descriptors)?;
-    Ok(())
-}
-
-fn list(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in directory.read_dir()? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
-            files.push(path);
-        }
-    }
+    #[cfg(feature = "regenerate")]
+    messages::generate()?;
     Ok(())
 }
 
@@ -40,4 +20,39 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn rustc_version() -> Option<String> {
     let done = Command::new(env::var_os("RUSTC")?).arg("--version").output().ok()?;
     Some(String::from_utf8(done.stdout).ok()?.trim().to_owned())
+}
+
+/// Compiles `proto/` to Rust. protox does that without an installed `protoc`.
+#[cfg(feature = "regenerate")]
+mod messages {
+    use std::env;
+    use std::error::Error;
+    use std::path::{Path, PathBuf};
+
+    pub(crate) fn generate() -> Result<(), Box<dyn Error>> {
+        println!("cargo::rerun-if-changed=proto");
+        let mut files = Vec::new();
+        list(Path::new("proto"), &mut files)?;
+        files.sort();
+        let descriptors = protox::compile(&files, ["proto"])?;
+        prost_build::Config::new()
+            .bytes(["."]) // payloads stay slices of the file they came from
+            .btree_map(["."]) // the same message has the same bytes
+            .compile_well_known_types() // no prost-types at run time
+            .compile_fds(descriptors)?;
+        println!("cargo::rustc-env=TBX_GENERATED={}", env::var("OUT_DIR")?);
+        Ok(())
+    }
+
+    fn list(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        for entry in directory.read_dir()? {
+            let path = entry?.path();
+            if path.is_dir() {
+                list(&path, files)?;
+            } else if path.extension().is_some_and(|extension| extension == "proto") {
+                files.push(path);
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! How fast logs are read. `cargo bench --bench read`; files are in the page cache.
+//! Speed of reading logs: `cargo bench --bench read`. Files are in the page cache.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say so at once")]
 
@@ -18,10 +18,10 @@ fn main() {
     divan::main();
 }
 
-/// When the generated events begin.
+/// Wall time of the first generated event.
 const START: f64 = 1_700_000_000.0;
 
-/// A log in memory: one scalar an event, three tags in turn.
+/// A log in memory: one scalar per event, with three tags in rotation.
 fn scalars(count: u32) -> Vec<u8> {
     let mut log = EventWriter::new(Vec::new(), "bench", START).unwrap();
     for (i, tag) in (0..count).zip(["loss/train", "loss/valid", "lr"].into_iter().cycle()) {
@@ -42,7 +42,7 @@ fn event(step: u32, value: pb::summary::Value) -> pb::Event {
     }
 }
 
-/// A run of scalars in `dir`.
+/// Writes a run of scalars to `dir`.
 fn scalar_run(dir: &Path, count: u32) {
     let writer = SummaryWriter::create(dir).unwrap();
     for (i, tag) in (0..count).zip(["loss/train", "loss/valid", "lr"].into_iter().cycle()) {
@@ -51,7 +51,7 @@ fn scalar_run(dir: &Path, count: u32) {
     writer.close().unwrap();
 }
 
-/// A run of 52 MB in `dir`: 200,000 scalars among 800 pictures, 800 histograms and 400 texts.
+/// Writes a run of 52 MB to `dir`: 200,000 scalars among 800 images, 800 histograms and 400 texts.
 fn mixed_run(dir: &Path) {
     let file = File::create(dir.join("events.out.tfevents.1700000000.bench.1.0")).unwrap();
     let mut log = EventWriter::new(BufWriter::new(file), "bench", START).unwrap();
@@ -79,7 +79,7 @@ fn mixed_run(dir: &Path) {
     log.flush().unwrap();
 }
 
-/// A number from 0 to 1 that looks random and is the same each time.
+/// A pseudo-random number from 0 to 1, the same for the same seed.
 fn noise(seed: u32) -> f32 {
     let mut bits = seed.wrapping_mul(0x9e37_79b9) ^ 0x5bd1_e995;
     bits = (bits ^ (bits >> 15)).wrapping_mul(0x85eb_ca6b);
@@ -87,7 +87,7 @@ fn noise(seed: u32) -> f32 {
     f32::from_bits(0x3f80_0000 | bits >> 9) - 1.0
 }
 
-/// So many bytes are in the event files below `dir`.
+/// Number of bytes in the event files below `dir`.
 fn bytes(dir: &Path) -> u64 {
     let logdir = Logdir::open(dir).unwrap();
     let files =
@@ -114,7 +114,7 @@ fn frames_500k_in_memory(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn events_500k_in_memory(bencher: Bencher<'_, '_>) {
     let log = scalars(500_000);
-    // Side by side, as the loader finds them.
+    // Contiguous in memory, as in the loader.
     let mut payloads: Vec<&[u8]> = Vec::new();
     let mut rest = &log[..];
     while let Some(record) = frame(rest).unwrap() {
@@ -134,7 +134,7 @@ fn events_500k_in_memory(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Loads `dir` again and again; `points` are found each time.
+/// Measures loading `dir`, which must give `points` points each time.
 fn load(bencher: Bencher<'_, '_>, dir: &Path, options: &LoadOptions, points: usize) {
     let counted = bencher.counter(BytesCount::new(bytes(dir))).counter(ItemsCount::new(points));
     counted.bench(|| {
@@ -166,7 +166,7 @@ fn load_mixed_52mb(bencher: Bencher<'_, '_>) {
     load(bencher, dir.path(), &LoadOptions::new(), 202_000);
 }
 
-/// Bytes are those of the whole file: what is not asked for is passed over.
+/// Counts the bytes of the whole file, although data of other kinds is skipped.
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn load_scalars_of_mixed_52mb(bencher: Bencher<'_, '_>) {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How fast logs are written, from the first call to the closed file. `cargo bench --bench write`.
+//! Speed of writing logs, from the first call to the closed file: `cargo bench --bench write`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say so at once")]
 
@@ -17,8 +17,8 @@ fn main() {
     divan::main();
 }
 
-/// Measures runs that are created, filled by `count` calls of `add` and closed. `bytes` is what a
-/// call is given.
+/// Measures creating a run, `count` calls of `add`, and closing it. `bytes` is the size of the
+/// input of one call.
 fn write(
     bencher: Bencher<'_, '_>,
     options: &WriterOptions,
@@ -35,11 +35,11 @@ fn write(
             let writer = options.clone().create(dir.path()).unwrap();
             (0..i64::from(count)).try_for_each(|step| add(&writer, step)).unwrap();
             writer.close().unwrap();
-            dir // removed when the clock stands
+            dir // returned, so that it is removed after the measurement
         });
 }
 
-/// A number from 0 to 1 that looks random and is the same each time.
+/// A pseudo-random number from 0 to 1, the same for the same seed.
 fn noise(seed: u32) -> f32 {
     let mut bits = seed.wrapping_mul(0x9e37_79b9) ^ 0x5bd1_e995;
     bits = (bits ^ (bits >> 15)).wrapping_mul(0x85eb_ca6b);
@@ -74,7 +74,7 @@ fn histograms_100_of_10k_f32(bencher: Bencher<'_, '_>) {
 #[cfg(feature = "image")]
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
-    // Smooth with some noise, as photographs are.
+    // Smooth with some noise, like a photograph.
     let picture = image::RgbImage::from_fn(256, 256, |x, y| {
         let sample = |base: u32| u8::try_from((base + u32::from(noise(x * 256 + y) > 0.5)) / 2);
         image::Rgb([x + y, 2 * x, 2 * y].map(|base| sample(base.min(509)).unwrap()))
@@ -118,7 +118,7 @@ fn figures_10_of_640x480(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Videos of 16 frames of 64x64, RGB.
+/// Measures RGB videos of 16 frames of 64x64 pixels.
 #[cfg(feature = "image")]
 fn videos(bencher: Bencher<'_, '_>, pixel: impl Fn(u32, u32, u32) -> [u8; 3]) {
     let frame = |t| image::RgbImage::from_fn(64, 64, |x, y| image::Rgb(pixel(t, x, y)));
@@ -175,7 +175,7 @@ fn pr_curves_100_of_10k_f32(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Also built each time, as it is where vertices move.
+/// The mesh is also built in each call, as it must be if the vertices move.
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn meshes_50_of_10k_vertices_20k_faces(bencher: Bencher<'_, '_>) {
     let vertices: Vec<[f32; 3]> = (0..10_000).map(|i| [noise(i), noise(i + 1), 0.5]).collect();
@@ -263,7 +263,7 @@ fn log_10k_with_a_number(bencher: Bencher<'_, '_>) {
             dir
         });
 }
-/// Layers of two nodes, one after the other.
+/// A chain of layers with two nodes each.
 fn graph(nodes: usize) -> Graph {
     let mut graph = Graph::new().node(Node::new("x", "Placeholder").output_shape([-1, 64]));
     while graph.nodes.len() < nodes {

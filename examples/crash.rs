@@ -1,13 +1,13 @@
-//! A training program that crashes, and one that goes on where it stopped.
+//! A training program that crashes, and one that continues where it stopped.
 //!
 //! ```console
 //! $ cargo run --example crash -- runs/crash
 //! $ tensorboard --logdir runs
 //! ```
 //!
-//! The first part logs until it panics: its session is marked as a failure. The second resumes at
-//! the last checkpoint, in the same run: what the first logged behind that is hidden, in both of
-//! TensorBoard's loaders, and the curve has no zigzag.
+//! The first part logs until it panics, and its session is marked as failed. The second part
+//! resumes the same run at the last checkpoint. This hides the points that the first part logged
+//! after the checkpoint, in both of TensorBoard's loaders, so that the curve has no zigzag.
 
 #![allow(
     clippy::as_conversions,
@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use model::{Network, spirals};
 use tbx::SummaryWriter;
 
-/// A checkpoint is kept every so many epochs.
+/// Number of epochs between checkpoints.
 const EVERY: i64 = 20;
 const CRASH: i64 = 70;
 const EPOCHS: i64 = 120;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut checkpoint = (0, Network::new(16, 1));
 
     let crashed = catch_unwind(AssertUnwindSafe(|| -> tbx::Result<()> {
-        // Dropped by the panic, the writer notes a failure.
+        // The panic drops the writer, which then records a failure.
         let writer = SummaryWriter::create(&dir)?;
         writer.add_hparams([("rate", 2.0.into())], [])?;
         train(&writer, &mut checkpoint, Some(CRASH))?;

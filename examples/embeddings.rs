@@ -1,11 +1,11 @@
-//! Points for the projector: pictures of digits, each with its label and its picture.
+//! Points for the projector: images of digits, each with its label and its image.
 //!
 //! ```console
 //! $ cargo run --release --example embeddings -- runs/embeddings
 //! $ tensorboard --logdir runs
 //! ```
 //!
-//! TensorBoard shows the tab "Projector" after it has looked at the folder for the second time.
+//! TensorBoard shows the "Projector" tab once it has scanned the log directory twice.
 
 #![allow(clippy::as_conversions, clippy::indexing_slicing, reason = "arrays of known shapes")]
 
@@ -18,8 +18,8 @@ use model::Random;
 use ndarray::Array2;
 use tbx::{Embedding, SummaryWriter};
 
-/// Which of the seven strokes each digit has: top, upper left, upper right, middle, lower left,
-/// lower right, bottom.
+/// The strokes of each digit: top, upper left, upper right, middle, lower left, lower right,
+/// bottom.
 const DIGITS: [[u8; 7]; 10] = [
     [1, 1, 1, 0, 1, 1, 1],
     [0, 0, 1, 0, 0, 1, 0],
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let writer = SummaryWriter::create(&dir)?;
     let embedding = Embedding::new(points.rows()).metadata(["digit", "parity"], &labels);
     writer.add_embedding("digits", &embedding.sprite(&pictures[..]), 0)?;
-    // Another one, beside it: the strokes themselves.
+    // A second embedding in the same run: the strokes themselves.
     let strokes: Vec<Vec<f32>> =
         DIGITS.iter().map(|strokes| strokes.iter().map(|on| f32::from(*on)).collect()).collect();
     let names = (0..10).map(|digit| digit.to_string());
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A digit with strokes that are not quite straight, under some noise.
+/// Draws a digit, slightly shifted and with some noise.
 fn draw(strokes: &[u8; 7], random: &mut Random) -> GrayImage {
     let shift = random.normal() * 0.7;
     GrayImage::from_fn(WIDTH, HEIGHT, |x, y| {

@@ -1,4 +1,4 @@
-//! A search over a grid: a run a trial, with hyperparameters, their domains and PR curves.
+//! A grid search: one run per trial, with hyperparameters, their domains and PR curves.
 //!
 //! ```console
 //! $ cargo run --release --example hparams_grid -- runs/grid
@@ -22,7 +22,8 @@ const RATES: [f64; 3] = [0.3, 1.0, 3.0];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or("runs/grid".into()));
-    // Said once, above the trials. Without it, TensorBoard shows what all trials have.
+    // Written once, in the directory above the trials. Without it, TensorBoard shows the
+    // hyperparameters and metrics that it finds in the trials.
     let experiment = SummaryWriter::create(&dir)?;
     experiment.add_hparams_config(
         &Experiment::new()
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 network.step(&network.gradients(&train), rate as f32);
             }
-            writer.close()?; // which notes that the trial went well
+            writer.close()?; // also records that the trial succeeded
         }
     }
     println!(

@@ -133,7 +133,9 @@ fn surface(network: &Network) -> tbx::Result<Mesh> {
     const SIDE: usize = 24;
     let plane = map(network, SIDE);
     let at = |i: usize| i as f32 / (SIDE - 1) as f32;
-    let vertices: Vec<_> = plane.indexed_iter().map(|((y, x), p)| [at(x), at(y), *p]).collect();
+    // TensorBoard places its camera so that what lies at z = 0 fits the frame. What is above is cut.
+    let vertices: Vec<_> =
+        plane.indexed_iter().map(|((y, x), p)| [at(x), at(y), *p - 1.0]).collect();
     let colours: Vec<_> =
         plane.iter().map(|p| [(255.0 * p) as u8, 80, (255.0 * (1.0 - p)) as u8]).collect();
     let corner = |y: usize, x: usize| (y * SIDE + x) as i32;

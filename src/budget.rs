@@ -1,8 +1,8 @@
-//! How much a server may ask for: of time, of requests, of memory.
+//! Limits on the time, the requests and the memory that a server can use up.
 //!
-//! A server may be broken or hostile. It may send a byte a second, a list without an end, a file that is
-//! longer than it said. Whoever waits for one charges what comes here, and what is [`Spent`] says which
-//! limit it was.
+//! A server may be broken or hostile. It may send one byte per second, an endless list, or a file
+//! that is longer than announced. The receiver charges everything that arrives, and [`Spent`] names
+//! the limit that was exceeded.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,32 +12,32 @@ use std::io;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-/// Bytes that come in a second at least, on average, once a [`Rate`]'s patience is over. The slowest
-/// modems had more.
+/// Minimum number of bytes per second, on average, once a [`Rate`]'s patience is over. The slowest
+/// modems were faster.
 const MIN_RATE: u64 = 1024;
-/// Pages of a list that are taken however little is on them.
+/// Number of pages of a list that are accepted however few entries they have.
 const FREE_PAGES: usize = 1000;
-/// Things on a page, on average, once these are used up.
+/// Minimum average number of entries per page after that.
 const MIN_PER_PAGE: usize = 10;
-/// A longer token of a page fits into no address.
+/// Maximum length of a page token: a longer one does not fit into a URL.
 const MAX_TOKEN: usize = 16 << 10;
 
-/// Which limit was reached.
+/// The limit that was exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Spent {
-    /// It sends too slowly: so many bytes in so much time.
+    /// The server sends too slowly: this number of bytes in this time.
     Rate(u64, Duration),
-    /// It sends more than so many bytes.
+    /// The server sends more than this number of bytes.
     Bytes(u64),
-    /// Its answer has more than so many values in it.
+    /// The answer has more than this number of values.
     Values(usize),
-    /// It has the same page come again.
+    /// The server returns the same page again.
     Circle,
-    /// So many pages have hardly anything on them.
+    /// This number of pages have hardly any entries.
     Pages(usize),
-    /// More than so many things are in a list.
+    /// A list has more than this number of entries.
     Things(usize),
-    /// It names the next page by more than [`MAX_TOKEN`] bytes.
+    /// The token of the next page is longer than [`MAX_TOKEN`] bytes.
     Token,
 }
 
@@ -71,11 +71,11 @@ impl From<Spent> for io::Error {
     }
 }
 
-/// Of a body that comes: whether it comes fast enough.
+/// Checks that a body arrives fast enough.
 #[derive(Debug)]
 pub(crate) struct Rate {
     start: Instant,
-    /// So long nothing need come.
+    /// Time during which nothing has to arrive.
     patience: Duration,
     bytes: u64,
 }
@@ -85,7 +85,7 @@ impl Rate {
         Self { start: Instant::now(), patience, bytes: 0 }
     }
 
-    /// So many bytes came now.
+    /// Counts bytes that have just arrived.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Spent> {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         let time = self.start.elapsed();
@@ -96,7 +96,7 @@ impl Rate {
     }
 }
 
-/// A body that is read: not more than it may have, and not too slowly.
+/// Reads a body, limited in size and with a minimum speed.
 #[cfg(feature = "mlflow")]
 #[derive(Debug)]
 pub(crate) struct Limited<R> {
@@ -116,7 +116,7 @@ impl<R: Read> Limited<R> {
 #[cfg(feature = "mlflow")]
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A byte more tells whether it is too long.
+        // One more byte shows whether the body is too long.
         let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX);
         let end = buffer.len().min(most);
         let n = self.body.read(buffer.get_mut(..end).unwrap_or_default())?;
@@ -127,7 +127,8 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// That JSON has at most `max` values in it: a value takes 3 bytes in JSON, and up to 600 in memory.
+/// Checks that JSON has at most `max` values: a value takes 3 bytes in JSON, and up to 600 in
+/// memory.
 #[cfg(feature = "mlflow")]
 pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
     let (mut count, mut is_text, mut is_escaped) = (1usize, false, false);
@@ -136,7 +137,7 @@ pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_text => is_escaped = true,
             b'"' => is_text = !is_text,
-            // A value begins behind each of these, but in what is empty.
+            // A value begins after each of these, except in empty lists and maps.
             b'[' | b'{' | b',' | b':' if !is_text => count += 1,
             _ => {}
         }
@@ -144,29 +145,29 @@ pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
     if count > max { Err(Spent::Values(max)) } else { Ok(()) }
 }
 
-/// The pages of a list, one after the other.
+/// Checks the consecutive pages of a list.
 #[derive(Debug)]
 pub(crate) struct Pages {
     max: usize,
     max_empty: usize,
     pages: usize,
-    /// Pages in a row on which there is nothing.
+    /// Number of consecutive empty pages.
     empty: usize,
     things: usize,
-    /// Hashes of what named the next page, and of what was on them.
+    /// Hashes of page tokens and of page contents.
     seen: HashSet<u64>,
     hasher: RandomState,
 }
 
 impl Pages {
-    /// Of a list that has at most `max` entries, and at most `max_empty` pages in a row without any.
+    /// For a list with at most `max` entries and at most `max_empty` consecutive empty pages.
     pub(crate) fn new(max: usize, max_empty: usize) -> Self {
         let (seen, hasher) = (HashSet::new(), RandomState::new());
         Self { max, max_empty, pages: 0, empty: 0, things: 0, seen, hasher }
     }
 
-    /// A page came with so many things, and what names the next one, if there is one; that it may be
-    /// asked for. `content` tells pages apart; it may be nothing that tells them.
+    /// Counts a page with `things` entries and checks that the next page, if there is one, may be
+    /// requested. `content` distinguishes pages; it may be `None`.
     pub(crate) fn turn<'t>(
         &mut self,
         things: usize,
@@ -201,7 +202,7 @@ impl Pages {
 mod tests {
     use super::*;
 
-    /// Gives its bytes one at a time.
+    /// Returns its bytes one at a time.
     #[cfg(feature = "mlflow")]
     struct Drip(u64);
 

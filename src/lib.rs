@@ -67,11 +67,10 @@
 //!
 //! # Mapped files
 //!
-//! Where values other than scalars are kept, their bytes are slices of the mapped file. If
-//! another program cuts a mapped file short, touching the part that is gone raises `SIGBUS`,
-//! which ends the process. Logs only grow in ordinary life. Where that is not good enough,
-//! [`LoadOptions::buffered`] reads instead; loads of scalars alone, loads
-//! [without payloads](LoadOptions::payloads) and the program `tbx` never map.
+//! Files are read, not mapped. [`LoadOptions::map`] maps those of which values other than scalars are
+//! kept: their bytes are slices of the map then, not copies. If another program truncates a mapped
+//! file, touching the part that is gone raises `SIGBUS`, which ends the process, so the caller promises
+//! that none does, with an `unsafe` call: [`FileMaps::allow`].
 //!
 //! # Features
 //!
@@ -101,6 +100,26 @@
 //!
 //! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
 //!
+//! # Crates in signatures
+//!
+//! Some methods take or return types of other crates. This crate re-exports those crates, so that a program
+//! can name the types without depending on the same version itself: [`bytes`], [`half`] and [`prost`]; with the
+//! feature of the same name `image`, `log`, `ndarray` and `plotters`; with `ndarray` also `num_complex`, with `arrow`
+//! `arrow_array` and `arrow_schema`, with `tracing` `tracing_subscriber`.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! use tbx::ndarray::Array3;
+//! use tbx::{Layout, SummaryWriter};
+//!
+//! let writer = SummaryWriter::create(dir.path())?;
+//! writer.add_image("image", &tbx::image::RgbImage::new(64, 48), 0)?;
+//! let gray = Array3::from_elem((1, 48, 64), 0.5f32);
+//! writer.add_image("array", (gray.view(), Layout::Chw), 0)?;
+//! writer.add_histogram("half", &[tbx::half::f16::ONE; 3], 0)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Layers
 //!
 //! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
@@ -123,6 +142,7 @@ mod budget;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod decimal;
 #[cfg(feature = "edit")]
 pub mod edit;
 pub mod error;
@@ -164,6 +184,7 @@ pub use logdir::{
     RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
     Values,
 };
+pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::embedding::{Embedding, Sprite};
@@ -173,10 +194,8 @@ pub use summary::hparams::{Experiment, HparamValue, Hparams, HparamsRecord, Sess
 #[cfg(feature = "plotters")]
 pub use summary::image::FigureArea;
 pub use summary::image::Images;
-#[cfg(feature = "ndarray")]
-pub use summary::image::Layout;
 #[cfg(feature = "image")]
-pub use summary::image::{BoundingBox, Pixels, Video};
+pub use summary::image::{BoundingBox, Layout, Pixels, Video};
 pub use summary::mesh::{Mesh, MeshComponent, MeshPart, Triples};
 pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::run_metadata::{NodeStats, RunMetadata};
@@ -190,6 +209,28 @@ pub use writer::Logger;
 #[cfg(feature = "tracing")]
 pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
+
+// Crates whose types stand in public signatures.
+#[cfg(feature = "arrow")]
+#[doc(no_inline)]
+pub use ::{arrow_array, arrow_schema};
+#[doc(no_inline)]
+pub use ::{bytes, half, prost};
+#[cfg(feature = "ndarray")]
+#[doc(no_inline)]
+pub use ::{ndarray, num_complex};
+#[cfg(feature = "image")]
+#[doc(no_inline)]
+pub use ::image;
+#[cfg(feature = "log")]
+#[doc(no_inline)]
+pub use ::log;
+#[cfg(feature = "plotters")]
+#[doc(no_inline)]
+pub use ::plotters;
+#[cfg(feature = "tracing")]
+#[doc(no_inline)]
+pub use ::tracing_subscriber;
 
 /// The README's example compiles.
 #[cfg(doctest)]

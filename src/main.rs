@@ -1,4 +1,4 @@
-//! The program `tbx`; all of it is in the library's module `cli`.
+//! The program `tbx`; the code is in the library's module `cli`.
 
 use std::process::ExitCode;
 

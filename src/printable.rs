@@ -1,11 +1,11 @@
-//! Text from logs on a terminal: control characters must not reach it.
+//! Text from logs on a terminal, which control characters must not reach.
 //!
-//! A name in a log can hold escape sequences, which set colours, titles and the clipboard of a
-//! terminal, and characters that turn around the order of the letters next to them.
+//! A name in a log can contain escape sequences, which set the colours, the title and the clipboard
+//! of a terminal, and characters that reverse the order of the letters next to them.
 
 use std::io::{self, Write};
 
-/// Whether `c` does something to a terminal or to the text around it, rather than being shown.
+/// Whether `c` affects a terminal or the text around it, instead of being shown.
 pub(crate) fn is_active(c: char) -> bool {
     // Unicode's Bidi_Control, and the separators of lines and paragraphs.
     c.is_control()
@@ -13,10 +13,11 @@ pub(crate) fn is_active(c: char) -> bool {
         || matches!(c, '\u{2066}'..='\u{2069}')
 }
 
-/// The format of text on its way to a terminal, which decides how active characters are escaped.
+/// The format of text that is written to a terminal, which decides how active characters are
+/// escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escape {
-    /// Comma-separated values: `\u{1b}`, and `\n` for an end of a line inside quotes.
+    /// Comma-separated values: `\u{1b}`, and `\n` for a line end inside quotes.
     Csv,
     /// JSON: `\u001b`, which means the same.
     Json,
@@ -31,13 +32,13 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// A stream of lines on its way to a terminal: active characters are escaped, except the ends of
-/// lines. What is not UTF-8 is replaced.
+/// A stream of lines to a terminal: active characters are escaped, except line ends. Bytes that are
+/// not UTF-8 are replaced.
 #[derive(Debug)]
 pub(crate) struct ForTerminal<W> {
     inner: W,
     escape: Escape,
-    /// The start of a character whose other bytes are still to come.
+    /// The start of a character whose remaining bytes have not arrived yet.
     cut: Vec<u8>,
     /// Whether the text so far ends inside quotes.
     is_quoted: bool,
@@ -72,7 +73,7 @@ impl<W: Write> Write for ForTerminal<W> {
         let mut chunks = all.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             self.escaped(chunk.valid(), &mut out);
-            // At the end, up to three bytes may be a character that is cut.
+            // The last bytes, at most three, may be an incomplete character.
             if chunks.peek().is_none() && is_cut(chunk.invalid()) {
                 self.cut = chunk.invalid().to_vec();
             } else if !chunk.invalid().is_empty() {
@@ -88,7 +89,7 @@ impl<W: Write> Write for ForTerminal<W> {
     }
 }
 
-/// Whether `bytes` are the start of a character.
+/// Whether `bytes` are an incomplete character.
 fn is_cut(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

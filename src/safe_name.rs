@@ -1,21 +1,22 @@
-//! Names from logs as names of files, on any system and without a way out of the folder.
+//! Converts names from logs to file names that are valid on any system and do not lead out of the
+//! directory.
 //!
-//! Runs and tags are called whatever a program liked. What a file name cannot have is
-//! percent-encoded, so that the name can be told again; [`SafeNames`] also keeps names apart that
-//! differ in case only, or that are too long.
+//! Programs may give runs and tags any names. Characters that are not valid in a file name are
+//! percent-encoded, so that the name can be restored. [`SafeNames`] also distinguishes names that
+//! differ only in case, or that are too long.
 
 use std::collections::HashMap;
 
-/// The longest name in bytes: file systems take 255, and something may be put behind.
+/// Maximum length of a name in bytes: file systems allow 255, and a suffix may be added.
 const MAX_LEN: usize = 200;
-/// So much of a longer name is kept before its hash.
+/// Number of bytes of a longer name that are kept before its hash.
 const KEPT_LEN: usize = 160;
-/// Names that Windows gives to devices, whatever stands behind a dot.
+/// Names that Windows reserves for devices, whatever follows after a dot.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// `name` as the name of a file: without `/`, `\`, other characters that some system does not
-/// take, control characters, a dot or space at the end; never empty, `.`, `..`, a device, an event
-/// file, or a file that tbx has not completed.
+/// Encodes `name` as a file name: without `/`, `\`, other characters that some system rejects,
+/// control characters, or a dot or space at the end. The result is never empty, `.`, `..`, a
+/// device, an event file name, or the name of an incomplete file of tbx.
 ///
 /// ```
 /// use tbx::safe_name::{decode, encode};
@@ -25,8 +26,8 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 /// assert_eq!(decode("..%2f..%2fetc%2fpasswd").as_deref(), Some("../../etc/passwd"));
 /// ```
 ///
-/// A name of more than 200 bytes keeps its beginning and gets a hash; [`decode`] gives nothing
-/// for it.
+/// A name of more than 200 bytes keeps its beginning and gets a hash; [`decode`] returns `None` for
+/// it.
 pub fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     let last = name.chars().count().saturating_sub(1);
@@ -47,11 +48,11 @@ pub fn encode(name: &str) -> String {
     if encoded.is_empty() {
         return "%".into();
     }
-    // TensorBoard takes any such file for an event file, and stumbles over such a directory.
+    // TensorBoard takes any such file for an event file, and fails on such a directory.
     if encoded.contains("tfevents") {
         encoded = encoded.replace("tfevents", "tfevent%73");
     }
-    // Names with this are those of files that are not complete.
+    // Names with this part are those of incomplete files.
     if encoded.contains("tbx~") {
         encoded = encoded.replace("tbx~", "tbx%7e");
     }
@@ -63,7 +64,7 @@ pub fn encode(name: &str) -> String {
     encoded
 }
 
-/// The name that [`encode`] made `encoded` of; none if it cannot be told.
+/// The name that [`encode`] encoded as `encoded`; none if it cannot be restored.
 pub fn decode(encoded: &str) -> Option<String> {
     if encoded == "%" {
         return Some(String::new());
@@ -84,25 +85,24 @@ pub fn decode(encoded: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Names of files in one folder, each for one name only, also where the file system does not
-/// tell `a` from `A`.
+/// Unique file names in one directory, even on file systems that do not distinguish `a` from `A`.
 #[derive(Debug, Clone, Default)]
 pub struct SafeNames {
-    /// The file name of each thing.
+    /// The file name for each key.
     given: HashMap<String, String>,
-    /// File names that are taken, in lower case, and the number that the next name like it gets.
+    /// File names in use, in lower case, and the number for the next name like it.
     taken: HashMap<String, u32>,
 }
 
 impl SafeNames {
-    /// The file name for `name`: [`encode`]d, and with `%~2`, `%~3` and so on behind it where
-    /// another name has that. The same name gets the same file name.
+    /// The file name for `name`: [`encode`]d, with a suffix `%~2`, `%~3` and so on if another name
+    /// uses it. The same name always gets the same file name.
     pub fn get(&mut self, name: &str) -> String {
         self.get_for(name, name)
     }
 
-    /// The file name for the thing `key` that is called `name`, where several things may have the
-    /// same name: each gets a file name of its own.
+    /// The file name for the object `key` that is called `name`. If several objects have the same
+    /// name, each gets its own file name.
     pub fn get_for(&mut self, key: &str, name: &str) -> String {
         if let Some(given) = self.given.get(key) {
             return given.clone();

@@ -1,8 +1,8 @@
-//! YAML that may come from anybody: the first document of a text, within limits.
+//! Parses YAML from untrusted sources: the first document of a text, within limits.
 //!
-//! The parser's events become a list of nodes in the order of the text; they are not a tree, whose
-//! depth the text would choose. Aliases stay references, and whoever follows them pays from one
-//! budget, so that a few lines that stand for gigabytes are an error.
+//! The parser's events become a list of nodes in the order of the text, not a tree, whose depth the
+//! text would control. Aliases stay references, and following them is charged to one budget, so
+//! that a few lines that expand to gigabytes are an error.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,31 +12,32 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use crate::error::ErrorKind;
 
-/// Lists and maps in each other, aliases followed.
+/// Maximum nesting of lists and maps, with aliases followed.
 const MAX_DEPTH: usize = 64;
-/// Values in a text. Each takes about 150 bytes of memory.
+/// Maximum number of values in a text. Each takes about 150 bytes of memory.
 const MAX_NODES: usize = 1 << 19;
-/// Characters that can be a part of a list or map in brackets. The parser keeps such a thing in memory
-/// until it knows whether it is a key: about 600 bytes for each.
+/// Maximum number of characters that may be part of a list or map in brackets. The parser keeps
+/// such a part in memory until it knows whether it is a key, which takes about 600 bytes per
+/// character.
 const MAX_MARKS: usize = 200_000;
-/// Bytes of what is made of a text, aliases followed.
+/// Maximum number of bytes that a text expands to, with aliases followed.
 const MAX_EXPANDED: usize = 64 << 20;
-/// Bytes that a value counts for, apart from its text.
+/// Number of bytes that a value counts for, apart from its text.
 const NODE: usize = 32;
 
 /// The first document of a text.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {
     nodes: Vec<Node<'t>>,
-    /// Bytes that may still be made of it.
+    /// Number of bytes that it may still expand to.
     left: Cell<usize>,
 }
 
-/// A value; what is in it follows.
+/// A value, followed by its content.
 #[derive(Debug)]
 struct Node<'t> {
     what: What<'t>,
-    /// Where that ends.
+    /// Index of the end of its content.
     end: usize,
 }
 
@@ -45,7 +46,7 @@ enum What<'t> {
     Scalar(Scalar<'t>),
     List,
     Map,
-    /// The node that is meant.
+    /// Index of the node that it refers to.
     Alias(usize),
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Scalar<'t> {
 }
 
 impl Scalar<'_> {
-    /// Whether it stands for nothing.
+    /// Whether the value is null.
     #[cfg(feature = "mlflow")]
     pub(crate) fn is_null(&self) -> bool {
         let is_null = matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL");
@@ -71,20 +72,20 @@ impl Scalar<'_> {
 pub(crate) struct Value<'d, 't> {
     document: &'d Document<'t>,
     at: usize,
-    /// How many lists and maps it is in.
+    /// Number of lists and maps around it.
     depth: usize,
 }
 
-/// What a [`Value`] is.
+/// The content of a [`Value`].
 pub(crate) enum View<'d, 't> {
     Scalar(&'d Scalar<'t>),
     List(Values<'d, 't>),
-    /// Keys, each before its value.
+    /// Keys, each followed by its value.
     Map(Values<'d, 't>),
 }
 
 impl<'t> Document<'t> {
-    /// Reads `text`, to its end: a mistake in a later document is one, too.
+    /// Parses `text` to its end: an error in a later document is an error, too.
     pub(crate) fn parse(text: &'t str) -> Result<Self, ErrorKind> {
         let marks = text.bytes().filter(|byte| b"[]{},:".contains(byte)).count();
         if marks > MAX_MARKS {
@@ -100,12 +101,12 @@ impl<'t> Document<'t> {
         Ok(Self { nodes: builder.nodes, left: Cell::new(MAX_EXPANDED) })
     }
 
-    /// The value that the document is; none if it is empty.
+    /// The value of the document; none if the document is empty.
     pub(crate) fn value(&self) -> Option<Value<'_, 't>> {
         (!self.nodes.is_empty()).then_some(Value { document: self, at: 0, depth: 0 })
     }
 
-    /// Notes that so many bytes are made of it.
+    /// Charges bytes to the budget of the document.
     pub(crate) fn charge(&self, bytes: usize) -> Result<(), ErrorKind> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
             let what = format!("with its aliases it has more than {MAX_EXPANDED} bytes");
@@ -116,15 +117,15 @@ impl<'t> Document<'t> {
     }
 }
 
-/// Nodes of events.
+/// Builds nodes from events.
 #[derive(Default)]
 struct Builder<'t> {
     nodes: Vec<Node<'t>>,
-    /// Lists and maps that are not at their end.
+    /// Lists and maps that are not complete.
     open: Vec<usize>,
-    /// Where the values with anchors are.
+    /// Indices of the values with anchors.
     anchors: HashMap<usize, usize>,
-    /// The first document is over.
+    /// Whether the first document is complete.
     is_done: bool,
 }
 
@@ -180,7 +181,7 @@ impl<'t> Builder<'t> {
 }
 
 impl<'d, 't> Value<'d, 't> {
-    /// What it is, an alias followed.
+    /// The content, with an alias followed.
     pub(crate) fn view(self) -> Result<View<'d, 't>, ErrorKind> {
         if self.depth > MAX_DEPTH {
             return Err(ErrorKind::Value(too_deep()));
@@ -189,7 +190,7 @@ impl<'d, 't> Value<'d, 't> {
         let empty = || ErrorKind::Value("an alias of nothing".into());
         let mut at = self.at;
         let mut node = document.nodes.get(at).ok_or_else(empty)?;
-        // An alias stands for a value, never for an alias.
+        // An alias refers to a value, never to an alias.
         if let What::Alias(target) = node.what {
             at = target;
             node = document.nodes.get(at).ok_or_else(empty)?;
@@ -208,7 +209,7 @@ impl<'d, 't> Value<'d, 't> {
     }
 }
 
-/// Values one after the other.
+/// Consecutive values.
 pub(crate) struct Values<'d, 't> {
     document: &'d Document<'t>,
     next: usize,
@@ -252,7 +253,7 @@ fn at(marker: &Marker, what: &str) -> ErrorKind {
 mod tests {
     use super::*;
 
-    /// Follows everything; how many values that gives.
+    /// Follows all values and returns their number.
     fn walk(value: Value<'_, '_>) -> Result<usize, ErrorKind> {
         let mut count = 1;
         match value.view()? {
@@ -311,7 +312,7 @@ mod tests {
             let why = count(&text).unwrap_err();
             assert!(why.contains(deep) || why.contains("recursion limit"), "{why}");
         }
-        // Each line is nine times the one before.
+        // Each line is nine times as long as the one before.
         let bomb = |base: &str, list: &str| {
             let line = |i: usize| {
                 let alias = format!("*a{}", i - 1);

@@ -1,10 +1,10 @@
-//! A small network and data for it, made here: no files, no network, the same each time.
+//! A small neural network and generated data for it: no downloads, the same on every run.
 
-#![allow(dead_code)] // each example uses a part of it
+#![allow(dead_code)] // each example uses only a part of this module
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
-/// Numbers that look random and are the same each time: Knuth's MMIX generator.
+/// Pseudo-random numbers, the same for the same seed: Knuth's MMIX generator.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -12,20 +12,20 @@ impl Random {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// From 0 to 1.
+    /// Uniform from 0 (inclusive) to 1 (exclusive).
     pub(crate) fn uniform(&mut self) -> f32 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// About a normal distribution: twelve uniform numbers less their mean.
+    /// Approximately standard normal: the sum of twelve uniform numbers minus its mean.
     pub(crate) fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
     }
 }
 
-/// Points in the plane and the class of each, 0 or 1.
+/// Points in the plane with their classes, 0 or 1.
 pub(crate) struct Data {
     /// Shape [points, 2].
     pub(crate) points: Array2<f32>,
@@ -33,7 +33,7 @@ pub(crate) struct Data {
     pub(crate) classes: Array1<f32>,
 }
 
-/// Two arms of a spiral, one for each class.
+/// Two arms of a spiral, one per class.
 pub(crate) fn spirals(count: usize, noise: f32, seed: u64) -> Data {
     let mut random = Random::new(seed);
     let mut points = Array2::zeros((count, 2));
@@ -49,7 +49,7 @@ pub(crate) fn spirals(count: usize, noise: f32, seed: u64) -> Data {
     Data { points, classes }
 }
 
-/// Two layers: `hidden` units with tanh, then one with the logistic function.
+/// Two layers: `hidden` tanh units, then one logistic unit.
 #[derive(Clone)]
 pub(crate) struct Network {
     /// Shape [2, hidden].
@@ -61,7 +61,7 @@ pub(crate) struct Network {
     pub(crate) b2: f32,
 }
 
-/// The derivative of the loss by each weight.
+/// The derivative of the loss with respect to each weight.
 pub(crate) struct Gradients {
     pub(crate) w1: Array2<f32>,
     pub(crate) b1: Array1<f32>,
@@ -69,7 +69,7 @@ pub(crate) struct Gradients {
     pub(crate) b2: f32,
 }
 
-/// How good a network is on some data.
+/// Performance of a network on some data.
 pub(crate) struct Score {
     pub(crate) loss: f32,
     pub(crate) accuracy: f32,
@@ -86,7 +86,7 @@ impl Network {
         }
     }
 
-    /// What the hidden units say of each point: shape [points, hidden].
+    /// Activations of the hidden units for each point: shape [points, hidden].
     pub(crate) fn hidden(&self, points: ArrayView2<'_, f32>) -> Array2<f32> {
         (points.dot(&self.w1) + &self.b1).mapv(f32::tanh)
     }
@@ -125,7 +125,7 @@ impl Network {
         }
     }
 
-    /// One step down the gradients.
+    /// One step of gradient descent.
     pub(crate) fn step(&mut self, gradients: &Gradients, rate: f32) {
         self.w1.scaled_add(-rate, &gradients.w1);
         self.b1.scaled_add(-rate, &gradients.b1);
@@ -134,7 +134,7 @@ impl Network {
     }
 }
 
-/// A grid of `side` by `side` points over the data, and what the network says of each: shape
+/// Predictions of the network on a grid of `side` by `side` points that covers the data: shape
 /// [side, side], rows from top to bottom.
 pub(crate) fn map(network: &Network, side: usize) -> Array2<f32> {
     let at = |i: usize| 2.6 * (i as f32 / (side - 1) as f32 - 0.5);

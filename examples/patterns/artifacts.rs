@@ -1,4 +1,4 @@
-//! Files that a run makes: kept beside the log, with their digests and steps.
+//! Files that a run produces: stored next to its log, with their digests and steps.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(crate) fn main(dir: &Path) -> Result {
         train(&run, &mut network, data, 3.0, 100)?;
         run.log_artifact_bytes(&format!("checkpoints/{step}.bin"), &weights(&network), step)?;
     }
-    // A file that is there already is copied.
+    // An existing file is copied.
     let folder = std::env::temp_dir().join(run.id());
     std::fs::create_dir(&folder)?;
     std::fs::write(folder.join("report.md"), "# Spirals\n\nIt learns.\n")?;

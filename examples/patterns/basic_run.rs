@@ -1,4 +1,4 @@
-//! A run: it begins, logs, and says that it ended well.
+//! A basic run: it starts, logs metrics and finishes successfully.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Cross-validation: a child a fold, and the mean and the deviation over them.
+//! Cross-validation: one child run per fold, with the mean and standard deviation over them.
 
 use std::path::Path;
 
@@ -20,14 +20,14 @@ pub(crate) fn main(dir: &Path) -> Result {
         train(&child, &mut Network::new(16, 7), data, 3.0, 200)?;
         child.finish()?;
     }
-    // The folds are a sample, so one degree of freedom is taken.
+    // The folds are a sample, so the standard deviation uses `ddof` 1.
     let accuracy = run.summarize_children("accuracy", 1)?;
     println!("cross_validation: accuracy {:.3} ± {:.3}", accuracy.mean, accuracy.std);
     run.finish()?;
     Ok(())
 }
 
-/// The points at which `is_in` holds.
+/// The points for whose index `is_in` is true.
 fn part(data: &Data, is_in: impl Fn(usize) -> bool) -> Data {
     let chosen: Vec<_> = (0..data.classes.len()).filter(|i| is_in(*i)).collect();
     Data {

@@ -1,4 +1,4 @@
-//! Versions of data: each run says by a digest which one it used.
+//! Versions of a dataset: each run records the digest of the version that it used.
 
 use std::path::Path;
 

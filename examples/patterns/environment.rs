@@ -1,4 +1,5 @@
-//! Where a run ran, of itself: code, machine, versions. And what `tbx check` says of it.
+//! The environment of a run, recorded automatically: code, machine, versions. And the findings of
+//! `tbx check` about it.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use crate::model::{Network, spirals};
 use crate::{Result, train};
 
 pub(crate) fn main(dir: &Path) -> Result {
-    // Environment variables are noted only if they are asked for, and never their secrets.
+    // Environment variables are recorded only on request, and secrets never.
     let options = Run::options().variables(["RUST_LOG", "CUDA_VISIBLE_DEVICES"]);
     let run = options.param("hidden", 16).seed("weights", 7).create(dir)?;
     let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];

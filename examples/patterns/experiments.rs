@@ -1,4 +1,4 @@
-//! Several experiments in one log folder, compared in one table.
+//! Several experiments in one log directory, compared in one table.
 
 use std::path::Path;
 

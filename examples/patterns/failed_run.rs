@@ -1,4 +1,4 @@
-//! A run that fails: it says why, and how the program came there.
+//! A run that fails: it records the error and a backtrace.
 
 use std::fmt;
 use std::path::Path;
@@ -27,18 +27,18 @@ pub(crate) fn main(dir: &Path) -> Result {
     let run = Run::options().param("lr", 1e4).create(dir.join("diverged"))?;
     match train(&run) {
         Ok(()) => run.finish()?,
-        Err(error) => run.fail(&error)?, // with the backtrace if RUST_BACKTRACE=1
+        Err(error) => run.fail(&error)?, // with a backtrace if RUST_BACKTRACE=1
     }
     let meta = RunMeta::read(&dir.join("diverged"))?.unwrap_or_default();
     let failure = meta.failure.unwrap_or_default();
     println!("failed_run: {}: {}", failure.kind, failure.message);
 
-    // A panic is kept, too, with its backtrace.
+    // A panic is recorded, too, with its backtrace.
     let panicked = dir.join("panicked");
     let caught = std::panic::catch_unwind(|| {
         let _run = Run::create(&panicked);
         let batch: [f32; 0] = std::array::from_fn(|_| 0.0);
-        batch[batch.len()] // there is no such row
+        batch[batch.len()] // out of bounds: panics
     });
     println!("failed_run: it panicked: {}", caught.is_err());
     Ok(())
@@ -50,7 +50,7 @@ fn train(run: &Run) -> std::result::Result<(), Diverged> {
     for epoch in 0..100 {
         network.step(&network.gradients(&data), 1e4);
         let loss = network.score(&data).loss;
-        // Whether a point could be logged is no reason to stop training.
+        // A point that cannot be logged is no reason to stop training.
         let _ = run.add_scalar("loss", loss, epoch);
         if !loss.is_finite() || loss > 5.0 {
             return Err(Diverged { epoch, loss });

@@ -1,4 +1,5 @@
-//! Twelve patterns of experiment tracking, a file each, on a small network that trains in a second.
+//! Twelve patterns of experiment tracking, one per file, with a small network that trains in a
+//! second.
 //!
 //! ```console
 //! $ cargo run --release --features track --example patterns -- runs
@@ -61,7 +62,7 @@ fn main() -> Result {
     Ok(())
 }
 
-/// Trains for some epochs and logs loss and accuracy on `valid`; how good the network is at last.
+/// Trains for some epochs, logs loss and accuracy on `valid`, and returns the final score.
 fn train(
     run: &Run,
     network: &mut Network,
@@ -79,7 +80,7 @@ fn train(
     Ok(score)
 }
 
-/// The network's numbers as the bytes of a file.
+/// The weights of the network as bytes, to be stored in a file.
 fn weights(network: &Network) -> Vec<u8> {
     let numbers = network.w1.iter().chain(&network.b1).chain(&network.w2).chain([&network.b2]);
     numbers.flat_map(|number| number.to_le_bytes()).collect()

@@ -1,4 +1,4 @@
-//! A search in two levels: a run an architecture, and in it a run a learning rate.
+//! A search on two levels: one run per architecture, and in each one run per learning rate.
 
 use std::path::Path;
 

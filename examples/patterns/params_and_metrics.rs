@@ -1,4 +1,4 @@
-//! Parameters from a struct, nested as it is, and metrics by step.
+//! Parameters from a nested struct, and metrics per step.
 
 use std::path::Path;
 
@@ -31,13 +31,13 @@ pub(crate) fn main(dir: &Path) -> Result {
         model: Model { hidden: 16 },
         optimizer: Optimizer { name: "sgd", lr: 3.0 },
     };
-    // Their names are `epochs`, `model/hidden`, `optimizer/name`, `optimizer/lr`.
+    // The parameters are called `epochs`, `model/hidden`, `optimizer/name` and `optimizer/lr`.
     let run = Run::options().params(&config)?.seed("weights", 7).create(dir)?;
     let (train, valid) = (spirals(200, 0.05, 1), spirals(200, 0.05, 2));
     let mut network = Network::new(config.model.hidden, 7);
     for epoch in 0..config.epochs {
         network.step(&network.gradients(&train), config.optimizer.lr as f32);
-        // TensorBoard groups charts by what stands before the slash.
+        // TensorBoard groups charts by the part of the tag before the slash.
         for (part, data) in [("train", &train), ("valid", &valid)] {
             let score = network.score(data);
             run.add_scalar(&format!("{part}/loss"), score.loss, epoch)?;

@@ -1,4 +1,4 @@
-//! A registry of models: versions, stages, aliases; and a program that loads the champion.
+//! A model registry with versions, stages and aliases, and code that loads the champion.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{Result, train, weights};
 
 pub(crate) fn main(dir: &Path) -> Result {
     let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];
-    // At the root of the log folder: tbx.registry.json.
+    // The registry is the file tbx.registry.json at the root of the log directory.
     let registry = Registry::open(dir);
     for (name, epochs) in [("short", 50), ("long", 200)] {
         let run = Run::options().param("epochs", epochs).create(dir.join(name))?;
@@ -22,12 +22,12 @@ pub(crate) fn main(dir: &Path) -> Result {
         run.finish()?;
     }
     registry.set_stage(&"spirals/1".parse()?, Stage::Production, false)?;
-    // Better, so it takes the other one's place.
+    // The new version is better, so it replaces the other one in production.
     registry.set_stage(&"spirals/latest".parse()?, Stage::Production, true)?;
     registry.set_alias(&"spirals/2".parse()?, "champion")?;
     registry.describe(&"spirals/champion".parse()?, "Four times as long as the first.")?;
 
-    // It is an error if the file is no longer what was registered.
+    // Fails if the file has changed since it was registered.
     let path = registry.path(&"spirals/champion".parse()?)?;
     println!("registry: the champion has {} bytes", std::fs::read(path)?.len());
     Ok(())

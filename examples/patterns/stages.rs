@@ -1,4 +1,4 @@
-//! Training in stages: each is a run of its own below the whole, and takes what the last one made.
+//! Training in stages: each stage is a child run that starts from the result of the previous one.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A random search: the same trials for the same seed, and TensorBoard knows what was searched.
+//! A random search: the same seed gives the same trials, and TensorBoard shows the search space.
 
 use std::path::Path;
 

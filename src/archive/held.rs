@@ -1,4 +1,4 @@
-//! What an archive holds, beside the files that it was made of.
+//! Compares the content of an archive with the files that it was made from.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -12,22 +12,22 @@ use super::runs::{self, RunDir};
 use crate::event::is_event_file;
 use crate::meta;
 
-/// What an archive holds, and what of some files it lacks.
+/// The content of an archive, compared with files in a log directory.
 pub(super) struct Held {
-    /// How many files it has.
+    /// Number of files in the archive.
     pub(super) files: usize,
-    /// Their bytes.
+    /// Total size of these files in bytes.
     pub(super) bytes: u64,
     /// The directories of its runs, without those inside of others.
     pub(super) runs: Vec<RunDir>,
-    /// How many of its files are below the log folder, whatever is in them.
+    /// Number of its files that exist below the log directory, whatever their content.
     pub(super) left: usize,
-    /// The first of the files that it has not, or not with these bytes.
+    /// The first file that the archive lacks, or has with different bytes.
     pub(super) lacks: Option<PathBuf>,
 }
 
 impl Held {
-    /// Reads the archive at `path`, every byte of it, and compares it with files below `root`.
+    /// Reads every byte of the archive at `path`, and compares it with files below `root`.
     pub(super) fn read(
         path: &Path,
         root: &Path,
@@ -59,17 +59,17 @@ impl Held {
     }
 }
 
-/// The directory of the run of which this file is the log, or says what the run is.
+/// The directory of the run that this file belongs to, if it is an event file or `tbx.json`.
 pub(super) fn run_directory(entry: &Entry) -> Option<&Path> {
     let name = entry.path.file_name().unwrap_or_default();
     let dir = entry.path.parent().unwrap_or(Path::new(""));
-    // What a run keeps as an artifact is no run.
+    // A run that is stored as an artifact does not count.
     let is_artifact = dir.iter().any(|part| part == ARTIFACTS);
     let is_run = !entry.is_dir && !is_artifact && (name == meta::FILE || is_event_file(name));
     is_run.then_some(dir)
 }
 
-/// Fails if the archive at `path` does not hold what was packed, and only that.
+/// Fails unless the archive at `path` holds exactly what was packed.
 pub(super) fn verify(path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> io::Result<()> {
     let mut count = 0;
     each_file(path, |entry, sha256| {
@@ -85,8 +85,8 @@ pub(super) fn verify(path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> io::Result<(
     }
 }
 
-/// How many files of the archive at `path` are not `elsewhere`, and the first of them; none if there is
-/// no such file, or no archive.
+/// The number of files in the archive at `path` that are not `elsewhere`, and the first of them;
+/// none if there is no such file, or the file is not an archive.
 pub(super) fn only_there(
     path: &Path,
     elsewhere: impl Fn(&Path) -> bool,
@@ -107,7 +107,7 @@ pub(super) fn only_there(
     Ok(found)
 }
 
-/// Hands every file of the archive at `path` to `f`, with its digest.
+/// Passes every file of the archive at `path` to `f`, with its digest.
 fn each_file(path: &Path, mut f: impl FnMut(&Entry, [u8; 32]) -> io::Result<()>) -> io::Result<()> {
     entries::each(path, u64::MAX, |entry, content| {
         if entry.is_dir {

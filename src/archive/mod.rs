@@ -1,8 +1,8 @@
-//! Runs as one compressed file, and old artifacts gone.
+//! Packs runs into compressed files, and removes old artifacts.
 //!
-//! [`Rules`] say which artifacts may go; what the [registry](crate::registry) names never goes.
-//! [`Pack`] puts whole directories of runs into a `.tar.zst` and [`Restore`] brings them back, byte
-//! for byte. `tar --zstd -x` unpacks such a file, too.
+//! [`Rules`] select the artifacts to remove; artifacts in the [registry](crate::registry) are never
+//! removed. [`Pack`] puts whole run directories into a `.tar.zst`, and [`Restore`] restores them
+//! byte for byte. `tar --zstd -x` unpacks such a file, too.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;

@@ -80,6 +80,11 @@ impl Pack {
         Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
     }
 
+    /// Whether there is no run.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// Only runs with such names, and all that is in their directories.
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));

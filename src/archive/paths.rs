@@ -1,4 +1,4 @@
-//! The paths of an archive, which must not contradict each other.
+//! The paths in an archive, which must not contradict each other.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 use super::entries::invalid;
 use crate::replace::is_temporary;
 
-/// Files and directories of one archive at most, those counted that stand in paths only: each takes
-/// about 40 bytes of memory.
+/// Maximum number of files and directories in an archive, including directories that occur only in
+/// paths: each takes about 40 bytes of memory.
 const MAX_PATHS: usize = 1 << 22;
-/// Bytes of a path at most: no system takes longer ones.
+/// Maximum length of a path in bytes: no system accepts longer ones.
 const MAX_PATH: usize = 4096;
-/// Bytes of a name at most, as nearly all file systems have it.
+/// Maximum length of a name in bytes, as on nearly all file systems.
 const MAX_NAME: usize = 255;
 
 /// The paths so far.
@@ -29,7 +29,7 @@ enum Kind {
 }
 
 impl Paths {
-    /// Notes an entry; an error if nothing can be at its path besides those before it.
+    /// Adds an entry. Returns an error if its path conflicts with earlier entries.
     pub(super) fn add(&mut self, path: &Path, is_dir: bool) -> io::Result<()> {
         let refused = |what: &str| Err(invalid(&format!("{path:?} in it {what}")));
         if path.as_os_str().len() > MAX_PATH {
@@ -72,7 +72,7 @@ impl Paths {
     }
 }
 
-/// What stands for a path: nobody finds two with the same.
+/// Hash that represents a path; collisions cannot be found in practice.
 fn short(hash: &Sha256) -> u128 {
     let digest: [u8; 32] = hash.clone().finalize().into();
     let (half, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));

@@ -1,4 +1,4 @@
-//! Runs go that an archive holds.
+//! Removes runs that are in an archive.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,9 +15,9 @@ use crate::event::is_event_file;
 use crate::meta;
 use crate::replace::{Removal, complete_name, disk, is_temporary};
 
-/// Removes the directories below `root`, of which `sums` has all files. Each goes as a whole, so that no
-/// half of a run is left if that is interrupted. Whether all went: one with a file that came meanwhile
-/// stays.
+/// Removes the directories below `root`, whose files are all in `sums`. Each directory is removed
+/// as a whole, so that an interruption leaves no partial run. Returns whether all were removed: a
+/// directory with a file that was added meanwhile is kept.
 pub(super) fn all(root: &Path, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
     for (below, sum) in sums {
         let path = root.join(below);
@@ -36,8 +36,8 @@ pub(super) fn all(root: &Path, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -
     Ok(is_removed)
 }
 
-/// Removes what is in the log folder, which is a run itself and stays. What makes it a run goes last, so
-/// that the rest is found again if that is interrupted.
+/// Removes the content of the log directory, which is itself a run and is kept. The files that make
+/// it a run are removed last, so that the rest is found again after an interruption.
 fn content(root: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
     let failed = |error: io::Error| at(error, root);
     let mut all = Vec::new();
@@ -60,7 +60,7 @@ fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> 
     let failed = |error: io::Error| at(error, path);
     let below = path.strip_prefix(root).unwrap_or(path);
     if path.is_file() {
-        // It was looked at before; nobody can have put anything into it.
+        // It was checked before, and a file cannot contain other files.
         let is_packed = sums.contains_key(below);
         return if is_packed {
             disk::remove_file(path).map_err(failed).map(|()| true)
@@ -80,9 +80,9 @@ fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> 
         let is_packed = || {
             sums.get(&below.join(name)).is_some_and(|sum| append::is_same(&metadata, &sum.metadata))
         };
-        // What is temporary here belongs to a program that is at work.
+        // A temporary file here belongs to a running program.
         if !metadata.is_dir() && !is_packed() {
-            return Ok(false); // and it is where it was
+            return Ok(false); // it is back at its place
         }
     }
     removal.finish().map_err(failed).map(|()| true)

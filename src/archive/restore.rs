@@ -1,4 +1,4 @@
-//! Runs out of an archive.
+//! Restores runs from an archive.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,21 +13,21 @@ use crate::record::{MAX_LEAD, Source};
 use crate::replace::{self, LogsLock, disk};
 use crate::store::open_regular;
 
-/// What unpacks to more than so many times its size is taken for a bomb.
+/// Maximum ratio of the unpacked to the packed size; an archive that exceeds it may be a bomb.
 const MAX_RATIO: u64 = 1000;
-/// Small archives may unpack to so much.
+/// Unpacked size in bytes that is allowed even for small archives.
 const MIN_LIMIT: u64 = 1 << 30;
-/// Bytes of the paths of all runs in one archive, and of all directories, as far as they are kept.
+/// Maximum total size in bytes of the paths of runs and directories that are kept in memory.
 const MAX_KEPT_PATHS: usize = 64 << 20;
-/// Bytes of a whole path at most: no system takes longer ones.
+/// Maximum length of a whole path in bytes: no system accepts longer ones.
 const MAX_PATH: usize = 4096;
-/// Bytes at an entry's start that are looked at first.
+/// Number of bytes at the start of an entry that are checked first.
 const HEAD_LEN: u64 = 4 << 10;
 
-/// An archive whose runs are brought back.
+/// Restores the runs in an archive.
 ///
-/// It is read twice: nothing is written before all of it was read and found sound. It may unpack to
-/// 1000 times its size, and to 1 GiB in any case.
+/// The archive is read twice: nothing is written before all of it was read and found valid. It may
+/// unpack to 1000 times its size, and to 1 GiB in any case.
 #[derive(Debug, Clone)]
 pub struct Restore {
     archive: PathBuf,
@@ -36,39 +36,40 @@ pub struct Restore {
     runs: Option<BTreeSet<PathBuf>>,
 }
 
-/// What was brought back.
+/// The result of restoring an archive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Restored {
-    /// How many files were written.
+    /// Number of files that were written.
     pub files: usize,
-    /// Their bytes.
+    /// Total size of these files in bytes.
     pub bytes: u64,
-    /// How many files were there already, with the same bytes.
+    /// Number of files that already existed with the same bytes.
     pub same: usize,
 }
 
 impl Restore {
-    /// The archive at `path`.
+    /// Restores the archive at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { archive: path.into(), force: false, max_bytes: None, runs: None }
     }
 
-    /// Replaces files that are there with other bytes. Default: that is an error.
+    /// Whether existing files with different bytes are replaced. Default: false, which makes them
+    /// an error.
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
 
-    /// So many bytes may be unpacked.
+    /// Sets the maximum number of bytes to unpack.
     pub fn max_bytes(self, bytes: u64) -> Self {
         Self { max_bytes: Some(bytes), ..self }
     }
 
-    /// Only runs with such names, and all that is in their directories.
+    /// Restores only runs whose name `wanted` accepts, with everything in their directories.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list).
+    /// The same as for [`list`](Self::list).
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Result<Self> {
         let mut runs = self.run_directories()?;
         runs.retain(|dir| wanted(&super::runs::name(Path::new(""), dir)));
@@ -76,11 +77,11 @@ impl Restore {
         Ok(self)
     }
 
-    /// The names of the runs in it.
+    /// The names of the runs in the archive.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list).
+    /// The same as for [`list`](Self::list).
     pub fn runs(&self) -> Result<Vec<String>> {
         let runs = self.run_directories()?;
         Ok(runs.iter().map(|dir| super::runs::name(Path::new(""), dir)).collect())
@@ -102,23 +103,24 @@ impl Restore {
         Ok(runs)
     }
 
-    /// Hands what is in the archive to `f`.
+    /// Passes each entry of the archive to `f`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: it cannot be read, is damaged, unpacks to too much, or has paths that lead
-    /// out of the folder, links or devices. The first error of `f`.
+    /// [`ErrorKind::Io`]: the archive cannot be read, is damaged, unpacks to too many bytes, or
+    /// contains links, devices or paths that lead out of the directory. Also the first error of
+    /// `f`.
     pub fn list(&self, mut f: impl FnMut(&Entry) -> io::Result<()>) -> Result<()> {
         self.each(&mut |entry, _| f(entry))
     }
 
-    /// Writes the runs below the directory `logdir`, which is made if there is none. Each file appears
-    /// when it is complete; if that is interrupted, the same call can be made again.
+    /// Writes the runs below the directory `logdir`, which is created if it does not exist. Each
+    /// file appears once it is complete. After an interruption, the call can be repeated.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list); also if a file is there with other bytes, or a link in the way; that
-    /// another program changes the logs there. Nothing is written then.
+    /// The same as for [`list`](Self::list); also if a file exists with different bytes, a link is
+    /// in the way, or another program is changing the logs there. Nothing is written then.
     pub fn to(&self, logdir: &Path) -> Result<Restored> {
         let absolute = std::path::absolute(logdir).map_err(|error| at(error, logdir))?;
         let mut kept = 0;
@@ -152,12 +154,12 @@ impl Restore {
             }
             Ok(())
         })?;
-        // Files that came into them changed their times.
+        // Adding files changed the times of the directories.
         for dir in dirs.iter().rev() {
             let path = logdir.join(&dir.path);
             let file = File::open(&path).map_err(|error| at(error, &path))?;
             set_mode(&file, dir.mode | 0o700).map_err(|error| at(error, &path))?;
-            // Not every system sets those of directories.
+            // Some systems cannot set the times of directories.
             let _ = file.set_modified(dir.modified);
         }
         Ok(restored)
@@ -180,7 +182,7 @@ impl Restore {
         read().map_err(|error| at(error, &self.archive))
     }
 
-    /// Whether the file is there already; an error if it may not be written.
+    /// Whether the file exists already; an error if it must not be written.
     fn look(&self, logdir: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<bool> {
         check_way(logdir, &entry.path)?;
         let path = logdir.join(&entry.path);
@@ -204,12 +206,12 @@ impl Restore {
         }
     }
 
-    /// Writes a file; false if it is there already.
+    /// Writes a file. Returns false if it exists already.
     fn write(&self, logdir: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<bool> {
         check_way(logdir, &entry.path)?;
         let path = logdir.join(&entry.path);
         if !self.force && path.symlink_metadata().is_ok() {
-            // As in the first pass, unless it came meanwhile.
+            // As in the first pass, unless the file was added meanwhile.
             return self.look(logdir, entry, content).map(|_| false);
         }
         if let Some(parent) = path.parent() {
@@ -245,10 +247,10 @@ fn keep(kept: &mut usize, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether an entry with an event file's name is one.
+/// Whether an entry with an event file name is an event file.
 fn holds_events(content: &mut dyn Read) -> io::Result<bool> {
     let mut start = Vec::new();
-    // Of nearly all the first header tells.
+    // For nearly all, the first header is enough.
     for len in [HEAD_LEN, MAX_LEAD] {
         content.take(len).read_to_end(&mut start)?;
         if other_file(&mut Source::mapped(start.clone().into()))?.is_none() {
@@ -258,7 +260,7 @@ fn holds_events(content: &mut dyn Read) -> io::Result<bool> {
     Ok(false)
 }
 
-/// That no link is on the way from `logdir` to what is `below` it.
+/// Checks that no link is on the way from `logdir` to `below`.
 fn check_way(logdir: &Path, below: &Path) -> io::Result<()> {
     let mut path = logdir.to_owned();
     for part in below {

@@ -9,8 +9,9 @@ use walkdir::WalkDir;
 use super::{ARTIFACTS, at};
 use crate::error::{ErrorKind, Issue, OtherFile, Result};
 use crate::event::{is_event_file, other_file_at, other_file_issue};
+use crate::logdir::is_run;
 use crate::meta::{self, RunMeta, Status, now};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Registries, Registry};
 use crate::replace::is_temporary;
 use crate::store::{self, Links};
 
@@ -95,11 +96,6 @@ fn look(path: &Path) -> File {
     }
 }
 
-fn is_run(dir: &Path) -> bool {
-    let mut files = dir.read_dir().into_iter().flatten().flatten();
-    files.any(|file| matches!(look(&file.path()), File::OfRun))
-}
-
 /// `path` below `root`, with `/`.
 pub(super) fn name(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
@@ -117,19 +113,15 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> crate::error::Er
 /// What cannot be read is an error: it may name anything.
 pub(super) fn registered(root: &Path, links: Links) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
-    let mut folders: Vec<_> =
-        above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok()).collect();
-    let walk = WalkDir::new(root).into_iter();
-    let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_temporary(entry.file_name()));
-    for entry in walk {
-        let entry = entry.map_err(|error| walk_error(error, root))?;
-        if entry.file_name() == registry::FILE && !entry.file_type().is_dir() {
-            folders.extend(entry.path().parent().map(Path::to_owned));
-        }
+    let above = above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok());
+    let above = above.map(Registry::open);
+    let Registries { found, unreadable } = Registries::find(root);
+    if let Some(error) = unreadable.into_iter().next() {
+        return Err(error);
     }
     let mut files = BTreeSet::new();
-    for folder in folders {
-        for path in Registry::open(folder).follow_links(links == Links::All).files()? {
+    for registry in above.chain(found) {
+        for path in registry.follow_links(links == Links::All).files()? {
             match path.canonicalize() {
                 Ok(real) => drop(files.insert(real)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

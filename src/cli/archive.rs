@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::empty::Empty;
 use super::render::{bytes, counted, name};
 use super::wanted::Wanted;
 use super::{FAILED, FINE, print, report, warn};
 use crate::archive::{Pack, Restore};
 use crate::error::Result;
+use crate::logdir::Logdir;
 
 #[derive(clap::Args)]
 #[command(
@@ -53,10 +55,18 @@ pub(super) struct Args {
     /// With --force, over any archive: files that only it holds are lost.
     #[arg(long, requires = "force")]
     discard: bool,
+
+    #[command(flatten)]
+    empty: Empty,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut pack = Pack::find(&args.logdir)?
+    let found = Pack::find(&args.logdir)?;
+    // Where the archive is there, an earlier call may have removed all that there was.
+    if found.is_empty() && !args.out.exists() && !Logdir::open(&args.logdir)?.has_logs() {
+        return Ok(args.empty.say(&args.logdir));
+    }
+    let mut pack = found
         .force(args.force)
         .follow_links(args.follow_links)
         .remove(args.remove)

@@ -11,7 +11,7 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::{Canvas, Context, Line as Stroke, Points};
 use unicode_width::UnicodeWidthStr;
 
-use crate::table::{Chart, Line, Odd, Tick};
+use crate::table::{BandPoint, Chart, Line, Odd, Tick};
 
 /// Colors of lines: told apart from each other, and from a black and a white ground.
 const COLORS: [u8; 10] = [33, 208, 35, 170, 142, 37, 203, 99, 70, 136];
@@ -30,13 +30,16 @@ pub(super) struct Ink {
     pub(super) color: bool,
 }
 
-/// The letter of a line that has this number in the legend; a dot for one that is in none.
+/// The letter of a line of this rank; a dot for one that has none.
 pub(super) fn letter(rank: Option<usize>) -> char {
     match rank {
-        Some(i) => ('a'..='z').chain('A'..='Z').nth(i).unwrap_or('#'),
+        Some(i) => ('a'..='z').chain('A'..='Z').nth(i % Line::RANKS).unwrap_or('#'),
         None => '.',
     }
 }
+
+/// Stands at the end of a median; in ASCII, along it.
+pub(super) const MEDIAN: char = '~';
 
 /// Its color.
 pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
@@ -52,7 +55,7 @@ pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
 pub(super) struct Drawing<'a> {
     pub(super) chart: &'a Chart,
     pub(super) ink: Ink,
-    /// The line that is drawn above all others, in the color of text.
+    /// The line that is drawn above all others, thicker, and with letters along it.
     pub(super) selected: Option<usize>,
 }
 
@@ -86,7 +89,7 @@ impl Drawing<'_> {
         let several = self.chart.lines.len() > 1;
         let margin = if several { MARGIN } else { 1 };
         let rows = area.height.saturating_sub(2);
-        let ticks = self.chart.y.ticks(usize::from(rows * 2 / 5).max(2));
+        let ticks = self.left_ticks(rows);
         let widest = ticks.iter().map(|tick| tick.label.width()).max().unwrap_or(0);
         let labels = u16::try_from(widest + 2).unwrap_or(area.width).min(area.width / 2);
         let plot = Rect {
@@ -100,37 +103,92 @@ impl Drawing<'_> {
         }
         let dots = if self.ink.ascii { (1, 1) } else { (2, 4) };
         let places = Places { plot, dots };
-        self.canvas(plot, dots).render(plot, buffer);
+        let width = usize::from(plot.width);
+        let band = if self.chart.is_crowded() { self.chart.band(width) } else { Vec::new() };
+        self.canvas(plot, dots, &band).render(plot, buffer);
+        self.shade(&band, &places, buffer);
         self.left_axis(&ticks, area, &places, buffer);
         self.lower_axis(area, &places, buffer);
         if several {
-            self.names(&places, buffer);
+            self.names(&band, &places, buffer);
         }
         self.marks(&places, buffer);
     }
 
-    fn canvas(&self, plot: Rect, dots: (u16, u16)) -> Canvas<'_, impl Fn(&mut Context<'_>)> {
-        let width = usize::from(plot.width) * usize::from(dots.0);
+    fn canvas<'b>(
+        &'b self,
+        plot: Rect,
+        dots: (u16, u16),
+        band: &'b [Vec<BandPoint>],
+    ) -> Canvas<'b, impl Fn(&mut Context<'_>)> {
+        let (across, down) = (plot.width * dots.0, plot.height * dots.1);
+        let most = 2 * usize::from(across);
         let several = self.chart.lines.len() > 1;
+        let dot = [1.0 / f64::from(across), 1.0 / f64::from(down)];
         let paint = move |context: &mut Context<'_>| {
             // The first lines last, on top of the others.
             let lines = self.chart.lines.iter().rev();
             let (named, faint): (Vec<_>, Vec<_>) = lines.partition(|line| line.rank.is_some());
-            // Without colors, many others would hide those that have a name.
-            let faint = faint.into_iter().filter(|_| self.ink.color);
+            let faint = faint.into_iter().filter(|_| band.is_empty());
+            let mut marker = Marker::Braille;
+            if self.ink.ascii {
+                marker = Marker::Custom(MEDIAN);
+                context.marker(marker);
+            }
+            for part in band {
+                let median: Vec<_> = part.iter().map(|point| [point.place, point.median]).collect();
+                stroke(context, &median, GRAY);
+            }
             for line in faint.chain(named).chain(self.selected()) {
-                if self.ink.ascii {
-                    let letter = if several { letter(line.rank) } else { '*' };
-                    context.marker(Marker::Custom(letter));
+                let own = match line.rank {
+                    _ if self.ink.ascii && !several => Marker::Custom('*'),
+                    rank if self.ink.ascii => Marker::Custom(letter(rank)),
+                    // Without colors, nothing else tells these from lines that have a name.
+                    None if !self.ink.color => Marker::Custom('·'),
+                    _ => Marker::Braille,
+                };
+                // A change starts a layer, in which the dots of a cell are no longer added up.
+                if own != marker {
+                    context.marker(own);
+                    marker = own;
                 }
-                let color = self.color(line);
-                for part in self.chart.parts(line, 2 * width) {
+                let color = color(line.rank, self.ink);
+                for part in self.chart.parts(line, most) {
                     stroke(context, &part, color);
+                    if self.is_selected(line) && !self.ink.ascii {
+                        stroke(context, &moved(&part, [dot[0], 0.0]), color);
+                        stroke(context, &moved(&part, [0.0, -dot[1]]), color);
+                    }
                 }
             }
         };
         let marker = if self.ink.ascii { Marker::Custom('*') } else { Marker::Braille };
         Canvas::default().marker(marker).x_bounds([0.0, 1.0]).y_bounds([0.0, 1.0]).paint(paint)
+    }
+
+    /// Dots from the smallest to the largest value, where nothing else is drawn.
+    fn shade(&self, band: &[Vec<BandPoint>], places: &Places, buffer: &mut Buffer) {
+        let symbol = if self.ink.ascii { "." } else { "·" };
+        for point in band.iter().flatten().filter(|point| point.low <= 1.0 && point.high >= 0.0) {
+            let (column, top) = places.cell([point.place, point.high]);
+            let (_, bottom) = places.cell([point.place, point.low]);
+            for row in top..=bottom {
+                if buffer.cell((column, row)).is_some_and(|cell| cell.symbol() == " ") {
+                    self.put(buffer, column, row, symbol, GRAY);
+                }
+            }
+        }
+    }
+
+    /// Ticks of which two or more have rows of their own.
+    fn left_ticks(&self, rows: u16) -> Vec<Tick> {
+        let row = |tick: &Tick| dot(1.0 - tick.place, rows, if self.ink.ascii { 1 } else { 4 });
+        let shown = |ticks: &[Tick]| {
+            let mut rows: Vec<u16> = ticks.iter().map(row).collect();
+            rows.dedup();
+            rows.len()
+        };
+        self.chart.y.ticks_to_show(usize::from(rows * 2 / 5).max(2), shown)
     }
 
     fn left_axis(&self, ticks: &[Tick], area: Rect, places: &Places, buffer: &mut Buffer) {
@@ -147,9 +205,15 @@ impl Drawing<'_> {
                 continue; // another label stands there
             }
             free = row;
-            let width = u16::try_from(tick.label.width()).unwrap_or(0);
-            let start = axis.saturating_sub(width + 1).max(area.x);
-            self.put(buffer, start, row, &tick.label, GRAY);
+            let width = u16::try_from(tick.label.width()).unwrap_or(u16::MAX);
+            if width < axis.saturating_sub(area.x) {
+                self.put(buffer, axis - width - 1, row, &tick.label, GRAY);
+            } else {
+                // A number that is cut would be another one.
+                let most = axis.saturating_sub(area.x + 1);
+                let elided = if self.ink.ascii { "~" } else { "…" };
+                self.put(buffer, area.x + most.saturating_sub(1), row, elided, GRAY);
+            }
             self.put(buffer, axis, row, tick_line, GRAY);
         }
     }
@@ -165,46 +229,97 @@ impl Drawing<'_> {
         self.put(buffer, plot.x.saturating_sub(1), axis, corner, GRAY);
         let caption = self.chart.x.caption();
         let caption_width = u16::try_from(caption.width()).unwrap_or(0);
-        // The caption stands at the right end; on narrow charts it gives way.
-        let has_caption = plot.width >= caption_width + 24;
         let caption_at = area.right().saturating_sub(caption_width);
-        let end = if has_caption { caption_at.saturating_sub(1) } else { area.right() };
-        if has_caption {
-            self.put(buffer, caption_at, axis + 1, &caption, GRAY);
-        }
-        let mut free = area.left();
-        for tick in self.chart.x.ticks(usize::from(plot.width / 12).max(2)) {
-            let (column, _) = places.cell([tick.place, 0.0]);
-            let width = u16::try_from(tick.label.width()).unwrap_or(0);
-            self.put(buffer, column, axis, tick_line, GRAY);
-            let start = column.saturating_sub(width / 2).max(area.left());
-            if start >= free && start + width <= end {
-                self.put(buffer, start, axis + 1, &tick.label, GRAY);
-                free = start + width + 1;
+        let most = usize::from(plot.width / 12).max(2);
+        let ticks = |end| {
+            self.chart.x.ticks_to_show(most, |ticks| self.labels(ticks, area, places, end).len())
+        };
+        // The caption is at the right end; on narrow charts it gives way.
+        let end = caption_at.saturating_sub(1);
+        let with_caption = Some(ticks(end)).filter(|_| plot.width >= caption_width + 24);
+        let with_caption =
+            with_caption.filter(|ticks| self.labels(ticks, area, places, end).len() >= 2);
+        let (ticks, end) = match with_caption {
+            Some(ticks) => {
+                self.put(buffer, caption_at, axis + 1, &caption, GRAY);
+                (ticks, end)
             }
-        }
-    }
-
-    /// Letters behind the ends of lines; and along them, if nothing else tells them apart.
-    fn names(&self, places: &Places, buffer: &mut Buffer) {
-        let plot = places.plot;
-        let named = || self.chart.lines.iter().filter(|line| line.rank.is_some());
-        if !self.ink.color && !self.ink.ascii {
-            let count = named().count().max(1);
-            let every = NAMED_EVERY.max(3 * count);
-            for (i, line) in named().enumerate() {
-                let parts = self.chart.parts(line, 400);
-                let columns = (0..plot.width).skip(i * every / count).step_by(every);
-                for column in columns {
-                    let x = f64::from(column) / f64::from(plot.width.max(2) - 1);
-                    if let Some(y) = height(&parts, x) {
-                        self.letter(line, places.cell([x, y]), buffer);
-                    }
+            None => (ticks(area.right()), area.right()),
+        };
+        let labels = self.labels(&ticks, area, places, end);
+        if end == area.right() {
+            // Between the last two numbers it has room, too.
+            if let [.., (first, tick), (last, _)] = *labels {
+                let from = first + u16::try_from(tick.label.width()).unwrap_or(u16::MAX);
+                let room = last.saturating_sub(from);
+                if room >= caption_width + 4 {
+                    let start = from + (room - caption_width) / 2;
+                    self.put(buffer, start, axis + 1, &caption, GRAY);
                 }
             }
         }
+        for tick in &ticks {
+            let (column, _) = places.cell([tick.place, 0.0]);
+            self.put(buffer, column, axis, tick_line, GRAY);
+        }
+        for (start, tick) in labels {
+            self.put(buffer, start, axis + 1, &tick.label, GRAY);
+        }
+    }
+
+    /// The labels of the lower axis that have room up to the column `end`, and where they begin.
+    fn labels<'t>(
+        &self,
+        ticks: &'t [Tick],
+        area: Rect,
+        places: &Places,
+        end: u16,
+    ) -> Vec<(u16, &'t Tick)> {
+        let mut free = area.left();
+        let mut labels = Vec::new();
+        for tick in ticks {
+            let (column, _) = places.cell([tick.place, 0.0]);
+            let width = u16::try_from(tick.label.width()).unwrap_or(u16::MAX);
+            let start = column.saturating_sub(width / 2).max(area.left());
+            if start >= free && start.saturating_add(width) <= end {
+                labels.push((start, tick));
+                free = start + width + 1;
+            }
+        }
+        labels
+    }
+
+    /// Letters behind the ends of lines; and along them, where nothing else tells them apart.
+    fn names(&self, band: &[Vec<BandPoint>], places: &Places, buffer: &mut Buffer) {
+        let plot = places.plot;
+        let named = || self.chart.lines.iter().filter(|line| line.rank.is_some());
+        let own = |line: &Line| color(line.rank, self.ink);
+        let is_alike = |line: &Line| {
+            let mut others = named().filter(|other| !std::ptr::eq(*other, line));
+            !self.ink.color || others.any(|other| own(other) == own(line))
+        };
+        let count = named().count().max(1);
+        let every = NAMED_EVERY.max(3 * count);
+        let lettered = named().enumerate().filter(|_| !self.ink.ascii);
+        for (i, line) in lettered.filter(|(_, line)| self.is_selected(line) || is_alike(line)) {
+            let parts = self.chart.parts(line, 400);
+            for column in (0..plot.width).skip(i * every / count).step_by(every) {
+                let x = f64::from(column) / f64::from(plot.width.max(2) - 1);
+                if let Some(y) = height(&parts, x) {
+                    self.letter(line, places.cell([x, y]), buffer);
+                }
+            }
+        }
+        let median = band.last().and_then(|part| part.last());
         let mut taken: Vec<(u16, u16)> = Vec::new();
-        for line in named() {
+        if let Some(end) = median.filter(|end| (0.0..=1.0).contains(&end.median)) {
+            let (column, row) = places.cell([end.place, end.median]);
+            taken.push((column + 1, row));
+            self.put(buffer, column + 1, row, MEDIAN.encode_utf8(&mut [0; 4]), GRAY);
+        }
+        // The selected one first: it has its place whatever else ends there.
+        let ends = self.selected().into_iter();
+        for line in ends.chain(named().filter(|line| !self.is_selected(line))) {
             let Some(end) = self.chart.end(line) else { continue };
             let (column, row) = places.cell(end);
             let mut columns = column + 1..plot.right() + MARGIN;
@@ -217,18 +332,20 @@ impl Drawing<'_> {
 
     fn letter(&self, line: &Line, (column, row): (u16, u16), buffer: &mut Buffer) {
         let letter = letter(line.rank);
-        self.put(buffer, column, row, letter.encode_utf8(&mut [0; 4]), self.color(line));
+        self.put(buffer, column, row, letter.encode_utf8(&mut [0; 4]), color(line.rank, self.ink));
+        if self.is_selected(line) {
+            let cell = Rect { x: column, y: row, width: 1, height: 1 };
+            buffer.set_style(cell.intersection(buffer.area), Modifier::REVERSED);
+        }
     }
 
     fn selected(&self) -> Option<&Line> {
         self.chart.lines.get(self.selected?)
     }
 
-    fn color(&self, line: &Line) -> Color {
-        match self.selected() {
-            Some(selected) if std::ptr::eq(selected, line) => Color::Reset,
-            _ => color(line.rank, self.ink),
-        }
+    fn is_selected(&self, line: &Line) -> bool {
+        let several = self.chart.lines.len() > 1;
+        several && self.selected().is_some_and(|selected| std::ptr::eq(selected, line))
     }
 
     /// Values that are not finite, at the edge where they would be.
@@ -270,6 +387,11 @@ fn stroke(context: &mut Context<'_>, part: &[[f64; 2]], color: Color) {
             context.draw(&Stroke { x1, y1, x2, y2, color });
         }
     }
+}
+
+/// The same points a little further right and up.
+fn moved(part: &[[f64; 2]], by: [f64; 2]) -> Vec<[f64; 2]> {
+    part.iter().map(|[x, y]| [x + by[0], y + by[1]]).collect()
 }
 
 /// How high a line in parts is at `x`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grid::{Format, Grid};
 use super::render::{counted, name};
 use super::runs::Runs;
-use super::{FAILED, FINE, NO, print_json, print_note};
+use super::{FAILED, NO, print_json, print_note};
 use crate::error::Result;
 use crate::meta::checklist::CHECKLIST;
 use crate::table::{Cell, CheckedRun};
@@ -36,7 +36,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let (runs, is_lossless) = args.runs.check()?;
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let (runs, is_lossless) = args.runs.check(&opened)?;
     if args.format == Format::Json {
         runs.iter().try_for_each(|run| print_json(&Row::of(run)))?;
     } else {
@@ -48,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     Ok(match (is_lossless, lacking) {
         (false, _) => FAILED,
-        (true, 0) => FINE,
+        (true, 0) => opened.code,
         (true, _) => NO,
     })
 }
@@ -89,6 +93,7 @@ fn missing(run: &CheckedRun, is_required: bool) -> Vec<&'static str> {
 
 fn table(format: Format, runs: &[CheckedRun]) -> Result<()> {
     let mut grid = Grid::new();
+    grid.wrap_texts();
     for column in ["run", "missing", "advised", "names"] {
         grid.column(column, false);
     }

@@ -1,9 +1,8 @@
 //! `tbx completions`
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, FINE, print};
+use super::{FINE, help, print};
 use crate::error::Result;
 
 #[derive(clap::Args)]
@@ -19,7 +18,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tbx", &mut script);
+    clap_complete::generate(args.shell, &mut help::command(), "tbx", &mut script);
     print(&String::from_utf8_lossy(&script))?;
     Ok(FINE)
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::empty::Empty;
 use super::logs::Choice;
 use super::output::Format;
-use super::render::{BOLD, DIM, Table, counted, name, number, styled, terminal_width};
+use super::render::{BOLD, DIM, Fit, NotShown, Table, counted, name, number, styled};
 use super::runs::folding;
 use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use crate::error::{Error, Result};
-use crate::logdir::Logdir;
 use crate::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
 
 /// So many rows of a run are shown.
@@ -32,8 +32,11 @@ pub(super) struct Args {
     #[command(flatten)]
     choice: Choice,
 
+    #[command(flatten)]
+    empty: Empty,
+
     /// One run per directory: do not take train, validation and the like for parts of one run.
-    #[arg(long)]
+    #[arg(long, help_heading = super::COMMON)]
     no_fold: bool,
 
     /// Numbers that differ by no more than this are the same.
@@ -73,12 +76,16 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
     }
     let tolerance = Tolerance { absolute: args.atol, relative: args.rtol };
-    let [a, b] = [&args.a, &args.b].map(|path| {
-        let options = args.choice.options();
-        let folding = folding(args.no_fold);
-        RunTable::load_curves(&Logdir::open(path)?, &options, folding, Duplicates::KeepLast)
-    });
-    let (a, b) = (a?, b?);
+    let opened = args.empty.open(&[args.a.clone(), args.b.clone()])?;
+    let [a, b] = opened.logdirs.as_slice() else { return Ok(opened.code) };
+    if opened.code == NO {
+        return Ok(NO);
+    }
+    let load = |logdir| {
+        let (options, folding) = (args.choice.options(), folding(args.no_fold));
+        RunTable::load_curves(logdir, &options, folding, Duplicates::KeepLast)
+    };
+    let (a, b) = (load(a)?, load(b)?);
     let is_lossless = report(&a.report) & report(&b.report);
     for table in [&a, &b] {
         restarts_in_short(&table.report, args.choice.options().restart_policy());
@@ -123,14 +130,17 @@ fn compare(a: &[RunRow], b: &[RunRow], tolerance: Tolerance) -> Diff {
 }
 
 fn text(diff: &Diff, args: &Args) -> String {
-    let mut text = String::new();
+    let (mut text, mut not_shown) = (String::new(), NotShown::default());
     let (same, other): (Vec<_>, Vec<_>) = diff.runs.iter().partition(|pair| pair.diff.is_same());
+    let tags = other.iter().flat_map(|pair| pair.diff.metrics.iter().take(MAX_LISTED));
+    let tags: BTreeSet<String> = tags.map(|metric| name(&metric.tag)).collect();
     for pair in &other {
         if !text.is_empty() {
             text += "\n";
         }
-        text += &pair_text(pair);
+        text += &pair_text(pair, &tags, &mut not_shown);
     }
+    text += &not_shown.note("--format json");
     if !same.is_empty() {
         text += &styled(DIM, &format!("{} the same", counted(same.len(), "run")));
         text += "\n";
@@ -150,7 +160,8 @@ fn text(diff: &Diff, args: &Args) -> String {
     text
 }
 
-fn pair_text(pair: &Pair) -> String {
+/// How two runs differ; `tags` are those of all pairs.
+fn pair_text(pair: &Pair, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let names = match pair.a == pair.b {
         true => name(&pair.a),
         false => format!("{} and {}", name(&pair.a), name(&pair.b)),
@@ -158,16 +169,16 @@ fn pair_text(pair: &Pair) -> String {
     let mut text = styled(BOLD, &names) + "\n";
     let diff = &pair.diff;
     if !diff.params.is_empty() {
-        let mut table = Table::of(&["PARAMETER", ">A", ">B"], 2);
+        let mut table = Table::of(&["PARAMETER", ">A", ">B"], 2).fit(&["A", "B"], Fit::Text);
         for param in diff.params.iter().take(MAX_LISTED) {
             table.row(vec![name(&param.name), short(&param.a), short(&param.b)]);
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
         text += &more(diff.params.len());
     }
     if !diff.metrics.is_empty() {
         let columns = ["LAST VALUE", ">A", ">B", ">B - A", ">DIFFERS FROM STEP"];
-        let mut table = Table::of(&columns, 2);
+        let mut table = Table::of(&columns, 2).spare(&["B - A"]).others(tags.clone());
         for metric in diff.metrics.iter().take(MAX_LISTED) {
             let by = metric.a.number().zip(metric.b.number()).map(|(a, b)| b - a);
             table.row(vec![
@@ -178,7 +189,7 @@ fn pair_text(pair: &Pair) -> String {
                 short(&metric.parts_at),
             ]);
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
         text += &more(diff.metrics.len());
     }
     let same = [(diff.same_params, "parameter"), (diff.same_metrics, "tag")];

@@ -7,9 +7,10 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::destination::{To, others};
+use super::empty::Empty;
 use super::output::Format;
-use super::render::{DIM, Table, bytes, count, counted, name, styled, terminal_width};
-use super::{FAILED, FINE, print, print_json, report, say, warn};
+use super::render::{DIM, Fit, NotShown, Table, bytes, count, counted, name, styled};
+use super::{FAILED, FINE, NO, print, print_json, report, say, warn};
 use crate::edit::{ContinuedRun, Edit, Edited, JoinedRun, SideFiles, StepNote, TagChange};
 use crate::error::{Error, ErrorKind, Issue, Result};
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
@@ -51,6 +52,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     to: To,
+
+    #[command(flatten)]
+    empty: Empty,
 
     /// Replace what REGEX finds in tags. Tags of a run that would become one are an error.
     #[arg(long, num_args = 2, value_names = ["REGEX", "NEW"], action = ArgAction::Append, allow_hyphen_values = true)]
@@ -207,6 +211,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
     }
     let logdir = args.to.logs(&args.logdir)?;
+    if !logdir.has_logs() && args.empty.say(&args.logdir) == NO {
+        return Ok(NO);
+    }
     let groups = args.continue_steps || !args.set_param.is_empty();
     if groups && !args.no_fold {
         edit = parts(&logdir)?.into_iter().fold(edit, Edit::parts);
@@ -274,7 +281,7 @@ fn edit(args: &Args) -> Result<Edit> {
 
 /// The names of runs that are parts of one, as other commands fold them.
 fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
-    let options = LoadOptions::new().payloads(false).buffered(true);
+    let options = LoadOptions::new().payloads(false);
     let rows = RunTable::load(logdir, &options, Folding::Known)?.rows;
     let rows = rows.into_iter().filter(|row| !row.parts.is_empty());
     Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
@@ -319,7 +326,7 @@ fn sidecars(args: &Args, root: &Path) -> Result<()> {
     if args.set_param.is_empty() && args.unset_param.is_empty() {
         return Ok(());
     }
-    let options = LoadOptions::new().kinds([Kind::Meta]).buffered(true).places();
+    let options = LoadOptions::new().kinds([Kind::Meta]).places();
     let is_file = args.logdir.is_file();
     let (done, _) = Logdir::open(root)?.map_runs(&options, |run| {
         let is_kept = args.keep_run.is_empty() || any(&args.keep_run, &run.name);
@@ -464,7 +471,7 @@ fn row<'e>(args: &Args, edited: &'e Edited) -> Row<'e> {
 fn text(args: &Args, edited: &Edited) -> String {
     let mut text = String::new();
     let changes = edited.by_tag();
-    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0);
+    let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0).fit(&["NOW"], Fit::Name);
     for run in edited.dropped_runs.iter().take(MAX_LISTED) {
         text += &format!("run {} is left out\n", name(run));
     }
@@ -481,7 +488,7 @@ fn text(args: &Args, edited: &Edited) -> String {
         table.row(vec![name(&change.tag), now(change), values, runs.len().to_string()]);
     }
     if !changes.is_empty() {
-        text += &table.render(terminal_width());
+        text += &table.shown(&mut NotShown::default());
     }
     if changes.len() > MAX_LISTED {
         let more = counted(changes.len() - MAX_LISTED, "more tag");

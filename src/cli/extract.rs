@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::logs::Logs;
 use super::output::Format;
-use super::render::{self, Table, bytes, count, counted, name, terminal_width};
-use super::{FAILED, FINE, NO, print, print_json, progress, report, restarts};
+use super::render::{self, NotShown, Table, bytes, count, counted, name};
+use super::{FAILED, NO, print, print_json, progress, report, restarts};
 use crate::error::Result;
 use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, Extractor};
 use crate::logdir::Logdir;
@@ -94,12 +94,15 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if let Some(last) = args.last {
         extraction = extraction.last(last);
     }
-    let logdirs = args.logs.logdirs.iter().map(Logdir::open);
-    let logdirs = logdirs.collect::<Result<Vec<_>>>()?;
+    let opened = args.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let logdirs = &opened.logdirs;
     let options = args.logs.options();
     let written = Written::default();
     let wrote = |bytes| written.add(bytes);
-    let extracted = extraction.run(&logdirs, &options, &args.out, args.force, &wrote);
+    let extracted = extraction.run(logdirs, &options, &args.out, args.force, &wrote);
     let extracted = extracted?;
     let is_lossless = report(&extracted.report);
     restarts(&extracted.report, options.restart_policy());
@@ -110,8 +113,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     Ok(match (is_lossless, extracted.files()) {
         (false, _) => FAILED,
-        (true, 0) => NO,
-        (true, _) => FINE,
+        (true, 0) if logdirs.iter().any(Logdir::has_logs) => NO,
+        (true, _) => opened.code,
     })
 }
 
@@ -133,7 +136,8 @@ fn text(args: &Args, extracted: &Extracted) -> String {
     }
     let files = counted(usize::try_from(extracted.files()).unwrap_or(usize::MAX), "file");
     let (size, out) = (bytes(extracted.bytes()), name(&args.out.to_string_lossy()));
-    table.render(terminal_width()) + &format!("{files}, {size}, written to {out}\n")
+    let table = table.shown(&mut NotShown::default());
+    table + &format!("{files}, {size}, written to {out}\n")
 }
 
 /// What was written, in JSON.

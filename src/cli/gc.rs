@@ -6,12 +6,15 @@ use std::time::Duration;
 use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::empty::Empty;
 use super::grid::{Format, Grid};
 use super::render::{bytes, counted, duration};
-use super::{FINE, print_note, say};
+use super::{FINE, NO, print_note, say};
 use crate::archive::{Candidates, Rules};
 use crate::error::Result;
+use crate::logdir::Logdir;
 use crate::meta::{Status, now};
+use crate::registry;
 use crate::table::Cell;
 
 #[derive(clap::Args)]
@@ -71,6 +74,9 @@ pub(super) struct Args {
     /// The format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+
+    #[command(flatten)]
+    empty: Empty,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -91,6 +97,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         rules = rules.unregistered();
     }
     let found = rules.find(&args.logdir)?;
+    let has_registry = args.logdir.join(registry::FILE).exists();
+    let is_empty = found.files.is_empty() && found.registered == 0 && !has_registry;
+    if is_empty && !Logdir::open(&args.logdir)?.has_logs() && args.empty.say(&args.logdir) == NO {
+        return Ok(NO);
+    }
     if !found.files.is_empty() || args.format != Format::Text {
         list(&found, args.format)?;
     }

@@ -1,13 +1,14 @@
 //! Rows and columns in every format in which the program prints them.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde::Serializer;
-use unicode_width::UnicodeWidthStr;
 
 use super::output::stdout;
-use super::render::{Table, date, duration, name, number, terminal_width};
+use super::render::{Fit, NotShown, Table, date, duration, has_colors, is_terminal, name, number};
 use super::{print, progress};
 use crate::error::{ErrorKind, Result};
 use crate::printable::{Escape, is_active};
@@ -16,7 +17,7 @@ use crate::table::Cell;
 /// The formats of tables.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people; as wide as the terminal.
+    /// For people; on a terminal, as wide as that.
     Text,
     /// Comma-separated values: every column, exact numbers.
     Csv,
@@ -26,32 +27,77 @@ pub(super) enum Format {
     Md,
 }
 
+/// How a cell looks that is the best of its column.
+const BEST: Style = AnsiColor::Green.on_default().bold();
+
 /// Rows and columns.
 pub(super) struct Grid {
     columns: Vec<Head>,
     rows: Vec<Vec<Cell>>,
+    /// Columns, the most important first.
+    order: Vec<usize>,
+    /// How columns of texts give way, except the first.
+    texts: Fit,
+    /// Cells that are the best of their column, by row and column.
+    best: BTreeSet<(usize, usize)>,
+    /// The option that shows columns for which a terminal has no room.
+    otherwise: &'static str,
 }
 
 struct Head {
     name: String,
     is_numeric: bool,
+    /// Whether it means nothing without the column before it.
+    is_bound: bool,
 }
 
 impl Grid {
     pub(super) fn new() -> Self {
-        Self { columns: Vec::new(), rows: Vec::new() }
+        Self {
+            columns: Vec::new(),
+            rows: Vec::new(),
+            order: Vec::new(),
+            texts: Fit::Name,
+            best: BTreeSet::new(),
+            otherwise: "--format csv",
+        }
+    }
+
+    /// The columns that stay longest where there is not room for all; without this, the first ones.
+    pub(super) fn keep(&mut self, order: Vec<usize>) {
+        self.order = order;
+    }
+
+    /// The option that shows columns for which a terminal has no room.
+    pub(super) fn otherwise(&mut self, otherwise: &'static str) {
+        self.otherwise = otherwise;
+    }
+
+    /// Cells that are the best of their column, by row and column.
+    pub(super) fn mark(&mut self, best: BTreeSet<(usize, usize)>) {
+        self.best = best;
     }
 
     pub(super) fn column(&mut self, name: impl Into<String>, is_numeric: bool) {
-        self.columns.push(Head { name: name.into(), is_numeric });
+        self.columns.push(Head { name: name.into(), is_numeric, is_bound: false });
+    }
+
+    /// A column of numbers that means nothing without the one before it.
+    pub(super) fn bound_column(&mut self, name: impl Into<String>) {
+        self.columns.push(Head { name: name.into(), is_numeric: true, is_bound: true });
+    }
+
+    /// Has texts take several lines where there is not room for all, instead of losing their middle.
+    pub(super) fn wrap_texts(&mut self) {
+        self.texts = Fit::Text;
     }
 
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(cells);
     }
 
-    /// Prints the rows; how many columns did not fit.
-    pub(super) fn print(&self, format: Format) -> Result<usize> {
+    /// Prints the rows; whether the best ones have a sign.
+    pub(super) fn print(&self, format: Format) -> Result<bool> {
         progress::end();
         let printed = match format {
             Format::Text => return self.print_text(),
@@ -59,38 +105,51 @@ impl Grid {
             Format::Json => self.json(&mut stdout(Escape::Json)),
             Format::Md => self.markdown(&mut io::stdout().lock()),
         };
-        printed.map(|()| 0).map_err(|error| ErrorKind::from(error).into())
+        printed.map(|()| false).map_err(|error| ErrorKind::from(error).into())
     }
 
-    fn print_text(&self) -> Result<usize> {
-        let texts: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(short).collect()).collect();
-        let shown = self.fitting(&texts, terminal_width());
-        let heads: Vec<_> = self.columns.iter().take(shown).collect();
-        let names = heads.iter().map(|head| (name(&head.name), head.is_numeric));
-        let mut table = Table::new(names, 0);
-        for row in texts {
-            table.row(row.into_iter().take(shown).collect());
-        }
-        print(&table.render(terminal_width()))?;
-        Ok(self.columns.len() - shown)
-    }
-
-    /// How many columns fit: at least two.
-    fn fitting(&self, texts: &[Vec<String>], width: Option<usize>) -> usize {
-        let Some(mut room) = width else { return self.columns.len() };
+    fn print_text(&self) -> Result<bool> {
+        let mut table = Table::new();
         for (i, head) in self.columns.iter().enumerate() {
-            let cells = texts.iter().filter_map(|row| row.get(i)).map(|cell| cell.width());
-            let widest = cells.max().unwrap_or(0).max(head.name.width());
-            // The first column can be shortened.
-            let least = if i == 0 { widest.min(24) } else { widest + 2 };
-            match room.checked_sub(least) {
-                Some(left) => room = left,
-                None if i < 2 => return 2.min(self.columns.len()),
-                None => return i,
+            let mut cells = self.rows.iter().filter_map(|row| row.get(i));
+            // Of a date, no part can be left out.
+            let is_text = !head.is_numeric && cells.any(|cell| matches!(cell, Cell::Text(_)));
+            let fit = match (is_text, i) {
+                (false, _) => Fit::Whole,
+                (true, 0) => Fit::Name,
+                (true, _) => self.texts,
+            };
+            table.column(name(&head.name), head.is_numeric, fit);
+            if head.is_bound {
+                table.bind();
             }
         }
-        self.columns.len()
+        // Where there are no colours to see, a terminal shows a sign, and a file has neither.
+        let has_colors = has_colors();
+        let has_sign = !has_colors && is_terminal() && !self.best.is_empty();
+        for (i, row) in self.rows.iter().enumerate() {
+            let texts = row.iter().enumerate().map(|(j, cell)| {
+                let is_marked = self.best.iter().any(|(_, column)| *column == j);
+                let sign = match (has_sign && is_marked, self.best.contains(&(i, j))) {
+                    (true, true) => "*",
+                    (true, false) => " ",
+                    (false, _) => "",
+                };
+                short(cell) + sign
+            });
+            table.row(texts.collect());
+            let best = self.best.range((i, 0)..(i + 1, 0)).filter(|_| has_colors);
+            best.for_each(|(_, column)| table.style(*column, BEST));
+        }
+        let mut order = self.order.clone();
+        order.extend((0..self.columns.len()).filter(|i| !self.order.contains(i)));
+        // The first column and the most important other one always stay.
+        let mut spare: Vec<_> = order.into_iter().filter(|i| *i > 0).skip(1).collect();
+        spare.reverse();
+        let mut not_shown = NotShown::default();
+        let text = table.spare_columns(spare).shown(&mut not_shown);
+        print(&(text + &not_shown.note(self.otherwise)))?;
+        Ok(has_sign)
     }
 
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! `tbx inspect`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 
+use super::empty::NO_LOGS;
 use super::logs::{self, Logs};
 use super::output::Format;
 use super::render::{
-    BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, date, duration, name, number, styled,
-    terminal_width,
+    BOLD, DIM, Fit, NotShown, RED, Table, YELLOW, bytes, count, counted, date, duration, name,
+    number, styled,
 };
 use super::{FAILED, FINE, fail, print, print_json};
 use crate::error::Result;
@@ -20,10 +21,13 @@ use crate::table::{IssueRow, Overview, RunOverview, TagOverview};
 const FEW_RUNS: usize = 12;
 /// So many runs are named, and so many problems are listed.
 const MAX_LISTED: usize = 20;
+/// Columns of tags that a narrow terminal does without, the first of them first.
+const SPARE: [&str; 9] =
+    ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT", "RUNS", "MEDIAN LAST", "LAST"];
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit code: 0, or 2 if a folder cannot be read or data was lost: to damage, or because a \
+    after_help = "Exit code: 0; 1 if a folder has no logs; 2 if a folder cannot be read or data was lost: to damage, or because a \
     log is compressed or a Git LFS pointer. An unfinished record at the end of a file is no damage, and \
     files that lie next to logs and have \"tfevents\" in their names (.dvc, .meta, ...) are notes."
 )]
@@ -66,9 +70,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let mut code = FINE;
     for (i, logdir) in args.logs.logdirs.iter().enumerate() {
-        let loaded = Logdir::open(logdir).and_then(|logdir| Overview::load(&logdir, &options));
+        let mut has_logs = true;
+        let loaded = Logdir::open(logdir).and_then(|logdir| {
+            has_logs = logdir.has_logs();
+            Overview::load(&logdir, &options)
+        });
         let overview = match loaded {
-            Ok(overview) => overview,
+            Ok(overview) => chosen(overview, args),
             Err(error) => {
                 // The other folders are shown all the same.
                 fail(&error);
@@ -78,6 +86,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         };
         if !overview.is_lossless {
             code = FAILED;
+        }
+        if !has_logs {
+            code = code.max(args.logs.empty.code());
         }
         match args.format {
             Format::Json => print_json(&overview)?,
@@ -94,24 +105,44 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(code)
 }
 
+/// Leaves out embeddings that were not asked for: they have no kind, and their names begin with a tag.
+fn chosen(mut overview: Overview, args: &Args) -> Overview {
+    for run in &mut overview.runs {
+        run.embeddings.retain(|embedding| {
+            let tag = embedding.name.rsplit_once(':').map_or("", |(tag, _)| tag);
+            args.kind.is_empty()
+                && [&embedding.name, tag].iter().any(|name| args.logs.has_tag_like(name))
+        });
+    }
+    overview
+}
+
 fn text(overview: &Overview, by: By) -> String {
     let runs = &overview.runs;
     let mut text = head(overview);
+    let mut not_shown = NotShown::default();
     if runs.is_empty() {
         return text;
     }
     let by_run = by == By::Run || by == By::Auto && runs.len() <= FEW_RUNS;
     if by_run {
+        let tags: BTreeSet<_> =
+            runs.iter().flat_map(|run| &run.tags).map(|tag| name(&tag.tag)).collect();
         for run in runs {
             text += "\n";
-            text += &run_text(run);
+            text += &run_text(run, &tags, &mut not_shown);
         }
     } else {
         text += "\n";
-        text += &tags_text(runs);
+        text += &tags_text(runs, &mut not_shown);
+        let embeddings = embeddings_text(runs, 0, &mut not_shown);
+        if !embeddings.is_empty() {
+            text += &format!("\n{embeddings}");
+        }
         text += "\n";
-        text += &run_names(overview);
+        text += &run_names(overview, &mut not_shown);
     }
+    text += &not_shown.note("--format json");
     text + &problems(overview)
 }
 
@@ -120,8 +151,7 @@ fn head(overview: &Overview) -> String {
     let runs = &overview.runs;
     let logdir = styled(BOLD, &name(&overview.logdir));
     if runs.is_empty() {
-        let none = "no event files (their names contain \"tfevents\")";
-        return format!("{logdir}: {none}\n{}", problems(overview));
+        return format!("{logdir}: {NO_LOGS}\n{}", problems(overview));
     }
     let files = || runs.iter().flat_map(|run| &run.files);
     let size = files().map(|file| file.bytes).sum();
@@ -140,7 +170,8 @@ fn head(overview: &Overview) -> String {
     line + "\n"
 }
 
-fn run_text(run: &RunOverview) -> String {
+/// A run; `tags` are those of all runs.
+fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let mut text = styled(BOLD, &name(&run.name));
     if let Some(start) = run.start_time {
         text += &format!("  {}", date(start.0));
@@ -157,12 +188,14 @@ fn run_text(run: &RunOverview) -> String {
     text += "\n";
     if !run.tags.is_empty() {
         let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
-        let mut table = Table::of(&columns, 2);
+        let table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+        let mut table = table.others(tags.clone());
         for tag in &run.tags {
             table.row(tag_row(tag));
         }
-        text += &table.render(terminal_width());
+        text += &table.shown(not_shown);
     }
+    text += &embeddings_text([run], 2, not_shown);
     for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
         let line = format!(
             "  {} ends with {} of an unfinished record: its writer is at work, or died\n",
@@ -188,6 +221,47 @@ fn tag_row(tag: &TagOverview) -> Vec<String> {
         shown(scalars.max),
         notes(tag),
     ]
+}
+
+/// The embeddings of some runs; empty if there are none.
+fn embeddings_text<'r>(
+    runs: impl IntoIterator<Item = &'r RunOverview>,
+    indent: usize,
+    not_shown: &mut NotShown,
+) -> String {
+    // Below a run, its name is known.
+    let heads: &[&str] = match indent {
+        0 => &["EMBEDDING", "RUN", ">SHAPE", "FILES"],
+        _ => &["EMBEDDING", ">SHAPE", "FILES"],
+    };
+    let mut table = Table::of(heads, indent).fit(&["RUN"], Fit::Name).fit(&["FILES"], Fit::Text);
+    let mut rows = 0;
+    for run in runs {
+        for embedding in &run.embeddings {
+            let files = embedding.files.iter().map(|file| {
+                let size = file.bytes.map_or("missing".into(), bytes);
+                format!("{} ({size})", name(&file.path))
+            });
+            let files = files.collect::<Vec<_>>().join(", ");
+            let shape = embedding.shape.map(|[points, numbers]| format!("{points}×{numbers}"));
+            let mut row = vec![name(&embedding.name)];
+            row.extend((indent == 0).then(|| name(&run.name)));
+            row.extend([shape.unwrap_or_default(), files]);
+            if rows < MAX_LISTED {
+                table.row(row);
+            }
+            rows += 1;
+        }
+    }
+    if rows == 0 {
+        return String::new();
+    }
+    let mut text = table.shown(not_shown);
+    if rows > MAX_LISTED {
+        let more = counted(rows - MAX_LISTED, "more embedding");
+        text += &format!("{:indent$}{}\n", "", styled(DIM, &format!("... and {more}")));
+    }
+    text
 }
 
 /// The kind; of values that no dashboard shows, also the plugin.
@@ -292,29 +366,30 @@ impl<'a> Merged<'a> {
     }
 }
 
-fn tags_text(runs: &[RunOverview]) -> String {
+fn tags_text(runs: &[RunOverview], not_shown: &mut NotShown) -> String {
     let mut tags: BTreeMap<(&str, Kind), Merged<'_>> = BTreeMap::new();
     for tag in runs.iter().flat_map(|run| &run.tags) {
         tags.entry((&tag.tag, tag.kind)).or_insert_with(|| Merged::new(tag)).add(tag);
     }
     let columns =
         ["TAG", "KIND", ">RUNS", ">POINTS", ">STEPS", ">MEDIAN LAST", ">MIN", ">MAX", "NOTES"];
-    let mut table = Table::of(&columns, 0);
+    let mut table = Table::of(&columns, 0).fit(&["NOTES"], Fit::Text).spare(&SPARE);
     for merged in tags.into_values() {
         table.row(merged.row());
     }
-    table.render(terminal_width())
+    table.shown(not_shown)
 }
 
 /// The first runs; those with problems before the others.
-fn run_names(overview: &Overview) -> String {
+fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
     let problems = |run: &RunOverview| {
         let of_run = |issue: &&IssueRow| issue.run.as_ref() == Some(&run.name);
         overview.issues.iter().filter(|issue| issue.lost).filter(of_run).count()
     };
     let mut runs: Vec<_> = overview.runs.iter().map(|run| (problems(run), run)).collect();
     runs.sort_by_key(|(problems, _)| *problems == 0);
-    let mut table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let mut table = table.spare(&["TIME", "START (UTC)", "TAGS", "EVENTS"]);
     for (problems, run) in runs.iter().take(MAX_LISTED) {
         let start = run.start_time.map(|start| start.0);
         let end = run.end_time();
@@ -336,7 +411,7 @@ fn run_names(overview: &Overview) -> String {
             .join(", "),
         ]);
     }
-    let mut text = table.render(terminal_width());
+    let mut text = table.shown(not_shown);
     if runs.len() > MAX_LISTED {
         let more = counted(runs.len() - MAX_LISTED, "more run");
         let line = format!("... and {more}: --run REGEX chooses, --by run shows the tags of each");

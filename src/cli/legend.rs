@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chart::{Ink, ansi, color, letter};
+use super::chart::{Ink, MEDIAN, ansi, color, letter};
 use super::render::{DIM, Table, counted, name, number, styled};
 use crate::table::{Chart, Line};
 
@@ -64,8 +64,16 @@ fn notes(chart: &Chart, ink: Ink) -> Vec<String> {
             true => String::new(),
             false => format!(" ({})", said(left_out)),
         };
-        let how = if ink.color { "in gray" } else { "not drawn" };
         let runs = counted(faint.len(), "more run");
+        let how = match (chart.is_crowded(), ink.color) {
+            (false, true) => "in gray".to_owned(),
+            (false, false) => "as dots".to_owned(),
+            (true, _) => {
+                let dots = if ink.ascii { '.' } else { '·' };
+                let all = counted(chart.lines.len(), "run");
+                format!("not drawn one by one; {dots} min to max and {MEDIAN} median of all {all}")
+            }
+        };
         notes.push(format!("{runs} {how}{odd}: --sort and --top choose"));
     }
     if chart.outside > 0 {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::COMMON;
+use super::empty::{Empty, Opened};
 use super::wanted::Wanted;
 use crate::error::Result;
 use crate::logdir::{Checksums, LoadOptions, RestartPolicy};
@@ -19,17 +21,20 @@ pub(super) struct Logs {
 
     #[command(flatten)]
     choice: Choice,
+
+    #[command(flatten)]
+    pub(super) empty: Empty,
 }
 
 /// What of some logs is wanted.
 #[derive(clap::Args)]
 pub(super) struct Choice {
     /// Only runs whose name matches this regular expression.
-    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = COMMON)]
     run: Option<Wanted>,
 
     /// Only tags that match this regular expression.
-    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = COMMON)]
     tag: Option<Wanted>,
 
     /// What a resumed program's points do to those it wrote before.
@@ -38,21 +43,27 @@ pub(super) struct Choice {
         value_name = "POLICY",
         value_enum,
         default_value = "session-start",
-        env = "TBX_RESTART"
+        env = "TBX_RESTART",
+        help_heading = COMMON
     )]
     restart: RestartPolicy,
 
     /// Stop at the first damage instead of reading on behind it.
-    #[arg(long)]
+    #[arg(long, help_heading = COMMON)]
     strict: bool,
 
     /// Also read files that go along with a run (hparams.yaml, artifacts) behind links that lead out
     /// of its directory. Only for logs that you trust: a link can lead to any file of this machine.
-    #[arg(long)]
+    #[arg(long, help_heading = COMMON)]
     follow_links: bool,
 }
 
 impl Logs {
+    /// Opens the log directories, and says which of them have no logs.
+    pub(super) fn open(&self) -> Result<Opened> {
+        self.empty.open(&self.logdirs)
+    }
+
     /// Whether runs were chosen.
     pub(super) fn has_run(&self) -> bool {
         self.choice.run.is_some()
@@ -61,6 +72,11 @@ impl Logs {
     /// Whether tags were chosen.
     pub(super) fn has_tag(&self) -> bool {
         self.choice.tag.is_some()
+    }
+
+    /// Whether a tag of this name was asked for.
+    pub(super) fn has_tag_like(&self, name: &str) -> bool {
+        self.choice.tag.as_ref().is_none_or(|tag| tag.is_match(name))
     }
 
     pub(super) fn options(&self) -> LoadOptions {
@@ -78,7 +94,6 @@ impl Choice {
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()
             .payloads(false)
-            .buffered(true)
             .restart(self.restart)
             .strict(self.strict)
             .follow_links(self.follow_links);

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory, ValueHint};
+use clap::{Command, ValueHint};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::{Cli, FINE, print};
+use super::{FINE, help, print};
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::table::meant;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -24,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut tbx = Cli::command();
+    let mut tbx = help::command();
     tbx.build(); // names of subcommands become tbx-table
     if let Some(dir) = &args.out {
         write_all(&tbx, dir).map_err(|error| error.at(Location::path(dir.as_path())))?;
@@ -32,9 +33,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let command = match &args.command {
         None => &tbx,
-        Some(name) => tbx
-            .find_subcommand(name)
-            .ok_or_else(|| Error::argument(format!("there is no command {name:?}")))?,
+        Some(name) => tbx.find_subcommand(name).ok_or_else(|| {
+            let all: Vec<_> = tbx.get_subcommands().map(Command::get_name).collect();
+            Error::argument(format!("there is no command {name:?}; {}", meant(name, &all)))
+        })?,
     };
     print(&String::from_utf8_lossy(&page(command)?))?;
     Ok(FINE)
@@ -50,7 +52,7 @@ fn write_all(tbx: &Command, dir: &Path) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// The page of a command. What stands below its help keeps its lines, as it has examples.
+/// The page of a command. Paragraphs below its options are filled, examples keep their lines.
 fn page(command: &Command) -> Result<Vec<u8>, ErrorKind> {
     let version = concat!("tbx ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone()).manual("TensorBoard toolkit").source(version);
@@ -68,11 +70,15 @@ fn page(command: &Command) -> Result<Vec<u8>, ErrorKind> {
     for (title, text) in [("NOTES", notes), ("EXAMPLES", examples)] {
         if !text.trim().is_empty() {
             let mut roff = Roff::new();
-            roff.control("SH", [title]).control("nf", []);
+            roff.control("SH", [title]);
             for line in text.trim_matches('\n').lines() {
-                roff.text([roman(line)]);
+                match line.starts_with(' ') {
+                    true => roff.control("nf", []).text([roman(line)]).control("fi", []),
+                    false if line.is_empty() => roff.control("PP", []),
+                    false => roff.text([roman(line)]),
+                };
             }
-            page.extend(roff.control("fi", []).to_roff().bytes());
+            page.extend(roff.to_roff().bytes());
         }
     }
     Ok(page)

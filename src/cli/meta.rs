@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::output::Format;
-use super::render::{Table, date, name, terminal_width};
+use super::render::{Fit, NotShown, Table, date, name};
 use super::{FAILED, FINE, NO, print, print_json, report, warn};
 use crate::error::{Error, ErrorKind, Location, Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run};
@@ -229,7 +229,7 @@ fn load(path: &Path, follow: bool, what: &str) -> Result<(Run, u8)> {
 fn read(path: &Path, follow: bool) -> Result<(Run, u8)> {
     let logdir = Logdir::open(path)?;
     let kinds = [Kind::Hparams, Kind::Meta];
-    let options = LoadOptions::new().kinds(kinds).buffered(true).runs(|name| name == ".").places();
+    let options = LoadOptions::new().kinds(kinds).runs(|name| name == ".").places();
     let options = options.follow_links(follow);
     let mut loaded = logdir.load(&options)?;
     let is_lossless = report(&loaded.report);
@@ -260,7 +260,7 @@ fn show(path: &Path, follow: bool, format: Format) -> Result<u8> {
 
 /// A line per key, as `tbx meta set` takes them, and what else is known.
 fn text(meta: &RunMeta) -> String {
-    let mut table = Table::of(&["KEY", "VALUE"], 0);
+    let mut table = Table::of(&["KEY", "VALUE"], 0).fit(&["VALUE"], Fit::Text);
     let mut row = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             table.row(vec![name(key), name(&value)]);
@@ -300,6 +300,6 @@ fn text(meta: &RunMeta) -> String {
     row("error", meta.failure.as_ref().map(|failure| failure.message.clone()));
     match *meta == RunMeta::default() {
         true => "nothing is known of the run\n".into(),
-        false => table.render(terminal_width()),
+        false => table.shown(&mut NotShown::default()),
     }
 }

@@ -10,10 +10,12 @@ mod completions;
 mod destination;
 mod diff;
 mod edit;
+mod empty;
 mod export;
 mod extract;
 mod gc;
 mod grid;
+mod help;
 mod import;
 mod inspect;
 mod legend;
@@ -24,6 +26,7 @@ mod models;
 mod output;
 mod plot;
 mod progress;
+mod ranks;
 mod reduce;
 mod render;
 mod repair;
@@ -39,7 +42,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, io, thread};
 
-use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::output::{
     HELP, fail, print, print_json, print_note, report, restarts, restarts_in_short, say, usage,
@@ -57,14 +60,19 @@ const FAILED: u8 = 2;
 /// A thread that reads a URL waits most of the time.
 const THREADS_FOR_URLS: usize = 64;
 
+/// The heading of options that many commands have.
+const COMMON: &str = "Common options";
+/// The place among them of those that all commands have.
+const LAST: usize = 900;
+
 /// The variable that chooses colours.
 const COLOR: &str = "TBX_COLOR";
 
 /// The TensorBoard toolkit: look into event logs and carry them elsewhere.
 #[derive(Parser)]
-#[command(name = "tbx", version, max_term_width = 100, styles = HELP)]
+#[command(name = "tbx", version, disable_help_flag = true, styles = HELP)]
 #[command(after_help = "Examples:
-  tbx inspect ./logs                         what is in the logs, and what is wrong with them
+  tbx inspect ./logs                    what is in the logs, and what is wrong
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
@@ -74,13 +82,13 @@ const COLOR: &str = "TBX_COLOR";
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
   tbx import --from mlflow ./mlruns --out ./logs
-  tbx check ./logs                           what runs lack to be made again
-  tbx meta set ./logs/1 param.lr=0.1         what a run is, added afterwards
-  tbx models ./logs                          the models that runs made
-  tbx verify ./logs                          what is wrong, for whom, and what to do
+  tbx check ./logs                      what runs lack to be made again
+  tbx meta set ./logs/1 param.lr=0.1    what a run is, added afterwards
+  tbx models ./logs                     the models that runs made
+  tbx verify ./logs                     what is wrong, for whom, what to do
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
-  tbx gc ./logs --older-than 30d             artifacts that may go
+  tbx gc ./logs --older-than 30d        artifacts that may go
   tbx archive ./logs --out logs.tar.zst
 
 URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
@@ -94,13 +102,20 @@ AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS program are not read:
 Environment: TBX_LOGDIR (the log folder where none is given), TBX_RESTART, TBX_THREADS, TBX_COLOR
 stand for the options of these names.")]
 struct Cli {
-    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE are heeded, too.
+    /// Number of threads [default: one per processor; 64 for URLs, which wait for the network].
+    #[arg(short = 'j', long, value_name = "N", global = true, env = "TBX_THREADS")]
+    #[arg(help_heading = COMMON, display_order = LAST)]
+    threads: Option<NonZeroUsize>,
+
+    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE are respected, too.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, env = COLOR)]
+    #[arg(help_heading = COMMON, display_order = LAST + 1)]
     color: ColorChoice,
 
-    /// So many threads. Default: one a processor, 64 for URLs: they wait for the network.
-    #[arg(short = 'j', long, value_name = "N", global = true, env = "TBX_THREADS")]
-    threads: Option<NonZeroUsize>,
+    /// Print help; -h prints a summary.
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    #[arg(help_heading = COMMON, display_order = LAST + 2)]
+    help: Option<bool>,
 
     #[command(subcommand)]
     command: Command,
@@ -159,15 +174,21 @@ impl Command {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let matches = help::command().try_get_matches_from(help::arguments(env::args_os()));
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             use_colors(color_asked_for().unwrap_or_default());
-            return ExitCode::from(if usage(&error) { FAILED } else { FINE });
+            let is_error = usage(&error);
+            if let Some(hint) = help::hint(env::args()).filter(|_| is_error) {
+                say(&hint);
+            }
+            return ExitCode::from(if is_error { FAILED } else { FINE });
         }
     };
     use_colors(cli.color);
-    let code = match run(&cli) {
+    let code = match run(&cli, &matches) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => FINE,
         Err(error) => {
@@ -178,12 +199,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(cli: &Cli) -> Result<u8> {
+fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
     if let Some(threads) = cli.threads.map(NonZeroUsize::get).or(threads_for_urls()) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
     }
     let _progress = cli.command.shows_progress().then(Progress::start);
+    // Of the subcommand, which is always there.
+    let given = matches.subcommand().map_or(matches, |(_, given)| given);
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
         Command::Table(args) => table::run(args),
@@ -192,7 +215,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
-        Command::Export(args) => export::run(args),
+        Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
         Command::Meta(args) => meta::run(args),

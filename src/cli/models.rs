@@ -1,22 +1,27 @@
 //! `tbx models`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::empty::{Empty, check_directory};
 use super::grid::{Format, Grid};
 use super::render::{bytes, name};
-use super::{FINE, print, print_json};
-use crate::error::Result;
-use crate::registry::{Model, Registry, Stage, Version, VersionName};
+use super::{FINE, NO, print, print_json, print_note, warn};
+use crate::error::{Error, Result};
+use crate::logdir::Logdir;
+use crate::registry::{Registries, Registry, Stage, Version, VersionName};
 use crate::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "A model has versions, each of which is an artifact of a run. They stand in tbx.registry.json at
-the root of the log folder. Where the files of a version are elsewhere, the list has their address.
-VERSION is a model and one of its versions: clf/3, clf/champion (an alias), clf/production (the
-newest in that stage) or clf/latest.
+    subcommand_precedence_over_arg = true, // `register` is no folder: LOGDIR is missing
+    after_help = "A model has versions, each of which is an artifact of a run. They are in tbx.registry.json, in the
+logdir or in a directory below it. A new version goes to the registry closest above its run; without
+one, a registry is made in the logdir. Where the files of a version are elsewhere, the list has their
+address. VERSION is a model and one of its versions: clf/3, clf/champion
+(an alias), clf/production (the newest in that stage) or clf/latest.
 
 Examples:
   tbx models runs
@@ -25,7 +30,7 @@ Examples:
   cp \"$(tbx models runs path clf/champion)\" model.bin"
 )]
 pub(super) struct Args {
-    /// The log folder.
+    /// The logdir.
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
@@ -37,6 +42,9 @@ pub(super) struct Args {
     /// The format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+
+    #[command(flatten)]
+    empty: Empty,
 
     #[command(subcommand)]
     action: Option<Action>,
@@ -100,10 +108,21 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let registry = Registry::open(&args.logdir).follow_links(args.follow_links);
+    check_directory(&args.logdir)?;
+    let registries = Registries::find(&args.logdir).follow_links(args.follow_links);
+    registries.unreadable.iter().for_each(|error| warn(format!("{error}: not searched")));
+    let of = |version: &VersionName| registries.of_model(&version.model);
     match &args.action {
-        None => list(args, &registry)?,
+        None if is_empty(args, &registries)? => return Ok(NO),
+        None => list(args, &registries)?,
         Some(Action::Register { model, run, artifact, alias, stage, description, tag }) => {
+            check_run(args, run, [model, artifact])?;
+            // A name in the logdir, or a path from here.
+            let inside = args.logdir.join(run);
+            let run = if inside.is_dir() { &inside } else { run };
+            let registry = registries.above(run).cloned();
+            let registry = registry
+                .unwrap_or_else(|| Registry::open(&args.logdir).follow_links(args.follow_links));
             let version = registry.register(model, run, artifact)?;
             let id = VersionName { model: model.clone(), version: version.version.to_string() };
             alias.iter().try_for_each(|alias| registry.set_alias(&id, alias))?;
@@ -113,17 +132,21 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             print(&format!("{}\n", name(&id.to_string())))?;
         }
         Some(Action::Stage { version, stage, archive_existing }) => {
-            registry.set_stage(version, *stage, *archive_existing)?;
+            of(version)?.set_stage(version, *stage, *archive_existing)?;
         }
-        Some(Action::Alias { version, alias }) => registry.set_alias(version, alias)?,
-        Some(Action::Unalias { model, alias }) => registry.remove_alias(model, alias)?,
+        Some(Action::Alias { version, alias }) => of(version)?.set_alias(version, alias)?,
+        Some(Action::Unalias { model, alias }) => {
+            registries.of_model(model)?.remove_alias(model, alias)?;
+        }
         Some(Action::Describe { version, text }) => match version.parse() {
-            Ok(version) => registry.describe(&version, text)?,
-            Err(_) => registry.describe_model(version, text)?,
+            Ok(version) => of(&version)?.describe(&version, text)?,
+            Err(_) => registries.of_model(version)?.describe_model(version, text)?,
         },
-        Some(Action::Tag { version, tag: (name, value) }) => registry.tag(version, name, value)?,
+        Some(Action::Tag { version, tag: (name, value) }) => {
+            of(version)?.tag(version, name, value)?
+        }
         Some(Action::Path { version }) => {
-            print(&format!("{}\n", registry.path(version)?.display()))?;
+            print(&format!("{}\n", of(version)?.path(version)?.display()))?;
         }
     }
     Ok(FINE)
@@ -136,19 +159,55 @@ const SOURCE: usize = 7;
 #[derive(serde::Serialize)]
 struct Row<'m> {
     model: &'m str,
+    /// Directory of its registry below the logdir; absent for the logdir itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<&'m str>,
     aliases: Vec<&'m str>,
     #[serde(flatten)]
-    version: &'m Version,
+    version: Version,
 }
 
-fn list(args: &Args, registry: &Registry) -> Result<()> {
-    let models = registry.models()?;
-    let versions = || {
-        models.iter().flat_map(|(name, model)| model.versions.iter().map(move |v| (name, model, v)))
-    };
+/// Whether there are neither models nor logs, and that is not as it should be.
+fn is_empty(args: &Args, registries: &Registries) -> Result<bool> {
+    for registry in &registries.found {
+        if !registry.models()?.is_empty() {
+            return Ok(false);
+        }
+    }
+    let is_empty = !Logdir::open(&args.logdir)?.has_logs();
+    Ok(is_empty && args.empty.say(&args.logdir) == NO)
+}
+
+/// That `run` is there; else whether another argument is it.
+fn check_run(args: &Args, run: &Path, others: [&str; 2]) -> Result<()> {
+    let is_run = |run: &Path| args.logdir.join(run).is_dir() || run.is_dir();
+    if is_run(run) {
+        return Ok(());
+    }
+    let swapped = others.into_iter().find(|other| is_run(Path::new(other)));
+    let swapped = swapped.map_or(String::new(), |other| format!(", but {other} is one"));
+    let (logdir, run) = (args.logdir.display(), run.display());
+    let order = "the order is tbx models LOGDIR register MODEL RUN ARTIFACT";
+    Err(Error::argument(format!("there is no run {run} in {logdir}{swapped}: {order}")))
+}
+
+fn list(args: &Args, registries: &Registries) -> Result<()> {
+    let mut found = Vec::new();
+    for registry in &registries.found {
+        let place = registry.below(&args.logdir);
+        let versions = registry.models()?.into_iter().flat_map(|(name, model)| {
+            let aliases = model.aliases;
+            model.versions.into_iter().map(move |version| (name.clone(), aliases.clone(), version))
+        });
+        for (model, aliases, mut version) in versions {
+            version.run = registry.run_below(&args.logdir, &version.run);
+            found.push((model, aliases, version, place.clone()));
+        }
+    }
     if args.format == Format::Json {
-        return versions().try_for_each(|(name, model, version)| {
-            print_json(&Row { model: name, aliases: aliases(model, version), version })
+        return found.into_iter().try_for_each(|(model, aliases, version, place)| {
+            let aliases = aliases_of(&aliases, &version);
+            print_json(&Row { model: &model, registry: place.as_deref(), aliases, version })
         });
     }
     let mut grid = Grid::new();
@@ -168,7 +227,7 @@ fn list(args: &Args, registry: &Registry) -> Result<()> {
             grid.column(column, is_numeric);
         }
     }
-    for (name, model, version) in versions() {
+    for (name, aliases, version, _) in &found {
         let size = match args.format {
             _ if version.path.is_empty() => Cell::Empty,
             Format::Text => bytes(version.size).as_str().into(),
@@ -183,7 +242,7 @@ fn list(args: &Args, registry: &Registry) -> Result<()> {
             name.as_str().into(),
             Cell::Int(version.version.into()),
             version.stage.name().into(),
-            aliases(model, version).join(" ").as_str().into(),
+            aliases_of(aliases, version).join(" ").as_str().into(),
             version.run.as_str().into(),
             artifact.as_str().into(),
             size,
@@ -196,10 +255,15 @@ fn list(args: &Args, registry: &Registry) -> Result<()> {
         grid.row(row);
     }
     grid.print(args.format)?;
+    if args.format == Format::Text {
+        for place in registries.found.iter().filter_map(|found| found.below(&args.logdir)) {
+            print_note(&format!("registry found below the logdir: {}", name(&place)))?;
+        }
+    }
     Ok(())
 }
 
-fn aliases<'m>(model: &'m Model, version: &Version) -> Vec<&'m str> {
-    let of_it = model.aliases.iter().filter(|(_, number)| **number == version.version);
+fn aliases_of<'m>(aliases: &'m BTreeMap<String, u32>, version: &Version) -> Vec<&'m str> {
+    let of_it = aliases.iter().filter(|(_, number)| **number == version.version);
     of_it.map(|(alias, _)| alias.as_str()).collect()
 }

@@ -13,13 +13,14 @@ use ratatui::layout::Rect;
 
 use super::chart::{Drawing, Ink, text};
 use super::legend::legend;
+use super::ranks::Ranks;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
-use super::runs::Runs;
+use super::runs::{Runs, condition};
 use super::{FAILED, FINE, NO, print_note, progress, report, say, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::plot::{self, ChartSize};
 use crate::table::{
-    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Filter, Names, RunRow, RunTable,
+    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Line, Names, RunRow, RunTable,
 };
 
 /// So many tags are drawn unless they were asked for.
@@ -32,9 +33,14 @@ const MAX_CELLS: u16 = 1000;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "One chart a tag, one line a directory of a log. The first runs have a letter and a
-line in the legend, all others are drawn in gray: --sort and --top choose, --where and --run leave
-runs out. Conditions and columns are those of tbx table.
+    after_help = "Each tag is a chart, with one line per directory of a logdir. The first runs have a letter
+and a line in the legend: --sort and --top choose them, --where and --run leave runs out. Up to 10 other
+runs are drawn in gray, or as dots where there are no colors. If there are more, one band shows the smallest
+and the largest value of all runs, and one line their median. Conditions and columns are those of tbx table.
+
+A run keeps its letter and its color whatever the order and the filters. Letters follow the order in
+which the runs of the logdir began, so that a new run changes no other. Of more than 50 runs, some get the
+next free letter.
 
 Where values are not finite there is a gap, and a mark at the edge: x for NaN, arrows for
 infinities. Curves of more points than there is room for are drawn through those that
@@ -67,7 +73,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     reverse: bool,
 
-    /// So many runs have a color and a line in the legend.
+    /// Number of runs that have a color and a line in the legend, at most 50.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     top: usize,
 
@@ -149,18 +155,26 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         true => CurveOrder::Times,
         false => CurveOrder::Steps(Duplicates::KeepLast),
     };
-    let (directories, runs) = args.runs.load_apart(order)?;
-    let code = if report(&directories.report) { FINE } else { FAILED };
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let (directories, runs) = args.runs.load_apart(&opened, order)?;
+    let code = if report(&directories.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
     let rows = chosen(args, &directories, &runs)?;
     let tags: BTreeSet<&Arc<str>> = rows.iter().flat_map(|row| row.curves.keys()).collect();
+    if directories.rows.is_empty() && code == FINE {
+        return Ok(FINE);
+    }
     if tags.is_empty() {
         warn("no run has scalars that were asked for");
         return Ok(if code == FINE { NO } else { code });
     }
     let all = tags.len();
+    let mut ranks = Ranks::of(&args.runs.logs.logdirs)?;
     let shown = if args.runs.logs.has_tag() { all } else { MAX_TAGS };
-    let chart = |tag| chart(tag, &rows, args.top, &options);
+    let chart = |tag| chart(tag, &rows, args.top, &mut ranks, &options);
     let tags = tags.into_iter().take(shown);
     match &args.out {
         Some(out) => write(args, tags.map(chart).collect(), out)?,
@@ -176,8 +190,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 /// The directories whose runs were asked for, in the order in which they were.
 fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result<Vec<&'t RunRow>> {
     let names = Names::of(runs);
-    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
     if let Some(sort) = &args.sort {
@@ -197,17 +210,22 @@ fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result
     Ok(rows.filter(|row| !row.curves.is_empty()).collect())
 }
 
-/// A chart of `tag`; the first `top` lines have names, a run the same one in all charts.
-fn chart(tag: &Arc<str>, rows: &[&RunRow], top: usize, options: &ChartOptions) -> Chart {
-    let with_tag: Vec<(usize, &RunRow, &Curve)> = rows
-        .iter()
-        .enumerate()
-        .filter_map(|(i, row)| Some((i, *row, row.curves.get(tag)?)))
-        .collect();
-    let curves = with_tag.iter().map(|(_, row, curve)| (row.name.clone(), *curve));
+/// A chart of `tag`; the first `top` lines have ranks.
+fn chart(
+    tag: &Arc<str>,
+    rows: &[&RunRow],
+    top: usize,
+    ranks: &mut Ranks,
+    options: &ChartOptions,
+) -> Chart {
+    let with_tag = rows.iter().filter_map(|row| Some((*row, row.curves.get(tag)?)));
+    let with_tag: Vec<(&RunRow, &Curve)> = with_tag.collect();
+    let curves = with_tag.iter().map(|(row, curve)| (row.name.clone(), *curve));
     let mut chart = Chart::new(tag.to_string(), curves, options);
-    for (place, (line, (i, row, curve))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
-        line.rank = Some(*i).filter(|_| place < top);
+    let top = top.min(Line::RANKS);
+    let named = ranks.among(with_tag.iter().take(top).map(|(row, _)| row.name.as_str()));
+    for (place, (line, (row, curve))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
+        line.rank = named.get(&row.name).copied().filter(|_| place < top);
         let all = row.metrics.get(tag).map_or(0, |stats| stats.count);
         line.repeated = all.saturating_sub(curve.steps.len());
     }
@@ -286,7 +304,9 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
         let gap = if i == 0 { "" } else { "\n" };
         let title = styled(BOLD, &name(&chart.title));
         let how = how(&chart);
-        let legend = legend(&chart, ink, width);
+        // A chart has a width anywhere; names in a file are not shortened for it.
+        let room = terminal_width().map_or(usize::MAX, |_| width);
+        let legend = legend(&chart, ink, room);
         let all = format!("{gap}{title}{how}\n{}{legend}", text(&buffer));
         out.write_all(all.as_bytes()).map_err(ErrorKind::from)?;
     }

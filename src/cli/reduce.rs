@@ -15,7 +15,7 @@ use crate::export::Folder;
 use crate::safe_name;
 use crate::table::{
     Align, Cell, Curve, CurveOrder, Duplicates, Group, GroupBy, MAX_TIMES, Names, Reduced,
-    Reduction, reduce, smooth,
+    Reduction, meant, reduce, smooth,
 };
 use crate::writer::SummaryWriter;
 
@@ -149,8 +149,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         Align::Time => CurveOrder::Times,
         _ => args.duplicates.into(),
     };
-    let table = args.runs.load(Some(order))?;
-    let code = if report(&table.report) { FINE } else { FAILED };
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let table = args.runs.load(&opened, Some(order))?;
+    let code = if report(&table.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
     let names = Names::of(&table);
     let by = args.group_by.as_deref().map(|by| GroupBy::parse(by, &names)).transpose()?;
@@ -163,6 +167,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         groups.iter().map(|group| reduce_group(args, group, &operations, &mut left_out)).collect();
     tell(args, &left_out, &reduced)?;
     if reduced.iter().all(|group| group.tags.is_empty()) {
+        if table.rows.is_empty() && code == FINE {
+            return Ok(FINE);
+        }
         if left_out.apart.is_empty() {
             warn("no run has scalars that were asked for");
         }
@@ -185,8 +192,10 @@ fn operations(args: &Args) -> Result<Vec<Reduction>> {
     let mut operations: Vec<Reduction> = Vec::new();
     for name in &args.op {
         let operation = Reduction::from_name(name, args.ddof);
-        let operation =
-            operation.ok_or_else(|| Error::argument(format!("there is no operation {name:?}")))?;
+        let operation = operation.ok_or_else(|| {
+            let meant = meant(name, Reduction::NAMES);
+            Error::argument(format!("there is no operation {name:?}; {meant}"))
+        })?;
         if !operations.contains(&operation) {
             operations.push(operation);
         }

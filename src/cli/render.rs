@@ -1,10 +1,17 @@
 //! Text for people: numbers, sizes, times and tables.
 
+mod elide;
+mod table;
+mod terminal;
+
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
+pub(super) use self::elide::shorten;
+pub(super) use self::table::{Fit, NotShown, Table};
+pub(super) use self::terminal::{has_colors, is_terminal, terminal_width};
 use crate::printable::printable;
 pub(super) use crate::table::number::short as number;
 use crate::table::number::trim_zeros;
@@ -84,91 +91,6 @@ pub(super) fn name(name: &str) -> String {
     if text.is_empty() { "\"\"".into() } else { text }
 }
 
-/// A table whose columns are as wide as they need be, and the first as narrow as it must.
-pub(super) struct Table {
-    /// Names, and whether numbers stand below them, flush right.
-    columns: Vec<(String, bool)>,
-    rows: Vec<Vec<String>>,
-    indent: usize,
-}
-
-impl Table {
-    /// Columns with these names, and whether numbers stand below them.
-    pub(super) fn new(columns: impl IntoIterator<Item = (String, bool)>, indent: usize) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new(), indent }
-    }
-
-    /// Columns with these names; those of numbers start with `>`.
-    pub(super) fn of(columns: &[&str], indent: usize) -> Self {
-        let column = |name: &&str| match name.strip_prefix('>') {
-            Some(name) => (name.to_owned(), true),
-            None => ((*name).to_owned(), false),
-        };
-        Self::new(columns.iter().map(column), indent)
-    }
-
-    pub(super) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
-    }
-
-    /// The table in `width` columns, if that is known. The last column is as it is.
-    pub(super) fn render(&self, width: Option<usize>) -> String {
-        let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.width()).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
-        }
-        let last = widths.len().saturating_sub(1);
-        if let (Some(width), Some((first, others))) = (width, widths.split_first_mut()) {
-            let others = others.iter().map(|width| width + 2).sum::<usize>() + self.indent;
-            *first = (*first).min(width.saturating_sub(others).max(12));
-        }
-        let mut text = String::new();
-        let mut line = |cells: &mut dyn Iterator<Item = &str>, style: Style| {
-            let mut line = " ".repeat(self.indent);
-            for (i, ((cell, (_, right)), width)) in
-                cells.zip(&self.columns).zip(&widths).enumerate()
-            {
-                let cell = if i == 0 { shorten(cell, *width) } else { cell.to_owned() };
-                let padding = " ".repeat(width.saturating_sub(cell.width()));
-                match (right, i == last) {
-                    (true, _) => line.extend([&*padding, &cell]),
-                    (false, true) => line.push_str(&cell),
-                    (false, false) => line.extend([&*cell, &padding]),
-                }
-                line.push_str("  ");
-            }
-            let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
-        };
-        line(&mut self.columns.iter().map(|(name, _)| name.as_str()), DIM);
-        for row in &self.rows {
-            line(&mut row.iter().map(String::as_str), Style::new());
-        }
-        text
-    }
-}
-
-/// `text` in `width` columns, its middle left out if need be: the ends of tags tell them apart.
-pub(super) fn shorten(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let room = width.saturating_sub(1);
-    let fitting = |chars: &mut dyn Iterator<Item = char>, room: usize| {
-        let mut used = 0;
-        let fits = |c: &char| {
-            used += c.width().unwrap_or(0);
-            used <= room
-        };
-        chars.take_while(fits).collect::<Vec<_>>()
-    };
-    let head = fitting(&mut text.chars(), room / 2);
-    let mut tail = fitting(&mut text.chars().rev(), room - room / 2);
-    tail.reverse();
-    head.into_iter().chain(['…']).chain(tail).collect()
-}
-
 /// `text` in lines of at most `width` columns, the first after `indent` spaces and all others after
 /// `hanging`.
 pub(super) fn wrapped(text: &str, width: usize, indent: usize, hanging: usize) -> String {
@@ -188,11 +110,6 @@ pub(super) fn wrapped(text: &str, width: usize, indent: usize, hanging: usize) -
         is_empty = false;
     }
     lines + &line + "\n"
-}
-
-/// How wide the terminal is; none if the output is no terminal.
-pub(super) fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
 #[cfg(test)]
@@ -226,7 +143,5 @@ mod tests {
         assert_eq!(name("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
         assert_eq!(name("loss\u{202e}gnp\u{2066}.txt"), "loss\\u{202e}gnp\\u{2066}.txt");
         assert_eq!(name("größe 深い"), "größe 深い");
-        assert_eq!(shorten("metrics/validation/accuracy", 13), "metric…curacy");
-        assert!((5..=7).contains(&shorten("深い深い深い", 7).width()));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::destination::{To, below, others};
+use super::empty::Empty;
 use super::output::Format;
 use super::render::{DIM, RED, bytes, count, counted, styled};
 use super::{FAILED, FINE, NO, print, print_json, report};
@@ -34,6 +35,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     to: To,
+
+    #[command(flatten)]
+    empty: Empty,
 }
 
 /// What was done, in JSON.
@@ -60,6 +64,9 @@ struct FileRow<'r> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let logdir = args.to.logs(&args.logdir)?;
+    if !logdir.has_logs() && args.empty.say(&args.logdir) == NO {
+        return Ok(NO);
+    }
     let repaired = repair(&logdir, args.to.destination(), args.to.sidecars())?;
     let is_complete = report(&repaired.report);
     match args.to.format {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::empty::Opened;
 use super::logs::Logs;
-use super::{report, restarts_in_short};
+use super::{report, restarts_in_short, say};
 use crate::error::{Report, Result};
-use crate::logdir::{Logdir, name_in};
-use crate::table::{CheckedRun, Checklist, CurveOrder, Folding, RunTable};
+use crate::logdir::name_in;
+use crate::table::{CheckedRun, Checklist, CurveOrder, Filter, Folding, Names, RunTable};
 
 /// Logs as runs.
 #[derive(clap::Args)]
@@ -15,22 +16,30 @@ pub(super) struct Runs {
     pub(super) logs: Logs,
 
     /// One run per directory: do not take train, validation and the like for parts of one run.
-    #[arg(long)]
+    #[arg(long, help_heading = super::COMMON)]
     no_fold: bool,
+}
+
+/// The condition of `--where`, for the columns of a table.
+pub(super) fn condition(text: Option<&str>, names: &Names<'_>) -> Result<Option<Filter>> {
+    let Some(filter) = text.map(Filter::parse).transpose()? else { return Ok(None) };
+    if filter.has_single_equal() {
+        say("condition: = is taken for ==");
+    }
+    filter.bind(names).map(Some)
 }
 
 impl Runs {
     /// The runs of all logdirs, with their points if these have an order.
-    pub(super) fn load(&self, curves: Option<CurveOrder>) -> Result<RunTable> {
+    pub(super) fn load(&self, opened: &Opened, curves: Option<CurveOrder>) -> Result<RunTable> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let mut all = empty();
-        for path in &self.logs.logdirs {
-            let logdir = Logdir::open(path)?;
+        for logdir in &opened.logdirs {
             let table = match curves {
-                Some(order) => RunTable::load_curves(&logdir, &options, folding, order)?,
-                None => RunTable::load(&logdir, &options, folding)?,
+                Some(order) => RunTable::load_curves(logdir, &options, folding, order)?,
+                None => RunTable::load(logdir, &options, folding)?,
             };
-            self.add(&mut all, path, table);
+            self.add(&mut all, logdir.path(), table);
         }
         restarts_in_short(&all.report, options.restart_policy());
         Ok(all)
@@ -38,28 +47,31 @@ impl Runs {
 
     /// The directories of all logdirs, with their points; and the runs that they are or belong to,
     /// without.
-    pub(super) fn load_apart(&self, order: CurveOrder) -> Result<(RunTable, RunTable)> {
+    pub(super) fn load_apart(
+        &self,
+        opened: &Opened,
+        order: CurveOrder,
+    ) -> Result<(RunTable, RunTable)> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let (mut directories, mut runs) = (empty(), empty());
-        for path in &self.logs.logdirs {
-            let logdir = Logdir::open(path)?;
-            let apart = RunTable::load_apart(&logdir, &options, folding, order)?;
-            self.add(&mut directories, path, apart.0);
-            self.add(&mut runs, path, apart.1);
+        for logdir in &opened.logdirs {
+            let apart = RunTable::load_apart(logdir, &options, folding, order)?;
+            self.add(&mut directories, logdir.path(), apart.0);
+            self.add(&mut runs, logdir.path(), apart.1);
         }
         restarts_in_short(&directories.report, options.restart_policy());
         Ok((directories, runs))
     }
 
     /// The runs of all logdirs, checked; and whether all was read.
-    pub(super) fn check(&self) -> Result<(Vec<CheckedRun>, bool)> {
+    pub(super) fn check(&self, opened: &Opened) -> Result<(Vec<CheckedRun>, bool)> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let (mut runs, mut is_lossless) = (Vec::new(), true);
-        for path in &self.logs.logdirs {
-            let checked = Checklist::load(&Logdir::open(path)?, &options, folding)?;
+        for logdir in &opened.logdirs {
+            let checked = Checklist::load(logdir, &options, folding)?;
             is_lossless &= report(&checked.report);
             for mut run in checked.runs {
-                run.name = self.name(path, run.name);
+                run.name = self.name(logdir.path(), run.name);
                 runs.push(run);
             }
         }

@@ -1,11 +1,13 @@
 //! `tbx table`
 
+use std::collections::BTreeSet;
+
 use super::grid::{Format, Grid};
 use super::render::counted;
-use super::runs::Runs;
-use super::{FAILED, FINE, print_note, report};
+use super::runs::{Runs, condition};
+use super::{FAILED, print_note, report};
 use crate::error::Result;
-use crate::table::{Cell, Column, Field, Filter, Group, GroupBy, Names, RunRow, Stat};
+use crate::table::{Cell, Column, Direction, Field, Group, GroupBy, Names, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
@@ -14,7 +16,7 @@ with STAT last (default), first, min, max, mean, count, step, min_step, max_step
 param.NAME, metric.TAG and run.FIELD say which of several columns of one name is meant; where two
 of them meet in a table, they are printed so. Patterns have * and ?.
 
-Conditions: comparisons (== != < <= > >=), =~ and !~ with a regular expression, and, or, not,
+Conditions: comparisons (==, also written =, and != < <= > >=), =~ and !~ with a regular expression, and, or, not,
 parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
 
 Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, in the order of
@@ -74,16 +76,21 @@ pub(super) struct Args {
 
 /// The column with the number of runs in a group.
 const RUNS: &str = "runs";
+/// The footer's explanation of the sign at the best values.
+const BEST: &str = "; * is the best of its column";
 /// Prefix of the name of a column of deviations.
 const DEVIATION: &str = "± ";
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let table = args.runs.load(None)?;
-    let code = if report(&table.report) { FINE } else { FAILED };
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let table = args.runs.load(&opened, None)?;
+    let code = if report(&table.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
     let names = Names::of(&table);
-    let filter = args.condition.as_deref().map(Filter::parse).transpose()?;
-    let filter = filter.map(|filter| filter.bind(&names)).transpose()?;
+    let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
     let mut columns = columns(args, &names, &rows)?;
@@ -156,28 +163,70 @@ fn runs(
         rows.reverse();
     }
     let found = rows.len();
+    let numbers = |column: &Column| rows.iter().map(|row| column.of(row)).collect();
+    let best: Vec<_> = columns.iter().map(|column| best(column, numbers(column))).collect();
     rows.truncate(args.top.unwrap_or(usize::MAX));
     let mut grid = Grid::new();
+    grid.otherwise("--columns");
     let run = Field::Name.name();
     grid.column(run, false);
     for (head, column) in names.heads(columns, &[run]).into_iter().zip(columns) {
         grid.column(head, column.is_numeric());
     }
+    let sorted = sort.and_then(|sort| columns.iter().position(|column| column == sort));
+    if args.columns.is_empty() {
+        grid.keep(importance(columns, sorted).into_iter().map(|i| i + 1).collect());
+    } else {
+        grid.keep(sorted.map(|i| i + 1).into_iter().collect());
+    }
+    let mut marks = BTreeSet::new();
+    for (i, row) in rows.iter().enumerate() {
+        for ((j, column), best) in columns.iter().enumerate().zip(&best) {
+            let number = column.of(row).number();
+            marks.extend(best.filter(|best| number == Some(*best)).map(|_| (i, j + 1)));
+        }
+    }
+    grid.mark(marks);
     for row in &rows {
         let cells = columns.iter().map(|column| column.of(row));
         grid.row([row.name.as_str().into()].into_iter().chain(cells).collect());
     }
-    let left_out = grid.print(args.format)?;
+    let has_sign = grid.print(args.format)?;
     if args.format == Format::Text {
         let shown = if rows.len() < found { format!("{} of ", rows.len()) } else { String::new() };
         let of_all = if found < all { format!(" of {all}") } else { String::new() };
         let mut line = format!("{shown}{}{of_all}", counted(found, "run"));
-        if left_out > 0 {
-            line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
-        }
+        line += if has_sign { BEST } else { "" };
         print_note(&line)?;
     }
     Ok(())
+}
+
+/// The best number of a column, where it is known which one that is.
+fn best(column: &Column, cells: Vec<Cell>) -> Option<f64> {
+    Direction::of(column)?.best(cells.iter().filter_map(Cell::number))
+}
+
+/// The columns that nobody chose, the most important first: the one that sorts; scalars and parameters
+/// in which runs differ, in turn; all other parameters; and then what every run has.
+fn importance(columns: &[Column], sorted: Option<usize>) -> Vec<usize> {
+    let places = |is: &dyn Fn(&Column) -> bool| -> Vec<usize> {
+        columns.iter().enumerate().filter(|(_, column)| is(column)).map(|(i, _)| i).collect()
+    };
+    let metrics = places(&|column| matches!(column, Column::Metric(..)));
+    let params = places(&|column| matches!(column, Column::Param(_)));
+    let first = metrics.first().copied().unwrap_or(usize::MAX);
+    let (differing, same): (Vec<_>, Vec<_>) = params.into_iter().partition(|i| *i < first);
+    let mut order: Vec<usize> = sorted.into_iter().collect();
+    for i in 0..differing.len().max(metrics.len()) {
+        order.extend([metrics.get(i), differing.get(i)].into_iter().flatten());
+    }
+    order.extend(same);
+    let fields = [Field::Step, Field::Status, Field::Duration, Field::Start];
+    order.extend(fields.into_iter().flat_map(|field| places(&|c| *c == Column::Run(field))));
+    let mut known = BTreeSet::new();
+    order.retain(|i| known.insert(*i));
+    order
 }
 
 fn groups(
@@ -202,19 +251,31 @@ fn groups(
         groups.reverse();
     }
     let found = groups.len();
-    groups.truncate(args.top.unwrap_or(usize::MAX));
     // The key of a group is in the first column.
     columns.retain(|column| column.is_numeric() && by.column() != Some(column));
+    let mean = |group: &Group<'_>, column| Cell::Number(group.spread(column, args.ddof).mean);
+    let means = |column| groups.iter().map(|group| mean(group, column)).collect();
+    let best: Vec<_> = columns.iter().map(|column| best(column, means(column))).collect();
+    groups.truncate(args.top.unwrap_or(usize::MAX));
     let (key, heads) = heads(names, by, &columns);
     let mut grid = Grid::new();
+    grid.otherwise("--columns");
     grid.column(key, false);
     grid.column(RUNS, true);
     for head in heads {
         let deviation = if args.format == Format::Text { "" } else { &head };
         let deviation = format!("{DEVIATION}{deviation}");
         grid.column(head, true);
-        grid.column(deviation, true);
+        grid.bound_column(deviation);
     }
+    let mut marks = BTreeSet::new();
+    for (j, (column, best)) in columns.iter().zip(&best).enumerate() {
+        for (i, group) in groups.iter().enumerate() {
+            let mean = group.spread(column, args.ddof).mean;
+            marks.extend(best.filter(|best| *best == mean).map(|_| (i, 2 + 2 * j)));
+        }
+    }
+    grid.mark(marks);
     for group in &groups {
         let count = i64::try_from(group.rows.len()).unwrap_or(i64::MAX);
         let mut cells = vec![group.key.clone(), Cell::Int(count)];
@@ -228,13 +289,11 @@ fn groups(
         }
         grid.row(cells);
     }
-    let left_out = grid.print(args.format)?;
+    let has_sign = grid.print(args.format)?;
     if args.format == Format::Text {
         let mut line = format!("{} of {}", counted(found, "group"), counted(rows.len(), "run"));
         line += "; means and standard deviations";
-        if left_out > 0 {
-            line += &format!("; {} did not fit: --columns chooses", counted(left_out, "column"));
-        }
+        line += if has_sign { BEST } else { "" };
         print_note(&line)?;
     }
     Ok(())

@@ -7,9 +7,11 @@ use anstyle::Style;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
+use super::empty::{Empty, NO_LOGS};
 use super::output::Format;
 use super::render::{
-    BOLD, DIM, RED, Table, YELLOW, bytes, count, counted, name, styled, terminal_width, wrapped,
+    BOLD, DIM, Fit, NotShown, RED, Table, YELLOW, bytes, count, counted, name, styled,
+    terminal_width, wrapped,
 };
 use super::wanted::Wanted;
 use super::{FAILED, FINE, NO, fail, print, print_json};
@@ -38,11 +40,11 @@ pub(super) struct Args {
     logdirs: Vec<PathBuf>,
 
     /// Only runs whose name matches this regular expression.
-    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = super::COMMON)]
     run: Option<Wanted>,
 
     /// Of series, only those whose tag matches this regular expression.
-    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
+    #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = super::COMMON)]
     tag: Option<Wanted>,
 
     /// Only these rules, several with commas; every place of theirs is listed.
@@ -55,8 +57,11 @@ pub(super) struct Args {
 
     /// Also read files that go along with a run (hparams.yaml, embeddings) behind links that lead out
     /// of its directory.
-    #[arg(long)]
+    #[arg(long, help_heading = super::COMMON)]
     follow_links: bool,
+
+    #[command(flatten)]
+    empty: Empty,
 
     /// List the rules.
     #[arg(long, conflicts_with = "logdirs")]
@@ -85,8 +90,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let verify = options(args);
     let mut code = FINE;
     for (i, path) in args.logdirs.iter().enumerate() {
-        let verified = match Logdir::open(path) {
-            Ok(logdir) => verify.check(&logdir),
+        let (verified, has_logs) = match Logdir::open(path) {
+            Ok(logdir) => (verify.check(&logdir), logdir.has_logs()),
             Err(error) => {
                 // The other folders are looked at all the same.
                 fail(&error);
@@ -99,6 +104,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             (false, true) => FINE,
             (false, false) => NO,
         });
+        match args.format {
+            Format::Json if !has_logs => code = code.max(args.empty.say(path)),
+            Format::Text if !has_logs => code = code.max(args.empty.code()),
+            _ => {}
+        }
         match args.format {
             Format::Json => {
                 let mut rows = verified.findings.iter().map(FindingRow::of);
@@ -190,12 +200,12 @@ impl RuleRow {
 }
 
 fn rules() -> String {
-    let mut table = Table::of(&["RULE", "SEVERITY", "WHAT"], 0);
+    let mut table = Table::of(&["RULE", "SEVERITY", "WHAT"], 0).fit(&["WHAT"], Fit::Text);
     for rule in Rule::ALL {
         let cells = [rule.name(), rule.severity().name(), rule.title()];
         table.row(cells.map(String::from).into());
     }
-    table.render(terminal_width())
+    table.shown(&mut NotShown::default())
 }
 
 fn text(path: &Path, verified: &Verified, places: usize) -> String {
@@ -221,7 +231,7 @@ fn text(path: &Path, verified: &Verified, places: usize) -> String {
 fn head(path: &Path, verified: &Verified) -> String {
     let logdir = styled(BOLD, &name(&path.to_string_lossy()));
     if verified.files == 0 {
-        return format!("{logdir}: no event files (their names contain \"tfevents\")\n");
+        return format!("{logdir}: {NO_LOGS}\n");
     }
     let mut parts = vec![
         counted(verified.runs, "run"),

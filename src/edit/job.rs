@@ -1,4 +1,4 @@
-//! Runs of the result, and the files that each is made of.
+//! Runs of the result, and the files that each consists of.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,26 +13,26 @@ use crate::safe_name;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) name: String,
-    /// Its directory, as if in the logs.
+    /// Its directory, as if it were in the logs.
     pub(super) path: PathBuf,
-    /// The files that it is made of, in the order in which they are read.
+    /// The files that it consists of, in the order in which they are read.
     pub(super) files: Vec<PathBuf>,
-    /// By file, the place of its run among those that are joined; empty if none are.
+    /// For each file, the index of its run among the joined runs; empty if none are joined.
     stages: Vec<usize>,
 }
 
-/// What the runs of the logs become.
+/// The runs that the edit produces.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     pub(super) all: Vec<Job>,
-    /// The numbers of runs that share their sessions, whose steps go on.
+    /// The indices of runs that share their sessions and whose steps continue together.
     pub(super) groups: Vec<Vec<usize>>,
     pub(super) joined: Vec<JoinedRun>,
-    /// Directories whose other files go to another one: that of the first run of those that are joined.
+    /// Directories whose other files move to another directory, the one of the first joined run.
     pub(super) moved: HashMap<PathBuf, PathBuf>,
 }
 
-/// Runs that become one, see [`Edit::join`].
+/// Runs to join into one, see [`Edit::join`].
 #[derive(Debug, Clone)]
 pub(super) struct Join {
     pub(super) runs: Vec<String>,
@@ -46,22 +46,22 @@ impl Job {
         Self { name, path, files, stages: Vec::new() }
     }
 
-    /// Whether it is made of several runs: then its files become one.
+    /// Whether it consists of several runs: then its files become one file.
     pub(super) fn is_joined(&self) -> bool {
         !self.stages.is_empty()
     }
 
-    /// The place of the run of a file among those that are joined.
+    /// The index of a file's run among the joined runs.
     pub(super) fn stage(&self, file: usize) -> usize {
         self.stages.get(file).copied().unwrap_or(0)
     }
 }
 
 impl Jobs {
-    /// Of the runs of the logs in `root` that are kept.
+    /// The jobs for the kept runs of the logs in `root`.
     pub(super) fn of(edit: &Edit, runs: &[&RunFiles], root: &Path) -> Result<Self> {
         let mut jobs = Self::default();
-        // The join that a run goes to.
+        // The join that each run belongs to.
         let mut taken: HashMap<&str, &str> = HashMap::new();
         for join in &edit.joins {
             let first = jobs.all.len();
@@ -118,7 +118,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Groups the runs from a number on by the runs that they are parts of.
+    /// Groups the runs from an index on by the runs that they are parts of.
     fn group(&mut self, from: usize, parts: &[Vec<String>]) {
         let group: HashMap<&str, usize> = parts
             .iter()
@@ -136,10 +136,10 @@ impl Jobs {
     }
 }
 
-/// By name and directory of a run of the result, those that become it, each with its place.
+/// For each run of the result, by name and directory, the runs that become it, each with its index.
 type Members<'r> = BTreeMap<(String, PathBuf), Vec<(usize, &'r RunFiles)>>;
 
-/// The runs that become one, by what they become: a run itself, and each run below it.
+/// The runs that are joined, by the result: the run itself and each run below it.
 fn members<'r>(join: &Join, runs: &[&'r RunFiles], root: &Path) -> Result<Members<'r>> {
     let encoded = join.into.split('/').filter(|part| !part.is_empty() && *part != ".");
     let encoded: Vec<_> = encoded.map(safe_name::encode).collect();

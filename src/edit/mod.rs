@@ -1,10 +1,12 @@
-//! New logs made of existing ones: edited, or repaired.
+//! Creates new logs from existing ones: edits or repairs them.
 //!
-//! Events are changed on the wire ([`rewrite`](crate::event::rewrite)): what nobody asked to change
-//! keeps its bytes and its order, also fields and plugins that this crate does not know.
+//! Events are changed in encoded form ([`rewrite`](crate::event::rewrite)): everything that an edit
+//! does not change keeps its bytes and its order, including fields and plugins that this crate does
+//! not know.
 //!
-//! Results go to a new folder, which appears under its name when it is complete, or to the place of
-//! the originals, which then are kept beside them under names that are no event files' names.
+//! Results go to a new directory, which appears under its name once it is complete, or replace the
+//! originals. The originals are then kept next to the results, under names that are not event file
+//! names.
 
 mod job;
 mod names;

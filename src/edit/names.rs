@@ -1,31 +1,32 @@
-//! Names of files that are made of others.
+//! Names of files that are derived from others.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// What makes a file an event file, and what stands there in names that must not be one's.
+/// The part of a name that marks an event file, and its replacement in names that must not be one.
 const MARK: &str = "tfevents";
 const NO_MARK: &str = "tf-events";
 
-/// Part `n`, from 2 on, of the file `name`. Sorts behind `name` and behind the parts before, and,
-/// unless there is a name that begins with `name` and a character below the point, before the next
-/// file.
+/// The name of part `n`, from 2 on, of the file `name`. It sorts after `name` and the previous
+/// parts. It also sorts before the next file, unless the name of that begins with `name` and a
+/// character below the point.
 pub(super) fn part(name: &OsStr, n: usize) -> OsString {
     let mut part = name.to_owned();
     part.push(format!(".part{n:04}"));
     part
 }
 
-/// A name like `name` that is no event file's.
+/// A name like `name` that is not an event file name.
 fn unmarked(name: &OsStr) -> OsString {
     match name.to_str() {
         Some(text) => text.replace(MARK, NO_MARK).into(),
-        // What is not UTF-8 is replaced: the name only has to be free.
+        // Bytes that are not UTF-8 are replaced: the name only has to be free.
         None => name.to_string_lossy().replace(MARK, NO_MARK).into(),
     }
 }
 
-/// Where the original of `path` is kept: beside it, under a name that is free and no event file's.
+/// The path at which the original of `path` is kept: in the same directory, under a free name that
+/// is not an event file name.
 pub(super) fn backup(path: &Path) -> PathBuf {
     let name = unmarked(path.file_name().unwrap_or_default());
     let candidate = |n: u32| {
@@ -37,7 +38,7 @@ pub(super) fn backup(path: &Path) -> PathBuf {
     (1..10_000).map(candidate).find(free).unwrap_or_else(|| candidate(10_000))
 }
 
-/// The seconds in an event file's name, if they are ten digits as all but one writer have it.
+/// The seconds in an event file name, if they have ten digits, as from all writers but one.
 pub(super) fn seconds(name: &OsStr) -> Option<f64> {
     let name = name.to_str()?;
     let (_, rest) = name.split_once("tfevents.")?;

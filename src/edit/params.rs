@@ -1,4 +1,4 @@
-//! Parameters that logs get: in the session of a run, or in a new one.
+//! Adds parameters to logs: to the existing session of a run, or to a new one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
@@ -14,23 +14,23 @@ use crate::event::{EventRef, What, first_event, pb};
 use crate::logdir::{Found, walk};
 use crate::summary::hparams::{self, HparamValue, Hparams, SESSION_START_TAG};
 
-/// What the first event of a new file names as the writing program.
+/// The name of the writing program in the first event of a new file.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
-/// The new values of parameters; [`HparamValue::Unset`] for those that go.
+/// The new values of parameters; [`HparamValue::Unset`] removes a parameter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Params(BTreeMap<String, HparamValue>);
 
-/// What becomes of the sessions of all runs.
+/// The sessions to add.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// Numbers of the runs that get a session.
+    /// Indices of the runs that get a session.
     new: HashSet<usize>,
-    /// Directories that get a run with nothing but a session, and its time.
+    /// Directories that get a run with only a session, and the session's time.
     new_runs: Vec<(PathBuf, f64)>,
 }
 
-/// What is known of a run.
+/// Facts about a run.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     has_session: bool,
@@ -47,7 +47,7 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// The serialized metadata of a session's start with these values; none if it has them already.
+    /// The serialized metadata of a session start with these values; none if it already has them.
     pub(super) fn rewritten(&self, wire: &[u8]) -> Result<Option<Vec<u8>>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -70,8 +70,9 @@ impl Params {
         Ok(pb::Event { wall_time, what, ..Default::default() }.encode_to_vec())
     }
 
-    /// Which runs get a session. Runs that are parts of one have one: in a run that has one already, or
-    /// in the run that they are parts of, where TensorBoard looks for the scalars of all of them.
+    /// Decides which runs get a session. Runs that are parts of one run share a session: in a part
+    /// that already has one, or else in the parent run, where TensorBoard looks for the scalars of
+    /// all parts.
     pub(super) fn sessions(
         &self,
         jobs: &Jobs,
@@ -110,7 +111,7 @@ impl Params {
         Ok(sessions)
     }
 
-    /// Writes the runs that have nothing but a session.
+    /// Writes the runs that consist of a session only.
     pub(super) fn write(&self, sessions: &Sessions, outputs: &Outputs) -> Result<Vec<RunOutput>> {
         let mut done = Vec::new();
         for (dir, time) in &sessions.new_runs {
@@ -126,12 +127,12 @@ impl Params {
 }
 
 impl Sessions {
-    /// Whether the run of this number gets a session.
+    /// Whether the run with this index gets a session.
     pub(super) fn is_new(&self, run: usize) -> bool {
         self.new.contains(&run)
     }
 
-    /// How many there are.
+    /// Number of new sessions.
     pub(super) fn count(&self) -> usize {
         self.new.len() + self.new_runs.len()
     }

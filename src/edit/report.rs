@@ -1,4 +1,4 @@
-//! What an edit did.
+//! The results of an edit.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,46 +6,47 @@ use std::path::PathBuf;
 
 use crate::error::Report;
 
-/// What an [`Edit`](super::Edit) did, or would do.
+/// The changes that an [`Edit`](super::Edit) made, or would make.
 #[derive(Debug, Default)]
 pub struct Edited {
-    /// How many runs are left.
+    /// Number of runs that are left.
     pub runs: usize,
     /// Names of the runs that were dropped.
     pub dropped_runs: Vec<String>,
-    /// How many event files there were.
+    /// Number of event files before.
     pub files_before: usize,
-    /// How many there are.
+    /// Number of event files after.
     pub files_after: usize,
-    /// How long they were together, in bytes.
+    /// Total size of the event files before, in bytes.
     pub bytes_before: u64,
-    /// How long they are.
+    /// Total size of the event files after, in bytes.
     pub bytes_after: u64,
-    /// How many readable events there were.
+    /// Number of readable events before.
     pub events_before: u64,
-    /// How many there are.
+    /// Number of events after.
     pub events_after: u64,
-    /// Series that have another tag, another run or fewer values now, by run and tag.
+    /// Series that now have another tag, another run or fewer values, by run and tag.
     pub changes: Vec<TagChange>,
     /// Runs that others were joined into.
     pub joined: Vec<JoinedRun>,
-    /// Runs whose sessions became one curve, by name: one entry for each group of tags that count alike.
+    /// Runs whose sessions became one curve, by name: one entry per group of tags with the same
+    /// steps.
     pub continued: Vec<ContinuedRun>,
-    /// How many records of sessions got other parameters.
+    /// Number of session records whose parameters changed.
     pub sessions_changed: u64,
-    /// How many sessions are new, for runs that had none.
+    /// Number of sessions that were added to runs without one.
     pub sessions_added: usize,
-    /// Steps that go back and stayed as they are.
+    /// Decreasing steps that were left unchanged.
     pub step_notes: Vec<StepNote>,
-    /// Files that are no event files and were copied with the runs.
+    /// Files that are not event files and were copied with the runs.
     pub sidecars: Sidecars,
-    /// Bytes of unfinished records at the ends of files, which were left out.
+    /// Number of bytes of unfinished records at the ends of files, which were left out.
     pub unfinished_bytes: u64,
-    /// What was damaged and could not be taken over.
+    /// Damaged data that could not be carried over.
     pub report: Report,
 }
 
-/// What became of a series.
+/// The change of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagChange {
     /// Name of the run.
@@ -54,18 +55,18 @@ pub struct TagChange {
     pub tag: String,
     /// Its new tag, if it has one.
     pub new_tag: Option<String>,
-    /// The run that it went to, below its own, if it did.
+    /// The run below its own that it moved to, if any.
     pub sub_run: Option<String>,
-    /// How many values there were.
+    /// Number of values before.
     pub values: u64,
-    /// How many are left.
+    /// Number of values that are left.
     pub left: u64,
 }
 
 /// Runs that were joined, see [`Edit::join`](super::Edit::join).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinedRun {
-    /// Name of the run that they became.
+    /// Name of the run that they were joined into.
     pub run: String,
     /// Their names, in order.
     pub runs: Vec<String>,
@@ -73,14 +74,15 @@ pub struct JoinedRun {
     pub dirs: Vec<PathBuf>,
 }
 
-/// A run whose sessions became one curve, see [`Edit::continue_steps`](super::Edit::continue_steps).
+/// A run whose sessions became one curve, see
+/// [`Edit::continue_steps`](super::Edit::continue_steps).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContinuedRun {
     /// Name of the run.
     pub run: String,
-    /// How many tags have other steps now.
+    /// Number of tags whose steps changed.
     pub tags: usize,
-    /// How many sessions there were.
+    /// Number of sessions.
     pub sessions: usize,
     /// The smallest and the largest step before.
     pub steps: (i64, i64),
@@ -88,34 +90,35 @@ pub struct ContinuedRun {
     pub new_steps: (i64, i64),
 }
 
-/// Steps that go back and stayed as they are, although steps were to go on.
+/// Decreasing steps that were left unchanged, although steps were to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepNote {
     /// Name of the run.
     pub run: String,
-    /// The file in which they go back.
+    /// The file in which they decrease.
     pub path: PathBuf,
-    /// Why they stayed.
+    /// The reason why they were left unchanged.
     pub kind: StepNoteKind,
 }
 
-/// Why steps that go back stayed as they are.
+/// The reason why decreasing steps were left unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepNoteKind {
-    /// The program went on from a checkpoint.
+    /// The program resumed from a checkpoint.
     Resumed {
-        /// The step at which it went on.
+        /// The step at which it resumed.
         step: i64,
         /// The largest step of the session.
         last: i64,
     },
-    /// This file was written at the same time.
+    /// The other file was written at the same time.
     SameTime {
         /// Its path.
         other: PathBuf,
     },
-    /// The files are not read in the order of time: this one, which is read first, was written later.
+    /// The files are not read in chronological order: the other one, which is read first, was
+    /// written later.
     Order {
         /// Its path.
         other: PathBuf,
@@ -148,20 +151,20 @@ impl fmt::Display for StepNote {
     }
 }
 
-/// Files that are no event files and were copied.
+/// Copied files that are not event files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sidecars {
-    /// How many.
+    /// Number of files.
     pub files: u64,
-    /// How long they are together, in bytes.
+    /// Total size in bytes.
     pub bytes: u64,
-    /// How many links to folders, devices and the like were left.
+    /// Number of links to directories, devices and the like that were left out.
     pub left: u64,
 }
 
 impl Edited {
-    /// The changes over all runs: each with the runs that it was made in. Numbers of values are
-    /// sums.
+    /// The changes over all runs, each with the runs in which it was made. Numbers of values are
+    /// totals.
     pub fn by_tag(&self) -> Vec<(TagChange, Vec<&str>)> {
         type Key<'e> = (&'e str, Option<&'e str>, Option<&'e str>, bool);
         let mut all: BTreeMap<Key<'_>, (TagChange, Vec<&str>)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A run, event by event.
+//! Edits a run, event by event.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +20,7 @@ use crate::logdir::{Found, RestartPolicy, file_version, walk};
 use crate::record::Damage;
 use crate::summary::hparams::SESSION_START_TAG;
 
-/// The folders of runs, each taken by one.
+/// The directories of runs, each used by one run.
 #[derive(Debug)]
 pub(super) struct Names(Mutex<BTreeMap<PathBuf, String>>);
 
@@ -30,7 +30,7 @@ impl Names {
         Self(Mutex::new(runs.iter().map(name).collect()))
     }
 
-    /// Takes `path` for a run below `run`.
+    /// Reserves `path` for a run below `run`.
     pub(super) fn take(&self, path: &Path, run: &str) -> Result<()> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match names.insert(path.into(), run.into()) {
@@ -43,7 +43,7 @@ impl Names {
     }
 }
 
-/// What the edit of a run gave.
+/// The result of editing a run.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     output: RunOutput,
@@ -77,7 +77,7 @@ impl Done {
     }
 }
 
-/// Edits a run, whose sessions get these steps, and which may get a new record of a session.
+/// Edits a run. `steps` are the new steps of its sessions; it may also get a new session record.
 pub(super) fn edit(
     edit: &Edit,
     run: &Job,
@@ -120,23 +120,23 @@ pub(super) struct Pass<'e> {
     pub(super) run: &'e Job,
     pub(super) outputs: &'e Outputs,
     pub(super) names: &'e Names,
-    /// Whether its files become one.
+    /// Whether its files are merged into one.
     pub(super) merges: bool,
     steps: Cursor<'e>,
-    /// Whether a session with the parameters is still to be started.
+    /// Whether a session with the parameters is yet to be started.
     needs_session: bool,
-    /// The new metadata of the start of a session.
+    /// The new metadata of a session start.
     pub(super) session: Vec<u8>,
     pub(super) tags: Tags<'e>,
-    /// Where values go: the run, and those below it, in the order of [`Tags::subs`].
+    /// The destinations of values: the run, and those below it, in the order of [`Tags::subs`].
     pub(super) subs: Vec<Sub>,
     /// The last version: its number and the payload of its event.
     pub(super) version: Option<(f64, Vec<u8>)>,
     /// Payloads of the `START`s in this file.
     pub(super) starts: Vec<Vec<u8>>,
-    /// The name of the file, or of the first if they become one.
+    /// The name of the file, or of the first one if they are merged.
     pub(super) base: OsString,
-    /// What becomes of the values of the event in hand.
+    /// The decisions about the values of the current event.
     pub(super) fates: Vec<Fate>,
     pub(super) scratch: Vec<u8>,
     pub(super) done: Done,
@@ -155,7 +155,7 @@ impl Pass<'_> {
             self.base = name.into();
         }
         let events_before = self.done.events_before;
-        // An error of this pass, which is none of the walk.
+        // An error of this pass rather than of the walk.
         let mut failure = None;
         let walked = walk(&path, |found| {
             let taken = match found {
@@ -185,19 +185,19 @@ impl Pass<'_> {
                 self.done.unfinished += walked.pending;
                 self.done.output.sources.push(source);
                 match self.subs.first().is_some_and(|run| run.file.is_none()) {
-                    true => self.open(0), // none of its events stays
+                    true => self.open(0), // none of its events is kept
                     false => Ok(()),
                 }
             }
         }
     }
 
-    /// Leaves a file alone that has not a single readable event: there is nothing to edit, and what it
-    /// has is not ours to drop.
+    /// Leaves a file unchanged that has no readable event: there is nothing to edit, and its
+    /// content should not be dropped.
     fn leave(&mut self, path: &Path, name: &OsStr, bytes: u64) -> Result<()> {
         self.done.files_left += 1;
         self.done.bytes_left += bytes;
-        // The file of runs that are joined may be called like one that is left.
+        // The file of joined runs may have the same name as a file that is left.
         let is_begun = self.subs.first().is_some_and(|run| run.file.is_some());
         if *self.base == *name && !is_begun {
             self.base.clear();
@@ -262,7 +262,7 @@ impl Pass<'_> {
                 self.tagged(RUN_GRAPH_TAG)?;
                 self.summary(record, payload, change)
             }
-            // Another form of the graph, which is no point of its series.
+            // An alternative form of the graph, which is not a point of its series.
             What::MetaGraphDef(_) if !self.edit.wants_tag(RUN_GRAPH_TAG) => Ok(()),
             what @ What::TaggedRunMetadata(_) => {
                 let Ok(Some((tag, _))) = what.run_metadata() else {
@@ -280,7 +280,7 @@ impl Pass<'_> {
                 let is_first = self.subs.first().and_then(|sub| sub.file.as_ref());
                 let is_first = is_first.is_none_or(|file| file.events == 0);
                 self.version = Some((number, payload.clone()));
-                // Files that become one need it once.
+                // Merged files need it only once.
                 if self.merges && again && !is_first {
                     return Ok(());
                 }
@@ -305,7 +305,7 @@ impl Pass<'_> {
         }
     }
 
-    /// The step and the time that an event gets.
+    /// The new step and time of an event.
     fn header(&mut self, event: &EventRef<'_>) -> Result<Rewrite> {
         let mut change = Rewrite::default();
         let has_step = !matches!(event.what, What::FileVersion(_));
@@ -327,7 +327,7 @@ impl Pass<'_> {
         Ok(change)
     }
 
-    /// Decides on a value of the event in hand.
+    /// Decides about a value of the current event.
     #[inline]
     fn value(&mut self, value: &ValueRef<'_>) -> Result<()> {
         let mut fate = self.fate(value.tag)?;
@@ -336,7 +336,7 @@ impl Pass<'_> {
         if plan.wire.is_empty() && !wire.is_empty() {
             plan.wire = wire.to_vec();
         }
-        // The metadata of others is of no use to values that say their kind themselves.
+        // Metadata is useless for other values, which define their kind themselves.
         let needs = matches!(value.payload, Payload::Tensor(_) | Payload::None);
         fate.metadata = match wire.is_empty() {
             true if needs && !plan.wire.is_empty() => MetadataFate::Add,
@@ -355,7 +355,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Decides on an event that is one value itself.
+    /// Decides about an event that is itself a value.
     fn tagged(&mut self, tag: &str) -> Result<()> {
         let fate = self.fate(tag)?;
         self.fates.push(fate);

@@ -1,4 +1,4 @@
-//! A first look at a run: which values stay, where that depends on all of a series.
+//! A first pass over a run: selects the values to keep, where that depends on the whole series.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,18 +16,18 @@ use crate::logdir::{Found, Order, RestartPolicy, Restarts, kept, walk};
 use crate::summary::{Form, Kind, Metadata, scalar};
 use crate::table::Sampling;
 
-/// Which values of a tag stay, in the order of the run.
+/// For each tag, which values are kept, in the order of the run.
 pub(super) type Selections = HashMap<Box<str>, Vec<bool>>;
 
-/// A series as far as it matters here.
+/// The facts about a series that matter here.
 #[derive(Default)]
 struct Points {
     kind: Option<Kind>,
     steps: Vec<i64>,
-    /// The numbers, where a method needs them; NaN for what is none.
+    /// The numbers, if a method needs them; NaN for values that are not numbers.
     numbers: Vec<f64>,
-    /// Which of the points are none: values in a form that no reader shows, which hide earlier
-    /// points from RustBoard.
+    /// Indices of the points that are not real points: values in a form that no reader shows, which
+    /// hide earlier points from RustBoard.
     marks: Vec<usize>,
     restarts: Restarts,
     epoch: usize,
@@ -45,7 +45,7 @@ struct Pass<'e> {
     series: HashMap<Box<str>, Points>,
 }
 
-/// Which values of `run`, whose sessions get these steps, stay.
+/// Selects the values of `run` to keep; `steps` are the new steps of its sessions.
 pub(super) fn select(edit: &Edit, run: &Job, steps: Option<&NewSteps>) -> Result<Selections> {
     let policy = edit.compact.unwrap_or(RestartPolicy::KeepAll);
     let mut pass = Pass {
@@ -78,7 +78,7 @@ pub(super) fn select(edit: &Edit, run: &Job, steps: Option<&NewSteps>) -> Result
 }
 
 impl Pass<'_> {
-    /// Takes note of an event, if it is one.
+    /// Processes an event, if the payload is one.
     fn event(&mut self, payload: &[u8]) {
         let Ok(mut event) = EventRef::parse(payload) else { return };
         let is_summary = matches!(event.what, What::Summary(_));
@@ -162,7 +162,7 @@ impl Pass<'_> {
     }
 }
 
-/// What `value` is, as far as it says so itself.
+/// The kind of `value`, as far as the value alone shows it.
 pub(super) fn kind(value: &ValueRef<'_>) -> Option<Kind> {
     let form = match value.payload {
         Payload::None => Form::None,
@@ -206,7 +206,7 @@ impl Points {
             None => (0..left.len()).collect(),
         };
         let mut selected = vec![false; all];
-        // Where a policy has been carried out there is nothing left for them to hide.
+        // Once a policy has been applied, there is nothing left for them to hide.
         for mark in self.marks.iter().filter(|_| policy == RestartPolicy::KeepAll) {
             if let Some(place) = selected.get_mut(*mark) {
                 *place = true;

@@ -11,14 +11,15 @@ use crate::logdir::{Logdir, RunFiles};
 use crate::replace::{disk, is_temporary, replace};
 use crate::store::{self, Found, Links, Root};
 
-/// Files that say what a run is.
+/// Files with run metadata.
 const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
-/// Bytes of one at most.
+/// Maximum size of such a file in bytes.
 const MAX_ABOUT: u64 = 16 << 20;
 
-/// Copies every file of the log folder except the event files of its runs, unless the next run above
-/// it is one of `dropped`. What lies outside of its run, or of the log folder if it is in no run, stays
-/// behind and is an issue. Files in directories that are `moved` go along.
+/// Copies every file of the log directory except the event files of its runs and files whose
+/// nearest run is one of `dropped`. A file outside of its run, or outside of the log directory if
+/// it is in no run, is not copied and becomes an issue. Files in directories that are `moved` move
+/// along.
 pub(super) fn copy(
     logdir: &Logdir,
     kept: &[&Path],
@@ -29,7 +30,7 @@ pub(super) fn copy(
 ) -> Result<(Sidecars, Vec<Issue>)> {
     let path = logdir.path();
     if !path.is_dir() || outputs.is_real() && !outputs.is_folder() {
-        return Ok(Default::default()); // a single file, or all stay where they are
+        return Ok(Default::default()); // a single file, or all files stay where they are
     }
     let open = |path: &Path| Root::new(path, links).map_err(|error| failed(error, path));
     let mut runs = BTreeMap::new();
@@ -53,7 +54,8 @@ pub(super) fn copy(
     };
     copier.walk(&top, path, None)?;
     for run in kept {
-        // The directories of runs may be elsewhere, where no walk through the log folder comes.
+        // Directories of runs may be outside of the log directory, where a walk through it does not
+        // reach.
         let is_elsewhere = top.resolve(run).is_err();
         if let Some(Some(root)) = runs.get(run).filter(|_| is_elsewhere) {
             copier.walk(root, run, Some(run))?;
@@ -63,9 +65,9 @@ pub(super) fn copy(
 }
 
 struct Copier<'c> {
-    /// The log folder.
+    /// The log directory.
     top: &'c Root,
-    /// The directories of runs by their paths; none of those that are dropped.
+    /// The directories of runs by path, without those that are dropped.
     runs: &'c BTreeMap<&'c Path, Option<Root>>,
     event_files: HashSet<PathBuf>,
     moved: &'c HashMap<PathBuf, PathBuf>,
@@ -75,7 +77,7 @@ struct Copier<'c> {
 }
 
 impl Copier<'_> {
-    /// Copies what is at and below `start`, or only what is of the run `only`.
+    /// Copies everything at and below `start`, or only the files of the run `only`.
     fn walk(&mut self, root: &Root, start: &Path, only: Option<&Path>) -> Result<()> {
         for found in root.walk(start, is_temporary) {
             let (path, found) = match found {
@@ -95,7 +97,7 @@ impl Copier<'_> {
                 continue;
             }
             match found {
-                // A link to the directory of a run, or above one.
+                // A link to the directory of a run, or to a parent of one.
                 Some(_) if self.has_run(&path) => {}
                 Some((kind, effect)) => self.leave(path, kind, effect),
                 None => {
@@ -143,8 +145,8 @@ impl Copier<'_> {
     }
 }
 
-/// Copies what says what a run is from directories that are `moved`, unless it is there. In place,
-/// all other files stay where they are.
+/// Copies run metadata from directories that are `moved`, unless the target exists. In an in-place
+/// edit, all other files stay where they are.
 pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>, links: Links) -> Result<()> {
     for (from, to) in moved {
         for name in ABOUT_RUNS {
@@ -159,7 +161,7 @@ pub(super) fn bring(moved: &HashMap<PathBuf, PathBuf>, links: Links) -> Result<(
     Ok(())
 }
 
-/// Where `directory` goes: along with the nearest one above it that is `moved`.
+/// The destination of `directory`: it moves with its nearest ancestor that is `moved`.
 fn target(directory: &Path, moved: &HashMap<PathBuf, PathBuf>) -> PathBuf {
     for above in directory.ancestors() {
         if let Some(to) = moved.get(above) {

@@ -1,4 +1,4 @@
-//! What becomes of each tag of a run.
+//! The changes to each tag of a run.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,25 @@ use crate::safe_name;
 /// The tag under which TensorBoard shows a run's graph, which has no tag in the log.
 pub(super) const RUN_GRAPH_TAG: &str = "__run_graph__";
 
-/// What becomes of a tag.
+/// The changes to a tag.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) tag: Box<str>,
     pub(super) is_kept: bool,
-    /// The number of the run below this one that it goes to; 0 is this one.
+    /// The index of the run that it moves to: 0 for this one, otherwise one below it.
     pub(super) sub: usize,
     /// Its new name, if it has one.
     pub(super) target: Option<Box<str>>,
-    /// Its first metadata, as on the wire; empty for none.
+    /// Its first metadata, as encoded; empty if there is none.
     pub(super) wire: Vec<u8>,
-    /// Which of its values stay; none: all.
+    /// Which of its values are kept; none if all are.
     selection: Option<Vec<bool>>,
     values: usize,
     left: u64,
 }
 
 impl Plan {
-    /// Whether the next value stays.
+    /// Whether the next value is kept.
     #[inline]
     pub(super) fn next(&mut self) -> bool {
         let selected = self.selection.as_ref();
@@ -49,12 +49,12 @@ pub(super) struct Tags<'e> {
     selections: Selections,
     pub(super) plans: Vec<Plan>,
     by_tag: HashMap<Box<str>, usize>,
-    /// The tag that has a name, by run and name.
+    /// The tag that uses a name, by run and name.
     taken: HashMap<(usize, Box<str>), usize>,
-    /// Names of the runs below this one; the first is empty and this one's.
+    /// Names of the runs below this one; the first is empty and means this one.
     pub(super) subs: Vec<String>,
     last: usize,
-    /// The tag that came behind each last time.
+    /// The tag that followed each tag last time.
     followers: Vec<usize>,
 }
 
@@ -73,7 +73,7 @@ impl<'e> Tags<'e> {
         }
     }
 
-    /// The number of `tag`.
+    /// The index of `tag`.
     #[inline]
     pub(super) fn find(&mut self, tag: &str) -> Result<usize> {
         let guess = self.followers.get(self.last).copied();
@@ -124,7 +124,7 @@ impl<'e> Tags<'e> {
         Ok(number)
     }
 
-    /// The number of the run that `tag` goes to.
+    /// The index of the run that `tag` moves to.
     fn sub(&mut self, tag: &str) -> usize {
         let mut name = String::new();
         for (regex, template) in &self.edit.sub_runs {
@@ -133,7 +133,7 @@ impl<'e> Tags<'e> {
                 break;
             }
         }
-        // Whatever a tag says, it stays below the run.
+        // Whatever the tag contains, the run stays below this one.
         let parts = name.split('/').filter(|part| !part.is_empty());
         let parts: Vec<_> = parts.map(safe_name::encode).collect();
         let name = parts.join("/");
@@ -146,7 +146,7 @@ impl<'e> Tags<'e> {
         }
     }
 
-    /// What became of the tags that are not as they were.
+    /// The tags that changed.
     pub(super) fn changes(self) -> impl Iterator<Item = TagChange> {
         let (run, subs) = (self.run.to_owned(), self.subs);
         self.plans.into_iter().filter_map(move |plan| {
@@ -164,7 +164,7 @@ impl<'e> Tags<'e> {
     }
 }
 
-/// The new name of `tag`, if it gets one.
+/// The new name of `tag`, if it is renamed.
 fn renamed(edit: &Edit, tag: &str) -> Option<Box<str>> {
     let mut name = tag.to_owned();
     for (regex, replacement) in &edit.renames {

@@ -1,4 +1,4 @@
-//! Events on their way to the files of a run, and of those below it.
+//! Writes events to the files of a run and of those below it.
 
 use std::mem;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use super::run::Pass;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Rewrite, ValueRewrite, rewrite};
 
-/// A run that is written.
+/// A run that is being written.
 pub(super) struct Sub {
-    /// Its folder, as if in the logs.
+    /// Its directory, as if it were in the logs.
     pub(super) path: PathBuf,
     pub(super) file: Option<OutFile>,
     pub(super) done: Vec<OutFile>,
-    /// By tag, whether its metadata is in the run, or in the last part of a split file.
+    /// For each tag, whether its metadata is in the run, or in the last part of a split file.
     pub(super) described: Flags,
-    /// By tag, whether its metadata is in this file.
+    /// For each tag, whether its metadata is in this file.
     pub(super) in_file: Flags,
     pub(super) parts: usize,
 }
 
-/// What becomes of a value.
+/// The decision about a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fate {
     pub(super) plan: usize,
@@ -34,11 +34,11 @@ pub(super) struct Fate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetadataFate {
     Same,
-    /// It is there already.
+    /// The metadata is there already.
     Strip,
-    /// The value that had it is not there.
+    /// The value that held the metadata is gone.
     Add,
-    /// It is the start of a session, with other parameters.
+    /// The value is a session start with changed parameters.
     Session,
 }
 
@@ -48,7 +48,7 @@ impl Sub {
         Self { path, file: None, done: Vec::new(), described, in_file, parts: 1 }
     }
 
-    /// Ends the file, if there is one.
+    /// Completes the file, if there is one.
     pub(super) fn complete(&mut self) -> Result<()> {
         if let Some(mut file) = self.file.take() {
             file.complete()?;
@@ -59,12 +59,12 @@ impl Sub {
     }
 }
 
-/// A bit a tag.
+/// One bit per tag.
 #[derive(Debug, Default)]
 pub(super) struct Flags(Vec<bool>);
 
 impl Flags {
-    /// Whether tag `plan` was set; from now on it is.
+    /// Sets the bit of tag `plan`. Returns whether it was set before.
     pub(super) fn set(&mut self, plan: usize) -> bool {
         if self.0.len() <= plan {
             self.0.resize(plan + 1, false);
@@ -74,12 +74,12 @@ impl Flags {
 }
 
 impl Pass<'_> {
-    /// Writes an event whose values are decided on, to each run that one of them goes to.
+    /// Writes an event, whose values are decided, to each run that one of them goes to.
     pub(super) fn summary(&mut self, record: &[u8], payload: &[u8], change: Rewrite) -> Result<()> {
         let mut fates = mem::take(&mut self.fates);
         for number in 0..self.subs.len() {
             let goes_here = |fate: &Fate| fate.stays && fate.sub == number;
-            // An event without values has nowhere else to go.
+            // An event without values goes to the run itself.
             let is_empty = number == 0 && fates.is_empty();
             if !is_empty && !fates.iter().any(goes_here) {
                 continue;
@@ -150,7 +150,7 @@ impl Pass<'_> {
         Ok(out)
     }
 
-    /// Writes an event as it stands, or `payload`, if that is another one.
+    /// Writes an event unchanged, or with `payload` if that differs.
     pub(super) fn put(
         &mut self,
         number: usize,
@@ -167,12 +167,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Has a file for an event of run `number`: a new one if it would get too long.
+    /// Ensures that there is a file for an event of run `number`: a new one if the file would get
+    /// too long.
     pub(super) fn make_room(&mut self, number: usize, len: usize, fates: &[Fate]) -> Result<()> {
         let Some(sub) = self.subs.get(number) else { return Ok(()) };
         let Some(file) = &sub.file else { return self.open(number) };
         let Some(most) = self.edit.max_file_bytes else { return Ok(()) };
-        // What renaming and metadata may add, and the new lengths.
+        // Maximum growth from renaming, metadata and new lengths.
         let more = fates.iter().filter_map(|fate| self.tags.plans.get(fate.plan));
         let more = more.map(|plan| {
             plan.wire.len() + plan.target.as_ref().map_or(0, |target| target.len()) + 32
@@ -190,7 +191,7 @@ impl Pass<'_> {
         self.open(number)
     }
 
-    /// Begins a file of run `number`.
+    /// Starts a file of run `number`.
     pub(super) fn open(&mut self, number: usize) -> Result<()> {
         let Some(sub) = self.subs.get_mut(number) else { return Ok(()) };
         let name = match sub.parts {
@@ -205,7 +206,7 @@ impl Pass<'_> {
         }
         let mut file = self.outputs.file(&sub.path, &name, exists)?;
         if number > 0 || is_part {
-            // A file of its own begins as the original did.
+            // A separate file begins like the original.
             if let Some((_, version)) = &self.version {
                 file.payload(version)?;
             }

@@ -1,8 +1,8 @@
-//! What can go wrong, and where: [`Error`] for a call that failed, [`Report`] for what a
-//! load that succeeded had to leave out.
+//! Errors and their locations: [`Error`] is a call that failed, [`Report`] lists what a successful
+//! load had to leave out.
 //!
-//! A lower layer returns the bare [`ErrorKind`]; the layer that knows the place adds it
-//! once, with [`Location`].
+//! Lower layers return a bare [`ErrorKind`]. The layer that knows the place adds it once, as a
+//! [`Location`].
 
 mod other_file;
 mod report;
@@ -17,13 +17,13 @@ pub use report::{Effect, Issue, Report, RestartDrop};
 
 use crate::redact;
 
-/// The result of a fallible call of this crate.
+/// The result of a fallible call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong and where. One word wide.
+/// An error: its kind and its location. One word wide.
 ///
-/// Neither `Display` nor `Debug` shows a password, a token or a signature: not those in an address, and
-/// not those that a server or a library repeats in its message.
+/// Neither `Display` nor `Debug` shows a password, token or signature. This covers those in
+/// addresses and those that a server or a library repeats in its message.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -33,31 +33,31 @@ struct Inner {
     location: Location,
 }
 
-// A `Result` in the hot loops should not pay for its error.
+// Keeps `Result` small in the hot loops.
 const _: () = assert!(size_of::<Error>() == size_of::<usize>());
 
 impl Error {
-    /// An error of `kind` at `location`.
+    /// Creates an error of `kind` at `location`.
     pub fn new(kind: ErrorKind, location: Location) -> Self {
         Self(Box::new(Inner { kind, location }))
     }
 
-    /// The caller passed something that cannot be done.
+    /// Creates an error for an argument that is not valid.
     pub fn argument(message: impl Into<String>) -> Self {
         ErrorKind::Argument(message.into()).into()
     }
 
-    /// What went wrong.
+    /// Kind of the error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// What went wrong, for keeping.
+    /// Converts the error into its kind.
     pub fn into_kind(self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Where it went wrong, as far as known.
+    /// Location of the error, as far as it is known.
     pub fn location(&self) -> &Location {
         &self.0.location
     }
@@ -86,64 +86,65 @@ impl std::error::Error for Error {
     }
 }
 
-/// What went wrong, grouped by who can act on it: the system ([`Io`](Self::Io)), the file,
+/// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), the file, or
 /// the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The operating system refused or failed.
+    /// An operating system call failed.
     Io(Arc<io::Error>),
-    /// The checksum of a record's length field is wrong: where the record ends is unknown.
+    /// The checksum of a record's length field is wrong, so the end of the record is unknown.
     LengthCrc {
-        /// Masked checksum of the length bytes in the file.
+        /// Masked checksum computed from the length bytes in the file.
         computed: u32,
-        /// What the record says it is.
+        /// Checksum stored in the record.
         stored: u32,
     },
     /// The checksum of a record's payload is wrong.
     PayloadCrc {
-        /// Masked checksum of the payload in the file.
+        /// Masked checksum computed from the payload in the file.
         computed: u32,
-        /// What the record says it is.
+        /// Checksum stored in the record.
         stored: u32,
     },
-    /// A record claims more bytes than any reader of the field can parse.
+    /// A record claims more bytes than are ever read.
     TooLong {
         /// Claimed payload length in bytes.
         len: u64,
-        /// The largest accepted one.
+        /// Largest accepted length in bytes.
         limit: u64,
     },
-    /// A record was begun and not finished, and others follow it: a program died while it
-    /// wrote, and another appended to its file.
+    /// A record was never finished, but others follow it: a program died while writing, and another
+    /// one appended to its file.
     Torn,
-    /// A payload with a right checksum is not a protobuf `Event`.
+    /// A payload with a correct checksum is not a protobuf `Event`.
     Proto(&'static str),
-    /// A value does not have the form that its kind demands.
+    /// A value does not have the form that its kind requires.
     Value(String),
-    /// A file has an event file's name and is none.
+    /// A file is named like an event file but is not one.
     NotEventFile(OtherFile),
-    /// A file got shorter while it was read.
+    /// A file got shorter while it was being read.
     Truncated {
-        /// Its length in bytes when it was opened.
+        /// Length in bytes when the file was opened.
         expected: u64,
-        /// Where it ends now.
+        /// Where the file ends now.
         found: u64,
     },
-    /// A symbolic link leads back to a directory above it.
+    /// A symbolic link points back to one of its parent directories.
     SymlinkLoop(PathBuf),
-    /// A directory can be reached by two paths. It was read by the other one, which this names.
+    /// A directory can be reached by two paths. It was read through the other one, which is given
+    /// here.
     SameDirectory(PathBuf),
-    /// A name is not UTF-8; a readable form of it is used.
+    /// A name is not UTF-8; a lossy but readable form of it is used.
     NameNotUtf8,
     /// The writer was closed before this call.
     Closed,
-    /// The caller passed something that cannot be done.
+    /// The caller passed an argument that is not valid.
     Argument(String),
 }
 
 impl ErrorKind {
-    /// A short stable name, as the JSON output of the program has it.
+    /// A short, stable name, used in the JSON output of `tbx`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Io(_) => "io",
@@ -163,7 +164,7 @@ impl ErrorKind {
         }
     }
 
-    /// This kind of error at `location`.
+    /// Creates an [`Error`] of this kind at `location`.
     pub fn at(self, location: Location) -> Error {
         Error::new(self, location)
     }
@@ -175,11 +176,11 @@ impl From<io::Error> for ErrorKind {
     }
 }
 
-/// So that `?` takes what says no place, too.
+/// Lets `?` convert errors without a location, too.
 impl std::error::Error for ErrorKind {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // `Display` has said what the operating system says; behind it may be more.
+            // `Display` already prints the operating system's message; its cause may add more.
             Self::Io(cause) => std::error::Error::source(&**cause),
             _ => None,
         }
@@ -231,7 +232,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A place in a log: as much of it as is known.
+/// A place in a log, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The file or directory.
@@ -247,7 +248,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// The file or directory `path`; a URL without user, password and signature.
+    /// The file or directory `path`. A URL loses its user, password and signature.
     pub fn path(path: impl Into<Arc<Path>>) -> Self {
         Self { path: Some(redact::path(path.into())), ..Self::default() }
     }
@@ -265,7 +266,7 @@ impl Location {
 }
 
 impl fmt::Display for Location {
-    /// Reads like `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`.
+    /// Formats as `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if let Some(path) = &self.path {

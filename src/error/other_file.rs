@@ -1,20 +1,20 @@
-//! What a file is that has an event file's name and is none.
+//! Files that are named like event files but are not.
 
 use std::fmt;
 
-/// What a file is that has `tfevents` in its name and holds no records.
+/// The type of a file that has `tfevents` in its name but holds no records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OtherFile {
-    /// A pointer that Git LFS leaves where a file was not downloaded.
+    /// A Git LFS pointer, left where the file was not downloaded.
     LfsPointer,
-    /// The same of git-annex.
+    /// A git-annex pointer, left where the file was not downloaded.
     AnnexPointer,
-    /// A compressed file, and with what.
+    /// A compressed file, with the name of the compression format.
     Compressed(&'static str),
-    /// An archive, and of which format.
+    /// An archive, with the name of its format.
     Archive(&'static str),
-    /// Attributes of a file next to it, as macOS keeps them on other file systems.
+    /// File attributes that macOS stores in a separate file on other file systems.
     AppleDouble,
     /// An HTML page.
     WebPage,
@@ -23,7 +23,8 @@ pub enum OtherFile {
 }
 
 impl OtherFile {
-    /// Whether the log that the name promises is in it, or can be had with it, but not read.
+    /// Returns whether the file contains, or points to, the log that its name promises, in a form
+    /// that is not read.
     pub fn stands_for_log(self) -> bool {
         match self {
             Self::LfsPointer | Self::AnnexPointer | Self::Compressed(_) | Self::Archive(_) => true,
@@ -31,7 +32,7 @@ impl OtherFile {
         }
     }
 
-    /// A short stable name, as [`ErrorKind::name`](super::ErrorKind::name).
+    /// A short, stable name, as in [`ErrorKind::name`](super::ErrorKind::name).
     pub fn name(self) -> &'static str {
         match self {
             Self::LfsPointer | Self::AnnexPointer => "pointer",

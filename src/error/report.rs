@@ -1,34 +1,35 @@
-//! What a load had to leave out.
+//! Reports what a load had to leave out.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::{Error, ErrorKind, Location};
 
-/// What a load left out or changed, in the order of path and offset.
+/// Everything that a load left out or changed, sorted by path and offset.
 ///
-/// A load of damaged logs succeeds; this says what it could not give. Empty for sound logs.
-/// A torn tail is no damage: see the pending bytes of a file.
+/// Loading damaged logs succeeds; the report lists what is missing. It is empty for intact logs. A
+/// torn tail is not damage: see the pending bytes of a file.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Damage and oddities, sorted by path and offset.
     pub issues: Vec<Issue>,
-    /// Issues beyond the first [`Report::MAX_ISSUES_PER_FILE`] of a file: counted, not kept.
+    /// Number of issues beyond the first [`Report::MAX_ISSUES_PER_FILE`] of a file. They are
+    /// counted but not kept.
     pub more_issues: u64,
-    /// Points that the restart policy dropped, by run and tag.
+    /// Points dropped by the restart policy, by run and tag.
     pub restarts: Vec<RestartDrop>,
 }
 
 impl Report {
-    /// So many issues of one file are kept; a file of garbage must not fill the memory.
+    /// Maximum number of issues kept per file, so that a file of garbage does not fill the memory.
     pub const MAX_ISSUES_PER_FILE: usize = 1000;
 
-    /// Whether nothing was lost: every issue is a note.
+    /// Returns whether no data was lost, that is, whether every issue is only a note.
     pub fn is_lossless(&self) -> bool {
         self.more_issues == 0 && self.issues.iter().all(|issue| !issue.effect.is_loss())
     }
 
-    /// Takes over all that `other` has.
+    /// Moves everything from `other` into this report.
     pub fn merge(&mut self, other: Report) {
         self.issues.extend(other.issues);
         self.more_issues = self.more_issues.saturating_add(other.more_issues);
@@ -45,14 +46,14 @@ impl Report {
     }
 }
 
-/// One thing that a load found wrong, and what it did about it.
+/// A problem that a load found, and what was done about it.
 #[derive(Debug, Clone)]
 pub struct Issue {
-    /// Where.
+    /// Location of the problem.
     pub location: Location,
-    /// What is wrong.
+    /// The problem.
     pub kind: ErrorKind,
-    /// What was done.
+    /// How it was handled.
     pub effect: Effect,
 }
 
@@ -68,30 +69,30 @@ impl From<Issue> for Error {
     }
 }
 
-/// What became of the data that an [`Issue`] is about.
+/// The consequence of an [`Issue`] for the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// It is all there.
+    /// Nothing was lost.
     Kept,
     /// One value was left out.
     SkippedValue,
-    /// One value is there as it is in the log; what it holds is damaged.
+    /// One value was kept as it is in the log, but its content is damaged.
     DamagedValue,
     /// One record was left out.
     SkippedRecord,
-    /// Bytes that hold no readable record were passed over, up to the next record.
+    /// The given number of bytes held no readable record and were skipped, up to the next record.
     SkippedBytes(u64),
-    /// No record could be found in the rest of the file, so many bytes.
+    /// No record was found in the rest of the file. The number of bytes lost is given.
     LostRest(u64),
     /// Nothing of this file or directory could be read.
     SkippedFile,
-    /// The file is no log and stays as it is.
+    /// The file is not a log and is left unchanged.
     LeftAlone,
 }
 
 impl Effect {
-    /// Whether data was lost; otherwise an issue is a note.
+    /// Returns whether data was lost. Otherwise, the issue is a note.
     pub fn is_loss(self) -> bool {
         !matches!(self, Self::Kept | Self::LeftAlone)
     }
@@ -119,16 +120,16 @@ pub struct RestartDrop {
     pub run: String,
     /// Tag of the series.
     pub tag: String,
-    /// How many points were dropped.
+    /// Number of points dropped.
     pub points: usize,
-    /// The smallest step that was dropped.
+    /// Smallest step dropped.
     pub first_step: i64,
-    /// The largest step that was dropped.
+    /// Largest step dropped.
     pub last_step: i64,
 }
 
 impl fmt::Display for RestartDrop {
-    /// Reads like `3 points with steps 2 to 4 dropped`.
+    /// Formats as `3 points with steps 2 to 4 dropped`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { points, first_step, last_step, .. } = self;
         let s = if *points == 1 { "" } else { "s" };

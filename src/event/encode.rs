@@ -1,7 +1,8 @@
-//! Events straight into a buffer: the few forms that training loops write by the million.
+//! Encodes events straight into a buffer, for the few forms that training loops write by the
+//! million.
 //!
-//! The bytes are those that prost makes of the same message (`golden.rs` holds them against
-//! each other); only the message is never built.
+//! The bytes are the same as prost's for the same message (`golden.rs` compares the two), but no
+//! message is built.
 
 use prost::Message;
 
@@ -34,22 +35,23 @@ pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &pb::summ
     message(buffer, value);
 }
 
-/// Appends any message.
+/// Appends a message of any type.
 pub fn message(buffer: &mut Vec<u8>, message: &impl Message) {
-    // Fails only where a buffer cannot grow.
+    // Fails only if the buffer cannot grow.
     let _ = message.encode(buffer);
 }
 
-/// Appends field `number`, below 16, with a length and `content`.
+/// Appends field `number`, below 16, with its length and `content`.
 pub(super) fn bytes(buffer: &mut Vec<u8>, number: u8, content: &[u8]) {
     key(buffer, number, len(content));
     buffer.extend_from_slice(content);
 }
 
-/// Appends field `number`, below 16, with what `content` appends. Returns what that returns.
+/// Appends field `number`, below 16, with whatever `content` appends. Returns the result of
+/// `content`.
 ///
-/// The length is known, and put before the content, when that is there: a short move, and no
-/// buffer of its own.
+/// The content is appended first. Its length is then known and is rotated in front of it, which is
+/// a short move and needs no second buffer.
 pub(super) fn nested<T>(
     buffer: &mut Vec<u8>,
     number: u8,
@@ -66,7 +68,7 @@ pub(super) fn nested<T>(
     result
 }
 
-/// `Event.wall_time` and `Event.step`, each absent if zero.
+/// Appends `Event.wall_time` and `Event.step`, each omitted if zero.
 pub(super) fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
     if wall_time.to_bits() != 0 {
         buffer.push(0x09);
@@ -78,7 +80,7 @@ pub(super) fn head(buffer: &mut Vec<u8>, wall_time: f64, step: i64) {
     }
 }
 
-/// The key of a length-delimited field below 16, and its length.
+/// Appends the key of a length-delimited field below 16, and its length.
 fn key(buffer: &mut Vec<u8>, number: u8, len: u64) {
     buffer.push(number << 3 | 2);
     varint(buffer, len);
@@ -95,7 +97,7 @@ fn varint(buffer: &mut Vec<u8>, mut value: u64) {
 }
 
 fn varint_len(value: u64) -> u64 {
-    // 7 bits a byte; 0 takes one.
+    // 7 bits per byte; 0 takes one byte.
     u64::from((70 - (value | 1).leading_zeros()) / 7)
 }
 

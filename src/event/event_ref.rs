@@ -1,4 +1,4 @@
-//! An event read in place.
+//! Reads an event in place.
 
 use std::borrow::Cow;
 use std::mem;
@@ -6,8 +6,9 @@ use std::mem;
 use super::value_ref::SummaryRef;
 use super::wire::{self, Field, Malformed, merge, utf8};
 
-/// A view of one serialized `Event`. Parsing looks at no payload of a value. It allocates only
-/// for a message other than a summary that occurs twice, which no known writer produces.
+/// A view of one serialized `Event`. Parsing does not look into the payloads of values. It
+/// allocates only for a message other than a summary that occurs twice, which no known writer
+/// produces.
 ///
 /// ```
 /// use tbx::event::{EventRef, What};
@@ -19,7 +20,7 @@ use super::wire::{self, Field, Malformed, merge, utf8};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRef<'a> {
-    /// Seconds since the Unix epoch; real files hold 0, NaN and infinities.
+    /// Seconds since the Unix epoch; real files contain 0, NaN and infinities.
     pub wall_time: f64,
     /// The step; may be negative.
     pub step: i64,
@@ -34,13 +35,13 @@ pub struct EventRef<'a> {
 pub enum What<'a> {
     /// Nothing.
     None,
-    /// `brain.Event:2` and the like.
+    /// The format version, such as `brain.Event:2`.
     FileVersion(&'a str),
     /// A serialized `GraphDef`.
     GraphDef(&'a [u8]),
-    /// Values under tags.
+    /// Values with tags.
     Summary(SummaryRef<'a>),
-    /// A serialized `LogMessage`; deprecated, read by no program.
+    /// A serialized `LogMessage`; deprecated and read by no program.
     LogMessage(Cow<'a, [u8]>),
     /// A serialized `SessionLog`; see [`is_session_start`](Self::is_session_start).
     SessionLog(Cow<'a, [u8]>),
@@ -51,7 +52,7 @@ pub enum What<'a> {
 }
 
 impl<'a> EventRef<'a> {
-    /// Reads an event.
+    /// Parses an event.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl<'a> EventRef<'a> {
 }
 
 impl<'a> What<'a> {
-    /// The bytes of the message in field `number`, if that is the content.
+    /// Bytes of the message in field `number`, if that field is the content.
     fn into_message(self, number: u32) -> Option<Cow<'a, [u8]>> {
         match (number, self) {
             (6, Self::LogMessage(body))
@@ -102,12 +103,12 @@ impl<'a> What<'a> {
         }
     }
 
-    /// Whether this is a `SessionLog` with status `START`: the program began, or went on
+    /// Returns whether this is a `SessionLog` with status `START`: the program started, or resumed
     /// after a crash.
     ///
     /// # Errors
     ///
-    /// It is a `SessionLog`, but not a readable one.
+    /// This is a `SessionLog`, but it cannot be parsed.
     pub fn is_session_start(&self) -> Result<bool, Malformed> {
         const START: u64 = 1;
         let Self::SessionLog(body) = self else { return Ok(false) };
@@ -126,7 +127,7 @@ impl<'a> What<'a> {
     ///
     /// # Errors
     ///
-    /// It is a `TaggedRunMetadata`, but not a readable one.
+    /// This is a `TaggedRunMetadata`, but it cannot be parsed.
     pub fn run_metadata(&self) -> Result<Option<(&str, &[u8])>, Malformed> {
         let Self::TaggedRunMetadata(body) = self else { return Ok(None) };
         let mut bytes = &body[..];

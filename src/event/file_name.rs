@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::fmt;
 
-/// Whether a file of this base name is an event file: whether it contains `tfevents`
-/// (`tensorboard/backend/event_processing/io_wrapper.py`, `IsTensorFlowEventsFile`).
+/// Returns whether a file with this base name is an event file, that is, whether the name contains
+/// `tfevents` (`tensorboard/backend/event_processing/io_wrapper.py`, `IsTensorFlowEventsFile`).
 ///
 /// ```
 /// use tbx::event::is_event_file;
@@ -17,9 +17,9 @@ pub fn is_event_file(name: &OsStr) -> bool {
     name.as_encoded_bytes().windows(8).any(|window| window == b"tfevents")
 }
 
-/// Whether `name` is just what a program calls its log, without anything that another program put
-/// before or behind it: `events.out.tfevents.<secs>.<host>`, as TensorFlow 1 has it, or with
-/// `.<pid>.<uid>` behind, and `.v2` or `.profile-empty` at the end.
+/// Returns whether `name` is exactly what a program calls its log, with nothing added before or
+/// after it. The name is `events.out.tfevents.<secs>.<host>` as in TensorFlow 1, optionally
+/// followed by `.<pid>.<uid>`, and by `.v2` or `.profile-empty` at the end.
 pub(super) fn is_log_name(name: &OsStr) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let rest = name.to_str().and_then(|name| name.strip_prefix("events.out.tfevents."));
@@ -27,7 +27,7 @@ pub(super) fn is_log_name(name: &OsStr) -> bool {
     parts.pop_if(|last| matches!(*last, "v2" | "profile-empty"));
     match parts.as_slice() {
         [secs] | [secs, _] => is_number(secs),
-        // A host may have dots itself.
+        // The host may itself contain dots.
         [secs, _, .., pid, uid] => [secs, pid, uid].into_iter().all(|part| is_number(part)),
         _ => false,
     }
@@ -37,19 +37,19 @@ pub(super) fn is_log_name(name: &OsStr) -> bool {
 /// `events.out.tfevents.<secs>.<host>.<pid>.<uid><suffix>`
 /// (`tensorboard/summary/writer/event_file_writer.py`).
 ///
-/// TensorBoard reads the files of a run in the order of their names, which the seconds make
-/// that of their creation.
+/// TensorBoard reads the files of a run in the order of their names. The seconds at the start make
+/// this the order of creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFileName {
-    /// When the file was made, in seconds since the Unix epoch; ten digits until 2286.
+    /// When the file was created, in seconds since the Unix epoch; ten digits until 2286.
     pub secs: u64,
-    /// The machine.
+    /// Host name of the machine.
     pub host: String,
-    /// The process.
+    /// ID of the process.
     pub pid: u32,
-    /// A number that no other file of the process has.
+    /// A number that is unique among the files of the process.
     pub uid: u64,
-    /// What stands behind, for example `.v2`; may be empty.
+    /// The rest of the name, for example `.v2`; may be empty.
     pub suffix: String,
 }
 

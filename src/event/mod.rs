@@ -1,9 +1,9 @@
-//! Events in records: the protobuf messages, a view that reads them without building them,
-//! and the writer.
+//! Events in records: the protobuf messages, a view that reads them without building them, and the
+//! writer.
 //!
-//! An `Event` is a wall time, a step and one of several contents; most are a summary, which
-//! is a list of values with tags (`tensorboard/compat/proto/event.proto`, `summary.proto`).
-//! What a value means is the next layer's matter.
+//! An `Event` has a wall time, a step and one of several contents. Most contents are a summary: a
+//! list of values with tags (`tensorboard/compat/proto/event.proto`, `summary.proto`). The meaning
+//! of a value is left to the next layer.
 
 pub mod encode;
 mod event_ref;
@@ -20,7 +20,7 @@ mod writer;
 pub use event_ref::{EventRef, What};
 pub use file_name::{EventFileName, is_event_file};
 pub use other_file::{other_file, other_file_at, other_file_issue};
-pub use peek::{Peek, PeekScalar};
+pub use peek::{Peek, PeekScalar, ScalarForm};
 pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 pub(crate) use tensor_ref::number;
 pub use tensor_ref::{Number, TensorRef};
@@ -29,7 +29,6 @@ pub use wire::Malformed;
 pub use writer::EventWriter;
 pub(crate) use writer::first_event;
 
-/// What the first event of a file says of its format; readers take the number behind the
-/// colon (`tensorboard/backend/event_processing/plugin_event_accumulator.py`,
-/// `_ParseFileVersion`).
+/// The format version in the first event of a file. Readers parse the number after the colon
+/// (`tensorboard/backend/event_processing/plugin_event_accumulator.py`, `_ParseFileVersion`).
 pub const FILE_VERSION: &str = "brain.Event:2";

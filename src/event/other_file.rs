@@ -1,7 +1,7 @@
-//! Tells event files from other files that have `tfevents` in their names.
+//! Distinguishes event files from other files that have `tfevents` in their names.
 //!
-//! TensorBoard takes all of them for logs (`io_wrapper.py`, `IsTensorFlowEventsFile`). What follows
-//! is the only place that decides: whoever reads, edits, repairs or packs logs asks it.
+//! TensorBoard takes all of them for logs (`io_wrapper.py`, `IsTensorFlowEventsFile`). This module
+//! is the only place that decides; all code that reads, edits, repairs or packs logs uses it.
 
 use std::io;
 use std::path::Path;
@@ -12,18 +12,20 @@ use crate::error::{Effect, ErrorKind, Issue, Location, OtherFile};
 use crate::record::{Source, holds_records};
 use crate::store::File;
 
-/// Bytes at a file's start that tell what it is, if it holds no records.
+/// Number of bytes at a file's start that identify it, if it holds no records.
 const MAGIC_LEN: usize = 1 << 10;
-/// Where the magic of a tar archive is (POSIX.1-1988, `ustar`).
+/// Offset of the magic of a tar archive (POSIX.1-1988, `ustar`).
 const TAR_MAGIC: usize = 257;
 
-/// What `source` is, or nothing if it is an event file: it holds records, or may once it has grown.
+/// Returns the type of `source`, or `None` if it is an event file: one that holds records, or may
+/// hold them once it has grown.
 ///
-/// Formats that may keep other files as they are go before records: a tar of logs has records.
+/// Formats that can store other files unchanged are checked before records, because a tar archive
+/// of logs contains records.
 ///
 /// # Errors
 ///
-/// Those of the operating system or the server.
+/// I/O errors from the operating system or the server.
 pub fn other_file(source: &mut Source) -> io::Result<Option<OtherFile>> {
     let start = source.at(0, MAGIC_LEN)?;
     let (container, label) = (container(start), label(start));
@@ -33,21 +35,21 @@ pub fn other_file(source: &mut Source) -> io::Result<Option<OtherFile>> {
     Ok(Some(label.unwrap_or(OtherFile::Unknown)))
 }
 
-/// What the file at `path` is, or nothing if it is an event file.
+/// Returns the type of the file at `path`, or `None` if it is an event file.
 ///
 /// # Errors
 ///
-/// As [`other_file`].
+/// The same as for [`other_file`].
 pub fn other_file_at(path: &Path) -> io::Result<Option<OtherFile>> {
     let (file, len) = File::open(path)?;
     other_file(&mut Source::file(file, len, Vec::new()))
 }
 
-/// What is said of the file at `path`, which is `other`.
+/// The issue reported for the file at `path`, which is of type `other`.
 ///
-/// It is a loss if a log was to be expected there: the file stands for one, or its name is just what
-/// programs call their logs, or nobody would have looked at it for its name. Everything else lies
-/// next to logs and is none of theirs.
+/// It counts as a loss if a log was expected there: the file contains or points to one, its name is
+/// exactly what programs call their logs, or its name does not contain `tfevents` at all. Any other
+/// file merely lies next to logs and is not one of them.
 pub fn other_file_issue(path: Arc<Path>, other: OtherFile) -> Issue {
     let name = path.file_name().unwrap_or_default();
     let is_lost = other.stands_for_log() || is_log_name(name) || !is_event_file(name);
@@ -55,7 +57,7 @@ pub fn other_file_issue(path: Arc<Path>, other: OtherFile) -> Issue {
     Issue { location: Location::path(path), kind: ErrorKind::NotEventFile(other), effect }
 }
 
-/// A format that may hold whole logs, as they are or compressed, by its magic.
+/// Identifies a format that may hold whole logs, stored or compressed, by its magic.
 fn container(start: &[u8]) -> Option<OtherFile> {
     use OtherFile::{Archive, Compressed};
     Some(match start {
@@ -77,8 +79,9 @@ fn container(start: &[u8]) -> Option<OtherFile> {
     })
 }
 
-/// Whether `start`, which has the magic of gzip, goes on like it: only flags that are defined, and a
-/// block of deflate (RFC 1952, 2.3; RFC 1951, 3.2.3 and 3.2.4). A log may begin with a few wrong bytes.
+/// Returns whether `start`, which has the magic of gzip, continues as gzip: with only defined
+/// flags, and a deflate block (RFC 1952, 2.3; RFC 1951, 3.2.3 and 3.2.4). A log may begin with a
+/// few wrong bytes that look like the magic.
 fn is_gzip(start: &[u8]) -> bool {
     const CRC: u8 = 2;
     const EXTRA: u8 = 4;
@@ -101,14 +104,14 @@ fn is_gzip(start: &[u8]) -> bool {
         rest = rest.get(2..).unwrap_or(&[]);
     }
     match *rest {
-        // A block that is stored has its length, and the length's complement.
+        // A stored block has its length followed by the length's complement.
         [kind, l0, l1, n0, n1, ..] if kind >> 1 & 3 == 0 => [l0, l1] == [!n0, !n1],
         [kind, ..] => kind >> 1 & 3 < 3,
         [] => true,
     }
 }
 
-/// What a file without records is, by how it begins.
+/// Identifies a file without records by its first bytes.
 fn label(start: &[u8]) -> Option<OtherFile> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let begins =

@@ -1,47 +1,47 @@
-//! Events changed on the wire: a step, a time, tags, metadata; every other byte stays.
+//! Changes events on the wire: the step, the wall time, tags and metadata. Every other byte stays.
 //!
-//! Messages are never built, so that unknown fields, needless bytes and the order of fields come
-//! through.
+//! Messages are never built, so unknown fields, redundant bytes and the order of fields are
+//! preserved.
 
 use super::encode;
 use super::wire::{self, Field, Malformed};
 
-/// What becomes of an event, see [`rewrite`].
+/// Changes to an event; see [`rewrite`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rewrite {
-    /// Another wall time, in seconds since the Unix epoch.
+    /// New wall time, in seconds since the Unix epoch.
     pub wall_time: Option<f64>,
-    /// Another step.
+    /// New step.
     pub step: Option<i64>,
 }
 
-/// What becomes of a value, see [`rewrite`].
+/// Change to a value; see [`rewrite`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ValueRewrite<'a> {
-    /// It stays as it is.
+    /// Keep it as it is.
     Keep,
-    /// It goes.
+    /// Remove it.
     Drop,
-    /// It stays with another tag, other metadata, or both.
+    /// Keep it with another tag, other metadata, or both.
     Change {
-        /// Its new tag.
+        /// New tag.
         tag: Option<&'a str>,
-        /// Its new serialized `SummaryMetadata`; empty for none.
+        /// New serialized `SummaryMetadata`; empty to remove it.
         metadata: Option<&'a [u8]>,
     },
 }
 
-/// Appends `event`, a serialized `Event`, with changes to `out`; returns whether anything is left
-/// of it: `false` if it had values and all of them went.
+/// Appends `event`, a serialized `Event`, to `out` with changes. Returns whether anything is left
+/// of it: `false` if it had values and all of them were removed.
 ///
-/// `value` is asked for each value, with its number among those that an
-/// [`EventRef`](super::EventRef) of the event has. The tag of a profile
-/// ([`What::TaggedRunMetadata`](super::What::TaggedRunMetadata)) is asked for as if the event were
-/// one value.
+/// `value` is called for each value, with the index that the value has in an
+/// [`EventRef`](super::EventRef) of the event. For a profile
+/// ([`What::TaggedRunMetadata`](super::What::TaggedRunMetadata)), it is called as if the event were
+/// a single value, and can change its tag.
 ///
 /// # Errors
 ///
-/// The bytes are not an `Event`; what was appended is of no use.
+/// The bytes are not an `Event`. The bytes that were appended are then useless.
 ///
 /// ```
 /// use tbx::event::{EventRef, Rewrite, ValueRewrite, What, rewrite};
@@ -94,14 +94,15 @@ pub fn rewrite<'r>(
     Ok(values == 0 || kept > 0)
 }
 
-/// What an event says outside its content.
+/// The parts of an event other than its content.
 struct Head {
     wall_time: f64,
     step: i64,
-    /// The number of the field that is its content: of several, the last. 0 for none.
+    /// Number of the field that holds the content; the last one if there are several, 0 if there is
+    /// none.
     what: u32,
-    /// So many bytes from the end on does the content begin, which may come in parts; what another
-    /// field comes between does not count.
+    /// Where the content begins, counted in bytes from the end of the event. The content may come
+    /// in several parts; parts before a field of another content do not count.
     what_len: usize,
 }
 
@@ -124,7 +125,7 @@ impl Head {
     }
 }
 
-/// Appends `summary`, a serialized `Summary`, with changes; returns how many values stay.
+/// Appends `summary`, a serialized `Summary`, with changes. Returns the number of values kept.
 fn rewrite_summary<'r>(
     summary: &[u8],
     values: &mut usize,
@@ -154,11 +155,11 @@ fn rewrite_summary<'r>(
     Ok(kept)
 }
 
-/// The number of `Summary.Value.metadata`.
+/// Field number of `Summary.Value.metadata`.
 const METADATA: u32 = 9;
 
-/// Appends `message`, whose tag is field 1 and whose metadata is the field of that number, with
-/// changes. The tag comes first and metadata last, as writers have them.
+/// Appends `message` with changes. Its tag is field 1, and its metadata is field `metadata_number`.
+/// The tag is written first and the metadata last, as writers do.
 fn rewrite_value(
     message: &[u8],
     change: ValueRewrite<'_>,
@@ -192,7 +193,7 @@ fn rewrite_value(
     Ok(())
 }
 
-/// What was taken off `before`, of which `rest` is left.
+/// The part of `before` that was consumed; `rest` is the remainder.
 fn taken<'a>(before: &'a [u8], rest: &[u8]) -> &'a [u8] {
     before.get(..before.len().saturating_sub(rest.len())).unwrap_or(&[])
 }

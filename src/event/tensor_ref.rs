@@ -1,33 +1,33 @@
-//! A tensor read in place, as far as one number goes.
+//! Reads the number in a tensor in place.
 
 use half::{bf16, f16};
 
 use super::pb::DataType;
 use super::wire::{self, Field, Malformed};
 
-/// A view of a serialized `TensorProto`: its type, its shape and where its elements are.
+/// A view of a serialized `TensorProto`: its type, its shape and the location of its elements.
 ///
-/// Reads single numbers without an allocation. Whole tensors are for
+/// Reads single numbers without allocating. For whole tensors, use
 /// [`pb::TensorProto`](super::pb::TensorProto).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorRef<'a> {
     /// The element type, as on the wire.
     pub dtype: i32,
-    /// How many dimensions; 0 also where the shape is absent or unknown.
+    /// Number of dimensions; also 0 if the shape is absent or unknown.
     pub rank: usize,
     /// The product of the dimensions; 1 for rank 0. Negative dimensions count as 0.
     pub elements: u64,
-    /// The elements' memory image, little-endian, or empty if they are in a typed array.
+    /// The elements as little-endian bytes, or empty if they are in a typed array.
     pub content: &'a [u8],
     body: &'a [u8],
 }
 
 impl<'a> TensorRef<'a> {
-    /// Reads a tensor.
+    /// Parses a tensor.
     ///
     /// # Errors
     ///
-    /// The bytes are not a `TensorProto`. Its arrays are not looked at here.
+    /// The bytes are not a `TensorProto`. Its typed arrays are not checked here.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut tensor = Self { dtype: 0, rank: 0, elements: 1, content: &[], body };
         let mut bytes = body;
@@ -44,7 +44,7 @@ impl<'a> TensorRef<'a> {
 
     fn add_shape(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let Some((number, field)) = wire::next(&mut bytes)? {
-            // `unknown_rank` comes without dimensions
+            // `unknown_rank` comes without dimensions.
             let (2, Field::Bytes(mut dim)) = (number, field) else { continue };
             let mut size = 0;
             while let Some((number, field)) = wire::next(&mut dim)? {
@@ -58,15 +58,15 @@ impl<'a> TensorRef<'a> {
         Ok(())
     }
 
-    /// The number, if the tensor is one of rank 0 or of one element, whatever its type; `None`
-    /// if it is anything else (text, complex numbers, two elements, a wrong number of bytes).
+    /// The number, if the tensor has rank 0 or one element, whatever its type; `None` for anything
+    /// else (text, complex numbers, two elements, a wrong number of bytes).
     ///
-    /// `tensor_content` goes before a typed array, as in TensorFlow. A half with more than 16
-    /// bits is a float32 pattern: PyTorch's `add_tensor` writes those.
+    /// `tensor_content` takes precedence over a typed array, as in TensorFlow. A half with more
+    /// than 16 bits is read as a float32 bit pattern, because PyTorch's `add_tensor` writes those.
     ///
     /// # Errors
     ///
-    /// A typed array is not one.
+    /// A typed array is malformed.
     pub fn number(&self) -> Result<Option<Number>, Malformed> {
         if self.elements != 1 {
             return Ok(None);
@@ -91,12 +91,12 @@ impl<'a> TensorRef<'a> {
     }
 }
 
-/// A number and the type that it had in the log.
+/// A number and its type in the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// `DT_FLOAT`.
     F32(f32),
-    /// Any other type, widened; exact but for integers beyond 2^53.
+    /// Any other type, converted to `f64`; exact except for integers beyond 2^53.
     F64(f64, DataType),
 }
 
@@ -127,7 +127,7 @@ fn array_of(dtype: DataType) -> Option<u32> {
     })
 }
 
-/// Bytes that each element of the typed array takes; 0 for varints.
+/// Bytes per element of the typed array; 0 for varints.
 fn width(dtype: DataType) -> u8 {
     match dtype {
         DataType::DtFloat => 4,
@@ -136,7 +136,7 @@ fn width(dtype: DataType) -> u8 {
     }
 }
 
-/// Calls `f` with the bits of each element: of a packed array, or of one unpacked element.
+/// Calls `f` with the bits of each element of a packed array, or of a single unpacked element.
 fn each(field: Field<'_>, width: u8, mut f: impl FnMut(u64)) -> Result<(), Malformed> {
     match (field, width) {
         (Field::Fixed32(bits), 4) => f(u64::from(u32::from_le_bytes(bits))),
@@ -157,7 +157,7 @@ fn each(field: Field<'_>, width: u8, mut f: impl FnMut(u64)) -> Result<(), Malfo
             ends_with_an_element(rest)?;
             elements.iter().for_each(|bits| f(u64::from_le_bytes(*bits)));
         }
-        _ => {} // another wire type than the message says: an unknown field
+        _ => {} // an unexpected wire type makes it an unknown field
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ fn number_from_array(dtype: DataType, bits: u64) -> Option<Number> {
         DtUint64 => bits as f64,
         DtUint32 => f64::from(bits as u32),
         DtBool => f64::from(u8::from(bits != 0)),
-        // Narrower types keep what TensorFlow keeps of an int32: the low bits.
+        // Narrower types keep the low bits of an int32, as in TensorFlow.
         DtInt16 | DtQint16 => f64::from(int as i16),
         DtInt8 | DtQint8 => f64::from(int as i8),
         DtUint8 | DtQuint8 => f64::from(int as u8),
@@ -218,7 +218,7 @@ fn number_from_content(dtype: DataType, content: &[u8]) -> Option<Number> {
     Some(Number::F64(value, dtype))
 }
 
-/// A varint as an int32 or enum: its low 32 bits, as every protobuf parser reads it.
+/// A varint as an int32 or an enum: its low 32 bits, as in every protobuf parser.
 #[expect(clippy::as_conversions, reason = "the truncation that protobuf defines")]
 fn int32(varint: u64) -> i32 {
     varint as i32

@@ -1,4 +1,4 @@
-//! The values of a summary, read in place.
+//! Reads the values of a summary in place.
 
 use std::borrow::Cow;
 use std::mem;
@@ -9,8 +9,8 @@ use super::wire::{self, Field, Malformed, merge, utf8};
 #[derive(Debug, Clone, PartialEq)]
 pub struct SummaryRef<'a> {
     body: &'a [u8],
-    /// The event from the second occurrence of its summary on, if there are several: their
-    /// values make one list.
+    /// The event from the second occurrence of its summary on, if there are several. Their values
+    /// form one list.
     more: &'a [u8],
 }
 
@@ -19,14 +19,14 @@ impl<'a> SummaryRef<'a> {
         Self { body, more: &[] }
     }
 
-    /// The summary occurs again where `event` begins.
+    /// Notes that the summary occurs again at the start of `event`.
     pub(super) fn goes_on(&mut self, event: &'a [u8]) {
         if self.more.is_empty() {
             self.more = event;
         }
     }
 
-    /// The values, in the order of the file. After an error there are no more.
+    /// The values, in file order. Iteration ends after an error.
     #[inline]
     pub fn values(&self) -> Values<'a> {
         Values { rest: self.body, more: self.more }
@@ -74,28 +74,28 @@ impl<'a> Values<'a> {
 /// A view of a serialized `Summary.Value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueRef<'a> {
-    /// The name of its series.
+    /// Tag of the series.
     pub tag: &'a str,
-    /// Stands in for an empty tag in some old logs.
+    /// Used in place of an empty tag by some old logs.
     pub node_name: &'a str,
-    /// A serialized `SummaryMetadata`: the plugin, and what it wants to know.
+    /// A serialized `SummaryMetadata`: the name of the plugin and its data.
     pub metadata: Option<Cow<'a, [u8]>>,
     /// The value itself.
     pub payload: Payload<'a>,
-    /// All of the serialized value.
+    /// The whole serialized value.
     pub(crate) wire: &'a [u8],
 }
 
-/// The value of a [`ValueRef`]: one of the forms that `Summary.Value` has.
+/// The payload of a [`ValueRef`], in one of the forms of `Summary.Value`.
 #[derive(Clone, PartialEq)]
 pub enum Payload<'a> {
-    /// Metadata only.
+    /// No value, only metadata.
     None,
     /// A v1 scalar.
     SimpleValue(f32),
-    /// A form that no program has read for years.
+    /// An obsolete form that no current program reads.
     ObsoleteHistogram(&'a [u8]),
-    /// A serialized `Summary.Image`: a v1 picture.
+    /// A serialized `Summary.Image`: a v1 image.
     Image(Cow<'a, [u8]>),
     /// A serialized `HistogramProto`: a v1 histogram.
     Histo(Cow<'a, [u8]>),
@@ -139,7 +139,7 @@ impl<'a> ValueRef<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// The bytes of the message in field `number`, if that is the payload.
+    /// Bytes of the message in field `number`, if that field is the payload.
     fn into_message(self, number: u32) -> Option<Cow<'a, [u8]>> {
         match (number, self) {
             (4, Self::Image(body))

@@ -1,32 +1,32 @@
-//! The protobuf wire format: fields off a slice, nothing copied.
+//! The protobuf wire format: takes fields off a slice without copying.
 //!
-//! Source: protobuf.dev, "Encoding". Bytes that prost decodes are accepted here with the
-//! same meaning; a property test in `event_ref.rs` holds the two against each other.
+//! Source: protobuf.dev, "Encoding". Accepts the bytes that prost decodes, with the same meaning; a
+//! property test in `event_ref.rs` compares the two.
 
 use std::borrow::Cow;
 
-/// How deep groups may nest, as in prost (`DecodeContext`, `RECURSION_LIMIT`).
+/// Maximum nesting depth of groups, as in prost (`DecodeContext`, `RECURSION_LIMIT`).
 const MAX_DEPTH: u32 = 100;
 
-/// Why bytes are not a protobuf message.
+/// The reason why bytes are not a protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
 const TRUNCATED: Malformed = Malformed("it ends inside a field");
 
-/// One field as it stands on the wire. A known field of another wire type than its message
-/// says is an unknown field, as in protobuf's own parsers.
+/// One field as encoded on the wire. A known field whose wire type differs from that in its message
+/// counts as an unknown field, as in protobuf's own parsers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Field<'a> {
     Varint(u64),
     Fixed64([u8; 8]),
     Bytes(&'a [u8]),
     Fixed32([u8; 4]),
-    /// A group: legacy, and in no message here.
+    /// A group: a legacy type that no message here uses.
     Group,
 }
 
-/// A string: bytes that must be UTF-8.
+/// A string, whose bytes must be UTF-8.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(bytes).map_err(|_| Malformed("a string is not UTF-8"))
 }
@@ -80,8 +80,8 @@ fn length_delimited<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     Ok(content)
 }
 
-/// Takes the key and the length of a length-delimited field, whose content may go on behind
-/// `bytes`; `None` if it is none.
+/// Takes the key and the length of a length-delimited field, whose content may extend past the end
+/// of `bytes`; `None` if the field has another wire type.
 pub(super) fn length_delimited_head(bytes: &mut &[u8]) -> Option<(u32, usize)> {
     let (number, wire_type) = key(bytes).ok()?;
     let len = usize::try_from(varint(bytes).ok()?).ok()?;
@@ -122,7 +122,31 @@ pub(super) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     }
 }
 
+/// Takes a varint of several bytes, all but the last of which have their upper bit set.
+#[inline]
 fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
+    if let Some(eight) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*eight);
+        let ends = !word & UPPER_BITS;
+        if ends != 0 {
+            // Keep the bytes up to the first end, without their upper bits, then merge groups of 7
+            // bits into groups of 14, 28 and 56.
+            let groups = word & (ends ^ (ends - 1)) & !UPPER_BITS;
+            let pairs = groups & 0x007f_007f_007f_007f | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
+            let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+            let value = fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4;
+            let taken = usize::try_from(ends.trailing_zeros() / 8 + 1).unwrap_or(8);
+            *bytes = bytes.get(taken..).unwrap_or(&[]);
+            return Ok(value);
+        }
+    }
+    longest_varint(bytes)
+}
+
+/// Takes a varint byte by byte, because it has more than eight bytes or is near the end.
+#[cold]
+fn longest_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0u64;
     for (i, &byte) in (0u32..10).zip(bytes.iter()) {
         value |= u64::from(byte & 0x7f) << (7 * i);
@@ -138,12 +162,43 @@ fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     Err(Malformed("a varint does not end"))
 }
 
-/// The bytes of a sub-message that occurs twice: one occurrence after the other parses to their
-/// merged fields (protobuf.dev, "Last One Wins"). A field that occurs n times costs its bytes
-/// once more, not n times.
+/// The bytes of a sub-message that occurs twice. One occurrence appended to the other parses to
+/// their merged fields (protobuf.dev, "Last One Wins"). If a field occurs n times, its bytes are
+/// copied once more, not n times.
 pub(super) fn merge<'a>(earlier: Option<Cow<'a, [u8]>>, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     let Some(earlier) = earlier else { return Cow::Borrowed(bytes) };
     let mut merged = earlier.into_owned();
     merged.extend_from_slice(bytes);
     Cow::Owned(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_are_those_of_prost_at_every_length_and_distance_from_the_end() {
+        let powers = (0..64).map(|bit| 1u64 << bit);
+        let values = powers.flat_map(|n| [n - 1, n, n + 1, n | 0x5555_5555]).chain([0, u64::MAX]);
+        for value in values {
+            let mut encoded = Vec::new();
+            prost::encoding::encode_varint(value, &mut encoded);
+            for behind in 0..10 {
+                let bytes = [&encoded[..], &vec![0xff; behind]].concat();
+                let mut rest = &bytes[..];
+                assert_eq!(varint(&mut rest), Ok(value), "{value} before {behind} bytes");
+                assert_eq!(rest.len(), behind, "{value}");
+            }
+            for end in 0..encoded.len() {
+                assert!(varint(&mut &encoded[..end]).is_err(), "{end} bytes of {value}");
+            }
+        }
+        // An encoding longer than necessary is read; one of more than 64 bits is not.
+        assert_eq!(varint(&mut &[0x80, 0x80, 0][..]), Ok(0));
+        assert_eq!(varint(&mut &[0xff; 12][..]).ok(), None);
+        assert_eq!(
+            varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2][..]).ok(),
+            None
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Events into a stream.
+//! Writes events to a stream.
 
 use std::io::{self, Write};
 
@@ -9,8 +9,8 @@ use crate::record::RecordWriter;
 
 /// Writes events as records to a stream, each with one `write_all`.
 ///
-/// For logs on disk there is [`SummaryWriter`](crate::SummaryWriter); this is for everything
-/// else that takes bytes.
+/// For logs on disk, use [`SummaryWriter`](crate::SummaryWriter). This type is for all other byte
+/// streams.
 ///
 /// ```
 /// use tbx::event::{EventWriter, pb};
@@ -30,12 +30,12 @@ pub struct EventWriter<W> {
 }
 
 impl<W: Write> EventWriter<W> {
-    /// Starts a log on `inner`: writes its first event, which has the file version, the name of
-    /// the writing program and the wall time in seconds since the Unix epoch.
+    /// Starts a log on `inner` by writing its first event, which holds the file version, the name
+    /// of the writing program (`source`) and the wall time in seconds since the Unix epoch.
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// I/O errors from the stream.
     pub fn new(inner: W, source: &str, wall_time: f64) -> io::Result<Self> {
         let mut writer = Self { records: RecordWriter::new(inner) };
         writer.write(&first_event(source, wall_time))?;
@@ -46,7 +46,7 @@ impl<W: Write> EventWriter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// I/O errors from the stream.
     pub fn write(&mut self, event: &pb::Event) -> io::Result<()> {
         self.records.write(&event.encode_to_vec())
     }
@@ -55,18 +55,18 @@ impl<W: Write> EventWriter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// I/O errors from the stream.
     pub fn flush(&mut self) -> io::Result<()> {
         self.records.flush()
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> W {
         self.records.into_inner()
     }
 }
 
-/// The event that every file starts with.
+/// The first event of every file.
 pub(crate) fn first_event(source: &str, wall_time: f64) -> pb::Event {
     pb::Event {
         wall_time,

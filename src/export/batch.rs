@@ -1,4 +1,4 @@
-//! Rows on their way into a file: columns of a few thousand of them.
+//! Rows to be written to a file, as columns of a few thousand rows each.
 
 use std::sync::Arc;
 
@@ -10,41 +10,41 @@ pub(super) use crate::table::frame::Type;
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) data: Type,
-    /// Whether there are rows without.
+    /// Whether rows may lack a value.
     pub(super) nullable: bool,
 }
 
 impl Column {
-    /// One that every row has.
+    /// A column that has a value in every row.
     pub(super) fn required(name: &str, data: Type) -> Self {
         Self { name: name.to_owned(), data, nullable: false }
     }
 
-    /// One that rows may lack.
+    /// A column that may lack values.
     pub(super) fn nullable(name: impl Into<String>, data: Type) -> Self {
         Self { name: name.into(), data, nullable: true }
     }
 }
 
-/// Some rows.
+/// A batch of rows.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) rows: usize,
-    /// One for each column, of its type, each with so many rows.
+    /// The values of each column, of the column's type and with `rows` rows.
     pub(super) values: Vec<Values>,
 }
 
-/// What stands in a column.
+/// The values of a column.
 #[derive(Debug)]
 pub(super) enum Values {
-    /// The same name in so many rows, then the next; of [`Type::Name`].
+    /// Names, each with the number of consecutive rows that have it; for [`Type::Name`].
     Names(Vec<(Arc<str>, usize)>),
-    /// Of a column that every row has.
+    /// Integers of a column that has a value in every row.
     Ints(Vec<i64>),
-    /// Of a column that every row has.
+    /// Floats of a column that has a value in every row.
     Floats(Vec<f64>),
-    /// Of a column of any type but names, that rows may lack or not.
+    /// Cells of a column of any type except names, with or without missing values.
     Cells(Vec<Cell>),
-    /// Texts that are JSON.
+    /// Texts that contain JSON.
     Json(Vec<Cell>),
 }

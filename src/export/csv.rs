@@ -1,4 +1,4 @@
-//! Comma-separated values, RFC 4180: a header, then a line a row. What a row lacks is empty.
+//! Comma-separated values (RFC 4180): a header, then one line per row. Missing values are empty.
 
 use super::batch::Column;
 use super::lines::Lines;

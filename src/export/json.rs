@@ -1,4 +1,4 @@
-//! JSON Lines: an object a line, a line a row. NaN and infinities are strings, what a row lacks is
+//! JSON Lines: one object and one line per row. NaN and infinities are strings; missing values are
 //! null.
 
 use super::batch::Column;

@@ -1,4 +1,4 @@
-//! Formats with a line a row.
+//! Formats with one line per row.
 
 use std::ops::Range;
 
@@ -11,25 +11,25 @@ use crate::error::Result;
 use crate::table::Cell;
 use crate::table::number::Exact;
 
-/// So many rows are made text by one thread at a time.
+/// Number of rows that a thread converts to text at a time.
 const PART: usize = 1 << 14;
 
 /// A table as text.
 pub(super) struct Lines {
     style: Style,
-    /// What stands before each value.
+    /// The bytes before each value.
     before: Vec<Vec<u8>>,
     output: Output,
 }
 
-/// A column with its names as they stand in a line.
+/// The values of a column; names are already encoded as text.
 enum Text<'b> {
-    /// Each up to this row.
+    /// Names, each with the row at which it ends.
     Names(Vec<(Vec<u8>, usize)>),
     Ints(&'b [i64]),
     Floats(&'b [f64]),
     Cells(&'b [Cell]),
-    /// As it is.
+    /// JSON, written unchanged.
     Json(&'b [Cell]),
 }
 
@@ -64,7 +64,7 @@ impl Lines {
     fn part(&self, columns: &[Text<'_>], rows: Range<usize>) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(rows.len() * 16 * columns.len());
         let mut line = Line { style: &self.style, ints: itoa::Buffer::new(), out: &mut out };
-        // In which of its names each column is.
+        // Index of the current name of each column.
         let place = |column: &Text<'_>| match column {
             Text::Names(names) => names.partition_point(|(_, end)| *end <= rows.start),
             _ => 0,

@@ -1,5 +1,6 @@
-//! Tables of logs to files of other formats: one file a format, one line in the list; one file a
-//! table, one line in [`TABLES`]. What is no table becomes files: [`extract`].
+//! Exports the tables of logs to other file formats. Each format has one file here and one entry in
+//! [`TARGETS`]; each table has one file and one entry in [`TABLES`]. Data that is not tabular is
+//! written to files: see [`extract`].
 
 mod batch;
 mod csv;
@@ -30,18 +31,18 @@ use crate::table::{Duplicates, Sampling};
 /// A format that tables can be exported to.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// Its name, as the program takes it.
+    /// The format's name on the command line.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// One-line description.
     pub about: &'static str,
-    /// What names of such files end in.
+    /// The extension of its files.
     pub extension: &'static str,
-    /// How its text is escaped on a terminal; none: it is binary.
+    /// How its text is escaped on a terminal; none if the format is binary.
     text: Option<Escape>,
     open: Open,
 }
 
-/// Begins a file.
+/// Creates a file.
 type Open = fn(&[Column], Output) -> Result<Box<dyn Sheet>>;
 
 /// Every format.
@@ -53,7 +54,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 impl Target {
-    /// The format of this name.
+    /// The format with this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {
         TARGETS.iter().find(|target| target.name == name)
     }
@@ -65,28 +66,28 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A file of some format, row by row.
+/// A file of some format, written row by row.
 trait Sheet: Send {
     fn rows(&mut self, batch: Batch) -> Result<()>;
 
-    /// Writes what comes last.
+    /// Writes the end of the file.
     fn finish(self: Box<Self>) -> Result<Output>;
 }
 
-/// A format with a line a row.
+/// A format with one line per row.
 #[derive(Clone, Copy)]
 struct Style {
     head: fn(&[Column]) -> Result<Vec<u8>>,
-    /// What stands before the value of a column, the first being 0.
+    /// The bytes before the value of a column; the first column is 0.
     before: fn(usize, &Column) -> Result<Vec<u8>>,
     text: fn(&str, &mut Vec<u8>) -> Result<()>,
-    /// Whether JSON stands there as it is.
+    /// Whether JSON is written unescaped.
     is_json: bool,
     missing: &'static [u8],
     end: &'static [u8],
 }
 
-/// Which tables are exported to which format, and how.
+/// The tables to export, the format and the options.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -111,26 +112,26 @@ pub struct Export {
     overwrite: bool,
 }
 
-/// What tables may look at.
+/// Settings that tables may use.
 #[derive(Debug, Clone, Copy, Default)]
 struct Settings {
     sampling: Option<Sampling>,
     duplicates: Duplicates,
-    /// The weight of the past in smoothed values, if there are some.
+    /// The weight of the past in smoothed values, if values are smoothed.
     smoothing: Option<f64>,
-    /// Whether a value that cannot be read is an error.
+    /// Whether an unreadable value is an error.
     strict: bool,
 }
 
 impl Export {
-    /// The table `scalars` to files of this format.
+    /// Exports the table `scalars` to this format.
     pub fn new(target: &'static Target) -> Self {
         let tables = TABLES.iter().take(1).collect();
         let settings = Settings::default();
         Self { target, tables, settings, leaves_out_rare: false, overwrite: false }
     }
 
-    /// These tables, each once. Default: `scalars`.
+    /// Exports these tables, each once. Default: `scalars`.
     #[must_use]
     pub fn tables(self, tables: impl IntoIterator<Item = &'static Table>) -> Self {
         let mut all: Vec<&Table> = Vec::new();
@@ -142,21 +143,22 @@ impl Export {
         Self { tables: all, ..self }
     }
 
-    /// Whether tables of kinds that few logs have get no file if they have no row. Default: false.
+    /// Whether tables of rare kinds get no file if they have no rows. Default: false.
     #[must_use]
     pub fn leave_out_rare(self, leave_out: bool) -> Self {
         Self { leaves_out_rare: leave_out, ..self }
     }
 
-    /// Thins out each scalar in `scalars` and `wide`; with a method that
-    /// [needs no numbers](Sampling::needs_numbers), also series of other kinds. Default: every point.
+    /// Downsamples each scalar in `scalars` and `wide`. With a method that [needs no
+    /// numbers](Sampling::needs_numbers), also downsamples series of other kinds. Default: every
+    /// point.
     #[must_use]
     pub fn sample(mut self, sampling: Option<Sampling>) -> Self {
         self.settings.sampling = sampling;
         self
     }
 
-    /// What becomes of several points of a tag with one step, in `wide`. Default: the last counts.
+    /// How to treat several points of a tag at one step, in `wide`. Default: the last point wins.
     #[must_use]
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.duplicates = duplicates;
@@ -164,15 +166,15 @@ impl Export {
     }
 
     /// Adds smoothed values to the tables `scalars` (column `smoothed`) and `wide` (columns
-    /// `smoothed.TAG`), with this weight of the past; see [`smooth`](crate::table::smooth). They are
-    /// smoothed before series are thinned out. Default: none.
+    /// `smoothed.TAG`), with this weight of the past; see [`smooth`](crate::table::smooth). Values
+    /// are smoothed before series are downsampled. Default: none.
     #[must_use]
     pub fn smooth(mut self, weight: Option<f64>) -> Self {
         self.settings.smoothing = weight;
         self
     }
 
-    /// Whether files that exist are replaced. Default: false.
+    /// Whether existing files are replaced. Default: false.
     #[must_use]
     pub fn overwrite(self, overwrite: bool) -> Self {
         Self { overwrite, ..self }

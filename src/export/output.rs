@@ -1,4 +1,4 @@
-//! A file that appears under its name when it is complete.
+//! A file that appears under its name once it is complete.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -9,16 +9,16 @@ use crate::printable::{Escape, ForTerminal};
 use crate::replace::{Batch, Change, Temporary, sweep_once};
 use crate::store::{self, Upload};
 
-/// So much is collected before it is written.
+/// Number of bytes that are collected before they are written.
 const WRITE_AT: usize = 1 << 20;
 
-/// Removed again if it is not finished.
+/// An output file, which is removed again unless it is finished.
 pub(super) struct Output {
     path: PathBuf,
     overwrite: bool,
     to: To,
     written: u64,
-    /// What is not written yet.
+    /// Bytes that are not written yet.
     buffer: Vec<u8>,
 }
 
@@ -27,13 +27,13 @@ enum To {
     /// A pipe or a device.
     Device(File),
     File(Temporary),
-    /// An object of a store.
+    /// An object in object storage.
     Url(Upload),
 }
 
 impl Output {
-    /// A file that will be at `path`; `-` is the standard output. If that is a terminal, text is
-    /// escaped for it.
+    /// Creates a file that will be at `path`; `-` is the standard output. If that is a terminal,
+    /// text is escaped for it.
     pub(super) fn create(path: &Path, overwrite: bool, text: Option<Escape>) -> Result<Self> {
         let of = |path: &Path, to: To| Self {
             path: path.into(),
@@ -56,11 +56,11 @@ impl Output {
             let upload = Upload::create(path, overwrite).map_err(|error| failed(error, path))?;
             return Ok(of(path, To::Url(upload)));
         }
-        // Files may be there that an interrupted export had begun to put there.
+        // Remove temporary files that an interrupted export left there.
         sweep_once(path.parent().unwrap_or(path));
         let existing = path.metadata().ok();
         if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-            // A pipe or a device takes the bytes as they come, and must not be replaced.
+            // A pipe or a device receives the bytes directly and must not be replaced.
             let file = File::options().write(true).open(path);
             let file = file.map_err(|error| failed(error, path))?;
             return Ok(of(path, To::Device(file)));
@@ -69,14 +69,14 @@ impl Output {
         if !overwrite && (existing.is_some() || is_link) {
             return Err(exists(path));
         }
-        // A link stays, and what it leads to is replaced.
+        // A link is kept and its target is replaced.
         let target = if is_link { path.canonicalize() } else { Ok(path.into()) };
         let target = target.map_err(|error| failed(error, path))?;
         let file = Temporary::next_to(&target).map_err(|error| failed(error, path))?;
         Ok(of(&target, To::File(file)))
     }
 
-    /// Takes bytes, and writes if there are many.
+    /// Appends bytes, and writes them once there are enough.
     pub(super) fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         let bytes = bytes.as_ref();
         if self.buffer.is_empty() && bytes.len() >= WRITE_AT {
@@ -105,12 +105,12 @@ impl Output {
         Ok(())
     }
 
-    /// How many bytes were written; none if it is no file.
+    /// Number of bytes written; none if the output is not a file.
     pub(super) fn bytes(&self) -> Option<u64> {
         matches!(self.to, To::File(_) | To::Url(_)).then_some(self.written)
     }
 
-    /// Writes the rest.
+    /// Writes the remaining bytes.
     pub(super) fn complete(&mut self) -> Result<()> {
         self.write_buffer()?;
         match &mut self.to {
@@ -119,8 +119,8 @@ impl Output {
         }
     }
 
-    /// Gives the complete files their names: all, or none if that fails or the program dies meanwhile.
-    /// A file that came there meanwhile stays, unless it may be overwritten.
+    /// Gives the complete files their names: all of them, or none if that fails or the program dies
+    /// meanwhile. A file that appeared there meanwhile is kept, unless it may be overwritten.
     pub(super) fn finish_all(mut outputs: Vec<Self>) -> Result<()> {
         outputs.iter_mut().try_for_each(Self::complete)?;
         let mut new = Vec::new();
@@ -149,7 +149,7 @@ impl Output {
         })
     }
 
-    /// The same of one file.
+    /// The same for a single file.
     #[cfg(any(test, feature = "plot"))]
     pub(super) fn finish(self) -> Result<()> {
         Self::finish_all(vec![self])
@@ -189,7 +189,7 @@ mod tests {
         second.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         written(&path, true).unwrap().finish().unwrap();
-        // And nothing is left beside it.
+        // No other file is left in the directory.
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

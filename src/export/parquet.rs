@@ -1,7 +1,8 @@
-//! Parquet files: typed columns, compressed by Zstandard.
+//! Parquet files: typed columns, compressed with Zstandard.
 //!
-//! Encodings are those that pyarrow, polars and DuckDB read and that suit the numbers: names from a
-//! dictionary, steps as differences, float64 split by bytes, as most are float32 or times.
+//! The encodings are ones that pyarrow, polars and DuckDB can read and that suit the data: a
+//! dictionary for names, differences for steps, and byte stream split for float64, since most
+//! values are float32 or times.
 
 use std::sync::Arc;
 
@@ -29,12 +30,12 @@ pub(super) const TARGET: Target = Target {
     open: |columns, output| Ok(Box::new(Parquet::open(columns, output)?)),
 };
 
-/// A row group has about so many values, or bytes of text.
+/// Approximate number of values in a row group, and of bytes of text.
 const GROUP: usize = 5 << 20;
 const GROUP_TEXT: usize = 64 << 20;
-/// So many values are handed over at a time.
+/// Number of values that are passed to the writer at a time.
 const PART: usize = 1 << 13;
-/// Higher ones cost more time than they save bytes.
+/// Higher levels cost more time than they save in bytes.
 const LEVEL: i32 = 1;
 
 struct Parquet {
@@ -42,7 +43,7 @@ struct Parquet {
     properties: WriterPropertiesPtr,
     writer: SerializedFileWriter<Vec<u8>>,
     output: Output,
-    /// The rows of the next group.
+    /// Number of rows in the next group.
     rows: usize,
     text: usize,
     waiting: Vec<Batch>,
@@ -67,7 +68,7 @@ impl Parquet {
         })
     }
 
-    /// Writes what waits as a row group.
+    /// Writes the waiting rows as a row group.
     fn group(&mut self) -> Result<()> {
         if self.rows == 0 {
             return Ok(());
@@ -89,7 +90,7 @@ impl Parquet {
         self.hand_over()
     }
 
-    /// Column `i` of what waits.
+    /// Encodes column `i` of the waiting rows.
     fn encode(
         &self,
         i: usize,
@@ -142,7 +143,7 @@ impl Sheet for Parquet {
     }
 }
 
-/// Numbers or texts that stand in some rows.
+/// Numbers or texts of some rows.
 enum Part<'v> {
     Bools(&'v [bool]),
     Ints(&'v [i64]),
@@ -150,7 +151,7 @@ enum Part<'v> {
     Texts(&'v [ByteArray]),
 }
 
-/// Writes values; `present` says which rows have one, if that is not all.
+/// Writes values; `present` flags the rows that have one, if not all do.
 fn put(
     writer: &mut ColumnWriter<'_>,
     part: Part<'_>,
@@ -262,7 +263,7 @@ fn properties(columns: &[Column]) -> Result<WriterProperties, ParquetError> {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true);
     for column in columns {
-        // A name may have dots, and is not a path.
+        // A name may contain dots, and is not a path.
         let path = ColumnPath::new(vec![column.name.clone()]);
         let encoding = match column.data {
             Type::Int => Encoding::DELTA_BINARY_PACKED,

@@ -1,4 +1,4 @@
-//! Carries tables into files.
+//! Writes tables to files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use crate::logdir::{LoadOptions, Logdir};
 use crate::store;
 use crate::summary::Kind;
 
-/// An export whose files have no names yet: they get them by [`finish`](Self::finish), and are
-/// removed otherwise.
+/// An export whose files do not have their final names yet. [`finish`](Self::finish) renames them;
+/// otherwise they are removed.
 #[must_use]
 pub struct Exported {
-    /// How many runs were read.
+    /// Number of runs that were read.
     pub runs: u64,
-    /// What each file has.
+    /// The tables that were written.
     pub tables: Vec<ExportedTable>,
-    /// What was damaged or dropped on the way.
+    /// Data that was damaged or dropped during loading.
     pub report: Report,
     outputs: Vec<Output>,
     _folder: Option<NewFolder>,
@@ -31,28 +31,28 @@ pub struct Exported {
 pub struct ExportedTable {
     /// The table's name.
     pub name: &'static str,
-    /// The path that the file gets; `-` for the standard output.
+    /// The final path of the file; `-` for the standard output.
     pub path: PathBuf,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: u64,
-    /// How many bytes it has; none if it is no file.
+    /// Number of bytes; none if the output is not a file.
     pub bytes: Option<u64>,
 }
 
-/// How far an export is.
+/// The progress of an export.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// How many runs are done.
+    /// Number of runs that are done.
     pub runs: u64,
-    /// Of so many.
+    /// Total number of runs.
     pub all_runs: u64,
-    /// How many rows that gave, in all tables.
+    /// Number of rows written so far, in all tables.
     pub rows: u64,
 }
 
 impl Exported {
-    /// Gives all files their names. Files that appeared there meanwhile stay, unless they may be
-    /// overwritten.
+    /// Gives all files their names. Files that appeared there meanwhile are kept, unless they may
+    /// be overwritten.
     ///
     /// # Errors
     ///
@@ -73,16 +73,16 @@ impl std::fmt::Debug for Exported {
     }
 }
 
-/// A folder that goes away again if nothing came into it.
+/// A directory that is removed again if it stays empty.
 struct NewFolder(PathBuf);
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0); // which it refuses if there is anything
+        let _ = fs::remove_dir(&self.0); // fails if it is not empty
     }
 }
 
-/// A table on its way into its file.
+/// A table that is being written to its file.
 struct Carrier {
     rows: Box<dyn Rows>,
     sink: Sink,
@@ -91,7 +91,7 @@ struct Carrier {
 struct Sink {
     target: &'static Target,
     table: ExportedTable,
-    /// Until the first rows come and say which columns there are.
+    /// None until the first rows arrive and determine the columns.
     output: Option<Output>,
     sheet: Option<Box<dyn Sheet>>,
 }
@@ -115,29 +115,29 @@ impl Sink {
 }
 
 impl Export {
-    /// Writes the tables of `logdir`, in the order of runs, tags and the log. One table becomes
-    /// the file `out`, or the standard output if that is `-`; several become files in the folder
-    /// `out`, each called as its table. With a [shard](LoadOptions::shard) names of files say
-    /// which one it is, as `scalars-2-of-8.csv`.
+    /// Writes the tables of `logdir`, in the order of runs, tags and the log. A single table
+    /// becomes the file `out`, or the standard output if that is `-`. Several tables become files
+    /// in the directory `out`, each named after its table. With a [shard](LoadOptions::shard), file
+    /// names include the shard, such as `scalars-2-of-8.csv`.
     ///
-    /// Memory is that of a few runs at a time, without values that are no scalars; the table `runs`
-    /// also keeps a row for each run.
+    /// Memory is limited to a few runs at a time, without values that are not scalars; the table
+    /// `runs` also keeps one row per run.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`](crate::ErrorKind::Io): a file cannot be written, or exists;
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no table, several have only the
-    /// standard output, or two points have one step where that is refused; else as
-    /// [`Logdir::load`].
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no table, several tables would
+    /// go to the standard output, or several points have one step and that is refused; otherwise
+    /// the same as for [`Logdir::load`].
     pub fn write(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<Exported> {
         self.write_with(logdir, options, out, &mut |_| {})
     }
 
-    /// The same, and tells after each run how far it is.
+    /// Like [`write`](Self::write), and reports the progress after each run.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write).
+    /// The same as for [`write`](Self::write).
     pub fn write_with(
         &self,
         logdir: &Logdir,
@@ -206,7 +206,7 @@ impl Export {
         Ok(Exported { runs, tables, report, outputs, _folder: folder })
     }
 
-    /// Where a table goes.
+    /// The path of a table's file.
     fn path(&self, table: &str, options: &LoadOptions, out: &Path) -> PathBuf {
         let path = match self.tables.len() {
             1 => out.to_owned(),
@@ -215,7 +215,7 @@ impl Export {
         let Some(shard) = options.shard_of_runs().filter(|_| out != Path::new("-")) else {
             return path;
         };
-        // With as many digits as the last one, so that they are in order.
+        // Pads the index to the number of digits of the last one, so that names sort in order.
         let digits = shard.count().to_string().len();
         let part = format!("-{:0digits$}-of-{}", shard.index(), shard.count());
         let mut name = path.file_stem().unwrap_or_default().to_owned();

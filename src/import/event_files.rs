@@ -1,4 +1,4 @@
-//! Event files among artifacts become runs, which TensorBoard shows.
+//! Turns event files among artifacts into runs, which TensorBoard shows.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,28 +12,28 @@ use crate::meta::{ARTIFACTS, Artifact};
 use crate::record::{HEADER_LEN, payload_len};
 use crate::replace::disk;
 
-/// What `tfevents` is in names of artifacts here.
+/// Replacement for `tfevents` in names of artifacts here.
 const ENCODED: &str = "tfevent%73";
-/// The directory of those that are in none, as MLflow calls it where it logs them itself.
+/// Directory for event files that are in none; MLflow uses the same name where it logs them itself.
 const DIRECTORY: &str = "tensorboard_logs";
 
-/// Event files that are runs.
+/// Event files that became runs.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     /// Their paths in the directory of the run.
     pub(super) files: Vec<PathBuf>,
-    /// How many are new.
+    /// Number of new ones.
     pub(super) new: u64,
 }
 
-/// Whether an artifact has the name of an event file, and so another one here.
+/// Whether an artifact has the name of an event file, and so gets a different name here.
 pub(super) fn is_event_file(artifact: &Artifact) -> bool {
     let name = artifact.name.as_deref().unwrap_or(&artifact.path);
     event::is_event_file(name.rsplit('/').next().unwrap_or(name).as_ref())
 }
 
-/// Makes runs of the event files among the artifacts of the run in `dir`: each is in the directory
-/// below that run which it has among the artifacts, where it stays, too.
+/// Turns the event files among the artifacts of the run in `dir` into runs. Each file also goes to
+/// the directory below that run that corresponds to its directory among the artifacts.
 pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Made> {
     let dir = match target {
         Target::Folder(folder) => folder.path(),
@@ -49,7 +49,7 @@ pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Made
             Some((directory, name)) => (Some(directory), name),
             None => (None, artifact.path.as_str()),
         };
-        // The folder of artifacts, in which no run is.
+        // No run is in the directory of artifacts.
         let is_taken = |directory: &&str| {
             directory.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(ARTIFACTS))
         };
@@ -68,7 +68,7 @@ pub(super) fn as_runs(target: Target<'_>, artifacts: &[Artifact]) -> Result<Made
                 link(&source, &path).map_err(|error| failed(error, &path))?;
                 made.new += 1;
             }
-            // Somebody else's.
+            // The existing file is a different one.
             Ok(there) if source.metadata().is_ok_and(|own| own.len() != there.len()) => continue,
             Ok(_) => {}
         }
@@ -86,8 +86,8 @@ fn has_records(path: &Path) -> io::Result<bool> {
     Ok(head.is_empty() || header.is_some_and(|header| payload_len(header).is_ok()))
 }
 
-/// The same file at another path, or a copy where there can be none. Nothing that tbx does to one of
-/// them changes the other.
+/// Hard-links the file to another path, or copies it if that is not possible. Nothing that tbx does
+/// to one of them changes the other.
 fn link(source: &Path, path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         disk::create_dir_all(parent)?;

@@ -13,7 +13,7 @@ use super::tree::seconds;
 use super::{Import, failed};
 use crate::error::{Report, Result};
 use crate::meta::{ARTIFACTS, Artifact, ExperimentMeta};
-use crate::mlflow::{LoggedModelRecord, RunRecord, tags};
+use crate::mlflow::{LoggedModelRecord, Names, RunRecord, tags};
 use crate::replace::{Folder, disk};
 use crate::safe_name;
 
@@ -103,7 +103,7 @@ impl Experiments {
 
 /// What MLflow says of an experiment, where `was` does not say it.
 fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
-    let mut tags = of.tags.clone();
+    let mut tags = Names::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;
     if meta.name.is_empty() {

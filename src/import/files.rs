@@ -11,13 +11,12 @@ use super::{failed, images, names, work};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::event::is_event_file;
 use crate::meta::{Artifact, RunMeta};
-use crate::mlflow::{FOLDER, RunRecord, tags};
+use crate::mlflow::{EVENTS, FOLDER, MEDIA, Names, RunRecord, tags};
 use crate::replace::{self, Folder, disk};
 use crate::store::open_regular;
 
 /// What `tbx` put among the artifacts when it exported the run.
 const META: &str = "tbx.json";
-const EVENTS: &str = "events/";
 /// Bytes of metadata at most, as [`RunMeta::read`] has it.
 const MAX_META: u64 = 16 << 20;
 
@@ -26,7 +25,8 @@ const MAX_META: u64 = 16 << 20;
 pub(super) struct Files<'f> {
     /// The metadata that `tbx` exported.
     pub(super) exported: Option<RunMeta>,
-    artifacts: Vec<&'f StoredFile>,
+    /// With their true names.
+    artifacts: Vec<(&'f StoredFile, String)>,
     /// Event files that `tbx` exported, and their paths in the run's directory.
     events: Vec<(&'f StoredFile, PathBuf)>,
 }
@@ -44,7 +44,8 @@ impl<'f> Files<'f> {
         files: &'f [StoredFile],
     ) -> Result<Self> {
         let is_exported =
-            [tags::RUN_KEY, tags::RUN].iter().any(|tag| record.tags.contains_key(*tag));
+            [tags::RUN_KEY, tags::RUN].iter().any(|tag| tags::find(&record.tags, tag).is_some());
+        let names = Names::changed_in(&record.tags);
         let mut all = Self::default();
         for file in files {
             let ours = file.path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
@@ -57,12 +58,17 @@ impl<'f> Files<'f> {
             }
             match ours.and_then(event_file) {
                 Some(path) => all.events.push((file, path)),
-                None => all.artifacts.push(file),
+                None => {
+                    let name = names.get(&file.path).unwrap_or(&file.path);
+                    all.artifacts.push((file, name.clone()));
+                }
             }
         }
         // tbx made them of what is in the event files.
         if !all.events.is_empty() {
-            all.artifacts.retain(|file| !images::is_exported(&file.path));
+            let media = format!("{FOLDER}/{MEDIA}");
+            let is_made = |path: &str| images::is_exported(path) || path.starts_with(&media);
+            all.artifacts.retain(|(file, _)| !is_made(&file.path));
         }
         Ok(all)
     }
@@ -109,8 +115,8 @@ pub(super) struct Copied {
 /// A file, and where it goes.
 struct Job<'f> {
     file: &'f StoredFile,
-    /// Its path among the artifacts; none of an event file.
-    name: Option<String>,
+    /// Its path among the artifacts here, and its true name; none of an event file.
+    name: Option<(String, &'f String)>,
     /// Its path in the run's directory.
     relative: PathBuf,
 }
@@ -134,13 +140,14 @@ pub(super) fn copy(
     has: impl Fn(&str) -> bool,
     report: &mut Report,
 ) -> Result<Copied> {
-    let local = names::local(files.artifacts.iter().map(|file| file.path.as_str()));
-    let artifacts = files.artifacts.iter().zip(local).map(|(file, name)| Job {
+    let local = names::local(files.artifacts.iter().map(|(_, name)| name.as_str()));
+    let artifacts = files.artifacts.iter().zip(local).map(|((file, name), local)| Job {
         file,
-        relative: into.join(names::path(&name)),
-        name: Some(name),
+        relative: into.join(names::path(&local)),
+        name: Some((local, name)),
     });
-    let artifacts = artifacts.filter(|job| !has(&job.file.path));
+    let has = |job: &Job<'_>| job.name.as_ref().is_some_and(|(_, name)| has(name));
+    let artifacts = artifacts.filter(|job| !has(job));
     let events = files.events.iter();
     let events = events.map(|(file, path)| Job { file, relative: path.clone(), name: None });
     let jobs: Vec<_> = artifacts.chain(events).collect();
@@ -154,16 +161,16 @@ pub(super) fn copy(
                 skip(report, error);
             }
             (Ok(_), None) => copied.event_files.push(job.relative),
-            (Ok((size, sha256)), Some(name)) => {
-                copied.artifacts.push(artifact(job.file, name, size, sha256));
+            (Ok((size, sha256)), Some((local, name))) => {
+                copied.artifacts.push(artifact(job.file, local, name, size, sha256));
             }
         }
     }
     Ok(copied)
 }
 
-fn artifact(file: &StoredFile, path: String, size: u64, sha256: String) -> Artifact {
-    let name = (path != file.path).then(|| file.path.clone());
+fn artifact(file: &StoredFile, path: String, name: &str, size: u64, sha256: String) -> Artifact {
+    let name = (path != name).then(|| name.to_owned());
     let kind = file.model.as_ref().map(|_| "model".to_owned());
     let mut artifact = Artifact { path, name, size, sha256, kind, ..Artifact::default() };
     let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));

@@ -10,68 +10,40 @@ use super::tree::seconds;
 use crate::error::Result;
 use crate::event::pb;
 use crate::meta::{ARTIFACTS, Artifact};
+use crate::mlflow::ImageName;
 use crate::writer::SummaryWriter;
 
 /// Bytes of an image at most; longer ones are artifacts only.
 const MAX_BYTES: u64 = 32 << 20;
-/// What parts the words in the names of MLflow 2 and of the first releases of MLflow 3, and in those of
-/// later ones.
-const SEPARATORS: [char; 2] = ['%', '+'];
 
-/// An image among artifacts, `images/KEY+step+N+timestamp+MS+ID.png` (`mlflow/tracking/client.py`).
+/// An image among artifacts.
 struct Picture<'a> {
     /// Its path here.
     path: &'a str,
-    tag: String,
-    step: i64,
-    timestamp: i64,
-    id: &'a str,
+    name: ImageName<'a>,
 }
 
 /// Whether a file is an image, or the small copy of one, that tbx exported. Ids that MLflow makes are
 /// random, as their digits tell; those of tbx are hashes.
 pub(super) fn is_exported(path: &str) -> bool {
-    picture(path).is_some_and(|picture| {
-        let digit = |at| picture.id.chars().nth(at);
+    ImageName::of(path).is_some_and(|name| {
+        let digit = |at| name.id.chars().nth(at);
         digit(14) != Some('4') || !matches!(digit(19), Some('8' | '9' | 'a' | 'b'))
-    })
-}
-
-fn picture(path: &str) -> Option<Picture<'_>> {
-    let name = path.strip_prefix("images/")?;
-    SEPARATORS.into_iter().find_map(|separator| {
-        let small = name.strip_suffix(".webp").and_then(|name| {
-            name.strip_suffix("compressed").and_then(|name| name.strip_suffix(separator))
-        });
-        let words = small.or_else(|| name.strip_suffix(".png"))?;
-        let mut words = words.rsplitn(6, separator);
-        let id = words.next()?;
-        let (timestamp, "timestamp") = (words.next()?.parse().ok()?, words.next()?) else {
-            return None;
-        };
-        let (step, "step") = (words.next()?.parse().ok()?, words.next()?) else { return None };
-        let key = words.next()?;
-        // `/` is `#`, and since some release of MLflow 3 `~`.
-        let tag = match separator {
-            '%' => key.replace('#', "/"),
-            _ => key.replace(['~', '#'], "/"),
-        };
-        Some(Picture { path, tag, step, timestamp, id })
     })
 }
 
 fn of(artifact: &Artifact) -> Option<Picture<'_>> {
     // Its name in MLflow, if it has another one here.
     let name = artifact.name.as_deref().unwrap_or(&artifact.path);
-    let picture = picture(name).filter(|_| name.ends_with(".png"))?;
-    Some(Picture { path: &artifact.path, ..picture })
+    let name = ImageName::of(name).filter(|_| name.ends_with(".png"))?;
+    Some(Picture { path: &artifact.path, name })
 }
 
 /// Writes the images among `artifacts` of the run in `dir`.
 pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) -> Result<()> {
     let mut pictures: Vec<_> = artifacts.iter().filter_map(of).collect();
     // In an order in which no reader drops any.
-    pictures.sort_by(|a, b| (&a.tag, a.step, a.timestamp).cmp(&(&b.tag, b.step, b.timestamp)));
+    pictures.sort_by(|a, b| a.name.cmp(&b.name));
     for picture in pictures {
         let mut png = Vec::new();
         let file = File::open(dir.join(ARTIFACTS).join(picture.path));
@@ -82,12 +54,12 @@ pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) 
             continue;
         };
         let value = pb::summary::Value {
-            tag: picture.tag,
+            tag: picture.name.tag,
             value: Some(pb::summary::value::Value::Image(image)),
             ..Default::default()
         };
-        let at = writer.with_wall_time(seconds(picture.timestamp))?;
-        at.add_summary(pb::Summary { value: vec![value] }, picture.step)?;
+        let at = writer.with_wall_time(seconds(picture.name.timestamp))?;
+        at.add_summary(pb::Summary { value: vec![value] }, picture.name.step)?;
     }
     Ok(())
 }
@@ -134,19 +106,19 @@ mod tests {
                 "a+step+3+timestamp+17+x",
             ),
         ] {
-            let found = picture(&name).expect("a picture");
+            let found = ImageName::of(&name).expect("an image");
             assert_eq!((&*found.tag, found.step, found.timestamp), (tag, 3, 17), "{name}");
             assert_eq!(found.id, id);
             assert!(!is_exported(&name), "{name}");
         }
-        assert_eq!(picture("images/a%step%-3%timestamp%17%x.png").map(|p| p.step), Some(-3));
+        assert_eq!(ImageName::of("images/a%step%-3%timestamp%17%x.png").map(|p| p.step), Some(-3));
         assert!(is_exported(
             "images/a+step+3+timestamp+1+0a1b2c3d-0000-8000-8000-0123456789ab.png"
         ));
         for name in
             ["images/a.png", "a%step%3%timestamp%17%x.png", "images/a+step+b+timestamp+1+x.png"]
         {
-            assert!(picture(name).is_none() && !is_exported(name), "{name}");
+            assert!(ImageName::of(name).is_none() && !is_exported(name), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an import did.
+//! The results of an import.
 
 use std::path::{Path, PathBuf};
 
@@ -8,34 +8,34 @@ use super::mlflow::{Experiment, LeftOut, StoredRun};
 use super::{event_files, plan};
 use crate::error::Report;
 
-/// What was imported.
+/// The results of an import.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Imported {
-    /// Every run that was asked for, in the order of the import, but for those that failed.
+    /// Every requested run, in the order of the import, except those that failed.
     pub runs: Vec<ImportedRun>,
-    /// How many points were written.
+    /// Number of points that were written.
     pub points: u64,
-    /// How many experiments without runs are new.
+    /// Number of new experiments without runs.
     pub empty_experiments: usize,
-    /// How many files of logged models of no run were copied; they are in the folders `artifacts` of
-    /// their experiments.
+    /// Number of files of logged models without a run that were copied. They are in the directories
+    /// `artifacts` of their experiments.
     pub model_files: u64,
-    /// The bytes of these.
+    /// The size of these files in bytes.
     pub model_bytes: u64,
     /// URIs of files of such models that were not read.
     pub elsewhere: Vec<String>,
-    /// How many versions of models were registered.
+    /// Number of model versions that were registered.
     pub models: usize,
-    /// How many of them have no file in the log folder.
+    /// Number of these that have no file in the log directory.
     pub models_elsewhere: usize,
-    /// How many runs were left out because they are deleted.
+    /// Number of runs that were left out because they are deleted.
     pub deleted: usize,
-    /// How many experiments were left out because they are deleted.
+    /// Number of experiments that were left out because they are deleted.
     pub deleted_experiments: usize,
-    /// What else MLflow keeps, by kind.
+    /// Other data in MLflow that was not imported, by kind.
     pub left_out: Vec<LeftOut>,
-    /// What could not be read.
+    /// Data that could not be read.
     pub report: Report,
 }
 
@@ -52,48 +52,49 @@ impl Imported {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ImportedRun {
-    /// The id that it had.
+    /// The run's id in MLflow.
     pub id: String,
-    /// What it is called.
+    /// The run's name.
     pub name: String,
-    /// The name of its experiment.
+    /// The name of the run's experiment.
     pub experiment: String,
-    /// Its directory.
+    /// The run's directory.
     pub dir: PathBuf,
-    /// It was there already, and is as it was but for artifacts that it lacked.
+    /// Whether the run existed already. It is unchanged, except for artifacts that it lacked.
     pub was_there: bool,
-    /// It had not ended when it was imported.
+    /// Whether the run had not ended when it was imported.
     pub is_unfinished: bool,
-    /// Some of its artifacts are not here; the next import looks for them again.
+    /// Whether some of its artifacts are missing; the next import looks for them again.
     pub is_incomplete: bool,
-    /// How many points were written.
+    /// Number of points that were written.
     pub points: u64,
-    /// How many of them are not exactly what they were.
+    /// Number of these that differ from the original values.
     pub rounded: u64,
-    /// How many of them TensorBoard's default loader does not show, as a later point of the metric
-    /// has the same step.
+    /// Number of these that TensorBoard's default loader does not show, because a later point of
+    /// the metric has the same step.
     pub same_step: u64,
-    /// How many event files were among its artifacts, since tbx had exported it with them. They are in
-    /// its directory again, and only points that they lack are written.
+    /// Number of event files among its artifacts that tbx had exported. They are back in the run's
+    /// directory, and only points that they lack are written.
     pub event_files: u64,
-    /// How many artifacts were copied.
+    /// Number of artifacts that were copied.
     pub artifacts: u64,
-    /// The bytes of these.
+    /// The size of these artifacts in bytes.
     pub bytes: u64,
-    /// How many artifacts are called otherwise here: their names cannot be those of files.
+    /// Number of artifacts with a different name here, because their original names are not valid
+    /// file names.
     pub renamed: u64,
-    /// How many of these are called like event files.
+    /// Number of these that are named like event files.
     pub renamed_event_files: u64,
-    /// How many event files among artifacts are runs, too.
+    /// Number of event files among artifacts that also became runs.
     pub event_runs: u64,
-    /// URIs of its artifacts that were not read; empty if MLflow does not say where they are.
+    /// URIs of its artifacts that were not read; empty if MLflow does not record where they are.
     pub elsewhere: Vec<String>,
-    /// TensorBoard's table of hyperparameters has it. It has no run with a metric whose last step is
-    /// beyond 32 bits: TensorBoard would show none of all.
+    /// Whether TensorBoard's table of hyperparameters includes the run. A run with a metric whose
+    /// last step exceeds 32 bits is excluded: otherwise TensorBoard would show no runs at all.
     pub is_in_table: bool,
     /// The id in `tbx.json`.
     pub(super) meta_id: String,
-    /// Ids of the models that it logged.
+    /// Ids of the models that the run logged.
     pub(super) models: Vec<String>,
 }
 
@@ -108,7 +109,7 @@ impl ImportedRun {
         }
     }
 
-    /// Counts what was copied.
+    /// Counts the copied artifacts.
     pub(super) fn count(&mut self, copied: &Copied) {
         let artifacts = copied.artifacts.iter();
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -121,13 +122,13 @@ impl ImportedRun {
     }
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// How many runs are done.
+    /// Number of runs that are done.
     pub runs: usize,
-    /// Of so many.
+    /// Total number of runs.
     pub all_runs: usize,
-    /// How many points that gave.
+    /// Number of points written so far.
     pub points: u64,
 }

@@ -1,4 +1,4 @@
-//! Runs of other programs become logs that TensorBoard shows: [`Import`].
+//! Imports runs of other programs as logs that TensorBoard shows: [`Import`].
 
 mod event_files;
 mod experiments;
@@ -27,17 +27,17 @@ use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::replace::{LogsLock, disk};
 use crate::store::{self, Links};
 
-/// Requests that a server gets at a time.
+/// Maximum number of concurrent requests to a server.
 const CONNECTIONS: usize = 4;
 
-/// Which runs are imported, and how.
+/// The runs to import, and the options.
 ///
-/// Each run becomes a directory `EXPERIMENT/RUN` with an event file and `tbx.json`, a nested one
-/// below its parent's. What it is comes from [`mlflow::meta`](crate::mlflow::meta). Its artifacts
-/// are in the folder `artifacts`; what `tbx` itself put among them when it exported the run, its
-/// event files and metadata, goes back to where it was. An experiment's name, description and tags
-/// are in `tbx.experiment.json` in its directory. Registered models are in the
-/// [registry](crate::registry) of the log folder.
+/// Each run becomes a directory `EXPERIMENT/RUN` with an event file and `tbx.json`. A nested run is
+/// below its parent. Metadata comes from [`mlflow::meta`](crate::mlflow::meta). Artifacts are in
+/// the directory `artifacts`; event files and metadata that `tbx` added to the artifacts when it
+/// exported the run go back to their original places. The name, description and tags of an
+/// experiment are in `tbx.experiment.json` in its directory. Registered models are in the
+/// [registry](crate::registry) of the log directory.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -58,23 +58,24 @@ const CONNECTIONS: usize = 4;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A run appears when it is complete. One that is there already, wherever below the folder, is left
-/// as it is: so an import can be repeated, and brings what is new. One that had not ended is imported
-/// again, unless somebody has changed its `tbx.json` or put something into its directory, such as
-/// runs that are its parts. Artifacts that could not be read are looked for again.
+/// A run appears once it is complete. A run that exists already, anywhere below the log directory,
+/// is left unchanged, so that an import can be repeated and adds only what is new. A run that had
+/// not ended is imported again, unless its `tbx.json` was edited or something was added to its
+/// directory, such as runs that are its parts. Artifacts that could not be read are looked for
+/// again.
 ///
-/// What cannot be read costs itself alone: an artifact, a run, a model, an experiment. It is in the
-/// [report](Imported::report), and the next import brings it. What MLflow keeps besides, such as
-/// traces, is [counted](Imported::left_out).
+/// An object that cannot be read (an artifact, a run, a model, an experiment) does not stop the
+/// rest of the import. It is listed in the [report](Imported::report), and the next import tries it
+/// again. Other MLflow data, such as traces, is [counted](Imported::left_out).
 ///
 /// # Numbers
 ///
-/// MLflow has float64; values become float32, the only form that both of TensorBoard's loaders
-/// show. What that changes is [counted](ImportedRun::rounded), and the exact last value of such a
-/// metric is in the [summary](crate::meta::RunMeta::summary) of `tbx.json`.
-/// [`float64`](Self::float64) keeps all exactly. Points are in the order of their steps, and those
-/// of one step in that of their times: TensorBoard's default loader drops what stands before a
-/// lower step. It shows one point of each step, which is [counted](ImportedRun::same_step), too.
+/// MLflow stores float64. Values become float32, the only form that both of TensorBoard's loaders
+/// show. Values that this changes are [counted](ImportedRun::rounded), and the exact last value of
+/// such a metric is in the [summary](crate::meta::RunMeta::summary) of `tbx.json`.
+/// [`float64`](Self::float64) keeps all values exactly. Points are sorted by step, and by time
+/// within a step, because TensorBoard's default loader drops points that precede a lower step. That
+/// loader shows one point per step; the others are [counted](ImportedRun::same_step), too.
 #[derive(Debug, Clone)]
 pub struct Import {
     experiments: Vec<String>,
@@ -87,16 +88,16 @@ pub struct Import {
     connections: usize,
 }
 
-/// What becomes of event files among artifacts, such as those of TensorFlow's autologging.
+/// How to treat event files among artifacts, such as those of TensorFlow's autologging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum EventFiles {
-    /// They are artifacts, under names that no reader takes for those of event files. The true name is
-    /// [in `tbx.json`](crate::meta::Artifact::name).
+    /// Keeps them as artifacts, under names that no reader takes for event files. The original name
+    /// is [in `tbx.json`](crate::meta::Artifact::name).
     #[default]
     Artifacts,
-    /// They are also in directories below that of their run, which are called as those among the
-    /// artifacts, so that they are runs.
+    /// Also places them in directories below that of their run, with the same directory names as
+    /// among the artifacts, so that they become runs.
     Runs,
 }
 
@@ -107,7 +108,7 @@ impl Default for Import {
 }
 
 impl Import {
-    /// All runs but deleted ones, with their artifacts.
+    /// Imports all runs that are not deleted, with their artifacts.
     pub fn new() -> Self {
         let (experiments, runs) = (Vec::new(), Vec::new());
         Self {
@@ -122,18 +123,18 @@ impl Import {
         }
     }
 
-    /// Whether nothing was asked for by its name.
+    /// Whether no experiment or run was selected by name.
     fn is_whole(&self) -> bool {
         self.experiments.is_empty() && self.runs.is_empty()
     }
 
-    /// Only experiments of these names or ids. Default: all.
+    /// Imports only experiments with these names or ids. Default: all.
     #[must_use]
     pub fn experiments<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         Self { experiments: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Only runs of these ids or names. Default: all.
+    /// Imports only runs with these ids or names. Default: all.
     #[must_use]
     pub fn runs<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
         Self { runs: ids.into_iter().map(Into::into).collect(), ..self }
@@ -145,58 +146,60 @@ impl Import {
         Self { artifacts, ..self }
     }
 
-    /// Whether runs and experiments count that somebody deleted; MLflow keeps them until
-    /// `mlflow gc`. Default: false.
+    /// Whether deleted runs and experiments are imported; MLflow keeps them until `mlflow gc`.
+    /// Default: false.
     #[must_use]
     pub fn deleted(self, deleted: bool) -> Self {
         Self { deleted, ..self }
     }
 
-    /// Whether values stay float64, of which TensorBoard's default loader shows nothing; that of
-    /// `--load_fast=false` and tbx do. Default: false.
+    /// Whether values stay float64. TensorBoard's default loader shows no float64 values;
+    /// `--load_fast=false` and tbx show them. Default: false.
     #[must_use]
     pub fn float64(self, float64: bool) -> Self {
         Self { float64, ..self }
     }
 
-    /// Whether links out of a folder `mlruns`, or out of the folder of a run's artifacts, are followed:
-    /// to any file of this machine, if the store comes from elsewhere. Default: false.
+    /// Whether links out of a directory `mlruns`, or out of the directory of a run's artifacts, are
+    /// followed. In a store from an untrusted source, they may lead to any file of this machine.
+    /// Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
     }
 
-    /// What becomes of event files among artifacts. Default: they are artifacts.
+    /// How to treat event files among artifacts. Default: they stay artifacts.
     #[must_use]
     pub fn event_files(self, event_files: EventFiles) -> Self {
         Self { event_files, ..self }
     }
 
-    /// How many requests a server gets at a time. Default: 4.
+    /// Maximum number of concurrent requests to a server. Default: 4.
     #[must_use]
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, ..self }
     }
 
-    /// Imports runs of MLflow into the log folder `out`, which is made if need be. `source` is a
-    /// folder `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is only read, or the
-    /// address of a server, which is asked as its own client does ([`Settings`](crate::mlflow::Settings)).
+    /// Imports MLflow runs into the log directory `out`, which is created if it does not exist.
+    /// `source` is a directory `mlruns`, an experiment or a run in it, a database `mlflow.db`,
+    /// which is opened read-only, or the URL of a server, with the same credentials as MLflow's own
+    /// client ([`Settings`](crate::mlflow::Settings)).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is nothing of MLflow's at `source`, or no experiment or run
-    /// that was asked for; [`ErrorKind::Value`]: it has not the form that MLflow's have;
-    /// [`ErrorKind::Io`]. What is wrong with single values and files is in the
+    /// [`ErrorKind::Argument`]: there is no MLflow store at `source`, or a requested experiment or
+    /// run does not exist; [`ErrorKind::Value`]: the store does not have MLflow's format;
+    /// [`ErrorKind::Io`]. Problems with single values and files are in the
     /// [report](Imported::report).
     pub fn mlflow(&self, source: &str, out: &Path) -> Result<Imported> {
         self.mlflow_with(source, out, &mut |_| {})
     }
 
-    /// The same, and tells after each run how far it is.
+    /// Like [`mlflow`](Self::mlflow), and reports the progress after each run.
     ///
     /// # Errors
     ///
-    /// As [`mlflow`](Self::mlflow).
+    /// The same as for [`mlflow`](Self::mlflow).
     pub fn mlflow_with(
         &self,
         source: &str,
@@ -251,7 +254,7 @@ impl Import {
     }
 }
 
-/// That something, called `what`, was not imported.
+/// The issue for something, called `what`, that was not imported.
 fn not_imported(what: &str, error: Error) -> Issue {
     let location = error.location().clone();
     let kind = match error.into_kind() {

@@ -10,7 +10,7 @@ use super::mlflow::{LeftOut, count};
 use super::tree::{Tree, seconds};
 use crate::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use crate::meta::{Artifact, RunMeta};
-use crate::mlflow::{ModelVersionRecord, RegisteredModelRecord, tags};
+use crate::mlflow::{ModelVersionRecord, Names, RegisteredModelRecord, tags};
 use crate::registry::{FILE, Model, Registry, Version, check_model};
 
 /// The file that says what the others in the folder of a model are.
@@ -82,8 +82,8 @@ struct Found<'r> {
 fn fill_in(model: &mut Model, record: &RegisteredModelRecord, found: &[Found<'_>]) -> Registered {
     let description = Some(&record.description).filter(|text| !text.is_empty());
     model.description = model.description.take().or(description.cloned());
-    for (name, value) in &record.tags {
-        model.tags.entry(name.clone()).or_insert_with(|| value.clone());
+    for (name, value) in Names::theirs(&record.tags) {
+        model.tags.entry(name).or_insert(value);
     }
     model.created = model.created.or(record.created.map(seconds));
     if let (Some(updated), false) = (record.updated, model.other.contains_key(MLFLOW)) {
@@ -156,8 +156,9 @@ fn new_version<'r>(
     places: &Places<'_>,
 ) -> Result<Found<'r>, ErrorKind> {
     // Exported by tbx, it has a number of its own, and a digest.
-    let mut tags = record.tags.clone();
-    let (exported, sha256) = (tags.remove(tags::VERSION), tags.remove(tags::SHA256));
+    let of_ours = |name: &str| tags::find(&record.tags, name).cloned();
+    let (exported, sha256) = (of_ours(tags::VERSION), of_ours(tags::SHA256));
+    let tags = Names::theirs(&record.tags);
     let exported: Option<u32> = exported.and_then(|number| number.parse().ok());
     let number = exported.or_else(|| record.version.parse().ok()).ok_or_else(|| {
         let what =

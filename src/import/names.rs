@@ -1,17 +1,19 @@
-//! What artifacts are called here.
+//! Local names of artifacts.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::safe_name;
 
-/// Bytes of a path among artifacts at most: systems take 4096 with that of the log folder.
+/// Maximum length in bytes of a path among artifacts: systems allow 4096 bytes, which include the
+/// path of the log directory.
 const MAX_LEN: usize = 1024;
 
-/// Paths here of files that are called `paths` in MLflow, with `/` between directories.
+/// Local paths for files that are called `paths` in MLflow, with `/` between directories.
 ///
-/// No name leads out of the folder, and none is that of an event file. Where two would be one file, on
-/// some system, or one file a directory of another, the second is called otherwise.
+/// No name leads out of the directory, and none is the name of an event file. If two files would be
+/// the same on some system, or a file would be the directory of another, the second one gets a
+/// different name.
 pub(super) fn local<'p>(paths: impl IntoIterator<Item = &'p str>) -> Vec<String> {
     let plain: Vec<_> = paths.into_iter().map(encode).collect();
     let mut directories = HashSet::new();
@@ -23,7 +25,8 @@ pub(super) fn local<'p>(paths: impl IntoIterator<Item = &'p str>) -> Vec<String>
     let (mut taken, mut numbers) = (HashSet::new(), HashMap::new());
     let mut free = |path: String| {
         let mut found = path.clone();
-        // Counts on where it was for the same path, so that many of one name take linear time.
+        // Continues with the last number for the same path, so that many files with one name take
+        // linear time.
         let number = numbers.entry(path.to_lowercase()).or_insert(1u64);
         loop {
             let lower = found.to_lowercase();
@@ -31,7 +34,7 @@ pub(super) fn local<'p>(paths: impl IntoIterator<Item = &'p str>) -> Vec<String>
                 return found;
             }
             *number = number.saturating_add(1);
-            // Nothing is encoded as `%~`.
+            // Encoding never produces `%~`.
             found = format!("{path}%~{number}");
         }
     };
@@ -48,7 +51,7 @@ fn encode(path: &str) -> String {
     format!("%~{:016x}/{name}", safe_name::hash(path))
 }
 
-/// The path as the file system has it.
+/// Converts a local path to a path of the file system.
 pub(super) fn path(local: &str) -> PathBuf {
     local.split('/').collect()
 }

@@ -1,4 +1,4 @@
-//! Which runs are imported, in which order.
+//! Selects the runs to import and their order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,32 +8,32 @@ use super::{Import, not_imported};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use crate::mlflow::{LoggedModelRecord, tags};
 
-/// So many names are told where another was asked for.
+/// Maximum number of names to suggest in an error about an unknown name.
 const MAX_NAMES: usize = 10;
 
-/// So many runs are looked for above one.
+/// Maximum number of ancestors to look for above a run.
 const MAX_ABOVE: usize = 64;
 
-/// What is imported.
+/// The experiments and runs to import.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) experiments: Vec<Planned>,
-    /// Runs in the order in which they are imported, those without a parent first, then their
-    /// children, and so on.
+    /// Runs in the order of the import: first those without a parent, then their children, and so
+    /// on.
     pub(super) levels: Vec<Vec<(Arc<Experiment>, StoredRun)>>,
-    /// How many are left out because they are deleted.
+    /// Number of runs that are left out because they are deleted.
     pub(super) deleted: usize,
-    /// The same of experiments.
+    /// Number of experiments that are left out because they are deleted.
     pub(super) deleted_experiments: usize,
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// An experiment that is imported.
+/// An experiment to import.
 pub(super) struct Planned {
     pub(super) experiment: Arc<Experiment>,
-    /// Logged models of no run.
+    /// Logged models that belong to no run.
     pub(super) models: Vec<LoggedModelRecord>,
-    /// None of its runs is imported.
+    /// Whether none of its runs is imported.
     pub(super) is_empty: bool,
 }
 
@@ -115,7 +115,7 @@ impl Plan {
         }
         let models = if is_whole { content.models } else { Vec::new() };
         let models = self.without_deleted(import, models);
-        // MLflow makes that of itself, in each store.
+        // MLflow creates this experiment by default in each store.
         let is_default = experiment.id == "0"
             && experiment.name == "Default"
             && experiment.tags.is_empty()
@@ -139,7 +139,7 @@ impl Plan {
     }
 }
 
-/// What a run is called: its name, else its id.
+/// The display name of a run: its name, otherwise its id.
 pub(super) fn name(run: &StoredRun) -> String {
     let names = [run.record.name.as_ref(), run.record.tags.get(tags::RUN_NAME)];
     let name = names.into_iter().flatten().find(|name| !name.is_empty());
@@ -165,7 +165,8 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
     }
 }
 
-/// By the time when they began, but a parent before its children. Of runs with one id the first counts.
+/// Sorts runs by start time, but with parents before their children. If several runs have the same
+/// id, the first one is kept.
 fn in_order(
     mut runs: Vec<(Arc<Experiment>, StoredRun)>,
     report: &mut Report,
@@ -184,7 +185,7 @@ fn in_order(
         }
         is_first
     });
-    // How many runs are above each; a circle ends somewhere.
+    // Number of ancestors of each run; the limit ends cycles.
     let parents: HashMap<_, _> = runs
         .iter()
         .filter_map(|(_, run)| Some((run.record.id.clone(), parent(run)?.clone())))

@@ -1,4 +1,4 @@
-//! Metrics become scalars.
+//! Converts metrics to scalars.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::summary::Kind;
 use crate::table::{Directory, Parts, RunRow, TagNames};
 use crate::writer::SummaryWriter;
 
-/// What became of points.
+/// Counts of the points that were written.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) points: u64,
@@ -21,16 +21,16 @@ pub(super) struct Written {
     pub(super) same_step: u64,
 }
 
-/// In which order readers lose nothing of a metric: TensorBoard's default loader drops what stands
-/// before a step that is lower or the same. A sort keeps the order in which points of one time were
-/// logged.
+/// Sorts points so that readers lose none of a metric: TensorBoard's default loader drops points
+/// that precede a lower or equal step. The sort keeps the logging order of points with the same
+/// time.
 pub(super) fn sort(metrics: &mut Metrics) {
     for points in metrics.values_mut() {
         points.sort_by_key(|point| (point.step, point.timestamp));
     }
 }
 
-/// Writes the points, a metric after the other; `names` are the true names of some.
+/// Writes the points, one metric after another; `names` holds the original names of some metrics.
 pub(super) fn write(
     writer: &SummaryWriter,
     metrics: &Metrics,
@@ -52,7 +52,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// The exact last values of metrics that float32 does not have.
+/// The exact last values of metrics that float32 cannot represent.
 pub(super) fn exact(
     metrics: &Metrics,
     names: &BTreeMap<String, String>,
@@ -67,14 +67,14 @@ pub(super) fn exact(
     metrics.iter().filter_map(of).collect()
 }
 
-/// Whether TensorBoard's table of hyperparameters can show all of the metrics: it fails, for all runs,
-/// where the last step of one is none of 32 bits (`MetricValue` in `plugins/hparams/api.proto`).
+/// Whether TensorBoard's table of hyperparameters can show all metrics. It fails for all runs if
+/// the last step of one metric exceeds 32 bits (`MetricValue` in `plugins/hparams/api.proto`).
 pub(super) fn fit_into_table(metrics: &Metrics) -> bool {
     let mut last = metrics.values().filter_map(|points| points.last());
     last.all(|last| i32::try_from(last.step).is_ok())
 }
 
-/// Takes away the points that the log in `folder` has.
+/// Removes the points that the log in `folder` already has.
 pub(super) fn without_those_in(
     folder: &Folder,
     metrics: &mut Metrics,
@@ -110,7 +110,7 @@ pub(super) fn without_those_in(
     Ok(())
 }
 
-/// Whether float32 does not have the value.
+/// Whether float32 cannot represent the value.
 #[expect(clippy::as_conversions, reason = "that is the question")]
 fn is_rounded(value: f64) -> bool {
     !value.is_nan() && f64::from(value as f32) != value

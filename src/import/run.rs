@@ -1,4 +1,4 @@
-//! A run of MLflow becomes one here.
+//! Imports a single MLflow run.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,32 +18,32 @@ use crate::summary::hparams::SessionStatus;
 use crate::summary::meta::{CARD, card, hparams};
 use crate::writer::SummaryWriter;
 
-/// What stands for the machine in names of event files.
+/// Host name in the names of event files.
 const HOST: &str = "mlflow";
 
-/// Whether a file of this name in the directory of a run is one that an import wrote.
+/// Whether a file of this name in a run's directory was written by an import.
 pub(super) fn is_event_file(name: &OsStr) -> bool {
     crate::event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
 }
 
-/// What all runs of an import have in common.
+/// Data that all runs of an import share.
 pub(super) struct Context<'a> {
     pub(super) import: &'a Import,
     pub(super) store: &'a dyn Store,
     pub(super) tree: &'a Tree,
-    /// Points that are in memory.
+    /// Limits the number of points in memory.
     pub(super) gate: &'a Gate,
 }
 
-/// What becomes of a run.
+/// The run to import, and where it goes.
 pub(super) struct About<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) run: &'a StoredRun,
-    /// Its directory.
+    /// The directory of the run.
     pub(super) dir: &'a Path,
 }
 
-/// The files of a run and its models, and the folder of each of those.
+/// The files of a run and its models, and the directory of each model.
 fn listed(
     context: &Context<'_>,
     run: &StoredRun,
@@ -60,8 +60,8 @@ fn listed(
     (files, folders)
 }
 
-/// Makes the run in its directory, where it appears when it is complete. With `replaces` it takes the
-/// place of what is there.
+/// Creates the run in its directory, where it appears once it is complete. With `replaces`, it
+/// replaces the existing run.
 pub(super) fn write(
     context: &Context<'_>,
     about: &About<'_>,
@@ -96,7 +96,7 @@ pub(super) fn write(
     done.count(&copied);
 
     let mut meta = crate::mlflow::meta(record, Some(&experiment.name), all.exported);
-    // A parent that was exported by tbx has another id here than there.
+    // A parent that tbx had exported has a different id here.
     let parent = plan::parent(run);
     meta.parent = parent.and_then(|parent| known.id(parent)).or(meta.parent);
     meta.name.get_or_insert_with(|| done.name.clone());
@@ -126,7 +126,8 @@ pub(super) fn write(
     Ok(done)
 }
 
-/// Writes the event file of a run; if tbx had exported event files, only what they lack.
+/// Writes the event file of a run. If tbx had exported event files, only points that they lack are
+/// written.
 #[expect(clippy::too_many_arguments, reason = "all that a run is")]
 fn log(
     context: &Context<'_>,
@@ -141,10 +142,10 @@ fn log(
     let float64 = context.import.float64;
     let record = &about.run.record;
     let names = Names::changed_in(&record.tags);
-    // Without a time of its own, that of its first point.
+    // Without a start time, uses the time of the first point.
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
     let start = record.start_time.or(first).map_or(0.0, seconds);
-    // A file is read in the order of the times when they were made.
+    // Files are read in the order of their creation times.
     let start = if has_events { meta::now() } else { start };
     if has_events {
         points::without_those_in(folder, &mut metrics, &names)?;
@@ -170,8 +171,8 @@ fn log(
     close(&writer, meta)
 }
 
-/// Brings the artifacts that the run in its directory lacks, and makes runs of its event files if that
-/// is asked for.
+/// Adds the artifacts that the run in its directory lacks, and turns its event files into runs if
+/// requested.
 pub(super) fn complete(
     context: &Context<'_>,
     about: &About<'_>,
@@ -229,7 +230,7 @@ pub(super) fn complete(
     Ok(done)
 }
 
-/// Notes which event files in directories of the run an import has put there.
+/// Records which event files an import has placed in directories of the run.
 fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
     if files.is_empty() {
         return;
@@ -246,7 +247,7 @@ fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
     }
 }
 
-/// Says how the run ended, and when.
+/// Records the final status and the end time of the run.
 fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
     let status = match meta.status {
         Some(Status::Finished) => SessionStatus::Success,
@@ -259,7 +260,7 @@ fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
     }
 }
 
-/// What only MLflow knows of the run; `folders` are those of its models' files.
+/// Facts about the run that only MLflow has; `folders` are the directories of its models' files.
 fn facts(about: &About<'_>, folders: &[String]) -> Value {
     let About { experiment, run, .. } = about;
     let mut facts = Map::new();

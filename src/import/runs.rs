@@ -1,4 +1,4 @@
-//! The runs of an import, several at a time.
+//! Imports several runs at a time.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use super::work::{self, Gate};
 use super::{Import, Imported, ImportedRun, Progress, not_imported, plan};
 use crate::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
-/// Points in memory from which on no further run is begun: 24 bytes each.
+/// Number of points in memory above which no further run is started: 24 bytes per point.
 const MAX_POINTS: usize = 4_000_000;
-/// So many runs in a row for which no server was there, and the rest is not tried: each has waited for
-/// it for a minute or more.
+/// Number of consecutive runs without a reachable server after which the rest is skipped: each
+/// waits for a minute or more.
 const MAX_FAILURES: usize = 8;
 
-/// Imports runs, a level of them after the other.
+/// Imports runs, one level at a time.
 pub(super) struct Runs<'a> {
     import: &'a Import,
     store: &'a dyn Store,
@@ -30,11 +30,11 @@ pub(super) struct Runs<'a> {
     gate: Gate,
     failures: AtomicUsize,
     not_tried: usize,
-    /// Where the last failure was.
+    /// Location of the last failure.
     last: Location,
 }
 
-/// A run, and where it goes.
+/// A run and its destination.
 struct Job<'a> {
     experiment: &'a Experiment,
     run: &'a StoredRun,
@@ -44,7 +44,7 @@ struct Job<'a> {
     replaces: bool,
 }
 
-/// What became of a run; none if it was not tried.
+/// The result of importing a run; none if it was skipped.
 struct Outcome {
     result: Option<Result<ImportedRun>>,
     left_out: Vec<LeftOut>,
@@ -72,7 +72,7 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Imports runs of which none is above another; those above them are here.
+    /// Imports runs that are not ancestors of each other; their ancestors are already imported.
     pub(super) fn import(
         &mut self,
         level: &[(Arc<Experiment>, StoredRun)],
@@ -83,7 +83,7 @@ impl<'a> Runs<'a> {
     ) {
         let jobs: Vec<_> =
             level.iter().filter_map(|(experiment, run)| self.job(experiment, run, tree)).collect();
-        self.done += level.len() - jobs.len(); // those of experiments that failed
+        self.done += level.len() - jobs.len(); // those whose experiments failed
         let (all, mut done, mut points) = (self.all, self.done, self.points);
         let outcomes = {
             let Self { import, store, ref gate, ref failures, .. } = *self;
@@ -148,7 +148,7 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// Says how many runs were not tried.
+    /// Reports the number of runs that were skipped.
     pub(super) fn end(self, report: &mut Report) {
         if self.not_tried > 0 {
             let runs = self.not_tried;
@@ -161,7 +161,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Whether nothing more can be written.
+/// Whether the error means that nothing more can be written.
 fn is_full(error: &Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     is_kind(error, &[StorageFull, QuotaExceeded, ReadOnlyFilesystem])

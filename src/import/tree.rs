@@ -191,7 +191,7 @@ fn lower(path: &Path) -> PathBuf {
 
 /// The path of the log folder from which tbx exported the run.
 fn exported_from(run: &StoredRun) -> Option<PathBuf> {
-    let path = run.record.tags.get(tags::RUN)?;
+    let path = tags::find(&run.record.tags, tags::RUN)?;
     let parts: Vec<_> = path.split('/').collect();
     let is_plain =
         |part: &&str| !matches!(*part, "" | "." | "..") && !part.eq_ignore_ascii_case(NO_RUN);

@@ -1,11 +1,11 @@
-//! Several threads at a time, with results in order.
+//! Runs jobs on several threads, with results in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-/// What `each` gives for each of `jobs`, in their order. Up to `threads` of them run at a time; `done`
-/// hears of each on this thread, in the order in which they end.
+/// The results of `each` for `jobs`, in their order. At most `threads` jobs run at a time. `done`
+/// is called with each result on this thread, in the order in which the jobs end.
 pub(super) fn map<J: Sync, R: Send>(
     jobs: &[J],
     threads: usize,
@@ -24,7 +24,7 @@ pub(super) fn map<J: Sync, R: Send>(
     let mut results: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        // Without room, so that no thread runs ahead of who takes the results.
+        // The capacity keeps threads from running ahead of the receiver.
         let (sender, receiver) = mpsc::sync_channel(threads);
         for _ in 0..threads {
             let (next, each, sender) = (&next, &each, sender.clone());
@@ -49,14 +49,14 @@ pub(super) fn map<J: Sync, R: Send>(
     results.into_iter().flatten().collect()
 }
 
-/// A number of things that may be in use at a time.
+/// A number of slots that may be in use at a time.
 #[derive(Debug)]
 pub(super) struct Slots {
     free: Mutex<usize>,
     is_free: Condvar,
 }
 
-/// One that is in use until this is dropped.
+/// A slot that is in use until this is dropped.
 pub(super) struct Slot<'s>(&'s Slots);
 
 impl Slots {
@@ -64,7 +64,7 @@ impl Slots {
         Self { free: Mutex::new(slots.max(1)), is_free: Condvar::new() }
     }
 
-    /// Waits for a free one.
+    /// Waits for a free slot.
     pub(super) fn take(&self) -> Slot<'_> {
         let mut free = lock(&self.free);
         while *free == 0 {
@@ -82,8 +82,8 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// How much all threads have in memory: one that would begin something waits while that is more than
-/// the limit.
+/// The amount that all threads hold in memory. A thread that wants to start something waits while
+/// the amount exceeds the limit.
 #[derive(Debug)]
 pub(super) struct Gate {
     limit: usize,
@@ -91,7 +91,7 @@ pub(super) struct Gate {
     is_less: Condvar,
 }
 
-/// What one thread has in memory, until this is dropped.
+/// The amount that one thread holds in memory, until this is dropped.
 pub(super) struct Held<'g> {
     gate: &'g Gate,
     amount: usize,
@@ -102,7 +102,7 @@ impl Gate {
         Self { limit, held: Mutex::new(0), is_less: Condvar::new() }
     }
 
-    /// Waits until the others have less than the limit.
+    /// Waits until the others hold no more than the limit.
     pub(super) fn enter(&self) -> Held<'_> {
         let mut held = lock(&self.held);
         while *held > self.limit {
@@ -113,7 +113,7 @@ impl Gate {
 }
 
 impl Held<'_> {
-    /// There is so much more.
+    /// Increases the amount.
     pub(super) fn add(&mut self, amount: usize) {
         self.amount += amount;
         *lock(&self.gate.held) += amount;
@@ -189,7 +189,7 @@ mod tests {
             },
             |()| (),
         );
-        // At most what all threads add that found less than the limit.
+        // At most the sum of what all threads add that found the limit not exceeded.
         assert!(most.into_inner() <= 10 + 6 * 9);
         assert_eq!(*lock(&gate.held), 0);
     }

@@ -13,10 +13,10 @@ use crate::replace::is_temporary;
 use crate::replace::{Folder, is_pending};
 use crate::store::{self, Found, Links, Listing, Root};
 
-/// Other files that are looked for: what says what a run is, see `meta`, and which embeddings it has.
+/// Names of other files to find: run metadata (see `meta`) and the embeddings of a run.
 const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
 
-/// A log directory and the runs in it, as far as names of files tell.
+/// A log directory and the runs in it, judged by file names.
 ///
 /// ```
 /// let logdir = tbx::Logdir::open("fixtures/keras")?;
@@ -32,38 +32,39 @@ pub struct Logdir {
     pub(super) several: Several,
 }
 
-/// A run and its event files: a directory that holds at least one, as far as names tell.
+/// A run and its event files: a directory that holds at least one file with the name of an event
+/// file.
 ///
-/// What has such a name and is no event file is known once it was looked into: a load leaves it out
-/// and says so, and [`Logdir::event_files`] leaves it out of here.
+/// A name does not prove that the file is an event file. A load opens the file; if it is something
+/// else, the load leaves it out and reports it, and [`Logdir::event_files`] omits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFiles {
-    /// The directory's path relative to the log directory, `.` for that itself. What is not
-    /// UTF-8 in it is replaced, as in TensorBoard's own reader.
+    /// The directory's path relative to the log directory, `.` for the log directory itself. Bytes
+    /// that are not UTF-8 are replaced, as in TensorBoard's own reader.
     pub name: String,
     /// The directory.
     pub path: PathBuf,
-    /// Base names of its event files, in the byte-wise order in which they are read.
+    /// Base names of the event files, in the byte-wise order in which they are read.
     pub files: Vec<OsString>,
 }
 
 impl Logdir {
     /// Finds the runs under `path`, sorted by name. No file is read.
     ///
-    /// Symbolic links are followed, but each directory is a run once: under its path without links
-    /// if there is one, else under that of the fewest names, the first in order of those. Another
-    /// path to a directory with runs is an [issue](Self::issues), as is a link back to a directory
-    /// above it.
+    /// Symbolic links are followed, but each directory is one run: under its path without links if
+    /// it has one, otherwise under the path with the fewest components, the first of these in
+    /// sorted order. Another path to a directory with runs is an [issue](Self::issues), and so is a
+    /// link back to a parent directory.
     ///
-    /// `path` may be a single event file, whatever its name: its run is called `.`. With the
-    /// feature `remote` it may be a URL, see [`store`]; from then on it is known without the password or
-    /// the signature in it.
+    /// `path` may be a single event file with any name: its run is called `.`. With the feature
+    /// `remote`, `path` may be a URL, see [`store`]; the stored path omits the URL's password or
+    /// signature.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`]: `path` does not exist, cannot be read, is neither a directory nor a
-    /// regular file, or is a URL and this library has not the feature. What cannot be read further
-    /// down is an [issue](Self::issues).
+    /// regular file, or is a URL and the library was built without the feature `remote`. Anything
+    /// unreadable further down is an [issue](Self::issues).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = store::enter(path.into());
         if store::is_url(&path) {
@@ -75,7 +76,7 @@ impl Logdir {
             return Ok(Self::single_file(path));
         }
         if !metadata.is_dir() {
-            // Opening a pipe would wait for somebody to write to it.
+            // Opening a pipe would block until something writes to it.
             let what = "neither a directory nor a regular file";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
@@ -88,7 +89,8 @@ impl Logdir {
         Ok(logdir)
     }
 
-    /// The runs in a folder that is not complete, whose event files have not their names yet.
+    /// The runs in a directory that is still being written, whose event files do not have their
+    /// final names yet.
     #[cfg(feature = "mlflow")]
     pub(crate) fn of_folder(folder: &Folder) -> Result<Self> {
         let path = folder.path().to_owned();
@@ -100,7 +102,7 @@ impl Logdir {
         Ok(logdir)
     }
 
-    /// The same of what is at a URL.
+    /// Finds the runs at a URL.
     fn remote(path: PathBuf) -> Result<Self> {
         let (files, left_out) = match store::list(&path, is_of_use) {
             Ok(Listing::File) => return Ok(Self::single_file(path)),
@@ -119,7 +121,7 @@ impl Logdir {
             }
         }
         let issues = left_out.into_iter().map(|key| {
-            // Joined as it stands: its parts may be empty.
+            // Joined unchanged, because parts of the key may be empty.
             let at = format!("{}/{key}", path.to_string_lossy().trim_end_matches('/'));
             let what = "a key with an empty part, `.`, `..` or a control character cannot be asked for: copy the \
                         object to another key";
@@ -205,12 +207,12 @@ impl Logdir {
         relative.to_string_lossy().into_owned()
     }
 
-    /// The same directory with these runs and issues.
+    /// A copy of this log directory with the given runs and issues.
     pub(super) fn with(&self, runs: Vec<RunFiles>, issues: Vec<Issue>) -> Self {
         Self { path: self.path.clone(), runs, issues, several: self.several.clone() }
     }
 
-    /// The log directory as it was given; a URL without user, password and signature.
+    /// The log directory as given; a URL without its user, password and signature.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -220,19 +222,19 @@ impl Logdir {
         &self.runs
     }
 
-    /// What could not be looked into.
+    /// Files and directories that could not be read.
     pub fn issues(&self) -> &[Issue] {
         &self.issues
     }
 }
 
-/// Whether a file of this name is looked at.
+/// Whether a file with this name is used.
 fn is_of_use(name: &str) -> bool {
     is_event_file(name.as_ref()) || ABOUT_RUNS.contains(&name)
 }
 
-/// What is wrong with what is at `path`; nothing if it merely vanished, is a dangling link that is no
-/// event file, or is neither a file nor a directory.
+/// The issue for an error at `path`; `None` if the path vanished, is a dangling link that does not
+/// look like an event file, or is neither a file nor a directory.
 fn issue(path: PathBuf, error: io::Error) -> Option<Issue> {
     let is_event_file = path.file_name().is_some_and(is_event_file);
     let is_of_no_use =

@@ -15,6 +15,10 @@ const ASSETS: &str = "plugins/org_tensorflow_tensorboard_projector";
 const MAX_CONFIG: u64 = 16 << 20;
 /// Bytes of a file that it names, at most.
 const MAX_FILE: u64 = 2 << 30;
+/// Bytes of a tensor in which points are counted, at most.
+const MAX_COUNTED: u64 = 64 << 20;
+/// Number of them in memory at a time.
+const COUNTED_AT_ONCE: u64 = 256 << 10;
 
 /// An embedding that a run's `projector_config.pbtxt` names.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,12 +86,48 @@ impl SavedEmbedding {
         &self.info
     }
 
-    /// The names of its files in the configuration.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    /// Its files: what each holds (`tensor`, `metadata`, `bookmarks` or `sprite`), and its name in the
+    /// configuration.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let EmbeddingInfo { tensor_path, metadata_path, bookmarks_path, sprite, .. } = &self.info;
-        let sprite = sprite.as_ref().map(|sprite| &sprite.image_path);
-        let names = [tensor_path, metadata_path, bookmarks_path].into_iter().chain(sprite);
-        names.map(String::as_str).filter(|name| !name.is_empty())
+        let sprite = sprite.as_ref().map(|sprite| ("sprite", &sprite.image_path));
+        let files =
+            [("tensor", tensor_path), ("metadata", metadata_path), ("bookmarks", bookmarks_path)];
+        let files = files.into_iter().chain(sprite);
+        files.map(|(role, name)| (role, name.as_str())).filter(|(_, name)| !name.is_empty())
+    }
+
+    /// How many points there are, and of how many numbers each is made: as the configuration says, else
+    /// counted in the file of the tensor. None if that cannot be read, or has more than 64 MiB.
+    pub fn shape(&self) -> Option<[u64; 2]> {
+        if let [points, numbers] = self.info.tensor_shape.as_slice() {
+            return Some([u64::from(*points), u64::from(*numbers)]);
+        }
+        let (file, len) =
+            self.open(Some(&self.info.tensor_path).filter(|name| !name.is_empty())?).ok()?;
+        if len > MAX_COUNTED {
+            return None;
+        }
+        let (mut points, mut numbers, mut is_line) = (0, 0, false);
+        let mut at = 0;
+        while at < len {
+            let end = len.min(at + COUNTED_AT_ONCE);
+            let bytes = store::read_range(&file, at..end).ok().filter(|bytes| !bytes.is_empty())?;
+            for byte in bytes {
+                match byte {
+                    b'\n' | b'\r' => is_line = false,
+                    _ if !is_line => {
+                        is_line = true;
+                        points += 1;
+                        numbers += u64::from(points == 1) + u64::from(points == 1 && byte == b'\t');
+                    }
+                    b'\t' if points == 1 => numbers += 1,
+                    _ => {}
+                }
+            }
+            at = end;
+        }
+        Some([points, numbers])
     }
 
     /// Opens the file that the configuration calls `name`; its path without links, itself, and its

@@ -1,4 +1,4 @@
-//! Loads one event file: by several threads if it is big.
+//! Loads one event file, with several threads if it is large.
 
 use std::cell::Cell;
 use std::io;
@@ -15,25 +15,26 @@ use crate::event::{Peek, other_file, other_file_issue};
 use crate::record::{Damage, Growth, MAX_TORN, Scanner, Source, Step, map, split};
 use crate::store::File;
 
-/// Spans are not made shorter than this: each costs a merge.
+/// Minimum length of a span: each span costs a merge.
 const MIN_SPAN: u64 = 4 << 20;
-/// So many bytes at the start of a split file are read ahead, for the metadata of its tags:
-/// some programs write it with the first value of a tag only.
+/// Number of bytes at the start of a split file that are read ahead for the metadata of its tags:
+/// some programs write it only with the first value of a tag.
 const SEED_LEN: u64 = 256 << 10;
-/// Records below this size are read whole: looking at their first bytes would gain nothing.
+/// Records below this size are read whole: reading only their first bytes would gain nothing.
 const MIN_SKIP: usize = 1 << 10;
-/// So many first bytes of a record hold its time, step and tag, unless the tag is long.
+/// Number of bytes at the start of a record that hold its time, step and tag, unless the tag is
+/// long.
 const PREFIX: usize = 256;
 
 thread_local! {
-    /// The read buffer of the last file, for the next.
+    /// The read buffer of the last file, reused for the next.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What a file gave.
+/// The result of loading a file.
 pub(super) struct FileLoad<'o> {
     pub(super) growing: Growing<'o>,
-    /// Whether it is an event file, or may become one.
+    /// Whether the file is an event file, or may become one.
     pub(super) is_event_file: bool,
     pub(super) bytes: u64,
     pub(super) events: u64,
@@ -42,13 +43,13 @@ pub(super) struct FileLoad<'o> {
     pub(super) more_issues: u64,
 }
 
-/// What a span of a file gave.
+/// The result of reading a span of a file.
 pub(super) struct Span<'o> {
     pub(super) growing: Growing<'o>,
-    /// Set if the file is no event file. Nothing else of it is read then.
+    /// Set if the file is not an event file. Nothing else of it is read then.
     other: Option<OtherFile>,
     start: u64,
-    /// Where the first record behind the span starts.
+    /// Offset of the first record after the span.
     pub(super) end: u64,
     pub(super) events: u64,
     pub(super) pending: u64,
@@ -57,7 +58,7 @@ pub(super) struct Span<'o> {
     pub(super) more_issues: u64,
 }
 
-/// Loads the file at `path`. With `order`, its events are read one after the other.
+/// Loads the file at `path`. With `order`, its events are read sequentially.
 pub(super) fn load<'o>(
     path: &Path,
     options: &'o LoadOptions,
@@ -73,15 +74,15 @@ pub(super) fn load<'o>(
     loader.join(spans)
 }
 
-/// Where to read on in a file that may grow.
+/// Position at which to resume reading a file that may grow.
 pub(super) struct Position {
     pub(super) offset: u64,
     pub(super) torn: u32,
     pub(super) growth: Growth,
 }
 
-/// Reads on in `file`, which is at `path` and has `len` bytes: about `budget` bytes, by this
-/// thread, without a map. Gives the file back.
+/// Resumes reading `file`, which is at `path` and has `len` bytes: about `budget` bytes, on this
+/// thread, without mapping. Returns the file.
 pub(super) fn read_on<'o>(
     path: &Arc<Path>,
     (file, len): (File, u64),
@@ -124,10 +125,10 @@ impl<'o> Span<'o> {
     }
 }
 
-/// Maps the file where that pays; a file that cannot be mapped is read.
+/// Maps the file if that pays off; a file that cannot be mapped is read instead.
 fn open_map(file: &File, len: u64, options: &LoadOptions) -> Option<bytes::Bytes> {
-    let len = usize::try_from(len).ok().filter(|_| options.maps())?;
-    map(file.local()?, len).ok()
+    let maps = options.maps()?;
+    map(file.local()?, usize::try_from(len).ok()?, maps).ok()
 }
 
 fn unreadable_file<'o>(
@@ -167,7 +168,7 @@ impl<'o> Loader<'o> {
         }
     }
 
-    /// Reads the spans, then those again that turned out to start inside a record.
+    /// Reads the spans, then rereads those that turned out to start inside a record.
     fn spans(&self, order: Option<Order>) -> Vec<Span<'o>> {
         let whole = || vec![self.span(0, u64::MAX, self.growing(order))];
         let threads = u64::try_from(rayon::current_num_threads()).unwrap_or(1);
@@ -203,8 +204,9 @@ impl<'o> Loader<'o> {
                 spans.push(read(start, end));
             }
         }
-        // One reader gives up on torn records after so many; several must not give more. And
-        // some values without metadata can only be told by all that came before.
+        // One reader gives up after a maximum number of torn records; several readers together must
+        // not go further. Also, the kind of some values without metadata depends on all earlier
+        // values.
         if spans.iter().map(|span| span.torn).sum::<u32>() >= MAX_TORN
             || spans.iter().any(|span| span.growing.ambiguous)
         {
@@ -263,10 +265,13 @@ impl<'o> Loader<'o> {
     ) -> io::Result<()> {
         let may_skip = self.options.may_skip();
         let small = if may_skip { MIN_SKIP } else { usize::MAX };
-        while scanner.position() < end {
-            if let Some((offset, payload)) = scanner.next_at_hand(small) {
+        loop {
+            scanner.each_at_hand(end, small, |offset, _, payload| {
                 self.event(span, offset, payload, keep);
-                continue;
+                Ok(())
+            })?;
+            if scanner.position() >= end {
+                break;
             }
             let (offset, len) = match scanner.advance()? {
                 Step::Record { offset, len } => (offset, len),
@@ -300,7 +305,7 @@ impl<'o> Loader<'o> {
         Ok(())
     }
 
-    /// Takes in an event that is not at hand.
+    /// Processes an event that was not complete in the read buffer.
     #[inline(never)] // so that the loop over those that are has the only copy of `event`
     fn other_event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
         self.event(span, offset, payload, keep);
@@ -320,7 +325,7 @@ impl<'o> Loader<'o> {
         }
     }
 
-    /// Passes over a record that was not asked for, or of which only its step was.
+    /// Skips a record that was not requested, or whose step alone was requested.
     fn pass(
         &self,
         scanner: &mut Scanner,
@@ -366,7 +371,7 @@ impl<'o> Loader<'o> {
         push(span, Issue { location, kind, effect });
     }
 
-    /// What the spans gave together.
+    /// Joins the results of the spans.
     fn join(&self, spans: Vec<Span<'o>>) -> FileLoad<'o> {
         let mut spans = spans.into_iter();
         let first = spans.next().unwrap_or_else(|| self.span(0, 0, Growing::new(self.options)));
@@ -397,7 +402,7 @@ impl<'o> Loader<'o> {
     }
 }
 
-/// Adds an issue, or counts it if there are many.
+/// Adds an issue, or only counts it if there are too many.
 fn push(span: &mut Span<'_>, issue: Issue) {
     if span.issues.len() < Report::MAX_ISSUES_PER_FILE {
         span.issues.push(issue);

@@ -13,36 +13,37 @@ use crate::error::{Error, Report, RestartDrop, Result};
 use crate::store::{self, Links};
 use crate::summary::Kind;
 
-/// Runs are taken up in batches of about so many bytes by [`Logdir::for_each_run`].
+/// [`Logdir::for_each_run`] loads runs in batches of about this many bytes.
 const BATCH_BYTES: u64 = 64 << 20;
-/// And of no more than so many runs.
+/// Maximum number of runs per batch.
 const BATCH_RUNS: usize = 256;
 
-/// What [`Logdir::load`] gives.
+/// The result of [`Logdir::load`].
 #[derive(Debug)]
 pub struct Loaded {
-    /// The runs, sorted by name; also those without any point.
+    /// The runs, sorted by name, including those without points.
     pub runs: Vec<Run>,
-    /// What was damaged, left out or dropped.
+    /// Data that was damaged, left out or dropped.
     pub report: Report,
 }
 
 /// A run: the series of all event files of one directory.
 #[derive(Debug)]
 pub struct Run {
-    /// The directory's path relative to the log directory; `.` for that itself.
+    /// The directory's path relative to the log directory; `.` for the log directory itself.
     pub name: String,
     /// The directory.
     pub path: PathBuf,
     /// The event files, in the order in which they were read. Other files with such names are
-    /// in the report.
+    /// listed in the report.
     pub files: Vec<EventFile>,
-    /// The earliest wall time of an event, in seconds since the Unix epoch; zeros and what is
-    /// not finite do not count. None if there is no event.
+    /// The earliest wall time of an event, in seconds since the Unix epoch; zero and non-finite
+    /// times do not count. None if there is no event.
     pub start_time: Option<f64>,
     /// The series, sorted by tag.
     pub series: Vec<TimeSeries>,
-    /// Tag and kind of the series that the options left out; no kind if it is not known.
+    /// Tag and kind of each series that the options left out; the kind is `None` if it is not
+    /// known.
     pub left_out: Vec<(Box<str>, Option<Kind>)>,
     /// Whether links out of the directory are followed, see
     /// [`LoadOptions::follow_links`].
@@ -55,7 +56,8 @@ impl Run {
         Links::all_if(self.follow_links)
     }
 
-    /// The series of `tag`; of several, that of the first kind in the table of kinds.
+    /// The series of `tag`. If the tag has several, the one whose kind comes first in the table of
+    /// kinds.
     pub fn series(&self, tag: &str) -> Option<&TimeSeries> {
         self.series.iter().find(|series| series.tag() == tag)
     }
@@ -64,37 +66,37 @@ impl Run {
 /// An event file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFile {
-    /// Its base name; what is not UTF-8 in it is replaced.
+    /// Its base name; bytes that are not UTF-8 are replaced.
     pub name: String,
     /// Its path.
     pub path: PathBuf,
     /// Its length when it was opened.
     pub bytes: u64,
-    /// How many readable events it has.
+    /// Number of readable events.
     pub events: u64,
-    /// Bytes of an unfinished record at its end: its writer is at work, or died.
+    /// Number of bytes of an unfinished record at its end: the writer is still at work, or died.
     pub pending_bytes: u64,
 }
 
 impl Logdir {
-    /// Loads the runs, with all threads of rayon's current pool, across files and inside big
+    /// Loads the runs with all threads of rayon's current pool, both across files and within large
     /// ones. The result does not depend on the number of threads.
     ///
     /// # Errors
     ///
-    /// None but with [`LoadOptions::strict`]: what cannot be read is in the report.
+    /// Only with [`LoadOptions::strict`]; otherwise unreadable data is listed in the report.
     pub fn load(&self, options: &LoadOptions) -> Result<Loaded> {
         let (runs, report) = self.map_runs(options, |run| run)?;
         Ok(Loaded { runs, report })
     }
 
-    /// Loads the runs and keeps of each what `f` makes of it, in the order of their names.
+    /// Loads the runs and returns the result of `f` for each, in the order of their names.
     ///
-    /// `f` runs on the loading threads; no more runs than threads are in memory at a time.
+    /// `f` runs on the loading threads. At most one run per thread is in memory at a time.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// The same as for [`load`](Self::load).
     pub fn map_runs<T: Send>(
         &self,
         options: &LoadOptions,
@@ -109,14 +111,14 @@ impl Logdir {
         Ok((mapped, report))
     }
 
-    /// Loads the runs and hands each to `f`, in the order of their names, on this thread.
+    /// Loads the runs and passes each to `f`, in the order of their names, on this thread.
     ///
-    /// Memory does not grow with the number of runs: they are loaded a batch at a time, the
-    /// next while `f` works on one.
+    /// Memory does not grow with the number of runs: they are loaded in batches, the next batch
+    /// while `f` works on the current one.
     ///
     /// # Errors
     ///
-    /// The first of `f`; else as [`load`](Self::load).
+    /// The first error of `f`; otherwise the same as for [`load`](Self::load).
     pub fn for_each_run<E: From<Error> + Send>(
         &self,
         options: &LoadOptions,
@@ -149,7 +151,7 @@ impl Logdir {
         Ok(report)
     }
 
-    /// The directory `name` of this log directory as a run without event files.
+    /// Directory `name` of this log directory, as a run without event files.
     #[cfg(feature = "table")]
     pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
         let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
@@ -158,7 +160,7 @@ impl Logdir {
         Run { name, path, files, start_time: None, series, left_out, follow_links }
     }
 
-    /// How many runs these options ask for, as far as names tell.
+    /// Number of runs that these options select, judged by names.
     #[cfg(feature = "export")]
     pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
         self.wanted(options).count()
@@ -169,7 +171,7 @@ impl Logdir {
     }
 }
 
-/// Runs in the order of their names, a few at a time.
+/// Splits runs into batches, in the order of their names.
 fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles>> {
     let mut batches: Vec<Vec<&RunFiles>> = Vec::new();
     let mut bytes = 0u64;
@@ -188,7 +190,7 @@ fn batches<'a>(runs: impl Iterator<Item = &'a RunFiles>) -> Vec<Vec<&'a RunFiles
     batches
 }
 
-/// With strict options, the first loss is an error.
+/// With strict options, returns the first loss as an error.
 fn strict(report: &mut Report, options: &LoadOptions) -> Result<()> {
     if options.strict {
         report.sort();
@@ -269,7 +271,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     (Some(run), report)
 }
 
-/// Drops what the policy drops.
+/// Drops the points that the policy drops.
 fn restart(
     series: &mut TimeSeries,
     policy: RestartPolicy,
@@ -305,7 +307,7 @@ fn load_files<'o>(run: &RunFiles, options: &'o LoadOptions) -> Vec<FileLoad<'o>>
     }
 }
 
-/// Whether some of the run's events come under a file version below 2, or none.
+/// Whether some events of the run have a file version below 2, or none.
 fn knows_no_starts(files: &[FileLoad<'_>]) -> bool {
     let first = files.iter().find_map(|file| file.growing.starts_versioned);
     first == Some(false) || files.iter().any(|file| file.growing.old_version)

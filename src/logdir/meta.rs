@@ -1,4 +1,4 @@
-//! What a run is, from all places that say it.
+//! Metadata of a run, from all places that hold it.
 
 use super::{Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
@@ -9,12 +9,14 @@ use crate::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
 use crate::summary::{self, Kind};
 
 impl Run {
-    /// What the run is: from `tbx.json` beside its event files and from the copy of that in them,
-    /// of which the one that was updated later counts (`tbx.json` if both were at once). What
-    /// neither says is taken from `hparams` records, and parameters from Lightning's
+    /// The metadata of the run, and an issue for each part that could not be read.
+    ///
+    /// The metadata comes from `tbx.json` next to the event files and from the copy of that file in
+    /// the log. The one that was updated later wins (`tbx.json` if both were updated at the same
+    /// time). Missing fields come from `hparams` records, and missing parameters from Lightning's
     /// `hparams.yaml`.
     ///
-    /// The copy counts only if the run was loaded with the values of [`Kind::Meta`], or with their
+    /// The copy is used only if the run was loaded with the values of [`Kind::Meta`], or with their
     /// [places](super::LoadOptions::places).
     ///
     /// ```
@@ -34,8 +36,6 @@ impl Run {
     /// assert!(issues.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// Beside it, what could not be read.
     pub fn meta(&self) -> (RunMeta, Vec<Issue>) {
         let (found, mut issues) = self.own_meta();
         let mut meta = found.unwrap_or_default();
@@ -52,18 +52,19 @@ impl Run {
         (meta, issues)
     }
 
-    /// Has `tbx.json` in the run's directory say what `change` makes of what the run says of itself:
-    /// that file, or the copy in the log if it is newer. It is made if it is not there. `hparams`
-    /// records and `hparams.yaml` stay as they are, and what `tbx.json` says counts before them.
+    /// Applies `change` to the run's own metadata and writes the result to `tbx.json` in the run's
+    /// directory. The metadata is read from that file, or from the copy in the log if that is
+    /// newer. The file is created if it does not exist. `hparams` records and `hparams.yaml` stay
+    /// as they are; `tbx.json` takes precedence over them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value): `tbx.json` is something else;
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value): `tbx.json` is not a metadata file;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn update_meta(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
         let (own, _) = self.own_meta();
         RunMeta::update(&self.path, |meta| {
-            // What is there may have changed since.
+            // The file may have changed since it was read.
             if let Some(own) = own.filter(|own| meta.schema.is_empty() || is_newer(own, Some(meta)))
             {
                 *meta = own;
@@ -73,13 +74,13 @@ impl Run {
         })
     }
 
-    /// Whether it has `tbx.json`, or a copy of one in the log.
+    /// Whether the run has a `tbx.json`, or a copy of one in the log.
     #[cfg(feature = "cli")]
     pub(crate) fn has_own_meta(&self) -> bool {
         self.own_meta().0.is_some()
     }
 
-    /// What `tbx.json` or the newest copy in the log says, and what could not be read.
+    /// The metadata from `tbx.json` or the newest copy in the log, and the errors in reading them.
     fn own_meta(&self) -> (Option<RunMeta>, Vec<Issue>) {
         let mut issues = Vec::new();
         let mut note = |error: Error, effect| issues.push(self.issue(error, effect));
@@ -97,14 +98,14 @@ impl Run {
         (found, issues)
     }
 
-    /// An error that is reported as one of this run.
+    /// An issue of this run for the error.
     fn issue(&self, error: Error, effect: Effect) -> Issue {
         let location = error.location().clone();
         let location = Location { run: Some(self.name.clone()), ..location };
         Issue { location, kind: error.into_kind(), effect }
     }
 
-    /// What the log says itself.
+    /// The copies of the metadata in the log.
     fn copies(&self) -> impl Iterator<Item = Result<RunMeta>> {
         let mut reader = ValueReader::new(self);
         let of_kind = self.series.iter().filter(|series| series.kind() == Kind::Meta);
@@ -113,7 +114,7 @@ impl Run {
             let value = match (series.raw(), series.places()) {
                 (Some(values), _) => values.get(i).cloned().map(Ok),
                 (None, Some(_)) => Some(reader.read(series, i)),
-                (None, None) => None, // not asked for
+                (None, None) => None, // not requested
             };
             let read = |value| {
                 summary::meta::read(&value).map_err(|kind| kind.at(reader.location(series, i)))
@@ -122,7 +123,8 @@ impl Run {
         })
     }
 
-    /// What `hparams` records say, where the metadata says nothing; and those that cannot be read.
+    /// Adds the values of `hparams` records that the metadata lacks. Returns an error for each
+    /// unreadable record.
     fn add_hparams(&self, meta: &mut RunMeta) -> Vec<Error> {
         let mut unreadable = Vec::new();
         let reader = ValueReader::new(self);
@@ -151,7 +153,7 @@ impl Run {
     }
 }
 
-/// Whether series of this tag say what a run is.
+/// Whether series of this tag hold run metadata.
 #[cfg(feature = "table")]
 pub(super) fn is_of_run(tag: &str) -> bool {
     [SESSION_START_TAG, SESSION_END_TAG, summary::meta::TAG].contains(&tag)

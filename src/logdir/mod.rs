@@ -3,6 +3,8 @@
 //!
 //! Rows and columns are made of the runs one layer up, in `table`.
 
+#[cfg(feature = "registry")]
+mod directories;
 mod discover;
 mod embeddings;
 mod file;
@@ -21,6 +23,10 @@ pub(crate) mod side_files;
 mod sift;
 mod walk;
 
+#[cfg(feature = "registry")]
+pub(crate) use directories::Directories;
+#[cfg(feature = "archive")]
+pub(crate) use directories::is_run;
 pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};

@@ -1,14 +1,15 @@
-//! What to load, and how.
+//! Options for loading.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{RestartPolicy, Shard};
+use crate::record::FileMaps;
 #[cfg(feature = "mlflow")]
 use crate::store::Links;
 use crate::summary::Kind;
 
-/// What [`Logdir::load`](super::Logdir::load) reads, and how.
+/// Options of [`Logdir::load`](super::Logdir::load): the data to read, and how to read it.
 ///
 /// ```
 /// use tbx::{Kind, LoadOptions, RestartPolicy};
@@ -27,7 +28,7 @@ pub struct LoadOptions {
     pub(super) restart: RestartPolicy,
     pub(super) checksums: Checksums,
     pub(super) payloads: Payloads,
-    pub(super) buffered: bool,
+    pub(super) maps: Option<FileMaps>,
     pub(super) strict: bool,
     pub(super) checks_values: bool,
     pub(super) follow_links: bool,
@@ -35,7 +36,7 @@ pub struct LoadOptions {
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// What is kept of values that are not scalars.
+/// How to treat values that are not scalars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payloads {
     Kept,
@@ -43,23 +44,22 @@ pub(super) enum Payloads {
     Dropped,
 }
 
-/// Which payload checksums are held against their payloads. Those of record lengths always
-/// are.
+/// Records whose payload checksum is verified. The checksum of the record length is always
+/// verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checksums {
-    /// Of every record.
+    /// Every record.
     All,
-    /// Of every record with a series that was asked for. A record that was not is passed over
-    /// without looking at it.
+    /// Every record of a requested series. Other records are skipped without reading them.
     #[default]
     Wanted,
-    /// Of every record that is decoded: with [`payloads(false)`](LoadOptions::payloads), not
-    /// of big values, whose tag and step are read from their first bytes.
+    /// Every record that is decoded. With [`payloads(false)`](LoadOptions::payloads), this excludes
+    /// large values, whose tag and step are read from their first bytes.
     Decoded,
 }
 
 impl LoadOptions {
-    /// Everything, by the default restart policy.
+    /// Loads everything, with the default restart policy.
     pub fn new() -> Self {
         Self {
             kinds: None,
@@ -69,38 +69,40 @@ impl LoadOptions {
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
             payloads: Payloads::Kept,
-            buffered: false,
+            maps: None,
             strict: false,
             checks_values: false,
             follow_links: false,
         }
     }
 
-    /// Only series of these kinds. Default: all.
+    /// Loads only series of these kinds. Default: all.
     #[must_use]
     pub fn kinds(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         Self { kinds: Some(kinds.into_iter().collect()), ..self }
     }
 
-    /// Only series whose tag `wanted` accepts; asked once a tag and file. Default: all.
+    /// Loads only series whose tag `wanted` accepts. It is called once per tag and file. Default:
+    /// all.
     #[must_use]
     pub fn tags(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self { tags: Some(Arc::new(wanted)), ..self }
     }
 
-    /// Only runs whose name `wanted` accepts; the files of others are not opened. Default: all.
+    /// Loads only runs whose name `wanted` accepts; the files of other runs are not opened.
+    /// Default: all.
     #[must_use]
     pub fn runs(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self { runs: Some(Arc::new(wanted)), ..self }
     }
 
-    /// Only runs of this part of all. Default: all parts.
+    /// Loads only the runs in this shard. Default: all.
     #[must_use]
     pub fn shard(self, shard: Shard) -> Self {
         Self { shard: Some(shard), ..self }
     }
 
-    /// What a restarted program's points do to those it wrote before. Default:
+    /// How a restarted program's points affect the points that it wrote before. Default:
     /// [`RestartPolicy::SessionStart`].
     #[must_use]
     pub fn restart(self, policy: RestartPolicy) -> Self {
@@ -122,42 +124,43 @@ impl LoadOptions {
         Self { payloads, ..self }
     }
 
-    /// Keeps of values that are not scalars where they stand in the log
-    /// ([`Values::Placed`](super::Values::Placed)): a [`ValueReader`](super::ValueReader) reads them
-    /// one by one, so that memory does not grow with their size. A [`Follower`](super::Follower)
-    /// keeps nothing of them.
+    /// For values that are not scalars, keeps only their place in the log
+    /// ([`Values::Placed`](super::Values::Placed)). A [`ValueReader`](super::ValueReader) reads
+    /// them one by one, so that memory does not grow with their size. A
+    /// [`Follower`](super::Follower) keeps nothing of these values.
     #[must_use]
     pub fn places(self) -> Self {
         Self { payloads: Payloads::Placed, ..self }
     }
 
-    /// Whether kept payloads are copies, and no file is mapped: a mapped file that another
-    /// program cuts short ends this process. Default: false. Without payloads nothing is mapped
-    /// in any case.
+    /// Maps files whose payloads are kept, so that values are slices of the map instead of copies.
+    /// Files at URLs, and loads without payloads or of scalars alone, are read rather than mapped.
+    /// By default nothing is mapped.
     #[must_use]
-    pub fn buffered(self, buffered: bool) -> Self {
-        Self { buffered, ..self }
+    pub fn map(self, maps: FileMaps) -> Self {
+        Self { maps: Some(maps), ..self }
     }
 
-    /// Whether lost data is an error, the first in order of path and offset, instead of an
-    /// entry in the report. Default: false.
+    /// Whether data loss is an error instead of an entry in the report. The error is the first loss
+    /// in order of path and offset. Default: false.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
     }
 
-    /// Whether values that are not scalars are held against the form of their kind when their records
-    /// are read, as whoever decodes them does: a histogram with more limits than buckets is left out
-    /// and in the report, an image that is cut short is there and in the report. Where only
-    /// [places](Self::places) are kept, this is left to whoever reads the values. Default: false.
+    /// Whether values that are not scalars are checked against the form of their kind when their
+    /// records are read, as a decoder would check them. A histogram with more limits than buckets
+    /// is left out and reported; a truncated image is kept and reported. With
+    /// [places](Self::places), the reader of the values has to check them. Default: false.
     #[must_use]
     pub fn check_values(self, check: bool) -> Self {
         Self { checks_values: check, ..self }
     }
 
-    /// Whether files that go along with a run (`tbx.json`, `hparams.yaml`, artifacts, embeddings) are
-    /// also read where a link leads out of the run's directory: any file of this machine, if the logs
-    /// come from elsewhere. Links to runs and to event files are followed in any case. Default: false.
+    /// Whether files that accompany a run (`tbx.json`, `hparams.yaml`, artifacts, embeddings) are
+    /// also read where a link leads out of the run's directory. If the logs come from somebody
+    /// else, such a link may point to any file on this machine. Links to runs and to event files
+    /// are always followed. Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
@@ -168,12 +171,12 @@ impl LoadOptions {
         self.restart
     }
 
-    /// The part of all runs, if one was asked for.
+    /// The shard of runs to load, if one was set.
     pub fn shard_of_runs(&self) -> Option<Shard> {
         self.shard
     }
 
-    /// Whether lost data is an error.
+    /// Whether data loss is an error.
     pub fn is_strict(&self) -> bool {
         self.strict
     }
@@ -184,7 +187,7 @@ impl LoadOptions {
         Links::all_if(self.follow_links)
     }
 
-    /// Whether the run of this name was asked for.
+    /// Whether the run of this name is selected.
     pub(crate) fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))
             && self.shard.is_none_or(|shard| shard.contains(name))
@@ -195,7 +198,7 @@ impl LoadOptions {
         self.payloads == Payloads::Kept
     }
 
-    /// Whether the places of values are.
+    /// Whether the places of values are kept.
     pub(super) fn keeps_places(&self) -> bool {
         self.payloads == Payloads::Placed
     }
@@ -205,24 +208,24 @@ impl LoadOptions {
         self.checks_values && !self.keeps_places()
     }
 
-    /// Whether series `tag` of `kind` was asked for.
+    /// Whether series `tag` of `kind` is selected.
     pub(super) fn wants(&self, tag: &str, kind: Kind) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)) && self.wants_tag(tag)
     }
 
-    /// Whether a series `tag` of some kind was.
+    /// Whether a series `tag` of any kind is selected.
     pub(crate) fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 
-    /// Also the series that say what a run is, whatever tags were asked for.
+    /// Also selects the series that hold run metadata, whatever tags are selected.
     #[cfg(feature = "table")]
     pub(crate) fn with_run_meta(self) -> Self {
         let Some(wanted) = self.tags.clone() else { return self };
         self.tags(move |tag| wanted(tag) || crate::logdir::meta::is_of_run(tag))
     }
 
-    /// Whether there are records that need not be read whole.
+    /// Whether some records need not be read whole.
     pub(super) fn may_skip(&self) -> bool {
         match self.checksums {
             Checksums::All => false,
@@ -233,11 +236,11 @@ impl LoadOptions {
         }
     }
 
-    /// Whether files are mapped: it pays where payloads are kept, as slices of the map.
-    /// Reading into one small buffer is as fast for everything else, and safe.
-    pub(super) fn maps(&self) -> bool {
+    /// The map setting, if mapping pays off: payloads are kept, as slices of the map. For
+    /// everything else, reading into one small buffer is as fast.
+    pub(super) fn maps(&self) -> Option<FileMaps> {
         let only_scalars = self.kinds.as_ref().is_some_and(|kinds| kinds == &[Kind::Scalar]);
-        self.keeps_payloads() && !self.buffered && !only_scalars
+        self.maps.filter(|_| self.keeps_payloads() && !only_scalars)
     }
 }
 
@@ -257,7 +260,7 @@ impl fmt::Debug for LoadOptions {
             .field("restart", &self.restart)
             .field("checksums", &self.checksums)
             .field("payloads", &self.payloads)
-            .field("buffered", &self.buffered)
+            .field("maps", &self.maps)
             .field("strict", &self.strict)
             .field("follow_links", &self.follow_links)
             .finish()

@@ -1,4 +1,4 @@
-//! Values that stay in the log until somebody wants them.
+//! Values that stay in the log until they are needed.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,23 +14,23 @@ use crate::record::{FOOTER_LEN, HEADER_LEN, frame};
 use crate::store::File;
 use crate::summary::{Form, Kind, RawValue};
 
-/// Where a value stands in the files of its run.
+/// Position of a value in the files of its run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The index of the file in [`Run::files`].
     pub(super) file: u32,
-    /// Where its record starts.
+    /// Offset of the record.
     pub(super) offset: u64,
-    /// Where in the record's payload the value starts.
+    /// Offset of the value in the record's payload.
     start: u32,
-    /// Bytes of the value; 0 for the event itself, or its only value.
+    /// Size of the value in bytes; 0 if the value is the event itself, or its only value.
     size: u32,
-    /// Bytes of the record's payload.
+    /// Length of the record's payload in bytes.
     len: u32,
 }
 
 impl Place {
-    /// Place of an event that is the value, or has one value.
+    /// Place of an event that is the value, or has a single value.
     #[inline]
     pub(super) fn of(offset: u64, len: usize) -> Self {
         Self { file: 0, offset, start: 0, size: 0, len: small(len) }
@@ -43,7 +43,7 @@ impl Place {
         Self { start: small(start), size: small(value.len()), ..Self::of(offset, payload.len()) }
     }
 
-    /// Whether the record has much else than the value.
+    /// Whether the record holds much more than the value.
     fn has_more(&self) -> bool {
         self.size != 0 && self.size < self.len / 2
     }
@@ -64,17 +64,18 @@ impl Place {
         self.offset
     }
 
-    /// Bytes of its record's payload: a little more than the value has, if it is the only one.
+    /// Length of its record's payload in bytes: slightly more than the value, if it is the only
+    /// one.
     pub fn bytes(&self) -> u64 {
         self.len.into()
     }
 }
 
-/// Reads values of a run from where a load found them.
+/// Reads the values of a run from the places that a load recorded.
 ///
-/// A record is read whole once, to verify its checksums. Of a record with many values, other
-/// values are then read alone, so that the work is linear in the bytes of the log whatever the
-/// order of the calls.
+/// Each record is read whole once, to verify its checksums. If it holds many values, its other
+/// values are then read individually, so that the work is linear in the bytes of the log, whatever
+/// the order of the calls.
 ///
 /// ```
 /// use tbx::logdir::ValueReader;
@@ -97,18 +98,18 @@ pub struct ValueReader<'r> {
     run: &'r Run,
     /// The file that was read last.
     open: Option<(u32, File)>,
-    /// The record that was read last, and where it stands: it may have many values.
+    /// The record that was read last, and its place: it may hold many values.
     last: Option<((u32, u64), Bytes)>,
-    /// Records with many values whose checksums are right.
+    /// Records with many values whose checksums were verified.
     verified: HashSet<(u32, u64)>,
-    /// Bytes that were read from files.
+    /// Number of bytes read from files.
     #[cfg(test)]
     bytes_read: u64,
 }
 
 impl<'r> ValueReader<'r> {
-    /// For the values of `run`. One a thread: it keeps the file that it read last open, and the
-    /// record in memory. It is fastest in the order of places.
+    /// A reader for the values of `run`. Use one per thread: it keeps the last file open and the
+    /// last record in memory. Reading in the order of places is fastest.
     pub fn new(run: &'r Run) -> Self {
         Self {
             run,
@@ -120,14 +121,14 @@ impl<'r> ValueReader<'r> {
         }
     }
 
-    /// The value of point `point` of `series`, which is one of the run's and was loaded with
-    /// [`LoadOptions::places`](super::LoadOptions::places).
+    /// The value of point `point` of `series`, which must belong to the run and have been loaded
+    /// with [`LoadOptions::places`](super::LoadOptions::places).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::PayloadCrc`] and its like: its record is damaged, which a load that verifies
-    /// [few checksums](super::Checksums::Decoded) does not look for in big values;
-    /// [`ErrorKind::Value`]: something else stands there by now; [`ErrorKind::Argument`]: there is
+    /// [`ErrorKind::PayloadCrc`] and similar: its record is damaged, which a load that verifies
+    /// [few checksums](super::Checksums::Decoded) does not detect in large values;
+    /// [`ErrorKind::Value`]: the file has changed at that place; [`ErrorKind::Argument`]: there is
     /// no such point; [`ErrorKind::Io`].
     pub fn read(&mut self, series: &TimeSeries, point: usize) -> Result<RawValue> {
         let place = series.places().and_then(|places| places.get(point));
@@ -138,7 +139,7 @@ impl<'r> ValueReader<'r> {
         value.map_err(|kind| kind.at(self.location(series, point)))
     }
 
-    /// Where the value of a point stands, for a message about it.
+    /// Location of a point's value, for messages about it.
     pub fn location(&self, series: &TimeSeries, point: usize) -> Location {
         let place = series.places().and_then(|places| places.get(point));
         let file = place.and_then(|place| self.run.files.get(place.file()));
@@ -177,8 +178,7 @@ impl<'r> ValueReader<'r> {
         }
     }
 
-    /// The bytes of a value. The checksums of its record are right, or were when this looked
-    /// first.
+    /// The bytes of a value. The checksums of its record are right, or were when it was first read.
     fn value_bytes(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
         let range = place.in_record().ok_or_else(changed)?;
         let at = (place.file, place.offset);
@@ -197,7 +197,7 @@ impl<'r> ValueReader<'r> {
         Ok(record.slice(range))
     }
 
-    /// All bytes of the record, whose checksums are right.
+    /// All bytes of the record, with verified checksums.
     fn record(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
         let at = (place.file, place.offset);
         if let Some((_, record)) = self.last.as_ref().filter(|(last, _)| *last == at) {
@@ -235,7 +235,7 @@ impl<'r> ValueReader<'r> {
     }
 }
 
-/// What `value`, which should be one of `series`, holds.
+/// The content of `value`, which should belong to `series`.
 fn raw_value(
     value: &ValueRef<'_>,
     series: &TimeSeries,
@@ -254,7 +254,7 @@ fn raw_value(
     })
 }
 
-/// A length in a record, whose payload has less than 2 GiB.
+/// A length within a record, whose payload is less than 2 GiB.
 #[inline]
 fn small(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
@@ -275,7 +275,7 @@ mod tests {
     use crate::summary::text;
 
     /// A log of `events` events, each with a text under each of `tags` tags. With `parts`, each
-    /// value comes in a summary of its own, as no known writer does it.
+    /// value is in its own summary, which no known writer does.
     fn log(events: i64, tags: usize, parts: bool) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let mut bytes = Vec::new();

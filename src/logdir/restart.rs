@@ -1,12 +1,12 @@
-//! What the points of a restarted program do to those it wrote before.
+//! How the points of a restarted program affect the points that it wrote before.
 
 use std::cmp::min;
 use std::ops::Range;
 
 /// Which points of an interrupted and resumed run count.
 ///
-/// A program that resumes from a checkpoint writes some steps again. No two readers of
-/// TensorBoard treat that alike, so the rules have names. What a rule drops is in the
+/// A program that resumes from a checkpoint writes some steps again. No two readers of TensorBoard
+/// logs handle that alike, so each rule has a name. The points that a rule drops are counted in the
 /// [report](crate::Report::restarts).
 ///
 /// Sources: `tensorboard/backend/event_processing/event_accumulator.py` and
@@ -15,19 +15,19 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RestartPolicy {
-    /// Every point, in the order of the files.
+    /// Keeps every point, in the order of the files.
     KeepAll,
-    /// A `SessionLog` `START` with step s drops every earlier point of the run with a step of s
-    /// or more; in logs without a file version of 2 or more, which know no `START`, a step
-    /// below the highest so far drops that for its own tags. As TensorBoard's
-    /// `EventAccumulator`, but for all kinds.
+    /// A `SessionLog` `START` with step s drops every earlier point of the run with a step of s or
+    /// more. In logs without a file version of 2 or more, which have no `START`, a step below the
+    /// highest so far drops those points for its own tags. This is the rule of TensorBoard's
+    /// `EventAccumulator`, applied to all kinds.
     #[default]
     SessionStart,
-    /// The same, but the first `START` of a run does nothing. As TensorBoard with
+    /// The same, but the first `START` of a run has no effect. This is the rule of TensorBoard with
     /// `--load_fast=false`.
     Tensorboard,
-    /// Each point drops all earlier ones of its series with its step or a higher one. As
-    /// TensorBoard's default data server, RustBoard.
+    /// Each point drops all earlier points of its series with its step or a higher one. This is the
+    /// rule of RustBoard, TensorBoard's default data server.
     Rustboard,
 }
 
@@ -36,7 +36,7 @@ impl RestartPolicy {
     pub const ALL: &[Self] =
         &[Self::SessionStart, Self::KeepAll, Self::Tensorboard, Self::Rustboard];
 
-    /// The name that the program takes.
+    /// The name of the policy on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::KeepAll => "keep-all",
@@ -46,12 +46,12 @@ impl RestartPolicy {
         }
     }
 
-    /// The policy of this [`name`](Self::name).
+    /// The policy with this [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|policy| policy.name() == name)
     }
 
-    /// Whether steps in logs without a file version need watching.
+    /// Whether the order of steps must be watched in logs without a file version.
     pub(crate) fn watches_order(self) -> bool {
         matches!(self, Self::SessionStart | Self::Tensorboard)
     }
@@ -61,7 +61,8 @@ impl RestartPolicy {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     policy: RestartPolicy,
-    /// What the last `file_version` event said; none yet, or not readable: below 2.
+    /// The version in the last `file_version` event; below 2 if there is none yet, or it is not
+    /// readable.
     version: f64,
     most_recent: i64,
 }
@@ -80,7 +81,7 @@ impl Order {
         self.version >= 2.0
     }
 
-    /// Takes note of an event; whether it drops earlier points of its tags.
+    /// Records an event. Returns whether it drops earlier points of its tags.
     pub(crate) fn observe(&mut self, step: i64, is_summary: bool) -> bool {
         if self.knows_starts() {
             return false;
@@ -99,29 +100,30 @@ pub(crate) fn version(text: &str) -> f64 {
     number.trim().parse().unwrap_or(-1.0)
 }
 
-/// What a series remembers of the events between its points.
+/// Events between the points of a series that affect which points are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Restarts {
-    /// Points from this index on came after so many `START`s of the run.
+    /// Pairs of an index and a number of `START`s: points from the index on came after that many
+    /// `START`s of the run.
     pub(crate) epochs: Vec<(usize, usize)>,
     /// Points that drop earlier ones of their own series, see [`Order`]; ascending.
     pub(crate) resets: Vec<usize>,
-    /// Before the point of this index came a value that is none, but drops earlier points from
-    /// this step on under RustBoard's rule; ascending.
+    /// Pairs of an index and a step: before the point with this index there was a value that is not
+    /// a point, but drops earlier points from this step on under RustBoard's rule; ascending.
     pub(crate) marks: Vec<(usize, i64)>,
 }
 
 /// The ranges of points that `policy` keeps; `None` if it keeps all.
 ///
-/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
-/// the lowest step that is dropped so far, decides about all.
+/// A point is dropped by any *later* event that drops its step, so one pass from the end, tracking
+/// the lowest dropped step, decides about all points.
 pub(crate) fn kept(
     policy: RestartPolicy,
     steps: &[i64],
     restarts: &Restarts,
     starts: &[i64],
 ) -> Option<Vec<Range<usize>>> {
-    // The first one of a run does nothing.
+    // This policy ignores the first one of a run.
     let ignored = usize::from(policy == RestartPolicy::Tensorboard);
     let drops_nothing = match policy {
         RestartPolicy::KeepAll => true,
@@ -133,20 +135,20 @@ pub(crate) fn kept(
     if drops_nothing { None } else { drops(policy, steps, restarts, starts, ignored).kept }
 }
 
-/// What `policy` drops.
+/// The points that `policy` drops.
 #[derive(Debug, PartialEq)]
 pub(super) struct Drops {
     /// The ranges of points that it keeps; `None` if it keeps all.
     pub(super) kept: Option<Vec<Range<usize>>>,
-    /// Points before these are dropped from this step on.
+    /// Earlier points, before these, are dropped from this step on.
     pub(super) earlier_from: Option<i64>,
 }
 
-/// What `policy` drops of these points, and of any that came before them. The first `ignored` of
-/// `starts` do nothing.
+/// Finds the points that `policy` drops among these points and among any that came before them. The
+/// first `ignored` of `starts` have no effect.
 ///
-/// A point is dropped by any *later* event that drops its step: so one pass from the end, with
-/// the lowest step that is dropped so far, decides about all.
+/// A point is dropped by any *later* event that drops its step, so one pass from the end, tracking
+/// the lowest dropped step, decides about all points.
 pub(super) fn drops(
     policy: RestartPolicy,
     steps: &[i64],

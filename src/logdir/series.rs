@@ -10,7 +10,7 @@ use crate::summary::{Kind, Metadata, RawValue};
 
 /// The points of one tag in one run, in the order of the log.
 ///
-/// A tag under which a program logged values of several kinds gives one series for each.
+/// A tag under which a program logged values of several kinds has one series per kind.
 #[derive(Debug)]
 pub struct TimeSeries {
     pub(super) tag: String,
@@ -28,22 +28,22 @@ impl TimeSeries {
         &self.tag
     }
 
-    /// What the values are.
+    /// The kind of the values.
     pub fn kind(&self) -> Kind {
         self.metadata.kind
     }
 
-    /// What the log says about the series.
+    /// The metadata of the series in the log.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -58,8 +58,8 @@ impl TimeSeries {
         &self.wall_times
     }
 
-    /// How often the step went back in the log, before the restart policy dropped anything: a
-    /// program was resumed, or several wrote the run.
+    /// Number of times that the step decreased in the log, before the restart policy dropped any
+    /// points: a program was resumed, or several programs wrote the run.
     pub fn steps_back(&self) -> usize {
         self.steps_back
     }
@@ -77,7 +77,7 @@ impl TimeSeries {
         }
     }
 
-    /// The values of any other series, if they were kept.
+    /// The values of a series that is not scalar, if they were kept.
     pub fn raw(&self) -> Option<&[RawValue]> {
         match &self.values {
             Values::Raw(values) => Some(values),
@@ -85,8 +85,8 @@ impl TimeSeries {
         }
     }
 
-    /// Where the values of any other series stand, if that was
-    /// [asked for](super::LoadOptions::places).
+    /// The places of the values of a series that is not scalar, if they were
+    /// [requested](super::LoadOptions::places).
     pub fn places(&self) -> Option<&[Place]> {
         match &self.values {
             Values::Placed(places) => Some(places),
@@ -94,7 +94,7 @@ impl TimeSeries {
         }
     }
 
-    /// Keeps only the points in `ranges`, which are sorted and apart.
+    /// Keeps only the points in `ranges`, which are sorted and do not touch.
     pub(super) fn keep(&mut self, ranges: &[Range<usize>]) {
         keep(&mut self.steps, ranges);
         keep(&mut self.wall_times, ranges);
@@ -127,14 +127,14 @@ pub enum Values {
     Scalars(Scalars),
     /// Undecoded values.
     Raw(Vec<RawValue>),
-    /// Where undecoded values stand, see [`LoadOptions::places`](super::LoadOptions::places).
+    /// Places of undecoded values, see [`LoadOptions::places`](super::LoadOptions::places).
     Placed(Vec<Place>),
     /// Undecoded values that were not kept, see
     /// [`LoadOptions::payloads`](super::LoadOptions::payloads).
     Dropped,
 }
 
-/// The numbers of a scalar series: float32 as nearly all logs have them, or widened to float64.
+/// The numbers of a scalar series: as float32, which nearly all logs use, or widened to float64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalars {
     column: Column,
@@ -153,7 +153,7 @@ impl Scalars {
         self.dtype
     }
 
-    /// How many there are.
+    /// Number of values.
     pub fn len(&self) -> usize {
         match &self.column {
             Column::F32(values) => values.len(),
@@ -161,7 +161,7 @@ impl Scalars {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -174,7 +174,7 @@ impl Scalars {
         }
     }
 
-    /// All numbers. Integers beyond 2^53 are rounded to float64, everything else is exact.
+    /// All numbers. Integers beyond 2^53 are rounded to float64; all other numbers are exact.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
         (0..self.len()).map(|i| self.get(i).unwrap_or(f64::NAN))
     }
@@ -187,7 +187,7 @@ impl Scalars {
         }
     }
 
-    /// The numbers as a slice, if any was not float32.
+    /// The numbers as a slice, if any of them was not float32.
     pub fn as_f64(&self) -> Option<&[f64]> {
         match &self.column {
             Column::F32(_) => None,
@@ -202,8 +202,8 @@ impl Scalars {
     #[inline(always)]
     pub(super) fn push(&mut self, number: Number) {
         match (&mut self.column, number) {
-            (Column::F32(values), Number::F32(value)) => values.push(value),
-            (Column::F64(values), Number::F32(value)) => values.push(f64::from(value)),
+            (Column::F32(values), Number::F32(value)) => push(values, value),
+            (Column::F64(values), Number::F32(value)) => push(values, f64::from(value)),
             (_, Number::F64(value, dtype)) => self.push_wide(value, dtype),
         }
     }
@@ -212,10 +212,10 @@ impl Scalars {
         if self.is_empty() {
             self.dtype = dtype;
         }
-        self.widen(|values| values.push(value));
+        self.widen(|values| push(values, value));
     }
 
-    /// Widens the numbers to float64 and has `add` add some.
+    /// Widens the numbers to float64 and calls `add` to append more.
     fn widen(&mut self, add: impl FnOnce(&mut Vec<f64>)) {
         let mut values = match std::mem::replace(&mut self.column, Column::F32(Vec::new())) {
             Column::F32(values) => values.into_iter().map(f64::from).collect(),
@@ -238,4 +238,27 @@ impl Scalars {
             }
         }
     }
+}
+
+/// Appends to a column of a series.
+#[inline(always)]
+pub(super) fn push<T>(column: &mut Vec<T>, value: T) {
+    if column.len() == column.capacity() {
+        make_room(column);
+    }
+    column.push(value);
+}
+
+/// Makes room for the next values: for 4, then for 64, then doubles. Many tags have one value; most
+/// of the others have dozens, and each step on the way there would cost as much as reading ten
+/// values.
+#[cold]
+#[inline(never)]
+fn make_room<T>(column: &mut Vec<T>) {
+    let more = match column.len() {
+        0 => 4,
+        len if len < 64 => 64 - len,
+        len => len,
+    };
+    column.reserve_exact(more);
 }

@@ -43,17 +43,22 @@ impl Logdir {
     /// As [`open`](Self::open); [`ErrorKind::Argument`](crate::ErrorKind::Argument): a run is in two of
     /// them, or there is no path.
     pub fn open_all(paths: &[impl AsRef<Path>]) -> Result<Self> {
-        let mut logdirs = paths.iter().map(|path| Self::open(path.as_ref()));
-        let Some(first) = logdirs.next().transpose()? else {
+        Self::all(paths.iter().map(|path| Self::open(path.as_ref())).collect::<Result<_>>()?)
+    }
+
+    /// The same of log directories that are open.
+    pub(crate) fn all(mut logdirs: Vec<Self>) -> Result<Self> {
+        if logdirs.is_empty() {
             return Err(Error::argument("a log directory is needed"));
-        };
-        if paths.len() == 1 {
-            return Ok(first);
+        }
+        if logdirs.len() == 1
+            && let Some(only) = logdirs.pop()
+        {
+            return Ok(only);
         }
         let (mut runs, mut issues, mut several) = (Vec::new(), Vec::new(), Several::default());
         let mut seen: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for logdir in [Ok(first)].into_iter().chain(logdirs) {
-            let logdir = logdir?;
+        for logdir in logdirs {
             for run in &logdir.runs {
                 let name = name_in(&logdir.path, &run.name);
                 // A link, or a path above the other: the same points would be there twice.
@@ -86,6 +91,12 @@ impl Logdir {
         let is_above = |path: &&PathBuf| Path::new(run).starts_with(path);
         let above = self.several.paths.iter().filter(is_above);
         above.max_by_key(|path| path.as_os_str().len()).unwrap_or(&self.path)
+    }
+
+    /// The name of a run of the log directory `path`, which calls it `own`.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn name_of(&self, path: &Path, own: &str) -> String {
+        if self.several.paths.is_empty() { own.to_owned() } else { name_in(path, own) }
     }
 
     /// The log directories that it is made of.

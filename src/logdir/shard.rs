@@ -1,4 +1,4 @@
-//! Runs shared among machines.
+//! Splits the runs among machines.
 
 use std::fmt;
 use std::path::MAIN_SEPARATOR;
@@ -6,11 +6,12 @@ use std::path::MAIN_SEPARATOR;
 use crate::error::{Error, Result};
 use crate::safe_name::hash;
 
-/// One of several parts of the runs of a log folder, for programs that share the work: every run is
-/// in exactly one, which depends on the run's name and the number of parts only.
+/// One of several shards of a log directory's runs, for programs that share the work. Every run is
+/// in exactly one shard, which depends only on the run's name and the number of shards.
 ///
-/// The rule does not change: the name with `/` between directories, hashed by FNV-1a of 64 bits,
-/// mixed by the finalizer of MurmurHash3, modulo the number of parts.
+/// The rule never changes: the run's name, with `/` between directories, is hashed with 64-bit
+/// FNV-1a and mixed with the finalizer of MurmurHash3. The shard is the hash modulo the number of
+/// shards.
 ///
 /// ```
 /// use tbx::logdir::Shard;
@@ -28,11 +29,11 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Part `index` of `count`, counted from 1.
+    /// Shard `index` of `count`, counted from 1.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no such part.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no such shard.
     pub fn new(index: u32, count: u32) -> Result<Self> {
         if index == 0 || index > count {
             let what = format!("there is no shard {index} of {count}: they are 1 to {count}");
@@ -41,11 +42,11 @@ impl Shard {
         Ok(Self { index, count })
     }
 
-    /// The part in a text such as `2/8`.
+    /// Parses a shard such as `2/8`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is none.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is not a valid shard.
     pub fn parse(text: &str) -> Result<Self> {
         let numbers = text.split_once('/').and_then(|(index, count)| {
             let number = |digits: &str| digits.parse().ok();
@@ -56,17 +57,17 @@ impl Shard {
         Self::new(index, count)
     }
 
-    /// Which part it is, from 1 on.
+    /// Index of the shard, counted from 1.
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// How many parts there are.
+    /// Number of shards.
     pub fn count(self) -> u32 {
         self.count
     }
 
-    /// Whether the run of this name is in it.
+    /// Whether the run of this name is in this shard.
     pub fn contains(self, run: &str) -> bool {
         let hash = match MAIN_SEPARATOR {
             '/' => hash(run),
@@ -76,7 +77,8 @@ impl Shard {
     }
 }
 
-/// Each bit depends on all: names with the same digit in two places would share their last bit.
+/// Makes each bit depend on all bits: otherwise names with the same digit in two places would share
+/// their last bit.
 fn mixed(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -114,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Machines with different releases share the work.
+    /// Machines with different releases of tbx share the work.
     #[test]
     fn the_rule_never_changes() {
         let names = [".", "a", "lr_0.1/seed_1", "lr_0.1/seed_2", "größe", "a b"];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::embeddings::{self, SavedEmbedding};
+use super::embeddings::{SavedEmbedding, in_directory};
 use crate::error::{Effect, Error, Issue, Location};
 #[cfg(feature = "meta")]
 use crate::meta::{RunMeta, yaml};
@@ -11,7 +11,12 @@ use crate::store::{Links, is_url};
 /// What cannot be read of `tbx.json`, `hparams.yaml` and the configuration of the projector in the
 /// directory of the run `name`, and which files that names are not there.
 pub(crate) fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
-    let mut issues = Vec::new();
+    look(name, dir, links).0
+}
+
+/// The same, and the embeddings of the run.
+pub(crate) fn look(name: &str, dir: &Path, links: Links) -> (Vec<Issue>, Vec<SavedEmbedding>) {
+    let (mut issues, mut embeddings) = (Vec::new(), Vec::new());
     let mut note = |error: Error| {
         let location = Location { run: Some(name.to_owned()), ..error.location().clone() };
         let (kind, effect) = (error.into_kind(), Effect::SkippedFile);
@@ -23,18 +28,21 @@ pub(crate) fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
         yaml::read(dir, links).err().map(&mut note);
     }
     if !is_url(dir) {
-        for read in embeddings::in_directory(dir, links) {
+        for read in in_directory(dir, links) {
             match read {
-                Ok(saved) => saved.iter().for_each(|saved| missing(saved, &mut note)),
+                Ok(saved) => {
+                    saved.iter().for_each(|saved| missing(saved, &mut note));
+                    embeddings.extend(saved);
+                }
                 Err(error) => note(error),
             }
         }
     }
-    issues
+    (issues, embeddings)
 }
 
 fn missing(saved: &SavedEmbedding, note: &mut impl FnMut(Error)) {
-    for name in saved.names() {
+    for (_, name) in saved.files() {
         saved.open(name).err().map(&mut *note);
     }
 }

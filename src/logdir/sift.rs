@@ -1,10 +1,15 @@
 //! Files that have an event file's name and are none.
 
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
+
 use rayon::prelude::*;
 
 use super::{Logdir, RunFiles};
 use crate::error::{Effect, ErrorKind, Issue};
 use crate::event::{other_file_at, other_file_issue};
+#[cfg(feature = "cli")]
+use crate::store;
 
 impl Logdir {
     /// The same log directory with event files only: looks at the first bytes of every file, with
@@ -47,6 +52,24 @@ impl Logdir {
         }
         self.miss(&mut issues);
         self.with(runs, issues)
+    }
+
+    /// Whether there is a log, or something in the place of one, such as a file that cannot be read, or a
+    /// pointer to a log. Looks into files until one is found; at a URL, names have to do.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_logs(&self) -> bool {
+        let is_log = |path: PathBuf| match other_file_at(&path) {
+            Ok(Some(_)) if path == self.path() => true,
+            Ok(Some(other)) => other_file_issue(path.into(), other).effect.is_loss(),
+            Ok(None) | Err(_) => true,
+        };
+        let mut paths =
+            self.runs().iter().flat_map(|run| run.files.iter().map(|f| run.path.join(f)));
+        self.issues().iter().any(|issue| issue.effect.is_loss())
+            || match store::is_url(self.path()) {
+                true => paths.next().is_some(),
+                false => paths.any(is_log),
+            }
     }
 
     /// A file that was asked for by its own path is missed if it is no event file, whatever its

@@ -1,4 +1,4 @@
-//! One event file record by record, for those who need the records themselves.
+//! Walks one event file record by record, for callers that need the records themselves.
 
 use std::io;
 use std::path::Path;
@@ -6,41 +6,42 @@ use std::path::Path;
 use crate::record::{Damage, FOOTER_LEN, HEADER_LEN, Scanner, Source, Step};
 use crate::store::File;
 
-/// What stands at a place in a file.
+/// A part of a file.
 #[derive(Debug)]
 pub enum Found<'a> {
-    /// A record with right checksums.
+    /// A record with valid checksums.
     Record {
-        /// Where it starts.
+        /// Offset of the record in the file.
         offset: u64,
-        /// All its bytes, header and footer too.
+        /// All its bytes, including header and footer.
         record: &'a [u8],
         /// The bytes between header and footer.
         payload: &'a [u8],
     },
-    /// Damage; the walk goes on behind it.
+    /// Damage; the walk continues after it.
     Damage(Damage),
 }
 
-/// How a walk ended.
+/// Result of a walk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Walked {
     /// The file's length in bytes when it was opened.
     pub bytes: u64,
-    /// Its length as it turned out; less than `bytes` if it was cut short meanwhile.
+    /// The length that was actually read; less than `bytes` if the file was truncated meanwhile.
     pub end: u64,
-    /// Bytes of an unfinished record at its end: its writer is at work, or died.
+    /// Number of bytes of an unfinished record at its end: the writer is still at work, or died.
     pub pending: u64,
 }
 
-/// Hands every record of the file at `path` to `f`, in order, both checksums verified, and what
-/// is damaged.
+/// Passes every record of the file at `path`, with both checksums verified, and every damaged part
+/// to `f`, in order.
 ///
-/// Memory does not grow with the file, but with its longest record.
+/// Memory grows only with the longest record, not with the file.
 ///
 /// # Errors
 ///
-/// Those of the operating system, also that `path` is no regular file; and the first of `f`.
+/// Errors of the operating system, including one if `path` is not a regular file; and the first
+/// error of `f`.
 ///
 /// ```
 /// use tbx::logdir::{Found, walk};
@@ -62,32 +63,31 @@ pub fn walk(path: &Path, f: impl FnMut(Found<'_>) -> io::Result<()>) -> io::Resu
     Ok(Walked { bytes, end, pending })
 }
 
-/// Hands the records that start before `end` to `f`; bytes of an unfinished one at the file's end.
+/// Passes the records that start before `end` to `f`. Returns the number of bytes of an unfinished
+/// record at the file's end.
 pub(crate) fn walk_span(
     scanner: &mut Scanner,
     end: u64,
     mut f: impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
-    while scanner.position() < end {
-        if scanner.next_at_hand(usize::MAX).is_none() {
-            match scanner.advance()? {
-                Step::Record { .. } => match scanner.payload()? {
-                    Ok(_) => {}
-                    Err(damage) => {
-                        f(Found::Damage(damage))?;
-                        continue;
-                    }
-                },
-                Step::Damage(damage) => {
-                    f(Found::Damage(damage))?;
-                    continue;
-                }
-                Step::End { pending } => return Ok(pending),
-            }
+    loop {
+        scanner.each_at_hand(end, usize::MAX, |offset, record, payload| {
+            f(Found::Record { offset, record, payload })
+        })?;
+        if scanner.position() >= end {
+            return Ok(0);
         }
-        let (offset, record) = (scanner.offset(), scanner.record());
-        let payload = record.get(HEADER_LEN..record.len().saturating_sub(FOOTER_LEN));
-        f(Found::Record { offset, record, payload: payload.unwrap_or(&[]) })?;
+        match scanner.advance()? {
+            Step::Record { .. } => match scanner.payload()? {
+                Ok(_) => {
+                    let (offset, record) = (scanner.offset(), scanner.record());
+                    let payload = record.get(HEADER_LEN..record.len().saturating_sub(FOOTER_LEN));
+                    f(Found::Record { offset, record, payload: payload.unwrap_or(&[]) })?;
+                }
+                Err(damage) => f(Found::Damage(damage))?,
+            },
+            Step::Damage(damage) => f(Found::Damage(damage))?,
+            Step::End { pending } => return Ok(pending),
+        }
     }
-    Ok(0)
 }

@@ -1,15 +1,15 @@
-//! What a run must say of itself to be made again.
+//! The metadata that a run needs so that it can be reproduced.
 
 use super::RunMeta;
 
-/// One thing that a run should say of itself.
+/// An item of metadata that a run should have.
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
-    /// Its name, as the program prints it.
+    /// The name in the program's output.
     pub name: &'static str,
-    /// What it is, and how it gets there.
+    /// Description of the item, and how to record it.
     pub about: &'static str,
-    /// Whether a run cannot be made again without.
+    /// Whether a run cannot be reproduced without the item.
     pub is_required: bool,
     holds: fn(&RunMeta) -> bool,
 }
@@ -66,19 +66,19 @@ pub const CHECKLIST: &[Item] = &[
 ];
 
 impl Item {
-    /// Whether `meta` says it.
+    /// Whether `meta` has the item.
     pub fn holds(&self, meta: &RunMeta) -> bool {
         (self.holds)(meta)
     }
 }
 
-/// `seed`, `random_seed`, `seed/weights`, but not `seeded`.
+/// Matches `seed`, `random_seed` and `seed/weights`, but not `seeded`.
 fn is_seed(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("seed"))
 }
 
 impl RunMeta {
-    /// What of the [`CHECKLIST`] it does not say.
+    /// The items of the [`CHECKLIST`] that are missing.
     ///
     /// ```
     /// use tbx::meta::RunMeta;

@@ -17,9 +17,9 @@ const SCHEMA: &str = "tbx.experiment/1";
 /// Prefix of the schemas that are read: later versions may have more keys.
 const SCHEMAS: &str = "tbx.experiment/";
 
-/// Metadata of an experiment: everything but its runs, whose directories are below its own.
+/// Metadata of an experiment. Its runs are not listed; their directories are below its own.
 ///
-/// Keys that this version does not know are kept in `other`.
+/// Unknown keys are kept in `other`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub struct ExperimentMeta {
     /// Description in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Time of its creation, in seconds since the Unix epoch.
+    /// Creation time, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<f64>,
     /// Tags with values.
@@ -40,29 +40,31 @@ pub struct ExperimentMeta {
     /// Ids in other programs, by the program's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ids: BTreeMap<String, String>,
-    /// Keys that are not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl ExperimentMeta {
-    /// Name of the file. TensorBoard and tbx take no directory for a run because of it.
+    /// Name of the file. TensorBoard and tbx do not take a directory for a run because of it.
     pub const FILE: &str = "tbx.experiment.json";
 
     /// Metadata of the experiment in `dir`; none if there is no `tbx.experiment.json`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read.
+    /// [`ErrorKind::Value`]: the file is not experiment metadata; [`ErrorKind::Io`]: it cannot be
+    /// read.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         sidecar::read(dir, Self::FILE, Links::Inside, parse)
     }
 
-    /// Writes `tbx.experiment.json` in `dir`, as a whole.
+    /// Writes `tbx.experiment.json` in `dir` atomically.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: `other` has a key that is also a field; [`ErrorKind::Io`].
+    /// [`ErrorKind::Argument`]: `other` has a key that is also a field; [`ErrorKind::Io`]: the file
+    /// cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(Self::FILE);
         let json = self.to_json().map_err(|kind| kind.at(Location::path(path.as_path())))?;

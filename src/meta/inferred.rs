@@ -1,14 +1,16 @@
-//! Values of parameters that people type.
+//! Infers the types of parameter values that people type.
 
 use super::Param;
 
-/// Digits of an integer at most: more are an identifier, and float64 would round them.
+/// Maximum number of digits of an integer: a longer one is an identifier, and float64 would round
+/// it.
 const MAX_DIGITS: usize = 15;
 
 impl Param {
-    /// The value that a text means: `true` and `True` are bools, numbers are what they are in JSON and
-    /// Python, a text in double quotes is what is between them, and everything else is text as it
-    /// stands: also `007`, `1_000`, and integers of more than 15 digits, which are identifiers.
+    /// Infers the value of a text. `true` and `True` are bools, and numbers are those of JSON and
+    /// Python. A text in double quotes is the text between the quotes. Everything else is text,
+    /// unchanged, including `007`, `1_000`, and integers of more than 15 digits, which are
+    /// identifiers.
     ///
     /// ```
     /// use tbx::meta::Param;
@@ -29,9 +31,9 @@ impl Param {
             "nan" | "NaN" => Self::Number(f64::NAN),
             "inf" | "Infinity" => Self::Number(f64::INFINITY),
             "-inf" | "-Infinity" => Self::Number(f64::NEG_INFINITY),
-            // Lists and objects stay as they were typed.
+            // Lists and objects stay text, as typed.
             _ if text.starts_with(['[', '{', ' ']) || text.ends_with(' ') => text.into(),
-            // Also in quotes, names of numbers are text here.
+            // In quotes, names of numbers are text, too.
             _ if text.starts_with('"') => {
                 serde_json::from_str::<String>(text).map_or_else(|_| text.into(), Self::Text)
             }

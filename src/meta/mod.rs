@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use experiment::ExperimentMeta;
 pub use param::Param;
-#[cfg(any(feature = "mlflow", feature = "archive"))]
+#[cfg(feature = "registry")]
 pub(crate) use parts::ARTIFACTS;
 pub use parts::{Artifact, Dataset, Environment, Failure, Git, Gpu, Process, Summary};
 pub use run_meta::{RunMeta, SCHEMA};

@@ -6,7 +6,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
 /// Whole numbers up to here are integers in JSON, exactly.
-const MAX_WHOLE: f64 = 9_007_199_254_740_992.0; // 2^53
+pub(super) const MAX_WHOLE: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// The number that has this name in JSON.
 pub(super) fn named(text: &str) -> Option<f64> {

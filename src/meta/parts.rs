@@ -1,4 +1,4 @@
-//! The parts of what a run is.
+//! The parts of a run's metadata.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::number;
 use crate::error::ErrorKind;
 
-/// The folder of artifacts in that of a run.
+/// The directory of artifacts in a run's directory.
 pub(crate) const ARTIFACTS: &str = "artifacts";
 
-/// The code that ran, as git knows it.
+/// The state of the code according to git.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Git {
@@ -25,32 +25,32 @@ pub struct Git {
     /// Whether tracked files differ from the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
-    /// Where the repository comes from, without the password that may be in such an address.
+    /// The URL of the repository's remote, without a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A graphics card.
+/// A GPU.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpu {
-    /// Its model.
+    /// Model name.
     pub name: String,
-    /// Its memory in bytes.
+    /// Memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// The version of its driver.
+    /// Driver version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Where and with what a run ran.
+/// The environment of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Environment {
@@ -69,19 +69,19 @@ pub struct Environment {
     /// The processor's model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,
-    /// How many logical processors there are.
+    /// Number of logical processors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
     /// Main memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// Graphics cards.
+    /// GPUs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
-    /// What `rustc --version` says, or Python's version.
+    /// The output of `rustc --version`, or Python's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// Versions of the packages that it names as dependencies, by name.
+    /// Versions of the direct dependencies, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, String>,
     /// SHA-256 of the lock file that pins all packages, in hex.
@@ -93,68 +93,68 @@ pub struct Environment {
     /// The working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
-    /// Environment variables that were asked for. Values of those that look secret are not kept.
+    /// Selected environment variables. The values of secrets are not kept.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Data that a run used.
+/// A dataset that a run used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dataset {
     /// Its name.
     pub name: String,
-    /// What tells one version of it from another, such as a SHA-256 in hex.
+    /// Digest that identifies a version of the dataset, such as a SHA-256 in hex.
     pub digest: String,
-    /// Where it comes from: a path or an address.
+    /// Where the dataset comes from: a path or a URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What it was used for, such as `train`.
+    /// The use of the dataset, such as `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A file that a run made.
+/// A file that a run produced.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Artifact {
-    /// Its path in the folder `artifacts` of the run, with `/` between directories.
+    /// Its path in the run's directory `artifacts`, with `/` between directories.
     pub path: String,
-    /// Its path in the program that it was imported from, where that differs: not every name can be
-    /// that of a file here. An export gives it this name again.
+    /// Its path in the program that it was imported from, if that differs, because not every name
+    /// is a valid file name here. An export restores this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
-    /// What it is, such as `model`.
+    /// Its kind, such as `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The step at which it was made.
+    /// The step at which it was produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i64>,
-    /// When it was made, in seconds since the Unix epoch.
+    /// The time at which it was produced, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<f64>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Artifact {
-    /// Where the artifact `name` of the run in `dir` is: in the folder `artifacts` there, and a name
-    /// cannot lead out of it.
+    /// The path of the artifact `name` of the run in `dir`: in its directory `artifacts`, which a
+    /// name cannot lead out of.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no relative path without `..`.
+    /// [`ErrorKind::Argument`]: `name` is not a relative path without `..`.
     pub fn place(dir: &Path, name: &str) -> Result<PathBuf, ErrorKind> {
         let is_inside = |part| matches!(part, Component::Normal(_));
         let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
@@ -166,37 +166,37 @@ impl Artifact {
     }
 }
 
-/// A number of a run that says how good it is.
+/// A number that summarizes a run's performance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
     /// The number.
     #[serde(with = "number")]
     pub value: f64,
-    /// How it came about, such as `last`, `min`, `mean` or `std`.
+    /// The statistic, such as `last`, `min`, `mean` or `std`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistic: Option<String>,
-    /// The step at which it was reached.
+    /// The step at which the value was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i64>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Why a run failed.
+/// The reason for a run's failure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Failure {
     /// The error's type, such as `std::io::Error`, or `panic`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it says.
+    /// The error message.
     pub message: String,
-    /// How the program came there.
+    /// The traceback of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -205,15 +205,15 @@ pub struct Failure {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
-    /// Its number on its machine.
+    /// The process id on its machine.
     pub pid: u32,
     /// The machine's name.
     pub host: String,
-    /// When it last said that it is alive, in seconds since the Unix epoch.
+    /// Time of the last heartbeat, in seconds since the Unix epoch.
     pub heartbeat: f64,
-    /// How often it says so, in seconds.
+    /// Interval between heartbeats, in seconds.
     pub interval: f64,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }

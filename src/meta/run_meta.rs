@@ -83,6 +83,11 @@ pub struct RunMeta {
     /// What it was started with. Names of nested ones are joined by `/`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Param>,
+    /// Texts that parameters have in the program that they were imported from, where those are not
+    /// Python's, such as `0.10` or `true`. An export writes them again. A text that does not say the
+    /// parameter's value has no effect, so a parameter may be changed without its text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub param_texts: BTreeMap<String, String>,
     /// What its random numbers began with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub seeds: BTreeMap<String, u64>,

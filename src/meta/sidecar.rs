@@ -8,10 +8,10 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::replace;
 use crate::store::{self, Links};
 
-/// The file's name. It must not have `tfevents` in it: TensorBoard reads such files.
+/// The file name. It must not contain `tfevents`: TensorBoard reads files with such names.
 pub const FILE: &str = "tbx.json";
 
-/// What is longer is no metadata; large things are artifacts.
+/// Maximum size in bytes; large data belongs in artifacts.
 const MAX_BYTES: u64 = 16 << 20;
 
 impl RunMeta {
@@ -19,32 +19,31 @@ impl RunMeta {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`]: it cannot be read, is no
-    /// regular file, or is a link that leads out of `dir`.
+    /// [`ErrorKind::Value`]: the file is not run metadata; [`ErrorKind::Io`]: it cannot be read, is
+    /// not a regular file, or is a link that leads out of `dir`.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         Self::read_in(dir, Links::Inside)
     }
 
-    /// The same, with these links followed.
+    /// Like [`read`](Self::read), with these links followed.
     pub(crate) fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
         read(dir, FILE, links, Self::from_json)
     }
 
-    /// Has `tbx.json` in `dir` say this. Whoever reads it meanwhile finds all of it, or what was
-    /// there before.
+    /// Writes `tbx.json` in `dir` atomically: readers find either the new file or the old one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as of [`to_json`](Self::to_json).
+    /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as for [`to_json`](Self::to_json).
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(FILE);
         let json = self.to_json().map_err(|kind| kind.at(Location::path(path.as_path())))?;
         replace::replace(&path, |out| io::Write::write_all(out, json.as_bytes()))
     }
 
-    /// Has `tbx.json` in `dir` say what `change` makes of what it says, which is nothing if it is
-    /// not there. Programs that do this at the same time wait for each other, so nothing of
-    /// theirs is lost.
+    /// Applies `change` to the metadata in `tbx.json` in `dir`, which is empty if the file does not
+    /// exist, and writes the result. Programs that do this at the same time wait for each other, so
+    /// that no change is lost.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -58,7 +57,7 @@ impl RunMeta {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read) and [`write`](Self::write).
+    /// The same as for [`read`](Self::read) and [`write`](Self::write).
     pub fn update(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
         replace::edit(&dir.join(FILE), |old| {
             let mut meta = if old.is_empty() { Self::default() } else { Self::from_json(old)? };
@@ -67,7 +66,7 @@ impl RunMeta {
         })
     }
 
-    /// The same, but where there is no `tbx.json` there will be none.
+    /// Like [`update`](Self::update), but does nothing if there is no `tbx.json`.
     #[cfg(feature = "track")]
     pub(crate) fn update_existing(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<()> {
         replace::edit(&dir.join(FILE), |old| {
@@ -81,7 +80,7 @@ impl RunMeta {
     }
 }
 
-/// What `parse` makes of the side file `name` in `dir`; none if there is no such file.
+/// Parses the file `name` in `dir` with `parse`; none if the file does not exist.
 pub(super) fn read<T>(
     dir: &Path,
     name: &str,
@@ -107,7 +106,7 @@ mod tests {
         RunMeta::from_json(value.to_string().as_bytes())
     }
 
-    /// Programs of other versions write the same file.
+    /// Other versions of the program write the same file.
     #[test]
     fn keys_that_are_not_known_stay() {
         let value = json!({

@@ -1,27 +1,27 @@
-//! How a run is doing.
+//! The status of a run.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a run is doing. The names are MLflow's.
+/// The status of a run. The names are MLflow's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// It has yet to begin.
+    /// The run has not started yet.
     Scheduled,
-    /// It has begun, and not said that it ended.
+    /// The run has started, and has not recorded an end.
     Running,
-    /// It ended well.
+    /// The run ended successfully.
     Finished,
-    /// It ended with an error.
+    /// The run ended with an error.
     Failed,
-    /// It ended without a word, or was stopped.
+    /// The run ended without recording it, or was stopped.
     Killed,
 }
 
 impl Status {
-    /// The name that the program prints and takes.
+    /// The name on the command line and in output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -32,7 +32,7 @@ impl Status {
         }
     }
 
-    /// Whether it is over.
+    /// Whether the run is over.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Failed | Self::Killed)
     }

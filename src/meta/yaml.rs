@@ -69,11 +69,7 @@ fn flatten(
         View::Scalar(scalar) => match typed(scalar) {
             Some(Scalar::Null) => return Ok(()),
             Some(Scalar::Boolean(value)) => Param::Bool(value),
-            #[expect(
-                clippy::as_conversions,
-                reason = "rounds beyond 2^53, as documented of numbers"
-            )]
-            Some(Scalar::Integer(value)) => Param::Number(value as f64),
+            Some(Scalar::Integer(value)) => Param::Int(value),
             Some(Scalar::FloatingPoint(value)) => Param::Number(value.into_inner()),
             Some(Scalar::String(_)) | None => Param::Text(inline(value)?),
         },
@@ -155,14 +151,14 @@ mod tests {
         let text = |text: &str| Param::Text(text.into());
         let expected = [
             ("act", text("torch.nn.ReLU")),
-            ("again/a", Param::Number(1.0)),
-            ("batch", Param::Number(32.0)),
+            ("again/a", Param::Int(1)),
+            ("batch", Param::Int(32)),
             ("bias", Param::Bool(true)),
             ("big", Param::Number(0.001)),
             ("layers", text("[64, 32]")),
             ("lr", Param::Number(0.001)),
             ("model/act/kind", text("relu")),
-            ("model/width", Param::Number(128.0)),
+            ("model/width", Param::Int(128)),
             ("name", text("resnet")),
             ("no", text("no")),
             ("path", text("[/, data]")),

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::client::API;
-use super::{Client, DatasetInput, Metric, RunRecord, tags};
+use super::tracking::{ExperimentRecord, FoundRun};
+use super::{Client, DatasetInput, Metric, RunRecord};
 use crate::error::Result;
 use crate::meta::Status;
 
@@ -16,31 +17,6 @@ const PAGE: usize = 1000;
 /// Points in an answer, the most there may be.
 const POINTS: usize = 25_000;
 const HISTORY: &str = "/metrics/get-history";
-
-/// An experiment as MLflow has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct ExperimentRecord {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) is_deleted: bool,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) artifact_location: String,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) creation_time: Option<i64>,
-    pub(crate) last_update_time: Option<i64>,
-}
-
-/// A run in the answer of a search.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FoundRun {
-    pub(crate) record: RunRecord,
-    /// The names of its metrics.
-    pub(crate) metrics: Vec<String>,
-    /// Ids of the logged models that it used.
-    pub(crate) model_inputs: Vec<String>,
-    /// Ids of the logged models that it made, and at which step.
-    pub(crate) model_outputs: Vec<(String, i64)>,
-}
 
 /// Ids of the logged models that a run used, and of those that it made with the step.
 pub(crate) type ModelsOfRun = (Vec<String>, Vec<(String, i64)>);
@@ -55,24 +31,6 @@ pub(crate) struct HistoryPoint {
 }
 
 impl Client {
-    pub(crate) fn experiment(&self, name: &str) -> Result<Option<ExperimentRecord>> {
-        let found = self.find("/experiments/get-by-name", &[("experiment_name", name)])?;
-        Ok(found.map(|found| experiment(found.get("experiment").unwrap_or(&Value::Null))))
-    }
-
-    /// Makes an experiment; its id. Perhaps somebody else does at the same time.
-    pub(crate) fn create_experiment(&self, name: &str) -> Result<String> {
-        let path = "/experiments/create";
-        match self.try_post(path, &json!({ "name": name }))? {
-            Ok(made) => Ok(text(&made, "experiment_id")),
-            Err(refused) if refused.code == "RESOURCE_ALREADY_EXISTS" => {
-                let found = self.experiment(name)?.filter(|found| !found.is_deleted);
-                found.map(|found| found.id).ok_or_else(|| self.refused(path, refused))
-            }
-            Err(refused) => Err(self.refused(path, refused)),
-        }
-    }
-
     pub(crate) fn experiments(&self, with_deleted: bool) -> Result<Vec<ExperimentRecord>> {
         let view = if with_deleted { "ALL" } else { "ACTIVE_ONLY" };
         let body = json!({ "max_results": PAGE, "view_type": view });
@@ -100,70 +58,6 @@ impl Client {
         let found = self.get("/runs/get", &[("run_id", id)])?;
         let run = run(part(&found, "run"));
         Ok((run.model_inputs, run.model_outputs))
-    }
-
-    /// Makes a run; its id, and where its artifacts go. That it has the tag [`tags::RUN_KEY`] tells
-    /// whether it was made, if that is not heard.
-    pub(crate) fn create_run(&self, run: &RunRecord) -> Result<(String, String)> {
-        let body = json!({
-            "experiment_id": run.experiment_id,
-            "start_time": run.start_time.unwrap_or_default(),
-            "run_name": run.name,
-            "user_id": run.user.as_deref().unwrap_or_default(),
-            "tags": pairs(&run.tags),
-        });
-        let key = run.tags.get(tags::RUN_KEY);
-        let heard = || {
-            let filter = format!("tags.`{}` != ''", tags::RUN_KEY);
-            let runs = self.runs(&run.experiment_id, &filter, false)?;
-            let found = runs.into_iter().find(|found| found.record.tags.get(tags::RUN_KEY) == key);
-            let info = |found: FoundRun| {
-                let RunRecord { id, artifact_uri, .. } = found.record;
-                json!({ "run": { "info": { "run_id": id, "artifact_uri": artifact_uri } } })
-            };
-            Ok(found.map(info).filter(|_| key.is_some()))
-        };
-        let made = self.post_once("/runs/create", &body, &heard)?;
-        let info = made.pointer("/run/info").unwrap_or(&Value::Null);
-        Ok((text(info, "run_id"), text(info, "artifact_uri")))
-    }
-
-    /// Says how a run is doing and what it is called.
-    pub(crate) fn update_run(&self, id: &str, run: &RunRecord) -> Result<()> {
-        let mut body = json!({ "run_id": id, "status": run.status, "run_name": run.name });
-        if let (Some(end), Some(body)) = (run.end_time, body.as_object_mut()) {
-            body.insert("end_time".into(), end.into());
-        }
-        self.post("/runs/update", &body).map(drop)
-    }
-
-    /// Logs up to 1000 items, of which up to 100 are parameters and up to 100 tags.
-    pub(crate) fn log_batch(
-        &self,
-        id: &str,
-        metrics: &[Metric],
-        params: &BTreeMap<String, String>,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let metrics: Vec<_> = metrics.iter().map(metric_json).collect();
-        let body = json!({
-            "run_id": id, "metrics": metrics, "params": pairs(params), "tags": pairs(tags),
-        });
-        self.post("/runs/log-batch", &body).map(drop)
-    }
-
-    pub(crate) fn log_inputs(&self, id: &str, datasets: &[DatasetInput]) -> Result<()> {
-        let dataset = |data: &DatasetInput| {
-            json!({
-                "tags": pairs(&data.tags),
-                "dataset": {
-                    "name": data.name, "digest": data.digest, "source_type": data.source_type,
-                    "source": data.source, "schema": data.schema, "profile": data.profile,
-                },
-            })
-        };
-        let datasets: Vec<_> = datasets.iter().map(dataset).collect();
-        self.post("/runs/log-inputs", &json!({ "run_id": id, "datasets": datasets })).map(drop)
     }
 
     /// All points of a metric.
@@ -227,7 +121,7 @@ fn history<'q>(
     query
 }
 
-fn experiment(json: &Value) -> ExperimentRecord {
+pub(super) fn experiment(json: &Value) -> ExperimentRecord {
     ExperimentRecord {
         id: text(json, "experiment_id"),
         name: text(json, "name"),
@@ -239,7 +133,7 @@ fn experiment(json: &Value) -> ExperimentRecord {
     }
 }
 
-fn run(json: &Value) -> FoundRun {
+pub(super) fn run(json: &Value) -> FoundRun {
     let (info, data) = (part(json, "info"), part(json, "data"));
     let time = |name| whole(info, name);
     let status: Option<Status> =
@@ -304,7 +198,7 @@ pub(super) fn value(json: &Value) -> f64 {
     }
 }
 
-fn metric_json(metric: &Metric) -> Value {
+pub(super) fn metric_json(metric: &Metric) -> Value {
     // A bare NaN has the server drop it and all that follows, without a word.
     let value = match metric.value {
         value if value.is_nan() => "NaN".into(),

@@ -279,6 +279,30 @@ impl Client {
         }
     }
 
+    /// Changes a part of what is there.
+    pub(crate) fn patch(&self, path: &str, json: &Value) -> Result<()> {
+        let body = json.to_string();
+        self.done(&format!("{API}{path}"), &|url| {
+            let request = self.agent.patch(url).content_type("application/json");
+            self.with_headers(request).send(body.as_bytes())
+        })
+    }
+
+    /// Removes something, unless it is gone already.
+    pub(crate) fn remove(&self, path: &str, json: &Value) -> Result<()> {
+        let (path, text) = (format!("{API}{path}"), json.to_string());
+        let send = |url: &str| {
+            let request = self.agent.delete(url).force_send_body();
+            self.with_headers(request.content_type("application/json")).send(text.as_bytes())
+        };
+        match self.ask(&path, &send, &self.answer(), &|| Ok(None))? {
+            Answer::Refused(refused) if refused.code != "RESOURCE_DOES_NOT_EXIST" => {
+                Err(self.refused(&path, refused))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Hands an artifact to a server that keeps them itself; `path` is that behind
     /// `mlflow-artifacts:/`.
     pub(crate) fn put_artifact(&self, path: &str, content: &Content) -> Result<()> {

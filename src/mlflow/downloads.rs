@@ -154,11 +154,6 @@ impl Client {
         Ok(all)
     }
 
-    /// Versions of registered models, with the aliases that they have.
-    pub(crate) fn model_versions(&self) -> Result<Vec<ModelVersionRecord>> {
-        Ok(self.registered_models()?.into_iter().flat_map(|model| model.versions).collect())
-    }
-
     fn listed<T>(
         &self,
         path: &str,

@@ -6,9 +6,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
-use super::to_meta::{MLFLOW, dataset_place};
+use super::to_meta::{MLFLOW, dataset_place, number_or_text};
 use super::{MAX_DIGEST, Names, tags};
-use crate::meta::{Dataset, RunMeta};
+use crate::meta::{Dataset, Param, RunMeta};
 
 /// What tells a run from all others whenever it is exported: its id, or where it has none, a hash of
 /// its experiment, its name in the log folder and when it began.
@@ -59,7 +59,11 @@ fn with_names(names: &mut Names, values: BTreeMap<String, String>) -> BTreeMap<S
 
 fn params(meta: &RunMeta) -> BTreeMap<String, String> {
     let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), seed.to_string()));
-    let params = meta.params.iter().map(|(name, value)| (name.clone(), value.to_string()));
+    let text = |(name, value): (&String, &Param)| {
+        let of_source = meta.param_texts.get(name).filter(|text| number_or_text(text) == *value);
+        (name.clone(), of_source.cloned().unwrap_or_else(|| value.to_string()))
+    };
+    let params = meta.params.iter().map(text);
     seeds.chain(params).collect()
 }
 

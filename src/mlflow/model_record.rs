@@ -1,12 +1,12 @@
-//! Models as MLflow has them, whichever store they come from.
+//! MLflow models, independent of the store that they come from.
 //!
-//! Texts that MLflow does not have are empty. Times are milliseconds since the Unix epoch.
+//! Missing texts are empty. Times are milliseconds since the Unix epoch.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// A model that somebody logged (MLflow 3), as a rule in a run.
+/// A logged model (MLflow 3), usually logged by a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LoggedModelRecord {
     pub(crate) id: String,
@@ -40,7 +40,7 @@ pub(crate) struct ModelMetric {
     pub(crate) dataset_digest: String,
 }
 
-/// A registered model, or a prompt, which MLflow keeps as one.
+/// A registered model, or a prompt, which MLflow stores as a registered model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RegisteredModelRecord {
     pub(crate) name: String,
@@ -58,14 +58,14 @@ pub(crate) struct ModelVersionRecord {
     pub(crate) version: String,
     pub(crate) description: String,
     pub(crate) stage: String,
-    /// URI that was registered.
+    /// The URI that was registered.
     pub(crate) source: String,
-    /// URI of the files, where a store says it; `source` may name another model.
+    /// URI of the files, if a store has it; `source` may name another model.
     pub(crate) storage_location: String,
-    /// The run that made it.
+    /// The run that produced it.
     pub(crate) run: String,
     pub(crate) run_link: String,
-    /// The logged model that it is.
+    /// The id of the logged model that it was registered from.
     pub(crate) model_id: String,
     pub(crate) status: String,
     pub(crate) status_message: String,
@@ -76,10 +76,10 @@ pub(crate) struct ModelVersionRecord {
     pub(crate) updated: Option<i64>,
 }
 
-/// Stage of a version that somebody deleted; MLflow shows it nowhere.
+/// Stage of a deleted version; MLflow does not show it.
 const DELETED: &str = "Deleted_Internal";
 
-/// The status of a logged model that files and databases have as this number.
+/// The status of a logged model for a number in files and databases.
 pub(crate) fn logged_model_status(number: i64) -> Option<&'static str> {
     ["PENDING", "READY", "FAILED"].get(usize::try_from(number.checked_sub(1)?).ok()?).copied()
 }
@@ -89,7 +89,7 @@ impl ModelVersionRecord {
         self.stage == DELETED
     }
 
-    /// What tbx has no field for.
+    /// Facts for which tbx has no field.
     pub(crate) fn facts(&self) -> Map<String, Value> {
         let mut facts = Facts::default();
         facts.text("version", &self.version);
@@ -107,7 +107,7 @@ impl ModelVersionRecord {
 }
 
 impl LoggedModelRecord {
-    /// Everything but its files.
+    /// Everything except its files.
     pub(crate) fn facts(&self) -> Map<String, Value> {
         let mut facts = Facts::default();
         facts.text("id", &self.id);
@@ -153,7 +153,7 @@ impl ModelMetric {
     }
 }
 
-/// An object in JSON without what MLflow does not have.
+/// A JSON object without missing values.
 #[derive(Default)]
 struct Facts(Map<String, Value>);
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{MAX_NAME, MAX_TAG, tags};
+use super::{ImageName, MAX_NAME, MAX_TAG, tags};
 use crate::safe_name;
 
 /// Bytes of the name of a file.
@@ -14,8 +14,10 @@ const MAX_FILE_NAME: usize = 255;
 /// Where names are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// On a server, or in a database.
+    /// On a server.
     Server,
+    /// In a database: the same, but that artifacts are files with any names.
+    Database,
     /// As names of files: `a/b` is in the folder `a`, so there can be no `a`.
     Files,
 }
@@ -96,9 +98,14 @@ impl Names {
 
     /// Tags that tell the true names, but for some that do not fit into a tag.
     pub fn tags(&self) -> BTreeMap<String, String> {
+        Self::tags_of(&self.changed)
+    }
+
+    /// Tags that tell these true names by what they became.
+    pub(crate) fn tags_of(changed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut chunks: Vec<BTreeMap<&str, &str>> = Vec::new();
         let mut len = MAX_TAG;
-        for (new, old) in &self.changed {
+        for (new, old) in changed {
             // A character takes up to 6 in JSON, and a pair has quotes and a colon.
             let pair = 6 * (new.chars().count() + old.chars().count()) + 6;
             if pair > MAX_TAG {
@@ -128,11 +135,64 @@ impl Names {
         maps.flatten().collect()
     }
 
+    /// Tags under their true names, without those that tbx keeps for itself.
+    pub(crate) fn theirs(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let names = Self::changed_in(tags);
+        let tags = tags::modern(tags.clone()).into_iter();
+        let theirs = tags.filter(|(name, _)| !tags::is_hidden(name));
+        theirs.map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value)).collect()
+    }
+
     /// Whether a tag of this name tells true names.
     pub fn is_tag(name: &str) -> bool {
-        let rest = name.strip_prefix(tags::NAMES);
+        let today = tags::renamed(name);
+        let rest = today.as_deref().unwrap_or(name).strip_prefix(tags::NAMES);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
+}
+
+/// Whether a store of this kind keeps an artifact under this name. Servers decode what is
+/// percent-encoded in it, again and again, and refuse `#` and paths that Windows takes for absolute
+/// (`mlflow/utils/uri.py`, `validate_path_is_safe`).
+pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = path.as_bytes();
+    let is_encoded = path.match_indices('%').any(|(at, _)| {
+        is_hex(bytes.get(at.saturating_add(1))) && is_hex(bytes.get(at.saturating_add(2)))
+    });
+    let has_drive = bytes.get(1..3) == Some(b":/");
+    let is_refused = is_encoded || has_drive || path.contains(['#', '\\']);
+    let is_plain_part = |part: &str| part != ".." && part.len() <= MAX_FILE_NAME;
+    let is_plain = !path.contains(char::is_control) && path.split('/').all(is_plain_part);
+    is_plain && (store != Store::Server || !is_refused)
+}
+
+/// The name of an artifact where its own cannot stay: with `_` for what is refused, and a hash before
+/// what tells its type.
+pub(crate) fn changed_artifact(path: &str) -> String {
+    // Images of MLflow 2 have the form of today, which its pages show.
+    if let Some(image) = ImageName::of(path).map(|name| name.modern(path))
+        && artifact_stays(Store::Server, &image)
+    {
+        return image;
+    }
+    let plain = |c: char| match c {
+        '%' | '#' | '\\' | ':' => '_',
+        c if c.is_control() => '_',
+        c => c,
+    };
+    // A character has up to 4 bytes.
+    let part =
+        |part: &str| part.replace("..", "__").chars().map(plain).take(50).collect::<String>();
+    let hash = format!("{:08x}", safe_name::hash(path) & 0xffff_ffff);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_type = |(stem, extension): &(&str, &str)| !stem.is_empty() && extension.len() <= 10;
+    let name = match name.rsplit_once('.').filter(is_type) {
+        Some((stem, extension)) => format!("{}-{hash}.{}", part(stem), part(extension)),
+        None => format!("{}-{hash}", part(name)),
+    };
+    let folder = folder.split('/').map(part).collect::<Vec<_>>().join("/");
+    if folder.is_empty() { name } else { format!("{folder}/{name}") }
 }
 
 fn is_valid(name: &str) -> bool {
@@ -173,6 +233,29 @@ mod tests {
         let back = Names::changed_in(&names.tags());
         assert_eq!(&back, names.changed());
         assert_eq!(back.values().map(String::as_str).collect::<BTreeSet<_>>(), refused.into());
+    }
+
+    #[test]
+    fn artifacts_change_their_names_only_where_a_server_would() {
+        for path in ["a/b.txt", "50%.txt", "a%st", "größe 1", "a:b", "x/c:y", "events.tfevents.1"]
+        {
+            assert!(artifact_stays(Store::Server, path), "{path}");
+        }
+        for path in ["a%41", "x#y", "C:/x", "a\\b", "a\nb", "%252e"] {
+            assert!(!artifact_stays(Store::Server, path), "{path}");
+            let new = changed_artifact(path);
+            assert!(artifact_stays(Store::Server, &new), "{path} became {new}");
+        }
+        assert!(artifact_stays(Store::Files, "a%41#"));
+        let long = format!("a%41{}.png", "x".repeat(100));
+        assert!(changed_artifact(&long).ends_with(".png"));
+        let of_2 = "images/a#b%step%-3%timestamp%17%5c132975-045b-4e91-5472-68946a48097d";
+        let of_3 = "images/a~b+step+-3+timestamp+17+5c132975-045b-4e91-5472-68946a48097d";
+        assert_eq!(changed_artifact(&format!("{of_2}.png")), format!("{of_3}.png"));
+        let [small, new] = [of_2, of_3].map(|name| format!("{name}%compressed.webp"));
+        assert_eq!(changed_artifact(&small), new.replace("%compressed", "+compressed"));
+        let new = changed_artifact("d%20/a#b.txt");
+        assert!(new.starts_with("d_20/a_b-") && new.ends_with(".txt"), "{new}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Answers that come in pages.
+//! Answers that consist of pages.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,22 +13,22 @@ use super::client::API;
 use crate::budget::{self, Pages, Spent};
 use crate::error::Result;
 
-/// Things in one list at most: runs, points of a metric, versions of models. 50 million points take
-/// 1.2 GB of memory.
+/// Maximum number of items in one list: runs, points of a metric, versions of models. 50 million
+/// points take 1.2 GB of memory.
 const MAX_THINGS: usize = 50_000_000;
-/// Things on a page at most. Old servers put all points of a metric on one.
+/// Maximum number of items per page. Old servers put all points of a metric on one page.
 const MAX_ON_PAGE: usize = 5_000_000;
-/// Pages in a row at most that have nothing.
+/// Maximum number of consecutive empty pages.
 const MAX_EMPTY: usize = 100;
-/// Values in a thing at most: a run with 60,000 parameters has so many.
+/// Maximum number of values per item, which is enough for a run with 60,000 parameters.
 const MAX_VALUES: usize = 200_000;
 
 impl Client {
-    /// All things called `of` in the pages of an answer, each as `take` has it. `ask` asks for the page
-    /// of a token; it gives none if the server does not know the question.
+    /// All items in the field `of` in the pages of an answer, each converted with `take`. `ask`
+    /// requests the page of a token; it returns none if the server does not support the request.
     ///
-    /// Things are read one by one, so that no answer takes more memory than what is kept of it. A server
-    /// that gives a token again, the same page again or no last page is at fault.
+    /// Items are read one by one, so that an answer takes no more memory than what is kept of it. A
+    /// server that repeats a token or a page, or never returns a last page, causes an error.
     pub(super) fn pages<T>(
         &self,
         path: &str,
@@ -64,12 +64,12 @@ impl Client {
     }
 }
 
-/// A page while it is read.
+/// A page that is being read.
 struct Page<'p, T, F> {
     of: &'p str,
     take: &'p F,
     things: Vec<T>,
-    /// Of all that is on it but the name of the next one.
+    /// Hash of everything on the page except the token of the next one.
     content: DefaultHasher,
     next: String,
 }
@@ -104,7 +104,7 @@ impl<'de, T, F: Fn(&Value) -> T> Visitor<'de> for &mut Page<'_, T, F> {
     }
 }
 
-/// The things of a page.
+/// The items of a page.
 struct Things<'p, T, F> {
     take: &'p F,
     things: &'p mut Vec<T>,

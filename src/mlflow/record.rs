@@ -1,54 +1,54 @@
-//! What MLflow keeps, whichever store it keeps it in.
+//! MLflow's data, independent of the store that it comes from.
 
 use std::collections::BTreeMap;
 
 use crate::meta::Status;
 
-/// A run as MLflow has it, but for its metrics and artifacts.
+/// A run in MLflow, except its metrics and artifacts.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RunRecord {
-    /// Its id, 32 hex digits as a rule.
+    /// Its id, usually 32 hex digits.
     pub id: String,
     /// The id of its experiment, a number in decimal digits.
     pub experiment_id: String,
-    /// What people call it.
+    /// Its display name.
     pub name: Option<String>,
-    /// Who ran it.
+    /// The user who ran it.
     pub user: Option<String>,
-    /// How it is doing.
+    /// Its status.
     pub status: Option<Status>,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// Start time, in milliseconds since the Unix epoch.
     pub start_time: Option<i64>,
-    /// When it ended, in milliseconds since the Unix epoch.
+    /// End time, in milliseconds since the Unix epoch.
     pub end_time: Option<i64>,
-    /// Where its artifacts are.
+    /// URI of its artifacts.
     pub artifact_uri: Option<String>,
-    /// Whether somebody deleted it; MLflow keeps it until `mlflow gc`.
+    /// Whether it is deleted; MLflow keeps deleted runs until `mlflow gc`.
     pub is_deleted: bool,
     /// Its parameters.
     pub params: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Data that it used.
+    /// Datasets that it used.
     pub datasets: Vec<DatasetInput>,
 }
 
-/// Data that a run used, as MLflow has it.
+/// A dataset that a run used, as in MLflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DatasetInput {
     /// Its name.
     pub name: String,
-    /// At most 36 characters.
+    /// Its digest, at most 36 characters.
     pub digest: String,
-    /// What kind of place it comes from, such as `local` or `http`.
+    /// The type of its source, such as `local` or `http`.
     pub source_type: String,
-    /// Where it comes from, JSON as a rule.
+    /// Its source, usually as JSON.
     pub source: String,
-    /// Its columns, JSON.
+    /// Its columns, as JSON.
     pub schema: Option<String>,
-    /// Its size, JSON.
+    /// Its size, as JSON.
     pub profile: Option<String>,
     /// Tags of its use by the run.
     pub tags: BTreeMap<String, String>,
@@ -59,15 +59,15 @@ pub struct DatasetInput {
 pub struct Metric {
     /// Its name.
     pub key: String,
-    /// Its value; databases of MLflow have the largest float64 for an infinity.
+    /// Its value; MLflow's databases store the largest float64 for an infinity.
     pub value: f64,
-    /// When it was logged, in milliseconds since the Unix epoch; not negative.
+    /// The time at which it was logged, in milliseconds since the Unix epoch; not negative.
     pub timestamp: i64,
     /// Its step.
     pub step: i64,
 }
 
-/// The number that MLflow's files have for a status (`RunStatus` in `mlflow/protos/service.proto`).
+/// The number of a status in MLflow's files (`RunStatus` in `mlflow/protos/service.proto`).
 pub const fn status_number(status: Status) -> u8 {
     match status {
         Status::Running => 1,
@@ -78,7 +78,7 @@ pub const fn status_number(status: Status) -> u8 {
     }
 }
 
-/// The status that has this number in MLflow's files.
+/// The status for a number in MLflow's files.
 pub fn status_from_number(number: i64) -> Option<Status> {
     let all =
         [Status::Running, Status::Scheduled, Status::Finished, Status::Failed, Status::Killed];

@@ -1,4 +1,4 @@
-//! Which server, and who asks.
+//! Settings of a tracking server and its credentials.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,16 +11,16 @@ use crate::error::{Error, Result};
 use crate::redact;
 use crate::store;
 
-/// As MLflow's client has it.
+/// The same values as MLflow's client.
 const TIMEOUT: Duration = Duration::from_secs(120);
 const RETRIES: u32 = 7;
-/// Seconds: a day.
+/// One day, in seconds.
 const MAX_TIMEOUT: u64 = 86_400;
 const MAX_RETRIES: u64 = 100;
-/// Bytes of the file with credentials at most.
+/// Maximum size in bytes of the file with credentials.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
-/// Which tracking server is asked, and how: what MLflow's own client takes from the same variables.
+/// Settings of a tracking server, from the same variables as those of MLflow's own client.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) uri: String,
@@ -33,7 +33,7 @@ pub struct Settings {
     pub(super) client_certificate: Option<PathBuf>,
 }
 
-/// Who asks.
+/// Credentials.
 #[derive(Clone)]
 pub(super) enum Auth {
     Basic { user: String, password: String },
@@ -47,17 +47,17 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// For the server at `uri`, else that of `MLFLOW_TRACKING_URI`. Who asks is told by
-    /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` (else by `~/.mlflow/credentials`), or
-    /// by `MLFLOW_TRACKING_TOKEN`. `MLFLOW_TRACKING_INSECURE_TLS`,
+    /// Settings for the server at `uri`, or at `MLFLOW_TRACKING_URI` if that is `None`. Credentials
+    /// come from `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` (otherwise from
+    /// `~/.mlflow/credentials`), or from `MLFLOW_TRACKING_TOKEN`. `MLFLOW_TRACKING_INSECURE_TLS`,
     /// `MLFLOW_TRACKING_SERVER_CERT_PATH`, `MLFLOW_TRACKING_CLIENT_CERT_PATH`,
-    /// `MLFLOW_HTTP_REQUEST_TIMEOUT` (120 seconds), `MLFLOW_HTTP_REQUEST_MAX_RETRIES` (7) and
-    /// `MLFLOW_WORKSPACE` are heeded.
+    /// `MLFLOW_HTTP_REQUEST_TIMEOUT` (default: 120 seconds), `MLFLOW_HTTP_REQUEST_MAX_RETRIES`
+    /// (default: 7) and `MLFLOW_WORKSPACE` are respected.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, it is not that of a server,
-    /// or a variable has no value that counts.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, it is not the URI of a
+    /// server, or a variable has an invalid value.
     pub fn from_env(uri: Option<&str>) -> Result<Self> {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
@@ -103,7 +103,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// That what is sent in headers can be: a line break from a file cannot.
+    /// Checks that values are valid in headers: a line break from a file is not.
     fn check_headers(&self) -> Result<()> {
         let token = match &self.auth {
             Some(Auth::Token(token)) => token,
@@ -120,7 +120,7 @@ impl Settings {
     }
 }
 
-/// A user without a password before the host, and the address without.
+/// Splits a URL into a user without a password, and the URL without that user.
 fn plain_user(address: &str) -> (Option<Auth>, String) {
     let parts = address.split_once("://").and_then(|(scheme, rest)| {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -136,12 +136,12 @@ fn plain_user(address: &str) -> (Option<Auth>, String) {
     }
 }
 
-/// As it was before it was encoded for an address.
+/// Percent-decodes a text.
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Whether this is a name or an address, and perhaps a port.
+/// Whether a text is a host name or an IP address, with an optional port.
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
@@ -152,7 +152,7 @@ fn is_host(host: &str) -> bool {
     !name.is_empty() && name.chars().all(is_of_name) && is_port
 }
 
-/// The whole number that a variable has, if it is set.
+/// The integer in a variable, if it is set.
 fn number(name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
     let Some(text) = variable(name) else { return Ok(None) };
     match text.trim().parse().ok().filter(|number| range.contains(number)) {
@@ -181,7 +181,7 @@ fn auth() -> Option<Auth> {
     }
 }
 
-/// What the section `[mlflow]` of `~/.mlflow/credentials` says, an INI file.
+/// Values in the section `[mlflow]` of `~/.mlflow/credentials`, an INI file.
 fn credentials(names: [String; 2]) -> [Option<String>; 2] {
     let path = env::home_dir().map(|home| home.join(".mlflow/credentials"));
     let bytes = path.and_then(|path| store::read(&path, MAX_CREDENTIALS).ok());

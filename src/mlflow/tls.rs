@@ -1,4 +1,4 @@
-//! Which certificates are believed and shown.
+//! Certificates: those that are trusted and those that are presented.
 
 use std::fs;
 use std::io;

@@ -44,7 +44,10 @@ fn merged(exported: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
         let seed = name.strip_prefix("seed/").and_then(|name| exported.seeds.get(name));
         seed.is_some_and(|seed| seed.to_string() == value.to_string())
     };
-    let params = params.into_iter().filter(|(name, value)| !is_seed(name, value)).collect();
+    let params: BTreeMap<_, _> =
+        params.into_iter().filter(|(name, value)| !is_seed(name, value)).collect();
+    let mut param_texts = now.param_texts;
+    param_texts.retain(|name, text| params.get(name) == Some(&number_or_text(text)));
     let tags = changed(exported.tags, &was.tags, now.tags, |was, now| {
         was == now || is_cut(was, now, MAX_TAG)
     });
@@ -60,6 +63,7 @@ fn merged(exported: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
         labels: if was.labels == now.labels { exported.labels } else { now.labels },
         datasets: if was.datasets == now.datasets { exported.datasets } else { now.datasets },
         params,
+        param_texts,
         tags,
         ..exported
     }
@@ -94,8 +98,9 @@ fn is_cut(was: &str, now: &str, max: usize) -> bool {
 /// What MLflow alone says.
 fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, String>) -> RunMeta {
     let true_name = |name: String| names.get(&name).cloned().unwrap_or(name);
+    let tags = tags::modern(run.tags.clone()).into_iter();
     let mut tags: BTreeMap<String, String> =
-        run.tags.iter().map(|(name, value)| (true_name(name.clone()), value.clone())).collect();
+        tags.map(|(name, value)| (true_name(name), value)).collect();
     tags.retain(|name, _| !Names::is_tag(name));
     let mut take = |name: &str| tags.remove(name);
     let git = Git {
@@ -138,27 +143,32 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
         message: take(tags::ERROR).unwrap_or_default(),
         ..Failure::default()
     };
+    let (role, parent, note) = (take(tags::ROLE), take(tags::PARENT), take(tags::NOTE));
+    let params: BTreeMap<_, _> = run
+        .params
+        .iter()
+        .map(|(name, text)| (true_name(name.clone()), (number_or_text(text), text)))
+        .collect();
+    let is_other = |(_, (param, text)): &(&String, &(Param, &String))| param.to_string() != **text;
+    let text_of = |(name, (_, text)): (&String, &(Param, &String))| (name.clone(), (*text).clone());
+    let param_texts = params.iter().filter(is_other).map(text_of).collect();
     let labels = take(tags::LABELS).and_then(|json| serde_json::from_str(&json).ok());
-    for computed in [tags::MISSING, tags::RUN, tags::RUN_KEY] {
-        take(computed);
-    }
     let name = take(tags::RUN_NAME);
+    // The others are computed, or say how far an export is.
+    tags.retain(|name, _| !tags::is_hidden(name));
     RunMeta {
         id: Some(run.id.clone()).filter(|id| !id.is_empty()),
         name: run.name.clone().filter(|name| !name.is_empty()).or(name),
         experiment: experiment.map(str::to_owned),
-        description: take(tags::NOTE),
+        description: note,
         status: run.status,
         start_time: run.start_time.map(seconds),
         end_time: run.end_time.map(seconds),
-        parent: take(tags::PARENT),
-        role: take(tags::ROLE),
+        parent,
+        role,
         labels: labels.unwrap_or_default(),
-        params: run
-            .params
-            .iter()
-            .map(|(name, value)| (true_name(name.clone()), number_or_text(value)))
-            .collect(),
+        params: params.into_iter().map(|(name, (param, _))| (name, param)).collect(),
+        param_texts,
         datasets: run.datasets.iter().map(dataset).collect(),
         git: (git != Git::default()).then_some(git),
         environment: (environment != Environment::default()).then_some(environment),
@@ -168,27 +178,32 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     }
 }
 
-/// MLflow's parameters are texts. Those that Python writes for bools and numbers are that again.
-fn number_or_text(text: &str) -> Param {
+/// A parameter of MLflow, which is a text. Those that Python writes for bools and numbers are that
+/// again.
+pub(crate) fn number_or_text(text: &str) -> Param {
     match text {
         "True" | "true" => return Param::Bool(true),
         "False" | "false" => return Param::Bool(false),
         _ => {}
     }
+    let unsigned = text.trim_start_matches('-');
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let is_padded = text.trim_start_matches('-').starts_with('0')
-        && text.trim_start_matches('-').chars().nth(1).is_some_and(|c| c.is_ascii_digit());
+    let is_padded =
+        unsigned.starts_with('0') && unsigned.chars().nth(1).is_some_and(|c| c.is_ascii_digit());
     let is_named = matches!(text, "nan" | "NaN" | "inf" | "-inf" | "Infinity" | "-Infinity");
     let is_number = digits > 0
         && (digits <= MAX_DIGITS || text.contains(['.', 'e', 'E']))
         && !is_padded
         && !text.starts_with('+');
+    if let Some(number) = text.parse().ok().filter(|_| is_number) {
+        return Param::Int(number);
+    }
     let number = (is_number || is_named).then(|| text.parse().ok()).flatten();
     number.map_or_else(|| Param::Text(text.into()), Param::Number)
 }
 
 fn dataset(input: &DatasetInput) -> Dataset {
-    let mut tags = input.tags.clone();
+    let mut tags = tags::modern(input.tags.clone());
     let mut data = Dataset {
         name: input.name.clone(),
         digest: tags.remove(tags::DIGEST).unwrap_or_else(|| input.digest.clone()),
@@ -342,6 +357,53 @@ mod tests {
         assert_eq!(tags, ["long", "odd (name)", "team"]);
     }
 
+    /// An import keeps the texts of MLflow, and an export writes them again, unless the parameter was
+    /// changed.
+    #[test]
+    fn parameters_keep_the_text_that_they_had() {
+        let texts =
+            ["1", "1.0", "0.10", "1e-05", "1E-5", "true", "True", "-0", "007", "nan", "NaN"];
+        let params = texts.map(|text| (text.to_owned(), text.to_owned()));
+        let there = RunRecord { params: params.into(), ..RunRecord::default() };
+        let mut found = meta(&there, None, None);
+        let mut again = record(&found, "", &Names::new(Store::Server, []));
+        assert_eq!(again.params, there.params);
+        let kept: Vec<_> = found.param_texts.keys().map(String::as_str).collect();
+        assert_eq!(kept, ["-0", "0.10", "1E-5", "NaN", "true"]);
+        found.params.insert("0.10".into(), 0.2.into());
+        found.params.insert("true".into(), false.into());
+        again = record(&found, "", &Names::new(Store::Server, []));
+        assert_eq!((&*again.params["0.10"], &*again.params["true"]), ("0.2", "False"));
+        assert_eq!(again.params["1E-5"], "1E-5");
+        // With what tbx exported, too.
+        let exported = RunMeta { params: found.params.clone(), ..RunMeta::default() };
+        let found = meta(&there, None, Some(exported));
+        let again = record(&found, "", &Names::new(Store::Server, []));
+        assert_eq!(again.params, there.params);
+    }
+
+    #[test]
+    fn tags_of_the_first_releases_are_read() {
+        let run = full();
+        let mut there = stored(&run);
+        there.tags = there
+            .tags
+            .into_iter()
+            .map(|(name, value)| (name.replace("mlflow.tbx.", "tbx."), value))
+            .collect();
+        assert!(there.tags.contains_key("tbx.env.host") && there.tags.contains_key("tbx.names"));
+        for data in &mut there.datasets {
+            data.tags = std::mem::take(&mut data.tags)
+                .into_iter()
+                .map(|(name, value)| (name.replace("mlflow.tbx.", "tbx."), value))
+                .collect();
+        }
+        assert_eq!(
+            meta(&there, Some("e"), Some(run.clone())).to_json().unwrap(),
+            run.to_json().unwrap()
+        );
+    }
+
     #[test]
     fn a_dataset_goes_back_as_mlflow_had_it() {
         let tags = [(tags::CONTEXT, "train"), ("split", "a")];
@@ -370,7 +432,7 @@ mod tests {
     #[test]
     fn texts_that_look_like_numbers_are_numbers_unless_they_are_names() {
         for text in ["1", "-0.5", "1e-05", "100.0", "3.141592653589793"] {
-            assert!(matches!(number_or_text(text), Param::Number(_)), "{text}");
+            assert!(number_or_text(text).number().is_some(), "{text}");
         }
         for text in ["007", "+1", "", "-", "e", "infinity war", "12345678901234567890", "1_000"] {
             assert_eq!(number_or_text(text), Param::Text(text.into()));

@@ -1,19 +1,21 @@
 //! Masked CRC-32C, the checksum of TFRecord.
 
-/// Added by the mask; see [`mask`].
+/// Constant that the mask adds; see [`mask`].
 const MASK_DELTA: u32 = 0xa282_ead8;
+
+use super::machine;
 
 /// Masked CRC-32C of `bytes`.
 ///
-/// CRC-32C is the Castagnoli polynomial (RFC 3720, appendix B.4 has check values). It is
-/// masked because a record may itself hold records with their checksums
-/// (`tensorflow/core/lib/hash/crc32c.h`, `Mask`).
+/// CRC-32C uses the Castagnoli polynomial (RFC 3720, appendix B.4 has check values). It is masked
+/// because a record may itself contain records with checksums (`tensorflow/core/lib/hash/crc32c.h`,
+/// `Mask`).
 #[inline]
 pub fn masked(bytes: &[u8]) -> u32 {
-    mask(crc32c::crc32c(bytes))
+    mask(machine::crc32c(bytes))
 }
 
-/// Masked CRC-32C of bytes that come in pieces.
+/// Masked CRC-32C of bytes that arrive in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Pieces(u32);
 
@@ -39,8 +41,8 @@ pub const fn unmask(masked: u32) -> u32 {
 
 /// Masked CRC-32C of the eight length bytes of a record.
 ///
-/// One record in two hundred is longer than 64 KB, the others differ in two bytes, and a
-/// CRC is linear: two table entries give the checksum faster than any call.
+/// Only one record in two hundred is longer than 64 KB, all other lengths differ in just two bytes,
+/// and a CRC is linear. Two table lookups therefore give the checksum faster than any call.
 #[inline(always)]
 pub fn masked_length(len: u64) -> u32 {
     let [low, high, 0, 0, 0, 0, 0, 0] = len.to_le_bytes() else {
@@ -54,7 +56,7 @@ pub fn masked_length(len: u64) -> u32 {
 
 /// CRCs of the lengths 0 to 255.
 static LOW: [u32; 256] = length_table(0, crc_of_length(0));
-/// What the second length byte changes in the CRC.
+/// Change of the CRC by the second length byte.
 static HIGH: [u32; 256] = length_table(8, 0);
 
 #[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "evaluated at compile time")]
@@ -94,7 +96,8 @@ mod tests {
         (0..32).collect()
     }
 
-    /// RFC 3720 appendix B.4 and records of TensorFlow's `record_writer`.
+    /// Check values from RFC 3720, appendix B.4, and records written by TensorFlow's
+    /// `record_writer`.
     #[test]
     fn checksums_equal_the_published_ones() {
         let vectors: Vec<(Vec<u8>, u32, u32)> = vec![

@@ -1,4 +1,4 @@
-//! The grammar of one record, without I/O. Every reader of this crate goes through it.
+//! The grammar of one record, without I/O. Every reader in this crate uses it.
 
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -9,26 +9,26 @@ use crate::error::ErrorKind;
 pub const HEADER_LEN: usize = 12;
 /// Bytes after the payload: its checksum.
 pub const FOOTER_LEN: usize = 4;
-/// The longest payload that is read, in bytes: protobuf parsers stop at 2 GiB - 1, so a
-/// longer record is damage, whatever its checksum says.
+/// Longest payload that is read, in bytes. Protobuf parsers stop at 2 GiB - 1, so a longer record
+/// is damage, whatever its checksum.
 pub const MAX_PAYLOAD_LEN: u64 = 0x7fff_ffff;
 
 /// One whole record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// The bytes between header and footer, not yet held against their checksum.
+    /// The bytes between header and footer, not yet checked against their checksum.
     pub payload: &'a [u8],
-    /// The masked checksum that the footer has for the payload.
+    /// Masked checksum of the payload, as stored in the footer.
     pub stored_crc: u32,
 }
 
 impl<'a> Record<'a> {
-    /// Bytes that the whole record takes in the file.
+    /// Number of bytes that the whole record takes in the file.
     pub fn encoded_len(&self) -> usize {
         HEADER_LEN + self.payload.len() + FOOTER_LEN
     }
 
-    /// The payload, if its checksum is right.
+    /// Returns the payload if its checksum is correct.
     ///
     /// # Errors
     ///
@@ -44,10 +44,10 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The record at the start of `bytes`, or `None` if it is not all there yet.
+/// Returns the record at the start of `bytes`, or `None` if it is not complete yet.
 ///
-/// The payload's checksum is not looked at; [`Record::verify`] does that, so that a record
-/// that nobody wants costs its header only.
+/// The payload's checksum is not checked here, so that skipping a record only costs reading its
+/// header. Use [`Record::verify`] to check it.
 ///
 /// # Errors
 ///
@@ -110,7 +110,7 @@ mod tests {
             .collect()
     }
 
-    /// Records as TensorFlow's `record_writer` puts them on disk.
+    /// Records on disk, as written by TensorFlow's `record_writer`.
     #[test]
     fn whole_records_equal_the_published_ones() {
         let records = [

@@ -1,8 +1,8 @@
-//! Records that take memory only if they are sound.
+//! Records that take memory only if they are valid.
 //!
-//! A length field costs nothing to write: a sparse file of some bytes may hold a header that
-//! claims 2 GiB. So the checksum of a long record is computed piece by piece before its payload
-//! is held in memory as a whole.
+//! A large length field costs nothing to write: a sparse file of a few bytes may hold a header that
+//! claims 2 GiB. So the checksum of a long record is computed piece by piece before the whole
+//! payload is loaded into memory.
 
 use std::io;
 
@@ -10,18 +10,19 @@ use super::crc::Pieces;
 use super::{FOOTER_LEN, HEADER_LEN, Source};
 use crate::error::ErrorKind;
 
-/// The longest payload in bytes that is held in memory before its checksum is verified.
+/// Longest payload, in bytes, that is loaded into memory before its checksum is verified.
 pub(super) const MAX_UNVERIFIED_LEN: usize = if cfg!(test) { 64 << 10 } else { 64 << 20 };
-/// The longest payload in bytes that is held in memory at all. Longer ones are reported and
-/// skipped; no known writer makes them.
+/// Longest payload, in bytes, that is loaded into memory at all. Longer ones are reported and
+/// skipped; no known writer produces them.
 pub(super) const MAX_LEN: usize = if cfg!(test) { 2 << 20 } else { 1 << 30 };
-/// Bytes that are looked at together.
+/// Number of bytes per piece.
 const PIECE: usize = 256 << 10;
 
-/// Why a record that was cut short after its header was read is not one.
+/// The error for a record that was cut short after its header was read.
 pub(super) const ENDS_INSIDE: &str = "the file ends inside the record";
 
-/// What is wrong with the record at `offset`, whose header declares a payload of `len` bytes.
+/// Checks the record at `offset`, whose header declares a payload of `len` bytes. Returns what is
+/// wrong with it, if anything.
 pub(super) fn verify(
     source: &mut Source,
     offset: u64,
@@ -47,7 +48,7 @@ pub(super) fn verify(
     Ok((computed != stored).then_some(ErrorKind::PayloadCrc { computed, stored }))
 }
 
-/// What is said of a sound record that is longer than [`MAX_LEN`].
+/// The error for a valid record that is longer than [`MAX_LEN`].
 pub(super) fn too_long(len: usize) -> ErrorKind {
     ErrorKind::TooLong { len: as_u64(len), limit: as_u64(MAX_LEN) }
 }
@@ -63,8 +64,8 @@ mod tests {
     use super::*;
     use crate::record::{Scanner, Step, append};
 
-    /// Walks over a file of these records; how many are sound, what is said of the others, and
-    /// how many bytes the buffer has in the end.
+    /// Walks over a file of these records. Returns the number of valid records, the errors of the
+    /// others, and the final size of the buffer in bytes.
     fn walked(log: &[u8]) -> (u32, Vec<String>, usize) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(log).unwrap();

@@ -1,4 +1,4 @@
-//! TFRecord framing: a length, its checksum, a payload, its checksum; nothing else.
+//! TFRecord framing: a length, its checksum, a payload and its checksum, nothing else.
 //!
 //! ```text
 //! offset  size  content
@@ -8,13 +8,13 @@
 //! 12 + n  4     masked CRC-32C of the payload, u32 LE
 //! ```
 //!
-//! Source: `tensorflow/core/lib/io/record_writer.h` ("Format of a single record").
-//! This layer knows no events: payloads are bytes.
+//! Source: `tensorflow/core/lib/io/record_writer.h` ("Format of a single record"). This layer does
+//! not know about events: payloads are bytes.
 
 pub mod crc;
 mod frame;
 mod long;
-mod map;
+mod machine;
 mod reader;
 mod scan;
 mod search;
@@ -24,7 +24,8 @@ mod start;
 mod writer;
 
 pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
-pub use map::map;
+pub use machine::FileMaps;
+pub(crate) use machine::map;
 pub use reader::RecordReader;
 pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
 pub use source::Source;

@@ -1,19 +1,19 @@
-//! Records from a stream that may still grow.
+//! Reads records from a stream that may still grow.
 
 use std::io::{self, Read};
 
 use super::frame::{FOOTER_LEN, HEADER_LEN, frame};
 use crate::error::{Error, ErrorKind, Location, Result};
 
-/// Bytes asked of the stream at a time. The buffer grows by what arrives, never by what a
-/// length field claims.
+/// Number of bytes requested from the stream at a time. The buffer grows with the bytes that
+/// arrive, never with the length that a record claims.
 const READ_SIZE: usize = 64 << 10;
 
 /// Reads records from a stream.
 ///
-/// At the end of the stream [`read`](Self::read) returns `None`, and may be called again:
-/// when the stream has grown, reading goes on at the very byte. So a torn tail is no error
-/// but a state, see [`pending`](Self::pending).
+/// At the end of the stream, [`read`](Self::read) returns `None` and may be called again: once the
+/// stream has grown, reading continues at the same byte. A torn tail is therefore a state and not
+/// an error; see [`pending`](Self::pending).
 ///
 /// ```
 /// use tbx::record::{RecordReader, RecordWriter};
@@ -31,7 +31,7 @@ const READ_SIZE: usize = 64 << 10;
 pub struct RecordReader<R> {
     inner: R,
     buffer: Vec<u8>,
-    /// The bytes of the buffer that are read and not yet returned.
+    /// Range of bytes in the buffer that are read but not yet returned.
     start: usize,
     end: usize,
     /// Offset in the stream of the byte at `start`.
@@ -39,19 +39,19 @@ pub struct RecordReader<R> {
 }
 
 impl<R: Read> RecordReader<R> {
-    /// Reads from `inner`, which needs no buffer of its own.
+    /// Reads from `inner`, which does not need its own buffer.
     pub fn new(inner: R) -> Self {
         Self { inner, buffer: Vec::new(), start: 0, end: 0, offset: 0 }
     }
 
-    /// The next record's payload; `None` where the stream ends for now.
+    /// Returns the payload of the next record, or `None` where the stream ends for now.
     ///
     /// # Errors
     ///
-    /// Each has the record's byte offset.
-    /// - [`ErrorKind::PayloadCrc`]: the next call goes on with the next record.
-    /// - [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`]: the reader is finished, and every
-    ///   later call says so again. A stream cannot be searched for the next record; loading a
+    /// Each error has the byte offset of the record.
+    /// - [`ErrorKind::PayloadCrc`]: the next call continues with the next record.
+    /// - [`ErrorKind::LengthCrc`], [`ErrorKind::TooLong`]: the reader is finished, and every later
+    ///   call returns the same error. A stream cannot be searched for the next record; loading a
     ///   [`Logdir`](crate::Logdir) can.
     /// - [`ErrorKind::Io`]: the next call tries again.
     pub fn read(&mut self) -> Result<Option<&[u8]>> {
@@ -80,12 +80,13 @@ impl<R: Read> RecordReader<R> {
         self.offset
     }
 
-    /// Bytes of an unfinished record at the end of what was read so far; 0 after a clean end.
+    /// Number of bytes of an unfinished record at the end of the bytes read so far; 0 after a clean
+    /// end.
     pub fn pending(&self) -> usize {
         self.end - self.start
     }
 
-    /// Reads more. Whether anything came.
+    /// Reads more bytes. Returns whether any arrived.
     fn fill(&mut self) -> Result<bool> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
     use crate::record::RecordWriter;
 
-    /// A stream that gives a few bytes at a time and claims its end between them.
+    /// A stream that returns a few bytes at a time and reports its end in between.
     struct Instalments<'a> {
         bytes: &'a [u8],
         size: usize,

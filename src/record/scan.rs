@@ -1,4 +1,4 @@
-//! Walks over the records of a [`Source`], past what is not wanted and past damage.
+//! Walks over the records of a [`Source`], skipping unwanted records and damage.
 
 use std::io;
 
@@ -7,52 +7,53 @@ use super::search::{self, Found};
 use super::{FOOTER_LEN, HEADER_LEN, Source, long};
 use crate::error::{Effect, ErrorKind};
 
-/// So many records of a file may turn out to be torn. Each costs a look at all the bytes it
-/// claims, and moves on by a few: without a limit a hostile file would cost their product.
+/// Maximum number of records in a file that may turn out to be torn. For each one, all the bytes
+/// that it claims are read, but the walk advances by only a few. Without a limit, a hostile file
+/// would cost the product of the two.
 pub const MAX_TORN: u32 = 16;
 
 /// Walks over records.
 ///
-/// After [`advance`](Self::advance) said that there is a record, its first bytes can be
-/// looked at ([`prefix`](Self::prefix)) and it is either taken ([`payload`](Self::payload))
-/// or passed over by the next `advance`, at no cost but its header.
+/// After [`advance`](Self::advance) finds a record, its first bytes are available with
+/// [`prefix`](Self::prefix). The record is then either taken with [`payload`](Self::payload) or
+/// skipped by the next `advance`, which only costs reading its header.
 #[derive(Debug)]
 pub struct Scanner {
     source: Source,
-    /// Where the current record starts, or the next one if there is none.
+    /// Start of the current record, or of the next one if there is none.
     offset: u64,
-    /// Length in bytes of the current record's payload.
+    /// Payload length of the current record, in bytes.
     current: Option<usize>,
     torn: u32,
     /// Set if the file may grow.
     growth: Option<Growth>,
 }
 
-/// What is known of a file that may grow.
+/// State of a file that may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth {
-    /// So many bytes of it have been there for a while. Behind them a wrong checksum may be a
-    /// write of which this machine does not see everything yet.
+    /// Number of bytes that have been in the file for a while. After them, a wrong checksum may be
+    /// a write that is not fully visible to this machine yet.
     pub settled: u64,
-    /// Whether its last bytes are judged like those of a file that does not grow.
+    /// Whether the last bytes are treated like those of a file that does not grow.
     pub quiet: bool,
 }
 
-/// What stands at a place in the file.
+/// The item at a place in the file.
 #[derive(Debug)]
 pub enum Step {
-    /// A record whose length checksum is right and that fits into the file.
+    /// A record whose length checksum is correct and that fits into the file.
     Record {
-        /// Where it starts.
+        /// Offset of its first byte.
         offset: u64,
-        /// Bytes of its payload.
+        /// Length of its payload in bytes.
         len: usize,
     },
-    /// Damage; the walk goes on behind it.
+    /// Damage; the walk continues after it.
     Damage(Damage),
-    /// The end. `pending` bytes before it are an unfinished record.
+    /// End of the file, with `pending` bytes of an unfinished record before it.
     End {
-        /// Bytes of the unfinished record, 0 if the file ends with a whole one.
+        /// Number of bytes of the unfinished record; 0 if the file ends with a complete one.
         pending: u64,
     },
 }
@@ -60,30 +61,31 @@ pub enum Step {
 /// Something unreadable in a file.
 #[derive(Debug)]
 pub struct Damage {
-    /// Where it starts.
+    /// Offset of its first byte.
     pub offset: u64,
-    /// What is wrong.
+    /// The problem.
     pub kind: ErrorKind,
-    /// What was done about it.
+    /// How it was handled.
     pub effect: Effect,
 }
 
 impl Scanner {
-    /// Walks from `start`, which must be the start of a record.
+    /// Starts at `start`, which must be the start of a record.
     pub fn new(source: Source, start: u64) -> Self {
         Self { source, offset: start, current: None, torn: 0, growth: None }
     }
 
-    /// Walks on from `start` in a file that may grow and has had `torn` torn records so far.
+    /// Continues from `start` in a file that may grow and has had `torn` torn records so far.
     ///
-    /// Where the bytes that are still to come may decide what stands there, the walk stops, and
-    /// [`position`](Self::position) says where to go on when the file has grown. So it gives what
-    /// a walk over the whole file gives, however the file grows.
+    /// The walk stops where bytes that are still missing could decide what is there.
+    /// [`position`](Self::position) then gives the offset at which to continue when the file has
+    /// grown. The result is therefore the same as that of one walk over the whole file, however the
+    /// file grows.
     pub fn growing(source: Source, start: u64, torn: u32, growth: Growth) -> Self {
         Self { torn, growth: Some(growth), ..Self::new(source, start) }
     }
 
-    /// Where the next record starts.
+    /// Offset of the next record.
     #[inline]
     pub fn position(&self) -> u64 {
         match self.current {
@@ -92,46 +94,68 @@ impl Scanner {
         }
     }
 
-    /// Where the current record starts, or the next one if there is none.
+    /// Offset of the current record, or of the next one if there is none.
     #[inline]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many records turned out to be torn; see [`MAX_TORN`].
+    /// Number of records that turned out to be torn; see [`MAX_TORN`].
     pub fn torn(&self) -> u32 {
         self.torn
     }
 
-    /// Bytes behind [`position`](Self::position).
+    /// Number of bytes after [`position`](Self::position).
     pub fn left(&self) -> u64 {
         self.source_room(self.position())
     }
 
-    /// The bytes walked over.
+    /// Returns the source.
     pub fn into_source(self) -> Source {
         self.source
     }
 
-    /// Moves to the next record and gives its offset and payload, if all of it is at hand, sound, and
-    /// shorter than `max_len`. Else nothing happens, and [`advance`](Self::advance) tells more.
+    /// Moves over the next records that are buffered, valid and shorter than `max_len` bytes, and
+    /// calls `take` with the offset, the whole record and the payload of each. Stops before the
+    /// first record that does not meet these conditions, which [`advance`](Self::advance) then
+    /// examines, and before the first record that starts at or after `end`.
     ///
-    /// What `advance` and [`payload`](Self::payload) do, for the millions of small records.
-    #[inline]
-    pub fn next_at_hand(&mut self, max_len: usize) -> Option<(u64, &[u8])> {
-        let offset = self.position();
-        let record = frame(self.source.view(offset)).ok()??;
-        let payload = record.verify().ok().filter(|payload| payload.len() < max_len)?;
-        self.offset = offset;
-        self.current = Some(payload.len());
-        Some((offset, payload))
+    /// This is a fast path of `advance` and [`payload`](Self::payload) for millions of small
+    /// records.
+    ///
+    /// # Errors
+    ///
+    /// The first error from `take`.
+    #[inline(always)]
+    pub fn each_at_hand(
+        &mut self,
+        end: u64,
+        max_len: usize,
+        mut take: impl FnMut(u64, &[u8], &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut offset = self.position();
+        let mut bytes = self.source.view(offset);
+        while offset < end {
+            let Ok(Some(record)) = frame(bytes) else { break };
+            if record.payload.len() >= max_len {
+                break;
+            }
+            let Ok(payload) = record.verify() else { break };
+            self.offset = offset;
+            self.current = Some(payload.len());
+            let Some((whole, rest)) = bytes.split_at_checked(record.encoded_len()) else { break };
+            take(offset, whole, payload)?;
+            bytes = rest;
+            offset = offset.saturating_add(encoded_len(payload.len()));
+        }
+        Ok(())
     }
 
     /// Moves to the next record.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// I/O errors from the operating system.
     #[inline]
     pub fn advance(&mut self) -> io::Result<Step> {
         let offset = self.position();
@@ -149,11 +173,11 @@ impl Scanner {
         }
     }
 
-    /// The first bytes of the current record's payload: `min` or more, or all of it.
+    /// Returns the first bytes of the current record's payload: at least `min`, or all of it.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// I/O errors from the operating system.
     #[inline]
     pub fn prefix(&mut self, min: usize) -> io::Result<&[u8]> {
         let len = self.current.unwrap_or(0);
@@ -162,11 +186,12 @@ impl Scanner {
         Ok(payload.get(..len).unwrap_or(payload))
     }
 
-    /// The current record's payload from byte `from` on, where those before are not wanted.
+    /// Returns the current record's payload from byte `from` on, when the bytes before are not
+    /// wanted.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// I/O errors from the operating system.
     pub fn tail(&mut self, from: usize) -> io::Result<&[u8]> {
         let len = self.current.unwrap_or(0).saturating_sub(from);
         let start = self.offset.saturating_add(encoded_len(from)).saturating_sub(FOOTER);
@@ -175,23 +200,24 @@ impl Scanner {
         Ok(bytes.get(..len).unwrap_or(bytes))
     }
 
-    /// Whether the current record ends where another begins, or the file ends. If not, it may be
-    /// torn, and passing over it would pass over what stands inside. In a file that may grow, its
-    /// end tells nothing.
+    /// Returns whether the current record ends at the start of another, or at the end of the file.
+    /// Otherwise the record may be torn, and skipping it would skip the records inside it. In a
+    /// file that may grow, the end of the file proves nothing.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// I/O errors from the operating system.
     pub fn ends_well(&mut self) -> io::Result<bool> {
         let end = self.position();
         Ok(!self.waits_for(behind_header(end)) && self.header_at(end)?)
     }
 
-    /// The current record's payload, held against its checksum.
+    /// Returns the current record's payload, checked against its checksum.
     ///
     /// # Errors
     ///
-    /// Those of the operating system; inside, the damage if the checksum is wrong.
+    /// I/O errors from the operating system. The inner error is the damage, if the checksum is
+    /// wrong.
     #[inline]
     pub fn payload(&mut self) -> io::Result<Result<&[u8], Damage>> {
         match self.verify()? {
@@ -200,12 +226,13 @@ impl Scanner {
         }
     }
 
-    /// The same in a file that may grow: `None` if the checksum is wrong, but bytes that are
-    /// still to come decide what that means. The walk has stopped before this record then.
+    /// Like [`payload`](Self::payload), for a file that may grow. Returns `None` if the checksum is
+    /// wrong but bytes that are still missing decide what that means. The walk then stops before
+    /// this record.
     ///
     /// # Errors
     ///
-    /// As [`payload`](Self::payload).
+    /// The same as for [`payload`](Self::payload).
     #[inline]
     pub fn payload_so_far(&mut self) -> io::Result<Option<Result<&[u8], Damage>>> {
         let Some(kind) = self.verify()? else { return Ok(Some(Ok(self.current_payload()))) };
@@ -215,7 +242,7 @@ impl Scanner {
         }
     }
 
-    /// What is wrong with the current record.
+    /// Returns what is wrong with the current record, if anything.
     #[inline]
     fn verify(&mut self) -> io::Result<Option<ErrorKind>> {
         let len = self.current.unwrap_or(0);
@@ -225,13 +252,13 @@ impl Scanner {
         let total = HEADER_LEN + len + FOOTER_LEN;
         Ok(match frame(self.source.at(self.offset, total)?) {
             Ok(Some(record)) => record.verify().err(),
-            // The file was cut short since its header was read.
+            // The file was cut short after its header was read.
             Ok(None) => Some(ErrorKind::Proto(long::ENDS_INSIDE)),
             Err(kind) => Some(kind),
         })
     }
 
-    /// The same for a record that takes memory only if its checksum is right.
+    /// Like `verify`, for a record that takes memory only if its checksum is correct.
     #[cold]
     fn verify_long(&mut self, len: usize) -> io::Result<Option<ErrorKind>> {
         if let Some(kind) = long::verify(&mut self.source, self.offset, len)? {
@@ -251,8 +278,8 @@ impl Scanner {
         self.source.view(self.offset).get(HEADER_LEN..end).unwrap_or(&[])
     }
 
-    /// All bytes of the current record, header and footer too, if they are at hand: after
-    /// [`payload`](Self::payload) gave it.
+    /// All bytes of the current record, including header and footer, if they are buffered, as they
+    /// are after a successful call of [`payload`](Self::payload).
     #[inline]
     pub fn record(&self) -> &[u8] {
         let Some(len) = self.current else { return &[] };
@@ -260,12 +287,12 @@ impl Scanner {
         bytes.get(..HEADER_LEN + len + FOOTER_LEN).unwrap_or(&[])
     }
 
-    /// Bytes of the file from `offset` on.
+    /// Number of bytes in the file from `offset` on.
     fn source_room(&self, offset: u64) -> u64 {
         self.source.len().saturating_sub(offset)
     }
 
-    /// Nothing says where this record ends: goes on where the next header checks out.
+    /// The end of this record is unknown. Continues at the next header with a correct checksum.
     #[cold]
     fn bad_length(&mut self, kind: ErrorKind) -> io::Result<Step> {
         let offset = self.offset;
@@ -282,8 +309,8 @@ impl Scanner {
         Ok(Step::Damage(self.go_on_at(next, offset, kind)))
     }
 
-    /// The file ends inside this record: a writer is at work or died. Unless whole records
-    /// stand inside it: then another writer appended to the file.
+    /// The file ends inside this record, because a writer is still working or has died. If there
+    /// are whole records inside it, another writer appended to the file.
     #[cold]
     fn unfinished(&mut self, room: u64) -> io::Result<Step> {
         let offset = self.offset;
@@ -296,7 +323,7 @@ impl Scanner {
                 return Ok(Step::Damage(self.go_on_at(None, offset, ErrorKind::Torn)));
             }
             let next = search::whole(&mut self.source, behind_header(offset))?;
-            // A slow writer may be found at work on one record again and again.
+            // A slow writer may be found working on the same record several times.
             self.torn += u32::from(next.is_some() || self.growth.is_none());
             if next.is_some() {
                 return Ok(Step::Damage(self.go_on_at(next, offset, ErrorKind::Torn)));
@@ -308,7 +335,7 @@ impl Scanner {
         Ok(Step::End { pending })
     }
 
-    /// The payload is damaged, or the record was torn and its length reaches into others.
+    /// The payload is damaged, or the record was torn and its length extends into other records.
     #[cold]
     fn bad_payload(&mut self, kind: ErrorKind) -> io::Result<Damage> {
         let offset = self.offset;
@@ -324,7 +351,7 @@ impl Scanner {
         Ok(self.go_on_at(next, offset, ErrorKind::Torn))
     }
 
-    /// The same where the file may grow: nothing if that may explain it.
+    /// Like `bad_payload`, for a file that may grow: `None` if its growth may explain the checksum.
     #[cold]
     fn bad_payload_so_far(
         &mut self,
@@ -350,12 +377,12 @@ impl Scanner {
         }
     }
 
-    /// Whether the file may grow and does not yet reach to `offset`.
+    /// Returns whether the file may grow and does not reach `offset` yet.
     fn waits_for(&self, offset: u64) -> bool {
         self.growth.is_some_and(|growth| !growth.quiet) && offset > self.source.len()
     }
 
-    /// Whether a header checks out at `end`, or the file ends there.
+    /// Returns whether there is a valid header at `end`, or the file ends there.
     fn header_at(&mut self, end: u64) -> io::Result<bool> {
         let header = self.source.at(end, HEADER_LEN)?.first_chunk();
         Ok(header.is_none_or(|header| payload_len(header).is_ok()))
@@ -372,7 +399,7 @@ impl Scanner {
     }
 }
 
-/// Bytes that a record with a payload of `len` bytes takes.
+/// Number of bytes taken by a record with a payload of `len` bytes.
 fn encoded_len(len: usize) -> u64 {
     u64::try_from(HEADER_LEN + len + FOOTER_LEN).unwrap_or(u64::MAX)
 }
@@ -381,5 +408,5 @@ fn behind_header(offset: u64) -> u64 {
     offset.saturating_add(encoded_len(0)).saturating_sub(FOOTER)
 }
 
-/// [`FOOTER_LEN`] in a file offset.
+/// [`FOOTER_LEN`] as a file offset.
 const FOOTER: u64 = 4;

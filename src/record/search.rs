@@ -1,31 +1,32 @@
-//! Finds records again behind damage.
+//! Finds the next record after damage.
 
 use std::io;
 
 use super::{HEADER_LEN, MAX_PAYLOAD_LEN, Source, long, payload_len};
 
-/// So many candidates with a wrong payload are looked at before a search for a whole record
-/// gives up: each costs its length, and a hostile file can hold a candidate every 12 bytes.
+/// Maximum number of candidates with a wrong payload that are examined before a search for a whole
+/// record gives up. Each costs its length, and a hostile file can hold a candidate every 12 bytes.
 const MAX_CANDIDATES: usize = 16;
 
-/// What a search finds in a file that may grow.
+/// Result of a search in a file that may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record starts here.
     At(u64),
-    /// One may start where the file ends now.
+    /// No record starts before the current end of the file; one may start there.
     Nothing,
-    /// One may start here, and the file does not hold all of it.
+    /// A record may start here, but the file does not contain all of it.
     Unfinished,
 }
 
-/// The first offset from `from` and below `to` where a header's checksum holds and the whole
-/// record fits into the file.
+/// Returns the first offset in `from..to` where a header's checksum is correct and the whole record
+/// fits into the file.
 pub(super) fn header(source: &mut Source, from: u64, to: u64) -> io::Result<Option<u64>> {
     search(source, from, to, false).map(Found::offset)
 }
 
-/// The same in a file that may grow: stops at a header whose record does not fit into it.
+/// Like `header`, for a file that may grow: stops at a header whose record does not fit into the
+/// file.
 pub(super) fn first_header(source: &mut Source, from: u64, to: u64) -> io::Result<Found> {
     search(source, from, to, true)
 }
@@ -61,12 +62,14 @@ fn search(source: &mut Source, from: u64, to: u64, may_grow: bool) -> io::Result
     Ok(Found::Nothing)
 }
 
-/// The first offset from `from` on where a whole record stands, both checksums right.
+/// Returns the first offset from `from` on with a whole record, both of whose checksums are
+/// correct.
 pub(super) fn whole(source: &mut Source, from: u64) -> io::Result<Option<u64>> {
     search_whole(source, from, false).map(Found::offset)
 }
 
-/// The same in a file that may grow: stops at a header whose record does not fit into it.
+/// Like `whole`, for a file that may grow: stops at a header whose record does not fit into the
+/// file.
 pub(super) fn first_whole(source: &mut Source, from: u64) -> io::Result<Found> {
     search_whole(source, from, true)
 }
@@ -98,12 +101,12 @@ impl Found {
     }
 }
 
-/// Whether `header` is one and its record is no longer than `room`.
+/// Returns whether `header` is valid and its record is no longer than `room`.
 fn fits(header: &[u8; HEADER_LEN], room: u64) -> bool {
     #[cfg(test)]
     tests::LOOKS.with(|looks| looks.set(looks.get() + 1));
     let [l0, l1, l2, l3, l4, l5, l6, l7, ..] = *header;
-    // Nearly every wrong offset shows a length beyond the file: no checksum needed there.
+    // Nearly every wrong offset has a length beyond the end of the file, so no checksum is needed.
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
     len.saturating_add(16) <= room && payload_len(header).is_ok()
 }
@@ -112,8 +115,8 @@ fn windows_in(bytes: &[u8]) -> u64 {
     as_u64(bytes.len().saturating_sub(HEADER_LEN - 1))
 }
 
-/// How many zeros `bytes` begins with. A log may end in gigabytes of them, which cost nothing in
-/// a sparse file, and no header begins there: the checksum of the length 0 is not 0.
+/// Number of zeros at the start of `bytes`. A log may end in gigabytes of zeros, which cost nothing
+/// in a sparse file, and no header begins there: the checksum of the length 0 is not 0.
 fn zeros(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let is_zero = |block: &&[u8; BLOCK]| block.iter().fold(0, |any, byte| any | byte) == 0;
@@ -137,7 +140,7 @@ mod tests {
     use crate::record::append;
 
     thread_local! {
-        /// Places where this thread looked for a header.
+        /// Number of places where this thread looked for a header.
         pub(super) static LOOKS: Cell<u64> = const { Cell::new(0) };
     }
 
@@ -158,7 +161,7 @@ mod tests {
                 assert!(LOOKS.get() < 5000, "{} looks", LOOKS.get());
                 log.truncate(start);
                 assert_eq!(found(&log), None, "{before} {len}");
-                // A header that itself begins with zeros: that of an empty record.
+                // The header of an empty record itself begins with zeros.
                 append(&mut log, |_| {});
                 assert_eq!(found(&log), Some(start as u64), "{before} {len}");
             }

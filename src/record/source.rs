@@ -1,4 +1,4 @@
-//! The bytes of one file from any offset: read through a window, or mapped.
+//! Gives the bytes of one file from any offset, read through a window or mapped.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::store::File;
 
-/// The bytes of one file. Its length is fixed when the source is made: what is appended
-/// later is not seen.
+/// The bytes of one file. The length is fixed when the source is created, so bytes that are
+/// appended later are not seen.
 #[derive(Debug)]
 pub struct Source {
     len: u64,
@@ -21,14 +21,14 @@ enum Inner {
 }
 
 impl Source {
-    /// All of `bytes`.
+    /// Uses all of `bytes`.
     pub fn mapped(bytes: Bytes) -> Self {
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Self { len, bytes: Inner::Mapped(bytes) }
     }
 
-    /// The first `len` bytes of `file`, read where they are asked for into `buffer`, which
-    /// may come from an earlier source.
+    /// Uses the first `len` bytes of `file`. They are read on demand into `buffer`, which may be
+    /// reused from an earlier source.
     pub fn file(file: impl Into<File>, len: u64, buffer: Vec<u8>) -> Self {
         let window = Window {
             file: file.into(),
@@ -42,17 +42,17 @@ impl Source {
         Self { len, bytes: Inner::Window(window) }
     }
 
-    /// Length of the file in bytes. Gets smaller if the file turns out to end earlier.
+    /// Length of the file in bytes. Decreases if the file turns out to end earlier.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there are no bytes.
+    /// Returns whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The buffer, for the next source.
+    /// Returns the buffer, for the next source.
     pub fn into_buffer(self) -> Vec<u8> {
         match self.bytes {
             Inner::Mapped(_) => Vec::new(),
@@ -60,7 +60,7 @@ impl Source {
         }
     }
 
-    /// Says that bytes from `end` on are probably not wanted, so that they are not read ahead.
+    /// Marks bytes from `end` on as probably not wanted, so that they are not read ahead.
     #[must_use]
     pub fn until(mut self, end: u64) -> Self {
         if let Inner::Window(window) = &mut self.bytes {
@@ -69,19 +69,19 @@ impl Source {
         self
     }
 
-    /// Says that `len` bytes are not wanted, before the bytes behind them are asked for. Where
-    /// reads are dear, few bytes are read ahead then.
+    /// Marks the next `len` bytes as not wanted, before the bytes after them are requested. Where
+    /// reads are expensive, less is then read ahead.
     pub fn jump(&mut self, len: usize) {
         if let Inner::Window(window) = &mut self.bytes {
             window.jumped |= len >= window.file.pace().jump;
         }
     }
 
-    /// The bytes from `offset` on: `min` of them or more, fewer only where the file ends.
+    /// Returns the bytes from `offset` on: at least `min` of them, or fewer where the file ends.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// I/O errors from the operating system.
     #[inline]
     pub fn at(&mut self, offset: u64, min: usize) -> io::Result<&[u8]> {
         match &mut self.bytes {
@@ -93,7 +93,7 @@ impl Source {
         Ok(self.view(offset))
     }
 
-    /// The bytes from `offset` on that are at hand: those that [`at`](Self::at) gave.
+    /// Returns the buffered bytes from `offset` on, as returned by [`at`](Self::at).
     #[inline(always)]
     pub fn view(&self, offset: u64) -> &[u8] {
         match &self.bytes {
@@ -111,11 +111,11 @@ struct Window {
     buffer: Vec<u8>,
     /// Offset in the file of the buffer's first byte.
     start: u64,
-    /// So many bytes of the buffer hold the file's.
+    /// Number of bytes in the buffer that hold data of the file.
     filled: usize,
     /// The size of the last read; 0 before the first.
     read_size: usize,
-    /// Whether much was passed over since then.
+    /// Whether a large range was skipped since then.
     jumped: bool,
     /// Bytes from here on are not read ahead.
     until: u64,
@@ -131,7 +131,7 @@ impl Window {
             .unwrap_or(&[])
     }
 
-    /// Moves the window to `offset` and reads on until it holds `min` bytes or more.
+    /// Moves the window to `offset` and reads until it holds at least `min` bytes.
     #[cold]
     fn fill(&mut self, offset: u64, min: usize, len: &mut u64) -> io::Result<()> {
         let pace = self.file.pace();
@@ -140,7 +140,7 @@ impl Window {
         if follows {
             self.buffer.copy_within(self.filled.saturating_sub(kept)..self.filled, 0);
         }
-        // Where reads are dear, a short gap is no reason to begin anew.
+        // Where reads are expensive, a short gap does not reset the read size.
         let gap = offset.checked_sub(self.end());
         let near = pace.jump < usize::MAX && gap.is_some_and(|gap| gap < as_u64(self.read_size));
         self.read_size = match self.read_size {

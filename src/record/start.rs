@@ -1,4 +1,4 @@
-//! Whether a file holds records at all, as far as its first bytes tell.
+//! Decides from its first bytes whether a file holds records.
 
 use std::io;
 
@@ -7,24 +7,26 @@ use super::search::{self, Found};
 use super::{HEADER_LEN, Source, crc};
 use crate::error::ErrorKind;
 
-/// A file whose first record is damaged is searched for another one in this many bytes at its
-/// start: enough for a graph that was lost with the header before it. A file of anything else
-/// costs no more than this.
+/// If the first record of a file is damaged, another one is searched for in this number of bytes at
+/// its start. This is enough for a graph that was lost along with the header before it. A file of
+/// anything else costs no more than reading these bytes.
 pub const MAX_LEAD: u64 = 16 << 20;
-/// Payload bytes that a file's first record has fewer than, where not even its header is complete.
-/// That record is the version, and a text of three letters is not taken for a length.
+/// Exclusive upper limit for the payload length of a file's first record if not even its header is
+/// complete. That record is the file version, and the limit keeps a text of three letters from
+/// being taken for a length.
 const MAX_FIRST: u64 = 64 << 10;
 
-/// Whether `source` holds records, or may once it has grown:
+/// Returns whether `source` holds records, or may hold them once it has grown:
 ///
 /// - it is empty;
-/// - a header checks out at its start or, if that is damaged, within the first [`MAX_LEAD`] bytes;
-/// - it begins as a header does, and nothing but zeros follows. A write was cut short, or cannot be
-///   seen yet: network file systems and crashes leave zeros where bytes are missing.
+/// - there is a valid header at its start or, if that is damaged, within the first [`MAX_LEAD`]
+///   bytes;
+/// - it begins like a header, followed only by zeros. A write was cut short, or is not visible yet:
+///   network file systems and crashes leave zeros where bytes are missing.
 ///
 /// # Errors
 ///
-/// Those of the operating system.
+/// I/O errors from the operating system.
 ///
 /// ```
 /// use tbx::record::{Source, append, holds_records};
@@ -41,7 +43,7 @@ pub fn holds_records(source: &mut Source) -> io::Result<bool> {
     for (byte, found) in header.iter_mut().zip(source.at(0, HEADER_LEN)?) {
         *byte = *found;
     }
-    // A length that no reader takes has a right checksum, too.
+    // A length that no reader accepts may still have a correct checksum.
     let is_header = !matches!(payload_len(&header), Err(ErrorKind::LengthCrc { .. }));
     if source.is_empty() || is_header {
         return Ok(true);
@@ -52,7 +54,7 @@ pub fn holds_records(source: &mut Source) -> io::Result<bool> {
     }
 }
 
-/// Whether `header` is one of a short record whose last bytes are still zeros.
+/// Returns whether `header` is that of a short record whose last bytes are still zeros.
 fn begins(header: &[u8; HEADER_LEN]) -> bool {
     let [l0, l1, l2, l3, l4, l5, l6, l7, stored @ ..] = *header;
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
@@ -61,12 +63,12 @@ fn begins(header: &[u8; HEADER_LEN]) -> bool {
     len < MAX_FIRST && stored.iter().skip(same.count()).all(|byte| *byte == 0)
 }
 
-/// Whether all bytes from `from` on are zeros, as far as they are looked at.
+/// Returns whether all bytes from `from` up to [`MAX_LEAD`] are zeros.
 fn is_zero_from(source: &mut Source, from: usize) -> io::Result<bool> {
     let mut offset = u64::try_from(from).unwrap_or(u64::MAX);
     while offset < MAX_LEAD {
         let bytes = source.at(offset, 1)?;
-        // A mapped file gives all of its bytes at once.
+        // A mapped file returns all of its bytes at once.
         let room = usize::try_from(MAX_LEAD.saturating_sub(offset)).unwrap_or(usize::MAX);
         let bytes = bytes.get(..room).unwrap_or(bytes);
         if bytes.is_empty() {
@@ -117,7 +119,7 @@ mod tests {
             assert!(holds(&log[lost..]), "{lost} bytes lost");
             assert!(holds(&[&vec![0; lost], &log[lost..]].concat()), "{lost} zeros");
         }
-        // The second record is damaged as well, or was not finished.
+        // The second record is damaged as well, or unfinished.
         assert!(holds(&log[300..log.len() - 1]));
         let far = [vec![1; 3 << 20], log.clone()].concat();
         assert!(holds(&far));
@@ -139,7 +141,7 @@ mod tests {
         let log = record(b"event");
         assert!(holds(&[vec![1; lead - 1], log.clone()].concat()));
         assert!(!holds(&[vec![1; lead], log.clone()].concat()));
-        // Zeros are no sign of anything else.
+        // Zeros do not indicate any other format.
         assert!(holds(&[vec![0; lead], log].concat()));
     }
 }

@@ -1,4 +1,4 @@
-//! Whole records into a buffer or a stream.
+//! Writes whole records to a buffer or a stream.
 
 use std::io::{self, Write};
 
@@ -7,14 +7,14 @@ use super::{FOOTER_LEN, HEADER_LEN};
 
 /// Appends one record to `buffer`; `encode` appends its payload.
 ///
-/// The payload is written in place, behind a gap for the header that is filled afterwards.
+/// The payload is written in place, after a gap that is then filled with the header.
 pub fn append(buffer: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEADER_LEN]);
     encode(buffer);
     let (header, footer) = match buffer.get(start + HEADER_LEN..) {
         Some(payload) => envelope(payload),
-        None => return, // `encode` took bytes away, which no caller does.
+        None => return, // `encode` removed bytes, which no caller does.
     };
     if let Some(gap) = buffer.get_mut(start..).and_then(|tail| tail.first_chunk_mut()) {
         *gap = header;
@@ -30,7 +30,7 @@ pub struct RecordWriter<W> {
 }
 
 impl<W: Write> RecordWriter<W> {
-    /// Writes to `inner`. Nothing is buffered here: give it a `BufWriter` where that matters.
+    /// Writes to `inner`. There is no buffering here; use a `BufWriter` if that matters.
     pub fn new(inner: W) -> Self {
         Self { inner, scratch: Vec::new() }
     }
@@ -39,7 +39,7 @@ impl<W: Write> RecordWriter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the stream. Part of the record may have been written.
+    /// I/O errors from the stream. Part of the record may have been written.
     pub fn write(&mut self, payload: &[u8]) -> io::Result<()> {
         let (header, footer) = envelope(payload);
         self.scratch.clear();
@@ -54,12 +54,12 @@ impl<W: Write> RecordWriter<W> {
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// I/O errors from the stream.
     pub fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> W {
         self.inner
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn append_and_write_make_the_same_bytes() {
-        let mut appended = vec![7]; // whatever stands before stays
+        let mut appended = vec![7]; // bytes before the record stay
         append(&mut appended, |buffer| buffer.extend_from_slice(b"123456789"));
         let mut writer = RecordWriter::new(vec![7]);
         writer.write(b"123456789").unwrap();

@@ -1,8 +1,8 @@
-//! Addresses without users, passwords, signatures and tokens.
+//! Removes users, passwords, signatures and tokens from addresses.
 //!
-//! A password that nobody encoded may have any character in it, also `/`, `?`, `#` and `@`: then parsers
-//! take its start for a port or a host, and its end for a path. So what is dropped reaches to the last `@`
-//! that may end it.
+//! A password that was not encoded may contain any character, including `/`, `?`, `#` and `@`.
+//! Parsers then take its start for a port or a host, and its end for a path. Therefore everything
+//! up to the last `@` that may end it is removed.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,8 @@ use super::{Name, SECRET, shape, text};
 
 /// Where a nested address may begin.
 const BEFORE_NESTED: [char; 7] = ['/', '=', '?', '&', '#', ',', ' '];
-/// Parameters that only signed addresses have. The others of them are of no use alone.
+/// Parameters that only signed addresses have. The other parameters of signed addresses are useless
+/// alone.
 const SIGNATURES: &[&str] = &[
     "awsaccesskeyid",
     "googleaccessid",
@@ -26,14 +27,15 @@ const SIGNATURES: &[&str] = &[
     "x-goog-signature",
     "x-oss-signature",
 ];
-/// What may stand before a colon, an `@` and a host without being a user.
+/// Words before a colon, an `@` and a host that are not users.
 const NO_USERS: &[&str] =
     &["acct", "docker", "mailto", "npm", "pkg", "sip", "sips", "tag", "urn", "xmpp"];
-/// What is longer is hidden behind its scheme: the longest that are signed have 3,000 bytes.
+/// Maximum length of an address; a longer one is hidden after its scheme. The longest signed
+/// addresses have 3,000 bytes.
 const MAX_ADDRESS: usize = 4096;
-/// So is a longer scheme none.
+/// Maximum length of a scheme.
 const MAX_SCHEME: usize = 40;
-/// A longer name is no user that is plain.
+/// Maximum length of a plain user name.
 const MAX_USER: usize = 63;
 const MAX_WEB_USER: usize = 16;
 
@@ -51,7 +53,7 @@ pub(super) fn scheme(text: &str) -> Option<usize> {
     (is_scheme && text.get(end..)?.starts_with("//")).then_some(end + 2)
 }
 
-/// Scheme, user and password, and what stands behind them in an address that has any.
+/// Splits an address with a login into the scheme, user and password, and the rest.
 #[cfg(any(feature = "mlflow", feature = "remote"))]
 pub(crate) fn split_login(address: &str) -> Option<[&str; 3]> {
     let (scheme, behind) = address.split_at(scheme(address)?);
@@ -59,9 +61,9 @@ pub(crate) fn split_login(address: &str) -> Option<[&str; 3]> {
     Some([scheme, login.strip_suffix('@')?, rest])
 }
 
-/// An address as it may be shown: without user and password, as they are a secret together; a plain user
-/// alone stays, as in `ssh://git@host`. What is no address is treated as one without a scheme,
-/// `user:password@host:path`.
+/// An address that is safe to show: without user and password, which are a secret together. A plain
+/// user alone is kept, as in `ssh://git@host`. A text that is not an address is treated as one
+/// without a scheme, `user:password@host:path`.
 pub(crate) fn address(address: &str) -> Cow<'_, str> {
     let (mut shown, mut rest) = (String::new(), address);
     let Some(mut start) = scheme(rest) else {
@@ -100,7 +102,7 @@ fn changed(from: &str, to: String) -> Cow<'_, str> {
     if from == to { Cow::Borrowed(from) } else { Cow::Owned(to) }
 }
 
-/// Where the host begins behind user and password that are not to be seen.
+/// Offset of the host after a user and a password that must not be shown.
 fn login_of(scheme: &str, behind: &str) -> Option<usize> {
     let end = behind.find(['/', '?', '#', '\\']).unwrap_or(behind.len());
     let authority = behind.get(..end)?;
@@ -113,12 +115,12 @@ fn login_of(scheme: &str, behind: &str) -> Option<usize> {
     if is_shown {
         return None;
     }
-    // Only a password has what a parser takes for a path.
+    // Only a password can contain text that a parser takes for a path.
     let last = if user.contains(':') { last_at(behind).unwrap_or(at) } else { at };
     Some(last.max(at) + 1)
 }
 
-/// The last `@` that does not stand in the value of a query.
+/// The last `@` that is not in the value of a query.
 fn last_at(behind: &str) -> Option<usize> {
     let is_query = |(at, _): &(usize, &str)| {
         let query = behind.get(at + 1..).unwrap_or_default();
@@ -131,8 +133,8 @@ fn last_at(behind: &str) -> Option<usize> {
     before.or_else(|| behind.rfind('@'))
 }
 
-/// Where a port should be and is none, as in `http://user:password/path` without a host: what stands
-/// before it, and behind it.
+/// Finds an invalid port, as in `http://user:password/path` without a host. Returns the text before
+/// it and after it.
 fn no_port(behind: &str) -> Option<(&str, &str)> {
     let end = behind.find(['/', '?', '#', '\\']).unwrap_or(behind.len());
     let (authority, after) = behind.split_at(end);
@@ -141,8 +143,8 @@ fn no_port(behind: &str) -> Option<(&str, &str)> {
     if is_port { None } else { Some((authority.strip_suffix(port)?, after)) }
 }
 
-/// Whether what a parser takes for host and port is a user and the start of a password: `host` is what
-/// stands behind the last `@`.
+/// Whether the host and port that a parser sees are a user and the start of a password; `host` is
+/// the text after the last `@`.
 fn is_misread(authority: &str, host: &str) -> bool {
     let Some((name, port)) = authority.rsplit_once(':') else { return false };
     if authority.ends_with(']') {
@@ -161,7 +163,7 @@ fn is_misread(authority: &str, host: &str) -> bool {
     is_bare && (is_host || host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok())
 }
 
-/// Whether a user without a password is not a token.
+/// Whether a user without a password is a plain name rather than a token.
 fn is_plain_user(scheme: &str, user: &str) -> bool {
     let is_web = scheme.ends_with("http://") || scheme.ends_with("https://");
     let max = if is_web { MAX_WEB_USER } else { MAX_USER };
@@ -173,7 +175,7 @@ fn is_plain_user(scheme: &str, user: &str) -> bool {
     user.len() <= max && user.bytes().all(is_plain) && !is_token && Name::of(user) == Name::Plain
 }
 
-/// Where the host begins in `user:password@host`, an address without a scheme.
+/// Offset of the host in `user:password@host`, an address without a scheme.
 pub(super) fn login(text: &str) -> Option<usize> {
     let (user, behind) = text.split_once(':').filter(|_| text.len() <= MAX_ADDRESS)?;
     let is_user = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+~-".contains(&byte);
@@ -200,7 +202,7 @@ pub(super) fn login(text: &str) -> Option<usize> {
     (is_host && is_end && !is_none).then_some(user.len() + 1 + at + 1)
 }
 
-/// Host, path, query and fragment.
+/// Redacts host, path, query and fragment.
 fn place(place: &str) -> String {
     let end = place.find(['?', '#']).unwrap_or(place.len());
     let (path, query) = place.split_at(end);
@@ -237,7 +239,7 @@ fn path(path: &str) -> String {
     shown.join("/")
 }
 
-/// The pairs of a query, or of a fragment that is one.
+/// Redacts the pairs of a query, or of a fragment with the same form.
 fn query(query: &str) -> String {
     let is_pair = |c| matches!(c, '&' | ';');
     let name =
@@ -258,7 +260,7 @@ fn query(query: &str) -> String {
     shown.collect()
 }
 
-/// Percent-decoded, as far as that is text.
+/// Percent-decodes a text, as far as the result is UTF-8.
 fn decoded(text: &str) -> String {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let Some((first, more)) = rest.split_first() {

@@ -1,13 +1,13 @@
-//! Command lines.
+//! Redacts command lines.
 
 use std::borrow::Cow;
 
 use super::{Name, SECRET, named, text, value};
 
-/// What the argument behind an option is.
+/// Meaning of the argument after an option.
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
-    /// Nothing is known of it.
+    /// Unknown.
     Any,
     /// The value of an option of this name.
     Named(Name),
@@ -19,8 +19,9 @@ enum Next {
     Header,
 }
 
-/// A command line without secrets, argument by argument: `--password X`, `-p X`, `--api-key=X`, `KEY=X`,
-/// `-u user:X`, `-H "Authorization: X"`, addresses, JSON, and what tells by its form what it is.
+/// Redacts a command line, argument by argument: `--password X`, `-p X`, `--api-key=X`, `KEY=X`,
+/// `-u user:X`, `-H "Authorization: X"`, addresses, JSON, and secrets that are recognized by their
+/// form.
 pub(crate) fn command(args: impl Iterator<Item = String>) -> Vec<String> {
     let mut next = Next::Any;
     args.map(|arg| {
@@ -31,7 +32,7 @@ pub(crate) fn command(args: impl Iterator<Item = String>) -> Vec<String> {
     .collect()
 }
 
-/// An argument, and what the one behind it is.
+/// Redacts an argument. Also returns the meaning of the next one.
 fn argument(arg: &str, is: Next) -> (Cow<'_, str>, Next) {
     let shown = match is {
         Next::Named(name) if name.hides(arg) && !is_option(arg) => {
@@ -75,7 +76,7 @@ fn argument(arg: &str, is: Next) -> (Cow<'_, str>, Next) {
         }
         _ => Next::Any,
     };
-    // `-pX`, as MySQL has it; but not `-parallel`.
+    // `-pX`, as used by MySQL; but not `-parallel`.
     let glued = arg
         .strip_prefix("-p")
         .filter(|text| then == Next::Named(Name::Plain) && is_no_option(text));
@@ -86,7 +87,7 @@ fn argument(arg: &str, is: Next) -> (Cow<'_, str>, Next) {
     }
 }
 
-/// `Name: X` without a secret; none if it has none.
+/// `Name: X` with the secret redacted; none if there is no secret.
 fn header(arg: &str) -> Option<String> {
     let (name, text) = arg.split_once(':')?;
     let text = text.trim_start();
@@ -94,19 +95,19 @@ fn header(arg: &str) -> Option<String> {
     (shown != text).then(|| format!("{name}: {shown}"))
 }
 
-/// Whether an argument is a long option rather than a value that begins like one.
+/// Whether an argument is a long option rather than a value that only looks like one.
 fn is_option(arg: &str) -> bool {
     let name = arg.strip_prefix("--").map(|name| name.split('=').next().unwrap_or_default());
     let is_of_name = |byte: u8| byte.is_ascii_lowercase() || b"-_.".contains(&byte);
     name.is_some_and(|name| name.bytes().all(is_of_name))
 }
 
-/// Whether it is numbers, as in `8080`, `8080:80`, `0.5`.
+/// Whether an argument consists of numbers, as in `8080`, `8080:80`, `0.5`.
 fn is_plain_number(arg: &str) -> bool {
     arg.split([':', '/', '-']).all(|part| part.parse::<f64>().is_ok())
 }
 
-/// Whether what is glued to `-p` is no name of an option, no number and no path.
+/// Whether the text after `-p` is not the name of an option, a number or a path.
 fn is_no_option(text: &str) -> bool {
     let is_mixed = text.bytes().any(|byte| byte.is_ascii_uppercase())
         || text.bytes().any(|byte| byte.is_ascii_digit())

@@ -1,12 +1,13 @@
-//! Secrets are taken out of text before anybody sees it.
+//! Removes secrets from text before it is shown or stored.
 //!
-//! Text comes from outside: arguments, variables, addresses of servers, remotes of git, messages of
-//! errors. Each part is judged twice: by its name (`--password X`, `?sig=X`, `"api_key": "X"`), and by
-//! its shape (`https://user:X@host`, `ghp_...`, a private key), whatever it is called. What is a secret
-//! becomes [`SECRET`]; user and password of an address are dropped, so that it is still one.
+//! Text comes from outside: arguments, variables, server addresses, git remotes, error messages.
+//! Each part is judged twice: by its name (`--password X`, `?sig=X`, `"api_key": "X"`), and by its
+//! shape (`https://user:X@host`, `ghp_...`, a private key), whatever its name. A secret becomes
+//! [`SECRET`]. The user and password of an address are dropped, so that it is still a valid
+//! address.
 //!
-//! In doubt a value is hidden: a password that is shown cannot be called back. But names that only
-//! resemble those of secrets (`tokenizer`, `max_tokens`, `key_dim`) are what people train with, so
+//! In doubt a value is hidden, because a password that was shown cannot be recalled. But names that
+//! only resemble those of secrets (`tokenizer`, `max_tokens`, `key_dim`) are common parameters, so
 //! names are read word by word. `tests/suite/redact` has the table of both.
 //!
 //! Everything here takes time that is linear in the length of the text.
@@ -31,10 +32,10 @@ pub(crate) use self::command::command;
 use self::name::Name;
 pub(crate) use self::text::text;
 
-/// What stands for a secret.
+/// The replacement for a secret.
 pub(crate) const SECRET: &str = "(secret)";
 
-/// A value that may be anything: an address, a text with addresses in it, a token.
+/// Redacts a value that may be anything: an address, a text with addresses in it, a token.
 pub(crate) fn value(value: &str) -> Cow<'_, str> {
     match address::has_scheme(value) {
         true => address(value),
@@ -42,7 +43,7 @@ pub(crate) fn value(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// A value that is called `name`: a variable, an argument, a parameter.
+/// Redacts the value of something called `name`: a variable, an argument, a parameter.
 #[cfg(any(feature = "track", test))]
 pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match Name::of(name).hides(value) {
@@ -51,7 +52,7 @@ pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     }
 }
 
-/// A path, which is a URL perhaps.
+/// Redacts a path that may be a URL.
 pub(crate) fn path(path: Arc<Path>) -> Arc<Path> {
     let is_url = |text: &&str| address::has_scheme(text);
     match path.to_str().filter(is_url).map(address) {
@@ -137,7 +138,7 @@ mod tests {
         }
     }
 
-    /// If work grew with the square of the length, this would take minutes.
+    /// If the work were quadratic in the length, this would take minutes.
     #[test]
     fn long_texts_are_read_once() {
         for piece in [

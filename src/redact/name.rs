@@ -1,50 +1,50 @@
-//! What a name tells of its value.
+//! Judges values by their names.
 
-/// How likely the value of a name is a secret.
+/// How likely it is that the value of a name is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Name {
-    /// It is none.
+    /// The value is not a secret.
     Plain,
-    /// It is one if it looks random: `STRIPE_KEY`, but also `sort_key` and `pad_token`.
+    /// The value is a secret if it looks random: `STRIPE_KEY`, but also `sort_key` and `pad_token`.
     Perhaps,
-    /// It is one unless it is a number: `token`, `auth`.
+    /// The value is a secret unless it is a number: `token`, `auth`.
     Likely,
-    /// It is one: `password`.
+    /// The value is a secret: `password`.
     Secret,
 }
 
-/// A longer name is judged by its end.
+/// Maximum length of a name; a longer one is judged by its end.
 const MAX_NAME: usize = 128;
 
-/// Words that make a secret of what they stand for, unless others follow that are not in [`PARTS`].
+/// Words that make the value a secret, unless words follow that are not in [`PARTS`].
 #[rustfmt::skip]
 const SECRETS: &[&str] = &[
     "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "cred", "creds", "jwt",
     "otp", "passcode", "passin", "passout", "passphrase", "passwd", "password", "passwords", "pw", "pwd",
     "secret", "secrets", "totp", "userpwd",
 ];
-/// Ends of words that are written as one, such as `PGPASSWORD`.
+/// Suffixes of compound words that are written as one word, such as `PGPASSWORD`.
 #[rustfmt::skip]
 const ENDS: &[&str] = &[
     "accesskey", "accountkey", "apikey", "authkey", "credential", "credentials", "encryptionkey", "passcode",
     "passphrase", "passwd", "password", "privatekey", "pwd", "secret", "secretkey", "sessionid", "sharedkey",
     "signingkey",
 ];
-/// What stands before a glued `pass` that is a password: `dbpass`, but not `compass`.
+/// Prefixes of a compound `pass` that is a password: `dbpass`, but not `compass`.
 #[rustfmt::skip]
 const OF_PASS: &[&str] = &[
     "admin", "auth", "basic", "become", "cert", "db", "email", "ftp", "git", "http", "imap", "key",
     "keystore", "ldap", "login", "mail", "mongo", "my", "mysql", "pg", "proxy", "redis", "require", "root",
     "smtp", "ssh", "store", "sudo", "svn", "truststore", "user", "vault", "vpn", "web", "wifi",
 ];
-/// What stands before a `pass` over data.
+/// Words before a `pass` over data.
 #[rustfmt::skip]
 const NOT_OF_PASS: &[&str] = &[
     "all", "backward", "band", "double", "each", "eval", "first", "forward", "high", "low", "max", "min",
     "multi", "n", "num", "one", "per", "second", "single", "test", "third", "train", "triple", "two", "val",
     "compiler", "fusion", "graph", "optimization", "render",
 ];
-/// What stands before a `key` that is a secret.
+/// Words before a `key` that is a secret.
 #[rustfmt::skip]
 const OF_KEY: &[&str] = &[
     "access", "account", "admin", "aes", "api", "auth", "cipher", "client", "consumer", "crypto",
@@ -60,7 +60,7 @@ const COMPANIES: &[&str] = &[
     "newrelic", "nvidia", "openai", "pinecone", "rapidapi", "replicate", "sendgrid", "sentry", "stripe",
     "tavily", "together", "twilio", "wandb",
 ];
-/// What stands before a `token` of a language.
+/// Words before a `token` of a language.
 #[rustfmt::skip]
 const OF_LANGUAGE: &[&str] = &[
     "audio", "begin", "bos", "by", "class", "cls", "decoder", "distill", "drop", "each", "encoder", "end",
@@ -71,20 +71,20 @@ const OF_LANGUAGE: &[&str] = &[
     "start", "stop", "sub", "suffix", "summary", "target", "task", "text", "think", "tool", "unk", "unknown",
     "video", "vision", "visual", "word",
 ];
-/// What may stand behind a secret's name without making another thing of it.
+/// Words after the name of a secret that do not change its meaning.
 #[rustfmt::skip]
 const PARTS: &[&str] = &[
     "access", "b64", "base", "base64", "data", "encoded", "hash", "hex", "id", "json", "key", "keys",
     "payload", "pem", "phrase", "salt", "seed", "token", "tokens",
 ];
-/// Ends that only tell several of one kind apart.
+/// Suffixes that only distinguish several secrets of one kind.
 #[rustfmt::skip]
 const VARIANTS: &[&str] = &[
     "admin", "backup", "current", "default", "dev", "development", "live", "local", "main", "new", "old",
     "plain", "plaintext", "primary", "prod", "production", "raw", "read", "readonly", "ro", "rw", "secondary",
     "stage", "staging", "str", "string", "test", "val", "value", "write",
 ];
-/// First words that make a switch of a name.
+/// First words that mark a name as a switch.
 #[rustfmt::skip]
 const SWITCHES: &[&str] = &[
     "ask", "disable", "enable", "has", "hide", "ignore", "is", "no", "prompt", "require", "show", "skip",
@@ -93,7 +93,7 @@ const SWITCHES: &[&str] = &[
 
 impl Name {
     pub(super) fn of(name: &str) -> Self {
-        // `PWD` is where a shell stands; `pass@1` is a metric.
+        // `PWD` is the working directory of a shell; `pass@1` is a metric.
         if matches!(name, "PWD" | "OLDPWD") || name.contains('@') {
             return Self::Plain;
         }
@@ -132,7 +132,7 @@ impl Name {
         }
     }
 
-    /// Whether `value` is a secret if it is called so.
+    /// Whether `value` is hidden, given how likely its name makes it a secret.
     pub(super) fn hides(self, value: &str) -> bool {
         let value = value.trim();
         let is_said = !value.is_empty() && !is_switch(value);
@@ -145,8 +145,8 @@ impl Name {
     }
 }
 
-/// The words of a name, in lower case: those of `awsSecretKey`, `AWS_SECRET_KEY` and `--aws-secret-key`
-/// are the same. Digits at the end of a word are left out, as in `password2`.
+/// The words of a name, in lower case. `awsSecretKey`, `AWS_SECRET_KEY` and `--aws-secret-key` have
+/// the same words. Digits at the end of a word are dropped, as in `password2`.
 fn words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     for part in name.split(|c: char| !c.is_alphanumeric()) {
@@ -177,7 +177,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word ends in what is a secret, though it is written as one.
+/// Whether a word ends with a secret, written as one word.
 fn is_glued(word: &str) -> bool {
     let ends = |end: &str, before: &[&str]| {
         word.strip_suffix(end).is_some_and(|start| before.contains(&start))
@@ -193,7 +193,7 @@ fn glued_token(word: &str) -> Name {
     }
 }
 
-/// Whether a value only says yes, no or nothing; or was hidden before.
+/// Whether a value only means yes, no or nothing; or is already hidden.
 fn is_switch(value: &str) -> bool {
     const SWITCHES: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "none", "null", "nil"];
     SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
@@ -201,13 +201,13 @@ fn is_switch(value: &str) -> bool {
         || value.bytes().all(|byte| byte == b'*')
 }
 
-/// Whether a value is a number as people train with; longer ones are codes.
+/// Whether a value is a number as in training parameters; longer numbers are codes.
 fn is_number(value: &str) -> bool {
     value.len() <= 8 && value.parse::<f64>().is_ok()
 }
 
-/// Whether a value looks as if nobody had made it up: letters of both cases and digits without a break.
-/// Hex is a digest or an id more often than a secret.
+/// Whether a value looks random: letters of both cases and digits without a break. Hex is more
+/// often a digest or an id than a secret.
 fn looks_random(value: &str) -> bool {
     let has = |is: fn(&u8) -> bool| value.as_bytes().iter().any(is);
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte);

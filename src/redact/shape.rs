@@ -1,9 +1,9 @@
-//! Tokens that say by their form what they are.
+//! Recognizes tokens by their form.
 //!
-//! Source: the forms that the makers document, as gitleaks and GitHub's secret scanning collect them.
-//! The real ones are longer than what is asked for here.
+//! Source: the forms that vendors document, as collected by gitleaks and GitHub's secret scanning.
+//! Real tokens are longer than required here.
 
-/// What only tokens begin with.
+/// Prefixes that only tokens have.
 #[rustfmt::skip]
 const CLEAR: &[&str] = &[
     // GitHub, GitLab, Atlassian
@@ -17,26 +17,26 @@ const CLEAR: &[&str] = &[
     "xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "lin_api_", "figd_",
     "glsa_", "PMAK-", "NRAK-", "sntrys_", "sntryu_", "rubygems_", "AGE-SECRET-KEY-1",
 ];
-/// Characters behind these.
+/// Minimum number of characters after these prefixes.
 const MIN_CLEAR: usize = 8;
 
-/// What words may begin with, too: `sk-learn`, `hf_hub`.
+/// Prefixes that words may have, too: `sk-learn`, `hf_hub`.
 const LIKE_WORDS: &[&str] =
     &["hf_", "api_org_", "sk-", "npm_", "pypi-", "r8_", "pplx-", "xai-", "AIza", "ATBB"];
-/// Letters and digits right behind these, which are no word.
+/// Minimum number of letters and digits right after these prefixes that do not form a word.
 const MIN_LIKE_WORDS: usize = 10;
 
-/// Ids of access keys of Amazon, in capitals and digits.
+/// Prefixes of Amazon's access key ids, which consist of capitals and digits.
 const AMAZON: &[&str] = &["AKIA", "ASIA", "ABIA", "ACCA"];
-/// Characters behind these.
+/// Minimum number of characters after these prefixes.
 const MIN_AMAZON: usize = 12;
 
-/// The head of a web token: `{"` in base64.
+/// The start of a JSON Web Token: `{"` in base64.
 const WEB_TOKEN: &str = "eyJ";
-/// Characters of a web token, in two or three parts.
+/// Minimum number of characters of a JSON Web Token, in two or three parts.
 const MIN_WEB_TOKEN: usize = 20;
 
-/// How long the token is that `text` begins with; none if it begins with none.
+/// The length of the token at the start of `text`; none if there is no token.
 pub(super) fn token(text: &str) -> Option<usize> {
     let run = |from: &str, is_in: fn(char) -> bool| {
         let rest = text.strip_prefix(from)?;
@@ -65,7 +65,7 @@ pub(super) fn token(text: &str) -> Option<usize> {
     amazon.map(|body| body.len() + 4)
 }
 
-/// Whether there are capitals or several digits in it.
+/// Whether a text contains capitals or several digits.
 fn is_no_word(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_uppercase())
         || text.bytes().filter(u8::is_ascii_digit).count() >= 3

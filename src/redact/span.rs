@@ -1,9 +1,9 @@
-//! How far a value reaches in a text, from its first character on.
+//! Finds the end of a value in a text, starting at its first character.
 
-/// Behind these a string in quotes goes on: `b'...'`, `f"..."` of Python.
+/// Prefixes of quoted strings in Python: `b'...'`, `f"..."`.
 const PREFIXES: [&str; 8] = ["b", "B", "u", "U", "r", "R", "f", "F"];
 
-/// To the closing `quote`; none closes to the end.
+/// Up to the closing `quote`, or to the end if there is none.
 pub(super) fn quoted(inside: &str, quote: &str) -> usize {
     let mut at = 0;
     while let Some(rest) = inside.get(at..) {
@@ -12,7 +12,7 @@ pub(super) fn quoted(inside: &str, quote: &str) -> usize {
         }
         let Some(c) = rest.chars().next() else { break };
         at += c.len_utf8();
-        // What is escaped closes nothing.
+        // An escaped character does not close the string.
         if c == '\\' && quote.len() == 1 {
             at += rest.get(1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         }
@@ -20,7 +20,7 @@ pub(super) fn quoted(inside: &str, quote: &str) -> usize {
     inside.len()
 }
 
-/// From an opening bracket to behind its closing one, or to the end.
+/// From an opening bracket to just after its closing one, or to the end.
 pub(super) fn bracketed(text: &str) -> usize {
     let (mut depth, mut at) = (0usize, 0);
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
@@ -36,8 +36,8 @@ pub(super) fn bracketed(text: &str) -> usize {
     text.len()
 }
 
-/// To where a value without quotes ends: at a space, and at a sign that is the text's rather than the
-/// value's, since another name or nothing follows.
+/// Up to the end of a value without quotes: at a space, or at a punctuation mark that belongs to
+/// the text rather than to the value, because another name or nothing follows.
 pub(super) fn bare(text: &str) -> usize {
     for (at, c) in text.char_indices() {
         let behind = text.get(at + c.len_utf8()..).unwrap_or_default();
@@ -64,7 +64,7 @@ pub(super) fn bare(text: &str) -> usize {
     text.len()
 }
 
-/// Whether behind a comma the value is over: nothing follows, a space, a quote, or another name.
+/// Whether a value ends before a comma: nothing, a space, a quote or another name follows.
 fn ends_value(behind: &str) -> bool {
     let name =
         behind.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.' | ' '));

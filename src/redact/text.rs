@@ -1,4 +1,4 @@
-//! Texts of any kind: what is a secret in them stands out by its form, or by the name before it.
+//! Redacts texts of any kind: secrets are recognized by their form, or by the name before them.
 
 use std::borrow::Cow;
 
@@ -7,28 +7,28 @@ use super::{Name, SECRET, shape, span};
 
 /// Headers whose value is the rest of the line.
 const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
-/// By so much of a value it is judged.
+/// Maximum length of the start of a value that is judged.
 const MAX_JUDGED: usize = 512;
-/// Characters before the first colon of an address.
+/// Maximum number of characters before the first colon of an address.
 const MAX_USER: usize = 64;
-/// Characters of a value that is only likely a secret.
+/// Minimum number of characters of a value that is likely a secret.
 const MIN_LIKELY: usize = 6;
-/// Characters of what follows `Bearer`.
+/// Minimum number of characters after `Bearer`.
 const MIN_LOGIN: usize = 6;
-/// Signs behind an address that are the text's.
+/// Punctuation marks after an address that belong to the text.
 const BEHIND: [char; 9] = ['\'', ')', ']', '}', ',', ';', '.', ':', '!'];
 
-/// A text without secrets: an error's message, a traceback, a command line in one.
+/// Redacts a text: an error message, a traceback, a command line in one.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     Scan { takes_addresses: true, ..Scan::of(text) }.finish()
 }
 
-/// A part of an address, which has no addresses in it.
+/// Redacts a part of an address, which contains no addresses itself.
 pub(super) fn inside(part: &str) -> Cow<'_, str> {
     Scan::of(part).finish()
 }
 
-/// Ends what may be an address in a text.
+/// Whether a character ends a possible address in a text.
 fn ends_run(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '`')
 }
@@ -40,16 +40,16 @@ fn is_word(c: char) -> bool {
 struct Scan<'t> {
     text: &'t str,
     takes_addresses: bool,
-    /// What was read.
+    /// Position up to which the text was read.
     at: usize,
-    /// What was taken over, up to here.
+    /// Position up to which the text was copied.
     copied: usize,
     shown: String,
-    /// Where the run ends that was looked at last, and whether there is an `@` in it.
+    /// The end of the run of characters that was checked last, and whether it contains an `@`.
     run: (usize, bool),
 }
 
-/// What stands between a name and its value.
+/// The separator between a name and its value.
 enum Separator {
     /// `"name": X`
     Json,
@@ -96,14 +96,14 @@ impl<'t> Scan<'t> {
         self.text.get(at..).unwrap_or_default()
     }
 
-    /// Reads to `end`, and has `with` stand for what is from `start` on.
+    /// Reads to `end`, and replaces everything from `start` on with `with`.
     fn replace(&mut self, start: usize, end: usize, with: &str) {
         self.shown.push_str(self.text.get(self.copied..start).unwrap_or_default());
         self.shown.push_str(with);
         (self.at, self.copied) = (end, end);
     }
 
-    /// Reads what begins with a word here.
+    /// Reads the construct that begins with a word here.
     fn word(&mut self) {
         let is_read =
             self.private_key() || self.address() || self.token() || self.login() || self.pair();
@@ -113,7 +113,7 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// `-----BEGIN RSA PRIVATE KEY-----` to its end, or that of the text.
+    /// `-----BEGIN RSA PRIVATE KEY-----` up to its end, or to the end of the text.
     fn private_key(&mut self) -> bool {
         let rest = self.rest(self.at);
         let kind =
@@ -173,7 +173,7 @@ impl<'t> Scan<'t> {
         let behind = rest.get(name.len()..).unwrap_or_default();
         let value = behind.trim_start_matches(' ');
         let len = value.find(|c: char| ends_run(c) || "',;".contains(c)).unwrap_or(value.len());
-        // Not `basic usage`, `Bearer Authentication`.
+        // Excludes `basic usage`, `Bearer Authentication`.
         let tail = value.get(1..len).unwrap_or_default();
         let is_word = tail.bytes().all(|byte| byte.is_ascii_lowercase() || b"-.:".contains(&byte));
         if value.len() == behind.len() || len < MIN_LOGIN || is_word {
@@ -184,7 +184,7 @@ impl<'t> Scan<'t> {
         true
     }
 
-    /// A name and a value that it makes a secret: `name=X`, `"name": "X"`, `--name X`.
+    /// A name and a value that the name makes a secret: `name=X`, `"name": "X"`, `--name X`.
     fn pair(&mut self) -> bool {
         let rest = self.rest(self.at);
         let (name, behind) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
@@ -219,7 +219,7 @@ impl<'t> Scan<'t> {
                 _ => return false,
             },
             _ => {
-                // Long values that are not hidden are not read again and again.
+                // Avoids reading long values that are not hidden again and again.
                 let most =
                     (0..=MAX_JUDGED.min(value.len())).rev().find(|at| value.is_char_boundary(*at));
                 let judged = value.get(..most.unwrap_or_default()).unwrap_or_default();
@@ -242,7 +242,7 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// What stands between `name` and its value, and what begins with the value.
+/// The separator between `name` and its value, and the text from the value on.
 fn value<'t>(name: &str, behind: &'t str) -> Option<(Separator, &'t str)> {
     let quote = ["\\\"", "\"", "'"].into_iter().find(|quote| behind.starts_with(quote));
     let behind = quote.and_then(|quote| behind.strip_prefix(quote)).unwrap_or(behind);
@@ -268,7 +268,7 @@ fn value<'t>(name: &str, behind: &'t str) -> Option<(Separator, &'t str)> {
     (!value.is_empty()).then_some((separator, value))
 }
 
-/// Whether it is no word of a sentence: there are digits, signs or capitals in it.
+/// Whether a text is not a word of a sentence: it contains digits, symbols or capitals.
 fn is_no_word(text: &str) -> bool {
     let tail = text.get(1..).unwrap_or_default();
     tail.bytes().any(|byte| !byte.is_ascii_lowercase() && !b"'-.,".contains(&byte))

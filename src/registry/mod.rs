@@ -4,6 +4,7 @@
 //! was registered or an error. Names, aliases and stages are those that MLflow takes.
 
 mod file;
+mod find;
 mod name;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use file::{FILE, Model, Stage, Version};
+pub use find::Registries;
 pub use name::VersionName;
 #[cfg(feature = "mlflow")]
-pub(crate) use name::check_model;
+pub(crate) use name::{check_alias, check_model};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::meta::{Artifact, RunMeta, now};
@@ -58,6 +60,11 @@ impl Registry {
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
+    }
+
+    /// The directory that it is in; runs are named from there.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn file(&self) -> PathBuf {

@@ -75,7 +75,7 @@ pub(crate) fn check_model(name: &str) -> Result<(), ErrorKind> {
 }
 
 /// As MLflow does (`_validate_model_alias_name`): what names a version otherwise is no alias.
-pub(super) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
+pub(crate) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let digits = alias.strip_prefix(['v', 'V']).unwrap_or(alias);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -10,43 +10,44 @@ use super::job::Job;
 use super::temporary::parent;
 use super::{disk, names};
 
-/// How lines of such a job begin.
+/// Keywords at the start of the lines of such a job.
 const PART: &str = "part";
 const NEW: &str = "new";
 const KEEP: &str = "keep";
 const AWAY: &str = "away";
 
-/// Files in and below one directory that get their names together.
+/// Files in and below one directory that get their final names together.
 ///
-/// A job, which is a temporary file of that directory, says beforehand what will be done. Whoever
-/// finds it after the program has died undoes what was done: so the same call can be made again.
+/// A job, which is a temporary file in that directory, lists the planned changes in advance. If the
+/// program dies, the next program that finds the job undoes the changes, so that the same call can
+/// be repeated.
 #[derive(Debug)]
 pub(crate) struct Batch {
     job: Option<Job>,
-    /// How many files were begun. Held while the job is written.
+    /// Number of files that were started. Locked while the job is written.
     parts: Mutex<u64>,
 }
 
-/// A file that gets its name, or loses it.
+/// A file that gets its final name, or loses it.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// The complete file `part` will be at `path`, where nothing may be.
+    /// The complete file `part` moves to `path`, where nothing may exist.
     New { part: PathBuf, path: PathBuf },
-    /// It takes the place of what is at `path`, which will be at `backup`.
+    /// The file `part` replaces the file at `path`, which moves to `backup`.
     Keep { part: PathBuf, path: PathBuf, backup: PathBuf },
-    /// What is at `path` will be at `backup`.
+    /// The file at `path` moves to `backup`.
     Away { path: PathBuf, backup: PathBuf },
 }
 
 impl Batch {
-    /// Begins files in and below `directory`.
+    /// Starts a batch of files in and below `directory`.
     pub(crate) fn create(directory: &Path) -> io::Result<Self> {
         let here = Path::new(".");
         let directory = if directory.as_os_str().is_empty() { here } else { directory };
         Ok(Self { job: Some(Job::create(directory)?), parts: Mutex::new(0) })
     }
 
-    /// A new file for `path`, and its own path until it is complete.
+    /// Creates a file for `path`. Also returns its temporary path.
     pub(crate) fn part(&self, path: &Path) -> io::Result<(PathBuf, File)> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let part = self.job()?.part(path, *parts);
@@ -55,8 +56,8 @@ impl Batch {
         Ok((part.clone(), disk::create_new(&part)?))
     }
 
-    /// Carries out all changes. If one fails, those before it are undone; else they stay once that is
-    /// [kept](Done::keep).
+    /// Carries out all changes. If one fails, those before it are undone. Otherwise they become
+    /// permanent with [`keep`](Done::keep).
     pub(crate) fn finish(mut self, changes: &[Change]) -> io::Result<Done> {
         let mut plan = String::new();
         for change in changes {
@@ -64,17 +65,17 @@ impl Batch {
         }
         self.job()?.note(&plan)?;
         self.job()?.sync()?;
-        // Then whoever reads it finds all of the plan.
+        // After that, a reader of the job finds the whole plan.
         changes.iter().try_for_each(carry_out)?;
         for change in changes {
             let (Change::New { path, .. } | Change::Keep { path, .. } | Change::Away { path, .. }) =
                 change;
-            // A file system that cannot tells nobody.
+            // Errors of file systems that cannot sync directories are ignored.
             let _ = disk::sync_dir(parent(path));
         }
         for line in self.job()?.lines()? {
             if let Some(part) = line.strip_prefix(PART).and_then(|part| part.strip_prefix(' ')) {
-                // Those that no change wanted.
+                // Files that no change used.
                 remove(&self.job()?.parent().join(names::from_line(part).unwrap_or_default()))?;
             }
         }
@@ -115,8 +116,8 @@ impl Batch {
 pub(crate) struct Done(Option<Job>);
 
 impl Done {
-    /// Has them stay: from here on nobody undoes them. This is the last change of a command, so that it
-    /// can be made again if it was interrupted before.
+    /// Makes the changes permanent: nothing undoes them after this. This is the last change of a
+    /// command, so that the command can be repeated if it was interrupted before.
     pub(crate) fn keep(mut self) -> io::Result<()> {
         self.0.take().map_or(Ok(()), Job::finish)
     }
@@ -140,17 +141,18 @@ impl Drop for Batch {
 
 fn carry_out(change: &Change) -> io::Result<()> {
     match change {
-        // Unlike a name that is given by `rename`, a second one replaces nothing.
+        // Unlike `rename`, a hard link does not replace an existing file.
         Change::New { part, path } => match disk::hard_link(part, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                // Not all file systems have second names. Nobody else can have made this file.
+                // Not all file systems support hard links. No other process can have created this
+                // file.
                 disk::create_new(path)?;
                 disk::rename(part, path)
             }
             linked => linked.and_then(|()| disk::remove_file(part)),
         },
         Change::Keep { part, path, backup } => {
-            // A second name first: so the file is never gone.
+            // Creates the backup as a hard link first, so that the file is never missing.
             if disk::hard_link(path, backup).is_err() {
                 disk::rename(path, backup)?;
             }
@@ -160,7 +162,7 @@ fn carry_out(change: &Change) -> io::Result<()> {
     }
 }
 
-/// What tells a file from others that were at its path: its length, and when it was written.
+/// Identity of a file among those at the same path: its length and modification time.
 fn identity(path: &Path) -> io::Result<String> {
     Ok(identity_of(&path.symlink_metadata()?))
 }
@@ -170,7 +172,7 @@ fn identity_of(metadata: &Metadata) -> String {
     format!("{}:{}", metadata.len(), time.unwrap_or_default().as_nanos())
 }
 
-/// Undoes what the owner of `job` has done of its plan, and removes the files that it began.
+/// Undoes the changes that the owner of `job` made, and removes the files that it started.
 pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
     let root = Root { path: job.parent(), real: job.parent().canonicalize()? };
     for line in lines.iter().rev() {
@@ -185,7 +187,7 @@ pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
             }
             [NEW, which, part, path] => {
                 let (part, path) = (root.below(part)?, root.below(path)?);
-                // Without second names, an empty file was there for a moment.
+                // Without hard links, an empty file existed there for a moment.
                 let is_claimed = part.exists() && is_empty(&path);
                 if is_claimed || is(&path, which) {
                     remove(&path)?;
@@ -204,13 +206,13 @@ pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// Has what is at `backup` be at `path` again, where another file is if `is_placed`.
+/// Moves `backup` back to `path`, which holds another file if `is_placed`.
 fn restore(path: &Path, backup: &Path, is_placed: bool) -> io::Result<()> {
     match (backup.symlink_metadata().is_ok(), path.symlink_metadata().is_ok()) {
-        (false, _) => Ok(()), // it never went
+        (false, _) => Ok(()), // it was never moved
         (true, false) => disk::rename(backup, path),
         (true, true) if is_placed => disk::rename(backup, path),
-        // Both are names of the same file, or somebody has put another one there.
+        // Both are names of the same file, or another program put a file there.
         (true, true) if same(path, backup) => disk::remove_file(backup),
         (true, true) => {
             let what = format!("it was changed since; the original is {}", backup.display());
@@ -227,7 +229,7 @@ fn is_empty(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|there| there.is_file() && there.len() == 0)
 }
 
-/// Whether two names are those of one file.
+/// Whether two paths lead to the same file.
 fn same(a: &Path, b: &Path) -> bool {
     File::open(a).is_ok_and(|a| super::lock::is_at(&a, b))
 }
@@ -239,8 +241,8 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The directory of a job. Whatever a job says, nothing outside of it is touched: it may have
-/// come with a folder from elsewhere.
+/// The directory of a job. Nothing outside of it is touched, whatever the job contains: the
+/// directory may come from an untrusted source.
 struct Root<'p> {
     path: &'p Path,
     real: PathBuf,
@@ -254,7 +256,7 @@ impl Root<'_> {
         let is_plain = below.file_name().is_some() && below.components().all(is_below);
         let is_inside = match fs::canonicalize(parent(&path)) {
             Ok(real) => real.starts_with(&self.real),
-            // Then there is nothing to be touched.
+            // Nothing exists there, so nothing can be touched.
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         if is_plain && is_inside { Ok(path) } else { Err(outside(&path, self.path)) }

@@ -1,13 +1,12 @@
-//! The calls that change what a disk has, so that a test can end or hold up the program before each
-//! of them.
+//! The calls that change the disk. A test can end or pause the program before each of them.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Ends the process before call number `TBX_TEST_END_AT`, as a `kill -9` would, and has it wait before
-/// call number `TBX_TEST_PAUSE_AT` until its standard input ends. Only in builds for development: a
-/// release has nothing of this.
+/// Ends the process before call number `TBX_TEST_END_AT`, as `kill -9` would, and pauses it before
+/// call number `TBX_TEST_PAUSE_AT` until its standard input ends. Only in debug builds; release
+/// builds do not contain this.
 #[cfg(debug_assertions)]
 fn step() {
     use std::sync::LazyLock;
@@ -33,19 +32,19 @@ fn step() {
 #[cfg(not(debug_assertions))]
 fn step() {}
 
-/// Makes a file that was not there.
+/// Creates a file, which must not exist.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     step();
     File::create_new(path)
 }
 
-/// Makes a directory that was not there.
+/// Creates a directory, which must not exist.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     step();
     fs::create_dir(path)
 }
 
-/// Makes a directory and those above it, unless they are there.
+/// Creates a directory and its parents, unless they exist.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -54,13 +53,13 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Gives a file or directory another name.
+/// Renames a file or directory.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step();
     fs::rename(from, to)
 }
 
-/// Gives a file a second name.
+/// Creates a hard link to a file.
 pub(crate) fn hard_link(path: &Path, second: &Path) -> io::Result<()> {
     step();
     fs::hard_link(path, second)
@@ -78,13 +77,13 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// Removes a directory and all that is in it.
+/// Removes a directory and everything in it.
 pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
     step();
     fs::remove_dir_all(path)
 }
 
-/// Has the disk keep the names in `directory`. Only Unix lets a directory be synced.
+/// Syncs the names in `directory` to disk. Only Unix can sync directories.
 pub(crate) fn sync_dir(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

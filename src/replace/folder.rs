@@ -1,4 +1,4 @@
-//! A folder that appears under its name when it is complete.
+//! A directory that appears under its name once it is complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,39 +11,39 @@ use super::{disk, names};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store;
 
-/// How the line of a job begins whose folder is complete: its name comes next, and whether it takes the
-/// place of what has that name.
+/// Keywords of the line of a job whose directory is complete. The first is followed by the
+/// directory's name; the second means that the directory replaces an existing one.
 pub(super) const COMPLETE: &str = "complete";
 const REPLACING: &str = "replacing";
 
-/// A folder that appears under its name when it is complete.
+/// A directory that appears under its name once it is complete.
 ///
-/// Until then it has a name that begins with `.tbx~`, next to the later one, and the event files in it
-/// have names that no reader takes for those of event files ([`file`](Self::file)). If its program dies,
-/// the next one that makes a folder there removes it. If it died while it gave the names, the next one
-/// gives the rest of them.
+/// Until then it has a name that begins with `.tbx~`, next to the final one, and the event files in
+/// it have names that no reader takes for event files ([`file`](Self::file)). If the program dies,
+/// the next program that creates a directory there removes it. If the program died while it was
+/// renaming files, the next one completes the renaming.
 #[derive(Debug)]
 pub struct Folder {
-    /// Its path when it is complete.
+    /// The final path.
     name: PathBuf,
-    /// Its path until then.
+    /// The path until it is complete.
     path: PathBuf,
-    /// Whether it takes the place of what is there.
+    /// Whether it replaces an existing directory.
     replaces: bool,
-    /// Says that somebody makes it, and then that it is complete.
+    /// Records that the directory is being written, and then that it is complete.
     job: Option<Job>,
 }
 
 impl Folder {
-    /// A folder that will be at `path`, where nothing may be but an empty folder.
+    /// Creates a directory that will be at `path`, where only an empty directory may exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: it exists, or cannot be made.
+    /// [`ErrorKind::Io`]: `path` exists, or cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
         let local = store::local_only(path, "writing a folder");
         local.map_err(|error| failed(error, path))?;
-        // Somebody may have died who had nearly completed it.
+        // A previous program may have died when it was nearly complete.
         sweep_once(parent(path));
         let is_free = match fs::read_dir(path) {
             Ok(mut entries) => entries.next().is_none(),
@@ -56,12 +56,12 @@ impl Folder {
         Self::make(path, false)
     }
 
-    /// The same, whatever is at `path`: it is removed when the new folder is complete. What must
-    /// not be lost is for the caller to look for.
+    /// Like [`create`](Self::create), but replaces whatever is at `path`, which is removed once the
+    /// new directory is complete. The caller must check that nothing is lost.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// The same as for [`create`](Self::create).
     pub fn replace(path: &Path) -> Result<Self> {
         Self::make(path, true)
     }
@@ -78,18 +78,18 @@ impl Folder {
         Ok(Self { name: path.into(), path: directory, replaces, job: Some(job) })
     }
 
-    /// Where to write until it is complete.
+    /// The path to write to until the directory is complete.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of a file that will be at `relative` in the complete folder. Event files get their names
-    /// when it is complete.
+    /// The current path of a file that will be at `relative` in the complete directory. Event files
+    /// get their final names when the directory is complete.
     pub fn file(&self, relative: &Path) -> PathBuf {
         unfinished(&self.path.join(relative))
     }
 
-    /// Gives the complete folder its name, and the event files in it theirs.
+    /// Gives the complete directory and the event files in it their final names.
     ///
     /// # Errors
     ///
@@ -99,11 +99,11 @@ impl Folder {
         let finished = self.finish_as(&job);
         let has_name = !self.path.exists();
         if finished.is_err() && !has_name {
-            let _ = job.forget(); // before the folder goes
+            let _ = job.forget(); // before the directory is removed
         }
         drop(self);
         match finished.is_err() && has_name {
-            true => job.leave(), // whoever comes next tries again to give the rest of the names
+            true => job.leave(), // the next program tries to complete the renaming
             false => drop(job),
         }
         finished
@@ -115,7 +115,7 @@ impl Folder {
             let what = "it was removed while it was written";
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, what)));
         }
-        // From here on it will have its name, whoever gives it.
+        // From here on the directory gets its final name, if necessary from another program.
         let name = self.name.file_name().unwrap_or_default();
         job.note(&note(name, self.replaces)).map_err(failed)?;
         publish(job, &self.name, self.replaces).map_err(failed)
@@ -124,14 +124,14 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is not complete is of no use; after `finish` it has another name.
+        // An incomplete directory is useless; after `finish` it has another name.
         if self.path.exists() {
             let _ = disk::remove_dir_all(&self.path);
         }
     }
 }
 
-/// The path at which a file is written that will be at `path`, in a folder that is not complete.
+/// The path at which a file is written that will be at `path`, in an incomplete directory.
 pub(crate) fn unfinished(path: &Path) -> PathBuf {
     match path.file_name() {
         Some(name) => path.with_file_name(names::pending(name)),
@@ -139,21 +139,22 @@ pub(crate) fn unfinished(path: &Path) -> PathBuf {
     }
 }
 
-/// What a job says whose folder is complete.
+/// The line of a job whose directory is complete.
 fn note(name: &OsStr, replaces: bool) -> String {
     let replacing = if replaces { format!(" {REPLACING}") } else { String::new() };
     format!("{COMPLETE} {}{replacing}\n", names::to_line(name))
 }
 
-/// Gives the folder of `job` its name, and the files in it theirs. Each step can be repeated.
+/// Gives the directory of `job` and the files in it their final names. Each step can be repeated.
 fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
     let (new, old) = (job.new_directory(), job.going());
     if new.exists() {
         match replaces {
-            // The old one is away for two renames only, and whole until the new one is there.
+            // The old directory is missing only between two renames, and is kept until the new one
+            // is there.
             true if name.symlink_metadata().is_ok() => put_away(name, &old)?,
             true => {}
-            // An empty folder of that name may be there; only Unix would replace it.
+            // An empty directory of that name may exist; only Unix would replace it.
             false => match disk::remove_dir(name) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -168,13 +169,14 @@ fn publish(job: &Job, name: &Path, replaces: bool) -> io::Result<()> {
     if old.exists() { disk::remove_dir_all(&old) } else { Ok(()) }
 }
 
-/// Moves what is at `path` to the temporary path `away`, under which nothing in it may be a log.
+/// Moves the directory at `path` to the temporary path `away`, under which no file may look like a
+/// log.
 pub(super) fn put_away(path: &Path, away: &Path) -> io::Result<()> {
     rename_files(path, &|name| Some(names::pending(name)).filter(|pending| pending != name))?;
     disk::rename(path, away)
 }
 
-/// Moves it back, as far as it was moved.
+/// Moves the directory back, as far as it was moved.
 pub(super) fn put_back(away: &Path, path: &Path) -> io::Result<()> {
     if away.symlink_metadata().is_ok() {
         disk::rename(away, path)?;
@@ -182,12 +184,12 @@ pub(super) fn put_back(away: &Path, path: &Path) -> io::Result<()> {
     complete_names(path)
 }
 
-/// Gives all event files in `directory` and below their names.
+/// Gives all event files in and below `directory` their final names.
 fn complete_names(directory: &Path) -> io::Result<()> {
     rename_files(directory, &names::complete)
 }
 
-/// Renames the files in `directory` and below for which there is another name.
+/// Renames the files in and below `directory` for which `other` returns a name.
 fn rename_files(directory: &Path, other: &dyn Fn(&OsStr) -> Option<OsString>) -> io::Result<()> {
     if !directory.symlink_metadata().is_ok_and(|there| there.is_dir()) {
         return Ok(()); // a file, a link, or nothing
@@ -206,7 +208,7 @@ fn rename_files(directory: &Path, other: &dyn Fn(&OsStr) -> Option<OsString>) ->
     Ok(())
 }
 
-/// Gives the folder its name, if nobody has put another one there meanwhile.
+/// Gives the directory its name, unless another program has put one there meanwhile.
 pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
     let words: Vec<_> = lines.first().map(|line| line.split(' ').collect()).unwrap_or_default();
     let (name, replaces) = match words.as_slice() {
@@ -214,12 +216,12 @@ pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
         [_, name, _] => (names::from_line(name), true),
         _ => (None, false),
     };
-    // Nothing here may lead elsewhere.
+    // The name must not lead out of the directory.
     let Some(name) = name.filter(|name| Path::new(name).file_name() == Some(name)) else {
         return Ok(());
     };
     match publish(job, &job.parent().join(name), replaces) {
-        Err(_) if job.new_directory().exists() => job.forget(), // and the folder goes
+        Err(_) if job.new_directory().exists() => job.forget(), // and the directory is removed
         published => published,
     }
 }
@@ -250,7 +252,7 @@ mod tests {
         folder
     }
 
-    /// What is there if the process of `folder` is killed.
+    /// Leaves the state that exists if the process of `folder` is killed.
     fn killed(mut folder: Folder) {
         folder.job.take().unwrap().leave();
         std::mem::forget(folder);

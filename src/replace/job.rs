@@ -1,4 +1,5 @@
-//! What a program is about to do in a directory, so that another can end it if the program dies.
+//! The planned changes of a program in a directory, so that another program can complete or undo
+//! them if it dies.
 
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -6,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::temporary::{Temporary, parent};
 use super::{batch, disk, folder, names, removal};
 
-/// Bytes of a job at most, when it is read again.
+/// Maximum size in bytes of a job that is read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A temporary file that says what its owner does. It is locked as long as the owner lives, and removed
-/// when it is dropped.
+/// A temporary file that lists what its owner does. It is locked as long as the owner lives, and is
+/// removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Job(Temporary);
 
@@ -19,54 +20,54 @@ impl Job {
         Temporary::job(directory).map(Self)
     }
 
-    /// The directory that it is about.
+    /// The directory that the job belongs to.
     pub(super) fn parent(&self) -> &Path {
         parent(self.0.path())
     }
 
-    /// Where to make a directory.
+    /// The path for a new directory.
     pub(super) fn new_directory(&self) -> PathBuf {
         names::directory(self.0.path())
     }
 
-    /// Where to put what goes.
+    /// The path for a directory that is being replaced or removed.
     pub(super) fn going(&self) -> PathBuf {
         names::going(self.0.path())
     }
 
-    /// Where to make file number `number`, one for `path`.
+    /// The path of file number `number`, which is written for `path`.
     pub(super) fn part(&self, path: &Path, number: u64) -> PathBuf {
         names::part(self.0.path(), path, number)
     }
 
-    /// Whether `name` is that of such a file.
+    /// Whether `path` is such a file.
     pub(super) fn has_part(&self, path: &Path) -> bool {
         names::is_part(path.file_name().unwrap_or_default(), self.0.path())
     }
 
-    /// Whether nobody has removed it.
+    /// Whether the job still exists.
     pub(super) fn is_there(&self) -> bool {
         self.0.is_there()
     }
 
-    /// Says more of what will be done.
+    /// Appends planned changes.
     pub(super) fn note(&self, lines: &str) -> io::Result<()> {
         self.0.file()?.write_all(lines.as_bytes())
     }
 
-    /// Has the disk keep what it says.
+    /// Syncs the content to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.0.file()?.sync_data()
     }
 
-    /// Takes back what it said.
+    /// Removes the content.
     pub(super) fn forget(&self) -> io::Result<()> {
         let mut file = self.0.file()?;
         file.set_len(0)?;
         file.rewind()
     }
 
-    /// What it says, without a line that is not complete: nothing of that was done.
+    /// The lines, without an incomplete one at the end: nothing of that was done.
     pub(super) fn lines(&self) -> io::Result<Vec<String>> {
         let mut text = String::new();
         let mut file = self.0.file()?;
@@ -76,20 +77,20 @@ impl Job {
         Ok(lines.map(str::to_owned).collect())
     }
 
-    /// Removes it: it is done.
+    /// Removes the job: it is done.
     pub(super) fn finish(self) -> io::Result<()> {
         self.0.remove().or_else(|(this, error)| {
             let job = Self(this);
-            job.forget().map_err(|_| error) // an empty one says nothing
+            job.forget().map_err(|_| error) // an empty job has no effect
         })
     }
 
-    /// Leaves it for another program to end.
+    /// Leaves the job for another program to complete.
     pub(super) fn leave(self) {
         self.0.leave();
     }
 
-    /// Removes the directories that belong to it.
+    /// Removes the directories that belong to the job.
     pub(super) fn remove_directories(&self) -> io::Result<()> {
         for path in [self.new_directory(), self.going()] {
             match path.symlink_metadata() {
@@ -102,7 +103,7 @@ impl Job {
     }
 }
 
-/// Ends the job of a program that died.
+/// Completes or undoes the job of a program that died.
 pub(super) fn settle(owned: Temporary) -> io::Result<()> {
     let job = Job(owned);
     let settled = (|| {

@@ -1,4 +1,4 @@
-//! Locks of the operating system on files: they end with the process that has them.
+//! Locks of the operating system on files: they end with the process that holds them.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 use super::{disk, names};
 use crate::store::{open_regular, open_to_write};
 
-/// How long a lock is waited for that is held for milliseconds.
+/// Maximum time to wait for a lock that is normally held for milliseconds.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
-/// Looks at a lock begin as far apart, and grow to the second.
+/// Shortest and longest interval between two attempts to take a lock.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(5));
-/// As much of a lock file is read to say who has it.
+/// Maximum number of bytes of a lock file that are read for the name of its owner.
 const MAX_OWNER: u64 = 100;
 
-/// The right to change what is at a path, until this is dropped.
+/// The right to change the file or directory at a path, until this is dropped.
 ///
-/// The lock is that of the operating system on a file `.tbx~lock-<name>` next to the path, which the
-/// last one to hold it removes. One that a process leaves behind when it is killed is no lock any more.
+/// This is an operating system lock on a file `.tbx~lock-<name>` next to the path. The last process
+/// to hold it removes the file. A file that is left by a killed process is no longer locked.
 #[derive(Debug)]
 pub(crate) struct Lock {
     path: PathBuf,
     file: File,
-    /// Whether the file itself is the lock, on a file system that has none.
+    /// Whether the existence of the file is the lock, on a file system without locks.
     is_by_name: bool,
 }
 
 impl Lock {
-    /// Waits until nobody else has the lock of `path`. For changes that take milliseconds.
+    /// Waits for the lock of `path`. For changes that take milliseconds.
     pub(crate) fn wait(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         let give_up = Instant::now() + GIVE_UP_AFTER;
@@ -46,13 +46,14 @@ impl Lock {
         }
     }
 
-    /// The lock of `path`, if nobody else has it; else an error that says who. For what takes long.
+    /// Takes the lock of `path`; if another process holds it, returns an error that names that
+    /// process. For changes that take long.
     pub(crate) fn take(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         loop {
             match Self::attempt(&lock_path)? {
                 Attempt::Held(mut lock) => {
-                    // Only for those who are refused.
+                    // For the error message of processes that cannot take the lock.
                     let _ = write!(lock.file, "process {}", std::process::id());
                     return Ok(lock);
                 }
@@ -73,12 +74,12 @@ impl Lock {
             Err(error) => return Err(error),
         };
         let is_by_name = match file.try_lock() {
-            // Whoever had it before may have removed the file. Then others lock another one.
+            // The previous owner may have removed the file. Then others lock a different file.
             Ok(()) if !is_at(&file, path) => return Ok(Attempt::Gone),
             Ok(()) => false,
             Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy { is_by_name: false }),
             Err(TryLockError::Error(error)) if !has_no_locks(&error) => return Err(error),
-            // Who made the file has it.
+            // The process that created the file has the lock.
             Err(TryLockError::Error(_)) if !is_new => {
                 return Ok(Attempt::Busy { is_by_name: true });
             }
@@ -88,17 +89,17 @@ impl Lock {
     }
 }
 
-/// Fails if somebody has the lock file at `path`.
+/// Returns an error if a process holds the lock file at `path`.
 pub(super) fn check_free(path: &Path) -> io::Result<()> {
     let Ok(file) = open_to_write(path) else { return Ok(()) };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(busy(path, false)),
         Err(TryLockError::Error(error)) if has_no_locks(&error) => Err(busy(path, true)),
-        _ => Ok(()), // and it is let go
+        _ => Ok(()), // and the lock is released
     }
 }
 
-/// Removes the lock file at `path`, if nobody has it.
+/// Removes the lock file at `path`, if no process holds it.
 pub(super) fn remove_left(path: &Path) {
     let Ok(file) = open_to_write(path) else { return };
     if file.try_lock().is_ok() && is_at(&file, path) {
@@ -108,7 +109,7 @@ pub(super) fn remove_left(path: &Path) {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Elsewhere whoever waits could not tell that the file it locked is gone.
+        // On other systems a waiting process could not detect that the file it locked was removed.
         if cfg!(unix) || self.is_by_name {
             let _ = disk::remove_file(&self.path);
         }
@@ -122,7 +123,7 @@ enum Attempt {
     Busy {
         is_by_name: bool,
     },
-    /// Somebody removed the file meanwhile.
+    /// The file was removed meanwhile.
     Gone,
 }
 
@@ -142,12 +143,12 @@ fn busy(path: &Path, is_by_name: bool) -> io::Error {
     io::Error::new(ErrorKind::WouldBlock, what)
 }
 
-/// Whether a file system has no locks (as Lustre without `flock`).
+/// Whether the error means that a file system has no locks (such as Lustre without `flock`).
 pub(super) fn has_no_locks(error: &io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(ENOLCK)
 }
 
-/// It has no [`ErrorKind`].
+/// This error has no [`ErrorKind`].
 const ENOLCK: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
 
 /// Whether `path` leads to the open file.
@@ -161,7 +162,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     open.ok().zip(there.ok()).is_some_and(|(open, there)| open == there)
 }
 
-/// Elsewhere the name of an open file stays.
+/// On other systems the name of an open file cannot be removed.
 #[cfg(not(unix))]
 pub(super) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()

@@ -1,4 +1,4 @@
-//! Changes of many files of a log directory: one program at a time.
+//! Changes to many files of a log directory, by one program at a time.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,23 +9,23 @@ use walkdir::WalkDir;
 use super::lock::{self, Lock};
 use super::{names, temporary};
 
-/// What the lock of a log directory is called.
+/// The name of the lock of a log directory.
 const LOGS: &str = "logs";
 
 /// The right to change the logs in and below a directory.
 #[derive(Debug)]
 pub(crate) struct LogsLock {
     _lock: Lock,
-    /// Whether something was cleaned up that a program left which died: the logs may be others now.
+    /// Whether files of a program that died were cleaned up, so that the logs may have changed.
     pub(crate) has_cleaned_up: bool,
 }
 
 impl LogsLock {
-    /// Takes the lock of `directory`, and cleans up what programs left there that died. An error if
-    /// another program changes these logs, some of them, or those of a directory above.
+    /// Takes the lock of `directory`, and cleans up files of programs that died. Returns an error
+    /// if another program is changing these logs, some of them, or those of a parent directory.
     pub(crate) fn take(directory: &Path) -> io::Result<Self> {
         let lock = Lock::take(&directory.join(LOGS))?;
-        // Who takes a lock above or below at the same time finds this one.
+        // A program that locks a parent or a subdirectory at the same time finds this lock.
         let real = directory.canonicalize()?;
         for above in real.ancestors().skip(1) {
             lock::check_free(&names::lock(&above.join(LOGS)))?;
@@ -48,7 +48,8 @@ impl LogsLock {
     }
 }
 
-/// Everything in and below `directory` that has a temporary name, but not what is in such directories.
+/// All paths in and below `directory` with a temporary name, without the content of such
+/// directories.
 fn unfinished(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut walk = WalkDir::new(directory).min_depth(1).into_iter();

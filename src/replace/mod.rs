@@ -1,11 +1,12 @@
-//! Files and folders that are there whole or not at all, whoever reads them meanwhile and whenever a
-//! program dies: temporary names, locks, and what becomes of those that a dead program left.
+//! Files and directories that are complete or absent, whoever reads them meanwhile and whenever a
+//! program dies: temporary names, locks, and the cleanup after programs that died.
 
 mod batch;
 pub(crate) mod disk;
 mod folder;
 mod job;
 mod lock;
+#[cfg(any(feature = "archive", feature = "edit"))]
 mod logs;
 mod names;
 mod removal;
@@ -19,6 +20,7 @@ pub(crate) use self::batch::{Batch, Change};
 pub use self::folder::Folder;
 pub(crate) use self::folder::unfinished;
 pub(crate) use self::lock::Lock;
+#[cfg(any(feature = "archive", feature = "edit"))]
 pub(crate) use self::logs::LogsLock;
 pub(crate) use self::names::{complete as complete_name, is_pending, is_temporary};
 pub(crate) use self::removal::Removal;
@@ -26,13 +28,13 @@ pub(crate) use self::temporary::{Temporary, sweep_once};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store::{self, Links};
 
-/// Bytes of a file that is changed at most.
+/// Maximum size in bytes of a file that is edited.
 const MAX_EDITED: u64 = 16 << 20;
-/// So much is collected before it is written.
+/// Number of bytes that are collected before they are written.
 const BUFFER: usize = 1 << 16;
 
-/// Has `path` hold what `write` writes. Whoever reads it meanwhile, or after a crash, finds all
-/// of it or what was there before.
+/// Replaces the file at `path` with the output of `write`. Readers, and programs after a crash,
+/// find either the whole new file or the old one.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
@@ -42,15 +44,15 @@ pub(crate) fn replace(
         let mut out = BufWriter::with_capacity(BUFFER, new.file()?);
         write(&mut out)?;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        // Else the name could be on the disk before the bytes are.
+        // Otherwise the name could reach the disk before the bytes.
         file.sync_data()?;
         new.rename(path)
     };
     replaced().map_err(|error| at(error, path))
 }
 
-/// Has `path` hold what `change` makes of its content, which is empty if there is no such file.
-/// One caller at a time, of all processes that come here; others wait.
+/// Replaces the content of `path` with the result of `change`, which gets the old content, empty if
+/// there is no such file. Callers wait for each other, including those in other processes.
 pub(crate) fn edit(
     path: &Path,
     change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>,
@@ -64,8 +66,8 @@ pub(crate) fn edit(
     replace(path, |out| out.write_all(&new))
 }
 
-/// The content of `path`; nothing if there is no such file. A link that leads out of the directory is
-/// refused: what is behind it would be copied to here.
+/// The content of `path`; empty if there is no such file. A link that leads out of the directory is
+/// rejected, because its target would be copied to this place.
 fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
     let dir = path.parent().unwrap_or(Path::new(""));
     Ok(store::read_optional(dir, path, MAX_EDITED, Links::Inside)?.unwrap_or_default())
@@ -108,7 +110,7 @@ mod tests {
         let other = dir.path().join("other");
         edit(&other, |old| Ok([old, b"new"].concat())).unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"new");
-        // Not into a directory that is not there, and not over one.
+        // Neither a missing directory nor an existing directory as the target is accepted.
         replace(&dir.path().join("no/file"), |_| Ok(())).unwrap_err();
         fs::create_dir(dir.path().join("taken")).unwrap();
         replace(&dir.path().join("taken"), |_| Ok(())).unwrap_err();
@@ -116,7 +118,8 @@ mod tests {
         assert_eq!(list(dir.path()), ["file", "other", "taken"]);
     }
 
-    /// Who follows such a link writes to any file, who waits for it to go away waits for ever.
+    /// Following such a link would write to an arbitrary file, and waiting for its removal would
+    /// never end.
     #[cfg(unix)]
     #[test]
     fn a_link_in_the_place_of_a_lock_is_an_error() {
@@ -129,7 +132,7 @@ mod tests {
         assert!(Lock::take(&path).is_err());
         assert_eq!(fs::read(&other).unwrap(), b"precious");
         fs::remove_file(names::lock(&path)).unwrap();
-        // What would be changed may be no link out of the directory, either.
+        // The file to edit must not be a link out of the directory, either.
         let away = tempfile::tempdir().unwrap();
         fs::write(away.path().join("secret"), b"secret").unwrap();
         std::os::unix::fs::symlink(away.path().join("secret"), &path).unwrap();

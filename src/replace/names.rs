@@ -1,33 +1,33 @@
-//! Names of what is not complete.
+//! Names of incomplete files and directories.
 //!
-//! TensorBoard reads any file with `tfevents` in its base name, in any directory, also in hidden
-//! ones. So no name here has that word.
+//! TensorBoard reads any file with `tfevents` in its base name, in any directory, including hidden
+//! ones. Therefore no name here contains that word.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// How the names of temporary files, temporary directories and lock files begin.
+/// Prefix of the names of temporary files, temporary directories and lock files.
 pub(super) const PREFIX: &str = ".tbx~";
-/// How the names of lock files go on.
+/// Prefix of the names of lock files, after [`PREFIX`].
 const LOCK: &str = "lock-";
-/// What the name of a job ends with: a temporary file that says what its owner does.
+/// Suffix of the name of a job: a temporary file that lists what its owner does.
 const JOB: &str = ".job";
-/// The same of the directory that the owner of a job makes.
+/// Suffix of the name of a directory that the owner of a job creates.
 const DIRECTORY: &str = ".new";
-/// The same of a directory that goes, and was moved out of the way.
+/// Suffix of the name of a directory that is to be removed, and was moved out of the way.
 const GOING: &str = ".old";
 
-/// What makes a file an event file.
+/// The part of a name that marks an event file.
 const EVENTS: &str = "tfevents";
-/// What stands there until the directory around it is complete. As long as the other word, so that
+/// Its replacement until the surrounding directory is complete. Both have the same length, so that
 /// no name becomes too long.
 const PENDING: &str = "tbx~pend";
 
-/// A longer name of a file is cut in that of its lock.
+/// Maximum length of a file name in the name of its lock; a longer one is truncated.
 const MAX_LOCKED_NAME: usize = 200;
 
-/// Whether a file or directory of this base name is one that `tbx` has not completed, or a lock: no
-/// run, no log, and nothing that belongs to one.
+/// Whether a file or directory of this base name is incomplete, or a lock: not a run, not a log,
+/// and not part of one.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) || is_pending(name)
 }
@@ -36,23 +36,24 @@ fn contains(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// Whether a file of this base name will be an event file when the folder around it is complete.
+/// Whether a file of this base name becomes an event file when the surrounding directory is
+/// complete.
 pub(crate) fn is_pending(name: &OsStr) -> bool {
     contains(name.as_encoded_bytes(), PENDING)
 }
 
-/// The name that a file has in a [`Folder`](super::Folder) until that is complete: another one, if
-/// it is the name of an event file.
+/// The name of a file in a [`Folder`](super::Folder) until that is complete: a different one, if it
+/// is the name of an event file.
 pub(crate) fn pending(name: &OsStr) -> OsString {
     swapped(name, EVENTS, PENDING).unwrap_or_else(|| name.to_owned())
 }
 
-/// The name that a file with a [pending](pending) name will have; none if it has no such name.
+/// The final name of a file with a [pending](pending) name; none if the name is not pending.
 pub(crate) fn complete(name: &OsStr) -> Option<OsString> {
     swapped(name, PENDING, EVENTS)
 }
 
-/// `name` with another word of the same length in the places of `from`; none if there are none.
+/// `name` with `from` replaced with another word of the same length; none if `from` does not occur.
 fn swapped(name: &OsStr, from: &str, to: &str) -> Option<OsString> {
     if !contains(name.as_encoded_bytes(), from) {
         return None;
@@ -81,7 +82,7 @@ fn swapped(name: &OsStr, from: &str, to: &str) -> Option<OsString> {
     Some(name.to_string_lossy().replace(from, to).into())
 }
 
-/// The file that is locked by whoever changes what is at `path`.
+/// The file that a process locks to change the file or directory at `path`.
 pub(super) fn lock(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy().replace(EVENTS, PENDING);
     let mut name = format!("{PREFIX}{LOCK}{name}");
@@ -93,33 +94,33 @@ pub(super) fn lock(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Number `number` of the temporary files that this process makes in `directory`.
+/// Path number `number` for a temporary file of this process in `directory`.
 pub(super) fn temporary(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{PREFIX}{}-{number}", std::process::id()))
 }
 
-/// The same of a job.
+/// The same for a job.
 pub(super) fn job(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{PREFIX}{}-{number}{JOB}", std::process::id()))
 }
 
-/// The directory that the owner of `job` makes.
+/// The directory that the owner of `job` creates.
 pub(super) fn directory(job: &Path) -> PathBuf {
     other(job, DIRECTORY)
 }
 
-/// Where the owner of `job` puts a directory that goes.
+/// The path to which the owner of `job` moves a directory that is to be removed.
 pub(super) fn going(job: &Path) -> PathBuf {
     other(job, GOING)
 }
 
-/// Number `number` of the files that belong to `job`: one for `path`, in its directory.
+/// Path number `number` for a file that belongs to `job`: one for `path`, in its directory.
 pub(super) fn part(job: &Path, path: &Path, number: u64) -> PathBuf {
     let part = other(job, &format!(".{number}"));
     path.with_file_name(part.file_name().unwrap_or_default())
 }
 
-/// Whether `name` is that of a file that belongs to `job`.
+/// Whether `name` is the name of a file that belongs to `job`.
 pub(super) fn is_part(name: &OsStr, job: &Path) -> bool {
     let number = name.to_str().and_then(|name| name.rsplit('.').next()?.parse().ok());
     number.is_some_and(|number| part(job, job, number).file_name() == Some(name))
@@ -136,13 +137,14 @@ pub(super) fn is_lock(name: &OsStr) -> bool {
     name.is_some_and(|name| name.starts_with(LOCK.as_bytes()))
 }
 
-/// Whether `path` is that of a job.
+/// Whether `path` is the path of a job.
 pub(super) fn is_job(path: &Path) -> bool {
     path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.ends_with(JOB))
 }
 
-/// The base name of the temporary file whose owner made what has the base name `name`: that itself, or
-/// the job of a directory. None for locks, files that belong to a job, and all other names.
+/// The base name of the temporary file whose owner created the file or directory with the base name
+/// `name`: `name` itself, or the job of a directory. None for locks, files that belong to a job,
+/// and all other names.
 pub(super) fn owned(name: &OsStr) -> Option<String> {
     let name = name.to_str()?;
     let rest = name.strip_prefix(PREFIX)?;
@@ -161,7 +163,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name or path as one line of text, in which no character can be mistaken.
+/// Encodes a name or path as one line of unambiguous text.
 pub(super) fn to_line(name: &OsStr) -> String {
     let mut line = String::new();
     for byte in name.as_encoded_bytes() {
@@ -173,7 +175,7 @@ pub(super) fn to_line(name: &OsStr) -> String {
     line
 }
 
-/// The name or path that such a line says; none if it says none.
+/// Decodes the name or path in such a line; none if the line is not valid.
 pub(super) fn from_line(line: &str) -> Option<OsString> {
     let mut bytes = Vec::with_capacity(line.len());
     let mut rest = line.as_bytes();

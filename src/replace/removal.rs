@@ -1,4 +1,4 @@
-//! A file or directory that goes as a whole.
+//! A file or directory that is removed as a whole.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use super::job::Job;
 use super::names;
 use super::temporary::parent;
 
-/// How the line of such a job begins.
+/// Keyword at the start of the line of such a job.
 pub(super) const GOING: &str = "going";
 
-/// A file or directory that is out of the way, and goes when its owner has looked at it once more. If the
-/// program dies before, it is there again.
+/// A file or directory that was moved out of the way, and is removed after its owner has checked it
+/// once more. If the program dies before that, it is moved back.
 #[derive(Debug)]
 pub(crate) struct Removal {
     name: PathBuf,
     path: PathBuf,
-    /// None once it is decided.
+    /// None once the decision is made.
     job: Option<Job>,
 }
 
 impl Removal {
-    /// Moves what is at `path` out of the way.
+    /// Moves the file or directory at `path` out of the way.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let job = Job::create(parent(path))?;
         let name = path.file_name().unwrap_or_default();
@@ -33,15 +33,16 @@ impl Removal {
         Ok(removal)
     }
 
-    /// Where it is now. Event files in it have other names, see [`complete_name`](super::complete_name).
+    /// Its current path. Event files in it have other names, see
+    /// [`complete_name`](super::complete_name).
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes it.
+    /// Removes the file or directory.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         let Some(job) = self.job.take() else { return Ok(()) };
-        // From here on it is of no use to anybody.
+        // From here on it is not needed by anyone.
         job.forget()?;
         let removed = job.remove_directories();
         if removed.is_err() {
@@ -61,12 +62,12 @@ impl Drop for Removal {
     }
 }
 
-/// Has it be there again, since nobody said that it may go.
+/// Moves the file or directory back, because its removal was not confirmed.
 pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
     let away = job.going();
     let name =
         lines.first().and_then(|line| names::from_line(line.strip_prefix(GOING)?.trim_start()));
-    // Nothing here may lead elsewhere.
+    // The name must not lead out of the directory.
     let Some(name) = name.filter(|name| Path::new(name).file_name() == Some(name)) else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Temporary files, and what becomes of those of programs that died.
+//! Temporary files, and the cleanup of those of programs that died.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -11,30 +11,30 @@ use super::lock::{has_no_locks, is_at};
 use super::{disk, job, lock, names};
 use crate::store::open_to_write;
 
-/// A number for each temporary file that this process makes.
+/// The number of the next temporary file of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Directories in which this process has cleaned up.
 static SWEPT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
-/// So many of them are remembered.
+/// Maximum number of such directories that are remembered.
 const MAX_SWEPT: usize = 10_000;
 
-/// A file under a name that says that it is not complete. It is locked as long as its owner lives, and
+/// A file whose name marks it as incomplete. It is locked as long as its owner lives, and is
 /// removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Temporary {
     path: PathBuf,
-    /// None once it has another name.
+    /// None once the file has its final name.
     file: Option<File>,
 }
 
 impl Temporary {
-    /// A new file in the directory of `path`, in which it first cleans up what programs left that
-    /// died.
+    /// Creates a file in the directory of `path`, after cleaning up files of programs that died.
     pub(crate) fn next_to(path: &Path) -> io::Result<Self> {
         Self::create(parent(path), names::temporary)
     }
 
-    /// A new job in `directory`, as [`next_to`](Self::next_to). Whoever [cleans up](sweep) reads it.
+    /// Creates a job in `directory`, like [`next_to`](Self::next_to). Programs that [clean
+    /// up](sweep) read it.
     pub(super) fn job(directory: &Path) -> io::Result<Self> {
         Self::create(directory, names::job)
     }
@@ -44,7 +44,7 @@ impl Temporary {
         loop {
             let path = name(directory, NEXT.fetch_add(1, Ordering::Relaxed));
             match disk::create_new(&path) {
-                // Left behind by a process of the same number.
+                // Left by an earlier process with the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
@@ -56,29 +56,29 @@ impl Temporary {
         }
     }
 
-    /// Its path while it is temporary.
+    /// The temporary path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, to be written.
+    /// The file, to write to.
     pub(crate) fn file(&self) -> io::Result<&File> {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Whether nobody has removed it.
+    /// Whether the file still exists.
     pub(super) fn is_there(&self) -> bool {
         self.file.as_ref().is_some_and(|file| is_at(file, &self.path))
     }
 
-    /// Gives the complete file its name; what has it is replaced.
+    /// Gives the complete file its name, replacing an existing file.
     pub(crate) fn rename(mut self, to: &Path) -> io::Result<()> {
         disk::rename(&self.path, to)?;
         self.file = None;
         Ok(())
     }
 
-    /// Removes it.
+    /// Removes the file.
     pub(super) fn remove(mut self) -> Result<(), (Self, io::Error)> {
         match disk::remove_file(&self.path) {
             Err(error) => Err((self, error)),
@@ -89,7 +89,7 @@ impl Temporary {
         }
     }
 
-    /// Leaves it for another program to clean up.
+    /// Leaves the file for another program to clean up.
     pub(super) fn leave(mut self) {
         self.file = None;
     }
@@ -103,10 +103,10 @@ impl Drop for Temporary {
     }
 }
 
-/// The file with its lock; none if somebody removed it before it was locked.
+/// Locks the file; none if it was removed before it was locked.
 fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.lock() {
-        Err(error) if has_no_locks(&error) => return Ok(Some(file)), // and nobody cleans up
+        Err(error) if has_no_locks(&error) => return Ok(Some(file)), // and no program cleans it up
         locked => locked?,
     }
     Ok(is_at(&file, path).then_some(file))
@@ -127,13 +127,14 @@ pub(crate) fn sweep_once(directory: &Path) {
     let is_new = swept.insert(directory.to_owned());
     drop(swept);
     if is_new {
-        // What cannot be cleaned up stays: it is in nobody's way.
+        // Files that cannot be cleaned up are left; they do no harm.
         let _ = sweep(directory);
     }
 }
 
-/// Removes temporary files and locks that programs left in `directory` which died, completes folders that they had begun to give
-/// their names, and undoes what they had begun to give to several files. Whether there was anything.
+/// Cleans up after programs that died in `directory`: removes their temporary files and locks,
+/// completes directories that they had begun to rename, and undoes renames of several files that
+/// they had begun. Returns whether there was anything to clean up.
 pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     let mut all = BTreeSet::new();
     for entry in fs::read_dir(directory)?.flatten() {
@@ -148,13 +149,13 @@ pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
             has_cleaned_up = true;
             if names::is_job(&path) {
                 job::settle(owned)?;
-            } // else it is removed
+            } // otherwise it is removed
         }
     }
     Ok(has_cleaned_up)
 }
 
-/// The temporary file of a program that died; none if its owner lives, or that cannot be told.
+/// The temporary file of a program that died; none if its owner lives, or that is unknown.
 fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match open_to_write(path) {
         // The directories of a job have outlived it.

@@ -105,7 +105,7 @@ pub(crate) struct Pace {
 }
 
 const LOCAL: Pace =
-    Pace { start: 4 << 10, inside: 1 << 10, first: 1 << 10, largest: 256 << 10, jump: usize::MAX };
+    Pace { start: 16 << 10, inside: 1 << 10, first: 1 << 10, largest: 256 << 10, jump: usize::MAX };
 
 /// A request takes tens of milliseconds, in which a connection carries about a megabyte. Small
 /// files, and most are, come with the first one.

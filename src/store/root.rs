@@ -1,5 +1,4 @@
-//! Files of a directory that may come from anybody: a run, a log directory, a store of another
-//! program.
+//! Files of an untrusted directory: a run, a log directory, a store of another program.
 
 use std::fs;
 use std::io;
@@ -9,14 +8,14 @@ use std::sync::Arc;
 use super::open::{self, Refused};
 use super::{File, is_url, read_range};
 
-/// Which links are followed.
+/// The symbolic links that are followed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Links {
-    /// Those that lead to something in the root.
+    /// Links to files and directories inside the root.
     #[default]
     Inside,
-    /// All. Only where somebody asked for it: a directory from elsewhere could have any file of
-    /// this machine read, copied or sent.
+    /// All links. Only on explicit request: an untrusted directory could otherwise cause any file
+    /// of this machine to be read, copied or sent.
     All,
 }
 
@@ -26,20 +25,20 @@ impl Links {
     }
 }
 
-/// A directory, and the only way to read files in it that it names itself.
+/// A directory, and the only way to read files that its content names.
 ///
-/// Whatever lies behind a link, or behind `..`, outside of the root is refused, and whatever is not
-/// a regular file; see [`open`](Self::open). The root itself may be reached by a link. At a
+/// Rejects everything outside of the root that is reached by a link or by `..`, and everything that
+/// is not a regular file; see [`open`](Self::open). The path of the root itself may be a link. At a
 /// [URL](super::is_url) there are no links.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
-    /// Without links; none of a URL.
+    /// The path without links; none for a URL.
     real: Option<Arc<Path>>,
     links: Links,
 }
 
 impl Root {
-    /// The directory at `path`.
+    /// Opens the directory at `path`.
     pub(crate) fn new(path: &Path, links: Links) -> io::Result<Self> {
         if is_url(path) {
             return Ok(Self { real: None, links });
@@ -49,13 +48,13 @@ impl Root {
         Ok(Self { real: Some(path.canonicalize()?.into()), links })
     }
 
-    /// Its path without links; none of a URL.
+    /// Its path without links; none for a URL.
     #[cfg(feature = "mlflow")]
     pub(crate) fn path(&self) -> Option<&Path> {
         self.real.as_deref()
     }
 
-    /// Where `path` leads, if it may be followed.
+    /// The target of `path`, if it may be followed.
     pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| match path.read_link() {
             Ok(to) if error.kind() == io::ErrorKind::NotFound => Refused::Dangling { to }.into(),
@@ -74,33 +73,34 @@ impl Root {
         }
     }
 
-    /// Whether a path without links is that of the root or below.
+    /// Whether a path without links is the root or below it.
     pub(crate) fn contains(&self, real: &Path) -> bool {
         self.real.as_ref().is_some_and(|root| real.starts_with(root))
     }
 
-    /// Opens the file at `path`, which begins with that of the root, and its length in bytes.
+    /// Opens the file at `path`, which begins with the path of the root. Also returns its length in
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// Those of the operating system or the server; also that it is no regular file, or is outside
-    /// of the root.
+    /// Errors of the operating system or the server; also if the file is not a regular file, or is
+    /// outside of the root.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, u64)> {
         if is_url(path) {
             return File::open(path);
         }
         let real = self.resolve(path)?;
         let (file, metadata) = open::open(&real, false)?;
-        // A directory on the way can become a link at any moment.
+        // A directory on the way may be replaced with a link at any moment.
         self.check(&opened(&file, &real)?)?;
         Ok((file.into(), metadata.len()))
     }
 
-    /// The bytes of the small file at `path`.
+    /// Reads the small file at `path`.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); also that it has more than `max` bytes.
+    /// The same as for [`open`](Self::open); also if the file has more than `max` bytes.
     pub(crate) fn read(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
         read_all(self.open(path)?, max)
     }
@@ -113,15 +113,15 @@ fn read_all((file, len): (File, u64), max: u64) -> io::Result<Vec<u8>> {
     read_range(&file, 0..len)
 }
 
-/// The bytes of the small regular file at `path`, wherever it is: whoever calls this was told to read
-/// it, by no file of a log.
+/// Reads the small regular file at `path`, wherever it is. The path must come from the user, never
+/// from a file of a log.
 #[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
 pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     read_all(File::open(path)?, max)
 }
 
-/// The bytes of the small file at `path` in the directory `dir`, which is the [`Root`]; none if there
-/// is no such file. A link to nothing is an error.
+/// Reads the small file at `path` in the directory `dir`, which is the [`Root`]; none if the file
+/// does not exist. A dangling link is an error.
 pub(crate) fn read_optional(
     dir: &Path,
     path: &Path,
@@ -134,30 +134,30 @@ pub(crate) fn read_optional(
     }
 }
 
-/// That a file has `len` bytes, which is more than `max`.
+/// The error for a file of `len` bytes, which is more than `max`.
 pub(crate) fn too_long(len: u64, max: u64) -> io::Error {
     Refused::TooLong { len, max }.into()
 }
 
-/// Whether a file was not read as it is outside of its [`Root`].
+/// Whether a file was not read because it is outside of its [`Root`].
 pub(crate) fn is_outside(error: &io::Error) -> bool {
     let refused = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(refused, Some(Refused::Outside { .. }))
 }
 
-/// Whether an error says that there is nothing at `path`.
+/// Whether an error means that nothing exists at `path`.
 pub(crate) fn is_missing(error: &io::Error, path: &Path) -> bool {
     match error.kind() {
         io::ErrorKind::NotFound => error.get_ref().is_none_or(|error| !error.is::<Refused>()),
-        // The directory is a file.
+        // A parent of the path is a file.
         io::ErrorKind::NotADirectory => true,
-        // A store that may not be listed says so of what is not there.
+        // A store that may not be listed returns this for a missing object.
         io::ErrorKind::PermissionDenied => is_url(path),
         _ => false,
     }
 }
 
-/// Where the open `file` is, which was at `real`.
+/// The path of the open `file`, which was at `real`.
 #[cfg(target_os = "linux")]
 fn opened(file: &fs::File, real: &Path) -> io::Result<PathBuf> {
     use std::os::fd::AsRawFd;
@@ -165,8 +165,8 @@ fn opened(file: &fs::File, real: &Path) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| real.canonicalize())
 }
 
-/// Where the open file is, which was at `real`: other systems do not tell, so this is where it is if
-/// nobody changes links twice within microseconds.
+/// The path of the open file, which was at `real`. Other systems do not report it, so the result is
+/// right unless links change twice within microseconds.
 #[cfg(not(target_os = "linux"))]
 fn opened(_file: &fs::File, real: &Path) -> io::Result<PathBuf> {
     real.canonicalize()
@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory `root` with a file `in`, and a file `secret` beside it.
+    /// A directory `root` with a file `in`, and a file `secret` next to it.
     struct Box(tempfile::TempDir);
 
     impl Box {
@@ -239,11 +239,11 @@ mod tests {
             assert!(said.contains("--follow-links"), "{name}: {said}");
             assert_eq!(dir.read(name, Links::All).as_deref(), Ok("secret"), "{name}");
         }
-        // A name that begins like the root's is another.
+        // A name that only begins like the root's name is outside.
         fs::create_dir(dir.path("root2")).unwrap();
         fs::write(dir.path("root2/x"), "").unwrap();
         dir.read("../root2/x", Links::Inside).unwrap_err();
-        // The root itself may be reached by a link.
+        // The path of the root itself may be a link.
         dir.link("root", "linked");
         let root = Root::new(&dir.path("linked"), Links::Inside).unwrap();
         assert_eq!(root.read(&dir.path("linked/chain"), 100).unwrap(), b"inside");
@@ -285,14 +285,15 @@ mod tests {
         huge.set_len(1 << 42).unwrap();
         let said = dir.read("huge", Links::Inside).unwrap_err();
         assert_eq!(said, "it has 4398046511104 bytes, the limit is 100");
-        // What has no length of its own has no content, either.
+        // A file without a length has no content, either.
         dir.link("/proc/self/environ", "root/environ");
         if cfg!(target_os = "linux") {
             assert_eq!(dir.read("environ", Links::All).as_deref(), Ok(""));
         }
     }
 
-    /// Another program has `root/sub` be a directory and a link to `away`, again and again.
+    /// Another program repeatedly replaces `root/sub`, alternating between a directory and a link
+    /// to `away`.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {

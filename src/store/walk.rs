@@ -1,127 +1,168 @@
-//! What is below a directory, each real directory once.
+//! Walks through a directory tree and visits each real directory once.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use rayon::prelude::*;
 
 use super::Root;
 use super::open::not_regular;
 
-/// Something below a directory.
+/// Maximum number of directories that are read at a time.
+const LOOK_AHEAD: usize = 256;
+/// Minimum number of directories that are worth a second thread.
+const FEW: usize = 8;
+
+/// An entry below a directory.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A regular file, or a link to one that may be followed.
     File(PathBuf),
-    /// A directory, or a link to one that may be followed. What is in it comes next.
+    /// A directory, or a link to one that may be followed. Its entries come next.
     Directory,
-    /// A link to a directory that was found under another path. What is in it comes once.
+    /// A link to a directory that was found under another path. Its entries come only once.
     Again {
         /// The link.
         path: PathBuf,
         /// The other path.
         first: PathBuf,
     },
-    /// What cannot be read or may not be followed, or is neither a file nor a directory.
+    /// An entry that cannot be read or may not be followed, or is neither a file nor a directory.
     Left(PathBuf, io::Error),
 }
 
-/// Walks through a directory, in the order of names.
+/// Walks through a directory tree, in the order of names.
 ///
-/// What is there without links comes first, so that a real path wins over a link to it. Then come
-/// links, those with fewer names in their path first. So the work grows with the number of
-/// directories and links, and not with that of the paths that lead to them.
+/// Entries without links in their path come first, so that a real path wins over a link to it.
+/// Links come next, those with fewer path components first. Therefore the work grows with the
+/// number of directories and links, not with the number of paths that lead to them.
 pub(crate) struct Walk<'r> {
     root: &'r Root,
-    /// The directory that is walked through now.
-    walk: Option<walkdir::IntoIter>,
-    /// Links that were found and not followed yet, by the number of names in their path.
+    /// The directories on the current path, the innermost last, each with its remaining entries.
+    open: Vec<Open>,
+    /// Links that were found but not yet followed, by the number of components in their path.
     links: BTreeSet<(usize, PathBuf)>,
     /// The path of each directory that was found.
     seen: HashMap<Id, PathBuf>,
-    /// Whether what has this name is left out, with all that is in it.
+    /// Whether an entry with this name is left out, together with everything below it.
     is_left: fn(&OsStr) -> bool,
 }
 
+/// A directory on the current path.
+struct Open {
+    path: PathBuf,
+    /// Its remaining entries, in the order of names.
+    entries: VecDeque<io::Result<Entry>>,
+}
+
+/// An entry of a directory.
+struct Entry {
+    name: OsString,
+    kind: FileType,
+    /// Its listing, if it is a directory that was already read.
+    listing: Option<io::Result<Listing>>,
+}
+
+/// The identity and the entries of a directory.
+struct Listing {
+    id: Id,
+    entries: VecDeque<io::Result<Entry>>,
+}
+
+impl Listing {
+    fn of(path: &Path) -> io::Result<Self> {
+        let id = Id::of(path, &path.metadata()?)?;
+        let entry = |entry: io::Result<DirEntry>| {
+            let entry = entry?;
+            Ok(Entry { kind: entry.file_type()?, name: entry.file_name(), listing: None })
+        };
+        let mut entries: Vec<_> = path.read_dir()?.map(entry).collect();
+        entries.sort_by(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => a.name.cmp(&b.name),
+            (a, b) => a.is_ok().cmp(&b.is_ok()),
+        });
+        Ok(Self { id, entries: entries.into() })
+    }
+}
+
 impl Root {
-    /// What is at and below `path`, which begins with that of the root. Nothing if nothing is there.
-    /// Names for which `is_left` holds are left out, with all that is below them.
+    /// Walks through everything at and below `path`, which begins with the path of the root. Finds
+    /// nothing if `path` does not exist. Names for which `is_left` holds are left out, together
+    /// with everything below them.
     pub(crate) fn walk(&self, path: &Path, is_left: fn(&OsStr) -> bool) -> Walk<'_> {
         let is_there = path.symlink_metadata().is_ok();
         let links = is_there.then(|| (0, path.to_owned())).into_iter().collect();
-        Walk { root: self, walk: None, links, seen: HashMap::new(), is_left }
+        Walk { root: self, open: Vec::new(), links, seen: HashMap::new(), is_left }
     }
 }
 
 impl Walk<'_> {
-    /// The path under which the directory at `path` was found before.
-    fn first(&mut self, path: &Path, metadata: &Metadata) -> io::Result<Option<PathBuf>> {
-        let id = Id::of(path, metadata)?;
-        let first = self.seen.get(&id).cloned();
-        if first.is_none() {
-            self.seen.insert(id, path.to_owned());
+    fn entry(&mut self, path: PathBuf, entry: Entry) -> Option<Found> {
+        if (self.is_left)(&entry.name) {
+            return None;
         }
-        Ok(first)
+        if entry.kind.is_symlink() {
+            self.links.insert((path.iter().count(), path));
+            return None;
+        }
+        Some(if entry.kind.is_file() {
+            Found::File(path)
+        } else if entry.kind.is_dir() {
+            let listing = entry.listing.unwrap_or_else(|| Listing::of(&path));
+            self.directory(path, listing)
+        } else {
+            Found::Left(path, not_regular(entry.kind).into())
+        })
     }
 
-    fn entry(&mut self, entry: walkdir::Result<walkdir::DirEntry>) -> Option<Found> {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(Path::new("")).to_owned();
-                return Some(Found::Left(path, error.into()));
-            }
+    fn directory(&mut self, path: PathBuf, listing: io::Result<Listing>) -> Found {
+        let Listing { id, entries } = match listing {
+            Ok(listing) => listing,
+            Err(error) => return Found::Left(path, error),
         };
-        let kind = entry.file_type();
-        if (self.is_left)(entry.file_name()) {
-            if kind.is_dir() {
-                self.walk.as_mut().map(walkdir::IntoIter::skip_current_dir);
-            }
-            return None;
+        if let Some(first) = self.seen.get(&id) {
+            return Found::Again { path, first: first.clone() };
         }
-        if kind.is_symlink() {
-            self.links.insert((entry.path().iter().count(), entry.into_path()));
-            return None;
-        }
-        let path = entry.path().to_owned();
-        if kind.is_file() {
-            return Some(Found::File(path));
-        }
-        if !kind.is_dir() {
-            return Some(Found::Left(path, not_regular(kind).into()));
-        }
-        let first = entry.metadata().map_err(io::Error::from);
-        match first.and_then(|metadata| self.first(&path, &metadata)) {
-            Ok(None) => Some(Found::Directory),
-            Ok(Some(first)) => {
-                self.walk.as_mut().map(walkdir::IntoIter::skip_current_dir);
-                Some(Found::Again { path, first })
-            }
-            Err(error) => {
-                self.walk.as_mut().map(walkdir::IntoIter::skip_current_dir);
-                Some(Found::Left(path, error))
-            }
-        }
+        self.seen.insert(id, path.clone());
+        self.open.push(Open { path, entries });
+        Found::Directory
     }
 
     fn link(&mut self, path: PathBuf) -> Found {
         let metadata = self.root.resolve(&path).and_then(|_| path.metadata());
-        let metadata = match metadata {
-            Ok(metadata) if metadata.is_file() => return Found::File(path),
-            Ok(metadata) if metadata.is_dir() => metadata,
-            Ok(metadata) => return Found::Left(path, not_regular(metadata.file_type()).into()),
-            Err(error) => return Found::Left(path, error),
-        };
-        match self.first(&path, &metadata) {
-            Ok(None) => {
-                self.walk = Some(WalkDir::new(&path).min_depth(1).sort_by_file_name().into_iter());
-                Found::Directory
+        match metadata {
+            Ok(metadata) if metadata.is_file() => Found::File(path),
+            Ok(metadata) if metadata.is_dir() => {
+                let listing = Listing::of(&path);
+                self.directory(path, listing)
             }
-            Ok(Some(first)) => Found::Again { path, first },
+            Ok(metadata) => Found::Left(path, not_regular(metadata.file_type()).into()),
             Err(error) => Found::Left(path, error),
+        }
+    }
+}
+
+impl Open {
+    /// Reads the next directories, several at a time, if the next entry is a directory that was not
+    /// read yet.
+    ///
+    /// Most log directories are one directory with a few hundred runs, and reading the directory of
+    /// each run costs half as much as loading it.
+    fn look_ahead(&mut self, is_left: fn(&OsStr) -> bool) {
+        let is_next =
+            |entry: &Entry| entry.kind.is_dir() && entry.listing.is_none() && !is_left(&entry.name);
+        if !matches!(self.entries.front(), Some(Ok(entry)) if is_next(entry)) {
+            return;
+        }
+        let path = &self.path;
+        let entries = self.entries.iter_mut().filter_map(|entry| entry.as_mut().ok());
+        let next: Vec<_> = entries.filter(|entry| is_next(entry)).take(LOOK_AHEAD).collect();
+        if next.len() >= FEW {
+            next.into_par_iter()
+                .for_each(|entry| entry.listing = Some(Listing::of(&path.join(&entry.name))));
         }
     }
 }
@@ -131,23 +172,29 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Found> {
         loop {
-            let Some(walk) = &mut self.walk else {
+            let Some(mut open) = self.open.pop() else {
                 let (_, link) = self.links.pop_first()?;
                 return Some(self.link(link));
             };
-            match walk.next() {
-                None => self.walk = None,
-                Some(entry) => {
-                    if let Some(found) = self.entry(entry) {
-                        return Some(found);
-                    }
-                }
+            open.look_ahead(self.is_left);
+            let Some(entry) = open.entries.pop_front() else { continue };
+            let (path, entry) = match entry {
+                Ok(entry) => (open.path.join(&entry.name), Ok(entry)),
+                Err(error) => (open.path.clone(), Err(error)),
+            };
+            self.open.push(open);
+            let found = match entry {
+                Ok(entry) => self.entry(path, entry),
+                Err(error) => Some(Found::Left(path, error)),
+            };
+            if found.is_some() {
+                return found;
             }
         }
     }
 }
 
-/// What a directory is, by whatever path.
+/// The identity of a directory, by whatever path it is reached.
 #[cfg(unix)]
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Id(u64, u64);
@@ -160,7 +207,7 @@ impl Id {
     }
 }
 
-/// What a directory is, by whatever path.
+/// The identity of a directory, by whatever path it is reached.
 #[cfg(not(unix))]
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Id(PathBuf);
@@ -181,7 +228,7 @@ mod tests {
     use super::*;
     use crate::store::Links;
 
-    /// What a walk from `start` finds, relative to `dir`.
+    /// The entries that a walk from `start` finds, relative to `dir`.
     fn walked(dir: &Path, start: &str, links: Links) -> Vec<String> {
         let name = |path: &Path| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
         let root = Root::new(dir, links).unwrap();
@@ -231,7 +278,7 @@ mod tests {
     fn a_tree_of_links_costs_as_much_as_it_has_links() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("x0")).unwrap();
-        // No path leads through more links on Linux.
+        // This is the maximum number of links in a path on Linux.
         for i in 1..=40 {
             fs::create_dir(dir.path().join(format!("x{i}"))).unwrap();
             for name in ["a", "b"] {

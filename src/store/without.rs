@@ -1,11 +1,11 @@
-//! What is done with URLs without the feature `remote`: it is said how to get it.
+//! Handles URLs without the feature `remote`: errors explain how to get it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Listing;
 
-/// There is none.
+/// Uninhabited: there are no objects.
 #[derive(Debug)]
 pub(super) enum Object {}
 
@@ -23,7 +23,7 @@ pub(super) fn open(_path: &Path) -> io::Result<(Object, u64)> {
     Err(unsupported())
 }
 
-/// Errors say it without secrets.
+/// URLs are not changed: errors do not contain secrets.
 pub(super) fn enter(path: &Path) -> PathBuf {
     path.to_owned()
 }
@@ -32,7 +32,7 @@ pub(super) fn list(_path: &Path, _remembered: fn(&str) -> bool) -> io::Result<Li
     Err(unsupported())
 }
 
-/// There is none.
+/// Uninhabited: there are no uploads.
 #[cfg(feature = "export")]
 #[derive(Debug)]
 pub(crate) enum Upload {}

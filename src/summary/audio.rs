@@ -1,11 +1,11 @@
-//! Sound clips, encoded as WAV.
+//! Audio clips, encoded as WAV.
 //!
-//! v2 is a tensor of strings under the plugin `audio`: `k` rows of clip and label, as TensorFlow 2
-//! writes them, or a list of `k` clips (`tensorboard/plugins/audio/summary_v2.py`). The labels are
-//! shown nowhere (`tensorboard/dataclass_compat.py`, `_migrate_audio_value`). v1 is a
-//! `Summary.Audio`: one clip, and what its writer says of it.
+//! v2 is a tensor of strings with the plugin `audio`: `k` rows of clip and label, as TensorFlow 2
+//! writes them, or a list of `k` clips (`tensorboard/plugins/audio/summary_v2.py`). TensorBoard
+//! does not show the labels (`tensorboard/dataclass_compat.py`, `_migrate_audio_value`). v1 is a
+//! `Summary.Audio`: one clip and its description.
 //!
-//! tbx writes v2 only. TensorBoard's default loader forgets that a v1 clip is WAV
+//! tbx writes v2 only. TensorBoard's default loader loses the information that a v1 clip is WAV
 //! (`tensorboard/data/server/data_compat.rs`) and serves it as `application/octet-stream`, which
 //! browsers need not play.
 
@@ -23,8 +23,8 @@ use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// `AudioPluginData` with the encoding WAV: what a series' metadata says to the plugin, so that it
-/// serves `audio/wav` (`tensorboard/plugins/audio/audio_plugin.py`, `_get_mime_type`).
+/// `AudioPluginData` with the encoding WAV. In the metadata of a series, it makes the plugin serve
+/// `audio/wav` (`tensorboard/plugins/audio/audio_plugin.py`, `_get_mime_type`).
 pub(super) const CONTENT: &[u8] = &[0x10, 0x0b];
 
 /// The clips of one step, still encoded.
@@ -42,20 +42,20 @@ pub(super) const CONTENT: &[u8] = &[0x10, 0x0b];
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Audio {
-    /// What a v1 value says of its clip; none for v2. TensorBoard looks at none of it.
+    /// Description of the clip in a v1 value; `None` for v2. TensorBoard ignores all of it.
     pub declared: Option<Declared>,
     /// The encoded clips. Labels are dropped.
     pub encoded: Vec<Bytes>,
 }
 
-/// What a v1 value says of its clip.
+/// Description of a clip in a v1 value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
-    /// In Hz.
+    /// Samples per second (Hz).
     pub sample_rate: f32,
-    /// 1 for mono, 2 for stereo.
+    /// Number of channels: 1 for mono, 2 for stereo.
     pub channels: i64,
-    /// Its length. A frame is one sample of every channel.
+    /// Length in frames. A frame is one sample of every channel.
     pub frames: i64,
     /// The format, such as `audio/wav`.
     pub content_type: String,
@@ -80,17 +80,17 @@ impl Audio {
             return Ok(Self { declared: Some(declared), encoded });
         }
         let (strings, shape) = value.strings()?;
-        // Beyond the first axis are labels, whatever their number.
+        // Everything beyond the first column is a label, however many there are.
         let row = shape.iter().skip(1).fold(1usize, |row, n| row.saturating_mul(*n)).max(1);
         Ok(Self { declared: None, encoded: strings.into_iter().step_by(row).collect() })
     }
 
-    /// Decodes the clips, to 16 bits a sample.
+    /// Decodes the clips to 16 bits per sample.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: one is damaged, or not WAV with whole numbers of up to 32 bits or
-    /// float32.
+    /// [`ErrorKind::Value`]: a clip is damaged, or is not WAV with integers of up to 32 bits or
+    /// with float32.
     pub fn decode(&self) -> Result<Vec<Clip>, ErrorKind> {
         self.encoded.iter().map(|bytes| wav::decode(bytes)).collect()
     }
@@ -103,11 +103,11 @@ impl std::fmt::Debug for Audio {
     }
 }
 
-/// The value of one or more clips, with empty labels.
+/// The value for one or more clips, with empty labels.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: there is none.
+/// [`ErrorKind::Argument`]: there are no clips.
 pub fn v2(tag: &str, clips: &[Clip]) -> Result<pb::summary::Value, ErrorKind> {
     if clips.is_empty() {
         return Err(ErrorKind::Argument("a step of no clips".into()));
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(content.encode_to_vec(), CONTENT);
     }
 
-    /// TensorBoard's loaders take the first of each row, whatever its length.
+    /// TensorBoard's loaders take the first entry of each row, however long it is.
     #[test]
     fn labels_are_dropped() {
         for (shape, strings, expected) in [

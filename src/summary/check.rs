@@ -1,7 +1,7 @@
-//! Whether a value can be read: the one place that says so for every kind.
+//! Decides whether a value can be read, for every kind.
 //!
-//! `tbx verify`, loads that check values, and whoever reads them one by one ask here, so that all of
-//! them say the same of a value.
+//! `tbx verify`, loads that check values, and code that reads values one by one all use this
+//! module, so that they agree about every value.
 
 use super::audio::{self, Audio};
 use super::custom_scalars::ChartLayout;
@@ -17,29 +17,29 @@ use super::text::Text;
 use super::{Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
 
-/// What is wrong with a value.
+/// A defect of a value.
 #[derive(Debug, Clone)]
 pub(crate) enum Flaw {
-    /// It does not have the form that its kind demands: there is nothing to give.
+    /// The value does not have the form that its kind requires, so it has no content to return.
     Unreadable(ErrorKind),
-    /// It has, and what it holds is damaged: that can be given as it is.
+    /// The value has the right form, but its content is damaged. It can be returned as it is.
     Damaged(ErrorKind),
 }
 
-/// Whether `value`, of a series that is not one of numbers, can be read.
+/// Checks whether `value`, of a series of any kind other than numbers, can be read.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns the defect if the value cannot be read, or is damaged.
 pub(crate) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), Flaw> {
     readable(metadata, value).map_err(Flaw::Unreadable)?;
     damage(metadata.kind, value).map_or(Ok(()), |what| Err(Flaw::Damaged(what)))
 }
 
-/// Reads a value as its kind's own reader does.
+/// Reads a value with the reader of its kind.
 fn readable(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKind> {
     match metadata.kind {
-        Kind::Scalar => Ok(()), // a column, which is read as it grows
+        Kind::Scalar => Ok(()), // a column, whose values are read when it is built
         Kind::Histogram => Histogram::read(value).map(drop),
         Kind::Image => Images::read(value).map(drop),
         Kind::Audio => Audio::read(value).map(drop),
@@ -54,13 +54,13 @@ fn readable(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKind> {
         Kind::Meta => super::meta::read(value).map(drop),
         #[cfg(not(feature = "meta"))]
         Kind::Meta => value.strings().map(drop),
-        // PyTorch leaves one without a value of a video that it cannot encode.
+        // PyTorch writes a summary without a value for a video that it cannot encode.
         Kind::Tensor if value.bytes.is_empty() => Ok(()),
         Kind::Tensor => Tensor::read(value).map(drop),
     }
 }
 
-/// What is damaged in a value of `kind` that can be read: an image, a clip, a text.
+/// Damage in a value of `kind` that can be read: in an image, an audio clip or a text.
 pub(crate) fn damage(kind: Kind, value: &RawValue) -> Option<ErrorKind> {
     let what = match kind {
         Kind::Image => Images::read(value).ok()?.encoded.iter().find_map(|one| image::damage(one)),

@@ -1,8 +1,8 @@
-//! Custom scalars: which scalar series TensorBoard shows in one chart.
+//! Custom scalars: the scalar series that TensorBoard shows together in one chart.
 //!
-//! One value a run, under a tag and a plugin of its own: a string of rank 0 that is a serialized
-//! `Layout` (`tensorboard/plugins/custom_scalar/summary.py`, `pb`). TensorBoard merges the layouts
-//! of all runs by the titles of categories.
+//! There is one value per run, with its own tag and plugin: a string of rank 0 that holds a
+//! serialized `Layout` (`tensorboard/plugins/custom_scalar/summary.py`, `pb`). TensorBoard merges
+//! the layouts of all runs by category title.
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,10 +15,10 @@ use crate::event::pb;
 use crate::event::pb::chart::Content;
 use crate::event::pb::margin_chart_content::Series;
 
-/// The tag of a layout (`tensorboard/plugins/custom_scalar/metadata.py`, `CONFIG_SUMMARY_TAG`).
+/// Tag of a layout (`tensorboard/plugins/custom_scalar/metadata.py`, `CONFIG_SUMMARY_TAG`).
 pub const TAG: &str = "custom_scalars__config__";
 
-/// What TensorBoard's dashboard "Custom Scalars" shows: categories of charts.
+/// The layout of TensorBoard's "Custom Scalars" dashboard: categories of charts.
 ///
 /// ```
 /// use tbx::{Category, Chart, ChartLayout, Margin};
@@ -39,14 +39,14 @@ pub struct ChartLayout {
     pub categories: Vec<Category>,
 }
 
-/// Charts under a title.
+/// A titled group of charts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Category {
     /// The title.
     pub title: String,
     /// The charts, in order.
     pub charts: Vec<Chart>,
-    /// Whether the category is folded at first.
+    /// Whether the category is initially collapsed.
     pub closed: bool,
 }
 
@@ -55,40 +55,40 @@ pub struct Category {
 pub struct Chart {
     /// The title.
     pub title: String,
-    /// What is in it.
+    /// The series in the chart.
     pub content: ChartContent,
 }
 
-/// What a [`Chart`] shows.
+/// The content of a [`Chart`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChartContent {
-    /// A line for each run and tag that one of these patterns matches. They are regular
-    /// expressions of Python that must match from the tag's first character on, but not to its
-    /// last: `loss` also takes `loss/train`
+    /// One line for each run and tag that matches one of these patterns. They are Python regular
+    /// expressions that must match from the tag's first character on, but not up to its last:
+    /// `loss` also matches `loss/train`
     /// (`tensorboard/plugins/custom_scalar/custom_scalars_plugin.py`, `scalars_impl`).
     Multiline(Vec<String>),
-    /// Lines with a band around each.
+    /// Lines, each with a band around it.
     Margin(Vec<Margin>),
 }
 
-/// A line and the band around it: three tags, as they are.
+/// A line and the band around it, given as three exact tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Margin {
-    /// The line.
+    /// Tag of the line.
     pub value: String,
-    /// The lower edge of its band.
+    /// Tag of the lower edge of the band.
     pub lower: String,
-    /// The upper edge of its band.
+    /// Tag of the upper edge of the band.
     pub upper: String,
 }
 
 impl ChartLayout {
-    /// A layout without categories.
+    /// Creates a layout without categories.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The layout with one more category.
+    /// Adds a category.
     #[must_use]
     pub fn category(mut self, category: Category) -> Self {
         self.categories.push(category);
@@ -109,11 +109,11 @@ impl ChartLayout {
         Ok(Self { categories: layout.category.into_iter().map(Category::from_message).collect() })
     }
 
-    /// The value of the layout.
+    /// The value for this layout.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: a chart has no tags, or an empty one.
+    /// [`ErrorKind::Argument`]: a chart has no tags, or an empty tag.
     pub fn to_v2(&self) -> Result<pb::summary::Value, ErrorKind> {
         for chart in self.categories.iter().flat_map(|category| &category.charts) {
             chart.check()?;
@@ -126,19 +126,19 @@ impl ChartLayout {
 }
 
 impl Category {
-    /// A category without charts.
+    /// Creates a category without charts.
     pub fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// The category with one more chart.
+    /// Adds a chart.
     #[must_use]
     pub fn chart(mut self, chart: Chart) -> Self {
         self.charts.push(chart);
         self
     }
 
-    /// The category folded at first, or not. Default: false.
+    /// Sets whether the category is initially collapsed. Default: false.
     #[must_use]
     pub fn closed(self, closed: bool) -> Self {
         Self { closed, ..self }
@@ -162,7 +162,7 @@ impl Category {
 }
 
 impl Chart {
-    /// A line for each run and tag that one of the patterns matches; see
+    /// Creates a chart with one line for each run and tag that matches one of the patterns; see
     /// [`ChartContent::Multiline`].
     pub fn multiline(
         title: impl Into<String>,
@@ -172,7 +172,7 @@ impl Chart {
         Self { title: title.into(), content: ChartContent::Multiline(tags) }
     }
 
-    /// Lines with a band around each.
+    /// Creates a chart of lines, each with a band around it.
     pub fn margin(title: impl Into<String>, lines: impl IntoIterator<Item = Margin>) -> Self {
         let content = ChartContent::Margin(lines.into_iter().collect());
         Self { title: title.into(), content }
@@ -219,7 +219,7 @@ impl Chart {
 }
 
 impl Margin {
-    /// The series `value` between `lower` and `upper`.
+    /// The series `value`, with a band from `lower` to `upper`.
     pub fn new(
         value: impl Into<String>,
         lower: impl Into<String>,
@@ -269,8 +269,8 @@ mod tests {
         }
     }
 
-    /// `torch.utils.tensorboard.summary.custom_scalars`, PyTorch 2.15, of
-    /// `{"c": {"m": ["Multiline", ["a", "b/.*"]], "n": ["Margin", ["v", "l", "u"]]}}`.
+    /// Output of `torch.utils.tensorboard.summary.custom_scalars`, PyTorch 2.15, for `{"c": {"m":
+    /// ["Multiline", ["a", "b/.*"]], "n": ["Margin", ["v", "l", "u"]]}}`.
     #[test]
     fn a_layout_has_the_bytes_of_pytorchs() {
         let layout = ChartLayout::new().category(

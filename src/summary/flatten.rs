@@ -24,7 +24,8 @@ pub(crate) enum Leaf {
     Nothing,
     Bool(bool),
     F32(f32),
-    /// Any other number.
+    Int(i64),
+    /// Any other number, also an integer that i64 does not have.
     Number(f64),
     /// A string, a character, a variant without content.
     Text(String),
@@ -71,8 +72,9 @@ impl Flattener {
         Ok(())
     }
 
-    fn number(&mut self, number: impl Numeric) -> Result<(), Refused> {
-        self.leaf(Leaf::Number(number.to_f64()))
+    fn integer(&mut self, number: impl Numeric + TryInto<i64>) -> Result<(), Refused> {
+        let int = number.try_into().map(Leaf::Int);
+        self.leaf(int.unwrap_or_else(|_| Leaf::Number(number.to_f64())))
     }
 
     /// Serialises `value` a level below.
@@ -102,10 +104,10 @@ macro_rules! leaves {
     };
 }
 
-macro_rules! numbers {
+macro_rules! integers {
     ($($method:ident $type:ty;)*) => {
         $(fn $method(self, value: $type) -> Result<(), Refused> {
-            self.number(value)
+            self.integer(value)
         })*
     };
 }
@@ -129,7 +131,7 @@ impl<'a> ser::Serializer for &'a mut Flattener {
         serialize_str &str => Text;
     }
 
-    numbers! {
+    integers! {
         serialize_i8 i8;
         serialize_i16 i16;
         serialize_i32 i32;

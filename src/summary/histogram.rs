@@ -5,6 +5,7 @@
 //! (`tensorboard/plugins/histogram/summary_v2.py`).
 
 mod numeric;
+mod slots;
 mod torch;
 
 use bytes::Bytes;

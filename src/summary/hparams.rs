@@ -19,6 +19,8 @@ mod value;
 
 pub use experiment::{Domain, Experiment, HparamInfo, HparamType};
 pub use metric::{Dataset, MetricInfo};
+#[cfg(feature = "track")]
+pub(crate) use session::params_of;
 pub use session::{Hparams, SessionEnd, SessionStatus};
 pub use value::HparamValue;
 

@@ -12,7 +12,11 @@ mod boxes;
 mod damage;
 #[cfg(feature = "plotters")]
 mod figure;
+#[cfg(feature = "image")]
+mod filter;
 pub mod header;
+#[cfg(feature = "image")]
+mod layout;
 #[cfg(feature = "image")]
 mod lettering;
 #[cfg(feature = "image")]
@@ -24,13 +28,13 @@ mod video;
 
 use bytes::Bytes;
 
-#[cfg(feature = "ndarray")]
-pub use array::{Channel, Layout};
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
 pub(crate) use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
+#[cfg(feature = "image")]
+pub use layout::{Channel, Layout};
 #[cfg(feature = "image")]
 pub(super) use pixels::tile;
 #[cfg(feature = "image")]

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-/// How TensorBoard stores and serves a series, whatever its kind. Closed: these three are all
+/// How TensorBoard stores and serves a series, whatever its kind. There are only these three
 /// (`tensorboard/compat/proto/summary.proto`, `DataClass`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DataClass {
-    /// A number at each step.
+    /// One number per step.
     Scalar,
-    /// A small tensor at each step.
+    /// One small tensor per step.
     Tensor,
-    /// A list of byte strings at each step, such as encoded pictures.
+    /// A list of byte strings per step, such as encoded images.
     BlobSequence,
 }
 
-/// Makes the enum and everything that depends on it from one table.
+/// Generates the enum and everything that depends on it from one table.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal $class:ident [$($plugin:literal)*];)*) => {
-        /// What the values of a series are.
+        /// The type of the values of a series.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Kind {
@@ -25,15 +25,15 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// Every kind, in the order of the table.
+            /// All kinds, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
-            /// The name that the program prints and takes.
+            /// The name that `tbx` prints and accepts.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name),* }
             }
 
-            /// Whether its values are points of a curve over steps, rather than records that say something
+            /// Returns whether the values are points of a curve over steps, as opposed to records
             /// about the run.
             #[cfg(any(feature = "edit", feature = "verify"))]
             pub(crate) const fn has_steps(self) -> bool {
@@ -43,14 +43,13 @@ macro_rules! kinds {
                 )
             }
 
-            /// How series of this kind are stored. For [`Kind::Tensor`] the metadata may say
-            /// otherwise.
+            /// How series of this kind are stored. For [`Kind::Tensor`], the metadata may specify
+            /// another class.
             pub const fn data_class(self) -> DataClass {
                 match self { $(Self::$kind => DataClass::$class),* }
             }
 
-            /// The names under which TensorBoard's plugins claim such series, the usual one
-            /// first.
+            /// Names of the TensorBoard plugins that claim such series, the usual one first.
             pub const fn plugins(self) -> &'static [&'static str] {
                 match self { $(Self::$kind => &[$($plugin),*]),* }
             }
@@ -59,39 +58,39 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// One number, see [`scalar`](super::scalar).
+    /// One number; see [`scalar`](super::scalar).
     Scalar        "scalar"         Scalar       ["scalars"];
     /// The distribution of many numbers.
     Histogram     "histogram"      Tensor       ["histograms"];
-    /// One or more pictures.
+    /// One or more images.
     Image         "image"          BlobSequence ["images"];
-    /// One or more sound clips.
+    /// One or more audio clips.
     Audio         "audio"          BlobSequence ["audio"];
     /// Strings, rendered as Markdown.
     Text          "text"           Tensor       ["text"];
     /// Precision and recall over thresholds.
     PrCurve       "pr_curve"       Tensor       ["pr_curves"];
-    /// Points and faces in space.
+    /// Points and faces in 3D space.
     Mesh          "mesh"           Tensor       ["mesh"];
-    /// Hyperparameters and the status of a session; all in the metadata.
+    /// Hyperparameters and the status of a session, all stored in the metadata.
     Hparams       "hparams"        Tensor       ["hparams"];
-    /// Which series share a chart.
+    /// The series that share a chart.
     CustomScalars "custom_scalars" Tensor       ["custom_scalars"];
     /// A model's graph.
     Graph         "graph"          BlobSequence ["graphs" "graph_keras_model"];
-    /// Time and memory of a graph's nodes.
+    /// Time and memory used by the nodes of a graph.
     RunMetadata   "run_metadata"   BlobSequence ["graph_tagged_run_metadata"
                                                  "graph_run_metadata"
                                                  "graph_run_metadata_graph"];
-    /// What the run is: the copy of `tbx.json` in its log.
+    /// Metadata of the run: the copy of `tbx.json` in its log.
     Meta          "meta"           Tensor       ["tbx"];
-    /// Any tensor, under PyTorch's name for those that no dashboard shows; also the values of
-    /// a plugin that is not in this table, or of none.
+    /// Any tensor. The name is the one that PyTorch uses for tensors that no dashboard shows. Also
+    /// the values of a plugin that is not in this table, or without a plugin.
     Tensor        "tensor"         Tensor       ["tensor"];
 }
 
 impl Kind {
-    /// The kind that the plugin `name` shows.
+    /// The kind shown by the plugin `name`.
     ///
     /// ```
     /// use tbx::Kind;
@@ -104,12 +103,12 @@ impl Kind {
         found.copied().unwrap_or(Self::Tensor)
     }
 
-    /// The kind of this [`name`](Self::name).
+    /// The kind with this [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The usual plugin's name.
+    /// Name of the usual plugin.
     pub fn plugin(self) -> &'static str {
         self.plugins().first().copied().unwrap_or("")
     }

@@ -92,6 +92,9 @@ impl Mesh {
     /// (`tensorboard/plugins/mesh/tf_mesh_dashboard/mesh-viewer.ts`, `updateScene`). The first
     /// of a tag counts for all of its steps.
     ///
+    /// The viewer looks along the z axis at the middle of the object, from a distance at which what lies at
+    /// z = 0 fits its frame. What lies above z = 0 may be cut, so shift an object to z = 0 and below.
+    ///
     /// ```
     /// # use tbx::Mesh;
     /// let points = Mesh::new(&[[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])?

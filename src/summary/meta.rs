@@ -1,7 +1,7 @@
-//! The copy of a run's metadata in its log, so that an event file alone tells what it is of.
+//! The copy of a run's metadata in its log, so that an event file alone identifies its run.
 //!
-//! One series, [`TAG`], of scalar strings under the plugin `tbx`, each the JSON of
-//! [`RunMeta`]. TensorBoard has no dashboard of that name and shows nothing.
+//! It is one series, [`TAG`], of scalar strings with the plugin `tbx`, each the JSON of a
+//! [`RunMeta`]. TensorBoard has no dashboard with that name and does not show it.
 
 use bytes::Bytes;
 
@@ -13,16 +13,16 @@ use crate::error::ErrorKind;
 use crate::event::pb;
 use crate::meta::RunMeta;
 
-/// The tag of the series.
+/// Tag of the series.
 pub const TAG: &str = "tbx/run_meta";
-/// The tag under which TensorBoard shows the [`card`].
+/// Tag under which TensorBoard shows the [`card`].
 pub const CARD: &str = "tbx/run";
 
-/// The value that says what a run is.
+/// The value with the metadata of a run.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`], as [`RunMeta::to_json`].
+/// [`ErrorKind::Argument`], as in [`RunMeta::to_json`].
 pub fn v2(meta: &RunMeta) -> Result<pb::summary::Value, ErrorKind> {
     let tensor = pb::TensorProto {
         dtype: pb::DataType::DtString.into(),
@@ -37,7 +37,7 @@ pub fn v2(meta: &RunMeta) -> Result<pb::summary::Value, ErrorKind> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Value`]: it is no metadata of a run.
+/// [`ErrorKind::Value`]: the value is not the metadata of a run.
 pub fn read(raw: &RawValue) -> Result<RunMeta, ErrorKind> {
     match &raw.strings()?.0[..] {
         [json] => RunMeta::from_json(json),
@@ -48,18 +48,18 @@ pub fn read(raw: &RawValue) -> Result<RunMeta, ErrorKind> {
     }
 }
 
-/// What TensorBoard's table of hyperparameters has.
+/// The values for TensorBoard's hyperparameter table.
 pub fn hparams(meta: &RunMeta) -> Hparams {
     let params = meta.params.iter().map(|(name, value)| (name.clone(), HparamValue::from(value)));
     let seeds = meta.seeds.iter().map(|(name, seed)| (format!("seed/{name}"), (*seed).into()));
     params.chain(seeds).collect()
 }
 
-/// What a run is, as a table of two columns.
+/// Formats the metadata of a run as a table with two columns.
 ///
 /// # Errors
 ///
-/// As [`Text::table`].
+/// The same as for [`Text::table`].
 pub fn card(meta: &RunMeta) -> Result<Text, ErrorKind> {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |name: &str, value: Option<&str>| {

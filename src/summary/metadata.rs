@@ -1,4 +1,4 @@
-//! What a log says about a series.
+//! The metadata of a series in a log.
 
 use std::fmt;
 
@@ -7,25 +7,26 @@ use bytes::Bytes;
 use super::{DataClass, Form, Kind, audio};
 use crate::event::pb;
 
-/// What the first value of a series says about all of them.
+/// Metadata of a series, as given by its first value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// What the values are.
+    /// Kind of the values.
     pub kind: Kind,
-    /// How they are stored.
+    /// How the values are stored.
     pub data_class: DataClass,
-    /// The plugin that claims the series; empty if none does.
+    /// Name of the plugin that claims the series; empty if there is none.
     pub plugin: String,
-    /// What the plugin wants to know, in a message of its own.
+    /// Data for the plugin, in a plugin-specific message.
     pub content: Bytes,
-    /// A name to show instead of the tag; empty for none.
+    /// Name to show instead of the tag; empty for none.
     pub display_name: String,
     /// A description in Markdown; empty for none.
     pub description: String,
 }
 
 impl Metadata {
-    /// Of a series of `kind`, with the content that TensorBoard's own writer gives it.
+    /// Creates the metadata for a series of `kind`, with the content that TensorBoard's own writer
+    /// uses.
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -40,11 +41,11 @@ impl Metadata {
         }
     }
 
-    /// What the metadata on the wire means for a value of `form`.
+    /// Interprets the serialized metadata for a value of `form`.
     ///
-    /// A v1 form decides the kind whatever the metadata says: its writers give none, or one
-    /// without a plugin (`tensorboard/data_compat.py`, `migrate_value`). A v2 value without
-    /// metadata is of no known kind.
+    /// A v1 form determines the kind, whatever the metadata says, because its writers give no
+    /// metadata, or metadata without a plugin (`tensorboard/data_compat.py`, `migrate_value`). A v2
+    /// value without metadata has no known kind.
     pub fn of(form: Form, wire: Option<&pb::SummaryMetadata>) -> Self {
         let wire = wire.cloned().unwrap_or_default();
         let plugin = wire.plugin_data.unwrap_or_default();
@@ -77,9 +78,9 @@ impl Metadata {
         }
     }
 
-    /// The message on the wire. The data class is left out, as TensorBoard's plugins leave it
-    /// out: readers know that of their plugins, and of no other. Without it, TensorBoard's
-    /// default loader drops a [`Kind::Tensor`].
+    /// Converts to the serialized form. Like TensorBoard's plugins, it leaves out the data class,
+    /// which readers know for these plugins. A [`Kind::Tensor`] is the exception: without its data
+    /// class, TensorBoard's default loader drops it.
     pub fn to_message(&self) -> pb::SummaryMetadata {
         let data_class = match (self.kind, self.data_class) {
             (Kind::Tensor, DataClass::Scalar) => pb::DataClass::Scalar,

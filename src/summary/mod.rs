@@ -1,8 +1,8 @@
-//! What a value means: one file per data kind, and the table of kinds.
+//! The meaning of values: one file per data kind, and the table of kinds.
 //!
-//! A series' kind follows from the *plugin* that its metadata names: each dashboard of
-//! TensorBoard is one. v1 values (`simple_value`, `histo`, `image`, `audio`) need no metadata;
-//! v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
+//! The kind of a series follows from the *plugin* named in its metadata; each dashboard of
+//! TensorBoard is a plugin. v1 values (`simple_value`, `histo`, `image`, `audio`) do not need
+//! metadata. v2 values are tensors and do. Source: `tensorboard/data_compat.py`,
 //! `tensorboard/dataclass_compat.py`.
 
 pub mod audio;

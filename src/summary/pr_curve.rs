@@ -1,10 +1,10 @@
 //! PR curves: precision and recall of a binary classifier over thresholds.
 //!
-//! A tensor `[6, n]` of float32 under the plugin `pr_curves`, whose content says `n`: rows of true
-//! positives, false positives, true negatives, false negatives, precision and recall, a column for
-//! each threshold from 0 to 1 (`tensorboard/plugins/pr_curve/summary.py`, `raw_data_pb`). There
-//! is no v1 form. TensorBoard's own writer appends `/pr_curves` to the tag; tbx, as PyTorch, does
-//! not.
+//! The value is a float32 tensor of shape `[6, n]` with the plugin `pr_curves`, whose content holds
+//! `n`. The rows are true positives, false positives, true negatives, false negatives, precision
+//! and recall. There is one column per threshold from 0 to 1
+//! (`tensorboard/plugins/pr_curve/summary.py`, `raw_data_pb`). There is no v1 form. TensorBoard's
+//! own writer appends `/pr_curves` to the tag; like PyTorch, tbx does not.
 
 mod count;
 
@@ -18,32 +18,31 @@ use super::{Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// What precision and recall divide by at least (`torch/utils/tensorboard/summary.py`,
+/// Lower limit for the denominators of precision and recall (`torch/utils/tensorboard/summary.py`,
 /// `compute_curve`).
 const MINIMUM_COUNT: f64 = 1e-7;
 
-/// Counts, precision and recall at each threshold: at `i / (n - 1)` for `i` from 0 to `n - 1`.
+/// Counts, precision and recall at each threshold `i / (n - 1)`, for `i` from 0 to `n - 1`.
 ///
-/// At a threshold those predictions count as positive that are not below it. TensorBoard shows
-/// counts without their fractions, and leaves out thresholds at the end above which no prediction
-/// lies.
+/// A prediction counts as positive at a threshold if it is not below it. TensorBoard shows counts
+/// without their fractions, and leaves out thresholds at the end that are above all predictions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PrCurve {
-    /// Positives that are predicted to be.
+    /// Number of positives predicted as positive.
     pub true_positives: Vec<f32>,
-    /// Negatives that are predicted to be positives.
+    /// Number of negatives predicted as positive.
     pub false_positives: Vec<f32>,
-    /// Negatives that are predicted to be.
+    /// Number of negatives predicted as negative.
     pub true_negatives: Vec<f32>,
-    /// Positives that are predicted to be negatives.
+    /// Number of positives predicted as negative.
     pub false_negatives: Vec<f32>,
-    /// The share of positives in what is predicted to be positive.
+    /// Share of positives among those predicted as positive.
     pub precision: Vec<f32>,
-    /// The share of positives that are predicted to be.
+    /// Share of the positives that are predicted as positive.
     pub recall: Vec<f32>,
 }
 
-/// How a [`PrCurve`] is computed.
+/// Options for computing a [`PrCurve`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrCurveOptions {
     thresholds: u32,
@@ -57,19 +56,20 @@ impl Default for PrCurveOptions {
 }
 
 impl PrCurveOptions {
-    /// The defaults.
+    /// The default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many thresholds there are, from 0 to 1: 2 to 2^24. PyTorch's `num_thresholds`, which
-    /// it takes for 127 if it is more. Default: 127, as in PyTorch; TensorBoard has 201.
+    /// Sets the number of thresholds from 0 to 1: 2 to 2^24. Corresponds to PyTorch's
+    /// `num_thresholds`, which PyTorch limits to 127. Default: 127, as in PyTorch; TensorBoard uses
+    /// 201.
     #[must_use]
     pub fn thresholds(self, count: u32) -> Self {
         Self { thresholds: count, ..self }
     }
 
-    /// How much each label counts; finite. Default: 1 each.
+    /// Sets the weight of each label; must be finite. Default: 1 for each.
     #[must_use]
     pub fn weights(self, weights: impl IntoIterator<Item: Numeric>) -> Self {
         let weights = weights.into_iter().map(Numeric::to_f64).collect();
@@ -78,8 +78,9 @@ impl PrCurveOptions {
 }
 
 impl PrCurve {
-    /// The curve of `predictions` for `labels`, of which each is a bool, or 0 or 1: that of
-    /// PyTorch (`torch/utils/tensorboard/summary.py`, `compute_curve`) and of TensorBoard.
+    /// Computes the curve of `predictions` for `labels`. Each label is a bool, or 0 or 1. The
+    /// result is the same as in PyTorch (`torch/utils/tensorboard/summary.py`, `compute_curve`) and
+    /// TensorBoard.
     ///
     /// ```
     /// use tbx::{PrCurve, PrCurveOptions};
@@ -94,9 +95,9 @@ impl PrCurve {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are not as many labels as predictions or weights; a label is
-    /// neither 0 nor 1, a prediction not from 0 to 1, a weight not finite; there are fewer than 2
-    /// thresholds, or more than 2^24.
+    /// [`ErrorKind::Argument`]: the number of labels differs from the number of predictions or
+    /// weights; a label is neither 0 nor 1, a prediction is not from 0 to 1, or a weight is not
+    /// finite; there are fewer than 2 thresholds, or more than 2^24.
     pub fn new(
         labels: impl IntoIterator<Item: Numeric>,
         predictions: impl IntoIterator<Item: Prediction>,
@@ -142,12 +143,12 @@ impl PrCurve {
         })
     }
 
-    /// How many thresholds there are.
+    /// Number of thresholds.
     pub fn len(&self) -> usize {
         self.true_positives.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no thresholds.
     pub fn is_empty(&self) -> bool {
         self.true_positives.is_empty()
     }
@@ -159,13 +160,13 @@ impl PrCurve {
         (0..self.len()).map(move |i| i as f64 / last)
     }
 
-    /// The value of a PR curve.
+    /// The value for a PR curve.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: its rows are not all of one length, or shorter than 2; a count is
-    /// not finite, for which TensorBoard answers with an error; a share is not, of which it draws
-    /// no line, unless it is at the end that is left out.
+    /// [`ErrorKind::Argument`]: the rows differ in length or are shorter than 2; a count is not
+    /// finite, for which TensorBoard returns an error; a precision or recall is not finite, for
+    /// which TensorBoard draws no line, unless it is at the end that is left out.
     pub fn to_v2(&self, tag: &str) -> Result<pb::summary::Value, ErrorKind> {
         let rows = self.rows();
         let lengths = rows.map(|row| row.len());
@@ -225,7 +226,7 @@ mod tests {
         PrCurve::new(LABELS, PREDICTIONS, options).unwrap()
     }
 
-    /// `compute_curve(labels, predictions, num_thresholds=5)`, PyTorch 2.15.
+    /// Output of `compute_curve(labels, predictions, num_thresholds=5)` in PyTorch 2.15.
     #[test]
     fn a_curve_is_pytorchs() {
         let expected = [
@@ -257,7 +258,8 @@ mod tests {
         assert_eq!(curve.rows(), expected.each_ref().map(<[f32; 5]>::as_slice));
     }
 
-    /// As in NumPy: 0.7 is 7 of 10 intervals as float32, but a little less as float64.
+    /// As in NumPy: 0.7 as float32 times 10 intervals is 7 in float32, but a little less in
+    /// float64.
     #[test]
     fn a_prediction_counts_in_the_arithmetic_of_its_type() {
         let options = PrCurveOptions::new().thresholds(11);
@@ -319,7 +321,8 @@ mod tests {
         }
     }
 
-    /// Nothing lies above: there the quotient is 0 by 0, and TensorBoard shows nothing.
+    /// No prediction is above these thresholds: the quotient is 0 / 0, and TensorBoard shows
+    /// nothing.
     #[test]
     fn the_end_of_a_curve_may_be_nan() {
         let end = PrCurve {

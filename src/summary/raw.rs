@@ -1,4 +1,4 @@
-//! Values as they stand in the log, for those who decode them.
+//! Values as stored in the log, not yet decoded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,43 +12,45 @@ use crate::event::pb;
 
 /// One value of a series that is not a scalar: its serialized message, not yet decoded.
 ///
-/// A slice of the mapped file where the file is mapped; each kind has a type that reads it,
+/// If the file is mapped, the bytes are a slice of the map. Each kind has a type that decodes it,
 /// for example [`Histogram::read`](crate::summary::histogram::Histogram::read).
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawValue {
-    /// Which message it is.
+    /// Type of the message.
     pub form: Form,
     /// The serialized message; empty for [`Form::None`].
     pub bytes: Bytes,
 }
 
-/// The message that a [`RawValue`] is.
+/// The type of message in a [`RawValue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
-    /// None: the value was metadata only.
+    /// No message: the value was metadata only.
     None,
-    /// No message but a float32: a v1 scalar. Series of scalars have columns, not these.
+    /// A float32 instead of a message: a v1 scalar. Series of scalars are stored as columns
+    /// instead.
     Simple,
     /// `TensorProto`: every v2 value.
     Tensor,
     /// `HistogramProto`: a v1 histogram.
     Histo,
-    /// `Summary.Image`: a v1 picture.
+    /// `Summary.Image`: a v1 image.
     Image,
     /// `Summary.Audio`: a v1 clip.
     Audio,
-    /// `GraphDef`, from an event of its own.
+    /// `GraphDef`, from a separate event.
     GraphDef,
-    /// `RunMetadata`, from an event of its own.
+    /// `RunMetadata`, from a separate event.
     RunMetadata,
 }
 
 impl RawValue {
-    /// The tensor of a v2 value; a value without a payload is an empty one, as in TensorBoard.
+    /// Returns the tensor of a v2 value. A value without a payload gives an empty tensor, as in
+    /// TensorBoard.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is a v1 value, or not a readable tensor.
+    /// [`ErrorKind::Value`]: this is a v1 value, or the tensor cannot be parsed.
     pub fn tensor(&self) -> Result<pb::TensorProto, ErrorKind> {
         match self.form {
             Form::Tensor => decode(&self.bytes, "tensor"),
@@ -57,12 +59,12 @@ impl RawValue {
         }
     }
 
-    /// The strings of a v2 value, each as bytes, and their dimensions.
+    /// Returns the strings of a v2 value as bytes, and their dimensions.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: the value is not a tensor of strings, or has fewer or more than
-    /// its shape says. One string stands for all, as in TensorBoard.
+    /// [`ErrorKind::Value`]: the value is not a tensor of strings, or the number of strings does
+    /// not match its shape. A single string is repeated to fill the shape, as in TensorBoard.
     pub fn strings(&self) -> Result<(Vec<Bytes>, Vec<usize>), ErrorKind> {
         let tensor = self.tensor()?;
         let shape = shape(&tensor)?;
@@ -76,12 +78,12 @@ impl fmt::Debug for RawValue {
     }
 }
 
-/// The message in `bytes`. Payloads in it stay slices of `bytes`.
+/// Decodes the message in `bytes`. Its payloads remain slices of `bytes`.
 pub(super) fn decode<M: Message + Default>(bytes: &Bytes, what: &str) -> Result<M, ErrorKind> {
     M::decode(bytes.clone()).map_err(|error| ErrorKind::Value(format!("not a {what}: {error}")))
 }
 
-/// Text in which invalid UTF-8 is replaced.
+/// Converts bytes to text and replaces invalid UTF-8.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

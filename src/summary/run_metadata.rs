@@ -1,9 +1,11 @@
-//! Run metadata: what one run of a graph took, node by node, and graphs of their own.
+//! Run metadata: the time and memory used by each node in one run of a graph, and optionally the
+//! graphs themselves.
 //!
-//! A serialized `RunMetadata`, in one of two forms. In an event of its own, with a tag, it tells
-//! time and memory of the run's graph. As a string under the plugin `graph_run_metadata` it
-//! brings the graph along (`tensorboard/plugins/graph/graphs_plugin.py`, `info_impl`);
-//! TensorFlow's `trace_export` writes that, and `graph_run_metadata_graph` for graphs alone.
+//! It is a serialized `RunMetadata`, in one of two forms. In its own event, with a tag, it contains
+//! time and memory for the graph of the run. As a string with the plugin `graph_run_metadata`, it
+//! includes the graph (`tensorboard/plugins/graph/graphs_plugin.py`, `info_impl`). TensorFlow's
+//! `trace_export` writes that form, and `graph_run_metadata_graph` for graphs without time and
+//! memory.
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,12 +17,12 @@ use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// The plugin of a graph with time and memory.
+/// Name of the plugin for a graph with time and memory.
 const PLUGIN: &str = "graph_run_metadata";
-/// Where a node runs that does not say it.
+/// Device of nodes that do not specify one.
 const DEVICE: &str = "/device:CPU:0";
 
-/// What one run of a graph took.
+/// Measurements from one run of a graph.
 ///
 /// ```
 /// use tbx::{NodeStats, RunMetadata};
@@ -35,46 +37,47 @@ const DEVICE: &str = "/device:CPU:0";
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunMetadata {
-    /// What was measured of each node. A node that ran several times may be here as often.
+    /// Measurements of each node. A node that ran several times may occur several times.
     pub nodes: Vec<NodeStats>,
-    /// The graphs that ran. None: the nodes are of the run's graph. Of several TensorBoard puts
-    /// `graph_1/`, `graph_2/` and so on in front of the names, so those in
-    /// [`nodes`](Self::nodes) must have it there, too.
+    /// The graphs that ran. If there are none, the nodes belong to the graph of the run. If there
+    /// are several, TensorBoard prefixes the names of their nodes with `graph_1/`, `graph_2/` and
+    /// so on, so the names in [`nodes`](Self::nodes) must have these prefixes, too.
     pub graphs: Vec<Graph>,
 }
 
 /// Time and memory of one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeStats {
-    /// The node's name in the graph.
+    /// Name of the node in the graph.
     pub name: String,
-    /// The device it ran on. TensorBoard counts those whose names end as `device:GPU:0` does.
-    /// Empty: `/device:CPU:0`.
+    /// Device that it ran on. TensorBoard counts nodes whose device name ends like `device:GPU:0`.
+    /// Empty means `/device:CPU:0`.
     pub device: String,
-    /// When it began, in microseconds since the Unix epoch.
+    /// Start time, in microseconds since the Unix epoch.
     pub start_micros: i64,
-    /// When it ended, likewise. TensorBoard shows times of one microsecond or more.
+    /// End time, in microseconds since the Unix epoch. TensorBoard shows durations of at least one
+    /// microsecond.
     pub end_micros: i64,
-    /// The bytes that it allocated.
+    /// Number of bytes that it allocated.
     pub bytes: u64,
-    /// The shape of each output.
+    /// Shape of each output.
     pub output_shapes: Vec<Vec<i64>>,
 }
 
 impl RunMetadata {
-    /// Metadata without nodes.
+    /// Creates metadata without nodes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The metadata with one more node.
+    /// Adds a node.
     #[must_use]
     pub fn node(mut self, node: NodeStats) -> Self {
         self.nodes.push(node);
         self
     }
 
-    /// The metadata with one more graph.
+    /// Adds a graph.
     #[must_use]
     pub fn graph(mut self, graph: Graph) -> Self {
         self.graphs.push(graph);
@@ -83,8 +86,8 @@ impl RunMetadata {
 
     /// Reads a value of a run metadata series, of any of TensorBoard's three plugins.
     ///
-    /// Of TensorFlow's traces this has what TensorBoard shows: times to the microsecond, the sum
-    /// of what the allocators gave, graphs as they were before they were optimized.
+    /// From TensorFlow's traces, it keeps what TensorBoard shows: times in microseconds, the sum of
+    /// all allocations, and the graphs before optimization.
     ///
     /// # Errors
     ///
@@ -108,13 +111,13 @@ impl RunMetadata {
         Ok(Self { nodes, graphs: graphs.map(Graph::from_message).collect() })
     }
 
-    /// The serialized `RunMetadata`. Nodes are in the order of their devices, those in the order
-    /// in which they occur first.
+    /// Serializes the metadata as a `RunMetadata`. Nodes are grouped by device, in the order in
+    /// which the devices first occur.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: a node has no name, ends before it begins, or has more than
-    /// 2^63 bytes; two nodes of a graph have the same name.
+    /// [`ErrorKind::Argument`]: a node has no name, ends before it begins, or uses 2^63 bytes or
+    /// more; two nodes of a graph have the same name, or a node of a graph has no name.
     pub fn to_bytes(&self) -> Result<Bytes, ErrorKind> {
         let mut devices: Vec<pb::DeviceStepStats> = Vec::new();
         for node in &self.nodes {
@@ -146,37 +149,37 @@ impl RunMetadata {
 }
 
 impl NodeStats {
-    /// Of the node `name`.
+    /// Creates measurements for the node `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// The node that began and ended then, in microseconds since the Unix epoch.
+    /// Sets the start and end times, in microseconds since the Unix epoch.
     #[must_use]
     pub fn time(self, start_micros: i64, end_micros: i64) -> Self {
         Self { start_micros, end_micros, ..self }
     }
 
-    /// The node that allocated so many bytes.
+    /// Sets the number of bytes allocated.
     #[must_use]
     pub fn memory(self, bytes: u64) -> Self {
         Self { bytes, ..self }
     }
 
-    /// The node on `device`, for example `/device:GPU:0`.
+    /// Sets the device, for example `/device:GPU:0`.
     #[must_use]
     pub fn device(self, device: impl Into<String>) -> Self {
         Self { device: device.into(), ..self }
     }
 
-    /// The node with one more output, of this shape.
+    /// Adds an output with this shape.
     #[must_use]
     pub fn output_shape(mut self, shape: impl Into<Vec<i64>>) -> Self {
         self.output_shapes.push(shape.into());
         self
     }
 
-    /// How long it ran, in microseconds.
+    /// Duration in microseconds.
     pub fn micros(&self) -> i64 {
         self.end_micros.saturating_sub(self.start_micros)
     }
@@ -196,7 +199,7 @@ impl NodeStats {
         let memory = pb::AllocatorMemoryUsed { total_bytes, ..Default::default() };
         let output = |(slot, shape): (i32, &Vec<i64>)| pb::NodeOutput {
             slot,
-            // TensorBoard's page fails on one without a shape.
+            // TensorBoard's page fails on an output without a shape.
             tensor_description: Some(pb::TensorDescription {
                 shape: Some(shape_message(shape)),
                 ..Default::default()
@@ -230,7 +233,7 @@ impl NodeStats {
     }
 }
 
-/// The value of serialized metadata that brings its graphs along.
+/// The value for serialized metadata that includes its graphs.
 pub fn v2(tag: &str, metadata: Bytes) -> pb::summary::Value {
     sub_plugin(tag, Kind::RunMetadata, PLUGIN, metadata)
 }
@@ -291,8 +294,8 @@ mod tests {
         assert!(RunMetadata::new().graph(twice).to_bytes().is_err());
     }
 
-    /// Two nodes of what `Session.run` of TensorFlow 2.21 gave with `FULL_TRACE`: a variable, and
-    /// a product of 3x4 and 4x2 numbers.
+    /// Two nodes from a `Session.run` of TensorFlow 2.21 with `FULL_TRACE`: a variable, and a
+    /// product of 3x4 and 4x2 numbers.
     const TENSORFLOW: &str = "\
         0af6020af3020a2c2f6a6f623a6c6f63616c686f73742f7265706c6963613a302f7461736b3a302f6465766963\
         653a4350553a3012690a01771084f293aae9a198032001280d3a1b1a1908141200221308c8011a066d6b6c6370\

@@ -1,10 +1,9 @@
-//! Scalars: one number a step.
+//! Scalars: one number per step.
 //!
-//! v1 is `simple_value`, a float32 without metadata; v2 is a tensor under the plugin
-//! `scalars`. The contract of v2 is rank 0 and `DT_FLOAT`
-//! (`tensorboard/plugins/scalar/summary_v2.py`), but logs hold every type: PyTorch's
-//! `double_precision`, JAX's bfloat16, counters as integers. All of them are read, as long as
-//! there is one number.
+//! v1 is `simple_value`, a float32 without metadata. v2 is a tensor with the plugin `scalars`. It
+//! should have rank 0 and type `DT_FLOAT` (`tensorboard/plugins/scalar/summary_v2.py`), but logs
+//! contain every type: PyTorch's `double_precision`, JAX's bfloat16, counters as integers. All of
+//! them are read if they hold exactly one number.
 
 use prost::Message;
 
@@ -13,12 +12,12 @@ use super::tensor::value;
 use crate::error::ErrorKind;
 use crate::event::{Number, Payload, number, pb};
 
-/// The number of a v1 or v2 value.
+/// The number in a v1 or v2 value.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Value`]: there is none, or more than one; [`ErrorKind::Proto`]: the tensor is
-/// not one.
+/// [`ErrorKind::Value`]: there is no number, or more than one. [`ErrorKind::Proto`]: the tensor
+/// cannot be parsed.
 #[inline]
 pub fn read(payload: &Payload<'_>) -> Result<Number, ErrorKind> {
     match payload {
@@ -43,10 +42,9 @@ fn not_a_number(body: &[u8]) -> ErrorKind {
     ErrorKind::Value(format!("a scalar should be one number, this is {dtype} of shape {shape:?}"))
 }
 
-/// A v2 value: a tensor of rank 0, float32.
+/// A v2 value: a float32 tensor of rank 0.
 ///
-/// Both of TensorBoard's loaders show exactly this form; a float64 is dropped by the default
-/// one.
+/// Both of TensorBoard's loaders show exactly this form. The default loader drops a float64.
 pub fn v2(tag: &str, number: f32) -> pb::summary::Value {
     let tensor = pb::TensorProto {
         dtype: pb::DataType::DtFloat.into(),
@@ -57,7 +55,7 @@ pub fn v2(tag: &str, number: f32) -> pb::summary::Value {
     value(tag, Kind::Scalar, tensor)
 }
 
-/// A v2 value that keeps float64: `DT_DOUBLE`. TensorBoard's default loader drops it.
+/// A v2 value that keeps float64 (`DT_DOUBLE`). TensorBoard's default loader drops it.
 pub fn v2_double(tag: &str, number: f64) -> pb::summary::Value {
     let tensor = pb::TensorProto {
         dtype: pb::DataType::DtDouble.into(),

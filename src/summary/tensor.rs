@@ -1,9 +1,9 @@
 //! Tensors: arrays of any shape and element type.
 //!
-//! Every v2 value of every kind is one on the wire. Those of this kind are shown by no dashboard:
-//! they are for programs that read the log. PyTorch's `add_tensor` has the plugin name `tensor`
-//! for them and no data class, without which TensorBoard's default loader drops the series; tbx
-//! writes the same name and the class.
+//! On the wire, every v2 value of every kind is a tensor. Values of this kind are not shown by any
+//! dashboard; they are for programs that read the log. PyTorch's `add_tensor` gives them the plugin
+//! name `tensor` but no data class, without which TensorBoard's default loader drops the series.
+//! tbx writes the same name, and the data class.
 
 #[cfg(feature = "ndarray")]
 mod array;
@@ -24,7 +24,7 @@ use super::{Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// An array: element type, dimensions, and the elements in row-major order.
+/// An array: its element type, its dimensions and its elements in row-major order.
 ///
 /// ```
 /// use tbx::Tensor;
@@ -39,9 +39,9 @@ use crate::event::pb;
 /// # Ok::<(), tbx::ErrorKind>(())
 /// ```
 ///
-/// It holds the bytes of the log, so that reading one copies nothing; two are equal if their
-/// bytes are, NaN or not. With the feature `ndarray` it is made of arrays of any dimension and
-/// strides, and gives them back.
+/// A tensor keeps the bytes of the log, so reading one copies nothing. Two tensors are equal if
+/// their bytes are, even if they contain NaN. With the feature `ndarray`, tensors can be converted
+/// from arrays of any dimension and strides, and back to arrays.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tensor {
     dtype: pb::DataType,
@@ -51,17 +51,17 @@ pub struct Tensor {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Data {
-    /// The elements' memory, little-endian, without gaps.
+    /// The elements as little-endian bytes, without gaps.
     Image(Bytes),
     Strings(Vec<Bytes>),
 }
 
 impl Tensor {
-    /// A tensor of numbers.
+    /// Creates a tensor of numbers.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are more or fewer values than the shape has places.
+    /// [`ErrorKind::Argument`]: the number of values does not match the shape.
     pub fn new<T: Element>(
         shape: impl Into<Vec<usize>>,
         values: impl AsRef<[T]>,
@@ -71,11 +71,11 @@ impl Tensor {
         Ok(Self::of(shape, values))
     }
 
-    /// A tensor of strings, each any bytes.
+    /// Creates a tensor of strings, which may be any bytes.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     pub fn from_strings(
         shape: impl Into<Vec<usize>>,
         strings: impl IntoIterator<Item: AsRef<[u8]>>,
@@ -87,9 +87,9 @@ impl Tensor {
         Ok(Self { dtype: pb::DataType::DtString, shape, data: Data::Strings(strings) })
     }
 
-    /// A tensor of any type of a fixed size, for those that Rust has no type for, such as
-    /// float8: the elements as they lie in memory, little-endian and row-major. Types of less
-    /// than 8 bits take a byte each, as in TensorFlow.
+    /// Creates a tensor of any type with a fixed size, including those without a Rust type, such as
+    /// float8. The bytes are the elements in memory, little-endian and row-major. Types of less
+    /// than 8 bits take one byte each, as in TensorFlow.
     ///
     /// ```
     /// use tbx::{Tensor, pb};
@@ -101,8 +101,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: elements of this type have no fixed size, or there are more or
-    /// fewer bytes than the shape needs.
+    /// [`ErrorKind::Argument`]: elements of this type have no fixed size, or the number of bytes
+    /// does not match the shape.
     pub fn from_le_bytes(
         dtype: pb::DataType,
         shape: impl Into<Vec<usize>>,
@@ -122,25 +122,26 @@ impl Tensor {
 
     /// Reads a value of any v2 series.
     ///
-    /// Every type is decoded from `tensor_content` or its typed array. An array may be shorter
-    /// than the shape, as in TensorFlow (`tensorflow/python/framework/tensor_util.py`,
-    /// `make_ndarray`): its last element then stands for the rest, and none for zeros; up to
-    /// 2^20 elements. Halves that PyTorch's `add_tensor` wrote as the bits of a float32
-    /// (`torch/utils/tensorboard/summary.py`, `half_to_int`), and its uint8 in the array of
-    /// uint32, are what they were meant to be. References (`DT_FLOAT_REF`) are what they refer
+    /// Every type is decoded from `tensor_content` or from its typed array. As in TensorFlow
+    /// (`tensorflow/python/framework/tensor_util.py`, `make_ndarray`), an array may be shorter than
+    /// the shape: it is then filled up with its last element, or with zeros if it is empty, to at
+    /// most 2^20 elements. Halves that PyTorch's `add_tensor` wrote as the bits of a float32
+    /// (`torch/utils/tensorboard/summary.py`, `half_to_int`), and its uint8 in the uint32 array,
+    /// are read as intended. Reference types (`DT_FLOAT_REF`) are read as the type that they refer
     /// to.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is a v1 value or no tensor; one of resources, variants or of a
-    /// type that is not known; one with more elements than its shape has places, or, in
+    /// [`ErrorKind::Value`]: this is a v1 value or not a tensor; the elements are resources,
+    /// variants or of an unknown type; there are more elements than the shape has places or, in
     /// `tensor_content`, fewer.
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         Self::from_message(value.tensor()?)
     }
 
-    /// As [`read`](Self::read), of a kind that TensorBoard shows. Its own `make_ndarray` fills
-    /// nothing up: an array has an element for each place, or one for all (`tensorboard/util/tensor_util.py`).
+    /// Like [`read`](Self::read), for a kind that TensorBoard shows. Its own `make_ndarray` does
+    /// not fill up arrays: an array has one element per place, or one for all of them
+    /// (`tensorboard/util/tensor_util.py`).
     pub(super) fn read_complete(value: &RawValue) -> Result<Self, ErrorKind> {
         let message = value.tensor()?;
         if let Some((found, places)) = decode::filled_up(&message)? {
@@ -150,16 +151,16 @@ impl Tensor {
         Self::from_message(message)
     }
 
-    /// As [`read`](Self::read), from a message.
+    /// Like [`read`](Self::read), from a message.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// The same as for [`read`](Self::read).
     pub fn from_message(message: pb::TensorProto) -> Result<Self, ErrorKind> {
         decode::tensor(message)
     }
 
-    /// The message on the wire: numbers in `tensor_content`, the form that TensorFlow 2 writes
+    /// Converts to a message. Numbers go into `tensor_content`, the form that TensorFlow 2 writes
     /// and that both TensorFlow's and TensorBoard's `make_ndarray` decode for most types.
     pub fn to_message(&self) -> pb::TensorProto {
         let (tensor_content, string_val) = match &self.data {
@@ -180,12 +181,12 @@ impl Tensor {
         self.dtype
     }
 
-    /// The dimensions; none for a single number.
+    /// The dimensions; empty for a single number.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// How many elements there are.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         match &self.data {
             Data::Image(image) => image.len() / size_of_element(self.dtype).unwrap_or(1),
@@ -193,13 +194,13 @@ impl Tensor {
         }
     }
 
-    /// Whether there are none: a dimension is 0.
+    /// Returns whether there are no elements, because a dimension is 0.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The elements in row-major order; `None` if they are of another type than `T`. Quantized
-    /// integers (`DT_QINT8`) are integers here.
+    /// The elements in row-major order; `None` if their type is not `T`. Quantized integers
+    /// (`DT_QINT8`) count as integers.
     pub fn to_vec<T: Element>(&self) -> Option<Vec<T>> {
         match &self.data {
             Data::Image(image) if same_image(self.dtype) == T::DTYPE => Some(T::values(image)),
@@ -207,8 +208,8 @@ impl Tensor {
         }
     }
 
-    /// The elements in row-major order, widened; `None` if they are no real numbers, or floats
-    /// of 8 bits or less. Integers beyond 2^53 are rounded, everything else is exact.
+    /// The elements in row-major order, converted to `f64`; `None` if they are not real numbers, or
+    /// are floats of 8 bits or less. Integers beyond 2^53 are rounded; everything else is exact.
     pub fn to_f64(&self) -> Option<Vec<f64>> {
         match &self.data {
             Data::Image(image) => element::widened(self.dtype, image),
@@ -216,7 +217,7 @@ impl Tensor {
         }
     }
 
-    /// The strings in row-major order; `None` if it has numbers.
+    /// The strings in row-major order; `None` if this is a tensor of numbers.
     pub fn strings(&self) -> Option<&[Bytes]> {
         match &self.data {
             Data::Image(_) => None,
@@ -224,8 +225,8 @@ impl Tensor {
         }
     }
 
-    /// The elements as they lie in memory, see [`from_le_bytes`](Self::from_le_bytes); `None` if
-    /// it has strings.
+    /// The elements as bytes in memory, see [`from_le_bytes`](Self::from_le_bytes); `None` if this
+    /// is a tensor of strings.
     pub fn le_bytes(&self) -> Option<&Bytes> {
         match &self.data {
             Data::Image(image) => Some(image),
@@ -233,13 +234,13 @@ impl Tensor {
         }
     }
 
-    /// A tensor of as many values as the shape has places.
+    /// Creates a tensor from as many values as the shape has places.
     pub(super) fn of<T: Element>(shape: Vec<usize>, values: &[T]) -> Self {
         Self { dtype: T::DTYPE, shape, data: Data::Image(T::image(values).into()) }
     }
 }
 
-/// How many elements a tensor of this shape has; none if that is no number of this machine.
+/// Number of elements of a tensor with this shape; `None` if it does not fit into a `usize`.
 pub(super) fn elements(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |elements, size| elements.checked_mul(*size))
 }
@@ -320,7 +321,7 @@ impl From<&Tensor> for Tensor {
     }
 }
 
-/// The value of a tensor that no dashboard shows.
+/// The value for a tensor that no dashboard shows.
 pub fn v2(tag: &str, tensor: &Tensor) -> pb::summary::Value {
     value(tag, Kind::Tensor, tensor.to_message())
 }

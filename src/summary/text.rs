@@ -1,10 +1,10 @@
-//! Text: strings, which TensorBoard renders as Markdown.
+//! Text: strings that TensorBoard renders as Markdown.
 //!
-//! A tensor of strings under the plugin `text`: rank 0 is one text, rank 1 a table of one column,
-//! rank 2 a table; of higher ranks TensorBoard shows the first such table, with a warning
-//! (`tensorboard/plugins/text/text_plugin.py`, `text_array_to_html`). There is no v1 form. PyTorch
-//! appends `/text_summary` to the tag and writes shape `[1]`, which shows as a table of one cell;
-//! tbx, as TensorFlow 2, does neither.
+//! The value is a tensor of strings with the plugin `text`. Rank 0 is one text, rank 1 a table of
+//! one column, and rank 2 a table. For higher ranks, TensorBoard shows the first such table, with a
+//! warning (`tensorboard/plugins/text/text_plugin.py`, `text_array_to_html`). There is no v1 form.
+//! PyTorch appends `/text_summary` to the tag and writes shape `[1]`, which appears as a table with
+//! one cell. Like TensorFlow 2, tbx does neither.
 
 use bytes::Bytes;
 
@@ -27,20 +27,21 @@ use crate::event::pb;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    /// The dimensions: none for one text, one or two for a list or a table.
+    /// The dimensions: none for a single text, one for a list, two for a table.
     pub shape: Vec<usize>,
     /// The strings in row-major order. Bytes that are not UTF-8 are replaced.
     pub strings: Vec<String>,
 }
 
 impl Text {
-    /// Texts one below the other, each a row of a table.
+    /// Creates a list of texts, shown as a table with one text per row.
     pub fn list(texts: impl IntoIterator<Item: Into<String>>) -> Self {
         let strings: Vec<_> = texts.into_iter().map(Into::into).collect();
         Self { shape: vec![strings.len()], strings }
     }
 
-    /// A table, row by row. TensorBoard shows no head: the first row is one as the others.
+    /// Creates a table, given row by row. TensorBoard shows no header: the first row is like any
+    /// other.
     ///
     /// # Errors
     ///
@@ -75,11 +76,11 @@ impl Text {
         Ok(Self { shape, strings })
     }
 
-    /// The value of a text.
+    /// The value for a text.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are more or fewer strings than the shape has places.
+    /// [`ErrorKind::Argument`]: the number of strings does not match the shape.
     pub fn into_v2(self, tag: &str) -> Result<pb::summary::Value, ErrorKind> {
         let Self { shape, strings } = self;
         if elements(&shape) != Some(strings.len()) {
@@ -91,21 +92,21 @@ impl Text {
     }
 }
 
-/// One text.
+/// A single text.
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self { shape: Vec::new(), strings: vec![text] }
     }
 }
 
-/// One text.
+/// A single text.
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         text.to_owned().into()
     }
 }
 
-/// One text.
+/// A single text.
 impl From<&String> for Text {
     fn from(text: &String) -> Self {
         text.clone().into()
@@ -118,7 +119,7 @@ impl From<&Text> for Text {
     }
 }
 
-/// The value of one text.
+/// The value for a single text.
 pub fn v2(tag: &str, text: &str) -> pb::summary::Value {
     tensor(tag, &[], vec![text.into()])
 }

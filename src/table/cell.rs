@@ -123,7 +123,7 @@ impl From<&Param> for Cell {
     fn from(param: &Param) -> Self {
         match param {
             Param::Bool(value) => Self::Bool(*value),
-            Param::Number(value) => Self::Number(*value),
+            Param::Int(_) | Param::Number(_) => param.number().map_or(Self::Empty, Self::Number),
             Param::Text(text) => Self::Text(text.clone()),
         }
     }

@@ -1,4 +1,4 @@
-//! Which runs say of themselves what it takes to make them again.
+//! Reports which runs lack the metadata needed to reproduce them.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::summary::{DataClass, Kind};
 use crate::table::fold::{Directory, Parts, without_logs};
 use crate::table::{Folding, RunRow};
 
-/// Characters that MLflow refuses in names, of those that logs have
+/// Characters that occur in names in logs but that MLflow rejects
 /// (`mlflow/utils/validation.py`, `_VALID_PARAM_AND_METRIC_NAMES`).
 const REFUSED: &str = "()[]@%+=,#\\\t";
 
-/// The runs of a log folder, checked.
+/// The check results for the runs of a log directory.
 ///
 /// ```
 /// use tbx::table::{Checklist, Folding};
@@ -26,34 +26,34 @@ const REFUSED: &str = "()[]@%+=,#\\\t";
 /// ```
 #[derive(Debug)]
 pub struct Checklist {
-    /// By name. What one of a run's parts says, the run says.
+    /// The runs, by name. A run has a metadata item if one of its parts has it.
     pub runs: Vec<CheckedRun>,
-    /// What was damaged or dropped on the way.
+    /// Data that was damaged or dropped during loading.
     pub report: Report,
 }
 
-/// A run, checked.
+/// The check results for one run.
 #[derive(Debug, Clone)]
 pub struct CheckedRun {
-    /// Its name.
+    /// The run's name.
     pub name: String,
-    /// What of the checklist it does not say.
+    /// The items of the checklist that the run lacks.
     pub missing: Vec<&'static Item>,
-    /// Names that make trouble elsewhere, and why.
+    /// Names that cause trouble elsewhere, and why.
     pub names: Vec<(String, NameLint)>,
 }
 
-/// What is wrong with a name.
+/// A problem with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameLint {
-    /// A metric without the stage or group that it belongs to.
+    /// A metric without a prefix for its stage or group.
     NoPrefix,
-    /// A character that MLflow refuses.
+    /// A character that MLflow rejects.
     Refused,
 }
 
 impl NameLint {
-    /// What to do about it.
+    /// Description of the problem.
     pub const fn about(self) -> &'static str {
         match self {
             Self::NoPrefix => "no stage before it, such as train/",
@@ -63,7 +63,7 @@ impl NameLint {
 }
 
 impl CheckedRun {
-    /// Whether it says all that is required.
+    /// Whether the run has every required item.
     pub fn is_complete(&self) -> bool {
         self.missing.iter().all(|item| !item.is_required)
     }
@@ -74,7 +74,7 @@ impl Checklist {
     ///
     /// # Errors
     ///
-    /// As [`Logdir::load`].
+    /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
         let options = options.clone().kinds(RunRow::KINDS.iter().copied());
         let options = options.with_run_meta().places();
@@ -130,7 +130,7 @@ impl Said {
         Self { missing, tags, params }
     }
 
-    /// Adds what a part says.
+    /// Adds the metadata and names of a part.
     fn add(&mut self, part: Self) {
         self.missing.retain(|item| part.missing.iter().any(|other| other.name == item.name));
         self.tags.extend(part.tags);

@@ -8,15 +8,15 @@ use super::{Cell, RunRow, ScalarStats};
 /// A column of a [`RunTable`](super::RunTable).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
-    /// Something that every run has.
+    /// A field that every run has.
     Run(Field),
     /// A parameter.
     Param(String),
-    /// A number of a scalar.
+    /// A statistic of a scalar.
     Metric(String, Stat),
 }
 
-/// Makes an enum whose variants have names, from one table.
+/// Defines an enum whose variants have names.
 macro_rules! named {
     ($(#[$doc:meta])* $enum:ident { $($(#[$about:meta])* $variant:ident $name:literal,)* }) => {
         $(#[$doc])*
@@ -27,15 +27,15 @@ macro_rules! named {
         }
 
         impl $enum {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The name that the program prints and takes.
+            /// The name on the command line and in output.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// That of this name.
+            /// The variant with this name.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }
@@ -44,15 +44,15 @@ macro_rules! named {
 }
 
 named! {
-    /// What every run has.
+    /// A field that every run has.
     Field {
-        /// Its name.
+        /// The run's name.
         Name "run",
         /// The earliest wall time of an event.
         Start "start",
-        /// From the first event to the last, in seconds.
+        /// The time from the first event to the last, in seconds.
         Duration "duration",
-        /// How it ended, as far as the log says.
+        /// The run's status, as far as the log records it.
         Status "status",
         /// The largest step of a scalar.
         Step "step",
@@ -60,7 +60,7 @@ named! {
 }
 
 named! {
-    /// A number that sums up a scalar series. NaN does not count for `min`, `max` and `mean`.
+    /// A statistic of a scalar series. NaN does not count for `min`, `max` and `mean`.
     Stat {
         /// The last value in the log.
         Last "last",
@@ -72,23 +72,23 @@ named! {
         Max "max",
         /// The arithmetic mean.
         Mean "mean",
-        /// How many points there are.
+        /// Number of points.
         Count "count",
-        /// Step of the last point.
+        /// The step of the last point.
         Step "step",
-        /// Step of the first point with the smallest value.
+        /// The step of the first point with the smallest value.
         MinStep "min_step",
-        /// Step of the first point with the largest value.
+        /// The step of the first point with the largest value.
         MaxStep "max_step",
-        /// How many values are NaN.
+        /// Number of NaN values.
         Nan "nan",
-        /// How many values are infinite.
+        /// Number of infinite values.
         Inf "inf",
     }
 }
 
 impl Stat {
-    /// The number.
+    /// The value of the statistic.
     pub fn of(self, stats: &ScalarStats) -> Cell {
         let count = |n: usize| Cell::Int(i64::try_from(n).unwrap_or(i64::MAX));
         match self {
@@ -108,7 +108,7 @@ impl Stat {
 }
 
 impl Column {
-    /// What stands in this column for `row`.
+    /// The value of this column for `row`.
     pub fn of(&self, row: &RunRow) -> Cell {
         match self {
             Self::Run(Field::Name) => Cell::Text(row.name.clone()),
@@ -123,14 +123,15 @@ impl Column {
         }
     }
 
-    /// Whether larger numbers should stand right in their column.
+    /// Whether the column is right-aligned, as numbers are.
     pub fn is_numeric(&self) -> bool {
         !matches!(self, Self::Run(Field::Name | Field::Start | Field::Status))
     }
 }
 
-/// The short name of a column: `val/loss` for its last value, `val/loss:min` for another number.
-/// Several columns can have one short name; the titles of a table tell them apart.
+/// The short name of a column: `val/loss` for the last value of that tag, `val/loss:min` for
+/// another statistic. Several columns can have the same short name; the titles of a table are
+/// unambiguous.
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -142,27 +143,27 @@ impl fmt::Display for Column {
     }
 }
 
-/// Prefixes of the names of fields, parameters and scalars that tell them apart.
+/// Prefixes that distinguish the names of fields, parameters and scalars.
 pub(super) const RUN: &str = "run.";
 pub(super) const PARAM: &str = "param.";
 pub(crate) const METRIC: &str = "metric.";
 
-/// How the columns of a table are called.
+/// How the columns of a table are named.
 pub(crate) enum Heads<'h> {
-    /// As people type them: by their short names where these mean them and no other column of the
-    /// table, else with `param.`, `metric.` or `run.` before them.
+    /// As people type them: the short name if it means this column and no other column of the
+    /// table, otherwise with the prefix `param.`, `metric.` or `run.`.
     Short {
-        /// The names of columns that the table has besides.
+        /// The names of the other columns of the table.
         fixed: &'h [&'h str],
-        /// The column that a name means.
+        /// Resolves a name to the column that it means.
         meaning: &'h dyn Fn(&str) -> Option<Column>,
     },
-    /// With the prefix and the statistic, so that a column has the same name whatever others there
-    /// are. Fields have no prefix.
+    /// With the prefix and the statistic, so that the name of a column does not depend on the other
+    /// columns. Fields have no prefix.
     Full,
 }
 
-/// The names of the columns of a table, each different from all others.
+/// The names of the columns of a table, all different.
 pub(crate) fn heads(columns: &[Column], heads: &Heads<'_>) -> Vec<String> {
     let Heads::Short { fixed, meaning } = heads else {
         return columns.iter().map(Column::full).collect();
@@ -183,11 +184,11 @@ pub(crate) fn heads(columns: &[Column], heads: &Heads<'_>) -> Vec<String> {
 }
 
 impl Column {
-    /// The name that no other column has: `param.lr`, `metric.val/loss:min`, `run.step`.
+    /// A name that no other column has: `param.lr`, `metric.val/loss:min`, `run.step`.
     pub fn qualified(&self) -> String {
         match self {
             Self::Run(field) => format!("{RUN}{}", field.name()),
-            // A tag that ends like a statistic needs one behind it.
+            // A tag that ends like a statistic needs an explicit one after it.
             Self::Metric(tag, Stat::Last) if with_stat(tag).is_none() => format!("{METRIC}{tag}"),
             other => other.full(),
         }
@@ -202,7 +203,7 @@ impl Column {
     }
 }
 
-/// A name without the statistic behind its colon, and that.
+/// Splits a name such as `TAG:STATISTIC` into the tag and the statistic.
 pub(super) fn with_stat(name: &str) -> Option<(&str, Stat)> {
     let (tag, stat) = name.rsplit_once(':')?;
     Some((tag, Stat::from_name(stat)?))

@@ -4,17 +4,17 @@ use super::numpy;
 use crate::error::{Error, Result};
 use crate::logdir::TimeSeries;
 
-/// What becomes of several points with one step.
+/// How to treat several points with the same step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Duplicates {
-    /// The last in the log counts, as in TensorBoard.
+    /// Keeps the point that is last in the log, like TensorBoard.
     #[default]
     KeepLast,
-    /// The first in the log counts.
+    /// Keeps the point that is first in the log.
     KeepFirst,
-    /// Their mean counts.
+    /// Keeps the mean of the points.
     Mean,
-    /// They are an error.
+    /// Returns an error.
     Refuse,
 }
 
@@ -22,7 +22,7 @@ impl Duplicates {
     /// Every policy, the default first.
     pub const ALL: &[Self] = &[Self::KeepLast, Self::KeepFirst, Self::Mean, Self::Refuse];
 
-    /// The name that the program takes.
+    /// The name of the policy on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::KeepLast => "keep-last",
@@ -33,13 +33,13 @@ impl Duplicates {
     }
 }
 
-/// The points of a series that a curve has, and their order.
+/// The points of a series that a curve contains, and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CurveOrder {
     /// One point per step, in the order of steps.
     Steps(Duplicates),
-    /// Every point, in the order of wall times: points of one step are no duplicates where time is
-    /// the axis.
+    /// Every point, in the order of wall times. When time is the axis, points with the same step
+    /// are not duplicates.
     Times,
 }
 
@@ -49,27 +49,27 @@ impl From<Duplicates> for CurveOrder {
     }
 }
 
-/// A scalar series with one point per step, in the order of steps; or with
-/// [every point](CurveOrder::Times), in the order of wall times.
+/// A scalar series with one point per step, in the order of steps; or with [every
+/// point](CurveOrder::Times), in the order of wall times.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Curve {
     /// The steps; strictly increasing unless the curve is in the order of wall times.
     pub steps: Vec<i64>,
-    /// The value of each.
+    /// The value at each step.
     #[serde(serialize_with = "super::number::exact_list")]
     pub values: Vec<f64>,
-    /// The wall time of each, in seconds since the Unix epoch.
+    /// The wall time of each point, in seconds since the Unix epoch.
     #[serde(serialize_with = "super::number::exact_list")]
     pub wall_times: Vec<f64>,
 }
 
 impl Curve {
-    /// Of a scalar series; empty for any other.
+    /// The curve of a scalar series; empty for any other series.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has two points, and
-    /// [`Duplicates::Refuse`] was asked for.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has several points, and `order`
+    /// is [`Duplicates::Refuse`].
     pub fn of(series: &TimeSeries, order: impl Into<CurveOrder>) -> Result<Self> {
         let Some(scalars) = series.scalars() else { return Ok(Self::default()) };
         let points = series.steps().iter().copied().zip(scalars.iter());
@@ -116,9 +116,10 @@ impl Curve {
         Ok(curve)
     }
 
-    /// The same points by the time since the earliest of them, in microseconds instead of steps:
-    /// wall times of today have no more digits. Wall times are in seconds since then. Points without
-    /// a time are left out, and of several at one time the last counts.
+    /// The same points with steps replaced by the time since the earliest point, in microseconds,
+    /// which is as precise as current wall times in float64. Wall times become seconds since the
+    /// earliest point. Points without a time are left out. If several points have the same time,
+    /// the last one is kept.
     #[must_use]
     pub fn by_time(&self) -> Self {
         let start = self.start().unwrap_or(0.0);
@@ -135,13 +136,13 @@ impl Curve {
         curve
     }
 
-    /// The earliest wall time.
+    /// The earliest finite wall time.
     pub fn start(&self) -> Option<f64> {
         self.wall_times.iter().copied().filter(|time| time.is_finite()).reduce(f64::min)
     }
 
-    /// Puts the points in the order of wall times. Those of one time stay in order, and a point
-    /// without a time stays behind the one before it.
+    /// Sorts the points by wall time. Points with the same time keep their order, and a point
+    /// without a time stays after the one before it.
     pub(crate) fn sort_by_time(&mut self) {
         let mut latest = f64::NEG_INFINITY;
         let key = |time: &f64| {
@@ -171,13 +172,13 @@ impl Curve {
         self.wall_times.push(wall_time);
     }
 
-    /// Value and wall time at exactly `step`. This and the methods below are for curves in the
+    /// Value and wall time at exactly `step`. This method and those below require a curve in the
     /// order of steps.
     pub fn at(&self, step: i64) -> Option<(f64, f64)> {
         self.get(self.steps.binary_search(&step).ok()?)
     }
 
-    /// Value and wall time at the step nearest to `step`, the lower one of two.
+    /// Value and wall time at the step nearest to `step`; the lower step if two are equally near.
     pub fn nearest(&self, step: i64) -> Option<(f64, f64)> {
         match self.steps.binary_search(&step) {
             Ok(i) => self.get(i),
@@ -193,7 +194,8 @@ impl Curve {
         }
     }
 
-    /// Value and wall time at `step` on the straight line between its neighbours; none outside.
+    /// Value and wall time at `step`, interpolated linearly between its neighbours; none outside
+    /// the curve.
     pub fn interpolated(&self, step: i64) -> Option<(f64, f64)> {
         match self.steps.binary_search(&step) {
             Ok(i) => self.get(i),
@@ -214,7 +216,7 @@ impl Curve {
     }
 }
 
-/// As whole microseconds; none of what is not finite.
+/// Converts seconds to whole microseconds; none if the time is not finite.
 #[expect(clippy::as_conversions, reason = "saturates after 290,000 years")]
 fn microseconds(seconds: f64) -> Option<i64> {
     seconds.is_finite().then(|| (seconds * 1e6).round() as i64)
@@ -225,7 +227,7 @@ pub(super) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
-/// `numpy.mean` of what is not NaN; none if there is nothing else.
+/// `numpy.mean` of the values that are not NaN; none if there are none.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     (!values.is_empty()).then(|| numpy::mean_of(&values))

@@ -1,29 +1,29 @@
-//! How two runs differ.
+//! The differences between two runs.
 
 use std::collections::BTreeSet;
 
 use super::curve::Curve;
 use super::{Cell, RunRow};
 
-/// How two runs differ.
+/// The differences between two runs.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RunDiff {
-    /// Parameters with different values, or that one does not have.
+    /// Parameters whose values differ, or that only one run has.
     pub params: Vec<ParamDiff>,
-    /// Scalars whose curves are not the same, or that one does not have.
+    /// Scalars whose curves differ, or that only one run has.
     pub metrics: Vec<MetricDiff>,
-    /// How many parameters are the same.
+    /// Number of parameters that are the same.
     pub same_params: usize,
-    /// How many scalars are the same.
+    /// Number of scalars that are the same.
     pub same_metrics: usize,
 }
 
-/// A parameter that is not the same.
+/// A parameter that differs.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ParamDiff {
-    /// Its name.
+    /// The name of the parameter.
     pub name: String,
     /// Its value in the first run.
     pub a: Cell,
@@ -31,32 +31,32 @@ pub struct ParamDiff {
     pub b: Cell,
 }
 
-/// A scalar that is not the same.
+/// A scalar that differs.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MetricDiff {
-    /// Its tag.
+    /// The tag of the scalar.
     pub tag: String,
     /// Its last value in the first run.
     pub a: Cell,
     /// Its last value in the second run.
     pub b: Cell,
-    /// The first step at which the values differ, or that only one run has; empty if only one
+    /// The first step at which the values differ, or that only one run has; empty if only one run
     /// has the tag.
     pub parts_at: Cell,
 }
 
-/// How far apart numbers may be and count as the same.
+/// Maximum difference at which two numbers count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tolerance {
-    /// In units of the number.
+    /// Absolute difference.
     pub absolute: f64,
-    /// As a share of the larger one.
+    /// Difference as a fraction of the larger number.
     pub relative: f64,
 }
 
 impl Tolerance {
-    /// Whether `a` and `b` count as the same. NaN and NaN do.
+    /// Whether `a` and `b` count as the same. Two NaN do.
     pub fn accepts(self, a: f64, b: f64) -> bool {
         if a == b || a.is_nan() && b.is_nan() {
             return true;

@@ -62,6 +62,8 @@ enum Operand {
 #[derive(Debug, Clone, Copy)]
 enum Comparison {
     Equal,
+    /// The same, written as `=`.
+    SingleEqual,
     Unequal,
     Less,
     LessOrEqual,
@@ -88,7 +90,9 @@ impl Filter {
                 let last = cause.lines().last()?;
                 Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())
             });
-            let what = cause.or(expected).unwrap_or("this cannot be read".into());
+            let unread = "this cannot be read; comparisons are == != < <= > >= =~ !~, and between them \
+                          stands and, or";
+            let what = cause.or(expected).unwrap_or(unread.into());
             // Columns count characters, as the marker stands in a line of them.
             let column = text.get(..at).unwrap_or(text).chars().count();
             let marker = format!("{:column$}^", "");
@@ -107,6 +111,11 @@ impl Filter {
     /// not have.
     pub fn bind(self, names: &Names<'_>) -> Result<Self> {
         self.0.bind(names).map(Self)
+    }
+
+    /// Whether it compares with `=`, which is taken for `==`.
+    pub fn has_single_equal(&self) -> bool {
+        self.0.has_single_equal()
     }
 
     /// Whether it is true of `row`.
@@ -130,6 +139,15 @@ impl Expr {
             }
             Self::Match(column, regex) => Self::Match(column.bind(names)?, regex),
         })
+    }
+
+    fn has_single_equal(&self) -> bool {
+        match self {
+            Self::All(exprs) | Self::Any(exprs) => exprs.iter().any(Self::has_single_equal),
+            Self::Not(expr) => expr.has_single_equal(),
+            Self::Compare(_, comparison, _) => matches!(comparison, Comparison::SingleEqual),
+            Self::Has(_) | Self::Match(..) => false,
+        }
     }
 
     fn accepts(&self, row: &RunRow) -> bool {
@@ -176,7 +194,7 @@ impl Comparison {
             _ => Some(a.to_string().cmp(&b.to_string())),
         };
         match self {
-            Self::Equal => order.is_some_and(|order| order.is_eq()),
+            Self::Equal | Self::SingleEqual => order.is_some_and(|order| order.is_eq()),
             Self::Unequal => !order.is_some_and(|order| order.is_eq()),
             Self::Less => order.is_some_and(|order| order.is_lt()),
             Self::LessOrEqual => order.is_some_and(|order| order.is_le()),
@@ -237,7 +255,7 @@ fn comparison(input: &mut &str) -> ModalResult<Expr> {
         sign(">=").value(Comparison::GreaterOrEqual),
         sign("<").value(Comparison::Less),
         sign(">").value(Comparison::Greater),
-        sign("=").value(Comparison::Equal),
+        sign("=").value(Comparison::SingleEqual),
     )));
     match comparison.parse_next(input)? {
         None => Ok(Expr::Has(column)),

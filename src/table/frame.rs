@@ -102,7 +102,7 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Result<Vec<RunColumn>> {
 fn type_of<'p>(mut values: impl Iterator<Item = &'p Param>) -> Type {
     let of = |value: &Param| match value {
         Param::Bool(_) => Type::Bool,
-        Param::Number(_) => Type::Float,
+        Param::Int(_) | Param::Number(_) => Type::Float,
         Param::Text(_) => Type::Text,
     };
     let first = values.next().map_or(Type::Text, of);

@@ -1,4 +1,4 @@
-//! Runs that have something in common, as one row.
+//! Groups runs that have something in common into one row.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,25 @@ use regex::Regex;
 use super::{Cell, Column, Names, RunRow, numpy};
 use crate::error::{Error, Result};
 
-/// Prefix of a regular expression for names of runs.
+/// Prefix of a regular expression for run names.
 const NAME: &str = "run~";
 
-/// What the runs of a group have in common.
+/// The property that the runs of a group share.
 #[derive(Debug, Clone)]
 pub enum GroupBy {
-    /// The same in this column.
+    /// The same value in this column.
     Column(Column),
-    /// The same in the part of their names that this finds: its first parenthesis, or all of it.
+    /// The same match of this regular expression in their names: its first group, or the whole
+    /// match.
     Name(Regex),
 }
 
 impl GroupBy {
-    /// `run~REGEX`, or the name of a column.
+    /// Parses `run~REGEX`, or the name of a column.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is neither.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is neither.
     pub fn parse(text: &str, names: &Names<'_>) -> Result<Self> {
         match text.strip_prefix(NAME) {
             Some(regex) => Regex::new(regex)
@@ -34,7 +35,7 @@ impl GroupBy {
         }
     }
 
-    /// The column that is the same, if it is one.
+    /// The column, if runs are grouped by a column.
     pub fn column(&self) -> Option<&Column> {
         match self {
             Self::Column(column) => Some(column),
@@ -42,7 +43,7 @@ impl GroupBy {
         }
     }
 
-    /// The name of the keys' column in a table that has the columns `fixed` besides.
+    /// The title of the keys' column, in a table that also has the columns `fixed`.
     pub fn head(&self, names: &Names<'_>, fixed: &[&str]) -> String {
         match self {
             Self::Column(column) => {
@@ -52,7 +53,7 @@ impl GroupBy {
         }
     }
 
-    /// What `row` has in common with others.
+    /// The key of the group that `row` belongs to.
     pub fn key(&self, row: &RunRow) -> Cell {
         match self {
             Self::Column(column) => column.of(row),
@@ -63,14 +64,14 @@ impl GroupBy {
         }
     }
 
-    /// The groups of `rows`, sorted by key; rows without one are a group of their own, the last.
+    /// The groups of `rows`, sorted by key; rows without a key form the last group.
     pub fn groups<'r>(&self, rows: impl IntoIterator<Item = &'r RunRow>) -> Vec<Group<'r>> {
         let mut groups: BTreeMap<String, Group<'r>> = BTreeMap::new();
         for row in rows {
             let key = self.key(row);
             let group = groups.entry(key.identity());
             let group = group.or_insert_with(|| Group { key: key.clone(), rows: Vec::new() });
-            // The number is the key of several texts for it.
+            // The number becomes the key for several spellings of it.
             if group.key != key {
                 group.key = group.key.meaning();
             }
@@ -82,17 +83,17 @@ impl GroupBy {
     }
 }
 
-/// Runs that have something in common.
+/// A group of runs that have something in common.
 #[derive(Debug)]
 pub struct Group<'r> {
-    /// What they have in common.
+    /// The value that they share.
     pub key: Cell,
     /// The runs.
     pub rows: Vec<&'r RunRow>,
 }
 
 impl Group<'_> {
-    /// The numbers in `column`, over the runs that have one.
+    /// The distribution of the numbers in `column`, over the runs that have one.
     pub fn spread(&self, column: &Column, ddof: u8) -> Spread {
         let numbers = self.rows.iter().filter_map(|row| column.of(row).number());
         let numbers: Vec<f64> = numbers.filter(|number| !number.is_nan()).collect();
@@ -100,24 +101,25 @@ impl Group<'_> {
     }
 }
 
-/// Several numbers in a few.
+/// Summary statistics of several numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
-    /// How many there are.
+    /// Number of numbers.
     pub count: usize,
-    /// Their mean; NaN if there is none.
+    /// The mean; NaN if there are no numbers.
     pub mean: f64,
-    /// Their standard deviation; NaN if there are no more than the degrees of freedom.
+    /// The standard deviation; NaN if there are no more numbers than degrees of freedom.
     pub std: f64,
-    /// The smallest; NaN if there is none.
+    /// The smallest number; NaN if there are none.
     pub min: f64,
-    /// The largest; NaN if there is none.
+    /// The largest number; NaN if there are none.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of `numbers`, as NumPy has it. NaN counts like any number: callers leave it out. `ddof` is 1 for
-    /// the deviation of a sample (pandas, spreadsheets), 0 for that of a population (NumPy).
+    /// The statistics of `numbers`, as NumPy computes them. NaN counts like any number, so callers
+    /// must leave it out. `ddof` is 1 for the standard deviation of a sample (pandas, spreadsheets)
+    /// and 0 for that of a population (NumPy).
     pub fn of(numbers: &[f64], ddof: u8) -> Self {
         let numbers_of = |pick: fn(f64, f64) -> f64| numbers.iter().copied().reduce(pick);
         Self {
@@ -134,7 +136,7 @@ impl Spread {
 mod tests {
     use super::*;
 
-    /// Values of `pandas.Series.std` and `numpy.std`.
+    /// Expected values come from `pandas.Series.std` and `numpy.std`.
     #[test]
     fn the_deviation_is_that_of_pandas_or_of_numpy() {
         let sample = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], 1);
@@ -177,7 +179,7 @@ mod tests {
         let groups = by.groups(&rows);
         let found: Vec<_> =
             groups.iter().map(|group| (group.key.clone(), group.rows.len())).collect();
-        // Texts that are all the same stay as they are.
+        // Texts that are all the same stay unchanged.
         let expected = [
             (Cell::Number(0.1), 3),
             ("True".into(), 1),

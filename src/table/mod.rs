@@ -15,6 +15,8 @@ mod curve;
 #[cfg(feature = "table")]
 mod diff;
 #[cfg(feature = "table")]
+mod direction;
+#[cfg(feature = "table")]
 mod filter;
 #[cfg(feature = "table")]
 mod fold;
@@ -39,7 +41,7 @@ mod stats;
 #[cfg(feature = "table")]
 pub use cell::Cell;
 #[cfg(feature = "plot")]
-pub use chart::{Axis, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
+pub use chart::{Axis, BandPoint, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
 #[cfg(feature = "table")]
 pub use checklist::{CheckedRun, Checklist, NameLint};
 #[cfg(feature = "table")]
@@ -49,6 +51,8 @@ pub use curve::{Curve, CurveOrder, Duplicates};
 #[cfg(feature = "table")]
 pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
 #[cfg(feature = "table")]
+pub use direction::Direction;
+#[cfg(feature = "table")]
 pub use filter::Filter;
 #[cfg(feature = "table")]
 pub use fold::Folding;
@@ -56,7 +60,10 @@ pub use fold::Folding;
 pub(crate) use fold::{Directory, Parts, without_logs};
 #[cfg(feature = "table")]
 pub use group::{Group, GroupBy, Spread};
-pub use overview::{FileOverview, IssueRow, Overview, RunOverview, ScalarOverview, TagOverview};
+pub use overview::{
+    EmbeddingFile, EmbeddingOverview, FileOverview, IssueRow, Overview, RunOverview,
+    ScalarOverview, TagOverview,
+};
 pub use point_table::{Point, PointTable};
 #[cfg(feature = "table")]
 pub use reduce::{Align, MAX_TIMES, Reduced, Reduction, reduce};
@@ -70,6 +77,6 @@ pub use sample::lttb;
 #[cfg(all(test, feature = "cli"))]
 pub(crate) use select::tests as name_tests;
 #[cfg(feature = "table")]
-pub use select::{Names, near};
+pub use select::{Names, meant, near};
 pub use smooth::smooth;
 pub use stats::ScalarStats;

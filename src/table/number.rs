@@ -1,9 +1,9 @@
-//! Numbers as text: exact, and with names for those that JSON lacks; or short, for people.
+//! Numbers as text: exact, with names for the numbers that JSON lacks; or short, for people.
 
 use std::fmt;
 
-/// A float64 on its way to a text format: the shortest decimal that reads back to it, or `NaN`,
-/// `Infinity`, `-Infinity`, which JSON holds as strings.
+/// A float64 that is written to a text format as the shortest decimal that reads back to it, or as
+/// `NaN`, `Infinity` or `-Infinity`. JSON stores these as strings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exact(pub f64);
 
@@ -38,13 +38,13 @@ impl serde::Serialize for Exact {
     }
 }
 
-/// A field that is an [`Exact`] in every format.
+/// Serializes a field as [`Exact`] in every format.
 #[cfg(feature = "serde")]
 pub(super) fn exact<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serde::Serialize::serialize(&Exact(*value), serializer)
 }
 
-/// The same of a number that may be missing.
+/// The same for a number that may be missing.
 #[cfg(feature = "table")]
 pub(super) fn exact_or_none<S: serde::Serializer>(
     value: &Option<f64>,
@@ -53,7 +53,7 @@ pub(super) fn exact_or_none<S: serde::Serializer>(
     serde::Serialize::serialize(&value.map(Exact), serializer)
 }
 
-/// The same of many.
+/// The same for a list of numbers.
 #[cfg(feature = "table")]
 pub(super) fn exact_list<S: serde::Serializer>(
     values: &[f64],
@@ -62,17 +62,17 @@ pub(super) fn exact_list<S: serde::Serializer>(
     serializer.collect_seq(values.iter().map(|value| Exact(*value)))
 }
 
-/// Whole numbers up to here are all different as float64.
+/// Bound up to which all whole numbers are distinct as float64.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0; // 2^53
 
-/// The number that a text is, wherever numbers are compared: in conditions, in the order of rows, in
-/// groups and their means.
+/// Parses a text as a number, wherever numbers are compared: in conditions, in the order of rows,
+/// in groups and their means.
 ///
-/// It is a number as Python and JSON write it: digits with a sign, a point and an exponent, or `nan`,
-/// `inf` and `infinity` in any case; space around it does not count. Everything else is a text:
-/// `0x10`, `1_000`, `5%`. So are numbers that float64 has no place for: one that is too large
-/// (`1e999`), and whole numbers beyond 2^53, which are names of something rather than numbers, and
-/// would not stay apart.
+/// A number is written as in Python and JSON: digits with a sign, a point and an exponent, or
+/// `nan`, `inf` and `infinity` in any case; surrounding whitespace is ignored. Everything else is
+/// text: `0x10`, `1_000`, `5%`. So are numbers that float64 cannot represent: one that is too large
+/// (`1e999`), and whole numbers beyond 2^53, which are identifiers rather than numbers and would
+/// not stay distinct.
 ///
 /// ```
 /// use tbx::table::number::of_text;
@@ -91,7 +91,7 @@ pub fn of_text(text: &str) -> Option<f64> {
     }
 }
 
-/// A number in about six digits, for people.
+/// Formats a number with about six digits, for people.
 ///
 /// ```
 /// use tbx::table::number::short;
@@ -110,13 +110,13 @@ pub fn short(value: f64) -> String {
             None => text,
         };
     }
-    // Digits before the point are not to be cut; behind it, six in all.
+    // Digits before the point are not cut; after it, six in all.
     let decimals = (0..=9).find(|n| size >= 10f64.powi(5 - n)).unwrap_or(9);
     let decimals = usize::try_from(decimals).unwrap_or(0);
     trim_zeros(&format!("{value:.decimals$}")).to_owned()
 }
 
-/// Digits without zeros that say nothing.
+/// Removes trailing zeros after the point.
 pub(crate) fn trim_zeros(digits: &str) -> &str {
     if !digits.contains('.') {
         return digits;

@@ -1,13 +1,13 @@
-//! Several numbers as one, to the last bit as NumPy has it. So whoever computes a figure in Python
-//! and with tbx finds the same, and infinities do as they do there: the mean of 1 and an infinity
-//! is that infinity, the mean of both infinities is NaN, as is every deviation from an infinity.
+//! Statistics that match NumPy to the last bit, so that the same figure computed in Python and with
+//! tbx is the same. Infinities behave as in NumPy: the mean of 1 and an infinity is that infinity,
+//! the mean of both infinities is NaN, and so is every deviation from an infinity.
 //!
-//! NaN is for callers to leave out.
+//! Callers must leave out NaN.
 
-/// Maximum number of numbers that eight running sums add up.
+/// Maximum number of numbers that are added in eight running sums.
 const BLOCK: usize = 128;
 
-/// `numpy.sum` of the numbers at the places from 0 to `n`.
+/// `numpy.sum` of the numbers at the indices from 0 to `n`.
 ///
 /// Source: `pairwise_sum` in `numpy/_core/src/umath/loops_utils.h.src`.
 pub(super) fn sum(n: usize, at: &impl Fn(usize) -> f64) -> f64 {
@@ -34,7 +34,7 @@ fn pairwise(start: usize, n: usize, at: &impl Fn(usize) -> f64) -> f64 {
     (start + whole..start + n).fold(sum, |sum, i| sum + at(i))
 }
 
-/// `numpy.mean`; NaN of no numbers.
+/// `numpy.mean`; NaN if there are no numbers.
 pub(super) fn mean(n: usize, at: &impl Fn(usize) -> f64) -> f64 {
     sum(n, at) / float(n)
 }
@@ -51,7 +51,7 @@ pub(super) use of_slices::{interp, mean_of, median, quantile, std};
 mod of_slices {
     use super::{float, mean, sum};
 
-    /// `numpy.mean`; NaN of no numbers.
+    /// `numpy.mean`; NaN if there are no numbers.
     pub(in crate::table) fn mean_of(numbers: &[f64]) -> f64 {
         mean(numbers.len(), &|i| at(numbers, i))
     }
@@ -70,7 +70,7 @@ mod of_slices {
         (sum(numbers.len(), &square) / freedom).sqrt()
     }
 
-    /// `numpy.median` of sorted numbers; NaN of none.
+    /// `numpy.median` of sorted numbers; NaN if there are none.
     pub(in crate::table) fn median(sorted: &[f64]) -> f64 {
         let half = sorted.len() / 2;
         match sorted.len() % 2 {
@@ -80,9 +80,10 @@ mod of_slices {
         }
     }
 
-    /// `numpy.quantile` of sorted numbers with its default method, `linear`, for a share from 0 to 1;
-    /// NaN of no numbers. Next to an infinity that is NaN, also where the share hits a number.
-    /// As for NumPy's whole numbers, 0 and 1 are the least and the largest number.
+    /// `numpy.quantile` of sorted numbers with its default method, `linear`, for a share from 0 to
+    /// 1; NaN if there are no numbers. Next to an infinity the result is NaN, even where the share
+    /// hits a number exactly. As for whole numbers in NumPy, 0 and 1 give the smallest and the
+    /// largest number.
     ///
     /// Source: `_quantile` and `_lerp` in `numpy/lib/_function_base_impl.py`.
     #[expect(clippy::as_conversions, reason = "a place among fewer than 2^53 numbers")]
@@ -101,8 +102,8 @@ mod of_slices {
         }
     }
 
-    /// `numpy.interp` between two points: the value `from.0` and, `length` further on, `to`; at
-    /// the distance `from.1` from the first of them.
+    /// `numpy.interp` between two points: the first has the value `from.0`, the second, at distance
+    /// `length`, has the value `to`. Interpolates at distance `from.1` from the first point.
     ///
     /// Source: `arr_interp` in `numpy/_core/src/multiarray/compiled_base.c`.
     pub(in crate::table) fn interp(from: f64, to: f64, length: f64, distance: f64) -> f64 {
@@ -131,8 +132,8 @@ mod tests {
         a == b || a.is_nan() && b.is_nan()
     }
 
-    /// Values of NumPy 2.4: `nanmean`, `nanstd` with `ddof` 0 and 1, `nanmedian`, and
-    /// `nanquantile` for 0.25, 0.5 and 0.75.
+    /// Expected values come from NumPy 2.4: `nanmean`, `nanstd` with `ddof` 0 and 1, `nanmedian`,
+    /// and `nanquantile` for 0.25, 0.5 and 0.75.
     #[test]
     fn infinities_do_as_in_numpy() {
         let cases: &[(&[f64], [f64; 4], [f64; 3])] = &[
@@ -177,8 +178,9 @@ mod tests {
         }
     }
 
-    /// Values of NumPy 2.4 for the first numbers of a generator: `mean`, `std(ddof=1)`, and
-    /// `quantile(0.3)`. Sums of several lengths are made in several ways.
+    /// Expected values come from NumPy 2.4, for the first numbers of a generator: `mean`,
+    /// `std(ddof=1)`, and `quantile(0.3)`. Sums of different lengths are computed in different
+    /// ways.
     #[test]
     fn sums_are_numpys_to_the_last_bit() {
         let mut state = 12345u64;
@@ -211,7 +213,7 @@ mod tests {
         assert_eq!(sum(1, &|_| -0.0).to_bits(), 0.0f64.to_bits());
     }
 
-    /// Values of `numpy.interp`.
+    /// Expected values come from `numpy.interp`.
     #[test]
     fn lines_between_points_are_numpys() {
         for (from, to, length, distance, expected) in [

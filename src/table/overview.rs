@@ -1,5 +1,8 @@
 //! What is in a log folder: a row a run, a row a tag, a row a problem.
 
+mod embedding;
+
+pub use self::embedding::{EmbeddingFile, EmbeddingOverview};
 use super::number::Exact;
 use crate::error::{Issue, Report, RestartDrop, Result};
 use crate::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries, side_files};
@@ -47,6 +50,9 @@ pub struct RunOverview {
     pub files: Vec<FileOverview>,
     /// Its series, sorted by tag.
     pub tags: Vec<TagOverview>,
+    /// Its embeddings, in the order of the projector's configuration; in JSON only if there are any.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub embeddings: Vec<EmbeddingOverview>,
 }
 
 /// One event file.
@@ -148,7 +154,9 @@ impl Overview {
     /// As [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
         let (found, mut report) = logdir.map_runs(options, |run| {
-            (RunOverview::of(&run), side_files::issues(&run.name, &run.path, run.links()))
+            let (issues, embeddings) = side_files::look(&run.name, &run.path, run.links());
+            let embeddings = embeddings.iter().map(EmbeddingOverview::of).collect();
+            (RunOverview { embeddings, ..RunOverview::of(&run) }, issues)
         })?;
         let mut runs = Vec::with_capacity(found.len());
         for (run, issues) in found {
@@ -166,7 +174,7 @@ impl Overview {
 }
 
 impl RunOverview {
-    /// Sums up a run.
+    /// Sums up a run, without its embeddings: those are no part of the log.
     pub fn of(run: &Run) -> Self {
         let files = run.files.iter().map(|file| FileOverview {
             name: file.name.clone(),
@@ -179,6 +187,7 @@ impl RunOverview {
             start_time: run.start_time.map(Exact),
             files: files.collect(),
             tags: run.series.iter().map(TagOverview::of).collect(),
+            embeddings: Vec::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A table with a row a point.
+//! A table with one row per point.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use crate::error::{Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Scalars, TimeSeries};
 use crate::summary::Kind;
 
-/// A table with a row a point of a scalar: run, tag, step, wall time, value.
+/// A table with one row per scalar point: run, tag, step, wall time, value.
 ///
-/// The points are in the order of runs, tags and the log; 20 to 24 bytes each.
+/// The points are ordered by run, then tag, then position in the log, and take 20 to 24 bytes each.
 ///
 /// ```
 /// use tbx::table::PointTable;
@@ -22,12 +22,12 @@ use crate::summary::Kind;
 /// # Ok::<(), tbx::Error>(())
 /// ```
 ///
-/// With the feature `serde` it serializes as a list of [`Point`]s; with `arrow`, `to_record_batch` gives
-/// the columns to Arrow.
+/// With the feature `serde` it serializes as a list of [`Point`]s; with `arrow`, `to_record_batch`
+/// passes the columns to Arrow.
 #[derive(Debug)]
 pub struct PointTable {
     pub(super) series: Vec<(Arc<str>, TimeSeries)>,
-    /// What was damaged or dropped on the way.
+    /// Data that was damaged or dropped during loading.
     pub report: Report,
 }
 
@@ -35,7 +35,8 @@ pub struct PointTable {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Point<'t> {
-    /// The run's name: the path of its directory in the log directory, `.` for that itself.
+    /// The run's name: the path of its directory in the log directory, `.` for the log directory
+    /// itself.
     pub run: &'t str,
     /// The tag.
     pub tag: &'t str,
@@ -44,7 +45,7 @@ pub struct Point<'t> {
     /// The wall time, in seconds since the Unix epoch; may be 0, NaN and infinite.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub wall_time: f64,
-    /// The value. Integers beyond 2^53 are rounded, everything else is exact.
+    /// The value. Integers beyond 2^53 are rounded; everything else is exact.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub value: f64,
 }
@@ -54,7 +55,7 @@ impl PointTable {
     ///
     /// # Errors
     ///
-    /// As [`Logdir::load`].
+    /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
         let loaded = logdir.load(&options.clone().kinds([Kind::Scalar]))?;
         let mut series = Vec::new();
@@ -65,12 +66,12 @@ impl PointTable {
         Ok(Self { series, report: loaded.report })
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.series.iter().map(|(_, series)| series.len()).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -89,7 +90,7 @@ impl PointTable {
         })
     }
 
-    /// The name of its run, and the numbers, of each series.
+    /// The run name and the numbers of each series.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, &TimeSeries, &Scalars)> {
         self.series.iter().filter_map(|(run, series)| Some((&**run, series, series.scalars()?)))
     }

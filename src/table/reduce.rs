@@ -64,6 +64,9 @@ pub enum Reduction {
 }
 
 impl Reduction {
+    /// The names of all; of quantiles, one.
+    pub const NAMES: &[&str] = &["mean", "std", "min", "max", "median", "count", "q0.25"];
+
     /// The name that the program takes and gives: `mean`, `std`, `min`, `max`, `median`, `q0.25`,
     /// `count`. `std` has `ddof` degrees of freedom.
     pub fn from_name(name: &str, ddof: u8) -> Option<Self> {

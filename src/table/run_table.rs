@@ -15,7 +15,7 @@ use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{Param, Status, now};
 use crate::summary::Kind;
 
-/// A table with one row per run: its parameters, and a few numbers of each scalar.
+/// A table with one row per run: its parameters, and a few statistics of each scalar.
 ///
 /// ```
 /// use tbx::table::{Folding, RunTable};
@@ -30,67 +30,69 @@ use crate::summary::Kind;
 /// # Ok::<(), tbx::Error>(())
 /// ```
 ///
-/// It serializes as a list of its rows: numbers to the last bit, NaN and infinities as strings. With
-/// the feature `arrow`, `to_record_batch` gives the columns to Arrow.
+/// The table serializes as a list of its rows, with numbers exact to the last bit, and NaN and
+/// infinities as strings. With the feature `arrow`, `to_record_batch` passes the columns to Arrow.
 #[derive(Debug)]
 pub struct RunTable {
     /// The rows, sorted by name.
     pub rows: Vec<RunRow>,
-    /// What was damaged or dropped on the way.
+    /// Data that was damaged or dropped during loading.
     pub report: Report,
 }
 
 /// A run in a [`RunTable`].
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct RunRow {
-    /// Its name: the path of its directory in the log directory, `.` for that itself.
+    /// The run's name: the path of its directory in the log directory, `.` for the log directory
+    /// itself.
     pub name: String,
-    /// The names of the directories that were folded into it, apart from its own.
+    /// The names of the directories that were folded into it, except its own.
     pub parts: Vec<String>,
-    /// When it began, as its metadata says, else the earliest wall time of an event; in seconds since
-    /// the Unix epoch.
+    /// The start time from the run's metadata, otherwise the earliest wall time of an event; in
+    /// seconds since the Unix epoch.
     #[serde(serialize_with = "exact_or_none")]
     pub start_time: Option<f64>,
-    /// When it ended, as its metadata says, else the latest wall time of a series' last point.
+    /// The end time from the run's metadata, otherwise the latest wall time among the last points
+    /// of its series.
     #[serde(serialize_with = "exact_or_none")]
     pub end_time: Option<f64>,
-    /// How it is doing, as its metadata and `hparams` records say.
+    /// The status, from the run's metadata and `hparams` records.
     #[serde(serialize_with = "status_name")]
     pub status: Option<Status>,
     /// The largest step of a scalar.
     pub last_step: Option<i64>,
-    /// Its hyperparameters, by name.
+    /// The hyperparameters, by name.
     #[serde(serialize_with = "values")]
     pub params: BTreeMap<String, Param>,
-    /// Its scalars, by tag. Those of a folded directory have its name before them.
+    /// The scalars, by tag. Tags from a folded directory have its name as a prefix.
     #[serde(serialize_with = "by_tag")]
     pub metrics: BTreeMap<Arc<str>, ScalarStats>,
-    /// The points of its scalars, by the same tags; empty unless they were
-    /// [asked for](RunTable::load_curves).
+    /// The points of the scalars, by the same tags; empty unless loaded with
+    /// [`load_curves`](RunTable::load_curves).
     #[serde(serialize_with = "by_tag", skip_serializing_if = "BTreeMap::is_empty")]
     pub curves: BTreeMap<Arc<str>, Curve>,
 }
 
 impl RunTable {
-    /// Loads the runs of `logdir` and sums each up; no more than a few are in memory at a time.
+    /// Loads the runs of `logdir` and summarizes each; only a few runs are in memory at a time.
     ///
-    /// What a run is comes from [`Run::meta`]: `tbx.json`, its copy in the log, `hparams` records and
-    /// Lightning's `hparams.yaml`. Tags that were asked for are those of scalars.
+    /// The metadata of a run comes from [`Run::meta`]: `tbx.json`, its copy in the log, `hparams`
+    /// records and Lightning's `hparams.yaml`. A filter on tags applies to scalars only.
     ///
     /// # Errors
     ///
-    /// As [`Logdir::load`].
+    /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
         Self::load_rows(logdir, options, folding, None)
     }
 
-    /// The same with the points of the scalars: in the order of steps, with a rule for several
-    /// points at one step, or in the order of wall times.
+    /// Like [`load`](Self::load), with the points of the scalars: in the order of steps, with a
+    /// policy for several points at one step, or in the order of wall times.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a tag has two points at a step, and
-    /// `order` refuses that; otherwise as [`Logdir::load`].
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a tag has several points at one step,
+    /// and `order` refuses that; otherwise the same as for [`Logdir::load`].
     pub fn load_curves(
         logdir: &Logdir,
         options: &LoadOptions,
@@ -100,7 +102,8 @@ impl RunTable {
         Self::load_rows(logdir, options, folding, Some(order.into()))
     }
 
-    /// The directories, each with its points, and the runs that they are or belong to, without.
+    /// The directories, each with its points, and the runs that they are or belong to, without
+    /// points.
     #[cfg(feature = "plot")]
     pub(crate) fn load_apart(
         logdir: &Logdir,
@@ -144,7 +147,8 @@ impl RunTable {
     }
 }
 
-/// The directories of a logdir: their rows, and what decides whether they are parts of a run.
+/// The directories of a logdir: their rows, and the facts that decide whether they are parts of a
+/// run.
 struct Read {
     rows: Vec<RunRow>,
     directories: Vec<Directory>,
@@ -197,11 +201,11 @@ fn by_tag<S: Serializer>(
 }
 
 impl RunRow {
-    /// The kinds of data that a row is made of. Of other kinds than scalars their places will do.
+    /// The kinds of data that a row consists of. For kinds other than scalars, places are enough.
     pub(crate) const KINDS: &[Kind] = &[Kind::Scalar, Kind::Hparams, Kind::Meta];
 
-    /// The row of a directory, what decides whether that is a run, and what of its metadata could
-    /// not be read.
+    /// The row of a directory, the facts that decide whether it is a run, and the errors in reading
+    /// its metadata.
     pub(crate) fn of(
         run: &Run,
         names: &Names,
@@ -233,14 +237,14 @@ impl RunRow {
         Ok((row, directory, issues))
     }
 
-    /// From its beginning to its end, in seconds.
+    /// The time from start to end, in seconds.
     pub fn duration(&self) -> Option<f64> {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
     }
 }
 
-/// Each tag once: a hundred thousand runs have the same few.
+/// Stores each tag once: a hundred thousand runs usually have the same few.
 #[derive(Default)]
 pub(crate) struct Names(Mutex<HashSet<Arc<str>>>);
 

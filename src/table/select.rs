@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 const MAX_NEAR: usize = 3;
 /// Names less alike than this (Jaro-Winkler, 0 to 1) are not proposed.
 const NEAR: f64 = 0.7;
+/// How much alike names are at least that differ by one letter, or by two letters swapped.
+const ONE_OFF: f64 = 0.9;
 
 /// The names that a table's columns can have.
 #[derive(Debug)]
@@ -104,6 +106,16 @@ impl<'t> Names<'t> {
 
     /// That there is no column `name`, and which are like it.
     pub fn unknown(&self, name: &str) -> Error {
+        if let Some(unknown) = self.unknown_stat(name) {
+            return unknown;
+        }
+        if let Some((before, regex)) = name.split_once('~')
+            && !near(before, [RUN.trim_end_matches('.')]).is_empty()
+        {
+            return Error::argument(format!(
+                "there is no column {name:?}; did you mean run~{regex}?"
+            ));
+        }
         let all = self.params().chain(self.metrics()).chain(Field::ALL.iter().map(|f| f.name()));
         let bare = [PARAM, METRIC].iter().find_map(|prefix| name.strip_prefix(prefix));
         let bare = bare.unwrap_or(name);
@@ -112,6 +124,30 @@ impl<'t> Names<'t> {
             [] => format!("there is no column {name:?}"),
             near => format!("there is no column {name:?}; did you mean {}?", near.join(", ")),
         })
+    }
+}
+
+impl Names<'_> {
+    /// The error for a known tag with an unknown statistic after the colon.
+    fn unknown_stat(&self, name: &str) -> Option<Error> {
+        let (tag, stat) = name.rsplit_once(':')?;
+        let bare = tag.strip_prefix(METRIC).unwrap_or(tag);
+        if stat.is_empty() || !self.metrics.contains(bare) {
+            return None;
+        }
+        let all: Vec<_> = Stat::ALL.iter().map(|stat| stat.name()).collect();
+        Some(Error::argument(format!(
+            "there is no statistic {stat:?} of {tag}; {}",
+            meant(stat, &all)
+        )))
+    }
+}
+
+/// Which of `all` may have been meant by `name`: those like it, else all of them.
+pub fn meant(name: &str, all: &[&str]) -> String {
+    match near(name, all.iter().copied()).as_slice() {
+        [] => format!("there are {}", all.join(", ")),
+        near => format!("did you mean {}?", near.join(", ")),
     }
 }
 
@@ -124,7 +160,13 @@ pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n s
             let lower = other.to_lowercase();
             // The last part of a tag is what people remember of it.
             let last = lower.rsplit('/').next().unwrap_or(&lower);
-            let score = |part: &str| strsim::jaro_winkler(&name, part);
+            let score = |part: &str| match strsim::osa_distance(&name, part) {
+                // `mni` for `min`: of short names, the other measure makes nothing of two letters swapped.
+                0 | 1 if name.len() > 1 && part.len() > 1 => {
+                    ONE_OFF.max(strsim::jaro_winkler(&name, part))
+                }
+                _ => strsim::jaro_winkler(&name, part),
+            };
             let whole = score(&lower);
             (whole.max(score(last)), whole, other)
         })

@@ -1,11 +1,11 @@
 //! Smoothing as in TensorBoard.
 
-/// `values`, smoothed as TensorBoard's charts do it: an exponential moving average, divided by
-/// the weight that its values have so far, so that it does not start near 0.
+/// Smooths `values` as TensorBoard's charts do: an exponential moving average, divided by the total
+/// weight of the values so far, so that it does not start near 0.
 ///
-/// `weight` is that of the past, from 0 (nothing changes) to 1; what lies outside counts as the
-/// nearer one, NaN as 0. A value that is not finite stays as it is and does not count. Values that
-/// are all the same stay as they are.
+/// `weight` is the weight of the past, from 0 (nothing changes) to 1. Values outside that range are
+/// clamped, and NaN counts as 0. A value that is not finite stays unchanged and does not count.
+/// Values that are all equal stay unchanged.
 ///
 /// Source: `tensorboard/webapp/widgets/line_chart_v2/data_transformer.ts`, `classicSmoothing`.
 ///
@@ -21,7 +21,7 @@ pub fn smooth(values: &[f64], weight: f64) -> Vec<f64> {
     if weight == 0.0 || values.iter().all(|value| *value == first) {
         return values.to_vec();
     }
-    // The weight that all earlier values lack, a power of the weight.
+    // The weight that is missing from all earlier values: a power of `weight`.
     let (mut last, mut lacking) = (0.0, 1.0);
     let smoothed = values.iter().map(|&value| {
         if !value.is_finite() {

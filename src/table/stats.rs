@@ -1,13 +1,13 @@
-//! A scalar series in a few numbers.
+//! Summary statistics of a scalar series.
 
 use super::numpy;
 use crate::logdir::{Scalars, TimeSeries};
 
-/// A scalar series in a few numbers, over the points that the restart policy kept.
+/// Summary statistics of a scalar series, over the points that the restart policy kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ScalarStats {
-    /// How many points there are, also those that are NaN.
+    /// Number of points, including those that are NaN.
     pub count: usize,
     /// The first value in the log.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
@@ -15,31 +15,31 @@ pub struct ScalarStats {
     /// The last value in the log.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub last: f64,
-    /// The smallest value; NaN does not count, unless all are NaN.
+    /// The smallest value; NaN is ignored, unless all values are NaN.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub min: f64,
-    /// The largest value; NaN does not count, unless all are NaN.
+    /// The largest value; NaN is ignored, unless all values are NaN.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub max: f64,
-    /// The arithmetic mean, as `numpy.mean`; NaN does not count, unless all are NaN.
+    /// The arithmetic mean, like `numpy.mean`; NaN is ignored, unless all values are NaN.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::number::exact"))]
     pub mean: f64,
-    /// Step of the first point in the log.
+    /// The step of the first point in the log.
     pub first_step: i64,
-    /// Step of the last point in the log.
+    /// The step of the last point in the log.
     pub last_step: i64,
-    /// Step of the first point with the smallest value.
+    /// The step of the first point with the smallest value.
     pub min_step: i64,
-    /// Step of the first point with the largest value.
+    /// The step of the first point with the largest value.
     pub max_step: i64,
-    /// How many values are NaN.
+    /// Number of NaN values.
     pub nan: usize,
-    /// How many values are infinite.
+    /// Number of infinite values.
     pub inf: usize,
 }
 
 impl ScalarStats {
-    /// Of a scalar series with a point or more; none of any other.
+    /// The statistics of a scalar series with at least one point; none for any other series.
     pub fn of(series: &TimeSeries) -> Option<Self> {
         let (scalars, steps) = (series.scalars()?, series.steps());
         let (first_step, last_step) = (*steps.first()?, *steps.last()?);
@@ -63,7 +63,7 @@ impl ScalarStats {
                 continue;
             }
             stats.inf += usize::from(value.is_infinite());
-            // Of NaN and a number, the number.
+            // Between NaN and a number, take the number.
             if stats.min.is_nan() || value < stats.min {
                 (stats.min, stats.min_step) = (value, *step);
             }
@@ -76,7 +76,7 @@ impl ScalarStats {
     }
 }
 
-/// The mean of the values that are not NaN; `nan` is the number of those that are.
+/// The mean of the values that are not NaN; `nan` is the number of those that are NaN.
 fn mean(scalars: &Scalars, nan: usize) -> f64 {
     if nan == 0 {
         return numpy::mean(scalars.len(), &|i| scalars.get(i).unwrap_or(f64::NAN));

@@ -1,4 +1,4 @@
-//! Files that a run makes.
+//! Files that a run produces.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,8 +12,8 @@ use crate::meta::Artifact;
 use crate::replace::{disk, replace};
 use crate::store::open_regular;
 
-/// Keeps what `content` gives as the artifact `name` of the run in `dir`; it is there whole, or
-/// what was there before is.
+/// Stores `content` as the artifact `name` of the run in `dir`. The file is replaced atomically: it
+/// is either complete or unchanged.
 pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
@@ -40,7 +40,7 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
     Ok(Artifact { path: name.into(), size, sha256, ..Artifact::default() })
 }
 
-/// Opens the file at `path`, for an artifact of it.
+/// Opens the file at `path` to store it as an artifact.
 pub(super) fn open(path: &Path) -> Result<File> {
     open_regular(path)
         .map(|(file, _)| file)

@@ -1,4 +1,4 @@
-//! Where and with what a run runs.
+//! Captures the environment of a run.
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
@@ -13,7 +13,7 @@ use crate::meta::{Environment, Gpu};
 use crate::redact;
 use crate::store;
 
-/// Bytes of a lock file at most.
+/// Maximum size of a lock file in bytes.
 const MAX_LOCK: u64 = 16 << 20;
 
 /// The environment of this process.
@@ -52,7 +52,7 @@ pub(super) fn host() -> Option<String> {
     hostname::get().ok().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// None without NVIDIA's driver.
+/// The GPUs; none without NVIDIA's driver.
 fn gpus() -> Option<Vec<Gpu>> {
     let nvml = Nvml::init().ok()?;
     let driver = nvml.sys_driver_version().ok();
@@ -69,7 +69,7 @@ fn gpus() -> Option<Vec<Gpu>> {
     Some((0..count).filter_map(gpu).collect())
 }
 
-/// Those of `names` that are set.
+/// The variables in `names` that are set.
 fn chosen(names: &[String]) -> BTreeMap<String, String> {
     let value = |name: &String| {
         let value = env::var_os(name)?.to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ fn chosen(names: &[String]) -> BTreeMap<String, String> {
     names.iter().filter_map(value).collect()
 }
 
-/// `Cargo.lock` of the package that `cargo run` runs, or of the working directory.
+/// The `Cargo.lock` of the package that `cargo run` runs, or of the working directory.
 fn find_lock() -> Option<PathBuf> {
     let start = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let start = start.or_else(|| env::current_dir().ok())?;
@@ -98,8 +98,8 @@ impl Lock {
     }
 }
 
-/// Versions of the packages that come from no registry, and of those that they name as dependencies;
-/// the digest stands for the rest. Of several of one name, all of them.
+/// Versions of the packages that come from no registry, and of their direct dependencies; the
+/// digest covers the rest. If a name has several versions, all are listed.
 fn packages(lock: &str) -> BTreeMap<String, String> {
     #[derive(Default, Deserialize)]
     struct Packages {
@@ -118,7 +118,7 @@ fn packages(lock: &str) -> BTreeMap<String, String> {
 
     let found: Packages = toml::from_str(lock).unwrap_or_default();
     let own = found.package.iter().filter(|package| package.source.is_none());
-    // `name`, or `name version` where there are several.
+    // `name`, or `name version` if there are several versions.
     let named: HashSet<&str> =
         own.flat_map(|package| &package.dependencies).map(String::as_str).collect();
     let mut versions: BTreeMap<String, String> = BTreeMap::new();
@@ -133,7 +133,7 @@ fn packages(lock: &str) -> BTreeMap<String, String> {
     versions
 }
 
-/// Bytes in hex.
+/// Encodes bytes in hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Numbers over the parts of a run.
+//! Statistics over the children of a run.
 
 use super::Run;
 use crate::error::{Error, Result};
@@ -12,22 +12,22 @@ use crate::summary::Kind;
 pub struct OverChildren {
     /// The mean of the last values.
     pub mean: f64,
-    /// Their standard deviation; NaN if there are no more of them than degrees of freedom taken.
+    /// The standard deviation of the last values; NaN if there are not more of them than `ddof`.
     pub std: f64,
-    /// How many children have the metric.
+    /// Number of children that have the metric.
     pub count: u32,
-    /// The largest step at which one has its last value.
+    /// The largest step among the last values.
     pub step: i64,
 }
 
 impl Run {
-    /// Takes the last value of the scalar `tag` of each [child](Self::child), and logs their mean
-    /// and standard deviation as the scalars `<tag>/mean` and `<tag>/std` of this run; the metadata's
-    /// `summary` has them, too. The children's logs are read, so they should have ended or been
-    /// flushed.
+    /// Takes the last value of the scalar `tag` of each [child](Self::child), and logs the mean and
+    /// the standard deviation as the scalars `<tag>/mean` and `<tag>/std` of this run. They are
+    /// also stored in the `summary` of the metadata. The children's logs are read from disk, so the
+    /// children should have ended or been flushed.
     ///
-    /// `ddof` is what the number of values is made less by: 1 for a sample, as pandas and
-    /// spreadsheets have it, 0 for all there are, as NumPy has it.
+    /// `ddof` is subtracted from the number of values in the divisor: use 1 for a sample (pandas,
+    /// spreadsheets) and 0 for a whole population (NumPy).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -47,8 +47,9 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): no child has the metric; else as
-    /// [`Logdir::load`] and [`SummaryWriter::add_scalar`](crate::SummaryWriter::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): no child has the metric; otherwise the
+    /// same as for [`Logdir::load`] and
+    /// [`SummaryWriter::add_scalar`](crate::SummaryWriter::add_scalar).
     pub fn summarize_children(&self, tag: &str, ddof: u32) -> Result<OverChildren> {
         let found = self.of_children(tag, |_, series| {
             Some((series.scalars()?.iter().last()?, *series.steps().last()?))
@@ -77,7 +78,7 @@ impl Run {
         Ok(OverChildren { mean, std, count, step })
     }
 
-    /// What `take` has of the scalar `tag` of each child, in the order of their names.
+    /// Applies `take` to the scalar `tag` of each child, in the order of their names.
     pub(super) fn of_children<T: Send>(
         &self,
         tag: &str,

@@ -1,4 +1,4 @@
-//! What git knows of the code.
+//! The state of the code according to git.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use crate::meta::Git;
 use crate::redact;
 
-/// The state of the repository that `dir` is in; none if it is in none, or there is no git.
+/// The state of the repository that contains `dir`; none if there is no repository or no git.
 pub(super) fn state(dir: &Path) -> Option<Git> {
-    // Untracked files are no part of the code, and to look for them takes long in a folder of logs.
+    // Untracked files are not part of the code, and searching for them in a log directory takes
+    // long.
     let status = git(dir, &["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
     let mut found = Git { dirty: Some(false), ..Git::default() };
     for line in status.lines() {
@@ -31,7 +32,7 @@ pub(super) fn state(dir: &Path) -> Option<Git> {
 fn git(dir: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     command.arg("-C").arg(dir).args(args).stdin(Stdio::null());
-    // Not to take a lock that another git waits for.
+    // Avoids taking a lock that another git process waits for.
     let done = command.env("GIT_OPTIONAL_LOCKS", "0").output().ok()?;
     done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
 }

@@ -1,4 +1,4 @@
-//! The thread that says that a run is alive.
+//! The thread that records that a run is alive.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::meta::{RunMeta, now};
 
-/// Beats until it is stopped or dropped.
+/// Updates the heartbeat until it is stopped or dropped.
 #[derive(Debug)]
 pub(super) struct Heart {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// The process that has the thread: one that was forked from it has none.
+    /// The process that has the thread; a process forked from it does not have one.
     process: u32,
 }
 
@@ -22,7 +22,8 @@ impl Heart {
         let (stop, stopped) = channel();
         let alive = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
-                // A disk that is full for a while is no reason to end; the run itself will tell.
+                // A disk that is temporarily full is no reason to stop; the run itself will report
+                // the error.
                 let _ = RunMeta::update_existing(&dir, beat);
             }
         };
@@ -31,12 +32,12 @@ impl Heart {
         Ok(Self { stop: Some(stop), thread: Some(thread), process: std::process::id() })
     }
 
-    /// Whether this process was forked from the one that began.
+    /// Whether this process was forked from the one that started the thread.
     pub(super) fn is_forked(&self) -> bool {
         std::process::id() != self.process
     }
 
-    /// After this it writes no more.
+    /// Stops the heartbeat; nothing is written afterwards.
     pub(super) fn stop(&mut self) {
         if self.is_forked() {
             std::mem::forget((self.stop.take(), self.thread.take()));
@@ -49,7 +50,7 @@ impl Heart {
     }
 }
 
-/// Says that this process is alive, unless the run goes on in another.
+/// Records that this process is alive, unless the run continues in another process.
 fn beat(meta: &mut RunMeta) {
     if let Some(process) = &mut meta.process
         && process.pid == std::process::id()

@@ -1,13 +1,14 @@
-//! Runs that say what they are: a [`Run`] is a [`SummaryWriter`](crate::SummaryWriter) that also
-//! keeps `tbx.json`, with parameters, code, machine, data, artifacts, and how it ended.
+//! Experiment tracking. A [`Run`] is a [`SummaryWriter`](crate::SummaryWriter) that also maintains
+//! `tbx.json`, with parameters, code, machine, data, artifacts and the final status.
 //!
-//! Secrets are hidden before any of this is written, in `tbx.json` and in the log: values whose name says
-//! what they are (`password`, `api_key`, `Authorization`), and what shows it by its form (passwords in
-//! addresses, signed queries, tokens such as `ghp_...`, private keys). That goes for the command line, chosen
-//! variables, the remote of git, messages of errors and tracebacks, and also for what the program says
-//! itself: parameters, tags, descriptions and sources of data, since programs often hand over all of their
-//! options. Numbers and switches among the parameters are never hidden. What a program writes by the methods
-//! of [`SummaryWriter`](crate::SummaryWriter), such as `add_text`, is written as it is.
+//! Secrets are hidden before any of this is written, both in `tbx.json` and in the log. A value is
+//! hidden if its name indicates a secret (`password`, `api_key`, `Authorization`) or if its form
+//! does (passwords in URLs, signed queries, tokens such as `ghp_...`, private keys). This covers
+//! the command line, selected environment variables, the git remote, error messages and tracebacks.
+//! It also covers data from the program itself: parameters, tags, descriptions and data sources,
+//! since programs often pass all of their options. Numbers and booleans among the parameters are
+//! never hidden. Data that a program writes with the methods of
+//! [`SummaryWriter`](crate::SummaryWriter), such as `add_text`, is written unchanged.
 
 mod artifact;
 mod capture;

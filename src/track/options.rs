@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Run, secrets};
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
-use crate::summary::hparams::Hparams;
+use crate::summary::hparams::params_of;
 use crate::writer::WriterOptions;
 
 /// What is known of a run when it begins.
@@ -125,17 +125,13 @@ impl RunOptions {
     }
 
     /// The parameters in a struct, or in anything else that serde can serialise; as
-    /// [`Hparams::of`].
+    /// [`Hparams::of`](crate::Hparams::of).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`], as [`Hparams::of`].
+    /// [`ErrorKind::Argument`], as [`Hparams::of`](crate::Hparams::of).
     pub fn params<T: serde::Serialize + ?Sized>(mut self, params: &T) -> Result<Self, ErrorKind> {
-        for (name, value) in Hparams::of(params)?.values {
-            if let Some(value) = value.into_param() {
-                self.meta.params.insert(name, value);
-            }
-        }
+        self.meta.params.extend(params_of(params)?);
         Ok(self)
     }
 

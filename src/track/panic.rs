@@ -1,4 +1,4 @@
-//! What a panic says, for runs that end by one.
+//! Panic messages, for runs that end with a panic.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ thread_local! {
     static LAST: RefCell<Option<Failure>> = const { RefCell::new(None) };
 }
 
-/// Notes panics from now on, and has the hook that is there do what it does.
+/// Records panics from now on, and then calls the previous hook.
 pub(super) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -36,7 +36,7 @@ pub(super) fn watch() {
     });
 }
 
-/// The panic that this thread is in.
+/// The panic of this thread, if it is panicking.
 pub(super) fn current() -> Option<Failure> {
     std::thread::panicking().then(|| LAST.with(|last| last.take())).flatten()
 }

@@ -1,4 +1,4 @@
-//! A run that says what it is.
+//! A run that records its own metadata.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error as StdError;
@@ -17,14 +17,14 @@ use crate::summary::hparams::SessionStatus;
 use crate::summary::{self, meta::CARD};
 use crate::writer::{IntoStep, SummaryWriter};
 
-/// The tag under which TensorBoard shows why a run failed.
+/// The tag under which TensorBoard shows the reason for a run's failure.
 const ERROR: &str = "tbx/error";
-/// A longer traceback is an artifact.
+/// Maximum length of a traceback; a longer one becomes an artifact.
 const MAX_TRACEBACK: usize = 8 << 10;
 const TRACEBACK: &str = "traceback.txt";
 
-/// A run that says what it is: a [`SummaryWriter`], to which it derefs, and `tbx.json` beside the
-/// log.
+/// A run that records its own metadata: a [`SummaryWriter`], to which it dereferences, and a
+/// `tbx.json` next to the log.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -45,13 +45,13 @@ const TRACEBACK: &str = "traceback.txt";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A run ends by [`finish`](Self::finish) or [`fail`](Self::fail). One that is dropped before has
-/// failed: because of a panic, whose message and backtrace it keeps, or because its function
-/// returned early. A run whose process was killed says nothing any more, and readers see that
-/// ([`RunMeta::status_at`]).
+/// End a run with [`finish`](Self::finish) or [`fail`](Self::fail). A run that is dropped before
+/// that has failed: either because of a panic, whose message and backtrace it records, or because
+/// its function returned early. A run whose process was killed stops updating `tbx.json`, which
+/// readers detect ([`RunMeta::status_at`]).
 ///
-/// To keep what panics say, the first run of a process puts a panic hook before the one that is
-/// there.
+/// To record panic messages, the first run of a process installs a panic hook, which calls the
+/// previous one.
 #[derive(Debug)]
 pub struct Run {
     writer: SummaryWriter,
@@ -64,16 +64,16 @@ pub struct Run {
 }
 
 impl Run {
-    /// Begins a run in `dir`; see [`RunOptions::create`].
+    /// Starts a run in `dir`; see [`RunOptions::create`].
     ///
     /// # Errors
     ///
-    /// As [`RunOptions::create`].
+    /// The same as for [`RunOptions::create`].
     pub fn create(dir: impl AsRef<Path>) -> Result<Self> {
         Self::options().create(dir)
     }
 
-    /// What can be said of a run before it begins.
+    /// Options to set before the run starts.
     pub fn options() -> RunOptions {
         RunOptions::default()
     }
@@ -118,30 +118,31 @@ impl Run {
         Ok(run)
     }
 
-    /// 32 hex digits that no other run has.
+    /// The run's unique identifier: 32 hex digits.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its directory.
+    /// The run's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What it is, as `tbx.json` says now.
+    /// The current metadata in `tbx.json`.
     ///
     /// # Errors
     ///
-    /// As [`RunMeta::read`].
+    /// The same as for [`RunMeta::read`].
     pub fn meta(&self) -> Result<RunMeta> {
         Ok(RunMeta::read(&self.dir)?.unwrap_or_default())
     }
 
-    /// Changes what `tbx.json` says. Secrets that `change` puts there are hidden, as when the run begins.
+    /// Changes the metadata in `tbx.json`. Secrets in the changed metadata are hidden, as at the
+    /// start of the run.
     ///
     /// # Errors
     ///
-    /// As [`RunMeta::update`].
+    /// The same as for [`RunMeta::update`].
     pub fn update(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
         self.change(|meta| {
             change(meta);
@@ -156,21 +157,20 @@ impl Run {
         })
     }
 
-    /// Begins a part of this run, such as a fold or a stage, in a directory of that name below its
-    /// own.
+    /// Starts a part of this run, such as a fold or a stage, in a subdirectory with this name.
     ///
     /// # Errors
     ///
-    /// As [`RunOptions::create`].
+    /// The same as for [`RunOptions::create`].
     pub fn child(&self, name: &str) -> Result<Self> {
         self.child_with(name, RunOptions::default())
     }
 
-    /// The same with options.
+    /// Like [`child`](Self::child), with options.
     ///
     /// # Errors
     ///
-    /// As [`RunOptions::create`].
+    /// The same as for [`RunOptions::create`].
     pub fn child_with(&self, name: &str, mut options: RunOptions) -> Result<Self> {
         options.meta.parent = Some(self.id.clone());
         options.meta.name.get_or_insert_with(|| name.to_owned());
@@ -178,24 +178,25 @@ impl Run {
         options.create(self.dir.join(safe_name::encode(name)))
     }
 
-    /// Copies the file at `path` into the run's folder `artifacts`, under its own name.
+    /// Copies the file at `path` to the run's directory `artifacts`, under its own name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Argument`](crate::ErrorKind::Argument):
-    /// the path has no name that is text.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io);
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the path has no file name that is
+    /// UTF-8.
     pub fn log_artifact(&self, path: impl AsRef<Path>, step: impl IntoStep) -> Result<Artifact> {
         let path = path.as_ref();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         self.keep(name, &mut artifact::open(path)?, step)
     }
 
-    /// Writes `bytes` as the artifact `name`, a relative path with `/` between directories. One of
-    /// that name is replaced.
+    /// Writes `bytes` as the artifact `name`, a relative path with `/` between directories. An
+    /// existing artifact of that name is replaced.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name leads elsewhere;
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name leads out of the directory;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn log_artifact_bytes(
         &self,
@@ -216,21 +217,21 @@ impl Run {
         Ok(kept)
     }
 
-    /// Ends the run: it did what it should.
+    /// Ends the run successfully.
     ///
     /// # Errors
     ///
-    /// As [`SummaryWriter::close`] and [`RunMeta::update`].
+    /// The same as for [`SummaryWriter::close`] and [`RunMeta::update`].
     pub fn finish(mut self) -> Result<()> {
         self.end(Status::Finished, None)
     }
 
-    /// Ends the run because of an error, whose message and causes it keeps, and the backtrace if
-    /// `RUST_BACKTRACE` asks for one.
+    /// Ends the run because of an error. Records the error's message and causes, and the backtrace
+    /// if `RUST_BACKTRACE` enables it.
     ///
     /// # Errors
     ///
-    /// As [`finish`](Self::finish).
+    /// The same as for [`finish`](Self::finish).
     pub fn fail<E: StdError + ?Sized>(mut self, error: &E) -> Result<()> {
         let mut message = error.to_string();
         let mut cause = error.source();
@@ -255,8 +256,8 @@ impl Run {
         }
         self.heart.stop();
         if self.heart.is_forked() {
-            // The run goes on in the process that began it.
-            return self.writer.flush(); // which says so
+            // The run continues in the process that started it.
+            return self.writer.flush(); // which returns the error
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
         let mut meta = RunMeta::default();
@@ -270,11 +271,11 @@ impl Run {
         if let Some(failure) = failure.filter(|_| self.card) {
             let traceback = failure.traceback.as_deref().unwrap_or_default();
             let text = format!("{}: {}\n{traceback}", failure.kind, failure.message);
-            // Indented lines are code in Markdown, whatever they say.
+            // Indented lines are code in Markdown, whatever they contain.
             let code: String = text.lines().map(|line| format!("    {line}\n")).collect();
             self.writer.add_text(ERROR, code, 0)?;
         }
-        // As the file has it, with the time of the change.
+        // The copy matches the file, including the time of the change.
         self.writer.add_meta(&self.meta()?)?;
         self.writer.close_as(match status {
             Status::Finished => SessionStatus::Success,
@@ -283,7 +284,7 @@ impl Run {
         })
     }
 
-    /// Without secrets; and a long traceback becomes an artifact.
+    /// Hides secrets, and turns a long traceback into an artifact.
     fn shortened(&self, mut failure: Failure) -> Result<Failure> {
         secrets::hide_failure(&mut failure);
         if let Some(traceback) = &mut failure.traceback
@@ -320,12 +321,12 @@ impl Drop for Run {
                 .into(),
             ..Failure::default()
         };
-        // Nobody is there to be told: `finish` is for those who want to know.
+        // The error cannot be returned here: call `finish` to get it.
         let _ = self.end(Status::Failed, Some(panic::current().unwrap_or_else(left)));
     }
 }
 
-/// Adds to what is there what is said anew: the run begins, or goes on.
+/// Merges new metadata into the existing metadata, when the run starts or resumes.
 fn go_on(meta: &mut RunMeta, said: RunMeta) {
     let was = mem::take(meta);
     *meta = RunMeta {

@@ -1,11 +1,11 @@
-//! Secrets among what a run says of itself.
+//! Hides secrets in the metadata of a run.
 
 use serde_json::{Map, Value};
 
 use crate::meta::{Failure, Param, RunMeta};
 use crate::redact::{address, named, text};
 
-/// Hides the secrets in what was said of a run. Artifacts have names and digests only.
+/// Hides the secrets in the metadata of a run. Artifacts have only names and digests.
 pub(super) fn hide(meta: &mut RunMeta) {
     for said in [&mut meta.name, &mut meta.experiment, &mut meta.description].into_iter().flatten()
     {
@@ -58,7 +58,7 @@ fn hide_others(others: &mut Map<String, Value>) {
     }
 }
 
-/// A value in JSON; those of a list have the name of the list.
+/// Hides secrets in a JSON value; the items of a list have the name of the list.
 fn hide_value(name: &str, value: &mut Value) {
     match value {
         Value::String(value) => hide_named(name, value),

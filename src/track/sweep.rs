@@ -260,10 +260,9 @@ impl Trial {
     ///
     /// [`ErrorKind::Argument`]: it is none, or there is no such parameter.
     pub fn number(&self, name: &str) -> Result<f64, ErrorKind> {
-        match self.params.get(name) {
-            Some(Param::Number(value)) => Ok(*value),
-            other => Err(ErrorKind::Argument(format!("{name:?} is no number: {other:?}"))),
-        }
+        let param = self.params.get(name);
+        let none = || ErrorKind::Argument(format!("{name:?} is no number: {param:?}"));
+        param.and_then(Param::number).ok_or_else(none)
     }
 }
 
@@ -322,7 +321,7 @@ impl Domain {
                 let is = |of_type: fn(&Param) -> bool| values.iter().all(of_type);
                 let info = if is(|value| matches!(value, Param::Bool(_))) {
                     HparamInfo::bool(name)
-                } else if is(|value| matches!(value, Param::Number(_))) {
+                } else if is(|value| value.number().is_some()) {
                     HparamInfo::number(name)
                 } else if is(|value| matches!(value, Param::Text(_))) {
                     HparamInfo::text(name)

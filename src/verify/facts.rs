@@ -1,4 +1,5 @@
-//! What is known of a part of a file, of a file, or of a run: each is appended to the one before.
+//! Facts about a part of a file, a file or a run. Facts are appended to those of the preceding
+//! part.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,17 +10,17 @@ use super::tag::{Steps, Tag, Tags};
 use super::value::change;
 use crate::error::{Location, Report};
 
-/// What is known of a part of a file, of a file, or of a run.
+/// Facts about a part of a file, a file or a run.
 #[derive(Debug)]
 pub(super) struct Facts {
-    /// The last file that was looked at, and its number in the run.
+    /// The last file that was checked, and its number in the run.
     pub(super) path: Arc<Path>,
     pub(super) file: usize,
     pub(super) bytes: u64,
     pub(super) events: u64,
-    /// What is wrong with files themselves and with single records.
+    /// Findings about files and single records.
     pub(super) findings: Vec<Finding>,
-    /// Findings that were only counted.
+    /// Number of findings that were only counted.
     pub(super) more: u64,
     pub(super) tags: Tags,
     /// Steps of the `START`s.
@@ -30,17 +31,17 @@ pub(super) struct Facts {
     pub(super) highest: Option<i64>,
     /// The earliest and the latest wall time of an event with values.
     pub(super) times: Option<(f64, f64)>,
-    /// Whether some value's kind depends on what came before.
+    /// Whether the kind of some value depends on earlier data.
     pub(super) is_ambiguous: bool,
 }
 
-/// What lies between facts that are joined.
+/// The border between facts that are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Border {
-    /// Nothing: they are of the same file.
+    /// None: both belong to the same file.
     Part,
-    /// The second is another file. If it was not written behind the first, a step that goes back
-    /// is no restart.
+    /// The second is another file. If it was not written after the first, a decreasing step is not
+    /// a restart.
     File { in_order: bool },
 }
 
@@ -71,7 +72,7 @@ impl Facts {
         }
     }
 
-    /// Adds what comes behind.
+    /// Appends the facts that follow.
     pub(super) fn append(&mut self, later: Self, border: Border) {
         for tag in later.tags.all {
             if tag.first.is_none() && tag.described.is_none() {
@@ -101,7 +102,7 @@ impl Facts {
     }
 }
 
-/// Adds the values of `later`, which come behind those of `tag`; `starts` are the steps of the
+/// Appends the values of `later`, which follow those of `tag`; `starts` are the steps of the
 /// `START`s up to the border.
 fn follow(tag: &mut Tag, later: Tag, starts: &[i64], border: Border) {
     if let (Some(first), Some(other), Some(place)) =
@@ -147,7 +148,7 @@ fn follow(tag: &mut Tag, later: Tag, starts: &[i64], border: Border) {
     tag.tallies.append(later.tallies);
 }
 
-/// Looks at the first value behind a border; `last` is the last step before it, `start` the first.
+/// Checks the first value after a border; `last` is the last step before it, `start` the first.
 fn note_border(first: Place, last: i64, start: Option<i64>, border: Border, tallies: &mut Tallies) {
     let step = first.step;
     match border {

@@ -1,4 +1,4 @@
-//! One pass over one event file: by several threads if it is big.
+//! One pass over one event file, with several threads if it is large.
 
 use std::io;
 use std::path::Path;
@@ -17,16 +17,16 @@ use crate::logdir::{Found, walk_span};
 use crate::record::{MAX_TORN, Scanner, Source, split};
 use crate::store::File;
 
-/// Parts of a file are not made shorter than this.
+/// Minimum length of a part of a file.
 const MIN_SPAN: u64 = 8 << 20;
-/// So many bytes at the start of a file are read ahead, for the metadata of its tags.
+/// Number of bytes at the start of a file that are read ahead for the metadata of its tags.
 const SEED_LEN: u64 = 256 << 10;
 
-/// Looks at the file at `path`. `seed` are series that earlier files of its run described.
+/// Checks the file at `path`. `seed` holds the series that earlier files of its run described.
 ///
 /// # Errors
 ///
-/// What it is, if it is no event file.
+/// The type of the file, if it is not an event file.
 pub(super) fn verify(
     path: &Path,
     number: usize,
@@ -57,10 +57,10 @@ pub(super) fn verify(
     Ok(facts)
 }
 
-/// What a part of a file gave.
+/// The result of checking a part of a file.
 struct Span {
     facts: Facts,
-    /// Where the next one starts.
+    /// Offset at which the next part starts.
     end: u64,
     torn: u32,
 }
@@ -88,7 +88,7 @@ impl LogFile<'_> {
         facts
     }
 
-    /// Facts of the parts, which follow each other.
+    /// Facts of the consecutive parts.
     fn parts(&self, seed: Option<&Tags>) -> Vec<Facts> {
         let whole = || vec![self.span(0, u64::MAX, seed).facts];
         let starts = self.split().unwrap_or_default();
@@ -103,7 +103,7 @@ impl LogFile<'_> {
             _ => self.span(start, end, Some(&head.tags)),
         };
         let parts: Vec<_> = ranges.par_iter().map(read).collect();
-        // A part may have begun inside a record, and what a value is may depend on those before.
+        // A part may begin inside a record, and the kind of a value may depend on earlier ones.
         let is_sound =
             parts.iter().zip(ranges.iter().skip(1)).all(|(p, (start, _))| p.end == *start)
                 && parts.iter().map(|part| part.torn).sum::<u32>() < MAX_TORN
@@ -124,7 +124,7 @@ impl LogFile<'_> {
         Source::file(self.file.clone(), self.len, Vec::new())
     }
 
-    /// Looks at the records that start in `start..end`.
+    /// Checks the records that start in `start..end`.
     fn span(&self, start: u64, end: u64, seed: Option<&Tags>) -> Span {
         let facts = Facts::new(self.path.clone(), self.number, seed);
         let mut pass = Pass { facts, options: self.options, is_first: start == 0 };

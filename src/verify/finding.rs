@@ -1,34 +1,34 @@
-//! What was found, and how findings are gathered.
+//! Findings, and how they are collected.
 
 use super::{Rule, Severity};
 use crate::error::Location;
 
-/// One thing that is wrong: at a place in a file, or with a series from a place on.
+/// A problem at a place in a file, or in a series from a place on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which rule is broken.
+    /// The rule that is broken.
     pub rule: Rule,
-    /// Where, or where first.
+    /// The location of the problem, or of its first occurrence.
     pub location: Location,
-    /// How often in this file or series; 1 or more.
+    /// Number of occurrences in this file or series; at least 1.
     pub count: u64,
-    /// What exactly is wrong.
+    /// The exact problem.
     pub message: String,
 }
 
 impl Finding {
-    /// A finding of one occurrence.
+    /// A finding with one occurrence.
     pub(super) fn new(rule: Rule, location: Location, message: impl Into<String>) -> Self {
         Self { rule, location, count: 1, message: message.into() }
     }
 
-    /// How much it matters.
+    /// The severity of the finding.
     pub fn severity(&self) -> Severity {
         self.rule.severity()
     }
 }
 
-/// Where in a run.
+/// A place in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
     /// The number of the file.
@@ -37,7 +37,7 @@ pub(super) struct Place {
     pub(super) step: i64,
 }
 
-/// What is wrong with one series: a rule once, and how often.
+/// The problems of one series: each rule once, with a count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tallies(pub(super) Vec<Tally>);
 
@@ -50,7 +50,7 @@ pub(super) struct Tally {
 }
 
 impl Tallies {
-    /// Counts one more; `message` is asked for the first time only.
+    /// Counts an occurrence; `message` is called only for the first one.
     pub(super) fn note(&mut self, rule: Rule, place: Place, message: impl FnOnce() -> String) {
         match self.0.iter_mut().find(|tally| tally.rule == rule) {
             Some(tally) => tally.count += 1,
@@ -58,14 +58,14 @@ impl Tallies {
         }
     }
 
-    /// Notes what is wrong with a series as a whole.
+    /// Notes a problem of a series as a whole.
     pub(super) fn once(&mut self, rule: Rule, place: Place, message: impl FnOnce() -> String) {
         if !self.0.iter().any(|tally| tally.rule == rule) {
             self.note(rule, place, message);
         }
     }
 
-    /// Takes over what came later.
+    /// Appends the problems found later.
     pub(super) fn append(&mut self, later: Self) {
         for tally in later.0 {
             match self.0.iter_mut().find(|own| own.rule == tally.rule) {
@@ -77,5 +77,5 @@ impl Tallies {
     }
 }
 
-/// Rules that a series breaks as a whole.
+/// Rules that apply to a series as a whole.
 const OF_SERIES: [Rule; 3] = [Rule::MetadataChanged, Rule::NoDataClass, Rule::PluginContent];

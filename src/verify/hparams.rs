@@ -1,4 +1,4 @@
-//! Parameters and sessions, over the runs of a folder.
+//! Checks parameters and sessions across the runs of a log directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,15 +16,15 @@ use crate::event::pb::hparams::h_params_plugin_data::Data;
 use crate::event::pb::hparams::{Experiment, HParamsPluginData, MetricInfo};
 use crate::summary::Kind;
 
-/// How names of parameters that are bools often begin or end.
+/// Common prefixes and suffixes of names of boolean parameters.
 const PREFIXES: [&str; 9] =
     ["use_", "is_", "has_", "enable_", "disable_", "with_", "no_", "do_", "allow_"];
 const SUFFIXES: [&str; 4] = ["_enabled", "_disabled", "_flag", "ed_only"];
 
-/// What a run says of its parameters.
+/// The parameters of a run.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// Its numbers, and where they are.
+    /// The numeric parameters, and their location.
     numbers: Option<(Location, BTreeMap<String, f64>)>,
     experiment: Option<(Location, Columns)>,
 }
@@ -37,7 +37,7 @@ struct Columns {
 }
 
 impl Session {
-    /// Of the series of a run.
+    /// Collects the parameters from the series of a run.
     pub(super) fn of(tags: &[Tag], paths: &[Arc<Path>], findings: &mut Vec<Finding>) -> Self {
         let mut session = Self::default();
         let (mut start, mut has_end) = (None, false);
@@ -80,7 +80,7 @@ impl Columns {
     }
 }
 
-/// Looks at the parameters of all runs of a folder, each with its name.
+/// Checks the parameters of all runs of a log directory, each with its name.
 pub(super) fn check(sessions: &[(&str, Session)], findings: &mut Vec<Finding>) {
     experiments(sessions, findings);
     bools(sessions, findings);

@@ -1,4 +1,4 @@
-//! The parts of a mesh, which are series of their own.
+//! Checks the parts of meshes, which are separate series.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::event::pb::mesh::MeshPluginData;
 use crate::event::pb::mesh::mesh_plugin_data::ContentType;
 use crate::summary::Kind;
 
-/// All parts: what a mesh that says nothing is taken to have
+/// All parts: the default for a mesh that does not declare its parts
 /// (`tensorboard/plugins/mesh/metadata.py`, `get_current_version` and `get_components_bitmask`).
 const ALL: u32 = 0b1110;
 
-/// Looks whether each mesh has the parts that it says it has.
+/// Checks that each mesh has the parts that it declares.
 pub(super) fn check(tags: &[Tag], paths: &[Arc<Path>], findings: &mut Vec<Finding>) {
-    /// A mesh: the parts that it says, those that are there, and where it starts.
+    /// A mesh: its declared parts, its existing parts, and the place of its first value.
     #[derive(Default)]
     struct Mesh {
         said: u32,
@@ -57,7 +57,7 @@ fn bit(part: ContentType) -> u32 {
     u32::try_from(i32::from(part)).ok().and_then(|n| 1u32.checked_shl(n)).unwrap_or(0)
 }
 
-/// The parts in a mask.
+/// The names of the parts in a mask.
 fn names(mask: u32) -> String {
     let parts = [
         (ContentType::Vertex, "vertices"),

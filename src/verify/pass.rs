@@ -1,4 +1,4 @@
-//! Events as they come, held against the rules.
+//! Checks events against the rules as they are read.
 
 use bytes::Bytes;
 use prost::Message;
@@ -21,7 +21,7 @@ const RUN_GRAPH_TAG: &str = "__run_graph__";
 pub(super) struct Pass<'o> {
     pub(super) facts: Facts,
     pub(super) options: &'o Verify,
-    /// Whether this part is the file's first.
+    /// Whether this part is the first of the file.
     pub(super) is_first: bool,
 }
 
@@ -50,7 +50,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes in an event that is one scalar like the last one of its series: nearly all are.
+    /// Processes an event that is one scalar like the last one of its series, as nearly all are.
     #[inline]
     fn scalar(&mut self, offset: u64, payload: &[u8]) -> bool {
         let Some(peek) = Peek::of(payload, payload.len()) else { return false };
@@ -73,7 +73,7 @@ impl Pass<'_> {
         true
     }
 
-    /// Takes note of when an event with values was written.
+    /// Records the time of an event with values.
     #[inline]
     fn time(&mut self, wall_time: f64, step: i64) {
         let facts = &mut self.facts;
@@ -128,7 +128,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Looks at what all events have, and whether the first is what it should be.
+    /// Checks the common fields of an event, and that the first event is a valid file version.
     fn header(&mut self, offset: u64, event: &EventRef<'_>) {
         let facts = &mut self.facts;
         let time = event.wall_time;
@@ -191,7 +191,7 @@ impl Pass<'_> {
             _ => Some(Metadata::of(form, message.metadata.as_ref())),
         };
         let Some(metadata) = own else {
-            // Told by what comes before, if at all.
+            // Only earlier metadata, if any, decides the kind.
             facts.is_ambiguous = true;
             tag.bare += 1;
             return;
@@ -217,7 +217,7 @@ impl Pass<'_> {
         value::check(&mut sink, &metadata, &content, &raw);
     }
 
-    /// An event that is a graph or a profile itself.
+    /// Processes an event that is itself a graph or a profile.
     fn blob(&mut self, bytes: &Bytes, place: Place, (name, form, body): (&str, Form, &[u8])) {
         if !self.options.wants_tag(name) {
             return;
@@ -239,7 +239,7 @@ impl Pass<'_> {
     }
 }
 
-/// What prost says, without its preamble.
+/// The message of prost's error, without its prefix.
 pub(super) fn reason(error: &prost::DecodeError) -> String {
     let text = error.to_string();
     text.trim_start_matches("failed to decode Protobuf message: ").to_owned()
@@ -257,7 +257,7 @@ fn message_bits(message: &pb::summary::Value) -> Option<u64> {
     }
 }
 
-/// `body`, which is a part of `bytes` unless a message in it occurred twice.
+/// `body`, which is a slice of `bytes` unless a message in it occurred twice.
 fn slice(bytes: &Bytes, body: &[u8]) -> Bytes {
     let offset = body.as_ptr().addr().checked_sub(bytes.as_ptr().addr());
     let range = offset.and_then(|from| Some(from..from.checked_add(body.len())?));

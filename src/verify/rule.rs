@@ -1,23 +1,23 @@
-//! The table of rules: what can be wrong with logs, for whom that matters, and what to do.
+//! The table of rules: problems in logs, whom they affect, and how to fix them.
 //!
-//! "Default loader" is TensorBoard's data server, which it starts unless told otherwise; "Python
-//! loader" its own reader, `--load_fast=false`.
+//! "Default loader" is TensorBoard's data server, which it starts by default. "Python loader" is
+//! TensorBoard's own reader, `--load_fast=false`.
 
 use std::fmt;
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing; nothing is lost.
+    /// For information; nothing is lost.
     Note,
-    /// Some reader shows less than the log has, or something else.
+    /// Some reader shows less than the log contains, or something else.
     Warning,
-    /// Data cannot be read, or is shown by no reader.
+    /// Data cannot be read, or no reader shows it.
     Error,
 }
 
 impl Severity {
-    /// Its name in the program's output.
+    /// The name in the program's output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -33,10 +33,10 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Makes the enum and everything that depends on it from one table.
+/// Defines the enum and everything that depends on it from one table.
 macro_rules! rules {
     ($($rule:ident $name:literal $severity:ident $title:literal $effect:literal $advice:literal;)*) => {
-        /// One thing that can be wrong with logs.
+        /// A kind of problem in logs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Rule {
@@ -47,27 +47,27 @@ macro_rules! rules {
             /// Every rule, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$rule),*];
 
-            /// Its stable name, as the program prints and takes it.
+            /// The stable name, as used on the command line and in output.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$rule => $name),* }
             }
 
-            /// How much its findings matter.
+            /// The severity of the rule's findings.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$rule => Severity::$severity),* }
             }
 
-            /// What is wrong, in a few words.
+            /// Short description of the problem.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$rule => $title),* }
             }
 
-            /// What it means, and for whom.
+            /// The effect of the problem, and whom it affects.
             pub const fn effect(self) -> &'static str {
                 match self { $(Self::$rule => $effect),* }
             }
 
-            /// What to do about it.
+            /// How to fix the problem.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$rule => $advice),* }
             }
@@ -229,7 +229,7 @@ rules! {
         "If that file is deleted, the series is shown no more."
         "Give metadata with a tag's first value in each file.";
     MetadataChanged "metadata_changed" Warning
-        "metadata that is not that of the series' first value"
+        "metadata that differs from the metadata of the series' first value"
         "TensorBoard ignores it: the first counts."
         "Use another tag or another run.";
     NoDataClass "no_data_class" Warning
@@ -264,9 +264,9 @@ rules! {
         "TensorBoard cannot read them; tbx can. PyTorch's add_tensor writes them."
         "Convert to float32 before logging.";
     ImageDamaged "image_damaged" Error
-        "pictures that are damaged or cut short"
+        "images that are damaged or truncated"
         "Browsers show a part of them, or nothing."
-        "The picture was damaged before it was logged: log it again.";
+        "The image was damaged before it was logged: log it again.";
     AudioDamaged "audio_damaged" Error
         "clips that are damaged or cut short"
         "Browsers play a part of them, or nothing."
@@ -276,14 +276,14 @@ rules! {
         "TensorBoard shows nothing of them, or an error. tbx reads them."
         "Log them with a function for that kind.";
     ImageFormat "image_format" Warning
-        "pictures that are neither PNG, JPEG, GIF nor BMP"
+        "images that are not PNG, JPEG, GIF or BMP"
         "TensorBoard serves them as unknown data, and browsers do not show them."
         "Log PNG.";
     ImageSize "image_size" Note
-        "pictures whose size is not the one that the log says"
-        "TensorBoard shows the picture as it is; others may trust the log. tensorboard-rs exchanges \
+        "images whose size differs from the one in the log"
+        "TensorBoard shows the image as it is; others may trust the log. tensorboard-rs exchanges \
          width and height."
-        "Log the picture's own size.";
+        "Log the image's own size.";
     AudioType "audio_type" Note
         "clips whose encoding is not said"
         "The default loader serves them as unknown data, not as audio/wav."
@@ -300,7 +300,7 @@ rules! {
     MeshParts "mesh_parts" Note
         "a mesh that names parts that are not there"
         "TensorBoard asks for them in vain and shows the others. tensorboardX names none, which \
-         stands for all."
+         means all."
         "Set `components` to the parts that there are.";
     HparamsExperiments "hparams_experiments" Warning
         "several hparams experiments that do not list the same columns"
@@ -317,7 +317,7 @@ rules! {
 }
 
 impl Rule {
-    /// The rule of this [`name`](Self::name).
+    /// The rule with this [`name`](Self::name).
     ///
     /// ```
     /// use tbx::verify::{Rule, Severity};

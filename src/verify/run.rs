@@ -1,4 +1,4 @@
-//! A run: its files in the order in which they are read.
+//! Checks a run: its files in the order in which they are read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::event::{is_event_file, other_file_issue};
 use crate::logdir::RunFiles;
 use crate::summary::Kind;
 
-/// What a run has.
+/// The facts about a run.
 #[derive(Debug)]
 pub(super) struct RunFacts {
     pub(super) files: usize,
@@ -26,7 +26,7 @@ pub(super) struct RunFacts {
     pub(super) session: Session,
 }
 
-/// Looks at the files of `run`; and which of them are no event files.
+/// Checks the files of `run`. Also returns the files that are not event files.
 pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>) {
     let paths: Vec<Arc<Path>> = run.files.iter().map(|name| run.path.join(name).into()).collect();
     let files = paths.par_iter().enumerate();
@@ -47,7 +47,7 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>)
         match &mut joined {
             None => joined = Some(file),
             Some(joined) => {
-                // What its values are may be told by metadata that only an earlier file has.
+                // The kind of its values may depend on metadata that only an earlier file has.
                 let again = file
                     .is_ambiguous
                     .then(|| file::verify(&file.path, file.file, options, Some(&joined.tags)).ok());
@@ -57,7 +57,7 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>)
     }
     let mut joined = joined.unwrap_or_else(|| Facts::new(Path::new("").into(), 0, None));
     findings.append(&mut joined.findings);
-    // A second one for the same step is heeded: that is how tbx resumes a run.
+    // A second one for the same step takes effect: that is how tbx resumes a run.
     let again = joined.starts.get(1).copied();
     if let Some((place, Some(highest))) = joined.first_start
         && place.step <= highest
@@ -78,13 +78,13 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>)
     (RunFacts { files: count, bytes, events, findings, more, session }, others)
 }
 
-/// Where `place` is.
+/// The location of `place`.
 pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
     let path = paths.get(place.file).cloned();
     Location { path, step: Some(place.step), ..Location::default() }.offset(place.offset)
 }
 
-/// Folders beside the files that are called like one.
+/// Directories next to the files that are named like event files.
 fn directories(run: &RunFiles) -> Vec<Finding> {
     let entries = run.path.read_dir().into_iter().flatten().flatten();
     let folders =
@@ -96,7 +96,7 @@ fn directories(run: &RunFiles) -> Vec<Finding> {
     findings
 }
 
-/// What lies before each file, and whether the files follow each other in time.
+/// The border before each file. Also checks that the files follow each other in time.
 fn borders(files: &[Facts], findings: &mut Vec<Finding>) -> Vec<Border> {
     let mut before: Option<&Facts> = None;
     let mut borders = Vec::with_capacity(files.len());
@@ -119,7 +119,7 @@ fn borders(files: &[Facts], findings: &mut Vec<Finding>) -> Vec<Border> {
     borders
 }
 
-/// Why `file` does not follow `before`.
+/// The rule that `file` breaks by not following `before`, if any.
 fn disorder(before: &Facts, file: &Facts) -> Option<Rule> {
     let ((first_before, last_before), (first, last)) = (before.times?, file.times?);
     let size = |facts: &Facts| (facts.bytes, facts.events, facts.tags.all.len());
@@ -134,7 +134,7 @@ fn disorder(before: &Facts, file: &Facts) -> Option<Rule> {
     }
 }
 
-/// What is wrong with a series.
+/// Reports the problems of a series.
 fn series(mut tag: Tag, paths: &[Arc<Path>], findings: &mut Vec<Finding>) {
     let mut find = |rule, place, count, message: String| {
         let mut location = location(paths, place);

@@ -1,4 +1,4 @@
-//! What is remembered of a series while its file is read.
+//! State of a series while its file is read.
 
 use std::collections::HashMap;
 
@@ -12,18 +12,18 @@ use crate::summary::{Kind, Metadata};
 pub(super) struct Tags {
     pub(super) all: Vec<Tag>,
     by_name: HashMap<Box<str>, usize>,
-    /// The series of the last value: programs log their tags in the same order again and again.
+    /// The series of the last value: programs usually log their tags in the same order each time.
     last: usize,
 }
 
 impl Tags {
-    /// The series that is expected next.
+    /// Index of the series that is expected next.
     #[inline]
     pub(super) fn expected(&self) -> Option<usize> {
         self.all.get(self.last).map(|last| last.follower)
     }
 
-    /// The series of `name`, made if it is new.
+    /// Index of the series `name`, which is created if it is new.
     #[inline]
     pub(super) fn find(&mut self, name: &str) -> usize {
         let expected = self.expected();
@@ -46,13 +46,13 @@ impl Tags {
         found
     }
 
-    /// The value that was expected came.
+    /// Advances to the series of the expected value.
     #[inline]
     pub(super) fn advance(&mut self, to: usize) {
         self.last = to;
     }
 
-    /// The same series, as far as metadata goes, before their first value.
+    /// The same series with their metadata, before their first values.
     pub(super) fn described(&self) -> Self {
         let mut tags = Self::default();
         for tag in &self.all {
@@ -71,24 +71,24 @@ impl Tags {
 #[derive(Debug)]
 pub(super) struct Tag {
     pub(super) name: Box<str>,
-    /// The series of the value that came after this one's last time.
+    /// The series of the value that followed this one's last time.
     follower: usize,
-    /// What its values are, if that is known.
+    /// The kind of its values, if known.
     pub(super) kind: Option<Kind>,
-    /// What the first value with metadata, or of a v1 form, says.
+    /// The metadata of the first value that has any, or that is of a v1 form.
     pub(super) metadata: Option<Metadata>,
-    /// The first metadata as on the wire; empty for none.
+    /// The first metadata as encoded; empty if there is none.
     pub(super) wire: Vec<u8>,
-    /// Where the first metadata is, if in this file or part.
+    /// The place of the first metadata, if it is in this file or part.
     pub(super) described: Option<Place>,
-    /// The last metadata that was another one.
+    /// The last metadata that differs from the first.
     pub(super) other_wire: Vec<u8>,
     pub(super) first: Option<First>,
-    /// How many values there are of which only metadata could tell the kind, without any.
+    /// Number of values that have no metadata although only metadata could give their kind.
     pub(super) bare: u64,
-    /// Where its first value with a step that counts is.
+    /// The place of its first value with a step that counts.
     pub(super) first_step: Option<Place>,
-    /// The kinds of its values, each with its first place and how many there are.
+    /// The kinds of its values, each with its first place and the number of values.
     pub(super) kinds: Vec<(KindName, Place, u64)>,
     pub(super) steps: Steps,
     pub(super) tallies: Tallies,
@@ -101,7 +101,7 @@ pub(super) type KindName = (Kind, Box<str>);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct First {
     pub(super) place: Place,
-    /// Whether only metadata could tell its kind, and it has none.
+    /// Whether only metadata could give its kind, and it has none.
     pub(super) is_bare: bool,
     /// Whether it has no payload either.
     pub(super) is_empty: bool,
@@ -111,16 +111,16 @@ pub(super) struct First {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Steps {
     pub(super) count: u64,
-    /// The last one, or lower where a `START` dropped it.
+    /// The last step, or a lower one if a `START` dropped that.
     pub(super) last: i64,
     pub(super) not_zero: bool,
-    /// Whether a step came twice in one file.
+    /// Whether a step occurred twice in one file.
     pub(super) repeats: bool,
     /// The lowest step of a `START` before its first value in this file or part.
     pub(super) start_before: Option<i64>,
-    /// So many `START`s had come at the last value.
+    /// Number of `START`s before the last value.
     epoch: usize,
-    /// The first and the last number, as bits; none if it is no number.
+    /// The first and the last number, as bits; none if the value is not a number.
     first_bits: Option<u64>,
     last_bits: Option<u64>,
 }
@@ -144,23 +144,23 @@ impl Tag {
         }
     }
 
-    /// Whether `scalar`, of tag `name`, is one more of the scalars that this series has, in a
-    /// form that needs no look.
+    /// Whether `scalar`, of tag `name`, continues the scalars of this series in a form that needs
+    /// no further check.
     #[inline]
     pub(super) fn takes(&self, name: &[u8], scalar: &PeekScalar<'_>) -> bool {
         let described = match scalar.metadata {
             None => !scalar.is_v2 || !self.wire.is_empty(),
             Some(wire) => wire == self.wire,
         };
-        // More than one kind: each has its count.
+        // With more than one kind, each kind has its own count.
         described
             && self.kind == Some(Kind::Scalar)
             && self.kinds.len() == 1
             && name == self.name.as_bytes()
     }
 
-    /// Takes note of a value's step. `bits` are those of its number, if it is one; `starts` the
-    /// steps of the `START`s so far.
+    /// Records a value's step. `bits` are the bits of its number, if it is one; `starts` the steps
+    /// of the `START`s so far.
     #[inline]
     pub(super) fn step(&mut self, place: Place, bits: Option<u64>, starts: &[i64]) {
         let steps = &mut self.steps;
@@ -173,7 +173,7 @@ impl Tag {
             steps.first_bits = bits;
         } else if step <= steps.last {
             steps.repeats |= step == steps.last;
-            // With the same number at the same step nothing is lost.
+            // If the number is the same at the same step, nothing is lost.
             if step < steps.last || bits.is_none() || bits != steps.last_bits {
                 Steps::note(place, steps.last, &mut self.tallies);
             }
@@ -184,7 +184,7 @@ impl Tag {
         steps.last_bits = bits;
     }
 
-    /// Takes note of a value's kind.
+    /// Counts a value of this kind.
     #[inline]
     pub(super) fn count_kind(&mut self, kind: Kind, plugin: &str, place: Place) {
         let same = |(seen, _, _): &&mut (KindName, Place, u64)| {
@@ -198,7 +198,7 @@ impl Tag {
 }
 
 impl Steps {
-    /// `START`s came since the last value.
+    /// Applies the `START`s since the last value.
     #[cold]
     fn restart(&mut self, starts: &[i64]) {
         let lowest = self.start_after(starts);
@@ -216,7 +216,7 @@ impl Steps {
         starts.get(self.epoch..).unwrap_or(&[]).iter().copied().min()
     }
 
-    /// A value at `place` does not come after step `last`.
+    /// Notes that a value at `place` does not come after step `last`.
     #[cold]
     pub(super) fn note(place: Place, last: i64, tallies: &mut Tallies) {
         let step = place.step;
@@ -227,8 +227,8 @@ impl Steps {
         }
     }
 
-    /// The last step that counts when the first of `later` comes, `starts` having come before;
-    /// none if there is none.
+    /// The last step that counts before the first value of `later`, after the `START`s in `starts`;
+    /// none if there is no value.
     pub(super) fn meet(&mut self, later: &Self, starts: &[i64]) -> Option<i64> {
         if self.epoch != starts.len() {
             self.restart(starts);
@@ -239,12 +239,12 @@ impl Steps {
         (self.count > 0).then_some(self.last)
     }
 
-    /// Whether the first number of `later` is the last one here.
+    /// Whether the first number of `later` equals the last one here.
     pub(super) fn is_same_number(&self, later: &Self) -> bool {
         later.first_bits.is_some() && later.first_bits == self.last_bits
     }
 
-    /// Adds what comes behind; so many `START`s came before.
+    /// Appends the steps that follow; `starts` is the number of `START`s before them.
     pub(super) fn append(&mut self, later: Self, starts: usize) {
         if self.count == 0 {
             self.first_bits = later.first_bits;

@@ -1,4 +1,4 @@
-//! Values held against the rules of their kind.
+//! Checks values against the rules of their kind.
 
 use bytes::Bytes;
 use prost::Message;
@@ -13,7 +13,7 @@ use crate::summary::image::header::Header;
 use crate::summary::tensor::{filled_up, typed_len};
 use crate::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
-/// Where what is wrong with a value is noted.
+/// Collects the problems of a value.
 pub(super) struct Sink<'t> {
     pub(super) tallies: &'t mut Tallies,
     pub(super) place: Place,
@@ -25,7 +25,7 @@ impl Sink<'_> {
     }
 }
 
-/// A value in every shape in which somebody needs it.
+/// A value in every form that a check needs.
 pub(super) struct Raw<'v> {
     pub(super) form: Form,
     pub(super) body: Bytes,
@@ -46,7 +46,7 @@ impl Raw<'_> {
     }
 }
 
-/// Looks at metadata that came with a value of `tag`.
+/// Checks the metadata that came with a value of `tag`.
 pub(super) fn metadata(
     tag: &mut Tag,
     wire: &[u8],
@@ -86,10 +86,10 @@ pub(super) fn metadata(
     }
 }
 
-/// Which part of the metadata differs, if it is one that counts.
+/// The part of the metadata that differs, if it matters.
 pub(super) fn change(first: &Metadata, other: &Metadata) -> Option<&'static str> {
     if first.kind != other.kind || first.plugin != other.plugin {
-        return None; // values of two kinds: a rule of its own
+        return None; // values of two kinds: a separate rule
     }
     match () {
         () if first.content != other.content => Some("the plugin's content"),
@@ -99,7 +99,7 @@ pub(super) fn change(first: &Metadata, other: &Metadata) -> Option<&'static str>
     }
 }
 
-/// Why a plugin cannot read the content of its metadata.
+/// The reason why a plugin cannot read the content of its metadata.
 fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> {
     let version = match kind {
         Kind::Scalar => pb::ScalarPluginData::decode(content.clone()).map(|data| data.version),
@@ -112,7 +112,8 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
         Kind::Image => pb::ImagePluginData::decode(content.clone()).map(|data| data.version),
         Kind::Audio => pb::AudioPluginData::decode(content.clone()).map(|data| data.version),
         Kind::PrCurve => pb::PrCurvePluginData::decode(content.clone()).map(|data| data.version),
-        // What is no message is no value either, as these have a part of it there.
+        // Content that is not a valid message also makes the value invalid, because a part of the
+        // value is stored there.
         Kind::Mesh => {
             Ok(pb::mesh::MeshPluginData::decode(content.clone()).map_or(0, |data| data.version))
         }
@@ -128,7 +129,7 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
     }
 }
 
-/// Looks at a value. `metadata` is its own, `content` that of the series' first value.
+/// Checks a value. `metadata` belongs to the value, `content` to the series' first value.
 pub(super) fn check(sink: &mut Sink<'_>, metadata: &Metadata, content: &Bytes, raw: &Raw<'_>) {
     if let Some(tensor) = raw.tensor() {
         places_of_elements(sink, tensor);
@@ -161,7 +162,7 @@ pub(super) fn check(sink: &mut Sink<'_>, metadata: &Metadata, content: &Bytes, r
     }
 }
 
-/// In which shape of a value that tbx reads TensorBoard does not show it.
+/// The shape of a value that tbx can read but TensorBoard does not show.
 fn other_shape(metadata: &Metadata, raw: &Raw<'_>) -> Option<String> {
     let tensor = raw.tensor()?;
     let dims = dims(tensor);
@@ -197,7 +198,7 @@ fn scalar_value(sink: &mut Sink<'_>, raw: &Raw<'_>) {
     }
 }
 
-/// Whether browsers show the images, and in the size that the log says.
+/// Checks that browsers show the images, and in the size given in the log.
 fn images(sink: &mut Sink<'_>, value: &RawValue) {
     let Ok(images) = Images::read(value) else { return };
     if images.encoded.is_empty() {
@@ -227,7 +228,7 @@ fn audio(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     }
 }
 
-/// Whether a curve is as long as its metadata says.
+/// Checks that a curve has the length given in its metadata.
 fn pr_curve(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     let Some(&[_, columns]) = raw.tensor().map(dims).as_deref() else { return };
     let said = pb::PrCurvePluginData::decode(content.clone()).map(|data| data.num_thresholds);

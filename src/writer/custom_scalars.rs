@@ -1,12 +1,12 @@
-//! Custom scalars.
+//! Logs layouts of custom scalars.
 
 use super::SummaryWriter;
 use crate::error::Result;
 use crate::summary::custom_scalars::{Category, Chart, ChartLayout, Margin, TAG};
 
 impl SummaryWriter {
-    /// Logs which scalars TensorBoard shows in one chart, under the tab "Custom Scalars". The last
-    /// layout of a run counts; those of all runs are shown together.
+    /// Logs which scalars TensorBoard shows together in one chart, in the tab "Custom Scalars". The
+    /// last layout of a run is used; the layouts of all runs are shown together.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -23,19 +23,19 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a chart has no tags, or an empty one;
-    /// else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a chart has no tags, or an empty tag.
+    /// Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_custom_scalars(&self, layout: &ChartLayout) -> Result<()> {
         self.add(TAG, 0, |_| layout.to_v2())
     }
 
-    /// Logs a layout of one chart, with a line for each tag that one of the patterns `tags`
-    /// matches. As in PyTorch it takes the place of an earlier layout; several charts go into one
-    /// [`add_custom_scalars`](Self::add_custom_scalars).
+    /// Logs a layout with a single chart, which has one line for each tag that matches one of the
+    /// patterns in `tags`. As in PyTorch, it replaces an earlier layout. To log several charts, use
+    /// one call of [`add_custom_scalars`](Self::add_custom_scalars).
     ///
     /// # Errors
     ///
-    /// As [`add_custom_scalars`](Self::add_custom_scalars).
+    /// The same as for [`add_custom_scalars`](Self::add_custom_scalars).
     pub fn add_custom_scalars_multilinechart(
         &self,
         tags: impl IntoIterator<Item: Into<String>>,
@@ -45,13 +45,12 @@ impl SummaryWriter {
         self.add_chart(category, Chart::multiline(title, tags))
     }
 
-    /// Logs a layout of one chart, with a line and the band around it: `tags` are those of the
-    /// line and of the lower and the upper edge. As in PyTorch it takes the place of an earlier
-    /// layout.
+    /// Logs a layout with a single chart of a line and a band around it. `tags` are the tags of the
+    /// line, of the lower edge and of the upper edge. As in PyTorch, it replaces an earlier layout.
     ///
     /// # Errors
     ///
-    /// As [`add_custom_scalars`](Self::add_custom_scalars).
+    /// The same as for [`add_custom_scalars`](Self::add_custom_scalars).
     pub fn add_custom_scalars_marginchart(
         &self,
         tags: [&str; 3],

@@ -1,4 +1,4 @@
-//! Embeddings.
+//! Logs embeddings.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,22 +25,22 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It goes into files, not into the log, as PyTorch lays them out: in the run's directory
-    /// `<step>/<tag>/tensors.tsv`, `metadata.tsv` and `sprite.png`, the step in five digits or
-    /// more, and an entry `<tag>:<step>` in `projector_config.pbtxt`. What that has from earlier
-    /// calls, other processes and other programs stays; an entry of the same name is replaced.
-    /// The files are written in the calling thread. Each is there whole or not at all, whenever
-    /// the program or the machine stops.
+    /// An embedding is stored in files, not in the log, with PyTorch's layout:
+    /// `<step>/<tag>/tensors.tsv`, `metadata.tsv` and `sprite.png` in the run's directory, where
+    /// the step has at least five digits, and an entry `<tag>:<step>` in `projector_config.pbtxt`.
+    /// Entries from earlier calls, other processes and other programs are kept; an entry with the
+    /// same name is replaced. The files are written in the calling thread. Each file is either
+    /// complete or absent, whenever the program or the machine stops.
     ///
-    /// What no directory can have in its name is percent-encoded in that of the tag. The projector
-    /// draws pictures as squares, whatever their size.
+    /// In the directory of the tag, characters that are not allowed in the name of a directory are
+    /// percent-encoded. The projector draws images as squares, whatever their size.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: what [`Embedding::check`] refuses, and tags that the projector
-    /// cannot ask for, see [`Place::of`]; the log is no file, so that nothing can be beside it.
-    /// [`ErrorKind::Value`]: `projector_config.pbtxt` is not in protobuf's text format, and is
-    /// left alone. [`ErrorKind::Io`]; [`ErrorKind::Closed`].
+    /// [`ErrorKind::Argument`]: [`Embedding::check`] fails; the projector cannot request the tag,
+    /// see [`Place::of`]; or the log is not a file, so there is no directory for the files.
+    /// [`ErrorKind::Value`]: `projector_config.pbtxt` is not in protobuf's text format; it is left
+    /// unchanged. [`ErrorKind::Io`]; [`ErrorKind::Closed`].
     pub fn add_embedding(
         &self,
         tag: &str,
@@ -59,7 +59,7 @@ impl SummaryWriter {
     }
 }
 
-/// Writes the files, last the one that names the others.
+/// Writes the files, and finally the configuration that lists them.
 fn write(run: &Path, place: &Place, embedding: &Embedding) -> Result<()> {
     let directory = place.directory().iter().fold(PathBuf::from(run), |path, name| path.join(name));
     disk::create_dir_all(&directory)

@@ -4,7 +4,6 @@
 
 use std::error::Error;
 
-use super::image::png;
 use super::{IntoStep, SummaryWriter};
 use crate::error::Result;
 use crate::summary::image::{FigureArea, figure};
@@ -52,6 +51,6 @@ impl SummaryWriter {
     where
         F: FnOnce(&FigureArea) -> Result<(), Box<dyn Error>>,
     {
-        self.add(tag, step, |v2| png(tag, &figure(size, draw)?, v2))
+        self.add_encoded(tag, step, || figure(size, draw))
     }
 }

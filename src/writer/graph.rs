@@ -1,4 +1,4 @@
-//! Graphs.
+//! Logs graphs.
 
 #[cfg(feature = "keras")]
 use super::IntoStep;
@@ -10,12 +10,12 @@ use crate::summary::graph::Graph;
 use crate::summary::graph::keras::{KerasModel, v2};
 
 impl SummaryWriter {
-    /// Logs the graph of the run's model. TensorBoard shows one a run.
+    /// Logs the graph of the run's model. TensorBoard shows one graph per run.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): two nodes have the same name; else as
-    /// [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): two nodes have the same name, or a node
+    /// has no name. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_graph(&self, graph: &Graph) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         let graph = graph.to_bytes().map_err(Error::from)?;
@@ -27,8 +27,8 @@ impl SummaryWriter {
         inner.append_event(&event)
     }
 
-    /// Logs the layers of a Keras model, in the JSON that its `to_json` gives; Keras itself calls
-    /// the tag `keras`. TensorBoard shows them under "Graph type: Conceptual graph".
+    /// Logs the layers of a Keras model, as the JSON returned by its `to_json` method. Keras itself
+    /// uses the tag `keras`. TensorBoard shows the layers with "Graph type: Conceptual graph".
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -42,8 +42,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): what [`KerasModel::from_json`]
-    /// refuses; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): [`KerasModel::from_json`] fails.
+    /// Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     #[cfg(feature = "keras")]
     pub fn add_keras_graph(&self, tag: &str, json: &str, step: impl IntoStep) -> Result<()> {
         self.add(tag, step, |_| Ok(v2(tag, &KerasModel::from_json(json)?)))

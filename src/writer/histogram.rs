@@ -1,4 +1,4 @@
-//! Histograms.
+//! Logs histograms.
 
 use super::{IntoStep, SummaryWriter};
 use crate::error::{ErrorKind, Result};
@@ -9,11 +9,11 @@ impl SummaryWriter {
     /// Logs the distribution of `values`: a slice, an iterator or an `ndarray` view of any
     /// [numbers](Numeric).
     ///
-    /// Buckets are those of [`Bins::Exponential`], PyTorch's default.
+    /// The buckets are those of [`Bins::Exponential`], PyTorch's default.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: no value falls into a bucket; else as
+    /// [`ErrorKind::Argument`]: no value falls into a bucket. Otherwise, the same as for
     /// [`add_scalar`](Self::add_scalar).
     pub fn add_histogram<I>(&self, tag: &str, values: I, step: impl IntoStep) -> Result<()>
     where
@@ -22,11 +22,12 @@ impl SummaryWriter {
         self.add_histogram_with(tag, values, step, Bins::default())
     }
 
-    /// The same with other buckets.
+    /// Like [`add_histogram`](Self::add_histogram), with other buckets.
     ///
     /// # Errors
     ///
-    /// As [`add_histogram`](Self::add_histogram); uniform buckets take any values, also none.
+    /// The same as for [`add_histogram`](Self::add_histogram), except that uniform buckets accept
+    /// any values, including none.
     pub fn add_histogram_with<I>(
         &self,
         tag: &str,
@@ -43,13 +44,13 @@ impl SummaryWriter {
         })
     }
 
-    /// Logs a histogram that was counted elsewhere: `bucket_limits` are the right edges of the
-    /// buckets, `bucket_counts` how many values each has.
+    /// Logs a histogram that was computed elsewhere. `bucket_limits` are the right edges of the
+    /// buckets, and `bucket_counts` the number of values in each.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are not as many edges as counts, or the edges are not
-    /// sorted; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: the number of edges differs from the number of counts, or the edges
+    /// are not sorted. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_histogram_raw(
         &self,
         tag: &str,

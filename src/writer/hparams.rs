@@ -1,4 +1,4 @@
-//! Hyperparameters, and how the run ends.
+//! Logs hyperparameters, and how the run ends.
 
 use std::thread;
 
@@ -7,7 +7,8 @@ use crate::error::{ErrorKind, Result};
 use crate::event::pb;
 use crate::summary::hparams::{self, Experiment, Hparams, SessionEnd, SessionStatus};
 
-/// What a run has said of itself. Readers take the first record of each tag, so there is one.
+/// The session records already in the file. Readers use the first record of each tag, so each is
+/// written at most once.
 #[derive(Default)]
 pub(super) struct Session {
     started: bool,
@@ -15,8 +16,8 @@ pub(super) struct Session {
 }
 
 impl SummaryWriter {
-    /// Says what the run was started with, which makes it a row of TensorBoard's table of
-    /// hyperparameters, and logs `metrics`, of which there may be none.
+    /// Logs the hyperparameters of the run, which makes it a row in TensorBoard's hyperparameter
+    /// table, and logs `metrics`, which may be empty.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -35,24 +36,25 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Everything goes into this run, where PyTorch makes another below it. The metrics are
-    /// scalars like others, at the step of the [handle](Self::with_step), else at the greatest
-    /// that the run's file has so far: so they are the last of their series. All scalars of the
-    /// run and of those below it, [lines](Self::add_scalars) too, are metrics, and the table
-    /// shows the last value of each; unless there is an
-    /// [experiment](Self::add_hparams_config), which says which ones are.
+    /// Everything is logged to this run, whereas PyTorch creates another run below it. The metrics
+    /// are ordinary scalars, at the step of the [handle](Self::with_step) or else at the greatest
+    /// step in the run's file so far, so that they are the last values of their series. All scalars
+    /// of the run and of the runs below it, including [lines](Self::add_scalars), are metrics, and
+    /// the table shows the last value of each. If there is an
+    /// [experiment](Self::add_hparams_config), only its metrics are shown.
     ///
-    /// When the writer is closed, also by dropping its last clone, it notes that the run ended,
-    /// and [how](Self::close_as). A run that was killed has no end; TensorBoard shows it as of
-    /// unknown status.
+    /// When the writer is closed, or its last clone is dropped, it records that the run ended, and
+    /// [how](Self::close_as). A run that was killed has no end; TensorBoard shows its status as
+    /// unknown.
     ///
-    /// A run that is [resumed](Self::resume) says again what it was started with, and how it
-    /// ended. TensorBoard shows what was said first.
+    /// A run that is [resumed](Self::resume) can log its hyperparameters and its end again.
+    /// TensorBoard shows the first ones.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: this writer has hyperparameters already, one has no name, or the
-    /// start time is not finite; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: this writer already has hyperparameters, a hyperparameter has no
+    /// name, or the start time is not finite. Otherwise, the same as for
+    /// [`add_scalar`](Self::add_scalar).
     pub fn add_hparams<'a>(
         &self,
         hparams: impl Into<Hparams>,
@@ -70,8 +72,8 @@ impl SummaryWriter {
         })
     }
 
-    /// Says what the columns of TensorBoard's table of hyperparameters are: once in a log
-    /// folder, in a run above those of the sessions.
+    /// Logs the columns of TensorBoard's hyperparameter table. Do this once per log directory, in a
+    /// run above those of the sessions.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -92,9 +94,9 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: this writer has an experiment already, two columns have one
-    /// name, a value is not of its type or not finite, an interval is not finite or its end is
-    /// before its beginning, or a metric's group begins with `/`; else as
+    /// [`ErrorKind::Argument`]: this writer already has an experiment, two columns have the same
+    /// name, a value has the wrong type or is not finite, an interval is not finite or ends before
+    /// it begins, or a metric's group begins with `/`. Otherwise, the same as for
     /// [`add_scalar`](Self::add_scalar).
     pub fn add_hparams_config(&self, experiment: &Experiment) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
@@ -104,12 +106,12 @@ impl SummaryWriter {
         })
     }
 
-    /// [Closes](Self::close) the run's file, and says how the run ended. The time of the end is
-    /// that of the [handle](Self::with_wall_time), else of the call.
+    /// [Closes](Self::close) the run's file, and records how the run ended. The end time is that of
+    /// the [handle](Self::with_wall_time), or else the time of the call.
     ///
-    /// TensorBoard takes the first end that a run has for good. So a program that is to be
-    /// [resumed](Self::resume) closes as [`SessionStatus::Running`]: then no end is written, nor
-    /// for [`SessionStatus::Unknown`].
+    /// TensorBoard uses the first end that it finds in a run. A program that will be
+    /// [resumed](Self::resume) should therefore close with [`SessionStatus::Running`], for which no
+    /// end is written. The same applies to [`SessionStatus::Unknown`].
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -123,7 +125,7 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// The same as for [`flush`](Self::flush).
     pub fn close_as(&self, status: SessionStatus) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         inner.close(status, || self.wall_time(inner))
@@ -131,7 +133,7 @@ impl SummaryWriter {
 }
 
 impl Inner {
-    /// Appends a record of which a file has one; `which` says whether it has.
+    /// Appends a record that a file has at most once; `which` selects the flag for it.
     fn append_record(
         &self,
         record: Result<pb::summary::Value, ErrorKind>,
@@ -143,7 +145,7 @@ impl Inner {
         self.file.check()?;
         let there = which(&mut session);
         if *there {
-            let what = "a second one in this file, of which TensorBoard would take the first";
+            let what = "a second one in this file; TensorBoard would only use the first";
             return Err(at(ErrorKind::Argument(what.into()), &record.tag, None));
         }
         let much = self.file.append_value(now, 0, record)?;
@@ -152,7 +154,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Closes the run's own file. Nobody can start a session meanwhile, which would have no end.
+    /// Closes the run's own file. No session can be started meanwhile, because it would have no
+    /// end.
     pub(super) fn close_session(
         &self,
         status: SessionStatus,
@@ -171,7 +174,7 @@ impl Inner {
     }
 }
 
-/// How the run ends if nobody says it.
+/// The status of the run if it is not given explicitly.
 pub(super) fn status() -> SessionStatus {
     match thread::panicking() {
         true => SessionStatus::Failure,

@@ -4,14 +4,18 @@
 
 use bytes::Bytes;
 
-use super::{IntoStep, SummaryWriter};
+use super::{IntoStep, SummaryWriter, at};
 use crate::error::{ErrorKind, Result};
 use crate::event::pb;
+use crate::summary::Kind;
 use crate::summary::image::{self, BoundingBox, IntoBatch, IntoPixels, Pixels, grid};
 
+/// Images of fewer bytes are encoded in the call: to hand them over takes nearly as long.
+const SMALL: usize = 16 << 10;
+
 impl SummaryWriter {
-    /// Logs a picture: an image of the `image` crate, [`Pixels`], or with the feature `ndarray`
-    /// an array and its [`Layout`](crate::summary::image::Layout).
+    /// Logs an image: one of the `image` crate, [`Pixels`], a slice with its shape and
+    /// [`Layout`](crate::summary::image::Layout), or with the feature `ndarray` an array and its layout.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -22,6 +26,8 @@ impl SummaryWriter {
     /// writer.add_image("photo", &image::RgbImage::new(64, 48), 0)?;
     /// let half_gray = Array3::from_elem((3, 48, 64), 0.5f32);
     /// writer.add_image("array", (half_gray.view(), Layout::Chw), 0)?;
+    /// let tensor: Vec<f32> = vec![0.5; 3 * 48 * 64]; // as candle and burn give it
+    /// writer.add_image("slice", (&tensor[..], [3, 48, 64], Layout::Chw), 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -37,7 +43,8 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It is encoded as PNG in the calling thread.
+    /// It is checked in the call, and encoded as PNG by another thread; small ones, and those beyond
+    /// [`max_encoding_bytes`](crate::WriterOptions::max_encoding_bytes), in the calling thread.
     ///
     /// # Errors
     ///
@@ -48,7 +55,7 @@ impl SummaryWriter {
         image: impl IntoPixels<'a>,
         step: impl IntoStep,
     ) -> Result<()> {
-        self.add(tag, step, |v2| png(tag, &image.into_pixels()?, v2))
+        self.add_encoded(tag, step, || image.into_pixels())
     }
 
     /// Logs a picture with boxes drawn into it, for example what a detector found: its corners
@@ -81,11 +88,11 @@ impl SummaryWriter {
         boxes: impl IntoIterator<Item: Into<BoundingBox>>,
         step: impl IntoStep,
     ) -> Result<()> {
-        self.add(tag, step, |v2| png(tag, &image.into_pixels()?.with_boxes(boxes)?, v2))
+        self.add_encoded(tag, step, || image.into_pixels()?.with_boxes(boxes))
     }
 
     /// Logs pictures of the same size as one, side by side, eight in a row: a slice of
-    /// [`Pixels`] or of images, or an array of layout
+    /// [`Pixels`] or of images, or an array or a slice with its shape, of layout
     /// [`Nchw`](crate::summary::image::Layout::Nchw) or
     /// [`Nhwc`](crate::summary::image::Layout::Nhwc).
     ///
@@ -99,17 +106,69 @@ impl SummaryWriter {
         images: impl IntoBatch<'a>,
         step: impl IntoStep,
     ) -> Result<()> {
-        self.add(tag, step, |v2| png(tag, &grid(&images.into_batch()?)?, v2))
+        self.add_encoded(tag, step, || grid(&images.into_batch()?))
     }
 }
 
-pub(super) fn png(
-    tag: &str,
-    pixels: &Pixels<'_>,
-    v2: bool,
-) -> Result<pb::summary::Value, ErrorKind> {
-    let size = (pixels.width(), pixels.height(), pixels.channels());
-    Ok(encoded(tag, size, pixels.to_png()?, v2))
+/// What takes long to encode.
+pub(super) trait Encode {
+    type Owned: Encode + Send + 'static;
+
+    /// Bytes that are encoded.
+    fn size(&self) -> usize;
+
+    fn into_owned(self) -> Self::Owned;
+
+    fn value(&self, tag: &str, v2: bool) -> Result<pb::summary::Value, ErrorKind>;
+}
+
+impl Encode for Pixels<'_> {
+    type Owned = Pixels<'static>;
+
+    fn size(&self) -> usize {
+        self.samples().len()
+    }
+
+    fn into_owned(self) -> Self::Owned {
+        self.into_owned()
+    }
+
+    fn value(&self, tag: &str, v2: bool) -> Result<pb::summary::Value, ErrorKind> {
+        let size = (self.width(), self.height(), self.channels());
+        Ok(encoded(tag, size, self.to_png()?, v2))
+    }
+}
+
+impl SummaryWriter {
+    /// Logs what `make` makes, and encodes it in another thread where that pays.
+    pub(super) fn add_encoded<E: Encode>(
+        &self,
+        tag: &str,
+        step: impl IntoStep,
+        make: impl FnOnce() -> Result<E, ErrorKind>,
+    ) -> Result<()> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        let step = step.into_step();
+        let item = make().map_err(|kind| at(kind, tag, step))?;
+        let v2 = self.is_v2(inner);
+        let size = item.size();
+        if size < SMALL || size > inner.options.max_encoding_bytes {
+            return self.add(tag, step, |v2| item.value(tag, v2));
+        }
+        let (wall_time, step) = (self.wall_time(inner), self.step(inner, tag, step));
+        let (item, name, about) = (item.into_owned(), tag.to_owned(), self.scope.about.clone());
+        let make = move || {
+            let mut value = item.value(&name, v2)?;
+            if let Some(about) = about {
+                about.tell(&mut value);
+            }
+            Ok(value)
+        };
+        let kind = v2.then_some(Kind::Image);
+        inner.file.append_later(wall_time, step, tag, kind, size, make)?;
+        inner.worker.notify(false);
+        Ok(())
+    }
 }
 
 /// The value of an encoded picture of so many pixels in width and height, and channels.

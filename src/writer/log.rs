@@ -1,4 +1,4 @@
-//! Messages of the crate `log`.
+//! Logs messages of the crate `log`.
 
 #![cfg(feature = "log")]
 
@@ -10,13 +10,13 @@ use log::{LevelFilter, Log, Metadata, Record};
 use super::SummaryWriter;
 use super::messages::{Desk, Failures, Note};
 
-/// A logger for the crate `log` that logs to a [`SummaryWriter`]: messages as text under
-/// `log/<level>`, shown verbatim, and numbers and bools among their key-values as scalars under
-/// their names.
+/// A logger for the crate `log` that logs to a [`SummaryWriter`]. Messages become text with the tag
+/// `log/<level>`, shown verbatim. Numbers and bools among their key-value pairs become scalars with
+/// the key as their tag.
 ///
 /// An integer `step` is the step of the scalars. Without one, steps are
-/// [counted](SummaryWriter#steps). Messages are always counted, since TensorBoard's default
-/// loader shows only the last one of a step.
+/// [counted](SummaryWriter#steps). The steps of messages are always counted, because TensorBoard's
+/// default loader shows only the last one of each step.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -36,11 +36,12 @@ use super::messages::{Desk, Failures, Note};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// There is one logger in a program: [`and`](Self::and) has another one log, too.
+/// A program can have only one logger. Use [`and`](Self::and) to forward messages to another one.
 ///
-/// It never fails, prints or panics: what cannot be logged is [counted](Self::failures). It has a
-/// clone of the writer and is never dropped: so [close](SummaryWriter::close) the writer. What a
-/// stream logs that the writer [writes to](SummaryWriter::from_writer) is ignored.
+/// The logger never fails, prints or panics: values that cannot be logged are
+/// [counted](Self::failures). It holds a clone of the writer and is never dropped, so
+/// [close](SummaryWriter::close) the writer explicitly. Messages logged by a stream that the writer
+/// [writes to](SummaryWriter::from_writer) are ignored.
 pub struct Logger {
     desk: Desk,
     level: LevelFilter,
@@ -48,31 +49,32 @@ pub struct Logger {
 }
 
 impl Logger {
-    /// A logger that logs to `writer`.
+    /// Creates a logger that logs to `writer`.
     pub fn new(writer: SummaryWriter) -> Self {
         Self { desk: Desk::new(writer), level: LevelFilter::Trace, other: None }
     }
 
-    /// Puts `prefix` and a slash before every tag. Default: nothing.
+    /// Sets a prefix that is put before every tag, followed by a slash. Default: none.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.desk.prefix = prefix.into();
         self
     }
 
-    /// Logs no messages beyond this level. Default: all that `log::set_max_level` lets through.
+    /// Sets the maximum level of messages that are logged. Default: everything that
+    /// `log::set_max_level` allows.
     #[must_use]
     pub fn level(self, level: LevelFilter) -> Self {
         Self { level, ..self }
     }
 
-    /// Has `other` log everything, too: to a terminal, say.
+    /// Forwards everything to `other` as well, for example to log to a terminal.
     #[must_use]
     pub fn and(self, other: impl Log + 'static) -> Self {
         Self { other: Some(Box::new(other)), ..self }
     }
 
-    /// What could not be logged. A clone of it goes on counting, wherever the logger is.
+    /// The values that could not be logged. A clone keeps counting, wherever the logger is.
     pub fn failures(&self) -> &Failures {
         &self.desk.failures
     }
@@ -96,7 +98,7 @@ impl Log for Logger {
             self.desk.work(|| {
                 let mut note = Note::default();
                 note.message(*record.args());
-                // Fails only where a value does; what came before it stays.
+                // Fails only if a value does; the values before it are kept.
                 let _ = record.key_values().visit(&mut note);
                 self.desk.numbers("", &note.numbers, None);
                 let level = record.level().as_str().to_lowercase();
@@ -122,7 +124,7 @@ impl<'kvs> VisitSource<'kvs> for Note {
     }
 }
 
-/// A value that goes into a note under its name.
+/// Visits a value and adds it to a note, with its name.
 struct Pair<'a> {
     note: &'a mut Note,
     name: &'a str,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use prost::Message;
 
+use super::behind::{Behind, Encoders, job};
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -21,7 +22,7 @@ const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 /// Buffers that grew beyond this, by a large picture, are not kept.
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when so many bytes wait.
-const WAKE_AT: usize = 256 << 10;
+pub(super) const WAKE_AT: usize = 256 << 10;
 
 /// Number of events per look at the process id, which is a system call.
 const LOOK_EVERY: u32 = 32;
@@ -38,16 +39,20 @@ pub(super) struct LogFile {
     /// None if it is no file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
+    pub(super) max_encoding_bytes: usize,
     /// The process that made it. One that was forked from that has a copy of what waits, and must not
     /// write it.
     process: u32,
-    waiting: Mutex<Waiting>,
+    pub(super) waiting: Mutex<Waiting>,
     file: Mutex<Open>,
+    pub(super) encoders: Encoders,
 }
 
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
+    /// Records that come after those of all jobs.
     bytes: Vec<u8>,
+    pub(super) behind: Behind,
     /// The kinds whose metadata a tag had, as bits; by tag.
     described: HashMap<Box<str>, u32>,
     /// 0 at least: the first event has that.
@@ -96,9 +101,11 @@ impl LogFile {
         let log = Self {
             path,
             max_buffered_bytes: options.max_buffered_bytes.max(1),
+            max_encoding_bytes: options.max_encoding_bytes,
             process: std::process::id(),
             waiting: Mutex::default(),
             file: Mutex::new(Open { sink, spare: Vec::new() }),
+            encoders: Encoders::default(),
         };
         log.append_event(&first_event(SOURCE, now))?;
         for event in &resumed {
@@ -132,8 +139,7 @@ impl LogFile {
         mut value: pb::summary::Value,
     ) -> Result<bool> {
         let kind = value.metadata.as_ref().map_or(0, kind_bit);
-        let len = value.encoded_len().saturating_add(MAX_EVENT_HEAD);
-        fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))?;
+        fits_value(&value, step)?;
         self.with_buffer(step, |waiting| {
             if waiting.describe(&value.tag, kind) {
                 value.metadata = None;
@@ -142,6 +148,39 @@ impl LogFile {
                 encode::summary(buffer, wall_time, step, &value);
             });
         })
+    }
+
+    /// Appends an event whose value `make` makes later, in another thread, from `size` bytes. `kind` is
+    /// that of its metadata, if it has any.
+    #[cfg(feature = "image")]
+    pub(super) fn append_later(
+        self: &Arc<Self>,
+        wall_time: f64,
+        step: i64,
+        tag: &str,
+        kind: Option<Kind>,
+        size: usize,
+        make: impl FnOnce() -> Result<pb::summary::Value, ErrorKind> + Send + 'static,
+    ) -> Result<()> {
+        let mut waiting = self.room(size)?;
+        let is_described = waiting.describe(tag, kind.map_or(0, bit));
+        let place = |tag: String| move |kind: ErrorKind| at(kind, &tag, Some(step));
+        let failed = place(tag.into());
+        let make = move || {
+            let mut value = make().map_err(failed)?;
+            if is_described {
+                value.metadata = None;
+            }
+            fits_value(&value, step)?;
+            let mut record = Vec::with_capacity(value.encoded_len().saturating_add(MAX_EVENT_HEAD));
+            record::append(&mut record, |buffer| encode::summary(buffer, wall_time, step, &value));
+            Ok(record)
+        };
+        let before = mem::take(&mut waiting.bytes);
+        waiting.behind.hold(before, size, job(make, place(tag.into())));
+        waiting.greatest_step = waiting.greatest_step.max(step);
+        self.wake(waiting);
+        Ok(())
     }
 
     #[inline]
@@ -158,9 +197,7 @@ impl LogFile {
             waiting.unlooked = 0;
             self.check_process()?;
         }
-        if waiting.closed || waiting.failure.is_some() {
-            return Err(self.refusal(&waiting));
-        }
+        self.check_open(&waiting)?;
         append(&mut waiting);
         waiting.greatest_step = waiting.greatest_step.max(step);
         let wake = waiting.bytes.len() >= WAKE_AT && !waiting.woken;
@@ -205,31 +242,42 @@ impl LogFile {
 
     /// Whether anything waits to be written.
     pub(super) fn is_idle(&self) -> bool {
-        lock(&self.waiting).bytes.is_empty()
+        let waiting = lock(&self.waiting);
+        waiting.bytes.is_empty() && waiting.behind.is_empty() && waiting.behind.ready.is_empty()
     }
 
     /// Fails if no event can be added any more.
     pub(super) fn check(&self) -> Result<()> {
         self.check_process()?;
-        let waiting = lock(&self.waiting);
+        self.check_open(&lock(&self.waiting))
+    }
+
+    #[inline]
+    pub(super) fn check_open(&self, waiting: &Waiting) -> Result<()> {
         if waiting.closed || waiting.failure.is_some() {
-            return Err(self.refusal(&waiting));
+            return Err(self.refusal(waiting));
         }
         Ok(())
+    }
+
+    /// Writes what waits for no job.
+    pub(super) fn write_ready(&self) -> Result<()> {
+        self.check_process()?;
+        self.write(&mut lock(&self.file))
     }
 
     /// Writes what waits. When this returns, all that was appended before is in the file.
     pub(super) fn drain(&self) -> Result<()> {
         self.check_process()?;
-        self.write(&mut lock(&self.file))
+        self.catch_up();
+        self.write_ready()
     }
 
     /// Writes what waits, and has the disk keep it.
     pub(super) fn sync(&self) -> Result<()> {
-        self.check_process()?;
-        let mut open = lock(&self.file);
-        self.write(&mut open)?;
-        open.sink.sync().map_err(|error| self.fail(error))
+        self.drain()?;
+        let synced = lock(&self.file).sink.sync();
+        synced.map_err(|error| self.fail(error))
     }
 
     /// Writes what waits and `last` behind it; nothing can be appended any more. The first close
@@ -243,7 +291,9 @@ impl LogFile {
         }
         waiting.closed = true;
         drop(waiting);
-        self.drain()
+        let drained = self.drain();
+        self.stop_encoders();
+        drained.and_then(|()| self.check_lost())
     }
 
     fn write(&self, open: &mut Open) -> Result<()> {
@@ -251,15 +301,18 @@ impl LogFile {
         if let Some(error) = &waiting.failure {
             return Err(self.failed(ErrorKind::Io(error.clone())));
         }
-        mem::swap(&mut waiting.bytes, &mut open.spare);
+        let ready = mem::take(&mut waiting.behind.ready);
+        if waiting.behind.is_empty() {
+            mem::swap(&mut waiting.bytes, &mut open.spare);
+        }
         waiting.woken = false;
         drop(waiting);
-        if open.spare.is_empty() {
-            return Ok(());
-        }
-        let written = open.sink.write(&open.spare);
-        open.spare.clear();
-        open.spare.shrink_to(MAX_IDLE_CAPACITY);
+        let Open { sink, spare } = open;
+        let pieces = ready.iter().chain([&*spare]);
+        let written =
+            pieces.filter(|piece| !piece.is_empty()).try_for_each(|piece| sink.write(piece));
+        spare.clear();
+        spare.shrink_to(MAX_IDLE_CAPACITY);
         written.map_err(|error| self.fail(error))
     }
 
@@ -270,6 +323,9 @@ impl LogFile {
         let mut waiting = lock(&self.waiting);
         waiting.failure = Some(error.clone());
         waiting.bytes = Vec::new();
+        waiting.behind.give_up();
+        drop(waiting);
+        self.wake_all();
         self.failed(ErrorKind::Io(error))
     }
 
@@ -316,10 +372,21 @@ fn fits(len: usize) -> Result<(), ErrorKind> {
     }
 }
 
+/// Fails for a value whose event no reader would take.
+fn fits_value(value: &pb::summary::Value, step: i64) -> Result<()> {
+    let len = value.encoded_len().saturating_add(MAX_EVENT_HEAD);
+    fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))
+}
+
 /// A bit for the kind that metadata describes; 0 for plugins that are not in the table, whose
 /// metadata is written each time.
 fn kind_bit(metadata: &pb::SummaryMetadata) -> u32 {
     let plugin = metadata.plugin_data.as_ref().map_or("", |plugin| &plugin.plugin_name);
-    let place = Kind::ALL.iter().position(|kind| kind.plugins().contains(&plugin));
+    let kind = Kind::ALL.iter().find(|kind| kind.plugins().contains(&plugin));
+    kind.copied().map_or(0, bit)
+}
+
+fn bit(kind: Kind) -> u32 {
+    let place = Kind::ALL.iter().position(|other| *other == kind);
     place.and_then(|place| u32::try_from(place).ok()).map_or(0, |place| 1 << place)
 }

@@ -1,12 +1,12 @@
-//! Meshes.
+//! Logs meshes.
 
 use super::{IntoStep, SummaryWriter, at};
 use crate::error::Result;
 use crate::summary::mesh::Mesh;
 
 impl SummaryWriter {
-    /// Logs a mesh or a cloud of points, or a batch of them. Its components go into series of
-    /// their own, with the tags `<tag>_VERTEX`, `<tag>_FACE` and `<tag>_COLOR`.
+    /// Logs a mesh or a point cloud, or a batch of them. Its components become separate series,
+    /// with the tags `<tag>_VERTEX`, `<tag>_FACE` and `<tag>_COLOR`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -21,13 +21,12 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// TensorBoard looks for those components that the first mesh of a tag has, for as many
-    /// meshes as that has in its batch; numbers of vertices and faces may differ from step to
-    /// step.
+    /// TensorBoard expects the components and the batch size of the first mesh of a tag at every
+    /// step. The numbers of vertices and faces may differ between steps.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar); [`Mesh`] takes nothing that cannot be logged.
+    /// The same as for [`add_scalar`](Self::add_scalar). Every valid [`Mesh`] can be logged.
     pub fn add_mesh(&self, tag: &str, mesh: &Mesh, step: impl IntoStep) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         let step = step.into_step();

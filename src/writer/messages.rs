@@ -1,4 +1,4 @@
-//! What becomes of messages of `tracing` and `log`: numbers are scalars, words are text.
+//! Logs messages of `tracing` and `log`: numbers as scalars, other fields as text.
 
 #![cfg(any(feature = "log", feature = "tracing"))]
 
@@ -11,9 +11,9 @@ use super::{SummaryWriter, lock};
 use crate::error::{Error, Result};
 use crate::summary::histogram::Numeric;
 
-/// What could not be logged: those who log are not told.
+/// Values that could not be logged. The code that logs them gets no error.
 ///
-/// Clones count the same failures.
+/// Clones share the same count.
 #[derive(Debug, Clone, Default)]
 pub struct Failures(Arc<Counted>);
 
@@ -24,12 +24,12 @@ struct Counted {
 }
 
 impl Failures {
-    /// How many values there are.
+    /// Number of values that could not be logged.
     pub fn count(&self) -> u64 {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    /// Why the first of them failed.
+    /// The error of the first of them.
     pub fn first(&self) -> Option<Error> {
         let first = lock(&self.0.first);
         first.as_ref().map(|error| Error::new(error.kind().clone(), error.location().clone()))
@@ -43,7 +43,7 @@ impl Failures {
     }
 }
 
-/// A writer, as those see it who must not fail.
+/// A writer for code that must not fail.
 #[derive(Debug)]
 pub(super) struct Desk {
     writer: SummaryWriter,
@@ -56,14 +56,14 @@ impl Desk {
         Self { writer, prefix: String::new(), failures: Failures::default() }
     }
 
-    /// Does `work`, unless this thread is already inside of the writer.
+    /// Runs `work`, unless this thread is already inside the writer.
     pub(super) fn work(&self, work: impl FnOnce()) {
         if !is_quiet() {
             quietly(work);
         }
     }
 
-    /// Logs numbers below `path`, at their own step or else at this one.
+    /// Logs numbers below `path`, at their own step, or else at `step`.
     pub(super) fn numbers(&self, path: &str, numbers: &Numbers, step: Option<i64>) {
         let step = numbers.step.or(step);
         for (name, value) in &numbers.named {
@@ -72,10 +72,10 @@ impl Desk {
         }
     }
 
-    /// Logs the words of a note, if there are any, with the other messages of its level.
+    /// Logs the text of a note, if there is any, with the other messages of its level.
     ///
-    /// They are counted whatever the step is: at one step, TensorBoard's default loader shows
-    /// only the last.
+    /// The steps of messages are counted, whatever `step` is, because TensorBoard's default loader
+    /// shows only the last one of each step.
     pub(super) fn message(&self, level: &str, target: &str, note: &Note) {
         if note.has_words {
             let Note { message, fields, .. } = note;
@@ -98,10 +98,10 @@ impl Desk {
     }
 }
 
-/// The numbers that come with a message or a span.
+/// The numbers of a message or a span.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Numbers {
-    /// What is called `step`, and an integer.
+    /// The integer called `step`.
     pub(super) step: Option<i64>,
     named: Vec<(Box<str>, f64)>,
 }
@@ -126,14 +126,14 @@ impl Numbers {
     }
 }
 
-/// What is said with a message.
+/// The content of a message.
 #[derive(Debug, Default)]
 pub(super) struct Note {
     pub(super) numbers: Numbers,
     message: String,
-    /// All that is named, as ` name=value`, behind the message.
+    /// All named fields as ` name=value`, to follow the message.
     fields: String,
-    /// Whether there is more than numbers.
+    /// Whether there is anything other than numbers.
     has_words: bool,
 }
 
@@ -157,7 +157,7 @@ impl Note {
     }
 
     pub(super) fn message(&mut self, message: fmt::Arguments<'_>) {
-        // Fails only where a value refuses to be shown; then that is all it says.
+        // Fails only if a value cannot be formatted; the text before it is kept.
         let _ = self.message.write_fmt(message);
         self.has_words |= !self.message.is_empty();
     }
@@ -167,8 +167,8 @@ impl Note {
     }
 }
 
-/// A text that TensorBoard shows as it is: in Markdown, code is indented. Messages are full of
-/// what Markdown has another meaning for.
+/// Formats a text so that TensorBoard shows it verbatim: as indented code in Markdown. Messages
+/// often contain characters that have a meaning in Markdown.
 fn verbatim(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(|line| format!("    {line}")).collect();
     lines.join("\n")

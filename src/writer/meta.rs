@@ -1,4 +1,4 @@
-//! What the run is.
+//! Logs the metadata of the run.
 
 use super::SummaryWriter;
 use crate::error::Result;
@@ -6,13 +6,13 @@ use crate::meta::RunMeta;
 use crate::summary;
 
 impl SummaryWriter {
-    /// Puts a copy of the run's metadata into its log, so that the event file tells what it is of
-    /// when it is copied without `tbx.json`. Of several the last that was
-    /// [updated](RunMeta::updated_at) counts. TensorBoard shows nothing of it.
+    /// Writes a copy of the run's metadata to its log, so that the event file identifies its run
+    /// even when it is copied without `tbx.json`. If there are several copies, the one that was
+    /// last [updated](RunMeta::updated_at) is used. TensorBoard does not show it.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar).
+    /// The same as for [`add_scalar`](Self::add_scalar).
     pub fn add_meta(&self, meta: &RunMeta) -> Result<()> {
         self.add(summary::meta::TAG, 0, |_| summary::meta::v2(meta))
     }

@@ -67,8 +67,10 @@ impl SummaryWriter {
     }
 }
 
+#[expect(clippy::as_conversions, reason = "rounds beyond 2^53")]
 fn number(leaf: &Leaf) -> Option<f64> {
     match leaf {
+        Leaf::Int(value) => Some(*value as f64),
         Leaf::Bool(value) => Some(f64::from(*value)),
         Leaf::F32(value) => Some(f64::from(*value)),
         Leaf::Number(value) => Some(*value),

@@ -1,6 +1,7 @@
 //! A log from a training loop.
 
 mod audio;
+mod behind;
 mod custom_scalars;
 mod embedding;
 mod figure;
@@ -17,6 +18,7 @@ mod meta;
 mod metrics;
 mod onnx;
 mod options;
+mod place;
 mod pr_curve;
 mod quiet;
 mod raw;
@@ -56,9 +58,10 @@ use crate::summary::hparams::SessionStatus;
 /// Writes the summaries of one run for TensorBoard.
 ///
 /// Methods have PyTorch's names and order of arguments; they take `&self`, may be called from
-/// any thread, and clones write to the same file. A call encodes its value at once, so that bad
+/// any thread, and clones write to the same file. A call checks and encodes its value, so that bad
 /// input fails right there, and hands the bytes to a thread that writes them: an event is in the
-/// file within a tenth of a second, without [`flush`](Self::flush).
+/// file within a tenth of a second, without [`flush`](Self::flush). Images and videos are checked in
+/// the call and encoded by threads that start with the first of them.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -101,9 +104,13 @@ use crate::summary::hparams::SessionStatus;
 ///   machines can write one run.
 /// - After [`flush`](Self::flush) every earlier event, of any clone and thread, is in the
 ///   operating system's hands: `kill -9` does not lose it. After [`sync`](Self::sync) it is on
-///   the disk. Without them, a killed process loses the last twentieth of a second.
-/// - Nothing is dropped. If values come faster than the disk takes them, calls wait.
-/// - A failure to write comes back from the next call, and from all that follow.
+///   the disk. Without them, a killed process loses the last twentieth of a second, and images that
+///   are not encoded yet with what was logged after them.
+/// - Events are in the file in the order of the calls.
+/// - Nothing is dropped. If values come faster than the disk takes them, or images faster than they
+///   are [encoded](WriterOptions::max_encoding_bytes), calls wait.
+/// - A failure to write comes back from the next call, and from all that follow. If an image cannot
+///   be encoded after its call, the next `flush`, `sync` or `close` says so, once.
 /// - The last clone closes the file when it is dropped; only [`close`](Self::close) can say
 ///   whether that went well.
 #[derive(Clone)]
@@ -323,9 +330,8 @@ impl SummaryWriter {
         wall_time: f64,
         step: i64,
     ) -> Result<()> {
-        if let (Some(about), Some(metadata)) = (&self.scope.about, &mut value.metadata) {
-            metadata.display_name.clone_from(&about.display_name);
-            metadata.summary_description.clone_from(&about.description);
+        if let Some(about) = &self.scope.about {
+            about.tell(&mut value);
         }
         let much = file.append_value(wall_time, step, value)?;
         inner.worker.notify(much);
@@ -351,9 +357,12 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: some event could not be written.
+    /// [`ErrorKind::Io`]: some event could not be written; or the error of an image that could not be
+    /// encoded after its call. All other events are written.
     pub fn flush(&self) -> Result<()> {
-        self.files()?.iter().try_for_each(|file| file.drain())
+        let files = self.files()?;
+        files.iter().try_for_each(|file| file.drain())?;
+        files.iter().try_for_each(|file| file.check_lost())
     }
 
     /// Waits until every earlier event of this run is on the disk.
@@ -362,7 +371,9 @@ impl SummaryWriter {
     ///
     /// As [`flush`](Self::flush).
     pub fn sync(&self) -> Result<()> {
-        self.files()?.iter().try_for_each(|file| file.sync())
+        let files = self.files()?;
+        files.iter().try_for_each(|file| file.sync())?;
+        files.iter().try_for_each(|file| file.check_lost())
     }
 
     /// Writes everything and closes the run's file. Later calls, also of clones, say
@@ -382,6 +393,15 @@ impl SummaryWriter {
         let Some(inner) = &self.inner else { return Ok(Vec::new()) };
         inner.file.check_process()?;
         Ok(inner.files())
+    }
+}
+
+impl About {
+    fn tell(&self, value: &mut pb::summary::Value) {
+        if let Some(metadata) = &mut value.metadata {
+            metadata.display_name.clone_from(&self.display_name);
+            metadata.summary_description.clone_from(&self.description);
+        }
     }
 }
 

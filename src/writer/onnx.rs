@@ -1,4 +1,4 @@
-//! Graphs of ONNX files.
+//! Logs graphs of ONNX files.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::store::File;
 use crate::summary::graph::Graph;
 
 impl SummaryWriter {
-    /// Logs the graph of an ONNX file as that of the run's model;
-    /// [`Graph::from_onnx`] says what becomes of it. tensorboardX's method.
+    /// Logs the graph of an ONNX file as that of the run's model. See [`Graph::from_onnx`] for the
+    /// conversion. Corresponds to tensorboardX's method of the same name.
     ///
-    /// Weights are jumped over, not read: memory is needed for the graph alone.
+    /// Weights are skipped, not read, so memory is only needed for the graph.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -26,8 +26,9 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`], [`ErrorKind::Truncated`]: the file cannot be read;
-    /// [`ErrorKind::Argument`]: it is no ONNX model; else as [`add_graph`](Self::add_graph).
+    /// [`ErrorKind::Io`], [`ErrorKind::Truncated`]: the file cannot be read.
+    /// [`ErrorKind::Argument`]: it is not an ONNX model. Otherwise, the same as for
+    /// [`add_graph`](Self::add_graph).
     pub fn add_onnx_graph(&self, path: impl AsRef<Path>) -> Result<()> {
         if self.inner.is_none() {
             return Ok(());
@@ -40,17 +41,17 @@ impl SummaryWriter {
 
 fn read(path: &Path) -> Result<Graph, ErrorKind> {
     let (file, len) = File::open(path).map_err(|error| match error.kind() {
-        // A directory or a FIFO is no model.
+        // A directory or a FIFO is not a model.
         io::ErrorKind::InvalidInput => ErrorKind::Argument(error.to_string()),
         _ => error.into(),
     })?;
     let mut bytes = FileBytes::new(file, len);
     let graph = Graph::from_onnx(&mut bytes);
-    // What a decoder says of bytes that could not be read is of no use.
+    // The decoder's error for bytes that could not be read is useless.
     bytes.failure.map_or(graph, Err)
 }
 
-/// The bytes of a file for prost, which jumps over those that it does not want.
+/// The bytes of a file for prost, which skips those that it does not need.
 struct FileBytes {
     source: Source,
     len: u64,
@@ -66,7 +67,7 @@ impl FileBytes {
         bytes
     }
 
-    /// Has the next bytes at hand, or says why not.
+    /// Buffers the next bytes, or notes why that failed.
     fn fill(&mut self) {
         let (expected, read) = (self.len, self.source.at(self.offset, 1).err());
         let found = self.source.len();
@@ -86,7 +87,7 @@ impl Buf for FileBytes {
     fn chunk(&self) -> &[u8] {
         match &self.failure {
             None => self.source.view(self.offset),
-            // Whoever is in the middle of a number waits for its end.
+            // A decoder in the middle of a varint waits for its end, so give it zeros.
             Some(_) => &[0; 8],
         }
     }
@@ -131,7 +132,7 @@ mod tests {
     fn a_file_that_is_cut_ends_and_says_so() {
         let file = file(&[1; 1 << 20]);
         let mut read = FileBytes::new(file.try_clone().unwrap().into(), 1 << 20);
-        let end = read.chunk().len(); // of what was read
+        let end = read.chunk().len(); // of the buffered bytes
         file.set_len(end as u64 + 2).unwrap();
         read.advance(end - 2);
         assert_eq!(read.get_u64_le(), 0x0101);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::SummaryWriter;
+use super::{SummaryWriter, place};
 use crate::error::Result;
 
 /// How a [`SummaryWriter`] writes.
@@ -22,8 +22,10 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 pub struct WriterOptions {
     pub(super) max_buffered_bytes: usize,
+    pub(super) max_encoding_bytes: usize,
     pub(super) flush_every: Duration,
     pub(super) suffix: String,
+    pub(super) comment: String,
     pub(super) purge_step: Option<i64>,
     pub(super) clock: Clock,
     pub(super) host: Option<String>,
@@ -36,8 +38,10 @@ impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             max_buffered_bytes: 8 << 20,
+            max_encoding_bytes: 16 << 20,
             flush_every: Duration::from_millis(40),
             suffix: String::new(),
+            comment: String::new(),
             purge_step: None,
             clock: Clock::System,
             host: None,
@@ -54,6 +58,14 @@ impl WriterOptions {
     #[must_use]
     pub fn max_buffered_bytes(self, bytes: usize) -> Self {
         Self { max_buffered_bytes: bytes, ..self }
+    }
+
+    /// Bytes of images and videos that wait to be encoded, and of what is logged after them, at most.
+    /// A call that finds no room encodes until there is; one of a larger image, or any with 0, encodes
+    /// it itself. Default: 16 MiB.
+    #[must_use]
+    pub fn max_encoding_bytes(self, bytes: usize) -> Self {
+        Self { max_encoding_bytes: bytes, ..self }
     }
 
     /// How long an event waits to be written at most. PyTorch has `flush_secs`, whose default is
@@ -81,6 +93,13 @@ impl WriterOptions {
     #[must_use]
     pub fn purge_step(self, step: i64) -> Self {
         Self { purge_step: Some(step), ..self }
+    }
+
+    /// What the name of the directory that [`create_default`](Self::create_default) makes ends with;
+    /// PyTorch's `comment`. Default: nothing.
+    #[must_use]
+    pub fn comment(self, comment: impl Into<String>) -> Self {
+        Self { comment: comment.into(), ..self }
     }
 
     /// Where wall times come from, in seconds since the Unix epoch. Where it gives what is
@@ -129,6 +148,28 @@ impl WriterOptions {
     /// separator in it.
     pub fn create(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
         SummaryWriter::in_dir(dir.into(), self)
+    }
+
+    /// Starts a run in `dir`, which is made if need be and must not hold a log; see
+    /// [`SummaryWriter::create_new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`ErrorKind::Io`](crate::ErrorKind::Io) of the kind
+    /// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory holds a log.
+    pub fn create_new(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
+        SummaryWriter::in_new_dir(dir.into(), self)
+    }
+
+    /// Starts a run in a new directory `runs/<time>_<host>`; see [`SummaryWriter::create_default`].
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`ErrorKind::Argument`](crate::ErrorKind::Argument): the
+    /// [comment](Self::comment) has a path separator in it.
+    pub fn create_default(self) -> Result<SummaryWriter> {
+        let dir = place::default_dir(&self)?;
+        self.create(dir)
     }
 
     /// Writes the log to a stream; see [`SummaryWriter::from_writer`].

@@ -1,4 +1,4 @@
-//! PR curves.
+//! Logs PR curves.
 
 use super::{IntoStep, SummaryWriter};
 use crate::error::Result;
@@ -6,8 +6,8 @@ use crate::summary::histogram::Numeric;
 use crate::summary::pr_curve::{PrCurve, PrCurveOptions, Prediction};
 
 impl SummaryWriter {
-    /// Logs precision and recall of a binary classifier at 127 thresholds from 0 to 1: `labels`
-    /// are bools, or numbers that are 0 or 1, `predictions` `f32` or `f64` from 0 to 1; both are
+    /// Logs precision and recall of a binary classifier at 127 thresholds from 0 to 1. `labels` are
+    /// bools, or numbers that are 0 or 1. `predictions` are `f32` or `f64` from 0 to 1. Both can be
     /// slices, iterators or views.
     ///
     /// ```
@@ -25,8 +25,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more labels than
-    /// predictions, or fewer; one is not what it should be; else as
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the number of labels differs from the
+    /// number of predictions, or one of them is out of range. Otherwise, the same as for
     /// [`add_scalar`](Self::add_scalar).
     pub fn add_pr_curve(
         &self,
@@ -38,11 +38,11 @@ impl SummaryWriter {
         self.add_pr_curve_with(tag, labels, predictions, step, &PrCurveOptions::new())
     }
 
-    /// The same with other thresholds, or with weights.
+    /// Like [`add_pr_curve`](Self::add_pr_curve), with other thresholds or with weights.
     ///
     /// # Errors
     ///
-    /// As [`PrCurve::new`] and [`add_scalar`](Self::add_scalar).
+    /// The same as for [`PrCurve::new`] and [`add_scalar`](Self::add_scalar).
     pub fn add_pr_curve_with(
         &self,
         tag: &str,
@@ -58,9 +58,9 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): its rows are not all of one length, or
-    /// shorter than 2; a number that TensorBoard would show is not finite, see
-    /// [`PrCurve::to_v2`]; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the rows differ in length or are
+    /// shorter than 2, or a number that TensorBoard would show is not finite, see
+    /// [`PrCurve::to_v2`]. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_pr_curve_raw(&self, tag: &str, curve: &PrCurve, step: impl IntoStep) -> Result<()> {
         self.add(tag, step, |_| curve.to_v2(tag))
     }

@@ -1,5 +1,6 @@
-//! Other people's code that runs inside of the writer may log, and what it logs may come back to
-//! the writer: for ever, or into a lock that this thread holds. So it is not heard there.
+//! Keeps the writer from logging to itself. Foreign code that runs inside the writer may log, and
+//! its messages may come back to the writer: endlessly, or into a lock that this thread holds. They
+//! are therefore ignored.
 
 use std::cell::Cell;
 
@@ -7,15 +8,15 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread runs [`quietly`].
+/// Returns whether this thread is running [`quietly`].
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub(super) fn is_quiet() -> bool {
     QUIET.get()
 }
 
-/// Does `work`. What this thread logs meanwhile is not logged by the layers of this crate.
+/// Runs `work`. Messages that this thread logs meanwhile are ignored by the loggers of this crate.
 pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    /// Undone also by a panic.
+    /// Restores the previous state, even after a panic.
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {

@@ -1,20 +1,21 @@
-//! Events and summaries as they are on the wire.
+//! Logs protobuf events and summaries.
 
 use super::{Inner, IntoStep, SummaryWriter};
 use crate::error::{Error, Result};
 use crate::event::pb;
 
 impl SummaryWriter {
-    /// Logs an event as it is. A wall time of 0 becomes that of the call, or of the
-    /// [handle](Self::with_wall_time).
+    /// Logs an event unchanged. A wall time of 0 is replaced by that of the
+    /// [handle](Self::with_wall_time), or else by the time of the call.
     ///
-    /// For what no other method can say. Nothing looks at the event: whether TensorBoard shows it
-    /// is the caller's care.
+    /// Use this for events that no other method can write. The event is not checked further;
+    /// whether TensorBoard shows it is up to the caller.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the wall time is not finite, where
-    /// TensorBoard stops reading a file; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the wall time is not finite, which
+    /// makes TensorBoard stop reading a file. Otherwise, the same as for
+    /// [`add_scalar`](Self::add_scalar).
     pub fn add_event(&self, mut event: pb::Event) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         if !event.wall_time.is_finite() {
@@ -26,14 +27,14 @@ impl SummaryWriter {
         inner.append_event(&event)
     }
 
-    /// Logs a summary as it is: values under tags, with their metadata or without, in one event.
+    /// Logs a summary unchanged: values with tags, with or without metadata, in one event.
     ///
-    /// Without a step the event has that of the [handle](Self::with_step), else the next of the
-    /// first value's tag.
+    /// Without a step, the event has the step of the [handle](Self::with_step), or else the next
+    /// step of the first value's tag.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar).
+    /// The same as for [`add_scalar`](Self::add_scalar).
     pub fn add_summary(&self, summary: pb::Summary, step: impl IntoStep) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         let tag = summary.value.first().map_or("", |value| &value.tag);

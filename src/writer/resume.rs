@@ -1,15 +1,15 @@
-//! A run that goes on after a crash: what hides the points that it will write again.
+//! Resumes a run after a crash, and hides the points that it will write again.
 //!
-//! No two readers of TensorBoard drop earlier points for the same reason, so a resumed file
+//! The readers of TensorBoard all drop earlier points for different reasons, so a resumed file
 //! begins with something for each of them:
 //!
-//! - `EventAccumulator` and TensorBoard's Python loader obey a `SessionLog` `START`, but the
-//!   latter only from a run's second one on (`plugin_event_accumulator.py`,
-//!   `_seen_session_start`). So there are two.
-//! - RustBoard knows no `START`. It drops the points of a series from the step of each later
-//!   value on, also if it can make no point of that value
-//!   (`tensorboard/data/server/run.rs`, `StageTimeSeries`). So each tag that has a point to be
-//!   dropped gets a value in a form that no reader shows: an `obsolete_old_style_histogram`.
+//! - `EventAccumulator` and TensorBoard's Python loader respond to a `SessionLog` `START`, but the
+//!   latter only from the second one in a run on (`plugin_event_accumulator.py`,
+//!   `_seen_session_start`). So two of them are written.
+//! - RustBoard ignores `START`. It drops the points of a series from the step of each later value
+//!   on, even if it cannot create a point from that value (`tensorboard/data/server/run.rs`,
+//!   `StageTimeSeries`). So each tag that has a point to be dropped gets a value in a form that no
+//!   reader shows: an `obsolete_old_style_histogram`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,10 +21,10 @@ use crate::event::{EventRef, Peek, What, is_event_file, other_file, pb};
 use crate::record::{Scanner, Source, Step};
 use crate::store::File;
 
-/// So many first bytes of a record hold its step and tag, unless the tag is long.
+/// Number of first bytes of a record that contain its step and tag, unless the tag is long.
 const PREFIX: usize = 256;
 
-/// The events with which a file in `dir` begins that goes on at `step`.
+/// The first events of a file in `dir` that resumes at `step`.
 pub(super) fn events(dir: Option<&Path>, step: i64, wall_time: f64) -> Result<Vec<pb::Event>> {
     let event = |what| pb::Event { wall_time, step, what: Some(what), ..Default::default() };
     let start = pb::SessionLog {
@@ -48,7 +48,7 @@ fn marker(tag: String) -> pb::summary::Value {
     pb::summary::Value { tag, value: Some(nothing), ..Default::default() }
 }
 
-/// The tags that have a point at `step` or behind it in the event files of `dir`.
+/// The tags that have a point at or after `step` in the event files of `dir`.
 fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
     let mut tags = BTreeSet::new();
     let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
@@ -62,12 +62,12 @@ fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
     Ok(tags)
 }
 
-/// Adds the tags of one file. Past damage, as any reader of this crate.
+/// Adds the tags of one file. Skips damage, like any reader in this crate.
 fn read(path: &Path, from: i64, tags: &mut BTreeSet<String>) -> io::Result<()> {
     let (file, len) = File::open(path)?;
     let mut source = Source::file(file, len, Vec::new());
     if other_file(&mut source)?.is_some() {
-        return Ok(()); // no log, whatever its name
+        return Ok(()); // not a log, whatever its name
     }
     let mut records = Scanner::new(source, 0);
     loop {
@@ -76,7 +76,7 @@ fn read(path: &Path, from: i64, tags: &mut BTreeSet<String>) -> io::Result<()> {
             Step::Damage(_) => continue,
             Step::End { .. } => return Ok(()),
         };
-        // Enough for nearly all events, and for pictures all that is read of them.
+        // This is enough for nearly all events, and all that is read of images.
         if let Some(peek) = Peek::of(records.prefix(PREFIX)?, len) {
             if let (true, Ok(tag)) = (peek.step >= from, str::from_utf8(peek.tag)) {
                 note(tag, tags);

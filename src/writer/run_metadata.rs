@@ -1,4 +1,4 @@
-//! Run metadata.
+//! Logs run metadata.
 
 use super::{IntoStep, SummaryWriter, at};
 use crate::error::Result;
@@ -6,12 +6,12 @@ use crate::event::pb;
 use crate::summary::run_metadata::{RunMetadata, v2};
 
 impl SummaryWriter {
-    /// Logs what one run of a graph took, node by node; TensorBoard colors its nodes by time and
-    /// memory, and tells both of each.
+    /// Logs the time and memory used by each node in one run of a graph. TensorBoard colors the
+    /// nodes by time and memory, and shows both for each node.
     ///
-    /// Without graphs in it, it is of the graph that [`add_graph`](Self::add_graph) logs: choose
-    /// the tag under "Graph type: Profile". With graphs it is shown by itself, so that a run can
-    /// have several.
+    /// Metadata without graphs belongs to the graph logged by [`add_graph`](Self::add_graph):
+    /// choose the tag with "Graph type: Profile". Metadata with graphs is shown separately, so that
+    /// a run can have several.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -27,8 +27,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): what
-    /// [`RunMetadata::to_bytes`] refuses; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): [`RunMetadata::to_bytes`] fails.
+    /// Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_run_metadata(
         &self,
         tag: &str,

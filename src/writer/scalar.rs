@@ -1,4 +1,4 @@
-//! Scalars.
+//! Logs scalars.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::summary::scalar;
 impl SummaryWriter {
     /// Logs a number.
     ///
-    /// Logged as float32, the only type that both of TensorBoard's loaders show, unless the
-    /// writer keeps [double precision](crate::WriterOptions::double_precision); NaN and infinities
-    /// are legal.
+    /// The number is stored as float32, the only type that both of TensorBoard's loaders show,
+    /// unless the writer uses [double precision](crate::WriterOptions::double_precision). NaN and
+    /// infinities are allowed.
     ///
     /// # Errors
     ///
@@ -28,16 +28,17 @@ impl SummaryWriter {
         self.append_scalar(inner, &inner.file, tag, value.to_f64(), wall_time, step)
     }
 
-    /// Logs several numbers as lines of one chart: each goes under `main_tag` into a run of its
-    /// own below this one, in the directory `<run>/<main_tag>_<name>`.
+    /// Logs several numbers as lines of one chart. Each is logged with the tag `main_tag` to a
+    /// separate run below this one, in the directory `<run>/<main_tag>_<name>`.
     ///
-    /// As in PyTorch `/` in `main_tag` is `_` there; other characters that no file name can have
-    /// are percent-encoded.
+    /// In the name of the directory, `/` in `main_tag` becomes `_`, as in PyTorch; other characters
+    /// that are not allowed in file names are percent-encoded.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar); [`ErrorKind::Io`] also if a run cannot be made;
-    /// [`ErrorKind::Argument`]: the log is no file, so that no run can be beside it.
+    /// The same as for [`add_scalar`](Self::add_scalar). In addition, [`ErrorKind::Io`]: a run
+    /// cannot be created; [`ErrorKind::Argument`]: the log is not a file, so there is no directory
+    /// for the runs.
     pub fn add_scalars<'a, V: Numeric>(
         &self,
         main_tag: &str,
@@ -77,7 +78,7 @@ impl SummaryWriter {
 }
 
 impl Inner {
-    /// The file of a line of [`SummaryWriter::add_scalars`].
+    /// The file for a line of [`SummaryWriter::add_scalars`].
     fn line(&self, name: &str) -> Result<Arc<LogFile>> {
         let mut lines = self.file.lock(&self.lines)?;
         if let Some(file) = lines.files.get(name) {
@@ -105,7 +106,7 @@ fn tensor(tag: &str, value: f64, double_precision: bool) -> pb::summary::Value {
     }
 }
 
-/// The directory of a line: PyTorch's name, as that of a directory.
+/// Directory name of a line: PyTorch's name, encoded.
 fn line_name(main_tag: &str, name: &str) -> String {
     safe_name::encode(&format!("{}_{name}", main_tag.replace('/', "_")))
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::WriterOptions;
 use super::quiet::quietly;
-use crate::error::{Error, ErrorKind, Location, Result};
+use super::{WriterOptions, place};
+use crate::error::{ErrorKind, Location, Result};
 use crate::event::EventFileName;
 use crate::replace;
 
@@ -70,13 +70,8 @@ pub(super) fn create_new(
     now: f64,
     options: &WriterOptions,
 ) -> Result<(PathBuf, Box<dyn Sink>)> {
-    let host = match &options.host {
-        Some(host) => host.clone(),
-        None => hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_"),
-    };
-    if let Some(part) = [&host, &options.suffix].into_iter().find(|p| p.contains(is_separator)) {
-        return Err(Error::argument(format!("{part:?} as a part of a file name")));
-    }
+    let host = host(options);
+    place::check_names([&host, &options.suffix])?;
     let secs = Duration::try_from_secs_f64(now).unwrap_or_default().as_secs();
     loop {
         let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
@@ -98,6 +93,13 @@ pub(super) fn create_new(
     }
 }
 
+/// The machine's name in that of the file.
+pub(super) fn host(options: &WriterOptions) -> String {
+    let system =
+        || hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_");
+    options.host.clone().unwrap_or_else(system)
+}
+
 #[cfg(unix)]
 fn is_removed(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -111,6 +113,6 @@ fn is_removed(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-fn is_separator(c: char) -> bool {
+pub(super) fn is_separator(c: char) -> bool {
     matches!(c, '/' | '\\' | '\0')
 }

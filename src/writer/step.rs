@@ -1,11 +1,11 @@
-//! Steps, as programs count them.
+//! Conversions to steps.
 
-/// What can be a step: any integer of up to 64 bits, or `None` for the
+/// A type that can be used as a step: any integer of up to 64 bits, or `None` for the
 /// [default](crate::SummaryWriter#steps).
 ///
-/// Steps are signed on the wire. A `u64` or `usize` beyond `i64::MAX` is `i64::MAX`.
+/// Steps are signed on the wire. A `u64` or `usize` above `i64::MAX` becomes `i64::MAX`.
 pub trait IntoStep {
-    /// The step; none for the default.
+    /// Converts to a step; `None` for the default.
     fn into_step(self) -> Option<i64>;
 }
 

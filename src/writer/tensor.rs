@@ -1,12 +1,12 @@
-//! Tensors.
+//! Logs tensors.
 
 use super::{IntoStep, SummaryWriter};
 use crate::error::Result;
 use crate::summary::tensor::{self, Tensor};
 
 impl SummaryWriter {
-    /// Logs an array of any shape and element type: a [`Tensor`], a number or a string, a slice
-    /// or array of numbers, or with the feature `ndarray` an array or view of any dimension.
+    /// Logs an array of any shape and element type: a [`Tensor`], a number or a string, a slice or
+    /// array of numbers, or, with the feature `ndarray`, an array or view of any dimension.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -23,14 +23,14 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// TensorBoard has no dashboard for them, but both of its loaders keep and serve them to
-    /// programs (`DataProvider.read_tensors`, plugin `tensor`). It cannot decode `bf16`, types of
-    /// 8 bits that NumPy lacks, and `u32` and `u64` without elements: a call that asks for such a
-    /// series fails. TensorFlow decodes all.
+    /// TensorBoard has no dashboard for tensors, but both of its loaders keep them and serve them
+    /// to programs (`DataProvider.read_tensors`, plugin `tensor`). It cannot decode `bf16`, 8-bit
+    /// types that NumPy lacks, or empty `u32` and `u64` tensors: a request for such a series fails.
+    /// TensorFlow can decode all of them.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar).
+    /// The same as for [`add_scalar`](Self::add_scalar).
     pub fn add_tensor(
         &self,
         tag: &str,

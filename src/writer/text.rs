@@ -1,11 +1,11 @@
-//! Texts.
+//! Logs texts.
 
 use super::{IntoStep, SummaryWriter};
 use crate::error::Result;
 use crate::summary::text::Text;
 
 impl SummaryWriter {
-    /// Logs a text, which TensorBoard renders as Markdown: a string, or a [`Text`], which can be a
+    /// Logs a text that TensorBoard renders as Markdown: a string, or a [`Text`], which can be a
     /// list or a table of strings.
     ///
     /// ```
@@ -19,12 +19,12 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The tag stays as it is; PyTorch appends `/text_summary`.
+    /// The tag is not changed, whereas PyTorch appends `/text_summary`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a [`Text`] has more or fewer strings
-    /// than its shape says; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the number of strings in a [`Text`]
+    /// does not match its shape. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_text(&self, tag: &str, text: impl Into<Text>, step: impl IntoStep) -> Result<()> {
         self.add(tag, step, |_| text.into().into_v2(tag))
     }

@@ -1,4 +1,4 @@
-//! Spans and events of `tracing`.
+//! Logs spans and events of `tracing`.
 
 #![cfg(feature = "tracing")]
 
@@ -18,17 +18,18 @@ use super::messages::{Desk, Failures, Note, Numbers};
 
 /// A layer for `tracing_subscriber` that logs to a [`SummaryWriter`]:
 ///
-/// | what | becomes |
+/// | source | logged as |
 /// |---|---|
 /// | a span that closes | a scalar `<spans>/seconds`: how long it was open |
 /// | a number or bool among a span's fields | a scalar `<spans>/<field>`, when the span closes |
 /// | a number or bool among an event's fields | a scalar `<spans>/<field>` |
 /// | the message of an event, and its other fields | a text `log/<level>`, shown verbatim |
 ///
-/// `<spans>` are the names of the span and those around it, as a path. An integer field `step`
-/// is the step of the scalars, that of the event or span first, then that of the nearest span
-/// around it. Without one, steps are [counted](SummaryWriter#steps). Messages say their step, and
-/// are always counted, since TensorBoard's default loader shows only the last one of a step.
+/// `<spans>` is a path of the names of the span and all spans around it. An integer field `step` is
+/// the step of the scalars: that of the event or span itself, or else that of the nearest span
+/// around it. Without one, steps are [counted](SummaryWriter#steps). Messages include their step as
+/// text, but the steps of messages are always counted, because TensorBoard's default loader shows
+/// only the last one of each step.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -51,35 +52,35 @@ use super::messages::{Desk, Failures, Note, Numbers};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The layer never fails, prints or panics: what cannot be logged is [counted](Self::failures).
-/// It has a clone of the writer, and a global subscriber is never dropped: so
-/// [close](SummaryWriter::close) the writer. What a stream logs that the writer
-/// [writes to](SummaryWriter::from_writer) is ignored.
+/// The layer never fails, prints or panics: values that cannot be logged are
+/// [counted](Self::failures). It holds a clone of the writer, and a global subscriber is never
+/// dropped, so [close](SummaryWriter::close) the writer explicitly. Events logged by a stream that
+/// the writer [writes to](SummaryWriter::from_writer) are ignored.
 #[derive(Debug)]
 pub struct TracingLayer {
     desk: Desk,
 }
 
 impl TracingLayer {
-    /// A layer that logs to `writer`.
+    /// Creates a layer that logs to `writer`.
     pub fn new(writer: SummaryWriter) -> Self {
         Self { desk: Desk::new(writer) }
     }
 
-    /// Puts `prefix` and a slash before every tag. Default: nothing.
+    /// Sets a prefix that is put before every tag, followed by a slash. Default: none.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.desk.prefix = prefix.into();
         self
     }
 
-    /// What could not be logged. A clone of it goes on counting, wherever the layer is.
+    /// The values that could not be logged. A clone keeps counting, wherever the layer is.
     pub fn failures(&self) -> &Failures {
         &self.desk.failures
     }
 }
 
-/// What a span has with it; the same for every layer of this type.
+/// Data attached to a span, shared by all layers of this type.
 struct Open {
     since: Instant,
     numbers: Numbers,
@@ -90,7 +91,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracingLayer {
         self.desk.work(|| {
             let Some(span) = context.span(id) else { return };
             let mut extensions = span.extensions_mut();
-            // Another layer of this type may have been here.
+            // Another layer of this type may already have run.
             if extensions.get_mut::<Open>().is_none() {
                 let mut numbers = Numbers::default();
                 attributes.record(&mut numbers);
@@ -126,7 +127,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracingLayer {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         self.desk.work(|| {
             let (path, step) = around(context.span_scope(&id));
-            // Not under the span's lock: writing may take its time.
+            // Not while the span is locked, because writing may take a while.
             let closed = context.span(&id).and_then(|span| {
                 span.extensions().get::<Open>().map(|open| (open.since, open.numbers.clone()))
             });
@@ -150,7 +151,7 @@ fn around<'a, S: LookupSpan<'a>>(spans: Option<Scope<'a, S>>) -> (String, Option
     (names.join("/"), step)
 }
 
-/// Words are not even looked at.
+/// Strings and other values are ignored.
 impl Visit for Numbers {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.number(field.name(), value);

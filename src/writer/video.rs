@@ -2,9 +2,10 @@
 
 #![cfg(feature = "image")]
 
-use super::image::encoded;
+use super::image::{Encode, encoded};
 use super::{IntoStep, SummaryWriter};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
+use crate::event::pb;
 use crate::summary::image::Video;
 
 impl SummaryWriter {
@@ -21,15 +22,45 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It is encoded in the calling thread; [`Video::to_gif`] says what is kept.
+    /// It is encoded as [an image](Self::add_image) is; [`Video::to_gif`] says what is kept.
     ///
     /// # Errors
     ///
     /// As [`add_scalar`](Self::add_scalar).
     pub fn add_video(&self, tag: &str, video: &Video<'_>, step: impl IntoStep) -> Result<()> {
-        self.add(tag, step, |v2| {
-            let size = (video.width(), video.height(), video.channels());
-            Ok(encoded(tag, size, video.to_gif()?, v2))
-        })
+        self.add_encoded(tag, step, || Ok(video))
+    }
+}
+
+impl Encode for &Video<'_> {
+    type Owned = Video<'static>;
+
+    fn size(&self) -> usize {
+        self.frames().iter().map(|frame| frame.samples().len()).sum()
+    }
+
+    fn into_owned(self) -> Self::Owned {
+        self.clone().into_owned()
+    }
+
+    fn value(&self, tag: &str, v2: bool) -> Result<pb::summary::Value, ErrorKind> {
+        let size = (self.width(), self.height(), self.channels());
+        Ok(encoded(tag, size, self.to_gif()?, v2))
+    }
+}
+
+impl Encode for Video<'static> {
+    type Owned = Self;
+
+    fn size(&self) -> usize {
+        (&self).size()
+    }
+
+    fn into_owned(self) -> Self::Owned {
+        self
+    }
+
+    fn value(&self, tag: &str, v2: bool) -> Result<pb::summary::Value, ErrorKind> {
+        (&self).value(tag, v2)
     }
 }

@@ -84,7 +84,7 @@ impl Shared {
             for file in files.iter().filter(|file| !file.is_idle()) {
                 wrote = true;
                 // A failure stays with the file: the next call on it fails.
-                let _ = file.drain();
+                let _ = file.write_ready();
             }
             idle = if wrote { Duration::ZERO } else { idle.saturating_add(interval) };
             if idle < IDLE_AFTER {

@@ -1,4 +1,4 @@
-"""Fills a store of MLflow, and says as JSON what MLflow's own client finds in it.
+"""Fills an MLflow store and prints as JSON what MLflow's own client reads from it.
 
     import_store.py folder|database DIRECTORY
 """
@@ -62,7 +62,7 @@ def fill():
 
 
 def number(value):
-    """As tbx's metadata has it; a database of MLflow has no infinities."""
+    """A number as in tbx's metadata. An MLflow database stores no infinities."""
     if value != value:
         return "NaN"
     return "inf" if value >= sys.float_info.max else "-inf" if value <= -sys.float_info.max else value

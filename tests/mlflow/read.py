@@ -1,5 +1,5 @@
 """Prints what MLflow's own client reads from a tracking server, as JSON: experiments by name, each with
-its runs by their tag tbx.run, and versions of registered models.
+its runs by their tag mlflow.tbx.run, and versions of registered models.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ def main():
     experiments = {}
     for experiment in client.search_experiments():
         runs = mlflow.search_runs([experiment.experiment_id], output_format="list")
-        named = [(run.data.tags.get("tbx.run", ""), run) for run in runs]
+        named = [(run.data.tags.get("mlflow.tbx.run", ""), run) for run in runs]
         names = [name for name, _ in named]
         assert len(set(names)) == len(names), f"runs that are there twice: {sorted(names)}"
         experiments[experiment.name] = {name: run_of(client, run) for name, run in named}

@@ -1,5 +1,5 @@
-"""Prints what MLflow's own client reads from a folder `mlruns`, as JSON: a list of runs, and the registered
-models. Then has MLflow put the folder into a database, and says whether that has the same.
+"""Prints what MLflow's own client reads from a directory `mlruns`, as JSON: a list of runs, and the
+registered models. Then has MLflow migrate the directory to a database and compares the two.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-# Databases have no infinities.
+# MLflow databases store no infinities.
 LARGEST = sys.float_info.max
 
 
@@ -103,7 +103,7 @@ def read(uri, is_database=False):
 
 
 def without_signs_of_zeros(found):
-    """Databases have none."""
+    """MLflow databases do not keep the sign of zero."""
     for run in found["runs"]:
         for key, points in run["metrics"].items():
             run["metrics"][key] = sorted([s, t, "0.0" if v == "-0.0" else v] for s, t, v in points)
@@ -111,7 +111,7 @@ def without_signs_of_zeros(found):
 
 
 def difference(a, b, path=""):
-    """Where two values first differ."""
+    """The first difference between two values."""
     if type(a) is type(b) is dict and a.keys() == b.keys():
         return next(filter(None, (difference(a[key], b[key], f"{path}/{key}") for key in a)), None)
     if type(a) is type(b) is list and len(a) == len(b):

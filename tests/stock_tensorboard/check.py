@@ -1,9 +1,9 @@
-"""Asks stock TensorBoard, with each of its loaders, for all that a log has, as its dashboards do.
+"""Requests all data of a log from each loader of stock TensorBoard, as the dashboards do.
 
     python check.py OUT
 
-OUT has `logs/`, a log directory, and `calls.json`, the calls that wrote it. Prints a line for
-each loader and kind of data, and one for each difference; exits with 1 if there is any.
+OUT contains `logs/`, a log directory, and `calls.json`, the calls that wrote it. Prints one line
+per loader and kind of data, and one per difference. Exits with 1 if there is a difference.
 """
 
 import json
@@ -19,14 +19,14 @@ from server import PYTHON, RUST, TensorBoard
 
 PROVIDERS = {RUST: "GrpcDataProvider", PYTHON: "MultiplexerDataProvider"}
 SHOWS = {plugin: calls for kind in kinds.ALL for plugin, calls in kind.SHOWS.items()}
-# The projector looks for embeddings when it is first asked, and answers before it knows.
+# The projector looks for embeddings on the first request, and answers before it has finished.
 TABS_SECS = 30
-# A difference is cut off here: an answer can have a thousand points.
+# Maximum length of a printed difference: an answer can have a thousand points.
 LINE_LENGTH = 300
 
 
 class Checks:
-    """A TensorBoard, and the calls that wrote what it shows."""
+    """A running TensorBoard, and the calls that wrote the log that it shows."""
 
     def __init__(self, board, calls):
         self.board = board
@@ -35,7 +35,7 @@ class Checks:
         self.first = {(call["run"], call.get("tag")): call for call in reversed(calls)}
 
     def server(self):
-        """What is so for every kind."""
+        """Checks that do not depend on the kind of data."""
         provider = self.board.json("data/environment")["debug"]["data_provider"]
         yield "provider", PROVIDERS[self.board.loader], provider.partition("(")[0]
         has_data = lambda kind: not kind.SHOWS or any(map(self.series.get, kind.SHOWS))
@@ -71,18 +71,18 @@ class Checks:
 
 
 def canonical(answer):
-    """As text: 0 is not -0 there, and 1 not 1.0."""
+    """The answer as text, in which 0 differs from -0, and 1 from 1.0."""
     return json.dumps(answer, sort_keys=True, ensure_ascii=False, default=sorted)
 
 
 def around_difference(one, other):
-    """Where two texts begin to differ, or so."""
+    """Excerpts of two texts, from just before the first difference."""
     same = len(os.path.commonprefix([one, other]))
     return [text[max(0, same - 60) :][:LINE_LENGTH] for text in (one, other)]
 
 
 def check(board, calls):
-    """Prints what was found; how many differences there were."""
+    """Prints the results and returns the number of differences."""
     checks, different = Checks(board, calls), 0
     asked = {"server": checks.server()}
     asked.update({kind.__name__.rpartition(".")[2]: kind.answers(checks) for kind in kinds.ALL})
@@ -96,7 +96,7 @@ def check(board, calls):
                     wanted, found = around_difference(canonical(wanted), canonical(found))
                     print(f"{board.loader}: {kind}: DIFFERENT {name}:")
                     print(f"    expected {wanted}\n    found    {found}")
-        except Exception as error:  # whatever it is, the other kinds are worth a look
+        except Exception as error:  # continue with the other kinds in any case
             different += 1
             print(f"{board.loader}: {kind}: DIFFERENT {type(error).__name__}: {error}")
         if different == before:
@@ -105,7 +105,7 @@ def check(board, calls):
 
 
 def main():
-    # Also when it is told to stop, it stops TensorBoard.
+    # So that TensorBoard is stopped on SIGTERM, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     out = pathlib.Path(sys.argv[1])
     calls = json.loads((out / "calls.json").read_text(encoding="utf-8"))

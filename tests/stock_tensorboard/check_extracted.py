@@ -1,9 +1,9 @@
-"""Holds files that tbx extracted against the log, as read by TensorBoard's own code.
+"""Compares files that tbx extracted with the log, as read by TensorBoard's own code.
 
     python check_extracted.py LOGDIR OUT
 
-Every value of the log must be files of OUT, in the order of the log, and nothing else may be there.
-Prints how many files of each kind are right; exits with 1 at the first difference.
+Every value of the log must have its files in OUT, in the order of the log, and OUT may contain
+nothing else. Prints the number of correct files of each kind; exits with 1 at the first difference.
 """
 
 import collections
@@ -34,8 +34,8 @@ KINDS = {
     "graph_run_metadata_graph": "run_metadata",
     "graph_tagged_run_metadata": "run_metadata",
 }
-# What `make_ndarray` does not decode, or decodes to something else: np.load cannot be held
-# against it.
+# Types that `make_ndarray` does not decode, or decodes to something else, so that they cannot be
+# compared with np.load.
 OPAQUE = {
     value
     for name, value in types_pb2.DataType.items()
@@ -45,7 +45,7 @@ OPAQUE = {
 
 
 def points(logdir):
-    """(run, tag, kind, step, wall time, value) of every value, in the order of the log."""
+    """Yields (run, tag, kind, step, wall time, value) for every value, in the order of the log."""
     folders = sorted({path.parent for path in logdir.rglob("*tfevents*")})
     for folder in folders:
         run = str(folder.relative_to(logdir))
@@ -132,7 +132,7 @@ def check_tensor(rows, contents, value):
         assert np.load(io.BytesIO(contents[0])).shape == sizes
         return
     if value.tensor.dtype == types_pb2.DT_BFLOAT16:
-        # The upper half of a float32, which NumPy has no name for.
+        # The upper half of a float32; NumPy has no such type.
         halves = np.frombuffer(value.tensor.tensor_content, "<u2").astype(np.uint32)
         assert (np.load(io.BytesIO(contents[0])).view(np.uint32).ravel() == halves << 16).all()
         return
@@ -177,7 +177,7 @@ def check_meta(rows, contents, value):
 
 
 def ply(content):
-    """Vertices, colors and faces of a binary file."""
+    """Vertices with their colors, and faces, of a binary PLY file."""
     header, _, body = content.partition(b"end_header\n")
     words = [line.split() for line in header.splitlines()]
     counts = {line[1]: int(line[2]) for line in words if line[0] == b"element"}
@@ -190,7 +190,7 @@ def ply(content):
 
 
 def check_meshes(rows, contents, values):
-    """All of a mesh's steps: its components come as series of their own."""
+    """All steps of a mesh, whose components are separate series."""
     parts = collections.defaultdict(list)
     for value in values:
         data = mesh_metadata.parse_plugin_metadata(value.metadata.plugin_data.content)
@@ -201,7 +201,7 @@ def check_meshes(rows, contents, values):
     for content, (step, i) in zip(contents, places):
         vertices, faces = ply(content)
         expected = batches[step][i].astype(np.float32)
-        assert vertices["vertex"].tobytes() == expected.tobytes()  # also NaN
+        assert vertices["vertex"].tobytes() == expected.tobytes()  # NaN, too
         if parts[plugin_data_pb2.MeshPluginData.FACE]:
             assert (faces == parts[plugin_data_pb2.MeshPluginData.FACE][step][i]).all()
         if parts[plugin_data_pb2.MeshPluginData.COLOR]:
@@ -216,7 +216,7 @@ CHECKS = {
     "meta": check_meta,
     "run_metadata": check_run_metadata,
 }
-# Kinds of their own, which are no files.
+# Kinds that are not extracted to files.
 TABLES = {"scalars", "histograms", "pr_curves", "custom_scalars", "hparams"}
 
 
@@ -229,7 +229,7 @@ def main():
     assert named == there, named ^ there
     left = collections.defaultdict(collections.deque)
     for row in index:
-        # All files of a value begin alike.
+        # All files of a value have the same stem.
         stem = row["file"].rpartition(".")[0].rpartition("_")
         stem = stem[0] if stem[0] and "/" not in stem[2] and stem[2].isdigit() else "".join(stem)
         key = row["run"], row["tag"], row["kind"]

@@ -1,14 +1,14 @@
-"""What TensorBoard should show for the calls that wrote a log.
+"""The data that TensorBoard should show for the calls that wrote a log.
 
-From the raw values of the calls and the rules of PyTorch, TensorFlow and TensorBoard, without a
-look at the log. Where the two loaders differ, they do so by themselves.
+Computed from the raw values of the calls and the rules of PyTorch, TensorFlow and TensorBoard,
+without reading the log. Any difference between the two loaders is TensorBoard's own.
 """
 
 import math
 
 from server import RUST
 
-# Calls whose values have one form only.
+# Calls whose values have only one form.
 ALWAYS_V2 = {"pr_curve", "pr_curve_raw"}
 
 
@@ -28,7 +28,7 @@ def series(calls, loader, shows):
     for call in calls:
         run, step = call["run"], call.get("step", call.get("purge"))
         if call["call"] == "open":
-            # What a resumed run writes again is hidden in all its series, by either loader.
+            # Both loaders hide the points that a resumed run replaces, in all its series.
             if step is not None:
                 for by_tag in kept.values():
                     for points in by_tag.get(run, {}).values():
@@ -37,12 +37,12 @@ def series(calls, loader, shows):
         by_tag = kept[plugins[call["call"]]].setdefault(run, {})
         points = by_tag.setdefault(call["tag"], [])
         if loader == RUST:
-            # The last point of a step counts, and steps must grow (stage_reservoir.rs). The
-            # Python loader shows points as they stand in the file.
+            # The last point of a step counts, and steps must increase (stage_reservoir.rs).
+            # The Python loader shows the points in the order of the file.
             points[:] = before(points, step)
         points.append(call)
     if loader == RUST:
-        # It does not list a series without a point, where the Python loader gives an empty one.
+        # RustBoard does not list a series without points; the Python loader gives an empty one.
         for by_run in kept.values():
             for run, by_tag in list(by_run.items()):
                 for tag in [tag for tag, points in by_tag.items() if not points]:
@@ -57,14 +57,14 @@ def before(points, step):
 
 
 def display_name(call, loader):
-    """The Python loader takes the tag as the name of what it converts (data_compat.py)."""
+    """The Python loader uses the tag as the name of values that it converts (data_compat.py)."""
     uniform = call["call"] == "histogram" and call["input"]["bins"] is not None
     always_v2 = uniform or call["call"] in ALWAYS_V2
     return "" if loader == RUST or call["v2"] or always_v2 else call["tag"]
 
 
 def json_number(value):
-    """As TensorBoard writes it, `util/json_util.py`."""
+    """A number as TensorBoard writes it in JSON (`util/json_util.py`)."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

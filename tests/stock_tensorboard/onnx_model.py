@@ -1,7 +1,7 @@
-"""The graph that an ONNX model should become.
+"""The expected graph of an ONNX model.
 
-From the model as JSON (protobuf's own form: numbers of 64 bits are strings, bytes are base64) and
-the rules that `Graph::from_onnx` states.
+Computed from the model as JSON (in protobuf's form: 64-bit numbers are strings, bytes are base64)
+and the documented rules of `Graph::from_onnx`.
 """
 
 import ast
@@ -15,7 +15,7 @@ TYPES = {
     14: "COMPLEX64", 15: "COMPLEX128", 16: "BFLOAT16",
 }  # fmt: skip
 SCOPES = "pkg.torch.onnx.name_scopes"
-MAX_SHOWN = 1024  # bytes of a list or string
+MAX_SHOWN = 1024  # size limit of a list or string, in bytes
 
 
 def graph_def(model):
@@ -26,8 +26,8 @@ def graph_def(model):
 
 
 class _Graph:
-    """Adds the nodes of `graph` to `made`. `known`: where the values around it come from;
-    `given`: where those come from that the node around it has as inputs."""
+    """Adds the nodes of `graph` to `made`. `known` holds the sources of the values in the enclosing
+    graphs, `given` the sources of the inputs of the enclosing node."""
 
     def __init__(self, made, names, graph, prefix, known, given):
         self.made, self.names, self.prefix = made, names, prefix

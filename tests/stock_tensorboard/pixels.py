@@ -1,15 +1,15 @@
-"""Pixels, as they were given and as they are shown."""
+"""Pixels, as given and as shown."""
 
 import numpy as np
 
 
 def of_array(given, axes):
-    """The samples that were given, 8 bits each, with these axes. Those it lacks are of size 1."""
+    """The given samples as 8 bits each, with these axes. Missing axes get size 1."""
     array = np.array([float(sample) for sample in given["samples"]]).reshape(given["shape"])
     if given["type"] == "u16":
         array = np.round(array / 257)
     elif given["type"] in ("f32", "f64"):
-        # PyTorch's rule: cut off, then rounded down. NaN is black.
+        # PyTorch's rule: clip, then round down. NaN is black.
         array = array.astype(given["type"].replace("f32", "float32").replace("f64", "float64"))
         array = np.nan_to_num(np.clip(array * array.dtype.type(255), 0, 255), nan=0)
     has = given["layout"]

@@ -1,9 +1,9 @@
-"""Asks stock TensorBoard, with each of its loaders, for the points of a log directory.
+"""Requests the points of a log directory from stock TensorBoard, with each of its loaders.
 
     python points.py LOGDIR
 
-Prints an object: by loader, run and tag, the scalars as [step, wall time, value], and how many
-histograms, pictures and texts there are. Floats are the digits of their bits, as strings.
+Prints a JSON object: by loader, run and tag, the scalars as [step, wall time, value], and the
+number of histograms, images and texts. Floats are strings: their bits in hexadecimal.
 """
 
 import json
@@ -13,12 +13,12 @@ import sys
 
 from server import PYTHON, RUST, TensorBoard
 
-# By plugin, the route that answers with a list of all its points.
+# The route that answers with a list of all points, by plugin.
 ROUTES = {"histograms": "histograms", "images": "images", "text": "text"}
 
 
 def bits(number):
-    """TensorBoard writes as a string what is not finite."""
+    """The bits of a number. TensorBoard writes numbers that are not finite as strings."""
     return number if isinstance(number, str) else struct.pack(">d", number).hex()
 
 
@@ -39,7 +39,7 @@ def points(board):
 
 
 def main():
-    # Also when it is told to stop, it stops TensorBoard.
+    # So that TensorBoard is stopped on SIGTERM, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found = {}
     for loader in (RUST, PYTHON):

@@ -1,4 +1,4 @@
-"""Stock TensorBoard on a log directory, on the loopback interface, for as long as a `with`."""
+"""Stock TensorBoard on a log directory, on the loopback interface, as a context manager."""
 
 import json
 import os
@@ -14,16 +14,16 @@ import urllib.request
 # TensorBoard's two loaders: the Rust data server, which it starts by default, and its own.
 RUST, PYTHON = "RustBoard", "Python"
 
-# Large numbers, not 0: the dashboards also ask for so many points, and would ask for none.
+# Large numbers, not 0: the dashboards also request this number of points, so 0 would give none.
 SAMPLES = "scalars=1000000,images=1000,audio=1000,histograms=1000,text=1000"
-# Both load once, so that there is a moment after which all data are there.
+# Both load only once, so that there is a time after which all data is loaded.
 FLAGS = {
     RUST: ["--load_fast=true", "--extra_data_server_flags=--verbose"],
     PYTHON: ["--load_fast=false", "--reload_task=blocking"],
 }
 ADDRESS = re.compile(r"at (http://127\.0\.0\.1:\d+/)")
-# The data server answers before it has read anything; only its log says when it is done. The
-# Python loader has read everything before TensorBoard says its address.
+# The data server answers before it has read anything; only its log shows when it has finished. The
+# Python loader has read everything before TensorBoard prints its address.
 LOADED = {RUST: "Finished load cycle", PYTHON: ""}
 START_SECS = 180
 REQUEST_SECS = 60
@@ -38,7 +38,7 @@ class TensorBoard:
         command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}"]
         command += ["--host=127.0.0.1", "--port=0", "--reload_interval=0"]
         command += [f"--samples_per_plugin={SAMPLES}", *FLAGS[loader]]
-        # Another data server than TensorBoard's own is not what is to be asked.
+        # Only TensorBoard's own data server is to be tested.
         unwanted = "TENSORBOARD_DATA_SERVER_BINARY"
         environment = {k: v for k, v in os.environ.items() if k != unwanted}
         with open(self._log, "wb") as log:
@@ -49,7 +49,7 @@ class TensorBoard:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        # No proxy between this machine and itself.
+        # Connect to the loopback interface without a proxy.
         self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
     def __enter__(self):
@@ -67,14 +67,14 @@ class TensorBoard:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def get(self, path, **query):
-        """The body of an answer and its content type."""
+        """Body and content type of an answer."""
         return self._request(path + "?" + urllib.parse.urlencode(query) if query else path)
 
     def json(self, path, **query):
         return json.loads(self.get(path, **query)[0])
 
     def post(self, path, *fields):
-        """The JSON in the answer to a form."""
+        """The JSON answer to a posted form."""
         return json.loads(self._request(path, urllib.parse.urlencode(fields).encode())[0])
 
     def _request(self, path, data=None):
@@ -82,7 +82,7 @@ class TensorBoard:
             return answer.read(), answer.headers.get_content_type()
 
     def _wait(self):
-        """Until the data are loaded; TensorBoard's address."""
+        """Waits until the data is loaded and returns TensorBoard's address."""
         end = time.monotonic() + START_SECS
         while time.monotonic() < end:
             address = ADDRESS.search(self.log())
@@ -94,7 +94,7 @@ class TensorBoard:
         raise RuntimeError(f"TensorBoard was not ready after {START_SECS} s:\n{self.log()}")
 
     def _stop(self):
-        # The data server ends with TensorBoard: it reads a pipe from it.
+        # The data server ends with TensorBoard, because it reads a pipe from it.
         self._process.terminate()
         try:
             self._process.wait(10)

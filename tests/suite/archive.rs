@@ -1,4 +1,4 @@
-//! Runs in one compressed file and back, and old artifacts gone.
+//! Archives of runs in one compressed file, their restoration, and the removal of old artifacts.
 
 #![cfg(feature = "archive")]
 
@@ -24,7 +24,7 @@ fn meta(status: &str, artifacts: &Value) -> String {
     json!({"schema": "tbx.run/1", "status": status, "artifacts": artifacts}).to_string()
 }
 
-/// A folder `logs` with three runs, one inside of another.
+/// A directory `logs` with three runs, one of them inside another.
 fn logs() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("logs");
@@ -47,7 +47,7 @@ fn logs() -> (TempDir, PathBuf) {
     (dir, root)
 }
 
-/// Bytes, time and mode of every file.
+/// Content, modification time and mode of every file.
 fn all(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime, u32)> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![root.to_owned()];
@@ -92,7 +92,7 @@ fn runs_come_back_byte_for_byte() {
     let again = Restore::new(&out).to(&to).unwrap();
     assert_eq!((again.files, again.same), (0, before.len()));
 
-    // Another program's reading of the same file.
+    // Another program reads the same file.
     let tar = dir.path().join("tar");
     fs::create_dir(&tar).unwrap();
     let tar_of =
@@ -172,7 +172,7 @@ fn files_that_are_there_stay_unless_told() {
     assert_eq!(all(&to), all(&root));
 }
 
-/// An archive of entries as they are said.
+/// Writes an archive with exactly these entries.
 fn hostile(path: &Path, entries: &[(&str, tar::EntryType, &[u8])]) {
     let mut tar = tar::Builder::new(zstd::Encoder::new(File::create(path).unwrap(), 1).unwrap());
     for (name, kind, content) in entries {
@@ -256,7 +256,7 @@ fn archives_that_contradict_themselves_are_refused_before_anything_is_written() 
         hostile(&path, &entries);
         refused(why);
     }
-    // Cut off between entries, and followed by something.
+    // Cut off between entries, and followed by other data.
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_path("good.txt").unwrap();
@@ -298,13 +298,13 @@ fn an_archive_with_files_that_are_nowhere_else_is_not_replaced() {
     assert_eq!(fs::read(&out).unwrap(), before);
     let packed = pack().discard(true).write(&out).unwrap();
     assert_eq!((packed.discarded, packed.runs.len()), (4, 1));
-    // A file that changed is a newer one.
+    // A changed file is a newer version, not a discarded file.
     write(root.join("first/empty"), "no longer");
     assert_eq!(pack().write(&out).unwrap().discarded, 0);
     fs::write(&out, &before[..before.len() / 2]).unwrap();
     let said = pack().write(&out).unwrap_err().to_string();
     assert!(said.contains("cannot be read as an archive"), "{said}");
-    // And a removal does not go on with an archive that lacks something.
+    // Runs are not removed if the archive is incomplete.
     fs::write(&out, &before).unwrap();
     let said = Pack::find(&root).unwrap().remove(true).write(&out).unwrap_err().to_string();
     assert!(said.contains("has not all of these runs as they are now"), "{said}");
@@ -372,7 +372,7 @@ fn what_was_removed_is_still_known_and_nothing_registered_goes() {
     let (_dir, root) = logs();
     let registry = Registry::open(&root);
     registry.register("clf", "first", "model.bin").unwrap();
-    // Also where the folder that is cleaned is below that of the registry, or above.
+    // The search may also start below or above the directory of the registry.
     for folder in [root.clone(), root.join("first"), root.parent().unwrap().to_owned()] {
         let found = Rules::new().unregistered().find(&folder).unwrap();
         assert_eq!(found.registered, 1, "{folder:?}");
@@ -380,7 +380,7 @@ fn what_was_removed_is_still_known_and_nothing_registered_goes() {
     }
     let found = Rules::new().unregistered().find(&root).unwrap();
     assert_eq!(found.files.len(), 3);
-    // Registered after it was listed.
+    // Registered after the search: it must not be removed.
     registry.register("notes", "bad", "note.txt").unwrap();
     assert_eq!(found.remove().unwrap(), 2);
     assert!(root.join("bad/artifacts/note.txt").exists());

@@ -6,6 +6,7 @@ mod archive;
 mod check;
 mod compare;
 mod edit;
+mod empty;
 mod export;
 mod extract;
 mod fold;
@@ -28,6 +29,8 @@ mod shell;
 mod side_files;
 mod streams;
 mod table;
+#[cfg(unix)]
+mod terminal;
 mod values;
 mod verify;
 mod watch;

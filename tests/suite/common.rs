@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers that several tests need.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,22 @@ use proptest::test_runner::Config as ProptestConfig;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tbx::record::{append, frame};
-use tbx::{LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
+use tbx::{FileMaps, LoadOptions, Loaded, Logdir, SummaryWriter, TimeSeries, pb};
 use tempfile::TempDir;
 
-/// A path in the repository.
+/// Full path of the file or directory `path` in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The points of scalar series in one digest, as `fixtures/README.md` defines it.
+/// The same options, with files mapped into memory.
+#[allow(unsafe_code)]
+pub(crate) fn mapped(options: LoadOptions) -> LoadOptions {
+    // SAFETY: no test truncates a log while it uses data that was loaded with these options.
+    options.map(unsafe { FileMaps::allow() })
+}
+
+/// The digest of the points of scalar series, as defined in `fixtures/README.md`.
 pub(crate) fn digest<'a>(series: impl IntoIterator<Item = &'a TimeSeries>) -> String {
     let mut digest = Sha256::new();
     for series in series {
@@ -30,10 +37,10 @@ pub(crate) fn digest<'a>(series: impl IntoIterator<Item = &'a TimeSeries>) -> St
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The name of an event file, where it does not matter.
+/// An event file name, for tests in which it does not matter.
 pub(crate) const NAME: &str = "events.out.tfevents.1700000000.host.1.0";
 
-/// A log directory with one file in it, gone with the guard.
+/// A log directory with one file, removed on drop.
 pub(crate) fn log_of(bytes: &[u8]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(NAME), bytes).unwrap();
@@ -51,7 +58,7 @@ pub(crate) fn record(payload: &[u8]) -> Vec<u8> {
     record
 }
 
-/// A framed event with a wall time that tells its step.
+/// A framed event whose wall time follows from its step.
 pub(crate) fn event(step: i64, what: pb::event::What) -> Vec<u8> {
     let wall_time = 1_700_000_000.5 + step as f64;
     let event = pb::Event { wall_time, step, what: Some(what), ..Default::default() };
@@ -79,7 +86,7 @@ pub(crate) fn start(step: i64) -> Vec<u8> {
     event(step, pb::event::What::SessionLog(pb::SessionLog { status, ..Default::default() }))
 }
 
-/// Where each record of a sound log stands.
+/// The byte range of each record of a sound log.
 pub(crate) fn ranges(log: &[u8]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
@@ -90,7 +97,7 @@ pub(crate) fn ranges(log: &[u8]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Numbers that look random and are the same in every run of the tests (SplitMix64).
+/// Pseudo-random numbers that are the same in every run of the tests (SplitMix64).
 pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
@@ -107,13 +114,13 @@ impl Rng {
     }
 }
 
-/// A property's configuration: no file is written where it fails, the message has the input.
+/// Configuration of a property test. A failure writes no file; its message contains the input.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }
 
-/// Writes a run that crashed after ten steps and was resumed at step 5, with a tag that begins
-/// late in `dir`.
+/// Writes to `dir` a run that crashed after ten steps and was resumed at step 5, with a tag that
+/// begins late.
 pub(crate) fn write_resumed(dir: &Path) {
     let writer = SummaryWriter::create(dir).unwrap();
     for step in 0..10 {

@@ -1,7 +1,7 @@
-//! Event files that other programs wrote, and what TensorBoard's own loaders make of them.
+//! Event files written by other programs, compared with the results of TensorBoard's own loaders.
 //!
-//! The corpus is no part of the repository: `TBX_CORPUS` names it, or it lies beside the
-//! repository. Its README says what each number is.
+//! The corpus is not part of the repository. `TBX_CORPUS` gives its path; otherwise it is looked
+//! for next to the repository. Its README explains the numbers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use tbx::{Kind, LoadOptions, Loaded, RestartPolicy, TimeSeries};
 
 use crate::common::{digest, load, repository};
 
-/// Where tbx means to differ from what the corpus says: folder, run, tags (none: all of the run),
-/// and the reason.
+/// An intended difference between tbx and the corpus: directory, run, tags (none: all tags of the
+/// run), and the reason.
 type Intended = (&'static str, &'static str, &'static [&'static str], &'static str);
 
-/// That RustBoard shows less.
+/// Data that tbx reads and RustBoard does not show.
 const BEYOND_RUSTBOARD: &[Intended] = &[
     ("gh-lhwright13--TensorBoard-Flight-Analysis", FLIGHTS, FLIGHT, NO_CLASS),
     ("gh-shekkizh--TensorflowProjects", MOMENTUM, &[], SILENT),
@@ -30,7 +30,7 @@ const BEYOND_RUSTBOARD: &[Intended] = &[
     ("made-torch215", "torch_all", &["loss/dbl"], DOUBLE),
 ];
 
-/// That TensorBoard's Python loader shows less.
+/// Data that tbx reads and TensorBoard's Python loader does not show.
 const BEYOND_TENSORBOARD: &[Intended] = &[
     ("gh-lhwright13--TensorBoard-Flight-Analysis", FLIGHTS, FLIGHT, NO_PAYLOAD),
     ("gh-shekkizh--TensorflowProjects", MOMENTUM, &[], SILENT),
@@ -55,7 +55,7 @@ const NO_PAYLOAD: &str = "TensorBoard drops values that are metadata only, but f
 const FAILS: &str = "TensorBoard's own loader fails with a KeyError on this run.";
 const SILENT: &str = "The corpus describes this run's file, which is sound, but not the run.";
 
-/// The facts of `found` that `intended` names, as keys; each must be a difference.
+/// Keys of the facts in `found` that `intended` covers; each must be a difference.
 fn intended_keys(intended: &[Intended], expected: &Facts, found: &Facts) -> Vec<String> {
     let mut keys = Vec::new();
     for (folder, run, tags, reason) in intended {
@@ -85,7 +85,7 @@ pub(crate) fn corpus() -> Option<PathBuf> {
     None
 }
 
-/// Calls `compare` with the name, the files and the oracle of each folder that has one.
+/// Calls `compare` with the name, the files and the oracle of each directory that has an oracle.
 fn for_each_folder(suffix: &str, mut compare: impl FnMut(&str, &Path, &Value)) {
     let Some(corpus) = corpus() else { return };
     let mut folders: Vec<_> = corpus.join("files").read_dir().unwrap().flatten().collect();
@@ -94,16 +94,16 @@ fn for_each_folder(suffix: &str, mut compare: impl FnMut(&str, &Path, &Value)) {
         let name = folder.file_name().into_string().unwrap();
         let Ok(text) = std::fs::read_to_string(corpus.join(format!("oracle/{name}{suffix}")))
         else {
-            continue; // no event files: the data of other programs
+            continue; // data of other programs, without event files
         };
         compare(&name, &folder.path(), &serde_json::from_str(&text).unwrap());
     }
 }
 
-/// Facts by what they are about.
+/// Facts by their subject.
 type Facts = BTreeMap<String, String>;
 
-/// Fails with all differences but the intended ones.
+/// Fails with all differences except the intended ones.
 #[track_caller]
 fn assert_alike(expected: &Facts, found: &Facts, intended: &[Intended]) {
     if expected.is_empty() {
@@ -166,7 +166,7 @@ fn every_file_of_the_corpus_has_the_records_that_tensorboard_reads() {
 fn every_series_of_the_corpus_has_the_points_that_tensorboard_reads() {
     let (mut expected, mut found) = (Facts::new(), Facts::new());
     for_each_folder(".json", |name, files, oracle| {
-        // A run that only its file is described of.
+        // A run for which the oracle describes only the file.
         let file_of = |(path, facts): (&String, _)| {
             let run = path.rsplit_once('/').map_or(".", |(run, _)| run).to_owned();
             oracle["runs"].get(&run).is_none().then_some((run, facts))
@@ -272,7 +272,7 @@ fn load_by(files: &Path, policy: RestartPolicy) -> Loaded {
     load(files, &LoadOptions::new().restart(policy))
 }
 
-/// Notes what `fact` says of each series; of several under one tag, one after the other.
+/// Records the `fact` of each series. Those of several series with one tag are concatenated.
 fn insert_series(
     facts: &mut Facts,
     folder: &str,
@@ -287,7 +287,7 @@ fn insert_series(
     }
 }
 
-/// The digest with values as float32; nothing for what is no scalar.
+/// The digest with values as float32; empty if the series is not scalar.
 fn digest_f32(series: &TimeSeries) -> String {
     let Some(scalars) = series.scalars() else { return String::new() };
     let mut digest = Sha256::new();
@@ -300,7 +300,7 @@ fn digest_f32(series: &TimeSeries) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A float as Python's `float.hex` has it.
+/// Parses a float in the format of Python's `float.hex`.
 fn hex_float(text: &str) -> f64 {
     let (mantissa, exponent) = text.trim_start_matches("0x").split_once('p').unwrap();
     let (int, fraction) = mantissa.split_once('.').unwrap();

@@ -1,5 +1,5 @@
-//! Damage: every prefix, every flipped bit and every zeroed tail of small logs; hostile bytes;
-//! odd folders. Whatever is not damaged is there, and what is missing is in the report.
+//! Damage: every prefix, every flipped bit and every zeroed tail of small logs; hostile bytes; odd
+//! directories. All undamaged data is loaded, and the report lists the missing data.
 
 mod folders;
 mod hostile;
@@ -17,21 +17,21 @@ use tbx::summary::{image, scalar};
 use tbx::{Effect, Kind, LoadOptions, Logdir, RestartPolicy};
 use tempfile::TempDir;
 
-use crate::common::{NAME, Rng, file_version, log_of, ranges, repository, summary};
+use crate::common::{NAME, Rng, file_version, log_of, mapped, ranges, repository, summary};
 use crate::facts::Facts;
 
-/// Every way through the loader. Restarts have their own tests; here no point may miss.
+/// Every way through the loader. Restarts have their own tests; here no point may be missing.
 fn ways() -> Vec<(&'static str, LoadOptions)> {
     let new = || LoadOptions::new().restart(RestartPolicy::KeepAll);
     vec![
-        ("mapped", new()),
-        ("buffered", new().buffered(true)),
+        ("mapped", mapped(new())),
+        ("read", new()),
         ("without payloads", new().payloads(false)),
         ("scalars only", new().kinds([Kind::Scalar])),
     ]
 }
 
-/// A log directory whose one file is written again and again, as far as it changes.
+/// A log directory whose only file is rewritten repeatedly, but only where it changes.
 struct Scratch {
     _dir: TempDir,
     logdir: Logdir,
@@ -89,18 +89,18 @@ impl Sample {
     fn all() -> Vec<Self> {
         vec![
             Self::fixture("torch/scalars", 0..8),     // v1
-            Self::fixture("tf2/media", [0, 2, 3, 4]), // v2: pictures
+            Self::fixture("tf2/media", [0, 2, 3, 4]), // v2: images
             Self::fixture("tf1/reopened", 0..2),      // several values in one event
             Self::new("long payloads", long_payloads()),
         ]
     }
 
-    /// The record that byte `at` belongs to.
+    /// The record that contains byte `at`.
     fn record(&self, at: usize) -> usize {
         self.records.iter().position(|range| range.contains(&at)).unwrap()
     }
 
-    /// The log's first `n` records.
+    /// The first `n` records of the log.
     fn first(&self, n: usize) -> &[u8] {
         &self.log[..n.checked_sub(1).map_or(0, |last| self.records[last].end)]
     }
@@ -110,7 +110,7 @@ impl Sample {
         [&self.log[..start], &self.log[end..]].concat()
     }
 
-    /// The bytes where damage may start. Inside a long payload one is like the next.
+    /// The bytes where damage may start. Most bytes inside long payloads are skipped as equivalent.
     fn places(&self) -> Vec<usize> {
         let is_dull = |at: &usize| {
             let record = &self.records[self.record(*at)];
@@ -119,13 +119,13 @@ impl Sample {
         (0..self.log.len()).filter(|at| at.is_multiple_of(64) || !is_dull(at)).collect()
     }
 
-    /// Whether who loads in this way need not look at the record.
+    /// Whether a load in this way may skip the record.
     fn may_pass(&self, record: usize, way: &str) -> bool {
         way == "scalars only" && self.records[record].len() > 1024
     }
 }
 
-/// Pictures that are long enough to be passed over by who wants scalars only.
+/// Images that are long enough to be skipped by loads of scalars only.
 fn long_payloads() -> Vec<u8> {
     let mut rng = Rng(1);
     let mut png = || (0..1100).map(|_| rng.next() as u8).collect::<Vec<u8>>().into();
@@ -146,7 +146,7 @@ fn long_payloads() -> Vec<u8> {
     .concat()
 }
 
-/// What a report says of damage, without the numbers that are the damage's own.
+/// An issue as text, without the details that depend on the damage.
 fn issue(at: usize, kind: &str, effect: Effect) -> String {
     format!("{NAME} at {at}: {kind}, {effect:?}")
 }
@@ -155,7 +155,7 @@ fn short(issue: &str) -> String {
     issue.split(" (").next().unwrap().into()
 }
 
-/// `found`, the load of a damaged log, has the points of `rest` and says what `issues` say.
+/// Fails unless `found`, the load of a damaged log, has the points of `rest` and reports `issues`.
 #[track_caller]
 fn check(mut found: Facts, rest: &Facts, pending: usize, issues: &[String], what: &str) {
     let said: Vec<_> = found.issues.iter().map(|issue| short(issue)).collect();
@@ -168,8 +168,8 @@ fn check(mut found: Facts, rest: &Facts, pending: usize, issues: &[String], what
     found.assert_same(rest, what);
 }
 
-/// The same for a log whose damaged record was passed over, unasked for: it counts as an event,
-/// and its wall time, which nobody verified, as one of the run's.
+/// The same for a log whose damaged record was skipped, because it was not selected. It counts as
+/// an event, and its wall time, which was not verified, counts for the run.
 #[track_caller]
 fn check_passed(found: Facts, rest: &Facts, issues: &[String], what: &str) {
     let said: Vec<_> = found.issues.iter().map(|issue| short(issue)).collect();
@@ -177,7 +177,7 @@ fn check_passed(found: Facts, rest: &Facts, issues: &[String], what: &str) {
     Facts { series: found.series, ..rest.clone() }.assert_same(rest, what);
 }
 
-/// Runs `check` for each place in each way, on all threads, up to the first failure.
+/// Runs `check` for each place and each way, on all threads, until the first failure.
 fn for_each(places: &[usize], check: impl Fn(&mut Scratch, usize, usize) + Sync) {
     let all = places.par_iter().try_for_each_init(Scratch::new, |scratch, &at| {
         let in_all_ways = || (0..ways().len()).for_each(|way| check(scratch, at, way));
@@ -186,7 +186,7 @@ fn for_each(places: &[usize], check: impl Fn(&mut Scratch, usize, usize) + Sync)
     assert_eq!(all, Ok(()), "what failed is above");
 }
 
-/// What a sound log gives in each way.
+/// The facts of a sound log for each way.
 fn sound(log: &[u8]) -> Vec<Facts> {
     let mut scratch = Scratch::new();
     let mut load = |(name, options): &(&str, LoadOptions)| {
@@ -228,7 +228,7 @@ fn every_flipped_bit_costs_its_record_and_is_reported_there() {
             let Range { start, end } = sample.records[record];
             let in_payload = bit / 8 >= start + HEADER_LEN;
             if in_payload && way > 0 && bit / 8 % 8 != bit % 8 {
-                return; // for the other ways, one bit of each byte will do there
+                return; // for the other ways, one bit of each byte is enough there
             }
             let mut log = sample.log.clone();
             log[bit / 8] ^= 1 << (bit % 8);
@@ -264,7 +264,7 @@ fn every_zeroed_tail_gives_the_records_before_it() {
             log[from..].fill(0);
             let found = scratch.load(&log, options);
             let what = format!("{}, {name}, zeros from {from}", sample.name);
-            // A part of the tail may have been zeros before.
+            // Part of the tail may have been zeros before.
             let changed = (from..log.len()).find(|at| log[*at] != sample.log[*at]);
             let Some(changed) = changed else {
                 return check(found, &wholes[n][way], 0, &[], &what);
@@ -277,7 +277,7 @@ fn every_zeroed_tail_gives_the_records_before_it() {
             let expected = match (in_payload, is_last) {
                 (false, _) => issue(start, "length_crc", lost(start)),
                 (true, true) => issue(start, "payload_crc", Effect::SkippedRecord),
-                // Nothing stands where the length says that the next record starts.
+                // There is no record at the offset where the length puts the next one.
                 (true, false) => issue(start, "torn", lost(start)),
             };
             let rest = &wholes[record][way];

@@ -1,4 +1,4 @@
-//! What `proto/` declares, against the facts of TensorBoard's own descriptors.
+//! The declarations in `proto/`, checked against TensorBoard's own descriptors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -10,10 +10,10 @@ use protox::prost_reflect::{
 };
 use serde_json::Value;
 
-/// A field as the fixture states it: name, number, type, label, oneof, packed.
+/// A field in the fixture: name, number, type, label, oneof, packed.
 type Row = (String, u32, String, String, Option<String>, Option<bool>);
 
-/// One fact a line, in words, so that a difference needs no explanation.
+/// One fact per line, in words, so that differences explain themselves.
 type Facts = BTreeSet<String>;
 
 #[test]
@@ -33,8 +33,8 @@ fn compiled_descriptors_match_tensorboards() {
     );
 }
 
-/// The facts in `fixtures/descriptors.json`. Its `omitted_fields` are no facts about
-/// `proto/`: a field named there that is declared all the same counts as extra.
+/// The facts in `fixtures/descriptors.json`. Its `omitted_fields` are not facts about `proto/`: if
+/// such a field is declared, it counts as extra.
 fn stated(path: &Path) -> Result<Facts, Box<dyn Error>> {
     let mut json: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     let messages: BTreeMap<String, Vec<Row>> =
@@ -63,13 +63,13 @@ fn stated(path: &Path) -> Result<Facts, Box<dyn Error>> {
     Ok(facts)
 }
 
-/// Takes one part out of the fixture; null, which is no part's type, if it has none.
+/// Takes one section out of the fixture; null, which is not the type of any section, if absent.
 fn section(json: &mut Value, name: &str) -> Value {
     json.get_mut(name).map(Value::take).unwrap_or_default()
 }
 
-/// The same facts from the compiled files, of everything in package `tensorboard` and
-/// the packages inside it.
+/// The same facts from the compiled files, for the package `tensorboard` and the packages inside
+/// it.
 fn declared(proto: &Path) -> Result<Facts, Box<dyn Error>> {
     let set = protox::compile(proto_files(proto)?, [proto])?;
     let pool = DescriptorPool::from_file_descriptor_set(set)?;
@@ -83,7 +83,7 @@ fn declared(proto: &Path) -> Result<Facts, Box<dyn Error>> {
     Ok(facts)
 }
 
-/// Every `.proto` file in `dir` and below it, in order.
+/// Every `.proto` file in and below `dir`, in order.
 pub(crate) fn proto_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -152,7 +152,7 @@ fn type_name(kind: &Kind) -> String {
         }
         Kind::Message(message) => format!("message:{}", message.full_name()),
         Kind::Enum(enumeration) => format!("enum:{}", enumeration.full_name()),
-        // `Debug` of a scalar kind is its name in the language.
+        // `Debug` of a scalar kind prints its protobuf name.
         scalar => format!("{scalar:?}"),
     }
 }
@@ -163,7 +163,7 @@ fn message_fact(name: &str, syntax: Syntax) -> String {
 
 fn field_fact(message: &str, (name, number, kind, label, oneof, packed): &Row) -> String {
     let oneof = oneof.as_ref().map_or_else(String::new, |oneof| format!(" in oneof {oneof}"));
-    // The fixture has no word on packing where there is nothing to pack.
+    // The fixture states packing only for fields that can be packed.
     let packed = if *packed == Some(true) { " packed" } else { "" };
     format!("field {message}.{name} = {number}, {label} {kind}{packed}{oneof}")
 }

@@ -1,6 +1,6 @@
-//! Logs made of others: what is asked for is changed, and nothing else.
+//! Edited logs: only the requested changes are made.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 #![cfg(feature = "edit")]
 
 mod files;
@@ -28,7 +28,7 @@ fn regex(text: &str) -> Regex {
     Regex::new(text).unwrap()
 }
 
-/// What an edit made of a folder.
+/// The result of an edit of a log directory.
 struct Result {
     dir: TempDir,
     edited: Edited,
@@ -52,12 +52,12 @@ fn edit(edit: &Edit, logs: &Path) -> tbx::Result<Result> {
     Ok(Result { dir, edited })
 }
 
-/// What an edit makes of a file with these records.
+/// Edits a file with these records.
 fn edit_records(change: &Edit, records: &[Vec<u8>]) -> Result {
     edit(change, log_of(&records.concat()).path()).unwrap()
 }
 
-/// By run and tag, the steps and times of all points, and the numbers of scalars.
+/// Run, tag and kind of each series, with the steps and times of all points, and scalar values.
 type Points = Vec<(String, String, Kind, Vec<i64>, Vec<u64>, Vec<u64>)>;
 
 fn points(dir: &Path, options: &LoadOptions) -> Points {
@@ -81,7 +81,7 @@ fn points(dir: &Path, options: &LoadOptions) -> Points {
     points
 }
 
-/// Fails with what differs.
+/// Fails with the differences.
 #[track_caller]
 fn assert_same(found: &Points, expected: &Points, what: &str) {
     let only = |a: &Points, b: &Points| -> Points {
@@ -95,7 +95,7 @@ fn all_points(dir: &Path) -> Points {
     points(dir, &LoadOptions::new().restart(RestartPolicy::KeepAll))
 }
 
-/// An event that no release of this crate knows all of.
+/// An event with fields that no release of this crate knows.
 fn from_the_future() -> Vec<u8> {
     let unknown = [0xa2, 0x06, 2, b'h', b'i']; // field 100
     let value = [&[0x0a, 6][..], b"future", &[0x15, 0, 0, 0x80, 0x3f], &unknown].concat();
@@ -131,7 +131,7 @@ fn what_is_not_changed_keeps_its_bytes_and_its_place() {
     for (i, (before, after)) in before.iter().zip(&after).enumerate() {
         assert_eq!(before == after, i != 3, "record {i}");
     }
-    // There and back again.
+    // An edit and its inverse.
     let there = edit_records(&Edit::new().rename(regex("^(.*)$"), "x/$1/y"), &before);
     let back = edit(&Edit::new().rename(regex("^x/(.*)/y$"), "$1"), &there.path()).unwrap();
     assert_eq!(back.bytes(), before.concat());
@@ -165,7 +165,8 @@ fn the_report_says_what_became_of_each_tag() {
     );
     let edited = &done.edited;
     assert_eq!((edited.runs, edited.files_before, edited.files_after), (1, 1, 2));
-    // Less both forms of the graph; in the new run a version, the event with the text, the START.
+    // Both forms of the graph are gone. The new run has a version, the event with the text, and
+    // the START.
     assert_eq!((edited.events_before, edited.events_after), (8, 9));
     let runs = load(&done.path(), &LoadOptions::new().restart(RestartPolicy::KeepAll)).runs;
     let tags = |i: usize| runs[i].series.iter().map(|s| s.tag().to_owned()).collect::<Vec<_>>();
@@ -205,7 +206,7 @@ fn tags_that_would_become_one_are_refused_and_nothing_is_written() {
         "run \".\": tags \"a\" and \"b\" would both be called \"same\""
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    // Unless they go to two runs, or one is dropped.
+    // It is no error if they go to two runs, or if one is dropped.
     assert!(edit(&change.clone().sub_run(regex("^a$"), "sub"), logs.path()).is_ok());
     assert!(edit(&change.drop_tags(regex("^a$")), logs.path()).is_ok());
 }
@@ -227,7 +228,7 @@ fn metadata_stays_with_the_first_value_that_stays() {
     assert!(steps[0] > 0 && *steps.last().unwrap() == 99, "{steps:?}");
     let expected: Vec<_> = steps.iter().map(|step| (*step as f64).to_bits()).collect();
     assert_eq!(*numbers, expected);
-    // Each part of a split file has it, too.
+    // Each part of a split file has the metadata, too.
     let done = edit_records(&Edit::new().max_file_bytes(600), &log);
     let mut parts: Vec<_> = fs::read_dir(done.path()).unwrap().map(|e| e.unwrap().path()).collect();
     parts.sort();
@@ -250,7 +251,7 @@ fn steps_and_times_are_shifted() {
         .into_iter()
         .map(|range| pb::Event::decode(&bytes[range.start + 12..range.end - 4]).unwrap())
         .collect();
-    // A version has no step.
+    // The version event keeps step 0.
     assert_eq!((events[0].step, events[0].wall_time), (0, 1_700_000_000.25));
     assert_eq!((events[2].step, events[2].wall_time), (15, 1_700_000_005.25));
 
@@ -276,7 +277,7 @@ fn series_are_thinned_out_by_kind() {
     let (loss, note) = (&found[0], &found[1]);
     assert!(loss.3.len() <= 20 && loss.3.contains(&77) && loss.3.contains(&0));
     assert_eq!(note.3, [0, 50, 100, 150, 199]);
-    // Without numbers there are no extremes: texts stay.
+    // Texts have no extremes, so all of them stay.
     let change = Edit::new().sample(None, Sampling::MinMax(20));
     let found = all_points(&edit_records(&change, &log).path());
     assert_eq!(found[1].3.len(), 200);
@@ -295,7 +296,7 @@ fn values_of_one_event_part_ways() {
     let expected =
         [(".", "__run_graph__"), (".", "a"), (".", "future"), ("b", "b"), ("note", "note")];
     assert_eq!(runs, expected.map(|(run, tag)| (run.to_owned(), tag.to_owned())));
-    // Each run knows of the restart.
+    // Each run has the restart.
     for run in ["b", "note"] {
         let bytes = fs::read(done.path().join(run).join(NAME)).unwrap();
         let ranges = ranges(&bytes);

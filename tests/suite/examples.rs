@@ -1,6 +1,6 @@
-//! The examples do what they say.
+//! The examples work as documented.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 #![cfg(all(feature = "ndarray", feature = "registry", feature = "table", feature = "track"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +14,9 @@ use tbx::{
     SessionStatus,
 };
 
-/// Runs an example, which logs below `dir`; what it prints.
+/// Runs an example, which logs below `dir`, and returns its output.
 fn run(example: &str, dir: &Path) -> String {
-    // Beside the program: `cargo test` builds both.
+    // Examples are next to the program: `cargo test` builds both.
     let program = PathBuf::from(env!("CARGO_BIN_EXE_tbx"));
     let name = format!("{example}{}", std::env::consts::EXE_SUFFIX);
     let path = program.parent().unwrap().join("examples").join(name);
@@ -41,7 +41,7 @@ fn the_training_loop_logs_every_kind_and_learns() {
     let loaded = load(dir.path(), RestartPolicy::default());
     let run = &loaded.runs[0];
     let kinds: BTreeSet<Kind> = run.series.iter().map(|series| series.kind()).collect();
-    // All that TensorBoard shows, and tensors.
+    // Everything that TensorBoard shows, and tensors.
     let shown = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Meta);
     assert_eq!(kinds, shown.collect());
     let last = |tag: &str| run.series(tag).unwrap().scalars().unwrap().iter().last().unwrap();
@@ -105,7 +105,7 @@ fn the_embeddings_are_read_back() {
     assert_eq!(read[0].header(), ["digit", "parity"]);
 }
 
-/// What the runs below `dir` are, by their paths.
+/// The metadata of the runs below `dir`, by path.
 fn metas(dir: &Path) -> BTreeMap<String, RunMeta> {
     let mut found = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
@@ -146,7 +146,7 @@ fn every_pattern_of_tracking_does_what_it_says() {
         [Some(100), Some(200), None]
     );
 
-    // The search, its two architectures, three trials each.
+    // The search, its two architectures, and three trials for each.
     let search = below("nested_search");
     assert_eq!(search.len(), 1 + 2 + 6);
     let parents: BTreeSet<_> = search.iter().filter_map(|meta| meta.parent.as_deref()).collect();

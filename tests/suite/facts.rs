@@ -1,4 +1,4 @@
-//! Everything that a load gave, in a form that can be compared.
+//! The complete result of a load, in a form that can be compared.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use tbx::summary::Form;
 use tbx::{EventFile, Issue, Loaded, Metadata, RestartDrop, Run, TimeSeries, ValueReader, Values};
 
-/// Everything that a load gave, to be compared: nothing in it depends on where the log lies,
-/// floats are their bits, payloads are copies.
+/// The complete result of a load, for comparisons: independent of the location of the log, with
+/// floats as bits and payloads as copies.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) files: Vec<(String, EventFile)>,
@@ -37,7 +37,7 @@ pub(crate) enum Column {
     Dropped,
 }
 
-/// A file without where it lies.
+/// A file without its path.
 pub(crate) fn placeless(file: &EventFile) -> EventFile {
     EventFile { path: PathBuf::new(), ..file.clone() }
 }
@@ -62,7 +62,7 @@ impl Facts {
         facts
     }
 
-    /// Fails with the first thing that differs, and not with megabytes.
+    /// Fails with only the first difference, so that the message is short.
     #[track_caller]
     pub(crate) fn assert_same(&self, other: &Self, what: &str) {
         assert_eq!(self.files, other.files, "{what}");
@@ -82,7 +82,7 @@ impl Facts {
 }
 
 impl SeriesFacts {
-    /// With values that are still in the files of `run`.
+    /// Reads values that are still in the files of `run`.
     fn of_run(run: &Run, series: &TimeSeries) -> Self {
         let facts = Self::of(&run.name, series);
         if series.places().is_none() {

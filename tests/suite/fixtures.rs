@@ -1,13 +1,13 @@
-//! Every file in `fixtures/` gives what its manifest says, which was computed without tbx.
+//! Every file in `fixtures/` loads as stated in the manifest, which was computed without tbx.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tbx::{LoadOptions, Loaded, Logdir, RestartPolicy, Run};
 
-use crate::common::{digest, repository};
+use crate::common::{digest, mapped, repository};
 
-/// The manifest's entries by directory: each is a run.
+/// The entries of the manifest by directory; each directory is a run.
 fn manifest() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(repository("fixtures/manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&text).unwrap();
@@ -25,7 +25,7 @@ fn load(options: LoadOptions) -> Loaded {
     Logdir::open(repository("fixtures")).unwrap().load(&options).unwrap()
 }
 
-/// One line for everything that the manifest says of a file.
+/// One line for each fact that the manifest states about a file.
 fn expected(file: &Value) -> Vec<String> {
     let path = file["path"].as_str().unwrap();
     let mut lines = vec![format!(
@@ -56,7 +56,7 @@ fn found(run: &Run, loaded: &Loaded) -> Vec<String> {
     lines
 }
 
-/// The manifest's series of a run's files, joined.
+/// The series in the manifest for the files of a run, joined.
 fn expected_series(files: &[Value]) -> Vec<String> {
     let mut joined: BTreeMap<(String, String), (u64, Vec<Value>)> = BTreeMap::new();
     for series in files.iter().flat_map(|file| file["series"].as_array().unwrap()) {
@@ -120,7 +120,7 @@ fn found_series(run: &Run) -> Vec<String> {
     lines
 }
 
-/// Where tbx gives more than TensorBoard, whose word the manifest has; each has its own test.
+/// Fixtures from which tbx reads more than TensorBoard, and so the manifest. Each has its own test.
 const MORE: [&str; 2] = ["broken/proto_nested_200", "odd/no_metadata"];
 
 fn check(options: LoadOptions) {
@@ -152,7 +152,7 @@ fn check(options: LoadOptions) {
         }
     }
     for (run, files) in manifest {
-        // A directory without an event file is no run.
+        // A directory without an event file is not a run.
         let damage = files.iter().flat_map(|file| file["damage"].as_array().unwrap());
         let is_said = loaded.report.issues.iter().any(|issue| {
             issue.location.run.as_ref() == Some(&run) && issue.kind.name() == "not_event_file"
@@ -175,8 +175,8 @@ fn every_fixture_gives_what_its_manifest_says() {
 }
 
 #[test]
-fn every_fixture_gives_the_same_without_a_map() {
-    check(LoadOptions::new().buffered(true));
+fn every_fixture_gives_the_same_through_a_map() {
+    check(mapped(LoadOptions::new()));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_value_is_not_parsed_until_it_is_asked_for() {
     assert!(values[0].tensor().is_err(), "200 nested tensors");
 }
 
-/// TensorBoard shows none of the series.
+/// TensorBoard does not show these series.
 #[test]
 fn metadata_that_comes_late_counts_for_the_values_before_it() {
     let run = run("odd/no_metadata");

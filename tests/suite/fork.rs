@@ -61,6 +61,55 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
     assert_eq!(loaded.runs[0].series("loss").unwrap().len(), 1001);
 }
 
+/// The threads that encode are not in the child, nor is what they were at.
+#[cfg(feature = "image")]
+#[test]
+fn a_forked_process_waits_for_no_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = image::RgbImage::from_fn(200, 200, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    let options = SummaryWriter::options().max_encoding_bytes(500_000);
+    let writer = options.create(dir.path()).unwrap();
+    let mut last = None;
+    for round in 0..20 {
+        for step in 0..8 {
+            writer.add_image("image", &picture, 8 * round + step).unwrap();
+        }
+        let copy = writer.clone();
+        let code = forked(move || {
+            let told =
+                |said: tbx::Result<()>| said.is_err_and(|e| e.to_string().contains("forked"));
+            let add = copy.add_image("image", &picture_of_child(), 0);
+            let told = [add, copy.flush(), copy.sync(), copy.close()].into_iter().all(told);
+            drop(copy);
+            if told { 7 } else { 8 }
+        });
+        assert_eq!(code, Some(7), "8: no error; none: it hangs");
+        // The last handle of a writer whose threads are busy goes, too.
+        last = Some(SummaryWriter::create(dir.path().join(round.to_string())).unwrap());
+        last.as_ref().unwrap().add_image("image", &picture, 0).unwrap();
+        assert_eq!(
+            forked(|| {
+                drop(last.take());
+                7
+            }),
+            Some(7)
+        );
+    }
+    drop(last);
+    writer.close().unwrap();
+    let loaded = Logdir::open(dir.path()).unwrap().load(&LoadOptions::new()).unwrap();
+    assert!(loaded.report.is_lossless());
+    for run in &loaded.runs {
+        let expected = if run.name == "." { 160 } else { 1 };
+        assert_eq!(run.series("image").unwrap().len(), expected, "{}", run.name);
+    }
+}
+
+#[cfg(feature = "image")]
+fn picture_of_child() -> image::RgbImage {
+    image::RgbImage::new(100, 100)
+}
+
 /// A child of a fork has a copy of a run that goes on in its parent.
 #[cfg(feature = "track")]
 #[test]

@@ -1,5 +1,5 @@
-//! Records whose bytes are known: `fixtures/golden.json` has each as hexadecimal digits and in
-//! protobuf's text format, as TensorBoard's own messages print it.
+//! Records with known bytes: `fixtures/golden.json` has each in hexadecimal and in protobuf's text
+//! format, as printed by TensorBoard's own messages.
 
 use prost::Message;
 use protox::prost_reflect::{DynamicMessage, Kind as FieldKind, ReflectMessage, Value};
@@ -29,7 +29,7 @@ impl Golden {
     }
 }
 
-/// All of them, in an order in which a program could have written them.
+/// All golden records, in an order in which a program could have written them.
 fn golden() -> Vec<Golden> {
     let json = std::fs::read_to_string(repository("fixtures/golden.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -106,7 +106,7 @@ fn a_log_of_all_golden_records_loads_without_an_issue() {
     }
 }
 
-/// What `write` logs, record by record, without the first, which names its program.
+/// The records that `write` logs, except the first, which names the program.
 fn written(write: impl FnOnce(&SummaryWriter) -> tbx::Result<()>) -> Vec<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::options().clock(|| WALL_TIME).create(dir.path()).unwrap();
@@ -115,7 +115,7 @@ fn written(write: impl FnOnce(&SummaryWriter) -> tbx::Result<()>) -> Vec<Vec<u8>
     records(&std::fs::read(writer.path().unwrap()).unwrap())
 }
 
-/// Without the first.
+/// The records of a log, except the first.
 fn records(log: &[u8]) -> Vec<Vec<u8>> {
     ranges(log).into_iter().skip(1).map(|range| log[range].to_vec()).collect()
 }
@@ -130,7 +130,7 @@ fn what_the_writers_write_are_the_golden_records() {
     let resumed = resumed.create(dir.path()).unwrap();
     resumed.close().unwrap();
     let log = std::fs::read(resumed.path().unwrap()).unwrap();
-    // Twice: TensorBoard's Python loader ignores the first of a run.
+    // It is written twice because TensorBoard's Python loader ignores the first one of a run.
     assert_eq!(records(&log), [record_of("session_start"), record_of("session_start")]);
 
     let scalars = [
@@ -157,8 +157,8 @@ fn what_the_writers_write_are_the_golden_records() {
     assert_eq!(written(|writer| writer.add_graph(&graph)), [record_of("graph_def")]);
 }
 
-/// Those records have a data class, which tbx leaves out as TensorBoard's plugins do, and the
-/// text is PyTorch's list of one.
+/// The golden records have a data class, which tbx leaves out like TensorBoard's plugins, and
+/// their text is PyTorch's list with one element.
 #[test]
 fn what_the_kinds_make_are_the_golden_records_but_for_the_data_class() {
     let bucket = |left, right, count| Bucket { left, right, count };
@@ -193,7 +193,7 @@ fn what_the_kinds_make_are_the_golden_records_but_for_the_data_class() {
     }
 }
 
-/// On one line, as Python prints it.
+/// A message on one line, as Python prints it.
 fn text_format(message: &DynamicMessage) -> String {
     let mut parts = Vec::new();
     for (field, value) in message.fields() {

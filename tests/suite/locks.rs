@@ -1,4 +1,4 @@
-//! Updates of shared files by many processes, of which some are killed.
+//! Many processes update shared files, and some of them are killed.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -9,15 +9,15 @@ use std::thread;
 use tbx::meta::RunMeta;
 use tbx::registry::{Registry, VersionName};
 
-/// Tells this program that it is a child: its number.
+/// Environment variable with the number of a child, which tells this program that it is one.
 const CHILD: &str = "TBX_TEST_CHILD";
 const DIR: &str = "TBX_TEST_DIR";
 const CHILDREN: usize = 24;
 const UPDATES: usize = 75;
-/// Every third is killed when it has said so many.
+/// Every third child is killed after it has reported this number of updates.
 const KILLED_AFTER: usize = 10;
 
-/// What a child does: it says each update of which it was told that it is done.
+/// Runs a child, which reports each successful update.
 fn update(child: &str, dir: &Path) {
     let version = "clf/1".parse::<VersionName>().unwrap();
     let mut out = std::io::stdout().lock();
@@ -56,7 +56,7 @@ fn no_update_is_lost_whoever_is_killed() {
     fs::write(dir.join("artifacts/m.bin"), "abc").unwrap();
     fs::write(dir.join("tbx.json"), r#"{"schema": "tbx.run/1"}"#).unwrap();
     Registry::open(dir).register("clf", ".", "m.bin").unwrap();
-    // As processes leave them that are killed.
+    // Files left by processes that were killed.
     for name in [".tbx~lock-tbx.json", ".tbx~lock-tbx.registry.json", ".tbx~1-1"] {
         File::create(dir.join(name)).unwrap();
     }
@@ -67,7 +67,7 @@ fn no_update_is_lost_whoever_is_killed() {
                 let lines = BufReader::new(child.stdout.take().unwrap()).lines();
                 let mut done = Vec::new();
                 for line in lines.map_while(Result::ok) {
-                    // The test runner writes on the same line.
+                    // The test runner writes to the same line.
                     if let Some((_, name)) = line.split_once("done ") {
                         done.push(name.to_owned());
                     }
@@ -88,7 +88,7 @@ fn no_update_is_lost_whoever_is_killed() {
     there.extend(Registry::open(dir).models().unwrap()["clf"].versions[0].tags.clone());
     let lost: Vec<_> = done.iter().filter(|name| !there.contains_key(*name)).collect();
     assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), done.len());
-    // What was killed left nothing that the next call does not remove.
+    // The next call removes everything that killed processes left.
     RunMeta::update(dir, |_| {}).unwrap();
     Registry::open(dir).describe_model("clf", "x").unwrap();
     RunMeta::update(dir, |meta| meta.name = Some("x".into())).unwrap();

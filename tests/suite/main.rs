@@ -13,6 +13,8 @@ mod archive;
 #[cfg(feature = "cli")]
 mod cli;
 mod common;
+#[cfg(feature = "cli")]
+mod console;
 mod corpus;
 mod damage;
 mod descriptors;
@@ -30,6 +32,7 @@ mod import;
 mod layers;
 #[cfg(feature = "registry")]
 mod locks;
+mod messages;
 mod meta;
 mod mlflow_folder;
 #[cfg(all(feature = "cli", feature = "remote", feature = "track"))]

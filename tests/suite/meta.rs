@@ -70,7 +70,7 @@ fn what_metadata_leaves_out_is_in_hparams_and_yaml() {
     assert_eq!((found.start_time, found.end_time), (Some(10.5), Some(11.5)));
     assert_eq!(found.status, Some(Status::Failed));
     let params = |meta: &RunMeta| format!("{:?}", meta.params);
-    assert_eq!(params(&found), r#"{"deep": Bool(true), "epochs": Number(3.0), "lr": Number(0.1)}"#);
+    assert_eq!(params(&found), r#"{"deep": Bool(true), "epochs": Int(3), "lr": Number(0.1)}"#);
 
     let change = |meta: &mut RunMeta| {
         meta.params.insert("lr".into(), "adaptive".into());

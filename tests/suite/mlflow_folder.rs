@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tbx::export::mlflow::{Done, Settings, to_folder};
-use tbx::meta::{Dataset, RunMeta, Status};
+use tbx::meta::{Dataset, Param, RunMeta, Status};
 use tbx::registry::{Registry, Stage};
 use tbx::table::Folding;
 use tbx::track::{Run, RunOptions};
@@ -96,13 +96,13 @@ fn export(logs: &Path, out: &Path, settings: &Settings) -> Done {
     to_folder(&logdir, &LoadOptions::new(), settings, out).unwrap()
 }
 
-/// The folder of the run whose tag `tbx.run` is `name`.
+/// The folder of the run whose tag `mlflow.tbx.run` is `name`.
 fn run_dir(mlruns: &Path, name: &str) -> PathBuf {
     let folders = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut runs = folders(mlruns).filter(|path| !path.ends_with("models")).flat_map(|path| {
-        folders(&path).filter(|path| path.join("tags/tbx.run").is_file()).collect::<Vec<_>>()
+        folders(&path).filter(|path| path.join("tags/mlflow.tbx.run").is_file()).collect::<Vec<_>>()
     });
-    runs.find(|run| fs::read_to_string(run.join("tags/tbx.run")).unwrap() == name).unwrap()
+    runs.find(|run| fs::read_to_string(run.join("tags/mlflow.tbx.run")).unwrap() == name).unwrap()
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn each_run_is_a_folder_as_mlflow_has_it() {
     ] {
         assert!(meta.lines().any(|found| found == line), "{line}\n{meta}");
     }
-    assert_eq!(read("params/lr"), "0.00001");
+    assert_eq!(read("params/lr"), "1e-05");
     assert_eq!((read("tags/t/u"), read("params/seed/w")), (String::new(), "7".into()));
     let a = read("metrics/a/b");
     let points: Vec<_> = a.lines().map(|line| line.split_once(' ').unwrap().1).collect();
@@ -155,19 +155,22 @@ fn a_folder_that_has_something_in_it_stays_as_it_is() {
     let refused = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out);
     assert!(refused.unwrap_err().to_string().contains("not empty"));
     fs::remove_file(out.join("precious")).unwrap();
-    // Nothing is left of an export that failed: the artifact cannot be where a folder is needed.
-    let artifacts = dir.path().join("logs/plain/artifacts");
-    fs::create_dir(&artifacts).unwrap();
-    fs::write(artifacts.join("tbx"), "x").unwrap();
-    let settings = Settings { event_files: true, ..Settings::default() };
-    to_folder(&logdir, &LoadOptions::new(), &settings, &out).unwrap_err();
+    // Nothing is left of an export that failed.
+    let log = fs::read_dir(dir.path().join("logs/plain")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&log).unwrap();
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&log, damaged).unwrap();
+    let strict = LoadOptions::new().strict(true);
+    to_folder(&logdir, &strict, &Settings::default(), &out).unwrap_err();
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["logs", "mlruns"]);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
-    fs::remove_file(artifacts.join("tbx")).unwrap();
-    export(&dir.path().join("logs"), &out, &settings);
+    fs::write(&log, whole).unwrap();
+    export(&dir.path().join("logs"), &out, &Settings::default());
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
     export(&dir.path().join("logs"), &out, &Settings::default());
     let found = read(&out);
     let runs = found["runs"].as_array().unwrap();
-    let run = |name| runs.iter().find(|run| run["tags"]["tbx.run"] == name).unwrap();
+    let run = |name| runs.iter().find(|run| run["tags"]["mlflow.tbx.run"] == name).unwrap();
     let one = run("one");
     assert_eq!((&one["experiment"], &one["status"]), (&json!("no: yes # 1"), &json!("FINISHED")));
     assert_eq!(one["name"], "größe: 'one' \"two\"");
@@ -212,7 +215,7 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
         .into_iter()
         .map(|value| value.as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(params, ["0.00001", "7", "x\n"].map(String::from).into());
+    assert_eq!(params, ["1e-05", "7", "x\n"].map(String::from).into());
     let two = run("two");
     assert_eq!(
         (&two["status"], &two["tags"]["mlflow.parentRunId"]),
@@ -234,19 +237,51 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
     eprintln!("{} runs, {points} points as MLflow has them", done.runs);
 }
 
+/// Parameters are texts in MLflow, and programs in Python log what `str` makes of their values.
+#[test]
+fn numbers_are_the_texts_that_python_makes_of_them() {
+    let Some(python) = env::var_os("TBX_TEST_MLFLOW_PYTHON") else {
+        eprintln!("skipped: texts of parameters: TBX_TEST_MLFLOW_PYTHON is not set");
+        return;
+    };
+    let mut rng = crate::common::Rng(7);
+    let mut values: Vec<f64> = (0..20_000).map(|_| f64::from_bits(rng.next())).collect();
+    // Numbers as people type them, and those near the limits of each form.
+    for exponent in -25..25 {
+        for digits in [1.0, 9.999_999, 1.234_567_890_123_45, 5.0] {
+            let value: f64 = format!("{digits}e{exponent}").parse().unwrap();
+            values.extend([value, -value, value.next_down(), value.next_up(), value.round()]);
+        }
+    }
+    let bits: String = values.iter().map(|value| format!("{:016x}\n", value.to_bits())).collect();
+    let script = "import sys, struct\nfor line in sys.stdin:\n    \
+                  print(repr(struct.unpack('>d', bytes.fromhex(line.strip()))[0]))";
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("bits");
+    fs::write(&input, bits).unwrap();
+    let input = fs::File::open(input).unwrap();
+    let done = Command::new(python).args(["-c", script]).stdin(input).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let texts = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(texts.lines().count(), values.len());
+    for (value, text) in values.iter().zip(texts.lines()) {
+        assert_eq!(Param::Number(*value).to_string(), text, "{:x}", value.to_bits());
+    }
+}
+
 /// All points of a log against what MLflow has; how many there are.
 fn compare_points(logs: &Path, runs: &Value) -> u64 {
     let loaded = crate::common::load(logs, &LoadOptions::new().kinds([Kind::Scalar]));
     let mut count = 0;
     for run in runs.as_array().unwrap() {
-        let own = loaded.runs.iter().find(|own| run["tags"]["tbx.run"] == own.name);
+        let own = loaded.runs.iter().find(|own| run["tags"]["mlflow.tbx.run"] == own.name);
         let series = own.map(|own| own.series.as_slice()).unwrap_or_default();
-        let names: BTreeMap<String, String> = run["tags"]["tbx.names"]
+        let names: BTreeMap<String, String> = run["tags"]["mlflow.tbx.names"]
             .as_str()
             .map(|json| serde_json::from_str(json).unwrap())
             .unwrap_or_default();
         let metrics = run["metrics"].as_object().unwrap();
-        assert_eq!(metrics.len(), series.len(), "{}", run["tags"]["tbx.run"]);
+        assert_eq!(metrics.len(), series.len(), "{}", run["tags"]["mlflow.tbx.run"]);
         for (key, points) in metrics {
             let tag = names.get(key).unwrap_or(key);
             let series = series.iter().find(|series| series.tag() == tag).expect("the series");
@@ -270,6 +305,43 @@ fn compare_points(logs: &Path, runs: &Value) -> u64 {
         }
     }
     count
+}
+
+#[test]
+fn registries_and_experiments_below_the_logdir_go_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let run = quiet().create(logs.join("team/first")).unwrap();
+    run.log_artifact_bytes("model/w.bin", b"w", None).unwrap();
+    run.finish().unwrap();
+    let registry = Registry::open(logs.join("team"));
+    registry.register("net", "first", "model/w.bin").unwrap();
+    registry.describe_model("net", "About it").unwrap();
+    for (name, json) in [
+        ("team", r#"{"schema": "tbx.experiment/1", "name": "ours", "tags": {"a": "b"}}"#),
+        ("empty", r#"{"schema": "tbx.experiment/1", "name": "empty", "description": "none yet"}"#),
+    ] {
+        fs::create_dir_all(logs.join(name)).unwrap();
+        fs::write(logs.join(name).join("tbx.experiment.json"), json).unwrap();
+    }
+    let out = dir.path().join("mlruns");
+    let done = export(&logs, &out, &Settings::default());
+    assert_eq!((done.runs, done.models), (1, 1), "{done:?}");
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(read(&out.join("models/net/meta.yaml")).contains("\"About it\""));
+    let version = read(&out.join("models/net/version-1/meta.yaml"));
+    let id = run_dir(&out, "team/first").file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(version.contains(&id) && version.contains("artifacts/model\""), "{version}");
+    let mut experiments = BTreeMap::new();
+    for entry in fs::read_dir(&out).unwrap() {
+        let path = entry.unwrap().path();
+        let meta = fs::read_to_string(path.join("meta.yaml")).unwrap_or_default();
+        for name in ["ours", "empty"].into_iter().filter(|n| meta.contains(&format!("\"{n}\""))) {
+            experiments.insert(name, path.join("tags"));
+        }
+    }
+    assert_eq!(read(&experiments["ours"].join("a")), "b");
+    assert_eq!(read(&experiments["empty"].join("mlflow.note.content")), "none yet");
 }
 
 #[test]

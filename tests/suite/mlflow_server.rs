@@ -5,8 +5,12 @@
 
 mod fake;
 mod hostile;
+mod options;
 #[cfg(unix)]
 mod real;
+#[cfg(unix)]
+mod round_trip;
+mod shared;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -26,7 +30,7 @@ type Ended = (Option<i32>, String);
 fn export(dir: &Path, uri: &str, args: &[&str], variables: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
     command.arg("export").arg(dir).args(["--to", "mlflow", "--uri", uri]).args(args);
-    command.stdin(Stdio::null()).env("HOME", dir.parent().unwrap());
+    command.stdin(Stdio::null()).env("HOME", dir.parent().unwrap()).env_remove("XDG_STATE_HOME");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MLFLOW_")) {
         command.env_remove(name);
     }
@@ -109,15 +113,13 @@ fn the_second_export_sends_nothing_that_is_there() {
     let said = fine(export(&logs, &server.uri(), &[], &[]));
     assert!(said.contains("1 run, 1,500 points"), "{said}");
     let first = server.kept();
-    for args in [&[][..], &["--no-sync-file"]] {
-        if args.len() == 1 {
-            std::fs::remove_file(logs.join("run/tbx.sync.json")).unwrap();
-        }
+    for args in [&[][..], &["--no-state"]] {
         server.asked();
         let said = fine(export(&logs, &server.uri(), args, &[]));
         assert!(said.contains("1 run (0 new), 0 points"), "{said}");
         assert!(paths(&server.asked()).iter().all(|path| !path.starts_with("log-batch")));
     }
+    // Nothing is written next to the logs.
     assert!(!logs.join("run/tbx.sync.json").exists());
     assert_eq!(server.kept().runs[0].metrics, first.runs[0].metrics);
 

@@ -1,4 +1,4 @@
-//! Graphs of ONNX models, from files that PyTorch and ONNX's own helpers wrote.
+//! Graphs of ONNX models, from files written by PyTorch and by ONNX's own helpers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ fn graph(name: &str) -> Graph {
     Graph::from_onnx(&model(name)[..]).unwrap()
 }
 
-/// A node in one line: name, operation, inputs, shapes.
+/// A node on one line: name, operation, inputs, shapes.
 fn line(node: &Node) -> String {
     let inputs: Vec<_> = node.inputs.iter().map(|input| format!(" {input}")).collect();
     let shapes: Vec<_> = node.output_shapes.iter().map(|shape| format!(" {shape:?}")).collect();
@@ -102,7 +102,7 @@ fn graphs_inside_nodes_are_nodes_below_them() {
             "count = Input: -> []",
             "If/else_branch/Constant = Constant: -> [2, 3]",
             "If/else_branch/zeros = Output: If/else_branch/Constant -> [2, 3]",
-            // Values of the graph around it.
+            // Values of the enclosing graph.
             "If/then_branch/add = Add: x weights -> [2, 3]",
             "If/then_branch/sum = Output: If/then_branch/add -> [2, 3]",
             "If = If: condition If/else_branch/zeros If/then_branch/sum -> [2, 3]",
@@ -190,7 +190,7 @@ fn odd_names_become_names_that_tensorboard_can_connect() {
     );
 }
 
-/// Every field that `proto/onnx.proto` declares is as ONNX's own schema has it.
+/// Every field that `proto/onnx.proto` declares is the same in ONNX's own schema.
 #[test]
 fn the_schema_is_a_part_of_onnxs() {
     let text = fs::read_to_string(repository("fixtures/onnx/schema.json")).unwrap();
@@ -209,7 +209,7 @@ fn the_schema_is_a_part_of_onnxs() {
             let kind = match field.kind() {
                 Kind::Message(message) => message.full_name().to_owned(),
                 Kind::Enum(enumeration) => enumeration.full_name().to_owned(),
-                // A string whose bytes nobody checks.
+                // A string in ONNX's schema, declared as bytes so that it is not validated.
                 Kind::Bytes if field.name() == "value" => "string".into(),
                 scalar => format!("{scalar:?}"),
             };
@@ -240,7 +240,7 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
     [bytes.as_slice(), content].concat()
 }
 
-/// A graph whose only node has `inner` for an attribute, so many times over.
+/// A graph whose only node has `inner` as an attribute, nested `depth` times.
 fn nested(depth: usize, name: &str, inner: Vec<u8>) -> Vec<u8> {
     (0..depth).fold(inner, |inner, _| {
         let attribute = [field(1, b"body"), field(6, &inner)].concat();
@@ -260,7 +260,7 @@ fn damaged_and_hostile_models_give_an_error_or_a_graph() {
             for change in [1, 0xff] {
                 let mut changed = model.clone();
                 changed[at] ^= change;
-                // What is taken can be written and read.
+                // Accepted models can be written and read back.
                 if let Ok(graph) = Graph::from_onnx(&changed[..]) {
                     graph.to_bytes().unwrap();
                 }
@@ -285,7 +285,8 @@ fn damaged_and_hostile_models_give_an_error_or_a_graph() {
     assert_eq!(deep.nodes.iter().map(|node| node.name.len()).max(), Some("x/body/".len() * 19 + 1));
 }
 
-/// Half a megabyte that says: a hundred thousand nodes, each with a quarter of one for a name.
+/// Half a megabyte that describes a hundred thousand nodes, each with a name of a quarter of a
+/// megabyte.
 #[test]
 fn a_small_file_cannot_ask_for_much_memory() {
     let nodes = field(1, b"").repeat(100_000);

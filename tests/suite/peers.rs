@@ -1,6 +1,6 @@
-//! The same call on PyTorch's, tensorboardX's, TensorFlow's or TensorBoard's writer and on tbx's,
-//! and what they wrote, compared field by field. `docs/differences.md` has the differences and why
-//! they are there.
+//! Makes the same call on the writer of PyTorch, tensorboardX, TensorFlow or TensorBoard and on
+//! that of tbx, and compares the output field by field. `docs/differences.md` lists the differences
+//! and their reasons.
 
 #![cfg(all(feature = "image", feature = "keras", feature = "ndarray"))]
 
@@ -22,7 +22,7 @@ use self::cases::{Case, Peer};
 use self::compare::compare;
 use self::document::{Difference, Row, names};
 
-/// Both ways: each difference is stated, and each statement is true.
+/// Checks both directions: each difference is documented, and each documented one exists.
 #[test]
 fn what_differs_from_the_peers_is_what_the_document_says() {
     let peers = Peer::all();
@@ -38,7 +38,7 @@ fn what_differs_from_the_peers_is_what_the_document_says() {
     assert!(wrong.is_empty(), "{} mistakes\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What the row says that is not so.
+/// The errors in a row of the document.
 fn mistakes(row: &Row, peers: &[Peer], found: &BTreeSet<Difference>) -> Vec<String> {
     let mut mistakes = Vec::new();
     for call in &row.calls {
@@ -48,7 +48,7 @@ fn mistakes(row: &Row, peers: &[Peer], found: &BTreeSet<Difference>) -> Vec<Stri
                 any = true;
                 let mut of_case =
                     found.iter().filter(|found| found.peer == peer.name && found.case == case.name);
-                // Of a case in which one refused nothing else is known.
+                // If one of the programs refused the call, nothing else can be compared.
                 let compared =
                     case.written.is_some() && !of_case.clone().any(|found| found.field == REFUSED);
                 let must_be = compared || *call == case.name;
@@ -85,7 +85,8 @@ fn differences(peer: &Peer, case: &Case) -> Vec<Difference> {
     found.into_iter().map(difference).collect()
 }
 
-/// Of calls that wrote other bytes, but for pictures, of which the same pixels can be other bytes.
+/// Calls that write different bytes must show a difference, except for images, whose bytes can
+/// differ for the same pixels.
 #[test]
 fn calls_that_differ_are_seen_to_differ() {
     for peer in Peer::all() {

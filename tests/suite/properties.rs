@@ -1,4 +1,4 @@
-//! What a load gives does not depend on how it is done.
+//! The result of a load does not depend on how it is done.
 
 mod places;
 mod roundtrip;
@@ -10,16 +10,18 @@ use tbx::{
     Checksums, Kind, LoadOptions, Loaded, Logdir, Report, RestartPolicy, Run, SummaryWriter, pb,
 };
 
-use crate::common::{NAME, Rng, file_version, load, log_of, repository, scalar, start, summary};
+use crate::common::{
+    NAME, Rng, file_version, load, log_of, mapped, repository, scalar, start, summary,
+};
 use crate::facts::{Column, Facts};
 
-/// A sound log with pictures long enough to be passed over, metadata that comes once, an
-/// interrupted program, and several values in one event.
+/// A sound log with images long enough to be skipped, metadata that is written once, an interrupted
+/// program, and several values in one event.
 pub(crate) fn sound_log() -> Vec<u8> {
     let mut rng = Rng(11);
     let mut log = file_version();
     for i in 0..200 {
-        let step = i - 7 * (i / 50); // three times the program goes back
+        let step = i - 7 * (i / 50); // the program goes back three times
         if i > 0 && i % 50 == 0 {
             log.extend(start(step));
         }
@@ -43,14 +45,15 @@ fn fixtures() -> Logdir {
     Logdir::open(repository("fixtures")).unwrap()
 }
 
-/// What is left of `all` where `wanted` is asked for by tag and kind.
+/// The series of `all` that `wanted` selects by tag and kind.
 fn only(all: &Facts, wanted: impl Fn(&str, Kind) -> bool) -> Facts {
     let mut some = Facts { issues: vec![], restarts: vec![], ..all.clone() };
     some.series.retain(|series| wanted(&series.tag, series.metadata.kind));
     some
 }
 
-/// A load without what it says of series that nobody asked for.
+/// The result of a load without issues and restarts, which can concern series that were not
+/// selected.
 fn points(loaded: &Loaded) -> Facts {
     Facts { issues: vec![], restarts: vec![], ..Facts::of(loaded) }
 }
@@ -81,7 +84,7 @@ fn a_filtered_load_gives_what_a_full_load_gives_then_filtered() {
     for policy in RestartPolicy::ALL {
         let options = LoadOptions::new().restart(*policy);
         filters_agree(&sound, &options, policy.name());
-        filters_agree(&sound, &options.clone().buffered(true), policy.name());
+        filters_agree(&sound, &mapped(options.clone()), policy.name());
         filters_agree(&sound, &options.clone().payloads(false), policy.name());
         let decoded = options.payloads(false).checksums(Checksums::Decoded);
         filters_agree(&sound, &decoded, policy.name());
@@ -140,14 +143,14 @@ fn without_payloads_everything_else_is_the_same() {
     }
 }
 
-/// All that a report has, as text.
+/// The whole report as text.
 fn told(report: &Report) -> String {
     format!("{report:?}")
 }
 
 #[test]
 fn runs_are_the_same_all_at_once_mapped_and_one_by_one() {
-    for options in [LoadOptions::new(), LoadOptions::new().kinds([Kind::Scalar]).buffered(true)] {
+    for options in [mapped(LoadOptions::new()), LoadOptions::new().kinds([Kind::Scalar])] {
         let all = fixtures().load(&options).unwrap();
         let (mapped, report) = fixtures().map_runs(&options, |run| Facts::of_runs(&[run])).unwrap();
         assert_eq!(told(&report), told(&all.report));
@@ -167,7 +170,7 @@ fn runs_are_the_same_all_at_once_mapped_and_one_by_one() {
     }
 }
 
-/// More than `for_each_run` takes up at a time.
+/// There are more runs than `for_each_run` processes at a time.
 #[test]
 fn many_runs_are_handed_over_in_the_order_of_their_names() {
     let dir = tempfile::tempdir().unwrap();
@@ -204,7 +207,7 @@ fn the_first_error_of_a_callers_own_ends_for_each_run() {
     assert_eq!(seen, 3);
 }
 
-/// Steps and values of the one series.
+/// Steps and values of the only series.
 fn losses(loaded: &Loaded) -> Vec<(i64, f64)> {
     let Some(series) = loaded.runs[0].series("loss") else { return Vec::new() };
     series.steps().iter().copied().zip(series.scalars().unwrap().iter()).collect()
@@ -244,7 +247,7 @@ fn a_file_that_grows_by_bytes_is_never_damaged() {
     assert_eq!(last, 2);
 }
 
-/// A value of the kind that has no table: kept whole, whatever it is.
+/// Values of the kind without a table are kept whole, whatever they are.
 #[test]
 fn values_of_unknown_plugins_are_kept_as_they_are() {
     let tensor = pb::TensorProto { dtype: 2, double_val: vec![1.5], ..Default::default() };

@@ -1,6 +1,6 @@
-//! Secrets are seen nowhere: not in what a run keeps, and not in what the program says.
+//! Secrets appear neither in the files of a run nor in the output of the program.
 
-#![cfg(all(test, feature = "track"))] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(all(test, feature = "track"))] // Repeated so that clippy treats helpers as tests, too.
 
 mod table;
 
@@ -13,11 +13,11 @@ use tbx::track::Run;
 
 use self::table::{OPTIONS, SHOWN, VALUES};
 
-/// The variable that has the process in which [`this_process_is_a_run`] keep a run.
+/// Environment variable with the directory to which [`this_process_is_a_run`] writes its run.
 const DIR: &str = "TBX_TEST_RUN_DIR";
 
-/// Keeps a run of the arguments and variables that this process has, and fails with what they say; called
-/// by the tests below, in a process of its own.
+/// Writes a run with the arguments and variables of this process, and fails with a message that
+/// contains them. The tests below call it in a separate process.
 #[test]
 #[ignore = "only in a process of its own"]
 fn this_process_is_a_run() {
@@ -36,7 +36,8 @@ fn this_process_is_a_run() {
     panic!("what the run was begun with: {} {}", args.join("\n"), run.id());
 }
 
-/// Everything that a run in a process with these arguments leaves: all of its files.
+/// The contents of all files of a run in a process with these arguments, after its options as
+/// printed.
 fn files_of_run(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "redact::this_process_is_a_run", "--ignored", "--nocapture"]);
@@ -59,14 +60,14 @@ fn files_of_run(dir: &Path, args: &[&str]) -> String {
     all
 }
 
-/// The command line that a run in a process with these arguments keeps, without what comes before them.
+/// The arguments in the command line that the run recorded, without those before `--`.
 fn command_of_run(dir: &Path) -> Vec<String> {
     let meta = RunMeta::read(&dir.join("run")).unwrap().unwrap();
     let command = meta.environment.unwrap().command;
     command.into_iter().skip_while(|arg| arg != "--").skip(1).collect()
 }
 
-/// Options are apart by this, so that none takes what belongs to the next.
+/// Separates options, so that none of them takes the next one as its value.
 const NEXT: &str = "and";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Models by name and version.
+//! The model registry: models by name and version.
 
 #![cfg(feature = "registry")]
 
@@ -28,10 +28,10 @@ fn versions_have_numbers_stages_and_aliases() {
     assert!(registry.models().unwrap().is_empty());
     assert_eq!(registry.register("m", "a", "model.bin").unwrap().version, 1);
     assert_eq!(registry.register("m", root.join("b/c"), "model.bin").unwrap().version, 2);
-    // The same file of the same run is the same version.
+    // Registering the same file of the same run again gives the same version.
     assert_eq!(registry.register("m", "a", "model.bin").unwrap().version, 1);
     registry.set_alias(&id("m/1"), "best").unwrap();
-    registry.set_alias(&id("m/v2"), "best").unwrap(); // moves
+    registry.set_alias(&id("m/v2"), "best").unwrap(); // moves the alias
     registry.set_stage(&id("m/1"), Stage::Production, false).unwrap();
     registry.set_stage(&id("m/latest"), Stage::Production, true).unwrap();
     registry.describe(&id("m/1"), "first").unwrap();
@@ -63,7 +63,7 @@ fn another_file_is_not_loaded_for_what_was_registered() {
     let said = registry.path(&id("m/1")).unwrap_err().to_string();
     assert!(said.contains("model.bin") && said.contains("SHA-256"), "{said}");
 
-    // Nor is it registered if it is not what its run made.
+    // A file that differs from the one that its run recorded is not registered, either.
     let mut meta = RunMeta::default();
     let made = Artifact { path: "model.bin".into(), sha256: "00".into(), ..Artifact::default() };
     meta.artifacts.push(made);
@@ -105,7 +105,7 @@ fn keys_that_are_not_known_stay_and_other_files_are_refused() {
     for kept in ["\"owner\"", "\"color\"", "\"signed\""] {
         assert!(text.contains(kept), "{text}");
     }
-    // A run that is elsewhere is not followed.
+    // A run outside the log directory is not followed.
     registry.path(&id("m/4")).unwrap_err();
     for other in ["[]", "{}", "{\"schema\": \"tbx.run/1\"}"] {
         fs::write(dir.path().join(FILE), other).unwrap();

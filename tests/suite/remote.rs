@@ -1,6 +1,6 @@
-//! Logs behind URLs, read by the library from a web server on this machine.
+//! Logs at URLs, read by the library from a local web server.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 pub(crate) mod server;
 
@@ -21,7 +21,7 @@ fn server() -> Server {
     server
 }
 
-/// The facts of its only file.
+/// The facts about the only file of a run.
 fn facts(run: &Run) -> (&str, u64, u64, u64) {
     let file = &run.files[0];
     (&file.name, file.bytes, file.events, file.pending_bytes)

@@ -1,4 +1,4 @@
-//! What becomes of the points of a program that was interrupted and went on.
+//! Restart policies: the points that are kept of a program that was interrupted and resumed.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,8 +10,8 @@ use tbx::{Kind, LoadOptions, Loaded, RestartDrop, RestartPolicy, TimeSeries};
 
 use crate::common::{cases, load, record, repository};
 
-/// The restart table of `fixtures/restarts`: run, tag, and the points that stay by each policy, as
-/// step@value. The values number the events of the log, 100 for each file.
+/// The restart table of `fixtures/restarts`: run, tag, and the points that each policy keeps, as
+/// step@value. Values number the events of the log, with an offset of 100 per file.
 const TABLE: &[[&str; 6]] = &[
     // run, tag, keep-all, session-start, tensorboard, rustboard
     ["same_step_repeated", "a", "1@0 1@1 1@2 2@3", "1@0 1@1 1@2 2@3", "1@0 1@1 1@2 2@3", "1@2 2@3"],
@@ -114,7 +114,7 @@ fn load_with(dir: &std::path::Path, policy: RestartPolicy) -> Loaded {
     load(dir, &LoadOptions::new().restart(policy))
 }
 
-/// Step and value of each point, whether logged as a number, as a text or as nothing known.
+/// Step and value of each point, whether it was logged as a number, as text or in an unknown form.
 fn points(series: &TimeSeries) -> Vec<(i64, u64)> {
     let raw = series.raw().unwrap_or_default().iter();
     let values: Vec<u64> = match series.kind() {
@@ -125,7 +125,8 @@ fn points(series: &TimeSeries) -> Vec<(i64, u64)> {
     series.steps().iter().copied().zip(values).collect()
 }
 
-/// The tags of the model's logs: v1 scalars, texts, and v2 scalars whose metadata may come late.
+/// The tags in the logs for the model: v1 scalars, texts, and v2 scalars with possibly late
+/// metadata.
 const TAGS: [&str; 4] = ["a", "b", "late", "text"];
 
 #[derive(Debug, Clone)]
@@ -249,7 +250,7 @@ impl Model {
     }
 }
 
-/// What `kept` lacks of `all`.
+/// The points of `all` that are missing in `kept`.
 fn dropped(tag: &str, all: &[(i64, u64)], kept: &[(i64, u64)]) -> Option<RestartDrop> {
     let lacking = all.iter().filter(|point| !kept.contains(point)).map(|(step, _)| *step);
     let (first_step, last_step) = (lacking.clone().min()?, lacking.clone().max()?);

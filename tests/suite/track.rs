@@ -1,4 +1,4 @@
-//! Runs that say what they are.
+//! Runs with metadata.
 
 #![cfg(feature = "track")]
 
@@ -16,7 +16,7 @@ fn meta(dir: &Path) -> RunMeta {
     RunMeta::read(dir).unwrap().unwrap()
 }
 
-/// Without what depends on the machine.
+/// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
     Run::options().git(false).environment(false)
 }
@@ -67,7 +67,7 @@ fn a_run_that_finished_says_what_it_was() {
     assert_eq!(artifacts, [("weights.bin", 3, Some(7)), ("plots/a.txt", 4, Some(8))]);
     assert_eq!(fs::read(dir.path().join("artifacts/plots/a.txt")).unwrap(), b"new!");
 
-    // The log alone says the same.
+    // The log alone holds the same metadata.
     fs::remove_file(dir.path().join("tbx.json")).unwrap();
     assert_eq!(load(dir.path()).meta().0, found);
     assert_eq!(end(dir.path()), SessionStatus::Success);
@@ -151,7 +151,7 @@ fn children_know_their_parent() {
     parent.finish().unwrap();
 }
 
-/// What somebody adds meanwhile stays, and a run that goes on is the same run.
+/// Metadata that somebody adds in the meantime stays, and a resumed run is the same run.
 #[test]
 fn a_run_goes_on_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ fn a_run_says_that_it_is_alive_until_it_ends() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let found = meta(dir.path());
-    // One that is killed says nothing any more.
+    // A killed run sends no more heartbeats.
     let last = found.process.as_ref().unwrap().heartbeat;
     assert_eq!(found.status_at(last + 0.05), Some(Status::Running));
     assert_eq!(found.status_at(last + 0.1), Some(Status::Killed));
@@ -191,7 +191,8 @@ fn a_run_says_that_it_is_alive_until_it_ends() {
     assert_eq!(meta(dir.path()).status_at(last + 1000.0), Some(Status::Finished));
 }
 
-/// Neither a file that somebody removed comes back, nor does a run look alive that goes on elsewhere.
+/// A heartbeat does not restore a file that somebody removed, nor make a run look alive that was
+/// resumed elsewhere.
 #[test]
 fn only_the_own_heart_is_heard() {
     let dir = tempfile::tempdir().unwrap();
@@ -217,12 +218,12 @@ fn a_log_may_be_without_cards() {
     assert_eq!(tags, ["tbx/run_meta"]);
 }
 
-/// `numpy.mean`, and `numpy.std` with `ddof` 1 and 0, of 0.5, 0.75 and 1.75.
+/// Compares with `numpy.mean`, and `numpy.std` with `ddof` 1 and 0, of 0.5, 0.75 and 1.75.
 #[test]
 fn folds_have_a_mean_and_a_deviation() {
     let dir = tempfile::tempdir().unwrap();
     let run = quiet().create(dir.path()).unwrap();
-    run.add_scalar("accuracy", 100.0, 0).unwrap(); // its own
+    run.add_scalar("accuracy", 100.0, 0).unwrap(); // the parent's own point
     assert!(run.summarize_children("accuracy", 1).is_err());
     for (fold, value) in [0.5, 0.75, 1.75].into_iter().enumerate() {
         let child = run.child_with(&format!("fold-{fold}"), quiet()).unwrap();

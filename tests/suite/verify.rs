@@ -1,6 +1,6 @@
-//! Every rule of `verify` finds what it is for, and nothing in sound logs.
+//! Every rule of `verify` finds its errors, and nothing in sound logs.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 #![cfg(feature = "verify")]
 
 mod files;
@@ -24,7 +24,7 @@ fn verify(dir: &Path) -> Verified {
     Verify::new().check(&Logdir::open(dir).unwrap())
 }
 
-/// What is found in a file with a version and then `records`.
+/// The findings for a file with a version event followed by `records`.
 fn findings(records: &[Vec<u8>]) -> Vec<Finding> {
     let log = [&file_version(), &records.concat()[..]].concat();
     verify(log_of(&log).path()).findings
@@ -34,7 +34,7 @@ fn rules(findings: &[Finding]) -> BTreeSet<Rule> {
     findings.iter().map(|finding| finding.rule).collect()
 }
 
-/// Fails unless `records` break exactly this rule; the finding.
+/// Fails unless `records` break exactly this rule. Returns the finding.
 #[track_caller]
 fn breaks(rule: Rule, records: &[Vec<u8>]) -> Finding {
     let found = findings(records);
@@ -67,14 +67,14 @@ fn floats(dims: &[i64], n: usize) -> pb::TensorProto {
     pb::TensorProto { float_val: vec![0.5; n], ..tensor(DataType::DtFloat, dims) }
 }
 
-/// An event with a summary at a wall time of its own.
+/// An event with a summary at the given wall time.
 fn at(wall_time: f64, step: i64, tag: &str) -> Vec<u8> {
     let value = value(tag, None, Value::SimpleValue(0.5));
     let what = Some(pb::event::What::Summary(pb::Summary { value: vec![value] }));
     record(&pb::Event { wall_time, step, what, ..Default::default() }.encode_to_vec())
 }
 
-/// A directory with these files in a run `r`, each with a version first.
+/// A directory with a run `r` that has these files, each starting with a version event.
 fn files(files: &[(&str, &[Vec<u8>])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("r")).unwrap();
@@ -152,7 +152,7 @@ fn no_more_than_a_thousand_findings_of_a_file_are_kept() {
     assert_eq!((verified.findings.len(), verified.more), (1000, 500));
 }
 
-/// A log that is read by several threads, with something of everything.
+/// A log with a little of everything, large enough to be read by several threads.
 fn large() -> Vec<u8> {
     let mut log = file_version();
     let noise: Vec<u8> = (0..3000u32).map(|i| (i * i / 7) as u8).collect();

@@ -1,4 +1,4 @@
-//! What `EventRef` and its parts see in an event is what prost sees.
+//! `EventRef` and its parts read the same data from an event as prost.
 
 mod messages;
 mod rewrite;
@@ -15,8 +15,9 @@ pub(crate) use self::messages::descriptor;
 use self::messages::{Bytes, concat, field, length_delimited, message};
 use crate::common::cases;
 
-/// Fails unless `EventRef` sees in `event` what prost sees; says whether prost takes it at all.
-#[expect(deprecated, reason = "`LogMessage` is, and stands in old logs")]
+/// Fails unless `EventRef` reads the same data from `event` as prost. Returns whether prost accepts
+/// the event.
+#[expect(deprecated, reason = "`LogMessage` is, but old logs contain it")]
 pub(crate) fn agrees(event: &[u8]) -> bool {
     let seen = EventRef::parse(event);
     if let Ok(seen) = &seen {
@@ -102,7 +103,7 @@ fn tensor_agrees(body: &[u8], expected: &pb::TensorProto) {
     assert_eq!(number, expected_number(expected).filter(|_| elements == 1), "{expected:?}");
 }
 
-/// The type and the value of the one number of a tensor, worked out from the whole message.
+/// Type and value of the only number of a tensor, computed from the whole message.
 fn expected_number(tensor: &pb::TensorProto) -> Option<(DataType, u64)> {
     let dtype = DataType::try_from(tensor.dtype).ok()?;
     let number = if tensor.tensor_content.is_empty() {
@@ -113,7 +114,7 @@ fn expected_number(tensor: &pb::TensorProto) -> Option<(DataType, u64)> {
     Some((dtype, bits(number)))
 }
 
-/// The bits of a float; one NaN is as good as another.
+/// The bits of a float. All NaN have the same bits.
 fn bits(value: f64) -> u64 {
     if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
 }
@@ -174,7 +175,7 @@ fn typed_number(dtype: DataType, tensor: &pb::TensorProto) -> Option<f64> {
     Some(number)
 }
 
-/// IEEE 754 binary16, by its definition.
+/// Decodes IEEE 754 binary16 according to its definition.
 fn half(bits: u16) -> f64 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
@@ -186,13 +187,13 @@ fn half(bits: u16) -> f64 {
     }
 }
 
-/// Compares by their bytes: a NaN is not equal to itself.
+/// Compares messages by their bytes, because NaN is not equal to itself.
 fn same_message<M: Message + Default>(seen: Option<&Cow<'_, [u8]>>, expected: Option<&M>) {
     let seen = seen.map(|body| M::decode(&body[..]).expect("prost takes it").encode_to_vec());
     assert_eq!(seen, expected.map(Message::encode_to_vec));
 }
 
-/// Reads what is read late; any answer is right, a panic is not.
+/// Reads everything that is decoded lazily. Any result is fine, except a panic.
 fn look_everywhere(seen: &EventRef<'_>) {
     let _ = (seen.what.is_session_start(), seen.what.run_metadata());
     let What::Summary(summary) = &seen.what else { return };
@@ -203,7 +204,7 @@ fn look_everywhere(seen: &EventRef<'_>) {
     }
 }
 
-/// What the first bytes of an event tell is what the whole event tells.
+/// A peek at the first bytes of an event agrees with the whole event.
 fn peek_agrees(event: &[u8], whole: &EventRef<'_>) {
     for end in (0..event.len()).step_by(7).chain([event.len()]) {
         let Some(peek) = Peek::of(&event[..end], event.len()) else { continue };
@@ -227,7 +228,7 @@ fn peek_agrees(event: &[u8], whole: &EventRef<'_>) {
             assert_eq!(scalar.is_v2, matches!(value.payload, Payload::Tensor(_)));
             assert_eq!(scalar.metadata, metadata);
         }
-        // What is known of a payload: that it is one, and what stands behind it.
+        // For a payload, `peek` knows only that there is one, and the bytes after it.
         let Some((number, rest)) = peek.payload() else { continue };
         let Some(wire) = event.get(rest..).and_then(Peek::metadata) else { continue };
         let form = match &value.payload {
@@ -241,7 +242,7 @@ fn peek_agrees(event: &[u8], whole: &EventRef<'_>) {
     }
 }
 
-/// Events in the form that `Peek` is for, and nearly in it.
+/// Events in the form that `Peek` supports, or nearly in it.
 fn peekable() -> Bytes {
     let of_value =
         |name: &str| field(&descriptor("Summary.Value").get_field_by_name(name).unwrap(), 3);
@@ -264,7 +265,7 @@ fn peekable() -> Bytes {
     concat(event.prop_map(|(a, b, c)| vec![a, b, c]))
 }
 
-/// Tensors that are one number, or nearly.
+/// Tensors with one number, or nearly so.
 fn number_tensor() -> Bytes {
     let tensor = descriptor("TensorProto");
     let numbers = (0i32..36).prop_map(|dtype| vec![8, dtype as u8]);
@@ -295,7 +296,7 @@ fn event_with(tensor: Bytes) -> Bytes {
     length_delimited(5, length_delimited(1, length_delimited(8, tensor)))
 }
 
-/// A valid event with a few bytes changed, or its end missing.
+/// A valid event with a few bytes changed, or truncated.
 fn damaged() -> Bytes {
     let event = prop_oneof![message(&descriptor("Event"), 5), peekable()];
     let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);

@@ -15,6 +15,8 @@ mod files;
 mod graphs;
 mod handles;
 mod hparams;
+#[cfg(feature = "image")]
+mod images;
 #[cfg(all(feature = "log", feature = "tracing"))]
 mod log;
 mod meshes;
@@ -22,6 +24,7 @@ mod metadata;
 #[cfg(feature = "serde")]
 mod metrics;
 mod misuse;
+mod place;
 mod pr_curves;
 mod resume;
 mod round_trip;

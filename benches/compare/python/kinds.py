@@ -1,7 +1,7 @@
-"""The kinds of data of src/kinds, as the Python writers are asked to write them.
+"""The kinds of data in src/kinds, written with the Python writers.
 
-Each is given the program's name, its class and the folder of the log, beside which the inputs lie.
-It returns what is done with a writer at a step.
+Each function takes the program's name, its writer class and the log directory; the inputs are next
+to that directory. It returns a function of a writer and a step that writes the data.
 """
 
 import pathlib
@@ -69,7 +69,7 @@ def figure(program, SummaryWriter, folder):
 def video(name):
     def kind(program, SummaryWriter, folder):
         if program == "torch":
-            # Without it torch prints a line and writes an event without a picture.
+            # Without it torch prints a message and writes an event without an image.
             import moviepy.editor  # noqa: F401
         frames = np.fromfile(folder.parent / f"{name}.rgb", np.uint8).reshape(1, 16, 64, 64, 3)
         frames = np.ascontiguousarray(frames.transpose(0, 1, 4, 2, 3))
@@ -115,7 +115,7 @@ def graph(program, SummaryWriter, folder):
         from tensorboard.compat.proto.graph_pb2 import GraphDef
     else:
         from tensorboardX.proto.graph_pb2 import GraphDef
-    # The second is for times of nodes: any message without content.
+    # The second message is for the times of nodes; any empty message will do.
     profile = GraphDef.FromString(ready), GraphDef()
     return lambda w, step: w.file_writer.add_graph(profile)
 

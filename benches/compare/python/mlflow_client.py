@@ -1,8 +1,8 @@
-"""Logs points with MLflow's own client and prints how many a second as JSON.
+"""Logs points with MLflow's own client and prints the number per second as JSON.
 
     mlflow_client.py URI points.csv [THREADS]
 
-The points are those of `tbx export LOGDIR --to csv --out points.csv`. Batches have 1000 of them, and
+The points come from `tbx export LOGDIR --to csv --out points.csv`. A batch has 1000 points, and
 each run is logged by one thread.
 """
 

@@ -1,8 +1,8 @@
-"""Loads all scalars of a log folder with a reader written in Python.
+"""Loads all scalars of a log directory with a reader written in Python.
 
     read_slow.py EventAccumulator|tbparse FOLDER
 
-Says what the Rust children say: "loaded SECONDS", then, when nudged, "totals JSON".
+Prints what the Rust children print: "loaded SECONDS", then, after a nudge, "totals JSON".
 """
 
 import json
@@ -16,7 +16,7 @@ EPOCH = 1.7e9  # As in totals.rs.
 
 
 def with_event_accumulator(folder):
-    """{(run, tag): (steps, wall times, values)}, nothing sampled away."""
+    """{(run, tag): (steps, wall times, values)}, without sampling."""
     from tensorboard.backend.event_processing import event_accumulator
     from tensorboard.util import tensor_util
 
@@ -43,7 +43,7 @@ def with_event_accumulator(folder):
 
 
 def import_lazily_imported():
-    """TensorFlow, where it is installed, takes seconds; they are not part of a load."""
+    """Importing TensorFlow, if installed, takes seconds, which are not part of a load."""
     from tensorboard.compat import tf
 
     tf.io
@@ -55,7 +55,7 @@ def columns(events, values):
 
 
 def with_tbparse(folder):
-    """The same, by way of tbparse's table."""
+    """The same, through tbparse's table."""
     import tbparse
 
     import_lazily_imported()

@@ -1,4 +1,4 @@
-"""Asks a running RustBoard for all scalars and prints counts and sums as one JSON object.
+"""Queries a running RustBoard for all scalars and prints counts and sums as one JSON object.
 
     rustboard_totals.py HOST:PORT
 """

@@ -1,4 +1,4 @@
-"""TensorFlow's summaries under the names that PyTorch gives them."""
+"""TensorFlow's summaries under PyTorch's method names."""
 
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2

@@ -18,6 +18,7 @@ import kinds
 
 TAGS = ["loss/train", "loss/val", "acc/train", "acc/val"]
 PACE_NS = 100_000
+IMAGE_PACE_NS = 5_000_000
 GRACE_S = 0.1
 VALUES = 10_000
 SIDE = 256
@@ -52,7 +53,7 @@ def scalar(writer, step):
     writer.add_scalar(TAGS[step % 4], 1 / (step + 1), step)
 
 
-def latency(pace_ns):
+def latency(pace_ns, write=scalar):
     """Microseconds of single calls."""
     writer = SummaryWriter(str(folder))
     times = []
@@ -63,7 +64,7 @@ def latency(pace_ns):
             while time.perf_counter_ns() < due:
                 pass
             before = time.perf_counter_ns()
-        scalar(writer, step)
+        write(writer, step)
         after = time.perf_counter_ns()
         times.append(after - before)
         before = after
@@ -98,10 +99,10 @@ def histograms():
     return rate(lambda writer, step: writer.add_histogram("h", arrays[step % len(arrays)], step))
 
 
-def images():
+def picture_call():
     pictures = np.fromfile(folder.parent / "pictures.rgb", np.uint8).reshape(-1, SIDE, SIDE, 3)
     picture = lambda step: pictures[step % len(pictures)]
-    return rate(lambda writer, step: writer.add_image("i", picture(step), step, dataformats="HWC"))
+    return lambda writer, step: writer.add_image("i", picture(step), step, dataformats="HWC")
 
 
 tests = {
@@ -110,7 +111,8 @@ tests = {
     "paced": lambda: latency(PACE_NS),
     "visible": visible,
     "histograms": histograms,
-    "images": images,
+    "images": lambda: rate(picture_call()),
+    "image-call": lambda: latency(IMAGE_PACE_NS, picture_call()),
 }
 if what in tests:
     figures = tests[what]()

@@ -1,5 +1,5 @@
-//! The histogram of TensorFlow's default buckets, for the workloads and for peers that leave the
-//! counting to the caller. The plain way: a binary search a value.
+//! Histograms with TensorFlow's default buckets, for the workloads and for peers that leave the
+//! counting to the caller. The implementation is simple: one binary search per value.
 
 use std::sync::LazyLock;
 
@@ -37,7 +37,7 @@ impl Histogram {
             sum_squares += value * value;
         }
         let used = |count: &f64| *count > 0.0;
-        // One empty bucket stays below the first used one: it carries that one's lower edge.
+        // One empty bucket stays below the first used one, to hold its lower edge.
         let first = counts.iter().position(used).unwrap_or(0).saturating_sub(1);
         let end = counts.iter().rposition(used).map_or(first, |last| last + 1);
         Self {

@@ -1,4 +1,4 @@
-//! The head of the report: without machine, versions and command a figure means nothing.
+//! The head of the report: machine, versions and command, without which a figure means nothing.
 
 use std::fmt::Write;
 use std::fs;
@@ -35,7 +35,7 @@ pub fn describe(pythons: [&Python; 2]) -> String {
     text
 }
 
-/// The version that Cargo.lock gives a package.
+/// The version of a package in Cargo.lock.
 fn locked(package: &str) -> &'static str {
     let name = format!("name = \"{package}\"");
     let mut lines = LOCK.lines().skip_while(|line| *line != name);

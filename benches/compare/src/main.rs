@@ -1,7 +1,7 @@
-//! Runs tbx beside its peers on generated event logs and prints medians and ratios.
+//! Runs tbx and its peers on generated event logs and prints medians and ratios.
 //!
-//! The program starts itself again for each measurement, so that memory and start-up belong to one
-//! reader or writer alone. See README.md for what is measured and how.
+//! The program starts a new process of itself for each measurement, so that memory and start-up
+//! time belong to a single reader or writer. README.md describes what is measured and how.
 
 mod histogram;
 mod inputs;
@@ -55,7 +55,7 @@ struct Arguments {
     /// Also measure the Python readers, on workloads of a twentieth of the size
     #[arg(long)]
     slow: bool,
-    /// Where workloads are kept [default: `workloads` in the target folder]
+    /// Directory for the workloads [default: `workloads` in the target directory]
     #[arg(long)]
     data: Option<PathBuf>,
     #[command(subcommand)]
@@ -69,7 +69,7 @@ enum Part {
     Kinds,
 }
 
-/// What the program is when it starts itself.
+/// The roles of the program when it starts itself.
 #[derive(Subcommand)]
 enum Child {
     #[command(hide = true)]
@@ -134,14 +134,14 @@ fn compare(arguments: &Arguments) -> Result<()> {
         Ok(())
     };
     let result = write();
-    // Also when a measurement failed: nothing is left behind.
+    // Clean up even if a measurement failed.
     if scratch.exists() {
         std::fs::remove_dir_all(&scratch)?;
     }
     result
 }
 
-/// The programs whose label contains one of the wanted words; all when none is wanted.
+/// The programs whose labels contain one of the wanted words, and tbx; all if there are no words.
 fn selected<P: Copy>(all: &[P], wanted: &[String], label: fn(&P) -> &'static str) -> Vec<P> {
     let is_wanted = |program: &&P| {
         let label = label(program);
@@ -150,12 +150,12 @@ fn selected<P: Copy>(all: &[P], wanted: &[String], label: fn(&P) -> &'static str
     all.iter().filter(is_wanted).copied().collect()
 }
 
-/// The word on the command line that stands for `value`.
+/// The command-line argument for `value`.
 fn argument(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned())
 }
 
-/// The target folder that this program was built into: the one place where it writes.
+/// The target directory that this program was built in, the only place where it writes.
 fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe().context("find the running program")?;
     let target = program.ancestors().nth(2).map(Path::to_owned);

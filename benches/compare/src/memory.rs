@@ -1,9 +1,9 @@
 //! Memory of another process, from `/proc/<pid>/status`.
 //!
-//! The kernel keeps the peak of resident memory (`VmHWM`) but not that of anonymous memory, and
-//! resident memory counts the pages of mapped files, which cost nothing that the page cache does
-//! not hold already. So anonymous memory (`RssAnon`) is sampled while the process loads. That
-//! costs processor time, hence only the warm-up round does it and no time is taken there.
+//! The kernel records the peak of resident memory (`VmHWM`) but not that of anonymous memory.
+//! Resident memory includes the pages of mapped files, which take no memory beyond the page cache.
+//! So anonymous memory (`RssAnon`) is sampled while the process loads. Sampling costs processor
+//! time, so only the warm-up round, which is not timed, does it.
 
 use std::fs;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Memory {
     pub anonymous: u64,
 }
 
-/// Watches a process from a thread of its own.
+/// Watches a process from a separate thread.
 pub struct Watch {
     process: u32,
     stop: Arc<AtomicBool>,
@@ -42,7 +42,7 @@ impl Watch {
         Self { process, stop, sampler }
     }
 
-    /// The peaks so far. The process must still live and hold what it loaded.
+    /// The peaks so far. The process must still be running and hold the loaded data.
     pub fn finish(self) -> Option<Memory> {
         let anonymous_now = read(self.process, "RssAnon:");
         let resident = read(self.process, "VmHWM:");

@@ -1,4 +1,4 @@
-//! A measured process: started, listened to, and never left running.
+//! A measured process: starts it, reads its output, and never leaves it running.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Which output of the process carries the lines that are listened to.
+/// The output of the process on which its messages appear.
 pub enum Speaks {
     Stdout,
     Stderr,
@@ -23,11 +23,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`. What it says on the other output goes to the file `aside`.
+    /// Starts `command`. Its other output goes to the file `aside`.
     pub fn start(mut command: Command, speaks: Speaks, aside: &Path) -> Result<Self> {
         let file = File::create(aside).with_context(|| format!("create {}", aside.display()))?;
         command.stdin(Stdio::piped());
-        // Where an error is a backtrace as well, making it would be measured.
+        // Otherwise the time to capture backtraces for errors would be measured, too.
         command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
         match speaks {
             Speaks::Stdout => command.stdout(Stdio::piped()).stderr(file),
@@ -54,7 +54,7 @@ impl Process {
         self.started.elapsed()
     }
 
-    /// Waits for the first line of which `find` makes something.
+    /// Waits for the first line for which `find` returns a value.
     pub fn hear<T>(&mut self, mut find: impl FnMut(&str) -> Option<T>) -> Result<T> {
         loop {
             let mut line = String::new();
@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    /// The end of what the process said on both outputs, on one line: mostly its error.
+    /// The end of both outputs of the process on one line: usually its error message.
     fn last_words(&self) -> String {
         let aside = fs::read_to_string(&self.aside).unwrap_or_default();
         let heard = self.heard.iter().map(String::as_str);
@@ -78,7 +78,7 @@ impl Process {
         lines[lines.len().saturating_sub(4)..].join(" ")
     }
 
-    /// Sends an empty line: the process may go on.
+    /// Sends an empty line, which tells the process to continue.
     pub fn nudge(&mut self) -> Result<()> {
         let input = self.child.stdin.as_mut().context("the input is piped")?;
         Ok(input.write_all(b"\n")?)
@@ -87,7 +87,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone after the wait.
+        // The process may have ended by itself. Either way, it is gone after the wait.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,9 +1,9 @@
-//! One line on the terminal that says what is measured now.
+//! A progress line on the terminal that shows the current measurement.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
 
-/// Replaces the line; nothing where stderr is not a terminal.
+/// Replaces the line. Does nothing if stderr is not a terminal.
 pub fn show(what: impl Display) {
     if stderr().is_terminal() {
         eprint!("\r\x1b[K{what}");

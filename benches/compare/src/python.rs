@@ -1,4 +1,4 @@
-//! The Python that carries RustBoard and the peers written in Python.
+//! The Python interpreter in which RustBoard and the Python peers are installed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// A Python interpreter and what it can import.
+/// A Python interpreter and the packages that it can import.
 pub struct Python {
     program: PathBuf,
     found: Result<Packages, String>,
@@ -21,7 +21,8 @@ struct Packages {
 }
 
 impl Python {
-    /// Asks `program`, else the virtual environment beside this file's crate, else `python3`.
+    /// Probes `program`, otherwise the virtual environment in this crate's directory, otherwise
+    /// `python3`.
     pub fn find(program: Option<&Path>) -> Self {
         let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
         let program = match program {
@@ -32,7 +33,7 @@ impl Python {
         Self::at(program)
     }
 
-    /// Asks `program` and no other.
+    /// Probes only `program`.
     pub fn only(program: Option<&Path>) -> Self {
         let Some(program) = program else {
             return Self { program: PathBuf::new(), found: Err("no --tf-python".to_owned()) };
@@ -49,12 +50,12 @@ impl Python {
     pub fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name));
-        // Otherwise TensorFlow, where it is installed, tells about processors on stderr.
+        // Otherwise TensorFlow, if installed, prints messages about the processor to stderr.
         command.env("TF_CPP_MIN_LOG_LEVEL", "3");
         command
     }
 
-    /// An error that is the reason why `package` cannot be used.
+    /// Returns an error with the reason if `package` cannot be used.
     pub fn require(&self, package: &str) -> Result<()> {
         match &self.found {
             Err(reason) => bail!("no Python for it: {reason}"),
@@ -63,7 +64,7 @@ impl Python {
         }
     }
 
-    /// Where the RustBoard server is.
+    /// Path of the RustBoard server.
     pub fn rustboard(&self) -> Result<&Path> {
         self.require("tensorboard_data_server")?;
         let packages = self.found.as_ref().ok();
@@ -71,7 +72,7 @@ impl Python {
         server.context("tensorboard_data_server has no server for this platform")
     }
 
-    /// Version of Python and of each package, for the record.
+    /// Versions of Python and of each package, for the report.
     pub fn versions(&self) -> Vec<(String, String)> {
         let Ok(packages) = &self.found else { return Vec::new() };
         let python = ("Python".to_owned(), packages.python.clone());

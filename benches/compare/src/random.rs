@@ -1,6 +1,6 @@
-//! Random numbers that are the same for ever: no crate's next version can change a workload.
+//! Random numbers that never change, so that no new version of a crate can alter a workload.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one multiply-and-shift mixer over a counter.
+/// SplitMix64 (Steele, Lea, Flood 2014): a multiply-and-shift mixer over a counter.
 pub struct Random {
     state: u64,
 }
@@ -24,7 +24,7 @@ impl Random {
         low + (high - low) * unit
     }
 
-    /// Standard normal, by Box and Muller; the second of each pair is not kept.
+    /// Standard normal, by the Box-Muller method. The second number of each pair is discarded.
     pub fn normal(&mut self) -> f64 {
         // 1 - u is never 0, so the logarithm is finite.
         let radius = (-2.0 * (1.0 - self.between(0.0, 1.0)).ln()).sqrt();

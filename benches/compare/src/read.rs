@@ -1,4 +1,4 @@
-//! Measures readers: each workload, each round, each program in turn.
+//! Measures readers: for each workload and each round, every program in turn.
 
 use std::fs;
 use std::path::Path;
@@ -21,19 +21,19 @@ pub struct Session<'a> {
     pub rounds: usize,
 }
 
-/// What the rounds gave for one program on one workload.
+/// Results of all rounds for one program on one workload.
 #[derive(Default)]
 struct Results {
-    /// As the program counts it: from its first step in the folder until all is in memory.
+    /// Seconds as the program measures them, from opening the directory until all is in memory.
     load: Vec<f64>,
-    /// From the start of the process until it says so.
+    /// Seconds from the start of the process until it reports the end of the load.
     process: Vec<f64>,
     memory: Option<Memory>,
     failure: Option<String>,
 }
 
 impl Session<'_> {
-    /// Measures all `names` and prints a table for each.
+    /// Measures the workloads `names` and prints one table for each.
     pub fn measure(&self, names: &[String], scale: f64, readers: &[Reader]) -> Result<()> {
         for name in names {
             let workload = self.prepare(name, scale)?;
@@ -54,8 +54,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Writes the workload in a process of its own: the children that follow inherit the record of
-    /// their parent's memory, which is therefore kept small.
+    /// Writes the workload in a separate process, to keep the memory of this one small: children
+    /// inherit the recorded peak of their parent.
     fn prepare(&self, name: &str, scale: f64) -> Result<Workload> {
         fs::create_dir_all(self.data).with_context(|| format!("create {}", self.data.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -65,7 +65,7 @@ impl Session<'_> {
         workloads::prepare(self.data, name, scale)
     }
 
-    /// One load. The warm-up takes no time but looks at memory and at the result.
+    /// One load. The warm-up is not timed; it measures memory and checks the result.
     fn measure_once(
         &self,
         reader: Reader,
@@ -98,7 +98,7 @@ impl Session<'_> {
         let process_seconds = process.age().as_secs_f64();
         let memory = watch.and_then(Watch::finish);
 
-        // RustBoard is asked only once: each answer carries all points through Python.
+        // RustBoard is queried only once, because each answer sends all points through Python.
         let totals = match address {
             Some(address) if is_warm_up => Some(self.ask_rustboard(&address)?),
             Some(_) => None,
@@ -147,7 +147,7 @@ impl Session<'_> {
     }
 }
 
-/// Seconds of the load and the address to ask, in whichever order RustBoard says them.
+/// The seconds of the load and the address to query, in whichever order RustBoard prints them.
 fn hear_rustboard(process: &mut Process) -> Result<(f64, Option<String>)> {
     let mut address = None;
     let mut seconds = None;

@@ -1,6 +1,6 @@
 //! Medians and Markdown.
 
-/// The middle of `values`; of an even number, the mean of the two in the middle.
+/// The median of `values`; for an even number of values, the mean of the two in the middle.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -12,7 +12,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some((lower + upper) / 2.0)
 }
 
-/// `0.0364 (0.0351 to 0.0402)`: median, least and greatest.
+/// `0.0364 (0.0351 to 0.0402)`: median, minimum and maximum.
 pub fn spread(values: &[f64]) -> String {
     let Some(middle) = median(values) else { return dash() };
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -34,12 +34,12 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// How much faster: `12.3 ×`.
+/// A ratio: `12.3 ×`.
 pub fn ratio(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{} ×", short(value)))
 }
 
-/// What stands where there is no figure.
+/// The placeholder for a missing figure.
 pub fn dash() -> String {
     "–".to_owned()
 }

@@ -1,19 +1,19 @@
-//! What a load must come to: each reader's result is held against the workload's own count.
+//! Expected totals of a load: each reader's result is checked against the counts of the workload.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-/// Wall times are summed from here, so that the sum keeps its fractions.
+/// Wall times are summed relative to this time, so that the sum keeps its fractions.
 pub const EPOCH: f64 = 1.7e9;
 
-/// Counts and sums over all scalars of a log folder.
+/// Counts and sums over all scalars of a log directory.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Totals {
     pub series: u64,
     pub scalars: u64,
     pub step_sum: i64,
     pub value_sum: f64,
-    /// Seconds after [`EPOCH`], summed.
+    /// Sum of the seconds after [`EPOCH`].
     pub wall_time_sum: f64,
 }
 
@@ -25,9 +25,9 @@ impl Totals {
         self.wall_time_sum += wall_time - EPOCH;
     }
 
-    /// An error that says what differs from the `expected`.
+    /// Returns an error that names the differences from the `expected` totals.
     pub fn check(&self, expected: &Self) -> Result<()> {
-        // Readers sum in different orders: floats agree only nearly.
+        // Readers sum in different orders, so floats agree only approximately.
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
         ensure!(
             self.series == expected.series

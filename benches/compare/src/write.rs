@@ -32,10 +32,18 @@ pub enum Test {
     Visible,
     Histograms,
     Images,
+    ImageCall,
 }
 
-const TESTS: [Test; 6] =
-    [Test::Scalars, Test::Tight, Test::Paced, Test::Visible, Test::Histograms, Test::Images];
+const TESTS: [Test; 7] = [
+    Test::Scalars,
+    Test::Tight,
+    Test::Paced,
+    Test::Visible,
+    Test::Histograms,
+    Test::Images,
+    Test::ImageCall,
+];
 
 impl Test {
     fn name(self) -> String {
@@ -52,6 +60,7 @@ impl Test {
             Self::Visible => return 100,
             Self::Histograms => (4_000, 1_000),
             Self::Images => (400, 100),
+            Self::ImageCall => (400, 100),
         };
         let full = if let Writer::Own(_) = writer { rust } else { python };
         ((f64::from(full) * scale) as usize).max(10)
@@ -187,6 +196,8 @@ fn print(writers: &[Writer], results: &[Results]) {
         "256×256×3 images/s",
         "tbx is",
         "bytes each",
+        "one call every 5 ms p50, µs",
+        "p99",
     ]);
     let mut skipped = Vec::new();
     for (writer, own) in writers.iter().zip(results) {
@@ -230,6 +241,8 @@ fn print(writers: &[Writer], results: &[Results]) {
             own.cell(Test::Images, "per_second"),
             ratio(Test::Images),
             own.cell(Test::Images, "bytes"),
+            own.cell(Test::ImageCall, "p50"),
+            own.cell(Test::ImageCall, "p99"),
         ]);
     }
     scalars.print();

@@ -1,17 +1,20 @@
 //! `tbx export`
 
 mod mlflow;
+mod options;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use unicode_width::UnicodeWidthStr;
 
+use self::options::{Given, TargetKind};
 use super::logs::Logs;
 use super::progress;
 use super::render::{bytes, count, counted, name};
-use super::{FAILED, FINE, report, restarts, say};
+use super::{FAILED, report, restarts, say};
 use crate::error::{Error, Result};
 use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Target};
 use crate::logdir::{Logdir, Shard};
@@ -31,14 +34,17 @@ MLflow, each is an experiment unless --experiment says otherwise.
 Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
 machines that share the work may write to one place. Files appear when they are complete.
 
-To MLflow goes a run a directory, with those that are parts of it: parameters, tags, scalars, pictures,
-artifacts, data, status and times. What a server has already is not sent again. Who asks is told by
-MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+To MLflow goes one run per directory, with its parts: parameters, tags, scalars, images, artifacts,
+datasets, status and times; texts, sound clips, PR curves, graphs and histograms as artifacts that its
+page shows. What is there already is not sent again, and what somebody changed or deleted there stays
+so. Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from
+MLFLOW_TRACKING_TOKEN.
 
 Examples:
   tbx export runs --to csv --out points.csv
   tbx export monday tuesday --to parquet --table all --out data
   tbx export runs --to mlflow --uri http://127.0.0.1:5000
+  tbx export runs --to mlflow --uri sqlite:///mlflow.db
   tbx export runs --to mlruns --out mlruns
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
@@ -59,8 +65,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// The file to write or its URL, `-` for the standard output; of several tables the folder. Not
-    /// for mlflow.
+    /// File to write or its URL, `-` for the standard output; the directory for several tables and for
+    /// mlruns, the database for mlflow-db.
     #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
     out: Option<PathBuf>,
 
@@ -142,28 +148,29 @@ impl Args {
         };
         names.into_iter().flat_map(tables).collect()
     }
-
-    /// Whether a table of scalar points is written.
-    fn has_scalars(&self) -> bool {
-        let is_of_points = |table: &Table| matches!(table.name, "scalars" | "wide");
-        !mlflow::is_target(&self.to) && self.tables().into_iter().any(is_of_points)
-    }
 }
 
-pub(super) fn run(args: &Args) -> Result<u8> {
-    let logdir = Logdir::open_all(&args.logs.logdirs)?;
+pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
+    let given = Given::of(matches);
+    let to_mlflow = args.mlflow.to(&args.to);
+    given.check(to_mlflow.map_or(TargetKind::Tables, TargetKind::Mlflow), &args.to)?;
+    if to_mlflow.is_none() {
+        given.check_tables(&args.tables(), args.sample)?;
+    }
+    let opened = args.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let logdir = Logdir::all(opened.logdirs)?;
     let mut options = args.logs.options();
     if let Some(shard) = args.shard {
         options = options.shard(shard);
     }
-    if args.smooth.is_some() && !args.has_scalars() {
-        let what = "--smooth is for the tables scalars and wide, in CSV, JSON or Parquet";
-        return Err(Error::argument(what));
-    }
-    if mlflow::is_target(&args.to) {
-        let code = mlflow::run(&args.mlflow, &args.to, &logdir, &options, args.out.as_deref())?;
+    if let Some(to) = to_mlflow {
+        let out = args.out.as_deref();
+        let code = mlflow::run(&args.mlflow, to, &logdir, &options, out, args.sample)?;
         args.logs.check()?;
-        return Ok(code);
+        return Ok(code.max(opened.code));
     }
     let target = Target::from_name(&args.to)
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
@@ -193,7 +200,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let summary = summary(&exported, out);
     exported.finish()?;
     summary.lines().for_each(say);
-    Ok(if is_lossless { FINE } else { FAILED })
+    Ok(if is_lossless { opened.code } else { FAILED })
 }
 
 /// What was written, for people.

@@ -1,13 +1,17 @@
 //! The state of the screen, and what keys do to it.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::draw::ChartCache;
+use super::full_name;
 use super::model::{Model, Run};
 use crate::cli::chart::Ink;
+use crate::cli::ranks::{Ranks, began};
 use crate::logdir::News;
 use crate::table::ChartX;
 
@@ -41,6 +45,9 @@ pub(super) struct App {
     /// Whether what was there at first is still being read.
     pub(super) is_reading: bool,
     pub(super) charts: Option<ChartCache>,
+    pub(super) ranks: Ranks,
+    /// The runs that are drawn by name, and their ranks.
+    pub(super) named: HashMap<String, usize>,
 }
 
 /// What keys are for.
@@ -81,7 +88,8 @@ impl Order {
 }
 
 impl App {
-    pub(super) fn new(title: String, ink: Ink) -> Self {
+    /// `ranks` are those of the runs that are there at first.
+    pub(super) fn new(title: String, ink: Ink, ranks: Ranks) -> Self {
         Self {
             title,
             model: Model::default(),
@@ -99,6 +107,8 @@ impl App {
             paused: false,
             is_reading: true,
             charts: None,
+            ranks,
+            named: HashMap::new(),
         }
     }
 
@@ -115,6 +125,11 @@ impl App {
     /// Takes in what came at `now`.
     pub(super) fn news(&mut self, news: News, prefix: Option<&Path>, now: f64) {
         let has_more = news.has_more;
+        let new = news.runs.iter().map(|run| {
+            let files = run.files.iter().map(|file| OsStr::new(&file.name));
+            (full_name(prefix, &run.name), began(files))
+        });
+        self.ranks.add(new);
         self.model.apply(news, prefix, now, self.is_reading);
         self.is_reading &= has_more;
     }

@@ -1,5 +1,6 @@
-//! The screen.
+//! The screen: its parts, and charts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -8,10 +9,10 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Mode, Order};
-use super::model::{Run, State};
+use super::model::Run;
 use super::panels;
-use crate::cli::chart::{Drawing, color, letter};
-use crate::cli::render::{counted, name, number, shorten};
+use crate::cli::chart::{Drawing, MEDIAN};
+use crate::cli::render::{counted, name, shorten};
 use crate::table::{Chart, ChartOptions, ChartX};
 
 /// From so many columns on, charts stand beside the list of runs.
@@ -20,14 +21,15 @@ const WIDE: u16 = 110;
 const SMALLEST: (u16, u16) = (40, 10);
 /// A chart is not made smaller than this.
 const CHART: (u16, u16) = (36, 9);
-/// The least room for the name of a run.
-const NAME: u16 = 14;
-/// So many runs have a color.
+/// The first runs that have a color and a letter; the selected one has them, too.
 const NAMED: usize = 10;
+
+/// The least room for the names of the logdirs.
+const LEAST_TITLE: usize = 10;
 
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
-const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
 /// Charts as they were drawn last, and of what.
 pub(super) struct ChartCache {
@@ -42,6 +44,7 @@ struct Key {
     area: Rect,
     tags: Vec<Arc<str>>,
     runs: Vec<String>,
+    named: HashMap<String, usize>,
     selected: usize,
     how: (u64, bool, ChartX),
 }
@@ -53,6 +56,7 @@ impl App {
             put(buffer, area, 0, "the window is too small", Style::new());
             return;
         }
+        self.name_runs();
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
         let rows = u16::try_from(self.model.runs.len()).unwrap_or(u16::MAX).saturating_add(1);
         self.header(Rect { height: 1, ..area }, buffer, now);
@@ -90,6 +94,15 @@ impl App {
         }
     }
 
+    /// Gives ranks to the runs that are drawn by name.
+    fn name_runs(&mut self) {
+        let shown = self.shown();
+        let first = shown.iter().take(NAMED);
+        let named = first.chain(shown.get(self.cursor(&shown)));
+        let named: Vec<String> = named.map(|(name, _)| (*name).to_owned()).collect();
+        self.named = self.ranks.among(named.iter().map(String::as_str));
+    }
+
     fn header(&self, area: Rect, buffer: &mut Buffer, now: f64) {
         let runs = &self.model.runs;
         let growing = runs.values().filter(|run| run.grows(now)).count();
@@ -111,78 +124,17 @@ impl App {
         if self.paused {
             parts.push(("paused".into(), SELECTED));
         }
-        let width: usize = parts.iter().map(|(part, _)| part.width() + 2).sum();
-        let room = usize::from(area.width).saturating_sub(width).max(10);
+        let width = |parts: &[(String, Style)]| -> usize {
+            parts.iter().map(|(part, _)| part.width() + 2).sum()
+        };
+        // A count that is cut would be another one.
+        while width(&parts) + LEAST_TITLE > usize::from(area.width) && parts.len() > 1 {
+            parts.pop();
+        }
+        let room = usize::from(area.width).saturating_sub(width(&parts)).max(LEAST_TITLE);
         let mut x = put(buffer, area, 0, &shorten(&name(&self.title), room), BOLD);
         for (part, style) in parts {
             x = put(buffer, area, x + 2, &part, style);
-        }
-    }
-
-    fn list(&mut self, area: Rect, buffer: &mut Buffer, now: f64) {
-        let shown = self.shown();
-        let cursor = self.cursor(&shown);
-        let tags = self.tags();
-        let tag = tags.first();
-        let rows = usize::from(area.height.saturating_sub(1)).max(1);
-        // The selected run is in sight, and no row is empty that need not be.
-        let first = cursor.saturating_sub(rows / 2).min(shown.len().saturating_sub(rows));
-        let mut columns = columns(area.width, tag.map(|tag| name(tag)));
-        if let Some(names) = columns.first_mut().filter(|_| shown.len() > rows) {
-            names.title += &format!(" {}-{} of {}", first + 1, first + rows, shown.len());
-        }
-        let mut x = 2;
-        for column in &columns {
-            put_in(buffer, area, x, (column.width, column.is_number), &column.title, DIM);
-            x += column.width + 2;
-        }
-        for (i, (of, run)) in shown.iter().enumerate().skip(first).take(rows) {
-            let y = area.y + 1 + u16::try_from(i - first).unwrap_or(0);
-            let line = Rect { y, height: 1, ..area };
-            let rank = Some(i).filter(|i| *i < NAMED);
-            if let Some(rank) = rank {
-                let style =
-                    Style::new().fg(color(Some(rank), self.ink)).add_modifier(Modifier::BOLD);
-                put(buffer, line, 0, letter(Some(rank)).encode_utf8(&mut [0; 4]), style);
-            }
-            let mut x = 2;
-            for column in &columns {
-                let (text, style) = self.cell(column.of, of, run, tag, now);
-                put_in(buffer, line, x, (column.width, column.is_number), &text, style);
-                x += column.width + 2;
-            }
-            if i == cursor {
-                let width = (x - 4).min(area.width.saturating_sub(2));
-                buffer.set_style(Rect { x: area.x + 2, width, ..line }, SELECTED.fg(Color::Reset));
-            }
-        }
-        if shown.is_empty() {
-            let what =
-                if self.model.runs.is_empty() { "no run yet" } else { "no run has this name" };
-            put(buffer, Rect { y: area.y + 1, ..area }, 2, what, DIM);
-        }
-    }
-
-    fn cell(
-        &self,
-        of: Of,
-        run_name: &str,
-        run: &Run,
-        tag: Option<&Arc<str>>,
-        now: f64,
-    ) -> (String, Style) {
-        let plain = Style::new();
-        match of {
-            Of::Name => (name(run_name), plain),
-            Of::State => match run.state(now) {
-                State::Growing => ("growing".into(), self.style(Color::Green)),
-                State::Idle => ("idle".into(), DIM),
-                State::Damaged => ("damaged".into(), self.style(Color::Red)),
-            },
-            Of::Step => (run.step.map_or(String::new(), |step| step.to_string()), plain),
-            Of::Rate => (run.rate().filter(|_| run.grows(now)).map_or(String::new(), rate), plain),
-            Of::Age => (run.last_event.map_or(String::new(), |time| age(now - time)), plain),
-            Of::Value => (tag.and_then(|tag| run.value(tag)).map_or(String::new(), number), plain),
         }
     }
 
@@ -194,6 +146,7 @@ impl App {
             area,
             selected: self.cursor(&shown),
             runs: shown.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            named: self.named.clone(),
             how: (self.smoothing().to_bits(), self.log, self.x),
             tags,
         };
@@ -244,14 +197,22 @@ impl App {
         let with_tag: Vec<_> = with_tag.collect();
         let curves = with_tag.iter().map(|(_, name, curve)| ((*name).to_owned(), *curve));
         let mut chart = Chart::new(tag.to_string(), curves, &options);
-        for (line, (i, ..)) in chart.lines.iter_mut().zip(&with_tag) {
-            line.rank = Some(*i).filter(|i| *i < NAMED);
+        for line in &mut chart.lines {
+            line.rank = self.named.get(&line.name).copied();
         }
         let selected = with_tag.iter().position(|(i, ..)| *i == cursor);
         let mut title = name(tag);
         let left_out: usize = chart.lines.iter().map(|line| line.not_positive).sum();
         if left_out > 0 {
             title += &format!("  {} not above 0", counted(left_out, "value"));
+        }
+        if chart.is_crowded() {
+            let dots = if self.ink.ascii { '.' } else { '·' };
+            let all = counted(chart.lines.len(), "run");
+            title += &format!("  {dots} min to max, {MEDIAN} median of {all}");
+        }
+        if let Some((of, _)) = runs.get(cursor).filter(|_| selected.is_none()) {
+            title += &format!("  not in {}", name(of));
         }
         put(buffer, area, 0, &shorten(&title, usize::from(area.width)), BOLD);
         let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -315,50 +276,6 @@ impl App {
     }
 }
 
-/// A column of the list of runs.
-struct Column {
-    title: String,
-    of: Of,
-    width: u16,
-    is_number: bool,
-}
-
-#[derive(Clone, Copy)]
-enum Of {
-    Name,
-    State,
-    Step,
-    Rate,
-    Age,
-    Value,
-}
-
-/// The columns that fit, the most important ones first; names take the rest.
-fn columns(width: u16, tag: Option<String>) -> Vec<Column> {
-    let tag = shorten(&tag.unwrap_or_default(), 12);
-    let tag_width = u16::try_from(tag.width()).unwrap_or(0).max(11);
-    let all = [
-        (Of::State, "STATE".to_owned(), 7, false),
-        (Of::Step, "STEP".to_owned(), 8, true),
-        (Of::Age, "AGE".to_owned(), 4, true),
-        (Of::Value, tag, tag_width, true),
-        (Of::Rate, "STEP/S".to_owned(), 6, true),
-    ];
-    // Its letter stands before a name.
-    let mut room = width.saturating_sub(2 + NAME);
-    let mut columns =
-        vec![Column { title: "RUN".into(), of: Of::Name, width: NAME, is_number: false }];
-    for (of, title, width, is_number) in all {
-        let Some(left) = room.checked_sub(width + 2) else { break };
-        room = left;
-        columns.push(Column { title, of, width, is_number });
-    }
-    if let Some(names) = columns.first_mut() {
-        names.width += room.min(48);
-    }
-    columns
-}
-
 /// Writes into a row of `area` from column `x` on, as far as there is room; the column behind.
 pub(super) fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: Style) -> u16 {
     let room = usize::from(area.width.saturating_sub(x));
@@ -369,43 +286,6 @@ pub(super) fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: St
     end - area.x
 }
 
-/// Writes into a cell of a table.
-fn put_in(
-    buffer: &mut Buffer,
-    area: Rect,
-    x: u16,
-    (width, is_number): (u16, bool),
-    text: &str,
-    style: Style,
-) {
-    let text = shorten(text, usize::from(width));
-    let used = u16::try_from(text.width()).unwrap_or(width);
-    let x = if is_number { x + width.saturating_sub(used) } else { x };
-    put(buffer, area, x, &text, style);
-}
-
 fn name_or_nothing(text: &str) -> String {
     if text.is_empty() { String::new() } else { name(text) }
-}
-
-/// A length of time in its largest unit.
-pub(super) fn age(seconds: f64) -> String {
-    let seconds = seconds.max(0.0);
-    match seconds {
-        0.0..60.0 => format!("{seconds:.0}s"),
-        60.0..3600.0 => format!("{:.0}m", (seconds / 60.0).floor()),
-        3600.0..86400.0 => format!("{:.0}h", (seconds / 3600.0).floor()),
-        _ => format!("{:.0}d", (seconds / 86400.0).floor()),
-    }
-}
-
-/// A number of steps a second in about three digits.
-pub(super) fn rate(rate: f64) -> String {
-    match rate {
-        0.0..0.01 => format!("{rate:.0e}"),
-        0.01..10.0 => format!("{rate:.2}"),
-        10.0..100.0 => format!("{rate:.1}"),
-        100.0..1e5 => format!("{rate:.0}"),
-        _ => format!("{rate:.1e}"),
-    }
 }

@@ -3,6 +3,7 @@
 mod app;
 mod curves;
 mod draw;
+mod list;
 mod model;
 mod panels;
 mod plain;
@@ -20,9 +21,10 @@ use anstream::{AutoStream, ColorChoice};
 
 use super::chart::Ink;
 use super::logs::Logs;
+use super::ranks::Ranks;
 use super::{FINE, say, warn};
 use crate::error::{Effect, ErrorKind, Location, Result};
-use crate::logdir::{Follower, Logdir, News, name_in};
+use crate::logdir::{Follower, News, name_in};
 use crate::store;
 use crate::summary::Kind;
 
@@ -31,10 +33,17 @@ const WAITING: usize = 2;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Keys stand at the lower edge; ? shows all of them. If the output is no terminal, a
+    mut_arg("logdirs", |arg| arg.help("Logdirs, or single event files, on this machine")),
+    after_help = "The lower edge shows the keys; ? shows all of them. If the output is not a terminal, a
 line is printed for each run that changed.
 
-Logs must be local files: a URL has no news that could be asked for cheaply.
+Logs must be local files: there is no cheap way to ask a URL what is new.
+
+A run keeps its letter and its color while the program runs, whatever the order and the filter. Letters
+follow the order in which the runs began. The first 10 runs and the selected one are drawn by name, the
+selected one thicker and on top. Up to 10 other runs are gray lines, or dots where there are no
+colors. If there are more, one band shows the smallest and the largest value of all runs, and one line their
+median.
 
 A run is growing if something came within half a minute, or three of its usual pauses. Rates are
 those of the last minute, by the wall times in the log.
@@ -81,8 +90,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for path in &args.logs.logdirs {
         store::local_only(path, "tbx watch")
             .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
-        Logdir::open(path)?; // else it might wait for ever for a folder that was misspelt
     }
+    // This also refuses a directory that does not exist, instead of waiting for it for ever.
+    let ranks = Ranks::of(&args.logs.logdirs)?;
     let batches = follow(args);
     if args.plain || !io::stdout().is_terminal() {
         return lines(&batches);
@@ -90,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let ink = Ink { ascii: args.ascii, color };
     let names: Vec<_> = args.logs.logdirs.iter().map(|path| path.to_string_lossy()).collect();
-    let mut app = app::App::new(names.join(", "), ink);
+    let mut app = app::App::new(names.join(", "), ink, ranks);
     app.set_smoothing(args.smooth);
     screen::run(app, &batches)?;
     Ok(FINE)

@@ -7,12 +7,14 @@ use ratatui::widgets::{Block, Clear, Widget};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::app::{App, Chooser};
-use super::draw::{BOLD, DIM, age, put};
+use super::draw::{BOLD, DIM, put};
+use super::list::{age, rate, short_number, whole_number};
 use super::model::Run;
-use crate::cli::render::{Table, bytes, count, counted, date, name, number, shorten};
+use crate::cli::render::{Table, bytes, count, counted, date, name, shorten};
+use crate::table::ChartX;
 
 /// From so many columns on, the number of points is shown, too.
-const POINTS: u16 = 60;
+const POINTS: usize = 60;
 /// What the keys do.
 const HELP: [(&str, &str); 14] = [
     ("up down, j k", "another run"),
@@ -37,7 +39,8 @@ pub(super) fn details(app: &App, area: Rect, buffer: &mut Buffer, now: f64) {
     let Some((of, run)) = shown.get(app.cursor(&shown)) else { return };
     let width = usize::from(area.width);
     let mut lines: Vec<(String, Style)> = vec![(shorten(&name(of), width), BOLD)];
-    lines.extend(facts(run, now).into_iter().map(|line| (line, Style::new())));
+    let facts = facts(run, now).into_iter().flat_map(|line| wrapped(&line, width));
+    lines.extend(facts.map(|line| (line, Style::new())));
     if run.problems.count > 0 {
         let problems = usize::try_from(run.problems.count).unwrap_or(usize::MAX);
         let red = app.style(Color::Red);
@@ -48,23 +51,7 @@ pub(super) fn details(app: &App, area: Rect, buffer: &mut Buffer, now: f64) {
         }
     }
     lines.push((String::new(), Style::new()));
-    let heads = ["TAG", ">LAST", ">STEP", ">MIN", ">MAX", ">POINTS"];
-    let columns = if area.width < POINTS { heads.len() - 1 } else { heads.len() };
-    let mut table = Table::of(heads.get(..columns).unwrap_or(&heads), 0);
-    for (tag, curves) in &run.curves {
-        let curve = curves.over(app.x);
-        let finite = || curve.values.iter().copied().filter(|value| !value.is_nan());
-        let (min, max) = (finite().reduce(f64::min), finite().reduce(f64::max));
-        let text = |value: Option<f64>| value.map_or(String::new(), number);
-        let last = curves.last();
-        let step = last.map_or(String::new(), |(step, _)| step.to_string());
-        let points = count(u64::try_from(curve.steps.len()).unwrap_or(u64::MAX));
-        let last = text(last.map(|(_, value)| value));
-        let cells = [name(tag), last, step, text(min), text(max), points];
-        table.row(cells.into_iter().take(columns).collect());
-    }
-    let rendered = anstream::adapter::strip_str(&table.render(Some(width))).to_string();
-    for (i, line) in rendered.lines().enumerate() {
+    for (i, line) in numbers(run, app.x, width).lines().enumerate() {
         lines.push((line.to_owned(), if i == 0 { DIM } else { Style::new() }));
     }
     let rows = usize::from(area.height);
@@ -72,6 +59,36 @@ pub(super) fn details(app: &App, area: Rect, buffer: &mut Buffer, now: f64) {
     for ((line, style), y) in lines.iter().skip(first).take(rows).zip(area.y..) {
         put(buffer, Rect { y, height: 1, ..area }, 0, line, *style);
     }
+}
+
+/// A table of the tags of a run: with fewer digits where it would be too wide, then with fewer columns.
+fn numbers(run: &Run, x: ChartX, width: usize) -> String {
+    let heads = ["TAG", ">LAST", ">STEP", ">MIN", ">MAX", ">POINTS"];
+    let most = if width < POINTS { heads.len() - 1 } else { heads.len() };
+    let full = [(most, 12), (most, 8)].into_iter();
+    let mut rendered = String::new();
+    for (columns, digits) in full.chain((1..most).rev().map(|columns| (columns, 8))) {
+        let mut table = Table::of(heads.get(..columns).unwrap_or(&heads), 0);
+        for (tag, curves) in &run.curves {
+            let curve = curves.over(x);
+            let finite = || curve.values.iter().copied().filter(|value| !value.is_nan());
+            let (min, max) = (finite().reduce(f64::min), finite().reduce(f64::max));
+            let text = |value: Option<f64>| {
+                value.map_or(String::new(), |value| short_number(value, digits))
+            };
+            let last = curves.last();
+            let step = last.map_or(String::new(), |(step, _)| whole_number(step, digits));
+            let points = count(u64::try_from(curve.steps.len()).unwrap_or(u64::MAX));
+            let last = text(last.map(|(_, value)| value));
+            let cells = [name(tag), last, step, text(min), text(max), points];
+            table.row(cells.into_iter().take(columns).collect());
+        }
+        rendered = anstream::adapter::strip_str(&table.render(Some(width))).to_string();
+        if rendered.lines().all(|line| line.width() <= width) {
+            break;
+        }
+    }
+    rendered
 }
 
 fn facts(run: &Run, now: f64) -> Vec<String> {
@@ -86,7 +103,7 @@ fn facts(run: &Run, now: f64) -> Vec<String> {
     times.extend(run.start_time.map(|time| format!("began {}", date(time))));
     times.extend(run.last_event.map(|time| format!("last event {} ago", age(now - time))));
     if run.grows(now) {
-        times.extend(run.rate().map(|rate| format!("{} steps a second", super::draw::rate(rate))));
+        times.extend(run.rate().map(|pace| format!("{} steps per second", rate(pace))));
     }
     let mut facts = vec![files, times.join(", ")];
     if run.drops {

@@ -1,4 +1,4 @@
-//! Events of a run get their new steps while its files are walked.
+//! Assigns new steps to the events of a run while its files are read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,30 +12,30 @@ pub(in crate::edit) struct NewSteps {
     pub(super) counters: HashMap<Box<str>, usize>,
     /// The parts of each file, in order.
     pub(super) files: Vec<Vec<Moved>>,
-    /// By counter, whether each point of a tag gets a step of its own.
+    /// For each counter, whether each point of a tag gets its own step.
     pub(super) is_numbered: Vec<bool>,
 }
 
 /// A part of a file whose steps move together.
 #[derive(Debug)]
 pub(super) struct Moved {
-    /// Number of its first record.
+    /// Index of its first record.
     pub(super) first: u64,
-    /// By counter, what is added to steps.
+    /// For each counter, the offset to add to steps.
     pub(super) by: Vec<i64>,
-    /// Whether `START`s at its beginning go: they would hide the sessions before.
+    /// Whether `START`s at its beginning are dropped, because they would hide the earlier sessions.
     pub(super) drops_starts: bool,
 }
 
-/// A walk through the files of a run that gives events their new steps.
+/// A walk through the files of a run that assigns new steps to events.
 #[derive(Debug)]
 pub(in crate::edit) struct Cursor<'s> {
     steps: Option<&'s NewSteps>,
     file: usize,
-    /// How many records came before the one in hand, and the part of the file that it is in.
+    /// Index of the current record, and of the part of the file that contains it.
     record: Option<u64>,
     part: usize,
-    /// Of tags that each get steps of their own: the round, and which of them had a point in it.
+    /// For tags that get their own steps: the current round, and the tags that had a point in it.
     round: i64,
     seen: HashSet<&'s str>,
 }
@@ -45,7 +45,7 @@ impl<'s> Cursor<'s> {
         Self { steps, file: 0, record: None, part: 0, round: 0, seen: HashSet::new() }
     }
 
-    /// Begins the file of this number.
+    /// Starts the file with this index.
     pub(in crate::edit) fn file(&mut self, number: usize) {
         (self.file, self.record, self.part) = (number, None, 0);
         self.begin_part();
@@ -56,7 +56,8 @@ impl<'s> Cursor<'s> {
         self.seen.clear();
     }
 
-    /// Goes to the next record of the file. Each has to be announced, also one that is no event.
+    /// Advances to the next record of the file. Must be called for each record, including those
+    /// that are not events.
     pub(in crate::edit) fn record(&mut self) {
         let Some(parts) = self.steps.and_then(|steps| steps.files.get(self.file)) else { return };
         let record = self.record.map_or(0, |record| record + 1);
@@ -71,13 +72,13 @@ impl<'s> Cursor<'s> {
         self.steps?.files.get(self.file)?.get(self.part)
     }
 
-    /// Whether the event in hand goes.
+    /// Whether the current event is dropped.
     pub(in crate::edit) fn drops(&self, event: &EventRef<'_>) -> bool {
         self.part().is_some_and(|part| part.drops_starts)
             && event.what.is_session_start() == Ok(true)
     }
 
-    /// What is added to the step of the event in hand.
+    /// The offset to add to the step of the current event.
     pub(in crate::edit) fn offset(&mut self, event: &EventRef<'_>) -> i64 {
         let (Some(steps), Some(part)) = (self.steps, self.part()) else { return 0 };
         let by = |counter: usize| part.by.get(counter).copied().unwrap_or(0);

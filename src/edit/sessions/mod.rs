@@ -1,11 +1,12 @@
-//! Sessions that start again become one curve: which steps they get.
+//! Makes restarted sessions one curve: computes their new steps.
 //!
-//! A session starts again if the steps of a tag go back to where the session before began: in a later
-//! file, behind a `START`, or inside a file. Then all tags that count alike get the same offset, so
-//! that the session's first step comes behind the last one before. A program that went on from a
-//! checkpoint goes back to somewhere in the middle: that is for a restart policy.
+//! A session restarts if the steps of a tag go back to where the previous session began: in a later
+//! file, after a `START`, or within a file. Then all tags with the same steps get the same offset,
+//! so that the session's first step comes after the last one before. A program that resumed from a
+//! checkpoint goes back to somewhere in the middle, which is handled by a restart policy instead.
 //!
-//! Runs that are parts of one, such as `train` and `validation`, share their sessions, by time.
+//! Runs that are parts of one run, such as `train` and `validation`, share their sessions, matched
+//! by time.
 
 mod counter;
 mod cursor;
@@ -23,10 +24,10 @@ use super::job::Job;
 use super::report::{ContinuedRun, StepNote, StepNoteKind};
 use crate::error::{Error, Result};
 
-/// Groups of tags that count differently, at most; what else would be told apart counts together.
+/// Maximum number of groups of tags with different steps; further groups are merged.
 const MAX_COUNTERS: usize = 16;
 
-/// What was found of runs that share their sessions.
+/// The result for runs that share their sessions.
 #[derive(Debug, Default)]
 pub(super) struct Continued {
     /// The new steps, by run.
@@ -41,7 +42,7 @@ pub(super) fn continue_steps(edit: &Edit, jobs: &[&Job]) -> Result<Vec<(Continue
     for job in jobs {
         survey.add(job.files.iter().map(PathBuf::as_path), |tag| edit.wants_tag(tag))?;
     }
-    // Without times, nothing says which sessions of two runs belong together.
+    // Without times, it is unknown which sessions of two runs belong together.
     let is_timed = |segment: &Segment| segment.parts.is_empty() || segment.times.is_some();
     if jobs.len() > 1 && !survey.segments.iter().all(is_timed) {
         let apart = jobs.iter().enumerate().map(|(i, job)| {
@@ -98,8 +99,8 @@ fn plan(survey: &Survey, jobs: &[&Job]) -> Result<Continued> {
     Ok(continued)
 }
 
-/// The numbers of the segments in the order of time; those of a file stay in order, and one without a
-/// time stays behind the one before it.
+/// The indices of the segments in the order of time. Segments of a file stay in order, and a
+/// segment without a time stays after the one before it.
 fn order(segments: &[Segment], stage: &impl Fn(&Segment) -> usize) -> Vec<usize> {
     let mut keys: Vec<(usize, f64, usize)> = Vec::with_capacity(segments.len());
     let mut before: Option<(usize, usize, usize, f64)> = None;
@@ -120,7 +121,7 @@ fn order(segments: &[Segment], stage: &impl Fn(&Segment) -> usize) -> Vec<usize>
     keys.into_iter().map(|(.., i)| i).collect()
 }
 
-/// Two segments of a tag whose files are not read in the order of their sessions.
+/// Finds two segments of a tag whose files are not read in the order of their sessions.
 fn disorder(
     segments: &[Segment],
     members: &HashSet<usize>,
@@ -139,7 +140,7 @@ fn disorder(
     None
 }
 
-/// What is added to the steps of each session.
+/// The offset of each session's steps.
 fn offsets_of(sessions: &Sessions, jobs: &[&Job]) -> Result<Vec<i64>> {
     let too_far = || {
         let run = jobs.first().map_or("", |job| &job.name);
@@ -206,7 +207,7 @@ fn new_steps(
     }
 }
 
-/// What the report says of a run, per counter whose steps change.
+/// The report entries of a run, one per counter whose steps change.
 fn summaries(
     survey: &Survey,
     run: usize,
@@ -249,14 +250,14 @@ fn summaries(
     runs
 }
 
-/// The segments of a run, each with its number.
+/// The segments of a run, each with its index.
 fn of_run(segments: &[Segment], run: usize) -> impl Iterator<Item = (usize, &Segment)> {
     let from = segments.partition_point(|segment| segment.run < run);
     let all = segments.iter().enumerate().skip(from);
     all.take_while(move |(_, segment)| segment.run == run)
 }
 
-/// The run and the path of a segment.
+/// The run name and the path of a segment.
 fn path(segment: &Segment, jobs: &[&Job]) -> Option<(String, PathBuf)> {
     let job = jobs.get(segment.run)?;
     Some((job.name.clone(), job.files.get(segment.file)?.clone()))

@@ -1,4 +1,4 @@
-//! Clips, as they are encoded.
+//! Audio clips, as encoded.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Embeddings of the projector: their files as they are, and a configuration that names them.
+//! Embeddings for the projector: their files unchanged, and a configuration that names them.
 
 use std::path::Path;
 
@@ -20,14 +20,14 @@ pub(super) const EXTRACTOR: Extractor = Extractor {
     make,
 };
 
-/// So many first bytes of a sprite have its size.
+/// Number of bytes at the start of a sprite image that contain its size.
 const HEADER_LEN: u64 = 64 << 10;
 
 fn make(_: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     Ok(Vec::new())
 }
 
-/// The embeddings of `run` that are wanted.
+/// The embeddings of `run` to extract.
 pub(super) fn of(
     run: &Run,
     extraction: &Extraction,
@@ -40,12 +40,12 @@ pub(super) fn of(
     Ok(run.embeddings()?.into_iter().filter(is_wanted).collect())
 }
 
-/// The step that PyTorch and tbx put behind the tag.
+/// The step that PyTorch and tbx append to the tag.
 pub(super) fn step(saved: &SavedEmbedding) -> Option<i64> {
     saved.name().rsplit_once(':')?.1.parse().ok()
 }
 
-/// Copies the files of an embedding of `run`; what cannot be read is an error in the list.
+/// Copies the files of an embedding of `run`. Returns an error for each file that cannot be read.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub(super) fn write(
     Ok((written, lost))
 }
 
-/// Width and height of a picture.
+/// Width and height of an image.
 fn size(file: &File, len: u64) -> Result<Option<(u32, u32)>, ErrorKind> {
     Ok(Header::of(&store::read_range(file, 0..len.min(HEADER_LEN))?).size)
 }

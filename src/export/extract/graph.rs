@@ -1,4 +1,4 @@
-//! Graphs and what their runs took: the serialized message, and what tbx reads of it as JSON.
+//! Graphs and run metadata: the serialized message, and the parts that tbx reads as JSON.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -80,7 +80,7 @@ fn piece(extension: &'static str, bytes: Bytes) -> Piece {
     Piece { extension, bytes, ..Piece::default() }
 }
 
-/// A node; what is empty is left out.
+/// A node; empty fields are omitted.
 #[derive(Serialize)]
 struct NodeJson<'a> {
     name: &'a str,
@@ -123,7 +123,7 @@ fn write_graph(json: &mut Vec<u8>, graph: &Graph) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// A list with a line for each of its items.
+/// Writes a list with one line per item.
 fn write_list<T>(
     json: &mut Vec<u8>,
     items: &[T],
@@ -162,7 +162,7 @@ fn value(attr: &Attr) -> Result<Value, ErrorKind> {
     value.map_err(|error| io::Error::from(error).into())
 }
 
-/// What is said of an attribute that is large or of a rare type; all of it is in the `.pb`.
+/// Summary of an attribute that is large or of a rare type; the `.pb` file has the full attribute.
 fn other(message: &pb::AttrValue) -> String {
     use pb::attr_value::Value;
     use prost::Message;

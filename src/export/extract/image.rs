@@ -1,4 +1,4 @@
-//! Pictures and videos, as they are encoded.
+//! Images and videos, as encoded.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::summary::{Kind, image::Images};
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "image",
-    about: "pictures and videos as they are encoded: PNG, JPEG, GIF, ...",
+    about: "images and videos as encoded: PNG, JPEG, GIF, ...",
     kind: Some(Kind::Image),
     make,
 };
@@ -42,7 +42,7 @@ fn piece(bytes: Bytes) -> Piece {
     Piece { extension, bytes, facts: Facts { size, ..Facts::default() }, ..Piece::default() }
 }
 
-/// Width and height of a WebP picture (RFC 9649, sections 2.5 to 2.7, and RFC 6386, 9.1).
+/// Width and height of a WebP image (RFC 9649, sections 2.5 to 2.7, and RFC 6386, 9.1).
 fn webp(bytes: &[u8]) -> Option<(u32, u32)> {
     let bytes = bytes.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WEBP")?;
     let (chunk, rest) = bytes.split_first_chunk::<4>()?;
@@ -72,7 +72,7 @@ fn webp(bytes: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// A file of one chunk.
+    /// A file with a single chunk.
     fn file(chunk: &[u8; 4], data: &[u8]) -> Vec<u8> {
         [b"RIFF\0\0\0\0WEBP", &chunk[..], &[0; 4], data].concat()
     }

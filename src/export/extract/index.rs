@@ -1,4 +1,4 @@
-//! The table of all files, from which every name can be told.
+//! The table of all files, which maps every file name to its run, tag and step.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::piece::Facts;
 use crate::error::{ErrorKind, Result};
 use crate::table::number::Exact;
 
-/// Its name in the folder.
+/// Name of the index in the output directory.
 pub(super) const INDEX_FILE: &str = "index.csv";
 
 const COLUMNS: [&str; 14] = [
@@ -26,26 +26,26 @@ const COLUMNS: [&str; 14] = [
     "shape",
 ];
 
-/// A line of it.
+/// A row of the index.
 pub(super) struct Row<'a> {
     pub(super) file: &'a str,
     pub(super) run: &'a str,
     pub(super) tag: &'a str,
     pub(super) kind: &'static str,
-    /// Step and wall time, where they are known.
+    /// Step and wall time, if known.
     pub(super) point: (Option<i64>, Option<f64>),
     pub(super) bytes: u64,
     pub(super) facts: &'a Facts,
 }
 
-/// The first line.
+/// The header line.
 pub(super) fn head() -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).map_err(failed)?;
     Ok(writer.into_inner().map_err(|error| ErrorKind::from(error.into_error()))?)
 }
 
-/// The files in `index` other than itself, as they are named there; none if it is not one.
+/// The files listed in `index`, without `index` itself; none if it is not an index.
 pub(super) fn files(index: &[u8]) -> Option<Vec<String>> {
     let mut reader = csv::Reader::from_reader(index);
     let is_index = reader.headers().is_ok_and(|found| *found == COLUMNS[..]);
@@ -53,7 +53,7 @@ pub(super) fn files(index: &[u8]) -> Option<Vec<String>> {
     if is_index { reader.records().map(file).collect() } else { None }
 }
 
-/// Lines, to be put behind others.
+/// Lines to append to an index.
 pub(super) struct Lines(csv::Writer<Vec<u8>>);
 
 impl Lines {
@@ -88,7 +88,7 @@ impl Lines {
     }
 }
 
-/// `2x3`; `1` for a single number.
+/// Formats a shape as `2x3`; `1` for a single number.
 fn dimensions(shape: &[usize]) -> String {
     let mut text = String::new();
     for (i, size) in shape.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What becomes files of one run: which points, and under which names.
+//! The points of one run that are written to files, and the names of the files.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,26 +16,26 @@ pub(super) struct Point {
     pub(super) point: usize,
 }
 
-/// What becomes the files of one step.
+/// The points that become the files of one step.
 pub(super) struct Job {
     /// Index of the extractor in [`Extraction::extractors`].
     pub(super) extractor: usize,
-    /// Index of the folder.
+    /// Index of the directory.
     pub(super) folder: usize,
-    /// Which of the folder's points at this step it is, from 1.
+    /// The number of this point among those of the directory at this step, from 1.
     pub(super) nth: u32,
     pub(super) step: i64,
     pub(super) wall_time: f64,
-    /// The components of a mesh; else one.
+    /// The components of a mesh; otherwise a single point.
     pub(super) parts: [Option<Point>; 3],
 }
 
-/// A folder and what comes into it.
+/// The directories and the jobs that write to them.
 #[derive(Default)]
 pub(super) struct Jobs {
-    /// Tags, each with a folder.
+    /// Tags, one per directory.
     pub(super) folders: Vec<String>,
-    /// In the order of folders, kinds and the log.
+    /// In the order of directories, kinds and the log.
     pub(super) jobs: Vec<Job>,
 }
 
@@ -46,14 +46,14 @@ impl Job {
 }
 
 impl Jobs {
-    /// All of `run`.
+    /// All jobs of `run`.
     pub(super) fn of(extraction: &Extraction, run: &Run) -> Self {
         let mut by_tag: BTreeMap<String, Vec<Group>> = BTreeMap::new();
         let mut meshes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (i, series) in run.series.iter().enumerate() {
             let Some(extractor) = extraction.extractor(series.kind()) else { continue };
             if series.places().is_none() {
-                continue; // numbers of a plugin that nobody knows
+                continue; // numbers of an unknown plugin
             }
             if series.kind() == Kind::Mesh {
                 meshes.entry(mesh_name(series)).or_default().push(i);
@@ -78,7 +78,7 @@ impl Jobs {
                     let series = run.series.get(series)?;
                     let step = *series.steps().get(point)?;
                     let wall_time = *series.wall_times().get(point)?;
-                    // Names do not depend on which steps are wanted.
+                    // File names do not depend on which steps are extracted.
                     let nth = seen.entry(step).or_default();
                     *nth = nth.saturating_add(1);
                     let folder = all.folders.len();
@@ -101,13 +101,13 @@ struct Group {
 }
 
 impl Extraction {
-    /// Index of what extracts series of `kind`, if that is wanted.
+    /// Index of the extractor for series of `kind`, if one is selected.
     fn extractor(&self, kind: Kind) -> Option<usize> {
         let of_kind = |extractor: &&Extractor| extractor.kind == Some(kind);
         self.extractors.iter().position(of_kind)
     }
 
-    /// Whether `step` was asked for.
+    /// Whether `step` is selected.
     pub(super) fn wants_step(&self, step: i64) -> bool {
         self.steps.is_empty() || self.steps.iter().any(|range| range.contains(&step))
     }
@@ -120,7 +120,7 @@ impl Extraction {
     }
 }
 
-/// The name that all components of a mesh have, in their metadata; the tag if there is none.
+/// The name that all components of a mesh share in their metadata; otherwise the tag.
 fn mesh_name(series: &TimeSeries) -> String {
     let content = MeshPluginData::decode(series.metadata().content.clone());
     match content {
@@ -129,7 +129,7 @@ fn mesh_name(series: &TimeSeries) -> String {
     }
 }
 
-/// The points of components that belong together: the first at a step, the second, and so on.
+/// Joins the points of components that belong together: the first at a step, the second, and so on.
 fn joined(run: &Run, components: &[usize]) -> Vec<[Option<Point>; 3]> {
     let mut points: Vec<[Option<Point>; 3]> = Vec::new();
     let mut known: HashMap<(i64, u32), usize> = HashMap::new();
@@ -143,7 +143,7 @@ fn joined(run: &Run, components: &[usize]) -> Vec<[Option<Point>; 3]> {
                 points.push([None; 3]);
                 points.len() - 1
             });
-            // A fourth component of the same name would be a mistake of the program.
+            // A fourth component of the same name is a mistake of the program.
             if let Some(place) = points.get_mut(at).and_then(|parts| parts.get_mut(slot)) {
                 *place = Some(Point { series: i, point });
             }

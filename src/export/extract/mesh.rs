@@ -1,4 +1,4 @@
-//! Meshes as PLY, which has colors of vertices, and float32 to the bit.
+//! Meshes as PLY files, which support vertex colors and store exact float32 values.
 
 use super::Extractor;
 use super::piece::{Facts, Part, Piece};
@@ -13,7 +13,7 @@ pub(super) const EXTRACTOR: Extractor = Extractor {
     make,
 };
 
-/// The components of a mesh at one step.
+/// Makes the files for the components of a mesh at one step.
 fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let components = parts.iter().map(|part| MeshComponent::read(part.metadata, &part.value));
     let mesh = Mesh::from_components(components.collect::<Result<Vec<_>, _>>()?)?;
@@ -27,7 +27,7 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     Ok((0..batch).map(piece).collect())
 }
 
-/// Mesh `i` of a batch as a file: binary, little-endian.
+/// Encodes mesh `i` of a batch as a PLY file: binary, little-endian.
 fn ply(mesh: &Mesh, i: usize) -> Vec<u8> {
     let vertices = rows(mesh.vertices().values(), mesh.vertices().rows(), i);
     let colors = mesh.colors().map(|colors| rows(colors.values(), colors.rows(), i));

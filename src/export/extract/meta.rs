@@ -1,4 +1,4 @@
-//! What runs are: the copies of their `tbx.json`.
+//! Run metadata: the copies of `tbx.json`.
 
 use super::Extractor;
 use super::piece::{Part, Piece, numbered};

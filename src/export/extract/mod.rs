@@ -28,6 +28,8 @@ use crate::error::{ErrorKind, Report, Result};
 use crate::logdir::{Checksums, LoadOptions, Logdir};
 use crate::safe_name::SafeNames;
 use crate::summary::Kind;
+#[cfg(feature = "mlflow")]
+use crate::summary::{Metadata, RawValue};
 
 /// How values of a kind become files.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,17 @@ pub struct Extractor {
     kind: Option<Kind>,
     /// The files of one step.
     make: fn(&[Part<'_>]) -> Result<Vec<Piece>, ErrorKind>,
+}
+
+/// The files that a value of a series becomes.
+#[cfg(feature = "mlflow")]
+pub(in crate::export) fn pieces(
+    kind: Kind,
+    metadata: &Metadata,
+    value: RawValue,
+) -> Result<Vec<Piece>, ErrorKind> {
+    let extractor = EXTRACTORS.iter().find(|extractor| extractor.kind == Some(kind));
+    extractor.map_or(Ok(Vec::new()), |extractor| (extractor.make)(&[Part { metadata, value }]))
 }
 
 /// Every kind that becomes files.

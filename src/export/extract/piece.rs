@@ -14,12 +14,12 @@ pub(super) struct Part<'a> {
 
 /// One file.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(in crate::export) struct Piece {
     /// Which of several at the same step; none if it is the only one.
-    pub(super) number: Option<usize>,
+    pub(in crate::export) number: Option<usize>,
     /// What stands behind the dot of its name.
-    pub(super) extension: &'static str,
-    pub(super) bytes: Bytes,
+    pub(in crate::export) extension: &'static str,
+    pub(in crate::export) bytes: Bytes,
     pub(super) facts: Facts,
 }
 

@@ -16,30 +16,30 @@ use crate::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader, name_in};
 use crate::safe_name::SafeNames;
 use crate::summary;
 
-/// So many records are read by a thread before it looks for others.
+/// Number of records that a thread takes at a time.
 const CHUNK: usize = 16;
 
 /// The index of a file of the run, and an offset there.
 type InFile = (usize, u64);
 
-/// What the extraction of each run needs.
+/// Data that the extraction of every run needs.
 pub(super) struct Task<'a> {
     pub(super) extraction: &'a Extraction,
     pub(super) options: &'a LoadOptions,
-    /// By the directory.
+    /// The run's directories, by path.
     pub(super) folders: HashMap<PathBuf, RunFolder>,
-    /// Names in the folder itself.
+    /// Names in the output directory itself.
     pub(super) names: SafeNames,
     pub(super) sink: &'a Sink,
     pub(super) wrote: &'a (dyn Fn(u64) + Sync),
-    /// Whether something failed, so that nothing more need be done.
+    /// Whether an error occurred, so that the rest can be skipped.
     pub(super) failed: AtomicBool,
 }
 
-/// How a run is called, and where its files go.
+/// The name of a run, and the location of its files.
 pub(super) struct RunFolder {
     name: String,
-    /// With `/` at the end; empty for the folder itself.
+    /// With `/` at the end; empty for the output directory itself.
     prefix: String,
 }
 
@@ -53,14 +53,14 @@ impl RunFolder {
         let name = if several { name_in(logdir.path(), &run.name) } else { run.name.clone() };
         let prefix = match name.as_str() {
             "." => String::new(),
-            // Two directories may have the same name, if that is not UTF-8.
+            // Two directories may have the same name if the name is not UTF-8.
             _ => names.get_for(&format!("run {}", run.path.display()), &name) + "/",
         };
         Self { name, prefix }
     }
 }
 
-/// What the extraction of a run gave.
+/// The result of extracting a run.
 #[derive(Default)]
 pub(super) struct ExtractedRun {
     pub(super) index: Vec<u8>,
@@ -68,17 +68,17 @@ pub(super) struct ExtractedRun {
     pub(super) report: Report,
 }
 
-/// What a job gave.
+/// The result of a job.
 #[derive(Default)]
 struct Made {
     files: Vec<Written>,
-    /// What is damaged in its values.
+    /// Damage in the job's values.
     damage: Option<Error>,
 }
 
 /// A file that was written.
 pub(super) struct Written {
-    /// Behind the run's prefix.
+    /// Its name after the run's prefix.
     pub(super) name: String,
     pub(super) bytes: u64,
     pub(super) facts: Facts,
@@ -88,7 +88,7 @@ impl Task<'_> {
     pub(super) fn run(&self, run: &Run) -> Result<ExtractedRun> {
         let Some(folder) = self.folders.get(&run.path) else { return Ok(ExtractedRun::default()) };
         if self.failed.load(Ordering::Relaxed) {
-            return Ok(ExtractedRun::default()); // the error is another run's
+            return Ok(ExtractedRun::default()); // another run returned the error
         }
         let done = self.run_in(run, folder);
         if done.is_err() {
@@ -150,7 +150,7 @@ impl Task<'_> {
             }
         };
         for (i, saved) in found.iter().enumerate() {
-            // Two of a configuration may have the same name.
+            // Two embeddings of a configuration may have the same name.
             let safe = names.get_for(&format!("embedding {i}"), saved.name());
             let prefix = format!("{}{safe}/", folder.prefix);
             let (files, lost) = embedding::write(run, saved, self.sink, &prefix, self.wrote)?;
@@ -161,16 +161,16 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Does `jobs`, and gives what became of each by its index; an error is one of writing, which
-    /// ends everything.
+    /// Runs `jobs` and returns their results by index. An error is a write error, which stops
+    /// everything.
     fn work(
         &self,
         run: &Run,
         jobs: &[Job],
         prefixes: &[String],
     ) -> Result<Vec<(usize, Result<Made>)>> {
-        // In the order of the files, which is that in which disks read fast. A record is read by
-        // one thread, however many values it has.
+        // In the order of the files, because disks read that fast. Each record is read by one
+        // thread, however many values it has.
         let places = jobs.iter().map(|job| place(run, job));
         let mut order: Vec<_> = places.zip(0..).collect();
         order.sort_unstable();
@@ -227,7 +227,7 @@ impl Task<'_> {
     }
 }
 
-/// The files of a job, and what is damaged in its values.
+/// The files of a job, and the damage in its values.
 fn pieces(
     run: &Run,
     reader: &mut ValueReader<'_>,
@@ -267,7 +267,7 @@ fn place(run: &Run, job: &Job) -> Option<InFile> {
 }
 
 impl ExtractedRun {
-    /// Takes note of files.
+    /// Records files.
     fn add(
         &mut self,
         lines: &mut Lines,
@@ -311,7 +311,7 @@ impl ExtractedRun {
         Ok(())
     }
 
-    /// Takes note of what could not be read.
+    /// Records data that could not be read.
     fn lost(&mut self, error: Error) {
         let effect = match error.kind() {
             ErrorKind::Value(_) | ErrorKind::Io(_) => Effect::SkippedValue,

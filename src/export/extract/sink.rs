@@ -1,4 +1,4 @@
-//! Where files go: a folder that appears when it is complete.
+//! Writes files to a directory that appears once it is complete.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -16,10 +16,10 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Files that will be in the folder `out`. With `overwrite` it may exist, with nothing in it
-    /// but what an earlier extraction made.
+    /// Prepares to write files to the directory `out`. With `overwrite`, `out` may exist, but may
+    /// contain only files from an earlier extraction.
     pub(super) fn create(out: &Path, overwrite: bool) -> Result<Self> {
-        // The folder itself, not a link to it, and not `.`, which has no name.
+        // Use the directory itself, not a link to it, and not `.`, which has no name.
         let path = out.canonicalize().unwrap_or_else(|_| out.into());
         let folder = if overwrite && path.is_dir() {
             check_made_by_us(&path).map_err(Into::into).and_then(|()| Folder::replace(&path))
@@ -30,12 +30,13 @@ impl Sink {
         Ok(Self { out: out.into(), folder })
     }
 
-    /// Writes a file. `name` has `/` between safe names; its folder is made if need be.
+    /// Writes a file. `name` consists of safe names separated by `/`; missing directories are
+    /// created.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.at(name, self.new_file(name).and_then(|mut file| file.write_all(bytes)))
     }
 
-    /// Writes what `reader` has; how many bytes.
+    /// Writes the content of `reader`. Returns the number of bytes.
     pub(super) fn copy(&self, name: &str, reader: &mut impl io::Read) -> Result<u64> {
         self.at(name, self.new_file(name).and_then(|mut file| io::copy(reader, &mut file)))
     }
@@ -51,7 +52,7 @@ impl Sink {
         }
     }
 
-    /// Writes the index, and has everything appear.
+    /// Writes the index and moves the directory into place.
     pub(super) fn finish(self, index: &[u8]) -> Result<()> {
         self.put(INDEX_FILE, index)?;
         self.folder.finish()
@@ -62,10 +63,10 @@ impl Sink {
     }
 }
 
-/// Bytes of an index at most.
+/// Maximum size of an index in bytes.
 const MAX_INDEX: u64 = 1 << 30;
 
-/// Refuses a folder in which is anything that its index does not name.
+/// Rejects a directory that contains anything that its index does not list.
 fn check_made_by_us(out: &Path) -> Result<(), ErrorKind> {
     let refused = |what: String| {
         let error = io::Error::new(io::ErrorKind::AlreadyExists, what);

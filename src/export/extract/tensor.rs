@@ -1,4 +1,4 @@
-//! Tensors as NumPy's files; texts as a table, other strings as they are, a file each.
+//! Tensors as NumPy files; texts as a table; other strings unchanged, one file each.
 
 use bytes::Bytes;
 
@@ -17,15 +17,15 @@ pub(super) const EXTRACTOR: Extractor = Extractor {
     make,
 };
 
-/// What is in front of a header's text (`numpy/lib/_format_impl.py`, version 1.0).
+/// Bytes before the text of a header (`numpy/lib/_format_impl.py`, version 1.0).
 const MAGIC: &[u8] = b"\x93NUMPY\x01\0";
-/// Elements start at a multiple of this.
+/// Elements start at a multiple of this offset.
 const ALIGNMENT: usize = 64;
 
 fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let [part] = parts else { return Ok(Vec::new()) };
     if part.value.bytes.is_empty() {
-        return Ok(Vec::new()); // what PyTorch leaves of a video that it cannot encode
+        return Ok(Vec::new()); // what PyTorch writes for a video that it cannot encode
     }
     let tensor = Tensor::read(&part.value)?;
     let facts = Facts {
@@ -49,10 +49,10 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     Ok(vec![Piece { extension: "npy", bytes, facts, ..Piece::default() }])
 }
 
-/// The array as a file of NumPy's.
+/// Encodes the array as a NumPy file.
 fn npy(tensor: &Tensor) -> Vec<u8> {
     let image = match tensor.dtype() {
-        // NumPy has no such type; float32 has all of its numbers.
+        // NumPy has no such type; float32 represents all of its numbers.
         DataType::DtBfloat16 => {
             let values = tensor.to_vec::<half::bf16>().unwrap_or_default();
             let floats = values.into_iter().map(half::bf16::to_f32);
@@ -61,7 +61,7 @@ fn npy(tensor: &Tensor) -> Vec<u8> {
         _ => tensor.le_bytes().cloned().unwrap_or_default(),
     };
     let sizes: String = tensor.shape().iter().map(|size| format!("{size}, ")).collect();
-    // A comma behind the last of several is allowed, and needed behind the only one.
+    // A trailing comma is allowed after several sizes, and required after a single one.
     let shape = sizes.trim_end();
     let descr = descr(tensor.dtype());
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
@@ -78,8 +78,8 @@ fn npy(tensor: &Tensor) -> Vec<u8> {
     file
 }
 
-/// What NumPy calls the elements of a file. Those that it does not have, floats of 8 bits and
-/// integers of less, are their bytes.
+/// NumPy's name for the type of the elements in a file. Types that NumPy lacks, 8-bit floats and
+/// integers below 8 bits, are stored as bytes.
 fn descr(dtype: DataType) -> &'static str {
     use DataType::*;
     match dtype {
@@ -100,7 +100,7 @@ fn descr(dtype: DataType) -> &'static str {
     }
 }
 
-/// The type in the log, as NumPy and its friends name it.
+/// Name of the type in the log, as used by NumPy and related libraries.
 fn name(dtype: DataType) -> &'static str {
     use DataType::*;
     match dtype {

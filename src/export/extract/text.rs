@@ -1,4 +1,5 @@
-//! Texts as Markdown, which they are; tables of them as CSV, which keeps every cell as it is.
+//! Texts as Markdown files, since they are Markdown; tables of texts as CSV, which keeps every cell
+//! unchanged.
 
 use std::io;
 
@@ -20,7 +21,7 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let [part] = parts else { return Ok(Vec::new()) };
     let (strings, shape) = part.value.strings()?;
     let facts = |shape| Facts { shape: Some(shape), ..Facts::default() };
-    // PyTorch writes one text as a list of one.
+    // PyTorch writes a single text as a list of one.
     if let ([text], 0 | 1) = (strings.as_slice(), shape.len()) {
         let piece = Piece { extension: "md", bytes: text.clone(), ..Piece::default() };
         return Ok(vec![Piece { facts: facts(shape), ..piece }]);
@@ -30,14 +31,14 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     Ok(vec![Piece { facts: facts(shape), ..piece }])
 }
 
-/// Texts of this shape as a table: a list has one column; of more than two dimensions the last is
-/// that of columns.
+/// Writes texts of this shape as a table. A list has one column; with more than two dimensions, the
+/// last one is the columns.
 pub(super) fn csv(
     parts: &[Part<'_>],
     strings: &[Bytes],
     shape: &[usize],
 ) -> Result<Bytes, ErrorKind> {
-    // Each text has a comma or the end of a line behind it.
+    // Each text is followed by a comma or a line end.
     check_size(parts, 1, total(strings).saturating_add(strings.len()))?;
     let columns = if shape.len() < 2 { 1 } else { shape.last().copied().unwrap_or(1) };
     let mut csv = csv::Writer::from_writer(Vec::new());

@@ -3,7 +3,7 @@
 
 mod models;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::attachments::{self, Attachments};
+use super::media::{self, Exhibit, Skipped, pictures};
 use super::plan::Plan;
-use super::{Done, Settings, attachments, pictures};
+use super::{Done, Settings};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::export::Folder;
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
-use crate::mlflow::{Content, DatasetInput, Store, milliseconds, status_number, tags};
+use crate::mlflow::{Content, DatasetInput, Names, Store, Tags, milliseconds, status_number, tags};
 use crate::replace::{disk, unfinished};
 use crate::safe_name;
 use crate::summary::Kind;
@@ -35,6 +37,7 @@ struct Tree<'p> {
     /// Where it will be.
     home: PathBuf,
     plan: &'p Plan,
+    settings: &'p Settings,
     /// Ids of experiments and runs, as in the plan.
     ids: Vec<(String, String)>,
 }
@@ -43,9 +46,13 @@ struct Tree<'p> {
 #[derive(Default)]
 struct Written {
     points: u64,
-    /// How many pictures, of which run.
-    images: Vec<(usize, u64)>,
-    warnings: Vec<String>,
+    images: u64,
+    media: u64,
+    /// Runs that have images, by place in the plan.
+    with_images: HashSet<usize>,
+    /// Files that were made for values, of which run.
+    paths: Vec<(usize, String)>,
+    skipped: Skipped,
 }
 
 /// Writes the runs of `logdir` as a new folder `out`, which MLflow 3.12 and older open as they
@@ -81,40 +88,53 @@ pub fn to_folder(
     let home = std::path::absolute(out).map_err(|error| failed(error, out))?;
     let ids = plan.runs.iter().map(|run| (experiment_id(&run.experiment), run_id(&run.key)));
     let ids: Vec<_> = ids.collect();
-    let tree = Tree { root: folder.path(), home, plan: &plan, ids };
+    let tree = Tree { root: folder.path(), home, plan: &plan, settings, ids };
     tree.experiments()?;
     (0..plan.runs.len()).into_par_iter().try_for_each(|i| tree.run(i))?;
 
-    let kinds = [Kind::Scalar].into_iter().chain(settings.images.then_some(Kind::Image));
+    let kinds = [Kind::Scalar].into_iter().chain(media::kinds(settings));
     let options = options.clone().kinds(kinds).places();
     // What is damaged is known since the plan was made.
     let (sent, _) = logdir.map_runs(&options, |run| tree.values(&run))?;
-    let mut with_images = HashSet::new();
+    let (mut with_images, mut skipped) = (HashSet::new(), Skipped::default());
+    let mut paths: Vec<BTreeSet<String>> = vec![BTreeSet::new(); plan.runs.len()];
     for sent in sent {
-        let Written { points, images, warnings } = sent?;
-        done.points += points;
-        done.warnings.extend(warnings);
-        for (place, count) in images {
-            done.images += count;
-            with_images.insert(place);
+        let written = sent?;
+        done.points += written.points;
+        done.images += written.images;
+        done.media += written.media;
+        with_images.extend(written.with_images);
+        skipped.join(written.skipped);
+        for (place, path) in written.paths {
+            paths.get_mut(place).map(|paths| paths.insert(path));
         }
     }
-    for (i, run) in plan.runs.iter().enumerate() {
+    done.warnings.extend(skipped.texts(settings));
+    done.damaged(skipped.report);
+    for (i, (run, media)) in plan.runs.iter().zip(&paths).enumerate() {
         if with_images.contains(&i) {
             tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
         }
-        let (files, left) = attachments::of(run, settings, plan.links)?;
+        let Attachments { files, left, renamed } =
+            attachments::of(run, settings, plan.links, Store::Files, media)?;
         done.leave(left);
+        if !renamed.is_empty() {
+            let mut all = Names::changed_in(&run.record.tags);
+            all.extend(renamed.clone());
+            Names::tags_of(&all).iter().try_for_each(|(name, value)| tree.tag(i, name, value))?;
+            done.renamed.extend(renamed);
+        }
         for file in files {
-            done.bytes += tree.artifact(i, &file.path, &file.content)?;
-            done.artifacts += 1;
+            match attachments::unreadable(&file.content) {
+                None => {
+                    done.bytes += tree.artifact(i, &file.path, &file.content)?;
+                    done.artifacts += 1;
+                }
+                Some(issue) => done.leave(vec![issue]),
+            }
         }
     }
-    if settings.artifacts && logdir.paths().len() == 1 {
-        let (models, left_out) = tree.models(logdir.path())?;
-        done.models = models;
-        done.warnings.extend(left_out);
-    }
+    done.models = tree.models(&mut done.warnings)?;
     folder.finish()?;
     Ok(done)
 }
@@ -133,22 +153,26 @@ impl Tree<'_> {
     }
 
     fn experiments(&self) -> Result<()> {
-        let mut times: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
-        for (run, (id, _)) in self.plan.runs.iter().zip(&self.ids) {
+        let mut times: BTreeMap<&str, i64> = BTreeMap::new();
+        for run in &self.plan.runs {
             let start = run.record.start_time.unwrap_or_default();
-            let known = times.entry(id).or_insert((&run.experiment, start));
-            known.1 = known.1.min(start);
+            let known = times.entry(&run.experiment).or_insert(start);
+            *known = start.min(*known);
         }
-        for (id, (name, time)) in times {
+        for (name, tags) in &self.plan.experiments.tags {
+            let id = experiment_id(name);
+            let time = times.get(name.as_str()).copied().unwrap_or_default();
             let meta = [
-                ("artifact_location", self.uri(id).into()),
+                ("artifact_location", self.uri(&id).into()),
                 ("creation_time", time.into()),
-                ("experiment_id", id.into()),
+                ("experiment_id", id.as_str().into()),
                 ("last_update_time", time.into()),
                 ("lifecycle_stage", "active".into()),
-                ("name", name.into()),
+                ("name", name.as_str().into()),
             ];
-            self.yaml(&self.root.join(id), &meta)?;
+            let dir = self.root.join(&id);
+            self.yaml(&dir, &meta)?;
+            values(&dir.join("tags"), tags)?;
         }
         Ok(())
     }
@@ -162,11 +186,11 @@ impl Tree<'_> {
         let record = &run.record;
         let meta = [
             ("artifact_uri", self.uri(&format!("{experiment}/{id}/artifacts")).into()),
-            ("deleted_time", Value::Null),
+            ("deleted_time", record.end_time.filter(|_| record.is_deleted).into()),
             ("end_time", record.end_time.into()),
             ("entry_point_name", "".into()),
             ("experiment_id", experiment.as_str().into()),
-            ("lifecycle_stage", "active".into()),
+            ("lifecycle_stage", if record.is_deleted { "deleted" } else { "active" }.into()),
             ("run_id", id.as_str().into()),
             ("run_name", record.name.as_deref().unwrap_or_default().into()),
             ("source_name", "".into()),
@@ -182,12 +206,8 @@ impl Tree<'_> {
         for folder in ["metrics", "params", "artifacts", "tags"] {
             make(&dir.join(folder))?;
         }
-        for (name, value) in &record.params {
-            write(&dir.join("params").join(name), value.as_bytes())?;
-        }
-        for (name, value) in &record.tags {
-            self.tag(i, name, value)?;
-        }
+        values(&dir.join("params"), &record.params)?;
+        values(&dir.join("tags"), &record.tags)?;
         let parent = run.parent.and_then(|parent| self.ids.get(parent));
         if let Some((_, parent)) = parent {
             self.tag(i, tags::PARENT, parent)?;
@@ -224,27 +244,35 @@ impl Tree<'_> {
         self.yaml(&run.join("inputs").join(&id), &meta)
     }
 
-    /// The points and pictures of a directory.
+    /// The points and other values of a directory.
     fn values(&self, run: &Run) -> Result<Written> {
         let mut written = Written::default();
-        pictures::each(self.plan, run, |place, files| {
-            let files = match files {
-                Ok(files) => files,
-                Err(error) => {
-                    written.warnings.push(format!("{error}: left out"));
-                    return Ok(());
-                }
-            };
-            let count = u64::try_from(files.len() / 2).unwrap_or_default();
-            written.images.push((place, count));
-            for file in files {
-                self.artifact(place, &file.path, &file.content)?;
-            }
-            Ok(())
+        let skipped = media::each(self.plan, run, self.settings, |exhibit| {
+            self.exhibit(exhibit, &mut written)
         })?;
+        written.skipped = skipped;
         let points = run.series.par_iter().map(|series| self.metric(run, series));
         written.points = points.try_reduce(|| 0, |a, b| Ok(a + b))?;
         Ok(written)
+    }
+
+    fn exhibit(&self, exhibit: Exhibit, written: &mut Written) -> Result<()> {
+        let Exhibit { kind, place, files } = exhibit;
+        let count = u64::try_from(files.len()).unwrap_or_default();
+        if kind == Kind::Image {
+            // Each has a small copy.
+            written.images += count / 2;
+            written.with_images.insert(place);
+        } else {
+            written.media += count;
+        }
+        for file in files {
+            self.artifact(place, &file.path, &file.content)?;
+            if kind != Kind::Image {
+                written.paths.push((place, file.path));
+            }
+        }
+        Ok(())
     }
 
     fn metric(&self, run: &Run, series: &TimeSeries) -> Result<u64> {
@@ -252,6 +280,12 @@ impl Tree<'_> {
         let found = self.plan.metric(&run.name, series);
         let Some((place, _, key)) = found else { return Ok(0) };
         let points = series.steps().iter().zip(series.wall_times()).zip(scalars.iter());
+        let chosen = self.settings.sampling.map(|sampling| {
+            let value = |i| scalars.get(i).unwrap_or(f64::NAN);
+            sampling.keep(series.steps(), value).into_iter().collect::<HashSet<_>>()
+        });
+        let is_chosen = |i: usize| chosen.as_ref().is_none_or(|chosen| chosen.contains(&i));
+        let points = points.enumerate().filter(|(i, _)| is_chosen(*i)).map(|(_, point)| point);
         // MLflow's own migration stops at a line that is there twice.
         let is_rising = series.steps().is_sorted_by(|a, b| a < b);
         let mut seen = HashSet::new();
@@ -291,6 +325,11 @@ impl Tree<'_> {
         let lines = values.iter().map(|(name, value)| format!("{name}: {}\n", yaml(value)));
         write(&dir.join("meta.yaml"), lines.collect::<String>().as_bytes())
     }
+}
+
+/// A file for each value.
+fn values(dir: &Path, values: &Tags) -> Result<()> {
+    values.iter().try_for_each(|(name, value)| write(&dir.join(name), value.as_bytes()))
 }
 
 fn escaped(path: &str) -> String {

@@ -1,89 +1,153 @@
-//! Registered models to a tracking server.
+//! Registered models of a logdir, as MLflow is told of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-use super::plan::Plan;
-use crate::error::Result;
-use crate::mlflow::tags::{SHA256, VERSION};
-use crate::mlflow::{Client, ModelVersionRecord};
-use crate::registry::{Model, Registry, Stage, Version};
+use crate::error::{Effect, Error, Issue, Report};
+use crate::logdir::Logdir;
+use crate::mlflow::{Names, Store, Tags, tags};
+use crate::registry::{Model, Registries, Version, check_alias, check_model};
 
-/// Registers the versions whose runs are in `plan`; `remote` has the id of a run there and where its
-/// artifacts are. How many are new, and what is not there.
-pub(super) fn register(
-    plan: &Plan,
-    client: &Client,
-    registry: &Registry,
-    remote: &dyn Fn(usize) -> (String, String),
-) -> Result<(u64, Vec<String>)> {
-    let models = registry.models()?;
-    let (mut new, mut left_out) = (0, Vec::new());
-    if models.is_empty() {
-        return Ok((new, left_out));
-    }
-    let there = client.model_versions()?;
-    for (name, model) in &models {
-        client.create_model(name, model.description.as_deref(), &model.tags)?;
-        for version in &model.versions {
-            let Some(place) = plan.runs.iter().position(|run| run.name == version.run) else {
-                let (number, run) = (version.version, &version.run);
-                left_out.push(format!("{name}/{number} is of run {run:?}, which was not exported"));
-                continue;
-            };
-            let (run, uri) = remote(place);
-            let known = there.iter().find(|known| is_of(known, name, &run, version));
-            let number = match known {
-                Some(known) => known.version.clone(),
-                None => {
-                    new += 1;
-                    let source = source(&uri, &version.path);
-                    let mut tags = version.tags.clone();
-                    tags.insert(VERSION.into(), version.version.to_string());
-                    tags.insert(SHA256.into(), version.sha256.clone());
-                    let description = version.description.as_deref();
-                    client.create_version(name, [&source, &run], description, &tags)?
+/// A registered model. Several registries may have parts of it.
+#[derive(Debug, Default)]
+pub(super) struct PlannedModel {
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) tags: Tags,
+    /// Indices of versions by the aliases that name them.
+    pub(super) aliases: BTreeMap<String, usize>,
+    pub(super) versions: Vec<PlannedVersion>,
+    /// When it was made, in seconds since the Unix epoch.
+    pub(super) created: Option<f64>,
+}
+
+/// A version of a registered model.
+#[derive(Debug)]
+pub(super) struct PlannedVersion {
+    /// Place of its run in the plan; none if it is not of a run.
+    pub(super) run: Option<usize>,
+    pub(super) version: Version,
+}
+
+/// The models of all registries at and below `logdir`; `places` are those of the runs. What does not go
+/// along is told in `left` and in `report`.
+pub(super) fn plan(
+    logdir: &Logdir,
+    places: &HashMap<String, usize>,
+    left: &mut Vec<String>,
+    report: &mut Report,
+) -> Vec<PlannedModel> {
+    let mut all: BTreeMap<String, PlannedModel> = BTreeMap::new();
+    let roots = logdir.paths().into_iter();
+    // What cannot be looked into is known since the runs were looked for.
+    let registries = roots.flat_map(|root| {
+        Registries::find(root).found.into_iter().map(move |registry| (root, registry))
+    });
+    for (root, registry) in registries {
+        match registry.models() {
+            Ok(models) => {
+                for (name, model) in models {
+                    if let Err(kind) = check_model(&name) {
+                        left.push(format!("{}: {kind}: left out", registry.root().display()));
+                        continue;
+                    }
+                    let planned = all.entry(name.clone()).or_default();
+                    planned.name = name;
+                    let place = |run: &str| {
+                        let run = registry.run_below(root, run);
+                        places.get(&logdir.name_of(root, &run)).copied()
+                    };
+                    planned.add(registry.root(), model, place, left);
                 }
-            };
-            place_in(client, name, model, version, &number, known)?;
+            }
+            Err(error) => report.issues.push(issue(error)),
         }
     }
-    Ok((new, left_out))
+    all.into_values().collect()
 }
 
-/// Where MLflow finds a version: the folder of its file, as MLflow takes folders only. The tag
-/// [`SHA256`] tells which file it is.
-pub(super) fn source(artifacts: &str, path: &str) -> String {
-    let artifacts = artifacts.trim_end_matches('/');
-    match path.rsplit_once('/') {
-        Some((folder, _)) => format!("{artifacts}/{folder}"),
-        None => artifacts.to_owned(),
-    }
+fn issue(error: Error) -> Issue {
+    let location = error.location().clone();
+    Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile }
 }
 
-fn is_of(known: &ModelVersionRecord, name: &str, run: &str, version: &Version) -> bool {
-    let number = version.version.to_string();
-    known.name == name && known.run == run && known.tags.get(VERSION) == Some(&number)
-}
-
-/// Stage and aliases.
-fn place_in(
-    client: &Client,
-    name: &str,
-    model: &Model,
-    version: &Version,
-    number: &str,
-    known: Option<&ModelVersionRecord>,
-) -> Result<()> {
-    let was = known.map_or(Stage::None.name(), |known| known.stage.as_str());
-    if version.stage.name() != was {
-        client.set_stage(name, number, version.stage.name())?;
-    }
-    let aliases: BTreeMap<_, _> =
-        model.aliases.iter().filter(|(_, of)| **of == version.version).collect();
-    for alias in aliases.into_keys() {
-        if !known.is_some_and(|known| known.aliases.contains(alias)) {
-            client.set_alias(name, number, alias)?;
+impl PlannedModel {
+    fn add(
+        &mut self,
+        registry: &Path,
+        model: Model,
+        place: impl Fn(&str) -> Option<usize>,
+        left: &mut Vec<String>,
+    ) {
+        let name = &self.name;
+        match (&self.description, model.description) {
+            (Some(known), Some(other)) if *known != other => left.push(format!(
+                "model {name:?} has two descriptions; that in {} is left out",
+                registry.display()
+            )),
+            (None, other) => self.description = other,
+            _ => {}
+        }
+        for (tag, value) in model.tags {
+            self.tags.entry(tag).or_insert(value);
+        }
+        self.created = self.created.or(model.created);
+        let mut numbers = BTreeMap::new();
+        for version in model.versions {
+            let number = version.version;
+            let run = &version.run;
+            let place = place(run);
+            if place.is_none() && version.source.is_none() {
+                left.push(format!("{name}/{number} is of run {run:?}, which was not exported"));
+                continue;
+            }
+            numbers.insert(number, self.versions.len());
+            self.versions.push(PlannedVersion { run: place, version });
+        }
+        for (alias, number) in model.aliases {
+            match (check_alias(&alias), numbers.get(&number)) {
+                (Err(kind), _) => left.push(format!("model {name:?}: {kind}: left out")),
+                (Ok(()), None) => {}
+                (Ok(()), Some(_)) if self.aliases.contains_key(&alias) => left.push(format!(
+                    "model {name:?} has the alias {alias:?} twice; that in {} is left out",
+                    registry.display()
+                )),
+                (Ok(()), Some(version)) => drop(self.aliases.insert(alias, *version)),
+            }
         }
     }
-    Ok(())
+}
+
+impl PlannedVersion {
+    /// Where its files are: MLflow takes directories only. `artifacts` is where those of its run are.
+    /// The tag [`SHA256`](tags::SHA256) tells which file it is.
+    pub(super) fn source(&self, artifacts: &str) -> String {
+        if let Some(source) = self.version.source.as_ref().filter(|_| self.version.path.is_empty())
+        {
+            return source.clone();
+        }
+        let artifacts = artifacts.trim_end_matches('/');
+        match self.version.path.rsplit_once('/') {
+            Some((directory, _)) => format!("{artifacts}/{directory}"),
+            None => artifacts.to_owned(),
+        }
+    }
+
+    /// Its tags, with those that tbx keeps for itself.
+    pub(super) fn tags(&self, store: Store) -> Tags {
+        let mut all = with_names(store, &self.version.tags);
+        all.insert(tags::VERSION.into(), self.version.version.to_string());
+        if !self.version.sha256.is_empty() {
+            all.insert(tags::SHA256.into(), self.version.sha256.clone());
+        }
+        all
+    }
+}
+
+/// Tags under names that MLflow takes, and one that tells the true names.
+pub(super) fn with_names(store: Store, tags: &Tags) -> Tags {
+    let mut names = Names::new(store, tags.keys().map(String::as_str));
+    let mut all: Tags = tags.iter().map(|(name, value)| (names.get(name), value.clone())).collect();
+    all.extend(names.tags());
+    all
 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::Settings;
+use super::experiments::Experiments;
+use super::live::Writers;
+use super::models::{self, PlannedModel};
+use super::{Settings, media};
 use crate::error::{Report, Result};
 use crate::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use crate::meta::{RunMeta, Status, now};
@@ -19,8 +22,15 @@ pub(super) struct Plan {
     /// Where each run stands in `runs`, by its name in the log folder.
     places: HashMap<String, usize>,
     parts: Parts,
+    /// Experiments with what their files say of them, also those that have no runs.
+    pub(super) experiments: Experiments,
+    pub(super) models: Vec<PlannedModel>,
+    /// Whether the first damage ends the export.
+    pub(super) strict: bool,
     /// The links that are followed from a run's directory.
     pub(super) links: Links,
+    /// What does not go along, for people.
+    pub(super) left: Vec<String>,
     pub(super) report: Report,
 }
 
@@ -89,10 +99,19 @@ impl Plan {
         });
         let mut runs = merged(directories, &parts, logdir.path());
         let default = |run: &str| name_of(logdir.path_of(run));
-        name(&mut runs, settings, &default, store);
+        let mut experiments = Experiments::find(logdir, store, &mut report);
+        name(&mut runs, settings, &default, &experiments, store);
+        let mut left = Vec::new();
+        left.extend(experiments.choose(settings, runs.iter().map(|run| &*run.experiment)));
         let runs = in_order(runs);
-        let places = runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
-        Ok(Self { runs, places, parts, links: options.links(), report })
+        let places: HashMap<_, _> =
+            runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
+        let models = match settings.artifacts {
+            true => models::plan(logdir, &places, &mut left, &mut report),
+            false => Vec::new(),
+        };
+        let (links, strict) = (options.links(), options.is_strict());
+        Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
     }
 
     /// The run that gets the points of a series of the directory `name`, and where it stands; none
@@ -108,8 +127,8 @@ impl Plan {
         Some((place, run, run.metrics.get(&tag)?))
     }
 
-    /// The same for a series of pictures, which keep their tags.
-    pub(super) fn pictures(&self, name: &str, series: &TimeSeries) -> Option<(usize, String)> {
+    /// The same for a series of another kind, which keeps its tag.
+    pub(super) fn place(&self, name: &str, series: &TimeSeries) -> Option<(usize, String)> {
         let (run, tag) = self.parts.place(name, series.tag());
         Some((*self.places.get(&run)?, tag))
     }
@@ -182,7 +201,13 @@ impl Planned {
 }
 
 /// Fills in what depends on the other runs: parents, experiments, keys, names.
-fn name(runs: &mut [Planned], settings: &Settings, default: &dyn Fn(&str) -> String, store: Store) {
+fn name(
+    runs: &mut [Planned],
+    settings: &Settings,
+    default: &dyn Fn(&str) -> String,
+    known: &Experiments,
+    store: Store,
+) {
     let ids: HashMap<String, usize> =
         runs.iter().enumerate().filter_map(|(i, run)| Some((run.meta.id.clone()?, i))).collect();
     let by_name: HashMap<String, usize> =
@@ -195,9 +220,12 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &dyn Fn(&str) -> Str
     };
     let parents: Vec<_> = runs.iter().map(parent).collect();
     // MLflow has no experiment without a name.
-    let said = |run: &Planned| run.meta.experiment.clone().filter(|name| !name.is_empty());
+    let said = |run: &Planned| {
+        let own = run.meta.experiment.clone().filter(|name| !name.is_empty());
+        own.or_else(|| known.above(&run.name).map(str::to_owned))
+    };
     let experiments: Vec<_> = runs.iter().map(said).collect();
-    let mut keys = HashSet::new();
+    let (mut keys, writers) = (HashSet::new(), Writers::default());
     let now = now();
     for (i, run) in runs.iter_mut().enumerate() {
         run.parent = parents.get(i).copied().flatten().filter(|parent| *parent != i);
@@ -217,18 +245,21 @@ fn name(runs: &mut [Planned], settings: &Settings, default: &dyn Fn(&str) -> Str
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
         let mut own = record(&run.meta, &run.title(), &names);
-        // A log that says nothing of how it went is not being written, as far as one knows.
-        let status = run.meta.status_at(now).unwrap_or(Status::Finished);
+        let unsaid = || match writers.write(&run.files) {
+            true => Status::Running,
+            false => Status::Finished,
+        };
+        let status = run.meta.status_at(now).unwrap_or_else(unsaid);
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
         own.end_time = own.end_time.or(end).filter(|_| status.is_final());
+        let of_mlflow = run.meta.other.get("mlflow");
+        let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
+        own.is_deleted = is_deleted.unwrap_or_default();
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
         own.tags.insert(tags::RUN.into(), run.name.clone());
         run.record = own;
-        run.left_out.retain(|kind, _| !is_said(*kind));
-        if settings.images {
-            run.left_out.remove(&Kind::Image);
-        }
+        run.left_out.retain(|kind, _| !is_said(*kind) && !media::goes(*kind, settings));
     }
 }
 

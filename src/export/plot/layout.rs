@@ -2,7 +2,7 @@
 
 use super::ChartSize;
 use crate::table::number::short;
-use crate::table::{Chart, Line, Odd};
+use crate::table::{BandPoint, Chart, Line, Odd, Tick};
 
 /// The height of letters and of those of titles.
 pub(super) const TEXT: f32 = 12.0;
@@ -17,14 +17,18 @@ const ROW: f32 = 18.0;
 const SWATCH: f32 = 26.0;
 
 /// Colors that can be told apart, also by the color-blind. Source: M. Okabe, K. Ito, "Color
-/// Universal Design", 2008; without its yellow, which is faint on white.
-const COLORS: [Color; 6] = [
+/// Universal Design", 2008; without its yellow, which is faint on white, and with four darker ones.
+const COLORS: [Color; 10] = [
     Color(0x00, 0x72, 0xb2),
     Color(0xd5, 0x5e, 0x00),
     Color(0x00, 0x9e, 0x73),
     Color(0xcc, 0x79, 0xa7),
     Color(0xe6, 0x9f, 0x00),
     Color(0x56, 0xb4, 0xe9),
+    Color(0x88, 0x22, 0x55),
+    Color(0x33, 0x22, 0x88),
+    Color(0x80, 0x80, 0x00),
+    Color(0x8c, 0x56, 0x4b),
 ];
 const GRAY: Color = Color(0xb0, 0xb0, 0xb0);
 const GRID: Color = Color(0xe8, 0xe8, 0xe8);
@@ -32,7 +36,8 @@ const AXIS: Color = Color(0x80, 0x80, 0x80);
 const QUIET: Color = Color(0x60, 0x60, 0x60);
 pub(super) const INK: Color = Color(0x20, 0x20, 0x20);
 /// When the colors are used up, lines are dashed: lengths of dashes and gaps.
-const DASHES: [&[f32]; 3] = [&[], &[7.0, 3.0], &[2.0, 2.0]];
+const DASHES: [&[f32]; 5] = [&[], &[7.0, 3.0], &[2.0, 2.0], &[7.0, 2.0, 2.0, 2.0], &[11.0, 5.0]];
+const _: () = assert!(COLORS.len() * DASHES.len() == Line::RANKS, "each rank looks different");
 
 /// Red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub(super) struct Scene {
 pub(super) enum Shape {
     /// A line through points.
     Stroke { points: Vec<[f32; 2]>, pen: Pen, clip: Option<Area> },
+    /// The inside of a line that is closed.
+    Fill { points: Vec<[f32; 2]>, color: Color, opacity: f32, clip: Area },
     /// A text from `at` on, or before it or around it; `at` is on its base line.
     Text { at: [f32; 2], anchor: Anchor, text: String, size: f32, color: Color },
 }
@@ -107,16 +114,16 @@ impl Scene {
 
     /// Draws a chart into `area` and its legend below it; where that ends.
     fn chart(&mut self, chart: &Chart, area: Area) -> f32 {
-        let rows = count(area.height / 50.0);
-        let ticks = chart.y.ticks(rows);
+        let (top, bottom) = (PADDING + TITLE + 14.0, ROW + 18.0);
+        let height = (area.height - top - bottom).max(10.0);
+        let ticks = left_ticks(chart, count(area.height / 50.0), height);
         let widest = ticks.iter().map(|tick| width(&tick.label)).fold(0.0, f32::max);
         let left = PADDING + widest + 8.0;
-        let (top, bottom) = (PADDING + TITLE + 14.0, ROW + 18.0);
         let plot = Area {
             x: area.x + left,
             y: area.y + top,
             width: (area.width - left - PADDING).max(10.0),
-            height: (area.height - top - bottom).max(10.0),
+            height,
         };
         let how = subtitle(chart);
         let most = count((area.width - 2.0 * PADDING) / (TITLE * LETTER));
@@ -144,19 +151,35 @@ impl Scene {
         let bottom = plot.y + plot.height;
         self.line([[plot.x, bottom], [plot.x + plot.width, bottom]], AXIS, 1.0);
         let caption = chart.x.caption();
-        let caption_from = plot.x + plot.width - width(&caption);
         let base = bottom + 6.0 + TEXT;
-        let mut free = plot.x - 40.0;
-        for tick in chart.x.ticks(count(plot.width / 90.0)) {
-            let x = plot.x + plot.width * single(tick.place);
-            self.line([[x, bottom], [x, bottom + 5.0]], AXIS, 1.0);
-            let half = width(&tick.label) / 2.0;
-            if x - half > free && x + half + 8.0 < caption_from {
-                free = x + half + 8.0;
-                self.text([x, base], Anchor::Middle, tick.label, TEXT, QUIET);
+        let most = count(plot.width / 90.0);
+        let right = plot.x + plot.width;
+        let ticks = |end| chart.x.ticks_to_show(most, |ticks| lower_labels(ticks, plot, end).len());
+        // On narrow charts the caption gives way to a second number.
+        let end = right - width(&caption);
+        let with_caption = ticks(end);
+        let (ticks, end) = if lower_labels(&with_caption, plot, end).len() >= 2 {
+            self.text([right, base], Anchor::End, caption.clone(), TEXT, QUIET);
+            (with_caption, end)
+        } else {
+            (ticks(right + PADDING), right + PADDING)
+        };
+        if let ([.., (first, _), (last, _)], true) =
+            (&*lower_labels(&ticks, plot, end), end > right)
+        {
+            // Between the last two numbers it has room, too.
+            let middle = (first + last) / 2.0;
+            if last - first > 2.0 * width(&caption) {
+                self.text([middle, base], Anchor::Middle, caption, TEXT, QUIET);
             }
         }
-        self.text([plot.x + plot.width, base], Anchor::End, caption, TEXT, QUIET);
+        for tick in &ticks {
+            let x = plot.x + plot.width * single(tick.place);
+            self.line([[x, bottom], [x, bottom + 5.0]], AXIS, 1.0);
+        }
+        for (x, tick) in lower_labels(&ticks, plot, end) {
+            self.text([x, base], Anchor::Middle, tick.label.clone(), TEXT, QUIET);
+        }
     }
 
     fn lines(&mut self, chart: &Chart, plot: Area) {
@@ -164,7 +187,15 @@ impl Scene {
         let on_plot = |[x, y]: [f64; 2]| {
             [plot.x + plot.width * single(x), plot.y + plot.height * (1.0 - single(y))]
         };
-        let clip = Some(Area { y: plot.y - 1.0, height: plot.height + 2.0, ..plot });
+        let around = Area { y: plot.y - 1.0, height: plot.height + 2.0, ..plot };
+        let clip = Some(around);
+        let band = if chart.is_crowded() { chart.band(most) } else { Vec::new() };
+        for part in &band {
+            let highest = part.iter().map(|point| on_plot([point.place, point.high]));
+            let lowest = part.iter().rev().map(|point| on_plot([point.place, point.low]));
+            let points = highest.chain(lowest).collect();
+            self.shapes.push(Shape::Fill { points, color: GRAY, opacity: 0.35, clip: around });
+        }
         let mut draw = |parts: Vec<Vec<[f64; 2]>>, pen: Pen| {
             for part in parts {
                 let mut points: Vec<_> = part.into_iter().map(on_plot).collect();
@@ -176,9 +207,11 @@ impl Scene {
         };
         let (faint, named): (Vec<&Line>, Vec<_>) =
             chart.lines.iter().rev().partition(|line| line.rank.is_none());
-        for line in &faint {
+        for line in faint.iter().filter(|_| band.is_empty()) {
             draw(chart.parts(line, most), pen(line));
         }
+        let median = |part: &Vec<BandPoint>| part.iter().map(|p| [p.place, p.median]).collect();
+        draw(band.iter().map(median).collect(), Pen { color: AXIS, width: 1.6, ..PLAIN });
         for line in &named {
             let pen = Pen { opacity: 0.25, width: 1.0, dashes: &[], ..pen(line) };
             draw(chart.raw_parts(line, most), pen);
@@ -253,7 +286,7 @@ impl Scene {
     }
 
     fn line(&mut self, points: [[f32; 2]; 2], color: Color, width: f32) {
-        let pen = Pen { color, width, opacity: 1.0, dashes: &[] };
+        let pen = Pen { color, width, ..PLAIN };
         self.shapes.push(Shape::Stroke { points: points.into(), pen, clip: None });
     }
 
@@ -262,6 +295,40 @@ impl Scene {
             self.shapes.push(Shape::Text { at, anchor, text, size, color });
         }
     }
+}
+
+/// A line without dashes.
+const PLAIN: Pen = Pen { color: INK, width: 1.0, opacity: 1.0, dashes: &[] };
+
+/// Ticks of the axis of values that are far enough from each other for their labels.
+fn left_ticks(chart: &Chart, most: usize, height: f32) -> Vec<Tick> {
+    let apart = |ticks: &[Tick]| -> Vec<Tick> {
+        let mut last = f32::NEG_INFINITY;
+        let mut apart = ticks.to_vec();
+        apart.retain(|tick| {
+            let y = height * single(tick.place);
+            let has_room = y - last >= TEXT;
+            last = if has_room { y } else { last };
+            has_room
+        });
+        apart
+    };
+    apart(&chart.y.ticks_to_show(most, |ticks| apart(ticks).len()))
+}
+
+/// The labels of the lower axis that have room before `end`, and the places of their middles.
+fn lower_labels(ticks: &[Tick], plot: Area, end: f32) -> Vec<(f32, &Tick)> {
+    let mut free = plot.x - 40.0;
+    let mut labels = Vec::new();
+    for tick in ticks {
+        let x = plot.x + plot.width * single(tick.place);
+        let half = width(&tick.label) / 2.0;
+        if x - half > free && x + half + 8.0 < end {
+            free = x + half + 8.0;
+            labels.push((x, tick));
+        }
+    }
+    labels
 }
 
 fn pen(line: &Line) -> Pen {
@@ -301,7 +368,10 @@ fn subtitle(chart: &Chart) -> String {
 fn notes(chart: &Chart) -> Vec<String> {
     let faint = chart.lines.iter().filter(|line| line.rank.is_none()).count();
     let mut notes = Vec::new();
-    if faint > 0 {
+    if chart.is_crowded() {
+        let all = chart.lines.len();
+        notes.push(format!("{faint} more: band from min to max and gray median of all {all}"));
+    } else if faint > 0 {
         notes.push(format!("{faint} more in gray"));
     }
     if chart.outside > 0 {

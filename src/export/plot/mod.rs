@@ -1,4 +1,4 @@
-//! Charts as files: SVG, or PNG without any font of the system.
+//! Charts as files: SVG, or PNG without any system fonts.
 
 mod layout;
 mod png;
@@ -11,13 +11,12 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::table::Chart;
 
-/// The size of each chart, without its legend, in the units of an SVG file. A PNG has two
-/// pixels a unit.
+/// The size of each chart, without its legend, in SVG units. A PNG has two pixels per unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChartSize {
-    /// Units across.
+    /// Width in units.
     pub width: u16,
-    /// Units down.
+    /// Height in units.
     pub height: u16,
 }
 
@@ -28,10 +27,10 @@ impl Default for ChartSize {
     }
 }
 
-/// Pixels of a PNG for each unit.
+/// Number of PNG pixels per unit.
 const SCALE: u8 = 2;
 
-/// Charts as one SVG file, side by side where there are several.
+/// Draws charts into one SVG file, side by side if there are several.
 ///
 /// ```
 /// use tbx::export::plot::{ChartSize, svg};
@@ -46,27 +45,27 @@ pub fn svg(charts: &[Chart], size: ChartSize) -> String {
     svg::draw(&Scene::of(charts, size))
 }
 
-/// Charts as one PNG file, as [`svg`] has them.
+/// Draws charts into one PNG file, with the same content as [`svg`].
 ///
-/// Text is drawn with letters that the program has itself, those of the Latin alphabet. For others
-/// stands a replacement character.
+/// Text uses built-in glyphs, which cover the Latin alphabet. Other letters appear as a replacement
+/// character.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the picture would be too large.
+/// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the image would be too large.
 pub fn png(charts: &[Chart], size: ChartSize) -> Result<Vec<u8>> {
     png::draw(&Scene::of(charts, size))
 }
 
-/// Writes charts to the file `out`, as the ending of its name says; `-` is an SVG on the standard
-/// output.
+/// Writes charts to the file `out`, in the format given by its extension; `-` writes SVG to the
+/// standard output.
 ///
-/// The file appears under its name when it is complete.
+/// The file appears under its name once it is complete.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name ends neither in `.svg` nor in
-/// `.png`, or the picture would be too large. [`ErrorKind::Io`](crate::ErrorKind::Io): the file
+/// `.png`, or the image would be too large. [`ErrorKind::Io`](crate::ErrorKind::Io): the file
 /// cannot be written, or exists and `overwrite` is false.
 pub fn write(charts: &[Chart], size: ChartSize, out: &Path, overwrite: bool) -> Result<()> {
     let ending = out.extension().map(|ending| ending.to_ascii_lowercase());
@@ -74,7 +73,7 @@ pub fn write(charts: &[Chart], size: ChartSize, out: &Path, overwrite: bool) -> 
         Some("svg") => svg(charts, size).into_bytes(),
         None if out == Path::new("-") => svg(charts, size).into_bytes(),
         Some("png") => png(charts, size)?,
-        _ => return Err(Error::argument("the name of a picture must end in .svg or .png")),
+        _ => return Err(Error::argument("the name of an image must end in .svg or .png")),
     };
     let mut output = Output::create(out, overwrite, None)?;
     output.write(bytes)?;

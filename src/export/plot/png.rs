@@ -2,7 +2,7 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use tiny_skia::{
-    FillRule, LineJoin, Mask, Paint, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform,
+    FillRule, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform,
 };
 
 use super::SCALE;
@@ -30,15 +30,22 @@ pub(super) fn draw(scene: &Scene) -> Result<Vec<u8>> {
     pixmap.fill(tiny_skia::Color::WHITE);
     let mut clipped: Option<(Area, Mask)> = None;
     for shape in &scene.shapes {
+        let clip = match shape {
+            Shape::Stroke { clip, .. } => *clip,
+            Shape::Fill { clip, .. } => Some(*clip),
+            Shape::Text { .. } => None,
+        };
+        if let Some(area) = clip.filter(|area| clipped.as_ref().is_none_or(|c| c.0 != *area)) {
+            clipped = mask(&pixmap, area).map(|mask| (area, mask));
+        }
+        let mask = clipped.as_ref().filter(|_| clip.is_some()).map(|(_, mask)| mask);
         match shape {
-            Shape::Stroke { points, pen, clip } => {
-                if let Some(area) =
-                    clip.filter(|area| clipped.as_ref().is_none_or(|c| c.0 != *area))
-                {
-                    clipped = mask(&pixmap, area).map(|mask| (area, mask));
+            Shape::Stroke { points, pen, .. } => stroke(&mut pixmap, points, *pen, mask),
+            Shape::Fill { points, color, opacity, .. } => {
+                if let Some(path) = path(points) {
+                    let paint = paint(*color, *opacity);
+                    pixmap.fill_path(&path, &paint, FillRule::Winding, transform(), mask);
                 }
-                let mask = clipped.as_ref().filter(|_| clip.is_some()).map(|(_, mask)| mask);
-                stroke(&mut pixmap, points, *pen, mask);
             }
             Shape::Text { at, anchor, text, size, color } => {
                 letters(&mut pixmap, at.map(|n| n * scale), *anchor, text, *size, *color);
@@ -65,16 +72,24 @@ fn mask(pixmap: &Pixmap, area: Area) -> Option<Mask> {
     Some(mask)
 }
 
-fn stroke(pixmap: &mut Pixmap, points: &[[f32; 2]], pen: Pen, mask: Option<&Mask>) {
+fn path(points: &[[f32; 2]]) -> Option<Path> {
     let mut path = PathBuilder::new();
     for (i, [x, y]) in points.iter().enumerate() {
         if i == 0 { path.move_to(*x, *y) } else { path.line_to(*x, *y) }
     }
-    let Some(path) = path.finish() else { return };
-    let Color(red, green, blue) = pen.color;
+    path.finish()
+}
+
+fn paint(Color(red, green, blue): Color, opacity: f32) -> Paint<'static> {
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    let opacity = (pen.opacity * 255.0).round().clamp(0.0, 255.0);
+    let opacity = (opacity * 255.0).round().clamp(0.0, 255.0);
     paint.set_color_rgba8(red, green, blue, byte(opacity));
+    paint
+}
+
+fn stroke(pixmap: &mut Pixmap, points: &[[f32; 2]], pen: Pen, mask: Option<&Mask>) {
+    let Some(path) = path(points) else { return };
+    let paint = paint(pen.color, pen.opacity);
     let dash = (!pen.dashes.is_empty()).then(|| StrokeDash::new(pen.dashes.to_vec(), 0.0));
     let stroke = Stroke {
         width: pen.width,

@@ -29,6 +29,12 @@ fn write(scene: &Scene, out: &mut String) -> std::fmt::Result {
                 };
                 stroke(points, *pen, clip, out)?;
             }
+            Shape::Fill { points, color, opacity, clip } => {
+                let clip = clip_number(&mut clips, *clip, out)?;
+                write!(out, "<polygon fill=\"{}\" opacity=\"{opacity}\"", Hex(*color))?;
+                write!(out, " clip-path=\"url(#c{clip})\"")?;
+                points_of(points, out)?;
+            }
             Shape::Text { at: [x, y], anchor, text, size, color } => {
                 let (x, y, color) = (Short(*x), Short(*y), Hex(*color));
                 write!(out, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{color}\"")?;
@@ -83,6 +89,10 @@ fn stroke(
     if let Some(clip) = clip {
         write!(out, " stroke-linejoin=\"round\" clip-path=\"url(#c{clip})\"")?;
     }
+    points_of(points, out)
+}
+
+fn points_of(points: &[[f32; 2]], out: &mut String) -> std::fmt::Result {
     write!(out, " points=\"")?;
     for (i, [x, y]) in points.iter().enumerate() {
         let space = if i == 0 { "" } else { " " };

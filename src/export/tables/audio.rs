@@ -1,4 +1,4 @@
-//! A row a sound clip, without the clip.
+//! One row per audio clip, without the clip itself.
 
 use bytes::Bytes;
 
@@ -14,8 +14,8 @@ use crate::table::Cell;
 
 pub(super) const TABLE: Table = Table {
     name: "audio",
-    about: "a row a clip, without it: run, tag, step, wall_time, index, sample_rate, channels, \
-            frames, bytes",
+    about: "one row per clip, without the clip: run, tag, step, wall_time, index, sample_rate, \
+            channels, frames, bytes",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Audio],
@@ -33,7 +33,7 @@ const COLUMNS: [(&str, Type); 5] = [
 fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let audio = Audio::read(value)?;
     let row = |(i, encoded): (usize, &Bytes)| {
-        // What is no WAV has a length at least.
+        // Audio that is not WAV still has a length.
         let sizes = match Header::of(encoded).sound {
             Some(Sound { sample_rate, channels, frames }) => {
                 [sample_rate, channels.into(), frames].map(|n| Cell::Int(n.into()))

@@ -18,10 +18,10 @@ pub(super) const TABLE: Table = Table {
     make: |settings, _, _| Ok(Box::new(ValueRows::new(Kind::Histogram, &COLUMNS, rows, settings))),
 };
 
-const COLUMNS: [(&str, Type); 4] =
+pub(super) const COLUMNS: [(&str, Type); 4] =
     [("bucket", Type::Int), ("left", Type::Float), ("right", Type::Float), ("count", Type::Float)];
 
-fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
+pub(super) fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let buckets = Histogram::read(value)?.buckets.into_iter().enumerate();
     let row = |(i, bucket): (usize, crate::summary::histogram::Bucket)| {
         let numbers = [bucket.left, bucket.right, bucket.count].map(Cell::Number);

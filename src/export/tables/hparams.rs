@@ -43,10 +43,11 @@ impl Rows for HparamRows {
         self.report.issues.extend(issues);
         let run: Arc<str> = run.name.as_str().into();
         for (name, param) in meta.params {
-            let (data, number) = match &param {
-                Param::Bool(_) => ("bool", Cell::Empty),
-                Param::Number(number) => ("number", Cell::Number(*number)),
-                Param::Text(_) => ("text", Cell::Empty),
+            let number = param.number().map_or(Cell::Empty, Cell::Number);
+            let data = match &param {
+                Param::Bool(_) => "bool",
+                Param::Int(_) | Param::Number(_) => "number",
+                Param::Text(_) => "text",
             };
             let value = Cell::Text(Cell::from(&param).to_string());
             self.rows.push([&run, &name.into()], [data.into(), value, number]);

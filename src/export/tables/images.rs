@@ -1,4 +1,4 @@
-//! A row a picture, without the picture.
+//! One row per image, without the image itself.
 
 use super::Table;
 use super::rows::count;
@@ -12,8 +12,8 @@ use crate::table::Cell;
 
 pub(super) const TABLE: Table = Table {
     name: "images",
-    about: "a row a picture, without it: run, tag, step, wall_time, index, width, height, format, \
-            bytes",
+    about: "one row per image, without the image: run, tag, step, wall_time, index, width, height, \
+            format, bytes",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Image],

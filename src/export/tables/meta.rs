@@ -1,4 +1,4 @@
-//! A row a run that says what it is.
+//! One row per run that has metadata.
 
 use std::mem;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::table::Cell;
 
 pub(super) const TABLE: Table = Table {
     name: "meta",
-    about: "a row a run that says what it is: run, meta (the object of tbx.json, as JSON)",
+    about: "one row per run with metadata: run, meta (the object of tbx.json, as JSON)",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Hparams, Kind::Meta],

@@ -52,6 +52,17 @@ pub const TABLES: &[Table] = &[
     audio::TABLE,
 ];
 
+/// The columns of the rows that a value of this kind becomes, and how; none for other kinds.
+#[cfg(feature = "mlflow")]
+pub(super) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::RowsOf)> {
+    let (columns, rows): (&[_], values::RowsOf) = match kind {
+        Kind::Histogram => (&histograms::COLUMNS, histograms::rows),
+        Kind::PrCurve => (&pr_curves::COLUMNS, pr_curves::rows),
+        _ => return None,
+    };
+    Some((columns.iter().map(|(name, _)| *name).collect(), rows))
+}
+
 impl Table {
     /// The table of this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {

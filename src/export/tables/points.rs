@@ -6,10 +6,10 @@ use super::rows::add;
 use crate::export::batch::{Batch, Values};
 use crate::logdir::{Scalars, TimeSeries};
 
-/// So many rows are handed over at a time.
+/// Number of rows that are passed on at a time.
 const ROWS: usize = 1 << 17;
 
-/// Points on their way.
+/// Points that are collected into a batch.
 #[derive(Default)]
 pub(super) struct Points {
     runs: Vec<(Arc<str>, usize)>,
@@ -17,29 +17,29 @@ pub(super) struct Points {
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     values: Vec<f64>,
-    /// The values smoothed; none if they are not.
+    /// The smoothed values; empty if values are not smoothed.
     smoothed: Vec<f64>,
 }
 
 impl Points {
-    /// How many more there should be.
+    /// Number of points that still fit.
     pub(super) fn room(&self) -> usize {
         ROWS.saturating_sub(self.steps.len())
     }
 
-    /// Adds point `i` of a series; its names come with [`names`](Self::names).
+    /// Adds point `i` of a series; its names are added by [`names`](Self::names).
     pub(super) fn push(&mut self, series: &TimeSeries, scalars: &Scalars, i: usize) {
         self.steps.push(series.steps().get(i).copied().unwrap_or(0));
         self.wall_times.push(series.wall_times().get(i).copied().unwrap_or(f64::NAN));
         self.values.push(scalars.get(i).unwrap_or(f64::NAN));
     }
 
-    /// The smoothed value of the point that was added last.
+    /// Adds the smoothed value of the last point.
     pub(super) fn push_smoothed(&mut self, value: f64) {
         self.smoothed.push(value);
     }
 
-    /// The last so many points are of this run and tag.
+    /// Sets the run and tag of the last `rows` points.
     pub(super) fn names(&mut self, run: &Arc<str>, tag: &Arc<str>, rows: usize) {
         add(&mut self.runs, run, rows);
         add(&mut self.tags, tag, rows);

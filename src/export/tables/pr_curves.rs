@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = Table {
     make: |settings, _, _| Ok(Box::new(ValueRows::new(Kind::PrCurve, &COLUMNS, rows, settings))),
 };
 
-const COLUMNS: [(&str, Type); 7] = [
+pub(super) const COLUMNS: [(&str, Type); 7] = [
     ("threshold", Type::Float),
     ("true_positives", Type::Float),
     ("false_positives", Type::Float),
@@ -28,7 +28,7 @@ const COLUMNS: [(&str, Type); 7] = [
     ("recall", Type::Float),
 ];
 
-fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
+pub(super) fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let curve = PrCurve::read(value)?;
     let columns = [
         &curve.true_positives,

@@ -1,15 +1,15 @@
-//! Rows that are collected one by one.
+//! Rows that are collected one at a time.
 
 use std::sync::Arc;
 
 use crate::export::batch::{Batch, Values};
 use crate::table::Cell;
 
-/// So many cells are handed over at a time, or bytes of text.
+/// Number of cells, or bytes of text, that are passed on at a time.
 const CELLS: usize = 1 << 18;
 const TEXT: usize = 8 << 20;
 
-/// Rows with two names, such as run and tag, and other cells behind.
+/// Rows with two names, such as run and tag, followed by other cells.
 #[derive(Default)]
 pub(super) struct NamedRows {
     names: [Vec<(Arc<str>, usize)>; 2],
@@ -19,7 +19,7 @@ pub(super) struct NamedRows {
 }
 
 impl NamedRows {
-    /// Adds a row, with as many cells as all others.
+    /// Adds a row, which must have as many cells as all others.
     pub(super) fn push(&mut self, names: [&Arc<str>; 2], cells: impl IntoIterator<Item = Cell>) {
         for (column, name) in self.names.iter_mut().zip(names) {
             add(column, name, 1);
@@ -50,7 +50,7 @@ impl NamedRows {
     }
 }
 
-/// Adds so many rows with a name to a column.
+/// Adds a name to a column, for a number of rows.
 pub(super) fn add(column: &mut Vec<(Arc<str>, usize)>, name: &Arc<str>, rows: usize) {
     match column.last_mut() {
         Some((last, count)) if Arc::ptr_eq(last, name) => *count += rows,
@@ -63,7 +63,7 @@ pub(super) fn text(text: &str) -> Cell {
     if text.is_empty() { Cell::Empty } else { Cell::Text(text.to_owned()) }
 }
 
-/// A number of things.
+/// A count.
 pub(super) fn count(n: usize) -> Cell {
     Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }

@@ -29,7 +29,7 @@ struct ScalarRows {
     points: Points,
 }
 
-/// The columns of every table with a row a point, before those of the value.
+/// The columns that every table with one row per point has before the value.
 pub(super) fn columns_of_points() -> Vec<Column> {
     vec![
         Column::required("run", Type::Name),

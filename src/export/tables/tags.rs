@@ -1,4 +1,4 @@
-//! A row a series: what the log says about it, and the numbers that sum it up.
+//! One row per series: its metadata in the log, and summary statistics.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::table::{Cell, ScalarStats, Stat};
 
 pub(super) const TABLE: Table = Table {
     name: "tags",
-    about: "a row a tag of a run, of any kind: run, tag, kind, plugin, data_class, display_name, \
-            description, count, first_step, last_step, .., min, max, mean, ..",
+    about: "one row per tag of a run, of any kind: run, tag, kind, plugin, data_class, \
+            display_name, description, count, first_step, last_step, .., min, max, mean, ..",
     is_rare: false,
     has_values: false,
     kinds: &[],
@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = Table {
     },
 };
 
-/// What sums up a scalar, besides its count.
+/// The statistics of a scalar, except the count.
 const STATS: [Stat; 9] = [
     Stat::First,
     Stat::Last,
@@ -36,7 +36,7 @@ const STATS: [Stat; 9] = [
 ];
 
 struct TagRows {
-    /// What was asked for; other tables may need more.
+    /// The requested options; other tables may need more data.
     options: LoadOptions,
     rows: NamedRows,
 }

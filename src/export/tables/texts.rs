@@ -1,4 +1,4 @@
-//! A row a text.
+//! One row per text.
 
 use super::Table;
 use super::rows::count;
@@ -11,7 +11,7 @@ use crate::table::Cell;
 
 pub(super) const TABLE: Table = Table {
     name: "texts",
-    about: "a row a text, of a table each cell: run, tag, step, wall_time, index, text",
+    about: "one row per text, or per cell of a table: run, tag, step, wall_time, index, text",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Text],

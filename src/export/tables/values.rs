@@ -13,7 +13,7 @@ use crate::summary::{self, Kind, RawValue};
 use crate::table::{Cell, Sampling};
 
 /// The rows of a value: what stands in the columns behind run, tag, step and wall time.
-pub(super) type RowsOf = fn(&RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind>;
+pub(in crate::export) type RowsOf = fn(&RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind>;
 
 pub(super) struct ValueRows {
     kind: Kind,

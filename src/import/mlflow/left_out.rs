@@ -1,18 +1,18 @@
-//! What MLflow keeps and an import does not bring, counted.
+//! Counts the data in MLflow that an import leaves out.
 
-/// Things of one kind that are not imported.
+/// Objects of one kind that are not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
-    /// What they are, in the plural: `traces`.
+    /// Name of the kind, in the plural, such as `traces`.
     pub kind: String,
-    /// Their number.
+    /// Number of objects.
     pub count: u64,
-    /// There may be more.
+    /// Whether there may be more.
     pub is_least: bool,
 }
 
-/// Adds `count` things to those of a kind.
+/// Adds `count` to the objects of a kind.
 pub(in crate::import) fn count(all: &mut Vec<LeftOut>, kind: &str, count: u64, is_least: bool) {
     match all.iter_mut().find(|known| known.kind == kind) {
         Some(known) => {

@@ -1,4 +1,4 @@
-//! The file of a metric in a folder `mlruns`.
+//! Reads the file of a metric in a directory `mlruns`.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,15 +8,15 @@ use super::{Point, issue};
 use crate::error::{Effect, ErrorKind, Report};
 use crate::store::File;
 
-/// Bytes of a line at most.
+/// Maximum length of a line in bytes.
 const MAX_LINE: u64 = 4096;
 
-/// Points of a run at most: they are in memory until they are written.
+/// Maximum number of points per run: they are held in memory until they are written.
 const MAX_POINTS: usize = 1 << 25;
-/// Bytes of all files with metrics of a run at most.
+/// Maximum size in bytes of all metric files of a run.
 const MAX_BYTES: u64 = 8 << 30;
 
-/// How much more is read of the metrics of a run.
+/// The limits that remain for the metrics of a run.
 pub(super) struct Allowance {
     points: usize,
     bytes: u64,
@@ -28,8 +28,9 @@ impl Default for Allowance {
     }
 }
 
-/// The points in a file of a metric, one per line: milliseconds, value and step. Very old lines have no
-/// step; those of models and datasets have up to `max_others` words more, which `take` gets, too.
+/// Reads the points in a metric file, one per line: milliseconds, value and step. Very old lines
+/// have no step. Lines of models and datasets have up to `max_others` more words, which are passed
+/// to `take`, too.
 pub(super) fn points(
     (file, len): (File, u64),
     path: &Path,
@@ -54,7 +55,7 @@ pub(super) fn points(
         let text = str::from_utf8(&line).unwrap_or_default().trim_end_matches(['\n', '\r']);
         match point(text, max_others) {
             Some((point, others)) => {
-                // MLflow logs a model's metrics again.
+                // MLflow may log a model's metrics again.
                 if !seen.insert((point.step, point.timestamp, point.value.to_bits())) {
                     continue;
                 }

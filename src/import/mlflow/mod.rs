@@ -1,4 +1,4 @@
-//! Where MLflow keeps runs: one file a kind of place.
+//! Reads the places where MLflow keeps runs, with one file per kind of place.
 
 mod database;
 mod folder;
@@ -27,12 +27,13 @@ pub(super) use crate::mlflow::HistoryPoint as Point;
 use crate::mlflow::{LoggedModelRecord, RegisteredModelRecord, RunRecord, tags};
 use crate::store::{Links, Root};
 
-/// Points of metrics of a logged model that are kept in `tbx.json`; more are counted.
+/// Maximum number of metric points of a logged model that are kept in `tbx.json`; others are only
+/// counted.
 const MAX_MODEL_METRICS: usize = 10_000;
-/// Threads that read files of this machine at most.
+/// Maximum number of threads that read local files.
 const MAX_LOCAL: usize = 8;
 
-/// An experiment of MLflow.
+/// An MLflow experiment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Experiment {
     pub(super) id: String,
@@ -42,14 +43,14 @@ pub(super) struct Experiment {
     pub(super) creation_time: Option<i64>,
     pub(super) last_update_time: Option<i64>,
     pub(super) artifact_location: Option<String>,
-    /// Somebody deleted it.
+    /// Whether it is deleted.
     pub(super) is_deleted: bool,
-    /// Its directory, of a store of files.
+    /// The directory of the experiment, in a file store.
     dir: PathBuf,
 }
 
 impl Experiment {
-    /// What tbx has no field for.
+    /// Facts for which tbx has no field.
     pub(super) fn facts(&self) -> Map<String, Value> {
         let location = self.artifact_location.clone().map(Value::from);
         let facts = [
@@ -61,21 +62,21 @@ impl Experiment {
     }
 }
 
-/// What an experiment has.
+/// The content of an experiment.
 #[derive(Debug, Default)]
 pub(super) struct Content {
-    /// All runs, also deleted ones.
+    /// All runs, including deleted ones.
     pub(super) runs: Vec<StoredRun>,
-    /// Logged models of no run of the experiment.
+    /// Logged models that belong to no run of the experiment.
     pub(super) models: Vec<LoggedModelRecord>,
-    /// What is there besides.
+    /// Other data that is left out.
     pub(super) left_out: Vec<LeftOut>,
-    /// How many datasets no run used.
+    /// Number of datasets that no run used.
     pub(super) unused_datasets: u64,
 }
 
 impl Content {
-    /// Gives each model to the run that logged it.
+    /// Assigns each model to the run that logged it.
     fn new(mut runs: Vec<StoredRun>, mut models: Vec<LoggedModelRecord>) -> Self {
         models.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -97,38 +98,38 @@ impl Content {
     }
 }
 
-/// A run of MLflow.
+/// An MLflow run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoredRun {
     pub(super) record: RunRecord,
-    /// Models that it logged, each a folder of files.
+    /// Models that the run logged, each a directory of files.
     pub(super) models: Vec<LoggedModelRecord>,
-    /// Ids of the logged models that it used.
+    /// Ids of the logged models that the run used.
     pub(super) model_inputs: Vec<String>,
-    /// Ids of the logged models that it made, and at which step.
+    /// Ids of the logged models that the run produced, each with the step.
     pub(super) model_outputs: Vec<(String, i64)>,
-    /// The names of its metrics, on a server.
+    /// The names of the run's metrics, on a server.
     metrics: Vec<String>,
-    /// Its directory, of a store of files.
+    /// The directory of the run, in a file store.
     dir: PathBuf,
 }
 
-/// Points of a run by the metric's name, in no order.
+/// Points of a run by metric name, in no particular order.
 pub(super) type Metrics = BTreeMap<String, Vec<Point>>;
 
-/// A file that a run made.
+/// A file that a run produced.
 #[derive(Debug, Clone)]
 pub(super) struct StoredFile {
     /// Its path among the run's artifacts, with `/` between directories.
     pub(super) path: String,
-    /// The id of the logged model that it is of.
+    /// The id of the logged model that it belongs to.
     pub(super) model: Option<String>,
-    /// Its bytes, as a server lists them.
+    /// Its size in bytes, as listed by a server.
     pub(super) size: Option<u64>,
     place: Place,
 }
 
-/// Where a file is.
+/// The location of a file.
 #[derive(Debug, Clone)]
 enum Place {
     Local(Root, PathBuf),
@@ -137,7 +138,7 @@ enum Place {
         id: String,
         path: String,
     },
-    /// On a server, among those of a logged model.
+    /// On a server, among the files of a logged model.
     OfModel {
         id: String,
         path: String,
@@ -148,14 +149,14 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) files: Vec<StoredFile>,
-    /// URIs of files that were not read, as they are not on this machine.
+    /// URIs of files that were not read because they are not on this machine.
     pub(super) elsewhere: Vec<String>,
-    /// A list that failed: there may be more files.
+    /// Whether a listing failed, so that there may be more files.
     pub(super) is_cut: bool,
 }
 
 impl Files {
-    /// A folder for the files of a model among those of its run, as MLflow 2 had it.
+    /// A directory for the files of a model among those of its run, as in MLflow 2.
     pub(super) fn folder_for(&self, model: &LoggedModelRecord) -> String {
         let name = if model.name.is_empty() { &model.id } else { &model.name };
         let first = format!("{name}/");
@@ -166,12 +167,12 @@ impl Files {
     }
 }
 
-/// A place where MLflow keeps runs. Several threads may ask at a time.
+/// A place where MLflow keeps runs. Several threads may use it concurrently.
 pub(super) trait Store: Sync {
-    /// All experiments, also deleted ones.
+    /// All experiments, including deleted ones.
     fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>>;
 
-    /// What an experiment has.
+    /// The content of an experiment.
     fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content>;
 
     /// The points of a run.
@@ -185,7 +186,7 @@ pub(super) trait Store: Sync {
     /// The files of a run, without those of its models.
     fn files(&self, of: &StoredRun, report: &mut Report) -> Files;
 
-    /// Adds the files of a model, their paths behind `prefix`.
+    /// Adds the files of a model, with `prefix` before their paths.
     fn model_files(
         &self,
         of: &LoggedModelRecord,
@@ -200,27 +201,27 @@ pub(super) trait Store: Sync {
     /// Registered models and prompts.
     fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>>;
 
-    /// What the store has besides, by kind.
+    /// Other data in the store, by kind.
     fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>>;
 
-    /// How many threads may ask at a time to some use.
+    /// Number of threads that may usefully send requests concurrently.
     fn connections(&self) -> usize;
 
-    /// Whether the answers come from another machine, so that nearly all time is waiting.
+    /// Whether the answers come from another machine, so that most of the time is spent waiting.
     fn is_remote(&self) -> bool {
         false
     }
 }
 
-/// Datasets that an experiment has and no run used.
+/// Datasets of an experiment that no run used.
 pub(super) const UNUSED_DATASETS: &str = "datasets that no run used";
 
-/// How many threads read files of this machine at a time.
+/// Number of threads that read local files concurrently.
 fn local_connections() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(MAX_LOCAL)
 }
 
-/// Adds tags that MLflow had as fields of the run before version 1.0.
+/// Adds tags that were fields of the run before MLflow 1.0.
 fn old_tags(tags: &mut BTreeMap<String, String>, field: impl Fn(&str) -> Option<String>) {
     for (name, tag) in [("source_name", tags::SOURCE), ("source_version", tags::COMMIT)] {
         if let Some(text) = field(name).filter(|text| !text.is_empty()) {
@@ -229,9 +230,9 @@ fn old_tags(tags: &mut BTreeMap<String, String>, field: impl Fn(&str) -> Option<
     }
 }
 
-/// The store at `source`: a folder `mlruns` or one inside it, a database or a server.
+/// Opens the store at `source`: a directory `mlruns` or one inside it, a database or a server.
 ///
-/// A server is asked by as many threads as `connections` at a time.
+/// A server gets at most `connections` concurrent requests.
 pub(super) fn open(source: &str, connections: usize, links: Links) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
         return Ok(Box::new(Server::open(source, connections)?));
@@ -251,7 +252,7 @@ pub(super) fn open(source: &str, connections: usize, links: Links) -> Result<Box
     Ok(Box::new(Database::open(&path, links)?))
 }
 
-/// The path that a URI of MLflow's means: a path itself, `file:` or `sqlite:`.
+/// Converts a URI from MLflow to a path: it may be a path, a `file:` URL or a `sqlite:` URL.
 fn local(source: &str) -> PathBuf {
     if let Some(rest) = source.strip_prefix("sqlite:///") {
         return PathBuf::from(rest);
@@ -259,7 +260,7 @@ fn local(source: &str) -> PathBuf {
     place::file_url(source).unwrap_or_else(|| PathBuf::from(source))
 }
 
-/// Opens a file of this machine.
+/// Opens a local file.
 fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
     let Place::Local(root, path) = &file.place else {
         return Err(Error::argument(format!("{} is on a server", file.path)));

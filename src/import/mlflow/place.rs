@@ -1,4 +1,4 @@
-//! Where files are that MLflow names by a URI.
+//! Locates files that MLflow names by URI.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -10,27 +10,27 @@ use crate::error::{Effect, ErrorKind, Report};
 use crate::mlflow::LoggedModelRecord;
 use crate::store::{Links, Root};
 
-/// So many files of a run are taken.
+/// Maximum number of files per run.
 const MAX_FILES: usize = 1_000_000;
 
-/// The path that a URL `file:` means.
+/// The path of a `file:` URL.
 pub(super) fn file_url(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("file:")?;
     let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
     Some(PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()))
 }
 
-/// The folder that MLflow means by `uri`, if it is on this machine.
+/// The directory that MLflow means by `uri`, if it is on this machine.
 ///
-/// Only one that ends as MLflow's own do is taken, `<id>/artifacts`: a store that comes from
-/// elsewhere could name any folder of this machine, and its files would be copied. A folder that
-/// moved together with `base`, in which the store is, is found there.
+/// It must end in `<id>/artifacts`, as MLflow's own directories do: a store from an untrusted
+/// source could otherwise name any directory of this machine, and its files would be copied. A
+/// directory that moved together with `base`, which contains the store, is found there.
 pub(super) fn folder(uri: &str, base: &Path, id: &str, links: Links) -> Option<(Root, PathBuf)> {
     let proxied = uri.strip_prefix("mlflow-artifacts:");
     let path = match proxied {
         Some(rest) => {
             let decoded = percent_decode_str(rest).decode_utf8_lossy().into_owned();
-            // Without the server's name, which may stand there.
+            // Without the optional server name.
             let path = decoded.strip_prefix("//").map_or(decoded.clone(), |rest| {
                 rest.split_once('/').map_or_else(String::new, |(_, path)| path.to_owned())
             });
@@ -45,7 +45,7 @@ pub(super) fn folder(uri: &str, base: &Path, id: &str, links: Links) -> Option<(
     if !is_clean || id.is_empty() || !parts.ends_with(&ends) {
         return None;
     }
-    // A link there must not lead to anything else.
+    // A link there must not lead anywhere else.
     let real = |path: PathBuf| {
         let root = Root::new(&path, links).ok().filter(|_| path.is_dir())?;
         let is_of_run =
@@ -53,7 +53,7 @@ pub(super) fn folder(uri: &str, base: &Path, id: &str, links: Links) -> Option<(
         (is_of_run || links == Links::All).then_some((root, path))
     };
     if proxied.is_none() {
-        let there = base.join(&path); // which is `path` if that is absolute
+        let there = base.join(&path); // this is `path` if `path` is absolute
         if let Some(found) = real(there) {
             return Some(found);
         }
@@ -65,8 +65,8 @@ pub(super) fn folder(uri: &str, base: &Path, id: &str, links: Links) -> Option<(
     found.into_iter().find_map(real)
 }
 
-/// Whether the folder of all experiments' files is there, in which MLflow makes that of a run with its
-/// first file.
+/// Whether the directory for the files of all experiments exists. MLflow creates the directory of a
+/// run in it with the run's first file.
 pub(super) fn is_reachable(uri: &str, base: &Path) -> bool {
     let is_proxied = uri.starts_with("mlflow-artifacts:");
     let path = file_url(uri).unwrap_or_else(|| PathBuf::from(uri));
@@ -76,7 +76,7 @@ pub(super) fn is_reachable(uri: &str, base: &Path) -> bool {
     is_there || ["mlartifacts", "mlruns"].iter().any(|name| base.join(name).is_dir())
 }
 
-/// Adds the files below `folder` that are in `root`, their paths behind `prefix`.
+/// Adds the files below `folder` that are in `root`, with `prefix` before their paths.
 pub(super) fn list(
     root: &Root,
     folder: &Path,
@@ -104,7 +104,7 @@ pub(super) fn list(
     }
 }
 
-/// Adds the files of a logged model, their paths behind `prefix`.
+/// Adds the files of a logged model, with `prefix` before their paths.
 pub(super) fn list_model(
     model: &LoggedModelRecord,
     base: &Path,
@@ -115,7 +115,7 @@ pub(super) fn list_model(
 ) {
     match folder(&model.location, base, &model.id, links) {
         Some((root, found)) => list(&root, &found, prefix, Some(&model.id), files, report),
-        None if is_reachable(&model.location, base) => {} // it has none
+        None if is_reachable(&model.location, base) => {} // the model has no files
         None => files.elsewhere.push(model.location.clone()),
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(found(&of_run.to_string_lossy()).as_ref(), Some(&of_run));
         assert_eq!(found(&format!("file://{}", of_run.display())).as_ref(), Some(&of_run));
         assert_eq!(found("./mlruns/1/abc/artifacts"), Some(base.join("./mlruns/1/abc/artifacts")));
-        // It was elsewhere when it was written.
+        // It was somewhere else when it was written.
         assert_eq!(found("/home/me/mlruns/1/abc/artifacts").as_ref(), Some(&of_run));
         let proxied = base.join("mlartifacts/2/abc/artifacts");
         assert_eq!(found("mlflow-artifacts:/2/abc/artifacts").as_ref(), Some(&proxied));

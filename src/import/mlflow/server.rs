@@ -1,4 +1,4 @@
-//! A tracking server.
+//! An MLflow tracking server.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::mlflow::{
 pub(super) struct Server {
     client: Client,
     connections: usize,
-    /// One for each request that may be under way.
+    /// One slot per concurrent request.
     slots: Slots,
 }
 
@@ -35,7 +35,7 @@ impl Server {
         Ok(points)
     }
 
-    /// Adds the files that the server lists; that it does not costs them only.
+    /// Adds the files that the server lists. If the listing fails, only these files are missing.
     fn add(
         &self,
         listed: Result<Vec<ListedFile>>,
@@ -93,7 +93,7 @@ impl Store for Server {
                 ..StoredRun::default()
             })
             .collect();
-        // A search does not tell which models a run used and made.
+        // A search does not report which models a run used and produced.
         if !models.is_empty() {
             let ask = |run: &StoredRun| {
                 let _slot = self.slots.take();
@@ -203,7 +203,7 @@ impl Read for Download<'_> {
     }
 }
 
-/// A run without some files is better than none.
+/// A run without some files is better than no run.
 fn skip(report: &mut Report, error: Error) {
     let location = error.location().clone();
     report.issues.push(Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile });

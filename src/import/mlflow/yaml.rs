@@ -1,18 +1,20 @@
-//! The fields of a `meta.yaml`.
+//! Parses the fields of a `meta.yaml`.
 
 use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, Result};
 use crate::yaml::{Document, Value, View};
 
-/// Profiles of datasets are the longest that MLflow writes: it allows 16 MB.
+/// Maximum size of a file: the longest that MLflow writes are dataset profiles, for which it allows
+/// 16 MB.
 pub(super) const MAX_BYTES: u64 = 20 << 20;
 
-/// Fields by name, as text; those of a map in it have its name and a `/` before theirs. Lists and
+/// Fields by name, as text. Fields of a nested map have its name and a `/` as a prefix. Lists and
 /// `null` are left out.
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// The fields in a text. They stay text: a name or an id may look like a number (`1e10`).
+/// Parses the fields in a text. Values stay text, because a name or an id may look like a number
+/// (`1e10`).
 pub(super) fn fields(text: &str) -> Result<Fields, ErrorKind> {
     let document = Document::parse(text)?;
     let mut fields = Fields::new();

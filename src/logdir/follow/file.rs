@@ -1,4 +1,4 @@
-//! One event file that grows.
+//! One growing event file.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -16,66 +16,66 @@ use crate::logdir::{EventFile, LoadOptions};
 use crate::record::{Growth, Source};
 use crate::store::{self, File};
 
-/// So many bytes before the place to read on are compared with those that were there. They hold
-/// a checksum of the last record, with its wall time in it.
+/// Number of bytes before the resume offset that are compared with the bytes seen there before.
+/// They include a checksum of the last record, which covers its wall time.
 const FINGERPRINT: u64 = 32;
-/// A file that changed within this time is looked at in each poll.
+/// A file that changed within this time is checked in each poll.
 const HOT: Duration = Duration::from_secs(60);
 
-/// What is known of a file.
+/// The state of a followed file.
 #[derive(Debug)]
 pub(super) struct FollowedFile {
     name: OsString,
     len: u64,
     modified: Option<SystemTime>,
-    /// When it was seen to change.
+    /// Time at which a change was last seen.
     changed: Instant,
-    /// Whether it was old when it was seen first, and has not changed.
+    /// Whether it was already old when first seen, and has not changed since.
     is_old: bool,
-    /// How long it was, and when that was seen.
+    /// Its length at some time, and that time.
     mark: (u64, Instant),
-    /// So many bytes of it are trusted, see [`Growth::settled`].
+    /// Number of its bytes that are trusted, see [`Growth::settled`].
     settled: u64,
     offset: u64,
     torn: u32,
-    /// The bytes before `offset`.
+    /// The bytes just before `offset`.
     fingerprint: Vec<u8>,
     events: u64,
     pending: u64,
-    /// Whether there is something to read.
+    /// Whether there is new data to read.
     is_due: bool,
-    /// Whether its last bytes were judged as they are now.
+    /// Whether its last bytes were judged in their current state.
     is_judged: bool,
     issues: usize,
-    /// The failure that was said last, until something was read again.
+    /// The last failure that was reported, until something could be read again.
     failure: Option<io::ErrorKind>,
-    /// Whether it is a log.
+    /// Whether it is an event file.
     content: Content,
-    /// What it was said to be instead.
+    /// The other file type that was reported for it.
     said: Option<OtherFile>,
 }
 
-/// Whether a file is a log.
+/// Whether a file is an event file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
-    /// Nobody looked, or it could not be read. So far its name counts.
+    /// It has not been read yet, or could not be read. Until then its name counts.
     Unread,
-    /// It is, or may become one.
+    /// It is an event file, or may become one.
     Log,
-    /// It looks like something else; its bytes may not all be there yet.
+    /// It looks like something else, but may be incomplete.
     Unsettled,
     /// It is something else.
     Other,
 }
 
-/// What came of a file.
+/// The results of reading a file.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) issues: Vec<Issue>,
     pub(super) more_issues: u64,
-    /// Whether a file is not there any more.
+    /// Whether a file no longer exists.
     pub(super) is_gone: bool,
-    /// The run's name, if it has no log any more.
+    /// The run's name, if it has no event file any more.
     pub(super) removed: Option<String>,
 }
 
@@ -103,7 +103,7 @@ impl FollowedFile {
         }
     }
 
-    /// The same file, of which nothing was read.
+    /// Resets the state to that of an unread file.
     pub(super) fn rewind(&mut self) {
         (self.offset, self.torn, self.events, self.pending) = (0, 0, 0, 0);
         self.fingerprint.clear();
@@ -116,12 +116,12 @@ impl FollowedFile {
         &self.name
     }
 
-    /// Whether it is looked at in each poll.
+    /// Whether it is checked in each poll.
     pub(super) fn is_hot(&self, now: Instant) -> bool {
         self.modified.is_none() || now.duration_since(self.changed) < HOT
     }
 
-    /// Looks at its size and time, and whether there is something to read.
+    /// Checks its size and modification time, and whether there is something to read.
     pub(super) fn look(&mut self, path: &Path, now: Instant, settle: Duration) -> io::Result<bool> {
         let metadata = path.metadata()?;
         let modified = metadata.modified().ok();
@@ -144,7 +144,7 @@ impl FollowedFile {
         Ok(self.is_to_be_read(now, settle))
     }
 
-    /// Whether there is something to read, or its last bytes are to be judged.
+    /// Whether there is something to read, or its last bytes must be judged.
     pub(super) fn is_to_be_read(&self, now: Instant, settle: Duration) -> bool {
         self.is_due || (self.pending > 0 && !self.is_judged && self.is_quiet(now, settle))
     }
@@ -162,12 +162,12 @@ impl FollowedFile {
         self.is_old || (unchanged >= settle && !unchanged.is_zero())
     }
 
-    /// Reads on, about `budget` bytes. `quiet`: its last bytes are judged now. How many bytes it
-    /// went on.
+    /// Reads on, about `budget` bytes, and returns the number of bytes it advanced. With `quiet`,
+    /// the last bytes are judged now.
     ///
     /// # Errors
     ///
-    /// What was read of it is not there any more.
+    /// The bytes that were read before are no longer there.
     pub(super) fn read(
         &mut self,
         directory: &Path,
@@ -209,8 +209,8 @@ impl FollowedFile {
         Ok(went)
     }
 
-    /// Whether the file, of which nothing was read so far, is a log or may become one. What looks like
-    /// something else is judged once it is quiet.
+    /// Whether the file, which has not been read so far, is an event file or may become one. A file
+    /// that looks like something else is judged once it is quiet.
     fn looks_like_log(
         &mut self,
         path: &Arc<Path>,
@@ -230,7 +230,7 @@ impl FollowedFile {
                 return false;
             }
         };
-        // Its bytes wait to be judged.
+        // Its bytes are yet to be judged.
         (self.pending, self.is_due, self.is_judged) = (len, false, quiet);
         self.content = match self.content {
             _ if quiet => Content::Other,
@@ -244,17 +244,17 @@ impl FollowedFile {
         false
     }
 
-    /// Whether nobody looked into it yet.
+    /// Whether it has not been read yet.
     pub(super) fn is_unread(&self) -> bool {
         self.content == Content::Unread
     }
 
-    /// Whether it is a log, as far as known.
+    /// Whether it is an event file, as far as known.
     pub(super) fn is_log(&self) -> bool {
         matches!(self.content, Content::Unread | Content::Log)
     }
 
-    /// Passes on what is worth saying.
+    /// Keeps the issues that are worth reporting.
     fn keep(&mut self, issues: Vec<Issue>, more: u64, found: &mut Found) {
         let before = self.failure.take();
         found.more_issues += more;
@@ -275,23 +275,23 @@ impl FollowedFile {
         }
     }
 
-    /// The open file and its length, unless it is another one than before.
+    /// The open file and its length, or the reset if it is a different file than before.
     fn open(&self, path: &Path) -> io::Result<Result<(File, u64), Reset>> {
         let (file, len) = File::open(path)?;
         if len < self.offset {
             return Ok(Err(Reset::Shortened(self.name.clone())));
         }
-        // A copy that another program put in its place may be the same log, only longer.
+        // Another program may have replaced it with a longer copy of the same log.
         if !self.fingerprint.is_empty() && fingerprint(&file, self.offset)? != self.fingerprint {
             return Ok(Err(Reset::Replaced(self.name.clone())));
         }
         Ok(Ok((file, len)))
     }
 
-    /// Says that it cannot be read, once.
+    /// Reports once that it cannot be read.
     pub(super) fn failed(&mut self, path: &Path, error: io::Error, found: &mut Found) {
         if error.kind() == io::ErrorKind::NotFound {
-            found.is_gone = true; // the folder tells more
+            found.is_gone = true; // the directory listing decides
             return;
         }
         if self.failure == Some(error.kind()) {
@@ -306,7 +306,7 @@ impl FollowedFile {
         self.is_due
     }
 
-    /// What is known of it for the caller.
+    /// The facts about the file that the caller gets.
     pub(super) fn facts(&self, directory: &Path) -> EventFile {
         EventFile {
             name: self.name.to_string_lossy().into_owned(),

@@ -120,6 +120,12 @@ impl Follower {
         Self { budget: bytes.max(1), ..self }
     }
 
+    /// Makes the next poll look at the folder, however long the last look took.
+    #[cfg(test)]
+    pub(crate) fn look_again(&mut self) {
+        self.next_look = None;
+    }
+
     /// Looks at the folder and reads what is new, with all threads of rayon's current pool.
     pub fn poll(&mut self) -> News {
         self.read(Instant::now(), false)

@@ -1,4 +1,4 @@
-//! What a poll of a log folder found.
+//! Results of polling a log directory.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,24 +7,25 @@ use std::path::PathBuf;
 use crate::error::Issue;
 use crate::logdir::{EventFile, TimeSeries};
 
-/// What came since the last poll.
+/// The changes since the last poll.
 #[derive(Debug, Default)]
 pub struct News {
-    /// Names of runs that have no event file any more, sorted. Their points are void.
+    /// Names of runs that no longer have an event file, sorted. Their points are void.
     pub removed: Vec<String>,
     /// Runs that are new or changed, sorted by name.
     pub runs: Vec<RunNews>,
-    /// What was found damaged or could not be read, sorted by path and offset. Each is said once.
+    /// Damaged or unreadable data, sorted by path and offset. Each issue is reported once.
     pub issues: Vec<Issue>,
-    /// Issues beyond the first [`MAX_ISSUES_PER_FILE`](crate::Report::MAX_ISSUES_PER_FILE) of a
-    /// file: counted, not kept.
+    /// Number of issues beyond the first
+    /// [`MAX_ISSUES_PER_FILE`](crate::Report::MAX_ISSUES_PER_FILE) of a file: these are counted,
+    /// not kept.
     pub more_issues: u64,
-    /// Whether there is more to read at once: the [budget](super::Follower::budget) was used up.
+    /// Whether there is more to read right away: the [budget](super::Follower::budget) was used up.
     pub has_more: bool,
 }
 
 impl News {
-    /// Whether nothing happened.
+    /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty()
             && self.runs.is_empty()
@@ -33,45 +34,46 @@ impl News {
     }
 }
 
-/// What came in one run.
+/// The changes in one run.
 #[derive(Debug)]
 pub struct RunNews {
-    /// The run's name: its directory's path relative to the log folder, `.` for that itself.
+    /// The run's name: its directory's path relative to the log directory, `.` for the log
+    /// directory itself.
     pub name: String,
     /// The directory.
     pub path: PathBuf,
-    /// Set if all points that were given before are void, and the run is read from its start.
+    /// Set if all points returned so far are void and the run is read again from its start.
     pub reset: Option<Reset>,
-    /// The event files as they are now, in the order in which they are read.
+    /// The current event files, in the order in which they are read.
     pub files: Vec<EventFile>,
-    /// The earliest wall time of an event so far, as [`Run::start_time`](crate::Run::start_time).
+    /// The earliest wall time of an event so far, like [`Run::start_time`](crate::Run::start_time).
     pub start_time: Option<f64>,
-    /// The new points of each series that has some or loses some, sorted by tag and kind.
+    /// The new points of each series that gains or loses points, sorted by tag and kind.
     pub series: Vec<NewPoints>,
 }
 
 /// New points of one series.
 #[derive(Debug)]
 pub struct NewPoints {
-    /// The points, in the order in which they arrived, without those that the restart policy
-    /// drops. What [`TimeSeries`] says of the whole series holds for these points only.
+    /// The points, in the order in which they arrived, without those that the restart policy drops.
+    /// The properties of [`TimeSeries`] that describe a whole series apply to these points only.
     pub points: TimeSeries,
-    /// Points that were given before are void from this step on, by the restart policy. To be
-    /// done before `points` are added; mostly there are none such.
+    /// Points returned earlier are void from this step on, by the restart policy. Drop them before
+    /// adding `points`. Usually `None`.
     pub drop_from: Option<i64>,
-    /// How many points came since the last poll and were dropped by the restart policy.
+    /// Number of points that arrived since the last poll and were dropped by the restart policy.
     pub dropped: usize,
 }
 
-/// Why a run is read anew.
+/// Why a run is read again from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reset {
     /// An event file of this name is gone.
     Removed(OsString),
-    /// The event file of this name is shorter than what was read of it.
+    /// The event file of this name is shorter than the part that was already read.
     Shortened(OsString),
-    /// What was read of the event file of this name is not there any more.
+    /// The event file of this name no longer has the content that was already read.
     Replaced(OsString),
 }
 

@@ -1,4 +1,4 @@
-//! One run that grows.
+//! One growing run.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,37 +12,37 @@ use crate::logdir::grow::{Growing, Taken};
 use crate::logdir::restart::Order;
 use crate::logdir::{EventFile, LoadOptions, RestartPolicy, RunFiles};
 
-/// So many bytes are read before the budget is looked at again.
+/// Number of bytes that are read before the budget is checked again.
 pub(super) const CHUNK: u64 = 1 << 20;
 
-/// What is known of a run.
+/// The state of a followed run.
 pub(super) struct FollowedRun {
     name: String,
     path: PathBuf,
     files: BTreeMap<OsString, FollowedFile>,
-    /// Its series; always there between two polls.
+    /// Its series; always set between two polls.
     growing: Option<Growing<'static>>,
-    /// How many `START`s came.
+    /// Number of `START`s so far.
     starts: usize,
-    /// Set if what was given is void and that was not said yet.
+    /// Set if the returned points are void and the caller has not been told yet.
     reset: Option<Reset>,
-    /// Whether the caller should hear of it even without points.
+    /// Whether the caller should get the run even without new points.
     is_news: bool,
-    /// Whether the caller knows of it.
+    /// Whether the caller has seen the run.
     is_given: bool,
 }
 
-/// How a poll is done.
+/// Settings of a poll.
 #[derive(Clone, Copy)]
 pub(super) struct Poll<'a> {
     pub(super) options: &'a LoadOptions,
     pub(super) now: Instant,
     pub(super) settle: Duration,
-    /// Whether the last bytes of all files are judged, and nothing is held back.
+    /// Whether the last bytes of all files are judged now and nothing is held back.
     pub(super) finish: bool,
-    /// Bytes that may still be read.
+    /// Number of bytes that may still be read.
     pub(super) budget: &'a AtomicU64,
-    /// And of one run.
+    /// The same for each run.
     pub(super) budget_of_run: u64,
 }
 
@@ -60,12 +60,12 @@ impl FollowedRun {
         }
     }
 
-    /// Its name, if the caller knows of it.
+    /// Its name, if the caller has seen the run.
     pub(super) fn given_name(self) -> Option<String> {
         self.is_given.then_some(self.name)
     }
 
-    /// Takes note of the files that are there now.
+    /// Updates the list of files to those that exist now.
     pub(super) fn files_are(&mut self, names: &[OsString], options: &LoadOptions, now: Instant) {
         let mut gone = None;
         self.files.retain(|name, file| {
@@ -94,7 +94,7 @@ impl FollowedRun {
         self.is_news = true;
     }
 
-    /// Whether there is something to read; `all` looks at every file, else only at those that
+    /// Whether there is something to read. Checks every file with `all`, otherwise only those that
     /// changed lately.
     pub(super) fn look(&mut self, all: bool, poll: &Poll<'_>, found: &mut Found) -> bool {
         let mut is_due = self.is_news;
@@ -110,7 +110,7 @@ impl FollowedRun {
         is_due || poll.finish
     }
 
-    /// Reads what is new.
+    /// Reads the new data.
     pub(super) fn read(&mut self, poll: &Poll<'_>) -> (Option<RunNews>, Found) {
         let mut found = Found::default();
         let before = self.logs();
@@ -127,7 +127,7 @@ impl FollowedRun {
         let (start_time, series) = self.take(poll);
         let files = self.logs();
         if files.is_empty() {
-            // What it had was replaced by something else, or there never was a log.
+            // Its files were replaced with something else, or it never had an event file.
             found.removed = std::mem::take(&mut self.is_given).then(|| self.name.clone());
             (self.is_news, self.reset) = (false, None);
             return (None, found);
@@ -146,7 +146,7 @@ impl FollowedRun {
         (news, found)
     }
 
-    /// Its files that are logs, as far as known.
+    /// Its files that are event files, as far as known.
     fn logs(&self) -> Vec<EventFile> {
         let logs = self.files.values().filter(|file| file.is_log());
         logs.map(|file| file.facts(&self.path)).collect()
@@ -161,7 +161,7 @@ impl FollowedRun {
             }
             loop {
                 let left = poll.budget.load(Ordering::Relaxed).min(own);
-                // What a file is costs little, and decides whether there is a run.
+                // Finding out the type of a file costs little, and decides whether there is a run.
                 if left == 0 && !file.is_unread() {
                     break;
                 }
@@ -181,7 +181,7 @@ impl FollowedRun {
 
     fn take(&mut self, poll: &Poll<'_>) -> (Option<f64>, Vec<NewPoints>) {
         let Some(growing) = &mut self.growing else { return (None, Vec::new()) };
-        // That policy does nothing for the first one of a run.
+        // This policy ignores the first one of a run.
         let ignores_first = poll.options.restart == RestartPolicy::Tensorboard;
         let ignored = usize::from(ignores_first && self.starts == 0);
         self.starts += growing.new_starts();

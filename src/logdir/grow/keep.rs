@@ -1,4 +1,4 @@
-//! Payloads that outlive the record they came in.
+//! Payloads that outlive the record that held them.
 
 use bytes::Bytes;
 

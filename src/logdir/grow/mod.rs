@@ -18,14 +18,14 @@ pub(super) use self::take::Taken;
 use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
-use crate::event::{EventRef, Malformed, Number, Payload, Peek, ValueRef, What, pb};
+use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
 const RUN_GRAPH_TAG: &str = "__run_graph__";
 
-/// From so many points on, series are appended in parallel.
+/// Minimum number of points at which series are appended in parallel.
 const MANY_POINTS: usize = 100_000;
 
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.
@@ -35,31 +35,31 @@ pub(super) struct Growing<'o> {
     by_tag: HashMap<Box<str>, Tag>,
     /// Series of tags with values of several kinds, by the tag's first series.
     siblings: HashMap<(usize, Kind, String), usize>,
-    /// The series of the last value: programs log their tags in the same order again and again.
+    /// The series of the last value: programs usually log their tags in the same order each time.
     last: usize,
     /// Steps of the `START`s so far.
     pub(super) starts: Vec<i64>,
     /// Set where the order of steps matters, see [`Order`].
     pub(super) order: Option<Order>,
-    /// Whether the first event says that the format is 2 or newer; none: there was no event.
+    /// Whether the first event declares format version 2 or newer; none if there was no event.
     pub(super) starts_versioned: Option<bool>,
-    /// Whether any event says that the format is older.
+    /// Whether any event declares an older format.
     pub(super) old_version: bool,
-    /// Events that dropped earlier points, see [`Order`].
+    /// Number of events that dropped earlier points, see [`Order`].
     resets: u64,
-    /// Whether what came before in the same file is not known here.
+    /// Whether the earlier part of the same file is unknown here.
     is_continuation: bool,
-    /// Whether the series of some value depends on what came before.
+    /// Whether the series of some value depends on earlier values.
     pub(super) ambiguous: bool,
-    /// The smallest wall time that is a time; infinite before there is one.
+    /// The smallest valid wall time; infinite before there is one.
     pub(super) start_time: f64,
-    /// Where the value in hand stands.
+    /// The place of the current value.
     place: Place,
-    /// What could not be decoded since this was last looked at.
+    /// Values that could not be decoded since this was last taken.
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// A value that does not have the form that its kind demands, or is damaged.
+/// A value that does not have the form that its kind requires, or is damaged.
 pub(super) struct Unreadable {
     pub(super) tag: Box<str>,
     pub(super) step: i64,
@@ -80,10 +80,10 @@ impl Unreadable {
 /// The series of a tag.
 #[derive(Clone, Copy)]
 struct Tag {
-    /// The first; others are in [`Growing::siblings`].
+    /// The first one; the others are in [`Growing::siblings`].
     first: usize,
-    /// The first that metadata described. A tensor without any is rather of that than of one of
-    /// v1 values.
+    /// The first one that metadata described. A tensor without metadata belongs to it rather than
+    /// to a series of v1 values.
     described: Option<usize>,
 }
 
@@ -92,7 +92,7 @@ impl<'o> Growing<'o> {
         Self::with(Cow::Borrowed(options))
     }
 
-    /// The same with options of its own.
+    /// The same with owned options.
     pub(super) fn owned(options: LoadOptions) -> Growing<'static> {
         Growing::with(Cow::Owned(options))
     }
@@ -117,7 +117,7 @@ impl<'o> Growing<'o> {
         }
     }
 
-    /// For a later span of a file that begins with `seed`: knows its tags and metadata, but none
+    /// For a later span of a file that begins with `seed`: copies its tags and metadata, but none
     /// of its points.
     pub(super) fn with_tags_of(seed: &Self) -> Self {
         let mut growing = Self::with(seed.options.clone());
@@ -129,11 +129,11 @@ impl<'o> Growing<'o> {
         growing
     }
 
-    /// Takes in the event of the record at `offset`.
+    /// Processes the event of the record at `offset`.
     ///
     /// # Errors
     ///
-    /// It is not one; nothing of it was taken.
+    /// The record is not a valid event; nothing of it was taken.
     #[inline(always)]
     pub(super) fn event(
         &mut self,
@@ -144,29 +144,31 @@ impl<'o> Growing<'o> {
         if self.scalar(payload) { Ok(()) } else { self.any_event(offset, payload, keep) }
     }
 
-    /// Takes in an event that is one scalar, of the series that is expected next: nearly all
-    /// are. What this does not take goes through [`any_event`](Self::any_event), which does
-    /// the same for every form.
+    /// Processes an event that holds a single scalar of the series expected next, as nearly all do.
+    /// Every other event goes through [`any_event`](Self::any_event), which does the same for every
+    /// form.
     #[inline(always)]
     fn scalar(&mut self, payload: &[u8]) -> bool {
-        let Some(peek) = Peek::of(payload, payload.len()) else { return false };
-        let Some(scalar) = peek.scalar() else { return false };
         let Some(last) = self.series.get(self.last) else { return false };
         let follower = last.follower;
         let starts = self.starts.len();
         let Some(series) = self.series.get_mut(follower) else { return false };
-        let watches_order = self.order.is_some_and(|order| !order.knows_starts());
-        if !series.takes_scalar(peek.tag, &scalar) || watches_order {
+        if self.order.is_some_and(|order| !order.knows_starts()) {
             return false;
         }
+        let Some((wall_time, step, number)) =
+            series.scalar_form.read(payload).or_else(|| series.scalar(payload))
+        else {
+            return false;
+        };
         if series.wanted {
             if let Values::Scalars(scalars) = &mut series.values {
-                scalars.push(Number::F32(scalar.value));
+                scalars.push(Number::F32(number));
             }
-            series.point(peek.step, peek.wall_time, 0, starts);
+            series.point(step, wall_time, 0, starts);
         }
         self.last = follower;
-        self.note_time(peek.wall_time);
+        self.note_time(wall_time);
         self.starts_versioned.get_or_insert(false);
         true
     }
@@ -216,8 +218,8 @@ impl<'o> Growing<'o> {
         Ok(())
     }
 
-    /// Takes note of an event's time and order; a number for it if it drops earlier points of its
-    /// tags, else 0.
+    /// Records an event's time and order. Returns a nonzero number for the event if it drops
+    /// earlier points of its tags, otherwise 0.
     #[inline]
     fn observe(&mut self, event: &EventRef<'_>) -> u64 {
         self.note_time(event.wall_time);
@@ -243,7 +245,7 @@ impl<'o> Growing<'o> {
         }
     }
 
-    /// Zero stands for a time that was not set, in the graph events of several writers.
+    /// Zero means that the time was not set, as in the graph events of several writers.
     #[inline]
     fn note_time(&mut self, wall_time: f64) {
         if wall_time < self.start_time && wall_time != 0.0 && wall_time.is_finite() {
@@ -279,7 +281,7 @@ impl<'o> Growing<'o> {
         Ok(())
     }
 
-    /// The series of `value`, made if it is new; none if its form is one that nobody reads.
+    /// The series of `value`, created if it is new; none if no reader supports its form.
     #[inline]
     fn find(&mut self, value: &ValueRef<'_>) -> Result<Option<&mut Series>, Malformed> {
         let follower = self.series.get(self.last).map(|last| last.follower);
@@ -316,7 +318,7 @@ impl<'o> Growing<'o> {
         Ok(Some(found))
     }
 
-    /// The series of `tag` with this metadata, made if it is new.
+    /// The series of `tag` with this metadata, created if it is new.
     fn series_of(&mut self, tag: &str, metadata: Option<Metadata>, wire: &[u8]) -> usize {
         let known = self.by_tag.get(tag).copied();
         let described = known.and_then(|known| known.described);
@@ -329,7 +331,7 @@ impl<'o> Growing<'o> {
         let first = known.map(|known| known.first);
         let is_first = |series: &&Series| series.takes(metadata.as_ref());
         let takes = first.filter(|i| self.series.get(*i).filter(is_first).is_some());
-        // Only the first of a tag may not know its kind.
+        // Only the first series of a tag may have an unknown kind.
         let sibling = first.zip(metadata.as_ref()).map(|(first, metadata)| {
             let (kind, plugin) = series::kind_of(metadata);
             (first, kind, plugin.to_owned())
@@ -370,7 +372,8 @@ impl<'o> Growing<'o> {
         }
     }
 
-    /// A value in a form that no reader shows. RustBoard drops earlier points for it all the same.
+    /// Notes a value in a form that no reader shows. RustBoard drops earlier points for it
+    /// nevertheless.
     #[cold]
     fn mark(&mut self, tag: &str, step: i64) {
         if self.options.restart == RestartPolicy::Rustboard {
@@ -381,7 +384,7 @@ impl<'o> Growing<'o> {
         }
     }
 
-    /// Takes in an event that is a graph or a profile itself.
+    /// Processes an event that is itself a graph or a profile.
     fn blob(&mut self, event: &EventRef<'_>, tag: &str, form: Form, content: &[u8], keep: &Keep) {
         let plugin = match form {
             Form::GraphDef => "graphs",
@@ -403,14 +406,14 @@ impl<'o> Growing<'o> {
         }
     }
 
-    /// All that was read is of this file of the run.
+    /// Sets the file of the run that everything read so far came from.
     pub(super) fn set_file(&mut self, file: u32) {
         if self.options.keeps_places() {
             self.series.iter_mut().for_each(|series| series.set_file(file));
         }
     }
 
-    /// Appends what came later in the same run.
+    /// Appends a later part of the same run.
     pub(super) fn append(&mut self, later: Self) {
         let starts = self.starts.len();
         let mut points = 0;
@@ -433,7 +436,7 @@ impl<'o> Growing<'o> {
             }
             unreadable
         };
-        // Copying megabytes is worth a second thread, and most runs are not.
+        // Copying megabytes is worth a second thread, but most runs are smaller.
         let unreadable: Vec<_> = if points < MANY_POINTS {
             self.series.iter_mut().zip(incoming).map(append).collect()
         } else {
@@ -447,8 +450,8 @@ impl<'o> Growing<'o> {
         self.note_time(later.start_time);
     }
 
-    /// What turned out not to be a number when the kind of earlier values became known. Where
-    /// those values stood is not known any more.
+    /// Values that turned out not to be numbers when the kind of earlier values became known. Their
+    /// places are no longer known.
     pub(super) fn take_unreadable(&mut self, run: &str) -> Vec<Issue> {
         let issue = |unreadable: Unreadable| {
             let Unreadable { tag, step, kind, effect } = unreadable;
@@ -460,7 +463,7 @@ impl<'o> Growing<'o> {
         mem::take(&mut self.unreadable).into_iter().map(issue).collect()
     }
 
-    /// Tag and kind of the series that were not asked for.
+    /// Tag and kind of the series that were not requested.
     pub(super) fn left_out(&self) -> Vec<(Box<str>, Option<Kind>)> {
         let all = self.series.iter().map(|series| {
             let kind = series.metadata.as_ref().map(|metadata| metadata.kind);
@@ -472,7 +475,7 @@ impl<'o> Growing<'o> {
         left_out.map(|(_, tag, kind)| (tag.clone(), kind)).collect()
     }
 
-    /// The series that were asked for, sorted by tag and kind.
+    /// The requested series, sorted by tag and kind.
     pub(super) fn into_series(self) -> Vec<TimeSeries> {
         let finished = self.series.into_iter().filter_map(|series| series.finish(&self.options));
         let mut all: Vec<_> = finished.collect();

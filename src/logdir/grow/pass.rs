@@ -1,14 +1,15 @@
-//! Events of which only the first bytes are looked at.
+//! Events that are read only up to their first bytes.
 
 use super::Growing;
 use crate::logdir::{Place, Values};
 use crate::summary::Kind;
 
-/// The field of `Summary.Value` that holds a tensor: any kind, where all others tell theirs.
+/// The field of `Summary.Value` that holds a tensor: of any kind, whereas every other field implies
+/// one.
 const TENSOR_FIELD: u32 = 8;
 
 impl Growing<'_> {
-    /// The one series that an event seen by its first bytes belongs to, if its tag is known.
+    /// The only series that an event, known by its first bytes, can belong to, if its tag is known.
     pub(in crate::logdir) fn peeked(&self, tag: &[u8], field: u32) -> Option<usize> {
         let found = self.by_tag.get(str::from_utf8(tag).ok()?)?.first;
         let series = self.series.get(found).filter(|series| !series.has_siblings)?;
@@ -20,7 +21,7 @@ impl Growing<'_> {
         fits.then_some(found)
     }
 
-    /// Whether a value in this field and with this metadata is certainly of series `found`.
+    /// Whether a value in this field and with this metadata certainly belongs to series `found`.
     pub(in crate::logdir) fn has_metadata(
         &self,
         found: usize,
@@ -33,7 +34,7 @@ impl Growing<'_> {
         })
     }
 
-    /// Takes in an event of series `found` without looking at its payload. `false` if the
+    /// Processes an event of series `found` without reading its payload. Returns `false` if the
     /// payload is needed.
     pub(in crate::logdir) fn pass(
         &mut self,

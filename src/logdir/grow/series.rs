@@ -1,55 +1,60 @@
-//! One series that grows.
+//! One growing series.
 
 use std::mem;
 
 use bytes::Bytes;
 
 use super::{Keep, Unreadable};
-use crate::event::{Payload, PeekScalar, ValueRef};
+use crate::event::{Payload, Peek, ScalarForm, ValueRef};
 use crate::logdir::restart::Restarts;
+use crate::logdir::series::push;
 use crate::logdir::{LoadOptions, Place, Scalars, TimeSeries, Values};
 use crate::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
-/// A value without metadata and below this size is kept until its kind is known, even if
-/// payloads are not wanted: it may be a scalar.
+/// A value without metadata and below this size is kept until its kind is known, even if payloads
+/// are not requested: it may be a scalar.
 const MAX_SCALAR_LEN: usize = 256;
 
 pub(super) struct Series {
     pub(super) tag: Box<str>,
-    /// None: the values came without, so far.
+    /// None if the values so far had no metadata.
     pub(super) metadata: Option<Metadata>,
-    /// The metadata as on the wire: the next value's is nearly always the same.
+    /// The encoded metadata: the next value nearly always has the same.
     pub(super) wire: Vec<u8>,
     pub(super) wanted: bool,
-    /// The series of the value that came after this one's last time.
+    /// The series of the value that followed this one's last time.
     pub(super) follower: usize,
     /// Whether the tag has other series, of other kinds.
     pub(super) has_siblings: bool,
-    /// Whether a value without metadata belongs here for certain, if there is no sibling. Not in
-    /// a span of a file, unless the series was described at the file's start.
+    /// Whether a value without metadata certainly belongs here, if there is no sibling. Not so in a
+    /// span of a file, unless the series was described at the file's start.
     pub(super) sure: bool,
     pub(super) values: Values,
-    /// Whether points were taken out before.
+    /// The form of the last scalar that certainly belongs here: the next scalar nearly always has
+    /// the same.
+    pub(super) scalar_form: ScalarForm,
+    /// Whether points were taken before.
     pub(super) has_given: bool,
     /// Whether the kind is [`Kind::Scalar`].
     is_scalar: bool,
-    /// Whether values are wanted, or only how many there are.
+    /// Whether values are kept, or only counted.
     payloads: bool,
-    /// Whether values are held against the form of their kind.
+    /// Whether values are checked against the form of their kind.
     checks: bool,
-    /// Whether it is wanted where they stand; of scalars it never is.
+    /// Whether the places of values are kept; never so for scalars.
     is_placed: bool,
     places: Vec<Place>,
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     restarts: Restarts,
-    /// So many `START`s had come at the last point.
+    /// Number of `START`s before the last point.
     pub(super) epoch: usize,
     /// The last event that dropped earlier points here.
     reset: u64,
 }
 
-/// What tells apart the series of a tag: the kind, and of kinds that tbx does not know the plugin.
+/// Key that distinguishes the series of a tag: the kind and, for kinds that tbx does not know, the
+/// plugin.
 pub(super) fn kind_of(metadata: &Metadata) -> (Kind, &str) {
     let plugin = if metadata.kind == Kind::Tensor { metadata.plugin.as_str() } else { "" };
     (metadata.kind, plugin)
@@ -88,6 +93,7 @@ impl Series {
             is_placed: options.keeps_places() && !matches!(values, Values::Scalars(_)),
             places: Vec::new(),
             values,
+            scalar_form: ScalarForm::default(),
             steps: Vec::new(),
             wall_times: Vec::new(),
             restarts: Restarts::default(),
@@ -107,12 +113,12 @@ impl Series {
         self.steps.len()
     }
 
-    /// Whether it has nothing that an earlier part of the run should know.
+    /// Whether it holds nothing that an earlier part of the run needs.
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.restarts.marks.is_empty()
     }
 
-    /// A value came that is no point, see [`Restarts::marks`].
+    /// Notes a value that is not a point, see [`Restarts::marks`].
     pub(super) fn mark(&mut self, step: i64) {
         self.restarts.marks.push((self.steps.len(), step));
     }
@@ -129,18 +135,29 @@ impl Series {
             }
     }
 
-    /// Whether `scalar`, of `tag`, certainly belongs here.
-    #[inline(always)]
-    pub(super) fn takes_scalar(&self, tag: &[u8], scalar: &PeekScalar<'_>) -> bool {
-        let described = match scalar.metadata {
-            None => !scalar.is_v2 || !self.has_siblings && self.sure,
-            Some(wire) => !wire.is_empty() && wire == self.wire,
+    /// Wall time, step and number of `event`, if it is one scalar in one of the usual forms that
+    /// certainly belongs here.
+    #[inline(never)]
+    pub(super) fn scalar(&mut self, event: &[u8]) -> Option<(f64, i64, f32)> {
+        let peek = Peek::of(event, event.len())?;
+        let scalar = peek.scalar()?;
+        // Whether the form alone decides this, for later events too.
+        let (described, for_good) = match scalar.metadata {
+            None if scalar.is_v2 => (!self.has_siblings && self.sure, false),
+            None => (true, true),
+            Some(wire) => (!wire.is_empty() && wire == self.wire, true),
         };
-        self.is_scalar && described && tag == self.tag.as_bytes()
+        if !self.is_scalar || !described || peek.tag != self.tag.as_bytes() {
+            return None;
+        }
+        if for_good {
+            self.scalar_form.learn(event, &peek, &scalar);
+        }
+        Some((peek.wall_time, peek.step, scalar.value))
     }
 
-    /// Whether a value of the same tag and with `metadata` belongs here. One without any may
-    /// be anything.
+    /// Whether a value of the same tag and with `metadata` belongs here. A value without metadata
+    /// may be of any kind.
     pub(super) fn takes(&self, metadata: Option<&Metadata>) -> bool {
         match (&self.metadata, metadata) {
             (Some(own), Some(other)) => kind_of(own) == kind_of(other),
@@ -152,8 +169,8 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// What is wrong with it. Nothing was added if it cannot be read: it is not a number where one
-    /// should be, or has not the form of its kind, if that is looked at.
+    /// The flaw of the value. Nothing was added if it cannot be read: it is not a number where a
+    /// number is required, or does not have the form of its kind, if that is checked.
     #[inline]
     pub(super) fn push_value(&mut self, payload: &Payload<'_>, keep: &Keep) -> Result<(), Flaw> {
         if let Values::Scalars(scalars) = &mut self.values {
@@ -169,11 +186,11 @@ impl Series {
         }
     }
 
-    /// The same of a value that is not a scalar.
+    /// Adds a value that is not a scalar.
     ///
     /// # Errors
     ///
-    /// As [`push_value`](Self::push_value).
+    /// Like [`push_value`](Self::push_value).
     pub(super) fn push_raw(&mut self, form: Form, body: &[u8], keep: &Keep) -> Result<(), Flaw> {
         let checked = match self.metadata.as_ref().filter(|_| self.checks) {
             Some(metadata) => {
@@ -186,7 +203,7 @@ impl Series {
             return checked;
         }
         if let Values::Raw(values) = &mut self.values {
-            // Undecided, and too long to turn out to be a number.
+            // Undecided, and too long to be a number.
             let useless = !self.payloads && body.len() > MAX_SCALAR_LEN;
             let bytes = if useless { Bytes::new() } else { keep.keep(body) };
             values.push(RawValue { form, bytes });
@@ -195,7 +212,7 @@ impl Series {
     }
 
     /// Adds the step and wall time of a point, after its value. `reset` is 0, or a number for the
-    /// event if that drops earlier points.
+    /// event if it drops earlier points.
     #[inline(always)]
     pub(super) fn point(&mut self, step: i64, wall_time: f64, reset: u64, starts: usize) {
         if self.epoch != starts {
@@ -206,23 +223,23 @@ impl Series {
             self.reset = reset; // not again by the next value of the same event
             self.restarts.resets.push(self.steps.len());
         }
-        self.steps.push(step);
-        self.wall_times.push(wall_time);
+        push(&mut self.steps, step);
+        push(&mut self.wall_times, wall_time);
     }
 
-    /// Adds where the value of a point stands, if that is wanted.
+    /// Adds the place of a point's value, if places are kept.
     pub(super) fn place(&mut self, place: Place) {
         if self.is_placed {
             self.places.push(place);
         }
     }
 
-    /// The values stand in this file of the run.
+    /// Sets the file of the run that holds the values.
     pub(super) fn set_file(&mut self, file: u32) {
         self.places.iter_mut().for_each(|place| place.file = file);
     }
 
-    /// The values so far came without metadata; now it is known.
+    /// Sets the metadata; the values so far came without it.
     pub(super) fn decide(
         &mut self,
         metadata: Metadata,
@@ -236,7 +253,7 @@ impl Series {
         self.append(undecided, 0, unreadable);
     }
 
-    /// Appends the points of `later`; `starts` is how many `START`s came before its first event.
+    /// Appends the points of `later`; `starts` is the number of `START`s before its first event.
     pub(super) fn append(&mut self, later: Self, starts: usize, unreadable: &mut Vec<Unreadable>) {
         if !self.wanted || later.is_empty() {
             return;
@@ -271,7 +288,7 @@ impl Series {
         self.epoch = starts + later.epoch;
     }
 
-    /// The same series with its undecoded values as numbers, without those that are none.
+    /// The series with its undecoded values as numbers, without those that are not numbers.
     fn into_scalars(mut self, unreadable: &mut Vec<Unreadable>) -> Self {
         let values = match &mut self.values {
             Values::Raw(values) => mem::take(values),
@@ -297,7 +314,7 @@ impl Series {
         Self { values: Values::Scalars(scalars), ..self.with_points(&readable) }
     }
 
-    /// The same series, of which `metadata` says now what it is, without the values that cannot be read.
+    /// The series, now described by `metadata`, without the values that cannot be read.
     fn checked(mut self, metadata: &Metadata, unreadable: &mut Vec<Unreadable>) -> Self {
         let mut values = match &mut self.values {
             Values::Raw(values) => mem::take(values),
@@ -320,9 +337,9 @@ impl Series {
         Self { values: Values::Raw(values), ..self.with_points(&readable) }
     }
 
-    /// The same series with these of its points, but for their values.
+    /// A series with only these points, and without their values.
     fn with_points(self, kept: &[bool]) -> Self {
-        // Where point i ends up: behind the kept ones before it.
+        // New index of point i: the number of kept points before it.
         let mut moved = Vec::with_capacity(kept.len());
         let mut next = 0;
         for kept in kept {
@@ -345,7 +362,7 @@ impl Series {
         Self { steps, wall_times, restarts, ..self }
     }
 
-    /// Takes the points out; what else is known of the series stays.
+    /// Takes the points out; everything else about the series stays.
     pub(super) fn take_points(&mut self) -> (TimeSeries, Restarts) {
         self.epoch = 0;
         let metadata = self.metadata.clone().unwrap_or_else(|| Metadata::of(Form::None, None));
@@ -368,14 +385,14 @@ impl Series {
         (series, mem::take(&mut self.restarts))
     }
 
-    /// Puts points back that nobody wanted yet.
+    /// Puts back points that still wait for metadata.
     pub(super) fn put_back(&mut self, series: TimeSeries) {
         self.steps = series.steps;
         self.wall_times = series.wall_times;
         self.values = series.values;
     }
 
-    /// The series, if it was asked for and has points.
+    /// The series, if it was requested and has points.
     pub(super) fn finish(self, options: &LoadOptions) -> Option<TimeSeries> {
         let metadata = self.metadata.unwrap_or_else(|| Metadata::of(Form::None, None));
         let values = match self.values {
@@ -400,7 +417,7 @@ fn goes_back(steps: &[i64]) -> bool {
     matches!(steps, [before, after] if after < before)
 }
 
-/// Moves `more` behind `column`, without a copy if that is empty.
+/// Appends `more` to `column`, without a copy if `column` is empty.
 fn append<T>(column: &mut Vec<T>, mut more: Vec<T>) {
     if column.is_empty() {
         *column = more;

@@ -1,26 +1,26 @@
-//! Points that are handed out while a run still grows.
+//! Takes points out while a run still grows.
 
 use super::Growing;
 use crate::logdir::restart::{self, Drops};
 use crate::logdir::{TimeSeries, Values};
 
-/// So many points of a tag without metadata wait for it.
+/// Maximum number of points of a tag that wait for its metadata.
 const MAX_UNDECIDED: usize = 1000;
 
-/// The points of a series that came since they were taken last.
+/// The points of a series that arrived since the last time points were taken.
 pub(in crate::logdir) struct Taken {
     pub(in crate::logdir) series: TimeSeries,
-    /// Points of the series that were taken before are void from this step on.
+    /// Points of the series that were taken earlier are void from this step on.
     pub(in crate::logdir) drop_from: Option<i64>,
-    /// So many points came and were dropped by others.
+    /// Number of points that arrived and were dropped by others.
     pub(in crate::logdir) dropped: usize,
 }
 
 impl Growing<'_> {
-    /// Takes the points out, sorted by tag and kind; tags and metadata stay known. With `all`,
-    /// also those that wait for metadata.
+    /// Takes the points out, sorted by tag and kind; tags and metadata are kept. With `all`, also
+    /// takes points that wait for metadata.
     ///
-    /// The first `ignored` of the `START`s since then do nothing.
+    /// The first `ignored` of the `START`s since then have no effect.
     pub(in crate::logdir) fn take(&mut self, ignored: usize, all: bool) -> Vec<Taken> {
         let starts = std::mem::take(&mut self.starts);
         let policy = self.options.restart;
@@ -59,7 +59,7 @@ impl Growing<'_> {
         taken
     }
 
-    /// How many `START`s came since points were taken.
+    /// Number of `START`s since points were last taken.
     pub(in crate::logdir) fn new_starts(&self) -> usize {
         self.starts.len()
     }

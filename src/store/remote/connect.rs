@@ -1,4 +1,4 @@
-//! URLs, and who is behind them.
+//! Parses URLs and connects to their servers.
 
 use std::io;
 use std::path::Path;
@@ -29,23 +29,24 @@ use super::{MAX_URL, Store};
 use crate::redact;
 use crate::store::scheme;
 
-/// The schemes that are known.
+/// The supported schemes.
 const SCHEMES: &str = "s3, s3a, gs, az, azure, abfs, abfss, adl, http or https";
-/// So many requests are under way at a time.
+/// Maximum number of concurrent requests.
 const MAX_REQUESTS: usize = 128;
-/// A request that takes longer is made again. It carries half a megabyte at most, or a part of an upload.
+/// A request that takes longer is repeated. It carries at most half a megabyte, or one part of an
+/// upload.
 const TIMEOUT: &str = "120 seconds";
 
-/// What a URL means.
+/// The meaning of a URL.
 #[derive(Debug, PartialEq)]
 pub(super) struct Place {
-    /// Scheme and bucket, or all of it where it is a file of a web server.
+    /// Scheme and bucket; the whole URL for a file of a web server.
     pub(super) origin: String,
-    /// The object in the bucket, empty if the bucket itself is meant. It is taken as it stands, as
-    /// the vendors' own programs do, not percent-decoded.
+    /// The key of the object in the bucket, empty for the bucket itself. It is used literally,
+    /// without percent-decoding, as in the vendors' own programs.
     pub(super) key: Key,
     pub(super) is_web: bool,
-    /// Whether it ends in a slash.
+    /// Whether it ends with a slash.
     pub(super) is_folder: bool,
 }
 
@@ -60,7 +61,7 @@ impl Place {
             "s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss" | "adl" => false,
             _ => return Err(invalid(format!("unknown kind of URL, not {SCHEMES}"))),
         };
-        // Names that were joined to it have the separators of the system.
+        // Names that were joined to it contain the system's separators.
         let rest = if cfg!(windows) { &rest.replace('\\', "/") } else { rest };
         let (host, key) = rest.split_once('/').unwrap_or((rest, ""));
         if host.is_empty() {
@@ -75,10 +76,10 @@ impl Place {
             let origin = format!("{scheme}://{rest}");
             return Ok(Self { origin, key: Key::default(), is_web, is_folder });
         }
-        // `container@account` is one of Azure's.
+        // `container@account` is Azure's form.
         let is_of_bucket = |c: char| c.is_ascii_alphanumeric() || "-._$".contains(c);
         if redact::split_login(&url).is_some() || host.contains(':') {
-            let what = "the URL has a user or a password in it: variables say who asks";
+            let what = "the URL has a user or a password in it: set credentials in variables";
             return Err(invalid(what.into()));
         }
         let is_azure = !matches!(scheme.as_str(), "s3" | "s3a" | "gs");
@@ -90,15 +91,15 @@ impl Place {
     }
 }
 
-/// The store of a place's origin. Who asks, and where, is said by the variables that the vendors'
-/// own programs know.
+/// Connects to the store of a place's origin. Credentials and endpoints come from the variables
+/// that the vendors' own programs use.
 pub(super) fn connect(origin: &str) -> io::Result<Store> {
-    // The first provider that is installed stays: a program may have chosen another.
+    // The first provider that is installed is kept: a program may have chosen another one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     connect_by(origin, ReqwestConnector::default, Variables::of_process)
 }
 
-/// The same through these connections and with these variables.
+/// The same with a given connector and variables.
 fn connect_by<C: HttpConnector>(
     origin: &str,
     connector: impl Fn() -> C,
@@ -195,7 +196,7 @@ fn google(
     builder.with_http_connector(guard).build().map_err(failed)
 }
 
-/// Where the key of a service account says that its store is.
+/// The base URL of the store in a service account key.
 fn base_url(json: &[u8]) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(json).ok()?;
     Some(json.get("gcs_base_url")?.as_str()?.to_owned())
@@ -235,7 +236,7 @@ fn of_client(key: &ClientConfigKey) -> Meaning {
     }
 }
 
-/// That a value can stand in the name of a host.
+/// Checks that a value is valid in a host name.
 fn is_part_of_host(name: &str, value: &str) -> io::Result<()> {
     let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match is_plain {
@@ -246,7 +247,7 @@ fn is_part_of_host(name: &str, value: &str) -> io::Result<()> {
 
 fn web(origin: &str, guard: Guard<impl HttpConnector>) -> io::Result<impl ObjectStore> {
     let (url, login) = match redact::split_login(origin) {
-        // As it was typed: a parser would stumble over signs in it.
+        // Split as typed, because a parser would fail on characters in the login.
         Some([scheme, login, rest]) => {
             (parsed(&format!("{scheme}{rest}"))?, Some(login.to_owned()))
         }
@@ -258,7 +259,7 @@ fn web(origin: &str, guard: Guard<impl HttpConnector>) -> io::Result<impl Object
             (url, user)
         }
     };
-    // What is asked for with encryption is not had without: no server may lead there.
+    // A request to an encrypted URL must stay encrypted: no server may redirect it to plain HTTP.
     let is_plain = url.scheme() == "http";
     let mut options = ClientOptions::new()
         .with_allow_http(is_plain)
@@ -270,7 +271,7 @@ fn web(origin: &str, guard: Guard<impl HttpConnector>) -> io::Result<impl Object
     builder.with_http_connector(guard).build().map_err(failed)
 }
 
-/// The header that says who asks. No other server is sent it.
+/// The header with the credentials. It is sent to no other server.
 fn basic(login: &str) -> io::Result<HeaderMap> {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let [user, password] =
@@ -293,7 +294,7 @@ fn parsed(url: &str) -> io::Result<Url> {
     }
 }
 
-/// A server that is down is told of within half a minute.
+/// A server that is down is reported within half a minute.
 fn retry() -> RetryConfig {
     let backoff = BackoffConfig { max_backoff: Duration::from_secs(8), ..BackoffConfig::default() };
     RetryConfig { backoff, max_retries: 6, retry_timeout: Duration::from_secs(240) }
@@ -343,10 +344,10 @@ mod tests {
         }
     }
 
-    /// Answers everything with 404, and connects to nobody.
+    /// Answers everything with 404 and connects to no server.
     #[derive(Debug, Clone, Copy)]
     struct Nobody {
-        /// Whether the options are looked at, which takes long.
+        /// Whether the options are validated, which takes long.
         is_strict: bool,
     }
 
@@ -367,7 +368,7 @@ mod tests {
             's: 'a,
             Self: 'a,
         {
-            // As the service of reqwest does it.
+            // Like reqwest's service.
             request.uri().to_string().parse::<Url>().unwrap();
             let mut answer = HttpResponse::new(HttpResponseBody::from(String::new()));
             *answer.status_mut() = 404u16.try_into().unwrap();
@@ -375,7 +376,7 @@ mod tests {
         }
     }
 
-    /// What comes of reading an object and a list with these variables.
+    /// Reads an object and a list with these variables, and returns the error.
     fn asked(origin: &str, variables: &[(&str, &str)]) -> Result<(), String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let all = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
@@ -506,7 +507,8 @@ mod tests {
         "Zm9v",
     ];
 
-    /// No panic, whatever a variable says: the crates below have many where they expect an address.
+    /// No value of a variable may cause a panic: the crates below have many where they expect an
+    /// address.
     #[test]
     fn any_value_of_a_variable_is_an_error_at_most() {
         let long = "https://h/".to_owned() + &"x".repeat(80_000);
@@ -527,7 +529,7 @@ mod tests {
                 _ => "az://bucket",
             };
             for value in VALUES.iter().copied().chain([long.as_str()]) {
-                // Alone, and where all else is well.
+                // Alone, and with all other variables valid.
                 let _ = asked(origin, &[(*name, value)]);
                 let others = sound.iter().copied().filter(|(other, _)| other != name);
                 let _ = asked(origin, &others.chain([(*name, value)]).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Errors of servers, short enough to be read.
+//! Errors of servers, shortened to be readable.
 
 use std::error::Error as _;
 use std::io;
@@ -8,12 +8,12 @@ use object_store::Error;
 use crate::budget::Spent;
 use crate::redact;
 
-/// What is said where credentials may be what is missing.
+/// Hint for errors that missing credentials may cause.
 const HINT: &str = "; credentials are taken from variables such as AWS_ACCESS_KEY_ID";
-/// So much of what a server says is passed on.
+/// Maximum length of a server's message that is passed on.
 const MAX_TEXT: usize = 300;
 
-/// `error` as one of a file.
+/// Converts `error` to the error of a file.
 pub(super) fn failed(error: Error) -> io::Error {
     let kind = match &error {
         Error::NotFound { .. } => io::ErrorKind::NotFound,
@@ -26,7 +26,7 @@ pub(super) fn failed(error: Error) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     let text = text(&error);
-    // Errors of lists are of no kind.
+    // Errors of lists have no kind.
     let kind = match text.get(..4) {
         Some("404 ") => io::ErrorKind::NotFound,
         Some("401 " | "403 ") => io::ErrorKind::PermissionDenied,
@@ -35,23 +35,23 @@ pub(super) fn failed(error: Error) -> io::Error {
     io::Error::new(kind, text)
 }
 
-/// That a server asks for too much.
+/// The error for a server that exceeds a limit.
 pub(super) fn spent(spent: Spent) -> Error {
     Error::Generic { store: "", source: spent.into() }
 }
 
-/// Whether a range begins where an object has no bytes.
+/// Whether a range begins at the end of an empty object.
 pub(super) fn is_out_of_range(error: &Error) -> bool {
     innermost(error).contains("416 Range Not Satisfiable")
 }
 
-/// Whether a part of a file was asked for, and the server sends all of it.
+/// Whether the server sends the whole file although a part was requested.
 pub(super) fn is_whole(error: &Error) -> bool {
     let text = innermost(error);
     text.contains("Range request not supported") || text.contains("non-partial response")
 }
 
-/// What the cause at the bottom says: the others repeat it.
+/// The message of the innermost cause, which the others repeat.
 fn innermost(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -93,14 +93,14 @@ fn text(error: &Error) -> String {
     text
 }
 
-/// Whether credentials may be what is missing.
+/// Whether missing credentials may be the cause.
 fn asks_who_this_is(error: &Error) -> bool {
     let text = error.to_string();
     matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
         || ["169.254.169.254", "metadata.google.internal"].iter().any(|host| text.contains(host))
 }
 
-/// What stands in the first element of this name.
+/// The content of the first element with this name.
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0)

@@ -1,5 +1,5 @@
-//! What comes from servers, before the crate `object_store` reads it: not more than there can be, and
-//! nothing that it stumbles over.
+//! Filters what servers send before the crate `object_store` reads it: limits its size and rejects
+//! anything that would cause a panic.
 
 use std::error::Error;
 use std::fmt;
@@ -18,16 +18,16 @@ use object_store::client::{
 use super::listing::{self, MAX_PAGE};
 use crate::budget::{Rate, Spent};
 
-/// So long an answer may be slow. Behind that it comes with a kilobyte a second at least.
+/// How long an answer may be slow. After that it must arrive at 1 kilobyte per second or more.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of an error that are read.
+/// Maximum number of bytes of an error that are read.
 const MAX_ERROR: usize = 64 << 10;
-/// Bytes of the answer to a request that changes something, or that asks for a token.
+/// Maximum size in bytes of the answer to a request that changes something or gets a token.
 const MAX_ANSWER: usize = 16 << 10;
-/// Keys that are left out are remembered by name up to this number.
+/// Maximum number of left-out keys that are remembered by name.
 const MAX_LEFT_OUT: usize = 1000;
 
-/// Keys of lists that cannot be asked for. Clones are the same.
+/// Keys in lists that cannot be requested. Clones share the same list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeftOut(Arc<Mutex<Vec<String>>>);
 
@@ -38,7 +38,7 @@ impl LeftOut {
         all.extend(keys.into_iter().take(free));
     }
 
-    /// Takes those below `folder`, which ends in a slash or is empty.
+    /// Takes the keys below `folder`, which ends with a slash or is empty.
     pub(super) fn take(&self, folder: &str) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (taken, rest) = all.drain(..).partition(|key| key.starts_with(folder));
@@ -47,7 +47,7 @@ impl LeftOut {
     }
 }
 
-/// Makes clients whose answers are looked at.
+/// Creates clients whose answers are checked.
 #[derive(Debug)]
 pub(super) struct Guard<C> {
     pub(super) connector: C,
@@ -70,7 +70,7 @@ struct Guarded {
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>>;
 
 impl object_store::client::HttpService for Guarded {
-    // As the macro `async_trait` has it.
+    // The signature that the macro `async_trait` generates.
     fn call<'s, 'a>(&'s self, request: HttpRequest) -> Answer<'a>
     where
         's: 'a,
@@ -83,7 +83,7 @@ impl object_store::client::HttpService for Guarded {
 impl Guarded {
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let url = request.uri().to_string();
-        // What the crates http and url do not agree on would be a panic further down.
+        // A URL on which the crates http and url disagree would cause a panic further down.
         reqwest::Url::parse(&url).map_err(|error| refused(HttpErrorKind::Unknown, error))?;
         let query = request.uri().query().unwrap_or_default();
         let is_list = query.contains("list-type=2") || query.contains("comp=list");
@@ -113,7 +113,8 @@ impl Guarded {
     }
 }
 
-/// A whole body of at most `max` bytes. Of a longer one that may be `cut` the rest is not read.
+/// Reads a whole body of at most `max` bytes. The rest of a longer body is not read if it may be
+/// `cut`; otherwise a longer body is an error.
 async fn read(body: HttpResponseBody, max: usize, cut: bool) -> Result<Vec<u8>, HttpError> {
     let (mut bytes, mut rate) = (Vec::new(), Rate::new(PATIENCE));
     let mut stream = body.bytes_stream();
@@ -137,7 +138,7 @@ fn refused(kind: HttpErrorKind, error: impl Error + Send + Sync + 'static) -> Ht
     HttpError::new(kind, error)
 }
 
-/// A header that says what cannot be.
+/// A header with an impossible value.
 #[derive(Debug)]
 struct Odd(&'static str);
 
@@ -149,7 +150,7 @@ impl fmt::Display for Odd {
 
 impl Error for Odd {}
 
-/// Something else than a list.
+/// An answer that is not a list.
 #[derive(Debug)]
 struct NoList(quick_xml::Error);
 

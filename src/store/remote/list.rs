@@ -1,4 +1,4 @@
-//! What is at a URL.
+//! Lists the objects at a URL.
 
 use std::io;
 use std::path::Path;
@@ -14,14 +14,15 @@ use super::{Folder, Store, find, runtime};
 use crate::budget::{Pages, Spent};
 use crate::store::Listing;
 
-/// Objects in a folder, also those that are no logs. They come a thousand at a time.
+/// Maximum number of objects in a directory, including those that are not logs. A page has 1000 of
+/// them.
 const MAX_OBJECTS: usize = 10_000_000;
-/// Pages in a row without any: where much was deleted, S3 has some.
+/// Maximum number of consecutive empty pages: S3 returns some where much was deleted.
 const MAX_EMPTY: usize = 1000;
-/// Those of them that are kept in memory.
+/// Maximum number of objects that are kept in memory.
 const MAX_KEPT: usize = 2_000_000;
 
-/// What is at the URL `path`. Of the objects, those are kept that have a name that `remembered` accepts.
+/// Lists the objects at the URL `path`. Keeps those whose name `remembered` accepts.
 pub(in crate::store) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
     let place = Place::of(path)?;
     if place.is_web {
@@ -60,7 +61,7 @@ pub(in crate::store) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::R
     Ok(Listing::Files { files, left_out })
 }
 
-/// The objects below `prefix` that are of use, and the first one whatever it is.
+/// The objects below `prefix` that are of use, and the first one in any case.
 fn objects(
     store: &Arc<Store>,
     prefix: &str,
@@ -81,7 +82,7 @@ fn objects(
         let Some(page) = page.map_err(failed)? else { return Ok(objects) };
         let count = page.result.objects.len();
         for object in page.result.objects {
-            // Names are kept, but of no more than the files that are of use.
+            // Keeps names, but only of files that are of use.
             if objects.is_empty() || object.location.filename().is_some_and(remembered) {
                 objects.push(object);
             }

@@ -1,25 +1,26 @@
-//! A page of a list in XML: what of it would make the rest unreadable.
+//! A page of a list in XML: removes entries that would make the rest unreadable.
 
 use object_store::path::Path as Key;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// Bytes of a page at most: a thousand keys of the longest take 6 MB where each character is escaped.
+/// Maximum size of a page in bytes: a thousand keys of maximum length take 6 MB if each character
+/// is escaped.
 pub(super) const MAX_PAGE: usize = 32 << 20;
-/// What lists are called.
+/// The names of the root elements of lists.
 const LISTS: [&[u8]; 2] = [b"ListBucketResult", b"EnumerationResults"];
-/// Elements in elements go no deeper.
+/// Maximum nesting of elements.
 const MAX_DEPTH: usize = 16;
 
-/// A page without the entries whose keys cannot be asked for, and these keys.
+/// The page without the entries whose keys cannot be requested, and these keys.
 ///
-/// The crate `object_store` has no keys with empty segments, `.`, `..` or control characters, and
-/// gives up a list that has one.
+/// The crate `object_store` does not support keys with empty segments, `.`, `..` or control
+/// characters, and rejects a list that contains one.
 pub(super) fn readable(page: Vec<u8>) -> Result<(Vec<u8>, Vec<String>), quick_xml::Error> {
     let mut reader = Reader::from_reader(page.as_slice());
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     let (mut copied, mut entry, mut depth) = (0, 0, 0usize);
-    // The key of the entry, while it is read.
+    // The key of the current entry.
     let mut key: Option<String> = None;
     let (mut is_bad, mut is_list) = (false, false);
     loop {
@@ -56,7 +57,7 @@ pub(super) fn readable(page: Vec<u8>) -> Result<(Vec<u8>, Vec<String>), quick_xm
                     match (name.resolve_char_ref(), predefined) {
                         (Ok(Some(c)), _) => key.push(c),
                         (_, Some(text)) => key.push_str(text),
-                        // Some entity that nobody declared.
+                        // An undeclared entity.
                         _ => key.push('\0'),
                     }
                 }
@@ -101,7 +102,7 @@ fn position(reader: &Reader<&[u8]>) -> usize {
     usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
 }
 
-/// Whether `key` can be asked for as it stands. One slash at its end marks a folder.
+/// Whether `key` can be requested literally. A single slash at its end marks a directory.
 fn is_readable(key: &str) -> bool {
     let name = key.strip_suffix('/').unwrap_or(key);
     Key::parse(key).is_ok_and(|key| key.as_ref() == name)

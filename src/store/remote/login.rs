@@ -1,4 +1,4 @@
-//! URLs with a user and a password, or signed ones: above `store/` they are known without.
+//! Hides logins and signatures in URLs: outside of `store/`, URLs do not contain them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,9 +9,9 @@ use crate::redact;
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Whole URLs by how they are shown.
+    /// Whole URLs by their displayed form.
     urls: HashMap<String, String>,
-    /// User and password by scheme and host: other files of the server are read with them, too.
+    /// User and password by scheme and host: they are also used for other files on the server.
     logins: HashMap<String, String>,
 }
 
@@ -31,7 +31,7 @@ pub(in crate::store) fn enter(path: &Path) -> PathBuf {
     shown.into()
 }
 
-/// What [`enter`] made this URL of, or one of the same server.
+/// The original URL for one returned by [`enter`], or for another one of the same server.
 pub(super) fn real(url: &str) -> Cow<'_, str> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(url) = known.urls.get(url) {

@@ -1,7 +1,7 @@
-//! Objects of S3, Google Cloud Storage and Azure, and files of web servers.
+//! Reads objects in S3, Google Cloud Storage and Azure, and files on web servers.
 //!
-//! The crate `object_store` talks to them; this module makes its answers synchronous, so that the
-//! layers above read objects as they read files.
+//! The crate `object_store` talks to the servers. This module makes its answers synchronous, so
+//! that the layers above read objects like files.
 
 mod connect;
 mod error;
@@ -37,25 +37,26 @@ pub(super) use self::object::Object;
 pub(crate) use self::upload::Upload;
 use crate::budget::Rate;
 
-/// Bytes of a URL at most. Ten times as many are a panic in the crates below.
+/// Maximum length of a URL in bytes. Ten times as much would cause a panic in the crates below.
 const MAX_URL: usize = 6 << 10;
-/// A file of which a server sends no parts is read whole up to this length, into memory.
+/// Maximum size of a file that is read whole into memory because the server does not send parts of
+/// files.
 const MAX_WHOLE: usize = 1 << 30;
-/// Why.
+/// The reason for reading it whole.
 const NO_PARTS: &str = "the server sends no parts of files";
 
-/// A bucket or a server, and what is known of what it holds.
+/// A bucket or a server, and the known objects in it.
 struct Store {
     objects: Box<dyn ObjectStore>,
-    /// The same as what lists come from; none of a web server.
+    /// The same store, as the source of lists; none for a web server.
     lists: Option<Box<dyn PaginatedListStore>>,
     left_out: LeftOut,
     known: Mutex<Known>,
-    /// The file of a web server that does not send parts.
+    /// The whole file, if the web server does not send parts.
     whole: Mutex<Option<Bytes>>,
 }
 
-/// Credentials are in it.
+/// Omits the content, which includes credentials.
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
@@ -69,14 +70,14 @@ struct Known {
     folders: Vec<Folder>,
 }
 
-/// What was listed.
+/// A directory that was listed.
 #[derive(Debug)]
 struct Folder {
     key: Key,
     remembered: fn(&str) -> bool,
 }
 
-/// A store for each bucket or server that was asked for: it keeps its connections.
+/// One store per bucket or server that was used: it keeps its connections.
 static STORES: LazyLock<Mutex<HashMap<String, Arc<Store>>>> = LazyLock::new(Mutex::default);
 
 /// The store and the key of a URL.
@@ -91,7 +92,7 @@ fn find(path: &Path) -> io::Result<(Arc<Store>, Key)> {
     Ok((store, key))
 }
 
-/// The object at a URL, and its size.
+/// Opens the object at a URL. Also returns its size.
 pub(super) fn open(path: &Path) -> io::Result<(Object, u64)> {
     let (store, key) = find(path)?;
     let size = match store.known(&key) {
@@ -101,11 +102,11 @@ pub(super) fn open(path: &Path) -> io::Result<(Object, u64)> {
     Ok((Object::new(store, key), size))
 }
 
-/// Asks for the size of an object.
+/// Requests the size of an object.
 fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
     let (asked, wanted) = (store.clone(), key.clone());
     runtime::wait(async move {
-        // A URL may be signed for GET alone, so web servers are not asked for a HEAD first.
+        // A URL may be signed for GET only, so web servers do not get a HEAD request first.
         if wanted.as_ref().is_empty() {
             let range = GetRange::Bounded(0..1);
             let options = GetOptions::new().with_range(Some(range));
@@ -122,7 +123,7 @@ fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
 }
 
 impl Store {
-    /// Reads all of a file, and says how long it is.
+    /// Reads a whole file and returns its length.
     async fn read_whole(&self, key: &Key) -> Result<u64, object_store::Error> {
         let mut stream = self.objects.get(key).await?.into_stream();
         let (mut bytes, mut rate) = (Vec::new(), Rate::new(PATIENCE));
@@ -144,7 +145,8 @@ impl Store {
         self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The size of an object, as far as listings tell; an error if they tell that it is not there.
+    /// The size of an object, if it is known from listings; an error if they show that it does not
+    /// exist.
     fn known(&self, key: &Key) -> Option<io::Result<u64>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(size) = known.sizes.get(key) {
@@ -155,7 +157,7 @@ impl Store {
         known.folders.iter().any(listed).then(|| Err(io::ErrorKind::NotFound.into()))
     }
 
-    /// Asks for the size of the object at `key`, and remembers it.
+    /// Requests the size of the object at `key`, and remembers it.
     fn is_file(self: &Arc<Self>, key: &Key) -> io::Result<()> {
         let size = size(self, key)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

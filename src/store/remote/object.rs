@@ -1,4 +1,4 @@
-//! One object, read in pieces.
+//! Reads an object in pieces.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,11 +14,11 @@ use super::guard::PATIENCE;
 use super::{Store, runtime, size};
 use crate::budget::{Rate, Spent};
 
-/// A read of more bytes is made of several requests of about so many, which come at once: one
+/// A larger read is split into concurrent requests of about this many bytes, because a single
 /// connection is slower than the network.
 const PIECE: usize = 512 << 10;
 
-/// An object. Clones share the connections.
+/// An object. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Object {
     store: Arc<Store>,
@@ -30,12 +30,13 @@ impl Object {
         Self { store, key }
     }
 
-    /// Its size now.
+    /// Requests the current size.
     pub(in crate::store) fn size(&self) -> io::Result<u64> {
         size(&self.store, &self.key)
     }
 
-    /// Reads bytes from `offset` on; how many. 0 where the object ends.
+    /// Reads bytes from `offset` on. Returns the number of bytes, which is 0 at the end of the
+    /// object.
     pub(in crate::store) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if let Some(whole) = self.store.whole() {
             let rest = usize::try_from(offset).ok().and_then(|offset| whole.get(offset..));
@@ -57,7 +58,7 @@ impl Object {
         for (chunk, piece) in buffer.chunks_mut(len).zip(runtime::wait(join_all(pieces))?) {
             let piece = match piece {
                 Ok(piece) => piece,
-                Err(_) if read > 0 => break, // the next read says it, if it is still so
+                Err(_) if read > 0 => break, // the next read returns the error, if it persists
                 Err(error) => return Err(failed(error)),
             };
             let n = piece.len().min(chunk.len());
@@ -72,7 +73,7 @@ impl Object {
         Ok(read)
     }
 
-    /// The bytes of a range, fewer if the object ends before.
+    /// The bytes of a range; fewer if the object ends before.
     async fn piece(self, range: Range<u64>) -> Result<Vec<u8>, object_store::Error> {
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));

@@ -1,4 +1,4 @@
-//! The threads that talk to servers.
+//! The threads that communicate with servers.
 
 use std::future::Future;
 use std::io;
@@ -8,16 +8,17 @@ use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Decrypting is what they are busy with.
+/// Maximum number of threads, which mostly decrypt data.
 const MAX_THREADS: usize = 4;
 
 static RUNTIME: LazyLock<Mutex<Option<Runtime>>> = LazyLock::new(Mutex::default);
 
-/// What `future` gives. The calling thread waits, and may be one of another runtime.
+/// Runs `future` and returns its result. Blocks the calling thread, which may belong to another
+/// runtime.
 ///
 /// # Errors
 ///
-/// There are no threads to be had, or `future` panics.
+/// No threads can be started, or `future` panics.
 pub(super) fn wait<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> io::Result<T> {
@@ -36,7 +37,7 @@ pub(super) fn wait<T: Send + 'static>(
         }
         if let Some(runtime) = runtime.as_ref() {
             runtime.spawn(async move {
-                // Who waits is there until it has the answer.
+                // The waiting thread exists until it has the answer.
                 let _ = sender.send(future.await);
             });
         }

@@ -1,4 +1,4 @@
-//! Writing an object: it appears when it is complete.
+//! Writes an object, which appears once it is complete.
 
 use std::io;
 use std::mem;
@@ -11,12 +11,12 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
 use super::error::failed;
 use super::{Store, find, runtime};
 
-/// Parts of a big object. Ten thousand of them are allowed: 80 GB.
+/// Size of the parts of a large object. At most 10,000 parts are allowed: 80 GB.
 const PART: usize = 8 << 20;
-/// So many parts are on their way at a time.
+/// Maximum number of parts that are uploaded concurrently.
 const MAX_PARTS: usize = 4;
 
-/// An object to be.
+/// An object that is being written.
 #[derive(Debug)]
 pub(crate) struct Upload {
     store: Arc<Store>,
@@ -27,13 +27,13 @@ pub(crate) struct Upload {
 
 #[derive(Debug)]
 enum State {
-    /// What fits into one request.
+    /// Bytes that fit into one request.
     Small(Vec<u8>),
     Big(Parts),
     Ended,
 }
 
-/// A lock, since a `WriteMultipart` may not be shared among threads, and formats are.
+/// Locked, since a `WriteMultipart` cannot be shared among threads, but formats are.
 #[derive(Debug)]
 struct Parts(Mutex<Box<WriteMultipart>>);
 
@@ -48,7 +48,7 @@ impl Parts {
 }
 
 impl Upload {
-    /// An object that will be at the URL `path`, where nothing may be unless `overwrite`.
+    /// Starts an object at the URL `path`. Unless `overwrite` is set, nothing may exist there.
     pub(crate) fn create(path: &Path, overwrite: bool) -> io::Result<Self> {
         let (store, key) = find(path)?;
         let invalid = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message);
@@ -64,7 +64,7 @@ impl Upload {
         Ok(upload)
     }
 
-    /// That nothing is there, or may be replaced.
+    /// Checks that nothing exists there, or that it may be replaced.
     fn is_free(&self) -> io::Result<()> {
         if self.overwrite {
             return Ok(());
@@ -77,7 +77,7 @@ impl Upload {
         }
     }
 
-    /// Takes more of it.
+    /// Appends bytes.
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match mem::replace(&mut self.state, State::Ended) {
             State::Small(mut small) => {
@@ -116,7 +116,7 @@ impl Upload {
         begun.map(|parts| State::Big(Parts::new(parts))).map_err(failed)
     }
 
-    /// Lets the object appear.
+    /// Completes the object, which then appears.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         match mem::replace(&mut self.state, State::Ended) {
             State::Small(bytes) => {
@@ -127,8 +127,8 @@ impl Upload {
                 runtime::wait(put)?.map_err(failed)?;
             }
             State::Big(parts) => {
-                // Stores have no condition for these: only what others make meanwhile, in a moment,
-                // is not seen.
+                // Stores have no condition for multipart uploads: only objects that others create
+                // at this very moment are missed.
                 let free = self.is_free();
                 let (kept, parts) = (free.is_ok(), parts.into_inner());
                 let end = async move {
@@ -150,7 +150,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let State::Big(parts) = mem::replace(&mut self.state, State::Ended) {
-            // Parts that nobody joins cost their owner money.
+            // Unfinished parts cost their owner money.
             let _ = runtime::wait(async move { parts.into_inner().abort().await });
         }
     }

@@ -1,34 +1,34 @@
-//! The variables that say where stores are and who asks. They are looked at before the crate
-//! `object_store` gets them: it panics at what is no address or cannot stand in a header.
+//! The environment variables with endpoints and credentials. They are validated before the crate
+//! `object_store` gets them: it panics on an invalid address or header value.
 
 use std::env;
 use std::io;
 
 use reqwest::Url;
 
-/// Which variables a kind of store has.
+/// The environment variables for a kind of store.
 pub(super) struct Variables {
-    /// What their names begin with, `AWS_`.
+    /// The prefix of their names, such as `AWS_`.
     prefix: &'static str,
-    /// Names and values, sorted: a later one counts.
+    /// Names and values, sorted: a later one takes precedence.
     pairs: Vec<(String, String)>,
 }
 
-/// What the value of a variable is.
+/// The meaning of a variable's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The address of the store: with `https://`, or with `http://` if that is allowed.
+    /// The URL of the store: with `https://`, or with `http://` if that is allowed.
     Endpoint,
-    /// Another address.
+    /// Another URL.
     Address,
-    /// A text that is sent in a header or stands in an address.
+    /// A text that is sent in a header or is part of a URL.
     Header,
-    /// A file or a text of several lines.
+    /// A file or a multiline text.
     Other,
 }
 
 impl Variables {
-    /// Those of this process whose names begin so.
+    /// The variables of this process with this prefix.
     pub(super) fn of_process(prefix: &'static str) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -40,7 +40,7 @@ impl Variables {
         prefix: &'static str,
         all: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        // A variable that is empty is as if it were not set.
+        // An empty variable counts as not set.
         let is_of =
             |(name, value): &(String, String)| name.starts_with(prefix) && !value.is_empty();
         let mut pairs: Vec<_> = all.into_iter().filter(is_of).collect();
@@ -48,7 +48,7 @@ impl Variables {
         Self { prefix, pairs }
     }
 
-    /// The keys of those that are known, with their values, which are sound.
+    /// The keys of the known variables, with their validated values.
     pub(super) fn checked<K>(
         &self,
         key: impl Fn(&str) -> Option<K>,
@@ -71,13 +71,13 @@ impl Variables {
             .collect()
     }
 
-    /// The value of the variable of this name, without what it begins with.
+    /// The value of the variable with this name, given without the prefix.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let is_it = |(known, _): &&(String, String)| known.strip_prefix(self.prefix) == Some(name);
         self.pairs.iter().find(is_it).map(|(_, value)| value.as_str())
     }
 
-    /// The address of a store.
+    /// The validated URL of a store.
     pub(super) fn endpoint(&self, name: &str, value: &str) -> io::Result<String> {
         let url = address(name, value)?;
         let allowed = self.get("ALLOW_HTTP").map(str::to_ascii_lowercase);
@@ -93,7 +93,7 @@ impl Variables {
     }
 }
 
-/// The address that a variable has.
+/// Parses the URL in a variable.
 fn address(name: &str, value: &str) -> io::Result<Url> {
     let value = value.trim();
     let url = Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -105,7 +105,7 @@ fn address(name: &str, value: &str) -> io::Result<Url> {
         return Err(invalid(format!("{name} {what}")));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let what = "has a user or a password in it: other variables say who asks";
+        let what = "has a user or a password in it: set credentials in other variables";
         return Err(invalid(format!("{name} {what}")));
     }
     if url.query().is_some() || url.fragment().is_some() || url.as_str().len() > super::MAX_URL {
@@ -116,14 +116,14 @@ fn address(name: &str, value: &str) -> io::Result<Url> {
     Ok(url)
 }
 
-/// Whether an address names a host that the crate `http` takes for one, too.
+/// Whether a URL names a host that the crate `http` accepts, too.
 pub(super) fn has_sound_host(url: &Url) -> bool {
     url.host_str().is_some_and(|host| !host.contains(['"', '`', '{', '}']))
 }
 
-/// A text that can stand in a header.
+/// Checks that a text is valid in a header.
 fn header<'v>(name: &str, value: &'v str) -> io::Result<&'v str> {
-    // A line break at the end comes from a file.
+    // A trailing line break comes from a file.
     let value = value.trim();
     match value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.len() <= super::MAX_URL {
         true => Ok(value),

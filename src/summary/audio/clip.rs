@@ -1,11 +1,11 @@
-//! Samples on their way to a WAV file.
+//! Samples to be written as a WAV file.
 
 use bytes::Bytes;
 
 use super::wav;
 use crate::error::ErrorKind;
 
-/// A clip of sound: 16 bits a sample, the channels of a frame side by side.
+/// An audio clip with 16 bits per sample. The samples of all channels of a frame are adjacent.
 ///
 /// ```
 /// use tbx::Clip;
@@ -25,22 +25,22 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// A clip of one channel, of `sample_rate` samples a second.
+    /// Creates a clip with one channel and `sample_rate` samples per second.
     ///
     /// # Errors
     ///
-    /// As [`interleaved`](Self::interleaved).
+    /// The same as for [`interleaved`](Self::interleaved).
     pub fn mono<S: Sample>(samples: &[S], sample_rate: u32) -> Result<Self, ErrorKind> {
         Self::interleaved(samples, 1, sample_rate)
     }
 
-    /// A clip of `sample_rate` frames a second, each of one sample for every channel: left,
-    /// right, left, right and so on for two.
+    /// Creates a clip with `sample_rate` frames per second. Each frame has one sample per channel,
+    /// so stereo samples are ordered left, right, left, right and so on.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: no channels, no samples, a sample rate of 0, a last frame that is
-    /// not whole, or more than a WAV file can hold (4 GB).
+    /// [`ErrorKind::Argument`]: there are no channels or no samples, the sample rate is 0, the last
+    /// frame is incomplete, or there is more than a WAV file can hold (4 GB).
     pub fn interleaved<S: Sample>(
         samples: &[S],
         channels: u16,
@@ -49,8 +49,8 @@ impl Clip {
         Self::new(samples.len(), samples.iter().copied(), channels.into(), sample_rate)
     }
 
-    /// A clip from an array of frames, or of shape frames, channels: TensorFlow's for one clip.
-    /// PyTorch's is the other way round: give it `array.t()`.
+    /// Creates a clip from an array of shape `[frames]` or `[frames, channels]`, which is
+    /// TensorFlow's layout for one clip. PyTorch uses the transposed layout: pass `array.t()`.
     ///
     /// ```
     /// use ndarray::array;
@@ -63,8 +63,8 @@ impl Clip {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it has another number of dimensions; else as
-    /// [`interleaved`](Self::interleaved).
+    /// [`ErrorKind::Argument`]: the array has another number of dimensions. Otherwise, the same as
+    /// for [`interleaved`](Self::interleaved).
     #[cfg(feature = "ndarray")]
     pub fn from_array<S: Sample, D: ndarray::Dimension>(
         array: ndarray::ArrayView<'_, S, D>,
@@ -89,7 +89,7 @@ impl Clip {
     ) -> Result<Self, ErrorKind> {
         let clip = format!("a clip of {count} samples in {channels} channels at {sample_rate} Hz");
         let wrong = |why: &str| ErrorKind::Argument(format!("{clip}: {why}"));
-        // Their bytes are counted in 16 bits.
+        // A WAV file stores the number of bytes per frame in 16 bits.
         let channels = match u16::try_from(channels) {
             Ok(channels) if (1..=wav::MAX_CHANNELS).contains(&channels) => channels,
             _ => return Err(wrong(&format!("there may be 1 to {} channels", wav::MAX_CHANNELS))),
@@ -100,27 +100,27 @@ impl Clip {
         if !count.is_multiple_of(channels.into()) {
             return Err(wrong("the last frame is not whole"));
         }
-        // The bytes of a second are counted in 32 bits.
+        // A WAV file stores the number of bytes per second in 32 bits.
         if sample_rate == 0 || sample_rate.checked_mul(2 * u32::from(channels)).is_none() {
             return Err(wrong("no WAV file has that sample rate"));
         }
         if !u32::try_from(count).is_ok_and(|count| count <= wav::MAX_SAMPLES) {
-            return Err(wrong("no WAV file holds so many"));
+            return Err(wrong("no WAV file can hold that many"));
         }
         Ok(Self { sample_rate, channels, samples: samples.map(Sample::to_pcm).collect() })
     }
 
-    /// Frames a second.
+    /// Number of frames per second.
     pub fn sample_rate(&self) -> u32 {
         self.sample_rate
     }
 
-    /// Samples in a frame.
+    /// Number of samples per frame.
     pub fn channels(&self) -> u16 {
         self.channels
     }
 
-    /// How many frames there are.
+    /// Number of frames.
     pub fn frames(&self) -> usize {
         self.samples.len() / usize::from(self.channels).max(1)
     }
@@ -130,7 +130,7 @@ impl Clip {
         &self.samples
     }
 
-    /// The clip as a WAV file.
+    /// Encodes the clip as a WAV file.
     pub fn to_wav(&self) -> Bytes {
         wav::encode(self)
     }
@@ -143,12 +143,12 @@ impl std::fmt::Debug for Clip {
     }
 }
 
-/// A sample of a clip: `i16`, or a float from -1 to 1.
+/// A sample of a clip: an `i16`, or a float from -1 to 1.
 pub trait Sample: Copy {
-    /// The 16-bit sample: floats times 32768, rounded half away from 0 and cut off at both ends,
-    /// as TensorFlow does (`tensorflow/core/lib/wav/wav_io.cc`, `FloatToInt16Sample`). NaN is
-    /// silence. PyTorch cuts off first, multiplies by 32767 and rounds towards 0
-    /// (`torch/utils/tensorboard/summary.py`, `audio`): what it writes differs by 1 or 2.
+    /// Converts to a 16-bit sample. Floats are multiplied by 32768, rounded half away from 0 and
+    /// clamped, as in TensorFlow (`tensorflow/core/lib/wav/wav_io.cc`, `FloatToInt16Sample`). NaN
+    /// becomes silence. PyTorch clamps first, multiplies by 32767 and rounds towards 0
+    /// (`torch/utils/tensorboard/summary.py`, `audio`), so its results differ by 1 or 2.
     fn to_pcm(self) -> i16;
 }
 

@@ -1,32 +1,32 @@
-//! What the first bytes of an encoded clip say: its format, and of WAV how it sounds and whether it is
-//! whole.
+//! Reads the first bytes of an encoded clip: its format and, for WAV, its audio parameters and
+//! whether it is complete.
 
 use hound::WavReader;
 
-/// What the first bytes of a clip say.
+/// Contents of the first bytes of a clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The name of its format; none if it is of no known one.
+    /// Name of the format; `None` if it is unknown.
     pub format: Option<&'static str>,
-    /// How it sounds, if it is WAV in a form that can be read.
+    /// Audio parameters, if the clip is WAV of a form that can be read.
     pub sound: Option<Sound>,
-    /// What is wrong with it, as far as its format is known.
+    /// Damage to the clip, as far as its format is known.
     pub damage: Option<String>,
 }
 
-/// How a clip sounds.
+/// Audio parameters of a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sound {
-    /// In Hz.
+    /// Samples per second (Hz).
     pub sample_rate: u32,
-    /// 1 for mono, 2 for stereo.
+    /// Number of channels: 1 for mono, 2 for stereo.
     pub channels: u16,
-    /// Its length. A frame is one sample of every channel.
+    /// Length in frames. A frame is one sample of every channel.
     pub frames: u32,
 }
 
 impl Header {
-    /// Looks at the first bytes of a clip.
+    /// Parses the first bytes of a clip.
     ///
     /// ```
     /// use tbx::summary::audio::header::Header;
@@ -56,7 +56,8 @@ impl Header {
     }
 }
 
-/// How a WAV file sounds, and what is wrong with it. Forms that hound does not read are not looked into.
+/// Audio parameters of a WAV file, and what is wrong with it. Forms that hound does not read are
+/// not examined.
 fn wav(clip: &[u8]) -> (Option<Sound>, Option<String>) {
     let reader = match WavReader::new(clip) {
         Ok(reader) => reader,

@@ -1,4 +1,4 @@
-//! Clips as WAV files.
+//! Encodes and decodes clips as WAV files.
 
 use byteorder::{ByteOrder, LittleEndian};
 use bytes::Bytes;
@@ -7,18 +7,19 @@ use hound::{SampleFormat, WavReader};
 use super::clip::{Clip, Sample};
 use crate::error::ErrorKind;
 
-/// Bytes before the samples (`tensorflow/core/lib/wav/wav_io.cc`, `WavHeader`).
+/// Number of bytes before the samples (`tensorflow/core/lib/wav/wav_io.cc`, `WavHeader`).
 const HEADER_LEN: usize = 44;
-/// A frame of more channels has more than 65535 bytes.
+/// With more channels, a frame would exceed 65535 bytes.
 pub(super) const MAX_CHANNELS: u16 = 32_767;
-/// More samples, and the header less its first 8 bytes, are more than 2^32 - 1 bytes.
+/// With more samples, the samples and the header without its first 8 bytes would exceed 2^32 - 1
+/// bytes.
 pub(super) const MAX_SAMPLES: u32 = (u32::MAX - 36) / 2;
 
-/// A file of 16-bit PCM with nothing but the clip in it.
+/// Encodes a clip as 16-bit PCM, without any other chunks.
 pub(super) fn encode(clip: &Clip) -> Bytes {
     let samples_len = 2 * clip.samples.len();
     let mut file = Vec::with_capacity(HEADER_LEN + samples_len);
-    // The clip's constructor has seen to it that all of these fit.
+    // The clip's constructor ensures that all of these fit.
     let data_len = u32::try_from(samples_len).unwrap_or(u32::MAX);
     let frame_len = clip.channels.saturating_mul(2);
     for field in [
@@ -31,7 +32,7 @@ pub(super) fn encode(clip: &Clip) -> Bytes {
         &clip.sample_rate.to_le_bytes(),
         &clip.sample_rate.saturating_mul(frame_len.into()).to_le_bytes(),
         &frame_len.to_le_bytes(),
-        &16u16.to_le_bytes(), // bits a sample
+        &16u16.to_le_bytes(), // bits per sample
         b"data",
         &data_len.to_le_bytes(),
     ] {
@@ -44,12 +45,13 @@ pub(super) fn encode(clip: &Clip) -> Bytes {
     file.into()
 }
 
-/// The clip in a file of whole numbers of up to 32 bits, or of float32.
+/// Decodes a file of integers of up to 32 bits, or of float32.
 pub(super) fn decode(file: &[u8]) -> Result<Clip, ErrorKind> {
     let error = |error: hound::Error| ErrorKind::Value(format!("a clip: {error}"));
     let reader = WavReader::new(file).map_err(error)?;
     let hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    // What the header says is memory only if the file has it: a sample is a byte at least.
+    // Allocates no more than the file justifies, whatever its header claims: a sample takes at
+    // least one byte.
     let count = usize::try_from(reader.len()).unwrap_or(usize::MAX);
     if count > file.len() {
         let what = format!("a clip of {count} samples in a file of {} bytes", file.len());
@@ -67,7 +69,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Clip, ErrorKind> {
     Ok(Clip { sample_rate, channels, samples: samples.map_err(error)? })
 }
 
-/// A sample with `bits` as one with 16: those below are dropped.
+/// Converts a sample of `bits` bits to 16 bits by dropping the low bits.
 fn to_16_bits(sample: i32, bits: u16) -> i16 {
     let [.., low, high] = sample.wrapping_shl(32u32.saturating_sub(bits.into())).to_le_bytes();
     i16::from_le_bytes([low, high])
@@ -77,8 +79,8 @@ fn to_16_bits(sample: i32, bits: u16) -> i16 {
 mod tests {
     use super::*;
 
-    /// What TensorFlow 2.21.0's `tf.audio.encode_wav` makes of the frames (0.25, -0.25),
-    /// (0.5, -0.5), (1, -1) at 44100 Hz.
+    /// Output of TensorFlow 2.21.0's `tf.audio.encode_wav` for the frames (0.25, -0.25), (0.5,
+    /// -0.5), (1, -1) at 44100 Hz.
     const TENSORFLOW: [u8; 56] = *b"RIFF\x30\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x44\xac\0\0\
         \x10\xb1\x02\0\x04\0\x10\0data\x0c\0\0\0\0\x20\0\xe0\0\x40\0\xc0\xff\x7f\0\x80";
 
@@ -86,7 +88,7 @@ mod tests {
         Clip::interleaved(&[0.25f32, -0.25, 0.5, -0.5, 1.0, -1.0], 2, 44_100).unwrap()
     }
 
-    /// A file of these samples, which hound writes.
+    /// A file of these samples, written by hound.
     fn file<S: hound::Sample + Copy>(bits: u16, format: SampleFormat, samples: &[S]) -> Vec<u8> {
         let spec = hound::WavSpec {
             channels: 1,
@@ -121,7 +123,7 @@ mod tests {
         assert_eq!(decode(&floats).unwrap().samples, [16_384, -32_768, 0]);
     }
 
-    /// Every prefix, and every byte of the header replaced.
+    /// Tries every prefix, and replaces every byte of the header.
     #[test]
     fn a_damaged_file_is_an_error_and_takes_no_more_memory_than_it_has() {
         for len in 0..TENSORFLOW.len() {

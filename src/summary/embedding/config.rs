@@ -1,4 +1,4 @@
-//! The file that tells the projector of a run's embeddings, `projector_config.pbtxt`: a
+//! The file that lists a run's embeddings for the projector, `projector_config.pbtxt`: a
 //! `ProjectorConfig` in protobuf's text format.
 //!
 //! Source: `tensorboard/plugins/projector/projector_config.proto`.
@@ -9,24 +9,24 @@ use super::text_format::{Content, Field, Malformed, Value, literal, parse};
 use crate::error::ErrorKind;
 use crate::event::pb::projector::{EmbeddingInfo, SpriteMetadata};
 
-/// The file's name, in the run's directory (`tensorboard/plugins/projector/metadata.py`).
+/// Name of the file in the run's directory (`tensorboard/plugins/projector/metadata.py`).
 pub const CONFIG_FILE: &str = "projector_config.pbtxt";
 
-/// The embeddings that the configuration `text` names.
+/// Reads the embeddings listed in the configuration `text`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Value`]: it is not in protobuf's text format.
+/// [`ErrorKind::Value`]: the text is not in protobuf's text format.
 pub fn read(text: &[u8]) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
     Ok(embeddings(text)?.into_iter().map(|(info, _)| info).collect())
 }
 
-/// The configuration `text` with `info` in it: in the place of what has the same name, else at
-/// the end. Everything else stays as it is, to the byte.
+/// Merges `info` into the configuration `text`. It replaces the embedding with the same name; if
+/// there is none, it is added at the end. All other bytes stay unchanged.
 ///
 /// # Errors
 ///
-/// As [`read`]: who cannot tell what is there should not write.
+/// The same as for [`read`]: a configuration that cannot be parsed is not changed.
 pub fn merge(text: &[u8], info: &EmbeddingInfo) -> Result<Vec<u8>, ErrorKind> {
     let body = print(info);
     let mut merged = Vec::with_capacity(text.len() + body.len() + 16);
@@ -51,7 +51,7 @@ pub fn merge(text: &[u8], info: &EmbeddingInfo) -> Result<Vec<u8>, ErrorKind> {
     Ok(merged)
 }
 
-/// The embeddings of a configuration, and where each stands, with its braces.
+/// The embeddings of a configuration, and the byte range of each, including its braces.
 fn embeddings(text: &[u8]) -> Result<Vec<(EmbeddingInfo, Range<usize>)>, ErrorKind> {
     let fields = parse(text).map_err(|Malformed { offset, expected }| {
         ErrorKind::Value(format!("not in protobuf's text format: no {expected} at byte {offset}"))
@@ -102,7 +102,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A number in decimal, octal or hexadecimal digits.
+/// Parses a number in decimal, octal or hexadecimal digits.
 fn number(word: &[u8]) -> Option<u32> {
     let word = str::from_utf8(word).ok()?.to_ascii_lowercase();
     match (word.strip_prefix("0x"), word.strip_prefix('0')) {
@@ -112,7 +112,7 @@ fn number(word: &[u8]) -> Option<u32> {
     }
 }
 
-/// The message with its braces, as protobuf prints it.
+/// Formats the message with its braces, as protobuf prints it.
 fn print(info: &EmbeddingInfo) -> String {
     let mut text = String::from("{\n");
     for (name, value) in [
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(merged("", &full("x")), expected);
     }
 
-    /// What PyTorch 2.15 writes.
+    /// Output of PyTorch 2.15.
     #[test]
     fn a_configuration_of_torch_is_read() {
         let text = "embeddings {\n  tensor_name: \"default:00000\"\n  metadata_path: \
@@ -210,7 +210,7 @@ mod tests {
     fn what_others_wrote_stays_to_the_byte() {
         let x = "embeddings {\n  tensor_name: \"x\"\n  tensor_path: \"00000/\\303\\251/tensors.tsv\"\n}";
         for (before, after) in [
-            // Added at the end, also behind a comment.
+            // Added at the end, even after a comment.
             ("", format!("{x}\n")),
             (
                 "embeddings { tensor_name: \"y\" }",
@@ -221,7 +221,7 @@ mod tests {
                 format!(" # embeddings {{ tensor_name: \"x\" }}\n{x}\n"),
             ),
             ("model_checkpoint_path: \"{\"\n", format!("model_checkpoint_path: \"{{\"\n{x}\n")),
-            // Replaced where it stands, however it is written.
+            // Replaced in place, however it is written.
             (
                 "# a\nembeddings: < # b\n tensor_name: 'x' bookmarks_path: '}>' > # c\nunknown { embeddings {} };",
                 format!("# a\nembeddings: {} # c\nunknown {{ embeddings {{}} }};", &x[11..]),
@@ -230,16 +230,16 @@ mod tests {
                 "embeddings [{tensor_name: \"y\"}, {tensor_name: \"x\"},{}] # d",
                 format!("embeddings [{{tensor_name: \"y\"}}, {},{{}}] # d", &x[11..]),
             ),
-            // Twice, as tensorboardX leaves them.
+            // Present twice, as tensorboardX leaves it.
             ("embeddings {tensor_name: \"x\"}embeddings {tensor_name: \"x\"}", format!("{x}{x}")),
-            // Of the same name is only what has exactly that.
+            // Only an exact match is the same name.
             (
                 "embeddings {tensor_name: \"x:0\"}\n",
                 format!("embeddings {{tensor_name: \"x:0\"}}\n{x}\n"),
             ),
         ] {
             assert_eq!(merged(before, &named("x")), after);
-            // Once more changes nothing.
+            // Merging again changes nothing.
             assert_eq!(merged(&after, &named("x")), after);
         }
         let not_utf8 = b"embeddings { tensor_name: \"\xff\" } # \xfe";

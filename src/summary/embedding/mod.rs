@@ -1,8 +1,9 @@
 //! Embeddings: points of many dimensions, which TensorBoard's projector shows in three.
 //!
-//! Not events but files: a table of numbers, one of labels, a picture of pictures, and a
-//! configuration that names them (`tensorboard/plugins/projector/projector_plugin.py`). What is
-//! in those is known here; where they are is the writer's matter, and the reader's.
+//! They are stored in files, not in events: a table of numbers, a table of labels, a sprite image
+//! with an image for each point, and a configuration that lists these files
+//! (`tensorboard/plugins/projector/projector_plugin.py`). This module handles the contents of the
+//! files. Their location is left to the writer and the reader.
 
 mod config;
 mod place;
@@ -23,15 +24,15 @@ use super::image::{IntoBatch, tile};
 use crate::error::ErrorKind;
 use crate::event::pb::projector::EmbeddingInfo;
 
-/// Pixels of a side of the projector's texture at most
-/// (`vz_projector/data-provider.ts`, `MAX_SPRITE_IMAGE_SIZE_PX`).
+/// Maximum side of the projector's texture, in pixels (`vz_projector/data-provider.ts`,
+/// `MAX_SPRITE_IMAGE_SIZE_PX`).
 #[cfg(feature = "image")]
 const MAX_SPRITE_SIDE: u32 = 8192;
 
-/// Points for TensorBoard's projector, with labels and pictures if there are any.
+/// Points for TensorBoard's projector, optionally with labels and images.
 ///
-/// What is wrong with it is said by
-/// [`add_embedding`](crate::SummaryWriter::add_embedding), or by [`check`](Self::check).
+/// Mistakes are reported by [`add_embedding`](crate::SummaryWriter::add_embedding), or by
+/// [`check`](Self::check).
 ///
 /// ```
 /// use tbx::Embedding;
@@ -51,7 +52,7 @@ pub struct Embedding {
     points: Points,
     metadata: Option<Table>,
     sprite: Option<Sprite>,
-    /// The first thing that was wrong with what it was made of.
+    /// The first mistake in the arguments of the builder methods.
     mistake: Option<String>,
 }
 
@@ -63,24 +64,24 @@ struct Points {
     dimensions: usize,
 }
 
-/// The pictures of all points in one, row by row in a square.
+/// The images of all points in one image, row by row in a square.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sprite {
-    /// The encoded picture: PNG, unless another program wrote it.
+    /// The encoded image: PNG, unless another program wrote it.
     pub encoded: Bytes,
-    /// Width of the picture of a point, in pixels.
+    /// Width of the image of one point, in pixels.
     pub width: u32,
-    /// Height of the picture of a point, in pixels.
+    /// Height of the image of one point, in pixels.
     pub height: u32,
 }
 
 impl Embedding {
-    /// Points: rows of numbers, all of the same length. Slices and vectors of arrays, slices or
-    /// vectors do, and the `rows()` of `ndarray` arrays. Numbers are float32, which is what the
-    /// projector reads.
+    /// Creates an embedding from points: rows of numbers, all of the same length. Accepts slices
+    /// and vectors of arrays, slices or vectors, and the `rows()` of `ndarray` arrays. Numbers are
+    /// converted to float32, which is what the projector reads.
     ///
-    /// The projector shows two points or more, of two dimensions or more (its first view, PCA,
-    /// wants three), and none with NaN or an infinity in it. It shows the first 100,000 points.
+    /// The projector needs at least two points with at least two dimensions (three for its first
+    /// view, PCA), and no NaN or infinity. It shows the first 100,000 points.
     pub fn new<R>(rows: impl IntoIterator<Item = R>) -> Self
     where
         R: IntoIterator,
@@ -101,17 +102,17 @@ impl Embedding {
         embedding
     }
 
-    /// The embedding with a label for each point: anything that can be printed. A label has a
-    /// character to be seen, and no tab and no end of a line in it, for which the projector's
-    /// format has no words.
+    /// Adds a label for each point, which may be anything that implements `ToString`. A label must
+    /// contain a visible character, and no tab or line break, because the projector's format has no
+    /// way to escape them.
     #[must_use]
     pub fn labels<L: ToString>(self, labels: impl IntoIterator<Item = L>) -> Self {
         Self { metadata: Some(Table::of_labels(labels)), ..self }
     }
 
-    /// The embedding with several labels for each point, and a header that names them: a row of
-    /// as many as the header has for each point. One column alone is [`labels`](Self::labels);
-    /// the projector knows no header then.
+    /// Adds several labels for each point, and a header that names them. Each row has as many
+    /// labels as the header. A single column is the same as [`labels`](Self::labels), because the
+    /// projector then does not support a header.
     #[must_use]
     pub fn metadata<H: ToString, R>(
         mut self,
@@ -129,9 +130,9 @@ impl Embedding {
         self
     }
 
-    /// The embedding with a picture for each point, all of one size: what
-    /// [`add_images`](crate::SummaryWriter::add_images) takes. They are put together to one of
-    /// 8192 pixels a side at most, and encoded as PNG.
+    /// Adds an image for each point, all of the same size. Accepts the same types as
+    /// [`add_images`](crate::SummaryWriter::add_images). They are combined into one image of at
+    /// most 8192 pixels per side and encoded as PNG.
     #[cfg(feature = "image")]
     #[must_use]
     pub fn sprite<'a>(mut self, images: impl IntoBatch<'a>) -> Self {
@@ -147,24 +148,24 @@ impl Embedding {
         self
     }
 
-    /// Notes what is wrong, unless something was before.
+    /// Notes a mistake, unless there is an earlier one.
     fn note(&mut self, mistake: impl FnOnce() -> String) {
         if self.mistake.is_none() {
             self.mistake = Some(mistake());
         }
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.points.len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.points.len == 0
     }
 
-    /// How many numbers a point is.
+    /// Number of dimensions of each point.
     pub fn dimensions(&self) -> usize {
         self.points.dimensions
     }
@@ -174,29 +175,29 @@ impl Embedding {
         self.points.numbers.chunks(self.points.dimensions.max(1))
     }
 
-    /// The names of the points' labels; none if there is one label a point, or none.
+    /// Names of the points' labels; empty if there is only one label per point, or none.
     pub fn header(&self) -> &[String] {
         self.metadata.as_ref().map_or(&[], Table::header)
     }
 
-    /// The labels of each point; nothing if there are none.
+    /// The labels of each point; empty if there are none.
     pub fn metadata_rows(&self) -> impl Iterator<Item = &[String]> {
         self.metadata.iter().flat_map(Table::rows)
     }
 
-    /// The picture of pictures.
+    /// The sprite: one image that contains those of all points.
     pub fn sprite_image(&self) -> Option<&Sprite> {
         self.sprite.as_ref()
     }
 
-    /// Whether the projector can show it.
+    /// Checks whether the projector can show this embedding.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: fewer than two points, or than two dimensions; rows of several
-    /// lengths; a number that is not finite as float32; labels that are not as many as points,
-    /// or that no line can hold; pictures that are not as many as points, of several sizes, or
-    /// too many for a texture.
+    /// [`ErrorKind::Argument`]: there are fewer than two points or fewer than two dimensions; rows
+    /// differ in length; a number is not finite as float32; the number of labels differs from the
+    /// number of points, or a label cannot be written on a line; the number of images differs from
+    /// the number of points, images differ in size, or there are too many of them for a texture.
     pub fn check(&self) -> Result<(), ErrorKind> {
         let wrong = |what: String| Err(ErrorKind::Argument(format!("an embedding with {what}")));
         if let Some(mistake) = &self.mistake {
@@ -218,16 +219,16 @@ impl Embedding {
         table.mistake().map_or(Ok(()), wrong)
     }
 
-    /// Writes the table of numbers: a line a point, with tabs between them.
+    /// Writes the table of numbers: one line per point, with numbers separated by tabs.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// I/O errors from `out`.
     pub fn write_tensors(&self, out: &mut impl io::Write) -> io::Result<()> {
         for point in self.points() {
             let mut separator = "";
             for number in point {
-                // The shortest digits that are this float32 and no other.
+                // The shortest digits that identify this float32.
                 write!(out, "{separator}{number:?}")?;
                 separator = "\t";
             }
@@ -240,25 +241,25 @@ impl Embedding {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// I/O errors from `out`.
     pub fn write_metadata(&self, out: &mut impl io::Write) -> io::Result<()> {
         self.metadata.as_ref().map_or(Ok(()), |table| table.write(out))
     }
 
-    /// Whether there are labels.
+    /// Returns whether there are labels.
     pub fn has_metadata(&self) -> bool {
         self.metadata.is_some()
     }
 
-    /// What the files of an embedding hold: the table of numbers, that of labels, the sprite.
+    /// Reads the files of an embedding: the table of numbers, the table of labels and the sprite.
     ///
-    /// Takes what TensorBoard takes: a table of numbers in text, or as raw float32 in
-    /// little-endian order with the shape that `info` has; lines without a number are left out.
+    /// Accepts what TensorBoard accepts: a table of numbers as text, or as raw little-endian
+    /// float32 with the shape given in `info`. Empty lines are skipped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: rows of several lengths, what is no number, raw numbers without
-    /// their shape or not as many as it says.
+    /// [`ErrorKind::Value`]: rows differ in length, an entry is not a number, or raw numbers have
+    /// no shape or do not match it.
     pub fn from_files(
         info: &EmbeddingInfo,
         tensors: &[u8],
@@ -322,9 +323,9 @@ impl Points {
     }
 }
 
-/// The pictures in a square, and how many there are. The projector finds a picture by the number
-/// of columns, and its row by that of rows (`scatterPlotVisualizerSprites.ts`): they must be the
-/// same.
+/// Combines the images into a square, and returns their number as well. The projector locates an
+/// image's column by the number of columns and its row by the number of rows
+/// (`scatterPlotVisualizerSprites.ts`), so the two must be equal.
 #[cfg(feature = "image")]
 fn sprite<'a>(images: impl IntoBatch<'a>) -> Result<(usize, Sprite), ErrorKind> {
     let pictures = images.into_batch()?;

@@ -1,4 +1,4 @@
-//! What an embedding is called, and where its files are.
+//! The name of an embedding, and the location of its files.
 
 use crate::error::ErrorKind;
 use crate::event::pb::projector::{EmbeddingInfo, SpriteMetadata};
@@ -6,9 +6,8 @@ use crate::safe_name;
 
 use super::Embedding;
 
-/// The name and the directory that PyTorch gives an embedding
-/// (`torch/utils/tensorboard/writer.py`, `add_embedding`): `<tag>:<step>` and `<step>/<tag>`, the
-/// step in five digits or more.
+/// The name and directory of an embedding, as in PyTorch (`torch/utils/tensorboard/writer.py`,
+/// `add_embedding`): `<tag>:<step>` and `<step>/<tag>`, where the step has at least five digits.
 ///
 /// ```
 /// use tbx::summary::embedding::Place;
@@ -27,13 +26,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Of the embedding `tag`, at step 0.
+    /// The place of the embedding `tag` at step 0.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the projector cannot ask for the tag. Its page puts the name into an address as it is
-    /// (`vz_projector/data-provider-server.ts`): so it has none of `&`, `#` and `+` in it, no
-    /// `%` before two hexadecimal digits, and no tab or end of a line.
+    /// [`ErrorKind::Argument`]: the projector cannot request the tag. Its page inserts the name
+    /// into a URL without escaping it (`vz_projector/data-provider-server.ts`). The tag must
+    /// therefore not contain `&`, `#` or `+`, `%` before two hexadecimal digits, a tab, or a line
+    /// break.
     pub fn of(tag: &str) -> Result<Self, ErrorKind> {
         if let Some(c) = tag.chars().find(|c| matches!(c, '&' | '#' | '+' | '\t' | '\n' | '\r')) {
             let what =
@@ -52,23 +52,23 @@ impl Place {
         Ok(Self { tag: tag.into(), escaped, step: step(0) })
     }
 
-    /// The same at another step.
+    /// The same embedding at another step.
     #[must_use]
     pub fn at(self, number: i64) -> Self {
         Self { step: step(number), ..self }
     }
 
-    /// The embedding's name in the projector.
+    /// Name of the embedding in the projector.
     pub fn name(&self) -> String {
         format!("{}:{}", self.tag, self.step)
     }
 
-    /// The directories from that of the run down to its files.
+    /// Directories from the run's directory down to the files of the embedding.
     pub fn directory(&self) -> [&str; 2] {
         [&self.step, &self.escaped]
     }
 
-    /// What the configuration says of `embedding` here.
+    /// The configuration entry for `embedding` at this place.
     pub fn info(&self, embedding: &Embedding) -> EmbeddingInfo {
         let path = |file: &str| format!("{}/{}/{file}", self.step, self.escaped);
         EmbeddingInfo {
@@ -87,11 +87,11 @@ impl Place {
     }
 }
 
-/// The file of the numbers.
+/// File name of the table of numbers.
 pub const TENSORS_FILE: &str = "tensors.tsv";
-/// The file of the labels.
+/// File name of the table of labels.
 pub const METADATA_FILE: &str = "metadata.tsv";
-/// The file of the pictures.
+/// File name of the sprite image.
 pub const SPRITE_FILE: &str = "sprite.png";
 
 fn step(number: i64) -> String {
@@ -106,7 +106,7 @@ mod tests {
         Place::of(tag).unwrap().at(step).directory().join("/")
     }
 
-    /// `str(step).zfill(5)`, and PyTorch's `_encode`.
+    /// Matches `str(step).zfill(5)` and PyTorch's `_encode`.
     #[test]
     fn places_are_pytorchs() {
         assert_eq!(directory("default", 0), "00000/default");

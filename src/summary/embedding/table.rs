@@ -1,4 +1,4 @@
-//! The labels of an embedding's points: lines with tabs between their cells. The format has no
+//! The labels of an embedding's points: lines of cells separated by tabs. The format has no
 //! escapes.
 
 use std::io;
@@ -6,20 +6,21 @@ use std::io;
 /// Labels, one or more for each point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
-    /// None, or as many as there are columns.
+    /// Empty, or one name per column.
     header: Vec<String>,
     columns: usize,
     cells: Vec<String>,
 }
 
 impl Table {
-    /// A label for each point.
+    /// Creates a table with one label for each point.
     pub(super) fn of_labels<L: ToString>(labels: impl IntoIterator<Item = L>) -> Self {
         let cells = labels.into_iter().map(|label| label.to_string()).collect();
         Self { header: vec![], columns: 1, cells }
     }
 
-    /// A row of labels for each point, and their names; what is wrong if a row has not as many.
+    /// Creates a table with a row of labels for each point, and the names of the columns. Fails if
+    /// a row has another number of labels.
     pub(super) fn new<H: ToString, R>(
         header: impl IntoIterator<Item = H>,
         rows: impl IntoIterator<Item = R>,
@@ -42,13 +43,13 @@ impl Table {
             }
         }
         if columns == 1 {
-            // The projector takes a first line without a tab for a label.
+            // The projector takes a first line without a tab as a label.
             header.clear();
         }
         Ok(Self { header, columns, cells })
     }
 
-    /// What no line can hold, if there is any.
+    /// The first mistake, if any: something that a line cannot hold.
     pub(super) fn mistake(&self) -> Option<String> {
         let header = Some(self.header()).filter(|header| !header.is_empty());
         if let Some(what) = header.and_then(mistake) {
@@ -58,9 +59,8 @@ impl Table {
         rows.find_map(|(i, row)| Some(format!("labels of point {i} {}", mistake(row)?)))
     }
 
-    /// The table in `text`: with a header if its first line has a tab in it. A row of other
-    /// length is cut, or filled up with empty labels, and blank lines are no rows: so the
-    /// projector has it.
+    /// Parses a table, which has a header if its first line contains a tab. Like the projector, it
+    /// cuts longer rows, pads shorter rows with empty labels and skips blank lines.
     pub(super) fn read(text: &str) -> Self {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
         let mut header = Vec::new();
@@ -102,9 +102,9 @@ impl Table {
     }
 }
 
-/// What is wrong with a line of these cells. One of nothing that is seen is skipped
-/// (`vz_projector/data-provider.ts`, `parseMetadata`), and all labels after it would be those of
-/// the point before.
+/// The mistake in a line of these cells, if any. A line without visible characters would be skipped
+/// (`vz_projector/data-provider.ts`, `parseMetadata`), and all later labels would move up by one
+/// point.
 fn mistake(cells: &[String]) -> Option<String> {
     if let Some(cell) = cells.iter().find(|cell| cell.contains(['\t', '\n', '\r'])) {
         return Some(format!("with a tab or the end of a line in them: {cell:?}"));

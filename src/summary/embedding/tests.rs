@@ -124,7 +124,7 @@ fn what_the_projector_cannot_show_is_refused() {
     }
 }
 
-/// A table with whatever rows, as other programs leave them, and numbers as raw bytes.
+/// A table with irregular rows, as other programs write them, and numbers as raw bytes.
 #[test]
 fn files_of_other_programs_are_read() {
     let read = |tensors: &[u8], shape: &[u32], metadata: Option<&str>| {

@@ -1,17 +1,17 @@
-//! Protobuf's text format, as much of it as tells where the parts of a message stand.
+//! Parses protobuf's text format, as far as needed to locate the parts of a message.
 //!
-//! Source: protobuf.dev, "Text Format Language Specification". Names of fields are not checked,
-//! and numbers and words are taken as they are: what a text means is its reader's matter.
+//! Source: protobuf.dev, "Text Format Language Specification". Field names are not checked, and
+//! numbers and words are kept as text. Their interpretation is left to the caller.
 
 use std::ops::Range;
 
-/// How deep messages may nest, as in protobuf's own parsers.
+/// Maximum nesting depth of messages, as in protobuf's own parsers.
 const MAX_DEPTH: u32 = 100;
 
-/// Why a text is not in the format.
+/// The reason why a text is not in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed {
-    /// Byte offset of what does not fit, from 0.
+    /// Byte offset of the unexpected text, from 0.
     pub(super) offset: usize,
     pub(super) expected: &'static str,
 }
@@ -20,27 +20,27 @@ pub(super) struct Malformed {
 #[derive(Debug, PartialEq)]
 pub(super) struct Field<'a> {
     pub(super) name: &'a [u8],
-    /// One, unless it is a list in brackets.
+    /// One value, unless it is a list in brackets.
     pub(super) values: Vec<Value<'a>>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Value<'a> {
     pub(super) content: Content<'a>,
-    /// Where it stands; a message with its braces.
+    /// Byte range of the value; for a message, including its braces.
     pub(super) span: Range<usize>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Content<'a> {
     Message(Vec<Field<'a>>),
-    /// The bytes that the literals stand for.
+    /// The bytes that the string literals represent.
     Text(Vec<u8>),
     /// A number or a name.
     Word(&'a [u8]),
 }
 
-/// The fields of the message that `text` is.
+/// Parses `text` as the fields of a message.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<Field<'_>>, Malformed> {
     let mut parser = Parser { text, at: 0 };
     let fields = parser.fields(MAX_DEPTH)?;
@@ -56,7 +56,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// The next byte that is neither space nor comment, not taken.
+    /// The next byte that is neither whitespace nor part of a comment. It is not consumed.
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.get(self.at)? {
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Takes `byte` if it comes next.
+    /// Consumes `byte` if it comes next.
     fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
                 return Ok(Value { content: Content::Text(text), span: start..end });
             }
             _ => {
-                // A minus may stand apart.
+                // A minus sign may be separated from its number.
                 self.take(b'-');
                 self.word(b"+")?;
                 Content::Word(self.text.get(start..self.at).unwrap_or(&[]))
@@ -181,7 +181,7 @@ impl<'a> Parser<'a> {
         Ok(word)
     }
 
-    /// Takes the rest of a string literal.
+    /// Consumes the rest of a string literal.
     fn literal(&mut self, quote: u8, text: &mut Vec<u8>) -> Result<(), Malformed> {
         loop {
             match self.next() {
@@ -199,7 +199,7 @@ impl<'a> Parser<'a> {
         Some(byte)
     }
 
-    /// Takes what follows a backslash.
+    /// Consumes an escape sequence after its backslash.
     fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), Malformed> {
         let byte = match self.next() {
             Some(b'a') => b'\x07',
@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
                 return Ok(());
             }
             None | Some(b'\n') => return Err(self.malformed("an escaped character")),
-            // As Python's parser has it; others refuse it.
+            // As in Python's parser; others reject it.
             Some(byte) => {
                 text.push(b'\\');
                 byte
@@ -232,7 +232,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// The number that the next digits are, `most` at most.
+    /// Parses the next digits as a number, at most `most` of them.
     fn digits(&mut self, radix: u32, most: usize) -> Result<u32, Malformed> {
         let (start, mut number) = (self.at, 0u32);
         while self.at - start < most {
@@ -250,7 +250,7 @@ fn low_byte(number: u32) -> u8 {
     low
 }
 
-/// `text` as a literal, in ASCII: each byte that is not is escaped.
+/// Formats `text` as an ASCII literal; all other bytes are escaped.
 pub(super) fn literal(text: &str) -> String {
     let mut literal = String::from('"');
     for byte in text.bytes() {
@@ -268,7 +268,7 @@ pub(super) fn literal(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The only value of the only field.
+    /// Returns the only value of the only field.
     fn text(source: &str) -> Vec<u8> {
         let fields = parse(source.as_bytes()).unwrap();
         match &fields[..] {
@@ -280,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Each as `google.protobuf.text_format` 7.36 parses it.
+    /// Each as parsed by `google.protobuf.text_format` 7.36.
     #[test]
     fn strings_are_read_with_every_escape() {
         for (source, expected) in [

@@ -1,4 +1,4 @@
-//! Several values on one level: sequences, structs, maps.
+//! Several values on one level: sequences, structs and maps.
 
 use serde::Serialize;
 use serde::ser::{self, Error};
@@ -8,15 +8,15 @@ use super::{Flattener, Leaf, Refused, Sequences, flatten, text};
 /// Several values on one level.
 pub(super) struct Level<'a> {
     flattener: &'a mut Flattener,
-    /// How long the path is above it.
+    /// Length of the path above this level.
     outer: usize,
-    /// Where the leaves of this level begin.
+    /// Index of the first leaf of this level.
     first_leaf: usize,
-    /// How many elements came, if it is a sequence.
+    /// Number of elements so far, if it is a sequence.
     elements: usize,
-    /// Whether each of them was one leaf, without a path.
+    /// Whether each of them was a single leaf without a path of its own.
     plain: bool,
-    /// Of the value that comes next, if it is a map.
+    /// Key of the next value, if it is a map.
     key: Option<String>,
 }
 

@@ -23,6 +23,7 @@ pub(super) fn plain(leaf: &Leaf) -> String {
     match leaf {
         Leaf::Nothing => "null".into(),
         Leaf::Bool(value) => value.to_string(),
+        Leaf::Int(value) => value.to_string(),
         Leaf::F32(value) => number(value),
         Leaf::Number(value) => number(value),
         Leaf::Text(text) | Leaf::List(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Attributes of nodes.
+//! Attributes of graph nodes.
 
 use crate::event::pb;
 use crate::event::pb::attr_value::{ListValue, Value};
@@ -8,34 +8,34 @@ use super::dims;
 
 /// An attribute of a [`Node`](super::Node).
 ///
-/// TensorBoard leaves out the content of those that are larger than 1024 bytes.
+/// TensorBoard leaves out the content of attributes larger than 1024 bytes.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Attr {
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A float32.
     Float(f32),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
-    /// A string; any bytes.
+    /// A string of arbitrary bytes.
     Text(Vec<u8>),
-    /// Dimensions; -1 for one that is not fixed.
+    /// Dimensions; -1 for each that is not fixed.
     Shape(Vec<i64>),
     /// An element type.
     Type(pb::DataType),
-    /// Whole numbers; one or more.
+    /// Integers; one or more.
     Ints(Vec<i64>),
     /// Numbers; one or more.
     Floats(Vec<f32>),
-    /// Strings of any bytes; one or more.
+    /// Strings of arbitrary bytes; one or more.
     Texts(Vec<Vec<u8>>),
     /// Any other value, as on the wire.
     Other(Box<pb::AttrValue>),
 }
 
 impl Attr {
-    /// A tensor of which only the type and the shape are told.
+    /// A tensor with only its type and shape.
     pub(super) fn tensor(dtype: pb::DataType, dims: &[i64]) -> Self {
         let tensor = pb::TensorProto {
             dtype: dtype.into(),
@@ -79,7 +79,7 @@ impl Attr {
         }
     }
 
-    /// A list of one type. An empty one could be of any.
+    /// A list of one type. An empty list could have any type.
     fn from_list(list: ListValue) -> Self {
         let others = list.b.len() + list.r#type.len() + list.shape.len();
         let others = others + list.tensor.len() + list.func.len();

@@ -1,8 +1,8 @@
 //! Conceptual graphs: the layers of a Keras model.
 //!
-//! The model's JSON as a string under the plugin `graph_keras_model`. TensorBoard makes a graph of
-//! it when it is asked for one, and answers with an error where it finds something that it does
-//! not expect (`tensorboard/plugins/graph/keras_util.py`), so what it expects is checked here.
+//! The model's JSON is stored as a string with the plugin `graph_keras_model`. TensorBoard converts
+//! it to a graph on request and returns an error for anything that it does not expect
+//! (`tensorboard/plugins/graph/keras_util.py`), so this module checks the model in advance.
 
 use super::sub_plugin;
 use crate::error::ErrorKind;
@@ -10,18 +10,18 @@ use crate::event::pb;
 use crate::summary::raw::lossy;
 use crate::summary::{Kind, RawValue};
 
-/// The plugin whose values are JSON.
+/// Name of the plugin whose values are JSON.
 pub const PLUGIN: &str = "graph_keras_model";
 
-/// A Keras model, as its `to_json` writes it.
+/// A Keras model, as written by its `to_json` method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KerasModel {
     json: String,
 }
 
 impl KerasModel {
-    /// The model in `json`, in the form of Keras 3. Of a model of Keras 2 TensorBoard shows
-    /// layers, but not how they are connected.
+    /// Creates a model from `json`, in the format of Keras 3. For a Keras 2 model, TensorBoard
+    /// shows the layers but not the connections between them.
     ///
     /// ```
     /// use tbx::KerasModel;
@@ -36,9 +36,9 @@ impl KerasModel {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is not JSON, or not a model that TensorBoard can show: a
-    /// layer without a `config`, or with one that has no `name`; a model without layers; a class
-    /// whose name is not ASCII; an input of a layer that is no tensor.
+    /// [`ErrorKind::Argument`]: this is not JSON, or not a model that TensorBoard can show. That
+    /// is, a layer has no `config`, or its `config` has no `name`; a model has no layers; the name
+    /// of a class is not ASCII; or an input of a layer is not a tensor.
     #[cfg(feature = "keras")]
     pub fn from_json(json: impl Into<String>) -> Result<Self, ErrorKind> {
         let json = json.into();
@@ -53,8 +53,8 @@ impl KerasModel {
         &self.json
     }
 
-    /// Reads a value of a series of the plugin `graph_keras_model`. The JSON is as it stands
-    /// there; bytes that are not UTF-8 are replaced.
+    /// Reads a value of a series of the plugin `graph_keras_model`. The JSON is not checked, and
+    /// bytes that are not UTF-8 are replaced.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl KerasModel {
     }
 }
 
-/// The value of a model.
+/// The value for a model.
 pub fn v2(tag: &str, model: &KerasModel) -> pb::summary::Value {
     sub_plugin(tag, Kind::Graph, PLUGIN, model.json.clone().into())
 }
@@ -83,7 +83,7 @@ mod check {
         }
     }
 
-    /// A layer, which may be a model. JSON that nests deep was refused before.
+    /// Checks a layer, which may itself be a model. Deeply nested JSON has been rejected before.
     fn layer(layer: &Value) -> Result<(), String> {
         let config = layer.get("config").filter(|config| config.is_object());
         let config = config.ok_or("a layer without a config")?;
@@ -138,7 +138,7 @@ mod tests {
             KerasModel::read(&RawValue { form: Form::Tensor, bytes })
         };
         assert_eq!(raw(&tensor).unwrap(), model);
-        // As a list of one, which some program might write.
+        // As a list of one, which a program could write.
         let dim = vec![pb::tensor_shape_proto::Dim { size: 1, ..Default::default() }];
         let shape = pb::TensorShapeProto { dim, ..Default::default() };
         let list = pb::TensorProto { tensor_shape: Some(shape), ..tensor.clone() };

@@ -1,7 +1,7 @@
-//! A model's graph: nodes, what goes into them, attributes and shapes.
+//! The graph of a model: nodes with their inputs, attributes and shapes.
 //!
-//! A serialized `GraphDef` in an event of its own, not under a tag; TensorBoard shows it as the
-//! series `__run_graph__`. `/` in the names of nodes makes boxes that open.
+//! It is stored as a serialized `GraphDef` in its own event, without a tag; TensorBoard shows it as
+//! the series `__run_graph__`. `/` in the names of nodes creates boxes that can be expanded.
 
 mod attr;
 pub mod keras;
@@ -22,9 +22,9 @@ use crate::event::pb;
 
 /// The version that PyTorch writes (`torch/utils/tensorboard/_pytorch_graph.py`).
 const PRODUCER: i32 = 22;
-/// The attribute from which TensorBoard labels edges with shapes.
+/// The attribute that TensorBoard uses to label edges with shapes.
 const OUTPUT_SHAPES: &str = "_output_shapes";
-/// The number of the field `GraphDef.node`.
+/// Field number of `GraphDef.node`.
 const NODE: u32 = 1;
 
 /// A graph.
@@ -46,34 +46,34 @@ pub struct Graph {
 /// A node of a [`Graph`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Node {
-    /// Its name, unique in the graph; `/` nests.
+    /// Name, unique in the graph; `/` nests.
     pub name: String,
-    /// What it does, for example `MatMul`.
+    /// Operation, for example `MatMul`.
     pub op: String,
-    /// Where its inputs come from: `name`, `name:output` or `^name` for an order without data.
+    /// Sources of its inputs: `name`, `name:output`, or `^name` for a control dependency.
     pub inputs: Vec<String>,
-    /// The device it runs on; may be empty.
+    /// Device that it runs on; may be empty.
     pub device: String,
-    /// What else is known of it.
+    /// Other properties.
     pub attrs: BTreeMap<String, Attr>,
-    /// The shape of each output; -1 is a dimension that is not fixed.
+    /// Shape of each output; -1 is a dimension that is not fixed.
     pub output_shapes: Vec<Vec<i64>>,
 }
 
 impl Graph {
-    /// A graph without nodes.
+    /// Creates a graph without nodes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The graph with `node` added.
+    /// Adds `node`.
     #[must_use]
     pub fn node(mut self, node: Node) -> Self {
         self.nodes.push(node);
         self
     }
 
-    /// Reads a value of a graph series, unless it is a Keras model.
+    /// Reads a value of a graph series. Use [`KerasModel::read`] for Keras models.
     ///
     /// # Errors
     ///
@@ -87,16 +87,17 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The serialized `GraphDef`.
+    /// Serializes the graph as a `GraphDef`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: two nodes have the same name, or one has none.
+    /// [`ErrorKind::Argument`]: two nodes have the same name, or a node has no name.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ErrorKind> {
         self.check()?;
         let mut bytes = Vec::new();
-        // One after the other, which is the same to protobuf: as messages, all nodes at once take
-        // forty times the memory of their bytes, and to get that takes longer than all the rest.
+        // Encode node by node, which gives the same bytes. Building all messages at once would take
+        // forty times the memory of the bytes, and allocating it would take longer than everything
+        // else.
         for node in &self.nodes {
             prost::encoding::message::encode(NODE, &node.to_message(), &mut bytes);
         }
@@ -130,7 +131,7 @@ impl Graph {
     }
 }
 
-/// Whether a value of a graph series can be read, without building what it is.
+/// Checks whether a value of a graph series can be read, without building the graph.
 pub(super) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKind> {
     if metadata.plugin == keras::PLUGIN {
         return KerasModel::read(value).map(drop);
@@ -138,8 +139,8 @@ pub(super) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKi
     blobs(value)?.iter().try_for_each(|graph| each_node(graph, drop))
 }
 
-/// The serialized graphs in a value of a graph series that is no Keras model: one, or the strings of a
-/// tensor, which the plugin `graphs` would take, too.
+/// The serialized graphs in a value of a graph series that is not a Keras model: one graph, or the
+/// strings of a tensor, which the plugin `graphs` would also accept.
 pub(crate) fn blobs(value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
     match value.form {
         Form::GraphDef => Ok(vec![value.bytes.clone()]),
@@ -147,8 +148,8 @@ pub(crate) fn blobs(value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
     }
 }
 
-/// Hands the nodes of a serialized `GraphDef` to `f`, one after the other, and decodes the rest of it.
-/// Nodes take forty times the memory of their bytes.
+/// Calls `f` with each node of a serialized `GraphDef`, one at a time, and checks the rest of it.
+/// Decoded nodes take forty times the memory of their bytes.
 fn each_node(graph: &Bytes, mut f: impl FnMut(pb::NodeDef)) -> Result<(), ErrorKind> {
     let wrong = |error: DecodeError| ErrorKind::Value(format!("not a GraphDef: {error}"));
     let mut left = graph.clone();
@@ -174,26 +175,26 @@ fn versions() -> pb::VersionDef {
 }
 
 impl Node {
-    /// A node called `name` that does `op`.
+    /// Creates a node called `name` with the operation `op`.
     pub fn new(name: impl Into<String>, op: impl Into<String>) -> Self {
         Self { name: name.into(), op: op.into(), ..Self::default() }
     }
 
-    /// The node with one more input.
+    /// Adds an input.
     #[must_use]
     pub fn input(mut self, from: impl Into<String>) -> Self {
         self.inputs.push(from.into());
         self
     }
 
-    /// The node with an attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn attr(mut self, name: impl Into<String>, value: impl Into<Attr>) -> Self {
         self.attrs.insert(name.into(), value.into());
         self
     }
 
-    /// The node with one more output, of this shape.
+    /// Adds an output with this shape.
     #[must_use]
     pub fn output_shape(mut self, shape: impl Into<Vec<i64>>) -> Self {
         self.output_shapes.push(shape.into());
@@ -221,7 +222,7 @@ impl Node {
 
     fn from_message(mut message: pb::NodeDef) -> Self {
         let mut output_shapes = Vec::new();
-        // One of unknown rank stays an attribute: it has no dimensions to be told.
+        // Outputs of unknown rank stay an attribute, because they have no dimensions.
         if let Some(pb::AttrValue { value: Some(pb::attr_value::Value::List(list)) }) =
             message.attr.get(OUTPUT_SHAPES)
             && list.shape.iter().all(|shape| !shape.unknown_rank)
@@ -241,8 +242,8 @@ impl Node {
     }
 }
 
-/// A value of one of the plugins beside `graphs`: a string of rank 0, which both of TensorBoard's
-/// loaders take for a list of one, and the version 1 as a digit
+/// A value of a graph plugin other than `graphs`: a string of rank 0, which both of TensorBoard's
+/// loaders read as a list of one, and the version 1 as a digit
 /// (`tensorboard/plugins/graph/graphs_plugin.py`, `info_impl`).
 pub(super) fn sub_plugin(
     tag: &str,
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(Graph::read(&raw).unwrap(), graph);
     }
 
-    /// As prost does, node by node or not.
+    /// Same result as prost, whether decoded node by node or not.
     #[test]
     fn a_graph_that_is_no_message_is_refused() {
         let node = Node::new("a", "MatMul").input("x").attr("units", 10).output_shape([2]);

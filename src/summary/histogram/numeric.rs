@@ -39,11 +39,56 @@ macro_rules! rounded {
     };
 }
 
-lossless!(f16 bf16 f32 f64 i8 i16 i32 u8 u16 u32);
+lossless!(f32 f64 i8 i16 i32 u8 u16 u32);
 rounded!(i64 u64 i128 u128 isize usize);
+
+impl Numeric for bf16 {
+    #[inline]
+    fn to_f64(self) -> f64 {
+        // The upper half of a float32.
+        f64::from(f32::from_bits(u32::from(self.to_bits()) << 16))
+    }
+}
+
+impl Numeric for f16 {
+    /// Without a branch or a question what the processor can do, so that many are converted at once.
+    #[inline]
+    fn to_f64(self) -> f64 {
+        const FRACTION: u32 = 52 - 10;
+        /// What the exponent of a float64 has more.
+        const REBIAS: u64 = (1023 - 15) << 52;
+        let size = u64::from(self.to_bits() & 0x7fff);
+        let bits = size << FRACTION;
+        let normal = f64::from_bits(bits + REBIAS);
+        // Subnormals have no leading 1: that of the smallest normal is put before them, and taken away.
+        let least = f64::from_bits(REBIAS + (1 << 52));
+        let subnormal = f64::from_bits(bits + REBIAS + (1 << 52)) - least;
+        let endless = f64::from_bits(bits | f64::INFINITY.to_bits());
+        let number = if size < 0x0400 { subnormal } else { normal };
+        let number = if size < 0x7c00 { number } else { endless };
+        if self.is_sign_negative() { -number } else { number }
+    }
+}
 
 impl Numeric for bool {
     fn to_f64(self) -> f64 {
         f64::from(u8::from(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_of_16_bits_are_converted_exactly() {
+        let same = |found: f64, expected: f64| {
+            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan()
+        };
+        for bits in 0..=u16::MAX {
+            let (half, brain) = (f16::from_bits(bits), bf16::from_bits(bits));
+            assert!(same(Numeric::to_f64(half), f64::from(half)), "{bits:#x}");
+            assert!(same(Numeric::to_f64(brain), f64::from(brain)), "{bits:#x}");
+        }
     }
 }

@@ -4,102 +4,15 @@
 //! (`SummaryWriter.__init__`, `default_bins`). Counting is that of `numpy.histogram` with explicit
 //! edges: a bin has its left edge, the last bin both.
 
-#![expect(
-    clippy::as_conversions,
-    clippy::indexing_slicing,
-    reason = "indices into tables of fixed size, made from the bits of a float; a million a second"
-)]
-
-use std::sync::LazyLock;
-
 use super::Numeric;
+use super::slots::{ALL_EDGES, Counts};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// How many positive edges there are: 1e-12, and 1.1 times as much again and again, below 1e20.
-const EDGES: usize = 774;
-/// How many bins: between those edges, their negatives and zero.
-const BINS: usize = 2 * EDGES;
-/// A float's exponent and its first four bits tell all numbers between two powers of two into 16
-/// cells. Each is narrower than the factor 1.1, so there is at most one edge in it.
-const CELL_SHIFT: u32 = 52 - 4;
 /// Values are looked at in pieces of this size, which stay in the processor's first cache.
 const CHUNK: usize = 512;
-/// Sets of counters.
-const SETS: usize = 4;
 /// Sums that grow side by side, so that one addition need not wait for another.
 const LANES: usize = 4;
-
-struct Tables {
-    /// All edges, ascending.
-    edges: Vec<f64>,
-    /// The first cell with a positive edge. All smaller sizes go with it.
-    first: u64,
-    /// So many cells from there on have edges; the one behind them stands for all larger sizes.
-    last: u64,
-    /// Those cells of positive values, then those of negative ones.
-    cells: Vec<Cell>,
-}
-
-/// The values of one cell: `edges_below` edges are smaller than all of them, and one more is if
-/// the value is at least `edge`. NaN stands for no edge.
-#[derive(Clone, Copy)]
-struct Cell {
-    edge: f64,
-    edges_below: u32,
-}
-
-static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let mut positive = Vec::with_capacity(EDGES);
-    let mut edge = 1e-12;
-    for _ in 0..EDGES {
-        positive.push(edge);
-        edge *= 1.1; // a running product: powers of 1.1 differ in their last bits
-    }
-    let negative = positive.iter().rev().map(|edge| -edge);
-    let edges: Vec<f64> = negative.chain([0.0]).chain(positive.iter().copied()).collect();
-    let first = positive[0].to_bits() >> CELL_SHIFT;
-    let last = (positive[EDGES - 1].to_bits() >> CELL_SHIFT) - first + 1;
-    // The last bin has both its edges: only what is larger is beyond.
-    let mut counted = edges.clone();
-    counted[2 * EDGES] = counted[2 * EDGES].next_up();
-    let cell = |cell: u64, sign: f64| {
-        let bound = |cell: u64| f64::from_bits((first + cell) << CELL_SHIFT).copysign(sign);
-        let near = if cell == 0 { 0.0 } else { bound(cell) };
-        let far = if cell == last { f64::INFINITY.copysign(sign) } else { bound(cell + 1) };
-        // Of the values from `low` to `high`, which end belongs to the cell depends on the sign.
-        let (edges_below, end) = if sign > 0.0 {
-            (
-                counted.partition_point(|edge| *edge <= near),
-                counted.partition_point(|edge| *edge < far),
-            )
-        } else {
-            (
-                counted.partition_point(|edge| *edge <= far),
-                counted.partition_point(|edge| *edge <= near && *edge < 0.0),
-            )
-        };
-        let edge = if edges_below < end { counted[edges_below] } else { f64::NAN };
-        Cell { edge, edges_below: edges_below as u32 }
-    };
-    let cells = (0..=last).map(|i| cell(i, 1.0)).chain((0..=last).map(|i| cell(i, -1.0))).collect();
-    Tables { edges, first, last, cells }
-});
-
-impl Tables {
-    /// How many edges are at or below `value`: 0 and [`BINS`] + 1 mean that it is in no bin, any
-    /// other number n that it is in bin n - 1. No branch depends on the value: the signs of
-    /// weights and gradients cannot be predicted.
-    #[inline]
-    fn edges_up_to(&self, value: f64) -> usize {
-        let value = value + 0.0; // -0 is 0
-        let bits = value.to_bits();
-        let cell = ((bits << 1) >> (CELL_SHIFT + 1)).saturating_sub(self.first).min(self.last);
-        let negative = (bits >> 63) * (self.last + 1);
-        let cell = self.cells[(cell + negative) as usize];
-        cell.edges_below as usize + usize::from(value >= cell.edge)
-    }
-}
 
 /// Sums over values, see [`LANES`].
 struct Sums {
@@ -107,18 +20,14 @@ struct Sums {
     squares: [f64; LANES],
     min: [f64; LANES],
     max: [f64; LANES],
-    any_nan: bool,
 }
 
 pub(super) fn histogram(
     values: impl IntoIterator<Item: Numeric>,
 ) -> Result<pb::HistogramProto, ErrorKind> {
-    let tables = &*TABLES;
-    // Several sets of counters: equal values in a row do not wait for each other.
-    let mut counts = vec![[0u32; SETS]; BINS + 2];
-    let mut totals: Vec<f64> = Vec::new();
+    let mut counts = Counts::new();
     let mut sums = Sums::new();
-    let mut num = 0u64;
+    let mut num = 0usize;
     let mut chunk = [0.0; CHUNK];
     let mut values = values.into_iter();
     loop {
@@ -127,51 +36,47 @@ pub(super) fn histogram(
             *slot = value.to_f64();
             len += 1;
         }
-        if len == 0 {
+        let chunk = chunk.get(..len).unwrap_or_default();
+        if chunk.is_empty() {
             break;
         }
-        let chunk = &chunk[..len];
-        for (i, value) in chunk.iter().enumerate() {
-            counts[tables.edges_up_to(*value)][i % SETS] += 1;
-        }
+        counts.add(chunk);
         sums.add(chunk);
-        num += len as u64;
-        if num.is_multiple_of(1 << 30) {
-            spill(&mut counts, &mut totals);
-        }
+        num += len;
     }
-    spill(&mut counts, &mut totals);
-    let totals = &totals[1..=BINS]; // without those that are in no bin
-    let Some(first) = totals.iter().position(|count| *count > 0.0) else {
+    let counts = counts.bins();
+    let filled = |count: &f64| *count > 0.0;
+    let Some(first) = counts.iter().position(filled) else {
         let what = match num {
             0 => "a histogram of no values",
             _ => "a histogram needs a value that is finite and below 9.92e19 in size",
         };
         return Err(ErrorKind::Argument(what.into()));
     };
-    let end = totals.iter().rposition(|count| *count > 0.0).map_or(first, |last| last + 1);
+    let end = counts.iter().rposition(filled).map_or(first, |last| last + 1);
     let (min, max) = sums.range();
-    // One empty bucket is kept on the left.
-    let empty = if first == 0 { 0.0 } else { totals[first - 1] };
-    let bucket = std::iter::once(empty).chain(totals[first..end].iter().copied()).collect();
+    let used = counts.get(first..end).unwrap_or_default();
     Ok(pb::HistogramProto {
         min,
         max,
-        num: num as f64,
+        num: num.to_f64(),
         sum: sums.sum.iter().sum(),
         sum_squares: sums.squares.iter().sum(),
-        bucket_limit: tables.edges[first..=end].to_vec(),
-        bucket,
+        bucket_limit: ALL_EDGES.get(first..=end).unwrap_or_default().to_vec(),
+        bucket: [&[0.0], used].concat(), // one empty bucket is kept on the left
     })
 }
 
 impl Sums {
     fn new() -> Self {
         let (min, max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        Self { sum: [0.0; LANES], squares: [0.0; LANES], min, max, any_nan: false }
+        Self { sum: [0.0; LANES], squares: [0.0; LANES], min, max }
     }
 
-    #[inline]
+    /// A call of its own: inlined, the compiler packs a sum with its squares instead of the lanes, which
+    /// takes twice as many instructions.
+    #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "all arrays have as many lanes as the loop")]
     fn add(&mut self, chunk: &[f64]) {
         let (lanes, rest) = chunk.as_chunks::<LANES>();
         // Locals stay in registers.
@@ -185,7 +90,6 @@ impl Sums {
             }
         }
         (self.sum, self.squares, self.min, self.max) = (sum, squares, min, max);
-        self.any_nan |= chunk.iter().fold(false, |nan, value| nan | value.is_nan());
         for &value in rest {
             self.sum[0] += value;
             self.squares[0] += value * value;
@@ -196,7 +100,8 @@ impl Sums {
 
     /// The smallest and the largest value; NaN if any is.
     fn range(&self) -> (f64, f64) {
-        if self.any_nan {
+        // Squares are not negative, so nothing but NaN makes their sum NaN.
+        if self.squares.iter().any(|sum| sum.is_nan()) {
             return (f64::NAN, f64::NAN);
         }
         let min = self.min.iter().copied().fold(f64::INFINITY, f64::min);
@@ -204,26 +109,9 @@ impl Sums {
     }
 }
 
-/// Adds the counters to the totals before they overflow.
-fn spill(counts: &mut [[u32; SETS]], totals: &mut Vec<f64>) {
-    totals.resize(counts.len(), 0.0);
-    for (total, count) in totals.iter_mut().zip(counts) {
-        *total += count.iter().copied().map(f64::from).sum::<f64>();
-        *count = [0; SETS];
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edges_are_a_running_product() {
-        let edges = &TABLES.edges;
-        assert_eq!((edges.len(), edges[EDGES], edges[EDGES + 1]), (BINS + 1, 0.0, 1e-12));
-        assert_eq!(edges[EDGES + 2], 1.1000000000000002e-12);
-        assert_eq!((edges[0], edges[BINS]), (-9.920775621859783e19, 9.920775621859783e19));
-    }
 
     /// Results of PyTorch 2.15.
     #[test]
@@ -246,26 +134,6 @@ mod tests {
         assert_eq!(three.bucket_limit.last(), Some(&3.1665833053880363));
         let filled: Vec<_> = (0..14).filter(|i| three.bucket[*i] > 0.0).collect();
         assert_eq!(filled, [1, 9, 13]);
-    }
-
-    #[test]
-    fn every_value_falls_where_a_search_over_all_edges_puts_it() {
-        let edges = &TABLES.edges;
-        let mut values = vec![0.0, -0.0, f64::MIN_POSITIVE, 1e300, f64::INFINITY, f64::NAN];
-        for edge in edges {
-            values.extend([*edge, edge.next_up(), edge.next_down(), edge * 1.03, edge * 1.0499]);
-        }
-        values.extend(values.clone().iter().map(|value| -value));
-        for value in values {
-            let expected = match edges.partition_point(|edge| *edge <= value) {
-                _ if value.is_nan() => None,
-                n if (1..=BINS).contains(&n) => Some(n - 1),
-                _ if value == edges[BINS] => Some(BINS - 1),
-                _ => None,
-            };
-            let found = TABLES.edges_up_to(value).checked_sub(1).filter(|bin| *bin < BINS);
-            assert_eq!(found, expected, "{value:e}");
-        }
     }
 
     #[test]

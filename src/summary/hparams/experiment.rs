@@ -1,4 +1,4 @@
-//! What the runs of an experiment have in common.
+//! The columns that the runs of an experiment have in common.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use crate::error::ErrorKind;
 use crate::event::pb::google::protobuf::ListValue;
 use crate::event::pb::hparams::{self as wire, DataType};
 
-/// The columns of TensorBoard's table of hyperparameters: which there are, and what they are
-/// called.
+/// The columns of TensorBoard's hyperparameter table, with their names.
 ///
-/// TensorBoard takes the experiment of one run, whichever it finds first, and shows nothing that
-/// is not in it. So there should be one in a log folder, in a run above those of the sessions,
-/// or none: then the columns are all that the sessions have.
+/// TensorBoard uses the experiment of a single run, whichever it finds first, and hides all columns
+/// that are not in it. A log directory should therefore contain at most one experiment, in a run
+/// above the runs of the sessions. Without one, the table has all columns that occur in the
+/// sessions.
 ///
 /// ```
 /// use tbx::summary::hparams::{Dataset, Experiment, HparamInfo, MetricInfo};
@@ -25,13 +25,14 @@ use crate::event::pb::hparams::{self as wire, DataType};
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Experiment {
-    /// Its name; empty for none.
+    /// Name; empty for none.
     pub name: String,
     /// A description in Markdown; empty for none.
     pub description: String,
-    /// Whose it is; empty for nobody's.
+    /// Owner; empty for none.
     pub user: String,
-    /// When it was made, in seconds since the Unix epoch. A writer fills in the time of the call.
+    /// Creation time, in seconds since the Unix epoch. The writer fills in the current time if this
+    /// is `None`.
     pub time_created: Option<f64>,
     /// The hyperparameters.
     pub hparams: Vec<HparamInfo>,
@@ -40,43 +41,43 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Without any columns.
+    /// Creates an experiment without columns.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With this name.
+    /// Sets the name.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
     }
 
-    /// With a description in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
-    /// Of this user.
+    /// Sets the owner.
     #[must_use]
     pub fn user(self, name: impl Into<String>) -> Self {
         Self { user: name.into(), ..self }
     }
 
-    /// Made at this time, in seconds since the Unix epoch.
+    /// Sets the creation time, in seconds since the Unix epoch.
     #[must_use]
     pub fn time_created(self, secs: f64) -> Self {
         Self { time_created: Some(secs), ..self }
     }
 
-    /// With a hyperparameter more.
+    /// Adds a hyperparameter.
     #[must_use]
     pub fn hparam(mut self, hparam: HparamInfo) -> Self {
         self.hparams.push(hparam);
         self
     }
 
-    /// With a metric more.
+    /// Adds a metric.
     #[must_use]
     pub fn metric(mut self, metric: MetricInfo) -> Self {
         self.metrics.push(metric);
@@ -131,19 +132,19 @@ impl Experiment {
 /// A hyperparameter of an [`Experiment`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct HparamInfo {
-    /// Its name in [`Hparams`](super::Hparams).
+    /// Name in [`Hparams`](super::Hparams).
     pub name: String,
-    /// What is shown instead of the name; empty for the name.
+    /// Name to show instead; empty to show the name itself.
     pub display_name: String,
     /// A description in Markdown; empty for none.
     pub description: String,
-    /// What its values are.
+    /// Type of its values.
     pub kind: HparamType,
-    /// Which values there are.
+    /// Possible values.
     pub domain: Domain,
-    /// Whether runs differ in it: such columns come first, and TensorBoard shows five at the
-    /// start. [`values`](Self::values) and [`interval`](Self::interval) set it if they are of
-    /// more than one value; TensorBoard's own writer never does.
+    /// Whether its value differs between runs. Such columns come first, and TensorBoard initially
+    /// shows five of them. [`values`](Self::values) and [`interval`](Self::interval) set this if
+    /// they contain more than one value; TensorBoard's own writer never sets it.
     pub differs: bool,
 }
 
@@ -153,18 +154,18 @@ impl HparamInfo {
         Self { kind: HparamType::Number, ..Self::unknown(name) }
     }
 
-    /// A string. TensorBoard lets the user choose among its values only if they are
-    /// [said](Self::values).
+    /// A string. TensorBoard lets the user filter by its values only if they are
+    /// [declared](Self::values).
     pub fn text(name: impl Into<String>) -> Self {
         Self { kind: HparamType::Text, ..Self::unknown(name) }
     }
 
-    /// True or false, both of which are its [values](Self::values) unless others are said.
+    /// A boolean. Its [values](Self::values) are both true and false, unless others are declared.
     pub fn bool(name: impl Into<String>) -> Self {
         Self { kind: HparamType::Bool, ..Self::unknown(name) }.values([false, true])
     }
 
-    /// Of a type that is not said, as TensorFlow writes what has no domain.
+    /// A value of unknown type, which TensorFlow writes for hyperparameters without a domain.
     pub fn unknown(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -176,26 +177,26 @@ impl HparamInfo {
         }
     }
 
-    /// With a name that is shown.
+    /// Sets the name to show.
     #[must_use]
     pub fn display_name(self, name: impl Into<String>) -> Self {
         Self { display_name: name.into(), ..self }
     }
 
-    /// With a description in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
-    /// With one of these values.
+    /// Sets the possible values.
     #[must_use]
     pub fn values<V: Into<HparamValue>>(self, values: impl IntoIterator<Item = V>) -> Self {
         let values: Vec<_> = values.into_iter().map(Into::into).collect();
         Self { differs: values.len() > 1, domain: Domain::Values(values), ..self }
     }
 
-    /// With a value from `min` to `max`.
+    /// Allows values from `min` to `max`.
     #[must_use]
     pub fn interval(self, min: f64, max: f64) -> Self {
         Self { differs: min < max, domain: Domain::Interval { min, max }, ..self }
@@ -211,7 +212,7 @@ impl HparamInfo {
         }
         match &self.domain {
             Domain::Any => Ok(()),
-            // An interval is shown as a slider.
+            // TensorBoard shows an interval as a slider.
             Domain::Interval { min, max } => match self.kind {
                 HparamType::Number if min.is_finite() && max.is_finite() && min <= max => Ok(()),
                 kind => refused(format!("the interval from {min} to {max} for a {kind:?}")),
@@ -220,7 +221,8 @@ impl HparamInfo {
                 let is_of = |value: &HparamValue| match (value, self.kind) {
                     (HparamValue::Bool(_), HparamType::Bool) => true,
                     (HparamValue::Text(_), HparamType::Text) => true,
-                    // With a NaN in it TensorBoard can serve no experiment at all: JSON has none.
+                    // NaN breaks TensorBoard's response for every experiment, because JSON cannot
+                    // represent it.
                     (HparamValue::Number(value), HparamType::Number) => value.is_finite(),
                     _ => false,
                 };
@@ -288,31 +290,31 @@ impl HparamInfo {
     }
 }
 
-/// What the values of a hyperparameter are.
+/// The type of a hyperparameter's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HparamType {
-    /// It is not said.
+    /// Not specified.
     Unset,
     /// Strings.
     Text,
-    /// True and false.
+    /// Booleans.
     Bool,
     /// Numbers.
     Number,
 }
 
-/// Which values a hyperparameter may have.
+/// The possible values of a hyperparameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Domain {
-    /// Any of its type.
+    /// Any value of its type.
     Any,
     /// One of these.
     Values(Vec<HparamValue>),
-    /// A number of a closed interval.
+    /// A number in a closed interval.
     Interval {
-        /// The least.
+        /// Lower bound.
         min: f64,
-        /// The greatest.
+        /// Upper bound.
         max: f64,
     },
 }

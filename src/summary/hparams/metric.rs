@@ -3,24 +3,25 @@
 use crate::error::ErrorKind;
 use crate::event::pb::hparams::{self as wire, DatasetType};
 
-/// A metric of an [`Experiment`](super::Experiment): a scalar series that sessions have, of which
-/// the table shows the last value.
+/// A metric of an [`Experiment`](super::Experiment): a scalar series of the sessions, whose last
+/// value is shown in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricInfo {
-    /// The tag of the series.
+    /// Tag of the series.
     pub tag: String,
-    /// The run that has it, as a path from the session's run; empty for that run itself.
+    /// Run that contains the series, as a path relative to the session's run; empty for that run
+    /// itself.
     pub group: String,
-    /// What is shown instead of the tag; empty for the tag.
+    /// Name to show instead of the tag; empty to show the tag.
     pub display_name: String,
     /// A description in Markdown; empty for none.
     pub description: String,
-    /// What it is computed on.
+    /// Dataset that the metric is computed on.
     pub dataset: Dataset,
 }
 
 impl MetricInfo {
-    /// The series `tag` of a session's run.
+    /// The series `tag` in the session's run.
     pub fn new(tag: impl Into<String>) -> Self {
         Self {
             tag: tag.into(),
@@ -31,25 +32,25 @@ impl MetricInfo {
         }
     }
 
-    /// In the run of this path below a session's run.
+    /// Sets the run that contains the series, as a path below the session's run.
     #[must_use]
     pub fn group(self, path: impl Into<String>) -> Self {
         Self { group: path.into(), ..self }
     }
 
-    /// With a name that is shown.
+    /// Sets the name to show.
     #[must_use]
     pub fn display_name(self, name: impl Into<String>) -> Self {
         Self { display_name: name.into(), ..self }
     }
 
-    /// With a description in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
-    /// Computed on these data.
+    /// Sets the dataset that the metric is computed on.
     #[must_use]
     pub fn dataset(self, dataset: Dataset) -> Self {
         Self { dataset, ..self }
@@ -57,7 +58,8 @@ impl MetricInfo {
 
     pub(super) fn check(&self) -> Result<(), ErrorKind> {
         match self.group.starts_with('/') {
-            // TensorBoard would look there, and not below the session's run (`metrics.py`).
+            // TensorBoard would look for it at the root instead of below the session's run
+            // (`metrics.py`).
             true => {
                 let (tag, group) = (&self.tag, &self.group);
                 let what = format!("the metric {tag:?} with a group from the root: {group:?}");
@@ -98,13 +100,13 @@ impl MetricInfo {
     }
 }
 
-/// What a metric is computed on.
+/// The dataset that a metric is computed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dataset {
-    /// It is not said.
+    /// Not specified.
     Unknown,
-    /// What the model learns from.
+    /// Data that the model is trained on.
     Training,
-    /// What the model does not see as it learns.
+    /// Data that the model does not see during training.
     Validation,
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{HparamValue, check_time, time};
 use crate::error::ErrorKind;
 use crate::event::pb::hparams::{SessionEndInfo, SessionStartInfo, Status};
+#[cfg(feature = "track")]
+use crate::meta::Param;
 #[cfg(feature = "serde")]
 use crate::summary::flatten::{Leaf, Sequences, flatten};
 
@@ -84,14 +86,7 @@ impl Hparams {
     #[cfg(feature = "serde")]
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, ErrorKind> {
         let mut hparams = Self::new();
-        for (name, leaf) in flatten("", value, Sequences::Text)? {
-            if name.is_empty() {
-                return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
-            }
-            if hparams.values.contains_key(&name) {
-                let what = format!("two hyperparameters of the name {name:?}");
-                return Err(ErrorKind::Argument(what));
-            }
+        for (name, leaf) in leaves(value)? {
             hparams.set(name, leaf.into());
         }
         Ok(hparams)
@@ -168,13 +163,48 @@ impl Hparams {
     }
 }
 
+/// The values in `value` by their names, each once.
 #[cfg(feature = "serde")]
+fn leaves<T: serde::Serialize + ?Sized>(value: &T) -> Result<BTreeMap<String, Leaf>, ErrorKind> {
+    let mut leaves = BTreeMap::new();
+    for (name, leaf) in flatten("", value, Sequences::Text)? {
+        if name.is_empty() {
+            return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
+        }
+        if leaves.contains_key(&name) {
+            let what = format!("two hyperparameters of the name {name:?}");
+            return Err(ErrorKind::Argument(what));
+        }
+        leaves.insert(name, leaf);
+    }
+    Ok(leaves)
+}
+
+/// The hyperparameters in `value` as parameters, which keep integers and floating-point numbers apart.
+#[cfg(feature = "track")]
+pub(crate) fn params_of<T: serde::Serialize + ?Sized>(
+    value: &T,
+) -> Result<BTreeMap<String, Param>, ErrorKind> {
+    let param = |leaf| match leaf {
+        Leaf::Int(value) => Some(value.into()),
+        Leaf::Number(value) => Some(value.into()),
+        // The number that its shortest decimal form says.
+        Leaf::F32(value) => value.to_string().parse().ok().map(Param::Number),
+        leaf => HparamValue::from(leaf).into_param(),
+    };
+    let params = leaves(value)?.into_iter();
+    Ok(params.filter_map(|(name, leaf)| Some((name, param(leaf)?))).collect())
+}
+
+#[cfg(feature = "serde")]
+#[expect(clippy::as_conversions, reason = "rounds beyond 2^53, as documented")]
 impl From<Leaf> for HparamValue {
     fn from(leaf: Leaf) -> Self {
         match leaf {
             Leaf::Nothing => Self::Unset,
             Leaf::Bool(value) => value.into(),
             Leaf::F32(value) => value.into(),
+            Leaf::Int(value) => Self::Number(value as f64),
             Leaf::Number(value) => value.into(),
             Leaf::Text(text) | Leaf::List(text) => text.into(),
         }

@@ -1,5 +1,6 @@
 //! The value of a hyperparameter.
 
+use crate::decimal::as_written;
 use crate::event::pb::google::protobuf::{self, value::Kind};
 
 /// The value of a hyperparameter: made from any number, bool or string, and from an `Option` of
@@ -36,7 +37,7 @@ impl HparamValue {
         match self {
             Self::Unset => None,
             Self::Bool(value) => Some(value.into()),
-            Self::Number(value) => Some(value.into()),
+            Self::Number(value) => Some(crate::meta::Param::from_untyped(value)),
             Self::Text(text) => Some(text.into()),
         }
     }
@@ -67,10 +68,11 @@ impl HparamValue {
 #[cfg(feature = "meta")]
 impl From<&crate::meta::Param> for HparamValue {
     fn from(value: &crate::meta::Param) -> Self {
+        use crate::meta::Param;
         match value {
-            crate::meta::Param::Bool(value) => Self::Bool(*value),
-            crate::meta::Param::Number(value) => Self::Number(*value),
-            crate::meta::Param::Text(text) => Self::Text(text.clone()),
+            Param::Bool(value) => Self::Bool(*value),
+            Param::Int(_) | Param::Number(_) => value.number().into(),
+            Param::Text(text) => Self::Text(text.clone()),
         }
     }
 }
@@ -87,9 +89,10 @@ impl From<f64> for HparamValue {
     }
 }
 
+/// The number that its digits say: 0.05, not 0.05000000074505806.
 impl From<f32> for HparamValue {
     fn from(value: f32) -> Self {
-        Self::Number(value.to_string().parse().unwrap_or(value.into()))
+        Self::Number(as_written(value))
     }
 }
 

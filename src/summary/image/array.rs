@@ -2,64 +2,15 @@
 
 use ndarray::{ArrayView, Dimension, Ix3, Ix4, Ix5};
 
-use super::pixels::{IntoBatch, IntoPixels, Pixels, tile};
+use super::layout::{Channel, Layout, only, pixels, side_by_side};
+use super::pixels::{IntoBatch, IntoPixels, Pixels};
 use super::video::IntoFrames;
 use crate::error::ErrorKind;
-
-/// What the axes of an array mean: height, width, channels, the number in a batch, and time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Height, width: one gray picture.
-    Hw,
-    /// Channels, height, width: PyTorch's.
-    Chw,
-    /// Height, width, channels: TensorFlow's and NumPy's.
-    Hwc,
-    /// A batch of [`Chw`](Self::Chw).
-    Nchw,
-    /// A batch of [`Hwc`](Self::Hwc).
-    Nhwc,
-    /// A batch of videos, each of frames of [`Chw`](Self::Chw): PyTorch's.
-    Ntchw,
-    /// A batch of videos, each of frames of [`Hwc`](Self::Hwc).
-    Nthwc,
-}
-
-/// An element of a picture: `u8` from 0 to 255, or a float from 0 to 1.
-pub trait Channel: Copy {
-    /// The 8-bit sample: floats times 255, cut off at both ends, rounded down, as PyTorch does
-    /// (`torch/utils/tensorboard/summary.py`, `_calc_scale_factor`). NaN is 0.
-    fn to_sample(self) -> u8;
-}
-
-impl Channel for u8 {
-    fn to_sample(self) -> u8 {
-        self
-    }
-}
-
-impl Channel for f32 {
-    #[expect(clippy::as_conversions, reason = "saturates, and takes NaN to 0")]
-    fn to_sample(self) -> u8 {
-        (self * 255.0) as u8
-    }
-}
-
-impl Channel for f64 {
-    #[expect(clippy::as_conversions, reason = "saturates, and takes NaN to 0")]
-    fn to_sample(self) -> u8 {
-        (self * 255.0) as u8
-    }
-}
 
 /// An array of one picture and its layout.
 impl<'a, A: Channel, D: Dimension> IntoPixels<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
-        let mut pictures = pictures(self)?;
-        match (pictures.pop(), pictures.is_empty()) {
-            (Some(only), true) => Ok(only),
-            _ => Err(ErrorKind::Argument("an array of more than one picture, or none".into())),
-        }
+        only(pictures(self)?)
     }
 }
 
@@ -72,9 +23,7 @@ impl<'a, A: Channel, D: Dimension> IntoBatch<'static> for (ArrayView<'a, A, D>, 
 
 /// The frames of a video, or of a batch of them that play side by side.
 ///
-/// A batch is tiled as PyTorch tiles it (`torch/utils/tensorboard/_utils.py`, `_prepare_video`):
-/// black videos fill it up to a power of two, and it has `2^(log2(n) / 2)` rows, where both
-/// `log2` and the division round down.
+/// A batch is tiled as PyTorch tiles it: black videos fill it up to a power of two.
 impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_frames(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
         let (array, layout) = self;
@@ -89,18 +38,11 @@ impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>,
         };
         let array = array.into_dyn().into_dimensionality::<Ix5>().map_err(|_| wrong())?;
         let array = array.permuted_axes(axes);
-        array.outer_iter().map(|batch| side_by_side(&batch)).collect()
+        let pictures = |batch: ArrayView<'_, A, Ix4>| -> Result<Vec<_>, ErrorKind> {
+            batch.outer_iter().map(|one| hwc(&one)).collect()
+        };
+        array.outer_iter().map(|batch| side_by_side(&pictures(batch)?)).collect()
     }
-}
-
-/// A batch of pictures as one, tiled as videos are.
-fn side_by_side<A: Channel>(batch: &ArrayView<'_, A, Ix4>) -> Result<Pixels<'static>, ErrorKind> {
-    let pictures: Vec<_> = batch.outer_iter().map(|one| hwc(&one)).collect::<Result<_, _>>()?;
-    if pictures.is_empty() {
-        return Err(ErrorKind::Argument("a video of an empty batch".into()));
-    }
-    let rows = 1 << (pictures.len().ilog2() / 2);
-    tile(&pictures, pictures.len().next_power_of_two() / rows, rows)
 }
 
 /// The pictures in an array.
@@ -134,14 +76,7 @@ fn pictures<A: Channel, D: Dimension>(
 
 fn hwc<A: Channel>(array: &ArrayView<'_, A, Ix3>) -> Result<Pixels<'static>, ErrorKind> {
     let (height, width, channels) = array.dim();
-    let too_large = |_| ErrorKind::Argument(format!("a picture of {width}x{height}x{channels}"));
-    let samples: Vec<u8> = array.iter().map(|value| value.to_sample()).collect();
-    Pixels::new(
-        u32::try_from(width).map_err(too_large)?,
-        u32::try_from(height).map_err(too_large)?,
-        u8::try_from(channels).map_err(too_large)?,
-        samples,
-    )
+    pixels([width, height, channels], array.iter().map(|value| value.to_sample()).collect())
 }
 
 #[cfg(test)]
@@ -172,13 +107,6 @@ mod tests {
         let gray = Array2::from_elem((4, 5), 7u8);
         let gray = (gray.view(), Layout::Hw).into_pixels().unwrap();
         assert_eq!((gray.width(), gray.height(), gray.channels()), (5, 4, 1));
-    }
-
-    #[test]
-    fn floats_are_scaled_and_cut_off_as_in_pytorch() {
-        let samples = [0.0f32, 0.5, 0.999, 1.0, 1.5, -0.5, f32::NAN].map(Channel::to_sample);
-        assert_eq!(samples, [0, 127, 254, 255, 255, 0, 0]);
-        assert_eq!([0.5f64, 2.0].map(Channel::to_sample), [127, 255]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Boxes drawn into pictures: what a detector found, for example.
+//! Draws boxes into images, for example the detections of a model.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::lettering::Lettering;
 use super::pixels::Pixels;
 use crate::error::ErrorKind;
 
-/// A box to be drawn into a picture, with a label if it has one.
+/// A box to draw into an image, optionally with a label.
 ///
 /// ```
 /// use tbx::{BoundingBox, Pixels};
@@ -25,26 +25,25 @@ pub struct BoundingBox {
 }
 
 impl BoundingBox {
-    /// A red box between two opposite corners: x, y, x, y in pixels from the picture's upper left
-    /// corner, as detectors give them. So `[0.0, 0.0, width, height]` goes round the whole
-    /// picture.
+    /// A red box between two opposite corners, given as x, y, x, y in pixels from the image's upper
+    /// left corner, as detectors return them. `[0.0, 0.0, width, height]` outlines the whole image.
     pub fn new(corners: [f32; 4]) -> Self {
         Self { corners, label: String::new(), color: [255, 0, 0] }
     }
 
-    /// What to write at the box. Default: nothing.
+    /// Sets the label. Default: none.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
         Self { label: label.into(), ..self }
     }
 
-    /// Red, green and blue of the lines, and of the ground of the label. Default: red.
+    /// Sets the red, green and blue of the lines and of the label's background. Default: red.
     #[must_use]
     pub fn color(self, color: [u8; 3]) -> Self {
         Self { color, ..self }
     }
 
-    /// The pixels inside, in width and height.
+    /// The pixels inside the box: its columns and rows.
     fn area(&self) -> Result<[Range<i64>; 2], ErrorKind> {
         let [x0, y0, x1, y1] = self.corners;
         if self.corners.iter().any(|side| !side.is_finite()) {
@@ -55,7 +54,7 @@ impl BoundingBox {
         let pixel = |side: f32| side.clamp(-1e12, 1e12).round() as i64;
         let sides = |a: f32, b: f32| {
             let (from, to) = (pixel(a.min(b)), pixel(a.max(b)));
-            from..to.max(from + 1) // something is to be seen
+            from..to.max(from + 1) // at least one pixel
         };
         Ok([sides(x0, x1), sides(y0, y1)])
     }
@@ -75,11 +74,12 @@ impl From<&BoundingBox> for BoundingBox {
 }
 
 impl Pixels<'_> {
-    /// The picture with boxes drawn into it: RGB, or RGBA if it has alpha.
+    /// Returns the image with boxes drawn into it, as RGB, or as RGBA if it has alpha.
     ///
-    /// Lines are inside the box, one pixel wide for each 240 of the picture's shorter side. A
-    /// label is above its box where there is room, else inside. What is outside the picture is
-    /// left out, but a label is moved inside as long as anything of its box is.
+    /// Lines are drawn inside the box, with a width of one pixel for each 240 pixels of the image's
+    /// shorter side. A label is placed above its box if there is room, and inside it otherwise.
+    /// Anything outside the image is cut off, except that a label is moved inside if part of its
+    /// box is inside.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Pixels<'_> {
         for (one, area) in boxes.iter().zip(&areas) {
             canvas.outline(area, one.color);
         }
-        // No line crosses a label.
+        // Labels come last, so that no line crosses them.
         for (one, area) in boxes.iter().zip(&areas) {
             canvas.label(area, &one.label, one.color);
         }
@@ -102,7 +102,7 @@ impl Pixels<'_> {
     }
 }
 
-/// A picture in colour that is drawn into.
+/// A colour image to draw into.
 struct Canvas {
     size: (u32, u32),
     channels: u8,
@@ -165,7 +165,7 @@ impl Canvas {
         self.size.0.min(self.size.1)
     }
 
-    /// Colours what of these columns and rows is in the picture.
+    /// Fills the part of these columns and rows that is in the image.
     fn fill(&mut self, xs: Range<i64>, ys: Range<i64>, [r, g, b]: [u8; 3]) {
         let inside = |range: Range<i64>, size: u32| {
             let clamped = [range.start, range.end].map(|at| at.clamp(0, size.into()));
@@ -190,7 +190,7 @@ impl Canvas {
     }
 }
 
-/// Black or white, which is easier to read on `color`: by its luma (ITU-R BT.601).
+/// Black or white, whichever is easier to read on `color`, based on its luma (ITU-R BT.601).
 fn ink_on([r, g, b]: [u8; 3]) -> [u8; 3] {
     let luma = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     if luma > 128_000 { [0; 3] } else { [255; 3] }
@@ -202,7 +202,7 @@ mod tests {
 
     const RED: [u8; 3] = [255, 0, 0];
 
-    /// A black picture of so many channels.
+    /// A black image with this number of channels.
     fn black(width: u32, height: u32, channels: u8) -> Pixels<'static> {
         let len = usize::try_from(width * height).unwrap() * usize::from(channels);
         Pixels::new(width, height, channels, vec![0; len]).unwrap()
@@ -225,7 +225,7 @@ mod tests {
     fn lines_are_inside_the_box() {
         let expected =
             ["..........", ".rrrrr....", ".r...r....", ".r...r....", ".rrrrr....", ".........."];
-        // Corners in any order, between pixels at the nearest.
+        // Corners in any order; fractions are rounded to the nearest pixel.
         for corners in [
             [1.0, 1.0, 6.0, 5.0],
             [6.0, 5.0, 1.0, 1.0],
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(drawn(&black(4, 3, 3).with_boxes(&out).unwrap()), nothing);
         let far = [f32::MIN, f32::MIN, f32::MAX, f32::MAX];
         assert_eq!(drawn(&black(4, 3, 3).with_boxes([far]).unwrap()), nothing);
-        // Nothing of a box, nothing of its label.
+        // Neither the box nor its label is visible.
         let label = BoundingBox::new([4.0, 0.0, 9.0, 3.0]).label("x");
         assert_eq!(drawn(&black(4, 3, 3).with_boxes([label]).unwrap()), nothing);
     }
@@ -286,7 +286,7 @@ mod tests {
         }
     }
 
-    /// The columns and rows of the picture that are not black.
+    /// The columns and rows of the image that are not black.
     fn extent(picture: &Pixels<'_>) -> [Range<usize>; 2] {
         let rows = drawn(picture);
         let columns = rows.iter().flat_map(|row| row.char_indices());
@@ -307,16 +307,16 @@ mod tests {
             let one = BoundingBox::new(corners).label(label);
             extent(&black(100, 50, 3).with_boxes([one]).unwrap())
         };
-        // Above; inside where there is no room; moved left; moved right.
+        // Above; inside if there is no room; moved left; moved right.
         assert_eq!(place([20.0, 30.0, 22.0, 32.0], "cat"), [20..20 + across(3), 30 - down..32]);
         assert_eq!(place([20.0, 5.0, 22.0, 7.0], "cat"), [20..20 + across(3), 5..5 + down]);
         assert_eq!(place([98.0, 30.0, 100.0, 32.0], "cat"), [100 - across(3)..100, 30 - down..32]);
         assert_eq!(place([-9.0, 30.0, 2.0, 32.0], "cat"), [0..across(3), 30 - down..32]);
         assert_eq!(place([20.0, 48.0, 22.0, 99.0], "cat"), [20..20 + across(3), 48 - down..50]);
-        // Longer than the picture is wide: its beginning.
+        // Longer than the image is wide: only the beginning is drawn.
         let [long, _] = place([20.0, 30.0, 22.0, 32.0], &"x".repeat(1 << 20));
         assert_eq!(long, 100 - across(19)..100);
-        // In a picture lower than its letters.
+        // In an image that is lower than the letters.
         let low = black(100, 3, 1).with_boxes([BoundingBox::new([0.0; 4]).label("cat")]).unwrap();
         assert_eq!(extent(&low), [0..across(3), 0..3]);
     }

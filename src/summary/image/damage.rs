@@ -1,12 +1,12 @@
-//! Encoded images that are damaged: cut short, changed, or no images at all.
+//! Detects damaged images: files that are cut short, changed, or not images at all.
 //!
-//! What is looked at is how a file is put together, up to its end. Pixels are not decoded.
+//! Only the structure of a file is checked, up to its end. Pixels are not decoded.
 
 use bytes::Buf;
 
 use super::header::{Header, PNG_SIGNATURE};
 
-/// What is wrong with an encoded image, as far as its format is known.
+/// Describes the damage to an encoded image, as far as its format is known.
 pub(crate) fn damage(encoded: &[u8]) -> Option<String> {
     if encoded.is_empty() {
         return Some("an image of no bytes".into());
@@ -29,8 +29,8 @@ fn cut_short(format: &str, encoded: &[u8]) -> Option<String> {
     Some(format!("a {format} file that ends at byte {}, without its end", encoded.len()))
 }
 
-/// The chunks of a PNG file: each has a length, a type, its data and a checksum of type and data (PNG
-/// specification, 5.3).
+/// Checks the chunks of a PNG file. Each has a length, a type, its data, and a checksum of type and
+/// data (PNG specification, 5.3).
 fn png(encoded: &[u8]) -> Option<String> {
     let mut rest = encoded.strip_prefix(&PNG_SIGNATURE)?;
     loop {
@@ -59,7 +59,7 @@ fn png(encoded: &[u8]) -> Option<String> {
     }
 }
 
-/// The segments of a JPEG file up to its end marker (ITU T.81, B.1.1).
+/// Checks the segments of a JPEG file up to its end marker (ITU T.81, B.1.1).
 fn jpeg(encoded: &[u8]) -> Option<String> {
     let cut = || cut_short("JPEG", encoded);
     let Some(mut rest) = encoded.get(2..) else { return cut() };
@@ -82,7 +82,7 @@ fn jpeg(encoded: &[u8]) -> Option<String> {
             }
         };
         if marker == 0xda {
-            // The pixels of a scan: 0xff 0 and restart markers are part of them.
+            // The pixels of a scan, which include 0xff 0 and restart markers.
             let is_marker = |pair: &[u8]| matches!(pair, [0xff, marker] if !matches!(marker, 0 | 0xd0..=0xd7 | 0xff));
             let Some(at) = rest.windows(2).position(is_marker) else { return cut() };
             rest = rest.get(at..).unwrap_or(&[]);
@@ -90,12 +90,12 @@ fn jpeg(encoded: &[u8]) -> Option<String> {
     }
 }
 
-/// The blocks of a GIF file up to its trailer (GIF89a specification, 17 to 27).
+/// Checks the blocks of a GIF file up to its trailer (GIF89a specification, 17 to 27).
 fn gif(encoded: &[u8]) -> Option<String> {
     gif_blocks(encoded).unwrap_or_else(|| cut_short("GIF", encoded))
 }
 
-/// None if the file ends before they do.
+/// Returns `None` if the file ends before its blocks do.
 fn gif_blocks(encoded: &[u8]) -> Option<Option<String>> {
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let (screen, mut rest) = encoded.split_first_chunk::<13>()?;
@@ -124,7 +124,7 @@ fn gif_blocks(encoded: &[u8]) -> Option<Option<String>> {
     }
 }
 
-/// A BMP file says how long it is.
+/// Compares the length stored in a BMP file with its actual length.
 fn bmp(encoded: &[u8]) -> Option<String> {
     let said = encoded.get(2..)?.first_chunk().map(|len| u32::from_le_bytes(*len))?;
     let len = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
@@ -135,7 +135,7 @@ fn bmp(encoded: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Fails unless the whole is sound, and no part of it that has its size.
+    /// Fails unless the whole is intact, also with bytes after it, and every prefix is damaged.
     #[track_caller]
     fn only_the_whole_is_sound(encoded: &[u8]) {
         assert_eq!(damage(encoded), None);

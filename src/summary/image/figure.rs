@@ -17,27 +17,28 @@ use super::lettering::Lettering;
 use super::pixels::Pixels;
 use crate::error::ErrorKind;
 
-/// Where a figure is drawn: the root of `plotters`' drawing areas.
+/// The canvas of a figure: the root of `plotters`' drawing areas.
 pub type FigureArea = DrawingArea<FigureBackend, Shift>;
 
 /// A backend of `plotters` that draws into RGB pixels.
 ///
-/// Text is in bitmap fonts of its own. `plotters` takes fonts from the system, with its feature
-/// `ttf`, or from files, with `ab_glyph`; without them its own bitmap backend panics at the first
-/// letter. Of a font's style the size and the colour count, and letters are those of Western Europe.
+/// Text is drawn with built-in bitmap fonts. `plotters` needs fonts from the system (with its
+/// feature `ttf`) or from files (with `ab_glyph`). Without them, its own bitmap backend panics at
+/// the first letter. Of a font's style, only the size and the colour are used. The fonts cover the
+/// letters of Western Europe.
 #[derive(Debug)]
 pub struct FigureBackend {
     size: (u32, u32),
-    /// Empty when the figure is done.
+    /// Empty once the figure is finished.
     samples: Rc<RefCell<Vec<u8>>>,
 }
 
-/// Has `draw` draw a figure of so many pixels, on white.
+/// Creates a white figure of `width` by `height` pixels and calls `draw` to draw into it.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: it has no pixels, or too many (2^31, or for the memory), or `draw`
-/// failed; then it says what `draw` said.
+/// [`ErrorKind::Argument`]: the figure has no pixels, or too many (2^31, or more than fit in
+/// memory), or `draw` failed, in which case the message is that of `draw`.
 pub fn figure(
     (width, height): (u32, u32),
     draw: impl FnOnce(&FigureArea) -> Result<(), Box<dyn Error>>,
@@ -61,7 +62,7 @@ pub fn figure(
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
 impl FigureBackend {
-    /// Mixes `color` into a pixel; does nothing outside the figure.
+    /// Blends `color` into a pixel; does nothing outside the figure.
     fn blend(&self, (x, y): BackendCoord, color: BackendColor) {
         let [Ok(x), Ok(y)] = [x, y].map(u32::try_from) else { return };
         let (width, height) = self.size;
@@ -112,8 +113,8 @@ impl DrawingBackend for FigureBackend {
         if !fill {
             return rasterizer::draw_rect(self, one, other, style, false);
         }
-        // Without the last row and column, as in plotters' own bitmaps: bars beside one another
-        // do not overlap.
+        // Without the last row and column, as in plotters' own bitmaps, so that adjacent bars do
+        // not overlap.
         let inside = |from: i32, to: i32, size: u32| {
             from.min(to).max(0)..from.max(to).min(i32::try_from(size).unwrap_or(i32::MAX))
         };
@@ -156,14 +157,14 @@ impl DrawingBackend for FigureBackend {
     }
 }
 
-/// The size of a font is that of its em times 1.24, for `plotters`.
+/// `plotters` defines the size of a font as its em size times 1.24.
 fn lettering(style: &impl BackendTextStyle) -> Lettering {
     #[expect(clippy::as_conversions, reason = "saturates")]
     let pixels = (style.size() / 1.24).round() as u32;
     Lettering::of_height(pixels)
 }
 
-/// How many pixels a text takes, to the right and downwards.
+/// Width and height of a text, in pixels.
 fn extent(text: &str, lettering: Lettering) -> (i32, i32) {
     let sides = (lettering.width(text), lettering.height());
     (i32::try_from(sides.0).unwrap_or(i32::MAX), i32::try_from(sides.1).unwrap_or(i32::MAX))
@@ -177,7 +178,7 @@ mod tests {
 
     type Failed = Box<dyn Error>;
 
-    /// Lines and shapes, some of them outside, some of them transparent.
+    /// Lines and shapes, some partly outside, some transparent.
     fn shapes<B>(root: &DrawingArea<B, Shift>) -> Result<(), Failed>
     where
         B: DrawingBackend<ErrorType: 'static>,
@@ -207,8 +208,8 @@ mod tests {
         let found = figure(size, shapes).unwrap();
         let mut expected = vec![0; 200 * 120 * 3];
         shapes(&BitMapBackend::with_buffer(&mut expected, size).into_drawing_area()).unwrap();
-        // Where colours are mixed, plotters rounds down, and in 256ths; and it draws horizontal
-        // lines to the left, as at the edges of polygons, without their ends.
+        // Where colours are mixed, plotters rounds down, and in 256ths. It also draws horizontal
+        // lines to the left, such as those at the edges of polygons, without their ends.
         let far = found.samples().iter().zip(&expected).filter(|(a, b)| a.abs_diff(**b) > 4);
         assert!(far.count() < 20);
     }
@@ -232,7 +233,7 @@ mod tests {
     fn text_is_anchored_and_turned_as_its_style_says() {
         use plotters::style::text_anchor::Pos;
 
-        // Letters of 9x15 that reach from the second row or so to the third last.
+        // Letters of 9x15 that extend from about the second row to the third last.
         let style = |transform| ("sans-serif", 20).into_font().transform(transform).color(&BLACK);
         let at = (100, 100);
         for (h_pos, v_pos, xs, ys) in [
@@ -254,7 +255,7 @@ mod tests {
             assert!(xs.contains(&left) && xs.contains(&right), "{xs:?} {left} {right}");
             assert!(ys.contains(&top) && ys.contains(&bottom), "{ys:?} {top} {bottom}");
         }
-        // Beyond the edge it is cut off.
+        // Cut off at the edge.
         let [(_, right), _] = extent_of(&"H".repeat(1 << 20), style(FontTransform::None), at);
         assert!(right > 190);
     }
@@ -263,7 +264,7 @@ mod tests {
     fn a_size_that_is_none_and_an_error_of_the_drawing_are_refused() {
         let big = u32::MAX;
         for size in [(0, 5), (5, 0), (big, 1), (1 << 16, 1 << 16), (50_000, 50_000)] {
-            // It may not even begin to draw.
+            // Drawing may fail before it begins.
             let refused = figure(size, |_| unreachable!("{size:?}"));
             assert!(matches!(refused, Err(ErrorKind::Argument(_))), "{size:?}");
         }

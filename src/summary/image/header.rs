@@ -1,24 +1,24 @@
-//! What the first bytes of an encoded picture say: its format and size.
+//! Reads the format and size of an image from its first bytes.
 
 /// The first bytes of a PNG file.
 pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
-/// What the first bytes of a picture say.
+/// Contents of the first bytes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The name of its format, `unknown data` for any other.
+    /// Name of the format; `unknown data` if it is not known.
     pub format: &'static str,
-    /// Whether it is one of a known format.
+    /// Whether the format is known.
     pub is_known: bool,
-    /// Whether TensorBoard serves it as a picture: PNG, JPEG, GIF and BMP
+    /// Whether TensorBoard serves it as an image, as it does PNG, JPEG, GIF and BMP
     /// (`tensorboard/plugins/image/images_plugin.py`, `_IMGHDR_TO_MIMETYPE`).
     pub is_shown: bool,
-    /// Width and height in pixels, of formats that are shown; none if they are not there.
+    /// Width and height in pixels, for formats that are shown; `None` if they are missing.
     pub size: Option<(u32, u32)>,
 }
 
 impl Header {
-    /// Looks at the first bytes of a picture; of a JPEG file, at all up to its frame.
+    /// Parses the first bytes of an image. For a JPEG file, everything up to its frame is needed.
     ///
     /// ```
     /// use tbx::summary::image::header::Header;
@@ -65,8 +65,8 @@ fn png(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_be_bytes(*width), u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
-/// The first frame header among the segments: marker `SOF0` to `SOF15`, but for three that are
-/// something else (ITU T.81, B.2.2).
+/// The first frame header among the segments, with a marker from `SOF0` to `SOF15`, except for
+/// three that mean something else (ITU T.81, B.2.2).
 fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut rest = bytes.get(2..)?;
     loop {
@@ -97,13 +97,14 @@ fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// The logical screen.
+/// The size of the logical screen.
 fn gif(rest: &[u8]) -> Option<(u32, u32)> {
     let [w0, w1, h0, h1, ..] = *rest else { return None };
     Some((u16::from_le_bytes([w0, w1]).into(), u16::from_le_bytes([h0, h1]).into()))
 }
 
-/// Behind a file header of 14 bytes; a negative height means that rows go from top to bottom.
+/// The size follows a file header of 14 bytes; a negative height means that rows go from top to
+/// bottom.
 fn bmp(bytes: &[u8]) -> Option<(u32, u32)> {
     let info = bytes.get(18..)?;
     let (width, rest) = info.split_first_chunk()?;

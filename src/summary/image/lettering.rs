@@ -1,4 +1,4 @@
-//! Text in pictures, in bitmap fonts that need no file.
+//! Text in images, in bitmap fonts that need no file.
 
 use std::convert::Infallible;
 
@@ -10,16 +10,16 @@ use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::prelude::{DrawTarget, Drawable, OriginDimensions, Pixel, Point, Size};
 use embedded_graphics::text::{Baseline, Text};
 
-/// Fonts of fixed width, the smallest first. They have the letters of Western Europe, and a
-/// question mark for all others.
+/// Fonts of fixed width, from smallest to largest. They contain the letters of Western Europe, and
+/// show a question mark for all others.
 const FONTS: [&MonoFont<'static>; 6] =
     [&FONT_5X8, &FONT_6X10, &FONT_6X13_BOLD, &FONT_9X15_BOLD, &FONT_9X18_BOLD, &FONT_10X20];
 
-/// Beyond these, coordinates could be too large for an i32. No picture shows as much.
+/// Beyond these limits, coordinates could overflow an i32. No image shows that much.
 const MAX_SCALE: u32 = 100;
 const MAX_CHARS: usize = 100_000;
 
-/// A font, and how many pixels a side each of its points has.
+/// A font, and the number of pixels per side for each of its points.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lettering {
     font: &'static MonoFont<'static>,
@@ -27,7 +27,7 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    /// The largest that is not higher than so many pixels, or the smallest of all.
+    /// The largest lettering that is at most `pixels` high, or the smallest one if none is.
     pub(super) fn of_height(pixels: u32) -> Self {
         let scale = (pixels / 15).clamp(1, MAX_SCALE); // the last three fonts fill the gaps
         let fits = |font: &&&MonoFont<'_>| font.character_size.height * scale <= pixels;
@@ -39,24 +39,24 @@ impl Lettering {
         self.font.character_size.height * self.scale
     }
 
-    /// What looks right around it.
+    /// A suitable margin around a text.
     pub(super) fn margin(&self) -> u32 {
         self.height() / 8 + 1
     }
 
-    /// How wide each character is.
+    /// Width of each character.
     pub(super) fn advance(&self) -> u32 {
         self.font.character_size.width * self.scale
     }
 
-    /// How wide `text` is.
+    /// Width of `text`.
     pub(super) fn width(&self, text: &str) -> u32 {
         let chars = u32::try_from(text.chars().take(MAX_CHARS).count()).unwrap_or(u32::MAX);
         chars.saturating_mul(self.advance())
     }
 
-    /// Calls `point` with each pixel of `text`, one line from the origin on: to the right, and
-    /// downwards. Control characters count as spaces.
+    /// Calls `point` with each pixel of `text`, drawn on one line to the right of and below the
+    /// origin. Control characters are drawn as spaces.
     pub(super) fn draw(&self, text: &str, point: impl FnMut(i32, i32)) {
         let visible = |c: char| if c.is_control() { ' ' } else { c };
         let text: String = text.chars().take(MAX_CHARS).map(visible).collect();
@@ -67,7 +67,7 @@ impl Lettering {
     }
 }
 
-/// Where the library draws: it knows no limits, so that nothing is left out.
+/// Draw target for the library. It is unlimited, so that everything is drawn.
 struct Points<F> {
     scale: i32,
     point: F,

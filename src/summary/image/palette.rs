@@ -1,33 +1,33 @@
-//! The up to 256 colours of a GIF frame, and which of them each pixel has.
+//! Reduces a GIF frame to at most 256 colours, and assigns one of them to each pixel.
 //!
-//! A frame of more colours is reduced by Wu's algorithm (Xiaolin Wu, "Efficient Statistical
-//! Computations for Optimal Color Quantization", Graphics Gems II, 1991): boxes of colours are cut
-//! in two, always the box with the greatest sum of squared errors, and where the sum of both
-//! halves is least. The pixels are counted in cells of 8x8x8 colours, and the counts summed up
-//! along each axis, so that the sums of any box take eight of them.
+//! A frame with more colours is reduced by Wu's algorithm (Xiaolin Wu, "Efficient Statistical
+//! Computations for Optimal Colour Quantization", Graphics Gems II, 1991). It repeatedly cuts a box
+//! of colours in two: always the box with the largest sum of squared errors, at the place where the
+//! sum for both halves is smallest. Pixels are counted in cells of 8x8x8 colours. The counts are
+//! summed up along each axis, so that the sums for any box take eight lookups.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::{AddAssign, Range, Sub};
 
-/// Pixels as places in a palette.
+/// Pixels as indices into a palette.
 #[derive(Debug, PartialEq)]
 pub(super) struct Indexed {
-    /// 256 colours at most.
+    /// At most 256 colours.
     pub(super) palette: Vec<[u8; 3]>,
-    /// One a pixel.
+    /// One per pixel.
     pub(super) indices: Vec<u8>,
-    /// The place of the colour that is none.
+    /// Index of the transparent colour.
     pub(super) transparent: Option<u8>,
 }
 
 impl Indexed {
-    /// Indexes pixels with alpha, of which 0 is transparent and all else opaque.
+    /// Indexes pixels with alpha; 0 is transparent, any other alpha opaque.
     pub(super) fn of(rgba: &[[u8; 4]]) -> Self {
         Self::exact(rgba).unwrap_or_else(|| Self::nearest(rgba))
     }
 
-    /// With each colour as it is; none if there are more than 256.
+    /// Keeps each colour as it is; `None` if there are more than 256.
     fn exact(rgba: &[[u8; 4]]) -> Option<Self> {
         let mut places = HashMap::new();
         let mut found = Self { palette: vec![], indices: vec![], transparent: None };
@@ -78,13 +78,13 @@ impl Indexed {
     }
 }
 
-/// Cells an axis: 32, and a border of zeros before them, as nothing is below 0.
+/// Number of cells per axis: 32, after a border of zeros.
 const SIDE: usize = 33;
 
-/// How many pixels, and the sums and squares of their samples, in all cells up to each.
+/// For each cell, the moments of all cells up to and including it on each axis.
 struct Cells(Vec<Moments>);
 
-/// Whole numbers, all below 2^53.
+/// Number of pixels, and the sums and the squares of their samples. All are integers below 2^53.
 #[derive(Clone, Copy, Default)]
 struct Moments {
     count: f64,
@@ -94,10 +94,10 @@ struct Moments {
 
 /// A box of colours.
 struct Block {
-    /// Before the first cell and up to the last.
+    /// From before the first cell to the last cell of each axis.
     axes: [Range<usize>; 3],
     moments: Moments,
-    /// What a cut can make less; 0 if there is no cut.
+    /// The errors that a cut could reduce; 0 if no cut is possible.
     errors: f64,
 }
 
@@ -126,7 +126,7 @@ impl Cells {
         Self(cells)
     }
 
-    /// `max` colours at most.
+    /// At most `max` colours.
     fn palette(&self, max: usize) -> Vec<[u8; 3]> {
         let axes = [0..SIDE - 1, 0..SIDE - 1, 0..SIDE - 1];
         let mut blocks = vec![Block::new(self.sum(&axes), axes)];
@@ -144,7 +144,7 @@ impl Cells {
         blocks.iter().map(|block| block.moments.mean()).collect()
     }
 
-    /// A box, cut in two where that is best; none if all is in one cell.
+    /// Cuts a box in two at the best place; `None` if all its pixels are in one cell.
     fn halves(&self, whole: &Block) -> Option<[Block; 2]> {
         let mut best = None;
         let mut least = f64::INFINITY;
@@ -188,7 +188,7 @@ impl Moments {
         Self { count: 1.0, sums, squares: sums.iter().map(|sample| sample * sample).sum() }
     }
 
-    /// The sum of squared distances from the mean.
+    /// Sum of squared distances from the mean.
     fn errors(&self) -> f64 {
         let sums: f64 = self.sums.iter().map(|sum| sum * sum).sum();
         if self.count > 0.0 { self.squares - sums / self.count } else { 0.0 }
@@ -219,13 +219,13 @@ impl Sub for Moments {
     }
 }
 
-/// Finds the nearest colour. Those with nearly the same sum of samples come first, and the others
-/// need not be looked at: two colours are no nearer than the difference of their sums, divided by
-/// the square root of 3.
+/// Finds the nearest colour. Colours with a similar sum of samples are tried first, and the search
+/// ends where the sums differ too much: the distance between two colours is at least the difference
+/// of their sums divided by the square root of 3.
 struct Nearest<'a> {
-    /// By the sum.
+    /// Sorted by the sum of samples.
     palette: &'a [[u8; 3]],
-    /// How many colours have a smaller sum, for each sum.
+    /// For each sum, the number of colours with a smaller one.
     smaller: Vec<usize>,
 }
 
@@ -261,7 +261,7 @@ fn sum(color: [u8; 3]) -> u16 {
     color.into_iter().map(u16::from).sum()
 }
 
-/// Moves each colour of a palette to the mean of the pixels that have it.
+/// Moves each colour of a palette to the mean of the pixels that use it.
 fn center(palette: &mut [[u8; 3]], indices: &[u8], rgba: &[[u8; 4]]) {
     let mut sums = [[0u64; 4]; 256];
     for (index, [r, g, b, _]) in indices.iter().zip(rgba) {
@@ -283,7 +283,7 @@ fn center(palette: &mut [[u8; 3]], indices: &[u8], rgba: &[[u8; 4]]) {
 mod tests {
     use super::*;
 
-    /// Pixels that look random and are the same each time.
+    /// Pixels that look random but are the same each time.
     fn noise(count: u32) -> Vec<[u8; 4]> {
         let pixel = |i: u32| {
             let mixed = (i ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b1);
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Of all pixels in one cell no cut can be made, though it has the greatest errors.
+    /// Pixels that are all in one cell cannot be cut, even if that cell has the largest errors.
     #[test]
     fn a_crowded_cell_keeps_no_other_from_being_cut() {
         let crowd = (0..9000u32).map(|i| [i % 8, i / 8 % 8, i / 64 % 8].map(|s| s as u8));

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::png::{CompressionType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
+use super::filter;
+use super::layout::Channel;
 use crate::error::ErrorKind;
 
 /// A picture of 8 bits a channel, row by row, channels of a pixel side by side.
@@ -48,6 +50,33 @@ impl<'a> Pixels<'a> {
         Ok(Self { width, height, channels, samples })
     }
 
+    /// An image of `width` by `height` pixels from floats between 0 and 1: row by row, with 1 (gray), 2
+    /// (gray, alpha), 3 (RGB) or 4 (RGBA) channels next to each other.
+    ///
+    /// Floats are multiplied by 255, cut off at both ends and rounded down, as in PyTorch. NaN is 0. For
+    /// planes, as in PyTorch's tensors, see [`Layout`](super::Layout).
+    ///
+    /// ```
+    /// use tbx::Pixels;
+    ///
+    /// let pixels = Pixels::from_f32(2, 1, 3, &[1.0, 0.0, 0.0, 0.0, 0.5, 2.0])?;
+    /// assert_eq!(pixels.samples(), [255, 0, 0, 0, 127, 255]);
+    /// # Ok::<(), tbx::ErrorKind>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: as [`new`](Self::new).
+    pub fn from_f32(
+        width: u32,
+        height: u32,
+        channels: u8,
+        samples: &[f32],
+    ) -> Result<Self, ErrorKind> {
+        let samples: Vec<u8> = samples.iter().map(|sample| sample.to_sample()).collect();
+        Self::new(width, height, channels, samples)
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
@@ -68,6 +97,12 @@ impl<'a> Pixels<'a> {
         &self.samples
     }
 
+    /// The same, with samples of its own.
+    pub fn into_owned(self) -> Pixels<'static> {
+        let Self { width, height, channels, samples } = self;
+        Pixels { width, height, channels, samples: samples.into_owned().into() }
+    }
+
     /// The picture as a PNG file, compressed fast rather than well.
     ///
     /// # Errors
@@ -81,8 +116,10 @@ impl<'a> Pixels<'a> {
             _ => ExtendedColorType::Rgba8,
         };
         let mut png = Vec::with_capacity(self.samples.len() / 2);
-        // Paeth alone gives files as small as the best filter of each line does, in half the time.
-        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth)
+        let channels = usize::from(self.channels);
+        let line_len = usize::try_from(self.width).unwrap_or(usize::MAX).saturating_mul(channels);
+        let filter = filter::choose(&self.samples, line_len, channels);
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
             .write_image(&self.samples, self.width, self.height, color)
             .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
         Ok(png.into())
@@ -95,9 +132,9 @@ impl std::fmt::Debug for Pixels<'_> {
     }
 }
 
-/// What can be logged as a picture: [`Pixels`], the `image` crate's 8-bit images and
-/// `DynamicImage`, and with the feature `ndarray` an array with its
-/// [`Layout`](super::Layout).
+/// What can be logged as an image: [`Pixels`], the `image` crate's 8-bit images and `DynamicImage`, a
+/// slice with its shape and [`Layout`](super::Layout), and with the feature `ndarray` an array with its
+/// layout.
 pub trait IntoPixels<'a> {
     /// The pixels.
     ///

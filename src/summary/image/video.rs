@@ -88,6 +88,12 @@ impl<'a> Video<'a> {
         self.frames.first().map_or(0, Pixels::channels)
     }
 
+    /// The same, with samples of its own.
+    pub fn into_owned(self) -> Video<'static> {
+        let frames = self.frames.into_iter().map(Pixels::into_owned).collect();
+        Video { frames, fps: self.fps }
+    }
+
     /// The video as a GIF file that plays for ever.
     ///
     /// A pixel is transparent where its alpha is 0, else opaque. A frame of 256 colours or fewer

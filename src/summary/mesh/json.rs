@@ -1,9 +1,9 @@
-//! Whether a text is JSON: TensorBoard's dashboard of meshes stops at one that is not.
+//! Checks whether a text is JSON. TensorBoard's mesh dashboard stops at a text that is not.
 
-/// How deep arrays and objects may nest.
+/// Maximum nesting depth of arrays and objects.
 const MAX_DEPTH: u32 = 100;
 
-/// Says what is wrong with `text` if it is no JSON object (RFC 8259).
+/// Returns what is wrong with `text` if it is not a JSON object (RFC 8259).
 pub(super) fn check_object(text: &str) -> Result<(), String> {
     let mut parser = Parser { rest: text.as_bytes() };
     let parsed = match parser.after_space() {
@@ -18,9 +18,9 @@ struct Parser<'a> {
     rest: &'a [u8],
 }
 
-/// Each takes something off the text; none if that is not there.
+/// Each method consumes part of the text and returns `None` if that part is missing.
 impl Parser<'_> {
-    /// White space, if any; gives the byte behind it.
+    /// Skips whitespace, if any, and returns the byte after it.
     fn after_space(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
@@ -52,7 +52,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What `element` takes, any number of times, with commas between.
+    /// Consumes any number of elements, separated by commas, with `element`.
     fn list(
         &mut self,
         open: &str,

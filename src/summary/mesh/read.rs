@@ -1,4 +1,4 @@
-//! Meshes out of a log: each component is a series of its own.
+//! Reads meshes from a log. Each component is a separate series.
 
 use super::{Mesh, NO_CONFIG, Triples, check_colors, check_faces, check_vertices};
 use crate::error::ErrorKind;
@@ -11,9 +11,9 @@ use crate::summary::{Metadata, RawValue};
 /// One component of a mesh at one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeshComponent {
-    /// The mesh's name, the same for all of its components.
+    /// Name of the mesh, shared by all of its components.
     pub name: String,
-    /// What TensorBoard's viewer is to do, a JSON object.
+    /// Settings for TensorBoard's viewer, as a JSON object.
     pub config: String,
     /// The rows.
     pub part: MeshPart,
@@ -22,20 +22,20 @@ pub struct MeshComponent {
 /// The rows of a [`MeshComponent`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum MeshPart {
-    /// Where the vertices are: x, y, z.
+    /// Positions of the vertices: x, y, z.
     Vertices(Triples<f32>),
-    /// Indices of the vertices of triangles.
+    /// Triangles, as the indices of their vertices.
     Faces(Triples<i32>),
     /// Colors of the vertices: red, green, blue.
     Colors(Triples<u8>),
 }
 
 impl MeshComponent {
-    /// Reads a value of a mesh series, whose metadata says which component it is; its tag says
-    /// nothing.
+    /// Reads a value of a mesh series. The series' metadata says which component it is; its tag
+    /// does not matter.
     ///
-    /// Numbers of other types than TensorBoard's own are cut to these: PyTorch writes all as
-    /// float32. A config of `null`, as tensorboardX has it, is an empty one.
+    /// Numbers of other types are converted to TensorBoard's own, because PyTorch writes all of
+    /// them as float32. A config of `null`, as written by tensorboardX, is treated as empty.
     ///
     /// ```
     /// use tbx::{Kind, LoadOptions, Logdir, Mesh, MeshComponent};
@@ -76,11 +76,12 @@ impl MeshComponent {
 }
 
 impl Mesh {
-    /// A mesh of its components at one step. Of two of the same kind the last counts.
+    /// Combines the components of a mesh at one step. If there are several of the same kind, the
+    /// last one is used.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: there are no vertices, or they do not agree with faces or colors.
+    /// [`ErrorKind::Value`]: there are no vertices, or the faces or colors do not match them.
     pub fn from_components(
         components: impl IntoIterator<Item = MeshComponent>,
     ) -> Result<Self, ErrorKind> {

@@ -3,7 +3,8 @@
 use crate::error::ErrorKind;
 use crate::summary::tensor::{Element, Tensor};
 
-/// Rows of three numbers, as many for each mesh of a batch: an array of shape `[batch, rows, 3]`.
+/// Rows of three numbers, with the same number of rows for each mesh of a batch: an array of shape
+/// `[batch, rows, 3]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Triples<T> {
     batch: usize,
@@ -11,7 +12,7 @@ pub struct Triples<T> {
 }
 
 impl<T: Copy> Triples<T> {
-    /// The rows of `batch` meshes, one mesh after the other.
+    /// Creates the rows of `batch` meshes, one mesh after the other.
     ///
     /// ```
     /// use tbx::{Mesh, Triples};
@@ -24,7 +25,7 @@ impl<T: Copy> Triples<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the rows are no multiple of `batch`, or that is 0.
+    /// [`ErrorKind::Argument`]: the number of rows is not a multiple of `batch`, or `batch` is 0.
     pub fn new(batch: usize, values: impl Into<Vec<[T; 3]>>) -> Result<Self, ErrorKind> {
         let values = values.into();
         if values.len().checked_rem(batch) != Some(0) {
@@ -34,12 +35,12 @@ impl<T: Copy> Triples<T> {
         Ok(Self { batch, values })
     }
 
-    /// How many meshes.
+    /// Number of meshes.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// How many rows each mesh has.
+    /// Number of rows per mesh.
     pub fn rows(&self) -> usize {
         self.values.len().checked_div(self.batch).unwrap_or(0)
     }
@@ -65,10 +66,11 @@ impl<T: Element> Triples<T> {
     }
 }
 
-/// What can be the rows of a mesh: a slice of arrays for one mesh, [`Triples`] for a batch, and
-/// with the feature `ndarray` an array of shape `[rows, 3]` or `[batch, rows, 3]`.
+/// A type that can be converted to the rows of a mesh: a slice of arrays for one mesh, [`Triples`]
+/// for a batch, and, with the feature `ndarray`, an array of shape `[rows, 3]` or `[batch, rows,
+/// 3]`.
 pub trait IntoTriples<T> {
-    /// The rows.
+    /// Converts to rows.
     ///
     /// # Errors
     ///

@@ -1,16 +1,16 @@
-//! How many predictions lie between which thresholds.
+//! Counts the predictions between thresholds.
 
 use super::PrCurveOptions;
 use crate::error::ErrorKind;
 use crate::summary::histogram::Numeric;
 
-/// Up to here thresholds are apart as float32.
+/// The largest number of thresholds that are distinct as float32.
 const MAX_THRESHOLDS: u32 = 1 << 24;
 
 /// A prediction: an `f32` or `f64` from 0 to 1, or a reference to one.
 pub trait Prediction: Numeric {
-    /// The last threshold that it is not below, from 0: the product with `intervals`, rounded
-    /// down, in the arithmetic of this type, as NumPy computes it.
+    /// Index of the last threshold that it is not below: the product with `intervals`, rounded
+    /// down, in the arithmetic of this type, as in NumPy.
     fn bucket(self, intervals: u32) -> usize;
 }
 
@@ -34,7 +34,7 @@ impl<T: Prediction> Prediction for &T {
     }
 }
 
-/// How much lies in each bucket of positives and of negatives.
+/// The total weight of positives and of negatives in each bucket.
 pub(super) fn buckets(
     labels: impl IntoIterator<Item: Numeric>,
     predictions: impl IntoIterator<Item: Prediction>,
@@ -88,7 +88,7 @@ pub(super) fn buckets(
     }
 }
 
-/// The sum of each number and all behind it.
+/// Replaces each number by the sum of it and all numbers after it.
 pub(super) fn reverse_sums(mut numbers: Vec<f64>) -> Vec<f64> {
     let mut sum = 0.0;
     for number in numbers.iter_mut().rev() {

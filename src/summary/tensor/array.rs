@@ -1,4 +1,4 @@
-//! Arrays of the `ndarray` crate.
+//! Conversions from and to arrays of the `ndarray` crate.
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
@@ -33,8 +33,8 @@ where
 }
 
 impl Tensor {
-    /// The elements as an array of the same dimensions; `None` if they are of another type than
-    /// `T`, see [`to_vec`](Self::to_vec).
+    /// The elements as an array of the same dimensions; `None` if their type is not `T`, see
+    /// [`to_vec`](Self::to_vec).
     ///
     /// ```
     /// use ndarray::array;

@@ -1,4 +1,4 @@
-//! Tensors out of their messages.
+//! Decodes tensors from their messages.
 
 use bytes::Bytes;
 
@@ -9,9 +9,9 @@ use super::{Data, Tensor, elements};
 use crate::error::ErrorKind;
 use crate::event::pb::{DataType, TensorProto};
 
-/// So many elements at most are made of fewer that are in the log.
+/// Maximum number of elements after filling up a shorter array.
 const MAX_FILLED: usize = 1 << 20;
-/// What an element type must be above to be a reference to the type so much below.
+/// Offset of a reference type from the type that it refers to.
 const REFERENCE: i32 = 100;
 
 pub(super) fn tensor(message: TensorProto) -> Result<Tensor, ErrorKind> {
@@ -28,8 +28,8 @@ pub(super) fn tensor(message: TensorProto) -> Result<Tensor, ErrorKind> {
     Ok(Tensor { dtype, shape, data })
 }
 
-/// How many elements the typed array of `message` has, and how many its shape, if it has fewer and not
-/// just one: then [`tensor`] fills it up.
+/// If [`tensor`] would fill up `message`, returns the number of elements in its typed array and in
+/// its shape. A single element does not count, because it is used for all places.
 pub(crate) fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>, ErrorKind> {
     let places = elements(&shape(message)?).unwrap_or(usize::MAX);
     let found = typed_len(message);
@@ -37,7 +37,7 @@ pub(crate) fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>,
     Ok(is_short.then_some((found, places)))
 }
 
-/// How many elements the typed arrays have.
+/// Total number of elements in the typed arrays.
 pub(crate) fn typed_len(message: &TensorProto) -> usize {
     [
         message.float_val.len(),
@@ -85,7 +85,8 @@ fn image(message: TensorProto, dtype: DataType, shape: &[usize]) -> Result<Bytes
     Ok(image.into())
 }
 
-/// The memory of what is in the typed array of `dtype` (`tensorflow/core/framework/tensor.proto`).
+/// The elements of the typed array for `dtype`, as bytes in memory
+/// (`tensorflow/core/framework/tensor.proto`).
 fn typed(message: TensorProto, dtype: DataType) -> Result<Vec<u8>, ErrorKind> {
     use DataType::*;
     Ok(match dtype {
@@ -99,7 +100,7 @@ fn typed(message: TensorProto, dtype: DataType) -> Result<Vec<u8>, ErrorKind> {
         DtComplex128 => pairs(f64::image(&message.dcomplex_val), 16)?,
         DtHalf => halves(&message.half_val, |value| half::f16::from_f32(value).to_bits()),
         DtBfloat16 => halves(&message.half_val, |value| half::bf16::from_f32(value).to_bits()),
-        // PyTorch's.
+        // Written by PyTorch.
         DtUint8 if message.int_val.is_empty() => {
             message.uint32_val.iter().map(|value| low_byte(value.cast_signed(), 0xff)).collect()
         }
@@ -117,8 +118,9 @@ fn typed(message: TensorProto, dtype: DataType) -> Result<Vec<u8>, ErrorKind> {
     })
 }
 
-/// Halves are the 16 bits of each, zero-extended. PyTorch writes the 32 bits of the number as a
-/// float32: of a number that a half can be, all but zero have more than 16.
+/// Decodes halves. Each is normally stored as its 16 bits, zero-extended. PyTorch writes the 32
+/// bits of the number as a float32 instead. For any number that a half can represent, except zero,
+/// these take more than 16 bits.
 fn halves(values: &[i32], round: impl Fn(f32) -> u16) -> Vec<u8> {
     let is_half = values.iter().all(|value| u16::try_from(*value).is_ok());
     let word = |value: &i32| match is_half {
@@ -136,7 +138,7 @@ fn pairs(image: Vec<u8>, size: usize) -> Result<Vec<u8>, ErrorKind> {
     }
 }
 
-/// What TensorFlow keeps of an int32 in a narrower type: its low bits.
+/// The low bits of an int32, which TensorFlow keeps for a narrower type.
 fn low_byte(value: i32, mask: u8) -> u8 {
     let [low, ..] = value.to_le_bytes();
     low & mask
@@ -155,7 +157,7 @@ mod tests {
     use half::{bf16, f16};
     use prost::Message;
 
-    /// A tensor from the bytes of a message, as hexadecimal digits.
+    /// Parses a tensor from the bytes of a message, given as hexadecimal digits.
     fn read(hex: &str) -> Result<Tensor, ErrorKind> {
         tensor(TensorProto::decode(&bytes(hex)[..]).unwrap())
     }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(super::tensor(tensor.to_message()).unwrap(), tensor);
     }
 
-    /// Of bytes that are also what is written for the same tensor.
+    /// Checks bytes that are also what is written for the same tensor.
     #[track_caller]
     fn assert_same<T>(hex: &str, shape: &[usize], expected: &[T])
     where
@@ -186,7 +188,7 @@ mod tests {
         assert_eq!(read(hex).unwrap().to_message().encode_to_vec(), bytes(hex));
     }
 
-    /// `tf.summary.write(name, tf.constant(values, dtype))`, TensorFlow 2.21.
+    /// Written by `tf.summary.write(name, tf.constant(values, dtype))`, TensorFlow 2.21.
     #[test]
     fn every_type_is_read_and_written_as_tensorflow_does() {
         let halves = [1.5, -2.0, 0.0];
@@ -223,7 +225,7 @@ mod tests {
         assert_eq!(strings.to_message().encode_to_vec(), bytes(hex));
     }
 
-    /// `tf.make_tensor_proto`, where it writes a typed array; TensorFlow 2.21.
+    /// Written by `tf.make_tensor_proto` as a typed array; TensorFlow 2.21.
     #[test]
     fn typed_arrays_are_read_in_every_type() {
         assert_reads("08111204120208033a03010207", &[3], &[1u16, 2, 7]);
@@ -257,7 +259,7 @@ mod tests {
         assert_eq!(tensor(words).unwrap().to_vec::<u64>().unwrap(), [u64::MAX]);
     }
 
-    /// `torch.utils.tensorboard.summary.tensor_proto`, PyTorch 2.15.
+    /// Written by `torch.utils.tensorboard.summary.tensor_proto`, PyTorch 2.15.
     #[test]
     fn what_pytorch_writes_is_read_as_it_was_meant() {
         let halves = "08131204120208066a24808080fe0380808080fcffffffff010080808080f8ffffffff01\

@@ -5,21 +5,21 @@ use half::{bf16, f16};
 use crate::event::pb::DataType;
 use crate::summary::histogram::Numeric;
 
-/// An element of a [`Tensor`](super::Tensor) with numbers: floats of 16 to 64 bits, integers of 8
-/// to 64 bits, `bool`, and complex numbers as `(re, im)` of two `f32` or two `f64`; with the
-/// feature `ndarray` also those of the crate `num-complex`.
+/// An element of a [`Tensor`](super::Tensor) of numbers: floats of 16 to 64 bits, integers of 8 to
+/// 64 bits, `bool`, and complex numbers as a pair `(re, im)` of `f32` or `f64`. With the feature
+/// `ndarray`, also the complex numbers of the crate `num-complex`.
 pub trait Element: sealed::Image {
-    /// What TensorFlow calls it.
+    /// TensorFlow's name of the type.
     const DTYPE: DataType;
 }
 
 pub(super) mod sealed {
-    /// What lies in memory as TensorFlow has it.
+    /// A type with TensorFlow's representation in memory.
     pub trait Image: Copy {
-        /// The memory of `values`, little-endian, without gaps.
+        /// Converts `values` to little-endian bytes, without gaps.
         fn image(values: &[Self]) -> Vec<u8>;
 
-        /// The values whose memory is `image`. What is left at its end is not looked at.
+        /// Converts bytes to values. An incomplete element at the end is ignored.
         fn values(image: &[u8]) -> Vec<Self>;
     }
 }
@@ -35,8 +35,8 @@ macro_rules! numbers {
 
             impl Image for $type {
                 fn image(values: &[Self]) -> Vec<u8> {
-                    // One length for both, so that this is a copy where the machine is
-                    // little-endian.
+                    // Both sides have the same constant length, so this compiles to a copy on
+                    // little-endian machines.
                     let mut image = vec![0; values.len() * $size];
                     let (places, _) = image.as_chunks_mut::<$size>();
                     for (place, value) in places.iter_mut().zip(values) {
@@ -117,15 +117,15 @@ complex! {
     num_complex::Complex<f64>: f64, DtComplex128, |c| [c.re, c.im], |[re, im]| Self::new(re, im);
 }
 
-/// Bytes that an element takes in memory (`tensorflow/core/framework/types.cc`, `DataTypeSize`);
-/// none if that is not fixed, or the type not known here.
+/// Size of an element in memory, in bytes (`tensorflow/core/framework/types.cc`, `DataTypeSize`);
+/// `None` if it is not fixed, or the type is not known here.
 pub(super) fn size_of_element(dtype: DataType) -> Option<usize> {
     use DataType::*;
     Some(match dtype {
         DtInt8 | DtUint8 | DtBool | DtQint8 | DtQuint8 => 1,
         DtFloat8E5m2 | DtFloat8E4m3fn | DtFloat8E4m3fnuz | DtFloat8E4m3b11fnuz
         | DtFloat8E5m2fnuz => 1,
-        // A byte each, of which the upper bits are not used.
+        // One byte each, whose upper bits are unused.
         DtInt4 | DtUint4 | DtInt2 | DtUint2 | DtFloat4E2m1fn => 1,
         DtHalf | DtBfloat16 | DtInt16 | DtUint16 | DtQint16 | DtQuint16 => 2,
         DtFloat | DtInt32 | DtUint32 | DtQint32 => 4,
@@ -135,7 +135,7 @@ pub(super) fn size_of_element(dtype: DataType) -> Option<usize> {
     })
 }
 
-/// The type whose elements look the same in memory, for those that have no Rust type.
+/// The type with the same representation in memory, for types that have no Rust type.
 pub(super) fn same_image(dtype: DataType) -> DataType {
     use DataType::*;
     match dtype {
@@ -148,7 +148,7 @@ pub(super) fn same_image(dtype: DataType) -> DataType {
     }
 }
 
-/// The numbers in `image` as float64; none if the type is no real number, or not known.
+/// The numbers in `image` as float64; `None` if the type is not a known type of real numbers.
 pub(super) fn widened(dtype: DataType, image: &[u8]) -> Option<Vec<f64>> {
     fn widen<T: Element + Numeric>(image: &[u8]) -> Vec<f64> {
         T::values(image).into_iter().map(Numeric::to_f64).collect()

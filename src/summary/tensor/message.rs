@@ -1,4 +1,4 @@
-//! Tensors on the wire, as far as several kinds need them.
+//! Tensor messages, as used by several kinds.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use crate::error::ErrorKind;
 use crate::event::pb;
 use crate::summary::{Kind, Metadata};
 
-/// So many strings at most are made of one that is in the log.
+/// Maximum number of strings that a single string in the log is repeated to.
 const MAX_FILLED: usize = 1 << 20;
 
-/// The dimensions of `tensor`; none where the shape is absent or unknown.
+/// The dimensions of `tensor`; empty if the shape is absent or unknown.
 pub(in crate::summary) fn shape(tensor: &pb::TensorProto) -> Result<Vec<usize>, ErrorKind> {
     let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
     let mut elements = 1usize;
@@ -25,18 +25,18 @@ pub(in crate::summary) fn shape(tensor: &pb::TensorProto) -> Result<Vec<usize>, 
     Ok(shape)
 }
 
-/// Dimensions as a message.
+/// Converts dimensions to a message.
 pub(in crate::summary) fn shape_message(dims: &[i64]) -> pb::TensorShapeProto {
     let dim = |&size: &i64| pb::tensor_shape_proto::Dim { size, ..Default::default() };
     pb::TensorShapeProto { dim: dims.iter().map(dim).collect(), ..Default::default() }
 }
 
-/// Dimensions as they are on the wire.
+/// Converts dimensions to their type in messages.
 pub(in crate::summary) fn dims(shape: &[usize]) -> Vec<i64> {
     shape.iter().map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect()
 }
 
-/// The strings of `tensor`, which has this shape.
+/// The strings of `tensor`, which has the given shape.
 pub(in crate::summary) fn strings(
     tensor: pb::TensorProto,
     shape: &[usize],

@@ -11,8 +11,9 @@ const OUTSIDE: f64 = 1e4;
 pub struct Line {
     /// Its name, such as that of a run.
     pub name: String,
-    /// Its number in the legend, which gives it its color; none for one of many others, which
-    /// are drawn in gray. As in the order of lines unless it is changed.
+    /// Its number, which gives it its letter, its color and its dashes: below [`Line::RANKS`] each looks
+    /// different. Lines without one are those of many others: they are drawn in gray, or together as a
+    /// [band](super::Chart::band). As in the order of lines unless it is changed.
     pub rank: Option<usize>,
     x: Vec<f64>,
     values: Vec<f64>,
@@ -55,6 +56,10 @@ pub enum Odd {
 }
 
 impl Line {
+    /// Number of ranks that look different: 10 colors, each with 5 kinds of dashes in files and 5
+    /// letters in a terminal.
+    pub const RANKS: usize = 50;
+
     pub(super) fn new(rank: usize, name: String, curve: &Curve, options: &ChartOptions) -> Self {
         let smoothed = (options.smoothing > 0.0).then(|| smooth(&curve.values, options.smoothing));
         let last = curve.steps.last().copied().zip(curve.values.last().copied());

@@ -1,12 +1,16 @@
 //! Curves of several runs as a picture that somebody else draws.
 
 mod axis;
+mod band;
 mod line;
 #[cfg(test)]
 mod tests;
+mod ticks;
 
-pub use axis::{Axis, Tick, Unit};
+pub use axis::{Axis, Unit};
+pub use band::BandPoint;
 pub use line::{Line, Mark, Odd};
+pub use ticks::Tick;
 
 use super::Curve;
 

@@ -122,3 +122,41 @@ fn the_largest_numbers_have_a_place() {
     let parts = chart.parts(&chart.lines[0], 10);
     assert!(parts.iter().flatten().flatten().all(|place| (0.0..=1.0).contains(place)), "{parts:?}");
 }
+
+#[test]
+fn many_lines_are_a_band_from_the_smallest_to_the_largest_value() {
+    let curves: Vec<Curve> =
+        (0..101).map(|i| curve([f64::from(i), 100.0 - f64::from(i)])).collect();
+    let named = curves.iter().map(|curve| ("x".to_owned(), curve));
+    let mut chart = Chart::new("x", named, &Default::default());
+    assert!(!chart.is_crowded());
+    chart.lines.iter_mut().skip(3).for_each(|line| line.rank = None);
+    assert!(chart.is_crowded());
+    let value = |place: f64| (chart.y.low + place * (chart.y.high - chart.y.low)).round();
+    let band = chart.band(5);
+    let shown: Vec<_> = band[0].iter().map(|p| [p.low, p.median, p.high].map(value)).collect();
+    let narrow = [25.0, 50.0, 75.0];
+    assert_eq!(shown, [[0.0, 50.0, 100.0], narrow, [50.0; 3], narrow, [0.0, 50.0, 100.0]]);
+    assert_eq!(band[0].iter().map(|p| p.place).collect::<Vec<_>>(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+}
+
+#[test]
+fn a_band_has_gaps_and_keeps_spikes() {
+    let nan = f64::NAN;
+    let mut values = vec![1.0; 101];
+    values[33] = 9.0;
+    values[60..=80].fill(nan);
+    let (spiked, short) = (curve(values), curve([2.0]));
+    let curves = [("a".to_owned(), &spiked), ("b".to_owned(), &short)];
+    let chart = Chart::new("x", curves, &Default::default());
+    let band = chart.band(11);
+    let places: Vec<Vec<f64>> =
+        band.iter().map(|part| part.iter().map(|p| (p.place * 100.0).round()).collect()).collect();
+    let from = |from: i32, to: i32| (from..=to).map(|i| f64::from(i) * 10.0).collect::<Vec<_>>();
+    assert_eq!(places, [from(0, 6), from(8, 10)], "the value at 59 is in the column of 60");
+    let peak = band[0].iter().map(|p| p.high).fold(0.0, f64::max);
+    assert!(peak > 0.9, "{band:?}");
+    assert!(band[0][3].median < 0.1, "the median of one line is that line at this place");
+    assert!(band[0][0].low < band[0][0].median && band[0][0].median < band[0][0].high);
+    assert!(Chart::new("x", [], &Default::default()).band(10).is_empty());
+}

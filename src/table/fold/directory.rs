@@ -1,4 +1,4 @@
-//! The facts about a directory that decide whether it is a run or a part of one.
+//! The facts about a directory that decide whether it is a run or part of one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,11 +14,11 @@ pub(crate) struct Directory {
     pub(crate) name: String,
     /// Whether it holds event files itself.
     pub(crate) has_logs: bool,
-    /// Whether its logs were read. Of one that was not, only the name is known, and `is_run`.
+    /// Whether its logs were read. If not, only its name and `is_run` are known.
     pub(super) is_read: bool,
-    /// Whether it says itself that it is a run: by `tbx.json`, or by its copy in the log.
+    /// Whether it declares itself a run, with a `tbx.json` or the copy of one in the log.
     pub(crate) is_run: bool,
-    /// The tags of its scalars, also of those that were not asked for.
+    /// The tags of its scalars, including those that were not requested.
     pub(super) tags: BTreeSet<String>,
     pub(super) params: BTreeMap<String, Param>,
     /// Whether there is any series that is not configuration.
@@ -26,9 +26,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// A directory that was read; `meta` and `issues` are those of [`Run::meta`].
+    /// A directory that was read; `meta` and `issues` come from [`Run::meta`].
     pub(crate) fn of(run: &Run, meta: &RunMeta, issues: &[Issue]) -> Self {
-        // A broken `tbx.json` says it, too.
+        // A broken `tbx.json` counts as a declaration, too.
         let is_broken =
             |issue: &Issue| issue.location.path.as_ref().is_some_and(|path| path.ends_with(FILE));
         let loaded = run.series.iter().filter(|series| series.scalars().is_some());
@@ -50,14 +50,14 @@ impl Directory {
         }
     }
 
-    /// A run about which nothing else is known.
+    /// A run about which only the name is known.
     #[cfg(feature = "mlflow")]
     pub(crate) fn of_run(name: &str) -> Self {
         Self { name: name.to_owned(), is_read: true, is_run: true, ..Self::default() }
     }
 }
 
-/// Directories without event files that may have parts, as runs without a log.
+/// Directories without event files that may have parts, as runs without logs.
 pub(crate) fn without_logs(logdir: &Logdir, options: &LoadOptions) -> Vec<Run> {
     let with_logs: HashSet<&str> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
     let parts = logdir.runs().iter().map(|run| split(&run.name));
@@ -66,7 +66,7 @@ pub(crate) fn without_logs(logdir: &Logdir, options: &LoadOptions) -> Vec<Run> {
     above.into_iter().map(|name| logdir.without_logs(name, options)).collect()
 }
 
-/// The directories next to those that were read, or above them, that were not.
+/// The directories that were not read and are siblings or parents of those that were.
 pub(super) fn unread(logdir: &Logdir, read: &[Directory]) -> Vec<Directory> {
     let known: HashSet<&str> = read.iter().map(|directory| directory.name.as_str()).collect();
     let places: HashSet<&str> = known.iter().map(|name| split(name).0).collect();

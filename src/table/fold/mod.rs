@@ -1,8 +1,8 @@
-//! Directories that are parts of one run.
+//! Folds directories that are parts of one run.
 //!
-//! TensorBoard's runs are directories, and several libraries spread what a person calls a run
-//! over more than one. [`rule`] assigns directories to runs, by the facts about them and about the
-//! directories next to them ([`Directory`]); this module carries that out.
+//! In TensorBoard every run is a directory, but several libraries spread what a person calls a run
+//! over several directories. [`rule`] assigns directories to runs, based on the facts about them
+//! and about their siblings ([`Directory`]); this module applies the result.
 
 mod directory;
 mod rule;
@@ -16,19 +16,18 @@ pub(crate) use self::directory::Directory;
 use super::RunRow;
 use crate::logdir::Logdir;
 
-/// Whether directories are folded into the run that they are a part of.
+/// Whether directories are folded into the run that they are part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Folding {
-    /// Directories such as `train` and `validation` next to each other, and those that
-    /// `add_scalars` and `add_hparams` of PyTorch and tensorboardX make, are parts of the run
-    /// above them.
+    /// Sibling directories such as `train` and `validation`, and those that `add_scalars` and
+    /// `add_hparams` of PyTorch and tensorboardX create, are parts of the run above them.
     #[default]
     Known,
     /// Every directory with event files is a run, as in TensorBoard.
     None,
 }
 
-/// The run of each directory that is a part of one, and the names of its tags there.
+/// The run of each directory that is part of one, and the names of its tags in that run.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     of: HashMap<String, (String, Rename)>,
@@ -38,11 +37,11 @@ pub(crate) struct Parts {
 /// The name of a part's tag in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rename {
-    /// This, a slash, and the tag.
+    /// The string, a slash, and the tag.
     Prefix(String),
-    /// The tag, a slash, and this.
+    /// The tag, a slash, and the string.
     Line(String),
-    /// The tag.
+    /// The tag, unchanged.
     Keep,
 }
 
@@ -61,10 +60,10 @@ impl Parts {
         Self { of: rule::decide(directories), folding: Folding::Known }
     }
 
-    /// The run that the directory `name` is or belongs to, and the name of its tag `tag` there.
+    /// The run that directory `name` is or belongs to, and the name of its tag `tag` in that run.
     pub(crate) fn place(&self, name: &str, tag: &str) -> (String, String) {
         let (mut run, mut tag) = (name.to_owned(), tag.to_owned());
-        // Each is above the last one, so this ends.
+        // Each run is above the previous one, so the loop ends.
         while let Some((parent, rename)) = self.of.get(&run) {
             tag = rename.of(&tag);
             run.clone_from(parent);
@@ -72,13 +71,13 @@ impl Parts {
         (run, tag)
     }
 
-    /// The run that the directory `name` is or belongs to.
+    /// The run that directory `name` is or belongs to.
     pub(crate) fn run_of(&self, name: &str) -> String {
         self.place(name, "").0
     }
 
-    /// The names of the runs that directories with logs are or belong to. A directory above runs that
-    /// has nothing but configuration is no run: TensorFlow and PyTorch put the description of an
+    /// The names of the runs that directories with logs are or belong to. A directory above runs
+    /// that has only configuration is not a run: TensorFlow and PyTorch put the description of an
     /// experiment there.
     pub(crate) fn runs(&self, directories: &[Directory]) -> HashSet<String> {
         let mut no_runs = HashSet::new();
@@ -91,10 +90,10 @@ impl Parts {
     }
 }
 
-/// Directories that hold no event files and may have parts. Their `tbx.json` is that of the run.
+/// Directories that hold no event files but may have parts. Their `tbx.json` describes the run.
 pub(crate) use self::directory::without_logs;
 
-/// Folds `rows`, which are those of `directories`; sorted by name.
+/// Folds the rows of `directories`; the result is sorted by name.
 pub(super) fn fold(rows: Vec<RunRow>, directories: &[Directory], parts: &Parts) -> Vec<RunRow> {
     let runs = parts.runs(directories);
     let (mut folded, mut left): (BTreeMap<String, RunRow>, Vec<RunRow>) = Default::default();
@@ -104,7 +103,7 @@ pub(super) fn fold(rows: Vec<RunRow>, directories: &[Directory], parts: &Parts) 
             false => left.push(row),
         }
     }
-    // The directories nearest to the run first.
+    // The directories nearest to the run come first.
     left.sort_by(|a, b| depth(&a.name).cmp(&depth(&b.name)).then_with(|| a.name.cmp(&b.name)));
     for row in left {
         let name = parts.run_of(&row.name);
@@ -135,7 +134,7 @@ fn renamed(row: RunRow, parts: &Parts) -> RunRow {
     RunRow { name, metrics, curves, ..row }
 }
 
-/// Adds what `part` has to `run`. Neither has what the other has: see [`rule`].
+/// Adds the contents of `part` to `run`. They have nothing in common, see [`rule`].
 fn merge(run: &mut RunRow, part: RunRow) {
     run.parts.push(part.name);
     run.start_time = [run.start_time, part.start_time].into_iter().flatten().reduce(f64::min);
@@ -153,7 +152,7 @@ fn merge(run: &mut RunRow, part: RunRow) {
     }
 }
 
-/// The name of the directory above, and the last part of `name`.
+/// Splits `name` into the name of its parent directory and its last component.
 fn split(name: &str) -> (&str, &str) {
     let separator = |c: char| c == '/' || c == std::path::MAIN_SEPARATOR;
     match name.rfind(separator) {
@@ -165,7 +164,7 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
-/// The names of the directories above, the nearest first.
+/// The names of the parent directories, the nearest first.
 fn above(name: &str) -> impl Iterator<Item = &str> {
     fn up<'n>(name: &&'n str) -> Option<&'n str> {
         (*name != ".").then(|| split(name).0)

@@ -1,20 +1,22 @@
-//! The rule by which directories are parts of a run.
+//! The rule that decides which directories are parts of a run.
 //!
-//! It looks at one set of siblings at a time: the directories with event files that are directly in
-//! one directory, the deepest first. All of them become parts of the same run, or none does. They do
-//! if each of them is a part of one of these three kinds:
+//! It considers one set of siblings at a time: the directories with event files that are directly
+//! in one directory, the deepest first. Either all of them become parts of the same run, or none
+//! does. They do if each of them is a part of one of these three kinds:
 //!
-//! - **A stage**: `train`, `validation`, `eval` and the like, of Keras, TensorFlow's estimators, fairseq
-//!   and CatBoost. The directory above is the run. It holds event files or a `tbx.json`, or a sibling is
-//!   another stage; and no sibling has the same name with another number at its end (`train2`).
+//! - **A stage**: `train`, `validation`, `eval` and the like, from Keras, TensorFlow's estimators,
+//!   fairseq and CatBoost. The parent directory is the run. It holds event files or a `tbx.json`,
+//!   or a sibling is another stage; and no sibling has the same name with a different number at its
+//!   end (`train2`).
 //! - **A line of `add_scalars`**: the directory has one scalar tag and is called
-//!   `<tag with / as _>_<line>` (`torch/utils/tensorboard/writer.py`) or `<tag>/<line>` (tensorboardX)
-//!   in a directory above that holds event files, which is the run.
-//! - **The session of `add_hparams`**: the directory is called after the time, has parameters, and the
-//!   directory above holds event files and is the run.
+//!   `<tag with / as _>_<line>` (`torch/utils/tensorboard/writer.py`) or `<tag>/<line>`
+//!   (tensorboardX), below a directory that holds event files and is the run.
+//! - **The session of `add_hparams`**: the directory is named after the time and has parameters.
+//!   The parent directory holds event files and is the run.
 //!
-//! and if nothing says that one of them is a run itself: a `tbx.json`, a run below it, a second
-//! sibling with parameters, or a tag or parameter that the run has already, which would hide the other.
+//! and if nothing shows that one of them is itself a run: a `tbx.json`, a run below it, a second
+//! sibling with parameters, or a tag or parameter that the run already has, which would hide the
+//! other.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -22,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::{Directory, Parts, Rename, above, depth, split};
 use crate::meta::Param;
 
-/// Directories that hold a part of what their parent's run logs, and the stage of each. Of two
-/// names for one stage neither is next to "another stage".
+/// Names of directories that hold a part of their parent's run, and the stage of each. Two names
+/// for the same stage do not count as "another stage" for each other.
 const STAGES: [(&str, &str); 10] = [
     ("train", "train"),
     ("training", "train"),
@@ -36,7 +38,7 @@ const STAGES: [(&str, &str); 10] = [
     ("evaluation", "eval"),
     ("test", "test"),
 ];
-/// An evaluation with a name, of TensorFlow's estimators (`evaluate(name=...)`).
+/// Prefix of the named evaluations of TensorFlow's estimators (`evaluate(name=...)`).
 const NAMED_EVAL: &str = "eval_";
 
 /// The stage that a directory of this name holds.
@@ -46,7 +48,7 @@ pub(super) fn stage(last: &str) -> Option<&'static str> {
     known.map(|(_, stage)| *stage).or(named.map(|_| "eval"))
 }
 
-/// The run of each directory that is a part of one, and the names of its tags there.
+/// The run of each directory that is part of one, and the names of its tags in that run.
 pub(super) fn decide(directories: &[&Directory]) -> HashMap<String, (String, Rename)> {
     let mut deciding = Deciding::new(directories);
     let mut siblings: BTreeMap<(Reverse<usize>, &str), Vec<&Directory>> = BTreeMap::new();
@@ -61,7 +63,7 @@ pub(super) fn decide(directories: &[&Directory]) -> HashMap<String, (String, Ren
     deciding.parts
 }
 
-/// Directories above runs that have nothing but configuration, such as that of an experiment.
+/// Directories above runs that have only configuration, such as that of an experiment.
 pub(super) fn only_above_runs<'d>(directories: &'d [Directory], parts: &Parts) -> HashSet<&'d str> {
     let with_logs = directories.iter().filter(|directory| directory.has_logs);
     let runs =
@@ -75,7 +77,7 @@ pub(super) fn only_above_runs<'d>(directories: &'d [Directory], parts: &Parts) -
     names.filter(|name| above.contains(name)).collect()
 }
 
-/// Maximum number of tags that are tried for the name of a directory that was not read.
+/// Maximum number of tags to try for the name of a directory that was not read.
 const MAX_GUESSES: usize = 64;
 
 /// Tags and parameters of a directory and its parts.
@@ -88,9 +90,9 @@ struct Contents {
 struct Deciding<'d> {
     directories: HashMap<&'d str, &'d Directory>,
     contents: HashMap<String, Contents>,
-    /// The last parts of the names in each directory that have logs or have some below.
+    /// The last components of the names in each directory that have logs or have some below them.
     names: HashMap<&'d str, BTreeSet<&'d str>>,
-    /// Directories with a run below.
+    /// Directories with a run below them.
     above_runs: HashSet<String>,
     parts: HashMap<String, (String, Rename)>,
 }
@@ -99,12 +101,11 @@ struct Deciding<'d> {
 struct Siblings<'d> {
     parent: &'d str,
     all: Vec<&'d Directory>,
-    /// Whether the stages among them are parts of the directory above, as far as they are
-    /// concerned.
+    /// Whether the stages among them are parts of the parent directory, judged by the stages alone.
     has_stages: bool,
-    /// Names that differ in nothing but a number at their end, without that.
+    /// Names that differ only in a number at their end, without that number.
     numbered: HashSet<&'d str>,
-    /// The tags of those that have one tag.
+    /// The tags of the directories that have exactly one tag.
     only_tags: Vec<&'d str>,
 }
 
@@ -130,7 +131,7 @@ impl<'d> Deciding<'d> {
         }
     }
 
-    /// Decides on the directories with logs that are directly in `parent`.
+    /// Decides about the directories with logs that are directly in `parent`.
     fn decide(&mut self, parent: &'d str, all: Vec<&'d Directory>) {
         let siblings = self.siblings(parent, all);
         let ways = [true, false].into_iter().filter_map(|lines| self.parts_of(&siblings, lines));
@@ -165,7 +166,7 @@ impl<'d> Deciding<'d> {
         Siblings { parent, all, has_stages, numbered, only_tags }
     }
 
-    /// The run that has all siblings as parts, and the new names of their tags.
+    /// The run that has all siblings as parts, and the renames of their tags.
     fn parts_of(&self, siblings: &Siblings<'d>, lines: bool) -> Option<(&'d str, Vec<Rename>)> {
         let all = &siblings.all;
         if all.iter().any(|one| one.is_run || self.above_runs.contains(&one.name)) {
@@ -196,8 +197,8 @@ impl<'d> Deciding<'d> {
         is_session.then_some(Rename::Keep)
     }
 
-    /// The run of a line, and its rename. Of a directory that was not read, the tag is one of those
-    /// that its siblings have.
+    /// The run of a line, and its rename. For a directory that was not read, the tags of its
+    /// siblings are tried.
     fn line(&self, siblings: &Siblings<'d>, one: &'d Directory) -> Option<(&'d str, Rename)> {
         let own: Vec<&str> = self.only_tag(one).into_iter().collect();
         let tags = if one.is_read { &own } else { &siblings.only_tags };
@@ -218,14 +219,14 @@ impl<'d> Deciding<'d> {
         None
     }
 
-    /// The tag of a directory that has one tag and no parameters, also with its parts.
+    /// The tag of a directory that, including its parts, has exactly one tag and no parameters.
     fn only_tag(&self, one: &'d Directory) -> Option<&'d str> {
         let contents = self.contents.get(&one.name)?;
         let is_alone = contents.tags.len() == 1 && contents.params.is_empty();
         one.tags.iter().next().map(String::as_str).filter(|_| is_alone)
     }
 
-    /// Whether the run would show all that each of its parts has.
+    /// Whether the run would show everything that each of its parts has.
     fn fits(&self, siblings: &Siblings<'_>, (run, renames): &(&str, Vec<Rename>)) -> bool {
         let empty = Contents::default();
         let of_run = self.contents.get(*run).unwrap_or(&empty);
@@ -263,7 +264,7 @@ fn is_same(a: &Param, b: &Param) -> bool {
     }
 }
 
-/// A name without the number at its end: `train` of `train2`, `train_2` and `train`.
+/// Removes a number from the end of a name: `train2`, `train_2` and `train` all give `train`.
 fn unnumbered(name: &str) -> &str {
     let without = name.trim_end_matches(|c: char| c.is_ascii_digit());
     match without.len() == name.len() {
@@ -272,7 +273,7 @@ fn unnumbered(name: &str) -> &str {
     }
 }
 
-/// Whether `name` is a time as Python's `str(time.time())` writes it.
+/// Whether `name` is a time in the format of Python's `str(time.time())`.
 fn is_time(name: &str) -> bool {
     name.contains('.')
         && name.chars().all(|c| c.is_ascii_digit() || c == '.')

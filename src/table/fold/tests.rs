@@ -1,9 +1,9 @@
-//! Layouts that libraries and people make, and the runs in them.
+//! Directory layouts that libraries and people create, and the runs in them.
 //!
-//! A layout is a directory per line: its name, a colon, and what is in it: tags of scalars,
-//! parameters as `lr=0.1`, and in brackets what else is true of it: `[json]` has a `tbx.json`,
-//! `[empty]` holds no event files, `[graph]` has a graph, `[unread]` was not asked for. The runs are
-//! written in the same way.
+//! A layout has one directory per line: its name, a colon, and its contents. Contents are the tags
+//! of scalars, parameters such as `lr=0.1`, and other facts in brackets: `[json]` has a `tbx.json`,
+//! `[empty]` holds no event files, `[graph]` has a graph, `[unread]` was not requested. The runs
+//! use the same format.
 
 use super::*;
 use crate::meta::Param;
@@ -85,7 +85,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "run: [empty json]\nrun/train: [json] loss",
         "run/train: [json] loss",
     ),
-    // Directories that are called like stages, but are runs.
+    // Directories that are named like stages, but are runs.
     (
         "Ultralytics",
         "train: loss\ntrain2: loss\ntrain3: loss",
@@ -228,7 +228,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         ".: lr=1\n1700000000.25: acc lr=2",
         ".: lr=1\n1700000000.25: acc lr=2",
     ),
-    // Runs in directories that hold nothing themselves, or only what describes an experiment.
+    // Runs in directories that hold nothing themselves, or only the description of an experiment.
     (
         "Lightning, Stable-Baselines3 and tianshou",
         "l/version_0: x\nl/version_1: x\nPPO_1: x\nPPO_2: x",
@@ -246,7 +246,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
     ),
     ("a graph is something", ".: [graph]\na: x\nb: x", ".: [graph]\na: x\nb: x"),
     ("nothing yet, and nothing below", ".:", ".:"),
-    // Only some of the directories were asked for.
+    // Only some of the directories were requested.
     (
         "one of two stages was asked for",
         "a/train: [unread]\na/validation: loss",
@@ -275,7 +275,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A directory and its row from a line of a layout.
+/// Parses a line of a layout into a directory and its row.
 fn directory(line: &str) -> (Directory, RunRow) {
     let (name, content) = line.split_once(':').unwrap();
     let (facts, content) = match content.split_once('[') {
@@ -301,7 +301,7 @@ fn directory(line: &str) -> (Directory, RunRow) {
     (directory, RunRow { name: name.into(), metrics, params, ..RunRow::default() })
 }
 
-/// The folded rows of a layout, in the same form.
+/// The folded rows of a layout, in the same format.
 fn folded(layout: &str) -> Vec<String> {
     let (all, rows): (Vec<_>, Vec<_>) = layout.lines().map(directory).unzip();
     let parts = Parts::among(&all.iter().collect::<Vec<_>>());
@@ -352,7 +352,7 @@ fn nothing_is_lost_by_folding() {
         };
         let before = count(&rows);
         let folded = fold(rows, &all, &parts);
-        // Only a parameter with the same value may be one with another.
+        // Only parameters with the same value may be merged.
         let least = before - usize::from(*title == "the same value");
         assert_eq!(count(&folded), least, "{title}");
     }
@@ -378,7 +378,7 @@ fn the_directories_that_were_folded_are_named() {
     assert_eq!(folded[0].parts, ["run/train", "run/val", "run/train/loss_a"]);
 }
 
-/// A log may have any names.
+/// Directories in a log may have any names.
 #[test]
 fn many_directories_and_deep_ones_are_decided_on() {
     let names = (0..20_000).map(|i| format!("eval_{i}: x"));

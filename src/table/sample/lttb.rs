@@ -1,16 +1,15 @@
-//! Fewer points that look like all of them.
+//! Downsampling that keeps the shape of a line.
 
-/// The indices of about `n` points that keep the look of the line through `points`, ascending;
-/// of all if there are no more. The first and the last are among them.
+/// The indices of about `n` points that keep the visual shape of the line through `points`,
+/// ascending; of all points if there are no more. The first and the last point are always included.
 ///
-/// Largest-Triangle-Three-Buckets: the points between the first and the last are cut into
-/// buckets of about equal size, and of each counts the point that makes the largest triangle with
-/// the chosen one before and the mean of the next bucket. Source: S. Steinarsson, "Downsampling
-/// Time Series for Visual Representation", 2013, section 4.2.
+/// The algorithm is Largest-Triangle-Three-Buckets: it divides the points between the first and the
+/// last into buckets of about equal size. From each bucket it chooses the point that forms the
+/// largest triangle with the previously chosen point and the mean of the next bucket. Source: S.
+/// Steinarsson, "Downsampling Time Series for Visual Representation", 2013, section 4.2.
 ///
-/// The line is that of a picture: points should be scaled as they are drawn. What is not finite
-/// makes no triangle, and is left out unless it is first or last: lines with gaps are sampled
-/// part by part.
+/// Scale the points as they will be drawn. A point that is not finite forms no triangle and is left
+/// out, unless it is first or last. Sample a line with gaps part by part.
 ///
 /// ```
 /// let points: Vec<[f64; 2]> = (0..1000).map(|i| [f64::from(i), f64::from(i % 100)]).collect();
@@ -25,7 +24,7 @@ pub fn lttb(points: &[[f64; 2]], n: usize) -> Vec<usize> {
         return (0..points.len()).collect();
     }
     let buckets = n - 2;
-    // Where bucket i starts, among the points between the first and the last.
+    // Start of bucket i, among the points between the first and the last.
     let start = |i: usize| 1 + share(i, last - 1, buckets);
     let mut kept = Vec::with_capacity(n);
     kept.push(0);
@@ -53,7 +52,7 @@ pub(super) fn share(i: usize, all: usize, parts: usize) -> usize {
     usize::try_from(share).unwrap_or(all)
 }
 
-/// The mean of the points that are finite; NaN if there are none.
+/// The mean of the finite points; NaN if there are none.
 fn mean(points: &[[f64; 2]]) -> [f64; 2] {
     let (mut sum, mut count) = ([0.0, 0.0], 0.0);
     for [x, y] in points.iter().filter(|[x, y]| x.is_finite() && y.is_finite()) {
@@ -63,13 +62,13 @@ fn mean(points: &[[f64; 2]]) -> [f64; 2] {
     [sum[0] / count, sum[1] / count]
 }
 
-/// Twice the area of a triangle; NaN if a corner of it is not finite.
+/// Twice the area of a triangle; NaN if one of its first two corners is not finite.
 fn area(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> f64 {
     let finite = [a, b].iter().flatten().all(|side| side.is_finite());
     if !finite {
         return f64::NAN;
     }
-    // Where nothing finite follows, the distance from the point before decides.
+    // If nothing finite follows, the distance from the previous point decides.
     let c = if c[0].is_finite() && c[1].is_finite() { c } else { [a[0] + 1.0, a[1]] };
     ((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])).abs()
 }

@@ -1,7 +1,7 @@
-//! The smallest and the largest of each part of a series.
+//! The smallest and the largest number of each part of a series.
 
-/// The indices of `most` of `len` points at most, ascending: the first, the last, and of equally
-/// many points between them the smallest and the largest.
+/// The indices of at most `most` of `len` points, ascending: the first, the last, and the smallest
+/// and the largest of each of several equal parts in between.
 pub(super) fn min_max(len: usize, most: usize, value: impl Fn(usize) -> f64) -> Vec<usize> {
     let Some(last) = len.checked_sub(1) else { return Vec::new() };
     let buckets = most.saturating_sub(2) / 2;

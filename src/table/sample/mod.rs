@@ -1,4 +1,4 @@
-//! Fewer points of a series, by a named method.
+//! Downsampling of a series with a named method.
 
 mod lttb;
 #[cfg(any(feature = "edit", feature = "table"))]
@@ -11,15 +11,15 @@ use std::fmt;
 
 pub use lttb::lttb;
 
-/// How a series with many points is thinned out. A series with no more points than asked for stays
-/// whole, and the last point always stays, since that is what tables show.
+/// Method for downsampling a series. A series that does not exceed the requested number of points
+/// stays whole. The last point is always kept, because tables show it.
 ///
-/// | method | which points | for |
+/// | method | points that are kept | use |
 /// |---|---|---|
-/// | `reservoir:N` | N at random, those that TensorBoard keeps | the picture that TensorBoard shows |
-/// | `minmax:N` | the smallest and largest of each part | looking for peaks |
-/// | `every:N` | each N-th | equal distances |
-/// | `lttb:N` | those that make the line's shape | drawing it |
+/// | `reservoir:N` | N at random, the same as TensorBoard keeps | the chart in TensorBoard |
+/// | `minmax:N` | the smallest and largest of each part | finding peaks |
+/// | `every:N` | every N-th | equal distances |
+/// | `lttb:N` | those that define the line's shape | drawing |
 ///
 /// ```
 /// use tbx::table::Sampling;
@@ -36,32 +36,33 @@ pub use lttb::lttb;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sampling {
-    /// At most so many points, 1 or more, each with the same chance: a reservoir that replaces its
-    /// points at random and always takes the last one. The chances are the same in each series,
-    /// so that series with the same steps keep the same ones.
+    /// Keeps at most this number of points, 1 or more, each with the same probability: a reservoir
+    /// that replaces its points at random and always takes the last one. The random choices are the
+    /// same for each series, so that series with the same steps keep the same points.
     ///
-    /// They are those of TensorBoard's loader in Python (`--load_fast=false`, with
-    /// `--samples_per_plugin scalars=N`): the same points, unless a restart dropped some. Its default
-    /// loader works alike and draws other numbers.
+    /// The choices are those of TensorBoard's Python loader (`--load_fast=false`, with
+    /// `--samples_per_plugin scalars=N`): the same points, unless a restart dropped some.
+    /// TensorBoard's default loader works the same way but draws different random numbers.
     Reservoir(usize),
-    /// At most so many points, 4 or more: the first, the last, and the smallest and largest number
-    /// of each of equally many points between them. No peak is lost. NaN counts in none, but where
-    /// all are NaN the first stays.
+    /// Keeps at most this number of points, 4 or more: the first, the last, and the smallest and
+    /// largest number in each of several equal parts in between. No peak is lost. NaN is ignored,
+    /// but the first point of a part stays if all its numbers are NaN.
     MinMax(usize),
-    /// The first point, and each that is so many behind the one before; 1 or more.
+    /// Keeps the first point, and then every point at this distance from the one before; 1 or more.
     Every(usize),
-    /// At most so many points, 3 or more: those that keep the look of the line through all, see
-    /// [`lttb`]. What is not finite is left out, unless it is first or last.
+    /// Keeps at most this number of points, 3 or more: those that keep the shape of the line
+    /// through all points, see [`lttb`]. Points that are not finite are left out, unless they are
+    /// first or last.
     Lttb(usize),
 }
 
 #[cfg(any(feature = "edit", feature = "table"))]
 impl Sampling {
-    /// The names that [`parse`](Self::parse) takes.
+    /// The names that [`parse`](Self::parse) accepts.
     pub const NAMES: [&str; 4] = ["reservoir", "minmax", "every", "lttb"];
 
-    /// The method in a text such as `reservoir:1000`, `minmax:500`, `every:10`, `lttb:500`; none if
-    /// it is none, or its number is too small.
+    /// Parses a method such as `reservoir:1000`, `minmax:500`, `every:10` or `lttb:500`; none if
+    /// the text is not a method, or its number is too small.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, n) = text.split_once(':')?;
         let n: usize = n.parse().ok()?;
@@ -74,13 +75,12 @@ impl Sampling {
         }
     }
 
-    /// Whether it looks at the numbers of a series.
+    /// Whether the method needs the numbers of a series.
     pub fn needs_numbers(self) -> bool {
         matches!(self, Self::MinMax(_) | Self::Lttb(_))
     }
 
-    /// Which of the points with these steps stay: their indices, ascending. `value` gives the number
-    /// of a point.
+    /// The indices of the points to keep, ascending. `value` returns the number of a point.
     pub fn keep(self, steps: &[i64], value: impl Fn(usize) -> f64) -> Vec<usize> {
         let len = steps.len();
         match self {

@@ -1,9 +1,9 @@
-//! Points at random, as TensorBoard's loader in Python draws them
+//! Random sampling with the same choices as TensorBoard's Python loader
 //! (`tensorboard/backend/event_processing/reservoir.py`, `_ReservoirBucket.AddItem`).
 
 use rand_mt::Mt;
 
-/// The indices of `most` of `len` points at most, ascending.
+/// The indices of at most `most` of `len` points, ascending.
 pub(super) fn reservoir(len: usize, most: usize) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..len.min(most)).collect();
     let mut random = Random::zero();
@@ -25,7 +25,7 @@ impl Random {
         Self(Mt::new_with_key([0]))
     }
 
-    /// `randrange(n)`: as many bits as `n` has, drawn again until they are less
+    /// `randrange(n)`: draws as many bits as `n` has, until the result is less than `n`
     /// (`Lib/random.py`, `_randbelow_with_getrandbits`).
     fn below(&mut self, n: usize) -> usize {
         let bits = usize::BITS - n.leading_zeros();
@@ -37,7 +37,7 @@ impl Random {
         }
     }
 
-    /// `getrandbits(n)`, for n from 1 to 64: words of 32 bits, the lowest first, of the last one its
+    /// `getrandbits(n)`, for n from 1 to 64: 32-bit words, the lowest first; of the last word, the
     /// upper bits (`Modules/_randommodule.c`).
     fn bits(&mut self, n: u32) -> usize {
         let mut word = |bits: u32| u64::from(self.0.next_u32() >> (32 - bits));

@@ -1,7 +1,8 @@
-"""The kinds of data that TensorBoard shows, in the order in which they are asked for.
+"""The kinds of data that TensorBoard shows, in the order of the requests.
 
-A module each. `SHOWS` has the calls whose values it shows, by plugin; `TABS` the dashboards that
-are active then; `answers` yields what is compared: a name, what was expected, what was found.
+One module per kind. `SHOWS` lists the calls whose values it shows, by plugin, and `TABS` the
+dashboards that are active then. `answers` yields what is compared: a name, the expected answer, and
+the answer that was found.
 """
 
 from . import scalars, histograms, images, audio, text, graphs, hparams, time_series

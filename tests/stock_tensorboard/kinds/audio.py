@@ -1,4 +1,4 @@
-"""Sound clips, decoded to samples."""
+"""Audio clips, decoded to samples."""
 
 import io
 import wave
@@ -45,7 +45,7 @@ def clips(checks, run, tag, calls, sample):
 
 
 def samples_of(clip):
-    """TensorFlow's rule: to the nearest, halves away from 0, then cut off. NaN is silence."""
+    """TensorFlow's rule: round half away from 0, then clip. NaN is silence."""
     values = np.array([float(sample) for sample in clip["samples"]])
     if clip["type"] == "i16":
         return values.astype(int)

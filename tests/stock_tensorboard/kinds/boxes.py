@@ -1,4 +1,4 @@
-"""Pictures with boxes, which are among the pictures."""
+"""Images with boxes, which TensorBoard shows as images."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ FONTS = [(5, 8), (6, 10), (6, 13), (9, 15), (9, 18), (10, 20)]
 
 
 def drawn(given, found):
-    """The picture that was given, with its boxes. What is written is taken from `found`."""
+    """The input image with its boxes drawn. The pixels of the letters are taken from `found`."""
     picture = of_array(given, "nhwc")[0]
     height, width, channels = picture.shape
     if channels < 3:
@@ -28,7 +28,7 @@ def drawn(given, found):
 
 
 def corners(box):
-    """In pixels, to the nearest; the smaller before the larger."""
+    """Corners rounded to pixels, the smaller coordinate first."""
     sides = [int(np.copysign(np.floor(abs(side) + 0.5), side)) for side in box["corners"]]
     x0, x1 = sorted(sides[0::2])
     y0, y1 = sorted(sides[1::2])
@@ -36,7 +36,7 @@ def corners(box):
 
 
 def fill(picture, xs, ys, color):
-    """What is opaque stays so, what is not becomes so."""
+    """Fills a rectangle. Its pixels become opaque."""
     (x0, x1), (y0, y1) = [(max(0, start), max(0, end)) for start, end in (xs, ys)]
     picture[y0:y1, x0:x1] = (color + [255])[: picture.shape[-1]]
 
@@ -53,7 +53,7 @@ def write(picture, box, found):
     x = max(0, min(x, width - across))
     y = y - down if y >= down else max(0, min(y, height - down))
     fill(picture, (x, x + across), (y, y + down), box["color"])
-    # Black or white, by luma, on less than half of the ground.
+    # Letters are black or white, depending on luma, and cover less than half of the background.
     luma = np.dot(box["color"], [0.299, 0.587, 0.114])
     ink = ([0, 0, 0] if luma > 128 else [255, 255, 255]) + [255]
     letters = (slice(y + margin, y + down - margin), slice(x + margin, x + across - margin))

@@ -1,4 +1,4 @@
-"""Custom scalars: the layout of all runs, and the series that each chart asks for."""
+"""Custom scalars: the merged layout of all runs, and the series that each chart requests."""
 
 import re
 
@@ -28,8 +28,8 @@ def answers(checks):
 
 
 def merged(layouts):
-    """As `plugins/custom_scalar/custom_scalars_plugin.py`, layout_impl: by title, in the order of
-    the runs' names, no chart twice."""
+    """Merged as in `plugins/custom_scalar/custom_scalars_plugin.py`, layout_impl: by title, in the
+    order of the run names, without duplicate charts."""
     categories = {}
     for run in sorted(layouts):
         for category in layouts[run]:
@@ -52,7 +52,7 @@ def chart(given):
 
 
 def asked(layout):
-    """The patterns that the dashboard asks for: of a margin chart it makes one of its tags."""
+    """The patterns that the dashboard requests. For a margin chart it makes one of all its tags."""
     for category in layout:
         for given in category["charts"]:
             if "tags" in given:

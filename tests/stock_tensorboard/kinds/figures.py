@@ -1,10 +1,10 @@
-"""Figures, which are among the pictures."""
+"""Figures, which TensorBoard shows as images."""
 
 import numpy as np
 
 
 def drawn(given):
-    """On white: bars without their last row and column, and lines with both ends."""
+    """Shapes on white: bars without their last row and column, lines with both ends."""
     width, height = given["size"]
     picture = np.full((height, width, 3), 255, np.uint8)
     for shape in given["shapes"]:

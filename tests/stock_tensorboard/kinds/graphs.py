@@ -1,4 +1,4 @@
-"""Graphs, without what the dashboard leaves out."""
+"""Graphs, without the parts that the dashboard leaves out."""
 
 from google.protobuf import text_format
 from tensorboard.compat.proto import attr_value_pb2, graph_pb2, types_pb2
@@ -8,11 +8,11 @@ from onnx_model import shape
 
 SHOWS = {"graphs": ("graph", "onnx_graph")}
 TABS = {"graphs"}
-# The dashboard's own limit of an attribute, in bytes, and where it looks for the names of others.
+# The dashboard's size limit for attributes, in bytes, and the key for the names of larger ones.
 LARGE, LARGE_KEY = 1024, "_too_large_attrs"
 
 
-# What tags have of their own, by plugin (`graphs_plugin.py`, `info_impl`).
+# The parts that a tag has, by plugin (`graphs_plugin.py`, `info_impl`).
 OF_TAGS = {
     "graph_run_metadata": ("op_graph", "profile"),
     "graph_tagged_run_metadata": ("profile",),

@@ -1,4 +1,4 @@
-"""Histograms, and the distributions that TensorBoard makes of them."""
+"""Histograms, and the distributions that TensorBoard derives from them."""
 
 import numpy as np
 from tensorboard.plugins.distribution import compressor
@@ -49,8 +49,8 @@ def buckets(call, loader):
     if call["v2"]:
         return shown_rows(low, high, limits, counts)
     if loader == RUST:
-        # RustBoard keeps empty buckets. PyTorch's empty one on the left then has its left edge,
-        # the minimum, to the right of its right one (data_compat.rs).
+        # RustBoard keeps empty buckets. The left edge of PyTorch's empty leftmost bucket is the
+        # minimum, so it is to the right of the bucket's right edge (data_compat.rs).
         return edge_rows(low, high, limits, counts)
     with np.errstate(over="ignore"):
         rows = np.array(shown_rows(low, high, limits, counts), dtype=np.float32)
@@ -58,7 +58,7 @@ def buckets(call, loader):
 
 
 def distribution(call, loader):
-    """TensorBoard's percentiles. The empty buckets that RustBoard keeps make no difference."""
+    """TensorBoard's percentiles. Empty buckets, which RustBoard keeps, do not change them."""
     rows = buckets({**call, "v2": call["v2"] or loader == RUST}, loader)
     return [[point, json_number(value)] for point, value in compressor.compress_histogram(rows)]
 
@@ -82,13 +82,13 @@ def torch_histogram(values):
 
 
 def edge_rows(low, high, limits, counts):
-    """A bucket reaches from the limit before to its own; minimum and maximum are the ends."""
+    """Each bucket reaches from the previous limit to its own; the ends are minimum and maximum."""
     inner = limits[: len(counts) - 1]
     return [list(row) for row in zip([low, *inner], [*inner, high], counts)]
 
 
 def shown_rows(low, high, limits, counts):
-    """Without empty buckets at the ends, `tensorboard/data_compat.py`."""
+    """Rows without empty buckets at the ends (`tensorboard/data_compat.py`)."""
     filled = [i for i, count in enumerate(counts) if count > 0]
     if not filled:
         return []

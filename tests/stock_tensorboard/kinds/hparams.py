@@ -30,7 +30,7 @@ def answers(checks):
     for run in sessions:
         for tag, group in metrics:
             points = series(checks, run, tag, group)
-            # Of a series that is not there the plugin for scalars says an error.
+            # The scalars plugin returns an error for a series that does not exist.
             if points:
                 found = ask(
                     checks, "metric_evals", sessionName=run, metricName={"group": group, "tag": tag}
@@ -44,7 +44,7 @@ def ask(checks, route, **request):
 
 
 def in_order(answer):
-    """Some lists are in the order in which the loader gives runs, or in that of a Python set."""
+    """Sorts lists that are in the loader's order of runs or in the order of a Python set."""
     for info in answer.get("hparamInfos", []):
         info.get("domainDiscrete", []).sort()
     for group in answer.get("sessionGroups", []):
@@ -54,7 +54,7 @@ def in_order(answer):
 
 
 def sessions_of(checks):
-    """What each session's run said first: its start and, if there is one, its end."""
+    """The first start of each session and its first end, if there is one."""
     sessions = {}
     for call in checks.calls:
         run = call["run"]
@@ -66,7 +66,7 @@ def sessions_of(checks):
 
 
 def metrics_of(checks, sessions):
-    """Tags and groups: those of the experiment, else of all scalars in and below sessions."""
+    """Tags and groups: from the experiment, otherwise of all scalars in and below sessions."""
     described = [call for call in checks.calls if call["call"] == "experiment"]
     if described:
         return [(metric["tag"], metric["group"]) for metric in described[0]["input"]["metrics"]]
@@ -148,8 +148,8 @@ def described_hparam(given):
 
 
 def found_hparam(name, values):
-    """As `backend_context.py`, _compute_hparam_info_from_values: numbers have an interval, all
-    else has the values that there are. Of several types, all are strings."""
+    """As in `backend_context.py`, _compute_hparam_info_from_values: numbers have an interval, other
+    types the list of values. Values of several types are all strings."""
     types = {type(value) for value in values}
     if types <= {int, float}:
         numbers = sorted(float(value) for value in values)
@@ -158,7 +158,7 @@ def found_hparam(name, values):
     if types == {bool}:
         found = sorted(set(values))
         return hparam_info(name, "BOOL", len(found) > 1, {"domainDiscrete": found})
-    # The texts are those inside of JSON strings, with what it escapes.
+    # The texts have the escapes of JSON strings, without the quotes.
     texts = {value if isinstance(value, str) else str(float(value)) for value in values}
     texts = sorted(json.dumps(text)[1:-1] for text in texts)
     return hparam_info(name, "STRING", len(texts) > 1, {"domainDiscrete": texts})
@@ -184,7 +184,7 @@ def groups(checks, sessions, metrics, statuses):
     found = []
     for name, group in sorted(of_group.items()):
         start, rows = group["start"], group["sessions"]
-        # TensorBoard leaves out what JSON has no form for.
+        # TensorBoard leaves out values that JSON cannot represent.
         values = {name: plain(value) for name, value in start["values"].items()}
         shown = {
             name: float(value) if type(value) in (int, float) else value
@@ -230,7 +230,7 @@ def row_of(checks, run, session, metrics):
 
 
 def average(rows):
-    """Of the sessions that have a metric; steps are rounded down."""
+    """Mean over the sessions that have the metric; steps are rounded down."""
     by_name = {}
     for row in rows:
         for value in row["metricValues"]:

@@ -1,4 +1,4 @@
-"""Pictures and videos, decoded to pixels."""
+"""Images and videos, decoded to pixels."""
 
 import io
 
@@ -37,7 +37,7 @@ def picture(call, body, content_type):
 
 
 def wanted_of(kind, given, found):
-    """What should be seen, of shape height, width, channels."""
+    """The expected pixels, of shape height, width, channels."""
     if kind == "boxes":
         return boxes.drawn(given, found)
     if kind == "figure":
@@ -52,7 +52,7 @@ def pixels_of(given):
 
 
 def grid(batch):
-    """Rows of eight, `torch/utils/tensorboard/_utils.py`, make_grid."""
+    """Rows of eight, as in make_grid of `torch/utils/tensorboard/_utils.py`."""
     count, height, width, channels = batch.shape
     columns = min(count, 8)
     canvas = np.zeros((-(-count // columns) * height, columns * width, channels), np.uint8)

@@ -1,4 +1,4 @@
-"""Conceptual graphs: what TensorBoard makes of the JSON of Keras models."""
+"""Conceptual graphs, which TensorBoard derives from the JSON of Keras models."""
 
 import json
 
@@ -27,7 +27,7 @@ def edges(graph):
 
 
 def two_towers():
-    """From the script that made the model, `fixtures/make/keras_json.py`."""
+    """Taken from the script that made the model, `fixtures/make/keras_json.py`."""
     layers = {
         "a": [],
         "tower/input_layer": ["a"],

@@ -5,7 +5,7 @@ import numpy as np
 SHOWS = {"mesh": ("mesh",)}
 TABS = {"mesh"}
 
-# Component, its number in `MeshPluginData.ContentType`, the type that is served.
+# Component, its number in `MeshPluginData.ContentType`, and the type that TensorBoard serves.
 COMPONENTS = [("VERTEX", 1, np.float32), ("FACE", 2, np.int32), ("COLOR", 3, np.uint8)]
 
 
@@ -17,7 +17,7 @@ def answers(checks):
     yield "tags", samples, checks.board.json("data/plugin/mesh/tags")
     for run, tag, calls in checks.each("mesh"):
         found = checks.board.json("data/plugin/mesh/meshes", run=run, tag=tag)
-        # Which component comes first is not said.
+        # The order of the components is not specified.
         found.sort(key=lambda entry: (entry["step"], entry["content_type"]))
         yield f"{run} {tag}", entries(calls), found
         for call in calls:
@@ -26,7 +26,7 @@ def answers(checks):
 
 
 def entries(calls):
-    # Its shape, components and config are those of the first, which alone has metadata.
+    # Shape, components and config come from the first point, the only one with metadata.
     first = calls[0]["input"]
     components = sum(1 << number for name, number, _ in COMPONENTS if first[name] is not None)
     return [

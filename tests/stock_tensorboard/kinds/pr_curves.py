@@ -17,7 +17,7 @@ def answers(checks):
 
 
 def entry(call):
-    """What the dashboard gets of one step, `plugins/pr_curve/pr_curves_plugin.py`."""
+    """The data of one step for the dashboard (`plugins/pr_curve/pr_curves_plugin.py`)."""
     given = call["input"]
     if call["call"] == "pr_curve":
         rows = curve(**given)
@@ -25,8 +25,8 @@ def entry(call):
         rows = np.array([[float(value) for value in row] for row in given])
     rows = np.float32(rows)
     columns = rows.shape[1]
-    # Thresholds at the end above which nothing is predicted to be positive are left out, but for
-    # the first; counts have no fractions.
+    # Thresholds at the end above which nothing is predicted as positive are left out, except the
+    # first. Counts are cut to integers.
     shown = [i for i in range(columns) if int(rows[0, i]) + int(rows[1, i]) > 0]
     end = max(shown, default=0) + 1
     names = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -41,7 +41,7 @@ def entry(call):
 
 
 def curve(labels, predictions, type, thresholds, weights):
-    """`torch/utils/tensorboard/summary.py`, compute_curve, one threshold after the other."""
+    """compute_curve of `torch/utils/tensorboard/summary.py`, one threshold after the other."""
     labels = np.array(labels, bool)
     predictions = np.array(predictions, {"f32": np.float32, "f64": np.float64}[type])
     weights = np.ones(len(labels)) if weights is None else np.array(weights)

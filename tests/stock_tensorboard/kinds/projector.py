@@ -1,4 +1,4 @@
-"""Embeddings, as the projector asks for them: which there are, their numbers, labels, pictures."""
+"""Embeddings, as the projector requests them: the list, then numbers, labels and images."""
 
 import io
 import math
@@ -35,7 +35,7 @@ def answers(checks):
 
 
 def by_name(calls):
-    """The tag and the input of each embedding, by run and name. The last of a name counts."""
+    """Tag and input of each embedding, by run and name. The last one of a name counts."""
     given = {}
     for call in calls:
         if call["call"] == "embedding":
@@ -62,7 +62,7 @@ def info(name, item):
 
 
 def encode(tag):
-    """PyTorch's encoding, and more where that gives no directory of its own."""
+    """PyTorch's encoding, extended for tags for which it gives no separate directory."""
     special = {"": "%", "..": "%2e%2e", "x.tfevents": "x.tfevent%73"}
     return special.get(tag) or "".join(
         f"%{ord(c):02x}" if c in '%/\\:*?"<>|\0' else c for c in tag
@@ -77,7 +77,7 @@ def labels(embedding):
 
 
 def sprite(pictures):
-    """A square of squares, as PyTorch's `make_sprite` has it."""
+    """Images arranged in a square, as PyTorch's `make_sprite` does."""
     height, width = pictures["size"]
     side = math.ceil(math.sqrt(len(pictures["samples"])))
     canvas = np.zeros((side * height, side * width, 3), np.uint8)

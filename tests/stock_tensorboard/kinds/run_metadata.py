@@ -1,4 +1,4 @@
-"""Run metadata: time and memory of nodes, and graphs that come with it."""
+"""Run metadata: time and memory of nodes, and the graphs that it contains."""
 
 from google.protobuf import text_format
 from tensorboard.compat.proto import config_pb2, graph_pb2
@@ -7,7 +7,7 @@ from onnx_model import shape
 
 from . import graphs
 
-# Of the run's graph; with a graph of its own.
+# For the graph of the run; with its own graph.
 PROFILE, TRACE = "graph_tagged_run_metadata", "graph_run_metadata"
 SHOWS = {PROFILE: ("run_metadata",), TRACE: ("graph_run_metadata",)}
 TABS = {"graphs"}
@@ -52,7 +52,7 @@ def metadata(given):
 
 
 def graph(given):
-    """Several become one, each below a name of its own (`plugins/graph/graph_util.py`)."""
+    """Several graphs become one, each under its own name (`plugins/graph/graph_util.py`)."""
     if len(given) == 1:
         return graphs.graph_of(given[0])
     whole = graph_pb2.GraphDef()

@@ -1,4 +1,4 @@
-"""Tensors, which no dashboard shows: what TensorBoard's own data providers give to programs."""
+"""Tensors, which no dashboard shows, as read through TensorBoard's own data providers."""
 
 import argparse
 import ast
@@ -14,14 +14,14 @@ from server import RUST
 SHOWS = {"tensor": ("tensor",)}
 TABS = set()
 
-# What `tensorboard/util/tensor_util.py`, make_ndarray, makes of each type.
+# The NumPy type that make_ndarray of `tensorboard/util/tensor_util.py` gives for each type.
 DTYPES = {
     "DT_HALF": "<f2", "DT_FLOAT": "<f4", "DT_DOUBLE": "<f8", "DT_BOOL": "?",
     "DT_INT8": "<i1", "DT_INT16": "<i2", "DT_INT32": "<i4", "DT_INT64": "<i8",
     "DT_UINT8": "<u1", "DT_UINT16": "<u2", "DT_UINT32": "<u4", "DT_UINT64": "<u8",
     "DT_COMPLEX64": "<c8", "DT_COMPLEX128": "<c16", "DT_STRING": "O",
 }  # fmt: skip
-# These it decodes from `tensor_content` only, of which a tensor without elements has none.
+# make_ndarray decodes these only from `tensor_content`, which a tensor without elements lacks.
 NOT_EMPTY = {"DT_UINT32", "DT_UINT64"}
 
 
@@ -63,7 +63,7 @@ def points(calls):
 
 
 def array(given):
-    """The array of a tensor; none if TensorBoard cannot make one."""
+    """The array of a tensor, or None if TensorBoard cannot make one."""
     name, shape = given["dtype"], given["shape"]
     if name == "DT_STRING":
         strings = np.array([bytes.fromhex(string) for string in given["hex"]] + [None], object)
@@ -80,8 +80,8 @@ def described(array):
 
 
 def data_provider(board):
-    """The one that TensorBoard has: it says where its data server listens. That of the Python
-    loader is part of it, so another is made in the same way."""
+    """The data provider of TensorBoard, which reports the address of its data server. The Python
+    loader's provider runs inside TensorBoard, so this makes another one in the same way."""
     name = board.json("data/environment")["debug"]["data_provider"]
     if board.loader == RUST:
         address = ast.literal_eval(name.partition("addr=")[2].rstrip(")"))

@@ -1,4 +1,4 @@
-"""Texts, as the HTML that TensorBoard makes of them."""
+"""Texts, as the HTML that TensorBoard renders."""
 
 from tensorboard import plugin_util
 from tensorboard.plugins.text import text_plugin
@@ -25,7 +25,7 @@ def html(call):
         return plugin_util.markdown_to_safe_html(given.encode())
     shape, warning = given["shape"], ""
     if len(shape) > 2:
-        # The first table, and a word on the rest.
+        # The first table, with a warning about the rest.
         warning = plugin_util.markdown_to_safe_html(text_plugin.WARNING_TEMPLATE % len(shape))
     columns = shape[-1] if len(shape) > 1 else 1
     rows = shape[-2] if len(shape) > 1 else shape[0]

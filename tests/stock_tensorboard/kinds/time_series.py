@@ -1,4 +1,4 @@
-"""The dashboard "Time Series", which asks for several kinds by one route."""
+"""The dashboard "Time Series", which requests several kinds through one route."""
 
 import json
 

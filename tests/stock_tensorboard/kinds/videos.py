@@ -1,4 +1,4 @@
-"""Videos, which are among the pictures: GIFs, decoded to pixels."""
+"""Videos, which TensorBoard shows as images: GIFs, decoded to pixels."""
 
 import io
 import math
@@ -18,7 +18,7 @@ def compared(name, given, body, content_type):
     yield name, len(wanted), len(frames)
     for i, (frame, found) in enumerate(zip(wanted, frames)):
         if len(np.unique(frame.reshape(-1, 4), axis=0)) <= 256:
-            # What cannot be seen has no colour.
+            # Ignore the colour of transparent pixels.
             shown = [np.where(picture[..., 3:] > 0, picture, 0) for picture in (frame, found)]
             wanted, found = described(shown[0], "image/gif"), described(shown[1], content_type)
             yield f"{name} frame {i}", wanted, found
@@ -29,7 +29,7 @@ def compared(name, given, body, content_type):
 
 
 def rate(gif):
-    """Frames a second, from the time of all of them."""
+    """Frames per second, from the total duration."""
     frames = PIL.ImageSequence.Iterator(gif)
     return round(gif.n_frames * 1000 / sum(frame.info["duration"] for frame in frames), 9)
 
@@ -38,7 +38,7 @@ def frames_of(given):
     """The frames, of shape height, width, RGBA."""
     array = of_array(given, "nthwc")
     count, time, height, width, channels = array.shape
-    # As torch/utils/tensorboard/_utils.py, _prepare_video, tiles a batch.
+    # A batch is tiled as in _prepare_video of torch/utils/tensorboard/_utils.py.
     missing = 2 ** math.ceil(math.log2(count)) - count
     array = np.concatenate([array, np.zeros_like(array[:1]).repeat(missing, 0)])
     rows = 2 ** (int(math.log2(count)) // 2)

@@ -6,7 +6,7 @@ const COMPLETE: &str = r#"{"schema": "tbx.run/1", "id": "0123456789abcdef0123456
     "params": {"lr": 0.1}, "seeds": {"all": 7}, "git": {"commit": "ab12", "dirty": false},
     "env": {"lock_sha256": "cd34", "cpu": "x"}, "datasets": [{"name": "d", "digest": "1"}]}"#;
 
-/// One run that says all, with a part, and one that says nothing but a seed.
+/// A run with complete metadata and a part, and a run that has only a seed.
 fn runs() -> Folder {
     let folder = Folder::new();
     for name in ["logs/good", "logs/good/train", "logs/bare"] {
@@ -59,7 +59,7 @@ fn programs_get_lists() {
     assert_eq!(found["names"][1]["name"], "f(x)");
 }
 
-/// A directory is no run of its own only where `tbx table` shows none.
+/// A directory is a run exactly if `tbx table` shows it as one.
 #[test]
 fn directories_are_runs_as_in_tables() {
     let folder = runs();

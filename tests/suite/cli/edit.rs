@@ -154,7 +154,7 @@ fn a_full_disk_leaves_nothing_behind() {
         writer.add_scalar("loss", 0.5, step).unwrap();
     }
     writer.close().unwrap();
-    // The shell's limit of file sizes stands in for it; it is a signal first.
+    // The shell's limit on file sizes simulates a full disk; its signal must be ignored.
     let script = format!(
         "trap '' XFSZ; ulimit -f 100; exec {} edit logs --out new --shift-steps 1",
         env!("CARGO_BIN_EXE_tbx")

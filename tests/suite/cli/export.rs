@@ -187,6 +187,8 @@ fn the_standard_output_is_data_and_the_file_is_the_same() {
     }
     fs::create_dir(folder.path("empty")).unwrap();
     let empty = folder.tbx("export empty --to csv --out -");
+    assert_eq!((empty.code, empty.out.as_str()), (Some(1), ""));
+    let empty = folder.tbx("export empty --to csv --out - --allow-empty");
     assert_eq!((empty.code, empty.out.as_str()), (Some(0), "run,tag,step,wall_time,value\n"));
 }
 

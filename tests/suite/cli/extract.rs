@@ -12,7 +12,7 @@ use tbx::{Embedding, Mesh, Tensor, pb};
 use super::{FILE, Folder};
 use crate::common::{NAME, event, file_version, start, summary};
 
-/// The files below a folder, sorted.
+/// The files below a directory, sorted.
 fn files(folder: &Path) -> Vec<String> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(folder) {
@@ -26,19 +26,19 @@ fn files(folder: &Path) -> Vec<String> {
     files
 }
 
-/// The index: its lines behind the first, as cells.
+/// The cells of the index, without its header.
 fn index(folder: &Path) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_path(folder.join("index.csv")).unwrap();
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
-/// An image whose width tells it: a GIF without a frame.
+/// An image that is identified by its width: a GIF without frames.
 fn picture(tag: &str, id: u8) -> pb::summary::Value {
     let screen = [id, 0, 2, 0, 0, 0, 0];
     image::v1(tag, 1, 1, 3, [&b"GIF89a"[..], &screen, b"\x3b"].concat().into())
 }
 
-/// Writes a log as run `name` of `logs`.
+/// Writes a log as the run `name` in `logs`.
 fn write(folder: &Folder, name: &str, log: &[Vec<u8>]) {
     let run: PathBuf = folder.path("logs").join(name).components().collect();
     fs::create_dir_all(&run).unwrap();
@@ -170,7 +170,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
         assert!([".", "loss", "Loss%~2/x"].contains(&run.as_str()));
     }
     assert_eq!(seen.len(), 3 * tags.len());
-    // TensorBoard takes none of it for a log.
+    // None of the files looks like a log to TensorBoard.
     let said = folder.tbx("inspect deep").out;
     assert!(said.starts_with("deep: no event files"), "{said}");
 }
@@ -246,7 +246,7 @@ fn what_a_restart_policy_drops_is_not_extracted() {
 #[test]
 fn damage_costs_what_is_damaged() {
     let folder = Folder::new();
-    // Long enough that a load passes over them.
+    // Long enough to be skipped by a load.
     let long = |id: u8| image::v1("a", 1, 1, 3, [&b"P5 "[..], &[id; 5000]].concat().into());
     let mut log = [file_version(), summary(1, vec![long(1)])].concat();
     let flipped = log.len() + 3000;
@@ -316,7 +316,7 @@ fn what_is_there_is_not_overwritten() {
     assert_eq!(files(&folder.path("files")).len(), 3);
     folder.tbx("extract logs --out files --kind image --force").fine();
     assert_eq!(files(&folder.path("files")).len(), 7);
-    // Somebody's own file.
+    // A file of the user.
     fs::write(folder.path("files/notes.txt"), "mine").unwrap();
     let said = folder.tbx("extract logs --out files --force").failed();
     assert_eq!(said, "tbx: files: it exists, and \"notes.txt\" in it is of no extraction\n");
@@ -377,7 +377,7 @@ fn embeddings_are_copied_and_the_projector_finds_them() {
     assert_eq!(found, expected);
     let index = index(&folder.path("files"));
     assert!(index.iter().all(|row| row[2] == "words/all:00004" && row[4] == "4"), "{index:?}");
-    // As a run of its own it is the same embedding.
+    // Loaded as a separate run, it is the same embedding.
     let copied = folder.path("files/run/words%2fall%3a00004");
     fs::write(copied.join(FILE), file_version()).unwrap();
     let loaded = crate::common::load(&copied, &tbx::LoadOptions::new());

@@ -1,5 +1,5 @@
-//! Which directories the program takes for one run. The rule itself has its test next to it, in
-//! `src/table/fold`; here are the subcommands that use it.
+//! Directories that the program treats as one run. These are tests of the subcommands; the rule
+//! itself is tested in `src/table/fold`.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tbx::summary::hparams::MetricInfo;
 
 use super::Folder;
 
-/// A run in `logs` with these scalars at step 0.
+/// Writes a run in `logs` with these scalars at step 0.
 fn run(folder: &Folder, name: &str, scalars: &[(&str, f64)]) {
     let writer = folder.run(format!("logs/{name}"));
     for (tag, value) in scalars {
@@ -50,7 +50,7 @@ fn each_trial_of_an_experiment_is_a_run_and_their_directory_is_none() {
     assert_eq!(best, TRIALS.lines().take(3).map(|line| format!("{line}\n")).collect::<String>());
     let one = folder.tbx(&format!("{table} --run 01.15")).fine();
     assert_eq!(one, "run,lr,acc\nexp/1700000001.15,0.125,1\n");
-    // A tag that was not asked for, nor its kind.
+    // Folding also uses the hparams records, although their tag and kind are not selected.
     let mean = folder.tbx("reduce logs --op mean,count --format csv").fine();
     assert_eq!(mean, "tag,runs,step,mean,count\nacc,4,0,1.5,4\n");
 }
@@ -69,7 +69,7 @@ fn a_root_that_only_describes_an_experiment_is_no_run() {
     assert_eq!(folder.tbx(table).fine(), "run,acc\nrun-0,0.5\nrun-1,0.75\nrun-2,0.25\n");
     assert_eq!(folder.tbx(&format!("{table} --top 1")).fine(), "run,acc\nrun-0,0.5\n");
     assert_eq!(folder.tbx(&format!("{table} --no-fold")).fine().lines().count(), 5);
-    // It has something itself.
+    // The root has a scalar of its own.
     run(&folder, ".", &[("other", 1.0)]);
     assert!(folder.tbx(table).fine().starts_with("run,acc\n.,\nrun-0"));
 }
@@ -108,7 +108,7 @@ fn what_a_run_is_does_not_depend_on_the_tags_and_runs_that_were_asked_for() {
     let loss = "run,loss,loss/a,loss/b,train/loss,validation/loss\n\
                 keras,,,,3,4\none,,,,,\none/loss_a,5,,,,\nrun,,1,2,,\n";
     assert_eq!(table("--tag ^loss"), loss);
-    // Alone, each of these would be a run of its own.
+    // If it were alone, each of these would be a separate run.
     assert_eq!(table("--run validation"), "run,validation/loss\nkeras,4\n");
     assert_eq!(table("--run run/loss_b"), "run,loss/b\nrun,2\n");
     assert_eq!(table("--run one/"), "run,acc,loss\none/loss_a,1,5\n");
@@ -124,7 +124,7 @@ fn several_logdirs_are_not_one_run() {
     assert_eq!(folder.tbx(table).fine(), rows);
     let plot = folder.tbx("plot logs/train logs/validation --where loss>1 --width 40").fine();
     assert!(plot.starts_with("loss\n"), "{plot}");
-    // Each with parts of its own.
+    // Each log directory has its own parts.
     run(&folder, "a/train", &[("loss", 3.0)]);
     run(&folder, "a/validation", &[("loss", 4.0)]);
     let plot = folder.tbx("plot logs/a logs/train --tag loss --width 60 --ascii").fine();
@@ -151,7 +151,7 @@ fn tbx_json_speaks_for_a_run_whose_parts_have_all_its_event_files() {
     let names: Vec<_> = checked.out.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(names, ["run", "a", "b"]);
     assert!(!checked.out.contains("params"), "{}", checked.out);
-    // A broken one says that it is a run, too, and is told of.
+    // A broken `tbx.json` also makes the directory a run, and is reported.
     fs::write(folder.path("logs/b/train/tbx.json"), "{").unwrap();
     let done = folder.tbx("table logs --columns *loss --format csv");
     assert_eq!(done.code, Some(2));
@@ -159,7 +159,7 @@ fn tbx_json_speaks_for_a_run_whose_parts_have_all_its_event_files() {
     assert_eq!(done.out, "run,loss,train/loss\na,,1\nb/train,2,\nb/val,3,\n");
 }
 
-/// A server's folder has the same runs, and they come back as they were.
+/// An MLflow directory has the same runs, and importing them restores them.
 #[test]
 fn mlflow_gets_the_runs_of_the_table() {
     let folder = trials();
@@ -170,7 +170,7 @@ fn mlflow_gets_the_runs_of_the_table() {
     let said = folder.tbx("export logs --to mlruns --out mlruns");
     assert!(said.err.contains("7 runs, 8 points"), "{}", said.err);
     assert_eq!(folder.tbx("import --from mlflow mlruns --out back").code, Some(0));
-    // Directories are called after runs in MLflow: names of theirs have slashes, too.
+    // Imported directories are named after MLflow's runs, so run names are not compared.
     let table = |logs: &str| {
         let args = format!("table {logs} --columns lr,acc,loss,*/loss --format csv");
         let rows = folder.tbx(&args).fine();
@@ -180,7 +180,7 @@ fn mlflow_gets_the_runs_of_the_table() {
     };
     assert_eq!(table("logs").len(), 8);
     assert_eq!(table("back"), table("logs"));
-    // With the event files, what describes the experiment goes along.
+    // With event files, the directory that describes the experiment is exported, too.
     let said = folder.tbx("export logs --to mlruns --out whole --event-files");
     assert!(said.err.contains("8 runs, 8 points"), "{}", said.err);
     assert_eq!(folder.tbx("import --from mlflow whole --out again").code, Some(0));
@@ -210,7 +210,7 @@ fn runs_of_mlflow_that_are_called_like_stages_are_runs() {
                       name: digits\n";
     fs::write(folder.path("mlruns/1/meta.yaml"), experiment).unwrap();
     assert_eq!(folder.tbx("import --from mlflow mlruns --out logs").code, Some(0));
-    // All of MLflow's parameters are texts; they are in the order of numbers all the same.
+    // All MLflow parameters are text, but they are still sorted as numbers.
     let table = folder.tbx("table logs --columns lr --sort lr --format csv").fine();
     let rates = table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse());
     assert_eq!(rates.collect::<Vec<_>>(), [Ok(0.001), Ok(0.1), Ok(10.0)]);

@@ -99,7 +99,7 @@ fn the_exit_code_says_whether_everything_could_be_read() {
     fs::create_dir_all(folder.path("empty")).unwrap();
     let codes = [
         ("logs", 0),
-        ("empty", 0),
+        ("empty", 1),
         ("empty_file", 0),
         ("torn", 0),
         ("damaged", 2),
@@ -114,7 +114,7 @@ fn the_exit_code_says_whether_everything_could_be_read() {
         }
     }
     let none = "empty: no event files (their names contain \"tfevents\")\n";
-    assert_eq!(folder.tbx("inspect empty").fine(), none);
+    assert_eq!(folder.tbx("inspect empty --allow-empty").fine(), none);
     let said = folder.tbx("inspect missing").failed();
     assert!(said.starts_with("tbx: missing: ") && said.lines().count() == 1, "{said}");
 }
@@ -277,4 +277,46 @@ fn problems_are_listed_up_to_twenty() {
     assert!(done.out.ends_with("  ... and 20 more: --format json lists all\n"), "{}", done.out);
     let json = folder.tbx("inspect logs --format json");
     assert_eq!(json.out.matches("payload checksum is").count(), 40);
+}
+
+#[test]
+fn embeddings_are_named_with_their_shape_and_files() {
+    let folder = Folder::new();
+    let writer = folder.run("logs/run");
+    writer.add_scalar("loss", 0.5, 0).unwrap();
+    let points = tbx::Embedding::new([[0.5f32, 1.0, 2.0], [1.5, 2.0, 3.0]]).labels(["a", "b"]);
+    writer.add_embedding("points", &points, 3).unwrap();
+    writer
+        .add_embedding("more/points", &tbx::Embedding::new([[0.5f32, 1.0], [0.0, 2.0]]), 4)
+        .unwrap();
+    writer.close().unwrap();
+    let text = folder.tbx("inspect logs").fine();
+    let table: Vec<&str> = text.lines().skip_while(|line| !line.contains("EMBEDDING")).collect();
+    let [head, first, second] = table.as_slice() else { panic!("{text}") };
+    assert!(head.starts_with("  EMBEDDING          SHAPE  FILES"), "{text}");
+    assert!(first.starts_with("  points:00003         2×3  00003/"), "{text}");
+    assert!(
+        first.contains("tensors.tsv (24 B), ") && first.contains("metadata.tsv (4 B)"),
+        "{text}"
+    );
+    assert!(second.starts_with("  more/points:00004    2×2  00004/"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&folder.tbx("inspect logs --format json").fine()).unwrap();
+    let embedding = &json["runs"][0]["embeddings"][0];
+    assert_eq!(embedding["name"], "points:00003");
+    assert_eq!(embedding["shape"], serde_json::json!([2, 3]));
+    assert_eq!(embedding["files"][0]["role"], "tensor");
+    assert_eq!(embedding["files"][1]["bytes"], 4);
+    // They are chosen by their tag; they have no kind.
+    let chosen = folder.tbx("inspect logs --tag ^points$").fine();
+    assert!(chosen.contains("points:00003") && !chosen.contains("more/points"), "{chosen}");
+    assert!(!folder.tbx("inspect logs --kind scalar").fine().contains("points:"));
+    let over_runs = folder.tbx("inspect logs --by tag").fine();
+    assert!(over_runs.contains("EMBEDDING          RUN  SHAPE  FILES"), "{over_runs}");
+    // A missing file is reported.
+    let path = first.split("  ").last().unwrap().split(' ').next().unwrap();
+    fs::remove_file(folder.path("logs/run").join(path)).unwrap();
+    let done = folder.tbx("inspect logs");
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.out.contains(&format!("{path} (missing)")), "{done:?}");
 }

@@ -1,4 +1,4 @@
-//! `tbx inspect --format json`: its schema and its numbers.
+//! `tbx inspect --format json`: schema and numbers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use tbx::{LoadOptions, Logdir, TimeSeries};
 use super::{FILE, Folder, START};
 use crate::common::repository;
 
-/// The object of one folder.
+/// The JSON object of one log directory.
 fn inspect(folder: &Folder, args: &str) -> Value {
     let done = folder.tbx(&format!("inspect logs --format json {args}"));
     assert!(done.err.is_empty(), "{done:?}");
@@ -23,7 +23,7 @@ fn assert_keys(value: &Value, keys: &[&str]) {
     assert_eq!(found, keys.iter().copied().collect());
 }
 
-/// The whole of it, so that no change of the schema goes by unseen.
+/// Compares the whole output, so that no change of the schema goes unnoticed.
 #[test]
 fn the_schema_is_stable() {
     let folder = Folder::new();
@@ -117,7 +117,7 @@ fn an_empty_folder_is_an_object_without_runs() {
     assert_eq!((&run["start_time"], &run["tags"]), (&Value::Null, &json!([])));
 }
 
-/// Every number of every fixture, to the last bit, as the library has it.
+/// Every number of every fixture is the same as in the library, to the last bit.
 #[test]
 fn numbers_are_exact() {
     let folder = Folder::new();
@@ -131,7 +131,7 @@ fn numbers_are_exact() {
     assert_eq!(found["issues"].as_array().unwrap().len(), loaded.report.issues.len());
     let runs = found["runs"].as_array().unwrap();
     assert_eq!(runs.len(), loaded.runs.len());
-    // `serde_json` reads numbers fast rather than exactly, so these are cut out of the text.
+    // `serde_json` does not parse numbers exactly, so they are cut out of the text.
     let mut start_times = done.out.split("\"start_time\":").skip(1);
     let mut texts = done.out.split("{\"tag\":").skip(1);
     for (run, expected) in runs.iter().zip(&loaded.runs) {
@@ -165,7 +165,7 @@ fn assert_series(tag: &Value, series: &TimeSeries) {
     }
 }
 
-/// `text` is the series' object, but for its start.
+/// `text` is the JSON object of the series, except for its beginning.
 fn assert_numbers(text: &str, series: &TimeSeries) {
     let found = |key: &str| {
         let (_, value) = text.split_once(&format!(",\"{key}\":")).unwrap();
@@ -177,13 +177,13 @@ fn assert_numbers(text: &str, series: &TimeSeries) {
     let numbers: Vec<f64> = series.scalars().map_or(vec![], |scalars| scalars.iter().collect());
     let some = numbers.iter().copied().filter(|number| !number.is_nan());
     assert_eq!(found("last"), bits(numbers.last().copied()));
-    // Of zeros of both signs either is the smallest.
+    // If there are zeros of both signs, either is the smallest.
     let unsigned = |bits: Option<u64>| bits.filter(|bits| *bits != (-0.0f64).to_bits()).or(Some(0));
     assert_eq!(unsigned(found("min")), unsigned(bits(some.clone().reduce(f64::min))));
     assert_eq!(unsigned(found("max")), unsigned(bits(some.reduce(f64::max))));
 }
 
-/// The number that `text` starts with, or the name of one that JSON lacks, as bits.
+/// The bits of the number at the start of `text`, or of one that JSON writes as a name.
 fn float(text: &str) -> Option<u64> {
     let end = text.find([',', '}']).unwrap();
     match &text[..end] {
@@ -198,7 +198,7 @@ fn float(text: &str) -> Option<u64> {
     }
 }
 
-/// All NaN are one.
+/// The bits of a number. All NaN have the same bits.
 fn bits(number: Option<f64>) -> Option<u64> {
     number.map(|number| if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() })
 }

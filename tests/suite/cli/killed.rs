@@ -39,7 +39,9 @@ fn timeless(state: State) -> State {
     for (name, content) in state {
         let is_fixed = name.starts_with("logs/");
         let name = match name.split_once(".mlflow.").or(name.split_once(".tbx.")) {
-            Some((start, _)) if !is_fixed => start.trim_end_matches(char::is_numeric).to_owned(),
+            Some((start, _)) if !is_fixed && name.contains("tfevents") => {
+                start.trim_end_matches(char::is_numeric).to_owned()
+            }
             _ => name,
         };
         let is_timeless = name.ends_with(".json") || name.contains("tfevents") && !is_fixed;

@@ -7,7 +7,7 @@ use tbx::meta::{RunMeta, Status};
 
 use super::Folder;
 
-/// A run of another program: without `tbx.json`, with a parameter in the log.
+/// A run of another program: no `tbx.json`, and a parameter in the log.
 fn foreign() -> Folder {
     let folder = Folder::new();
     for run in ["a", "b"] {
@@ -44,7 +44,7 @@ fn what_is_set_is_shown_by_the_table_and_by_show() {
     let json: Value =
         serde_json::from_str(&folder.tbx("meta show logs/a --format json").fine()).unwrap();
     assert_eq!((&json["params"]["opt"], &json["tags"]["team"]), (&"adam".into(), &"vision".into()));
-    // The other run knows nothing of it.
+    // The other run does not have it.
     assert!(!folder.tbx("meta show logs/b").fine().contains("lr"));
 }
 
@@ -60,7 +60,8 @@ fn what_was_set_can_be_removed_unless_the_log_has_it() {
     assert_eq!((done.code, &*done.err), (Some(1), said));
 }
 
-/// Event files are copied off clusters without what is next to them: then the copy in the log counts.
+/// Event files are copied from clusters without the files next to them. Then the copy in the log
+/// counts.
 #[test]
 fn what_the_copy_in_the_log_says_is_not_lost() {
     let folder = Folder::new();

@@ -310,7 +310,8 @@ fn a_file_that_was_named_is_missed_whatever_its_name() {
     let done = folder.tbx("verify notes.txt");
     assert_eq!(done.code, Some(1), "{done:?}");
     let done = folder.tbx("archive logs/src --out src.tar.zst");
-    assert_eq!(done.failed().lines().last(), Some("tbx: there is no run to pack"));
+    let none = "tbx: logs/src: no event files (their names contain \"tfevents\")\n";
+    assert_eq!((done.code, done.err.as_str()), (Some(1), none));
 }
 
 /// What is a log by its bytes is one under any name that has `tfevents` in it, as in TensorBoard.

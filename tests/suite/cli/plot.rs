@@ -122,7 +122,7 @@ fn a_logarithmic_axis_says_what_it_has_no_place_for() {
     writer.close().unwrap();
     let out = folder.tbx("plot logs --width 40 --height 9 --log").fine();
     assert!(out.starts_with("x  logarithmic\n"), "{out}");
-    for label in ["1000 ┤", "1 ┤"] {
+    for label in ["100 ┤", "1 ┤"] {
         assert!(out.contains(label), "{label}: {out}");
     }
     assert!(out.contains("  .     0.1     6  2 not above 0\n"), "{out}");
@@ -171,7 +171,7 @@ fn outliers_are_told_and_left_out_only_if_that_was_asked_for() {
         "{out}"
     );
     let out = folder.tbx("plot logs --height 8 --ignore-outliers").fine();
-    assert!(out.contains("1.5 ┤"), "{out}");
+    assert!(out.contains("1.4 ┤"), "{out}");
     assert!(out.ends_with(" values outside the chart\n"), "{out}");
     let out = folder.tbx("plot logs --height 8 --ylim 1.2:1.4").fine();
     assert!(out.contains("1.3") && out.contains("values outside the chart\n"), "{out}");
@@ -200,9 +200,16 @@ fn of_many_runs_the_first_have_names() {
     let folder = fifty();
     let out = folder.tbx("plot logs").fine();
     assert_eq!(named(&out), ["r00", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09"]);
-    assert!(out.ends_with("  40 more runs not drawn: --sort and --top choose\n"), "{out}");
+    let band = "40 more runs not drawn one by one; · min to max and ~ median of all 50 runs: \
+                --sort and --top choose";
+    assert!(out.ends_with(&format!("  {band}\n")), "{out}");
+    assert!(cells(&out).matches('·').count() > 100 && out.contains('~'), "{out}");
     let out = done(folder.command("plot logs").env("CLICOLOR_FORCE", "1")).fine();
-    assert!(out.contains("40 more runs in gray: --sort and --top choose"), "{out}");
+    assert!(out.contains(band), "{out}");
+    let few = "plot logs --run r0|r1[0-4]";
+    let out = done(folder.command(few).env("CLICOLOR_FORCE", "1")).fine();
+    assert!(out.contains("5 more runs in gray: --sort and --top choose"), "{out}");
+    assert!(folder.tbx(few).fine().contains("5 more runs as dots"));
     let out = folder.tbx("plot logs --sort loss --top 2").fine();
     assert_eq!(named(&out), ["r49", "r48"]);
     let out = folder.tbx("plot logs --sort loss --reverse --top 3").fine();
@@ -222,9 +229,133 @@ fn more_names_than_letters_are_no_problem() {
     }
     let out = folder.tbx("plot logs --top 1000").fine();
     assert!(
-        out.contains("  Z r51 ") && out.contains("  # r52 ") && out.contains("  # r69 "),
+        out.contains("  a r00 ") && out.contains("  X r49 ") && !out.contains(" r50 "),
         "{out}"
     );
+    assert!(out.contains("20 more runs not drawn one by one"), "{out}");
+    // Those with the same number among 50 differ where they are drawn together.
+    let out = folder.tbx("plot logs --run r[05]1").fine();
+    assert!(out.contains("  b r01 ") && out.contains("  c r51 "), "{out}");
+}
+
+/// The letters and colors of runs in the legend.
+fn looks(out: &str) -> Vec<(String, String)> {
+    let rows = out.lines().filter_map(|line| line.strip_prefix("  \u{1b}[1m\u{1b}[38;5;"));
+    let look = |row: &str| {
+        let (look, rest) = row.split_once("\u{1b}[0m ").unwrap();
+        (rest.split_whitespace().next().unwrap().to_owned(), look.to_owned())
+    };
+    rows.map(look).collect()
+}
+
+#[test]
+fn a_run_looks_the_same_whatever_is_drawn_with_it() {
+    let folder = fifty();
+    let colored = |args: &[&str]| {
+        let mut command = folder.command("plot logs");
+        done(command.args(args).env("CLICOLOR_FORCE", "1")).fine()
+    };
+    let mut seen = std::collections::BTreeMap::new();
+    for args in [
+        &["--top", "50"] as &[&str],
+        &[],
+        &["--sort", "loss"],
+        &["--sort", "loss", "--reverse", "--top", "3"],
+        &["--reverse"],
+        &["--run", "r[24]7|r03"],
+        &["--where", "loss < 0.7", "--x", "relative"],
+        &["--tag", "loss", "--log", "--smooth", "0.5"],
+    ] {
+        let looks = looks(&colored(args));
+        assert!(looks.len() >= 3, "{args:?}");
+        for (run, look) in looks {
+            assert_eq!(*seen.entry(run.clone()).or_insert(look.clone()), look, "{run} {args:?}");
+        }
+    }
+    assert_eq!(seen.len(), 50);
+    // The same in a file: orange is b.
+    let svg = folder.tbx("plot logs --run r[0-2]1 --out -").out;
+    let strokes = svg.split("stroke=\"").skip(1).filter_map(|rest| rest.get(..7));
+    let colors: std::collections::BTreeSet<_> = strokes.filter(|c| *c != "#e8e8e8").collect();
+    let orange = ["#808080", "#d55e00"];
+    assert_eq!(colors.into_iter().collect::<Vec<_>>(), orange, "b, l and v differ in dashes");
+    assert!(svg.contains("stroke-dasharray=\"7 3\"") && svg.contains("stroke-dasharray=\"2 2\""));
+}
+
+/// A run that began later gets the next letter, wherever its name is in the order.
+#[test]
+fn a_new_run_changes_no_other() {
+    let folder = Folder::new();
+    let run = |name: &str, time: u32| {
+        let options = SummaryWriter::options().clock(move || START + f64::from(time));
+        let writer = options.create(folder.path(format!("logs/{name}"))).unwrap();
+        scalars(&writer, "loss", &[1.0, 0.5]);
+        writer.close().unwrap();
+    };
+    run("run_1", 0);
+    run("run_9", 60);
+    let out = folder.tbx("plot logs").fine();
+    assert!(out.contains("  a run_1 ") && out.contains("  b run_9 "), "{out}");
+    run("run_10", 120);
+    let out = folder.tbx("plot logs").fine();
+    assert!(out.contains("  a run_1 ") && out.contains("  b run_9 "), "{out}");
+    assert!(out.contains("  c run_10 "), "{out}");
+    assert!(named(&out).is_sorted(), "the order of lines is another thing: {out}");
+}
+
+#[test]
+fn a_file_has_a_band_for_many_runs() {
+    let folder = fifty();
+    let svg = folder.tbx("plot logs --out -").out;
+    assert_eq!(svg.matches("<polygon ").count(), 1);
+    assert!(svg.contains(">40 more: band from min to max and gray median of all 50<"), "{svg}");
+    let few = folder.tbx("plot logs --run r0|r1[0-4] --out -").out;
+    assert!(few.contains(">5 more in gray<") && !few.contains("<polygon "), "{few}");
+    assert_eq!(folder.tbx("plot logs --out band.png").code, Some(0));
+    let picture = image::open(folder.path("band.png")).unwrap().to_rgb8();
+    let band = picture.pixels().filter(|pixel| pixel.0 == [0xe3, 0xe3, 0xe3]).count();
+    assert!(band > 10_000, "{band}");
+}
+
+#[test]
+fn short_axes_have_more_than_one_number() {
+    let folder = two_runs();
+    for args in ["", "--log", "--ylim 0.2:0.9 --log", "--ylim 0.3:1.7", "--x relative", "--x wall"]
+    {
+        for size in ["--height 5", "--height 7 --width 30", "--height 6 --width 24"] {
+            let out = folder.tbx(&format!("plot logs --tag loss {size} {args}")).fine();
+            let labels = out
+                .lines()
+                .filter(|line| line.find('┤').is_some_and(|at| line[..at].ends_with(' ')));
+            assert!(labels.count() >= 2, "{size} {args}: {out}");
+            let below = out.lines().skip_while(|line| !line.contains('└')).nth(1).unwrap();
+            let numbers =
+                below.split_whitespace().filter(|w| w.starts_with(|c: char| c.is_ascii_digit()));
+            assert!(numbers.count() >= 2, "{size} {args}: {out}");
+        }
+        let svg =
+            folder.tbx(&format!("plot logs --tag loss --width 120 --height 90 {args} --out -")).out;
+        let labels = |anchor: &str| {
+            let with = format!("text-anchor=\"{anchor}\">");
+            svg.lines()
+                .filter(|line| line.contains("fill=\"#606060\"") && line.contains(&with))
+                .count()
+        };
+        assert!(labels("end") >= 2 && labels("middle") >= 2, "{args}: {svg}");
+    }
+}
+
+/// A label that is longer than half of the chart.
+#[test]
+fn a_label_without_room_is_no_other_number() {
+    let folder = Folder::new();
+    let writer = folder.run("logs");
+    scalars(&writer, "x", &[123_456_789.0; 2]);
+    writer.close().unwrap();
+    let out = folder.tbx("plot logs --width 20 --height 8 --ylim 123456789:123456789.00001").fine();
+    let labels: Vec<&str> =
+        out.lines().filter_map(|line| line.split_once('┤')).map(|l| l.0.trim()).collect();
+    assert!(labels.len() >= 2 && labels.iter().all(|label| *label == "…"), "{out}");
 }
 
 /// As in TensorBoard; for conditions they are one run.
@@ -254,8 +385,7 @@ fn a_run_has_the_same_letter_in_every_chart() {
         writer.close().unwrap();
     }
     let out = folder.tbx("plot logs").fine();
-    let rows: Vec<_> =
-        out.lines().filter(|line| line.starts_with("  ") && line.ends_with(" 1")).collect();
+    let rows: Vec<_> = out.lines().filter(|line| line.ends_with("  2     1")).collect();
     let expected = [
         "  a a       2     1",
         "  b b       2     1",
@@ -276,8 +406,9 @@ fn each_chart_names_the_first_of_its_own_lines() {
     }
     folder.run("logs/0").close().unwrap();
     let out = folder.tbx("plot logs --top 1").fine();
-    let rows: Vec<_> = out.lines().filter(|line| line.ends_with(" 1")).collect();
-    assert_eq!(rows, ["  a a       2     1", "  c c       2     1"], "{out}");
+    let rows: Vec<_> = out.lines().filter(|line| line.ends_with("  2     1")).collect();
+    // The run without scalars is a.
+    assert_eq!(rows, ["  b a       2     1", "  d c       2     1"], "{out}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Logs behind URLs, by every subcommand: the same words and bytes as of local ones.
+//! Logs at URLs with every subcommand: the output is the same as for local logs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ use tbx::SummaryWriter;
 use super::{Done, Folder, done};
 use crate::remote::server::{Fault, Server};
 
-/// The program, told of the server.
+/// The program with environment variables for the server.
 fn command(folder: &Folder, server: &Server, args: &str) -> Command {
     let mut command = folder.command(args);
     for (name, _) in std::env::vars_os() {
@@ -31,7 +31,7 @@ fn tbx(folder: &Folder, server: &Server, args: &str) -> Done {
     done(&mut command(folder, server, args))
 }
 
-/// What was printed, with the local name of the logs.
+/// The output, with the URL of the logs replaced by their local name.
 fn local(text: &str) -> String {
     text.replace("s3://bucket/logs", "logs")
 }
@@ -72,7 +72,7 @@ fn every_subcommand_says_of_a_url_what_it_says_of_a_folder() {
         "diff logs/keras/train logs/keras/validation",
         "reduce logs/keras --no-fold --format csv",
         "plot logs/keras --tag epoch_loss",
-        // Object stores have no folders that could be called like a file.
+        // Object stores have no directories that could be named like an event file.
         "verify logs --allow directory_name",
         "verify logs --allow directory_name --format json",
         "export logs --to json --out -",
@@ -194,7 +194,7 @@ fn a_slow_server_is_asked_for_many_files_at_a_time() {
     server.fails(|_| Fault::Slow(Duration::from_millis(100)));
     let start = Instant::now();
     tbx(&folder, &server, "inspect s3://bucket/logs").fine();
-    // One after the other they take six seconds; the list has nine pages.
+    // Sequentially, the requests would take six seconds; the list has nine pages.
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
@@ -216,7 +216,7 @@ fn what_a_server_refuses_is_said_with_the_url() {
         "tbx: s3://bucket/logs: 403 Forbidden, AccessDenied: Access Denied; credentials are taken \
          from variables such as AWS_ACCESS_KEY_ID\n"
     );
-    // Of single files it is a loss.
+    // If only single files are denied, they are reported as lost.
     server.fails(|asked| match asked.path.contains("validation") {
         true => Fault::Status("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"),
         false => Fault::None,
@@ -247,7 +247,7 @@ fn an_export_to_a_url_appears_when_it_is_complete() {
     let forced = tbx(&folder, &server, &format!("{to_url} --force"));
     assert_eq!(forced.code, Some(0));
     assert_eq!(server.get("out/points.csv").unwrap(), expected.as_bytes());
-    // Somebody else is faster.
+    // Somebody else creates the object first.
     let same = server.clone();
     server.fails(move |asked| {
         if asked.method == "PUT" {
@@ -326,7 +326,7 @@ fn a_big_export_goes_in_parts_and_leaves_none() {
     assert!(server.get("big").unwrap() == expected.as_bytes());
     let parts = server.asked().into_iter().filter(|asked| asked.method == "PUT").count();
     assert!(parts >= 3, "{parts}");
-    // A part that does not arrive.
+    // The upload of one part fails.
     let mut puts = 0;
     server.fails(move |asked| {
         puts += usize::from(asked.method == "PUT");
@@ -340,7 +340,7 @@ fn a_big_export_goes_in_parts_and_leaves_none() {
     assert_eq!((server.get("lost"), server.loose_parts()), (None, 0));
 }
 
-/// The log of a run in a list of objects, each with its size.
+/// A page of a list of objects with these keys.
 fn page(keys: &[&str], next: &str) -> Fault {
     let entry = |key: &&str| {
         format!(
@@ -374,7 +374,7 @@ fn a_key_that_cannot_be_asked_for_costs_itself_alone() {
     assert!(!done.err.contains("image.png") && !done.out.contains("image.png"), "{done:?}");
 }
 
-/// The key of some event file.
+/// The key of one of the event files.
 fn first_log(server: &Server) -> String {
     let folder = Folder::new();
     let json = tbx(&folder, server, "inspect s3://bucket/logs --format json").fine();
@@ -417,7 +417,7 @@ fn lists_of_a_store_have_an_end() {
         })
     });
     failed("more than 33554432 bytes");
-    // An error without an end is cut.
+    // An endless error message is cut.
     server.fails(|_| {
         Fault::Raw(|stream| {
             stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n<Error><Code>No</Code>")?;
@@ -507,7 +507,7 @@ fn the_password_and_the_signature_of_a_url_are_shown_nowhere() {
     assert!(basic("Basic bWU6aHVudGVyNw=="), "me:hunter7");
     assert!(basic("Basic bWU6aHVuL3RlcjdAeA=="), "me:hun/ter7@x");
     assert!(asked.iter().any(|a| a.query.get("X-Amz-Signature").is_some_and(|s| s == "hunter7")));
-    // In errors, too.
+    // Errors must not contain the secrets, either.
     for url in secrets {
         let url = url.replace("bucket", "nothing");
         let mut command = command(&folder, &server, "");
@@ -519,7 +519,7 @@ fn the_password_and_the_signature_of_a_url_are_shown_nowhere() {
 #[test]
 fn who_asks_is_told_to_no_server_that_a_redirect_leads_to() {
     let (folder, server, other) = (Folder::new(), Server::start(), Server::start());
-    // Another port of a host is another server.
+    // The same host with another port is another server.
     let to: &'static str = Box::leak(format!("Location: {}/x", other.url()).into_boxed_str());
     server.fails(move |_| Fault::With("302 Found", to, String::new()));
     let url = format!("{}/x", server.url()).replace("//", "//me:hunter7@");

@@ -77,7 +77,13 @@ fn every_command_has_a_manual_page() {
     for part in [".TH tbx-table 1", "\\-\\-group\\-by", ".SH EXAMPLES", "tbx table runs"] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert_eq!(folder.tbx("man nothing").err, "tbx: there is no command \"nothing\"\n");
+    let said = folder.tbx("man nothing").err;
+    assert!(
+        said.starts_with("tbx: there is no command \"nothing\"; there are inspect, "),
+        "{said}"
+    );
+    let said = folder.tbx("man tabel").err;
+    assert_eq!(said, "tbx: there is no command \"tabel\"; did you mean table?\n");
 }
 
 #[test]
@@ -138,5 +144,35 @@ fn typos_suggest_what_was_meant() {
         let done = folder.tbx(args);
         assert_eq!(done.code, Some(2), "{args}: {done:?}");
         assert!(done.err.starts_with("tbx: ") && done.err.contains(meant), "{args}: {}", done.err);
+    }
+}
+
+#[test]
+fn help_takes_a_flag_for_itself() {
+    let folder = super::Folder::new();
+    let help = folder.tbx("help").fine();
+    for args in ["help -h", "help --help"] {
+        assert_eq!(folder.tbx(args).fine(), help, "{args}");
+    }
+    assert_eq!(folder.tbx("help table -h").fine(), folder.tbx("help table").fine());
+    assert_eq!(folder.tbx("models help -h").fine(), folder.tbx("models help").fine());
+    // Its own options first, those of all commands at the end.
+    for command in ["table", "inspect", "plot", "export", "extract", "reduce", "diff", "check"] {
+        let help = folder.tbx(&format!("{command} -h")).fine();
+        let own = help.find("Options:\n").unwrap_or_else(|| panic!("{help}"));
+        let common = help.find("Common options:\n").unwrap_or_else(|| panic!("{help}"));
+        let place = |option: &str| help.find(option).unwrap_or_else(|| panic!("{option}: {help}"));
+        assert!(own < common, "{help}");
+        for option in
+            ["--restart", "--strict", "--allow-empty", "--threads", "--color", "-h, --help"]
+        {
+            assert!(place(option) > common, "{command} {option}: {help}");
+        }
+        if command != "check" {
+            assert!(
+                help.find("--format").or(help.find("--out")).unwrap() < common,
+                "{command}: {help}"
+            );
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What comes out where: pipes that close early, colors, characters that terminals obey.
+//! Output streams: pipes that close early, colors, control characters.
 
 use std::fs;
 use std::io::Read;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Folder, done};
 
-/// Names that move cursors, clear screens, set titles and fake lines.
+/// Names that move the cursor, clear the screen, set the title or fake lines.
 const HOSTILE: [&str; 7] = [
     "red\u{1b}[31m",
     "clear\u{1b}[2J\u{1b}[H",
@@ -19,7 +19,7 @@ const HOSTILE: [&str; 7] = [
     "delete\u{7f}",
 ];
 
-/// Output that no pipe's buffer holds.
+/// Writes logs whose output is larger than the buffer of a pipe.
 fn large(folder: &Folder) {
     let (writer, steps) = (folder.run("logs"), folder.run("steps"));
     for tag in 0..2000 {
@@ -68,14 +68,14 @@ fn there_is_no_color_but_for_terminals() {
     assert!(!plain.contains('\u{1b}'), "{plain}");
     assert_eq!(inspect(&[("NO_COLOR", "1")]), plain);
     assert_eq!(inspect(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), plain);
-    // There are colors to leave out.
+    // Without `NO_COLOR` there are colors.
     let colored = inspect(&[("CLICOLOR_FORCE", "1")]);
     assert!(colored.contains('\u{1b}') && colored.len() > plain.len(), "{colored}");
     let json = done(folder.command("inspect logs --format json").env("CLICOLOR_FORCE", "1")).out;
     assert!(!json.contains('\u{1b}'), "{json}");
 }
 
-/// A folder with a run whose tags are hostile.
+/// A directory with a run whose tags are hostile.
 fn hostile_tags() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs");
@@ -86,10 +86,10 @@ fn hostile_tags() -> Folder {
     folder
 }
 
-/// Fails if a terminal would obey anything in `text`.
+/// Fails if `text` contains anything that a terminal would interpret.
 #[track_caller]
 fn assert_harmless(text: &str) {
-    // The program's own colors are for errors and for warnings.
+    // The program's own colors are used for errors and warnings.
     let text = text.replace("\u{1b}[1m\u{1b}[31mtbx:\u{1b}[0m ", "tbx: ");
     let text = text.replace("\u{1b}[1m\u{1b}[33mtbx:\u{1b}[0m ", "tbx: ");
     let obeyed: Vec<_> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
@@ -101,7 +101,7 @@ fn assert_harmless(text: &str) {
 fn tags_cannot_play_with_the_terminal() {
     let folder = hostile_tags();
     for by in ["run", "tag"] {
-        // Whatever the program takes its output for.
+        // Whether or not the program takes its output for a terminal.
         let args = format!("inspect logs --by {by}");
         let text = done(folder.command(&args).env("NO_COLOR", "1")).fine();
         assert_harmless(&text);
@@ -130,7 +130,7 @@ fn tags_in_markdown_cannot_play_with_the_terminal() {
     assert!(table.contains("| red\\u{1b}\\[31m |"), "{table}");
 }
 
-/// In a terminal that `script` makes.
+/// Runs in a terminal that `script` creates.
 #[cfg(target_os = "linux")]
 #[test]
 fn tags_in_csv_and_json_cannot_play_with_the_terminal_but_are_whole_in_a_file() {
@@ -177,7 +177,7 @@ fn tags_are_whole_in_json() {
     assert_eq!(tags, expected);
 }
 
-/// Directories have such names, too, and stand in messages.
+/// Directories can have such names, too, and appear in messages.
 #[cfg(unix)]
 #[test]
 fn names_of_runs_cannot_play_with_the_terminal() {
@@ -185,7 +185,7 @@ fn names_of_runs_cannot_play_with_the_terminal() {
     for name in HOSTILE {
         folder.copy("broken/flip_middle_payload", format!("logs/{name}"));
     }
-    // As on a terminal, where nothing is filtered.
+    // As on a terminal, where tbx does not strip escape sequences.
     let said = |args: &str| done(folder.command(args).env("CLICOLOR_FORCE", "1"));
     assert_harmless(&done(folder.command("inspect logs").env("NO_COLOR", "1")).out);
     assert_harmless(&done(folder.command("plot logs").env("NO_COLOR", "1")).out);

@@ -147,7 +147,8 @@ fn known_sub_runs_are_one_run_unless_told_otherwise() {
 fn an_empty_folder_has_no_runs() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("logs")).unwrap();
-    assert_eq!(folder.tbx("table logs").fine(), "run\n0 runs\n");
+    assert_eq!(folder.tbx("table logs --allow-empty").fine(), "run\n0 runs\n");
+    assert_eq!(folder.tbx("table logs").code, Some(1));
 }
 
 #[test]
@@ -349,4 +350,43 @@ fn means_with_infinities_are_numpys() {
     assert_eq!(rows, expected);
     let tags = folder.tbx("export logs --run a/0 --to json --table tags --out -").out;
     assert!(tags.contains("\"mean\":\"Infinity\""), "{tags}");
+}
+
+#[test]
+fn what_was_meant_is_said() {
+    let folder = sweep();
+    for (args, said) in [
+        ("--columns val/loss:mni", "there is no statistic \"mni\" of val/loss; did you mean min?"),
+        (
+            "--sort metric.val/loss:meen",
+            "there is no statistic \"meen\" of metric.val/loss; did you mean mean, min?",
+        ),
+        (
+            "--where val/loss:mxa<1",
+            "there is no statistic \"mxa\" of val/loss; did you mean max, mean?",
+        ),
+        (
+            "--columns accuracy:zzzzzz",
+            "there is no statistic \"zzzzzz\" of accuracy; there are last, first, min, max, mean, count, step, \
+             min_step, max_step, nan, inf",
+        ),
+        ("--group-by op", "there is no column \"op\"; did you mean opt?"),
+        ("--group-by rnu~a(b)", "there is no column \"rnu~a(b)\"; did you mean run~a(b)?"),
+        ("--columns acuracy", "there is no column \"acuracy\"; did you mean accuracy?"),
+    ] {
+        assert_eq!(folder.tbx(&format!("table logs {args}")).failed(), format!("tbx: {said}\n"));
+    }
+    let said = folder.tbx("reduce logs --op maen").failed();
+    assert!(said.starts_with("tbx: there is no operation \"maen\"; did you mean mean"), "{said}");
+    // One sign is taken for two, and named.
+    let mut command = folder.command("table logs --columns opt");
+    let done = super::done(command.args(["--where", "opt = adam"]));
+    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is taken for ==\n"));
+    assert!(done.out.ends_with("2 runs of 3\n"), "{done:?}");
+    let mut command = folder.command("table logs");
+    let said = super::done(command.args(["--where", "opt is adam"])).failed();
+    assert!(
+        said.starts_with("tbx: condition, column 5: this cannot be read; comparisons are =="),
+        "{said}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Values that cannot be read: every command that reads them says so, and all say the same.
+//! Unreadable values: every command that reads them reports them, with the same message.
 
 use std::fs;
 
@@ -10,17 +10,17 @@ use tbx::summary::{Kind, Metadata};
 use super::{FILE, Folder};
 use crate::common::{event, file_version, scalar, summary};
 
-/// What becomes of a value.
+/// Treatment of a damaged value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
-    /// It is left out.
+    /// The value is left out.
     Skipped,
-    /// It is given as it is.
+    /// The value is output unchanged.
     Kept,
 }
 use Fate::{Kept, Skipped};
 
-/// A damaged value: its kind, its event, what becomes of it, and what is said.
+/// A damaged value: its kind, its event, its treatment and the message.
 struct Row {
     kind: Kind,
     event: Vec<u8>,
@@ -302,7 +302,7 @@ fn every_command_says_what_it_could_not_read_of_a_value() {
     }
 }
 
-/// A value that only TensorBoard does not show is read.
+/// Values that can be read are no loss, even if TensorBoard does not show them.
 #[test]
 fn what_can_be_read_is_no_loss() {
     for (kind, tensor) in [
@@ -321,7 +321,7 @@ fn what_can_be_read_is_no_loss() {
     }
 }
 
-/// Nothing is read then.
+/// Without checksums, values are not read.
 #[test]
 fn an_inspection_without_checksums_checks_no_values() {
     let folder = Folder::new();
@@ -329,7 +329,7 @@ fn an_inspection_without_checksums_checks_no_values() {
     let log = [file_version(), histo(4, 3)].concat();
     fs::write(folder.path("logs").join(FILE), log).unwrap();
     folder.tbx("inspect logs --no-checksum").fine();
-    // And of other kinds than those that were asked for.
+    // Values of kinds that are not selected are not checked.
     folder.tbx("inspect logs --kind scalar").fine();
     folder.tbx("export logs --to csv --out - --table scalars");
 }

@@ -159,7 +159,7 @@ fn what_cannot_be_opened_fails_and_the_rest_is_looked_at() {
     assert!(done.err.starts_with("tbx: nowhere: "), "{}", done.err);
     assert!(done.out.contains("nothing is wrong"), "{}", done.out);
     fs::create_dir(folder.path("empty")).unwrap();
-    let out = folder.tbx("verify empty").fine();
+    let out = folder.tbx("verify empty --allow-empty").fine();
     assert_eq!(out, "empty: no event files (their names contain \"tfevents\")\n");
 }
 

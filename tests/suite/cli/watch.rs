@@ -1,4 +1,4 @@
-//! `tbx watch` without a terminal: a line for each run that changed.
+//! `tbx watch` without a terminal: one line per run that changed.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{FILE, Folder, START};
 
-/// A running program; killed with the guard.
+/// A running program, which is killed on drop.
 struct Running(Child);
 
 impl Drop for Running {
@@ -19,7 +19,7 @@ impl Drop for Running {
     }
 }
 
-/// The program and what it says.
+/// The program and its output.
 struct Watch {
     _child: Running,
     lines: Receiver<String>,
@@ -45,7 +45,7 @@ impl Watch {
         Self { _child: Running(child), lines }
     }
 
-    /// The next line, without the time that it starts with.
+    /// The next line, without the time at its start.
     #[track_caller]
     fn line(&self) -> String {
         let line = self.lines.recv_timeout(Duration::from_secs(20)).expect("a line");
@@ -174,7 +174,7 @@ fn what_cannot_be_watched_is_refused() {
     }
 }
 
-/// In a terminal that `script` makes, which has 80 columns and 24 rows or says so.
+/// Runs in a terminal that `script` creates, with 80 columns and 24 rows.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_screen_shows_new_points_and_leaves_the_terminal_as_it_was() {
@@ -217,7 +217,7 @@ fn the_screen_shows_new_points_and_leaves_the_terminal_as_it_was() {
             );
         }
     };
-    wait_for("\u{1b}[?1049h"); // another screen
+    wait_for("\u{1b}[?1049h"); // enters the alternate screen
     wait_for("12345");
     wait_for("idle");
     writer.add_scalar("loss", 0.25, 67890).unwrap();
@@ -225,7 +225,7 @@ fn the_screen_shows_new_points_and_leaves_the_terminal_as_it_was() {
     wait_for("67890");
     wait_for("growing");
     child.0.stdin.as_mut().unwrap().write_all(b"q").unwrap();
-    wait_for("\u{1b}[?1049l"); // and back
+    wait_for("\u{1b}[?1049l"); // and leaves it
     wait_for("code 0");
     wait_for(" icanon");
     wait_for(" echo ");

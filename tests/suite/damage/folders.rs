@@ -1,17 +1,17 @@
-//! Odd things in log directories.
+//! Unusual entries in log directories.
 
 use std::fs;
 use std::path::Path;
 
 use tbx::{Effect, ErrorKind, Issue, LoadOptions, Logdir, RunFiles};
 
-use crate::common::{NAME, file_version, load, scalar};
+use crate::common::{NAME, file_version, load, mapped, scalar};
 
 fn log() -> Vec<u8> {
     [file_version(), scalar("a", 1, 1.0)].concat()
 }
 
-/// Puts a sound log into `dir`, which is made.
+/// Creates `dir` with a sound log.
 fn put(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     fs::write(dir.join(NAME), log()).unwrap();
@@ -75,7 +75,7 @@ fn a_file_that_vanished_since_it_was_found_is_an_issue_and_the_others_are_loaded
     }
     let logdir = Logdir::open(dir.path()).unwrap();
     fs::remove_file(dir.path().join("b").join(NAME)).unwrap();
-    for options in [LoadOptions::new(), LoadOptions::new().buffered(true)] {
+    for options in [LoadOptions::new(), mapped(LoadOptions::new())] {
         let loaded = logdir.load(&options).unwrap();
         assert_eq!(kinds(&loaded.report.issues), ["io"]);
         assert_eq!(loaded.report.issues[0].effect, Effect::SkippedFile);
@@ -139,7 +139,7 @@ mod unix {
         assert_eq!(names(logdir.runs()), ["a/b"]);
         let mut kinds = kinds(logdir.issues());
         kinds.sort();
-        // A link to itself leads nowhere at all, which the system calls an error.
+        // The system reports an error for a link to itself.
         assert_eq!(kinds, ["io", "symlink_loop", "symlink_loop"]);
         assert_eq!(
             logdir.load(&LoadOptions::new().runs(|run| run == "a/b")).unwrap().runs.len(),
@@ -192,7 +192,7 @@ mod unix {
         put(&odd(b"run-\xfe"));
         fs::write(odd(b"run-\xfe/\xff.tfevents"), log()).unwrap();
         let loaded = load(dir.path(), &LoadOptions::new());
-        // The two cannot be told apart by name any more, but both are there.
+        // The two names are the same now, but both runs are there.
         let found: Vec<_> = loaded
             .runs
             .iter()

@@ -1,4 +1,4 @@
-//! Bytes that nobody's program wrote.
+//! Bytes that no program writes.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use super::{Scratch, check, issue, short, sound, ways};
 use crate::common::{NAME, Rng, file_version, load, log_of, record, scalar, summary};
 use crate::facts::Facts;
 
-/// So long a load of a megabyte may take in a test build, on a machine that does other things.
+/// Maximum time to load a megabyte in a test build, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Loads `log` in every way, and hands what each gave to `check`.
+/// Loads `log` in every way and passes each result to `check`.
 fn in_every_way(log: &[u8], check: impl Fn(&str, Facts)) {
     let mut scratch = Scratch::new();
     for (name, options) in ways() {
@@ -87,7 +87,8 @@ fn random_bytes_hold_no_points() {
     }
 }
 
-/// Each costs a search; their number is not allowed to multiply its cost.
+/// Each header costs a search. The total cost must not be the product of their number and the
+/// length of the file.
 #[test]
 fn headers_that_claim_the_rest_of_the_file_do_not_cost_their_product() {
     let claims = ["all of it", "all but a header", "one byte more", "half of it"];
@@ -97,8 +98,8 @@ fn headers_that_claim_the_rest_of_the_file_do_not_cost_their_product() {
         "one byte more" => room - 15,
         _ => room / 2,
     };
-    // With sound records between them a search succeeds now and then, and the next one starts:
-    // again and again at all the bytes that others claim.
+    // With sound records in between, searches succeed now and then, and new ones start, each over
+    // all the bytes that the other headers claim.
     for (between, claim) in [0, 8, 63].into_iter().flat_map(|n| claims.map(|c| (n, c))) {
         let len: usize = if between == 0 { 1 << 20 } else { 1 << 16 };
         let mut log = Vec::new();
@@ -143,7 +144,7 @@ fn garbage_in_sound_records_is_counted_and_not_kept() {
     });
 }
 
-/// The payload costs its record, and no other is touched.
+/// Fails unless the payload costs its own record and no other.
 #[track_caller]
 fn costs_its_record(payload: &[u8]) {
     let (first, second) = halves();
@@ -159,7 +160,7 @@ fn costs_its_record(payload: &[u8]) {
 #[test]
 fn groups_that_nest_too_deep_cost_their_record() {
     for depth in [200, 100_000] {
-        // Field 15, start and end of a group.
+        // Start and end of a group with field number 15.
         costs_its_record(&[vec![0x7b; depth], vec![0x7c; depth]].concat());
         costs_its_record(&vec![0x7b; depth]);
     }
@@ -173,7 +174,7 @@ fn names_that_are_not_utf8_cost_their_record() {
         value: Some(pb::summary::value::Value::SimpleValue(2.0)),
         ..Default::default()
     };
-    // Also if another value of the same event is sound: an event counts as a whole.
+    // Even if another value of the same event is sound, the event is skipped as a whole.
     for tags in [&["?"][..], &["a", "?"], &["?", "a"]] {
         let value = tags.iter().map(|tag| value(tag)).collect();
         event.what = Some(pb::event::What::Summary(pb::Summary { value }));
@@ -208,7 +209,7 @@ fn wall_times_that_are_no_times_are_kept_and_start_no_run() {
     });
 }
 
-/// A program died while it wrote a picture, and another appended to its file.
+/// A program died while it wrote an image, and another one appended to its file.
 #[test]
 fn a_torn_picture_hides_no_record_behind_it_whatever_is_asked_for() {
     let picture =
@@ -217,7 +218,7 @@ fn a_torn_picture_hides_no_record_behind_it_whatever_is_asked_for() {
     let first = [first, picture(10)].concat();
     for len in [500, 5000] {
         let torn = &picture(len)[..400];
-        // Such that the picture's length ends inside the records that were appended.
+        // Long enough that the image's record would end inside the appended records.
         let appended = second.repeat(2 + 2 * len / second.len());
         let sound = sound(&[&first[..], &appended].concat());
         let log = [&first[..], torn, &appended].concat();
@@ -270,8 +271,8 @@ fn a_file_shorter_than_its_length_ends_where_it_ends() {
     }
 }
 
-/// Another program cuts the file short again and again. What a load gives is a prefix of what
-/// was there, and if it noticed, it says so.
+/// Another program truncates the file repeatedly. A load returns a prefix of the log, and reports
+/// the truncation if it noticed it.
 #[test]
 fn a_file_cut_short_while_it_is_read_gives_what_was_there() {
     const POINTS: i64 = 60_000;
@@ -281,7 +282,7 @@ fn a_file_cut_short_while_it_is_read_gives_what_was_there() {
     writer.close().unwrap();
     let log = std::fs::read(writer.path().unwrap()).unwrap();
     let file = std::fs::File::options().write(true).open(writer.path().unwrap()).unwrap();
-    let options = LoadOptions::new().buffered(true).restart(RestartPolicy::KeepAll);
+    let options = LoadOptions::new().restart(RestartPolicy::KeepAll);
     let mut rng = Rng(3);
     for _ in 0..12 {
         std::fs::write(writer.path().unwrap(), &log).unwrap();

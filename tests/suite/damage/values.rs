@@ -1,4 +1,4 @@
-//! Values whose bytes are not what their kind has.
+//! Values whose bytes do not match their kind.
 
 use prost::Message;
 use tbx::summary::Form;
@@ -9,7 +9,7 @@ use tbx::{
 
 use crate::common::Rng;
 
-/// The messages of sound values, each with its metadata.
+/// Messages of sound values, each with its metadata.
 fn sound() -> Vec<(Metadata, Vec<u8>)> {
     let curve = PrCurve::new([1, 0], [0.5, 0.25], &PrCurveOptions::new().thresholds(3)).unwrap();
     let mesh = Mesh::new(&[[0.0; 3], [1.0; 3]]).unwrap().with_faces(&[[0, 1, 1]]).unwrap();
@@ -41,7 +41,7 @@ fn sound() -> Vec<(Metadata, Vec<u8>)> {
     sound
 }
 
-/// Reads a value as every kind; how many took it.
+/// Reads a value as every kind and returns the number of kinds that accept it.
 fn read_as_everything(metadata: &Metadata, value: &RawValue) -> usize {
     let taken = [
         Tensor::read(value).map(|tensor| drop((tensor.to_f64(), tensor.to_vec::<u8>()))).is_ok(),

@@ -17,7 +17,7 @@ const FILES: [&str; 3] = [
     "events.out.tfevents.1700000100.host.1.2",
 ];
 
-/// A run `r` with three files: every 10 steps one, the last a resumed one.
+/// A run `r` with three files: a new one every 10 steps, the last from a resumed run.
 fn logs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("r")).unwrap();
@@ -36,7 +36,7 @@ fn logs() -> TempDir {
     dir
 }
 
-/// Every file below a folder and its bytes.
+/// Every file below a directory, with its bytes.
 fn tree(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut directories = vec![dir.to_owned()];
@@ -82,14 +82,14 @@ fn split_files_are_no_longer_than_asked_for_and_are_read_as_before() {
             assert!(bytes.starts_with(&file_version()));
         }
         assert_eq!(all_points(&done.path()), all_points(logs.path()));
-        // What was split can be put together again, and split anew.
+        // Split files can be merged again, and split again.
         let again = edit(&Edit::new().merge(true), &done.path()).unwrap();
         assert_eq!(all_points(&again.path()), all_points(logs.path()));
         assert!(edit(&Edit::new().merge(true).max_file_bytes(300), &done.path()).is_ok());
         let refused = edit(&Edit::new().max_file_bytes(150), &done.path()).err();
         assert!(refused.unwrap().to_string().contains("merge the files"));
     }
-    // A record is never cut.
+    // Records are never cut.
     let done = edit(&Edit::new().max_file_bytes(1), logs.path()).unwrap();
     assert_eq!(tree(&done.path()).len(), 61);
 }
@@ -100,7 +100,7 @@ fn files_are_replaced_and_the_originals_kept() {
     let before = tree(logs.path());
     let edit = Edit::new().drop_tags(regex("^b$"));
     let logdir = || Logdir::open(logs.path()).unwrap();
-    // A dry run says the same and changes nothing.
+    // A dry run reports the same and changes nothing.
     let dry = edit.apply(&logdir(), Destination::Nowhere).unwrap();
     assert_eq!(tree(logs.path()), before);
     let done = edit.apply(&logdir(), Destination::InPlace).unwrap();
@@ -118,10 +118,10 @@ fn files_are_replaced_and_the_originals_kept() {
     }
     let tags: Vec<_> = all_points(logs.path()).into_iter().map(|series| series.1).collect();
     assert_eq!(tags, ["a"]);
-    // Where nothing changes, nothing is written.
+    // If nothing changes, nothing is written.
     assert!(edit.apply(&logdir(), Destination::InPlace).is_ok());
     assert_eq!(tree(logs.path()), after);
-    // Another change keeps both originals.
+    // A second change keeps both originals.
     let thin = Edit::new().sample(None, Sampling::Every(2));
     thin.apply(&logdir(), Destination::InPlace).unwrap();
     assert_eq!(tree(logs.path()).len(), 9);
@@ -153,7 +153,7 @@ fn every_fixture_comes_back_byte_by_byte() {
     let back = Edit::new().rename(regex("(?s)^a longer name/(.*)$"), "$1");
     for folder in ["keras", "odd", "restarts", "tensorboardx", "tf1", "tf2", "torch"] {
         let logs = repository("fixtures").join(folder);
-        // What no writer writes, such as a tag behind its value, is written as writers do.
+        // Forms that no writer produces, such as a tag after its value, become the usual form.
         let (there, back) = match folder {
             "odd" => (there.clone().drop_runs(regex("^wire_forms$")), back.clone()),
             _ => (there.clone(), back.clone()),

@@ -1,4 +1,4 @@
-//! Folders: of runs, of results, and what lies beside event files.
+//! Directories of runs and of results, and other files next to event files.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn write(dir: &Path, name: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Two runs with files beside them.
+/// Two runs with other files next to their event files.
 fn logs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let log = [file_version(), scalar("a", 0, 0.5)].concat();
@@ -42,7 +42,7 @@ fn what_lies_beside_the_runs_is_copied() {
         ("1\t2\n".into(), "hello".into())
     );
     assert_eq!((done.edited.sidecars.files, done.edited.sidecars.bytes), (5, 19));
-    // But not with dropped runs, or if nobody wants it.
+    // The other files of dropped runs are not copied, nor any if that is turned off.
     let done = edit(&change.clone().drop_runs(regex("^one$")), logs.path()).unwrap();
     assert!(!done.path().join("one").exists() && done.path().join("two/hparams.yaml").exists());
     assert_eq!(done.edited.dropped_runs, ["one"]);
@@ -51,7 +51,7 @@ fn what_lies_beside_the_runs_is_copied() {
     assert_eq!(fs::read_dir(done.path().join("one")).unwrap().count(), 1);
 }
 
-/// Each link is copied as what it leads to, or stays behind and is said.
+/// Each link is replaced with a copy of its target, or left out and reported.
 #[cfg(unix)]
 #[test]
 fn only_links_that_stay_in_their_run_are_copied() {
@@ -73,7 +73,7 @@ fn only_links_that_stay_in_their_run_are_copied() {
     symlink(elsewhere.path(), logs.path().join("one/data")).unwrap();
     symlink(elsewhere.path().join("big"), logs.path().join("one/big")).unwrap();
     symlink("nowhere", logs.path().join("gone")).unwrap();
-    // A run may be elsewhere.
+    // A link may lead to a run outside the log directory.
     symlink(elsewhere.path().join("run"), logs.path().join("linked")).unwrap();
     let done = edit(&Edit::new().merge(true), logs.path()).unwrap();
     let text = |name: &str| fs::read_to_string(done.path().join(name)).unwrap_or_default();
@@ -129,7 +129,7 @@ fn runs_that_would_become_one_are_refused() {
     let change = Edit::new().sub_run(regex("a"), "sub");
     let said = edit(&change, dir.path()).err().unwrap().to_string();
     assert!(said.starts_with("run \"r\": its tags would go to "), "{said}");
-    // Not if that is dropped.
+    // It is no error if that run is dropped.
     assert!(edit(&change.drop_runs(regex("^r/sub$")), dir.path()).is_ok());
 }
 

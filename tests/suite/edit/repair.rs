@@ -1,4 +1,4 @@
-//! What is sound of damaged logs is saved, and nothing else.
+//! A repair keeps the sound parts of damaged logs, and nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -21,14 +21,14 @@ fn repaired(logs: &Path) -> (TempDir, Repaired) {
     (dir, repaired)
 }
 
-/// What a repair makes of one file; none if nothing is left.
+/// The repaired bytes of a file; `None` if nothing is left.
 fn repaired_bytes(bytes: &[u8]) -> (Option<Vec<u8>>, FileRepair) {
     let (dir, mut repaired) = repaired(log_of(bytes).path());
     let file = repaired.files.pop().unwrap_or_default();
     (fs::read(dir.path().join("out").join(NAME)).ok(), file)
 }
 
-/// Fails unless no loader stops anywhere in the logs of a folder.
+/// Fails if any loader would stop somewhere in the logs of a directory.
 #[track_caller]
 fn assert_sound(dir: &Path) {
     #[cfg(feature = "verify")]
@@ -51,7 +51,7 @@ fn assert_sound(dir: &Path) {
         assert!(verified.findings.is_empty(), "{:#?}", verified.findings);
     }
     let loaded = load(dir, &LoadOptions::new());
-    // Values are none of a repair's business, and what is no log is copied.
+    // A repair does not touch values, and it copies files that are not logs.
     let kinds = loaded.report.issues.iter().map(|issue| issue.kind.name());
     assert!(kinds.clone().all(|kind| kind == "value" || kind == "not_event_file"));
     assert!(loaded.runs.iter().flat_map(|run| &run.files).all(|file| file.pending_bytes == 0));
@@ -64,7 +64,7 @@ fn every_fixture_is_sound_after_a_repair() {
         let (dir, done) = repaired(&logs);
         let out = dir.path().join("out");
         assert_sound(&out);
-        // Once is enough.
+        // A second repair changes nothing.
         let (_, again) = repaired(&out);
         assert!(again.files.is_empty(), "{:#?}", again.files);
         assert_eq!(
@@ -72,8 +72,8 @@ fn every_fixture_is_sound_after_a_repair() {
             done.files.iter().filter(|f| f.version).count() as u64
         );
         if folder != "odd" && folder != "restarts" {
-            // What a reader that goes on behind damage found before is all there.
-            // But for messages so deep that protobuf's parsers refuse them.
+            // All points are there that a reader found before by continuing after damage, except in
+            // messages that are nested too deeply for protobuf's parsers.
             let options = LoadOptions::new().runs(|run| run != "proto_nested_200");
             let keep_all = options.clone().restart(RestartPolicy::KeepAll);
             assert_same(&points(&out, &keep_all), &points(&logs, &keep_all), folder);
@@ -119,7 +119,7 @@ fn every_flipped_bit_costs_its_record_only() {
         if hit > 0 {
             assert_eq!(saved, rest, "bit {bit}");
         } else {
-            // A version comes first, always the same.
+            // A version event comes first, and it is always the same.
             assert!(saved.ends_with(&rest));
             assert_eq!(&saved, repaired_first.get_or_insert(saved.clone()));
         }
@@ -150,13 +150,13 @@ fn wall_times_that_are_none_become_those_beside_them() {
     let (nan, inf) = (f64::NAN, f64::INFINITY);
     assert_eq!(times(&[1.0, nan, 3.0, inf, -inf]), [1.0, 1.0, 3.0, 3.0, 3.0]);
     assert_eq!(times(&[nan, inf, 3.0, nan]), [3.0, 3.0, 3.0, 3.0]);
-    // The file's name has the last word.
+    // Without a finite wall time, the time in the file name is used.
     assert_eq!(times(&[nan, inf]), [1.7e9, 1.7e9]);
 }
 
 #[test]
 fn what_loaders_cannot_decode_is_left_out() {
-    // A tensor that is none: the event is read by who does not look at it.
+    // An invalid tensor: a reader that does not decode it accepts the event.
     let good = summary(1, vec![tbx::summary::text::v2("t", "hi")]);
     let body = &good[12..good.len() - 4];
     let at = body.windows(2).position(|w| w == b"hi").unwrap();

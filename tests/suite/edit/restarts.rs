@@ -1,4 +1,4 @@
-//! What a restart policy drops is dropped for good.
+//! Points that a restart policy drops are removed permanently.
 
 use std::path::Path;
 
@@ -18,8 +18,8 @@ fn a_compacted_log_has_what_its_policy_keeps_whoever_reads_it() {
             for merge in [false, true] {
                 let done = edit(&Edit::new().compact(*policy).merge(merge), &logs).unwrap();
                 assert_same(&all_points(&done.path()), &expected, &format!("{folder} {policy:?}"));
-                // No START is left that would drop more. Logs without a version have rules of
-                // their own, and RustBoard has them for all.
+                // No START is left that would drop more. Logs without a version have other rules,
+                // which RustBoard applies to all logs.
                 if *policy != RestartPolicy::KeepAll && folder != "restarts" {
                     let again = points(&done.path(), &LoadOptions::new());
                     assert_same(&again, &expected, &format!("{folder} {policy:?}"));
@@ -39,7 +39,7 @@ fn what_tbx_resumed_stays_hidden_in_every_copy() {
             let done = edit(&Edit::new().compact(*policy).merge(merge), dir.path()).unwrap();
             let expected = of(dir.path(), *policy);
             assert_same(&all_points(&done.path()), &expected, &format!("{policy:?}"));
-            // What hides points has no more to hide, unless they are all there.
+            // The events that hide points hide no more of them, unless all points were kept.
             let later = if *policy == RestartPolicy::KeepAll { RestartPolicy::ALL } else { &[] };
             for later in later {
                 let found = of(&done.path(), *later);
@@ -47,7 +47,7 @@ fn what_tbx_resumed_stays_hidden_in_every_copy() {
             }
         }
     }
-    // Samples are of points that are some.
+    // Sampling selects only real points, not the events that hide others.
     let change = Edit::new().sample(None, Sampling::Every(2));
     let done = edit(&change, dir.path()).unwrap();
     let all = all_points(&done.path());

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use super::{Kept, facts_of_load};
 use crate::common::{NAME, file_version, load, ranges, scalar, start};
 
+/// No test takes so long that bytes settle by themselves.
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// A folder, its follower, and what came so far.
 struct Scene {
     dir: TempDir,
@@ -27,7 +30,8 @@ impl Scene {
 
     fn with(options: LoadOptions, build: impl FnOnce(Follower) -> Follower) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let follower = build(Follower::new(dir.path().join("logs"), &options));
+        let follower = Follower::new(dir.path().join("logs"), &options).settle(HOUR);
+        let follower = build(follower);
         fs::create_dir(dir.path().join("logs")).unwrap();
         Self { dir, follower, options, kept: Kept::default() }
     }
@@ -55,6 +59,20 @@ impl Scene {
         let runs = news.runs.iter().map(|run| run.name.clone()).collect();
         self.kept.add(news);
         (removed, runs)
+    }
+
+    /// Polls as if files that did not change since the last poll had been still for long. No time has to
+    /// pass for it: the time that they must be still for is as good as none.
+    fn poll_later(&mut self) -> (Vec<String>, Vec<String>) {
+        self.settle(Duration::from_nanos(1));
+        let told = self.poll();
+        self.settle(HOUR);
+        told
+    }
+
+    fn settle(&mut self, time: Duration) {
+        let other = Follower::new("", &self.options);
+        self.follower = std::mem::replace(&mut self.follower, other).settle(time);
     }
 
     fn steps(&self, run: &str, tag: &str) -> Vec<i64> {
@@ -292,15 +310,13 @@ fn a_wrong_checksum_is_no_damage_until_its_bytes_have_been_there_for_a_while() {
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2, 3, 4, 5]);
     assert!(scene.kept.issues.is_empty(), "{:?}", scene.kept.issues);
     // They do not.
-    let settle = Duration::from_millis(50);
-    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    let mut scene = Scene::new();
     scene.append("a", &hole);
     scene.poll();
     scene.append("a", &points(5..6));
     scene.poll();
     assert_eq!(scene.steps("a", "loss"), [0]);
-    sleep(settle * 2);
-    scene.poll();
+    scene.poll_later();
     assert_eq!(scene.steps("a", "loss"), [0, 2, 3, 4, 5]);
     assert_eq!(scene.kept.issues.len(), 1);
     assert_eq!(scene.kept.issues[0].kind.name(), "length_crc");
@@ -310,8 +326,7 @@ fn a_wrong_checksum_is_no_damage_until_its_bytes_have_been_there_for_a_while() {
 
 #[test]
 fn what_another_program_appended_to_a_torn_record_is_given_when_the_file_is_still() {
-    let settle = Duration::from_millis(50);
-    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    let mut scene = Scene::new();
     let log = points(0..3);
     let mut torn = log.clone();
     // A record that claims more than there is.
@@ -320,8 +335,7 @@ fn what_another_program_appended_to_a_torn_record_is_given_when_the_file_is_stil
     scene.append("a", &torn);
     scene.poll();
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2]);
-    sleep(settle * 2);
-    scene.poll();
+    scene.poll_later();
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2, 3, 4, 5]);
     assert_eq!(scene.kept.issues[0].kind.name(), "torn");
     scene.append("a", &points(6..7));
@@ -338,9 +352,9 @@ fn an_old_log_is_judged_at_once() {
     let last = log.len() - 1;
     log[last] ^= 1;
     scene.append("a", &log);
-    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let long_ago = std::time::SystemTime::now() - 2 * HOUR;
     let file = File::options().write(true).open(scene.file("a")).unwrap();
-    file.set_modified(hour_ago).unwrap();
+    file.set_modified(long_ago).unwrap();
     scene.poll();
     assert_eq!(scene.kept.issues.len(), 2, "{:?}", scene.kept.issues);
     scene.is_as_loaded();
@@ -380,8 +394,7 @@ fn a_reset_says_why() {
 
 #[test]
 fn files_that_are_no_logs_make_no_run_and_are_named_once() {
-    let settle = Duration::from_millis(50);
-    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    let mut scene = Scene::new();
     scene.append("a", &points(0..2));
     let stray = |scene: &Scene, name: &str| {
         fs::create_dir_all(scene.logs().join("src")).unwrap();
@@ -391,8 +404,7 @@ fn files_that_are_no_logs_make_no_run_and_are_named_once() {
     stray(&scene, "src/plot_tfevents.py");
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     assert!(scene.kept.issues.is_empty(), "they may not all be there yet");
-    sleep(settle * 2);
-    assert_eq!(scene.poll(), (none(), none()));
+    assert_eq!(scene.poll_later(), (none(), none()));
     let said = |scene: &Scene| {
         let name = |issue: &tbx::Issue| issue.location.run.clone().unwrap();
         assert!(scene.kept.issues.iter().all(|issue| issue.kind.name() == "not_event_file"));
@@ -401,8 +413,7 @@ fn files_that_are_no_logs_make_no_run_and_are_named_once() {
     assert_eq!(said(&scene), ["a", "src"]);
     for _ in 0..3 {
         stray(&scene, "a/plot_tfevents.py"); // written again
-        sleep(settle * 2);
-        assert_eq!(scene.poll(), (none(), none()));
+        assert_eq!(scene.poll_later(), (none(), none()));
     }
     fs::remove_file(scene.logs().join("a/plot_tfevents.py")).unwrap();
     assert_eq!(scene.poll(), (none(), none()));
@@ -412,15 +423,13 @@ fn files_that_are_no_logs_make_no_run_and_are_named_once() {
 
 #[test]
 fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
-    let settle = Duration::from_millis(50);
-    let mut scene = Scene::with(LoadOptions::new(), |follower| follower.settle(settle));
+    let mut scene = Scene::new();
     // Empty at first, then no log.
     scene.append("a", b"");
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     scene.append("a", b"no log at all\n");
     scene.poll();
-    sleep(settle * 2);
-    assert_eq!(scene.poll(), (vec!["a".into()], none()));
+    assert_eq!(scene.poll_later(), (vec!["a".into()], none()));
     assert_eq!(scene.kept.issues.len(), 1);
     // Something else at first, then a log.
     fs::write(scene.file("a"), points(0..3)).unwrap();
@@ -429,8 +438,7 @@ fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
     // As `git checkout` does where Git LFS is not set up.
     fs::write(scene.file("a"), "version https://git-lfs.github.com/spec/v1\noid\n").unwrap();
     assert_eq!(scene.poll(), (vec!["a".into()], none()));
-    sleep(settle * 2);
-    assert_eq!(scene.poll(), (none(), none()));
+    assert_eq!(scene.poll_later(), (none(), none()));
     assert_eq!(scene.kept.issues[1].kind.name(), "pointer");
     // And `git lfs pull`.
     fs::write(scene.file("a"), points(0..4)).unwrap();

@@ -1,4 +1,4 @@
-//! However a log grows, all polls together give what a load of the whole gives.
+//! However a log grows, all polls together give the same as a load of the whole log.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,12 +16,13 @@ use crate::corpus::corpus;
 use crate::facts::Facts;
 use crate::properties::sound_log;
 
-/// A follower that trusts every byte at once, so that only what is still to come makes it wait.
+/// A follower that trusts every byte immediately, so that it waits only for missing bytes.
 fn follower(dir: &Path, options: &LoadOptions) -> Follower {
     Follower::new(dir, options).settle(Duration::ZERO)
 }
 
-/// Polls after each piece of `log`, cut at `cuts`, in a folder of its own; what came.
+/// Writes `log` to a new directory in pieces cut at `cuts`, polls after each, and returns the
+/// results.
 fn follow(log: &[u8], cuts: &[usize], options: &LoadOptions) -> (TempDir, Facts) {
     follow_with(log, cuts, options, |follower| follower)
 }
@@ -50,7 +51,7 @@ fn follow_with(
     (dir, facts)
 }
 
-/// Polls until nothing is left.
+/// Polls until there is nothing more.
 fn poll(follower: &mut Follower, kept: &mut Kept) {
     let mut has_more = true;
     while has_more {
@@ -137,7 +138,7 @@ fn a_damaged_log_that_grows_gives_what_a_load_of_the_whole_gives() {
             log[record.start + at] ^= 0x10;
             broken.push((log, format!("byte {at} of the record at {}", record.start)));
         }
-        // A program died in this record, another appended.
+        // A program died while it wrote this record, and another one appended to the file.
         for len in [5, HEADER_LEN, record.len() - 3] {
             let mut log = sound[..record.start + len].to_vec();
             log.extend(&sound[record.start..]);
@@ -156,8 +157,8 @@ fn a_damaged_log_that_grows_gives_what_a_load_of_the_whole_gives() {
     }
 }
 
-/// Records inside the payload of others are none of the log, though they are whole while the
-/// record around them is not.
+/// Records inside the payload of others are not part of the log, even if they are whole while the
+/// enclosing record is not.
 #[test]
 fn records_in_the_payload_of_an_unfinished_record_are_not_given() {
     let mut inner = Vec::new();
@@ -207,7 +208,7 @@ proptest! {
         picks in proptest::collection::vec((0usize..30, any::<u16>(), 0u8..8), 1..25),
         cuts in proptest::collection::vec(any::<u16>(), 0..12),
     ) {
-        // Records of a sound log in any order, some of them cut short or with a flipped bit.
+        // Records of a sound log in any order, some of them truncated or with a flipped bit.
         let sound = small_log();
         let records = ranges(&sound);
         let mut log = Vec::new();
@@ -273,7 +274,7 @@ fn every_fixture_gives_what_a_load_gives_when_it_grows() {
     }
 }
 
-/// The logs that other programs wrote.
+/// Logs that other programs wrote.
 #[test]
 fn every_log_of_the_corpus_gives_what_a_load_gives_when_it_grows() {
     let Some(corpus) = corpus() else { return };

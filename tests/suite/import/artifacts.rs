@@ -1,4 +1,4 @@
-//! Names of artifacts, and event files among them.
+//! Names of artifacts, and event files among artifacts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use tbx::{LoadOptions, SummaryWriter};
 use super::{ID, OTHER, Store, meta, walkdir};
 use crate::common::load;
 
-/// Puts an event file with a point among the artifacts of a run.
+/// Adds an event file with one point to the artifacts of a run.
 fn event_file(store: &Store, id: &str, folder: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::create(dir.path()).unwrap();
@@ -74,7 +74,7 @@ fn event_files_among_artifacts_are_artifacts_or_also_runs() {
     };
     assert_eq!(names(&store.out()), ["digits/a"]);
 
-    // The same run again, which is there: its event files become runs.
+    // The run has been imported before; now its event files become runs.
     let as_runs = Import::new().event_files(EventFiles::Runs);
     let again = store.import_with(&as_runs);
     assert_eq!((again.runs[0].event_runs, again.report.issues.len()), (3, 0));
@@ -95,7 +95,7 @@ fn event_files_among_artifacts_are_artifacts_or_also_runs() {
     ] {
         assert!(dir.join(&path).is_file(), "{path}");
     }
-    // They are artifacts all the same, and nothing keeps the run from being imported again.
+    // They are still artifacts, and the run can be imported again.
     assert_eq!(meta(&dir).artifacts.len(), 4);
     store.run(ID, "run_name: a\nstatus: 3", &[("metrics/x", "1 0.5 1\n")]);
     let third = store.import_with(&as_runs);
@@ -112,7 +112,7 @@ fn a_folder_tbx_is_the_users_own_unless_tbx_exported_the_run() {
         "run_name: mine\nstatus: 3",
         &[("artifacts/tbx/tbx.json", "{\"mine\": 1}"), ("artifacts/tbx/notes.txt", "mine")],
     );
-    // Exported by tbx, and the user has put something else in the place of its file.
+    // Exported by tbx, but the user has replaced the file of tbx.
     store.run(
         OTHER,
         "run_name: exported\nstatus: 3",
@@ -172,7 +172,7 @@ fn a_run_without_its_artifacts_gets_them_later() {
     );
     let without = store.import_with(&Import::new().artifacts(false));
     assert!(without.runs[0].is_incomplete);
-    // A file of somebody in the place of one is not replaced.
+    // A user's file at the path of an artifact is not replaced.
     let dir = store.out().join("digits/a");
     fs::create_dir_all(dir.join("artifacts")).unwrap();
     fs::write(dir.join("artifacts/x"), "mine").unwrap();

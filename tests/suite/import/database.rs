@@ -1,4 +1,4 @@
-//! Databases of MLflow.
+//! MLflow databases.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tbx::meta::Status;
 
 use super::{ID, meta, points};
 
-/// The tables as MLflow has had them for years.
+/// The tables that MLflow has had for years.
 const TABLES: &str = "
     CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, lifecycle_stage TEXT);
     CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, name TEXT, user_id TEXT, status TEXT,
@@ -79,15 +79,15 @@ fn a_database_in_use_is_read_and_left_as_it_is() {
     let server = database(&path, "PRAGMA journal_mode = WAL;");
     let add = format!("INSERT INTO metrics VALUES ('x', 1, 1, '{ID}', 1, 0);");
     server.execute_batch(&add).unwrap();
-    // What is in the log beside the database counts.
+    // Data in the write-ahead log next to the database is read.
     assert_eq!(import(&path).unwrap().points, 1);
-    // The server goes on.
+    // The server continues to write.
     server
         .execute_batch(&format!("INSERT INTO metrics VALUES ('x', 1, 2, '{ID}', 2, 0);"))
         .unwrap();
     drop(server);
     fs::remove_dir_all(dir.path().join("logs")).unwrap();
-    // Nobody uses it: no files appear beside it.
+    // The database is not in use, so no files appear next to it.
     assert_eq!(import(&path).unwrap().points, 2);
     let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
@@ -109,7 +109,7 @@ fn what_is_no_database_of_mlflow_is_refused_and_told_why() {
         .execute_batch("CREATE TABLE metrics (key TEXT, value FLOAT, run_uuid TEXT);")
         .unwrap();
     assert!(said(&path).contains("metrics has no column timestamp"), "{}", said(&path));
-    // The first versions had neither steps nor a mark for NaN.
+    // The first versions had neither steps nor a flag for NaN.
     connection.execute_batch("ALTER TABLE metrics ADD COLUMN timestamp BIGINT;").unwrap();
     connection
         .execute_batch(&format!("INSERT INTO metrics VALUES ('x', 0.5, '{ID}', 7);"))
@@ -121,7 +121,7 @@ fn what_is_no_database_of_mlflow_is_refused_and_told_why() {
     assert!(said(&path).contains("cannot be read"), "{}", said(&path));
 }
 
-/// What MLflow added over the years.
+/// Columns and tables that MLflow added over the years.
 const MORE: &str = "
     PRAGMA synchronous = OFF;
     ALTER TABLE experiments ADD COLUMN artifact_location TEXT;
@@ -208,7 +208,8 @@ fn a_database_says_what_it_has_besides_runs() {
     assert_eq!(models["net"].versions[0].tags["k"], "v");
 }
 
-/// Databases of all releases are read: with any column or table less, a run and its points are there.
+/// Databases of all releases can be read: without any one column or table, a run and its points
+/// are still imported.
 #[test]
 fn any_column_or_table_that_came_later_may_be_absent() {
     let dir = tempfile::tempdir().unwrap();
@@ -248,12 +249,12 @@ fn any_column_or_table_that_came_later_may_be_absent() {
         of.map(|(_, column)| column.as_str()).collect::<Vec<_>>()
     };
     let most = tables.iter().map(|table| of(table).len()).max().unwrap();
-    // A column less of each table at a time; then all that came later are gone.
+    // First without one column of each table at a time, then without all later additions.
     let mut changes: Vec<String> = (0..most)
         .map(|i| {
             let drop = tables.iter().filter_map(|table| {
                 let column = *of(table).get(i)?;
-                // A table keeps at least one.
+                // A table keeps at least one column.
                 columns.iter().filter(|(of, _)| of == table).nth(1)?;
                 Some(format!("ALTER TABLE {table} DROP COLUMN {column};"))
             });

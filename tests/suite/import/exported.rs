@@ -1,4 +1,4 @@
-//! Runs that tbx exported come back as they were.
+//! An import restores the runs that tbx exported.
 
 use std::fs;
 use std::path::Path;
@@ -39,10 +39,10 @@ fn event_files_come_back_and_only_points_that_they_lack_are_written() {
             ("params/seed/weights", "7"),
             ("tags/tbx.run", "group/mine"),
             ("tags/tbx.names", r#"{"loss_train_-61abfa7f": "loss(train)"}"#),
-            // As it was, and one that somebody added.
+            // The exported point, and one that somebody added.
             ("metrics/loss_train_-61abfa7f", "1700000000500 0.5 1\n1700000001000 0.25 2\n"),
             ("artifacts/tbx/tbx.json", &said.to_json().unwrap()),
-            // No event file.
+            // Not an event file.
             ("artifacts/tbx/events/x", ""),
             ("artifacts/images/a+step+1+timestamp+1700000000500+0.png", "from the event file"),
             ("artifacts/model.bin", "abc"),
@@ -70,7 +70,7 @@ fn event_files_come_back_and_only_points_that_they_lack_are_written() {
     assert_eq!(artifacts, ["model.bin", "tbx/events/x"]);
     assert!(!dir.join("artifacts/tbx/tbx.json").exists());
 
-    // It is known by either id.
+    // Both ids identify the run.
     let again = store.import_with(&Import::new());
     assert!(again.runs[0].was_there);
 }

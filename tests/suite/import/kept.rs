@@ -1,4 +1,4 @@
-//! Everything that MLflow has is kept or counted.
+//! All data in MLflow is imported or counted as left out.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn experiment(store: &Store, name: &str) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The kinds of what was left out, with their numbers.
+/// The kinds of data that were left out, with their counts.
 fn left_out(imported: &tbx::import::Imported) -> Vec<(&str, u64)> {
     imported.left_out.iter().map(|left_out| (&*left_out.kind, left_out.count)).collect()
 }
@@ -28,7 +28,7 @@ fn experiments_without_runs_are_kept_with_what_they_say() {
     );
     store.file("2/tags/team/lead", "a\n");
     store.file("2/tags/mlflow.note.content", "about it");
-    // MLflow makes that in each store; nobody misses it.
+    // MLflow creates this experiment in every store, so it is not imported.
     store.file("0/meta.yaml", "experiment_id: '0'\nname: Default\n");
     store.file(".trash/3/meta.yaml", "experiment_id: '3'\nname: gone\nlifecycle_stage: deleted\n");
     let imported = store.import();
@@ -42,7 +42,7 @@ fn experiments_without_runs_are_kept_with_what_they_say() {
         })
     );
     assert!(!store.out().join("Default").exists() && !store.out().join("gone").exists());
-    // What somebody says of it here stays, and what came since is added.
+    // Local changes stay, and new data from MLflow is added.
     let path = store.out().join("empty/tbx.experiment.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(
@@ -84,7 +84,7 @@ fn logged_models_are_kept_with_their_files_whoever_logged_them() {
     assert_eq!(left_out(&imported), [("deleted logged models", 1)]);
     assert_eq!((imported.model_files, imported.model_bytes), (1, 6));
     let dir = store.out().join("digits/a");
-    // Another folder of the run has the model's name.
+    // Another directory of the run already has the model's name.
     assert_eq!(fs::read(dir.join("artifacts/net-m-1/MLmodel")).unwrap(), b"of the model");
     let own = meta(&dir).other["mlflow"].clone();
     assert_eq!(own["model_inputs"], json!(["m-0"]));
@@ -112,7 +112,7 @@ fn logged_models_are_kept_with_their_files_whoever_logged_them() {
     );
     let copy = store.out().join("digits/artifacts/net-m-2/code/a%3ab.py");
     assert_eq!(fs::read(copy).unwrap(), b"no run");
-    // Nothing is twice there.
+    // Nothing is imported twice.
     let again = store.import();
     assert_eq!((again.model_files, again.runs[0].artifacts), (0, 0));
     assert_eq!(experiment(&store, "digits"), said);
@@ -145,7 +145,7 @@ fn what_tbx_has_no_place_for_is_counted_by_kind() {
         ]
     );
     assert_eq!(points(&store.out(), "digits/a", "acc").len(), 2);
-    // Who asks for one run does not ask for these.
+    // An import of selected runs reports only data that concerns them.
     fs::remove_dir_all(store.out()).unwrap();
     let one = store.import_with(&Import::new().runs([ID]).artifacts(false));
     assert_eq!(left_out(&one), [("links from points to datasets", 1)]);
@@ -176,7 +176,7 @@ fn registered_models_and_prompts_are_kept_with_what_they_say() {
     let said = registry.path(&"prompt/1".parse().unwrap()).unwrap_err().to_string();
     assert!(said.contains("prompt/1 has no file in the log folder"), "{said}");
     assert_eq!(registry.files().unwrap().len(), 0);
-    // What somebody says of it here stays.
+    // Local changes stay.
     registry.describe_model("net", "mine").unwrap();
     store.file("models/net/tags/late", "b");
     store.import();

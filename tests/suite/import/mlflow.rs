@@ -72,6 +72,7 @@ fn compare(run: &Value, meta: &RunMeta) {
         let value = value.as_str().unwrap();
         let is_same = match &meta.params[name] {
             Param::Bool(found) => value.eq_ignore_ascii_case(&found.to_string()),
+            Param::Int(found) => value.parse() == Ok(*found),
             Param::Number(found) => value.parse() == Ok(*found),
             Param::Text(found) => value == found,
             _ => false,

@@ -1,4 +1,4 @@
-//! Registered models, wherever their files are.
+//! Registered models, with files in various places.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn a_version_whose_files_are_elsewhere_keeps_all_but_them() {
     }
     store.file("models/clf/version-1/tags/k", "v");
     store.file("models/clf/aliases/champion", "1");
-    // Its run is not here.
+    // The run of this version is not in the store.
     version(&store, "clf", 9, &format!("source: s3://b/m\nrun_id: {OTHER}\n"));
     let imported = store.import();
     assert!(imported.report.is_lossless(), "{:?}", imported.report);
@@ -62,7 +62,7 @@ fn files_that_come_later_are_those_of_the_version() {
     let imported = store.import();
     assert_eq!(imported.runs[0].elsewhere, ["s3://b/1/x/artifacts"]);
     assert!(found(&store, "clf/1").source.is_some());
-    // Somebody copied the bucket.
+    // The files of the bucket have been copied here.
     store.file(&format!("1/{ID}/artifacts/model/MLmodel"), "flavors: {}\n");
     let again = store.import();
     assert_eq!((again.runs[0].was_there, again.runs[0].artifacts, again.models), (true, 1, 0));
@@ -79,13 +79,13 @@ fn sources_name_other_runs_and_models() {
     store.run(OTHER, "run_name: b\nstatus: 3", &[("artifacts/n/MLmodel", "of b")]);
     store.file("1/models/m-1/meta.yaml", "model_id: m-1\nname: net\n");
     store.file("1/models/m-1/artifacts/MLmodel", "of no run");
-    // The run that made the version is not the one with the files.
+    // The run that created the version is not the run with the files.
     version(&store, "a", 1, &format!("source: runs:/{OTHER}/n\nrun_id: {ID}\n"));
     version(&store, "b", 1, "source: models:/a/1\n");
     store.file("models/b/aliases/best", "1");
     version(&store, "c", 1, "source: models:/b@best\n");
     version(&store, "c", 2, &format!("source: models:/m-1\nrun_id: {ID}\n"));
-    version(&store, "c", 3, "source: models:/c/3\n"); // itself
+    version(&store, "c", 3, "source: models:/c/3\n"); // refers to itself
     version(&store, "c", 4, "source: models:/none/1\n");
     let imported = store.import();
     assert!(imported.report.is_lossless(), "{:?}", imported.report);
@@ -108,7 +108,7 @@ fn two_versions_of_one_number_are_both_kept() {
     let store = Store::new();
     store.run(ID, "run_name: a\nstatus: 3", &[("artifacts/m/MLmodel", "x")]);
     let source = format!("source: runs:/{ID}/m\nrun_id: {ID}\n");
-    // Exported by tbx as version 2, where MLflow counts from 1; then somebody made another.
+    // tbx exported version 2 as MLflow's version 1, then somebody added another version.
     version(&store, "net", 1, &source);
     store.file("models/net/version-1/tags/tbx.version", "2");
     version(&store, "net", 2, "source: s3://b/second\n");
@@ -117,7 +117,7 @@ fn two_versions_of_one_number_are_both_kept() {
     assert_eq!(found(&store, "net/3").source.as_deref(), Some("s3://b/second"));
     assert_eq!(store.import().models, 0);
 
-    // The same name in another store.
+    // A model with the same name in another store.
     let other = Store::new();
     version(&other, "net", 2, &format!("source: s3://b/other\nrun_id: {OTHER}\n"));
     let source = other.path("");

@@ -1,4 +1,4 @@
-//! Tracking servers that answer as they like.
+//! Tracking servers with unusual answers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,23 +19,23 @@ use crate::remote::server::{Asked, read_request};
 
 const API: &str = "/api/2.0/mlflow/";
 
-/// What a server says to a request; none is the answer of a server that does not know it.
+/// Returns the answer of a server to a request; `None` for requests that it does not know.
 type Say = dyn Fn(&Asked, &Value) -> Option<Answer> + Send + Sync;
 
 /// The body of an answer.
 enum Answer {
     Json(Value),
     Bytes(Vec<u8>),
-    /// Of so many bytes, which are sent as they are asked for.
+    /// A body without an end.
     Endless,
     Failed,
 }
 
-/// A server, and what it saw.
+/// A server, and the requests that it received.
 struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// Requests at a time at most.
+    /// Maximum number of simultaneous requests.
     most: Arc<AtomicUsize>,
     dir: TempDir,
 }
@@ -52,7 +52,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 let (say, log) = (say.clone(), log.clone());
                 let (now, highest) = (now.clone(), highest.clone());
-                // A client that goes away in the middle is nobody's fault.
+                // A client that disconnects early is not an error.
                 thread::spawn(move || drop(serve(stream, &*say, &log, &now, &highest)));
             }
         });
@@ -71,7 +71,7 @@ impl Server {
         import.mlflow(&format!("http://{}", self.address), &self.out())
     }
 
-    /// How many requests for this path there were.
+    /// Number of requests for this path.
     fn count(&self, path: &str) -> usize {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|asked| asked.path.ends_with(path)).count()
@@ -111,7 +111,7 @@ fn serve(
     Ok(())
 }
 
-/// What MLflow says of one experiment with runs `0`, `1` and so on, each with a point.
+/// MLflow's answers for one experiment with runs `0`, `1` and so on, each with one point.
 fn plain(asked: &Asked, runs: usize) -> Option<Answer> {
     let run = |i: usize| {
         json!({
@@ -212,7 +212,7 @@ fn what_fails_costs_itself_alone_and_the_next_import_brings_it() {
         (artifacts("r2"), artifacts("r3")),
         (vec!["a.txt".into(), "bad.txt".into()], vec!["late.txt".into()])
     );
-    // Nothing that was there is downloaded again, and from now on nothing is looked for.
+    // Existing files are not downloaded again, and from now on no files are listed.
     assert_eq!(server.count("/get-artifact") - before, 2);
     let listed: Vec<_> =
         meta(&server.out().join("e/r2")).artifacts.into_iter().map(|a| a.path).collect();
@@ -284,7 +284,7 @@ fn an_artifact_is_as_long_as_the_server_lists_it() {
 
 #[test]
 fn lists_without_an_end_are_errors_that_cost_few_requests() {
-    // The same token, other tokens with the same page, and pages with nothing.
+    // The same token, other tokens with the same page, and empty pages.
     type Pages = fn(&str, usize) -> Value;
     let cases: [(&str, Pages, &str); 5] = [
         (
@@ -344,7 +344,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
 #[test]
 fn requests_run_at_a_time_and_results_are_in_order() {
     let server = Server::start(|asked, _| {
-        // Those that come first are answered last.
+        // Answers to the first requests come last.
         let run = asked.query.get("run_id").and_then(|id| id.parse::<u64>().ok()).unwrap_or(0);
         thread::sleep(Duration::from_millis(5 + 20 * (run % 4 == 0) as u64));
         plain(asked, 20)

@@ -101,6 +101,11 @@ impl Fake {
         std::mem::take(&mut self.state.asked.lock().unwrap())
     }
 
+    /// Somebody changes what is there.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Kept)) {
+        change(&mut self.state.kept.lock().unwrap());
+    }
+
     pub(super) fn kept(&self) -> Kept {
         self.state.kept.lock().unwrap().clone()
     }
@@ -167,10 +172,43 @@ impl Kept {
                 };
                 json!({ "experiment": {
                     "experiment_id": id.to_string(), "name": name, "lifecycle_stage": "active",
+                    "creation_time": 1,
                 } })
             }
+            "experiments/get" => {
+                let id = &asked.query["experiment_id"];
+                let Some(name) = id.parse().ok().and_then(|id: usize| self.experiments.get(id))
+                else {
+                    return missing;
+                };
+                json!({ "experiment": {
+                    "experiment_id": id, "name": name, "lifecycle_stage": "active", "creation_time": 1,
+                } })
+            }
+            "experiments/set-experiment-tag" => json!({}),
+            "runs/get" => match run.and_then(|run| self.runs.get(run)) {
+                Some(run) => json!({ "run": run.json() }),
+                None => return missing,
+            },
+            "runs/delete" | "runs/restore" => {
+                let stage = if asked.path.ends_with("delete") { "deleted" } else { "active" };
+                self.runs[run.unwrap()].info.insert("lifecycle_stage".into(), stage.into());
+                json!({})
+            }
+            "runs/delete-tag" => {
+                let tag = sent["key"].as_str().unwrap();
+                match self.runs[run.unwrap()].tags.remove(tag) {
+                    Some(_) => json!({}),
+                    None => return missing,
+                }
+            }
             "experiments/create" => {
-                self.experiments.push(sent["name"].as_str().unwrap().into());
+                let name: String = sent["name"].as_str().unwrap().into();
+                if self.experiments.contains(&name) {
+                    let json = json!({ "error_code": "RESOURCE_ALREADY_EXISTS" });
+                    return ("400 Bad Request", json);
+                }
+                self.experiments.push(name);
                 json!({ "experiment_id": (self.experiments.len() - 1).to_string() })
             }
             "experiments/search" => {
@@ -190,6 +228,7 @@ impl Kept {
                 }
                 run.info.insert("run_id".into(), id.clone().into());
                 run.info.insert("artifact_uri".into(), format!("mlflow-artifacts:/0/{id}").into());
+                run.info.insert("status".into(), "RUNNING".into());
                 run.tags.extend(pairs(&sent["tags"]));
                 self.runs.push(run.clone());
                 json!({ "run": run.json() })

@@ -1,5 +1,5 @@
-//! `tbx import --from mlflow` from a server that means harm or is broken: there is an error soon, that says
-//! which limit was reached, and nothing grows with what the server sends.
+//! `tbx import --from mlflow` from a malicious or broken server: it fails soon, with an error that
+//! names the limit that was reached, and memory and disk use stay bounded.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::fake::{Fake, Fault};
 use super::{Ended, export, logs};
 
-/// `tbx import URI`, with one more try and little patience.
+/// Runs `tbx import URI` with one retry and a short timeout.
 fn import(uri: &str, out: &Path) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
     command.args(["import", "--from", "mlflow", uri, "--out"]).arg(out).stdin(Stdio::null());
@@ -25,7 +25,8 @@ fn import(uri: &str, out: &Path) -> Ended {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// A server with a run in it, which then fails; and what the import of it says.
+/// Imports from a server that holds a run but answers requests for `asked` with `fault`. Fails
+/// unless the import reports `expected`. Returns the number of requests.
 #[track_caller]
 fn said(
     asked: &'static str,
@@ -77,7 +78,7 @@ fn lists_that_have_no_end_are_given_up() {
             "next_page_token": next,
         }))
     };
-    // Two pages in turn, one page under ever new names, ever new pages with hardly anything on them.
+    // Two alternating pages, one page with ever new tokens, ever new pages that are nearly empty.
     let asked = said("experiments/search", circle, move |n| page(n, ["a", "b"][n % 2].into()));
     assert!(asked < 10, "{asked}");
     let asked = said("experiments/search", circle, move |n| page(0, n.to_string()));

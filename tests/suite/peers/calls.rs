@@ -1,4 +1,4 @@
-//! Calls made again with tbx, and what it wrote.
+//! Repeats calls with tbx and reads its output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::common::ranges;
 /// The wall time of all events of the peers.
 const T0: f64 = 1_700_000_000.5;
 
-/// What tbx writes when it is called as the peer was.
+/// The output of tbx for the same calls.
 pub(super) fn written(case: &Case) -> Result<Written> {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(AtomicU32::new(0));
@@ -37,12 +37,12 @@ pub(super) fn written(case: &Case) -> Result<Written> {
     }
     writer.close()?;
     let mut written = Written { runs: BTreeMap::new(), files: BTreeMap::new() };
-    // Of the first event only the case without calls is about.
+    // Only the case without calls compares the first event.
     read(dir.path(), Path::new(""), usize::from(!case.calls.is_empty()), &mut written);
     Ok(written)
 }
 
-/// In which form the last call is to be written.
+/// Options for the form in which the last call is written.
 fn options(case: &Case) -> WriterOptions {
     let Some((method, args)) = case.calls.last() else { return SummaryWriter::options() };
     let tensorflow = is_of_tensorflow(method) && !method.starts_with("v1.");
@@ -74,7 +74,8 @@ fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<()> {
     }
 }
 
-/// Adds what is in the folder `below` in a log folder, but for so many first events of each file.
+/// Adds the contents of the subdirectory `below` of a log directory, without the first `skipped`
+/// events of each file.
 fn read(root: &Path, below: &Path, skipped: usize, written: &mut Written) {
     let entries = fs::read_dir(root.join(below)).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();

@@ -1,4 +1,4 @@
-//! `fixtures/peers/`: which calls were made, with what, and what the peers wrote.
+//! The cases in `fixtures/peers/`: calls, their arguments, and the output of the peers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,18 +17,18 @@ pub(super) struct Peer {
 }
 
 pub(super) struct Case {
-    /// Its last call's method and what is special: `add_scalar: no step`.
+    /// The method of the last call and its special feature: `add_scalar: no step`.
     pub(super) name: String,
     pub(super) calls: Vec<(String, Args)>,
-    /// What was in the log folder then; none if the peer raised an exception.
+    /// The resulting contents of the log directory; `None` if the peer raised an exception.
     pub(super) written: Option<Written>,
 }
 
-/// What is in a log folder.
+/// The contents of a log directory.
 pub(super) struct Written {
-    /// The payloads of events, by run.
+    /// Payloads of events, by run.
     pub(super) runs: BTreeMap<String, Vec<Vec<u8>>>,
-    /// Files that are not for events, by path.
+    /// Files other than event files, by path.
     pub(super) files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -70,11 +70,11 @@ fn hex(digits: &Value) -> Vec<u8> {
     pairs.map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap()).collect()
 }
 
-/// The arguments of a call, by the peer's names.
+/// The arguments of a call, under the peer's names.
 pub(super) struct Args(Map<String, Value>);
 
 impl Args {
-    /// None if it was not given or is Python's `None`.
+    /// `None` if the argument is missing or is Python's `None`.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
@@ -83,7 +83,7 @@ impl Args {
         self.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.0.keys()))
     }
 
-    /// The first of these names that was given.
+    /// The first of these arguments that was given.
     pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name)).map(|value| value.as_str().unwrap())
     }
@@ -137,14 +137,14 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().into()).collect()
 }
 
-/// Numbers, or strings, and their type.
+/// Numbers or strings, with their type.
 pub(super) struct Array {
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
     values: Vec<String>,
 }
 
-/// A number, an array, or a list of those in one.
+/// Parses a number, an array, or a list of them, into one array.
 pub(super) fn array(json: &Value) -> Array {
     let number = |dtype: &str, value: String| Array::new(dtype, vec![], vec![value]);
     match json {
@@ -165,7 +165,7 @@ pub(super) fn array(json: &Value) -> Array {
 }
 
 impl Array {
-    /// One value stands for all.
+    /// A single value is repeated for all elements.
     fn new(dtype: &str, shape: Vec<usize>, mut values: Vec<String>) -> Self {
         if let [only] = values.as_slice() {
             values = vec![only.clone(); shape.iter().product()];
@@ -173,7 +173,7 @@ impl Array {
         Self { dtype: dtype.into(), shape, values }
     }
 
-    /// Of complex numbers both parts.
+    /// The values. Complex numbers give two values each.
     pub(super) fn values<T: FromStr<Err: Debug>>(&self) -> Vec<T> {
         self.values.iter().map(|value| value.parse().unwrap()).collect()
     }
@@ -183,7 +183,7 @@ impl Array {
     }
 }
 
-/// Runs `$body` with the numbers of an array in their own type, as `$collect` gives them.
+/// Runs `$body` with the numbers of an array in their own type, as returned by `$collect`.
 macro_rules! with_numbers {
     ($array:expr, $collect:ident, |$numbers:ident| $body:expr) => {{
         let array = &$array;
@@ -234,7 +234,7 @@ macro_rules! with_numbers {
 }
 pub(super) use with_numbers;
 
-/// The same for pictures and videos, as `ndarray`s.
+/// The same for images and videos, as `ndarray`s.
 macro_rules! with_samples {
     ($array:expr, |$samples:ident| $body:expr) => {{
         let array = &$array;

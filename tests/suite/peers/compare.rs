@@ -1,4 +1,4 @@
-//! What two programs wrote, beside each other.
+//! Compares the output of two programs.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::cases::Written;
 use super::document::ABSENT;
 use super::fields::{self, Fields, Item};
 
-/// A field, theirs and ours.
+/// A field, the peer's value and that of tbx.
 pub(super) type Found = (String, String, String);
 
 pub(super) fn compare(theirs: &Written, ours: &Written) -> Vec<Found> {
@@ -32,8 +32,8 @@ fn items(written: &Written) -> Vec<Item> {
     written.runs.iter().flat_map(|(run, events)| fields::items(run, events)).collect()
 }
 
-/// What belongs together: the same tag, form and step, else tag and form, else tag, else those that
-/// are left, in order, if they are as many.
+/// Pairs items with the same tag, form and step, otherwise tag and form, otherwise tag. Remaining
+/// items are paired in order if both sides have the same number.
 fn pairs(theirs: Vec<Item>, mut ours: Vec<Item>) -> Vec<(Option<Item>, Option<Item>)> {
     let mut left = theirs;
     let mut pairs = Vec::new();
@@ -79,7 +79,7 @@ fn compare_fields(theirs: &Fields, ours: &Fields, found: &mut Vec<Found>) {
     }
 }
 
-/// The path without numbers of elements and keys of maps.
+/// The path without element indices and map keys.
 fn general(path: &str) -> String {
     let mut general = String::new();
     let mut depth = 0;

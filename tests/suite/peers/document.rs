@@ -1,34 +1,34 @@
-//! The table of differences in `docs/differences.md`.
+//! The tables in `docs/differences.md`.
 
 use std::fmt;
 use std::fs;
 
 use crate::common::repository;
 
-/// A value that may be anything.
+/// Stands for any value.
 const ANY: &str = "…";
-/// Numbers that are the same but for their last bits.
+/// Stands for numbers that differ only in their last bits.
 const NEAR: &str = "≈";
-/// What no value is.
+/// Stands for a missing value.
 pub(super) const ABSENT: &str = "absent";
 
-/// A field that the peer and tbx have with different values.
+/// A field that has different values in the output of the peer and of tbx.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Difference {
     pub(super) peer: String,
-    /// The case's name.
+    /// Name of the case.
     pub(super) case: String,
-    /// Its path, without numbers of elements and keys of maps.
+    /// Path of the field, without element indices and map keys.
     pub(super) field: String,
     pub(super) theirs: String,
     pub(super) ours: String,
 }
 
-/// A row of the table.
+/// A row of a table.
 pub(super) struct Row {
     line: usize,
     pub(super) peers: Vec<String>,
-    /// Methods, or cases.
+    /// Methods or cases.
     pub(super) calls: Vec<String>,
     field: String,
     theirs: String,
@@ -36,7 +36,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Every row of every table. All have the columns peer, call, field, theirs, ours, why.
+    /// Every row of every table. All tables have the columns peer, call, field, theirs, ours, why.
     pub(super) fn all() -> Vec<Self> {
         let document = fs::read_to_string(repository("docs/differences.md")).unwrap();
         let lines = document.lines().zip(1..).filter(|(line, _)| line.starts_with("| "));
@@ -57,7 +57,7 @@ impl Row {
         self.peers.iter().any(|one| one == peer) && self.calls.iter().any(|call| names(call, case))
     }
 
-    /// Whether this is the difference that the row states.
+    /// Whether the row documents this difference.
     pub(super) fn states(&self, found: &Difference) -> bool {
         let is_field = match self.field.strip_suffix(".*") {
             Some(above) => {
@@ -84,7 +84,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// As a row that states it could begin.
+/// Prints the beginning of a row that would document the difference.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { peer, case, field, theirs, ours } = self;
@@ -96,14 +96,14 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Whether a cell names the case: itself, or its method, maybe without a case.
+/// Whether a cell names the case: by its full name, or by its method, possibly with an exception.
 pub(super) fn names(call: &str, case: &str) -> bool {
     let Some((method, variant)) = case.split_once(": ") else { return call == case };
     let (named, without) = call.split_once(" but not ").unwrap_or((call, ""));
     call == case || named == method && without != variant
 }
 
-/// Whether two lists of numbers differ by less than float64 can tell after a few operations.
+/// Whether two lists of numbers are equal up to the rounding of a few float64 operations.
 fn near(theirs: &str, ours: &str) -> bool {
     let numbers = |text: &str| -> Option<Vec<f64>> {
         text.split(' ').map(|number| number.parse().ok()).collect()

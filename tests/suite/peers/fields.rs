@@ -1,7 +1,7 @@
-//! What events say, field by field.
+//! Contents of events, field by field.
 //!
-//! Messages inside of bytes are opened, and so are tensors, pictures, clips and JSON, of which
-//! programs write the same in different bytes.
+//! Messages inside bytes are decoded, and so are tensors, images, audio clips and JSON, because
+//! programs write the same content in different bytes.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,19 +15,19 @@ use super::tensor;
 use crate::common::repository;
 use crate::descriptors::proto_files;
 
-/// Values as text by the path of their field. What is not there is not set.
+/// Values as text, by the path of their field. Missing entries are fields that are not set.
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// A value of a summary, or an event that is none.
+/// A value of a summary, or an event without a summary.
 pub(super) struct Item {
-    /// The value's tag, or which event it is.
+    /// Tag of the value, or type of the event.
     pub(super) name: String,
-    /// The member of the oneof that is set.
+    /// Name of the oneof member that is set.
     pub(super) form: String,
     pub(super) fields: Fields,
 }
 
-/// Everything in these events of a run, in their order.
+/// All items in these events of a run, in order.
 pub(super) fn items(run: &str, events: &[Vec<u8>]) -> Vec<Item> {
     events.iter().flat_map(|payload| items_of(run, payload)).collect()
 }
@@ -60,7 +60,7 @@ fn items_of(run: &str, payload: &[u8]) -> Vec<Item> {
     values.iter().map(item).collect()
 }
 
-/// The name of a file's content by the path.
+/// The fields of a file, with its path in their names.
 pub(super) fn file(path: &str, content: &[u8]) -> Fields {
     let mut fields = Fields::new();
     Opener::default().leaf(content, path, &mut fields);
@@ -86,16 +86,16 @@ fn set_field(message: &DynamicMessage, name: &str) -> Option<Value> {
     message.has_field(&field).then(|| message.get_field(&field).into_owned())
 }
 
-/// What has to be known of a value to open its bytes.
+/// Information about a value that is needed to decode its bytes.
 #[derive(Default)]
 pub(super) struct Opener {
     plugin: String,
-    /// How many pictures, videos and clips were in it so far.
+    /// Number of images, videos and audio clips in the value so far.
     media: usize,
 }
 
 impl Opener {
-    /// The message that the bytes of a field are.
+    /// The message type in the bytes of a field.
     fn in_field(&self, message: &str, field: &str) -> Option<&'static str> {
         Some(match (message, field) {
             ("tensorboard.Event", "graph_def") => "GraphDef",
@@ -115,7 +115,7 @@ impl Opener {
         })
     }
 
-    /// The message that a string of a tensor is.
+    /// The message type in the strings of a tensor.
     fn in_string(&self) -> Option<&'static str> {
         match self.plugin.as_str() {
             "custom_scalars" => Some("Layout"),
@@ -124,7 +124,7 @@ impl Opener {
         }
     }
 
-    /// A string of a tensor.
+    /// Adds a string of a tensor.
     pub(super) fn string(&mut self, bytes: &[u8], path: &str, fields: &mut Fields) {
         match self.in_string() {
             Some(name) => message(&decode(name, bytes), path, self, fields),
@@ -132,7 +132,7 @@ impl Opener {
         }
     }
 
-    /// Bytes that are no message.
+    /// Adds bytes that are not a message.
     fn leaf(&mut self, bytes: &[u8], path: &str, fields: &mut Fields) {
         match media::fields(bytes, self.media, fields) {
             true => self.media += 1,
@@ -203,7 +203,7 @@ fn value(found: &Value, kind: &Kind, path: &str, opener: &mut Opener, fields: &m
     }
 }
 
-/// A number in the fewest digits that give it, or a string.
+/// A string, or a number with the fewest digits that identify it.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Bool(value) => value.to_string(),

@@ -1,4 +1,4 @@
-//! Pictures, videos and clips of sound, as what is seen and heard.
+//! Images, videos and audio clips, decoded to pixels and samples.
 
 use std::io::Cursor;
 
@@ -7,8 +7,8 @@ use image::{AnimationDecoder, RgbaImage};
 
 use super::fields::Fields;
 
-/// Adds what is in `bytes`, the `number`th of these; says whether they are anything of this. It does
-/// not matter which field they are from: v1 has other fields than v2.
+/// Adds the contents of `bytes`, the `number`th medium of a value. Returns whether they are a known
+/// medium. The names do not depend on the field, because v1 and v2 have different fields.
 pub(super) fn fields(bytes: &[u8], number: usize, fields: &mut Fields) -> bool {
     let mut add = |name: &str, value: String| fields.insert(format!("{name}[{number}]"), value);
     match bytes {
@@ -41,7 +41,7 @@ fn pixels(picture: &RgbaImage) -> String {
     format!("{}x{}: {}", picture.width(), picture.height(), colors.join(" "))
 }
 
-/// The format and the samples of a RIFF file, as the standard has it.
+/// The format and the samples of a RIFF file, read according to the standard.
 fn wav(bytes: &[u8]) -> (String, String) {
     let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte));
     let (mut format, mut samples) = (String::new(), String::new());

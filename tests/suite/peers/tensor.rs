@@ -1,14 +1,14 @@
-//! Tensors, with the same numbers and strings in whatever field.
+//! Tensors, whose numbers and strings can be in different fields.
 
 use half::{bf16, f16};
 use protox::prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::fields::{Fields, Opener, text};
 
-/// Adds type, shape, what is in it, and which field that is in.
+/// Adds the type, shape and contents of a tensor, and the field of the contents.
 ///
-/// Read as `tensorboard/util/tensor_util.py`, `make_ndarray`, reads it, but for 16-bit floats and
-/// small unsigned integers, which are shown wherever they are.
+/// Reads the same fields as `make_ndarray` in `tensorboard/util/tensor_util.py`, except that 16-bit
+/// floats and small unsigned integers are read from any field.
 pub(super) fn fields(
     tensor: &DynamicMessage,
     path: &str,
@@ -49,7 +49,7 @@ pub(super) fn fields(
     if !elements.field.is_empty() {
         fields.insert(format!("{path}.elements in"), elements.field.clone());
     }
-    // One stands for all.
+    // A single element is repeated for all.
     let count = shape.iter().flatten().product::<i64>() as usize;
     if let ([only], 2..) = (elements.numbers.as_slice(), count) {
         elements.numbers = vec![only.clone(); count];
@@ -69,7 +69,7 @@ struct Elements {
     strings: Vec<Vec<u8>>,
 }
 
-/// None if the message has no shape.
+/// The shape; `None` if the message has none.
 fn shape(tensor: &DynamicMessage) -> Option<Vec<i64>> {
     let field = tensor.descriptor().get_field_by_name("tensor_shape").unwrap();
     if !tensor.has_field(&field) {
@@ -96,7 +96,7 @@ fn number(dtype: &str, value: &Value) -> String {
     }
 }
 
-/// The numbers of which `bytes` are the image in memory.
+/// The numbers whose memory representation is `bytes`.
 fn image(dtype: &str, bytes: &[u8]) -> Vec<String> {
     macro_rules! numbers {
         ($type:ty) => {{

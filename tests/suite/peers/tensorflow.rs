@@ -14,7 +14,7 @@ use super::cases::{Args, array, with_numbers, with_samples};
 use super::torch::{self, clip};
 use crate::common::repository;
 
-/// As [`torch::call`], with the methods of TensorFlow and TensorBoard.
+/// Like [`torch::call`], for the methods of TensorFlow and TensorBoard.
 pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<()> {
     let tag = args.text(&["tag", "name"]).unwrap_or("");
     match method {
@@ -80,7 +80,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
         "hparams.summary.experiment_pb" => {
             writer.add_hparams_config(&experiment(args, "hparam_infos", "metric_infos"))
         }
-        // Written by `close`, after a start.
+        // `close` writes it, after a start.
         "hparams.summary.session_end_pb" => {
             let status = match args.integer(&["status"]) {
                 Some(1) => SessionStatus::Success,
@@ -97,7 +97,7 @@ fn add_scalar(writer: &SummaryWriter, tag: &str, args: &Args, name: &str) -> Res
     with_numbers!(args.array(name), values, |values| writer.add_scalar(tag, values[0], None))
 }
 
-/// The first of an array that a call takes.
+/// The first elements of an array, as many as the call takes.
 fn limited<T: Clone>(array: ArrayD<T>, args: &Args) -> ArrayD<T> {
     let count = args.integer(&["max_outputs"]).unwrap_or(3) as usize;
     array.slice_axis(Axis(0), Slice::from(..count.min(array.shape()[0]))).to_owned()
@@ -117,7 +117,7 @@ fn add_audios(writer: &SummaryWriter, tag: &str, args: &Args, name: &str) -> Res
     writer.add_audios(tag, &clips?, None)
 }
 
-/// A string, or strings in lists of any depth, or an array of none.
+/// A string, strings in lists of any depth, or an empty array.
 fn text(value: &Value) -> Result<Text> {
     fn collect(value: &Value, depth: usize, shape: &mut Vec<usize>, strings: &mut Vec<String>) {
         match value {

@@ -15,7 +15,7 @@ use tbx::{
 use super::cases::{Args, Array, array, texts, with_numbers, with_samples};
 use crate::common::repository;
 
-/// The call `method` on `writer`, which has its step and its description.
+/// Calls `method` on `writer`, which already has the step and the description.
 pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<()> {
     let tag = args.text(&["tag", "main_tag"]).unwrap_or("");
     match method {
@@ -58,7 +58,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
         "add_image_with_boxes" => {
             let corners: Vec<f32> = args.array("box_tensor").values();
             let labels = args.get("labels").map(texts).unwrap_or_default();
-            // Labels are those of boxes: there cannot be more.
+            // Each label belongs to a box, so there cannot be more labels than boxes.
             let boxes = corners.as_chunks::<4>().0.iter().enumerate().map(|(i, corners)| {
                 BoundingBox::new(*corners).label(labels.get(i).cloned().unwrap_or_default())
             });
@@ -106,7 +106,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
         }
         "add_graph" => {
             writer.add_graph(&graph(args.message("graph")))?;
-            // What PyTorch says of the run: one device, and nothing of any node.
+            // PyTorch's run metadata: one device, and no nodes.
             writer.with_step(0).add_run_metadata("step1", &RunMetadata::new(), None)
         }
         "add_onnx_graph" => {
@@ -197,7 +197,7 @@ pub(super) fn mesh(args: &Args) -> Result<Mesh> {
     })
 }
 
-/// JSON with numbers as numbers.
+/// JSON in which encoded numbers are plain numbers.
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(entries) if entries.contains_key("dtype") => {
@@ -210,8 +210,8 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-/// In the run that is there, where the peers make one below it. What an experiment's hyperparameters
-/// can be is another call.
+/// Writes to the existing run, whereas the peers create one below it. The domains of an
+/// experiment's hyperparameters are a separate call.
 fn add_hparams(writer: &SummaryWriter, args: &Args) -> Result<()> {
     let values = args.entries("hparam_dict");
     let metrics = args.entries("metric_dict").iter();

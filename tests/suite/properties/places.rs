@@ -1,4 +1,4 @@
-//! Places lead to the values that a load would keep.
+//! Reading by place gives the values that a load would keep.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ const CHECKSUMS: [Checksums; 3] = [Checksums::All, Checksums::Wanted, Checksums:
 fn a_load_of_places_gives_what_a_load_of_values_gives() {
     let old = log_of(&sound_log()[file_version().len()..]);
     let new = log_of(&sound_log());
-    // The rest of the program's log is in a second file, and some of its steps come again.
+    // The rest of the log is in a second file, which repeats some steps.
     let half = sound_log();
     let half = &half[..half.len() / 2];
     fs::write(new.path().join(NAME.replace("1700000000", "1700000001")), half).unwrap();
@@ -151,7 +151,7 @@ fn several_values_of_one_event_are_told_apart() {
     let places = series.places().unwrap();
     assert_eq!(places.len(), 10);
     assert!(places.is_sorted());
-    // In any order.
+    // Points can be read in any order.
     for point in (0..10).chain((0..10).rev()) {
         let images = tbx::Images::read(&reader.read(series, point).unwrap()).unwrap();
         let expected = [b'P', (point % 5) as u8, 1 + (point / 5) as u8];

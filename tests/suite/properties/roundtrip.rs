@@ -1,4 +1,4 @@
-//! What was written is read back.
+//! Written values are read back unchanged.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn tag() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..20).prop_map(String::from_iter)
 }
 
-/// Names that a graph takes.
+/// Names that are valid in a graph.
 fn name() -> impl Strategy<Value = String> {
     tag().prop_map(|tag| format!("n{tag}"))
 }

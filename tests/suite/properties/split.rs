@@ -1,33 +1,40 @@
-//! Big files are read by several threads, each a span. Nobody can tell afterwards.
+//! Large files are read by several threads, one span per thread. The result must not show it.
 
 use tbx::pb::{self, summary::value::Value};
 use tbx::summary::{image, scalar};
 use tbx::{Checksums, Kind, LoadOptions, RestartPolicy};
 use tempfile::TempDir;
 
-use crate::common::{Rng, event, file_version, load, log_of, record, scalar, start, summary};
+use crate::common::{
+    Rng, event, file_version, load, log_of, mapped, record, scalar, start, summary,
+};
 use crate::facts::Facts;
 
-/// Loads in a pool of so many threads.
+/// Loads in a pool of `threads` threads.
 fn load_on(threads: usize, dir: &TempDir, options: &LoadOptions) -> Facts {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| Facts::of(&load(dir.path(), options)))
 }
 
-/// Fails unless `log` gives the same however many threads read it, mapped or not.
+/// Fails unless `log` gives the same result on any number of threads, mapped or not.
 #[track_caller]
 fn loads_alike(log: &[u8], options: &LoadOptions) -> Facts {
     loads_alike_in(&[(2, false), (3, true), (7, false)], log, options)
 }
 
-/// The same for these numbers of threads, buffered if `true`, against one thread that maps.
+/// The same for these numbers of threads, mapped if `true`, compared with one thread without
+/// mapping.
 #[track_caller]
 fn loads_alike_in(ways: &[(usize, bool)], log: &[u8], options: &LoadOptions) -> Facts {
     let dir = log_of(log);
     let expected = load_on(1, &dir, options);
-    for &(threads, buffered) in ways {
-        let found = load_on(threads, &dir, &options.clone().buffered(buffered));
-        found.assert_same(&expected, &format!("{threads} threads, buffered: {buffered}"));
+    for &(threads, is_mapped) in ways {
+        let found = load_on(
+            threads,
+            &dir,
+            &if is_mapped { mapped(options.clone()) } else { options.clone() },
+        );
+        found.assert_same(&expected, &format!("{threads} threads, mapped: {is_mapped}"));
     }
     expected
 }
@@ -36,7 +43,7 @@ fn keep_all() -> LoadOptions {
     LoadOptions::new().restart(RestartPolicy::KeepAll)
 }
 
-/// Records that stand in the payload of others, and are none of the log.
+/// Records inside the payload of others, which are not part of the log.
 fn hidden() -> Vec<u8> {
     let mut rng = Rng(5);
     let mut bytes = Vec::new();
@@ -47,8 +54,8 @@ fn hidden() -> Vec<u8> {
     bytes
 }
 
-/// About `mib` MiB: scalars, values whose metadata comes once, restarts, and pictures full of
-/// records, so that a guess where one starts is mostly wrong.
+/// A log of about `mib` MiB: scalars, values whose metadata is written once, restarts, and images
+/// full of records, so that most guesses about where a record starts are wrong.
 fn treacherous(mib: usize) -> Vec<u8> {
     let hidden = hidden();
     let mut rng = Rng(7);
@@ -78,7 +85,7 @@ fn treacherous(mib: usize) -> Vec<u8> {
     log
 }
 
-/// Flips bits, cuts pieces out, and writes noise and zeros over others.
+/// Flips bits, cuts out pieces, and overwrites others with noise and zeros.
 fn damage(log: &mut Vec<u8>, wounds: usize) {
     let mut rng = Rng(9);
     for wound in 0..wounds {
@@ -101,7 +108,7 @@ fn a_big_log_gives_the_same_on_any_number_of_threads() {
     assert!(facts.issues.is_empty());
     assert!(facts.series.iter().all(|series| !series.tag.starts_with("hidden")));
     damage(&mut log, 40);
-    // Damaged pictures give away what they hid: that is the price of finding records again.
+    // The records inside damaged images become visible, which is the price of resynchronization.
     let ways = [2, 3, 7, 1].map(|threads| [(threads, false), (threads, true)]);
     let facts = loads_alike_in(ways.as_flattened(), &log, &LoadOptions::new());
     assert!(facts.issues.len() > 20 && !facts.restarts.is_empty());
@@ -134,7 +141,7 @@ fn a_filtered_big_log_gives_the_same_on_any_number_of_threads() {
     loads_alike(&log, &keep_all().kinds([Kind::Scalar]));
 }
 
-/// Each part of a log in a span of its own, more or less: between them stand 5 MiB of pictures.
+/// Puts each part of a log roughly in its own span, with 5 MiB of images between them.
 fn apart(parts: &[Vec<u8>]) -> Vec<u8> {
     let picture = image::v1("filler", 4, 4, 3, vec![0; 64 << 10].into());
     let filler = summary(0, vec![picture]).repeat(80);
@@ -161,7 +168,7 @@ fn issues_are_counted_alike_on_any_number_of_threads() {
     assert_eq!((facts.issues.len(), facts.more_issues), (1000, 1100));
 }
 
-/// The record is whole in no way, but a place in it looks like the start of one.
+/// The record is not whole, but some bytes in it look like the start of a record.
 #[test]
 fn an_unfinished_record_at_the_end_is_pending_on_any_number_of_threads() {
     let mut decoy = scalar("decoy", 1, 1.0);
@@ -175,7 +182,7 @@ fn an_unfinished_record_at_the_end_is_pending_on_any_number_of_threads() {
     assert_eq!(facts.files[0].1.pending_bytes, unfinished.len() as u64);
 }
 
-/// A v2 scalar with other metadata than its own.
+/// A v2 scalar with different metadata.
 fn described(tag: &str, step: i64, plugin: Option<&str>) -> Vec<u8> {
     let mut value = scalar::v2(tag, step as f32);
     value.metadata = plugin.map(|plugin| pb::SummaryMetadata {
@@ -204,7 +211,7 @@ fn values_that_are_no_numbers_are_reported_alike_on_any_number_of_threads() {
         let value = Some(Value::Tensor(tensor.clone()));
         summary(step, vec![pb::summary::Value { tag: "x".into(), value, ..Default::default() }])
     };
-    // The metadata stands behind what is read ahead of the spans.
+    // The metadata comes after the part that is read before the spans.
     let told = described("x", 1, Some("scalars"));
     loads_alike(&apart(&[vec![], told, two(2), two(3)]), &keep_all());
 }
@@ -221,7 +228,7 @@ fn tags_of_several_kinds_are_told_apart_on_any_number_of_threads() {
 
 #[test]
 fn metadata_without_anything_in_it_counts_alike_on_any_number_of_threads() {
-    // A TF2 scalar whose metadata is there and empty, under the tag of v1 scalars.
+    // A TF2 scalar with empty metadata, under the tag of v1 scalars.
     let mut value = scalar::v2("x", 0.5);
     value.metadata = Some(pb::SummaryMetadata::default());
     if let Some(Value::Tensor(tensor)) = &mut value.value {
@@ -236,7 +243,7 @@ fn metadata_without_anything_in_it_counts_alike_on_any_number_of_threads() {
     loads_alike(&apart(&[others(), empty(), [numbers(), empty()].concat()]), &keep_all());
 }
 
-/// What a series is called and described as, its first value decides.
+/// The first value of a series determines its display name and description.
 #[test]
 fn the_first_metadata_of_a_series_counts_on_any_number_of_threads() {
     let named = |step, name: &str| {

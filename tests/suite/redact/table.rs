@@ -1,8 +1,8 @@
-//! What must be hidden, and what must not. Each secret is a word of its own.
+//! Arguments that must be hidden, and arguments that must not. Each secret is a unique word.
 
-/// Arguments of a program, and what of them may be seen nowhere.
+/// Arguments of a program, and the parts of them that must not appear anywhere.
 pub(super) const OPTIONS: &[(&[&str], &[&str])] = &[
-    // By the name of an option.
+    // Recognized by the name of an option.
     (&["--password", "Hunter-01"], &["Hunter-01"]),
     (&["--pass", "hunterb"], &["hunterb"]),
     (&["--passphrase", "correct horse battery"], &["correct horse"]),
@@ -22,7 +22,7 @@ pub(super) const OPTIONS: &[(&[&str], &[&str])] = &[
     (&["-pass", "huntero"], &["huntero"]),
     (&["/p:Password=hunterq"], &["hunterq"]),
     (&["--passin", "pass:hunterr"], &["hunterr"]),
-    // By the name before an equals sign.
+    // Recognized by the name before an equals sign.
     (&["--set", "auth.rootPassword=huntery"], &["huntery"]),
     // Headers and logins.
     (&["-H", "Authorization: Bearer hunterz"], &["hunterz"]),
@@ -31,20 +31,20 @@ pub(super) const OPTIONS: &[(&[&str], &[&str])] = &[
     (&["-H", "Cookie: session=hunterC; theme=dark"], &["hunterC"]),
     (&["-u", "me:hunterD"], &["hunterD"]),
     (&["--proxy-user", "me:hunterE"], &["hunterE"]),
-    // JSON, literals of programs, and scripts.
+    // JSON, literals in code, and scripts.
     (&["-c", "import os; connect(password = \"hunterK\", port=1)"], &["hunterK"]),
     (&["-c", "curl -H 'Authorization: Bearer hunterL' https://h/"], &["hunterL"]),
-    // By their form.
+    // Recognized by their form.
     (&["--note", "use github_pat_11hunterll_x"], &["hunterll"]),
 ];
 
-/// Values that are secrets wherever they stand, and what of them may be seen nowhere.
+/// Values that contain secrets in any position, and the parts that must not appear anywhere.
 pub(super) const VALUES: &[(&str, &[&str])] = &[
-    // By the name of an option.
+    // Recognized by the name of an option.
     ("--api_key=hunterg", &["hunterg"]),
     ("--DBPassword:hunterp", &["hunterp"]),
     ("--password=1234567", &["1234567"]),
-    // By the name before an equals sign.
+    // Recognized by the name before an equals sign.
     (
         "WANDB_API_KEY=0123456789abcdef0123456789abcdef01234567",
         &["0123456789abcdef0123456789abcdef01234567"],
@@ -58,7 +58,7 @@ pub(super) const VALUES: &[(&str, &[&str])] = &[
     // Headers and logins.
     ("--header=X-Api-Key: hunterA", &["hunterA"]),
     ("Bearer hunterF9", &["hunterF9"]),
-    // JSON, literals of programs, and scripts.
+    // JSON, literals in code, and scripts.
     ("{\"user\": \"me\", \"password\": \"hunterG\"}", &["hunterG"]),
     ("--config={'api_key': 'hunterH', 'lr': 0.1}", &["hunterH"]),
     ("{\\\"secret\\\":\\\"hunterI\\\"}", &["hunterI"]),
@@ -94,7 +94,7 @@ pub(super) const VALUES: &[(&str, &[&str])] = &[
     ("https://api.telegram.org/bot12345:hunterhh/getMe", &["hunterhh"]),
     ("https://dl.example.com/token/hunterii99/repo", &["hunterii99"]),
     ("'https://me:hunterjj@host/a', then", &["hunterjj"]),
-    // By their form.
+    // Recognized by their form.
     ("ghp_hunterkk0123456789", &["hunterkk"]),
     ("glpat-huntermm12345", &["huntermm"]),
     ("hf_HunterNNabcdefghij", &["HunterNN"]),
@@ -109,7 +109,7 @@ pub(super) const VALUES: &[(&str, &[&str])] = &[
     ("hvs.huntervv12345678", &["huntervv"]),
 ];
 
-/// Arguments that stay as they are.
+/// Arguments that are kept unchanged.
 pub(super) const SHOWN: &[&[&str]] = &[
     &["--tokenizer", "bert-base"],
     &["--max-tokens=512"],

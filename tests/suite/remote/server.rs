@@ -1,6 +1,6 @@
-//! A web server on this machine that speaks as much of S3 as tbx needs: lists, parts of objects,
-//! uploads; and that fails when it is told to. Google's stores understand the same. Of Azure's words
-//! it knows how to list.
+//! A local web server with the parts of the S3 API that tbx needs: lists, ranges of objects,
+//! uploads. It can simulate faults. Google's stores have the same API. Of Azure's API it supports
+//! only lists.
 //!
 //! Sources: the API references of Amazon S3 (`ListObjectsV2`, `GetObject`, `PutObject`,
 //! `CreateMultipartUpload`, `UploadPart`, `CompleteMultipartUpload`, `AbortMultipartUpload`) and of
@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Keys of a list come so many at a time.
+/// Number of keys per page of a list.
 const PAGE: usize = 7;
 
-/// A server with one bucket, called `bucket`. Clones are the same server.
+/// A server with one bucket, called `bucket`. Clones share the server.
 #[derive(Clone)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -35,7 +35,7 @@ struct State {
 
 type Failing = Box<dyn FnMut(&Asked) -> Fault + Send>;
 
-/// A request, and what was sent for it.
+/// A request and the size of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
@@ -43,24 +43,24 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: BTreeMap<String, String>,
-    /// Bytes of the answer's body.
+    /// Number of bytes in the body of the answer.
     pub(crate) sent: usize,
 }
 
-/// What goes wrong with a request.
+/// A fault in the answer to a request.
 pub(crate) enum Fault {
     None,
-    /// It is answered with this status and body.
+    /// Answers with this status and body.
     Status(&'static str, &'static str),
-    /// The connection is closed after so many bytes of the body.
+    /// Closes the connection after this number of bytes of the body.
     Cut(usize),
-    /// The answer takes so long.
+    /// Delays the answer by this time.
     Slow(Duration),
-    /// Not a part is sent, but all.
+    /// Sends the whole object instead of a range.
     Whole,
-    /// Whatever this sends is the answer.
+    /// Lets this function send the answer.
     Raw(fn(&mut TcpStream) -> io::Result<()>),
-    /// It is answered with this status, header and body.
+    /// Answers with this status, header and body.
     With(&'static str, &'static str, String),
 }
 
@@ -79,19 +79,19 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = shared.clone();
-                // A client that goes away in the middle is nobody's fault.
+                // A client that disconnects early is not an error.
                 thread::spawn(move || drop(state.serve(stream)));
             }
         });
         Self { address, state }
     }
 
-    /// The address of the bucket, for clients that know nothing of S3.
+    /// The URL of the bucket, for clients without S3 support.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/bucket", self.address)
     }
 
-    /// What tells the program of it.
+    /// Environment variables that direct the program to the server.
     pub(crate) fn variables(&self) -> [(&'static str, String); 11] {
         let url = format!("http://{}", self.address);
         let google = format!(
@@ -117,7 +117,7 @@ impl Server {
         self.state.objects.lock().unwrap().insert(key.into(), bytes);
     }
 
-    /// Puts every file of a folder below `key`.
+    /// Uploads every file of a directory under the prefix `key`.
     pub(crate) fn put_all(&self, folder: &Path, key: &str) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -134,7 +134,7 @@ impl Server {
         self.state.objects.lock().unwrap().get(key).cloned()
     }
 
-    /// What goes wrong from now on.
+    /// Sets the faults from now on.
     pub(crate) fn fails(&self, fault: impl FnMut(&Asked) -> Fault + Send + 'static) {
         *self.state.fault.lock().unwrap() = Some(Box::new(fault));
     }
@@ -144,7 +144,7 @@ impl Server {
         std::mem::take(&mut self.state.asked.lock().unwrap())
     }
 
-    /// Parts of uploads that were neither joined nor given up.
+    /// Number of parts of uploads that were neither completed nor aborted.
     pub(crate) fn loose_parts(&self) -> usize {
         self.state.parts.lock().unwrap().len()
     }
@@ -352,7 +352,7 @@ pub(crate) fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Aske
     Ok(Some((Asked { method, path: decoded(path), query, headers, sent: 0 }, body)))
 }
 
-/// Percent-decoded.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

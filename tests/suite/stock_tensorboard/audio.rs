@@ -1,4 +1,4 @@
-//! Sound clips.
+//! Audio clips.
 
 use std::any::type_name;
 
@@ -10,7 +10,7 @@ use tbx::summary::audio::Sample;
 use super::log::{Run, number};
 use super::random::Random;
 
-/// A clip and what it was made of.
+/// A clip and the input from which it was made.
 struct Given(Clip, Value);
 
 fn given<S: Sample + Into<f64>>(samples: &[S], channels: u16, sample_rate: u32) -> Given {

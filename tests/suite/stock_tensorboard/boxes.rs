@@ -1,4 +1,4 @@
-//! Pictures with boxes.
+//! Images with boxes.
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::json;
@@ -7,7 +7,7 @@ use tbx::{BoundingBox, Layout};
 use super::images::pixels;
 use super::log::Run;
 
-/// Corners, label and colour; none for the default.
+/// Corners, label and colour; `None` is the default colour.
 type Given = ([f32; 4], &'static str, Option<[u8; 3]>);
 
 impl Run<'_> {

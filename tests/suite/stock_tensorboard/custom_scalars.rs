@@ -28,7 +28,7 @@ fn chart(chart: &Chart) -> Value {
     }
 }
 
-/// Layouts for series that `write` of other kinds wrote, and for some of its own.
+/// Writes layouts for series that the other kinds wrote, and for some of its own.
 pub(super) fn write(run: &mut Run<'_>) {
     for step in 0..20 {
         let value = f64::from(step) / 20.0;
@@ -39,7 +39,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     let writer = run.call("custom_scalars", TAG, 0, first());
     writer.add_custom_scalars_multilinechart(["band/.*"], "first", "replaced").unwrap();
     let band = || Margin::new("band/value", "band/lower", "band/upper");
-    // Categories that all runs have are shown once; each has one of its own.
+    // A category that all runs have is shown once. Each run also has its own category.
     let layout = ChartLayout::new()
         .category(
             Category::new("both")

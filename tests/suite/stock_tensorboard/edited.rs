@@ -1,4 +1,4 @@
-//! Both loaders of stock TensorBoard show of repaired and edited logs what tbx reads in them.
+//! Both loaders of stock TensorBoard show the same data in repaired and edited logs as tbx.
 
 #![cfg(feature = "edit")]
 
@@ -25,7 +25,7 @@ fn fixture(name: &str) -> Logdir {
     Logdir::open(repository("fixtures").join(name)).unwrap()
 }
 
-/// A run with more of everything than an edit leaves.
+/// Writes a run with more of everything than the edits leave.
 fn write_run(dir: &Path) {
     let mut now = 1_700_000_000.0;
     let writer = SummaryWriter::options().host("host").v2(true).clock(|| 1_700_000_000.0);
@@ -42,8 +42,8 @@ fn write_run(dir: &Path) {
     writer.close().unwrap();
 }
 
-/// Three trainings that each start at step 0, in the two directories of a run: the second says so with
-/// `START`s, which hide the first.
+/// Writes three trainings that each start at step 0, in the two directories of a run. The second
+/// has `START` events, which hide the first.
 fn write_sessions(dir: &Path) {
     for fit in 0..3 {
         let start = 1_700_000_000.0 + 1000.0 * f64::from(fit);
@@ -62,7 +62,7 @@ fn write_sessions(dir: &Path) {
     }
 }
 
-/// Makes logs by every kind of edit.
+/// Makes logs with every kind of edit.
 fn edit_everything(out: &Path) {
     let apply = |edit: Edit, logdir: &Logdir, name: &str| {
         edit.apply(logdir, Destination::Folder(&out.join(name))).unwrap();
@@ -95,7 +95,7 @@ fn edit_everything(out: &Path) {
     let parts = ["fits/train", "fits/validation"];
     apply(Edit::new().continue_steps(true).parts(parts), &fits, "continued");
     apply(Edit::new().join(["fits/validation", "fits/train"], "all"), &fits, "joined");
-    // The first values, which have the metadata, are gone.
+    // The first values, which have the metadata, are removed.
     let late = Edit::new().sample(None, Sampling::Reservoir(5)).max_file_bytes(400);
     apply(late, &long, "split");
 }
@@ -105,7 +105,7 @@ fn bits(value: f64) -> Value {
     if value.is_finite() { json!(format!("{:016x}", value.to_bits())) } else { number(value) }
 }
 
-/// By run and tag, the scalars that tbx reads, and how many of other values.
+/// The scalars that tbx reads, and the number of other values, by run and tag.
 fn points(dir: &Path, policy: RestartPolicy) -> BTreeMap<String, BTreeMap<String, Value>> {
     let mut found: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for run in load(dir, &LoadOptions::new().restart(policy)).runs {

@@ -1,4 +1,4 @@
-//! What is extracted is what TensorBoard's own code reads in the log.
+//! Extracted files match the data that TensorBoard's own code reads from the log.
 
 #![cfg(feature = "export")]
 
@@ -14,7 +14,7 @@ use super::log::Log;
 use super::{python, write_everything};
 use crate::common::repository;
 
-/// Extracts all of a log, and has `check_extracted.py` say what it thinks of it.
+/// Extracts everything in a log and checks it with `check_extracted.py`.
 fn judge(python: &OsStr, logdir: &Path, out: &Path) {
     let logs = Logdir::open(logdir).unwrap();
     let options = LoadOptions::new().restart(RestartPolicy::KeepAll);

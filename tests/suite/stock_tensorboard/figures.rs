@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::log::Run;
 
 impl Run<'_> {
-    /// What is drawn is noted in order: a bar without its last row and column, or a line.
+    /// Records the shapes in drawing order: a bar without its last row and column, or a line.
     fn figure(&mut self, tag: &str, size: (u32, u32), shapes: &[Value], step: i64) {
         let input = json!({"size": [size.0, size.1], "shapes": shapes});
         let writer = self.call("figure", tag, step, input);

@@ -14,7 +14,7 @@ impl Run<'_> {
         self.call("graph", "", 0, json!(nodes)).add_graph(graph).unwrap();
     }
 
-    /// An ONNX model, beside which ONNX says what is in it.
+    /// An ONNX model, next to a file with its contents according to ONNX.
     fn onnx_graph(&mut self, name: &str) {
         let path = |extension| repository(&format!("fixtures/onnx/{name}.{extension}"));
         let stated = fs::read_to_string(path("json")).unwrap();
@@ -50,7 +50,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.graph(&graph());
 }
 
-/// A run each: TensorBoard shows one graph a run.
+/// Writes one run per model, because TensorBoard shows one graph per run.
 pub(super) fn write_models(log: &mut Log) {
     for name in ["torch_scripted", "torch_exported", "control_flow", "odd"] {
         let mut run = log.open(&format!("onnx/{name}"), false, None);

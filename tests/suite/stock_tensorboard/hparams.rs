@@ -1,5 +1,5 @@
-//! Hyperparameters: sessions whose columns TensorBoard works out, and an experiment that says
-//! what they are.
+//! Hyperparameters: sessions whose columns TensorBoard derives, and an experiment that defines
+//! them.
 
 use serde_json::{Value, json};
 use tbx::summary::hparams::{Dataset, Domain, HparamInfo, HparamType, MetricInfo};
@@ -8,7 +8,7 @@ use tbx::{Experiment, HparamValue, Hparams, SessionStatus};
 use super::log::{Log, Run, number};
 
 impl Run<'_> {
-    /// `last_step` is the greatest that was logged before, which the metrics are to have.
+    /// `last_step` is the largest step logged so far, which the metrics must have.
     fn hparams(&mut self, hparams: &Hparams, metrics: &[(&str, f64)], last_step: i64) {
         let values: serde_json::Map<_, _> =
             hparams.values.iter().map(|(name, value)| (name.clone(), value_of(value))).collect();
@@ -37,7 +37,7 @@ impl Run<'_> {
         writer.add_hparams_config(experiment).unwrap();
     }
 
-    /// Closes the run; one that is running has no end.
+    /// Closes the run. A run that is still running gets no end.
     fn end(mut self, status: SessionStatus) {
         let writer = match status {
             SessionStatus::Running => self.writer.clone(),
@@ -102,7 +102,7 @@ pub(super) fn write(log: &mut Log) {
             .monitor_url("http://a.b/?c=d&e")
             .model_uri("s3://bucket/model");
         run.hparams(&hparams, &[("accuracy", 0.9), ("odd", [f64::NAN, 2.0][i])], 0);
-        // What is logged later counts as well, here and in the lines' runs.
+        // Points that are logged later count, too, here and in the runs of lines.
         for step in 6..9 {
             run.scalar("accuracy", 0.9 + lr * step as f64 / 100.0, step);
             run.scalar("later/loss", lr * step as f64, step);
@@ -118,7 +118,7 @@ pub(super) fn write(log: &mut Log) {
     let mut run = log.open("trials/running", false, None);
     run.hparams(&Hparams::new().with("lr", 1e-5).with("only here", -7), &[("accuracy", 0.5)], 0);
     run.end(Running);
-    // Values for which TensorBoard has no place.
+    // Values that TensorBoard cannot represent.
     let mut run = log.open("trials/odd", false, None);
     let odd = Hparams::new().with("nan", f64::NAN).with("inf", f64::INFINITY).with("lr", 0.1f32);
     run.hparams(&odd, &[("accuracy", f64::INFINITY)], 0);
@@ -130,7 +130,7 @@ pub(super) fn write(log: &mut Log) {
         run.hparams(&hparams, &[("accuracy", 0.25 * f64::from(i))], i64::from(i));
         run.end(if i == 1 { Failure } else { Success });
     }
-    // The first start counts, and the first end.
+    // The first start and the first end count.
     for first in [Running, Failure] {
         let name = format!("trials/resumed {first:?}");
         let mut run = log.open(&name, false, None);
@@ -143,7 +143,7 @@ pub(super) fn write(log: &mut Log) {
     }
 }
 
-/// An experiment that shows less than the sessions have, under other names.
+/// Writes an experiment that shows only some columns of the sessions, under other names.
 pub(super) fn write_experiment(log: &mut Log) {
     let experiment = Experiment::new()
         .name("sweep")

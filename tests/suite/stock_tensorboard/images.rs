@@ -5,8 +5,8 @@ use std::any::type_name;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Rgb, RgbImage, RgbaImage};
 use ndarray::{Array2, Array3, Array4, ArrayView, Dimension};
 use serde_json::{Value, json};
-use tbx::Layout;
 use tbx::summary::image::{Channel, IntoBatch, IntoPixels};
+use tbx::{Layout, Pixels};
 
 use super::log::{Run, number};
 
@@ -56,6 +56,26 @@ impl Run<'_> {
     }
 }
 
+impl Run<'_> {
+    pub(super) fn slice<A: Channel + Into<f64>, const N: usize>(
+        &mut self,
+        tag: &str,
+        samples: &[A],
+        shape: [usize; N],
+        layout: Layout,
+        step: i64,
+    ) {
+        let input = pixels(samples.iter(), &shape, layout);
+        let writer = self.call("image", tag, step, input);
+        match layout {
+            Layout::Nchw | Layout::Nhwc => {
+                writer.add_images(tag, (samples, shape, layout), step).unwrap();
+            }
+            _ => writer.add_image(tag, (samples, shape, layout), step).unwrap(),
+        }
+    }
+}
+
 pub(super) fn pixels<'a, T: Copy + Into<f64> + 'a>(
     samples: impl Iterator<Item = &'a T>,
     shape: &[usize],
@@ -93,6 +113,12 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.array("array/hwc", Array3::from_shape_fn((5, 7, 3), pixel).view(), Layout::Hwc, 0);
     let odd = [-0.5, 0.0, 0.5, 0.999, 1.0, 1.5, f64::NAN, f64::INFINITY];
     run.array("array/hw", Array2::from_shape_fn((2, 8), |(_, x)| odd[x]).view(), Layout::Hw, 0);
+    let floats: Vec<f32> = (0..72).map(|i| i as f32 / 60.0 - 0.1).collect();
+    run.slice("slice/chw", &floats, [3, 6, 4], Layout::Chw, 0);
+    run.slice("slice/hwc", &floats, [6, 3, 4], Layout::Hwc, 0);
+    run.slice("slice/nchw", &floats, [2, 3, 3, 4], Layout::Nchw, 0);
+    let pixels = Pixels::from_f32(4, 6, 3, &floats).unwrap();
+    run.image("slice/pixels", pixels, &floats, [6, 4, 3], 0);
     // Rows of eight, the second with six places left black.
     let many = Array4::from_shape_fn((10, 3, 6, 4), |(n, c, y, x)| pixel((n + y, x, c)));
     run.array("batch/nchw", many.view(), Layout::Nchw, 0);

@@ -17,7 +17,7 @@ impl Run<'_> {
 pub(super) fn write(run: &mut Run<'_>) {
     let two_towers = fs::read_to_string(repository("fixtures/keras/two_towers.json")).unwrap();
     run.keras_graph("models/two towers", &two_towers, 0);
-    // What Keras itself logged.
+    // A model that Keras itself logged.
     let logged = load(&repository("fixtures/keras"), &LoadOptions::new());
     let logged = logged.runs.iter().find_map(|run| run.series("keras")?.raw()?.first()).unwrap();
     let logged = KerasModel::read(logged).unwrap();

@@ -1,4 +1,4 @@
-//! Notes on the calls that write a log, for `check.py`: what was called, when and with what.
+//! Records the calls that write a log for `check.py`: method, time and arguments.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tbx::{SummaryWriter, WriterOptions};
 
-/// When the first file is made, or so. Later events have later times, each its own.
+/// Approximate time of the first file. Every later event has a later, unique time.
 const START: f64 = 1_700_000_000.0;
 
-/// The calls that were made, in order.
+/// The recorded calls, in order.
 pub(super) struct Log {
     logdir: PathBuf,
     pub(super) calls: Vec<Value>,
     pub(super) now: f64,
 }
 
-/// A writer, and the notes on what it is told.
+/// A writer whose calls are recorded.
 pub(super) struct Run<'a> {
     pub(super) log: &'a mut Log,
     pub(super) name: String,
     pub(super) writer: SummaryWriter,
     pub(super) v2: bool,
     pub(super) purge_step: Option<i64>,
-    /// When its files are made.
+    /// Creation time of its files.
     pub(super) start: f64,
-    /// The runs of its lines.
+    /// Names of the runs of its lines.
     pub(super) lines: BTreeSet<String>,
 }
 
@@ -35,7 +35,7 @@ impl Log {
     }
 
     pub(super) fn open(&mut self, name: &str, v2: bool, purge_step: Option<i64>) -> Run<'_> {
-        // Whole seconds are in a file's name, and decide the order in which files are read.
+        // File names contain whole seconds, which determine the order in which files are read.
         self.now = self.now.floor() + 10.0;
         let start = self.now;
         let options = SummaryWriter::options().host("host").v2(v2).clock(move || start);
@@ -53,7 +53,7 @@ impl Log {
 }
 
 impl Run<'_> {
-    /// Notes a call; a writer that has its wall time.
+    /// Records a call and returns a writer with its wall time.
     pub(super) fn call(&mut self, call: &str, tag: &str, step: i64, input: Value) -> SummaryWriter {
         self.log.now += 0.1; // not exact in binary
         let wall_time = self.log.now;
@@ -69,7 +69,7 @@ impl Run<'_> {
     }
 }
 
-/// A number in JSON, as TensorBoard writes it: as a string if it is none.
+/// A number in JSON as TensorBoard writes it: as a string if it is not finite.
 pub(super) fn number(value: f64) -> Value {
     match value {
         value if value.is_nan() => json!("NaN"),

@@ -17,7 +17,7 @@ impl Run<'_> {
     }
 }
 
-/// One list of rows for each mesh of the batch.
+/// One list of rows per mesh in the batch.
 fn noted<T: Copy + Into<f64>>(triples: Option<&Triples<T>>) -> Value {
     let Some(triples) = triples else { return Value::Null };
     let row = |row: &[T; 3]| row.map(|value| number(value.into()));
@@ -29,7 +29,7 @@ fn noted<T: Copy + Into<f64>>(triples: Option<&Triples<T>>) -> Value {
     json!(meshes)
 }
 
-/// The corners of a cube, and two triangles for each of its sides.
+/// A cube: its corners, and two triangles per side.
 fn cube(scale: f32) -> Mesh {
     let corner = |i: usize| [0, 1, 2].map(|axis| scale * ((i >> axis & 1) as f32 - 0.5));
     let corners: Vec<_> = (0..8).map(corner).collect();
@@ -41,7 +41,7 @@ fn cube(scale: f32) -> Mesh {
     Mesh::new(&corners).unwrap().with_faces(&faces).unwrap().with_colors(&colors).unwrap()
 }
 
-/// Points on a spiral, `count` of them.
+/// `count` points on a spiral.
 fn spiral(count: usize) -> Mesh {
     let point = |i: usize| {
         let turn = 0.02 * i as f32;
@@ -57,7 +57,7 @@ fn spiral(count: usize) -> Mesh {
 pub(super) fn write(run: &mut Run<'_>) {
     for step in 0..3 {
         run.mesh("cube", &cube(1.0 + 0.5 * step as f32), step);
-        // Another number of points each time.
+        // The number of points differs per step.
         run.mesh("spiral", &spiral(500 + 100 * step as usize), step);
     }
     let two = Triples::new(

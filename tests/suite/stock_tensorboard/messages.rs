@@ -1,4 +1,4 @@
-//! Messages of `log` and `tracing`: texts, which are shown verbatim, and scalars.
+//! Messages from `log` and `tracing`: texts, which are shown verbatim, and scalars.
 
 #![cfg(all(feature = "log", feature = "tracing"))]
 
@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 
 use super::log::{Run, number};
 
-/// What Markdown and HTML have another meaning for.
+/// Text with special meaning in Markdown and HTML.
 const ODD: &str = "*a* __init__ <b>b</b> `c`\n\n  1. [d](e)\n# größe 🎉 Vec<f32>";
 
 /// [`ODD`] as code.
@@ -35,7 +35,7 @@ pub(super) fn write(run: &mut Run<'_>) {
 }
 
 impl Run<'_> {
-    /// Notes two messages below `prefix`, and has `write` log them.
+    /// Records two messages below `prefix`, and lets `write` log them.
     fn messages(&mut self, prefix: &str, write: impl FnOnce(tbx::SummaryWriter)) {
         self.log.now += 0.1;
         let mut note = |call: &str, tag: &str, step: i64, input| {

@@ -1,14 +1,14 @@
-//! Stock TensorBoard shows what `SummaryWriter` was given.
+//! Stock TensorBoard shows the data that `SummaryWriter` was given.
 //!
-//! The calls are noted beside the log, with their raw values. `tests/stock_tensorboard/check.py`
-//! works out what TensorBoard should show for them, and asks it, with each of its two loaders.
-//! Needs a Python that has `tests/stock_tensorboard/requirements.txt`: `TBX_TEST_PYTHON`, else
-//! `.venv/bin/python` in the repository. `TBX_STOCK_OUT=<new directory>` keeps the log, to be
-//! looked at.
+//! The calls are recorded next to the log, with their raw values. From them,
+//! `tests/stock_tensorboard/check.py` computes the data that TensorBoard should show, and requests
+//! it from TensorBoard with each of its two loaders. Needs a Python with the packages in
+//! `tests/stock_tensorboard/requirements.txt`: `TBX_TEST_PYTHON`, otherwise `.venv/bin/python` in
+//! the repository. `TBX_STOCK_OUT=<new directory>` keeps the log for inspection.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 #![cfg(all(feature = "image", feature = "ndarray"))]
-#![expect(clippy::as_conversions, reason = "between the numbers of one picture or series")]
+#![expect(clippy::as_conversions, reason = "between the numbers of one image or series")]
 
 mod audio;
 mod boxes;
@@ -56,7 +56,7 @@ fn stock_tensorboard_shows_what_was_written() {
     assert!(!out.exists(), "{} is there already", out.display());
     let python = python();
     judge(&out, write_everything, &python);
-    // Its columns count for a whole log directory.
+    // In a separate log directory, because the columns of an experiment apply to all of it.
     judge(&out.join("experiment"), hparams::write_experiment, &python);
     if let Err(reason) = python {
         eprintln!("skipped: stock TensorBoard: {reason}");
@@ -64,7 +64,7 @@ fn stock_tensorboard_shows_what_was_written() {
     }
 }
 
-/// Writes a log into `out`, and has `check.py` say what it thinks of it.
+/// Writes a log to `out` and checks it with `check.py`.
 fn judge(out: &Path, write: impl FnOnce(&mut Log), python: &Result<OsString, String>) {
     let logdir = out.join("logs");
     fs::create_dir_all(&logdir).unwrap();
@@ -85,7 +85,7 @@ fn judge(out: &Path, write: impl FnOnce(&mut Log), python: &Result<OsString, Str
     assert!(checked.status.success(), "{}\n{}", checked.status, said[1]);
 }
 
-/// A Python with TensorBoard in it, or why there is none.
+/// A Python with TensorBoard, or the reason why there is none.
 fn python() -> Result<OsString, String> {
     let venv = repository(".venv/bin/python");
     let python = match env::var_os("TBX_TEST_PYTHON") {
@@ -93,7 +93,7 @@ fn python() -> Result<OsString, String> {
         None if venv.exists() => venv.into(),
         None => return Err("neither TBX_TEST_PYTHON nor .venv/bin/python is there".into()),
     };
-    // There are platforms for which TensorBoard's package has no data server in it.
+    // On some platforms, TensorBoard's package contains no data server.
     let probe = "import numpy, PIL, tensorboard, tensorboard_data_server as server\n\
                  assert server.server_binary(), 'no data server for this platform'";
     let tried = Command::new(&python).args(["-c", probe]).output();

@@ -9,7 +9,7 @@ use tbx::{PrCurve, PrCurveOptions};
 use super::log::{Run, number};
 use super::random::Random;
 
-/// The default of `add_pr_curve`.
+/// Default number of thresholds of `add_pr_curve`.
 const THRESHOLDS: u32 = 127;
 
 impl Run<'_> {
@@ -65,7 +65,7 @@ fn noted<P: Prediction>(
     })
 }
 
-/// A classifier that is better the larger `skill` is.
+/// Labels and predictions of a classifier, which is better the larger `skill` is.
 fn classified(random: &mut Random, skill: f64, count: usize) -> (Vec<bool>, Vec<f64>) {
     let classify = |_| {
         let label = random.uniform() < 0.4;
@@ -89,7 +89,7 @@ pub(super) fn write(run: &mut Run<'_>) {
 }
 
 pub(super) fn write_odd(run: &mut Run<'_>) {
-    // On the thresholds themselves, where float32 and float64 differ.
+    // Predictions exactly at the thresholds, where float32 and float64 differ.
     let labels: Vec<_> = (0..127).map(|i| i % 3 == 0).collect();
     let floats: Vec<_> = (0..127u8).map(|i| f32::from(i) / 126.0).collect();
     let doubles: Vec<_> = floats.iter().map(|value| f64::from(*value)).collect();

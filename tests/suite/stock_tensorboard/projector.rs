@@ -1,4 +1,4 @@
-//! Embeddings, and the pictures and labels that come with them.
+//! Embeddings with their images and labels.
 
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, s};
@@ -8,7 +8,7 @@ use tbx::Embedding;
 use super::log::Run;
 use super::random::Random;
 
-/// An embedding, and what it was made of.
+/// An embedding and the input from which it was made.
 struct Given {
     embedding: Embedding,
     noted: Value,
@@ -72,13 +72,13 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.embedding("bare", Given::new(&points(&mut random, 2, 200)), -1);
     let extremes = [0.0, -0.0, 1e-45, 1e-30, 3.4e38, 0.1, 16_777_217.0].map(|x| vec![x, -x]);
     run.embedding("extremes", Given::new(&extremes), 0);
-    // Replaced by what follows.
+    // Replaced by the next one.
     run.embedding("twice", Given::new(&extremes).labels(&labels[..7]), 0);
     run.embedding("twice", Given::new(&points(&mut random, 5, 3)), 0);
     for tag in ["", "..", "a/b\\c: {\"q\"} 'é' 🎉", "50%", "a?b=c;d", "x.tfevents", "\0"] {
         run.embedding(tag, Given::new(&points(&mut random, 4, 3)), 1);
     }
-    // An array of other strides.
+    // An array with unusual strides.
     let wide = Array2::from_shape_fn((12, 6), |(row, column)| (10 * row + column) as f32 / 4.0);
     let every_second = wide.slice(s![..;2, ..;-2]);
     let rows: Vec<Vec<f64>> = every_second

@@ -1,8 +1,8 @@
-//! Runs that go on after a crash.
+//! Runs that are resumed after a crash.
 
 use super::log::Log;
 
-/// Once and twice.
+/// Writes a run that is resumed once, and one that is resumed twice.
 pub(super) fn write(log: &mut Log) {
     for resumed in [1, 2] {
         let name = format!("resumed/{resumed}");

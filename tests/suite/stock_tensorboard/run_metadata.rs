@@ -1,4 +1,4 @@
-//! Run metadata, and graphs that come with it.
+//! Run metadata, and the graphs that it contains.
 
 use serde_json::{Value, json};
 use tbx::{Graph, Node, NodeStats, RunMetadata};
@@ -26,19 +26,19 @@ fn node(node: &NodeStats) -> Value {
 }
 
 pub(super) fn write(run: &mut Run<'_>) {
-    // Of the run's graph. The names of nodes that are boxes, too, count.
+    // For the graph of the run. Names of nodes that are also scopes count.
     for step in [0, 10] {
         run.run_metadata("step", &measured("model/dense", 40 + step), step);
     }
     run.run_metadata("no nodes", &RunMetadata::new(), 0);
-    // With graphs of their own.
+    // With their own graphs.
     run.run_metadata("traces/one", &measured("dense", 7).graph(graph("dense")), 3);
     let two = measured("graph_1/dense", 9).graph(graph("dense")).graph(graph("other"));
     run.run_metadata("traces/two", &two, 3);
     run.run_metadata("traces/größe", &RunMetadata::new().graph(graph("dense")), 3);
 }
 
-/// Both layers of a model.
+/// Measurements of both layers of a model.
 fn measured(prefix: &str, micros: i64) -> RunMetadata {
     let start = 1_700_000_000_000_000;
     let node = |layer: u64, part: &str, from: i64, to: i64| {

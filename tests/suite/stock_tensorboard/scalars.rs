@@ -11,7 +11,7 @@ impl Run<'_> {
         writer.add_scalar(tag, value, step).unwrap();
     }
 
-    /// Scalars, each with a name, that go into the runs `runs` below this one.
+    /// Named scalars, written to the runs `runs` below this one.
     pub(super) fn lines(&mut self, tag: &str, values: &[(&str, f64)], runs: &[&str], step: i64) {
         self.log.now += 0.1;
         let wall_time = self.log.now;
@@ -53,7 +53,7 @@ pub(super) fn write_odd(run: &mut Run<'_>) {
     }
     run.scalar("last steps", 1.0, i64::MIN);
     run.scalar("last steps", 2.0, i64::MAX);
-    // Points out of order and steps written twice: the loaders differ.
+    // Points out of order and repeated steps, for which the loaders differ.
     for (i, step) in (0..).zip([1, 1, 1, 2, 3, 4, 5, 3, 4]) {
         run.scalar("order", f64::from(i), step);
     }

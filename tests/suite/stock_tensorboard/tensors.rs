@@ -8,7 +8,7 @@ use tbx::{Tensor, pb};
 use super::log::Run;
 
 impl Run<'_> {
-    /// `hex`: the elements' memory, little-endian and row-major; of a string its bytes.
+    /// `hex` is the memory of the elements, little-endian and row-major; for strings, their bytes.
     fn tensor(&mut self, tag: &str, tensor: impl Into<Tensor>, hex: Value, step: i64) {
         let tensor = tensor.into();
         let dtype = tensor.dtype().as_str_name();

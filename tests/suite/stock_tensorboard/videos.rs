@@ -10,7 +10,7 @@ use super::images::pixels;
 use super::log::Run;
 
 impl Run<'_> {
-    /// `samples` of shape time, height, width, channels.
+    /// `samples` has the shape time, height, width, channels.
     fn video<'a>(
         &mut self,
         tag: &str,
@@ -50,7 +50,7 @@ impl Run<'_> {
 }
 
 pub(super) fn write(run: &mut Run<'_>) {
-    // A red square that wanders over a gray ground.
+    // A red square that moves over a gray background.
     for step in 0..2u8 {
         let frame = |t: u32| {
             RgbImage::from_fn(64, 48, move |x, y| match (x / 8, y / 8) == (t, t.min(5)) {
@@ -62,7 +62,7 @@ pub(super) fn write(run: &mut Run<'_>) {
         let samples: Vec<u8> = frames.iter().flat_map(|frame| frame.as_raw().clone()).collect();
         run.video("video/square", &frames[..], 8.0, &samples, [8, 48, 64, 3], step.into());
     }
-    // Gray, with alpha and without.
+    // Gray, with and without alpha.
     let samples: Vec<u8> = (0..5 * 16 * 16).map(|i| (i % 256) as u8).collect();
     let frame = |t: usize| Pixels::new(16, 16, 1, &samples[256 * t..256 * (t + 1)]).unwrap();
     let frames: Vec<_> = (0..5).map(frame).collect();
@@ -70,7 +70,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     let soft: Vec<u8> = (0..3 * 8 * 8 * 4).map(|i| (i * 37 % 256 / 100 * 100) as u8).collect();
     let frame = |t: usize| Pixels::new(8, 8, 4, &soft[256 * t..256 * (t + 1)]).unwrap();
     run.video("video/rgba", (0..3).map(frame).collect::<Vec<_>>(), 20.0, &soft, [3, 8, 8, 4], 0);
-    // Three videos in a row, the place of the fourth left black; five in two rows.
+    // Three videos in a row, with a black fourth cell; five in two rows.
     let batch = Array5::from_shape_fn((3, 5, 3, 6, 8), |(n, t, c, y, x)| {
         if c == n { 1.0 - (t + x + y) as f32 / 20.0 } else { 0.25 }
     });
@@ -81,7 +81,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.video_array("video/nthwc", batch.view(), Layout::Nthwc, 25.0, 0);
     let one = Array4::from_shape_fn((4, 10, 12, 3), |(t, y, x, c)| (60 * t + y * c + x) as u8);
     run.video_array("video/one", one.view(), Layout::Nhwc, 50.0, 0);
-    // Of more than 256 colours.
+    // With more than 256 colours.
     let smooth = Array4::from_shape_fn((3, 3, 64, 64), |(t, c, y, x)| match c {
         0 => x as f32 / 63.0,
         1 => y as f32 / 63.0,

@@ -1,4 +1,4 @@
-//! Files, and how they follow each other.
+//! Files and their order.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn every_damage_of_the_fixtures_is_found_where_it_is() {
         match finding.rule {
             Rule::Unfinished | Rule::NoEvents | Rule::RestartIgnored | Rule::FileVersion => {}
             rule => {
-                let offset = finding.location.offset.unwrap_or(0); // none of whole files
+                let offset = finding.location.offset.unwrap_or(0); // whole files have none
                 found.insert((path.replace('\\', "/"), offset, rule.name().to_owned()));
             }
         }
@@ -54,7 +54,7 @@ fn unfinished_and_empty_files_are_notes() {
 #[test]
 fn files_that_are_no_logs_are_told_apart() {
     let file = |magic: &[u8]| log_of(&[magic, &[7; 40]].concat());
-    // A block of deflate is of one of three types.
+    // A deflate block has one of three types. Type 3, below, is invalid.
     for magic in [&b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4d"[..], b"\x78\x9cab", b"\x28\xb5\x2f\xfd"] {
         run_breaks(Rule::Compressed, file(magic).path());
     }
@@ -89,13 +89,13 @@ fn files_are_held_against_each_other() {
     let between = [scalar("b", 2, 0.0), scalar("b", 4, 0.0)];
     let overlap = files(&[("1.tfevents", &early), ("2.tfevents", &between)]);
     run_breaks(Rule::WritersOverlap, overlap.path());
-    // Later in time, but at earlier steps.
+    // The second file is later in time, but has earlier steps.
     let again = [at(1.7e9 + 100.0, 3, "a"), at(1.7e9 + 101.0, 4, "a")];
     let restarted = files(&[("1.tfevents", &early), ("2.tfevents", &again)]);
     let finding = run_breaks(Rule::RestartUnmarked, restarted.path());
     assert_eq!(finding.message, "it starts at step 3, the file before ended at 5");
     assert_eq!(finding.location.offset, Some(40));
-    // As each fit() of Keras does: at the first step.
+    // Like each fit() of Keras, it starts again at the first step.
     let again = [at(1.7e9 + 100.0, 1, "a"), at(1.7e9 + 101.0, 2, "a")];
     let repeated = files(&[("1.tfevents", &early), ("2.tfevents", &again)]);
     let finding = run_breaks(Rule::StartsAgain, repeated.path());

@@ -1,4 +1,4 @@
-//! Encoded pictures.
+//! Encoded images.
 
 use tbx::summary::image;
 use tbx::verify::{Finding, Rule};
@@ -6,7 +6,7 @@ use tbx::verify::{Finding, Rule};
 use super::{breaks, findings};
 use crate::common::summary;
 
-/// A PNG file of 3 by 2 gray pixels, written with Pillow.
+/// A PNG file of 3 by 2 gray pixels, written by Pillow.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\0\0\0\0\xb8\x1f9\xc6\
     \0\0\0\x0bIDATx\x9cc`\x80\0\0\0\x08\0\x01\xb7Xs\x95\0\0\0\0IEND\xaeB`\x82";
 

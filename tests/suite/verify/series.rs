@@ -31,7 +31,7 @@ fn steps_that_lose_points_are_found() {
     let finding = breaks(Rule::StepsBack, &steps(&[1, 2, 3, 2, 3, 1]));
     assert_eq!((finding.count, finding.location.step), (2, Some(2)));
     assert_eq!(finding.message, "step 2 comes after step 3");
-    // The same number again loses nothing; one value at step 0 is no series of zeros.
+    // A repeated number loses nothing, and a single value at step 0 is not a series of zeros.
     let same = [scalar("a", 1, 0.5), scalar("a", 1, 0.5), scalar("b", 0, 0.5)];
     assert!(findings(&same).is_empty());
 }
@@ -41,13 +41,13 @@ fn a_start_makes_steps_that_go_back_right() {
     let log = |first: i64| [start(first), scalar("a", 1, 0.0), scalar("a", 2, 0.0), start(2)];
     let sound = [&log(0)[..], &[scalar("a", 2, 1.0)]].concat();
     assert!(findings(&sound).is_empty());
-    // A START above the steps drops none of them.
+    // A START above all steps drops none of them.
     let high = [&log(0)[..3], &[start(9), scalar("a", 1, 1.0)]].concat();
     breaks(Rule::StepsBack, &high);
-    // The first START of a run does nothing in TensorBoard's own loader.
+    // TensorBoard's own loader ignores the first START of a run.
     let finding = breaks(Rule::RestartIgnored, &[&log(0)[1..], &[scalar("a", 2, 1.0)]].concat());
     assert_eq!(finding.message, "a START at step 2, after step 2");
-    // The second does.
+    // It does not ignore the second.
     let two = [&log(0)[1..], &[start(2), scalar("a", 2, 1.0)]].concat();
     assert!(findings(&two).is_empty());
     let later = [&log(0)[1..], &[start(3), scalar("a", 3, 1.0)]].concat();
@@ -62,7 +62,7 @@ fn series_that_no_reader_shows_are_found() {
     let bare = || value("v", None, Value::Tensor(floats(&[], 1)));
     let finding = breaks(Rule::NoMetadata, &[summary(1, vec![bare()]), summary(2, vec![bare()])]);
     assert_eq!((finding.count, finding.location.step), (2, Some(1)));
-    // Metadata that comes later is too late.
+    // Metadata after the first value is too late.
     let late = of_kind(Kind::Scalar, "v", floats(&[], 1));
     breaks(Rule::NoMetadata, &[summary(1, vec![bare()]), summary(2, vec![late.clone()])]);
     let nothing = pb::summary::Value { tag: "v".into(), ..Default::default() };
@@ -70,12 +70,12 @@ fn series_that_no_reader_shows_are_found() {
         breaks(Rule::NoMetadata, &[summary(1, vec![nothing])]).message,
         "no value and no metadata"
     );
-    // Metadata with the first value is enough, also for another file.
+    // Metadata with the first value is enough, for other files of the run, too.
     let once = [summary(1, vec![late.clone()]), summary(2, vec![bare()])];
     assert!(findings(&once).is_empty());
     let dir = files(&[("1.tfevents", &once), ("2.tfevents", &[summary(3, vec![bare()])])]);
     run_breaks(Rule::MetadataOnce, dir.path());
-    // Kinds that need it are told by it there, too.
+    // It also determines the kind of values in other files.
     let two = value("v", None, Value::Tensor(floats(&[2], 2)));
     let dir = files(&[("1.tfevents", &once), ("2.tfevents", &[summary(3, vec![two])])]);
     let expected = BTreeSet::from([Rule::MetadataOnce, Rule::Value]);
@@ -111,7 +111,7 @@ fn metadata_is_held_against_the_rules() {
     other.tag = "v".into();
     let finding = breaks(Rule::KindsMixed, &[two[0].clone(), summary(2, vec![other])]);
     assert_eq!(finding.message, "1 scalar, 1 text");
-    // Both forms of scalars are one kind.
+    // Both forms of scalars are the same kind.
     assert!(findings(&[two[0].clone(), scalar("v", 2, 0.5)]).is_empty());
 }
 

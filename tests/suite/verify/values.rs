@@ -1,4 +1,4 @@
-//! Values that do not have the form of their kind.
+//! Values that do not match the form of their kind.
 
 use prost::Message;
 use tbx::pb::{self, DataType, summary::value::Value};
@@ -21,7 +21,7 @@ fn scalars_that_the_default_loader_drops_are_found() {
         assert_eq!(finding.message, message);
     }
     let mut no_shape = floats(&[], 1);
-    no_shape.tensor_shape = None; // as PyTorch writes
+    no_shape.tensor_shape = None; // as PyTorch writes it
     assert!(findings(&[summary(1, vec![of_kind(Kind::Scalar, "v", no_shape)])]).is_empty());
 }
 

@@ -1,6 +1,6 @@
-//! Serialized messages in every form that protobuf allows: fields in any order, singular
-//! fields again and again, unknown fields, packed and unpacked arrays, varints with needless
-//! bytes. What they may hold is read from `proto/`.
+//! Serialized messages in every form that protobuf allows: fields in any order, repeated
+//! occurrences of singular fields, unknown fields, packed and unpacked arrays, varints with
+//! redundant bytes. The fields are read from `proto/`.
 
 use std::sync::OnceLock;
 
@@ -11,10 +11,10 @@ use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescri
 
 use crate::common::repository;
 
-/// Of serialized messages, or of parts of them.
+/// Strategy for serialized messages or parts of them.
 pub(super) type Bytes = BoxedStrategy<Vec<u8>>;
 
-/// The message of this name in the package `tensorboard`.
+/// Descriptor of the message with this name in the package `tensorboard`.
 pub(crate) fn descriptor(name: &str) -> MessageDescriptor {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     let pool = POOL.get_or_init(|| {
@@ -25,14 +25,14 @@ pub(crate) fn descriptor(name: &str) -> MessageDescriptor {
     pool.get_message_by_name(&format!("tensorboard.{name}")).unwrap()
 }
 
-/// A message with messages inside it, `depth` levels of them.
+/// A message with `depth` levels of nested messages.
 pub(super) fn message(descriptor: &MessageDescriptor, depth: u32) -> Bytes {
     let known = descriptor.fields().map(|f| (3, field(&f, depth)));
     let fields = Union::new_weighted(known.chain([(1, unknown(2))]).collect());
     concat(vec(fields, 0..7))
 }
 
-/// One occurrence of a field; of an array, several elements or none.
+/// One occurrence of a field. An array may have several elements or none.
 pub(super) fn field(field: &FieldDescriptor, depth: u32) -> Bytes {
     let number = field.number();
     if let Kind::Message(inner) = field.kind() {
@@ -51,7 +51,7 @@ pub(super) fn field(field: &FieldDescriptor, depth: u32) -> Bytes {
     prop_oneof![concat(vec(one, 1..4)), packed].boxed()
 }
 
-/// A field with a length.
+/// A length-delimited field.
 pub(super) fn length_delimited(number: u32, body: Bytes) -> Bytes {
     let parts = (key(number, 2), padding(), body);
     let field =
@@ -59,7 +59,7 @@ pub(super) fn length_delimited(number: u32, body: Bytes) -> Bytes {
     concat(field.prop_map(Vec::from))
 }
 
-/// A field that is no field of any message here, also a group.
+/// A field that no message here has; it may be a group.
 fn unknown(depth: u32) -> Bytes {
     let number = || prop_oneof![50u32..200, (1u32 << 29) - 9..1 << 29];
     let scalar = |wire_type, kind: Kind| {
@@ -80,7 +80,7 @@ fn unknown(depth: u32) -> Bytes {
     prop_oneof![4 => simple, 1 => group.prop_map(|(a, b, c)| [a, b, c].concat())].boxed()
 }
 
-/// The wire type of `kind` and its values; those with a length come without it.
+/// The wire type of `kind` and its values, without length prefixes.
 fn scalar(kind: &Kind) -> (u32, Bytes) {
     match kind {
         Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => {
@@ -107,7 +107,7 @@ pub(super) fn key(number: u32, wire_type: u32) -> Bytes {
     padding().prop_map(move |padding| varint((number << 3 | wire_type).into(), padding)).boxed()
 }
 
-/// How many needless bytes a varint has.
+/// Number of redundant bytes of a varint.
 pub(super) fn padding() -> impl Strategy<Value = usize> + Clone {
     prop_oneof![9 => Just(0), 1 => 1usize..10]
 }

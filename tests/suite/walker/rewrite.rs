@@ -1,4 +1,4 @@
-//! What `rewrite` makes of an event is what prost makes of it.
+//! `rewrite` changes an event in the same way as prost.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use super::messages::{descriptor, message};
 use super::peekable;
 use crate::common::cases;
 
-/// What becomes of a value, owned.
+/// The change of a value, owned.
 #[derive(Debug, Clone)]
 enum Change {
     Keep,
@@ -39,7 +39,7 @@ fn agrees(event: &[u8], header: Rewrite, changes: &[Change]) {
             _ => None,
         })
         .collect();
-    let mut out = vec![7]; // whatever stands before stays
+    let mut out = vec![7]; // existing contents stay
     let value = |i: usize| match change(i) {
         Change::Keep => ValueRewrite::Keep,
         Change::Drop => ValueRewrite::Drop,
@@ -108,7 +108,7 @@ proptest! {
     }
 }
 
-/// An event as writers have it, with a field in each message that is in no release.
+/// An event as writers encode it, with a field in each message that no release has.
 fn future() -> Vec<u8> {
     let unknown = [0xa2, 0x06, 2, b'h', b'i']; // field 100
     let value = [&[0x0a, 4][..], b"loss", &[0x15, 0, 0, 0x80, 0x3f], &unknown].concat();
@@ -128,7 +128,7 @@ fn what_is_not_changed_keeps_its_bytes() {
     let header = Rewrite { wall_time: Some(1.5), step: Some(3) };
     assert!(rewrite(&event, header, |_| same, &mut out).unwrap());
     assert_eq!(out, event);
-    // There and back again.
+    // A change and its inverse.
     let other = ValueRewrite::Change { tag: Some("a longer name"), metadata: Some(b"\x12\x01d") };
     let back = ValueRewrite::Change { tag: Some("loss"), metadata: Some(b"") };
     let (mut there, mut again) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Pictures, and arrays of the `ndarray` crate.
+//! Images, and arrays of the `ndarray` crate.
 
 #![cfg(all(feature = "image", feature = "ndarray"))]
 
@@ -8,7 +8,7 @@ use tbx::{Bins, Histogram, Images, Kind, Layout, Pixels, Run, SummaryWriter};
 
 use super::{fixed, run};
 
-/// Writes a run in each form; returns what is read back of it.
+/// Writes a run in each form and reads it back.
 fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     [false, true].map(|v2| {
         let dir = tempfile::tempdir().unwrap();
@@ -19,7 +19,7 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     })
 }
 
-/// The decoded pictures of the series `tag`, one a step.
+/// The decoded images of the series `tag`, one per step.
 fn pictures(run: &Run, tag: &str) -> Vec<DynamicImage> {
     let series = run.series(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Image, "images"));
@@ -34,7 +34,7 @@ fn pictures(run: &Run, tag: &str) -> Vec<DynamicImage> {
     series.raw().unwrap().iter().map(read).collect()
 }
 
-/// A picture in which every sample says where it is.
+/// An image in which every sample depends on its position.
 fn rgb(width: u32, height: u32) -> RgbImage {
     let sample = |n: u32| u8::try_from(n % 256).unwrap();
     RgbImage::from_fn(width, height, |x, y| Rgb([sample(7 * x), sample(5 * y), sample(x * y)]))

@@ -1,4 +1,4 @@
-//! Sound clips: what is written is read back, and so is what other programs wrote.
+//! Audio clips: those written by tbx and by other programs are read back.
 
 use tbx::summary::audio::Declared;
 use tbx::{Audio, Clip, Kind, LoadOptions, Run, SummaryWriter, pb};
@@ -17,14 +17,14 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     })
 }
 
-/// The values of the series `tag`, one a step.
+/// The values of the series `tag`, one per step.
 fn audio(run: &Run, tag: &str) -> Vec<Audio> {
     let series = run.series(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Audio, "audio"));
     series.raw().unwrap().iter().map(|value| Audio::read(value).unwrap()).collect()
 }
 
-/// The run `name` of a folder with logs of another program.
+/// The run `name` in a directory with logs of another program.
 fn fixture(folder: &str, name: &str) -> Run {
     let loaded = load(&repository("fixtures").join(folder), &LoadOptions::new());
     loaded.runs.into_iter().find(|run| run.name == name).unwrap()
@@ -65,7 +65,8 @@ fn low(bytes: [u8; 8]) -> i16 {
     i16::from_le_bytes([bytes[0], bytes[1]])
 }
 
-/// TensorFlow 2's form, byte for byte: only the display name, which it fills in, is left out.
+/// The form is that of TensorFlow 2, byte for byte, except for the display name, which only
+/// TensorFlow sets.
 #[test]
 fn a_clip_has_the_form_that_tensorflow_2_gives_it() {
     let tone = Clip::mono(&sine(50), 8000).unwrap();
@@ -119,7 +120,7 @@ fn clips_of_other_programs_are_read() {
         let clips = audio.decode().unwrap();
         assert_eq!((clips.len(), clips[0].frames(), clips[0].sample_rate()), (1, 20, 8000));
     }
-    // No WAV file, but a label.
+    // This is not a WAV file, but it has a label.
     let odd = &audio(&fixture("odd", "every_plugin"), "audio")[0];
     assert_eq!(odd.encoded, [&b"RIFF"[..]]);
     assert!(odd.decode().is_err());

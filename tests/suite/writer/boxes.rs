@@ -1,4 +1,4 @@
-//! Pictures with boxes.
+//! Images with boxes.
 
 #![cfg(feature = "image")]
 

@@ -1,8 +1,7 @@
 //! A second process: one test of this binary, run alone.
 //!
-//! Such a test begins with `let Some(dir) = child::dir() else { return }`, so that it does
-//! nothing in an ordinary run. It reports by numbers on the standard error: there the test
-//! harness writes nothing.
+//! Such a test is ignored in an ordinary run, and its parent starts it with `--ignored`. It begins with
+//! `child::dir()` and reports numbers on the standard error, where the test harness writes nothing.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +9,12 @@ use std::process::{self, ChildStderr, Command, Stdio};
 use std::{env, iter};
 
 /// Holds the directory that a child writes to.
-const DIR: &str = "TBX_TEST_CHILD_DIR";
+pub(super) const DIR: &str = "TBX_TEST_CHILD_DIR";
 
-/// The directory to write to; none if this process is no child.
-pub(super) fn dir() -> Option<PathBuf> {
-    env::var_os(DIR).map(PathBuf::from)
+/// The directory to write to.
+pub(super) fn dir() -> PathBuf {
+    let dir = env::var_os(DIR).map(PathBuf::from);
+    dir.unwrap_or_else(|| panic!("without {DIR}: another test starts this one"))
 }
 
 /// Reports a number to the parent. Fails once the parent is gone, so that no child outlives it.
@@ -48,10 +48,10 @@ impl Child {
 
     fn with(mut command: Command, test: &str, dir: &Path) -> Self {
         let mut process = command
-            .args([test, "--exact", "--nocapture"])
+            .args([test, "--exact", "--ignored", "--nocapture"])
             .env(DIR, dir)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -77,8 +77,13 @@ impl Child {
     pub(super) fn finish(mut self) {
         let mut said = String::new();
         io::Read::read_to_string(&mut self.said, &mut said).unwrap();
+        let mut result = String::new();
+        let out = self.process.stdout.as_mut().unwrap();
+        io::Read::read_to_string(out, &mut result).unwrap();
         let status = self.process.wait().unwrap();
-        assert!(status.success(), "{status}: {said}");
+        assert!(status.success(), "{status}: {said}{result}");
+        // The harness is content with a name that no test has.
+        assert!(result.contains("1 passed"), "{said}{result}");
     }
 }
 

@@ -5,7 +5,7 @@ use tbx::{Category, Chart, ChartLayout, ErrorKind, Kind, LoadOptions, Margin, Ru
 use super::{fixed, run};
 use crate::common::{load, repository};
 
-/// The layouts that were logged.
+/// The logged layouts.
 fn layouts(run: &Run) -> Vec<ChartLayout> {
     let series = run.series("custom_scalars__config__").unwrap();
     let plugin = series.metadata().plugin.as_str();

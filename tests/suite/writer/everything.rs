@@ -1,4 +1,4 @@
-//! Every way to add something, and to read it back.
+//! Every way to add a value, and to read it back.
 
 use tbx::summary::hparams::SESSION_START_TAG;
 use tbx::{
@@ -9,7 +9,7 @@ use tbx::{
 
 use crate::common::repository;
 
-/// Every way to add something good.
+/// Adds a valid value in every way.
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let mut added = add_each(writer, 0);
     added.push(writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]));
@@ -17,7 +17,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     added
 }
 
-/// Every way to add something good that a run can have many of.
+/// Adds a valid value in every way that a run can use repeatedly.
 pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];
@@ -73,7 +73,7 @@ pub(super) fn moments() -> Moments {
     Moments { min: 0.0, max: 2.0, num: 3.0, sum: 3.0, sum_squares: 5.0 }
 }
 
-/// Reads every value of the run as what it is.
+/// Reads every value of the run as its own kind.
 pub(super) fn read_everything(run: &Run) {
     for series in &run.series {
         let metadata = series.metadata();

@@ -1,4 +1,4 @@
-//! Graphs of models, and what their runs took.
+//! Graphs of models, and run metadata.
 
 use std::fs;
 
@@ -43,7 +43,7 @@ fn a_file_that_is_no_onnx_model_is_refused_and_named() {
     let error = writer.add_onnx_graph(&missing).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
     assert_eq!(error.location().path.as_deref(), Some(&*missing));
-    // A writer that writes nothing reads nothing.
+    // A writer that does not write does not read the file, either.
     SummaryWriter::noop().add_onnx_graph(&missing).unwrap();
     writer.close().unwrap();
     assert_eq!(run(&dir.path().join("run")).files[0].events, 1);
@@ -108,7 +108,7 @@ fn run_metadata_is_read_back_with_its_graphs_and_without() {
         let writer = fixed().v2(v2).create(dir.path()).unwrap();
         let traced = measured(3).graph(Graph::new().node(Node::new("dense/MatMul", "MatMul")));
         writer.add_run_metadata("step", &measured(1), 10).unwrap();
-        writer.add_run_metadata("step", &measured(2), None).unwrap(); // the tag's first: 0
+        writer.add_run_metadata("step", &measured(2), None).unwrap(); // default step: 0
         writer.with_step(12).add_run_metadata("step", &RunMetadata::new(), None).unwrap();
         writer.add_run_metadata("traced", &traced, 7).unwrap();
         writer.add_run_metadata("traced", &traced, 8).unwrap();
@@ -156,7 +156,7 @@ fn logged(path: &str) -> Vec<RunMetadata> {
 
 #[test]
 fn run_metadata_of_other_programs_is_read() {
-    // `trace_export`: a graph, and no measurements.
+    // `trace_export` writes a graph without measurements.
     let [traced] = &logged("fixtures/tf2/graph")[..] else { panic!("not one") };
     let [graph] = &traced.graphs[..] else { panic!("{} graphs", traced.graphs.len()) };
     assert!(traced.nodes.is_empty());
@@ -170,7 +170,7 @@ fn run_metadata_of_other_programs_is_read() {
         ("identity_RetVal", "_Retval", "Identity"),
     ];
     assert!(edges.eq(expected.map(|(name, op, inputs)| (name, op, inputs.to_owned()))));
-    // A device, on which nothing was measured.
+    // A device without measurements.
     assert_eq!(logged("fixtures/torch/graph"), [RunMetadata::new()]);
     assert_eq!(logged("fixtures/tensorboardx/graph"), [RunMetadata::new()]);
 }
@@ -183,7 +183,7 @@ mod keras {
 
     #[test]
     fn keras_models_are_read_back_as_they_were_given() {
-        // What Keras wrote into a file, and into a log.
+        // Keras wrote the model to a file and to a log.
         let file = fs::read_to_string(repository("fixtures/keras/two_towers.json")).unwrap();
         let loaded = load(&repository("fixtures/keras"), &LoadOptions::new());
         let series = loaded.runs.iter().find_map(|run| run.series("keras")).unwrap();

@@ -1,4 +1,4 @@
-//! Handles, default steps, writers that are no file, and events as they are.
+//! Handles, default steps, writers without a file, and raw events.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -61,7 +61,7 @@ fn a_value_without_a_step_has_that_of_the_handle_or_the_next_of_its_tag() {
     for line in ["c_x", "c_y"] {
         assert_eq!(steps(&run(&dir.path().join(line)), "c"), [0, 1]);
     }
-    // Where a run goes on, so do its counters.
+    // The counters continue in a resumed run.
     let writer = fixed().purge_step(5).create(dir.path()).unwrap();
     writer.add_scalar("d", 1.0, None).unwrap();
     writer.close().unwrap();
@@ -93,7 +93,7 @@ fn handles_keep_what_they_were_told() {
     assert_eq!(found.series("plain").unwrap().wall_times(), [START]);
     let line = run(&dir.path().join("lines_x"));
     assert_eq!(line.series[0].metadata().display_name, "Loss");
-    // Both loaders show what a v2 value says of itself.
+    // Both loaders show the display name and description of v2 values.
     let described = values(writer.path().unwrap());
     let plain = |value: &&pb::summary::Value| value.metadata.is_none();
     assert_eq!(described.iter().filter(plain).count(), 3, "a, b: second values; plain");
@@ -120,7 +120,7 @@ fn a_noop_writer_does_nothing() {
         for added in add_everything(writer) {
             added.unwrap();
         }
-        writer.add_histogram("bad", [f64::NAN], 0).unwrap(); // not even looked at
+        writer.add_histogram("bad", [f64::NAN], 0).unwrap(); // not even checked
         writer.flush().unwrap();
         writer.sync().unwrap();
         writer.close().unwrap();
@@ -130,7 +130,7 @@ fn a_noop_writer_does_nothing() {
     assert!(names(dir.path()).is_empty());
 }
 
-/// A stream that others can look at.
+/// A stream whose contents can be inspected.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<(Vec<u8>, usize)>>);
 

@@ -85,7 +85,7 @@ fn hparams_come_from_arrays_vectors_maps_and_iterators() {
     assert_eq!(expected.with("b", None::<bool>).with("a", HparamValue::Unset), Hparams::new());
 }
 
-/// At an earlier step they would hide all points behind it from TensorBoard's default loader.
+/// At an earlier step, TensorBoard's default loader would hide all points after that step.
 #[test]
 fn metrics_come_last_in_their_series() {
     let dir = tempfile::tempdir().unwrap();
@@ -205,7 +205,7 @@ fn what_other_programs_write_is_read() {
         Hparams::new().with("lr", 0.1).with("layers", 3).with("deep", deep).with("opt", "adam")
     };
     let end = |end_time| SessionEnd { status: SessionStatus::Success, end_time };
-    // PyTorch takes bools for numbers.
+    // PyTorch writes bools as numbers.
     for (writer, deep) in [("torch", 1.into()), ("tensorboardx", true.into())] {
         let trial = run(&repository("fixtures").join(writer).join("hparams/trial"));
         assert_eq!(started(&trial), values(deep), "{writer}");

@@ -1,4 +1,4 @@
-//! Messages of the crate `log` in a log.
+//! Messages of the crate `log` in an event log.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tbx::{ErrorKind, Failures, Logger, Run};
 use super::tracing::{tags, texts};
 use super::{fixed, numbers, run, steps};
 
-/// The run that `work` writes, with a logger that `change` changed.
+/// The run that `work` writes with a logger that `change` configures.
 fn logged(
     dir: &Path,
     change: impl FnOnce(Logger) -> Logger,
@@ -29,9 +29,9 @@ fn messages_are_text_and_their_numbers_scalars() {
         dir.path(),
         |logger| logger,
         |to| {
-            log::set_max_level(LevelFilter::Trace); // of all loggers
+            log::set_max_level(LevelFilter::Trace); // applies to all loggers
             info!(logger: to, loss = 0.5, count = 3, done = true; "epoch {}\n  second *line*", 1);
-            info!(logger: to, loss = f64::NAN; ""); // no words, no text
+            info!(logger: to, loss = f64::NAN; ""); // an empty message gives no text
             warn!(logger: to, name = "a", other:? = Some(1), step = 7, loss = 0.25f32; "careful");
             error!(logger: to, huge = 1u128 << 100, big = i128::MIN, step = u64::MAX; "far");
             debug!(logger: to, target: "elsewhere", "a <b> c");
@@ -68,7 +68,7 @@ fn messages_are_text_and_their_numbers_scalars() {
     assert_eq!(texts(&run, "log/trace"), [format!("    {here}: bare step=3")]);
 }
 
-/// Keeps what it is told.
+/// Keeps the messages that it receives.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<String>>>);
 

@@ -15,7 +15,7 @@ fn triangle() -> Mesh {
     mesh.with_colors(&COLORS).unwrap()
 }
 
-/// Point `i` of each series of the mesh `name`, put together.
+/// The mesh from point `i` of each series of the mesh `name`.
 fn mesh(run: &Run, name: &str, i: usize) -> Mesh {
     let series = run.series.iter().filter(|series| series.kind() == Kind::Mesh);
     let components = series.filter_map(|series| {
@@ -63,7 +63,7 @@ fn meshes_are_read_back_as_they_were_given() {
     assert_eq!(batch.faces().unwrap().values()[2], [2, 1, 0]);
 }
 
-/// TensorBoard finds the components of a step by that.
+/// TensorBoard uses them to find the components of a step.
 #[test]
 fn the_components_of_a_mesh_have_one_step_and_time() {
     let dir = tempfile::tempdir().unwrap();
@@ -129,8 +129,8 @@ fn what_is_no_mesh_is_refused() {
     assert_eq!(error.to_string(), "face 1 is [0, 3, 1], but vertices are 0 to 2");
 }
 
-/// TensorFlow's form, PyTorch's with all numbers as float32, and tensorboardX's with other tags,
-/// no bits of components and the config `null`.
+/// The forms of TensorFlow, of PyTorch, with all numbers as float32, and of tensorboardX, with
+/// other tags, no component bits and the config `null`.
 #[test]
 fn meshes_of_other_programs_are_read() {
     for (folder, name) in [("tf2", "plugins"), ("torch", "media"), ("tensorboardx", "media")] {

@@ -1,4 +1,4 @@
-//! Where metadata is written: with the first value of a tag, once a file.
+//! Metadata is written with the first value of a tag, once per file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tbx::{Bins, Kind, Numeric, SummaryWriter, WriterOptions};
 
 use super::{fixed, run, steps, values};
 
-/// So many values have metadata, by tag and plugin; the first of each tag must.
+/// Number of values with metadata, by tag and plugin. Fails if the first value of a tag has none.
 fn described(path: &Path) -> BTreeMap<(String, String), usize> {
     let mut described = BTreeMap::new();
     let mut seen = Vec::new();
@@ -59,7 +59,7 @@ fn metadata_comes_with_the_first_value_of_each_tag_and_file() {
     assert_eq!(kinds, expected);
 }
 
-/// PyTorch's scalars and histograms need none.
+/// PyTorch's scalars and histograms need no metadata.
 #[test]
 fn v1_values_have_no_metadata() {
     let dir = tempfile::tempdir().unwrap();
@@ -108,7 +108,8 @@ fn threads_that_start_a_tag_at_once_write_its_metadata_once() {
     assert!(run(dir.path()).series.iter().all(|series| series.len() == THREADS));
 }
 
-/// A value without metadata could be of either kind: none may be lost or taken for the other.
+/// A value without metadata could be of either kind. No value may be lost or taken for the other
+/// kind.
 #[test]
 fn a_tag_of_several_kinds_keeps_the_values_of_each() {
     for v2 in [false, true] {

@@ -136,7 +136,7 @@ fn what_cannot_be_serialised_fails_and_writes_nothing() {
     }
     writer.close().unwrap();
     assert_eq!(run(dir.path()).files[0].events, 1);
-    // A writer that does nothing does not even look.
+    // A writer that does nothing does not even read the struct.
     SummaryWriter::noop().add_metrics("bad", &Bad, 7).unwrap();
 }
 

@@ -164,8 +164,9 @@ fn a_full_disk_fails_the_next_call_and_what_was_written_stays_readable() {
 
 #[cfg(unix)]
 #[test]
+#[ignore = "another test starts it in a process of its own"]
 fn child_on_a_full_disk() {
-    let Some(dir) = super::child::dir() else { return };
+    let dir = super::child::dir();
     let writer = unhurried().create(dir.join("flushed")).unwrap();
     let error = (0..)
         .find_map(|step| {

@@ -1,4 +1,4 @@
-//! A run that goes on after a crash: what it hides, and from whom.
+//! A run that is resumed after a crash: the points that it hides, and from which loaders.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use tbx::{LoadOptions, Logdir, RestartPolicy, SummaryWriter, WriterOptions};
 
 use super::{START, events, fixed};
 
-/// A run of ten steps in `dir`, with a tag that begins late and one of another kind.
+/// Writes a run of ten steps to `dir`, with a tag that begins late and one of another kind.
 fn crashed(dir: &Path) {
     let writer = fixed().create(dir).unwrap();
     for step in 0..10 {
@@ -28,7 +28,7 @@ fn resumed(step: i64) -> WriterOptions {
     SummaryWriter::options().host("host").clock(|| START + 60.0).purge_step(step)
 }
 
-/// Each tag with its steps.
+/// Every tag with its steps.
 fn series(dir: &Path, policy: RestartPolicy) -> Vec<(String, Vec<i64>)> {
     let options = LoadOptions::new().restart(policy);
     let loaded = Logdir::open(dir).unwrap().load(&options).unwrap();
@@ -54,11 +54,11 @@ fn a_resumed_run_hides_what_it_writes_again_under_every_policy() {
     {
         assert_eq!(series(dir.path(), policy), expected, "{policy:?}");
     }
-    // Nothing is gone: the earlier file is as it was.
+    // Nothing is deleted: the earlier file is unchanged.
     let all = series(dir.path(), RestartPolicy::KeepAll);
     assert_eq!(all.iter().map(|(_, steps)| steps.len()).sum::<usize>(), 10 + 10 + 10 + 4 + 4 + 1);
 
-    // And again, further back.
+    // Resumed again, further back.
     let again = SummaryWriter::options().host("host").clock(|| START + 120.0).purge_step(3);
     let again = again.create(dir.path()).unwrap();
     again.add_scalar("late", 3.0, 9).unwrap();

@@ -1,4 +1,4 @@
-//! What is written is read back: the same content from the v1 and the v2 form.
+//! Written values are read back, with the same content from the v1 and the v2 form.
 
 use half::{bf16, f16};
 use tbx::summary::histogram::exponential;
@@ -6,7 +6,7 @@ use tbx::{Attr, Bins, Graph, Histogram, Kind, Moments, Node, Run, SummaryWriter,
 
 use super::{START, fixed, noise, numbers, run, steps};
 
-/// Writes a run in each form; returns what is read back of it.
+/// Writes a run in each form and reads it back.
 fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     [false, true].map(|v2| {
         let dir = tempfile::tempdir().unwrap();
@@ -129,7 +129,7 @@ fn tags_are_read_back_whatever_is_in_them() {
     }
 }
 
-/// The same numbers in other types, as slices, vectors and iterators.
+/// The same numbers in various types, as slices, vectors and iterators.
 #[test]
 fn a_histogram_does_not_depend_on_the_type_of_its_numbers() {
     let values = [0.0, 1.0, 1.0, 2.0, 3.0, 100.0];
@@ -175,7 +175,7 @@ fn a_histogram_does_not_depend_on_the_type_of_its_numbers() {
 #[test]
 fn histograms_of_many_values_have_the_same_buckets_in_both_forms() {
     let value = |i| {
-        let bits = u32::try_from(noise(i) >> 40).unwrap(); // 24 of them
+        let bits = u32::try_from(noise(i) >> 40).unwrap(); // 24 bits
         (f64::from(bits) / f64::from(1 << 24) - 0.25)
             * 10f64.powi(i32::try_from(i % 9).unwrap() - 4)
     };
@@ -211,7 +211,7 @@ fn histograms_of_many_values_have_the_same_buckets_in_both_forms() {
     }
 }
 
-/// It is the caller's, and has sums that no v2 histogram holds.
+/// A raw histogram comes from the caller and has sums, which v2 histograms do not store.
 #[test]
 fn a_raw_histogram_is_read_back_as_it_was_given() {
     let moments = Moments { min: 0.5, max: 3.0, num: 6.5, sum: 9.0, sum_squares: 21.0 };

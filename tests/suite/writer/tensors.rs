@@ -6,7 +6,7 @@ use tbx::{DataClass, Element, Kind, RawValue, SummaryWriter, Tensor, pb};
 use super::{fixed, run, values};
 use crate::common::{load, repository};
 
-/// Writes a run; the tensors that are read back of the series `tag`.
+/// Writes a run and returns the tensors that are read back from the series `tag`.
 fn read_back(tag: &str, write: impl Fn(&SummaryWriter)) -> Vec<Tensor> {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
@@ -20,7 +20,7 @@ fn read_back(tag: &str, write: impl Fn(&SummaryWriter)) -> Vec<Tensor> {
     series.raw().unwrap().iter().map(|value| Tensor::read(value).unwrap()).collect()
 }
 
-/// Writes `values` in every way; they must come back each time.
+/// Fails unless `values`, written in every way, are read back unchanged.
 fn assert_round_trip<T: Element + PartialEq + std::fmt::Debug>(
     dtype: pb::DataType,
     values: [T; 4],
@@ -175,7 +175,8 @@ fn what_does_not_fill_its_shape_is_refused() {
     }
 }
 
-/// TensorBoard's default loader knows no plugin `tensor`: it keeps what says its class.
+/// TensorBoard's default loader does not know the plugin `tensor`. It keeps series whose metadata
+/// has a data class.
 #[test]
 fn the_first_value_of_a_tag_says_its_data_class() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What holds when several threads use one writer.
+//! Guarantees when several threads use one writer.
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -24,14 +24,14 @@ fn the_writer_is_send_sync_and_cheap_to_clone() {
     const { assert!(size_of::<SummaryWriter>() <= 6 * size_of::<u64>()) };
 }
 
-/// Counts how far each thread has come. A thread that flushes looks at the counters first, and
-/// must find all that in the file afterwards.
+/// Counters record the progress of each thread. A thread that flushes reads the counters first,
+/// and must find all those points in the file afterwards.
 #[test]
 fn flush_makes_every_earlier_add_readable() {
     const ADDERS: usize = 4;
     const FLUSHES: usize = 30;
     let dir = tempfile::tempdir().unwrap();
-    // Whatever the file has, a flush wrote it.
+    // Only flushes write to the file.
     let writer = unhurried().create(dir.path()).unwrap();
     let added = [const { AtomicI64::new(-1) }; ADDERS];
     let done = AtomicBool::new(false);
@@ -66,7 +66,7 @@ fn flush_makes_every_earlier_add_readable() {
             }
         };
         let flushed = [scope.spawn(flush), scope.spawn(flush)].map(|thread| thread.join());
-        done.store(true, Ordering::SeqCst); // also if one failed
+        done.store(true, Ordering::SeqCst); // even if a thread failed
         flushed.into_iter().for_each(Result::unwrap);
     });
     writer.close().unwrap();
@@ -76,7 +76,7 @@ fn flush_makes_every_earlier_add_readable() {
     }
 }
 
-/// Several megabytes, so that there is time for a `flush` to come too soon.
+/// Several megabytes, so that a `flush` has time to return too soon.
 #[test]
 fn flush_waits_for_what_another_thread_is_writing() {
     let dir = tempfile::tempdir().unwrap();
@@ -100,7 +100,7 @@ fn tag(thread: usize) -> String {
     format!("thread {thread}")
 }
 
-/// Reads on in a file that grows: the last step of each thread so far.
+/// Reads a growing file and keeps the last step of each thread so far.
 struct Tail {
     records: RecordReader<File>,
     last: [i64; 4],
@@ -157,7 +157,7 @@ fn records_are_never_interleaved() {
     assert_eq!(run.files[0].events, 1 + 16 * (300 + 6 + 6));
 }
 
-/// Calls that would make more wait than that write themselves; nothing is dropped.
+/// Calls that would exceed the limit write to the file themselves; nothing is dropped.
 #[test]
 fn memory_is_bounded() {
     const STEPS: i64 = 5000;
@@ -173,7 +173,7 @@ fn memory_is_bounded() {
             append(&mut record, |buffer| encode::scalar(buffer, START, step, "loss", 0.5));
             added += record.len();
             writer.add_scalar("loss", 0.5, step).unwrap();
-            // As much again may be on its way to the file.
+            // The same amount again may be on its way to the file.
             let waiting = added - written();
             assert!(waiting <= 2 * (max + record.len()), "{waiting} bytes wait, not {max}");
         }
@@ -203,7 +203,7 @@ fn dropping_the_last_clone_closes() {
     writer.add_scalar("loss", 0.0, 0).unwrap();
     writer.add_scalars("parts", [("a", 1.0)], 0).unwrap();
     drop(writer);
-    // Still open: the other handle goes on, in another thread.
+    // The writer is still open: the other handle continues in another thread.
     thread::spawn(move || {
         clone.add_scalar("loss", 1.0, 1).unwrap();
         clone.add_scalars("parts", [("a", 1.0)], 1).unwrap();
@@ -215,7 +215,8 @@ fn dropping_the_last_clone_closes() {
     assert_eq!(steps(&runs[1], "parts"), [0, 1]);
 }
 
-/// What `add_scalars` took is in the file when `close` is done, however close they were.
+/// Values that `add_scalars` accepted are in the file when `close` returns, even if both calls are
+/// nearly simultaneous.
 #[test]
 fn a_line_that_begins_while_the_writer_is_closed_is_written_or_refused() {
     for round in 0..150 {
@@ -237,7 +238,7 @@ fn a_line_that_begins_while_the_writer_is_closed_is_written_or_refused() {
             writer.close().unwrap();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        // While `writer` lives, so that its end does not help.
+        // `writer` is still alive, so that its drop cannot write the values.
         for name in taken {
             let line = run(&dir.path().join(format!("parts_{name}")));
             assert_eq!(steps(&line, "parts"), [0], "{name} in round {round}");
@@ -246,7 +247,7 @@ fn a_line_that_begins_while_the_writer_is_closed_is_written_or_refused() {
     }
 }
 
-/// A thread that panics with a handle in its hands takes nothing with it.
+/// A thread that panics while it owns a handle loses no data.
 #[test]
 fn a_panic_elsewhere_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -250,10 +250,9 @@ fn a_stream_that_logs_when_it_is_written_to_is_not_heard() {
 }
 
 #[test]
+#[ignore = "another test starts it in a process of its own"]
 fn child_with_a_chatty_stream() {
-    if super::child::dir().is_none() {
-        return;
-    }
+    super::child::dir();
     let writes = Arc::new(AtomicU64::new(0));
     // Full after a few events: then each call writes, too.
     let options = SummaryWriter::options().max_buffered_bytes(100);

@@ -1,4 +1,4 @@
-//! Videos: animated GIFs among the pictures.
+//! Videos: animated GIFs in image series.
 
 #![cfg(all(feature = "image", feature = "ndarray"))]
 
@@ -8,7 +8,7 @@ use tbx::{Images, Kind, Layout, Pixels, Run, SummaryWriter, Video};
 
 use super::{fixed, run};
 
-/// Writes a run in each form; returns what is read back of it.
+/// Writes a run in each form and reads it back.
 fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     [false, true].map(|v2| {
         let dir = tempfile::tempdir().unwrap();
@@ -19,14 +19,14 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
     })
 }
 
-/// The values of the series `tag`, one a step.
+/// The values of the series `tag`, one per step.
 fn videos(run: &Run, tag: &str) -> Vec<Images> {
     let series = run.series(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Image, "images"));
     series.raw().unwrap().iter().map(|value| Images::read(value).unwrap()).collect()
 }
 
-/// The frames of a video, and how many milliseconds each is shown.
+/// The frames of a video, with the duration of each in milliseconds.
 fn frames(video: &Images) -> (Vec<RgbaImage>, Vec<u32>) {
     assert_eq!(video.encoded.len(), 1);
     let frames = video.decode_frames().map(|frame| {
@@ -62,7 +62,7 @@ fn videos_are_read_back_to_the_pixel() {
         let expected: Vec<_> = colors.iter().map(opaque).collect();
         assert!(frames(&found[0]) == (expected.clone(), vec![100; 20]));
         assert!(frames(&found[1]) == (expected[7..9].to_vec(), vec![2000; 2]));
-        // As a picture it is its first frame.
+        // As an image, it is the first frame.
         assert!(found[0].decode().unwrap() == [expected[0].clone().into()]);
         assert!(frames(&videos(&run, "dot")[0]) == (vec![RgbaImage::new(1, 1)], vec![250]));
     }

@@ -1,4 +1,4 @@
-//! Audio clips. Of the Rust peers two take an encoded file: the crate hound makes it here.
+//! Audio clips. Two of the Rust peers take an encoded file, which the crate hound makes here.
 
 use std::io::Cursor;
 

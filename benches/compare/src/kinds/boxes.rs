@@ -1,4 +1,4 @@
-//! Pictures with boxes drawn into them.
+//! Images with boxes drawn into them.
 
 use anyhow::Context;
 use image::RgbImage;

@@ -1,4 +1,4 @@
-//! Points for the projector. tbx has them on the disk when the call returns; the others do not
+//! Points for the projector. With tbx they are on disk when the call returns; the others do not
 //! wait for that.
 
 use tbx::Embedding;

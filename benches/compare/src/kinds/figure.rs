@@ -1,4 +1,4 @@
-//! Charts, drawn and then written.
+//! Charts; both drawing and writing are measured.
 
 use plotters::prelude::{ChartBuilder, LineSeries, RED};
 

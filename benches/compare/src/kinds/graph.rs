@@ -1,4 +1,4 @@
-//! Graphs. tbx begins with its nodes, the others with a `GraphDef` that is ready.
+//! Graphs. tbx starts from nodes, the others from a finished `GraphDef`.
 
 use protobuf::Message;
 use tbx::{Graph, Node};
@@ -37,7 +37,7 @@ pub const KIND: Kind = Kind {
     },
 };
 
-/// Layers of two nodes, one after the other.
+/// A chain of layers with two nodes each.
 fn graph() -> Graph {
     let mut graph = Graph::new();
     let mut before = "x".to_owned();

@@ -1,4 +1,4 @@
-//! Hyperparameters: a run is made, told of them and one metric, and closed.
+//! Hyperparameters: creates a run, logs hyperparameters and one metric, and closes the run.
 
 use tbx::{Hparams, SummaryWriter};
 

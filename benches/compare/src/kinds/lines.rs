@@ -1,4 +1,4 @@
-//! Several scalars in one chart, each in a run of its own.
+//! Several scalars in one chart, each in its own run.
 
 use std::collections::HashMap;
 

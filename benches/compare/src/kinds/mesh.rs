@@ -1,4 +1,4 @@
-//! Meshes; the numbers are looked at in each call, as where vertices move.
+//! Meshes. Each call processes the numbers anew, as it must if the vertices move.
 
 use tbx::Mesh;
 

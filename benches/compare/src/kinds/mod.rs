@@ -1,5 +1,5 @@
-//! Kinds of data, one file each: what is written, and how each program is asked to write it. The
-//! Python writers are asked in `python/kinds.py`.
+//! Kinds of data, one file per kind: the input, and the calls of each program that write it. The
+//! calls of the Python writers are in `python/kinds.py`.
 
 mod audio;
 mod boxes;
@@ -29,16 +29,16 @@ use crate::write::{Figures, Session};
 use crate::writers::measure::Run;
 use crate::writers::{Own, TBX, Writer};
 
-/// What is measured of one kind of data.
+/// One kind of data and how to measure it.
 pub struct Kind {
     pub name: &'static str,
-    /// What a call is given.
+    /// The input of one call.
     pub what: &'static str,
-    /// Calls at scale 1: of the writers in Rust, and of those in Python, which are slower.
+    /// Number of calls at scale 1: of Rust writers, and of Python writers, which are slower.
     pub calls: (u32, u32),
-    /// The programs that have a method for it, beside tbx, and what theirs leaves out or adds.
+    /// The programs besides tbx that have a method for it, and how their methods differ.
     pub peers: &'static [(Writer, &'static str)],
-    /// Leaves the inputs in files of this folder, for the writers that are not linked in.
+    /// Saves the inputs to files in this directory, for the writers that are not linked in.
     pub inputs: fn(&Path) -> Result<()>,
     pub write: fn(Own, &Run<'_>) -> Result<Figures>,
 }
@@ -68,18 +68,18 @@ pub const ALL: [Kind; 22] = [
     resume::KIND,
 ];
 
-/// For kinds whose input is easily said twice.
+/// For kinds whose input is simple enough to be repeated in `python/kinds.py`.
 fn no_inputs(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What `write` says for a program that is not among the peers.
+/// The error of `write` for a program that is not among the peers.
 fn no_method() -> Result<Figures> {
     bail!("it has no method for this")
 }
 
 impl Session<'_> {
-    /// Measures the kinds whose name contains one of the `wanted` words, all if there is none.
+    /// Measures the kinds whose names contain one of the `wanted` words; all if there are no words.
     pub fn measure_kinds(&self, writers: &[Writer], wanted: &[String]) -> Result<()> {
         let is_wanted =
             |kind: &&Kind| wanted.is_empty() || wanted.iter().any(|word| kind.name.contains(word));

@@ -1,4 +1,4 @@
-//! A run that goes on: how fast a writer starts beside a file of 2,000,000 scalars.
+//! Resuming a run: the time to start a writer in a directory with a file of 2,000,000 scalars.
 
 use std::fs;
 use std::path::Path;
@@ -30,14 +30,14 @@ pub const KIND: Kind = Kind {
                 link(folder, run.folder)?;
                 Ok(SummaryWriter::resume(folder, FROM)?.close()?)
             })?;
-            figures.remove("bytes"); // mostly those of the earlier file
+            figures.remove("bytes"); // mostly the bytes of the earlier file
             Ok(figures)
         }
         _ => no_method(),
     },
 };
 
-/// Makes `folder` a run that has the earlier file.
+/// Creates the run `folder` with a hard link to the earlier file.
 fn link(folder: &Path, log: &Path) -> Result<()> {
     const NAME: &str = "events.out.tfevents.0.bench";
     let inputs = log.parent().context("a folder beside the inputs")?.join(FOLDER);

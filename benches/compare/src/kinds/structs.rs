@@ -1,5 +1,5 @@
-//! Scalars from the fields of a struct. No peer has a method for it; those in the table are asked
-//! for each scalar, with its tag ready.
+//! Scalars from the fields of a struct. No peer has a method for it; the peers in the table get one
+//! call per scalar, with its finished tag.
 
 use anyhow::Result;
 use serde::Serialize;

@@ -16,7 +16,7 @@ const FRAMES: u64 = 16;
 const SIDE: u32 = 64;
 const NOTE: &str = "by moviepy, over a file of its own";
 
-/// Squares that become brighter: 64 colours a frame, so that each can be kept.
+/// Squares that become brighter: 64 colours per frame, so that a GIF can keep all of them.
 pub const FEW_COLOURS: Kind = Kind {
     name: "video-few",
     what: "video, 16×64×64×3, 64 colours a frame",
@@ -26,7 +26,7 @@ pub const FEW_COLOURS: Kind = Kind {
     write: |own, run| write(own, run, few),
 };
 
-/// Waves under faint noise: thousands of colours a frame.
+/// Waves with faint noise: thousands of colours per frame.
 pub const MANY_COLOURS: Kind = Kind {
     name: "video-many",
     what: "video, 16×64×64×3, thousands of colours a frame",

@@ -1,4 +1,4 @@
-//! Columns for the readers that only decode: what their users would write first.
+//! Columns for the readers that only decode: the code that their users would write first.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub struct Run {
     series: HashMap<String, Series>,
 }
 
-/// 20 bytes a point.
+/// 20 bytes per point.
 #[derive(Default)]
 struct Series {
     steps: Vec<i64>,

@@ -1,4 +1,4 @@
-//! The programs that read, and the child process in which those linked here run.
+//! The programs that read, and the child process that runs those linked into this program.
 
 mod columns;
 mod rustboard;
@@ -17,18 +17,18 @@ use crate::totals::Totals;
 
 pub use rustboard::{command as rustboard_command, load_seconds as rustboard_load_seconds};
 
-/// A program that loads all scalars of a log folder.
+/// A program that loads all scalars of a log directory.
 #[derive(Clone, Copy)]
 pub enum Reader {
     /// Linked into this program.
     Own(Own, Threads),
-    /// The data server of TensorBoard.
+    /// TensorBoard's data server.
     Rustboard { checksums: bool },
     /// A name that `read_slow.py` knows.
     Python(&'static str),
 }
 
-/// How many threads rayon gets.
+/// Number of rayon threads.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Threads {
     AllCores,
@@ -44,13 +44,13 @@ pub enum Own {
 }
 
 impl Own {
-    /// The argument by which the child knows it.
+    /// The command-line argument that identifies it to the child.
     pub fn name(self) -> String {
         crate::argument(self)
     }
 }
 
-/// The first is what the others are compared with.
+/// The others are compared with the first.
 pub const FAST: [Reader; 7] = [
     Reader::Own(Own::Tbx, Threads::AllCores),
     Reader::Own(Own::TbxAllChecksums, Threads::AllCores),
@@ -82,13 +82,13 @@ impl Reader {
     }
 }
 
-/// What a load left in memory.
+/// The result of a load, in memory.
 trait Loaded {
     fn totals(&self) -> Totals;
 }
 
-/// Loads `folder` and tells the parent: a line with the seconds as soon as it is done, then, when
-/// nudged (the parent has looked at the memory by then), a line with the totals.
+/// Loads `folder` and reports to the parent: a line with the seconds when the load is done, then,
+/// after a nudge, a line with the totals. The parent measures memory before the nudge.
 pub fn child(reader: Own, folder: &Path) -> Result<()> {
     let started = Instant::now();
     let loaded: Box<dyn Loaded> = match reader {

@@ -1,8 +1,8 @@
 //! RustBoard: the server of the Python package tensorboard-data-server.
 //!
-//! It loads in a background thread and never ends by itself. With `-v` it logs "Starting load
-//! cycle" and "Finished load cycle (1.234s)"; with `--reload once` there is one such cycle, and at
-//! its end every point is in the memory from which requests are answered.
+//! It loads in a background thread and never exits by itself. With `-v` it logs "Starting load
+//! cycle" and "Finished load cycle (1.234s)". With `--reload once` there is only one such cycle; at
+//! its end, every point is in the memory from which requests are served.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use crate::python::Python;
 
-/// The server on `folder`, made to keep all scalars and nothing else.
+/// The server on `folder`, configured to keep all scalars and nothing else.
 pub fn command(python: &Python, checksums: bool, folder: &Path) -> Result<Command> {
     let mut command = Command::new(python.rustboard()?);
     command.arg("--logdir").arg(folder);
@@ -23,11 +23,11 @@ pub fn command(python: &Python, checksums: bool, folder: &Path) -> Result<Comman
     Ok(command)
 }
 
-/// The seconds in the line that ends the load cycle; `None` of any other line.
+/// The seconds in the line that ends the load cycle; `None` for any other line.
 pub fn load_seconds(line: &str) -> Option<f64> {
     let (_, duration) = line.split_once("Finished load cycle (")?;
     let duration = duration.strip_suffix(')')?;
-    // As Rust prints a Duration: the unit follows the number. "s" ends all of them, so it is last.
+    // Rust prints a Duration with a unit after the number. All units end in "s", so "s" comes last.
     let units = [("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
     let (number, unit) =
         units.iter().find_map(|(name, unit)| Some((duration.strip_suffix(name)?, unit)))?;

@@ -1,5 +1,5 @@
-//! The crate tboard: records with both checksums, prost, columns; one thread, as it offers no
-//! other.
+//! The crate tboard: records with both checksums, prost, columns. It has one thread and no option
+//! for more.
 
 use std::fs::File;
 use std::io::BufReader;

@@ -1,4 +1,4 @@
-//! tbx: all scalars of all runs, every point kept.
+//! tbx: all scalars of all runs, with every point.
 
 use std::path::Path;
 

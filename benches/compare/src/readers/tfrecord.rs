@@ -1,5 +1,5 @@
-//! The crate tfrecord: records with both checksums (its default), prost, columns; one thread, as
-//! it offers no other.
+//! The crate tfrecord: records with both checksums (its default), prost, columns. It has one thread
+//! and no option for more.
 
 use std::path::Path;
 

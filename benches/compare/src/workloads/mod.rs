@@ -1,7 +1,7 @@
-//! The log folders that readers are measured on, the same bytes for the same scale.
+//! The log directories on which readers are measured: the same bytes for the same scale.
 //!
-//! Each has a manifest beside it with what was written; a folder without one is half made and is
-//! made anew.
+//! Next to each is a manifest with the counts of what was written. A directory without one is
+//! incomplete and is written again.
 
 mod trees;
 mod wire;
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::totals::Totals;
 
-/// Goes up when the bytes of a workload change, so that old folders are not taken for new ones.
+/// Increases when the bytes of a workload change, so that outdated directories are not reused.
 const GENERATOR: u32 = 1;
 
-/// A log folder and what is in it.
+/// A log directory and its contents.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Workload {
     pub name: String,
@@ -32,10 +32,10 @@ pub struct Workload {
     pub path: PathBuf,
 }
 
-/// Names in the order in which they are measured.
+/// Names in the order of measurement.
 pub const NAMES: [&str; 5] = ["scalars", "scalars_tf2", "manyruns", "mixed", "hparams"];
 
-/// What a generator counts while it writes.
+/// Counts that a generator keeps while it writes.
 #[derive(Default)]
 struct Written {
     runs: u64,
@@ -44,7 +44,7 @@ struct Written {
     histograms: u64,
 }
 
-/// The workload `name` at `scale` under `folder`; written there unless it already is.
+/// The workload `name` at `scale` under `folder`. Writes it if it does not exist.
 pub fn prepare(folder: &Path, name: &str, scale: f64) -> Result<Workload> {
     let path = folder.join(format!("{name}-{scale}"));
     let manifest = folder.join(format!("{name}-{scale}.json"));
@@ -84,7 +84,7 @@ pub fn prepare(folder: &Path, name: &str, scale: f64) -> Result<Workload> {
     Ok(workload)
 }
 
-/// All event files below `folder`, each with its run's name, sorted by path.
+/// All event files below `folder`, each with the name of its run, sorted by path.
 pub fn event_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for path in files(folder)? {
@@ -98,7 +98,7 @@ pub fn event_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// Bytes of all files below `folder`.
+/// Number of bytes in all files below `folder`.
 pub fn folder_bytes(folder: &Path) -> Result<u64> {
     files(folder)?.iter().try_fold(0, |sum, path| Ok(sum + path.metadata()?.len()))
 }

@@ -1,4 +1,4 @@
-//! What is in each workload.
+//! Contents of each workload.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::totals::EPOCH;
 pub enum Style {
     /// `simple_value`, as TF1, torch and tensorboardX write it.
     Simple,
-    /// A tensor with the plugin's name on every event, as TF2 writes it.
+    /// A tensor with the plugin name in every event, as TF2 writes it.
     Tensor,
 }
 
@@ -38,7 +38,7 @@ fn scaled(full: usize, scale: f64, least: usize) -> usize {
     ((full as f64 * scale) as usize).max(least)
 }
 
-/// One run, one file: 10 tags over 200,000 steps (50,000 as tensors, which are larger).
+/// One run with one file: 10 tags over 200,000 steps (50,000 for tensors, which are larger).
 pub fn scalars(folder: &Path, scale: f64, style: Style) -> Result<Written> {
     let (full, seed) = match style {
         Style::Simple => (200_000, 1),
@@ -55,7 +55,7 @@ pub fn scalars(folder: &Path, scale: f64, style: Style) -> Result<Written> {
     Ok(written)
 }
 
-/// 1000 runs in 50 folders: 20 tags over 100 steps each.
+/// 1000 runs in 50 directories, each with 20 tags over 100 steps.
 pub fn many_runs(folder: &Path, scale: f64) -> Result<Written> {
     let tags: Vec<String> =
         TAGS.iter().map(|tag| (*tag).to_owned()).chain(TAGS.map(|t| format!("eval/{t}"))).collect();
@@ -75,7 +75,7 @@ pub fn many_runs(folder: &Path, scale: f64) -> Result<Written> {
     Ok(written)
 }
 
-/// One file of about 1 GB: 10 scalars a step between 8 pictures and 4 histograms, 2000 steps.
+/// One file of about 1 GB: 10 scalars per step between 8 images and 4 histograms, 2000 steps.
 pub fn mixed(folder: &Path, scale: f64) -> Result<Written> {
     const SIDE: u32 = 256;
     let pictures: Vec<Vec<u8>> = (0..32)
@@ -178,7 +178,7 @@ pub fn hparams(folder: &Path, scale: f64) -> Result<Written> {
     Ok(written)
 }
 
-/// Falling curves with noise, one a tag, written step by step.
+/// Falling curves with noise, one per tag, written step by step.
 struct Curves<'a> {
     tags: &'a [&'a str],
     /// Start value and decay per step of each curve.
@@ -249,7 +249,7 @@ fn put_histogram(message: &mut Vec<u8>, histogram: &Histogram) {
     message.bytes(7, &packed(&histogram.counts));
 }
 
-/// An event of the hparams plugin: all of it is in the metadata, there is no value.
+/// An event of the hparams plugin: its content is in the metadata, and there is no value.
 fn put_hparams(
     file: &mut EventFile,
     wall_time: f64,

@@ -1,5 +1,5 @@
-//! Event files from bytes up, with nothing of tbx in it: a workload that tbx wrote would hide what
-//! tbx gets wrong both ways.
+//! Writes event files from scratch, without tbx: a workload written by tbx would hide errors that
+//! tbx makes both in writing and in reading.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -59,7 +59,7 @@ impl Fields for Vec<u8> {
     }
 }
 
-/// Field numbers of tensorboard's event.proto and summary.proto.
+/// Field numbers from TensorBoard's event.proto and summary.proto.
 pub mod field {
     pub const EVENT_WALL_TIME: u64 = 1;
     pub const EVENT_STEP: u64 = 2;
@@ -93,7 +93,7 @@ impl EventFile {
         Ok(log)
     }
 
-    /// Writes one event with one summary value, whose fields after the tag come from `fill`.
+    /// Writes one event with one summary value. `fill` adds the fields after the tag.
     pub fn value(
         &mut self,
         wall_time: f64,
@@ -114,13 +114,13 @@ impl EventFile {
     fn event(&mut self, wall_time: f64, step: u64, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         self.event.clear();
         self.event.double(field::EVENT_WALL_TIME, wall_time);
-        // As proto3 has it: a zero is not written.
+        // proto3 does not write zeros.
         if step != 0 {
             self.event.integer(field::EVENT_STEP, step);
         }
         fill(&mut self.event);
 
-        // A record: length, its checksum, payload, its checksum; little-endian.
+        // A record: length and its checksum, payload and its checksum; little-endian.
         let length = (self.event.len() as u64).to_le_bytes();
         self.file.write_all(&length)?;
         self.file.write_all(&masked_crc(&length).to_le_bytes())?;
@@ -129,7 +129,7 @@ impl EventFile {
         Ok(())
     }
 
-    /// Writes out what is buffered.
+    /// Writes buffered data to the file.
     pub fn close(mut self) -> Result<()> {
         Ok(self.file.flush()?)
     }

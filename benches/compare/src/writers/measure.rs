@@ -16,6 +16,8 @@ use crate::write::{Figures, HISTOGRAM_VALUES, INPUTS, PICTURE_SIDE, Test};
 const TAGS: [&str; 4] = ["loss/train", "loss/val", "acc/train", "acc/val"];
 /// Between two paced calls: a fast training loop's step.
 const PACE: Duration = Duration::from_micros(100);
+/// Between two images: time enough to encode one.
+const IMAGE_PACE: Duration = Duration::from_millis(5);
 /// How long after the last call a viewer may look.
 const GRACE: Duration = Duration::from_millis(100);
 
@@ -67,8 +69,8 @@ impl Run<'_> {
 pub fn test<P: Peer>(test: Test, run: &Run<'_>) -> Result<Figures> {
     match test {
         Test::Scalars => run.calls(scalar::<P>),
-        Test::Tight => latency::<P>(Duration::ZERO, run),
-        Test::Paced => latency::<P>(PACE, run),
+        Test::Tight => latency(Duration::ZERO, run, scalar::<P>),
+        Test::Paced => latency(PACE, run, scalar::<P>),
         Test::Visible => visible::<P>(run),
         Test::Histograms => {
             let arrays: Vec<_> =
@@ -78,12 +80,20 @@ pub fn test<P: Peer>(test: Test, run: &Run<'_>) -> Result<Figures> {
             })
         }
         Test::Images => {
-            let pictures = (0..INPUTS)
-                .map(|seed| P::picture(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE)))
-                .collect::<Result<Vec<_>>>()?;
+            let pictures = pictures::<P>()?;
             run.calls(|writer: &mut P, step| writer.image("i", turn(&pictures, step), step))
         }
+        Test::ImageCall => {
+            let pictures = pictures::<P>()?;
+            latency(IMAGE_PACE, run, |writer: &mut P, step| {
+                writer.image("i", turn(&pictures, step), step)
+            })
+        }
     }
+}
+
+fn pictures<P: Peer>() -> Result<Vec<P::Picture>> {
+    (0..INPUTS).map(|seed| P::picture(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE))).collect()
 }
 
 /// One of the inputs after the other.
@@ -100,7 +110,11 @@ pub fn value(step: i64) -> f32 {
 }
 
 /// Microseconds of single calls, each with the one reading of the clock that ends it.
-fn latency<P: Peer>(pace: Duration, run: &Run<'_>) -> Result<Figures> {
+fn latency<P: Peer>(
+    pace: Duration,
+    run: &Run<'_>,
+    mut write: impl FnMut(&mut P, i64) -> Result<()>,
+) -> Result<Figures> {
     let count = run.count;
     let mut writer = P::create(run.folder)?;
     let mut nanoseconds = Vec::with_capacity(count);
@@ -115,7 +129,7 @@ fn latency<P: Peer>(pace: Duration, run: &Run<'_>) -> Result<Figures> {
             }
             before = Instant::now();
         }
-        scalar(&mut writer, step as i64)?;
+        write(&mut writer, step as i64)?;
         let after = Instant::now();
         nanoseconds.push(after.duration_since(before).as_nanos() as u64);
         before = after;

@@ -1,4 +1,4 @@
-//! The programs that write, and the child process in which those linked here run.
+//! The programs that write, and the child process that runs those linked into this program.
 
 pub mod measure;
 mod tboard;
@@ -38,7 +38,7 @@ pub enum Own {
 }
 
 impl Own {
-    /// The argument by which the child knows it.
+    /// The command-line argument that identifies it to the child.
     pub fn name(self) -> String {
         crate::argument(self)
     }
@@ -53,7 +53,7 @@ pub const TENSORBOARDX: Writer = Writer::Python { name: "tensorboardX", package:
 pub const TORCH: Writer = Writer::Python { name: "torch", package: "torch" };
 pub const TENSORFLOW: Writer = Writer::Python { name: "tensorflow", package: "tensorflow" };
 
-/// The first is what the others are compared with.
+/// The others are compared with the first.
 pub const ALL: [Writer; 8] =
     [TBX, TENSORBOARD_RS, TFRECORD, TFRECORD_UNFLUSHED, TBOARD, TENSORBOARDX, TORCH, TENSORFLOW];
 
@@ -72,9 +72,9 @@ impl Writer {
     }
 }
 
-/// What every writer is asked to do, in its own API.
+/// The operations that are measured, in each writer's own API.
 pub trait Peer: Sized {
-    /// A picture as the API takes it; made before the clock starts.
+    /// An image in the form that the API takes, made before the clock starts.
     type Picture;
 
     fn create(folder: &Path) -> Result<Self>;
@@ -82,7 +82,7 @@ pub trait Peer: Sized {
     fn scalar(&mut self, tag: &str, value: f32, step: i64) -> Result<()>;
     fn histogram(&mut self, tag: &str, values: &[f32], step: i64) -> Result<()>;
     fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()>;
-    /// Everything is in the file when this returns.
+    /// Returns when all data is in the file.
     fn close(self) -> Result<()>;
 }
 

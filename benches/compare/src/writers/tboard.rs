@@ -1,5 +1,5 @@
-//! The crate tboard over a 64 KB buffer: bare, it makes four system calls a record. It counts no
-//! histograms and encodes no pictures: the caller does, the latter with the crate image.
+//! The crate tboard over a 64 KB buffer; without one it makes four system calls per record. It
+//! neither counts histograms nor encodes images. The caller does both, images with the crate image.
 
 use std::fs::File;
 use std::io::{BufWriter, Cursor};

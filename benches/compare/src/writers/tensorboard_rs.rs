@@ -1,4 +1,4 @@
-//! The crate tensorboard-rs. It counts no histograms: the caller does.
+//! The crate tensorboard-rs. It does not count histograms; the caller does.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::inputs::Pixels;
 pub struct Writer(pub SummaryWriter);
 
 impl Peer for Writer {
-    /// Pixels and `[3, width, height]`. The crate says CHW but takes the bytes as rows of pixels.
+    /// Pixels and `[3, width, height]`. The crate documents CHW but reads the bytes as pixel rows.
     type Picture = (Vec<u8>, [usize; 3]);
 
     fn create(folder: &Path) -> Result<Self> {
@@ -40,7 +40,7 @@ impl Peer for Writer {
         Ok(())
     }
 
-    /// Dropping joins the thread that writes.
+    /// Dropping the writer joins its thread.
     fn close(self) -> Result<()> {
         drop(self.0);
         Ok(())

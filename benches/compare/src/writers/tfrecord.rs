@@ -1,4 +1,4 @@
-//! The crate tfrecord, with its default of a flush after every event and without.
+//! The crate tfrecord, with its default of a flush after every event, and without it.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -15,11 +15,11 @@ use crate::inputs::Pixels;
 pub struct Writer<const FLUSH_EACH: bool>(pub EventWriter<BufWriter<File>>);
 
 impl<const FLUSH_EACH: bool> Peer for Writer<FLUSH_EACH> {
-    // Of image's own picture types the crate refuses all: they carry no `color_hint`.
+    // The crate refuses all image types of the crate image, because they have no `color_hint`.
     type Picture = FlatSamples<Vec<u8>>;
 
     fn create(folder: &Path) -> Result<Self> {
-        // A prefix that ends in a file name; the crate appends ".out.tfevents." and the time.
+        // A prefix that ends in a file name. The crate appends ".out.tfevents." and the time.
         let prefix = folder.join("events").to_string_lossy().into_owned();
         let config = EventWriterConfig { auto_flush: FLUSH_EACH };
         Ok(Self(EventWriter::from_prefix(prefix, "", config)?))

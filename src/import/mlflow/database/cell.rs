@@ -1,4 +1,4 @@
-//! Cells of a database. Columns of SQLite have whatever was put into them.
+//! Reads cells of a database. SQLite columns may hold values of any type.
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;

@@ -1,7 +1,7 @@
-//! A database of MLflow's, `mlflow.db`.
+//! An MLflow database, `mlflow.db`.
 //!
-//! It is only read, also while a server writes to it. Tables and columns are those of
-//! `mlflow/store/tracking/dbmodels/models.py`; those that came later may be absent.
+//! It is opened read-only, and may be in use by a server. Tables and columns are those of
+//! `mlflow/store/tracking/dbmodels/models.py`; those added in later versions may be absent.
 
 mod cell;
 mod models;
@@ -26,11 +26,11 @@ use crate::error::{ErrorKind, Report, Result};
 use crate::mlflow::{LoggedModelRecord, RegisteredModelRecord};
 use crate::store::{Links, open_regular};
 
-/// A server that writes is waited for.
+/// Maximum time to wait for a server that is writing.
 const BUSY: Duration = Duration::from_secs(30);
-/// What ends a path in a URI, or means something in it.
+/// Characters that end the path in a URI or have a meaning in it.
 const IN_URI: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%').add(b' ');
-/// What must be there.
+/// Required tables and columns.
 const NEEDED: [(&str, &[&str]); 5] = [
     ("experiments", &["experiment_id", "name"]),
     ("runs", &["run_uuid", "experiment_id"]),
@@ -41,10 +41,10 @@ const NEEDED: [(&str, &[&str]); 5] = [
 
 pub(super) struct Database {
     path: PathBuf,
-    /// One thread asks at a time.
+    /// The connection; one thread queries it at a time.
     connection: Mutex<Connection>,
     columns: HashMap<String, BTreeSet<String>>,
-    /// The links that are followed from folders of artifacts.
+    /// The links that are followed from artifact directories.
     links: Links,
 }
 
@@ -87,7 +87,7 @@ impl Database {
         columns.iter().all(|column| self.has(table, column))
     }
 
-    /// A column of a table in a query, `NULL` if it does not have that.
+    /// A column of a table in a query, or `NULL` if the table lacks it.
     fn column(&self, table: &str, name: &str) -> String {
         match self.has(table, name) {
             true => format!("{table}.\"{name}\""),
@@ -95,13 +95,13 @@ impl Database {
         }
     }
 
-    /// The columns of a table in a query, `NULL` for those that it does not have.
+    /// Selects the columns of a table, with `NULL` for those that it lacks.
     fn select(&self, table: &str, columns: &[&str]) -> String {
         let columns: Vec<_> = columns.iter().map(|name| self.column(table, name)).collect();
         format!("SELECT {} FROM {table}", columns.join(", "))
     }
 
-    /// What a query gives, `?1` in it being `parameter`.
+    /// The rows of a query, in which `?1` is `parameter`.
     fn rows<T>(
         &self,
         query: &str,
@@ -124,7 +124,7 @@ impl Database {
         read().map_err(|error| failed(&error).at(at(&self.path)))
     }
 
-    /// Keys and values of a table, by what they are of.
+    /// Keys and values of a table, by the object that they belong to.
     fn key_values(
         &self,
         query: &str,
@@ -167,7 +167,7 @@ impl Store for Database {
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
         match place::folder(uri, self.base(), &of.record.id, self.links) {
             Some((root, folder)) => place::list(&root, &folder, "", None, &mut files, report),
-            None if place::is_reachable(uri, self.base()) => {} // it has none
+            None if place::is_reachable(uri, self.base()) => {} // the run has no artifacts
             None => files.elsewhere.push(uri.to_owned()),
         }
         files
@@ -200,8 +200,8 @@ impl Store for Database {
     }
 }
 
-/// Opens a database to read it. SQLite makes files beside one with a write-ahead log unless it is told
-/// that nobody writes to it, which is so if there is no log.
+/// Opens a database read-only. SQLite creates files next to a database with a write-ahead log,
+/// unless the database is declared immutable, which is valid if there is no log.
 fn connect(path: &Path) -> Result<Connection, ErrorKind> {
     let mut head = [0; 20];
     open_regular(path)?.0.read_exact(&mut head).map_err(|_| no_database())?;

@@ -1,4 +1,4 @@
-//! Models in a database.
+//! Reads models from a database.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::mlflow::{
 const MODELS: &str =
     "(SELECT model_id FROM logged_models WHERE experiment_id = CAST(?1 AS INTEGER))";
 
-/// The models that somebody logged in an experiment; MLflow has them since 3.
+/// The logged models of an experiment; MLflow has them since version 3.
 pub(super) fn logged(database: &Database, experiment: &str) -> Result<Vec<LoggedModelRecord>> {
     if !database.has_all("logged_models", &["model_id", "experiment_id"]) {
         return Ok(Vec::new());
@@ -104,7 +104,7 @@ fn metrics(database: &Database, experiment: &str) -> Result<HashMap<String, Vec<
     Ok(all)
 }
 
-/// Registered models, by name.
+/// The registered models, by name.
 pub(super) fn registered(database: &Database) -> Result<Vec<RegisteredModelRecord>> {
     let mut versions = versions(database)?;
     let mut models = Vec::new();
@@ -125,7 +125,7 @@ pub(super) fn registered(database: &Database) -> Result<Vec<RegisteredModelRecor
             })
         })?;
     }
-    // Versions of models that are not there, in databases that somebody wrote.
+    // Versions without a model, in databases that were edited by hand.
     models.extend(versions.into_iter().map(|((_, name), versions)| RegisteredModelRecord {
         name,
         versions,
@@ -189,10 +189,10 @@ fn versions(database: &Database) -> Result<BTreeMap<(String, String), Vec<ModelV
     Ok(all)
 }
 
-/// Part of each key since MLflow 3.10.
+/// Column that is part of each key since MLflow 3.10.
 const WORKSPACE: &str = "workspace";
 
-/// Keys and values by workspace and the name of what they are of.
+/// Keys and values by workspace and the name of the object that they belong to.
 struct OfNames(HashMap<String, BTreeMap<String, String>>);
 
 impl OfNames {
@@ -201,7 +201,8 @@ impl OfNames {
     }
 }
 
-/// Keys and values of a table by the columns `name`, which have no `/`; an alias is both.
+/// Keys and values of a table by the columns `name`, which contain no `/`. An alias is both key and
+/// value.
 fn of_names(database: &Database, table: &str, name: &[&str], value: &str) -> Result<OfNames> {
     let key = if value == "alias" { value } else { "key" };
     if !database.has_all(table, name) || !database.has_all(table, &[key, value]) {

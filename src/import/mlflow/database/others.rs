@@ -1,4 +1,4 @@
-//! Tables of a database that an import does not bring, counted.
+//! Counts the rows of tables that are not imported.
 
 use super::super::{LeftOut, UNUSED_DATASETS, count};
 use super::Database;
@@ -27,7 +27,7 @@ const IMPORTED: [&str; 18] = [
     "model_version_tags",
 ];
 
-/// Tables that say nothing of their own: what is computed, and the state of servers.
+/// Tables without data of their own: computed values, and the state of servers.
 const COMPUTED: [&str; 9] = [
     "alembic_version",
     "latest_metrics",
@@ -40,7 +40,8 @@ const COMPUTED: [&str; 9] = [
     "sql_trace_rollup_rebuild_queue",
 ];
 
-/// What the rows of other tables are called, in the plural; parts of those have no name.
+/// Names for the rows of other tables, in the plural; empty for tables that hold only parts of
+/// other rows.
 const KINDS: [(&str, &str); 37] = [
     ("trace_info", "traces"),
     ("trace_tags", ""),
@@ -81,11 +82,11 @@ const KINDS: [(&str, &str); 37] = [
     ("mcp_server_aliases", ""),
 ];
 
-/// Links that are imported: what from, and what to.
+/// Types of source and destination of the links that are imported.
 const LINKS: &str = "source_type || '>' || destination_type NOT IN \
     ('DATASET>RUN', 'RUN_INPUT>MODEL_INPUT', 'RUN_OUTPUT>MODEL_OUTPUT')";
 
-/// All rows that are not imported, by kind.
+/// Counts all rows that are not imported, by kind.
 pub(super) fn count_all(database: &Database) -> Result<Vec<LeftOut>> {
     let mut all = Vec::new();
     let mut tables: Vec<_> = database.columns.keys().map(String::as_str).collect();
@@ -101,7 +102,7 @@ pub(super) fn count_all(database: &Database) -> Result<Vec<LeftOut>> {
             Some((_, kind)) => (*kind).to_owned(),
             None => format!("rows of the table {table}"),
         };
-        // A name of a table has any characters.
+        // The name of a table may contain any characters.
         let from = format!("\"{}\"", table.replace('"', "\"\""));
         count(&mut all, &kind, rows(database, &from)?, false);
     }

@@ -1,4 +1,4 @@
-//! Experiments and runs in a database.
+//! Reads experiments and runs from a database.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub(super) fn runs(
         "source_name",
         "source_version",
     ];
-    // A column that is not there gives `NULL` for all.
+    // A missing column is `NULL` in all rows.
     let order =
         if database.has("runs", "start_time") { "start_time, run_uuid" } else { "run_uuid" };
     let query = database.select("runs", &columns)
@@ -112,7 +112,7 @@ pub(super) fn runs(
     Ok(runs)
 }
 
-/// Keys and values of a table by the runs of an experiment.
+/// Keys and values of a table, by the runs of an experiment.
 fn of_runs(
     database: &Database,
     table: &str,
@@ -122,7 +122,7 @@ fn of_runs(
     database.key_values(&query, experiment)
 }
 
-/// Data that the runs of an experiment used, by the run's id.
+/// Datasets that the runs of an experiment used, by run id.
 fn datasets(database: &Database, experiment: &str) -> Result<HashMap<String, Vec<DatasetInput>>> {
     let mut all: HashMap<String, Vec<DatasetInput>> = HashMap::new();
     let needed = ["input_uuid", "source_type", "source_id", "destination_type", "destination_id"];
@@ -172,7 +172,7 @@ fn datasets(database: &Database, experiment: &str) -> Result<HashMap<String, Vec
     Ok(all)
 }
 
-/// Ids of models that the runs of an experiment used or made, with the step, by the run's id.
+/// Ids of models that the runs of an experiment used or produced, with the step, by run id.
 fn models_of_runs(
     database: &Database,
     kind: &str,
@@ -212,7 +212,7 @@ pub(super) fn metrics(database: &Database, run: &str, report: &mut Report) -> Re
             return Ok(());
         };
         let point = Point { step: integer(row, 3).unwrap_or(0), timestamp, value };
-        // Without a copy for each point.
+        // Avoids a copy for each point.
         let key = match row.get_ref(0)? {
             ValueRef::Text(key) | ValueRef::Blob(key) => String::from_utf8_lossy(key),
             _ => text(row, 0).unwrap_or_default().into(),

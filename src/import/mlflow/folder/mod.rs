@@ -1,7 +1,7 @@
-//! A folder `mlruns`: a file for each parameter, tag and metric.
+//! A directory `mlruns`, with one file per parameter, tag and metric.
 //!
-//! The layout is that of `mlflow/store/tracking/file_store.py`; what else was seen in folders
-//! (missing directories, lines that were logged twice, ids that differ) is taken as well.
+//! The layout is that of `mlflow/store/tracking/file_store.py`. Deviations that were seen in
+//! practice (missing directories, duplicate lines, ids that differ) are accepted as well.
 
 mod models;
 
@@ -24,26 +24,26 @@ use crate::mlflow::{
 };
 use crate::store::Links;
 
-/// Deleted experiments are in here.
+/// Directory of deleted experiments.
 const TRASH: &str = ".trash";
-/// Registered models, among the experiments; logged models, among the runs.
+/// Directory of registered models, next to the experiments, and of logged models, next to the runs.
 const MODELS: &str = "models";
-/// What an experiment has beside its runs.
+/// Directories of an experiment that are not runs.
 const NO_RUNS: [&str; 4] = [MODELS, "datasets", "tags", "traces"];
-/// Words behind the step of a point of a run: name and digest of a dataset.
+/// Maximum number of words after the step of a point of a run: name and digest of a dataset.
 const MAX_OTHERS: usize = 2;
 
 pub(super) struct Folder {
-    /// The folder of all experiments.
+    /// The directory of all experiments.
     root: PathBuf,
     reader: Reader,
-    /// Only this one, and only this run.
+    /// The only experiment, and optionally the only run, to import.
     only: Option<(PathBuf, Option<PathBuf>)>,
 }
 
 impl Folder {
     pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
-        // Without the `.` and `..` of a path, whose parents would be others.
+        // Without `.` and `..`, so that parents of the path are right.
         let path = path.canonicalize().map_err(|error| ErrorKind::from(error).at(at(path)))?;
         let parent = |path: &Path| path.parent().unwrap_or(path).to_owned();
         let fields = match has_meta(&path) {
@@ -101,7 +101,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// The directories in a directory that may be there.
+    /// The subdirectories of a directory, which may not exist.
     fn dirs_in(&self, dir: &Path) -> Vec<PathBuf> {
         self.reader.dirs(dir, &mut Report::default()).unwrap_or_default()
     }
@@ -151,7 +151,7 @@ impl Store for Folder {
         let unused = datasets.iter().filter(|dir| !used.contains(&file_name(dir))).count();
         content.unused_datasets = u64::try_from(unused).unwrap_or(u64::MAX);
         if !is_whole {
-            content.models.clear(); // they are of other runs, or of none
+            content.models.clear(); // they belong to other runs, or to none
         }
         Ok(content)
     }
@@ -189,7 +189,7 @@ impl Store for Folder {
         let mut entries = fs::read_dir(&own).into_iter().flatten();
         let is_empty = !is_link && entries.next().is_none();
         let uri = of.record.artifact_uri.as_deref().unwrap_or_default();
-        // They can be elsewhere by the experiment's will.
+        // The experiment may place them elsewhere.
         let base = self.root.parent().unwrap_or(&self.root);
         let folder = match is_empty {
             true => place::folder(uri, base, &of.record.id, self.reader.links()),
@@ -241,7 +241,7 @@ impl Store for Folder {
 }
 
 impl Reader {
-    /// A run; what cannot be read of it is left out. `used` gets the ids of its datasets.
+    /// Reads a run, without the parts that cannot be read. Adds the ids of its datasets to `used`.
     fn run(
         &self,
         dir: PathBuf,
@@ -303,7 +303,7 @@ impl Reader {
         let mut found = Vec::new();
         for fields in inputs.iter().filter(|input| kind(input) == "DATASET") {
             let source = fields.get("source_id");
-            // An id is a name in the folder, and nothing else.
+            // An id must be a plain name in the directory.
             let Some(source) =
                 source.filter(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
             else {
@@ -328,12 +328,12 @@ impl Reader {
     }
 }
 
-/// Whether an input is a `DATASET` or a `MODEL`; older ones do not say.
+/// The type of an input, `DATASET` or `MODEL`; older inputs do not record it.
 fn kind(input: &Fields) -> &str {
     input.get("source_type").map_or("DATASET", String::as_str)
 }
 
-/// A number in MLflow's files, a word in its other stores.
+/// Parses a status: a number in MLflow's files, a word in its other stores.
 fn status(text: &str) -> Option<Status> {
     let named = || serde_json::from_value(serde_json::Value::String(text.to_uppercase())).ok();
     text.parse().ok().and_then(status_from_number).or_else(named)
@@ -343,7 +343,7 @@ fn has_meta(dir: &Path) -> bool {
     dir.join(META).symlink_metadata().is_ok()
 }
 
-/// Whether a directory without `meta.yaml` is one of a run.
+/// Whether a directory without `meta.yaml` is a run.
 fn is_run(dir: &Path) -> bool {
     let name = file_name(dir);
     name.len() == 32

@@ -1,4 +1,4 @@
-//! Models in a folder `mlruns`.
+//! Reads models from a directory `mlruns`.
 
 use std::path::Path;
 
@@ -11,11 +11,12 @@ use crate::mlflow::{
     LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
 };
 
-/// Words behind the step of a point of a model: the run, name and digest of a dataset.
+/// Maximum number of words after the step of a point of a model: the run, name and digest of a
+/// dataset.
 const MAX_OTHERS: usize = 3;
 
 impl Reader {
-    /// The models that somebody logged in an experiment; `dir` has a directory of each.
+    /// The logged models of an experiment; `dir` has one directory per model.
     pub(super) fn logged_models(&self, dir: &Path, report: &mut Report) -> Vec<LoggedModelRecord> {
         let mut models = Vec::new();
         for dir in self.dirs_if_any(dir, report) {
@@ -23,7 +24,7 @@ impl Reader {
             let id = file_name(&dir);
             let status = number(&fields, "status").and_then(logged_model_status);
             let mut take = |name: &str| fields.remove(name).unwrap_or_default();
-            // As a rule they are here, wherever the folder was when it was written.
+            // They are usually here, even if the directory was moved.
             let (own, elsewhere) = (dir.join("artifacts"), take("artifact_location"));
             let is_here = own.is_dir() || elsewhere.is_empty();
             let location = if is_here { own.to_string_lossy().into_owned() } else { elsewhere };
@@ -71,7 +72,7 @@ impl Reader {
         metrics
     }
 
-    /// The registered models, of each of which `dir` has a directory.
+    /// The registered models; `dir` has one directory per model.
     pub(super) fn registered_models(
         &self,
         dir: &Path,
@@ -86,7 +87,7 @@ impl Reader {
         let about = self.meta(dir, report);
         let text = |name: &str| about.get(name).cloned();
         let name = text("name").unwrap_or_else(|| file_name(dir));
-        // Files of their own, and in some versions of MLflow in the one of the model.
+        // Aliases have their own files, or in some versions of MLflow are in the model's file.
         let mut aliases = self.values(&dir.join("aliases"), report);
         let in_meta = about.iter().filter_map(|(key, version)| {
             Some((key.strip_prefix("aliases/")?.to_owned(), version.clone()))

@@ -1,4 +1,4 @@
-//! Attributes of ONNX nodes, and types.
+//! Attributes of ONNX nodes, and ONNX element types.
 
 use crate::event::pb::DataType;
 use crate::event::pb::onnx::attribute_proto::AttributeType as Type;
@@ -6,13 +6,12 @@ use crate::event::pb::onnx::tensor_proto::DataType as Onnx;
 use crate::event::pb::onnx::{AttributeProto, type_proto};
 use crate::summary::graph::Attr;
 
-/// Bytes of an attribute that TensorBoard shows at most
-/// (`tf_graph_common/graph.ts`, `LIMIT_ATTR_SIZE`). Longer lists are weights, as
-/// those of trees are.
+/// Maximum size in bytes of an attribute that TensorBoard shows (`tf_graph_common/graph.ts`,
+/// `LIMIT_ATTR_SIZE`). Longer lists are weights, such as those of tree models.
 const MAX_SHOWN: usize = 1024;
 
-/// The attribute as it is shown. None for graphs, which become nodes, and for types of what is no
-/// tensor.
+/// The attribute as it is shown. `None` for graphs, which become nodes, and for types other than
+/// tensor types.
 pub(super) fn attr(from: &AttributeProto) -> Option<Attr> {
     Some(match kind(from) {
         Type::Float => Attr::Float(from.f.unwrap_or_default()),
@@ -51,7 +50,7 @@ pub(super) fn attr(from: &AttributeProto) -> Option<Attr> {
     })
 }
 
-/// What kind of attribute it is: what it says, else what it has.
+/// Type of the attribute: the declared one, or else the type of the value that it has.
 fn kind(from: &AttributeProto) -> Type {
     match from.r#type() {
         Type::Undefined => {}
@@ -69,12 +68,12 @@ fn kind(from: &AttributeProto) -> Type {
     has.into_iter().find(|(has, _)| *has).map_or(Type::Undefined, |(_, kind)| kind)
 }
 
-/// A list too long to be shown.
+/// A list that is too long to be shown.
 fn list(dtype: DataType, len: usize) -> Attr {
     Attr::tensor(dtype, &[i64::try_from(len).unwrap_or(i64::MAX)])
 }
 
-/// TensorFlow's number of an ONNX element type; `DT_INVALID` for those that it has not.
+/// TensorFlow's equivalent of an ONNX element type; `DT_INVALID` if there is none.
 pub(super) fn dtype(onnx: i32) -> DataType {
     match Onnx::try_from(onnx).unwrap_or_default() {
         Onnx::Float => DataType::DtFloat,

@@ -1,7 +1,8 @@
 //! Graphs of ONNX models.
 //!
-//! Source of the format: `onnx/onnx.proto` and `docs/IR.md` of ONNX 1.23. A node there names its
-//! inputs and outputs, which are values; here its inputs are nodes. Weights are not read.
+//! Source of the format: `onnx/onnx.proto` and `docs/IR.md` of ONNX 1.23. In ONNX, a node names its
+//! inputs and outputs, which are values; in [`Graph`], the inputs of a node are nodes. Weights are
+//! not read.
 
 mod attrs;
 mod names;
@@ -17,22 +18,21 @@ use crate::error::ErrorKind;
 use crate::event::pb::onnx::type_proto::{self, Tensor};
 use crate::event::pb::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
-/// What a value that comes into a graph is called.
+/// Operation of the node for an input of a graph.
 const INPUT: &str = "Input";
-/// What a value that goes out of a graph is called.
+/// Operation of the node for an output of a graph.
 const OUTPUT: &str = "Output";
-/// TensorBoard draws nodes of this operation small, beside those that use them
-/// (`tf_graph_common/graph.ts`, `DefaultBuildParams`): the place for weights.
+/// Operation of the node for weights. TensorBoard draws nodes with this operation small, next to
+/// those that use them (`tf_graph_common/graph.ts`, `DefaultBuildParams`).
 const CONSTANT: &str = "Const";
 
-/// Bytes of names and dimensions in a graph at most. Nested graphs repeat the names of what is
-/// around them, so that a small file can ask for a lot.
+/// Maximum number of bytes of names and dimensions in a graph. Nested graphs repeat the names of
+/// the graphs around them, so a small file can require a lot of memory.
 const MAX_BYTES: usize = 64 << 20;
 
 impl Graph {
-    /// The graph of an ONNX model: `model` is a serialized `ModelProto`, the content of an
-    /// `.onnx` file. To log a file, see
-    /// [`add_onnx_graph`](crate::SummaryWriter::add_onnx_graph).
+    /// Converts an ONNX model to a graph. `model` is a serialized `ModelProto`, the content of an
+    /// `.onnx` file. To log a file, use [`add_onnx_graph`](crate::SummaryWriter::add_onnx_graph).
     ///
     /// ```
     /// use tbx::Graph;
@@ -45,24 +45,26 @@ impl Graph {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// - A node has its name, without a slash in front, and its operation, behind the domain if
-    ///   that is not ONNX's own. PyTorch's newer exporter puts the module into the metadata of a
-    ///   node: it becomes part of the name, so that boxes nest as the modules do. A node without
-    ///   a name is called by its operation. Names are made unique with a number; `:` in them is
-    ///   `_`, since TensorBoard takes what follows as the number of an output.
-    /// - Inputs and outputs of the graph are nodes called `Input` and `Output`; initializers are
-    ///   called `Const` and have their type and shape, not their values.
-    /// - Attributes are kept, but of tensors, and of lists and strings of more than 1024 bytes,
-    ///   only type and shape. The graphs in those of `If`, `Loop` and `Scan` are nodes below the
-    ///   node's name and the attribute's; what goes out of them goes into the node.
-    /// - Outputs have the shapes that the model states, up to the first of which it states none.
+    /// - A node keeps its name, without a leading slash, and its operation, prefixed by the domain
+    ///   if that is not ONNX's own. PyTorch's newer exporter stores the module in the metadata of a
+    ///   node. It becomes part of the name, so that boxes nest like the modules. A node without a
+    ///   name is named after its operation. A number is appended where needed to make names unique.
+    ///   `:` becomes `_`, because TensorBoard takes what follows as the number of an output.
+    /// - Inputs and outputs of the graph become nodes with the operations `Input` and `Output`.
+    ///   Initializers become nodes with the operation `Const`, with their type and shape but not
+    ///   their values.
+    /// - Attributes are kept. However, only the type and shape are kept of tensors, and of lists
+    ///   and strings of more than 1024 bytes. The graphs in the attributes of `If`, `Loop` and
+    ///   `Scan` become nodes below the names of the node and the attribute, and their outputs
+    ///   become inputs of the node.
+    /// - Outputs have the shapes that the model declares, up to the first output without one.
     ///   Dimensions that are not fixed are -1.
-    /// - Functions of the model are not expanded. An input that nothing gives is left out.
+    /// - Functions of the model are not expanded. Inputs without a source are left out.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no ONNX model, or nests so that the graph would have more
-    /// than 64 MiB of names.
+    /// [`ErrorKind::Argument`]: this is not an ONNX model, or it nests so deeply that the graph
+    /// would have more than 64 MiB of names.
     pub fn from_onnx(model: impl Buf) -> Result<Self, ErrorKind> {
         let model = ModelProto::decode(model)
             .map_err(|error| ErrorKind::Argument(format!("not an ONNX model: {error}")))?;
@@ -75,7 +77,7 @@ impl Graph {
     }
 }
 
-/// Makes the nodes of a graph and of all inside it.
+/// Creates the nodes of a graph and of all graphs nested in it.
 #[derive(Default)]
 struct Converter {
     nodes: Vec<Node>,
@@ -83,27 +85,27 @@ struct Converter {
     bytes: usize,
 }
 
-/// What a graph is inside of; nothing for that of the model.
+/// The surroundings of a nested graph; empty for the graph of the model.
 #[derive(Default)]
 struct Surroundings<'a> {
-    /// The names of its nodes begin with this.
+    /// Prefix of the names of its nodes.
     prefix: &'a str,
-    /// The values that it sees.
+    /// The values that are visible in it.
     scope: Option<&'a Scope<'a>>,
-    /// The inputs of the node around it. `Loop` and `Scan` hand them on in this order.
+    /// Inputs of the node around it. `Loop` and `Scan` pass them on in this order.
     inputs: &'a [String],
 }
 
 /// The values of a graph, by name.
 struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
-    /// Where each value comes from, as the inputs of a node say it.
+    /// Source of each value, as written in the inputs of a node.
     sources: HashMap<&'a str, String>,
 }
 
 impl Scope<'_> {
     fn source(&self, value: &str) -> Option<&str> {
-        // Without a name: an optional input that is not there, not an output that nobody wants.
+        // An empty name means a missing optional input, not an unused output.
         let mut scope = Some(self).filter(|_| !value.is_empty());
         while let Some(Scope { outer, sources }) = scope {
             if let Some(source) = sources.get(value) {
@@ -115,14 +117,14 @@ impl Scope<'_> {
     }
 }
 
-/// A value that is there from the start.
+/// An initializer.
 struct Constant<'a> {
     tensor: &'a TensorProto,
     dims: &'a [i64],
 }
 
 impl Converter {
-    /// Makes the nodes of `graph`; the names of its outputs.
+    /// Creates the nodes of `graph` and returns the names of its outputs.
     fn graph(
         &mut self,
         graph: &GraphProto,
@@ -136,7 +138,8 @@ impl Converter {
         let is_input = |input: &&ValueInfoProto| !initialized.contains(input.name.as_str());
         let inputs: Vec<_> = graph.input.iter().filter(is_input).collect();
 
-        // Whoever is named first has the name for itself: what users know it by comes first.
+        // The first to claim a name gets it without a number, so start with the names that users
+        // know.
         let input_names =
             self.name_all(around, inputs.iter().map(|input| &input.name[..]), INPUT)?;
         let output_names =
@@ -226,7 +229,7 @@ impl Converter {
         Ok(())
     }
 
-    /// A node for a value, with its type and shape as far as they are known.
+    /// Creates a node for a value, with its type and shape as far as they are known.
     fn described(
         &mut self,
         name: String,
@@ -251,14 +254,14 @@ impl Converter {
         wanted.map(|wanted| self.name(around, wanted, op)).collect()
     }
 
-    /// A name that no other node has: as much as can be of `wanted`, else of `op`.
+    /// A unique name, based on `wanted` as far as possible, or else on `op`.
     fn name(
         &mut self,
         around: &Surroundings<'_>,
         wanted: &str,
         op: &str,
     ) -> Result<String, ErrorKind> {
-        // Before it is made: a nested graph may ask for many long ones.
+        // Charged before it is built, because a nested graph may need many long names.
         self.spend(around.prefix.len() + wanted.len().max(op.len()))?;
         Ok(self.names.unique(around.prefix, wanted, op))
     }
@@ -274,7 +277,7 @@ impl Converter {
     }
 }
 
-/// The types of the values of a graph that it states, if they are tensors.
+/// The types that a graph declares for its values, if they are tensors.
 fn types(graph: &GraphProto) -> HashMap<&str, &Tensor> {
     let mut types = HashMap::new();
     for value in graph.value_info.iter().chain(&graph.input).chain(&graph.output) {
@@ -294,7 +297,7 @@ fn constants(graph: &GraphProto) -> Vec<Constant<'_>> {
     dense.chain(sparse).collect()
 }
 
-/// The dimensions of a tensor, -1 for those that are not fixed; none if it is of any rank.
+/// The dimensions of a tensor, -1 for each that is not fixed; `None` if the rank is unknown.
 fn shape(tensor: &Tensor) -> Option<Vec<i64>> {
     use crate::event::pb::onnx::tensor_shape_proto::dimension::Value;
     let size = |value: &Option<Value>| match value {

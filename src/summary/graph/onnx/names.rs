@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use crate::event::pb::onnx::NodeProto;
 
-/// Where PyTorch notes in which module a node is
-/// (`torch/onnx/_internal/exporter/_core.py`, `_set_node_metadata`): the text of a Python list,
-/// `['', 'layer1', 'layer1.0', 'conv2d']`, from the model down to the operation.
+/// Metadata key in which PyTorch stores the module of a node
+/// (`torch/onnx/_internal/exporter/_core.py`, `_set_node_metadata`). The value is the text of a
+/// Python list, `['', 'layer1', 'layer1.0', 'conv2d']`, from the model down to the operation.
 const TORCH_SCOPES: &str = "pkg.torch.onnx.name_scopes";
 
-/// The names that were given.
+/// The names in use.
 #[derive(Default)]
 pub(super) struct Names {
-    /// Each with the number of the last node that wanted it.
+    /// Each name with the last number that was appended to it.
     given: HashMap<String, u64>,
 }
 
 impl Names {
-    /// A name for a node below `prefix`: what can be used of `wanted`, else of `otherwise`, with
-    /// a number behind it if it was given before.
+    /// A unique name for a node below `prefix`: the usable part of `wanted`, or else of
+    /// `otherwise`, followed by a number if it is already in use.
     pub(super) fn unique(&mut self, prefix: &str, wanted: &str, otherwise: &str) -> String {
         let usable = [wanted, otherwise, "node"].into_iter().map(clean);
         let name = usable.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
@@ -41,8 +41,8 @@ impl Names {
     }
 }
 
-/// What a node is to be called: by its name, or by the operation where its output's name says it
-/// is; PyTorch's module goes in front.
+/// The preferred name of a node: its own name, or else its operation, in the scope of its output's
+/// name. PyTorch's module goes in front.
 pub(super) fn node_name(node: &NodeProto) -> String {
     let own = match (&node.name[..], node.output.first()) {
         ("", Some(output)) => match output.rsplit_once('/') {
@@ -58,8 +58,8 @@ pub(super) fn node_name(node: &NodeProto) -> String {
     }
 }
 
-/// The module of the last operation but one, as a path. Python quotes a string with `'`, and with
-/// `"` if there is a `'` in it.
+/// The module of the second to last scope, as a path. Python quotes a string with `'`, or with `"`
+/// if it contains a `'`.
 fn torch_module(scopes: &str) -> Option<String> {
     let list = scopes.strip_prefix('[')?.strip_suffix(']')?;
     let module = list.rsplit(", ").nth(1)?;
@@ -67,8 +67,8 @@ fn torch_module(scopes: &str) -> Option<String> {
     Some(inside('\'').or_else(|| inside('"'))?.replace('.', "/"))
 }
 
-/// `name` without empty parts, and without what means something in the input of a node: `:`
-/// before the number of an output, `^` in front of a node that only comes before.
+/// `name` without empty parts, and without characters that have a meaning in the input of a node:
+/// `:` before the number of an output, and `^` before the name of a control dependency.
 fn clean(name: &str) -> String {
     let parts: Vec<_> = name.split('/').filter(|part| !part.is_empty()).collect();
     let name = parts.join("/").replace(':', "_");
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(names.unique("", "", "/"), "node");
     }
 
-    /// Lists that torch 2.15 wrote, and others.
+    /// Lists written by torch 2.15, and others.
     #[test]
     fn modules_of_torch_are_paths() {
         let module = torch_module;

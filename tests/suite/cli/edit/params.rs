@@ -8,7 +8,7 @@ use tbx::{HparamsRecord, LoadOptions, Logdir};
 
 use super::super::{Folder, START};
 
-/// The parameters in the session of a run, if it has one.
+/// The parameters in the hparams session of a run, if it has one.
 fn session(folder: &Folder, logs: &str, run: &str) -> Option<Vec<(String, String)>> {
     let loaded = Logdir::open(folder.path(logs)).unwrap().load(&LoadOptions::new()).unwrap();
     let found = loaded.runs.iter().find(|found| found.name == run)?;
@@ -23,7 +23,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
     Some(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
 }
 
-/// A run with a session, one without, and one of Keras in two directories.
+/// A run with an hparams session, one without, and a Keras run in two directories.
 fn runs() -> Folder {
     let folder = Folder::new();
     for run in ["session", "plain", "keras/train", "keras/validation"] {
@@ -51,14 +51,14 @@ fn parameters_are_set_in_sessions_and_runs_without_one_get_one() {
     for run in ["session", "plain", "keras"] {
         assert_eq!(session(&folder, "new", run), pairs(&expected), "{run}");
     }
-    // TensorBoard takes each session for a row: parts of a run have none of their own.
+    // TensorBoard shows one row per session, so the parts of a run have no session.
     assert_eq!(session(&folder, "new", "keras/train"), None);
     let table = folder.tbx("table new --format csv --columns run,param.lr,param.opt").fine();
     let rows: Vec<_> = table.lines().skip(1).collect();
     assert_eq!(rows, ["keras,0.1,adam", "plain,0.1,adam", "session,0.1,adam"]);
     let points = |logs: &str| folder.tbx(&format!("export {logs} --to csv --out -")).out;
     assert_eq!(points("logs"), points("new"), "no point is another one");
-    // Once more changes nothing.
+    // A second edit changes nothing.
     let again = folder.tbx(&args.replace("edit logs --out new", "edit new --out newer")).fine();
     assert!(again.starts_with("parameters changed in 0 runs\n"), "{again}");
     for file in ["session", "plain", "keras"] {
@@ -94,7 +94,7 @@ fn each_directory_is_a_row_if_that_was_asked_for() {
     assert_eq!(session(&folder, "new", "keras"), None);
 }
 
-/// What `tbx.json` says counts before the log.
+/// The content of `tbx.json` takes precedence over the log.
 #[test]
 fn tbx_json_says_the_same() {
     let folder = runs();

@@ -9,7 +9,7 @@ use tbx::meta::{RunMeta, Status};
 
 use super::super::{Folder, START};
 
-/// A new file of a run, with a point at each step; it begins after this many seconds.
+/// Writes a new file of a run, with a point at each step, that begins after this many seconds.
 fn session(folder: &Folder, run: &str, seconds: u32, steps: Range<i64>) {
     let start = START + f64::from(seconds);
     let writer = SummaryWriter::options().host("host").clock(move || start);
@@ -21,7 +21,7 @@ fn session(folder: &Folder, run: &str, seconds: u32, steps: Range<i64>) {
     writer.close().unwrap();
 }
 
-/// What Keras leaves of three calls of `fit()`, and a run that was resumed.
+/// The files of three calls of Keras's `fit()`, and a run that was resumed.
 fn fits() -> Folder {
     let folder = Folder::new();
     for fit in 0..3 {
@@ -68,7 +68,7 @@ run keras/validation: 3 sessions, 1 tag, steps 0..3 are 0..13 now
     assert!(done.err.ends_with(why), "{}", done.err);
     assert_eq!(done.code, Some(0));
     assert_eq!(last_steps(&folder, "new"), ["keras/train 14", "keras/validation 13", "resumed 9"]);
-    // Once more, nothing is left to do.
+    // The second time there is nothing left to do.
     let again = folder.tbx("edit new --out newer --continue-steps");
     assert!(again.out.starts_with("no session starts again: all steps stay\n"), "{}", again.out);
 }
@@ -110,7 +110,7 @@ fn runs_become_one_in_the_order_of_the_list() {
         assert!(out.starts_with(head), "{out}");
         let logs = if to == "--in-place" { "logs" } else { "new" };
         assert_eq!(last_steps(&folder, logs), ["tuesday 9", "week/1 19"]);
-        // It is the first run, and ended as the last.
+        // The result has the metadata of the first run and the status of the last.
         let meta = RunMeta::read(&folder.path(format!("{logs}/week/1"))).unwrap().unwrap();
         assert_eq!((meta.name.as_deref(), meta.status), (Some("monday"), Some(Status::Failed)));
         assert_eq!((meta.start_time, meta.end_time), (Some(START + 1000.0), Some(START + 2010.0)));

@@ -1,4 +1,4 @@
-//! `tbx export --to parquet`, read by the crate that has nothing but the format.
+//! `tbx export --to parquet`, read with the crate `parquet` alone.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::super::{Folder, done};
 use super::{Point, expected, point};
 use crate::common::repository;
 
-/// The schema as text, how many rows each group has, and all rows.
+/// The schema as text, the number of rows in each group, and all rows.
 fn read(path: &Path) -> (String, Vec<i64>, Vec<Row>) {
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let metadata = reader.metadata();
@@ -59,7 +59,7 @@ message table {
     assert!(rows.iter().map(point_of).eq(expected()));
 }
 
-/// So that whoever reads a file needs no more memory for a long run.
+/// Readers of a file need no more memory for a long run.
 #[test]
 fn row_groups_are_bounded() {
     let folder = Folder::new();

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::super::{Folder, START};
 
-/// Two log directories with a run of the same name each, and one that is a run itself.
+/// Two log directories, each with a run of the same name, and one that is itself a run.
 fn logs() -> Folder {
     let folder = Folder::new();
     for (run, value) in [("a/train", 1.0), ("b/train", 2.0), ("b/old", 3.0), ("c", 4.0)] {
@@ -17,7 +17,7 @@ fn logs() -> Folder {
     folder
 }
 
-/// The first cells of the rows of a CSV.
+/// The first cell of each row of a CSV file.
 fn runs(text: &str) -> Vec<&str> {
     text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect()
 }
@@ -34,7 +34,7 @@ fn names_of_runs_begin_with_their_log_directory_in_every_table() {
     assert!(
         folder.path("data/scalars.parquet").exists() && folder.path("data/runs.parquet").exists()
     );
-    // The same names as in other commands; one alone has its own.
+    // The names are the same as in other commands. A single log directory keeps its own names.
     let table = folder.tbx("table a b c --no-fold --format csv").out;
     assert_eq!(runs(&table), all);
     assert_eq!(runs(&folder.tbx("export b --to csv --out -").out), ["old", "train"]);
@@ -66,7 +66,7 @@ fn what_is_given_twice_is_refused() {
     assert!(said.contains("nowhere"), "{said}");
 }
 
-/// In MLflow each is an experiment, and runs of the same name stay apart.
+/// In MLflow each log directory is an experiment, and runs of the same name stay separate.
 #[test]
 fn each_is_an_experiment_of_mlflow() {
     let folder = logs();

@@ -1,4 +1,4 @@
-//! `tbx export --shard`: machines that share the work.
+//! `tbx export --shard`: several machines share the work.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::super::Folder;
 use super::names;
 
-/// Runs of which no two have the same parameters and tags.
+/// Runs that all have different parameters and tags.
 fn many_runs() -> Folder {
     let folder = Folder::new();
     for i in 0..30 {
@@ -29,7 +29,7 @@ fn all_shards_together_are_the_whole() {
         let mut all = Vec::new();
         for index in 1..=count {
             let shard = rows(&export(&format!("--shard {index}/{count}")));
-            // In the order of the whole.
+            // Rows are in the order of the whole table.
             let in_whole = whole.iter().filter(|row| shard.contains(row));
             assert!(in_whole.eq(shard.iter()));
             all.extend(shard);
@@ -41,7 +41,7 @@ fn all_shards_together_are_the_whole() {
     assert!(said.contains("there is no shard 4 of 3: they are 1 to 3"), "{said}");
 }
 
-/// So that a query finds them by a pattern.
+/// A query can find them by a pattern.
 #[test]
 fn names_of_files_say_the_shard() {
     let folder = many_runs();
@@ -56,7 +56,7 @@ fn names_of_files_say_the_shard() {
         assert!(folder.path(format!("data/runs-{index:02}-of-10.jsonl")).exists());
     }
     assert_eq!(names(&folder).len(), 12);
-    // The same run has the same column in whatever shard: by name they are one table.
+    // Columns have the same names in all shards, so that joined by name they are one table.
     let runs = (1..=10).map(|i| folder.path(format!("data/runs-{i:02}-of-10.jsonl")));
     let lines: Vec<String> = runs.map(|path| fs::read_to_string(path).unwrap()).collect();
     let lines: Vec<&str> = lines.iter().flat_map(|text| text.lines()).collect();

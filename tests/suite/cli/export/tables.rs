@@ -1,4 +1,4 @@
-//! `tbx export --table`, `--wide`, `--sample`: what is in each table.
+//! `tbx export --table`, `--wide`, `--sample`: the contents of each table.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tbx::{Hparams, pb};
 use super::super::{FILE, Folder};
 use super::names;
 
-/// Two runs with some of everything.
+/// Two runs with a little of everything.
 fn two_runs() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs/a");
@@ -123,7 +123,7 @@ meta.jsonl      1 row   158 B
     };
     let all = ["hparams.jsonl", "meta.jsonl", "runs.jsonl", "scalars.jsonl", "tags.jsonl"];
     assert_eq!(files("data/json"), all);
-    // Each is what it is alone.
+    // Each table is the same as when it is exported alone.
     for name in ["scalars", "runs", "tags", "hparams", "meta"] {
         let alone = folder.tbx(&format!("export logs --to json --table {name} --out -")).out;
         let path = folder.path(format!("data/json/{name}.jsonl"));
@@ -147,7 +147,7 @@ fn scalars_are_thinned_out_by_a_named_method() {
         text.lines().skip(1).map(step).collect::<Vec<_>>()
     };
     assert_eq!(steps("every:400"), [0, 400, 800, 999]);
-    // Those that TensorBoard's loader in Python keeps.
+    // The steps that TensorBoard's Python loader keeps.
     assert_eq!(steps("reservoir:5"), [304, 668, 784, 929, 999]);
     for method in ["minmax:10", "lttb:10"] {
         let kept = steps(method);
@@ -265,7 +265,7 @@ fn what_runs_are_is_an_object_in_json_and_text_elsewhere() {
     assert_eq!(json.out, format!("{{\"run\":\"b\",\"meta\":{said}}}\n"));
     let quoted = said.replace('"', "\"\"");
     assert_eq!(table(&folder, "--table meta --run b"), format!("run,meta\nb,\"{quoted}\"\n"));
-    // What hparams records say counts, and a run that says nothing has no row.
+    // The hparams records count, and a run without metadata has no row.
     fs::remove_file(folder.path("logs/b/tbx.json")).unwrap();
     let a = table(&folder, "--table meta");
     assert!(a.starts_with("run,meta\na,") && a.contains("\"\"lr\"\":0.1"), "{a}");

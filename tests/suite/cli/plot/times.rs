@@ -1,10 +1,10 @@
-//! Time as the axis: points of one step are no duplicates there.
+//! Time as the axis: several points of one step are not duplicates.
 
 use tbx::SummaryWriter;
 
 use super::super::{Folder, START};
 
-/// Logs `values` of `tag` at these steps, a second apart, from `from` seconds on.
+/// Logs these points of `tag`, one second apart, starting at `from` seconds.
 fn log(writer: &SummaryWriter, tag: &str, from: u32, points: &[(i64, f64)]) {
     for ((step, value), second) in points.iter().zip(from..) {
         let writer = writer.with_wall_time(START + f64::from(second)).unwrap();
@@ -12,7 +12,7 @@ fn log(writer: &SummaryWriter, tag: &str, from: u32, points: &[(i64, f64)]) {
     }
 }
 
-/// Where the lower axis ends, in seconds, and how many columns of the drawing are not blank.
+/// The end of the lower axis, in seconds, and the number of columns in the plot that are not blank.
 fn drawn(folder: &Folder, args: &str) -> (String, usize) {
     let out = folder.tbx(&format!("plot logs --width 70 --height 12 --ascii {args}")).fine();
     let rows: Vec<&str> = out.lines().skip(1).take(10).collect();
@@ -39,7 +39,7 @@ fn points_without_steps_are_a_curve_over_time() {
     let out = folder.tbx("plot logs").fine();
     let legend = "  RUN  LAST  STEP  NOTES\n  run   0.9     0  9 at the step of a later point\n";
     assert!(out.ends_with(legend), "{out}");
-    // A policy that drops points says so.
+    // A policy that drops points reports it.
     let done = folder.tbx("plot logs --x relative --restart rustboard");
     assert_eq!(
         done.err,
@@ -69,7 +69,7 @@ fn a_session_that_starts_again_comes_behind_the_one_before() {
 #[test]
 fn points_are_in_the_order_of_time_whatever_the_order_of_the_log() {
     let folder = Folder::new();
-    // Two files of one run, the later one written first.
+    // Two files of one run; the later one is written first.
     for (second, host) in [(50u32, "a"), (0, "b")] {
         let writer = SummaryWriter::options().host(host).clock(|| START);
         let writer = writer.create(folder.path("logs")).unwrap();
@@ -101,7 +101,7 @@ fn zero_is_the_first_point_that_is_drawn() {
     let out = folder.tbx("plot logs --x relative --tag late --width 90 --height 6").fine();
     let axis = out.lines().nth(6).unwrap();
     assert!(axis.starts_with("  0s ") && axis.contains(" 1.0s "), "{out}");
-    // The same whatever other tags are loaded.
+    // The plot does not depend on the other tags that are loaded.
     let both = folder.tbx("plot logs --x relative --width 90 --height 6").fine();
     assert!(both.ends_with(&out), "{both}");
 }

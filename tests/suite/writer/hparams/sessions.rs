@@ -1,4 +1,4 @@
-//! How runs with hyperparameters begin and end.
+//! Start and end of runs with hyperparameters.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use tbx::{Hparams, Logdir, SessionStatus, SummaryWriter, pb};
 use super::{ended, records, started};
 use crate::writer::{START, events, fixed, run, runs, steps};
 
-/// How a run in `dir` ends that `write` writes.
+/// The session end of a run that `write` writes to `dir`.
 fn end_of(dir: &Path, write: impl FnOnce(SummaryWriter)) -> Option<SessionEnd> {
     let writer = fixed().create(dir).unwrap();
     let file = writer.path().unwrap().to_owned();
@@ -68,7 +68,7 @@ fn the_end_is_written_once_and_last() {
     assert_eq!(status(|writer| writer.close().unwrap()), Some(Success));
     assert_eq!(status(|writer| writer.close_as(Success).unwrap()), Some(Success));
     assert_eq!(status(|writer| writer.close_as(Failure).unwrap()), Some(Failure));
-    // The run goes on elsewhere: nothing is said, also not when the writer is dropped.
+    // The run continues elsewhere, so no end is written, not even when the writer is dropped.
     assert_eq!(status(|writer| writer.close_as(Running).unwrap()), None);
     assert_eq!(status(|writer| writer.close_as(Unknown).unwrap()), None);
     let twice = |writer: SummaryWriter| {
@@ -103,7 +103,7 @@ fn a_writer_that_a_panic_drops_or_closes_ends_in_failure() {
         let end = end_of(&dir.path().join(name), panics(write)).unwrap();
         assert_eq!(end.status, SessionStatus::Failure, "{name}");
     }
-    // Another handle outlives the panic: the run does, too.
+    // Another handle outlives the panic, so the run continues.
     let end = end_of(&dir.path().join("caught"), |writer| {
         panics(|writer| panic!("as it should, with {writer:?}"))(writer.clone());
         writer.add_scalar("loss", 0.5, 0).unwrap();
@@ -148,7 +148,7 @@ fn a_run_without_hparams_has_no_end_nor_has_a_line() {
     assert!(found.iter().map(|(name, count)| (name.as_str(), *count)).eq(expected), "{found:?}");
 }
 
-/// A stream that takes so many bytes; who looks at it sees them.
+/// A stream that accepts a limited number of bytes, which can be inspected.
 #[derive(Clone, Default)]
 struct Stream(Arc<Mutex<Vec<u8>>>, usize);
 
@@ -196,7 +196,7 @@ fn a_stream_has_the_end_too_unless_it_failed() {
     assert_eq!(stream.0.lock().unwrap().len(), len);
 }
 
-/// A run of several files shows its first start, and the first end that any of them has.
+/// A run with several files has its first start, and the first end in any of the files.
 #[test]
 fn a_resumed_run_is_a_session_again() {
     use SessionStatus::{Failure, Running, Success};

@@ -1,5 +1,8 @@
 //! The screen in its main states, drawn from real logs.
 
+mod growth;
+mod many;
+
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,6 @@ use super::app::App;
 use crate::cli::chart::Ink;
 use crate::logdir::{Follower, LoadOptions};
 use crate::summary::Kind;
-use crate::table::ChartX;
 use crate::writer::SummaryWriter;
 
 /// When the logs begin.
@@ -36,7 +38,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let options = LoadOptions::new().kinds([Kind::Scalar]).payloads(false);
         let follower = Follower::new(dir.path(), &options);
-        Self { dir, follower, app: App::new("runs".into(), ink), now: START }
+        Self { dir, follower, app: App::new("runs".into(), ink, Default::default()), now: START }
     }
 
     /// Three runs: one that grows, one that has not for an hour, one that is damaged.
@@ -79,6 +81,7 @@ impl Scene {
     }
 
     fn poll(&mut self) {
+        self.follower.look_again();
         let news = self.follower.poll();
         self.app.news(news, None, self.now);
     }
@@ -119,21 +122,21 @@ a lr_0.1/seed_1                     growing        60    1s    0.0497871    1.00
 b lr_0.2/seed_1                     idle           20    1h     0.135335
 c lr_0.3/seed_1                     damaged        40    1h  0.000335463
 loss/train
-1.0 ┤a
-    │⢹⡕⢄
-    │⠘⡜⡄⠑⢄
-0.8 ┤ ⢣⠘⡄ ⠑⢄
-    │ ⠈⢆⠈b  ⠑⠢⡀
-    │  ⠘⡄ ⢣   ⠈⠢⣀
-0.6 ┤   ⢣  ⠱⡀    ⠉⠢a⡀
-    │    ⢣  ⠈⠢⡀     ⠈⠢⢄⣀
-0.4 ┤     ⢣   ⠈⢆        ⠑⠢⢄⡀
-    │      ⢇    ⠉⠢⡀        ⠈⠑⠒⠤⣀
-    │      ⠈⠢⡀    ⠈⠑⠢⡀          ⠉a⠒⠒⠤⣀
-0.2 ┤        ⠈c⡀     ⠈⠑b⠤⣀⡀           ⠉⠉⠑⠒⠤⠤⣀⣀⡀
-    │          ⠈⠒⠤⣀       ⠈⠑⠢⠄b               ⠈a⠉⠒⠒⠒⠢⠤⠤⣀⣀⣀⣀⡀
-    │              ⠉⠑⠢⢄⣀⣀⣀⡀                                ⠈⠉a⠉⠒⠒⠒⠒⠒⠒⠤⠤⠤⠤⠤⠤a⢄a
-  0 ┤                     ⠈⠉c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c
+1.0 ┤a⡀
+    │⢹⡿⣦⡀
+    │⠘⡜⡌⠻⣦⡀
+0.8 ┤ ⢣⠘⡄⠈⠻⣦⡀
+    │ ⠈⢆⠈b ⠈⠻⢶⣄
+    │  ⠘⡄ ⢣   ⠙⢷⣄⡀
+0.6 ┤   ⢣  ⠱⡀   ⠉⠛⢷a⣀
+    │    ⢣  ⠈⠢⡀    ⠈⠙⢷⣤⣀⡀
+0.4 ┤     ⢣   ⠈⢆      ⠈⠉⠻⢶⣤⣀
+    │      ⢇    ⠉⠢⡀       ⠈⠙⠻⠶⣦⣄⡀
+    │      ⠈⠢⡀    ⠈⠑⠢⡀         ⠉⠛a⠶⠶⣦⣄⡀
+0.2 ┤        ⠈c⡀     ⠈⠑b⠤⣀⡀          ⠉⠛⠛⠻⠶⣤⣤⣄⣀⣀
+    │          ⠈⠒⠤⣀       ⠈⠑⠢⠄b             ⠉⠉⠙a⠛⠷⠶⠶⢶⣤⣤⣄⣀⣀⣀⣀
+    │              ⠉⠑⠢⢄⣀⣀⣀⡀                            ⠉⠉⠉⠉⠙⠛a⠛⠷⠶⠶⠶⠶⠶⣦⣤⣤⣤⣤⣤a⣄a
+  0 ┤                     ⠈⠉c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c                      ⠈
     └┬───────────┬───────────┬───────────┬──────────┬───────────┬───────────┬
      0          10          20          30         40          50           step
 / filter  t tags  +- smooth  enter details  l log  x step  ? help  q quit
@@ -148,21 +151,21 @@ fn a_wide_screen_has_the_numbers_of_a_run_below_the_others() {
         "\
 runs  3 runs  1 growing  1 damaged
   RUN                STATE        STEP   AGE   loss/train  loss/train
-a lr_0.1/seed_1      growing        60    1s    0.0497871  1.0 ┤a
-b lr_0.2/seed_1      idle           20    1h     0.135335      │⢹⡵⡀
-c lr_0.3/seed_1      damaged        40    1h  0.000335463      │⠘⡵⡈⢢
-                                                           0.8 ┤ ⢇⢣ ⠑⢄⡀
-lr_0.1/seed_1                                                  │ ⠸⡀⢣  ⠈⠢⡀
-2 files, 8.3 kB, 185 events                                    │  ⢣ b   ⠈⠢⡀
-began 2023-11-14 22:13:20, last event 1s ago, 1.00 steps   0.6 ┤  ⠘⡄ ⠑⢄   ⠈⠑⢄⡀
-                                                               │   ⠱⡀  ⠣⡀    ⠈a⢄⡀
-TAG              LAST  STEP        MIN       MAX           0.4 ┤    ⢣   ⠈⢆      ⠈⠢⢄⣀
-accuracy     0.950213    60          0  0.950213               │     ⢣    ⠑⢄        ⠉⠒⠤⣀
-loss/train  0.0497871    60  0.0497871         1               │      ⠑⡄    ⠑⠢⡀         ⠉⠒⠒⠤a
-rate              0.1    60        0.1       0.1           0.2 ┤       ⠈⠢⡀    ⠈⠑⠢⢄⡀          ⠉⠉⠒⠢⠤⢄⣀⡀
-                                                               │         c⠢⢄⡀     b⠉⠒⠄b             ⠈⠉⠑⠒⠒⠢a⢄⣀⣀⣀⣀
-                                                               │            ⠈⠑⠢⢄⣀⣀⡀                             ⠉⠉⠉⠒⠒⠒⠒⠒a⠤⠤⠤⠤⠤⢄a
-                                                             0 ┤                  ⠈⠉⠉⠑⠒c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c⠒⠒⠒⠒c
+a lr_0.1/seed_1      growing        60    1s    0.0497871  1.0 ┤a⡀
+b lr_0.2/seed_1      idle           20    1h     0.135335      │⢹⣿⣆
+c lr_0.3/seed_1      damaged        40    1h  0.000335463      │⠘⡵⡙⢷⡄
+                                                           0.8 ┤ ⢇⢣⠈⠻⣦⡀
+lr_0.1/seed_1                                                  │ ⠸⡀⢣ ⠈⠙⢶⣄
+2 files, 8.3 kB, 185 events                                    │  ⢣ b   ⠙⢷⣄
+began 2023-11-14 22:13:20, last event 1s ago, 1.00 steps   0.6 ┤  ⠘⡄ ⠑⢄   ⠙⠻⣦⣀
+per second                                                     │   ⠱⡀  ⠣⡀   ⠈⠙a⣤⣀
+                                                           0.4 ┤    ⢣   ⠈⢆     ⠈⠙⢷⣤⣀
+TAG              LAST  STEP        MIN       MAX               │     ⢣    ⠑⢄      ⠈⠉⠛⠷⣦⣄⡀
+accuracy     0.950213    60          0  0.950213               │      ⠑⡄    ⠑⠢⡀        ⠉⠛⠷⠶⣦a⡀
+loss/train  0.0497871    60  0.0497871         1           0.2 ┤       ⠈⠢⡀    ⠈⠑⠢⢄⡀         ⠉⠛⠛⠷⢦⣤⣤⣀⣀
+rate              0.1    60        0.1       0.1               │         c⠢⢄⡀     b⠉⠒⠄b           ⠈⠉⠙⠛⠻⠶⠶⢶a⣤⣀⣀⣀⣀⡀
+                                                               │            ⠈⠑⠢⢄⣀⣀⡀                        ⠈⠉⠉⠉⠉⠛⠛⠛⠷⠶⠶⠶⠶a⣤⣤⣤⣤⣤⣄a
+                                                             0 ┤                  ⠈⠉⠉⠑⠒c⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒c⠒⠒⠒⠒c                   ⠈
                                                                └┬────────────────────┬───────────────────┬────────────────────┬
                                                                 0                   20                  40                    step
 / filter  t tags  +- smooth  enter details  l log  x step  o order  p pause  ? help  q quit
@@ -225,13 +228,13 @@ a lr_0.1/seed_1                     growing        60    1s    0.0497871    1.00
 b lr_0.2/seed_1                     idle           20    1h     0.135335
 c lr_0.3/seed_1                     damaged        40    1h  0.000335463
 loss/train┌ tags ────────────────────────────────────────────────────┐
-1 ┤a⡤⣀⡀   │type to filter; space marks, enter shows                  │
-  │⠈⢪⠑⢌⠑⠒⠤│   accuracy                                               │
+1 ┤a⣦⣄⣀   │type to filter; space marks, enter shows                  │
+  │⠈⢪⠙⢝⠻⠶⣦│   accuracy                                               │
   │  ⠑⡄b⠢⣀│ ✓ loss/train                                             │
   │   ⠈⠢⡀ │   rate                                                   │
   │     ⠈⠢└──────────────────────────────────────────────────────────┘
-  │        ⠈c⠒⠤⣀⣀⡀  ⠉b⠒⠢⠤⠤⠤⢄b       ⠉⠉⠉⠑⠒⠒⠒⠒⠢a⠤⠤⠤⠤⢄⣀⣀⣀⣀⣀⣀⣀
-0 ┤              ⠈⠉⠉⠒⠒⠒⠒⠒⠤c⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤c⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠄c    ⠉a⠉⠉⠉⠉⠉⠉⠉⠉⠉⠒⠒⠒⠒a⠒⠒⠒a
+  │        ⠈c⠒⠤⣀⣀⡀  ⠉b⠒⠢⠤⠤⠤⢄b   ⠉⠉⠉⠉⠛⠛⠛⠻⠶⠶⠶⠶⢶a⣤⣤⣤⣤⣤⣀⣀⣀⣀⣀⣀⣀⡀
+0 ┤              ⠈⠉⠉⠒⠒⠒⠒⠒⠤c⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤c⠤⠤⠤⠤⠤⠤⠤⠤⠤⠬⠭⠍c⠉⠉⠉⠉⠛a⠛⠛⠛⠛⠛⠛⠛⠛⠛⠓⠶⠶⠶a⠶⠶⠶a
   └┬───────────┬───────────┬────────────┬───────────┬───────────┬───────────┬
    0          10          20           30          40          50           step
 / filter  t tags  +- smooth  enter details  l log  x step  ? help  q quit
@@ -257,7 +260,7 @@ fn what_is_typed_filters_runs() {
     scene.type_in("/0.2 SEED");
     let screen = scene.screen(80, 24);
     assert!(screen.ends_with("filter: 0.2 SEED   enter keeps it, esc clears it\n"), "{screen}");
-    assert!(screen.contains("a lr_0.2/seed_1") && !screen.contains("lr_0.1"), "{screen}");
+    assert!(screen.contains("b lr_0.2/seed_1") && !screen.contains("lr_0.1"), "{screen}");
     scene.keys([KeyCode::Enter]);
     assert!(scene.screen(80, 24).contains("/ filter 0.2 SEED  t tags"));
     scene.keys([KeyCode::Esc]);
@@ -313,7 +316,8 @@ fn the_selected_run_stays_in_sight_and_is_followed_by_name() {
     assert!(screen.contains("run_11"), "{screen}");
     fs::remove_dir_all(scene.dir.path().join("run_11")).unwrap();
     scene.poll();
-    assert!(scene.screen(80, 24).contains("a run_00 "), "the first one again");
+    let screen = scene.screen(80, 24);
+    assert!(screen.contains("a run_00 "), "the first one again: {screen}");
 }
 
 #[test]
@@ -351,24 +355,6 @@ fn keys_that_end_the_program() {
 }
 
 #[test]
-fn a_run_is_idle_when_nothing_came_for_three_of_its_pauses() {
-    let mut scene = Scene::new();
-    let writer = SummaryWriter::options().host("host").clock(|| START);
-    let writer = writer.create(scene.dir.path().join("slow")).unwrap();
-    for epoch in 0..5 {
-        let writer = writer.with_wall_time(START + 300.0 * epoch as f64).unwrap();
-        writer.add_scalar("loss", 1.0, epoch).unwrap();
-    }
-    writer.close().unwrap();
-    scene.now = START + 1200.0 + 600.0;
-    scene.poll();
-    assert!(scene.screen(80, 24).contains("1 growing"));
-    scene.now += 400.0;
-    let screen = scene.screen(80, 24);
-    assert!(screen.contains("idle") && !screen.contains("growing"), "{screen}");
-}
-
-#[test]
 fn without_unicode_only_ascii_is_drawn() {
     let mut scene = Scene::three();
     scene.app.ink = Ink { ascii: true, color: false };
@@ -378,79 +364,4 @@ fn without_unicode_only_ascii_is_drawn() {
         assert!(screen.is_ascii(), "{screen}");
         scene.keys([KeyCode::Esc]);
     }
-}
-
-/// Long logs are thinned; what a screen shows of them stays.
-#[test]
-fn a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps() {
-    let scene_of = |n: i64| {
-        let mut scene = Scene::new();
-        let writer = SummaryWriter::create(scene.dir.path().join("long")).unwrap();
-        for step in 0..n {
-            let value = match step {
-                777 => 50.0,
-                1000..1100 => f64::NAN,
-                _ => (step as f64 / 500.0).sin(),
-            };
-            writer.add_scalar("x", value, step).unwrap();
-        }
-        writer.close().unwrap();
-        scene.poll();
-        scene
-    };
-    let scene = scene_of(50_000);
-    let curve = scene.app.model.runs["long"].curves["x"].over(ChartX::Step);
-    assert!(curve.steps.len() < 8192, "{}", curve.steps.len());
-    assert_eq!((curve.steps.first(), curve.steps.last()), (Some(&0), Some(&49_999)));
-    assert!(curve.values.contains(&50.0) && curve.values.iter().any(|value| value.is_nan()));
-}
-
-#[test]
-fn sessions_that_start_again_are_one_after_the_other_over_time() {
-    let mut scene = Scene::new();
-    scene.write("loop", 0..50, START, 0.1);
-    scene.poll();
-    // In pieces, as they come.
-    scene.write("loop", 0..5, START + 100.0, 0.1);
-    scene.poll();
-    scene.write("loop", 5..20, START + 105.0, 0.1);
-    scene.now = START + 120.0;
-    scene.poll();
-    let run = &scene.app.model.runs["loop"];
-    let curves = &run.curves["loss/train"];
-    assert_eq!(curves.over(ChartX::Step).steps, (0..50).collect::<Vec<_>>());
-    for x in [ChartX::Relative, ChartX::Wall] {
-        let curve = curves.over(x);
-        assert_eq!(curve.steps, (0..50).chain(0..20).collect::<Vec<_>>());
-        assert!(curve.wall_times.is_sorted());
-    }
-    // The run is alive, and its pace that of the session that runs.
-    assert_eq!(curves.last().map(|(step, _)| step), Some(19));
-    assert_eq!((run.last_event, run.rate()), (Some(START + 119.0), Some(1.0)));
-    let screen = scene.screen(100, 24);
-    assert!(screen.contains("growing        49    1s"), "{screen}");
-    scene.type_in("x");
-    let screen = scene.screen(100, 24);
-    assert!(screen.contains(" 1m  "), "{screen}");
-}
-
-#[test]
-fn points_that_a_restart_dropped_are_mentioned() {
-    let mut scene = Scene::new();
-    resumed(&scene.dir.path().join("run"));
-    scene.poll();
-    scene.keys([KeyCode::Enter]);
-    let screen = scene.screen(100, 24);
-    let said = "points of earlier sessions are dropped: --restart keep-all shows them";
-    assert!(screen.contains(said), "{screen}");
-}
-
-/// A run that went on from step 5 after it had come to step 9.
-fn resumed(dir: &Path) {
-    let writer = SummaryWriter::options().host("host").clock(|| START).create(dir).unwrap();
-    (0..10).for_each(|step| writer.add_scalar("x", 1.0, step).unwrap());
-    writer.close().unwrap();
-    let writer = SummaryWriter::resume(dir, 5).unwrap();
-    (5..12).for_each(|step| writer.add_scalar("x", 2.0, step).unwrap());
-    writer.close().unwrap();
 }

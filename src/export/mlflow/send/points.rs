@@ -1,51 +1,62 @@
-//! Points and pictures to a tracking server.
+//! Sends points, and files for other values.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use super::super::pictures;
-use super::super::sync::Sent;
+use super::super::media::{self, Exhibit};
+use super::super::state::Sent;
 use super::Export;
 use crate::error::Result;
 use crate::logdir::{Run, TimeSeries};
-use crate::mlflow::{Metric, milliseconds};
+use crate::mlflow::{Metric, milliseconds, stored_bits};
 use crate::summary::Kind;
 
-/// Points in a request.
-const BATCH: usize = 1000;
-/// After so many requests of a directory it is noted what was sent.
+/// Number of requests per directory after which the progress is saved.
 const SAVE_EVERY: usize = 50;
 
 impl<'e> Export<'e> {
-    /// The points and pictures of a directory.
+    /// Sends the points and other values of a directory.
     pub(super) fn values(&self, run: &Run) -> Result<()> {
         let mut batch = Batch::of(self);
         for series in &run.series {
             if series.kind() == Kind::Scalar
                 && let Some((place, _, key)) = self.plan.metric(&run.name, series)
+                && !self.is_left_out(place)
             {
                 batch.place = place;
                 self.metric(&mut batch, place, key, series)?;
             }
         }
         batch.flush()?;
-        pictures::each(self.plan, run, |place, files| {
-            self.remote(place, |remote| remote.has_images = true);
-            let files = match files {
-                Ok(files) => files,
-                Err(error) => {
-                    self.warn(format!("{error}: left out"));
-                    return Ok(());
-                }
-            };
-            for file in files {
-                let is_new = self.artifact(place, &file)?;
-                if is_new.is_some() && file.path.ends_with(".png") {
+        let skipped = media::each(self.plan, run, self.settings, |exhibit| self.show_in(exhibit))?;
+        self.note(|notes| notes.skipped.join(skipped));
+        Ok(())
+    }
+
+    /// Sends files that MLflow's page shows.
+    fn show_in(&self, exhibit: Exhibit) -> Result<()> {
+        let Exhibit { kind, place, files } = exhibit;
+        if self.is_left_out(place) {
+            return Ok(());
+        }
+        let is_image = kind == Kind::Image;
+        self.remote(place, |remote| {
+            remote.has_images |= is_image;
+            if !is_image {
+                remote.media.extend(files.iter().map(|file| file.path.clone()));
+            }
+        });
+        for file in files {
+            let is_new = self.artifact(place, &file)?.is_some();
+            match is_image {
+                true if is_new && file.path.ends_with(".png") => {
                     self.images.fetch_add(1, Ordering::Relaxed);
                 }
+                false if is_new => drop(self.media.fetch_add(1, Ordering::Relaxed)),
+                _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     fn metric(
@@ -70,18 +81,27 @@ impl<'e> Export<'e> {
             let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
             point == Some(sent.last)
         };
-        let skipped = sent.filter(is_there).map_or(0, |sent| sent.count);
+        // Of thinned out series other points may be chosen each time.
+        let is_thin = self.settings.sampling.is_some();
+        let skipped = sent.filter(is_there).map_or(0, |sent| if is_thin { 0 } else { sent.count });
         let mut there = HashSet::new();
-        if is_unknown {
-            let points = self.client.points(&id, key)?;
-            there.extend(points.iter().map(|p| (p.step, p.timestamp, bits(p.value))));
+        if is_unknown || (is_thin && sent.is_some()) {
+            let points = self.store.points_there(&id, key)?.into_iter();
+            there.extend(points.map(|(step, time, value)| (step, time, stored_bits(value))));
         }
+        let chosen = self.settings.sampling.map(|sampling| {
+            let value = |i| scalars.get(i).unwrap_or(f64::NAN);
+            sampling.keep(steps, value).into_iter().collect::<HashSet<_>>()
+        });
         batch.key = key.to_owned();
         let is_rising = steps.is_sorted_by(|a, b| a < b);
         let mut seen = HashSet::new();
         let mut expected = 0;
         for (i, ((step, time), value)) in steps.iter().zip(&times).zip(scalars.iter()).enumerate() {
-            let point = (*step, *time, bits(value));
+            if chosen.as_ref().is_some_and(|chosen| !chosen.contains(&i)) {
+                continue;
+            }
+            let point = (*step, *time, stored_bits(value));
             if !is_rising && !seen.insert(point) {
                 continue;
             }
@@ -94,7 +114,10 @@ impl<'e> Export<'e> {
         }
         self.remote(place, |remote| remote.expected.insert(key.to_owned(), expected));
         let last = (steps.last().copied(), times.last().copied());
-        if let (Some(step), Some(time)) = last {
+        if is_thin {
+            // Points are missing in between.
+            self.remote(place, |remote| remote.synced.metrics.remove(key));
+        } else if let (Some(step), Some(time)) = last {
             let sent = Sent { count: steps.len(), last: (step, time) };
             batch.sent.insert(key.to_owned(), sent);
         }
@@ -116,16 +139,18 @@ struct Batch<'b, 'e> {
 
 impl<'b, 'e> Batch<'b, 'e> {
     fn of(export: &'b Export<'e>) -> Self {
-        let (metrics, sent) = (Vec::with_capacity(BATCH), BTreeMap::new());
+        let (metrics, sent) = (Vec::new(), BTreeMap::new());
         Self { export, place: 0, key: String::new(), metrics, sent, requests: 0 }
     }
 
     fn add(&mut self, metric: Metric, sent: Sent) -> Result<()> {
         self.metrics.push(metric);
-        if self.metrics.len() < BATCH {
+        if self.metrics.len() < self.export.store.points_at_once() {
             return Ok(());
         }
-        self.sent.insert(self.key.clone(), sent);
+        if self.export.settings.sampling.is_none() {
+            self.sent.insert(self.key.clone(), sent);
+        }
         self.flush()
     }
 
@@ -134,7 +159,7 @@ impl<'b, 'e> Batch<'b, 'e> {
         let id = export.remote(self.place, |remote| remote.id.clone()).unwrap_or_default();
         if !self.metrics.is_empty() {
             let none = BTreeMap::new();
-            let send = || export.client.log_batch(&id, &self.metrics, &none, &none);
+            let send = || export.store.log_batch(&id, &self.metrics, &none, &none);
             if export.unless_failed(send)?.is_none() {
                 return Ok(()); // another one failed: nothing was sent
             }
@@ -151,16 +176,5 @@ impl<'b, 'e> Batch<'b, 'e> {
             export.save_run(self.place);
         }
         Ok(())
-    }
-}
-
-/// As databases of MLflow tell values apart: an infinity is the largest number.
-fn bits(value: f64) -> u64 {
-    match value {
-        value if value.is_nan() => f64::NAN.to_bits(),
-        f64::INFINITY => f64::MAX.to_bits(),
-        f64::NEG_INFINITY => f64::MIN.to_bits(),
-        0.0 => 0,
-        value => value.to_bits(),
     }
 }

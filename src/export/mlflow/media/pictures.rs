@@ -1,4 +1,4 @@
-//! Pictures as MLflow shows them: files whose names say what they are
+//! Images as MLflow shows them: files that encode the key, step and time in their names
 //! (`mlflow/tracking/client.py`, `log_image`).
 
 use std::io::Cursor;
@@ -6,73 +6,43 @@ use std::io::Cursor;
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::attachments::Attachment;
-use super::plan::{Plan, Planned};
-use crate::error::{ErrorKind, Result};
-use crate::logdir::{Run, TimeSeries, ValueReader};
+use crate::error::ErrorKind;
+use crate::export::mlflow::attachments::Attachment;
+use crate::export::mlflow::plan::Planned;
+use crate::logdir::TimeSeries;
 use crate::mlflow::{Content, milliseconds};
+use crate::summary::RawValue;
 use crate::summary::image::Images;
-use crate::summary::{Kind, RawValue};
 
-/// The tag that has MLflow look for pictures.
-pub(super) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
-/// Width and height of the small copy at most.
+/// The tag that makes MLflow look for images.
+pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
+/// Maximum width and height of the small copy.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// Hands the pictures of a directory to `f`, a point after the other: where their run stands in the
-/// plan, and their files, or why there are none.
-pub(super) fn each(
-    plan: &Plan,
-    run: &Run,
-    mut f: impl FnMut(usize, Result<Vec<Attachment>>) -> Result<()>,
-) -> Result<()> {
-    let mut reader = ValueReader::new(run);
-    for series in run.series.iter().filter(|series| series.kind() == Kind::Image) {
-        let Some((place, tag)) = plan.pictures(&run.name, series) else { continue };
-        let Some(planned) = plan.runs.get(place) else { continue };
-        for i in 0..series.len() {
-            f(place, of(planned, &tag, series, &mut reader, i))?;
-        }
-    }
-    Ok(())
-}
-
-/// The files for the pictures at point `i` of `series`, which is called `tag`: of each the picture
-/// itself and a small copy.
-fn of(
+/// The files for `value`, the images at point `i` of `series`, which is called `tag`: each image and a
+/// small copy of it.
+pub(super) fn of(
     run: &Planned,
     tag: &str,
     series: &TimeSeries,
-    reader: &mut ValueReader<'_>,
+    value: &RawValue,
     i: usize,
-) -> Result<Vec<Attachment>> {
+) -> Result<Vec<Attachment>, ErrorKind> {
     let step = series.steps().get(i).copied().unwrap_or_default();
     let time = series.wall_times().get(i).copied().map_or(0, milliseconds);
-    let value = reader.read(series, i)?;
-    let files = encoded(run, tag, &value, step, time);
-    files.map_err(|kind| kind.at(reader.location(series, i)))
-}
-
-fn encoded(
-    run: &Planned,
-    tag: &str,
-    value: &RawValue,
-    step: i64,
-    time: i64,
-) -> Result<Vec<Attachment>, ErrorKind> {
     let images = Images::read(value)?;
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
         let picture = image::load_from_memory(bytes)
-            .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            .map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
         let key: String = tag.chars().map(in_name).collect();
         let id = id(&[&run.key, tag, &step.to_string(), &time.to_string(), &n.to_string()]);
         let path = format!("images/{key}+step+{step}+timestamp+{time}+{id}");
         let encode = |picture: &image::DynamicImage, format| {
             let mut out = Cursor::new(Vec::new());
             let encoded = picture.write_to(&mut out, format);
-            encoded.map_err(|error| ErrorKind::Value(format!("a picture: {error}")))?;
+            encoded.map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
             Ok::<_, ErrorKind>(out.into_inner())
         };
         let png = match bytes.starts_with(PNG) {
@@ -98,7 +68,7 @@ fn in_name(c: char) -> char {
     }
 }
 
-/// The same for the same picture each time, in the form of a UUID.
+/// An identifier in the form of a UUID that is always the same for the same image.
 fn id(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

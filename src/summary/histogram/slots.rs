@@ -1,0 +1,226 @@
+//! The place of a number among exponentially growing edges, without a search.
+//!
+//! The upper 16 bits of a float64 (sign, exponent and the first four bits behind it) divide all
+//! numbers into cells. A cell is narrower than the factor 1.1, so it has at most one edge in it. The
+//! table has a number for each cell, so that one addition compares with that edge and gives the slot:
+//! the rest of the bits carries into the slot's number if it is not below the edge's.
+
+#![expect(
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "indices into tables of fixed size, made from the bits of a float; a billion per second"
+)]
+
+use std::sync::LazyLock;
+
+use super::Numeric;
+
+/// Number of positive edges: 1e-12, and 1.1 times as much again and again, below 1e20.
+pub(super) const EDGES: usize = 774;
+/// Number of bins: between those edges, their negatives and zero.
+pub(super) const BINS: usize = 2 * EDGES;
+/// Bits of a float64 below those that choose its cell.
+const CELL_SHIFT: u32 = 48;
+const CELLS: usize = 1 << 16;
+/// Cells of positive numbers; the same number of negative ones follows.
+const HALF: u64 = 1 << 15;
+/// Bits of a sum below the number of its slot: the shift leaves exactly the numbers below [`SLOTS`].
+const SLOT_SHIFT: u32 = 64 - 11;
+/// Number of slots: as many as 11 bits can number.
+pub(super) const SLOTS: usize = 1 << 11;
+/// Slot of -0. A number of the other sign is in the slot that its size has, without this.
+const NEGATIVE: usize = SLOTS / 2;
+
+/// Number of values in each slot. Two sets of counters, so that equal values in a row do not all wait
+/// for each other.
+pub(super) struct Counts {
+    cells: &'static [u64; CELLS],
+    counters: [[u32; 2]; SLOTS],
+    /// Values whose counters were set back, by slot; empty if there are none.
+    spilled: Vec<u64>,
+    unspilled: usize,
+}
+
+static CELL_TABLE: LazyLock<Box<[u64; CELLS]>> = LazyLock::new(cells);
+
+/// All edges, ascending.
+pub(super) static ALL_EDGES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let positive: Vec<f64> = positive_edges().collect();
+    let negative = positive.iter().rev().map(|edge| -edge);
+    negative.chain([0.0]).chain(positive.iter().copied()).collect()
+});
+
+/// A running product: powers of 1.1 differ in their last bits.
+fn positive_edges() -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(1e-12), |edge| Some(edge * 1.1)).take(EDGES)
+}
+
+fn cells() -> Box<[u64; CELLS]> {
+    let mut cells = Box::new([0; CELLS]);
+    // Bits of the smallest sizes that belong to the next slot. A bin has its left edge; the last one
+    // has both, so only the next float64 is beyond it.
+    let last = positive_edges().count() - 1;
+    let positive = positive_edges().enumerate().map(|(i, e)| e.to_bits() + u64::from(i == last));
+    fill(&mut cells, 0, 0, positive);
+    // The left edge of a negative bin is the larger in size. All but -0 are below zero.
+    let negative = std::iter::once(1).chain(positive_edges().map(|edge| edge.to_bits() + 1));
+    fill(&mut cells, HALF, NEGATIVE, negative);
+    cells
+}
+
+/// Fills the half of the table from the cell `sign` on. Sizes begin in the slot `slot`, and go to the
+/// next one at each of `bounds`.
+fn fill(cells: &mut [u64; CELLS], sign: u64, slot: usize, bounds: impl Iterator<Item = u64>) {
+    let mut bounds = bounds.peekable();
+    let mut slot = slot as u64;
+    for cell in 0..HALF {
+        let (start, end) = (cell << CELL_SHIFT, (cell + 1) << CELL_SHIFT);
+        let bound = bounds.next_if(|bound| *bound < end);
+        // The bits of the cell itself go away; what is not below the bound carries.
+        let carry = bound.map_or(0, |bound| (1 << SLOT_SHIFT) - (bound - start));
+        let place = cell | sign;
+        cells[place as usize] = ((slot << SLOT_SHIFT) + carry).wrapping_sub(place << CELL_SHIFT);
+        slot += u64::from(bound.is_some());
+    }
+}
+
+impl Counts {
+    pub(super) fn new() -> Self {
+        let counters = [[0; 2]; SLOTS];
+        Self { cells: &CELL_TABLE, counters, spilled: Vec::new(), unspilled: 0 }
+    }
+
+    #[inline]
+    fn slot(&self, value: f64) -> usize {
+        let bits = value.to_bits();
+        (bits.wrapping_add(self.cells[(bits >> CELL_SHIFT) as usize]) >> SLOT_SHIFT) as usize
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, values: &[f64]) {
+        self.unspilled += values.len();
+        if self.unspilled > u32::MAX as usize {
+            self.spill();
+            self.unspilled = values.len();
+        }
+        let (groups, rest) = values.as_chunks::<4>();
+        for values in groups {
+            for (i, value) in values.iter().enumerate() {
+                self.counters[self.slot(*value)][i % 2] += 1;
+            }
+        }
+        for value in rest {
+            self.counters[self.slot(*value)][0] += 1;
+        }
+    }
+
+    /// Keeps the counters elsewhere before they overflow.
+    #[cold]
+    fn spill(&mut self) {
+        self.spilled.resize(SLOTS, 0);
+        for (total, [even, odd]) in self.spilled.iter_mut().zip(&mut self.counters) {
+            *total += u64::from(*even) + u64::from(*odd);
+            (*even, *odd) = (0, 0);
+        }
+    }
+
+    /// Number of values in each bin, from left to right. Values outside of all bins are in none.
+    pub(super) fn bins(mut self) -> Vec<f64> {
+        if !self.spilled.is_empty() {
+            self.spill();
+            return in_bins(&self.spilled, |count| count.to_f64());
+        }
+        in_bins(&self.counters, |&[even, odd]| f64::from(even) + f64::from(odd))
+    }
+}
+
+/// The slots that have bins, in the order of those.
+fn in_bins<T>(slots: &[T], count: impl Fn(&T) -> f64) -> Vec<f64> {
+    let mut bins = Vec::with_capacity(BINS);
+    bins.extend(slots[NEGATIVE + 1..=NEGATIVE + EDGES].iter().rev().map(&count));
+    bins.push(count(&slots[0]) + count(&slots[NEGATIVE]));
+    bins.extend(slots[1..EDGES].iter().map(&count));
+    bins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bin of a value by a search over all edges.
+    fn searched(value: f64) -> Option<usize> {
+        let edges = &ALL_EDGES;
+        match edges.partition_point(|edge| *edge <= value) {
+            _ if value.is_nan() => None,
+            n if (1..=BINS).contains(&n) => Some(n - 1),
+            _ if value == edges[BINS] => Some(BINS - 1),
+            _ => None,
+        }
+    }
+
+    fn counted(counts: &Counts, value: f64) -> Option<usize> {
+        match counts.slot(value) {
+            0 | NEGATIVE => Some(EDGES),
+            slot if slot < EDGES => Some(EDGES + slot),
+            slot if (NEGATIVE..=NEGATIVE + EDGES).contains(&slot) => Some(NEGATIVE + EDGES - slot),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn edges_are_a_running_product() {
+        let edges = &ALL_EDGES;
+        assert_eq!((edges.len(), edges[EDGES], edges[EDGES + 1]), (BINS + 1, 0.0, 1e-12));
+        assert_eq!(edges[EDGES + 2], 1.1000000000000002e-12);
+        assert_eq!((edges[0], edges[BINS]), (-9.920775621859783e19, 9.920775621859783e19));
+    }
+
+    #[test]
+    fn every_value_falls_where_a_search_over_all_edges_puts_it() {
+        let mut values = vec![0.0, 5e-324, f64::MIN_POSITIVE, 1e-310, 1e300, f64::MAX];
+        values.extend([f32::MAX, f32::MIN_POSITIVE, f32::from_bits(1)].map(f64::from));
+        values.extend([f64::INFINITY, f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001)]);
+        for edge in ALL_EDGES.iter() {
+            values.extend([*edge, edge.next_up(), edge.next_down(), edge * 1.03, edge * 1.0499]);
+            // Neighbours as float32 has them.
+            let single = *edge as f32;
+            values.extend([single, single.next_up(), single.next_down()].map(f64::from));
+        }
+        // Both ends of all cells, and their neighbours.
+        for cell in 0..=u16::MAX {
+            let start = f64::from_bits(u64::from(cell) << CELL_SHIFT);
+            values.extend([start, start.next_up(), start.next_down()]);
+        }
+        // Any bits at all (xorshift).
+        let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..200_000 {
+            bits ^= bits << 13;
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            values.extend([f64::from_bits(bits), f64::from(f32::from_bits(bits as u32))]);
+            // Sizes that have a bin.
+            values.push(f64::from_bits(bits % (68 << 52) + (983 << 52)));
+        }
+        values.extend(values.clone().iter().map(|value| -value));
+        let counts = Counts::new();
+        for value in values {
+            assert_eq!(counted(&counts, value), searched(value), "{value:e}");
+        }
+    }
+
+    #[test]
+    fn counters_are_emptied_before_they_overflow() {
+        let mut counts = Counts::new();
+        counts.add(&[1.0, 1.0, -1.0, 0.0, -0.0]);
+        // As after so many values of one slot.
+        counts.counters[counts.slot(1.0)] = [u32::MAX - 1, 1];
+        counts.unspilled = u32::MAX as usize - 1;
+        counts.add(&[1.0; 6]);
+        assert_eq!(counts.unspilled, 6);
+        let bin = |value| searched(value).unwrap();
+        let found: Vec<_> =
+            counts.bins().into_iter().enumerate().filter(|(_, count)| *count > 0.0).collect();
+        let expected = [(bin(-1.0), 1.0), (bin(0.0), 2.0), (bin(1.0), f64::from(u32::MAX) + 6.0)];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,146 @@
+//! The directory of a new run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::sink::{host, is_separator};
+use super::{SummaryWriter, WriterOptions};
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::event::{is_event_file, other_file};
+use crate::record::Source;
+use crate::replace::Lock;
+use crate::store::File;
+
+/// Where runs are unless a program says where.
+const RUNS: &str = "runs";
+/// The time in the name of a run's directory.
+/// Source: `torch/utils/tensorboard/writer.py`, `SummaryWriter.__init__`.
+const TIME: &str = "%b%d_%H-%M-%S";
+
+impl SummaryWriter {
+    /// Starts a run in `dir`, which is made if need be, and fails if that directory holds a log already:
+    /// two runs in one directory are one run with mixed curves.
+    ///
+    /// Of several programs that call it at once for one directory, one succeeds. Logs in directories below
+    /// `dir` are other runs, and no obstacle.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use std::io;
+    /// use tbx::{ErrorKind, SummaryWriter};
+    ///
+    /// SummaryWriter::create_new(dir.path().join("first"))?.close()?;
+    /// let error = SummaryWriter::create_new(dir.path().join("first")).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::AlreadyExists));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] of the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory
+    /// holds a log; else as [`create`](Self::create).
+    pub fn create_new(dir: impl Into<PathBuf>) -> Result<Self> {
+        Self::options().create_new(dir)
+    }
+
+    /// Starts a run in a new directory `runs/<time>_<host>`, such as `runs/Jan02_15-04-05_host`: PyTorch's
+    /// default, in local time. [`logdir`](Self::logdir) says which it is.
+    ///
+    /// Where that directory exists, as it does for the second run within a second, the name gets a number:
+    /// `runs/Jan02_15-04-05_host_2`. PyTorch writes both runs into one directory.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # std::env::set_current_dir(dir.path())?;
+    /// use tbx::SummaryWriter;
+    ///
+    /// let writer = SummaryWriter::options().host("lab").comment("_lr_0.1").create_default()?;
+    /// let dir = writer.logdir().unwrap();
+    /// assert!(dir.starts_with("runs") && dir.to_string_lossy().ends_with("_lab_lr_0.1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_default() -> Result<Self> {
+        Self::options().create_default()
+    }
+
+    pub(super) fn in_new_dir(dir: PathBuf, options: WriterOptions) -> Result<Self> {
+        let _lock = claim(&dir)?;
+        Self::in_dir(dir, options)
+    }
+}
+
+/// Makes a new directory for a run, named after the time and the machine.
+pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
+    let host = host(options);
+    check_names([&host, &options.comment])?;
+    let time = SignedDuration::try_from_secs_f64(options.clock.now())
+        .and_then(Timestamp::from_duration)
+        .unwrap_or_default()
+        .to_zoned_datetime(TimeZone::system());
+    let name = format!("{}_{host}{}", time.strftime(TIME), options.comment);
+    let failed = |error: io::Error, dir: &Path| ErrorKind::from(error).at(Location::path(dir));
+    let runs = Path::new(RUNS);
+    fs::create_dir_all(runs).map_err(|error| failed(error, runs))?;
+    let numbers = (2u32..).map(|n| format!("{name}_{n}"));
+    for name in [name.clone()].into_iter().chain(numbers) {
+        let dir = runs.join(name);
+        match fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error, &dir)),
+        }
+    }
+    Err(Error::argument(format!("no name for a new directory in {RUNS}")))
+}
+
+/// Makes `dir` if need be, and locks it for a program that begins a run in it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: it holds a log, or cannot be made, read or locked.
+fn claim(dir: &Path) -> Result<Lock> {
+    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
+    // Without the `.` of `runs/new/.`, which `create_dir_all` does not make.
+    let dir: &Path = &dir.components().collect::<PathBuf>();
+    fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
+    let lock = Lock::wait(&dir.join("log")).map_err(|error| failed(error, dir))?;
+    let Some(log) = log_in(dir).map_err(|error| failed(error, dir))? else { return Ok(lock) };
+    let what = format!(
+        "the directory holds the log {}: begin a new run in another one, or go on with this one by \
+         SummaryWriter::resume",
+        log.display()
+    );
+    Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, what), dir))
+}
+
+/// The name of an event file in `dir`. What only has such a name is none.
+fn log_in(dir: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        if !is_event_file(&entry.file_name()) || !path.is_file() {
+            continue;
+        }
+        let (file, len) = File::open(&path)?;
+        if other_file(&mut Source::file(file, len, Vec::new()))?.is_none() {
+            return Ok(Some(entry.file_name().into()));
+        }
+    }
+    Ok(None)
+}
+
+/// Fails if one of these parts of a file's name has a path separator in it.
+pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
+    match parts.into_iter().find(|part| part.contains(is_separator)) {
+        Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! Log directories that are missing, empty, or something else.
+
+use std::fs;
+
+use super::Folder;
+
+/// Commands that need logs, with `LOGS` in the place of them.
+const COMMANDS: &[&str] = &[
+    "inspect LOGS",
+    "inspect LOGS --format json",
+    "table LOGS",
+    "table LOGS --format csv",
+    "table LOGS --group-by status",
+    "diff LOGS LOGS",
+    "reduce LOGS",
+    "reduce LOGS --out new",
+    "plot LOGS",
+    "plot LOGS --out new.svg",
+    "export LOGS --to csv --out -",
+    "export LOGS --to json --out new.json",
+    "export LOGS --to parquet --table all --out new",
+    "export LOGS --to mlruns --out new",
+    "extract LOGS --out new",
+    "check LOGS",
+    "check LOGS --format json",
+    "verify LOGS",
+    "verify LOGS --format json",
+    "models LOGS",
+    "repair LOGS --out new",
+    "repair LOGS --dry-run",
+    "edit LOGS --out new --shift-steps 1",
+    "edit LOGS --in-place --shift-steps 1",
+    "gc LOGS --older-than 1d",
+    "archive LOGS --out new.tar.zst",
+];
+/// Files and directories that they write.
+const NEW: [&str; 4] = ["new", "new.svg", "new.json", "new.tar.zst"];
+const NO_LOGS: &str = "no event files (their names contain \"tfevents\")";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("empty")).unwrap();
+    fs::create_dir_all(folder.path("other/below")).unwrap();
+    fs::write(folder.path("other/notes.txt"), "no log").unwrap();
+    // It has the name of an event file, and nobody expects a log in it.
+    fs::write(folder.path("other/below/events.out.tfevents.1.h.dvc"), "md5: 1").unwrap();
+    fs::write(folder.path("file.txt"), "no log").unwrap();
+    folder
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_an_error_everywhere() {
+    let folder = folder();
+    let more =
+        ["watch LOGS", "meta show LOGS", "models LOGS path a/1", "models LOGS register a b c"];
+    for command in COMMANDS.iter().chain(&more) {
+        let done = folder.tbx(&command.replace("LOGS", "missing"));
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{command}: {done:?}");
+        assert!(done.err.starts_with("tbx: missing: No such file"), "{command}: {done:?}");
+    }
+}
+
+#[test]
+fn a_folder_without_logs_is_said_and_the_answer_is_no() {
+    let folder = folder();
+    for (command, logs) in
+        COMMANDS.iter().flat_map(|command| [(command, "empty"), (command, "other")])
+    {
+        let done = folder.tbx(&command.replace("LOGS", logs));
+        assert_eq!(done.code, Some(1), "{command}: {done:?}");
+        let is_said = format!("{}{}", done.out, done.err).contains(&format!("{logs}: {NO_LOGS}\n"));
+        assert!(is_said || done.out.contains("\"runs\":[]"), "{command}: {done:?}");
+        for new in NEW {
+            assert!(!folder.path(new).exists(), "{command} made {new}");
+        }
+    }
+}
+
+#[test]
+fn who_expects_no_logs_says_so() {
+    for (command, logs) in
+        COMMANDS.iter().flat_map(|command| [(command, "empty"), (command, "other")])
+    {
+        let folder = folder();
+        let done = folder.tbx(&format!("{} --allow-empty", command.replace("LOGS", logs)));
+        assert_eq!(done.code, Some(0), "{command}: {done:?}");
+        assert!(!done.err.contains("tbx:"), "{command}: {done:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_log_is_an_error() {
+    for command in COMMANDS {
+        let folder = folder();
+        let done = folder.tbx(&command.replace("LOGS", "file.txt"));
+        // In verify, findings are the answer.
+        let code = if command.starts_with("verify") { 1 } else { 2 };
+        assert_eq!(done.code, Some(code), "{command}: {done:?}");
+        assert!(format!("{}{}", done.out, done.err).contains("file.txt"), "{command}: {done:?}");
+    }
+}
+
+#[test]
+fn one_folder_without_logs_among_others_is_no_too() {
+    let folder = folder();
+    folder.copy("keras", "logs");
+    for command in ["table", "check", "inspect", "verify", "export --to csv --out -", "plot"] {
+        let done = folder.tbx(&format!("{command} logs empty"));
+        let (without, _) = (folder.tbx(&format!("{command} logs")), ());
+        assert_eq!(done.code, Some(without.code.unwrap().max(1)), "{command}: {done:?}");
+        assert!(!done.out.is_empty(), "{command}: {done:?}");
+        let both = format!("{}{}", done.out, done.err);
+        assert!(both.contains(&format!("empty: {NO_LOGS}")), "{command}: {done:?}");
+        let allowed = folder.tbx(&format!("{command} logs empty --allow-empty"));
+        assert_eq!(allowed.code, without.code, "{command}: {allowed:?}");
+    }
+}
