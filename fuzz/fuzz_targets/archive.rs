@@ -152,7 +152,7 @@ fn collect(sandbox: &Sandbox, logs: &Logs) {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     match input.below(6) {
         0 | 1 => there_and_back(&sandbox, &Logs::read(&mut input)),
         2 => collect(&sandbox, &Logs::read(&mut input)),

@@ -130,7 +130,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let (what, policy) = (input.below(8), policy(&mut input));
     let logs = Logs::read(&mut input);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     logs.write_to(&sandbox.logs());
     if what == 7 {
         return repairs_in_place(&sandbox);

@@ -95,7 +95,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let (what, policy) = (input.below(4), policy(&mut input));
     let logs = Logs::read(&mut input);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     logs.write_to(&sandbox.logs());
     let before = files(&sandbox.logs());
     let options = LoadOptions::new().restart(policy);

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tbx::LoadOptions;
 use tbx::import::{EventFiles, Import};
-use tbx_fuzz::{Input, Sandbox, files, link, open};
+use tbx_fuzz::{Input, Sandbox, files, link, open, write};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -96,12 +96,11 @@ fn folder(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
             Some(rest) => format!("1/{RUN}{rest}"),
             None => name.to_owned(),
         };
-        let path = mlruns.join(&name);
-        let _ = path.parent().map(fs::create_dir_all);
+        let logs = sandbox.logs();
         match input.byte() {
             // Of one that is there already, another one takes the place.
-            0..=220 => drop(fs::write(&path, input.bytes())),
-            _ => link(input, &Path::new("mlruns").join(&name), &path),
+            0..=220 => write(&logs, &mlruns.join(&name), input.bytes()),
+            _ => link(input, &Path::new("mlruns").join(&name), &logs),
         }
     }
     import(sandbox, &mlruns, options);
@@ -111,7 +110,7 @@ fn folder(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
 fn empty() -> &'static [u8] {
     static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
     EMPTY.get_or_init(|| {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::new(&[]);
         let path = sandbox.path("empty.db");
         let db = Connection::open(&path).expect("a new file");
         db.execute_batch(include_str!("../store.sql")).expect("the statements are sound");
@@ -184,7 +183,7 @@ fn damaged_database(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let (what, how) = (input.below(8), input.byte());
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     let event_files = if how & 1 == 0 { EventFiles::Artifacts } else { EventFiles::Runs };
     let options =
         Import::new().event_files(event_files).deleted(how & 2 != 0).float64(how & 4 != 0);

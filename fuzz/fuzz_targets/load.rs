@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let policy = policy(&mut input);
     let logs = Logs::read(&mut input);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     follows(&logs, &sandbox.logs(), policy);
     let before = tbx_fuzz::files(&sandbox.logs());
     ways_agree(&sandbox.logs(), policy);

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use tbx::meta::{ExperimentMeta, RunMeta};
 use tbx::registry::Registry;
 use tbx::{LoadOptions, Logdir};
-use tbx_fuzz::{Input, Sandbox, files};
+use tbx_fuzz::{Input, Sandbox, files, write};
 
 const NAMES: [&str; 8] = [
     "hparams.yaml",
@@ -23,13 +23,13 @@ const NAMES: [&str; 8] = [
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     let dir = sandbox.logs();
     fs::write(dir.join("events.out.tfevents.1.h"), b"").expect("a new file");
     for _ in 0..4 {
         let name = input.pick(&NAMES);
         let content = if input.byte() % 2 == 0 { input.rest() } else { input.bytes() };
-        let _ = fs::write(dir.join(name), content);
+        write(&dir, &dir.join(name), content);
     }
     let before = files(&dir);
 

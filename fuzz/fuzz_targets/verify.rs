@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let rule = Rule::ALL[input.below(Rule::ALL.len())];
     let logs = Logs::read(&mut input);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(data);
     logs.write_to(&sandbox.logs());
     let logdir = open(&sandbox.logs());
     let verified = Verify::new().check(&logdir);

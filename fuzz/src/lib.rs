@@ -16,7 +16,7 @@ mod values;
 pub use input::Input;
 pub use logs::{Logs, link};
 pub use oracle::{Reading, follows, open, ways_agree};
-pub use sandbox::{Files, Sandbox, files};
+pub use sandbox::{Files, Sandbox, files, write};
 
 use tbx::RestartPolicy;
 

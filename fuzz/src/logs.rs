@@ -10,7 +10,7 @@ use tbx::pb;
 use tbx::pb::summary::value::Value;
 
 use crate::input::Input;
-use crate::sandbox::fifo;
+use crate::sandbox::{fifo, write};
 use crate::values;
 
 /// So many instructions of an input are carried out.
@@ -172,30 +172,23 @@ impl Logs {
     pub fn write_to(&self, dir: &Path) {
         self.write_beside(dir);
         for (path, bytes) in self.event_files(dir) {
-            let _ = fs::write(path, bytes);
+            write(dir, &path, bytes);
         }
     }
 
     /// Writes what is no event file.
     fn write_beside(&self, dir: &Path) {
         for (name, what) in self.beside.iter().take(MAX_FILES) {
-            let path = dir.join(name);
-            let _ = path.parent().map(fs::create_dir_all);
-            what.make(&path);
+            what.make(dir, &dir.join(name));
         }
     }
 
-    /// The event files and their bytes, in the order in which a load reads them. Their directories are made.
+    /// The event files and their bytes, in the order in which a load reads them.
     fn event_files(&self, dir: &Path) -> Vec<(PathBuf, &[u8])> {
         let mut files = Vec::new();
         for (i, file) in self.files.iter().enumerate() {
-            let run = dir.join(file.run);
-            if fs::create_dir_all(&run).is_ok() {
-                files.push((
-                    run.join(format!("events.out.tfevents.170000000{i}.h")),
-                    &file.bytes[..],
-                ));
-            }
+            let name = format!("events.out.tfevents.170000000{i}.h");
+            files.push((dir.join(file.run).join(name), &file.bytes[..]));
         }
         files
     }
@@ -207,7 +200,13 @@ impl Logs {
         cuts.sort_unstable();
         cuts.push(1 << 16);
         for (path, bytes) in self.event_files(dir) {
-            let Ok(mut file) = File::create_new(path) else { continue };
+            write(dir, &path, &[]);
+            let there = path.symlink_metadata().is_ok_and(|there| there.is_file());
+            let Some(mut file) =
+                there.then(|| File::options().append(true).open(&path).ok()).flatten()
+            else {
+                continue;
+            };
             let mut at = 0;
             for cut in &cuts {
                 let end = (bytes.len() * cut) >> 16;
@@ -243,20 +242,27 @@ impl Beside {
         Self::Link(to)
     }
 
-    /// Makes it at `path`, unless something is there.
-    fn make(&self, path: &Path) {
+    /// Makes it at `path` below `root`, unless something is there.
+    fn make(&self, root: &Path, path: &Path) {
+        let Some(parent) = path.parent() else { return };
+        // Makes the directory, unless a link is on the way.
+        let probe = parent.join(".probe");
+        write(root, &probe, &[]);
+        if fs::remove_file(probe).is_err() {
+            return;
+        }
         match self {
             _ if path.symlink_metadata().is_ok() => {}
-            Self::Content(content) => drop(fs::write(path, content)),
+            Self::Content(content) => write(root, path, content),
             Self::Link(to) => drop(symlink(to, path)),
             Self::Fifo => fifo(path),
         }
     }
 }
 
-/// Makes a link or a FIFO at `path`, which is `place` in the log directory.
-pub fn link(input: &mut Input<'_>, place: &Path, path: &Path) {
-    Beside::link(input, place).make(path);
+/// Makes a link or a FIFO at `place` in the log directory.
+pub fn link(input: &mut Input<'_>, place: &Path, logs: &Path) {
+    Beside::link(input, place).make(logs, &logs.join(place));
 }
 
 fn event(wall_time: f64, step: i64, what: pb::event::What) -> Vec<u8> {

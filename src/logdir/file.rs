@@ -93,6 +93,7 @@ pub(super) fn read_on<'o>(
 ) -> (Span<'o>, File) {
     let loader = Loader { path: path.clone(), file, len, options, map: None };
     let mut span = Span::new(from.offset, growing);
+    span.growing.begin(path.clone());
     let mut scanner = Scanner::growing(loader.source(), from.offset, from.torn, from.growth);
     let end = from.offset.saturating_add(budget);
     if let Err(error) = loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
@@ -224,6 +225,7 @@ impl<'o> Loader<'o> {
     /// Reads the records that start in `start..end`.
     fn span(&self, start: u64, end: u64, growing: Growing<'o>) -> Span<'o> {
         let mut span = Span::new(start, growing);
+        span.growing.begin(self.path.clone());
         let keep = match &self.map {
             Some(map) => Keep::Slice(map.clone()),
             None => Keep::Copy,
@@ -353,8 +355,9 @@ impl<'o> Loader<'o> {
 
     fn unreadable_values(&self, span: &mut Span<'_>, offset: u64) {
         for unreadable in std::mem::take(&mut span.growing.unreadable) {
-            let Unreadable { tag, step, kind, effect } = unreadable;
-            let place = Location::path(self.path.clone()).offset(offset);
+            let Unreadable { tag, step, kind, effect, origin } = unreadable;
+            let (path, offset) = origin.unwrap_or_else(|| (self.path.clone(), offset));
+            let place = Location::path(path).offset(offset);
             let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
             push(span, Issue { location, kind, effect });
         }

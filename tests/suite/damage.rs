@@ -291,3 +291,63 @@ fn every_zeroed_tail_gives_the_records_before_it() {
         });
     }
 }
+
+/// A file that a program opened again may have no metadata. What its values are says an earlier file, or a later
+/// one.
+#[test]
+fn a_value_of_which_another_record_says_what_it_is_is_reported_where_it_stands() {
+    let text = || {
+        let value = tbx::summary::text::v2("loss", "no number");
+        pb::summary::Value { metadata: None, ..value }
+    };
+    let number = |metadata: bool| {
+        let value = scalar::v2("loss", 0.5);
+        pb::summary::Value { metadata: value.metadata.clone().filter(|_| metadata), ..value }
+    };
+    let log = |values: Vec<pb::summary::Value>| {
+        let mut log = file_version();
+        for (step, value) in (0..).zip(values) {
+            log.extend(summary(step, vec![value]));
+        }
+        log
+    };
+    let bare = log(vec![number(false), text(), number(false), text()]);
+    let described = log(vec![number(true), number(false)]);
+    let both = log(vec![number(false), text(), number(true), text()]);
+    let at = |log: &[u8], record: usize| ranges(log)[record].start;
+    for (files, expected) in [
+        (vec![&bare, &described], vec![("0", at(&bare, 2)), ("0", at(&bare, 4))]),
+        (vec![&described, &bare], vec![("1", at(&bare, 2)), ("1", at(&bare, 4))]),
+        (vec![&both], vec![("0", at(&both, 2)), ("0", at(&both, 4))]),
+        (
+            vec![&bare, &bare, &both],
+            vec![
+                ("0", at(&bare, 2)),
+                ("0", at(&bare, 4)),
+                ("1", at(&bare, 2)),
+                ("1", at(&bare, 4)),
+                ("2", at(&both, 2)),
+                ("2", at(&both, 4)),
+            ],
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        for (number, log) in files.iter().enumerate() {
+            std::fs::write(dir.path().join(format!("{NAME}.{number}")), log).unwrap();
+        }
+        for (what, options) in ways() {
+            let loaded = Logdir::open(dir.path()).unwrap().load(&options).unwrap();
+            let found = loaded.report.issues.iter().map(|issue| {
+                let path = issue.location.path.as_deref().expect("a path");
+                let number =
+                    path.extension().and_then(|number| number.to_str()).unwrap().to_owned();
+                assert_eq!(issue.kind.name(), "value");
+                (number, issue.location.offset.expect("an offset"))
+            });
+            let found: Vec<_> = found.collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(number, at)| ((*number).to_owned(), *at as u64)).collect();
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+}

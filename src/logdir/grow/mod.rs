@@ -8,6 +8,8 @@ mod take;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem;
+use std::path::Path;
+use std::sync::Arc;
 
 use prost::Message;
 use rayon::prelude::*;
@@ -53,6 +55,8 @@ pub(super) struct Growing<'o> {
     pub(super) ambiguous: bool,
     /// The smallest valid wall time; infinite before there is one.
     pub(super) start_time: f64,
+    /// The file that is read.
+    path: Arc<Path>,
     /// The place of the current value.
     place: Place,
     /// Values that could not be decoded since this was last taken.
@@ -65,7 +69,12 @@ pub(super) struct Unreadable {
     pub(super) step: i64,
     pub(super) kind: ErrorKind,
     pub(super) effect: Effect,
+    /// The file and the offset of the record; none: it is the current one.
+    pub(super) origin: Option<Origin>,
 }
+
+/// A file, and the offset of a record in it.
+pub(super) type Origin = (Arc<Path>, u64);
 
 impl Unreadable {
     fn of(tag: &str, step: i64, flaw: Flaw) -> Self {
@@ -73,7 +82,7 @@ impl Unreadable {
             Flaw::Unreadable(kind) => (kind, Effect::SkippedValue),
             Flaw::Damaged(kind) => (kind, Effect::DamagedValue),
         };
-        Self { tag: tag.into(), step, kind, effect }
+        Self { tag: tag.into(), step, kind, effect, origin: None }
     }
 }
 
@@ -112,6 +121,7 @@ impl<'o> Growing<'o> {
             is_continuation: false,
             ambiguous: false,
             start_time: f64::INFINITY,
+            path: Path::new("").into(),
             place: Place::default(),
             unreadable: Vec::new(),
         }
@@ -274,6 +284,10 @@ impl<'o> Growing<'o> {
         if !matches!(pushed, Err(Flaw::Unreadable(_))) {
             series.point(event.step, event.wall_time, reset, starts);
             series.place(place);
+            if series.metadata.is_none() {
+                let origin = (self.path.clone(), place.offset);
+                self.note_origin(origin);
+            }
         }
         if let Err(flaw) = pushed {
             self.unreadable.push(Unreadable::of(value.tag, event.step, flaw));
@@ -296,6 +310,14 @@ impl<'o> Growing<'o> {
         };
         self.last = found;
         Ok(self.series.get_mut(found))
+    }
+
+    /// Notes where the value of the last series came from; nothing says what it is so far.
+    #[inline(never)]
+    fn note_origin(&mut self, origin: Origin) {
+        if let Some(series) = self.series.get_mut(self.last) {
+            series.origins.push(origin);
+        }
     }
 
     #[inline(never)]
@@ -406,6 +428,11 @@ impl<'o> Growing<'o> {
         }
     }
 
+    /// Sets the file that is read from now on.
+    pub(super) fn begin(&mut self, path: Arc<Path>) {
+        self.path = path;
+    }
+
     /// Sets the file of the run that everything read so far came from.
     pub(super) fn set_file(&mut self, file: u32) {
         if self.options.keeps_places() {
@@ -450,14 +477,13 @@ impl<'o> Growing<'o> {
         self.note_time(later.start_time);
     }
 
-    /// Values that turned out not to be numbers when the kind of earlier values became known. Their
-    /// places are no longer known.
+    /// Takes what turned out to be unreadable when the kind of earlier values became known.
     pub(super) fn take_unreadable(&mut self, run: &str) -> Vec<Issue> {
         let issue = |unreadable: Unreadable| {
-            let Unreadable { tag, step, kind, effect } = unreadable;
-            let run = Some(run.to_owned());
-            let location =
-                Location { run, tag: Some(tag.into()), step: Some(step), ..Location::default() };
+            let Unreadable { tag, step, kind, effect, origin } = unreadable;
+            let place = origin.map(|(path, offset)| Location::path(path).offset(offset));
+            let (run, tag) = (Some(run.to_owned()), Some(tag.into()));
+            let location = Location { run, tag, step: Some(step), ..place.unwrap_or_default() };
             Issue { location, kind, effect }
         };
         mem::take(&mut self.unreadable).into_iter().map(issue).collect()

@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::Bytes;
 
-use super::{Keep, Unreadable};
+use super::{Keep, Origin, Unreadable};
 use crate::event::{Payload, Peek, ScalarForm, ValueRef};
 use crate::logdir::restart::Restarts;
 use crate::logdir::series::push;
@@ -44,6 +44,8 @@ pub(super) struct Series {
     /// Whether the places of values are kept; never so for scalars.
     is_placed: bool,
     places: Vec<Place>,
+    /// Where the values came from, until metadata says what they are: an issue about one names it.
+    pub(super) origins: Vec<Origin>,
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     restarts: Restarts,
@@ -92,6 +94,7 @@ impl Series {
             checks: options.checks_values(),
             is_placed: options.keeps_places() && !matches!(values, Values::Scalars(_)),
             places: Vec::new(),
+            origins: Vec::new(),
             values,
             scalar_form: ScalarForm::default(),
             steps: Vec::new(),
@@ -227,7 +230,7 @@ impl Series {
         push(&mut self.wall_times, wall_time);
     }
 
-    /// Adds the place of a point's value, if places are kept.
+    /// Adds the place of a point's value if places are kept.
     pub(super) fn place(&mut self, place: Place) {
         if self.is_placed {
             self.places.push(place);
@@ -275,6 +278,9 @@ impl Series {
         if self.is_placed {
             append(&mut self.places, later.places);
         }
+        if self.metadata.is_none() {
+            append(&mut self.origins, later.origins);
+        }
 
         let first_has_own = later.restarts.epochs.first().is_some_and(|(first, _)| *first == 0);
         if self.epoch != starts && !first_has_own {
@@ -296,7 +302,9 @@ impl Series {
         };
         let mut scalars = Scalars::new();
         let mut readable = Vec::with_capacity(values.len());
+        let mut origins = mem::take(&mut self.origins).into_iter();
         for (value, step) in values.iter().zip(&self.steps) {
+            let origin = origins.next();
             let body = (&value.bytes[..]).into();
             let payload = match value.form {
                 Form::Tensor => Payload::Tensor(body),
@@ -307,7 +315,9 @@ impl Series {
             match number {
                 Ok(number) => scalars.push(number),
                 Err(kind) => {
-                    unreadable.push(Unreadable::of(&self.tag, *step, Flaw::Unreadable(kind)));
+                    let flaw = Flaw::Unreadable(kind);
+                    unreadable
+                        .push(Unreadable { origin, ..Unreadable::of(&self.tag, *step, flaw) });
                 }
             }
         }
@@ -321,7 +331,9 @@ impl Series {
             _ => return self,
         };
         let mut readable = Vec::with_capacity(values.len());
+        let mut origins = mem::take(&mut self.origins).into_iter();
         for (value, step) in values.iter().zip(&self.steps) {
+            let origin = origins.next();
             // Long ones were not kept.
             let checked = match value.bytes.is_empty() {
                 true => Ok(()),
@@ -329,7 +341,7 @@ impl Series {
             };
             readable.push(!matches!(checked, Err(Flaw::Unreadable(_))));
             if let Err(flaw) = checked {
-                unreadable.push(Unreadable::of(&self.tag, *step, flaw));
+                unreadable.push(Unreadable { origin, ..Unreadable::of(&self.tag, *step, flaw) });
             }
         }
         let mut index = readable.iter();
@@ -372,6 +384,7 @@ impl Series {
             Values::Placed(_) | Values::Dropped => Values::Dropped,
         };
         self.places.clear();
+        self.origins.clear();
         let steps = mem::take(&mut self.steps);
         let series = TimeSeries {
             tag: self.tag.to_string(),
