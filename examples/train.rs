@@ -5,8 +5,8 @@
 //! $ tensorboard --logdir runs
 //! ```
 //!
-//! A network of two layers learns to tell two spirals apart. Everything is made here, and the
-//! same each time.
+//! A network with two layers learns to separate two spirals. All data is generated here, and is the
+//! same on every run.
 
 #![allow(clippy::as_conversions, clippy::indexing_slicing, reason = "arrays of known shapes")]
 
@@ -27,7 +27,7 @@ use model::{Data, Network, map, spirals};
 const HIDDEN: usize = 24;
 const RATE: f32 = 2.0;
 const EPOCHS: i64 = 300;
-/// Larger things are logged every so many epochs.
+/// Number of epochs between logs of larger data.
 const EVERY: i64 = 50;
 /// Side of the map of the plane, in pixels.
 const SIDE: usize = 96;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut frames = Vec::new();
     let mut losses = Vec::new();
     for epoch in 0..=EPOCHS {
-        // Everything of an epoch has its step.
+        // All data of an epoch has the same step.
         let writer = writer.with_step(epoch);
         let gradients = network.gradients(&train);
         let (on_train, on_valid) = (network.score(&train), network.score(&valid));
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is known before the first epoch.
+/// Logs the data that is known before the first epoch.
 fn describe(writer: &SummaryWriter) -> tbx::Result<()> {
     let hparams = Hparams::new().with("hidden", HIDDEN as i64).with("rate", RATE);
     writer.add_hparams(hparams.with("activation", "tanh").with("shuffle", false), [])?;
@@ -109,7 +109,7 @@ fn describe(writer: &SummaryWriter) -> tbx::Result<()> {
     writer.add_graph(&graph)
 }
 
-/// The plane in the colours of the classes, and with the points in a box.
+/// Draws the plane in the colours of the classes, and with the points in a box.
 fn pictures(writer: &SummaryWriter, network: &Network, data: &Data) -> tbx::Result<()> {
     let plane = map(network, SIDE);
     writer.add_image("plane/probability", (plane.view(), Layout::Hw), None)?;
@@ -150,7 +150,7 @@ fn surface(network: &Network) -> tbx::Result<Mesh> {
     Ok(Mesh::new(&vertices)?.with_faces(&faces)?.with_colors(&colours)?)
 }
 
-/// What is known behind the last epoch.
+/// Logs the data that is known after the last epoch.
 fn last_words(
     writer: &SummaryWriter,
     network: &Network,
@@ -165,7 +165,7 @@ fn last_words(
     let video = Video::new((frames.insert_axis(Axis(3)).view(), Layout::Nhwc), 4)?;
     writer.add_video("plane/learning", &video, None)?;
 
-    // How the loss sounds: the larger, the higher.
+    // The loss as a sound: the larger the loss, the higher the tone.
     let mut phase = 0.0f32;
     let sound: Vec<f32> = losses
         .iter()
@@ -181,7 +181,7 @@ fn last_words(
     let hidden = network.hidden(data.points.view());
     writer.add_embedding("hidden", &Embedding::new(hidden.rows()).labels(labels), None)?;
 
-    // What each part of the graph took.
+    // The time that each part of the graph took.
     let started = Instant::now();
     let micros = || started.elapsed().as_micros() as i64;
     let mut profile = RunMetadata::new();

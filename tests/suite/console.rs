@@ -5,6 +5,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,8 +76,6 @@ fn lasting(text: &str) -> String {
 
 #[test]
 fn the_documents_show_what_the_program_prints() {
-    let dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(repository("fixtures"), dir.path().join("fixtures")).unwrap();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_tbx"));
     let programs = program.parent().unwrap();
     let path = [programs.to_owned(), programs.join("examples")].into_iter();
@@ -87,7 +86,18 @@ fn the_documents_show_what_the_program_prints() {
     documents.extend(docs.filter(|path| path.extension().is_some_and(|ext| ext == "md")));
     documents.sort();
     let (mut run, mut wrong) = (0, Vec::new());
-    for shown in documents.iter().flat_map(|document| commands(document)) {
+    let mut dir = tempfile::tempdir().unwrap();
+    let mut last = None;
+    for (document, shown) in documents
+        .iter()
+        .flat_map(|document| commands(document).into_iter().map(move |shown| (document, shown)))
+    {
+        // Each document has a directory of its own.
+        if last != Some(document) {
+            dir = tempfile::tempdir().unwrap();
+            symlink(repository("fixtures"), dir.path().join("fixtures")).unwrap();
+            last = Some(document);
+        }
         let Shown { place, command, output } = shown;
         if NOT_RUN.iter().any(|(begin, _)| command.starts_with(begin)) {
             continue;

@@ -1,9 +1,9 @@
-"""Writes one event file with a writer made in Python and prints figures as one JSON object.
+"""Writes one event file with a Python writer and prints figures as one JSON object.
 
     write.py tensorboardX|torch|tensorflow TEST|KIND COUNT FOLDER
 
-The tests are those of src/writers/measure.rs, the kinds of data those of src/kinds. The inputs lie
-beside FOLDER.
+The tests are those in src/writers/measure.rs, the kinds of data those in src/kinds. The inputs are
+next to FOLDER.
 """
 
 import json

@@ -1,4 +1,4 @@
-//! Measures writers: each test, each round, each program in turn.
+//! Measures writers: for each test and each round, every program in turn.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,12 +16,12 @@ use crate::python::Python;
 use crate::report::{self, Table};
 use crate::writers::{self, Writer};
 
-/// What one child measured, by name.
+/// Figures that one child measured, by name.
 pub type Figures = BTreeMap<String, f64>;
 
 pub const HISTOGRAM_VALUES: usize = 10_000;
 pub const PICTURE_SIDE: u32 = 256;
-/// Different arrays and pictures, written in rotation.
+/// Number of different arrays and images, which are written in rotation.
 pub const INPUTS: u64 = 8;
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
@@ -50,13 +50,13 @@ impl Test {
         crate::argument(self)
     }
 
-    /// Calls at scale 1: for the Rust writers, and for those in Python, which are slower.
+    /// Number of calls at scale 1: of Rust writers, and of Python writers, which are slower.
     fn calls(self, writer: Writer, scale: f64) -> usize {
         let (rust, python) = match self {
             Self::Scalars => (2_000_000, 50_000),
             Self::Tight => (500_000, 20_000),
             Self::Paced => (10_000, 10_000),
-            // Fewer would say nothing of a share.
+            // Fewer calls would give no meaningful share.
             Self::Visible => return 100,
             Self::Histograms => (4_000, 1_000),
             Self::Images => (400, 100),
@@ -75,7 +75,7 @@ pub struct Session<'a> {
     pub scale: f64,
 }
 
-/// What the rounds gave for one program: by test and figure.
+/// Results of all rounds for one program, by test and figure.
 #[derive(Default)]
 struct Results {
     rounds: BTreeMap<(Test, String), Vec<f64>>,
@@ -112,7 +112,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Leaves the histogram values and pictures in files, for the writers that are not linked in.
+    /// Saves the histogram values and images to files, for the writers that are not linked in.
     fn write_inputs(&self) -> Result<()> {
         fs::create_dir_all(self.scratch)
             .with_context(|| format!("create {}", self.scratch.display()))?;
@@ -254,7 +254,7 @@ fn print(writers: &[Writer], results: &[Results]) {
     }
 }
 
-/// Microseconds of one reading of the clock, the median of many.
+/// Microseconds to read the clock once: the median of many readings.
 fn clock_cost() -> f64 {
     let mut before = Instant::now();
     let costs: Vec<f64> = (0..100_000)

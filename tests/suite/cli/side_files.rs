@@ -209,8 +209,9 @@ fn a_side_file_that_is_no_regular_file_is_an_issue() {
         }
     }
     fs::hard_link(folder.path("fifo"), folder.path("logs/tbx.registry.json")).unwrap();
-    let said = "tbx: logs/tbx.registry.json: not a regular file but a FIFO\n";
-    assert_eq!(folder.tbx("export logs --to mlruns --out m").failed(), said);
+    let said = folder.tbx("export logs --to mlruns --out m").failed();
+    let issue = "tbx: logs/tbx.registry.json: not a regular file but a FIFO; skipped\n";
+    assert!(said.starts_with(issue), "{said}");
     let done = folder.tbx("verify logs --rule side_file --format json");
     assert!(done.code == Some(1) && done.out.contains("tbx.registry.json"), "{}", done.out);
     for command in ["gc logs --unregistered", "archive logs --out a.tar.zst --remove"] {

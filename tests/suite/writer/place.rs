@@ -47,13 +47,13 @@ fn a_log_that_cannot_be_read_is_not_joined_either() {
     for bytes in [b"" as &[u8], &[7; 5], &[0; 100]] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("events.out.tfevents.1.host"), bytes).unwrap();
-        let result = SummaryWriter::create_new(dir.path());
         let is_log = tbx::Logdir::open(dir.path())
             .unwrap()
             .event_files()
             .runs()
             .iter()
             .any(|run| !run.files.is_empty());
+        let result = SummaryWriter::create_new(dir.path());
         assert_eq!(result.is_err(), is_log, "{bytes:?}");
     }
 }

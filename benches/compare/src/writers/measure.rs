@@ -1,4 +1,4 @@
-//! The tests, the same for every writer. `write.py` has them once more for Python.
+//! The tests, which are the same for every writer. `write.py` repeats them for Python.
 
 use std::fs;
 use std::hint::black_box;
@@ -14,21 +14,21 @@ use crate::workloads;
 use crate::write::{Figures, HISTOGRAM_VALUES, INPUTS, PICTURE_SIDE, Test};
 
 const TAGS: [&str; 4] = ["loss/train", "loss/val", "acc/train", "acc/val"];
-/// Between two paced calls: a fast training loop's step.
+/// Time between two paced calls: one step of a fast training loop.
 const PACE: Duration = Duration::from_micros(100);
 /// Between two images: time enough to encode one.
 const IMAGE_PACE: Duration = Duration::from_millis(5);
-/// How long after the last call a viewer may look.
+/// Time after the last call at which a viewer may read the file.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// One measurement in a child process: so many calls, into an empty folder.
+/// One measurement in a child process: a number of calls, writing to an empty directory.
 pub struct Run<'a> {
     pub count: usize,
     pub folder: &'a Path,
 }
 
 impl Run<'_> {
-    /// Rate of `write`, which is told the step, from the first call to the closed file.
+    /// Rate of `write`, which gets the step, from the first call to the closed file.
     pub fn calls<P: Peer>(&self, write: impl FnMut(&mut P, i64) -> Result<()>) -> Result<Figures> {
         self.calls_of(P::create(self.folder)?, write)
     }
@@ -47,7 +47,7 @@ impl Run<'_> {
         self.rate(started.elapsed())
     }
 
-    /// Rate of `write`, which makes a whole run, in a folder of its own.
+    /// Rate of `write`, which writes a whole run to its own directory.
     pub fn runs(&self, mut write: impl FnMut(&Path) -> Result<()>) -> Result<Figures> {
         let started = Instant::now();
         for number in 0..self.count {
@@ -109,7 +109,7 @@ pub fn value(step: i64) -> f32 {
     1.0 / (step as f32 + 1.0)
 }
 
-/// Microseconds of single calls, each with the one reading of the clock that ends it.
+/// Microseconds of single calls, each including the reading of the clock that ends it.
 fn latency<P: Peer>(
     pace: Duration,
     run: &Run<'_>,
@@ -123,7 +123,7 @@ fn latency<P: Peer>(
     for step in 0..count {
         if pace > Duration::ZERO {
             due += pace;
-            // Sleeping would measure how the processor wakes up, not the call.
+            // Sleeping would measure the wake-up of the processor, not the call.
             while Instant::now() < due {
                 std::hint::spin_loop();
             }
@@ -148,7 +148,7 @@ fn latency<P: Peer>(
     ]))
 }
 
-/// Share of the calls that another process could see in the file soon after, without a flush.
+/// Share of the calls that another process can read from the file soon after, without a flush.
 fn visible<P: Peer>(run: &Run<'_>) -> Result<Figures> {
     const TAG: &str = "visible";
     let mut writer = P::create(run.folder)?;
@@ -164,10 +164,10 @@ fn visible<P: Peer>(run: &Run<'_>) -> Result<Figures> {
     Ok(Figures::from([("visible".to_owned(), records as f64 / run.count as f64)]))
 }
 
-/// How many whole records hold `needle`.
+/// Number of whole records that contain `needle`.
 fn whole_records_with(needle: &[u8], mut file: &[u8]) -> usize {
     let mut found = 0;
-    // A record: 8 bytes of length, 4 of checksum, payload, 4 of checksum.
+    // A record: 8 bytes of length, 4 bytes of checksum, the payload, 4 bytes of checksum.
     while let Some((length, rest)) = file.split_first_chunk::<8>() {
         let length = u64::from_le_bytes(*length) as usize;
         let Some(payload) = rest.get(4..).and_then(|rest| rest.get(..length)) else { break };
