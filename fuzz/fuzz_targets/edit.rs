@@ -86,8 +86,12 @@ fn edits(sandbox: &Sandbox, policy: RestartPolicy, which: usize) {
             if !edit(sandbox, &compact, "logs", "one") {
                 return sandbox.check(&[]);
             }
+            let before = points(&logs, policy);
+            if before.has_mixed_tags() {
+                return sandbox.check(&["one"]);
+            }
             let compacted = points(&sandbox.path("one"), RestartPolicy::KeepAll);
-            points(&logs, policy).assert_same_points(&compacted, "compacted");
+            before.assert_same_points(&compacted, "compacted");
             assert!(edit(sandbox, &compact, "one", "two"));
             let again = points(&sandbox.path("two"), RestartPolicy::KeepAll);
             compacted.assert_same_points(&again, "compacted twice");
@@ -95,7 +99,10 @@ fn edits(sandbox: &Sandbox, policy: RestartPolicy, which: usize) {
         _ => {
             if edit(sandbox, &Edit::new().merge(true), "logs", "one") {
                 let merged = points(&sandbox.path("one"), RestartPolicy::KeepAll);
-                points(&logs, RestartPolicy::KeepAll).assert_same_points(&merged, "merged");
+                let before = points(&logs, RestartPolicy::KeepAll);
+                if !before.has_mixed_tags() {
+                    before.assert_same_points(&merged, "merged");
+                }
             }
         }
     }
