@@ -133,9 +133,7 @@ fn surface(network: &Network) -> tbx::Result<Mesh> {
     const SIDE: usize = 24;
     let plane = map(network, SIDE);
     let at = |i: usize| i as f32 / (SIDE - 1) as f32;
-    // TensorBoard places its camera so that what lies at z = 0 fits the frame. What is above is cut.
-    let vertices: Vec<_> =
-        plane.indexed_iter().map(|((y, x), p)| [at(x), at(y), *p - 1.0]).collect();
+    let vertices: Vec<_> = plane.indexed_iter().map(|((y, x), p)| [at(x), at(y), *p]).collect();
     let colours: Vec<_> =
         plane.iter().map(|p| [(255.0 * p) as u8, 80, (255.0 * (1.0 - p)) as u8]).collect();
     let corner = |y: usize, x: usize| (y * SIDE + x) as i32;
@@ -147,7 +145,9 @@ fn surface(network: &Network) -> tbx::Result<Mesh> {
             [[a, b, c], [b, d, c]]
         })
         .collect();
-    Ok(Mesh::new(&vertices)?.with_faces(&faces)?.with_colors(&colours)?)
+    // With TensorBoard's own angle, parts that are close to the camera are outside of the frame.
+    let camera = r#"{"camera": {"cls": "PerspectiveCamera", "fov": 25}}"#;
+    Ok(Mesh::new(&vertices)?.with_faces(&faces)?.with_colors(&colours)?.with_config(camera)?)
 }
 
 /// Logs the data that is known after the last epoch.

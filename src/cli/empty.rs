@@ -39,7 +39,13 @@ impl Empty {
 
     /// The same of log directories that are open.
     pub(super) fn opened(&self, logdirs: Vec<Logdir>) -> Opened {
-        let empty = logdirs.iter().filter(|logdir| !logdir.has_logs());
+        self.opened_or(logdirs, |_| false)
+    }
+
+    /// The same, where a log directory also counts if `has_other` holds for it.
+    pub(super) fn opened_or(&self, logdirs: Vec<Logdir>, has_other: fn(&Path) -> bool) -> Opened {
+        let is_empty = |logdir: &&Logdir| !logdir.has_logs() && !has_other(logdir.path());
+        let empty = logdirs.iter().filter(is_empty);
         let empty: Vec<&Path> = empty.map(Logdir::path).collect();
         let codes = empty.iter().map(|path| self.say(path));
         let code = codes.max().unwrap_or(FINE);

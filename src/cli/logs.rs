@@ -1,6 +1,6 @@
 //! What every subcommand that reads logs lets one choose.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -9,7 +9,7 @@ use super::COMMON;
 use super::empty::{Empty, Opened};
 use super::wanted::Wanted;
 use crate::error::Result;
-use crate::logdir::{Checksums, LoadOptions, RestartPolicy};
+use crate::logdir::{Checksums, LoadOptions, Logdir, RestartPolicy};
 use crate::summary::Kind;
 
 /// The logs and what of them is wanted.
@@ -62,6 +62,12 @@ impl Logs {
     /// Opens the log directories, and says which of them have no logs.
     pub(super) fn open(&self) -> Result<Opened> {
         self.empty.open(&self.logdirs)
+    }
+
+    /// The same, where a log directory also counts if `has_other` holds for it.
+    pub(super) fn open_or(&self, has_other: fn(&Path) -> bool) -> Result<Opened> {
+        let logdirs = self.logdirs.iter().map(Logdir::open).collect::<Result<_>>()?;
+        Ok(self.empty.opened_or(logdirs, has_other))
     }
 
     /// Whether runs were chosen.

@@ -92,13 +92,17 @@ impl Mesh {
     /// (`tensorboard/plugins/mesh/tf_mesh_dashboard/mesh-viewer.ts`, `updateScene`). The first
     /// of a tag counts for all of its steps.
     ///
-    /// The viewer looks along the z axis at the middle of the object, from a distance at which what lies at
-    /// z = 0 fits its frame. What lies above z = 0 may be cut, so shift an object to z = 0 and below.
+    /// The viewer moves the middle of the object to the origin and looks at it along the z axis, from a
+    /// distance at which a square as wide as the object's longest side fits there. Parts that are closer may
+    /// be outside of the frame. A camera with a narrower angle than the default of 75 degrees is further
+    /// away: with 25 degrees, a cube is in the frame as a whole.
     ///
     /// ```
     /// # use tbx::Mesh;
     /// let points = Mesh::new(&[[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])?
     ///     .with_config(r#"{"material": {"cls": "PointsMaterial", "size": 0.1}}"#)?;
+    /// let whole = Mesh::new(&[[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])?
+    ///     .with_config(r#"{"camera": {"cls": "PerspectiveCamera", "fov": 25}}"#)?;
     /// # Ok::<(), tbx::ErrorKind>(())
     /// ```
     ///

@@ -12,8 +12,11 @@ use crate::error::{Error, Result};
 use crate::export::mlflow::{
     Done, MEDIA, Progress, Settings, StateDir, to_database, to_folder, to_server,
 };
-use crate::logdir::{LoadOptions, Logdir};
+use crate::logdir::{Directories, LoadOptions, Logdir};
+use crate::meta::ExperimentMeta;
 use crate::mlflow::{self, Client, Database};
+use crate::registry;
+use crate::store;
 use crate::summary::Kind;
 use crate::table::{Folding, Sampling};
 
@@ -26,6 +29,13 @@ pub(super) const TARGETS: [(&str, &str); 3] = [
     ("mlflow-db", "runs to the database that is the --out: mlflow.db, which MLflow made"),
     ("mlruns", "runs to a new directory in MLflow's own form"),
 ];
+
+/// Whether there is an experiment or a registry of models at or below `logdir`: MLflow has both without
+/// runs.
+pub(super) fn has_experiment_or_model(logdir: &Path) -> bool {
+    let is_there = |file| !Directories::with(file, logdir).found.is_empty();
+    !store::is_url(logdir) && (is_there(ExperimentMeta::FILE) || is_there(registry::FILE))
+}
 
 /// Values that stay as somebody changed them in MLflow are listed up to here.
 const MAX_KEPT: usize = 20;

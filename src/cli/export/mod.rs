@@ -157,7 +157,10 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     if to_mlflow.is_none() {
         given.check_tables(&args.tables(), args.sample)?;
     }
-    let opened = args.logs.open()?;
+    let opened = match to_mlflow {
+        Some(_) => args.logs.open_or(mlflow::has_experiment_or_model)?,
+        None => args.logs.open()?,
+    };
     if opened.is_empty {
         return Ok(opened.code);
     }

@@ -115,3 +115,18 @@ fn one_folder_without_logs_among_others_is_no_too() {
         assert_eq!(allowed.code, without.code, "{command}: {allowed:?}");
     }
 }
+
+#[test]
+fn mlflow_has_experiments_without_runs() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path("logs/later")).unwrap();
+    let about = r#"{"schema": "tbx.experiment/1", "name": "later", "tags": {"team": "vision"}}"#;
+    fs::write(folder.path("logs/later/tbx.experiment.json"), about).unwrap();
+    let done = folder.tbx("export logs --to mlruns --out new");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let is_there = |entry: fs::DirEntry| entry.path().join("tags/team").is_file();
+    assert!(fs::read_dir(folder.path("new")).unwrap().any(|entry| is_there(entry.unwrap())));
+    // Tables have no place for it.
+    let done = folder.tbx("export logs --to csv --out new.csv");
+    assert!(done.code == Some(1) && done.err.contains(NO_LOGS), "{}", done.err);
+}
