@@ -183,7 +183,7 @@ fn a_failed_write_ends_the_waiting_of_all_calls() {
         let writer = options.from_writer(Full(60_000)).unwrap();
         let picture = picture(0);
         let refused = (0..1000).find_map(|step| writer.add_image("image", &picture, step).err());
-        let refused = refused.map_or_else(|| writer.flush().unwrap_err(), |error| error);
+        let refused = refused.unwrap_or_else(|| writer.flush().unwrap_err());
         assert_eq!(refused.kind().name(), "io", "{refused}");
         for said in [writer.add_scalar("loss", 0.5, 0), writer.flush(), writer.close()] {
             assert_eq!(said.unwrap_err().kind().name(), "io");
