@@ -351,3 +351,43 @@ fn a_value_of_which_another_record_says_what_it_is_is_reported_where_it_stands()
         }
     }
 }
+
+#[test]
+fn an_event_with_metadata_that_is_not_readable_counts_not_even_in_part() {
+    use prost::Message;
+
+    let good = || scalar::v2("good", 0.5);
+    let bad = scalar::v2("bad", 1.0).encode_to_vec();
+    // A string in the metadata that is not UTF-8.
+    let at = bad.windows(7).position(|bytes| bytes == b"scalars").unwrap();
+    let mut bad = bad;
+    bad[at] = 0xff;
+    let value = |bytes: &[u8]| {
+        let mut field = vec![0x0a];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut field);
+        field.extend(bytes);
+        field
+    };
+    let event = |values: &[Vec<u8>]| {
+        let summary = values.concat();
+        let mut event = vec![0x09];
+        event.extend(1.0f64.to_le_bytes());
+        event.extend([0x10, 7, 0x2a]);
+        prost::encoding::encode_varint(summary.len() as u64, &mut event);
+        event.extend(summary);
+        crate::common::record(&event)
+    };
+    let good = value(&good().encode_to_vec());
+    for values in [vec![good.clone(), value(&bad)], vec![value(&bad), good], vec![value(&bad)]] {
+        let log = [file_version(), event(&values)].concat();
+        let dir = log_of(&log);
+        for (what, options) in ways() {
+            let loaded = Logdir::open(dir.path()).unwrap().load(&options).unwrap();
+            assert!(loaded.runs[0].series.is_empty(), "{what}");
+            assert_eq!(loaded.runs[0].files[0].events, 1, "{what}");
+            assert_ne!(loaded.runs[0].start_time, Some(1.0), "{what}");
+            let issues: Vec<_> = loaded.report.issues.iter().map(|i| i.kind.name()).collect();
+            assert_eq!(issues, ["proto"], "{what}");
+        }
+    }
+}

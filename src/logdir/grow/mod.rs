@@ -23,6 +23,8 @@ use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
+const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
+
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
 const RUN_GRAPH_TAG: &str = "__run_graph__";
@@ -196,8 +198,9 @@ impl<'o> Growing<'o> {
                 };
                 let first = first?;
                 // An event counts as a whole or not at all.
+                self.check_metadata(&first)?;
                 for value in values.clone() {
-                    value?;
+                    self.check_metadata(&value?)?;
                 }
                 let reset = self.observe(&event);
                 self.place = Place::of_value(offset, payload, first.wire);
@@ -226,6 +229,22 @@ impl<'o> Growing<'o> {
             }
         }
         Ok(())
+    }
+
+    /// Fails if the metadata of a value is not readable. What is known was read before.
+    fn check_metadata(&self, value: &ValueRef<'_>) -> Result<(), Malformed> {
+        let Some(wire) = value.metadata.as_deref() else { return Ok(()) };
+        if let Payload::ObsoleteHistogram(_) = value.payload {
+            return Ok(());
+        }
+        let guess = self.series.get(self.last).and_then(|last| self.series.get(last.follower));
+        let by_tag = || self.series.get(self.by_tag.get(value.tag)?.first);
+        let is_known = guess.is_some_and(|series| *series.tag == *value.tag && series.wire == wire)
+            || by_tag().is_some_and(|series| series.wire == wire);
+        match is_known {
+            true => Ok(()),
+            false => pb::SummaryMetadata::decode(wire).map(drop).map_err(|_| UNREADABLE_METADATA),
+        }
     }
 
     /// Records an event's time and order. Returns a nonzero number for the event if it drops
@@ -328,8 +347,7 @@ impl<'o> Growing<'o> {
             (Form::Tensor | Form::None, None) => None,
             (_, wire) => {
                 let wire = wire.map(pb::SummaryMetadata::decode).transpose();
-                let wire =
-                    wire.map_err(|_| Malformed("the metadata of a value is not readable"))?;
+                let wire = wire.map_err(|_| UNREADABLE_METADATA)?;
                 Some(Metadata::of(form, wire.as_ref()))
             }
         };
