@@ -6,7 +6,7 @@ pub(crate) mod disk;
 mod folder;
 mod job;
 mod lock;
-#[cfg(any(feature = "archive", feature = "edit"))]
+#[cfg(any(feature = "archive", feature = "edit", feature = "mlflow"))]
 mod logs;
 mod names;
 mod removal;
@@ -20,7 +20,7 @@ pub(crate) use self::batch::{Batch, Change};
 pub use self::folder::Folder;
 pub(crate) use self::folder::unfinished;
 pub(crate) use self::lock::Lock;
-#[cfg(any(feature = "archive", feature = "edit"))]
+#[cfg(any(feature = "archive", feature = "edit", feature = "mlflow"))]
 pub(crate) use self::logs::LogsLock;
 pub(crate) use self::names::{complete as complete_name, is_pending, is_temporary};
 pub(crate) use self::removal::Removal;
