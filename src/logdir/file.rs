@@ -64,14 +64,25 @@ pub(super) fn load<'o>(
     options: &'o LoadOptions,
     order: Option<Order>,
 ) -> FileLoad<'o> {
-    let path: Arc<Path> = path.into();
-    let (file, len) = match File::open(&path) {
-        Ok(opened) => opened,
-        Err(error) => return unreadable_file(path, options, order, error),
-    };
-    let loader = Loader { path, len, options, map: open_map(&file, len, options), file };
-    let spans = loader.spans(order);
-    loader.join(spans)
+    match Loader::open(path, options) {
+        Ok(loader) => loader.join(loader.spans(order)),
+        Err(error) => unreadable_file(path.into(), options, order, error),
+    }
+}
+
+/// The same for a file after others of its run, in one piece: it knows their tags.
+pub(super) fn load_after<'o>(
+    path: &Path,
+    options: &'o LoadOptions,
+    order: Option<Order>,
+    before: &Growing<'o>,
+) -> FileLoad<'o> {
+    let mut growing = Growing::with_tags_of(before);
+    growing.order = order;
+    match Loader::open(path, options) {
+        Ok(loader) => loader.join(vec![loader.span(0, u64::MAX, growing)]),
+        Err(error) => unreadable_file(path.into(), options, order, error),
+    }
 }
 
 /// Position at which to resume reading a file that may grow.
@@ -162,6 +173,12 @@ struct Loader<'o> {
 }
 
 impl<'o> Loader<'o> {
+    fn open(path: &Path, options: &'o LoadOptions) -> io::Result<Self> {
+        let (file, len) = File::open(path)?;
+        let map = open_map(&file, len, options);
+        Ok(Self { path: path.into(), file, len, map, options })
+    }
+
     fn source(&self) -> Source {
         match &self.map {
             Some(map) => Source::mapped(map.clone()),

@@ -1,5 +1,6 @@
 //! Loads runs in parallel.
 
+use std::ffi::OsString;
 use std::mem;
 use std::path::PathBuf;
 
@@ -224,34 +225,20 @@ fn load_all<T: Send>(
 /// The run, unless none of its files is an event file.
 fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     let mut files = load_files(run, options);
-    if options.restart.watches_order() && knows_no_starts(&files) {
+    let in_order = options.restart.watches_order() && knows_no_starts(&files);
+    if in_order {
         files = load_files_in_order(run, options);
     }
-    let mut report = Report::default();
-    let mut growing: Option<Growing<'_>> = None;
-    let mut read = Vec::with_capacity(files.len());
-    for (mut file, name) in files.into_iter().zip(&run.files) {
-        for mut issue in file.issues {
-            issue.location.run = Some(run.name.clone());
-            report.issues.push(issue);
-        }
-        report.more_issues += file.more_issues;
-        if !file.is_event_file {
-            continue;
-        }
-        file.growing.set_file(u32::try_from(read.len()).unwrap_or(u32::MAX));
-        read.push(EventFile {
-            name: name.to_string_lossy().into_owned(),
-            path: run.path.join(name),
-            bytes: file.bytes,
-            events: file.events,
-            pending_bytes: file.pending,
-        });
-        match &mut growing {
-            None => growing = Some(file.growing),
-            Some(growing) => growing.append(file.growing),
-        }
+    let mut joined = Joined::default();
+    for (file, name) in files.into_iter().zip(&run.files) {
+        joined.add(file, name, run);
     }
+    // A value without metadata belongs to the first series of its tag, which another file may have.
+    let is_ambiguous = joined.growing.as_ref().is_some_and(Growing::has_tags_of_several_kinds);
+    if is_ambiguous && joined.read.len() > 1 {
+        joined = load_one_by_one(run, options, in_order);
+    }
+    let Joined { growing, read, mut report } = joined;
     if read.is_empty() {
         return (None, report);
     }
@@ -269,6 +256,55 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     let follow_links = options.follow_links;
     let run = Run { name, path, files: read, start_time, series, left_out, follow_links };
     (Some(run), report)
+}
+
+/// The files of a run, put together one after the other.
+#[derive(Default)]
+struct Joined<'o> {
+    growing: Option<Growing<'o>>,
+    read: Vec<EventFile>,
+    report: Report,
+}
+
+impl<'o> Joined<'o> {
+    fn add(&mut self, mut file: FileLoad<'o>, name: &OsString, run: &RunFiles) {
+        for mut issue in file.issues {
+            issue.location.run = Some(run.name.clone());
+            self.report.issues.push(issue);
+        }
+        self.report.more_issues += file.more_issues;
+        if !file.is_event_file {
+            return;
+        }
+        file.growing.set_file(u32::try_from(self.read.len()).unwrap_or(u32::MAX));
+        self.read.push(EventFile {
+            name: name.to_string_lossy().into_owned(),
+            path: run.path.join(name),
+            bytes: file.bytes,
+            events: file.events,
+            pending_bytes: file.pending,
+        });
+        match &mut self.growing {
+            None => self.growing = Some(file.growing),
+            Some(growing) => growing.append(file.growing),
+        }
+    }
+}
+
+/// Loads each file with what the files before it said of their tags, as a follower does.
+fn load_one_by_one<'o>(run: &RunFiles, options: &'o LoadOptions, in_order: bool) -> Joined<'o> {
+    let mut joined = Joined::default();
+    let mut order = in_order.then(|| Order::new(options.restart));
+    for name in &run.files {
+        let path = run.path.join(name);
+        let file = match &joined.growing {
+            None => file::load(&path, options, order),
+            Some(before) => file::load_after(&path, options, order, before),
+        };
+        order = order.map(|order| file.growing.order.unwrap_or(order));
+        joined.add(file, name, run);
+    }
+    joined
 }
 
 /// Drops the points that the policy drops.

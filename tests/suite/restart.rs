@@ -1,5 +1,7 @@
 //! Restart policies: the points that are kept of a program that was interrupted and resumed.
 
+use std::path::Path;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
@@ -8,7 +10,7 @@ use tbx::summary::scalar;
 use tbx::summary::text::{self, Text};
 use tbx::{Kind, LoadOptions, Loaded, RestartDrop, RestartPolicy, TimeSeries};
 
-use crate::common::{cases, load, record, repository};
+use crate::common::{cases, file_version, load, log_of, record, repository, summary};
 
 /// The restart table of `fixtures/restarts`: run, tag, and the points that each policy keeps, as
 /// step@value. Values number the events of the log, with an offset of 100 per file.
@@ -282,5 +284,46 @@ proptest! {
             }
             prop_assert_eq!(loaded.report.restarts, drops, "{}", policy.name());
         }
+    }
+}
+
+/// A value without metadata belongs to the first series of its tag in the run, not in its file.
+#[test]
+fn values_without_metadata_are_of_one_series_however_a_run_is_cut_into_files() {
+    let tensor = |step: i64, plugin: Option<&str>| {
+        let metadata = plugin.map(|plugin| pb::SummaryMetadata {
+            plugin_data: Some(pb::summary_metadata::PluginData {
+                plugin_name: plugin.into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        let value = Some(Value::Tensor(pb::TensorProto {
+            dtype: 1,
+            tensor_content: 0.5f32.to_le_bytes().to_vec().into(),
+            ..Default::default()
+        }));
+        summary(
+            step,
+            vec![pb::summary::Value { tag: "x".into(), metadata, value, ..Default::default() }],
+        )
+    };
+    // Of two kinds, with values that say nothing of their kind in between.
+    let plugins =
+        [Some("mine"), None, Some("scalars"), None, Some("scalars"), None, Some("mine"), None];
+    let records: Vec<_> = (0..).zip(plugins).map(|(step, plugin)| tensor(step, plugin)).collect();
+    let loaded = |dir: &Path| {
+        let loaded = load(dir, &LoadOptions::new().restart(RestartPolicy::KeepAll));
+        let series = &loaded.runs[0].series;
+        series.iter().map(|series| (series.kind(), series.steps().to_vec())).collect::<Vec<_>>()
+    };
+    let whole = log_of(&[file_version(), records.concat()].concat());
+    let expected = loaded(whole.path());
+    assert_eq!(expected.len(), 2, "{expected:?}");
+    for cut in 1..records.len() {
+        let dir = log_of(&[file_version(), records[..cut].concat()].concat());
+        let second = [file_version(), records[cut..].concat()].concat();
+        std::fs::write(dir.path().join("events.out.tfevents.1900000000.later"), second).unwrap();
+        assert_eq!(loaded(dir.path()), expected, "cut before record {cut}");
     }
 }

@@ -129,6 +129,11 @@ impl<'o> Growing<'o> {
         }
     }
 
+    /// Returns whether some tag has series of several kinds.
+    pub(super) fn has_tags_of_several_kinds(&self) -> bool {
+        !self.siblings.is_empty()
+    }
+
     /// For a later span of a file that begins with `seed`: copies its tags and metadata, but none
     /// of its points.
     pub(super) fn with_tags_of(seed: &Self) -> Self {
