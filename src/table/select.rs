@@ -226,22 +226,8 @@ pub(crate) mod tests {
 
     /// A table with these parameters and tags.
     pub(crate) fn table(params: &BTreeSet<String>, tags: &BTreeSet<String>) -> RunTable {
-        const STATS: ScalarStats = ScalarStats {
-            count: 1,
-            first: 0.5,
-            last: 0.5,
-            min: 0.5,
-            max: 0.5,
-            mean: 0.5,
-            first_step: 0,
-            last_step: 0,
-            min_step: 0,
-            max_step: 0,
-            nan: 0,
-            inf: 0,
-        };
         let params = params.iter().map(|name| (name.clone(), Param::from(1.0)));
-        let metrics = tags.iter().map(|tag| (tag.as_str().into(), STATS));
+        let metrics = tags.iter().map(|tag| (tag.as_str().into(), ScalarStats::OF_ONE_POINT));
         let row =
             RunRow { params: params.collect(), metrics: metrics.collect(), ..RunRow::default() };
         RunTable { rows: vec![row], report: crate::error::Report::default() }

@@ -38,6 +38,25 @@ pub struct ScalarStats {
     pub inf: usize,
 }
 
+#[cfg(test)]
+impl ScalarStats {
+    /// Those of a series of one point, for tests that need any.
+    pub(super) const OF_ONE_POINT: Self = Self {
+        count: 1,
+        first: 0.5,
+        last: 0.5,
+        min: 0.5,
+        max: 0.5,
+        mean: 0.5,
+        first_step: 0,
+        last_step: 0,
+        min_step: 0,
+        max_step: 0,
+        nan: 0,
+        inf: 0,
+    };
+}
+
 impl ScalarStats {
     /// The statistics of a scalar series with at least one point; none for any other series.
     pub fn of(series: &TimeSeries) -> Option<Self> {

@@ -9,21 +9,6 @@ use super::*;
 use crate::meta::Param;
 use crate::table::stats::ScalarStats;
 
-const STATS: ScalarStats = ScalarStats {
-    count: 1,
-    first: 0.5,
-    last: 0.5,
-    min: 0.5,
-    max: 0.5,
-    mean: 0.5,
-    first_step: 0,
-    last_step: 0,
-    min_step: 0,
-    max_step: 0,
-    nan: 0,
-    inf: 0,
-};
-
 const LAYOUTS: &[(&str, &str, &str)] = &[
     // Stages.
     (
@@ -297,7 +282,7 @@ fn directory(line: &str) -> (Directory, RunRow) {
         params: params.clone(),
         has_data: !tags.is_empty() || is("graph"),
     };
-    let metrics = tags.iter().map(|tag| ((*tag).into(), STATS)).collect();
+    let metrics = tags.iter().map(|tag| ((*tag).into(), ScalarStats::OF_ONE_POINT)).collect();
     (directory, RunRow { name: name.into(), metrics, params, ..RunRow::default() })
 }
 
