@@ -50,7 +50,9 @@ const FILE: &str = "events.out.tfevents.1700000000.host.1.0";
 const START: f64 = 1_700_000_000.5;
 
 /// What changes how the program looks or what it does.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
+    // Where it is set, a terminal is taken for one with colours.
+    "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
     "COLUMNS",
