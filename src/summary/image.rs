@@ -24,6 +24,8 @@ mod palette;
 #[cfg(feature = "image")]
 mod pixels;
 #[cfg(feature = "image")]
+mod png;
+#[cfg(feature = "image")]
 mod video;
 
 use bytes::Bytes;
