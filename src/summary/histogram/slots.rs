@@ -17,8 +17,6 @@ use super::Numeric;
 
 /// Number of positive edges: 1e-12, and 1.1 times as much again and again, below 1e20.
 pub(super) const EDGES: usize = 774;
-/// Number of bins: between those edges, their negatives and zero.
-pub(super) const BINS: usize = 2 * EDGES;
 /// Bits of a float64 below those that choose its cell.
 const CELL_SHIFT: u32 = 48;
 const CELLS: usize = 1 << 16;
@@ -167,6 +165,9 @@ fn filled<T: Default + PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Number of bins: between the positive edges, their negatives and zero.
+    const BINS: usize = 2 * EDGES;
 
     /// The bin of a value by a search over all edges.
     fn searched(value: f64) -> Option<usize> {
