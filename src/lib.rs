@@ -131,51 +131,33 @@
 //! those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
-// Shared modules serve several features: with few of them, some items have no caller. With all
-// features, the compiler still finds what nobody uses.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "archive")]
-pub mod archive;
-#[cfg(any(feature = "mlflow", feature = "remote"))]
-mod budget;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
-mod decimal;
-#[cfg(feature = "edit")]
-pub mod edit;
 pub mod error;
 pub mod event;
-#[cfg(feature = "export")]
-pub mod export;
-#[cfg(feature = "mlflow")]
-pub mod import;
 pub mod logdir;
 #[cfg(feature = "meta")]
 pub mod meta;
-#[cfg(feature = "mlflow")]
-pub mod mlflow;
-#[cfg(any(feature = "cli", feature = "export"))]
-mod printable;
 pub mod record;
-mod redact;
-#[cfg(feature = "registry")]
-pub mod registry;
-// Which of it is used depends on the features.
-#[cfg_attr(not(feature = "cli"), allow(dead_code, unreachable_pub, unused_imports))]
-mod replace;
 pub mod safe_name;
 pub mod store;
 pub mod summary;
-pub mod table;
 #[cfg(feature = "track")]
 pub mod track;
-#[cfg(feature = "verify")]
-pub mod verify;
 pub mod writer;
+
+// The rest is for the packages `tbx-runs` and `tbx-cli`, of the same version. It has no promises.
+#[doc(hidden)]
+pub mod budget;
+#[doc(hidden)]
+pub mod decimal;
+#[doc(hidden)]
+pub mod redact;
+#[doc(hidden)]
+pub mod replace;
 #[cfg(feature = "meta")]
-mod yaml;
+#[doc(hidden)]
+pub mod yaml;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
@@ -211,9 +193,6 @@ pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
 // Crates whose types stand in public signatures.
-#[cfg(feature = "arrow")]
-#[doc(no_inline)]
-pub use ::{arrow_array, arrow_schema};
 #[doc(no_inline)]
 pub use ::{bytes, half, prost};
 #[cfg(feature = "ndarray")]

@@ -133,7 +133,8 @@ fn is_device(name: &str) -> bool {
 }
 
 /// FNV-1a: the same on every machine and in every release.
-pub(crate) fn hash(name: &str) -> u64 {
+#[doc(hidden)]
+pub fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

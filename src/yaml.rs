@@ -27,7 +27,7 @@ const NODE: usize = 32;
 
 /// The first document of a text.
 #[derive(Debug)]
-pub(crate) struct Document<'t> {
+pub struct Document<'t> {
     nodes: Vec<Node<'t>>,
     /// Number of bytes that it may still expand to.
     left: Cell<usize>,
@@ -52,16 +52,15 @@ enum What<'t> {
 
 /// A value that is a text, a number or the like.
 #[derive(Debug)]
-pub(crate) struct Scalar<'t> {
-    pub(crate) text: Cow<'t, str>,
-    pub(crate) style: ScalarStyle,
-    pub(crate) tag: Option<Cow<'t, Tag>>,
+pub struct Scalar<'t> {
+    pub text: Cow<'t, str>,
+    pub style: ScalarStyle,
+    pub tag: Option<Cow<'t, Tag>>,
 }
 
 impl Scalar<'_> {
     /// Whether the value is null.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         let is_null = matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL");
         self.style == ScalarStyle::Plain && is_null
     }
@@ -69,7 +68,7 @@ impl Scalar<'_> {
 
 /// A value of a [`Document`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Value<'d, 't> {
+pub struct Value<'d, 't> {
     document: &'d Document<'t>,
     at: usize,
     /// Number of lists and maps around it.
@@ -77,7 +76,7 @@ pub(crate) struct Value<'d, 't> {
 }
 
 /// The content of a [`Value`].
-pub(crate) enum View<'d, 't> {
+pub enum View<'d, 't> {
     Scalar(&'d Scalar<'t>),
     List(Values<'d, 't>),
     /// Keys, each followed by its value.
@@ -86,7 +85,7 @@ pub(crate) enum View<'d, 't> {
 
 impl<'t> Document<'t> {
     /// Parses `text` to its end: an error in a later document is an error, too.
-    pub(crate) fn parse(text: &'t str) -> Result<Self, ErrorKind> {
+    pub fn parse(text: &'t str) -> Result<Self, ErrorKind> {
         let marks = text.bytes().filter(|byte| b"[]{},:".contains(byte)).count();
         if marks > MAX_MARKS {
             let what =
@@ -102,12 +101,12 @@ impl<'t> Document<'t> {
     }
 
     /// The value of the document; none if the document is empty.
-    pub(crate) fn value(&self) -> Option<Value<'_, 't>> {
+    pub fn value(&self) -> Option<Value<'_, 't>> {
         (!self.nodes.is_empty()).then_some(Value { document: self, at: 0, depth: 0 })
     }
 
     /// Charges bytes to the budget of the document.
-    pub(crate) fn charge(&self, bytes: usize) -> Result<(), ErrorKind> {
+    pub fn charge(&self, bytes: usize) -> Result<(), ErrorKind> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
             let what = format!("with its aliases it has more than {MAX_EXPANDED} bytes");
             ErrorKind::Value(what)
@@ -182,7 +181,7 @@ impl<'t> Builder<'t> {
 
 impl<'d, 't> Value<'d, 't> {
     /// The content, with an alias followed.
-    pub(crate) fn view(self) -> Result<View<'d, 't>, ErrorKind> {
+    pub fn view(self) -> Result<View<'d, 't>, ErrorKind> {
         if self.depth > MAX_DEPTH {
             return Err(ErrorKind::Value(too_deep()));
         }
@@ -210,7 +209,7 @@ impl<'d, 't> Value<'d, 't> {
 }
 
 /// Consecutive values.
-pub(crate) struct Values<'d, 't> {
+pub struct Values<'d, 't> {
     document: &'d Document<'t>,
     next: usize,
     end: usize,
@@ -219,7 +218,7 @@ pub(crate) struct Values<'d, 't> {
 
 impl<'d, 't> Values<'d, 't> {
     /// A key and its value.
-    pub(crate) fn next_pair(&mut self) -> Option<(Value<'d, 't>, Value<'d, 't>)> {
+    pub fn next_pair(&mut self) -> Option<(Value<'d, 't>, Value<'d, 't>)> {
         Some((self.next()?, self.next()?))
     }
 }

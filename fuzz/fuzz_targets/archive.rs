@@ -8,7 +8,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tar::{EntryType, Header};
-use tbx::archive::{Pack, Restore, Rules};
+use tbx_runs::archive::{Pack, Restore, Rules};
 use tbx_fuzz::{Input, Logs, Sandbox, files};
 
 /// Unpacked bytes at most: so small that an archive of an input can have more.

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::edit::{Destination, Edit, SideFiles, repair};
-use tbx::verify::{Rule, Verify};
+use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
+use tbx_runs::verify::{Rule, Verify};
 use tbx::{Checksums, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
 

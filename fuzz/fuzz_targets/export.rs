@@ -9,9 +9,9 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use tbx::export::extract::Extraction;
-use tbx::export::{Export, TABLES, TARGETS, Target};
-use tbx::table::{Folding, Overview, RunTable};
+use tbx_runs::export::extract::Extraction;
+use tbx_runs::export::{Export, TABLES, TARGETS, Target};
+use tbx_runs::table::{Folding, Overview, RunTable};
 use tbx::{LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tbx::LoadOptions;
-use tbx::import::{EventFiles, Import};
+use tbx_runs::import::{EventFiles, Import};
 use tbx_fuzz::{Input, Sandbox, files, link, open, write};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
@@ -64,7 +64,7 @@ fn import(sandbox: &Sandbox, source: &Path, options: &Import) {
     }
     let first = files(&out);
     let again = options.mlflow(source, &out).expect("it was possible before");
-    let is_done = |run: &tbx::import::ImportedRun| !run.is_unfinished && !run.is_incomplete;
+    let is_done = |run: &tbx_runs::import::ImportedRun| !run.is_unfinished && !run.is_incomplete;
     if imported.runs.iter().all(is_done) {
         assert_eq!(again.points, 0);
         assert!(again.runs.iter().all(|run| run.was_there));

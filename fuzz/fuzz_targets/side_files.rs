@@ -6,7 +6,7 @@ use std::fs;
 
 use libfuzzer_sys::fuzz_target;
 use tbx::meta::{ExperimentMeta, RunMeta};
-use tbx::registry::Registry;
+use tbx_runs::registry::Registry;
 use tbx::{LoadOptions, Logdir};
 use tbx_fuzz::{Input, Sandbox, files, write};
 
@@ -58,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    tbx::verify::Verify::new().check(&logdir);
+    tbx_runs::verify::Verify::new().check(&logdir);
     let registry = Registry::open(&dir);
     let models = registry.models();
     assert_eq!(before, files(&dir), "something was changed");

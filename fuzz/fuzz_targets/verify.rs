@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::verify::{Finding, Rule, Verify};
+use tbx_runs::verify::{Finding, Rule, Verify};
 use tbx::{Checksums, Effect, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, open};
 

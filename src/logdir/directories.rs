@@ -13,17 +13,18 @@ use crate::store::{self, Listing};
 
 /// Directories that have a file of some name.
 #[derive(Debug, Default)]
-pub(crate) struct Directories {
+pub struct Directories {
     /// By path.
-    pub(crate) found: Vec<PathBuf>,
+    pub found: Vec<PathBuf>,
     /// Directories that cannot be looked into; there may be more files.
-    pub(crate) unreadable: Vec<Error>,
+    pub unreadable: Vec<Error>,
 }
 
 impl Directories {
     /// Those with a file `name`, at `logdir`, which may be a URL, and below. Links to directories are not
     /// followed, and what a run keeps as an artifact does not count.
-    pub(crate) fn with(name: &str, logdir: &Path) -> Self {
+    #[doc(hidden)]
+    pub fn with(name: &str, logdir: &Path) -> Self {
         let mut all = Self::default();
         match store::is_url(logdir) {
             true => all.list(name, logdir),
@@ -78,7 +79,7 @@ impl Directories {
 }
 
 /// Whether a directory is that of a run: it has `tbx.json` or an event file.
-pub(crate) fn is_run(dir: &Path) -> bool {
+pub fn is_run(dir: &Path) -> bool {
     let mut files = dir.read_dir().into_iter().flatten().flatten();
     files.any(|file| {
         let name = file.file_name();

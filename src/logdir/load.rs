@@ -53,7 +53,8 @@ pub struct Run {
 
 impl Run {
     /// The links that are followed from its directory.
-    pub(crate) fn links(&self) -> Links {
+    #[doc(hidden)]
+    pub fn links(&self) -> Links {
         Links::all_if(self.follow_links)
     }
 
@@ -153,8 +154,8 @@ impl Logdir {
     }
 
     /// Directory `name` of this log directory, as a run without event files.
-    #[cfg(feature = "table")]
-    pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
+    #[doc(hidden)]
+    pub fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
         let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
         let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
         let (name, follow_links) = (name.to_owned(), options.follow_links);
@@ -162,8 +163,8 @@ impl Logdir {
     }
 
     /// Number of runs that these options select, judged by names.
-    #[cfg(feature = "export")]
-    pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
+    #[doc(hidden)]
+    pub fn count_runs(&self, options: &LoadOptions) -> usize {
         self.wanted(options).count()
     }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::store;
 
 /// The name of a run where there are several log directories: the path of its own is part of it.
-pub(crate) fn name_in(logdir: &Path, run: &str) -> String {
+pub fn name_in(logdir: &Path, run: &str) -> String {
     match run {
         "." => logdir.to_string_lossy().into_owned(),
         run => logdir.join(run).to_string_lossy().into_owned(),
@@ -47,7 +47,8 @@ impl Logdir {
     }
 
     /// The same of log directories that are open.
-    pub(crate) fn all(mut logdirs: Vec<Self>) -> Result<Self> {
+    #[doc(hidden)]
+    pub fn all(mut logdirs: Vec<Self>) -> Result<Self> {
         if logdirs.is_empty() {
             return Err(Error::argument("a log directory is needed"));
         }
@@ -86,22 +87,22 @@ impl Logdir {
     }
 
     /// The log directory that a run is in, by the run's name.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn path_of(&self, run: &str) -> &Path {
+    #[doc(hidden)]
+    pub fn path_of(&self, run: &str) -> &Path {
         let is_above = |path: &&PathBuf| Path::new(run).starts_with(path);
         let above = self.several.paths.iter().filter(is_above);
         above.max_by_key(|path| path.as_os_str().len()).unwrap_or(&self.path)
     }
 
     /// The name of a run of the log directory `path`, which calls it `own`.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn name_of(&self, path: &Path, own: &str) -> String {
+    #[doc(hidden)]
+    pub fn name_of(&self, path: &Path, own: &str) -> String {
         if self.several.paths.is_empty() { own.to_owned() } else { name_in(path, own) }
     }
 
     /// The log directories that it is made of.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn paths(&self) -> Vec<&Path> {
+    #[doc(hidden)]
+    pub fn paths(&self) -> Vec<&Path> {
         match self.several.paths.as_slice() {
             [] => vec![&self.path],
             several => several.iter().map(PathBuf::as_path).collect(),

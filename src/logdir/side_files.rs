@@ -10,12 +10,14 @@ use crate::store::{Links, is_url};
 
 /// What cannot be read of `tbx.json`, `hparams.yaml` and the configuration of the projector in the
 /// directory of the run `name`, and which files that names are not there.
-pub(crate) fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
+#[doc(hidden)]
+pub fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
     look(name, dir, links).0
 }
 
 /// The same, and the embeddings of the run.
-pub(crate) fn look(name: &str, dir: &Path, links: Links) -> (Vec<Issue>, Vec<SavedEmbedding>) {
+#[doc(hidden)]
+pub fn look(name: &str, dir: &Path, links: Links) -> (Vec<Issue>, Vec<SavedEmbedding>) {
     let (mut issues, mut embeddings) = (Vec::new(), Vec::new());
     let mut note = |error: Error| {
         let location = Location { run: Some(name.to_owned()), ..error.location().clone() };

@@ -1,6 +1,5 @@
 //! Files that have an event file's name and are none.
 
-#[cfg(feature = "cli")]
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -8,7 +7,6 @@ use rayon::prelude::*;
 use super::{Logdir, RunFiles};
 use crate::error::{Effect, ErrorKind, Issue};
 use crate::event::{other_file_at, other_file_issue};
-#[cfg(feature = "cli")]
 use crate::store;
 
 impl Logdir {
@@ -56,8 +54,8 @@ impl Logdir {
 
     /// Whether there is a log, or something in the place of one, such as a file that cannot be read, or a
     /// pointer to a log. Looks into files until one is found; at a URL, names have to do.
-    #[cfg(feature = "cli")]
-    pub(crate) fn has_logs(&self) -> bool {
+    #[doc(hidden)]
+    pub fn has_logs(&self) -> bool {
         let is_log = |path: PathBuf| match other_file_at(&path) {
             Ok(Some(_)) if path == self.path() => true,
             Ok(Some(other)) => other_file_issue(path.into(), other).effect.is_loss(),
@@ -74,7 +72,8 @@ impl Logdir {
 
     /// A file that was asked for by its own path is missed if it is no event file, whatever its
     /// name.
-    pub(crate) fn miss(&self, issues: &mut [Issue]) {
+    #[doc(hidden)]
+    pub fn miss(&self, issues: &mut [Issue]) {
         for issue in issues {
             let is_other = matches!(issue.kind, ErrorKind::NotEventFile(_));
             if is_other && issue.location.path.as_deref() == Some(self.path()) {

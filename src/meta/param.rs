@@ -26,7 +26,6 @@ use crate::decimal::as_written;
 ///
 /// Integers and floating-point numbers are equal if they are the same number, and NaN equals NaN.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Param {
     /// Yes or no.
     Bool(bool),

@@ -10,7 +10,7 @@ use super::number;
 use crate::error::ErrorKind;
 
 /// The directory of artifacts in a run's directory.
-pub(crate) const ARTIFACTS: &str = "artifacts";
+pub const ARTIFACTS: &str = "artifacts";
 
 /// The state of the code according to git.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

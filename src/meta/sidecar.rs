@@ -26,7 +26,8 @@ impl RunMeta {
     }
 
     /// Like [`read`](Self::read), with these links followed.
-    pub(crate) fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
+    #[doc(hidden)]
+    pub fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
         read(dir, FILE, links, Self::from_json)
     }
 

@@ -132,7 +132,7 @@ impl Drop for Folder {
 }
 
 /// The path at which a file is written that will be at `path`, in an incomplete directory.
-pub(crate) fn unfinished(path: &Path) -> PathBuf {
+pub fn unfinished(path: &Path) -> PathBuf {
     match path.file_name() {
         Some(name) => path.with_file_name(names::pending(name)),
         None => path.to_owned(),

@@ -28,7 +28,7 @@ const MAX_LOCKED_NAME: usize = 200;
 
 /// Whether a file or directory of this base name is incomplete, or a lock: not a run, not a log,
 /// and not part of one.
-pub(crate) fn is_temporary(name: &OsStr) -> bool {
+pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) || is_pending(name)
 }
 
@@ -38,18 +38,18 @@ fn contains(bytes: &[u8], word: &str) -> bool {
 
 /// Whether a file of this base name becomes an event file when the surrounding directory is
 /// complete.
-pub(crate) fn is_pending(name: &OsStr) -> bool {
+pub fn is_pending(name: &OsStr) -> bool {
     contains(name.as_encoded_bytes(), PENDING)
 }
 
 /// The name of a file in a [`Folder`](super::Folder) until that is complete: a different one, if it
 /// is the name of an event file.
-pub(crate) fn pending(name: &OsStr) -> OsString {
+pub(super) fn pending(name: &OsStr) -> OsString {
     swapped(name, EVENTS, PENDING).unwrap_or_else(|| name.to_owned())
 }
 
 /// The final name of a file with a [pending](pending) name; none if the name is not pending.
-pub(crate) fn complete(name: &OsStr) -> Option<OsString> {
+pub fn complete(name: &OsStr) -> Option<OsString> {
     swapped(name, PENDING, EVENTS)
 }
 

@@ -33,27 +33,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(feature = "archive")]
-pub(crate) use self::open::open_no_link;
-pub(crate) use self::open::{open_regular, open_to_write};
-#[cfg(feature = "export")]
-pub(crate) use self::remote::Upload;
-#[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
-pub(crate) use self::root::read;
-pub(crate) use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
-pub(crate) use self::walk::Found;
+#[doc(hidden)]
+pub use self::open::open_no_link;
+#[doc(hidden)]
+pub use self::open::{open_regular, open_to_write};
+#[doc(hidden)]
+pub use self::remote::Upload;
+#[doc(hidden)]
+pub use self::root::read;
+#[doc(hidden)]
+pub use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
+#[doc(hidden)]
+pub use self::walk::{Found, Walk};
 
 /// Bytes that this process has read of logs and archives, for whoever shows how far a long command is.
 static BYTES_READ: AtomicU64 = AtomicU64::new(0);
 
 /// Counts what was read.
-pub(crate) fn count_read(bytes: usize) {
+#[doc(hidden)]
+pub fn count_read(bytes: usize) {
     BYTES_READ.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
 }
 
 /// How many bytes were read so far.
-#[cfg(feature = "cli")]
-pub(crate) fn bytes_read() -> u64 {
+#[doc(hidden)]
+pub fn bytes_read() -> u64 {
     BYTES_READ.load(Ordering::Relaxed)
 }
 
@@ -182,8 +186,8 @@ impl File {
     }
 
     /// Its first `len` bytes, to be read in order.
-    #[cfg(any(feature = "export", feature = "registry"))]
-    pub(crate) fn into_reader(self, len: u64) -> impl io::Read {
+    #[doc(hidden)]
+    pub fn into_reader(self, len: u64) -> impl io::Read {
         io::Read::take(Reader { file: self, position: 0 }, len)
     }
 
@@ -210,13 +214,11 @@ impl From<fs::File> for File {
 }
 
 /// Reads a file in order.
-#[cfg(any(feature = "export", feature = "registry"))]
 struct Reader {
     file: File,
     position: u64,
 }
 
-#[cfg(any(feature = "export", feature = "registry"))]
 impl io::Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read_at(buffer, self.position)?;
@@ -241,7 +243,8 @@ pub(crate) fn size(path: &Path) -> io::Result<u64> {
 }
 
 /// The bytes of a short range of `file`, fewer if it ends before.
-pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+#[doc(hidden)]
+pub fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     let len = range.end.saturating_sub(range.start);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     let filled = file.fill(&mut bytes, range.start)?;
@@ -276,7 +279,8 @@ pub(crate) fn enter(path: PathBuf) -> PathBuf {
 }
 
 /// That `path` is no URL, for what works with local files only.
-pub(crate) fn local_only(path: &Path, what: &str) -> io::Result<()> {
+#[doc(hidden)]
+pub fn local_only(path: &Path, what: &str) -> io::Result<()> {
     if is_url(path) {
         let message = format!("{what} works with local files only");
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));

@@ -53,13 +53,12 @@ impl From<Refused> for io::Error {
 /// Opens the regular file at `path`, and what the system says of it. A FIFO or a device is neither
 /// opened nor waited for: the kind is looked at before, and again once the file is open, since
 /// another may be there by then.
-pub(crate) fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
+pub fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
 }
 
 /// The same; a link as the last part of `path` is refused.
-#[cfg(feature = "archive")]
-pub(crate) fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
+pub fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, false)
 }
 
@@ -75,7 +74,7 @@ pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)
 }
 
 /// Opens the regular file at `path` to read and write it. A link is refused: it could lead to any file.
-pub(crate) fn open_to_write(path: &Path) -> io::Result<fs::File> {
+pub fn open_to_write(path: &Path) -> io::Result<fs::File> {
     regular(fs::symlink_metadata(path)?)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true);

@@ -114,8 +114,8 @@ pub fn session_start(hparams: &Hparams, now: f64) -> Result<pb::summary::Value, 
 
 /// The record of a session's start with other values, of which [`HparamValue::Unset`] go; none if it
 /// has them already, or is another record.
-#[cfg(feature = "edit")]
-pub(crate) fn with_values(
+#[doc(hidden)]
+pub fn with_values(
     content: &[u8],
     values: &std::collections::BTreeMap<String, HparamValue>,
 ) -> Result<Option<Vec<u8>>, ErrorKind> {

@@ -30,7 +30,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
-pub(crate) use damage::damage;
+pub use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]

@@ -134,8 +134,8 @@ impl WriterOptions {
     }
 
     /// The run is in a folder that is not complete, so that its file has the name of none until then.
-    #[cfg(any(feature = "cli", feature = "mlflow"))]
-    pub(crate) fn in_folder(self, _: &crate::replace::Folder) -> Self {
+    #[doc(hidden)]
+    pub fn in_folder(self, _: &crate::replace::Folder) -> Self {
         Self { is_in_folder: true, ..self }
     }
 

@@ -1,7 +1,5 @@
 //! Archives of runs in one compressed file, their restoration, and the removal of old artifacts.
 
-#![cfg(feature = "archive")]
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,10 +7,10 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tbx::archive::{Pack, Restore, Rules};
 use tbx::meta::Status;
-use tbx::registry::Registry;
 use tbx::{ErrorKind, SummaryWriter};
+use tbx_runs::archive::{Pack, Restore, Rules};
+use tbx_runs::registry::Registry;
 use tempfile::TempDir;
 
 fn write(path: PathBuf, bytes: impl AsRef<[u8]>) {
@@ -392,7 +390,7 @@ fn what_was_removed_is_still_known_and_nothing_registered_goes() {
     assert_eq!((&artifact["sha256"], &artifact["owner"]), (&json!("ab"), &json!("me")));
     assert!(artifact["removed"].as_f64().unwrap() > 1.7e9);
 
-    fs::write(root.join(tbx::registry::FILE), "{").unwrap();
+    fs::write(root.join(tbx_runs::registry::FILE), "{").unwrap();
     Rules::new().unregistered().find(&root).unwrap_err();
 }
 

@@ -1,7 +1,6 @@
 //! Edited logs: only the requested changes are made.
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
-#![cfg(feature = "edit")]
 
 mod files;
 mod folders;
@@ -14,10 +13,10 @@ use std::path::Path;
 
 use prost::Message;
 use regex::Regex;
-use tbx::edit::{Destination, Edit, Edited};
 use tbx::summary::{scalar as scalars, text};
-use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, Values, pb};
+use tbx_runs::edit::{Destination, Edit, Edited};
+use tbx_runs::table::Sampling;
 use tempfile::TempDir;
 
 use crate::common::{

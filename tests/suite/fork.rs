@@ -62,7 +62,6 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
 }
 
 /// The threads that encode are not in the child, nor is what they were at.
-#[cfg(feature = "image")]
 #[test]
 fn a_forked_process_waits_for_no_image() {
     let dir = tempfile::tempdir().unwrap();
@@ -105,13 +104,11 @@ fn a_forked_process_waits_for_no_image() {
     }
 }
 
-#[cfg(feature = "image")]
 fn picture_of_child() -> image::RgbImage {
     image::RgbImage::new(100, 100)
 }
 
 /// A child of a fork has a copy of a run that goes on in its parent.
-#[cfg(feature = "track")]
 #[test]
 fn a_run_does_not_end_in_a_forked_process() {
     use tbx::meta::{RunMeta, Status};

@@ -15,9 +15,9 @@ mod sparse;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tbx::import::{Import, Imported};
 use tbx::meta::{Param, RunMeta, Status};
 use tbx::{LoadOptions, RestartPolicy};
+use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use crate::common::load;
@@ -420,7 +420,7 @@ fn registered_models_are_in_the_registry() {
     let imported = store.import();
     assert_eq!((imported.models, imported.models_elsewhere), (4, 1));
     assert!(imported.report.is_lossless(), "{:?}", imported.report);
-    let registry = tbx::registry::Registry::open(store.out());
+    let registry = tbx_runs::registry::Registry::open(store.out());
     let read =
         |name: &str| fs::read_to_string(registry.path(&name.parse().unwrap()).unwrap()).unwrap();
     assert_eq!(read("net/1"), "flavors: {}\n");
@@ -430,7 +430,10 @@ fn registered_models_are_in_the_registry() {
     let said = registry.path(&"net/3".parse().unwrap()).unwrap_err().to_string();
     assert!(said.contains("s3://bucket/model, not in the log folder"), "{said}");
     let found = registry.version(&"net/2".parse().unwrap()).unwrap();
-    assert_eq!((found.stage, found.tags["ok"].as_str()), (tbx::registry::Stage::Staging, "yes"));
+    assert_eq!(
+        (found.stage, found.tags["ok"].as_str()),
+        (tbx_runs::registry::Stage::Staging, "yes")
+    );
     // What is said of a version here stays.
     registry.tag(&"net/1".parse().unwrap(), "mine", "1").unwrap();
     assert_eq!(store.import().models, 0);

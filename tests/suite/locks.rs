@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use tbx::meta::RunMeta;
-use tbx::registry::{Registry, VersionName};
+use tbx_runs::registry::{Registry, VersionName};
 
 /// Environment variable with the number of a child, which tells this program that it is one.
 const CHILD: &str = "TBX_TEST_CHILD";

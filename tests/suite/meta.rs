@@ -1,7 +1,5 @@
 //! What a run is, from the places that say it.
 
-#![cfg(feature = "meta")]
-
 use std::fs;
 use std::path::Path;
 

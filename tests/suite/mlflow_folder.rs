@@ -3,7 +3,6 @@
 //! The latter needs a Python that has `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`.
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
-#![cfg(all(feature = "mlflow", feature = "track"))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -13,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tbx::export::mlflow::{Done, Settings, to_folder};
 use tbx::meta::{Dataset, Param, RunMeta, Status};
-use tbx::registry::{Registry, Stage};
-use tbx::table::Folding;
 use tbx::track::{Run, RunOptions};
 use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
+use tbx_runs::export::mlflow::{Done, Settings, to_folder};
+use tbx_runs::registry::{Registry, Stage};
+use tbx_runs::table::Folding;
 use tempfile::TempDir;
 
 use crate::common::repository;

@@ -15,13 +15,10 @@ mod files;
 mod graphs;
 mod handles;
 mod hparams;
-#[cfg(feature = "image")]
 mod images;
-#[cfg(all(feature = "log", feature = "tracing"))]
 mod log;
 mod meshes;
 mod metadata;
-#[cfg(feature = "serde")]
 mod metrics;
 mod misuse;
 mod place;
@@ -31,7 +28,6 @@ mod round_trip;
 mod tensors;
 mod texts;
 mod threads;
-#[cfg(feature = "tracing")]
 mod tracing;
 mod video;
 

@@ -121,8 +121,8 @@ impl Follower {
     }
 
     /// Makes the next poll look at the folder, however long the last look took.
-    #[cfg(test)]
-    pub(crate) fn look_again(&mut self) {
+    #[doc(hidden)] // for tests
+    pub fn look_again(&mut self) {
         self.next_look = None;
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use tbx::verify::Rule;
+use tbx_runs::verify::Rule;
 
 use super::{FILE, Folder, START};
 use crate::common::{file_version, scalar};

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tbx::edit::{Destination, Edit};
-use tbx::table::Sampling;
 use tbx::{LoadOptions, Logdir};
+use tbx_runs::edit::{Destination, Edit};
+use tbx_runs::table::Sampling;
 use tempfile::TempDir;
 
 use super::{all_points, edit, regex};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use tbx::Logdir;
-use tbx::edit::{Destination, Edit};
 use tbx::error::Effect;
+use tbx_runs::edit::{Destination, Edit};
 use tempfile::TempDir;
 
 use super::{all_points, edit, edit_records, regex};

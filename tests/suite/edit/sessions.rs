@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use tbx::edit::{Destination, Edit, StepNoteKind};
 use tbx::summary::hparams;
 use tbx::{Hparams, LoadOptions, Logdir, RestartPolicy, SummaryWriter, pb};
+use tbx_runs::edit::{Destination, Edit, StepNoteKind};
 use tempfile::TempDir;
 
 use super::{Result, all_points, edit, points};
@@ -456,7 +456,7 @@ fn steps_go_on_before_samples_are_taken_and_restarts_carried_out() {
     let change = Edit::new()
         .continue_steps(true)
         .compact(RestartPolicy::Rustboard)
-        .sample(None, tbx::table::Sampling::Every(50))
+        .sample(None, tbx_runs::table::Sampling::Every(50))
         .shift_steps(1000)
         .merge(true);
     let done = edit(&change, log.path()).unwrap();

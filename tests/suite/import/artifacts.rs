@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use tbx::import::{EventFiles, Import};
 use tbx::{LoadOptions, SummaryWriter};
+use tbx_runs::import::{EventFiles, Import};
 
 use super::{ID, OTHER, Store, meta, walkdir};
 use crate::common::load;

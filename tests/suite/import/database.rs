@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
-use tbx::import::{Import, Imported};
 use tbx::meta::Status;
+use tbx_runs::import::{Import, Imported};
 
 use super::{ID, meta, points};
 
@@ -202,7 +202,7 @@ fn a_database_says_what_it_has_besides_runs() {
     let model = &own["logged_models"][0];
     assert_eq!((&model["status"], &model["params"]["p"]), (&"READY".into(), &"1".into()));
     assert_eq!(model["metrics"][0]["value"], 0.5);
-    let models = tbx::registry::Registry::open(&out).models().unwrap();
+    let models = tbx_runs::registry::Registry::open(&out).models().unwrap();
     assert_eq!(models["net"].description.as_deref(), Some("about"));
     assert_eq!((models["net"].aliases["best"], models["net"].versions.len()), (1, 1));
     assert_eq!(models["net"].versions[0].tags["k"], "v");

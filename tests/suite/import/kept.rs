@@ -3,8 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tbx::import::Import;
-use tbx::registry::Registry;
+use tbx_runs::import::Import;
+use tbx_runs::registry::Registry;
 
 use super::{ID, OTHER, Store, meta, points};
 
@@ -14,7 +14,7 @@ fn experiment(store: &Store, name: &str) -> Value {
 }
 
 /// The kinds of data that were left out, with their counts.
-fn left_out(imported: &tbx::import::Imported) -> Vec<(&str, u64)> {
+fn left_out(imported: &tbx_runs::import::Imported) -> Vec<(&str, u64)> {
     imported.left_out.iter().map(|left_out| (&*left_out.kind, left_out.count)).collect()
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tbx::import::Import;
 use tbx::meta::{Param, RunMeta};
 use tbx::{LoadOptions, RestartPolicy};
+use tbx_runs::import::Import;
 
 use super::meta;
 use crate::common::{load, repository};
@@ -75,7 +75,6 @@ fn compare(run: &Value, meta: &RunMeta) {
             Param::Int(found) => value.parse() == Ok(*found),
             Param::Number(found) => value.parse() == Ok(*found),
             Param::Text(found) => value == found,
-            _ => false,
         };
         assert!(is_same, "{name}: {value:?} became {:?}", meta.params[name]);
     }

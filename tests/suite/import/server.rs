@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tbx::import::{Import, Imported};
+use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use super::{meta, points, walkdir};

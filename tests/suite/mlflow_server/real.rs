@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tbx::meta::{Dataset, Process, RunMeta, Status};
-use tbx::registry::{Registry, Stage};
 use tbx::track::{Run, RunOptions, Sweep};
 use tbx::{LoadOptions, Logdir, SummaryWriter};
+use tbx_runs::registry::{Registry, Stage};
 
 use super::{export, fine, quiet};
 use crate::common::repository;

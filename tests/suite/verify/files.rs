@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use tbx::pb;
-use tbx::verify::{Rule, Severity};
+use tbx_runs::verify::{Rule, Severity};
 
 use super::{at, files, rules, run_breaks, verify};
 use crate::common::{NAME, event, file_version, log_of, repository, scalar, start};

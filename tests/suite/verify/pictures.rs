@@ -1,7 +1,7 @@
 //! Encoded images.
 
 use tbx::summary::image;
-use tbx::verify::{Finding, Rule};
+use tbx_runs::verify::{Finding, Rule};
 
 use super::{breaks, findings};
 use crate::common::summary;

@@ -6,7 +6,7 @@ use std::fs;
 use prost::Message;
 use tbx::pb::{self, summary::value::Value};
 use tbx::summary::{Kind, scalar as scalars, text};
-use tbx::verify::Rule;
+use tbx_runs::verify::Rule;
 
 use super::{
     at, breaks, files, findings, floats, metadata, of_kind, rules, run_breaks, value, verify,

@@ -3,7 +3,7 @@
 use prost::Message;
 use tbx::pb::{self, DataType, summary::value::Value};
 use tbx::summary::Kind;
-use tbx::verify::Rule;
+use tbx_runs::verify::Rule;
 
 use super::{breaks, findings, floats, metadata, of_kind, rules, tensor, value};
 use crate::common::{event, summary};

@@ -61,7 +61,6 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-#[cfg(feature = "image")]
 fn pictures() -> Vec<image::RgbImage> {
     let sprite = repository("fixtures/projector/torch/00000/default/sprite.png");
     let sprite = image::open(sprite).unwrap().to_rgb8();
@@ -70,7 +69,6 @@ fn pictures() -> Vec<image::RgbImage> {
 }
 
 /// To the byte, but for the sprite, which is so to the pixel.
-#[cfg(feature = "image")]
 #[test]
 fn files_are_those_that_pytorch_writes() {
     let dir = tempfile::tempdir().unwrap();

@@ -69,7 +69,6 @@ fn bad_input_fails_at_the_call_and_writes_nothing() {
     }
 }
 
-#[cfg(feature = "image")]
 #[test]
 fn a_bad_picture_fails_at_the_call_and_writes_nothing() {
     use image::RgbImage;

@@ -1,0 +1,265 @@
+//! Which artifacts may go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use walkdir::WalkDir;
+
+use super::runs::{self, RunDir};
+use super::{ARTIFACTS, at};
+use tbx::error::{Error, ErrorKind, Result};
+use tbx::meta::{Artifact, RunMeta, Status, now};
+use tbx::replace::{LogsLock, disk, is_temporary};
+use tbx::store::Links;
+
+/// What is said in `tbx.json` of an artifact that is gone: when, in seconds since the Unix epoch.
+const REMOVED: &str = "removed";
+
+/// Rules for artifacts that may go: all of them must hold.
+///
+/// Whatever they say, files that a registry names stay, and those of runs that are running.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    older_than: Option<Duration>,
+    larger_than: Option<u64>,
+    statuses: Option<Vec<Status>>,
+    kind: Option<String>,
+    unregistered: bool,
+    links: Links,
+}
+
+/// An artifact that may go.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// The run that made it.
+    pub run: RunDir,
+    /// Its path in the run's folder `artifacts`, with `/`.
+    pub artifact: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was made, in seconds since the Unix epoch: as `tbx.json` says, else as the file
+    /// system says.
+    pub time: Option<f64>,
+    /// What it is, as `tbx.json` says.
+    pub kind: Option<String>,
+    /// How its run is doing.
+    pub status: Option<Status>,
+    is_listed: bool,
+}
+
+/// Artifacts that may go.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Candidates {
+    /// They, by run and name.
+    pub files: Vec<Candidate>,
+    /// How many others the rules hold for that stay because a registry names them.
+    pub registered: usize,
+    root: PathBuf,
+    links: Links,
+}
+
+impl Rules {
+    /// None: at least one must be said.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Made so long ago.
+    pub fn older_than(self, age: Duration) -> Self {
+        Self { older_than: Some(age), ..self }
+    }
+
+    /// Of more than so many bytes.
+    pub fn larger_than(self, bytes: u64) -> Self {
+        Self { larger_than: Some(bytes), ..self }
+    }
+
+    /// Of runs that ended so. One that says it is running, but is silent, was killed.
+    pub fn statuses(self, statuses: impl IntoIterator<Item = Status>) -> Self {
+        Self { statuses: Some(statuses.into_iter().collect()), ..self }
+    }
+
+    /// Of this kind, as `tbx.json` says it.
+    pub fn kind(self, kind: impl Into<String>) -> Self {
+        Self { kind: Some(kind.into()), ..self }
+    }
+
+    /// Everything that no registry names.
+    pub fn unregistered(self) -> Self {
+        Self { unregistered: true, ..self }
+    }
+
+    /// Whether `tbx.json` and registries are also read behind links that lead out of a run or of the log
+    /// directory. Artifacts behind links stay in any case. Default: false.
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
+    }
+
+    /// The artifacts below the log folder `logdir` for which all rules hold. Links are neither
+    /// followed nor candidates.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no rule; [`ErrorKind::Io`] and [`ErrorKind::Value`]:
+    /// something, such as a registry or a `tbx.json`, cannot be read.
+    pub fn find(&self, logdir: &Path) -> Result<Candidates> {
+        let is_empty = self.older_than.is_none()
+            && self.larger_than.is_none()
+            && self.statuses.is_none()
+            && self.kind.is_none()
+            && !self.unregistered;
+        if is_empty {
+            return Err(Error::argument("no rule says which artifacts may go"));
+        }
+        let root = runs::root(logdir)?;
+        let registered = runs::registered(&root, self.links)?;
+        let (files, links) = (Vec::new(), self.links);
+        let mut found = Candidates { files, registered: 0, root: root.clone(), links };
+        for run in runs::find(&root)?.0 {
+            let (meta, status) = run.state(self.links)?;
+            let is_wanted = self.statuses.as_ref();
+            let is_wanted =
+                is_wanted.is_none_or(|wanted| status.is_some_and(|s| wanted.contains(&s)));
+            if status == Some(Status::Running) || !is_wanted {
+                continue;
+            }
+            for candidate in artifacts(&run, &meta, status)? {
+                match self.holds(&candidate) {
+                    true if registered.contains(&candidate.path) => found.registered += 1,
+                    true => found.files.push(candidate),
+                    false => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn holds(&self, candidate: &Candidate) -> bool {
+        let is_old = |age: Duration| candidate.time.is_some_and(|t| now() - t > age.as_secs_f64());
+        self.older_than.is_none_or(is_old)
+            && self.larger_than.is_none_or(|bytes| candidate.size > bytes)
+            && self.kind.as_ref().is_none_or(|kind| candidate.kind.as_ref() == Some(kind))
+    }
+}
+
+/// The files in the run's folder of artifacts, by name.
+fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec<Candidate>> {
+    let folder = run.path.join(ARTIFACTS);
+    let is_folder = folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    if !is_folder {
+        return Ok(Vec::new());
+    }
+    let listed: BTreeMap<&str, &Artifact> =
+        meta.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact)).collect();
+    let mut found = Vec::new();
+    let walk = WalkDir::new(&folder).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())) {
+        let entry = entry.map_err(|error| runs::walk_error(error, &folder))?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let metadata = entry.metadata().map_err(|error| runs::walk_error(error, &folder))?;
+        let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        let artifact = runs::name(&folder, entry.path());
+        let known = listed.get(artifact.as_str());
+        found.push(Candidate {
+            run: run.clone(),
+            path: entry.path().to_owned(),
+            size: metadata.len(),
+            time: known.and_then(|known| known.time).or(modified.map(|t| t.as_secs_f64())),
+            kind: known.and_then(|known| known.kind.clone()),
+            status,
+            is_listed: known.is_some(),
+            artifact,
+        });
+    }
+    Ok(found)
+}
+
+impl Candidates {
+    /// The bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
+    }
+
+    /// Removes the files. `tbx.json` goes on to list those that it lists, with `removed`, so that
+    /// their digests stay known; it says so before they go, and an interrupted call can be made again.
+    /// Those that were registered meanwhile stay; how many went.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: a file cannot be removed; those before it are gone. Another program changes
+    /// the logs: nothing is removed. As [`RunMeta::update`].
+    pub fn remove(&self) -> Result<usize> {
+        let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
+        let registered = runs::registered(&self.root, self.links)?;
+        let files = self.files.iter().filter(|file| !registered.contains(&file.path));
+        let files: Vec<_> = files.collect();
+        let mut count = 0;
+        for files in files.chunk_by(|a, b| a.run == b.run) {
+            count += remove(files, &self.root)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Removes files of one run; how many.
+fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
+    let mut there = Vec::new();
+    for file in files {
+        match file.check(root) {
+            Err(error) if is_gone(&error) => {} // by another program
+            checked => checked.map(|()| there.push(*file))?,
+        }
+    }
+    note(&there, Some(now()))?;
+    for (i, file) in there.iter().enumerate() {
+        let removed = disk::remove_file(&file.path).map_err(|error| at(error, &file.path));
+        match removed {
+            Err(error) if !is_gone(&error) => {
+                note(there.get(i..).unwrap_or_default(), None)?;
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(there.len())
+}
+
+/// Has `tbx.json` say when the files go, or that they do not.
+fn note(files: &[&Candidate], time: Option<f64>) -> Result<()> {
+    let listed: BTreeSet<_> =
+        files.iter().filter(|file| file.is_listed).map(|file| &file.artifact).collect();
+    let Some(file) = files.first().filter(|_| !listed.is_empty()) else { return Ok(()) };
+    RunMeta::update(&file.run.path, |meta| {
+        for artifact in meta.artifacts.iter_mut().filter(|known| listed.contains(&known.path)) {
+            match time {
+                Some(time) => artifact.other.insert(REMOVED.into(), time.into()),
+                None => artifact.other.remove(REMOVED),
+            };
+        }
+        meta.updated_at = Some(now());
+    })
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+impl Candidate {
+    /// Fails if the file is not where it was. A folder that became a link meanwhile would lead elsewhere.
+    fn check(&self, root: &Path) -> Result<()> {
+        let real = self.path.canonicalize().map_err(|error| at(error, &self.path))?;
+        if real != self.path || !real.starts_with(root) {
+            let what = "it is behind a link now, so it is not removed";
+            return Err(at(ErrorKind::Value(what.into()), &self.path));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,309 @@
+//! Where runs are in the log folder.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use super::mlflow::StoredRun;
+use super::{ImportedRun, plan, run};
+use crate::trackers::mlflow::tags;
+use tbx::error::{Effect, Issue, Report};
+use tbx::meta::{self, RunMeta};
+use tbx::replace::is_temporary;
+use tbx::safe_name;
+
+/// Nested runs go no deeper: paths end somewhere.
+const MAX_DEPTH: usize = 16;
+/// Bytes of a path below which nested runs go into their parents' directories.
+const MAX_PATH: usize = 1024;
+/// Keys of the object `mlflow` in `tbx.json`: the digest of what the run said when it was imported;
+/// that some of its artifacts are not here; event files that are not directly in its directory.
+const DIGEST: &str = "digest";
+const INCOMPLETE: &str = "incomplete";
+pub(super) const EVENT_FILES: &str = "event_files";
+pub(super) const LOGGED_MODELS: &str = "logged_models";
+/// What is in the directory of a run and none.
+const NO_RUN: &str = meta::ARTIFACTS;
+
+/// A log folder and the runs in it.
+pub(super) struct Tree {
+    root: PathBuf,
+    /// Directories of runs by the ids that they have, here or had in MLflow.
+    dirs: HashMap<String, PathBuf>,
+    /// The ids here of runs by those that they had in MLflow.
+    ids: HashMap<String, String>,
+    /// Runs that had not ended when they were imported, and say what they said then; of each which
+    /// files that are.
+    unfinished: HashMap<String, Expected>,
+    /// Runs that some of their artifacts are missing of.
+    incomplete: HashSet<String>,
+    /// The runs of logged models.
+    models: HashMap<String, PathBuf>,
+    /// Directories of runs that will be there, in lower case.
+    planned: HashSet<PathBuf>,
+}
+
+/// The files that an import put into the directory of a run.
+struct Expected {
+    artifacts: usize,
+    event_files: HashSet<PathBuf>,
+}
+
+/// How a run is in the log folder.
+pub(super) enum State {
+    Absent,
+    /// As it is to be.
+    There(PathBuf),
+    /// Some of its artifacts are not.
+    Incomplete(PathBuf),
+    /// It had not ended, and may be replaced.
+    Unfinished(PathBuf),
+}
+
+impl Tree {
+    pub(super) fn read(root: &Path, report: &mut Report) -> Self {
+        let mut tree = Self {
+            root: root.to_owned(),
+            dirs: HashMap::new(),
+            ids: HashMap::new(),
+            unfinished: HashMap::new(),
+            incomplete: HashSet::new(),
+            models: HashMap::new(),
+            planned: HashSet::new(),
+        };
+        let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
+        let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_no_run(entry.file_name()));
+        let mut found = Vec::new();
+        for entry in walk.flatten().filter(|entry| entry.file_name() == meta::FILE) {
+            let Some(dir) = entry.path().parent() else { continue };
+            match RunMeta::read(dir) {
+                Ok(meta) => found.extend(meta.map(|meta| (dir.to_owned(), meta))),
+                Err(error) => report.issues.push(Issue {
+                    location: error.location().clone(),
+                    kind: error.into_kind(),
+                    effect: Effect::SkippedFile,
+                }),
+            }
+        }
+        for (dir, meta) in found {
+            let id = meta.id.clone().unwrap_or_default();
+            if let Some(theirs) = mlflow_id(&meta) {
+                if is_unfinished(&meta) {
+                    tree.unfinished.insert(theirs.to_owned(), expected(&meta));
+                }
+                if is_incomplete(&meta) {
+                    tree.incomplete.insert(theirs.to_owned());
+                }
+                tree.models.extend(logged_models(&meta).map(|id| (id.to_owned(), dir.clone())));
+                tree.dirs.insert(theirs.to_owned(), dir.clone());
+                tree.ids.insert(theirs.to_owned(), id.clone());
+            }
+            tree.dirs.entry(id).or_insert(dir);
+        }
+        tree
+    }
+
+    /// The log folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory of the run that has this id.
+    pub(super) fn find(&self, id: &str) -> Option<PathBuf> {
+        self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
+    }
+
+    /// How the run is that has this id.
+    pub(super) fn state(&self, id: &str) -> State {
+        let Some(dir) = self.find(id) else { return State::Absent };
+        // Looked for just before it would be lost: this import may have put a run there.
+        match self.unfinished.get(id) {
+            Some(expected) if has_nothing_else(&dir, expected) => State::Unfinished(dir),
+            _ if self.incomplete.contains(id) => State::Incomplete(dir),
+            _ => State::There(dir),
+        }
+    }
+
+    /// The id here of the run that had this id.
+    pub(super) fn id(&self, id: &str) -> Option<String> {
+        self.ids.get(id).filter(|id| !id.is_empty()).cloned()
+    }
+
+    /// The directory of the run that logged each model.
+    pub(super) fn logged_models(&self) -> &HashMap<String, PathBuf> {
+        &self.models
+    }
+
+    pub(super) fn insert(&mut self, run: &ImportedRun) {
+        self.models.extend(run.models.iter().map(|id| (id.clone(), run.dir.clone())));
+        self.dirs.insert(run.id.clone(), run.dir.clone());
+        if !run.meta_id.is_empty() {
+            self.ids.insert(run.id.clone(), run.meta_id.clone());
+        }
+    }
+
+    /// Where a run is to be: below its parent if that is here, else in its experiment. Where another
+    /// has that name, its id is behind it. No other run is placed there.
+    pub(super) fn place(&mut self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        let dir = self.free(experiment, run);
+        self.planned.insert(lower(&dir));
+        dir
+    }
+
+    fn free(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        // Names that differ in case are one on some systems.
+        let is_taken =
+            |dir: &Path| dir.symlink_metadata().is_ok() || self.planned.contains(&lower(dir));
+        if let Some(dir) =
+            exported_from(run).map(|path| experiment.join(path)).filter(|dir| !is_taken(dir))
+        {
+            return dir;
+        }
+        let depth = |dir: &Path| dir.strip_prefix(&self.root).map_or(0, |dir| dir.iter().count());
+        let parent = plan::parent(run).and_then(|parent| self.find(parent));
+        let parent =
+            parent.filter(|dir| depth(dir) < MAX_DEPTH && dir.as_os_str().len() < MAX_PATH);
+        let parent = parent.unwrap_or_else(|| experiment.to_owned());
+        let name = plan::name(run);
+        let is_free =
+            |name: &str| !name.eq_ignore_ascii_case(NO_RUN) && !is_taken(&parent.join(name));
+        let plain = safe_name::encode(&name);
+        if is_free(&plain) {
+            return parent.join(plain);
+        }
+        let id = &run.record.id;
+        let short: String = id.chars().take(8).collect();
+        let candidates = [format!("{name}-{short}"), format!("{name}-{id}"), id.clone()];
+        let mut candidates = candidates.map(|name| safe_name::encode(&name)).into_iter();
+        let found = candidates.find(|name| is_free(name));
+        parent.join(found.unwrap_or_else(|| safe_name::encode(&format!("run-{id}"))))
+    }
+}
+
+fn lower(path: &Path) -> PathBuf {
+    path.to_string_lossy().to_lowercase().into()
+}
+
+/// The path of the log folder from which tbx exported the run.
+fn exported_from(run: &StoredRun) -> Option<PathBuf> {
+    let path = tags::find(&run.record.tags, tags::RUN)?;
+    let parts: Vec<_> = path.split('/').collect();
+    let is_plain =
+        |part: &&str| !matches!(*part, "" | "." | "..") && !part.eq_ignore_ascii_case(NO_RUN);
+    let is_path = parts.len() <= MAX_DEPTH && path.len() < MAX_PATH && parts.iter().all(is_plain);
+    is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
+}
+
+/// Whether nothing in a directory of this name is a run.
+fn is_no_run(name: &OsStr) -> bool {
+    name == NO_RUN || is_temporary(name)
+}
+
+/// Whether a run had not ended when it was imported, and nobody has changed what it says since.
+fn is_unfinished(meta: &RunMeta) -> bool {
+    is_sealed(meta) && meta.status.is_none_or(|status| !status.is_final())
+}
+
+/// Whether the run says what it said when it was imported.
+pub(super) fn is_sealed(meta: &RunMeta) -> bool {
+    let mut was = meta.clone();
+    let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let digest = ids.and_then(|ids| ids.remove(DIGEST));
+    digest.is_some_and(|digest| {
+        Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
+    })
+}
+
+/// Notes what the run says, so that a change of it is seen.
+pub(super) fn seal(meta: &mut RunMeta) {
+    remove(meta, DIGEST);
+    let digest = digest(meta);
+    if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
+    }
+}
+
+fn digest(meta: &RunMeta) -> Option<String> {
+    let json = meta.to_json().ok()?;
+    Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Notes whether artifacts of the run are not here, so that the next import looks for them.
+pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
+    match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
+        _ => remove(meta, INCOMPLETE),
+    }
+}
+
+fn is_incomplete(meta: &RunMeta) -> bool {
+    meta.other.get("mlflow").and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+}
+
+fn remove(meta: &mut RunMeta, key: &str) {
+    let ids = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    ids.and_then(|ids| ids.remove(key));
+}
+
+fn expected(meta: &RunMeta) -> Expected {
+    Expected { artifacts: meta.artifacts.len(), event_files: event_files(meta) }
+}
+
+/// The event files that an import put into directories below that of the run.
+pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
+    let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
+    let files = files.and_then(Value::as_array).into_iter().flatten();
+    files.filter_map(Value::as_str).map(super::names::path).collect()
+}
+
+/// Whether a directory has only what an import puts there.
+fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
+    let mut artifacts = 0;
+    for entry in WalkDir::new(dir).min_depth(1) {
+        let Ok(entry) = entry else { return false };
+        let Ok(relative) = entry.path().strip_prefix(dir) else { return false };
+        let is_artifact = relative.starts_with(NO_RUN);
+        if entry.file_type().is_dir() {
+            // One that is nobody's is empty, or its files are.
+            let has_files =
+                fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some());
+            if !is_artifact && !has_files {
+                return false;
+            }
+        } else if is_artifact {
+            artifacts += 1;
+        } else {
+            let name = entry.file_name();
+            let is_ours = entry.file_type().is_file()
+                && (expected.event_files.contains(relative)
+                    || entry.depth() == 1 && (name == meta::FILE || run::is_event_file(name)));
+            if !is_ours {
+                return false;
+            }
+        }
+    }
+    artifacts == expected.artifacts
+}
+
+/// The id that a run had in MLflow.
+fn mlflow_id(meta: &RunMeta) -> Option<&str> {
+    meta.other.get("mlflow")?.get("run_id")?.as_str()
+}
+
+/// Ids of the models that a run logged.
+fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
+    let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
+    let models = models.and_then(Value::as_array).into_iter().flatten();
+    models.filter_map(|model| model.get("id")?.as_str())
+}
+
+/// MLflow's milliseconds to seconds.
+#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
+pub(super) fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1e3
+}

@@ -1,0 +1,337 @@
+//! The table of rules: problems in logs, whom they affect, and how to fix them.
+//!
+//! "Default loader" is TensorBoard's data server, which it starts by default. "Python loader" is
+//! TensorBoard's own reader, `--load_fast=false`.
+
+use std::fmt;
+
+/// The severity of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// For information; nothing is lost.
+    Note,
+    /// Some reader shows less than the log contains, or something else.
+    Warning,
+    /// Data cannot be read, or no reader shows it.
+    Error,
+}
+
+impl Severity {
+    /// The name in the program's output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Defines the enum and everything that depends on it from one table.
+macro_rules! rules {
+    ($($rule:ident $name:literal $severity:ident $title:literal $effect:literal $advice:literal;)*) => {
+        /// A kind of problem in logs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $(#[doc = concat!("`", $name, "`: ", $title, ".")] $rule,)*
+        }
+
+        impl Rule {
+            /// Every rule, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$rule),*];
+
+            /// The stable name, as used on the command line and in output.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$rule => $name),* }
+            }
+
+            /// The severity of the rule's findings.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$rule => Severity::$severity),* }
+            }
+
+            /// Short description of the problem.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$rule => $title),* }
+            }
+
+            /// The effect of the problem, and whom it affects.
+            pub const fn effect(self) -> &'static str {
+                match self { $(Self::$rule => $effect),* }
+            }
+
+            /// How to fix the problem.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$rule => $advice),* }
+            }
+        }
+    };
+}
+
+rules! {
+    // Files.
+    Io "io" Error
+        "a file or folder cannot be read"
+        "Nothing in it was looked at."
+        "Check its permissions and the disk.";
+    Pointer "pointer" Error
+        "a pointer to a log that was not downloaded"
+        "Nothing of the log is here."
+        "`git lfs pull` or `git annex get` downloads it.";
+    Compressed "compressed" Error
+        "a compressed file or an archive"
+        "Nothing that reads logs reads these, neither TensorBoard nor tbx."
+        "Decompress or unpack it.";
+    NotEventFile "not_event_file" Error
+        "a file with the name of a log and no record"
+        "It has nothing that can be read or repaired."
+        "Replace it with the log, or remove it.";
+    OtherFile "other_file" Note
+        "a file with \"tfevents\" in its name that is no log"
+        "TensorBoard takes it for one. A directory of such files is a run without data there. While a \
+         program writes a log whose name sorts before it, the Python loader shows nothing new."
+        "Nothing, or move it out of the log directory.";
+    LengthCrc "length_crc" Error
+        "a wrong checksum of a record's length"
+        "Both of TensorBoard's loaders show nothing that comes later in the file."
+        "`tbx repair` copies every whole record.";
+    TooLong "too_long" Error
+        "a record that claims to be longer than any can be"
+        "Both of TensorBoard's loaders show nothing that comes later in the file."
+        "`tbx repair` copies every whole record.";
+    Torn "torn" Error
+        "a record that was not finished, and others behind it"
+        "Both of TensorBoard's loaders show nothing that comes later in the file."
+        "`tbx repair` copies every whole record. Programs that resume should start a new file.";
+    PayloadCrc "payload_crc" Error
+        "a wrong checksum of a record's payload"
+        "The Python loader stops there. The default one takes the bytes for data if it can, or \
+         stops."
+        "`tbx repair` leaves the record out.";
+    Proto "proto" Error
+        "a record that is no event"
+        "The default loader shows nothing that comes later in the file, the Python loader fails."
+        "`tbx repair` leaves the record out.";
+    Truncated "truncated" Error
+        "a file that got shorter while it was read"
+        "What was cut off is lost."
+        "Do not let programs write over existing logs.";
+    FileVersion "file_version" Warning
+        "a file that does not start with file version 2"
+        "The Python loader takes it for an old log: a step that goes back drops earlier points, \
+         and restarts are not known."
+        "`tbx repair` puts the version first where there is none.";
+    FileOrder "file_order" Warning
+        "files whose names are not in the order of time"
+        "Files of a run are read in the order of their names: the default loader drops points of \
+         the earlier ones, the Python loader draws back and forth."
+        "Rename them: events.out.tfevents.<seconds, ten digits>.";
+    FileCopy "file_copy" Warning
+        "two files of a run that hold the same events"
+        "Every name with \"tfevents\" in it is read: the Python loader shows each point twice."
+        "Move the copy out of the run's folder.";
+    WritersOverlap "writers_overlap" Warning
+        "several programs that wrote one run at the same time"
+        "The default loader drops points of the earlier file where tags are the same. While they \
+         run, the Python loader reads the last file only."
+        "Give each program a folder of its own.";
+    DirectoryName "directory_name" Warning
+        "a folder that is called like an event file"
+        "The Python loader takes it for one and fails."
+        "Rename it: without \"tfevents\".";
+    SymlinkLoop "symlink_loop" Warning
+        "a link that leads back to a folder above it"
+        "The Python loader follows it again and again and lists runs that are not there."
+        "Remove the link.";
+    SideFile "side_file" Warning
+        "a file next to the log that cannot be read"
+        "tbx shows the run without what it says: parameters, metadata or embeddings; without a registry, \
+         it finds no models. TensorBoard reads the projector's files only, and shows no embeddings."
+        "Write it anew or remove it.";
+    SameDirectory "same_directory" Note
+        "a folder with runs that can be reached by two paths"
+        "TensorBoard lists its runs under both names, tbx under one."
+        "Remove the link, if you want them once in TensorBoard, too.";
+    NameNotUtf8 "name_not_utf8" Note
+        "a folder's name that is not UTF-8"
+        "Its run is called something like it."
+        "Rename it.";
+    Unfinished "unfinished" Note
+        "an unfinished record at the end"
+        "A program is writing, or died. Loaders wait for the rest."
+        "If it died, `tbx repair` leaves the rest out.";
+    NoEvents "no_events" Note
+        "a file without events"
+        "The Python loader lists its run, the default one does not."
+        "Remove it, unless a program is about to write.";
+
+    // Times and steps.
+    WallTimeNan "wall_time_nan" Error
+        "a wall time that is NaN"
+        "The default loader shows nothing that comes later in the file."
+        "`tbx repair` replaces it.";
+    WallTimeInfinite "wall_time_infinite" Error
+        "a wall time that is infinite"
+        "The default loader drops the event."
+        "`tbx repair` replaces it.";
+    WallTimeZero "wall_time_zero" Note
+        "a wall time of 0"
+        "With the default loader the run seems to start in 1970 and comes first."
+        "Set the wall time of every event.";
+    StepsZero "steps_zero" Warning
+        "a series whose steps are all 0"
+        "The default loader shows the last point only."
+        "Pass the step to every call that logs. `tbx edit --continue-steps` gives each point a step of its \
+         own.";
+    StepsRepeat "steps_repeat" Warning
+        "several values at one step"
+        "The default loader shows the last of them only."
+        "Log each tag once a step.";
+    StepsBack "steps_back" Warning
+        "steps that go back"
+        "The default loader drops all earlier points from that step on; the Python loader draws \
+         back and forth."
+        "Log steps in order. A program that resumes should say so (purge_step). `tbx edit \
+         --continue-steps` makes one curve of sessions that start at the first step again.";
+    StartsAgain "starts_again" Warning
+        "a later file that starts at the first step again"
+        "The default loader shows the last session only, the Python loader draws all of them over each \
+         other."
+        "`tbx edit --continue-steps` makes one curve of all sessions, with steps that go on.";
+    RestartUnmarked "restart_unmarked" Warning
+        "a later file that goes on from an earlier step, as after a crash"
+        "The default loader drops the earlier points from there on, the Python loader shows both."
+        "Resume with purge_step. `tbx edit --compact --restart rustboard` drops the points that were \
+         written again.";
+    RestartIgnored "restart_ignored" Note
+        "a resume that the Python loader does not see"
+        "It ignores the first START of a run, and shows the earlier points, too."
+        "Write two of them: `SummaryWriter::resume` does.";
+
+    // Tags and metadata.
+    TagEmpty "tag_empty" Warning
+        "a value without a tag"
+        "Its chart has no name."
+        "Give it a tag.";
+    NoMetadata "no_metadata" Error
+        "a series whose first value has no metadata"
+        "No TensorBoard loader ever shows the series, even if later values have some."
+        "Log it with a function of a plugin, which gives metadata.";
+    MetadataOnce "metadata_once" Note
+        "metadata in the run's first file only"
+        "If that file is deleted, the series is shown no more."
+        "Give metadata with a tag's first value in each file.";
+    MetadataChanged "metadata_changed" Warning
+        "metadata that differs from the metadata of the series' first value"
+        "TensorBoard ignores it: the first counts."
+        "Use another tag or another run.";
+    NoDataClass "no_data_class" Warning
+        "a plugin that TensorBoard does not know, without a data class"
+        "The default loader keeps none of the values."
+        "Set `data_class` in the metadata.";
+    PluginContent "plugin_content" Error
+        "metadata that the plugin cannot read"
+        "The plugin leaves the series out, or its dashboard fails for all runs."
+        "Write what the plugin's own writer writes.";
+    KindsMixed "kinds_mixed" Warning
+        "a tag with values of several kinds"
+        "Only those of the first kind are shown; with the Python loader one of them can break the \
+         whole dashboard."
+        "Use a tag for each.";
+
+    // Values.
+    Value "value" Error
+        "values that do not have the form of their kind"
+        "They are not shown, and can break the whole dashboard."
+        "Log them with a function for that kind.";
+    ScalarForm "scalar_form" Warning
+        "scalars that are not float32 of rank 0"
+        "The default loader drops them, the Python loader shows them."
+        "Log float32: without double_precision, and integers converted.";
+    TensorTwice "tensor_twice" Warning
+        "tensors with their elements in two places"
+        "Readers disagree on which counts."
+        "Set `tensor_content` or a typed array.";
+    HalfBits "half_bits" Warning
+        "16-bit floats with the bits of 32-bit ones"
+        "TensorBoard cannot read them; tbx can. PyTorch's add_tensor writes them."
+        "Convert to float32 before logging.";
+    ImageDamaged "image_damaged" Error
+        "images that are damaged or truncated"
+        "Browsers show a part of them, or nothing."
+        "The image was damaged before it was logged: log it again.";
+    AudioDamaged "audio_damaged" Error
+        "clips that are damaged or cut short"
+        "Browsers play a part of them, or nothing."
+        "The clip was damaged before it was logged: log it again.";
+    ValueShape "value_shape" Warning
+        "values in a shape that TensorBoard does not show"
+        "TensorBoard shows nothing of them, or an error. tbx reads them."
+        "Log them with a function for that kind.";
+    ImageFormat "image_format" Warning
+        "images that are not PNG, JPEG, GIF or BMP"
+        "TensorBoard serves them as unknown data, and browsers do not show them."
+        "Log PNG.";
+    ImageSize "image_size" Note
+        "images whose size differs from the one in the log"
+        "TensorBoard shows the image as it is; others may trust the log. tensorboard-rs exchanges \
+         width and height."
+        "Log the image's own size.";
+    AudioType "audio_type" Note
+        "clips whose encoding is not said"
+        "The default loader serves them as unknown data, not as audio/wav."
+        "Log v2 audio with encoding WAV.";
+    PrCurve "pr_curve" Note
+        "curves of another length than their metadata says"
+        "TensorBoard counts by itself; others may trust the metadata. PyTorch says 127 for longer \
+         raw curves."
+        "Write the number of columns as num_thresholds.";
+    MeshComponents "mesh_components" Warning
+        "a mesh with parts that its metadata does not name"
+        "TensorBoard does not show them."
+        "Set `components` to the parts that there are.";
+    MeshParts "mesh_parts" Note
+        "a mesh that names parts that are not there"
+        "TensorBoard asks for them in vain and shows the others. tensorboardX names none, which \
+         means all."
+        "Set `components` to the parts that there are.";
+    HparamsExperiments "hparams_experiments" Warning
+        "several hparams experiments that do not list the same columns"
+        "TensorBoard takes one of them and shows no other columns."
+        "Write one for all trials, in the folder above them, or none.";
+    HparamsBool "hparams_bool" Note
+        "a parameter that may be a bool written as a number"
+        "TensorBoard shows 0 and 1 instead of false and true. PyTorch's add_hparams does that."
+        "Pass strings, if it matters.";
+    HparamsOpen "hparams_open" Note
+        "a session without an end"
+        "TensorBoard shows its status as unknown."
+        "Write the end of the session.";
+}
+
+impl Rule {
+    /// The rule with this [`name`](Self::name).
+    ///
+    /// ```
+    /// use tbx_runs::verify::{Rule, Severity};
+    ///
+    /// let rule = Rule::from_name("steps_zero").unwrap();
+    /// assert_eq!(rule.severity(), Severity::Warning);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
