@@ -84,7 +84,7 @@ fn curves_of_several_runs_are_reduced_as_pandas_does() {
     let done = folder.tbx("reduce logs --op mean,std,median,q0.25,count --format csv");
     assert_eq!(
         done.err,
-        "tbx: 1 tag left out, not all runs have them: extra; --min-runs 1 takes them, too\n"
+        "tbx: 1 tag left out, not in all runs: extra; --min-runs 1 includes them\n"
     );
     assert_eq!(
         done.out,
@@ -171,8 +171,8 @@ fn runs_without_a_common_step_are_told_what_to_do() {
         assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{args}");
         assert_eq!(
             done.err,
-            "tbx: 1 tag left out, the runs have no step in common: loss; --align outer, nearest, \
-             interpolated or time compares them all the same\n"
+            "tbx: 1 tag left out, since the runs have no step in common: loss; use --align outer, \
+             nearest, interpolated or time\n"
         );
         assert!(!folder.path("reduced").exists());
     }
@@ -192,7 +192,7 @@ fn runs_without_a_common_step_are_told_what_to_do() {
     folder.run("logs").close().unwrap();
     let done = folder.tbx("reduce logs");
     assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
-    assert_eq!(done.err, "tbx: no run has scalars that were asked for\n");
+    assert_eq!(done.err, "tbx: no run has matching scalars\n");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn an_unfinished_record_is_shown_and_no_damage() {
     let folder = Folder::with("broken/cut_in_payload");
     let out = folder.tbx("inspect logs").fine();
     let line = format!(
-        "  {FILE} ends with 20 B of an unfinished record: its writer is at work, or died\n"
+        "  {FILE} ends with 20 B of an unfinished record: the program is still writing it, or was killed\n"
     );
     assert!(out.ends_with(&line), "{out}");
     assert!(out.starts_with("logs: 1 run, 1 file, 1.5 kB, 16 events\n"), "{out}");

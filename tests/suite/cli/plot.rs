@@ -201,14 +201,14 @@ fn of_many_runs_the_first_have_names() {
     let out = folder.tbx("plot logs").fine();
     assert_eq!(named(&out), ["r00", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09"]);
     let band = "40 more runs not drawn one by one; · min to max and ~ median of all 50 runs: \
-                --sort and --top choose";
+                --sort and --top select runs";
     assert!(out.ends_with(&format!("  {band}\n")), "{out}");
     assert!(cells(&out).matches('·').count() > 100 && out.contains('~'), "{out}");
     let out = done(folder.command("plot logs").env("CLICOLOR_FORCE", "1")).fine();
     assert!(out.contains(band), "{out}");
     let few = "plot logs --run r0|r1[0-4]";
     let out = done(folder.command(few).env("CLICOLOR_FORCE", "1")).fine();
-    assert!(out.contains("5 more runs in gray: --sort and --top choose"), "{out}");
+    assert!(out.contains("5 more runs in gray: --sort and --top select runs"), "{out}");
     assert!(folder.tbx(few).fine().contains("5 more runs as dots"));
     let out = folder.tbx("plot logs --sort loss --top 2").fine();
     assert_eq!(named(&out), ["r49", "r48"]);
@@ -422,10 +422,10 @@ fn many_tags_are_drawn_if_they_were_asked_for() {
     let charts = |out: &str| out.lines().filter(|line| line.starts_with("tag")).count();
     let out = folder.tbx("plot logs").fine();
     assert_eq!(charts(&out), 12);
-    assert!(out.ends_with("3 more tags: --tag chooses\n"), "{out}");
+    assert!(out.ends_with("3 more tags: --tag selects tags\n"), "{out}");
     let Done { out, err, .. } = folder.tbx("plot logs --out -");
     assert!(out.ends_with("</svg>\n"), "{out}");
-    assert_eq!(err, "12 charts written to -\n3 more tags: --tag chooses\n");
+    assert_eq!(err, "12 charts written to -\n3 more tags: --tag selects tags\n");
     let out = folder.tbx("plot logs --tag tag").fine();
     assert_eq!(charts(&out), 15);
     assert!(!out.contains("more"), "{out}");
@@ -436,14 +436,14 @@ fn nothing_to_draw_is_a_no() {
     let folder = Folder::with("torch");
     let Done { code, out, err } = folder.tbx("plot logs --run media");
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert_eq!(err, "tbx: no run has scalars that were asked for\n");
+    assert_eq!(err, "tbx: no run has matching scalars\n");
 }
 
 #[test]
 fn what_cannot_be_is_refused() {
     let folder = two_runs();
     for (args, said) in [
-        ("--smooth 1.5", "a number from 0 to 1 is needed"),
+        ("--smooth 1.5", "must be a number from 0 to 1"),
         ("--xlim 5", "\"5\" is not FROM:TO"),
         ("--xlim a:b", "\"a:b\" is not FROM:TO"),
         ("--ylim 2:1", "\"2:1\" ends before it begins"),
@@ -452,7 +452,7 @@ fn what_cannot_be_is_refused() {
         ("--sort los", "there is no column \"los\"; did you mean loss"),
         ("--out x.pdf", "must end in .svg or .png"),
         ("--width 5", "20..=10000"),
-        ("--width 2000", "no more than 1000 columns"),
+        ("--width 2000", "at most 1000 columns"),
         ("--width 10000 --height 10000 --out x.png", "is too large for a PNG"),
         ("--force", "--out"),
         ("--ascii --out x.svg", "cannot be used with"),

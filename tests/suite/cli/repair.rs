@@ -18,7 +18,7 @@ fn what_was_done_is_said_file_by_file() {
         "\
 zeros_only/{FILE}: nothing could be saved
 cut_in_payload/{FILE}: 20 B of an unfinished record left out
-flip_first_payload/{FILE}: 1 damaged place left out (88 B), file version put first
+flip_first_payload/{FILE}: 1 damaged place left out (88 B), file version added
 flip_middle_payload/{FILE}: 1 damaged place left out (177 B)
 times/{FILE}: 3 wall times replaced
 1 file sound, 4 repaired, 1 lost, 93 events; "

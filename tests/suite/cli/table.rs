@@ -381,7 +381,7 @@ fn what_was_meant_is_said() {
     // One sign is taken for two, and named.
     let mut command = folder.command("table logs --columns opt");
     let done = super::done(command.args(["--where", "opt = adam"]));
-    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is taken for ==\n"));
+    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is read as ==\n"));
     assert!(done.out.ends_with("2 runs of 3\n"), "{done:?}");
     let mut command = folder.command("table logs");
     let said = super::done(command.args(["--where", "opt is adam"])).failed();

@@ -98,7 +98,7 @@ fn a_file_that_is_cut_short_is_read_anew() {
     let file = File::options().write(true).open(&path).unwrap();
     file.set_len(fs::metadata(&path).unwrap().len() - 5).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    assert_eq!(watch.line(), format!(".  read anew: {name} was cut short  step 0  loss 0.5"));
+    assert_eq!(watch.line(), format!(".  read again: {name} was cut short  step 0  loss 0.5"));
 }
 
 #[test]

@@ -70,7 +70,7 @@ run keras/validation: 3 sessions, 1 tag, steps 0..3 are 0..13 now
     assert_eq!(last_steps(&folder, "new"), ["keras/train 14", "keras/validation 13", "resumed 9"]);
     // The second time there is nothing left to do.
     let again = folder.tbx("edit new --out newer --continue-steps");
-    assert!(again.out.starts_with("no session starts again: all steps stay\n"), "{}", again.out);
+    assert!(again.out.starts_with("no session starts over: all steps stay\n"), "{}", again.out);
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn scalars_are_thinned_out_by_a_named_method() {
         assert!(kept.len() <= 10 && kept.contains(&700), "{method}: {kept:?}");
     }
     let said = folder.tbx("export logs --to csv --out - --sample median:5").failed();
-    let told = "\"median:5\" is none of reservoir:N, minmax:N, every:N, lttb:N, or N is too small";
+    let told =
+        "\"median:5\" is not one of reservoir:N, minmax:N, every:N, lttb:N, or N is too small";
     assert!(said.contains(told), "{said}");
 }
 
