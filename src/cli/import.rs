@@ -280,10 +280,8 @@ fn places_notes(imported: &Imported) {
         warn(format!("{models} with files at {}, which was not read", name(first)));
     }
     if imported.models_elsewhere > 0 {
-        let versions = counted(imported.models_elsewhere, "version");
-        warn(format!(
-            "{versions} of models registered without their files; tbx models shows where they are"
-        ));
+        let versions = counted(imported.models_elsewhere, "model version");
+        warn(format!("{versions} registered without files; tbx models shows where they are"));
     }
 }
 
@@ -321,18 +319,18 @@ fn text(imported: &Imported, out: &Path) -> String {
         }
     };
     let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
-    add(sum(|run| run.event_files), "event file", " as they were");
+    add(sum(|run| run.event_files), "event file", " restored");
     let size = format!(" ({})", bytes(sum(|run| run.bytes)));
     add(sum(|run| run.artifacts), "artifact", &size);
-    add(sum(|run| run.event_runs), "event file", " imported as runs");
+    add(sum(|run| run.event_runs), "event file", " as runs");
     let size = format!(" ({})", bytes(imported.model_bytes));
-    add(imported.model_files, "file", &format!("{size} of models of no run"));
+    add(imported.model_files, "file", &format!("{size} of models without a run"));
     add(
         u64::try_from(imported.empty_experiments).unwrap_or(u64::MAX),
         "experiment",
         " without runs",
     );
-    add(u64::try_from(imported.models).unwrap_or(u64::MAX), "version", " of models registered");
+    add(u64::try_from(imported.models).unwrap_or(u64::MAX), "model version", "");
     let parts = parts.join(", ");
     let there = (there > 0).then(|| format!("{} there already", counted(there, "run")));
     let text = match (new.is_empty(), parts.is_empty()) {

@@ -264,7 +264,7 @@ fn damage_costs_what_is_damaged() {
 
     let strict = folder.tbx("extract logs --out strict --strict").failed();
     assert!(strict.contains("payload checksum is"), "{strict}");
-    assert_eq!(files(&folder.path("")).len(), 1 + 3, "nothing half-written");
+    assert_eq!(files(&folder.path("")).len(), 1 + 3, "no incomplete output");
 }
 
 #[test]

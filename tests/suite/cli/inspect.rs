@@ -258,7 +258,7 @@ fn damaged_runs_come_first_among_many() {
     assert!(done.out.contains("\nproblems\n  logs/zzz/"), "{}", done.out);
 }
 
-/// A file of garbage has thousands.
+/// A file of garbage has thousands of problems.
 #[test]
 fn problems_are_listed_up_to_twenty() {
     let folder = Folder::new();
@@ -307,7 +307,7 @@ fn embeddings_are_named_with_their_shape_and_files() {
     assert_eq!(embedding["shape"], serde_json::json!([2, 3]));
     assert_eq!(embedding["files"][0]["role"], "tensor");
     assert_eq!(embedding["files"][1]["bytes"], 4);
-    // They are chosen by their tag; they have no kind.
+    // Embeddings are selected by tag; they have no kind.
     let chosen = folder.tbx("inspect logs --tag ^points$").fine();
     assert!(chosen.contains("points:00003") && !chosen.contains("more/points"), "{chosen}");
     assert!(!folder.tbx("inspect logs --kind scalar").fine().contains("points:"));

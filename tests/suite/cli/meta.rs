@@ -61,8 +61,7 @@ fn what_was_set_can_be_removed_unless_the_log_has_it() {
     assert_eq!((done.code, &*done.err), (Some(1), said));
 }
 
-/// Event files are copied from clusters without the files next to them. Then the copy in the log
-/// counts.
+/// Event files are copied from clusters without their side files. Then the copy in the log counts.
 #[test]
 fn what_the_copy_in_the_log_says_is_not_lost() {
     let folder = Folder::new();

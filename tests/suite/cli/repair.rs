@@ -29,7 +29,7 @@ times/{FILE}: 3 wall times replaced
     let out = folder.tbx("repair logs --out new").fine();
     assert_eq!(out, format!("{expected}written to new\n"));
     let out = folder.tbx("repair new --dry-run").fine();
-    // With one more version event.
+    // The repaired log has one more version event.
     let sound = "5 files sound, 0 repaired, 0 lost, 94 events; dry run, nothing was written\n";
     assert_eq!(out, sound);
     let found = folder.tbx("repair logs --dry-run --format json");

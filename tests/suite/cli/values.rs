@@ -302,7 +302,7 @@ fn every_command_says_what_it_could_not_read_of_a_value() {
     }
 }
 
-/// Values that can be read are no loss, even if TensorBoard does not show them.
+/// Readable values are not losses, even if TensorBoard does not show them.
 #[test]
 fn what_can_be_read_is_no_loss() {
     for (kind, tensor) in [

@@ -143,7 +143,7 @@ fn a_closed_pipe_ends_it_quietly() {
     drop(out);
     let mut step = 1;
     while child.try_wait().unwrap().is_none() {
-        assert!(step < 1000, "it goes on");
+        assert!(step < 1000, "the program is still running");
         writer.add_scalar("loss", 0.5, step).unwrap();
         writer.flush().unwrap();
         thread::sleep(Duration::from_millis(20));

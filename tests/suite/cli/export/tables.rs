@@ -7,7 +7,7 @@ use tbx::{Hparams, pb};
 use super::super::{FILE, Folder};
 use super::names;
 
-/// Two runs with a little of everything.
+/// Two runs with a bit of everything.
 fn two_runs() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs/a");
@@ -159,7 +159,7 @@ fn scalars_are_thinned_out_by_a_named_method() {
     assert!(said.contains(told), "{said}");
 }
 
-/// A run with a value of each kind that has a table.
+/// A run with one value of each kind that has a table.
 fn every_kind() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs");
