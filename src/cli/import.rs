@@ -322,7 +322,8 @@ fn text(imported: &Imported, out: &Path) -> String {
     add(sum(|run| run.event_files), "event file", " restored");
     let size = format!(" ({})", bytes(sum(|run| run.bytes)));
     add(sum(|run| run.artifacts), "artifact", &size);
-    add(sum(|run| run.event_runs), "event file", " as runs");
+    let event_runs = sum(|run| run.event_runs);
+    add(event_runs, "event file", if event_runs == 1 { " as a run" } else { " as runs" });
     let size = format!(" ({})", bytes(imported.model_bytes));
     add(imported.model_files, "file", &format!("{size} of models without a run"));
     add(

@@ -139,7 +139,7 @@ tbx: not imported, since tbx cannot store them: traces: 1
 "
     );
     let said = folder.tbx("import --from mlflow mlruns --out runs --event-files runs");
-    assert_eq!(said.out, "imported to runs: 1 event file as runs; 2 runs there already\n");
+    assert_eq!(said.out, "imported to runs: 1 event file as a run; 2 runs there already\n");
     let table = folder.tbx("inspect runs").fine();
     assert!(table.contains("digits/first/x"), "{table}");
 }
