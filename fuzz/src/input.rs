@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A wall time, close to that of the other records or arbitrary.
+    /// A wall time, close to the others or arbitrary.
     pub fn wall_time(&mut self) -> f64 {
         match self.byte() {
             255 => self.f64(),

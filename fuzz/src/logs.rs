@@ -223,7 +223,7 @@ impl Logs {
 impl Beside {
     /// A link or a FIFO at `place` in the log directory.
     fn link(input: &mut Input<'_>, place: &Path) -> Self {
-        // From the directory of the link up to that of the sandbox.
+        // From the directory of the link up to the sandbox.
         let up: PathBuf = place.iter().map(|_| "..").chain([".."]).collect();
         let to = match input.below(12) {
             0 => up.join("outside/secret"),

@@ -21,7 +21,7 @@ const MARGIN: u16 = 3;
 /// Distance in columns between letters along a line, without colors.
 const NAMED_EVERY: usize = 14;
 
-/// What a terminal can show.
+/// Characters and colors that a terminal can show.
 #[derive(Clone, Copy)]
 pub(super) struct Ink {
     /// Use only ASCII characters.

@@ -309,7 +309,7 @@ fn split_names(text: &str, runs: &[RunFiles]) -> Vec<String> {
     names
 }
 
-/// Copies the end of the last joined run to the new run. All other metadata is that of the first one.
+/// Copies the end of the last joined run to the new run. All other metadata comes from the first one.
 fn end(joined: &JoinedRun, root: &Path) -> Result<()> {
     let dir = if joined.run == "." { root.to_owned() } else { root.join(&joined.run) };
     let last = joined.dirs.last().map(|dir| RunMeta::read(dir)).transpose()?.flatten();

@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
     kind: Vec<String>,
 
-    /// Only these steps: one step, or a range that includes both ends, either of which may be omitted.
+    /// Only these steps: one step, or a range that includes both ends; either end may be omitted.
     #[arg(
         long,
         value_name = "FROM:TO",

@@ -48,7 +48,7 @@ pub(super) struct Choice {
     )]
     restart: RestartPolicy,
 
-    /// Stop at the first damage instead of reading on.
+    /// Stop at the first damaged record.
     #[arg(long, help_heading = COMMON)]
     strict: bool,
 

@@ -1,4 +1,4 @@
-//! What the program prints, in one style for all commands.
+//! Output of the program, in one style for all commands.
 //!
 //! Results go to the standard output. Everything else goes to the standard error: errors and warnings start
 //! with `tbx:` in red or yellow, notes have no prefix.

@@ -68,7 +68,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep-last")]
     duplicates: Duplicates,
 
-    /// Degrees of freedom of the standard deviation: 1 as pandas, 0 as NumPy.
+    /// Degrees of freedom of the standard deviation: 1 as in pandas, 0 as in NumPy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u8).range(0..=1))]
     ddof: u8,
 

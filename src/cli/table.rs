@@ -61,7 +61,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "COLUMN")]
     group_by: Option<String>,
 
-    /// Degrees of freedom of a group's standard deviation: 1 as pandas, 0 as NumPy.
+    /// Degrees of freedom of a group's standard deviation: 1 as in pandas, 0 as in NumPy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
     ddof: u8,
 

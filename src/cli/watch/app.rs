@@ -50,7 +50,7 @@ pub(super) struct App {
     pub(super) named: HashMap<String, usize>,
 }
 
-/// What keys currently do.
+/// Current meaning of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
     Runs,

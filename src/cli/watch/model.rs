@@ -128,7 +128,7 @@ impl Run {
         if goes_back {
             self.pace.clear(); // of the previous session
         }
-        // The pace of the program is that of the series with the largest step.
+        // The series with the largest step determines the pace of the program.
         let last = |new: &&NewPoints| new.points.steps().last().copied();
         let drops = news.series.iter().filter_map(|new| new.drop_from).min();
         if let Some(from) = drops {

@@ -45,7 +45,7 @@ fn expected() -> Vec<Point> {
     points
 }
 
-/// Exports the fixtures, some of which are damaged.
+/// Exports the fixtures, including damaged ones.
 fn export(format: &str) -> String {
     let folder = Folder::new();
     let mut command = folder.command(&format!("export --to {format} --out points"));
