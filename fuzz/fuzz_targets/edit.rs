@@ -22,7 +22,7 @@ fn without_backups(mut files: Files) -> Files {
     files
 }
 
-/// Whether no record is an event only for some loaders: a repair leaves such records out.
+/// True if no record is an event only for some loaders: a repair leaves such records out.
 fn all_read_the_same(logs: &Path) -> bool {
     let verified = Verify::new().rules([Rule::Proto]).check(&open(logs));
     let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).places());

@@ -49,7 +49,7 @@ impl Reading {
         before.assert_same(&after, what);
     }
 
-    /// Whether no record was lost; single values may be.
+    /// True if no record was lost; single values may be.
     pub fn is_sound(&self) -> bool {
         let of_records = ["length_crc", "payload_crc", "too_long", "torn", "proto"];
         !self

@@ -19,7 +19,7 @@ const SECRET: &[u8] = b"SECRET-OUTSIDE-THE-LOGS";
 pub struct Sandbox {
     dir: TempDir,
     outside: Files,
-    /// Whether the input contains the secret: the fuzzer learns the word from the comparison.
+    /// True if the input contains the secret: the fuzzer learns the word from the comparison.
     input_has_secret: bool,
 }
 

@@ -389,12 +389,12 @@ fn stroke(context: &mut Context<'_>, part: &[[f64; 2]], color: Color) {
     }
 }
 
-/// The same points a little further right and up.
+/// The points, shifted by `by`.
 fn moved(part: &[[f64; 2]], by: [f64; 2]) -> Vec<[f64; 2]> {
     part.iter().map(|[x, y]| [x + by[0], y + by[1]]).collect()
 }
 
-/// How high a line in parts is at `x`.
+/// Height at `x` of a line that consists of parts.
 fn height(parts: &[Vec<[f64; 2]>], x: f64) -> Option<f64> {
     for part in parts {
         for pair in part.windows(2) {

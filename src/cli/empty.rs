@@ -26,7 +26,7 @@ pub(super) struct Opened {
     pub(super) logdirs: Vec<Logdir>,
     /// Minimum exit code of the command.
     pub(super) code: u8,
-    /// Whether none of the directories has logs.
+    /// True if none of the directories has logs.
     pub(super) is_empty: bool,
 }
 

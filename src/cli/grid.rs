@@ -47,7 +47,7 @@ pub(super) struct Grid {
 struct Head {
     name: String,
     is_numeric: bool,
-    /// Whether the column is meaningless without the one before it.
+    /// True if the column is meaningless without the one before it.
     is_bound: bool,
 }
 

@@ -71,17 +71,17 @@ impl Logs {
         Ok(self.empty.opened_or(logdirs, has_other))
     }
 
-    /// Whether `--run` was given.
+    /// True if `--run` was given.
     pub(super) fn has_run(&self) -> bool {
         self.choice.run.is_some()
     }
 
-    /// Whether `--tag` was given.
+    /// True if `--tag` was given.
     pub(super) fn has_tag(&self) -> bool {
         self.choice.tag.is_some()
     }
 
-    /// Whether `--tag` matches this name, or was not given.
+    /// True if `--tag` matches this name, or was not given.
     pub(super) fn has_tag_like(&self, name: &str) -> bool {
         self.choice.tag.as_ref().is_none_or(|tag| tag.is_match(name))
     }

@@ -106,7 +106,7 @@ impl Key {
         })
     }
 
-    /// Whether the run has this key.
+    /// True if the run has this key.
     fn is_in(&self, meta: &RunMeta) -> bool {
         match self {
             Self::Name => meta.name.is_some(),

@@ -166,7 +166,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether the command may take long and does not use the terminal itself.
+    /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
         !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
     }

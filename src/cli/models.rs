@@ -167,7 +167,7 @@ struct Row<'m> {
     version: Version,
 }
 
-/// Whether there are neither models nor logs, although some are required.
+/// True if there are neither models nor logs, although some are required.
 fn is_empty(args: &Args, registries: &Registries) -> Result<bool> {
     for registry in &registries.found {
         if !registry.models()?.is_empty() {

@@ -27,7 +27,7 @@ pub(super) const TARGETS: [(&str, &str); 3] = [
     ("mlruns", "a new directory in MLflow's own format"),
 ];
 
-/// Whether there is an experiment or a model registry at or below `logdir`: MLflow can have both without
+/// True if there is an experiment or a model registry at or below `logdir`: MLflow can have both without
 /// runs.
 pub(super) fn has_experiment_or_model(logdir: &Path) -> bool {
     let is_there = |file| !Directories::with(file, logdir).found.is_empty();

@@ -19,7 +19,7 @@ pub(super) enum TargetKind {
     Mlflow(To),
 }
 
-/// Whether an option applies to a target.
+/// True if an option applies to a target.
 type Knows = fn(TargetKind) -> bool;
 
 /// Options that apply to some targets only. All others apply to every target.
@@ -54,7 +54,7 @@ fn is_mlflow(to: TargetKind) -> bool {
     !is_tables(to)
 }
 
-/// Whether other programs also change the target.
+/// True if other programs also change the target.
 fn is_shared(to: TargetKind) -> bool {
     is_mlflow(to) && to != TargetKind::Mlflow(To::Folder)
 }

@@ -48,10 +48,10 @@ pub(in crate::cli) struct Table {
 
 struct Column {
     head: String,
-    /// Whether it has numbers, aligned right.
+    /// True if it has numbers, aligned right.
     is_numeric: bool,
     fit: Fit,
-    /// Whether the column is meaningless without the one before it.
+    /// True if the column is meaningless without the one before it.
     is_bound: bool,
 }
 

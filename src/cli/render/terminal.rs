@@ -18,12 +18,12 @@ pub(in crate::cli) fn terminal_width() -> Option<usize> {
     known.or_else(columns).filter(|width| *width > 0)
 }
 
-/// Whether the standard output shows colors.
+/// True if the standard output shows colors.
 pub(in crate::cli) fn has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether the standard output is a terminal.
+/// True if the standard output is a terminal.
 pub(in crate::cli) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }

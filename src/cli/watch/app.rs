@@ -37,12 +37,12 @@ pub(super) struct App {
     weight: usize,
     pub(super) log: bool,
     pub(super) x: ChartX,
-    /// Whether the numbers of the selected run are shown instead of charts.
+    /// True if the numbers of the selected run are shown instead of charts.
     pub(super) details: bool,
     /// Number of rows scrolled out of view.
     pub(super) scrolled: usize,
     pub(super) paused: bool,
-    /// Whether the existing logs are still being read.
+    /// True if the existing logs are still being read.
     pub(super) is_reading: bool,
     pub(super) charts: Option<ChartCache>,
     pub(super) ranks: Ranks,
@@ -292,7 +292,7 @@ impl App {
         }
     }
 
-    /// Whether `tag` was selected, rather than shown by default.
+    /// True if `tag` was selected, rather than shown by default.
     pub(super) fn is_chosen(&self, tag: &Arc<str>) -> bool {
         self.chosen.contains(tag)
     }

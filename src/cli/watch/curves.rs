@@ -67,7 +67,7 @@ impl Curves {
     }
 }
 
-/// Whether all `new` points are after those of `curve`, by step and by time.
+/// True if all `new` points are after those of `curve`, by step and by time.
 fn follows(curve: &Curve, new: &Curve) -> bool {
     let steps = || curve.steps.last().into_iter().chain(&new.steps);
     let times = || curve.wall_times.last().into_iter().chain(&new.wall_times);

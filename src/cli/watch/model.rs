@@ -51,7 +51,7 @@ pub(super) struct Run {
     /// When data came last, by this machine's clock; none if all of it existed at the start.
     seen: Option<f64>,
     pub(super) problems: Problems,
-    /// Whether the restart policy dropped points.
+    /// True if the restart policy dropped points.
     pub(super) drops: bool,
     /// The latest steps and their times.
     pace: VecDeque<(f64, i64)>,

@@ -29,7 +29,7 @@ const COMMANDS: [&str; 20] = [
     "watch",
 ];
 
-/// Whether a program accepts `script`; true if the program is not installed.
+/// True if a program accepts `script` or is not installed.
 fn is_accepted(program: &str, args: &[&str], script: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("script");
