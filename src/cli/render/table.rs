@@ -19,7 +19,7 @@ const LEAST_NAME: usize = 12;
 const LEAST_TEXT: usize = 16;
 /// Maximum number of lines of a column heading.
 const MAX_HEAD: usize = 4;
-/// Maximum number of omitted columns that are named, and of characters of such a name.
+/// Maximum number of omitted columns that are named, and maximum total width of these names.
 const MAX_LISTED: usize = 6;
 const MAX_LISTED_WIDTH: usize = 72;
 

@@ -37,7 +37,7 @@ impl Curves {
         self.steps.steps.last().copied()
     }
 
-    /// Adds new points. Returns whether the first of them is not after the latest known step.
+    /// Adds new points. Returns whether they go back to the step of the latest point or below it.
     pub(super) fn add(&mut self, new: &NewPoints) -> bool {
         if let Some(from) = new.drop_from {
             drop_from(&mut self.steps, from);

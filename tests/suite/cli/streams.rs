@@ -101,7 +101,7 @@ fn assert_harmless(text: &str) {
 fn tags_cannot_play_with_the_terminal() {
     let folder = hostile_tags();
     for by in ["run", "tag"] {
-        // With and without a terminal as output.
+        // Escaped even if the output is not a terminal.
         let args = format!("inspect logs --by {by}");
         let text = done(folder.command(&args).env("NO_COLOR", "1")).fine();
         assert_harmless(&text);
