@@ -1,4 +1,4 @@
-//! Reduces a GIF frame to at most 256 colours, and assigns one of them to each pixel.
+//! Reduces a GIF frame to at most 256 colors, and assigns one of them to each pixel.
 //!
 //! A frame with more colours is reduced by Wu's algorithm (Xiaolin Wu, "Efficient Statistical
 //! Computations for Optimal Colour Quantization", Graphics Gems II, 1991). It repeatedly cuts a box
