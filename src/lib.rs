@@ -210,7 +210,7 @@ pub use writer::Logger;
 pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
-// Crates whose types stand in public signatures.
+// Crates whose types appear in public signatures.
 #[cfg(feature = "arrow")]
 #[doc(no_inline)]
 pub use ::{arrow_array, arrow_schema};

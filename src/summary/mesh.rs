@@ -2,7 +2,7 @@
 //!
 //! A mesh has up to three series with the plugin `mesh`, one per component, with the tags `<name>_VERTEX`,
 //! `<name>_FACE` and `<name>_COLOR`. Each is a tensor of shape `[batch, n, 3]`. The content of their metadata, the
-//! message `MeshPluginData`, tells which series belong together (`tensorboard/plugins/mesh/metadata.py`,
+//! message `MeshPluginData`, connects the series of a mesh (`tensorboard/plugins/mesh/metadata.py`,
 //! `create_summary_metadata`). There is no v1 form.
 
 mod json;
@@ -63,8 +63,8 @@ impl Mesh {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the batch size differs from that of the vertices, or an index is not below the
-    /// number of vertices.
+    /// [`ErrorKind::Argument`]: there are more or fewer meshes in the batch than for the vertices, or an index is
+    /// not below the number of vertices.
     pub fn with_faces<I>(self, faces: impl IntoTriples<I>) -> Result<Self, ErrorKind>
     where
         I: Copy + fmt::Display + TryInto<i32>,

@@ -139,7 +139,7 @@ impl Embedding {
         match sprite(images) {
             Ok((count, _)) if count != self.len() => {
                 let points = self.len();
-                self.note(|| format!("{count} pictures for {points} points"));
+                self.note(|| format!("{count} images for {points} points"));
             }
             Ok((_, sprite)) => self.sprite = Some(sprite),
             Err(ErrorKind::Argument(mistake)) => self.note(|| mistake),
@@ -335,7 +335,7 @@ fn sprite<'a>(images: impl IntoBatch<'a>) -> Result<(usize, Sprite), ErrorKind> 
     let pixels = u32::try_from(side).ok().and_then(|side| side.checked_mul(width.max(height)));
     if pixels.is_none_or(|pixels| pixels > MAX_SPRITE_SIDE) {
         return Err(ErrorKind::Argument(format!(
-            "{} pictures of {width}x{height} pixels: {side} in a row are more than the \
+            "{} images of {width}x{height} pixels: {side} in a row are more than the \
              projector's {MAX_SPRITE_SIDE}",
             pictures.len()
         )));

@@ -90,30 +90,21 @@ fn what_the_projector_cannot_show_is_refused() {
         (Embedding::new([[1.0, 2.0], [1e300, 2.0]]), "inf, as float32, in row 1, column 0"),
         (two().labels(["a"]), "labels for 1 points, not for 2"),
         (two().labels(["a", "b", "c"]), "labels for 3 points, not for 2"),
-        (
-            two().labels(["a", "b\tc"]),
-            "labels of point 1 with a tab or the end of a line in them: \"b\\tc\"",
-        ),
-        (
-            two().labels(["a\n", "b"]),
-            "labels of point 0 with a tab or the end of a line in them: \"a\\n\"",
-        ),
-        (
-            two().labels(["a", "b\r"]),
-            "labels of point 1 with a tab or the end of a line in them: \"b\\r\"",
-        ),
-        (two().labels(["a", ""]), "labels of point 1 in which there is nothing"),
-        (two().labels([blank, "a"]), "labels of point 0 in which there is nothing"),
-        (two().metadata(["a", "b"], [["", " "], ["1", "2"]]), "labels of point 0 in which"),
+        (two().labels(["a", "b\tc"]), "labels of point 1 with a tab or a line break: \"b\\tc\""),
+        (two().labels(["a\n", "b"]), "labels of point 0 with a tab or a line break: \"a\\n\""),
+        (two().labels(["a", "b\r"]), "labels of point 1 with a tab or a line break: \"b\\r\""),
+        (two().labels(["a", ""]), "labels of point 1 without a visible character"),
+        (two().labels([blank, "a"]), "labels of point 0 without a visible character"),
+        (two().metadata(["a", "b"], [["", " "], ["1", "2"]]), "labels of point 0 without"),
         (
             two().metadata(["a", "b"], [vec!["1", "2"], vec!["1"]]),
             "2 names, and metadata row 1 of 1",
         ),
-        (two().metadata(["", ""], [["1", "2"], ["1", "2"]]), "a header in which"),
+        (two().metadata(["", ""], [["1", "2"], ["1", "2"]]), "a header without"),
         (two().metadata([""; 0], [[""; 0], []]), "labels for 0 points"),
         (
             two().metadata(["a", "b\t"], [["1", "2"], ["1", "2"]]),
-            "a header with a tab or the end of a line in them: \"b\\t\"",
+            "a header with a tab or a line break: \"b\\t\"",
         ),
         (two().metadata(["a", "b"], [["1", "2"]]), "labels for 1 points"),
     ] {
@@ -181,9 +172,9 @@ mod sprites {
         let two_of = |picture: RgbImage| two().sprite(&[picture.clone(), picture][..]);
         two_of(blank(4096, 1)).check().unwrap();
         for (bad, says) in [
-            (two_of(blank(4097, 1)), "2 pictures of 4097x1 pixels: 2 in a row are more than"),
-            (two_of(blank(1, 4097)), "2 pictures of 1x4097 pixels"),
-            (two().sprite(&[blank(2, 2)][..]), "1 pictures for 2 points"),
+            (two_of(blank(4097, 1)), "2 images of 4097x1 pixels: 2 in a row are more than"),
+            (two_of(blank(1, 4097)), "2 images of 1x4097 pixels"),
+            (two().sprite(&[blank(2, 2)][..]), "1 images for 2 points"),
             (two().sprite(&[blank(2, 2), blank(2, 3)][..]), "pictures of two sizes"),
             (two().sprite(&[blank(2, 2)][..0]), "a batch of no pictures"),
             (two_of(blank(0, 2)), "has no pixels"),

@@ -114,7 +114,7 @@ impl ser::SerializeMap for Level<'_> {
         let leaves = flatten("", key, Sequences::Levels).map_err(Refused::custom)?;
         self.key = Some(match leaves.as_slice() {
             [(path, leaf)] if path.is_empty() && *leaf != Leaf::Nothing => text::plain(leaf),
-            _ => return Err(Refused::custom("a map whose keys are no names")),
+            _ => return Err(Refused::custom("a map whose keys are not names")),
         });
         Ok(())
     }

@@ -133,5 +133,5 @@ fn what_cannot_be_serialised_is_an_error() {
     assert_eq!(error.to_string(), "no such thing");
     let keys = BTreeMap::from([((1, 2), 3)]);
     let error = flatten("", &keys, Sequences::Text).unwrap_err();
-    assert_eq!(error.to_string(), "a map whose keys are no names");
+    assert_eq!(error.to_string(), "a map whose keys are not names");
 }

@@ -100,7 +100,7 @@ mod check {
             one => std::slice::from_ref(one),
         }) {
             if !argument.is_object() {
-                return Err(format!("layer {name:?} with input {argument}, which is no tensor"));
+                return Err(format!("layer {name:?} with input {argument}, which is not a tensor"));
             }
         }
         match config.get("layers") {

@@ -82,7 +82,7 @@ impl Layout {
 /// # Errors
 ///
 /// [`ErrorKind::Argument`]: the number of axes differs between the shape and the layout, the number of elements
-/// differs between the shape and the slice, or the shape is not that of one image with 1 to 4 channels.
+/// differs between the shape and the slice, or the shape does not describe one image with 1 to 4 channels.
 impl<A: Channel, const N: usize> IntoPixels<'static> for (&[A], [usize; N], Layout) {
     fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
         only(self.into_batch()?)

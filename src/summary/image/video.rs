@@ -168,7 +168,7 @@ fn side(pixels: u32) -> Result<u16, ErrorKind> {
 
 /// A type that can be the frames of a video: a slice of images, or a vector of [`Pixels`]. With the feature
 /// `ndarray`, also an array with its layout: a batch of images ([`Nchw`](super::Layout::Nchw),
-/// [`Nhwc`](super::Layout::Nhwc)), each of which is a frame, or a batch of videos
+/// [`Nhwc`](super::Layout::Nhwc)), where each image is a frame, or a batch of videos
 /// ([`Ntchw`](super::Layout::Ntchw), [`Nthwc`](super::Layout::Nthwc)), which play side by side.
 pub trait IntoFrames<'a> {
     /// Converts to frames.
