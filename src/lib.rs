@@ -38,9 +38,9 @@
 //! # Ok::<(), tbx::Error>(())
 //! ```
 //!
-//! A load uses all cores, even for a single file. It keeps every point, and it continues after damage: the
+//! A load uses all cores, even for a single file. It does not sample the data, and it continues after damage: the
 //! [`Report`] lists unreadable data with path and byte offset. The [`RestartPolicy`] decides which points of a
-//! resumed run count. A [`Follower`] returns new data of a log directory each time it is asked.
+//! resumed run count. A [`Follower`] returns new data of a log directory each time it is polled.
 //!
 //! # Kinds of data
 //!
@@ -121,12 +121,13 @@
 //! ```
 //!
 //! # Layers
-//!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
 //! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
-//! them, and [`track`] records a run together with its metadata. [`table`] turns runs into rows, [`mlflow`]
-//! converts runs to and from MLflow's form, and [`registry`] manages the models of runs. [`export`] converts runs
-//! for other programs, [`import`] creates logs from the runs of other programs, [`verify`] finds defects in logs,
+//! them, and [`track`] records a run together with its metadata. [`table`] turns runs into rows, [`mlflow`] maps
+//! them to runs in MLflow and back, and [`registry`] manages the models of runs. [`export`] converts runs for
+//! other programs, [`import`] creates logs from the runs of other programs, [`verify`] finds defects in logs,
+//! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
+//! those before it.
 //! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
 //! those before it.
 

@@ -1,4 +1,4 @@
-//! Hyperparameters: the inputs of a run, how it ended, and the columns that the runs of an experiment share.
+//! Hyperparameters: the parameters of a run, how it ended, and the columns that the runs of an experiment share.
 //!
 //! There are three records with the plugin `hparams`, each with its own tag. The whole record is in the metadata,
 //! as a `HParamsPluginData` message; the value is an empty tensor, or absent in PyTorch's output

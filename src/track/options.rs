@@ -75,7 +75,7 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// Sets the name for people. Default: none; programs show the directory.
+    /// Sets the name for people. Default: none, so that the run is known by its directory.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.meta.name = Some(name.into());

@@ -70,7 +70,7 @@ impl SummaryWriter {
     /// let photo = image::RgbImage::new(640, 480);
     /// writer.add_image_with_boxes("plain", &photo, [[10.0, 20.0, 200.0, 300.0]], 0)?;
     /// let cat = BoundingBox::new([10.0, 20.0, 200.0, 300.0]).label("cat 0.98").color([0, 255, 0]);
-    /// writer.add_image_with_boxes("labelled", &photo, [cat], 0)?;
+    /// writer.add_image_with_boxes("labeled", &photo, [cat], 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -208,7 +208,7 @@ mod tests {
         Pixels::new(width, height, channels, vec![0; len]).unwrap()
     }
 
-    /// Rows of letters: red, other colours, black.
+    /// Rows of letters: red, other colors, black.
     fn drawn(picture: &Pixels<'_>) -> Vec<String> {
         let channels = usize::from(picture.channels());
         let row_len = channels * usize::try_from(picture.width()).unwrap();

@@ -24,9 +24,9 @@ struct Costs {
 /// Chooses a filter for `samples`, in lines of `line_len` bytes, with `channels` samples per pixel.
 ///
 /// Searching for the best filter of each line takes longer than compressing it. A single filter is therefore used
-/// for all lines if, for a sample of the lines, it costs at most 30 % more. This does not apply to images that
-/// consist of little more than areas of one color: there, the search is fast, and a wrong guess is many times
-/// larger.
+/// for all lines if it needs at most 30 % more bits in the examined parts. This does not apply to images that
+/// consist of little more than areas of one color: there, the search is fast, and a wrong guess makes the file
+/// many times larger.
 pub(super) fn choose(samples: &[u8], line_len: usize, channels: usize) -> FilterType {
     let Costs { sub, up, average, paeth, best, looked_at } = costs(samples, line_len, channels);
     if best < looked_at {
