@@ -121,13 +121,12 @@
 //! ```
 //!
 //! # Layers
+//!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
 //! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
 //! them, and [`track`] records a run together with its metadata. [`table`] turns runs into rows, [`mlflow`] maps
 //! them to runs in MLflow and back, and [`registry`] manages the models of runs. [`export`] converts runs for
 //! other programs, [`import`] creates logs from the runs of other programs, [`verify`] finds defects in logs,
-//! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
-//! those before it.
 //! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
 //! those before it.
 
