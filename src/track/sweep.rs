@@ -21,7 +21,7 @@ const MAX_TRIALS: usize = 1_000_000;
 /// let sweep = Sweep::minimize("loss")
 ///     .choice("optimizer", ["adam", "sgd"])
 ///     .log_uniform("lr", 1e-4, 1e-1);
-/// The parent of the trials, without its own row in TensorBoard's table.
+/// // The parent of the trials, without its own row in TensorBoard's table.
 /// let parent = Run::options().card(false).create(dir.path())?;
 /// sweep.describe(&parent)?;
 /// for trial in sweep.random(8, 7)? {

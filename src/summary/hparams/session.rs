@@ -18,7 +18,7 @@ use crate::summary::flatten::{Leaf, Sequences, flatten};
 /// let hparams = Hparams::new().with("lr", 0.1).with("bias", true).with("dropout", None::<f64>);
 /// assert_eq!(hparams.values.len(), 2);
 ///
-/// From values of several types, from values of one type, and from a map.
+/// // From values of several types, from values of one type, and from a map.
 /// let hparams = Hparams::from([("lr", 0.1.into()), ("optimizer", "adam".into())]);
 /// let sizes = Hparams::from_iter([("width", 64), ("height", 48)]);
 /// # assert_eq!((hparams.values.len(), sizes.values.len()), (2, 2));

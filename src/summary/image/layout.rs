@@ -72,7 +72,7 @@ impl Layout {
 /// use tbx::{Layout, Pixels};
 /// use tbx::summary::image::IntoPixels;
 ///
-/// Two pixels, the first red and the second blue, in planes as in PyTorch.
+/// // Two pixels, the first red and the second blue, in planes as in PyTorch.
 /// let planes = [1.0f32, 0.0, 0.0, 0.0, 0.0, 1.0];
 /// let pixels = (&planes[..], [3, 1, 2], Layout::Chw).into_pixels()?;
 /// assert_eq!(pixels, Pixels::new(2, 1, 3, vec![255, 0, 0, 0, 0, 255])?);
