@@ -74,7 +74,7 @@ impl Clip {
             [_] => 1,
             [_, channels] => *channels,
             shape => {
-                let what = format!("a clip of shape {shape:?}, not frames or frames, channels");
+                let what = format!("a clip of shape {shape:?}, not [frames] or [frames, channels]");
                 return Err(ErrorKind::Argument(what));
             }
         };
@@ -92,7 +92,7 @@ impl Clip {
         // A WAV file stores the number of bytes per frame in 16 bits.
         let channels = match u16::try_from(channels) {
             Ok(channels) if (1..=wav::MAX_CHANNELS).contains(&channels) => channels,
-            _ => return Err(wrong(&format!("there may be 1 to {} channels", wav::MAX_CHANNELS))),
+            _ => return Err(wrong(&format!("1 to {} channels are allowed", wav::MAX_CHANNELS))),
         };
         if count == 0 {
             return Err(wrong("there are no samples"));
@@ -194,8 +194,8 @@ mod tests {
     fn what_is_no_clip_is_refused() {
         for (samples, channels, sample_rate, why) in [
             (0, 1, 8000, "there are no samples"),
-            (2, 0, 8000, "there may be 1 to 32767 channels"),
-            (2, 32_768, 8000, "there may be 1 to 32767 channels"),
+            (2, 0, 8000, "1 to 32767 channels are allowed"),
+            (2, 32_768, 8000, "1 to 32767 channels are allowed"),
             (3, 2, 8000, "the last frame is incomplete"),
             (2, 2, 0, "WAV does not allow that sample rate"),
             (2, 2, 1 << 30, "WAV does not allow that sample rate"),

@@ -38,7 +38,7 @@ impl Table {
             let found = cells.len() - before;
             if found != columns {
                 return Err(format!(
-                    "a header of {columns} names, and metadata row {i} of {found}"
+                    "a header of {columns} names, but metadata row {i} of {found}"
                 ));
             }
         }

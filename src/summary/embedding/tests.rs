@@ -84,7 +84,7 @@ fn what_the_projector_cannot_show_is_refused() {
         (Embedding::new([[0.0f32; 3]; 0]), "0 points of 0 dimensions"),
         (Embedding::new([[0.0f32; 3]]), "1 points of 3 dimensions"),
         (Embedding::new([[0.0f32]; 3]), "3 points of 1 dimensions"),
-        (Embedding::new([vec![1.0, 2.0], vec![1.0]]), "row 0 of 2 numbers, and row 1 of 1"),
+        (Embedding::new([vec![1.0, 2.0], vec![1.0]]), "row 0 of 2 numbers, but row 1 of 1"),
         (Embedding::new([[1.0, 2.0], [1.0, f64::NAN]]), "NaN, as float32, in row 1, column 1"),
         (Embedding::new([[1.0, f32::INFINITY], [1.0, 2.0]]), "inf, as float32, in row 0, column 1"),
         (Embedding::new([[1.0, 2.0], [1e300, 2.0]]), "inf, as float32, in row 1, column 0"),
@@ -98,7 +98,7 @@ fn what_the_projector_cannot_show_is_refused() {
         (two().metadata(["a", "b"], [["", " "], ["1", "2"]]), "labels of point 0 without"),
         (
             two().metadata(["a", "b"], [vec!["1", "2"], vec!["1"]]),
-            "2 names, and metadata row 1 of 1",
+            "2 names, but metadata row 1 of 1",
         ),
         (two().metadata(["", ""], [["1", "2"], ["1", "2"]]), "a header without"),
         (two().metadata([""; 0], [[""; 0], []]), "labels for 0 points"),

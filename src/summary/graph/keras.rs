@@ -62,7 +62,7 @@ impl KerasModel {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.strings()?.0.as_slice() {
             [json, ..] => Ok(Self { json: lossy(json).into_owned() }),
-            [] => Err(ErrorKind::Value("a Keras model of no strings".into())),
+            [] => Err(ErrorKind::Value("a Keras model without strings".into())),
         }
     }
 }
