@@ -102,8 +102,8 @@ use crate::summary::hparams::SessionStatus;
 /// - Each writer creates a new file and never modifies an existing one. The file begins with the event that holds
 ///   the file version, and grows by whole records. Several threads, processes and machines can therefore write to
 ///   the same run.
-/// - After [`flush`](Self::flush), the operating system has every earlier event of all clones and threads: `kill
-///   -9` does not lose them. After [`sync`](Self::sync), they are on disk. Without either, a killed process loses
+/// - After [`flush`](Self::flush), the operating system has every earlier event of all clones and threads:
+///   `kill -9` does not lose them. After [`sync`](Self::sync), they are on disk. Without either, a killed process loses
 ///   the last twentieth of a second, and images that are not encoded yet together with everything logged after
 ///   them.
 /// - Events are in the file in the order of the calls.
