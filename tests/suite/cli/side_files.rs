@@ -239,7 +239,7 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
             "line 1 column 129: lists and maps are more than 64 deep in each other",
         ),
         (bomb, "with its aliases it has more than 67108864 bytes"),
-        ("batch_si".into(), "it is no map of parameters"),
+        ("batch_si".into(), "not a map of parameters"),
         ("lr: 1\nbatch_si".into(), "line 3 column 1: no YAML: simple key expected"),
     ] {
         fs::write(&path, text).unwrap();
@@ -277,7 +277,7 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
     fs::remove_file(&path).unwrap();
     let deep = format!(r#"{{"schema": "tbx.run/1", "x": {}"#, "[".repeat(100_000));
     fs::write(folder.path("logs/bad/tbx.json"), deep).unwrap();
-    let said = "tbx: logs/bad/tbx.json: no metadata of a run: recursion limit exceeded at line 1 column 156; skipped\n";
+    let said = "tbx: logs/bad/tbx.json: not the metadata of a run: recursion limit exceeded at line 1 column 156; skipped\n";
     assert_eq!(folder.tbx("table logs").err, said);
 }
 
