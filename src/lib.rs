@@ -77,26 +77,15 @@
 //! | feature | default | purpose | crates it adds |
 //! |---|---|---|---|
 //! | `image` | yes | images and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
-//! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
-//! | `ndarray` | yes | arrays as images, meshes and tensors | `ndarray` |
-//! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
-//! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`]: tables as CSV and JSON, everything else as files | `csv`, `itoa`, `serde_json`, `zmij` |
-//! | `parquet` | by `cli` | tables as Parquet | `parquet`, `zstd` |
-//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
-//! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
-//! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `meta` | by `table` | [`meta`]: metadata of runs, `tbx.json` | `saphyr`, `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that record their own metadata | `meta`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
-//! | `table` | by `cli` | [`table`]: run tables, filters, curves | `rand_mt`, `regex`, `strsim`, `winnow` |
-//! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
-//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
-//! | `mlflow` | by `cli` | [`mlflow`], [`import`]: export to MLflow and import from it | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
-//! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
-//! | `verify` | by `cli` | [`verify`] | none |
 //! | `log` | no | [`Logger`] | `log` |
-//! | `registry` | by `cli` | [`registry`]: models by name and version | `sha2` |
-//! | `archive` | by `cli` | [`archive`]: runs as one compressed file, removal of old artifacts | `tar`, `zstd` |
+//! | `meta` | no | [`meta`]: metadata of runs, `tbx.json`; includes `serde` | `saphyr`, `walkdir` |
+//! | `ndarray` | yes | arrays as images, meshes and tensors; includes `image` | `ndarray` |
+//! | `plotters` | no | charts: `add_figure`; includes `image` | `plotters` |
+//! | `regenerate` | no | for maintainers: the generated messages, again | `prost-build`, `protox` |
+//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
+//! | `serde` | no | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics); [`SummaryWriter::add_keras_graph`] | `serde`, `serde_json` |
+//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //!
 //! Without any features, a training loop gets the reader, and the writer for every kind except images.
 //!
@@ -105,7 +94,7 @@
 //! Some methods take or return types of other crates. This crate re-exports those crates, so that a program can
 //! name the types without depending on the same version itself. Always: [`bytes`], [`half`] and [`prost`]. With
 //! the feature of the same name: `image`, `log`, `ndarray` and `plotters`. With `ndarray`: also `num_complex`.
-//! With `arrow`: `arrow_array` and `arrow_schema`. With `tracing`: `tracing_subscriber`.
+//! With `tracing`: `tracing_subscriber`.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -124,11 +113,10 @@
 //!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
 //! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
-//! them, and [`track`] records a run together with its metadata. [`table`] turns runs into rows, [`mlflow`] maps
-//! them to runs in MLflow and back, and [`registry`] manages the models of runs. [`export`] converts runs for
-//! other programs, [`import`] creates logs from the runs of other programs, [`verify`] finds defects in logs,
-//! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
-//! those before it.
+//! them, and [`track`] records a run together with its metadata. Each layer uses only those before it.
+//!
+//! The package `tbx-runs` builds on this one: run tables, export to CSV, JSON and Parquet, MLflow, edits, checks and
+//! archives. The package `tbx-cli` is the program `tbx`.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -55,6 +55,6 @@ impl Upload {
 
 fn unsupported() -> io::Error {
     let message = "this tbx was built without support for URLs; \
-        `cargo install tensorboard-tbx --features remote` builds one with it";
+        `cargo install tbx-cli --features remote` builds one with it";
     io::Error::new(io::ErrorKind::Unsupported, message)
 }

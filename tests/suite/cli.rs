@@ -183,7 +183,7 @@ fn a_wrong_word_gets_a_better_one() {
 #[test]
 fn a_program_without_urls_says_how_to_get_one_with_them() {
     let folder = Folder::with("keras");
-    let get = "this tbx was built without support for URLs; `cargo install tensorboard-tbx --features remote` \
+    let get = "this tbx was built without support for URLs; `cargo install tbx-cli --features remote` \
                builds one with it";
     for args in ["inspect s3://b/logs", "table https://h/x", "export logs --to csv --out gs://b/x"]
     {
