@@ -9,7 +9,7 @@
 //! let logdir = Logdir::open("fixtures/keras")?;
 //! let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::default())?;
 //! for row in &table.rows {
-//!     println!("{}: {} parameters, {} metrics", row.run, row.params.len(), row.metrics.len());
+//!     println!("{}: {} parameters, {} metrics", row.name, row.params.len(), row.metrics.len());
 //! }
 //! # Ok::<(), tbx::Error>(())
 //! ```
