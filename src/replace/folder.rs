@@ -112,7 +112,7 @@ impl Folder {
     fn finish_as(&self, job: &Job) -> Result<()> {
         let failed = |error| failed(error, &self.name);
         if !job.is_there() {
-            let what = "it was removed while it was written";
+            let what = "it was removed while it was being written";
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, what)));
         }
         // From here on the directory gets its final name, if necessary from another program.

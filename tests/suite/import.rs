@@ -428,7 +428,7 @@ fn registered_models_are_in_the_registry() {
     assert_eq!(read("net/champion"), "flavors: {logged: 1}\n");
     assert_eq!(read("net/4"), "abc");
     let said = registry.path(&"net/3".parse().unwrap()).unwrap_err().to_string();
-    assert!(said.contains("s3://bucket/model, not in the log folder"), "{said}");
+    assert!(said.contains("s3://bucket/model, not in the log directory"), "{said}");
     let found = registry.version(&"net/2".parse().unwrap()).unwrap();
     assert_eq!((found.stage, found.tags["ok"].as_str()), (tbx::registry::Stage::Staging, "yes"));
     // What is said of a version here stays.

@@ -307,9 +307,13 @@ fn edits_and_repairs_at_once() {
     can_run_twice(
         logs,
         "edit logs --in-place --shift-steps 100",
-        &[ANOTHER, "written to meanwhile"],
+        &[ANOTHER, "another program changed it meanwhile"],
     );
-    can_run_twice(broken, "repair logs --in-place", &[ANOTHER, "written to meanwhile"]);
+    can_run_twice(
+        broken,
+        "repair logs --in-place",
+        &[ANOTHER, "another program changed it meanwhile"],
+    );
     can_run_twice(logs, "edit logs --out new --shift-steps 100", &["exist", "not empty"]);
 }
 

@@ -426,7 +426,7 @@ fn files_that_are_not_read_in_the_order_of_time_keep_their_steps() {
     let done = log.continued();
     assert_eq!(all_points(&done.path()), all_points(log.path()));
     let said = done.edited.step_notes[0].to_string();
-    assert!(said.ends_with("steps stay; rename the files, by time"), "{said}");
+    assert!(said.ends_with("unchanged; rename the files so that they sort by time"), "{said}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn registered_models_and_prompts_are_kept_with_what_they_say() {
     let prompt = &models["prompt"];
     assert_eq!(prompt.versions[0].tags["mlflow.prompt.text"], "Hello {{x}}");
     let said = registry.path(&"prompt/1".parse().unwrap()).unwrap_err().to_string();
-    assert!(said.contains("prompt/1 has no file in the log folder"), "{said}");
+    assert!(said.contains("prompt/1 has no file in the log directory"), "{said}");
     assert_eq!(registry.files().unwrap().len(), 0);
     // Local changes stay.
     registry.describe_model("net", "mine").unwrap();

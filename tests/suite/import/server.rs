@@ -290,12 +290,12 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "experiments/search",
             |_, _| json!({ "experiments": [], "next_page_token": "t" }),
-            "goes in a circle",
+            "returned a page twice",
         ),
         (
             "runs/search",
             |_, n| json!({ "runs": [], "next_page_token": n.to_string() }),
-            "hardly anything on 101 pages",
+            "its 101 pages are almost empty",
         ),
         (
             "metrics/get-history",
@@ -303,7 +303,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
                 let point = json!({ "value": 0.5, "step": 1, "timestamp": 1 });
                 json!({ "metrics": vec![point; 100], "next_page_token": n.to_string() })
             },
-            "goes in a circle",
+            "returned a page twice",
         ),
         (
             "artifacts/list",
@@ -319,7 +319,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "model-versions/search",
             |_, _| json!({ "model_versions": [{ "name": "m" }], "next_page_token": "t" }),
-            "goes in a circle",
+            "returned a page twice",
         ),
     ];
     for (path, pages, what) in cases {

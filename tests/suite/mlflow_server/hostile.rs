@@ -71,7 +71,7 @@ fn no_pause_that_a_server_asks_for_is_a_panic_or_a_long_one() {
 
 #[test]
 fn lists_that_have_no_end_are_given_up() {
-    let circle = "goes in a circle";
+    let circle = "returned a page twice";
     let page = |id: usize, next: String| {
         Fault::Json(json!({
             "experiments": [{ "experiment_id": id.to_string(), "name": id.to_string() }],
@@ -86,7 +86,7 @@ fn lists_that_have_no_end_are_given_up() {
     let asked = said("experiments/search", "has no end", move |n| page(n, n.to_string()));
     assert!((1000..1300).contains(&asked), "{asked}");
     let long = "x".repeat(1 << 20);
-    said("experiments/search", "name is too long", move |n| page(n, long.clone()));
+    said("experiments/search", "next page is too long", move |n| page(n, long.clone()));
     said("get-history", circle, |n| {
         let points: Vec<_> = (0..100).map(|i| json!({ "step": i, "value": 1.0 })).collect();
         Fault::Json(json!({ "metrics": points, "next_page_token": n.to_string() }))
@@ -105,7 +105,7 @@ fn folders_without_files_are_not_gone_into_for_ever() {
 
 #[test]
 fn a_body_that_drips_is_not_waited_for() {
-    said("experiments/search", "too slowly to go on", |_| {
+    said("experiments/search", "the server is too slow", |_| {
         Fault::Raw(|stream| {
             head(stream)?;
             loop {

@@ -44,7 +44,7 @@ fn a_run_that_went_on_in_another_directory_keeps_its_steps_when_it_is_joined() {
     assert_eq!(loss(RestartPolicy::KeepAll), ranges([0..520, 500..600, 600..700]));
     assert_eq!(loss(RestartPolicy::Rustboard), steps_of(0..700));
     let note = &done.edited.step_notes[0];
-    assert!(note.to_string().contains("goes back to step 500 of up to"), "{note}");
+    assert!(note.to_string().contains("resumes at step 500 after step"), "{note}");
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn what_cannot_be_joined_is_refused() {
     let join = |runs: &[&str], into: &str| Edit::new().join(runs.iter().copied(), into);
     assert_eq!(
         said(join(&["a", "x"], "y")),
-        "no run \"x\" to join, and none below it; there are a, b, c"
+        "no run \"x\" to join, and no run below it; the runs are a, b, c"
     );
     assert!(said(join(&["a", "b"], "c")).starts_with("two runs would both be called \"c\""));
-    assert!(said(join(&["a", "a"], "y")).contains("once more"));
-    assert!(said(join(&["a", "b"], "y").join(["b", "c"], "z")).contains("once more"));
+    assert!(said(join(&["a", "a"], "y")).contains("would be joined twice"));
+    assert!(said(join(&["a", "b"], "y").join(["b", "c"], "z")).contains("would be joined twice"));
     // A name leads nowhere else.
     let done = edit(&join(&["a", "b"], "../../out"), log.path()).unwrap();
     assert!(all_steps(&done.path()).contains_key("%2e%2e/%2e%2e/out/loss"), "{:?}", done.edited);
