@@ -158,7 +158,8 @@ impl Export {
         self
     }
 
-    /// How to treat several points of a tag at one step, in `wide`. Default: the last point wins.
+    /// The treatment of several points of a tag at one step, in `wide`. Default: the last point
+    /// wins.
     #[must_use]
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.duplicates = duplicates;

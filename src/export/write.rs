@@ -148,7 +148,7 @@ impl Export {
         let mut folder = None;
         if self.tables.len() != 1 {
             if self.tables.is_empty() || out == Path::new("-") {
-                let what = "several tables need a folder, and one at least must be chosen";
+                let what = "write several tables to a directory, and choose at least one table";
                 return Err(Error::argument(what));
             }
             if !store::is_url(out) {

@@ -175,9 +175,14 @@ fn errors_say_what_is_to_be_done() {
     for (status, header, body, expected) in [
         ("401 Unauthorized", "", "You are not authenticated", "MLFLOW_TRACKING_PASSWORD"),
         ("403 Forbidden", "", "Invalid Host header", "--allowed-hosts"),
-        ("404 Not Found", "", "<!doctype html><p>Not here", "is this a tracking server of MLflow?"),
-        ("200 OK", "", "<!doctype html><p>Welcome", "no answer of MLflow"),
-        ("301 Moved", "Location: https://elsewhere/api", "", "it is at https://elsewhere/api"),
+        ("404 Not Found", "", "<!doctype html><p>Not here", "is this an MLflow tracking server?"),
+        ("200 OK", "", "<!doctype html><p>Welcome", "not a response from MLflow"),
+        (
+            "301 Moved",
+            "Location: https://elsewhere/api",
+            "",
+            "it has moved to https://elsewhere/api",
+        ),
         (
             "400 Bad Request",
             "",
@@ -205,7 +210,7 @@ fn a_server_that_is_not_there_is_not_waited_for() {
     let start = Instant::now();
     // Nobody listens at the port "discard".
     let (code, said) = export(&dir.path().join("logs"), "http://127.0.0.1:9", &[], &[]);
-    assert!(code == Some(2) && said.contains("is the server there?"), "{said}");
+    assert!(code == Some(2) && said.contains("is the server running?"), "{said}");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 

@@ -36,8 +36,13 @@ impl Rows for MetaRows {
         if meta == RunMeta::default() {
             return Ok(());
         }
-        let json = serde_json::to_string(&RunMeta { schema: SCHEMA.into(), ..meta })
-            .map_err(|error| ErrorKind::Argument(format!("metadata of a run: {error}")))?;
+        let json =
+            serde_json::to_string(&RunMeta { schema: SCHEMA.into(), ..meta }).map_err(|error| {
+                ErrorKind::Argument(format!(
+                    "cannot encode the metadata of a run: \
+                                                          {error}"
+                ))
+            })?;
         let name: Arc<str> = run.name.as_str().into();
         let values = vec![Values::Names(vec![(name, 1)]), Values::Json(vec![Cell::Text(json)])];
         to(&self.columns(), Batch { rows: 1, values })

@@ -401,7 +401,7 @@ fn lists_of_a_store_have_an_end() {
         n += 1;
         page(&[], &n.to_string())
     });
-    assert!(failed("has no end") < 1100);
+    assert!(failed("does not end") < 1100);
     server.fails(|_| page(&["logs/a"], &"x".repeat(100_000)));
     failed("next page is too long");
     server.fails(|_| Fault::With("200 OK", "", "<html><p>log in".into()));

@@ -83,7 +83,7 @@ fn lists_that_have_no_end_are_given_up() {
     assert!(asked < 10, "{asked}");
     let asked = said("experiments/search", circle, move |n| page(0, n.to_string()));
     assert!(asked < 10, "{asked}");
-    let asked = said("experiments/search", "has no end", move |n| page(n, n.to_string()));
+    let asked = said("experiments/search", "does not end", move |n| page(n, n.to_string()));
     assert!((1000..1300).contains(&asked), "{asked}");
     let long = "x".repeat(1 << 20);
     said("experiments/search", "next page is too long", move |n| page(n, long.clone()));
@@ -95,7 +95,7 @@ fn lists_that_have_no_end_are_given_up() {
 
 #[test]
 fn folders_without_files_are_not_gone_into_for_ever() {
-    let asked = said("artifacts/list", "1000 folders of artifacts in a row", |n| {
+    let asked = said("artifacts/list", "1000 consecutive artifact directories", |n| {
         let folder = |i: usize| json!({ "path": i.to_string(), "is_dir": true });
         let folders = if n == 1 { 5000 } else { 0 };
         Fault::Json(json!({ "files": (0..folders).map(folder).collect::<Vec<_>>() }))
@@ -163,7 +163,7 @@ fn who_asks_is_told_to_no_other_server() {
         server.fails(move |_, _| Fault::Status(status, elsewhere, ""));
         let uri = server.uri().replace("//", "//me:hun/ter@2@");
         let (code, said) = import(&uri, &dir.path().join("out"));
-        assert!(code == Some(2) && said.contains("it is at"), "{said}");
+        assert!(code == Some(2) && said.contains("it has moved to"), "{said}");
         assert!(!said.contains("ter@2") && !said.contains("hun/"), "{said}");
         assert!(
             server.asked().iter().all(|(asked, _)| asked.headers.contains_key("authorization"))

@@ -181,10 +181,13 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
     // What is no database that may be inserted into stays as it is.
     let connection = rusqlite::Connection::open(&path).unwrap();
     for (change, why) in [
-        ("UPDATE alembic_version SET version_num = 'ffffffffffff'", "does not know its schema"),
+        (
+            "UPDATE alembic_version SET version_num = 'ffffffffffff'",
+            "supports the schemas of MLflow",
+        ),
         ("ALTER TABLE params RENAME COLUMN value TO content", "has no column value"),
         ("ALTER TABLE runs ADD COLUMN x TEXT NOT NULL DEFAULT ''", ""),
-        ("DROP TABLE inputs", "MLflow did not make it"),
+        ("DROP TABLE inputs", "MLflow did not create it"),
     ] {
         let copy = dir.path().join("copy.db");
         let _ = fs::remove_file(&copy);
@@ -236,7 +239,7 @@ fn what_people_changed_stays_until_it_is_overwritten() {
     });
     for args in [&[][..], &["--no-state"]] {
         let said = fine(export(&logs, &uri, args, &[]));
-        assert!(said.contains("name is \"my best\" there and stays so"), "{said}");
+        assert!(said.contains("name is \"my best\" in MLflow and stays unchanged"), "{said}");
         assert!(said.contains("--overwrite sends what is here"), "{said}");
         let run = &server.kept().runs[0];
         assert_eq!(
@@ -246,7 +249,7 @@ fn what_people_changed_stays_until_it_is_overwritten() {
         assert_eq!(run.tags["theirs"], "kept");
     }
     let said = fine(export(&logs, &uri, &["--overwrite"], &[]));
-    assert!(!said.contains("stays so"), "{said}");
+    assert!(!said.contains("stays unchanged"), "{said}");
     let run = &server.kept().runs[0];
     assert_eq!((&run.info["run_name"], &run.info["status"]), (&json!("run"), &json!("FINISHED")));
     assert_eq!(run.tags["theirs"], "kept");
