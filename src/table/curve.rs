@@ -265,8 +265,8 @@ mod tests {
         for (step, nearest, line) in [
             (-5, 0.0, None),
             (0, 0.0, Some(0.0)),
-            (5, 0.0, Some(0.5)),                // the lower one of two
-            (6, 1.0, Some(0.6000000000000001)), // as NumPy has it
+            (5, 0.0, Some(0.5)),                // the lower of two
+            (6, 1.0, Some(0.6000000000000001)), // the same as in NumPy
             (15, 1.0, Some(3.0)),
             (99, 5.0, None),
             (i64::MAX, 5.0, None),

@@ -40,7 +40,7 @@ pub struct ScalarStats {
 
 #[cfg(test)]
 impl ScalarStats {
-    /// Those of a series of one point, for tests that need any.
+    /// The statistics of a series with one point, for tests that need some value.
     pub(super) const OF_ONE_POINT: Self = Self {
         count: 1,
         first: 0.5,
@@ -82,7 +82,7 @@ impl ScalarStats {
                 continue;
             }
             stats.inf += usize::from(value.is_infinite());
-            // Between NaN and a number, take the number.
+            // A number wins over NaN.
             if stats.min.is_nan() || value < stats.min {
                 (stats.min, stats.min_step) = (value, *step);
             }

@@ -254,8 +254,7 @@ mod tests {
         assert_eq!(unknown.kept.len(), 1);
         assert_eq!(
             unknown.kept[0].text(),
-            "f was changed in MLflow to \"a\" and is kept; in the \
-                                            logs it is \"b\""
+            "f is \"a\" in MLflow and stays unchanged; in the logs it is \"b\""
         );
         assert_eq!(unknown.field("g", Some("b"), None), Some(Some("b".into())));
     }

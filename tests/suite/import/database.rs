@@ -101,7 +101,7 @@ fn what_is_no_database_of_mlflow_is_refused_and_told_why() {
     let path = dir.path().join("mlflow.db");
     let said = |path: &Path| import(path).unwrap_err().to_string();
     fs::write(&path, "text").unwrap();
-    assert!(said(&path).contains("no SQLite database"), "{}", said(&path));
+    assert!(said(&path).contains("neither an SQLite database"), "{}", said(&path));
     fs::remove_file(&path).unwrap();
     let connection = database(&path, "DROP TABLE metrics;");
     assert!(said(&path).contains("no table metrics"), "{}", said(&path));

@@ -271,8 +271,8 @@ fn an_artifact_is_as_long_as_the_server_lists_it() {
     let imported = server.import().unwrap();
     let said = issues(&imported);
     assert_eq!(said.len(), 2, "{said:#?}");
-    assert!(said[0].contains("endless: the server lists 10 bytes and sends more"), "{said:#?}");
-    assert!(said[1].contains("short: the server lists 10 bytes and sends only 5"), "{said:#?}");
+    assert!(said[0].contains("endless: the server listed 10 bytes but sent more"), "{said:#?}");
+    assert!(said[1].contains("short: the server listed 10 bytes but sent only 5"), "{said:#?}");
     let artifacts = server.out().join("e/r0/artifacts");
     let mut sizes: Vec<_> = walkdir(&artifacts)
         .iter()

@@ -151,7 +151,7 @@ fn a_file_is_not_longer_than_its_list_says() {
         _ => Fault::None,
     });
     let (code, said) = import(&server.uri(), &dir.path().join("out"));
-    assert!(code == Some(2) && said.contains("lists 10 bytes and sends more"), "{said}");
+    assert!(code == Some(2) && said.contains("listed 10 bytes but sent more"), "{said}");
 }
 
 #[test]

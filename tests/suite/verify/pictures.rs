@@ -49,5 +49,5 @@ fn formats_that_no_browser_gets_and_wrong_sizes_are_found() {
     picture(Rule::ImageDamaged, b"GIF89a\x03\0\x02\0");
     let swapped = image::v1("v", 2, 3, 1, PNG.to_vec().into());
     let finding = breaks(Rule::ImageSize, &[summary(1, vec![swapped])]);
-    assert_eq!(finding.message, "3x2 pixels, the log says 2x3");
+    assert_eq!(finding.message, "3x2 pixels, but the log says 2x3");
 }
