@@ -254,14 +254,14 @@ impl Import {
     }
 }
 
-/// The issue for something, called `what`, that was not imported.
+/// The issue for an object, called `what`, that could not be imported.
 fn not_imported(what: &str, error: Error) -> Issue {
     let location = error.location().clone();
     let kind = match error.into_kind() {
         ErrorKind::Io(error) => {
-            io::Error::new(error.kind(), format!("{what} was not imported: {error}")).into()
+            io::Error::new(error.kind(), format!("could not import {what}: {error}")).into()
         }
-        kind => ErrorKind::Value(format!("{what} was not imported: {kind}")),
+        kind => ErrorKind::Value(format!("could not import {what}: {kind}")),
     };
     Issue { location, kind, effect: Effect::SkippedFile }
 }

@@ -138,7 +138,7 @@ impl<'de, T, F: Fn(&Value) -> T> Visitor<'de> for Things<'_, T, F> {
                 return Err(A::Error::custom(Spent::Things(MAX_ON_PAGE)));
             }
             if !json.starts_with('{') {
-                return Err(A::Error::custom("an entry of the list is no object"));
+                return Err(A::Error::custom("an entry of the list is not an object"));
             }
             budget::values(json.as_bytes(), MAX_VALUES).map_err(A::Error::custom)?;
             json.hash(self.content);

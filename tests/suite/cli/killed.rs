@@ -192,7 +192,7 @@ fn archived() -> Folder {
 
 #[test]
 fn archive() {
-    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("there already"));
+    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("already exists"));
     can_be_made_again(archived, "archive logs --out a.tar.zst --force", None);
 }
 
@@ -291,7 +291,7 @@ const ANOTHER: &str = "another program (process ";
 #[test]
 fn archives_and_removals_at_once() {
     let args = "archive logs --out a.tar.zst";
-    can_run_twice(logs, args, &[ANOTHER, "there already"]);
+    can_run_twice(logs, args, &[ANOTHER, "already exists"]);
     can_run_twice(logs, &format!("{args} --remove"), &[ANOTHER, "there is no run to pack"]);
     can_run_twice(logs, "gc logs --unregistered --delete", &[ANOTHER]);
 }

@@ -387,7 +387,7 @@ fn what_was_meant_is_said() {
     let mut command = folder.command("table logs");
     let said = super::done(command.args(["--where", "opt is adam"])).failed();
     assert!(
-        said.starts_with("tbx: condition, column 5: this cannot be read; comparisons are =="),
+        said.starts_with("tbx: condition, column 5: this cannot be read; the comparisons are =="),
         "{said}"
     );
 }

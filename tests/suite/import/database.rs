@@ -59,7 +59,7 @@ fn a_run_of_a_database_is_a_log() {
     let imported = import(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
     let issues = format!("{:?}", imported.report.issues);
-    assert!(issues.contains("1 points have no value"), "{issues}");
+    assert!(issues.contains("1 points lack a value"), "{issues}");
     assert_eq!((imported.runs[0].artifacts, imported.runs[0].elsewhere.len()), (1, 0));
     let out = dir.path().join("logs");
     let points = points(&out, "digits/first", "x");

@@ -195,7 +195,7 @@ fn an_experiment_that_cannot_be_made_costs_itself_alone() {
     let imported = store.import();
     assert_eq!(imported.runs.len(), 1);
     let issue = imported.report.issues[0].to_string();
-    assert!(issue.contains("experiment \"taken\" was not imported"), "{issue}");
+    assert!(issue.contains("could not import experiment \"taken\""), "{issue}");
     assert_eq!(fs::read(store.out().join("taken")).unwrap(), b"a file of somebody");
     fs::remove_file(store.out().join("taken")).unwrap();
     let again = store.import();

@@ -118,7 +118,7 @@ fn a_body_that_drips_is_not_waited_for() {
 
 #[test]
 fn an_answer_of_many_small_values_takes_no_memory() {
-    said("experiments/search", "no object", |_| {
+    said("experiments/search", "not an object", |_| {
         Fault::Raw(|stream| {
             head(stream)?;
             stream.write_all(b"{\"experiments\":[")?;

@@ -16,7 +16,7 @@ fn picture(rule: Rule, encoded: &[u8]) -> Finding {
 
 #[test]
 fn whole_pictures_of_the_right_size_are_fine() {
-    let behind = [PNG, b"whatever comes behind"].concat();
+    let behind = [PNG, b"trailing data"].concat();
     for encoded in [PNG, &behind, b"GIF89a\x03\0\x02\0\0\0\0\x3b"] {
         let v1 = image::v1("v1", 3, 2, 1, encoded.to_vec().into());
         let v2 = image::v2("v2", 3, 2, vec![encoded.to_vec().into(); 2]);

@@ -1,4 +1,4 @@
-//! Runs in order become one run.
+//! Several runs are joined into one, in order.
 #![cfg(test)]
 
 use super::*;
@@ -8,7 +8,7 @@ fn runs_are_joined_in_the_order_that_was_asked_for() {
     let log = Log::new();
     log.file("b", 0).train(20);
     log.file("a", 100).train(20);
-    log.file("c", 50).train(10); // at the same time as nothing else
+    log.file("c", 50).train(10); // at a time of its own
     log.file("other", 0).train(5);
     fs::write(log.path().join("a/hparams.yaml"), "lr: 1").unwrap();
     fs::write(log.path().join("b/notes.txt"), "b").unwrap();
@@ -23,7 +23,7 @@ fn runs_are_joined_in_the_order_that_was_asked_for() {
     for policy in RestartPolicy::ALL {
         assert_eq!(steps(&done.path(), *policy), found, "{policy:?}");
     }
-    // A name of one of them, in place.
+    // The result has the name of one of the runs, in place.
     let join = Edit::new().join(["b", "a"], "a");
     join.apply(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
     let found = all_steps(log.path());
@@ -70,7 +70,7 @@ fn a_file_without_events_does_not_come_between_runs_that_are_joined() {
     fs::write(log.path().join("b").join(name), b"").unwrap();
     let done = edit(&Edit::new().join(["a", "b", "c"], "all"), log.path()).unwrap();
     assert_eq!(all_steps(&done.path())["all/loss"], steps_of(0..20));
-    assert!(done.path().join("b").join(name).exists(), "it is left where it was");
+    assert!(done.path().join("b").join(name).exists(), "it stays where it was");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_cannot_be_joined_is_refused() {
     assert!(said(join(&["a", "b"], "c")).starts_with("two runs would both be called \"c\""));
     assert!(said(join(&["a", "a"], "y")).contains("would be joined twice"));
     assert!(said(join(&["a", "b"], "y").join(["b", "c"], "z")).contains("would be joined twice"));
-    // A name leads nowhere else.
+    // A name cannot lead out of the directory.
     let done = edit(&join(&["a", "b"], "../../out"), log.path()).unwrap();
     assert!(all_steps(&done.path()).contains_key("%2e%2e/%2e%2e/out/loss"), "{:?}", done.edited);
 }
