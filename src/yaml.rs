@@ -101,7 +101,7 @@ impl<'t> Document<'t> {
         Ok(Self { nodes: builder.nodes, left: Cell::new(MAX_EXPANDED) })
     }
 
-    /// The value of the document; none if the document is empty.
+    /// The value of the document; `None` if the document is empty.
     pub(crate) fn value(&self) -> Option<Value<'_, 't>> {
         (!self.nodes.is_empty()).then_some(Value { document: self, at: 0, depth: 0 })
     }

@@ -81,8 +81,7 @@ pub(super) fn each(
                         false => {
                             return Err(said(
                                 &name,
-                                "is a file, but its name is not that of a \
-                                                         file",
+                                "is a file, but its name is not that of a file",
                             ));
                         }
                     }
@@ -154,12 +153,8 @@ impl Before {
                 b"mtime" => self.modified = extension.value().ok().and_then(seconds),
                 b"size" => {
                     let size = extension.value().ok().and_then(|size| size.parse().ok());
-                    self.size = Some(size.ok_or_else(|| {
-                        invalid(
-                            "the size of an entry is not a \
-                                                                 number",
-                        )
-                    })?);
+                    self.size =
+                        Some(size.ok_or_else(|| invalid("the size of an entry is not a number"))?);
                 }
                 // Reading it as a normal file would give different content.
                 key if key.starts_with(b"GNU.sparse") => {
@@ -247,8 +242,7 @@ impl<R: Read> Read for Limited<R> {
         self.left = left.ok_or_else(|| {
             let max = self.max;
             invalid(&format!(
-                "it unpacks to more than {max} bytes; raise the limit if that is \
-                              intended"
+                "it unpacks to more than {max} bytes; raise the limit if that is intended"
             ))
         })?;
         Ok(n)

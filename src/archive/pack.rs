@@ -222,8 +222,8 @@ impl Pack {
         }
         if let Some(path) = &held.lacks {
             let what = format!(
-                "{} already exists and does not match the current runs, for example {}; write \
-                 to another file",
+                "{} already exists and does not match the current runs, for example {}; write to \
+                 another file",
                 out.display(),
                 path.display()
             );
@@ -344,7 +344,7 @@ impl Pack {
                 let what = match entry.path_is_symlink() {
                     true => {
                         "is a link, which an archive cannot contain; --follow-links packs its \
-                             target"
+                         target"
                     }
                     false => "is neither a file nor a directory, which an archive cannot contain",
                 };

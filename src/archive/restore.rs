@@ -206,8 +206,7 @@ impl Restore {
         match self.force {
             true => Ok(false),
             false => Err(exists(&format!(
-                "{said} already exists with different content; --force \
-                                          replaces it"
+                "{said} already exists with different content; --force replaces it"
             ))),
         }
     }

@@ -70,12 +70,8 @@ impl Source {
         let now = self.path.metadata().map_err(|error| failed(error, &self.path))?;
         let same = now.len() == self.metadata.len()
             && now.modified().ok() == self.metadata.modified().ok();
-        let changed = || {
-            io::Error::other(
-                "another program changed it meanwhile; tbx left it \
-                                           unchanged",
-            )
-        };
+        let changed =
+            || io::Error::other("another program changed it meanwhile; tbx left it unchanged");
         if same { Ok(()) } else { Err(failed(changed(), &self.path)) }
     }
 }

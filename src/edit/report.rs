@@ -134,8 +134,7 @@ impl fmt::Display for StepNote {
             StepNoteKind::Resumed { step, last } => write!(
                 f,
                 "run {run:?}: {file} resumes at step {step} after step {last}, as from a \
-                 checkpoint: its \
-                 steps stay unchanged, and --compact drops the repeated points"
+                 checkpoint: its steps stay unchanged, and --compact drops the repeated points"
             ),
             StepNoteKind::SameTime { other } => write!(
                 f,

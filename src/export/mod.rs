@@ -37,7 +37,7 @@ pub struct Target {
     pub about: &'static str,
     /// The extension of its files.
     pub extension: &'static str,
-    /// How its text is escaped on a terminal; none if the format is binary.
+    /// How its text is escaped on a terminal; `None` if the format is binary.
     text: Option<Escape>,
     open: Open,
 }

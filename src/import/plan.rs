@@ -161,7 +161,7 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
     known.extend((names.len() > MAX_NAMES).then(|| "...".to_owned()));
     match known.len() {
         0 => format!("there is no {what} {wanted:?}; use the name or the id of {what}s"),
-        _ => format!("there is no {what} {wanted:?}, but {}", known.join(", ")),
+        _ => format!("there is no {what} {wanted:?}; the {what}s are {}", known.join(", ")),
     }
 }
 

@@ -44,7 +44,7 @@ struct Job<'a> {
     replaces: bool,
 }
 
-/// The result of importing a run; none if it was skipped.
+/// The result of importing a run; `None` if it was skipped.
 struct Outcome {
     result: Option<Result<ImportedRun>>,
     left_out: Vec<LeftOut>,

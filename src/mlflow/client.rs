@@ -498,8 +498,7 @@ impl Client {
             ureq::Error::Io(error) if spent(error).is_some() => "the server is at fault",
             ureq::Error::Timeout(_) => {
                 "raise MLFLOW_HTTP_REQUEST_TIMEOUT or MLFLOW_HTTP_REQUEST_MAX_RETRIES; run it \
-                 again to \
-                 send the rest"
+                 again to send the rest"
             }
             _ if self.has_answered.load(Ordering::Relaxed) => "run it again to send the rest",
             _ => "is the server running?",

@@ -25,7 +25,7 @@ const MAX_VALUES: usize = 200_000;
 
 impl Client {
     /// All items in the field `of` in the pages of an answer, each converted with `take`. `ask`
-    /// requests the page of a token; it returns none if the server does not support the request.
+    /// requests the page of a token; it returns `None` if the server does not support the request.
     ///
     /// Items are read one by one, so that an answer takes no more memory than what is kept of it. A
     /// server that repeats a token or a page, or never returns a last page, causes an error.

@@ -264,8 +264,7 @@ impl Tracking for Client {
         } else {
             return Ok(Placed::Refused(format!(
                 "it has {size} bytes, but the server accepts at most {MAX_UPLOAD}, because its \
-                 artifacts \
-                 are at {uri}"
+                 artifacts are at {uri}"
             )));
         }
         Ok(Placed::Done)

@@ -62,8 +62,7 @@ impl Settings {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
             return Err(Error::argument(
-                "no tracking server given: set --uri or \
-                                        MLFLOW_TRACKING_URI",
+                "no tracking server given: set --uri or MLFLOW_TRACKING_URI",
             ));
         };
         let address = uri.trim();
@@ -87,8 +86,8 @@ impl Settings {
         if !is_host(host) || path.contains(['?', '#']) || path.chars().any(char::is_control) {
             return wrong(
                 "is not a valid server address: use http:// or https://, a host, and optionally a \
-                 port and a path; \
-                 in a user name or password, write %2F for /, %40 for @, %3F for ? and %23 for #",
+                 port and a path; in a user name or password, write %2F for /, %40 for @, %3F for \
+                 ? and %23 for #",
             );
         }
         let is_true = |text: String| matches!(text.to_lowercase().as_str(), "true" | "1");

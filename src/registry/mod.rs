@@ -72,7 +72,7 @@ impl Registry {
         self.root.join(FILE)
     }
 
-    /// All models by name; none if there is no registry.
+    /// All models by name; empty if there is no registry.
     ///
     /// # Errors
     ///

@@ -35,8 +35,7 @@ impl FromStr for VersionName {
             }
             _ => {
                 let what = format!(
-                    "{text:?} is not the name of a version, such as model/3 or \
-                                    model/alias"
+                    "{text:?} is not the name of a version, such as model/3 or model/alias"
                 );
                 Err(ErrorKind::Argument(what))
             }
@@ -72,8 +71,7 @@ pub(crate) fn check_model(name: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| !matches!(c, '/' | ':') && !c.is_control();
     if name.trim().is_empty() || name.chars().count() > 256 || !name.chars().all(is_taken) {
         let what = format!(
-            "{name:?} is not a valid model name: use up to 256 characters, without \
-                            / and :"
+            "{name:?} is not a valid model name: use up to 256 characters, without / and :"
         );
         return Err(ErrorKind::Argument(what));
     }

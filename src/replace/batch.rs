@@ -204,8 +204,7 @@ pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
             _ => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "not a change that tbx \
-                                                                        writes",
+                    "not a change that tbx writes",
                 ));
             }
         }

@@ -41,7 +41,7 @@ impl Folder {
     ///
     /// [`ErrorKind::Io`]: `path` exists, or cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
-        let local = store::local_only(path, "writing a folder");
+        let local = store::local_only(path, "writing a directory");
         local.map_err(|error| failed(error, path))?;
         // A previous program may have died when it was nearly complete.
         sweep_once(parent(path));

@@ -120,8 +120,7 @@ pub(super) fn settle(owned: Temporary) -> io::Result<()> {
         let (kind, path) = (error.kind(), job.0.path().display().to_string());
         job.leave(); // for another attempt
         let what = format!(
-            "an interrupted change can be neither completed nor undone, see \
-                            {path}: {error}"
+            "an interrupted change can be neither completed nor undone, see {path}: {error}"
         );
         io::Error::new(kind, what)
     })

@@ -17,7 +17,7 @@ pub(super) const GOING: &str = "going";
 pub(crate) struct Removal {
     name: PathBuf,
     path: PathBuf,
-    /// None once the decision is made.
+    /// `None` once the decision is made.
     job: Option<Job>,
 }
 

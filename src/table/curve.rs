@@ -216,7 +216,7 @@ impl Curve {
     }
 }
 
-/// Converts seconds to whole microseconds; none if the time is not finite.
+/// Converts seconds to whole microseconds; `None` if the time is not finite.
 #[expect(clippy::as_conversions, reason = "saturates after 290,000 years")]
 fn microseconds(seconds: f64) -> Option<i64> {
     seconds.is_finite().then(|| (seconds * 1e6).round() as i64)
@@ -227,7 +227,7 @@ pub(super) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
-/// `numpy.mean` of the values that are not NaN; none if there are none.
+/// `numpy.mean` of the values that are not NaN; `None` if there are none.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     (!values.is_empty()).then(|| numpy::mean_of(&values))

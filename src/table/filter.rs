@@ -93,8 +93,7 @@ impl Filter {
                 Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())
             });
             let unread = "this cannot be read; the comparisons are == != < <= > >= =~ !~, which \
-                          can be \
-                          joined with and, or";
+                          can be joined with and, or";
             let what = cause.or(expected).unwrap_or(unread.into());
             // Columns count characters, because the marker is printed below a line of them.
             let column = text.get(..at).unwrap_or(text).chars().count();

@@ -18,8 +18,7 @@ pub(crate) fn check_columns(columns: usize) -> Result<()> {
     }
     Err(Error::argument(format!(
         "the table would have {columns} columns; the limit is {MAX_COLUMNS}. Choose scalars with \
-         --tag, or use \
-         --table scalars, which has one row per point"
+         --tag, or use --table scalars, which has one row per point"
     )))
 }
 
@@ -167,8 +166,7 @@ pub(crate) mod tests {
         assert_eq!(
             said,
             "the table would have 100005 columns; the limit is 100000. Choose scalars with --tag, \
-             or use \
-             --table scalars, which has one row per point"
+             or use --table scalars, which has one row per point"
         );
     }
 

@@ -58,7 +58,7 @@ impl ScalarStats {
 }
 
 impl ScalarStats {
-    /// The statistics of a scalar series with at least one point; none for any other series.
+    /// The statistics of a scalar series with at least one point; `None` for any other series.
     pub fn of(series: &TimeSeries) -> Option<Self> {
         let (scalars, steps) = (series.scalars()?, series.steps());
         let (first_step, last_step) = (*steps.first()?, *steps.last()?);

@@ -154,12 +154,8 @@ fn note_border(first: Place, last: i64, start: Option<i64>, border: Border, tall
     match border {
         Border::Part if step <= last => Steps::note(first, last, tallies),
         Border::File { in_order: true } if step <= last => {
-            let message = || {
-                format!(
-                    "it starts at step {step}, but the previous file ended at \
-                                      {last}"
-                )
-            };
+            let message =
+                || format!("it starts at step {step}, but the previous file ended at {last}");
             let is_start = start.is_some_and(|start| step <= start);
             let rule = if is_start { Rule::StartsAgain } else { Rule::RestartUnmarked };
             tallies.note(rule, first, message);

@@ -96,8 +96,8 @@ rules! {
     OtherFile "other_file" Note
         "a file with \"tfevents\" in its name that is not a log"
         "TensorBoard treats it as one. It shows a directory of such files as a run without data. \
-         While a \
-         program writes a log whose name sorts before it, the Python loader shows nothing new."
+         While a program writes a log whose name sorts before it, the Python loader shows nothing \
+         new."
         "Leave it, or move it out of the log directory.";
     LengthCrc "length_crc" Error
         "a wrong checksum of a record's length"
@@ -154,8 +154,8 @@ rules! {
     SideFile "side_file" Warning
         "a file next to the log that cannot be read"
         "tbx shows the run without its data: parameters, metadata or embeddings; without a \
-         registry, \
-         it finds no models. TensorBoard reads only the projector's files, and shows no embeddings."
+         registry, it finds no models. TensorBoard reads only the projector's files, and shows no \
+         embeddings."
         "Replace or remove it.";
     SameDirectory "same_directory" Note
         "a directory with runs that can be reached by two paths"
@@ -200,19 +200,18 @@ rules! {
         "steps that go back"
         "The default loader drops all earlier points from that step on; the Python loader draws \
          back and forth."
-        "Log steps in order. A program that resumes should say so (purge_step). `tbx edit \
+        "Log steps in order. A program that resumes should use purge_step. `tbx edit \
          --continue-steps` makes one curve from sessions that start again at the first step.";
     StartsAgain "starts_again" Warning
         "a later file that starts again at the first step"
         "The default loader shows only the last session; the Python loader draws all of them over \
-         each \
-         other."
+         each other."
         "`tbx edit --continue-steps` makes one curve from all sessions, with continuous steps.";
     RestartUnmarked "restart_unmarked" Warning
         "a later file that continues from an earlier step, as after a crash"
         "The default loader drops the earlier points from there on; the Python loader shows both."
-        "Resume with purge_step. `tbx edit --compact --restart rustboard` drops the points that were \
-         repeated.";
+        "Resume with purge_step. `tbx edit --compact --restart rustboard` drops the points that \
+         were repeated.";
     RestartIgnored "restart_ignored" Note
         "a resumption that the Python loader does not detect"
         "It ignores the first START of a run, and also shows the earlier points."
@@ -228,7 +227,7 @@ rules! {
         "No TensorBoard loader ever shows the series, even if later values have metadata."
         "Log it with a plugin's function, which adds metadata.";
     MetadataOnce "metadata_once" Note
-        "metadata in the run's first file only"
+        "metadata only in the run's first file"
         "If that file is deleted, the series is no longer shown."
         "Write metadata with a tag's first value in each file.";
     MetadataChanged "metadata_changed" Warning
@@ -294,8 +293,7 @@ rules! {
     PrCurve "pr_curve" Note
         "curves whose length differs from their metadata"
         "TensorBoard counts the points itself; other programs may trust the metadata. PyTorch \
-         writes 127 for longer \
-         raw curves."
+         writes 127 for longer raw curves."
         "Write the number of columns as num_thresholds.";
     MeshComponents "mesh_components" Warning
         "a mesh with parts that its metadata does not declare"

@@ -73,7 +73,7 @@ pub(super) fn metadata(
     let has_class = message.is_some_and(|message| message.data_class != 0);
     if metadata.kind == Kind::Tensor && !has_class {
         let message = || match plugin.as_str() {
-            "" => "the metadata names no plugin".into(),
+            "" => "the metadata does not name a plugin".into(),
             plugin => format!("plugin {plugin:?} without a data class"),
         };
         tag.tallies.once(Rule::NoDataClass, place, message);
@@ -124,10 +124,9 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
     };
     match version {
         Ok(0) => None,
-        Ok(version) => Some(format!(
-            "version {version} of plugin {plugin:?}; readers support only \
-                                     0"
-        )),
+        Ok(version) => {
+            Some(format!("version {version} of plugin {plugin:?}; readers support only 0"))
+        }
         Err(error) => Some(format!("the content of plugin {plugin:?}: {}", reason(&error))),
     }
 }
@@ -236,12 +235,8 @@ fn pr_curve(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     let Some(&[_, columns]) = raw.tensor().map(dims).as_deref() else { return };
     let said = pb::PrCurvePluginData::decode(content.clone()).map(|data| data.num_thresholds);
     if let Some(said) = said.ok().filter(|said| i64::from(*said) != columns) {
-        let message = || {
-            format!(
-                "the metadata says {said} thresholds, but the curve has \
-                                  {columns}"
-            )
-        };
+        let message =
+            || format!("the metadata says {said} thresholds, but the curve has {columns}");
         sink.note(Rule::PrCurve, message);
     }
 }

@@ -80,8 +80,7 @@ impl Experiments {
                 None if len > 1 => {
                     left = Some(format!(
                         "the descriptions and tags of {len} experiments are not exported, because \
-                         all runs go to \
-                         the experiment {name:?}"
+                         all runs go to the experiment {name:?}"
                     ));
                 }
                 None => {}

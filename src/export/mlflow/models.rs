@@ -102,8 +102,7 @@ impl PlannedModel {
             let place = place(run);
             if place.is_none() && version.source.is_none() {
                 left.push(format!(
-                    "{name}/{number} is not exported, because its run {run:?} is \
-                                   not"
+                    "{name}/{number} is not exported, because its run {run:?} is not"
                 ));
                 continue;
             }
@@ -112,10 +111,9 @@ impl PlannedModel {
         }
         for (alias, number) in model.aliases {
             match (check_alias(&alias), numbers.get(&number)) {
-                (Err(kind), _) => left.push(format!(
-                    "an alias of model {name:?} is not exported: \
-                                                     {kind}"
-                )),
+                (Err(kind), _) => {
+                    left.push(format!("an alias of model {name:?} is not exported: {kind}"))
+                }
                 (Ok(()), None) => {}
                 (Ok(()), Some(_)) if self.aliases.contains_key(&alias) => left.push(format!(
                     "model {name:?} has the alias {alias:?} twice; the one in {} is not exported",

@@ -38,10 +38,7 @@ impl Rows for MetaRows {
         }
         let json =
             serde_json::to_string(&RunMeta { schema: SCHEMA.into(), ..meta }).map_err(|error| {
-                ErrorKind::Argument(format!(
-                    "cannot encode the metadata of a run: \
-                                                          {error}"
-                ))
+                ErrorKind::Argument(format!("cannot encode the metadata of a run: {error}"))
             })?;
         let name: Arc<str> = run.name.as_str().into();
         let values = vec![Values::Names(vec![(name, 1)]), Values::Json(vec![Cell::Text(json)])];

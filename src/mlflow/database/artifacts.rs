@@ -45,8 +45,7 @@ impl Database {
             let Some(root) = &self.artifacts else {
                 return Err(format!(
                     "only the server knows the directory of {uri}; set --artifact-root to the \
-                     server's \
-                     --artifacts-destination"
+                     server's --artifacts-destination"
                 ));
             };
             // The address may contain a host.

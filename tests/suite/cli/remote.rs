@@ -535,7 +535,7 @@ fn what_needs_local_files_says_so() {
         ("watch s3://bucket/logs", "tbx watch"),
         ("repair s3://bucket/logs --out new", "editing logs"),
         ("edit s3://bucket/logs --out new --drop-tag x", "editing logs"),
-        ("edit logs --out s3://bucket/new --drop-tag x", "writing a folder"),
+        ("edit logs --out s3://bucket/new --drop-tag x", "writing a directory"),
     ] {
         let said = tbx(&folder, &server, args).failed();
         let url = args.split_whitespace().find(|arg| arg.contains("://")).unwrap();

@@ -19,8 +19,7 @@ impl Tree<'_> {
             // MLflow's file format also rejects other names.
             if safe_name::encode(&model.name) != model.name {
                 left.push(format!(
-                    "model {:?} is not exported, because MLflow's file format \
-                                   rejects its name",
+                    "model {:?} is not exported, because MLflow's file format rejects its name",
                     model.name
                 ));
                 continue;

@@ -87,8 +87,7 @@ impl Known {
                 if copies > 1 {
                     known.notes.push(format!(
                         "run {:?} exists {copies} times in MLflow; the first one is updated, and \
-                         the others \
-                         stay unchanged",
+                         the others stay unchanged",
                         run.name
                     ));
                 }
@@ -135,8 +134,7 @@ impl Known {
         if is_deleted {
             self.notes.push(format!(
                 "experiment {name:?} was deleted in MLflow, so nothing is sent to it; restore it \
-                 with \
-                 --recreate-deleted, or choose another one with --experiment"
+                 with --recreate-deleted, or choose another one with --experiment"
             ));
         } else {
             if found.is_deleted {
@@ -171,8 +169,7 @@ impl Known {
         if let Some(found) = found.as_ref().filter(|found| found.name != name) {
             let now = &found.name;
             self.notes.push(format!(
-                "experiment {name:?} was renamed to {now:?} in MLflow and \
-                                     keeps that name"
+                "experiment {name:?} was renamed to {now:?} in MLflow and keeps that name"
             ));
         }
         Ok(found)

@@ -292,8 +292,7 @@ impl<'e> Export<'e> {
             let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
             format!(
                 "{what} {name:?} of {runs} is truncated to {max} characters; the full text is in \
-                 the artifact \
-                 {FOLDER}/tbx.json"
+                 the artifact {FOLDER}/tbx.json"
             )
         }));
         done.wrong = notes.wrong;

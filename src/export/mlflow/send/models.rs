@@ -66,8 +66,7 @@ impl Export<'_> {
             let number = version.version.version;
             let Some((run, artifacts)) = self.run_of(version) else {
                 self.warn(format!(
-                    "{name}/{number} is not exported, because its run was deleted \
-                                   in MLflow"
+                    "{name}/{number} is not exported, because its run was deleted in MLflow"
                 ));
                 continue;
             };
@@ -84,8 +83,7 @@ impl Export<'_> {
                     if known.is_some() && was_made && !is_wanted_again {
                         self.warn(format!(
                             "{name}/{number} was deleted in MLflow and is not exported; \
-                             --recreate-deleted creates it \
-                             again"
+                             --recreate-deleted creates it again"
                         ));
                         continue;
                     }

@@ -229,8 +229,8 @@ impl Export<'_> {
                 // The first releases formatted some texts differently.
                 if number_or_text(was) != number_or_text(value) {
                     self.warn(format!(
-                        "run {:?}: parameter {name:?} keeps its value {was:?} in MLflow; it is \
-                         now {value:?} in the logs",
+                        "run {:?}: parameter {name:?} keeps its value {was:?} in MLflow; it is now \
+                         {value:?} in the logs",
                         run.name
                     ));
                 }
@@ -320,8 +320,8 @@ impl Export<'_> {
                 let name = &run.name;
                 self.note(|notes| {
                     notes.wrong.push(format!(
-                        "run {name:?}: MLflow has fewer than {count} points of metric {key:?}; \
-                         run it again"
+                        "run {name:?}: MLflow has fewer than {count} points of metric {key:?}; run \
+                         it again"
                     ));
                 });
             }
