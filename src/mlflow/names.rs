@@ -48,7 +48,8 @@ pub struct Names {
 }
 
 impl Names {
-    /// `names` must contain all names that are stored as files.
+    /// Starts with `names`, which may be all names of a run or some of them. With [`Store::Files`], a
+    /// name that would be a directory of one of these is replaced.
     pub fn new<'n>(store: Store, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut folders = BTreeSet::new();
         if store == Store::Files {
