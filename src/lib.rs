@@ -1,5 +1,5 @@
-//! TensorBoard event logs: write them from a training loop, read any of them, compare runs,
-//! and carry their data elsewhere.
+//! A toolkit for TensorBoard event logs: write logs from a training loop, read logs of any origin, compare runs,
+//! and export their data.
 //!
 //! # Write
 //!
@@ -19,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`SummaryWriter`] says what is guaranteed when the program crashes.
+//! The documentation of [`SummaryWriter`] describes what is guaranteed when the program crashes.
 //!
 //! # Read
 //!
@@ -38,9 +38,9 @@
 //! # Ok::<(), tbx::Error>(())
 //! ```
 //!
-//! A load takes all cores, also inside one file, samples nothing away, and survives damage: what
-//! could not be read is in the [`Report`], with path and byte offset. Which points of a resumed
-//! run count is a [`RestartPolicy`]. A [`Follower`] gives what is new in a folder, again and again.
+//! A load uses all cores, even for a single file. It does not sample the data, and it continues after damage: the
+//! [`Report`] lists unreadable data with path and byte offset. The [`RestartPolicy`] decides which points of a
+//! resumed run count. A [`Follower`] returns new data of a log directory each time it is polled.
 //!
 //! # Kinds of data
 //!
@@ -62,50 +62,50 @@
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
 //!
-//! `docs/differences.md` in the repository holds each call against those of PyTorch, tensorboardX,
+//! `docs/differences.md` in the repository compares each call with its counterpart in PyTorch, tensorboardX,
 //! TensorFlow and TensorBoard, field by field.
 //!
 //! # Mapped files
 //!
-//! Files are read, not mapped. [`LoadOptions::map`] maps those of which values other than scalars are
-//! kept: their bytes are slices of the map then, not copies. If another program truncates a mapped
-//! file, touching the part that is gone raises `SIGBUS`, which ends the process, so the caller promises
-//! that none does, with an `unsafe` call: [`FileMaps::allow`].
+//! By default, files are read, not mapped. With [`LoadOptions::map`], files are mapped if values other than
+//! scalars are kept: the values are then slices of the map, not copies. If another program truncates a mapped
+//! file, access to the missing part raises `SIGBUS`, which ends the process. The caller therefore promises, with
+//! the `unsafe` call [`FileMaps::allow`], that no program does this.
 //!
 //! # Features
 //!
-//! | feature | default | what | crates it adds |
+//! | feature | default | purpose | crates it adds |
 //! |---|---|---|---|
-//! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
+//! | `image` | yes | images and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
 //! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
-//! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
+//! | `ndarray` | yes | arrays as images, meshes and tensors | `ndarray` |
 //! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
 //! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`]: tables to CSV and JSON, everything else to files | `csv`, `itoa`, `serde_json`, `zmij` |
-//! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
-//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
+//! | `export` | by `cli` | [`export`]: tables as CSV and JSON, everything else as files | `csv`, `itoa`, `serde_json`, `zmij` |
+//! | `parquet` | by `cli` | tables as Parquet | `parquet`, `zstd` |
+//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
 //! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
 //! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that say what they are | `meta`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
+//! | `meta` | by `table` | [`meta`]: metadata of runs, `tbx.json` | `saphyr`, `serde`, `serde_json` |
+//! | `track` | no | [`track`]: runs that record their own metadata | `meta`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `table` | by `cli` | [`table`]: run tables, filters, curves | `rand_mt`, `regex`, `strsim`, `winnow` |
 //! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
-//! | `mlflow` | by `cli` | [`mlflow`], [`import`]: to and from MLflow | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
+//! | `mlflow` | by `cli` | [`mlflow`], [`import`]: export to MLflow and import from it | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
 //! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
 //! | `verify` | by `cli` | [`verify`] | none |
 //! | `log` | no | [`Logger`] | `log` |
 //! | `registry` | by `cli` | [`registry`]: models by name and version | `sha2` |
-//! | `archive` | by `cli` | [`archive`]: runs as one compressed file, old artifacts gone | `tar`, `zstd` |
+//! | `archive` | by `cli` | [`archive`]: runs as one compressed file, removal of old artifacts | `tar`, `zstd` |
 //!
-//! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
+//! Without any features, a training loop gets the reader, and the writer for every kind except images.
 //!
 //! # Crates in signatures
 //!
-//! Some methods take or return types of other crates. This crate re-exports those crates, so that a program
-//! can name the types without depending on the same version itself: [`bytes`], [`half`] and [`prost`]; with the
-//! feature of the same name `image`, `log`, `ndarray` and `plotters`; with `ndarray` also `num_complex`, with `arrow`
-//! `arrow_array` and `arrow_schema`, with `tracing` `tracing_subscriber`.
+//! Some methods take or return types of other crates. This crate re-exports those crates, so that a program can
+//! name the types without depending on the same version itself. Always: [`bytes`], [`half`] and [`prost`]. With
+//! the feature of the same name: `image`, `log`, `ndarray` and `plotters`. With `ndarray`: also `num_complex`.
+//! With `arrow`: `arrow_array` and `arrow_schema`. With `tracing`: `tracing_subscriber`.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -122,17 +122,17 @@
 //!
 //! # Layers
 //!
-//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
-//! [`meta`] says what a run is and [`summary`] what a value means, [`writer`] and [`logdir`] make logs
-//! and load them, [`track`] keeps a run and what it is together, [`table`] makes rows of runs,
-//! [`mlflow`] is what MLflow keeps of them, [`registry`] the models that they made, [`export`] carries
-//! them elsewhere, [`import`] makes logs of the runs of other programs, [`verify`] finds what is wrong
-//! with logs, [`edit`] makes new logs of existing ones, and [`archive`] one file of runs. Each uses only
+//! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
+//! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
+//! them, and [`track`] records a run together with its metadata. [`table`] turns runs into rows, [`mlflow`] maps
+//! them to runs in MLflow and back, and [`registry`] manages the models of runs. [`export`] converts runs for
+//! other programs, [`import`] creates logs from the runs of other programs, [`verify`] finds defects in logs,
+//! [`edit`] creates new logs from existing ones, and [`archive`] packs runs into one file. Each layer uses only
 //! those before it.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
-// Shared modules serve several features: with few of them, some items have no caller. With all
-// features, the compiler still finds what nobody uses.
+// Shared modules serve several features: with few features, some items have no caller. With all features, the
+// compiler still finds unused items.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "archive")]
@@ -162,7 +162,7 @@ pub mod record;
 mod redact;
 #[cfg(feature = "registry")]
 pub mod registry;
-// Which of it is used depends on the features.
+// The features determine which parts are used.
 #[cfg_attr(not(feature = "cli"), allow(dead_code, unreachable_pub, unused_imports))]
 mod replace;
 pub mod safe_name;
@@ -210,7 +210,7 @@ pub use writer::Logger;
 pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
-// Crates whose types stand in public signatures.
+// Crates whose types appear in public signatures.
 #[cfg(feature = "arrow")]
 #[doc(no_inline)]
 pub use ::{arrow_array, arrow_schema};

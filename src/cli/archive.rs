@@ -12,13 +12,12 @@ use crate::logdir::Logdir;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Packs whole directories of runs: event files, tbx.json, artifacts, all that is in
-them, also runs inside of runs, with times and permissions. The archive is read again
-and all digests are compared before anything is removed. A file that changes meanwhile
-is an error. Runs with registered models are packed, but never removed. If --remove is
-interrupted, the same command goes on with it.
+    after_help = "Packs whole run directories: event files, tbx.json, artifacts and everything else in them,
+including nested runs, with times and permissions. The archive is read again and all digests are compared
+before anything is removed. A file that changes meanwhile is an error. Runs with registered models are packed
+but never removed. If --remove is interrupted, repeat the command to finish it.
 
-tbx restore brings the runs back byte for byte; so does tar --zstd -x.
+tbx restore restores the runs byte for byte; so does tar --zstd -x.
 
 Examples:
   tbx archive runs --out runs-2024.tar.zst
@@ -26,33 +25,33 @@ Examples:
   tar --zstd -tf failed.tar.zst"
 )]
 pub(super) struct Args {
-    /// The log folder.
+    /// Log directory.
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
-    /// The new file; nothing may be there yet.
+    /// Archive to write; nothing may be there yet.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Only runs whose name matches this regular expression; several times for several.
+    /// Only runs whose name matches this regular expression. Can be repeated.
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
     run: Vec<Wanted>,
 
-    /// Pack what links lead to in their place. Only for logs that you trust: a link can lead to any file
-    /// of this machine. Without it a link is an error.
+    /// Pack the targets of links. Use it only for logs that you trust: a link can point to any file of this
+    /// machine. Without it, a link is an error.
     #[arg(long, conflicts_with = "remove")]
     follow_links: bool,
 
-    /// Remove the runs once they are in the archive.
+    /// Remove the runs after they are packed and verified.
     #[arg(long)]
     remove: bool,
 
-    /// Also runs that are running, and over an archive that is there, unless it holds files that
-    /// are not packed now.
+    /// Also pack runs that are still running, and replace an existing archive unless it has files that
+    /// would be lost.
     #[arg(long)]
     force: bool,
 
-    /// With --force, over any archive: files that only it holds are lost.
+    /// With --force, replace any archive, even if files that only it has are lost.
     #[arg(long, requires = "force")]
     discard: bool,
 
@@ -62,7 +61,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let found = Pack::find(&args.logdir)?;
-    // Where the archive is there, an earlier call may have removed all that there was.
+    // If the archive exists, an earlier call may have removed all runs.
     if found.is_empty() && !args.out.exists() && !Logdir::open(&args.logdir)?.has_logs() {
         return Ok(args.empty.say(&args.logdir));
     }
@@ -73,12 +72,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         .discard(args.discard);
     if !args.run.is_empty() {
         if args.remove && !args.force && args.out.is_file() {
-            // An interrupted removal may have left none of the runs that a pattern is for.
+            // An interrupted removal may have left none of the runs that a pattern names.
             for name in Restore::new(&args.out).runs().unwrap_or_default() {
                 args.run.iter().filter(|run| run.is_match(&name)).count();
             }
         }
-        // All are asked, so that each can say that it found none.
+        // Every pattern is tested, so that each can report that it matched nothing.
         pack = pack.only(|name| args.run.iter().filter(|run| run.is_match(name)).count() > 0);
         args.run.iter().try_for_each(|run| run.check("run"))?;
     }
@@ -91,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     };
     if packed.discarded > 0 {
         let files = counted(usize::try_from(packed.discarded).unwrap_or(usize::MAX), "file");
-        warn(format!("the archive that was replaced held {files} that are nowhere else"));
+        warn(format!("the replaced archive was the only place of {files}"));
     }
     let there = if packed.was_there { " already" } else { "" };
     print(&format!(
@@ -103,7 +102,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         name(&args.out.to_string_lossy()),
     ))?;
     if args.remove && !packed.is_removed {
-        warn("files came into runs meanwhile that are not in the archive: these runs stay");
+        warn("some runs got new files that are not in the archive: these runs stay");
         return Ok(FAILED);
     }
     Ok(if is_complete { FINE } else { FAILED })

@@ -1,4 +1,4 @@
-//! Charts in the cells of a terminal.
+//! Charts made of terminal cells.
 
 use std::fmt::Write;
 
@@ -13,24 +13,24 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::table::{BandPoint, Chart, Line, Odd, Tick};
 
-/// Colors of lines: told apart from each other, and from a black and a white ground.
+/// Colors of lines. They differ from each other and are visible on black and on white.
 const COLORS: [u8; 10] = [33, 208, 35, 170, 142, 37, 203, 99, 70, 136];
 const GRAY: Color = Color::Indexed(244);
-/// So many columns are kept behind the chart for the names of lines.
+/// Columns reserved to the right of the chart for letters of lines.
 const MARGIN: u16 = 3;
-/// Lines are named again after so many columns, where there are no colors to tell them apart.
+/// Distance in columns between letters along a line, without colors.
 const NAMED_EVERY: usize = 14;
 
-/// What may be drawn with.
+/// Characters and colors that a terminal can show.
 #[derive(Clone, Copy)]
 pub(super) struct Ink {
-    /// Only characters of ASCII.
+    /// Use only ASCII characters.
     pub(super) ascii: bool,
-    /// Colors.
+    /// Use colors.
     pub(super) color: bool,
 }
 
-/// The letter of a line of this rank; a dot for one that has none.
+/// Letter of the line with this rank; a dot without a rank.
 pub(super) fn letter(rank: Option<usize>) -> char {
     match rank {
         Some(i) => ('a'..='z').chain('A'..='Z').nth(i % Line::RANKS).unwrap_or('#'),
@@ -38,10 +38,10 @@ pub(super) fn letter(rank: Option<usize>) -> char {
     }
 }
 
-/// Stands at the end of a median; in ASCII, along it.
+/// Marks the end of a median line; in ASCII, all of it.
 pub(super) const MEDIAN: char = '~';
 
-/// Its color.
+/// Color of the line with this rank.
 pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
     let color = rank.and_then(|i| COLORS.get(i % COLORS.len()));
     match (ink.color, color) {
@@ -55,19 +55,19 @@ pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
 pub(super) struct Drawing<'a> {
     pub(super) chart: &'a Chart,
     pub(super) ink: Ink,
-    /// The line that is drawn above all others, thicker, and with letters along it.
+    /// The line that is drawn on top, thicker, and with letters along it.
     pub(super) selected: Option<usize>,
 }
 
-/// Where the parts of a drawing stand.
+/// Positions of the parts of a drawing.
 struct Places {
     plot: Rect,
-    /// Dots a cell, across and down.
+    /// Dots per cell, across and down.
     dots: (u16, u16),
 }
 
 impl Places {
-    /// The cell of a point in the unit square.
+    /// The cell that a point of the unit square falls into.
     fn cell(&self, [x, y]: [f64; 2]) -> (u16, u16) {
         let column = dot(x, self.plot.width, self.dots.0);
         let row = dot(1.0 - y, self.plot.height, self.dots.1);
@@ -75,7 +75,7 @@ impl Places {
     }
 }
 
-/// The cell among `cells` in which a share of them falls.
+/// The index of the cell, of `cells`, that this share of them falls into.
 #[expect(clippy::as_conversions, reason = "saturates, and is cut to the number of cells")]
 fn dot(share: f64, cells: u16, dots: u16) -> u16 {
     let last = f64::from(cells) * f64::from(dots) - 1.0;
@@ -84,7 +84,7 @@ fn dot(share: f64, cells: u16, dots: u16) -> u16 {
 }
 
 impl Drawing<'_> {
-    /// Draws into `area`, which should have 20 columns and 5 rows or more.
+    /// Draws into `area`, which should have at least 20 columns and 5 rows.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer) {
         let several = self.chart.lines.len() > 1;
         let margin = if several { MARGIN } else { 1 };
@@ -126,7 +126,7 @@ impl Drawing<'_> {
         let several = self.chart.lines.len() > 1;
         let dot = [1.0 / f64::from(across), 1.0 / f64::from(down)];
         let paint = move |context: &mut Context<'_>| {
-            // The first lines last, on top of the others.
+            // The first lines are drawn last, on top of the others.
             let lines = self.chart.lines.iter().rev();
             let (named, faint): (Vec<_>, Vec<_>) = lines.partition(|line| line.rank.is_some());
             let faint = faint.into_iter().filter(|_| band.is_empty());
@@ -143,11 +143,11 @@ impl Drawing<'_> {
                 let own = match line.rank {
                     _ if self.ink.ascii && !several => Marker::Custom('*'),
                     rank if self.ink.ascii => Marker::Custom(letter(rank)),
-                    // Without colors, nothing else tells these from lines that have a name.
+                    // Without colors, only the marker distinguishes these from named lines.
                     None if !self.ink.color => Marker::Custom('·'),
                     _ => Marker::Braille,
                 };
-                // A change starts a layer, in which the dots of a cell are no longer added up.
+                // A new marker starts a layer; dots of different layers in a cell are not merged.
                 if own != marker {
                     context.marker(own);
                     marker = own;
@@ -180,7 +180,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// Ticks of which two or more have rows of their own.
+    /// Ticks of the left axis, at least two of them in rows of their own if possible.
     fn left_ticks(&self, rows: u16) -> Vec<Tick> {
         let row = |tick: &Tick| dot(1.0 - tick.place, rows, if self.ink.ascii { 1 } else { 4 });
         let shown = |ticks: &[Tick]| {
@@ -202,14 +202,14 @@ impl Drawing<'_> {
         for tick in ticks.iter().rev() {
             let (_, row) = places.cell([0.0, tick.place]);
             if row == free {
-                continue; // another label stands there
+                continue; // another label is there
             }
             free = row;
             let width = u16::try_from(tick.label.width()).unwrap_or(u16::MAX);
             if width < axis.saturating_sub(area.x) {
                 self.put(buffer, axis - width - 1, row, &tick.label, GRAY);
             } else {
-                // A number that is cut would be another one.
+                // A number that is cut looks like a different number.
                 let most = axis.saturating_sub(area.x + 1);
                 let elided = if self.ink.ascii { "~" } else { "…" };
                 self.put(buffer, area.x + most.saturating_sub(1), row, elided, GRAY);
@@ -234,7 +234,7 @@ impl Drawing<'_> {
         let ticks = |end| {
             self.chart.x.ticks_to_show(most, |ticks| self.labels(ticks, area, places, end).len())
         };
-        // The caption is at the right end; on narrow charts it gives way.
+        // The caption is at the right end; narrow charts omit it.
         let end = caption_at.saturating_sub(1);
         let with_caption = Some(ticks(end)).filter(|_| plot.width >= caption_width + 24);
         let with_caption =
@@ -248,7 +248,7 @@ impl Drawing<'_> {
         };
         let labels = self.labels(&ticks, area, places, end);
         if end == area.right() {
-            // Between the last two numbers it has room, too.
+            // The caption also fits between the last two numbers.
             if let [.., (first, tick), (last, _)] = *labels {
                 let from = first + u16::try_from(tick.label.width()).unwrap_or(u16::MAX);
                 let room = last.saturating_sub(from);
@@ -267,7 +267,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// The labels of the lower axis that have room up to the column `end`, and where they begin.
+    /// The labels of the lower axis that fit up to the column `end`, and where they begin.
     fn labels<'t>(
         &self,
         ticks: &'t [Tick],
@@ -289,7 +289,7 @@ impl Drawing<'_> {
         labels
     }
 
-    /// Letters behind the ends of lines; and along them, where nothing else tells them apart.
+    /// Letters after the ends of lines; also along them, where nothing else distinguishes them.
     fn names(&self, band: &[Vec<BandPoint>], places: &Places, buffer: &mut Buffer) {
         let plot = places.plot;
         let named = || self.chart.lines.iter().filter(|line| line.rank.is_some());
@@ -317,7 +317,7 @@ impl Drawing<'_> {
             taken.push((column + 1, row));
             self.put(buffer, column + 1, row, MEDIAN.encode_utf8(&mut [0; 4]), GRAY);
         }
-        // The selected one first: it has its place whatever else ends there.
+        // The selected line first: it keeps its place whatever else ends there.
         let ends = self.selected().into_iter();
         for line in ends.chain(named().filter(|line| !self.is_selected(line))) {
             let Some(end) = self.chart.end(line) else { continue };
@@ -348,7 +348,7 @@ impl Drawing<'_> {
         several && self.selected().is_some_and(|selected| std::ptr::eq(selected, line))
     }
 
-    /// Values that are not finite, at the edge where they would be.
+    /// Marks at the edge for values that are not finite.
     fn marks(&self, places: &Places, buffer: &mut Buffer) {
         for line in &self.chart.lines {
             for mark in self.chart.marks(line) {
@@ -389,12 +389,12 @@ fn stroke(context: &mut Context<'_>, part: &[[f64; 2]], color: Color) {
     }
 }
 
-/// The same points a little further right and up.
+/// The points, shifted by `by`.
 fn moved(part: &[[f64; 2]], by: [f64; 2]) -> Vec<[f64; 2]> {
     part.iter().map(|[x, y]| [x + by[0], y + by[1]]).collect()
 }
 
-/// How high a line in parts is at `x`.
+/// Height at `x` of a line that consists of parts.
 fn height(parts: &[Vec<[f64; 2]>], x: f64) -> Option<f64> {
     for part in parts {
         for pair in part.windows(2) {
@@ -408,18 +408,18 @@ fn height(parts: &[Vec<[f64; 2]>], x: f64) -> Option<f64> {
     None
 }
 
-/// What stands in `buffer` as text, with codes for its colors.
+/// The content of `buffer` as text, with escape sequences for its colors.
 pub(super) fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for row in buffer.area.rows() {
         let mut line = String::new();
         let mut now = Style::new();
-        let mut end = (0, now); // of what is not blank
+        let mut end = (0, now); // end of the part that is not blank
         let mut skip = 0;
         for column in row.columns() {
             let Some(cell) = buffer.cell((column.x, column.y)) else { continue };
             if skip > 0 {
-                skip -= 1; // behind a wide character
+                skip -= 1; // after a wide character
                 continue;
             }
             skip = cell.symbol().width().saturating_sub(1);
@@ -439,7 +439,7 @@ pub(super) fn text(buffer: &Buffer) -> String {
     text
 }
 
-/// A style that has this color.
+/// The style with this color.
 pub(super) fn ansi(color: Color) -> Style {
     match color {
         Color::Indexed(color) => Style::new().fg_color(Some(Ansi256Color(color).into())),

@@ -10,15 +10,14 @@ use crate::error::Result;
 use crate::meta::checklist::CHECKLIST;
 use crate::table::{Cell, CheckedRun};
 
-/// So many names are listed for each thing that is wrong with them.
+/// Maximum number of names that are listed per problem.
 const MAX_NAMES: usize = 5;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "What a run says of itself is in tbx.json, which tbx::track::Run keeps, and in
-hparams records. Required are parameters, seeds, a commit, no changes beside it, and
-the versions of packages; advised a digest of the data and the hardware. Names are
-only warned of.
+    after_help = "Metadata comes from tbx.json, which tbx::track::Run writes, and from hparams records. Required
+are parameters, seeds, a commit without local changes, and package versions. A digest of the data and the
+hardware are advised. Names that cause problems only get a warning.
 
 Exit code: 0 if no run lacks what is required, 1 if one does, 2 for an error.
 
@@ -30,7 +29,7 @@ pub(super) struct Args {
     #[command(flatten)]
     runs: Runs,
 
-    /// The format.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -110,7 +109,7 @@ fn table(format: Format, runs: &[CheckedRun]) -> Result<()> {
     Ok(())
 }
 
-/// What is missing anywhere, and what to do.
+/// Lists everything that is missing, and what to do about it.
 fn legend(runs: &[CheckedRun], lacking: usize) -> Result<()> {
     let required = match lacking {
         0 => "none lacks what is required".to_owned(),

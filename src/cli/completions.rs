@@ -8,7 +8,7 @@ use crate::error::Result;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   tbx completions bash > ~/.local/share/bash-completion/completions/tbx
-  tbx completions zsh > ~/.zfunc/_tbx            with ~/.zfunc in fpath
+  tbx completions zsh > ~/.zfunc/_tbx            needs ~/.zfunc in fpath
   tbx completions fish > ~/.config/fish/completions/tbx.fish
   tbx completions powershell >> $PROFILE")]
 pub(super) struct Args {

@@ -1,4 +1,4 @@
-//! Where subcommands write that make new logs.
+//! The destination of subcommands that write new logs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use crate::edit::{Destination, SideFiles, Sidecars, tidy};
 use crate::error::Result;
 use crate::logdir::Logdir;
 
-/// Where new logs go.
+/// Options for where new logs go.
 #[derive(clap::Args)]
 pub(super) struct To {
-    /// The new folder; nothing may be there yet. It appears when it is complete.
+    /// New directory; nothing may be there yet. It appears when it is complete.
     #[arg(
         short,
         long,
@@ -21,25 +21,25 @@ pub(super) struct To {
     )]
     out: Option<PathBuf>,
 
-    /// Replace the files, and keep each original beside its new file, as *.tf-events.*.bak. No
-    /// program may be writing to them.
+    /// Replace the files, and keep each original next to its new file as *.tf-events.*.bak. No program may
+    /// be writing to them.
     #[arg(long)]
     in_place: bool,
 
-    /// Write nothing, only say what would be done.
+    /// Write nothing; only report what would be done.
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Copy event files only, not what lies beside them (hparams.yaml, files of the projector, ...).
+    /// Copy event files only, without side files (hparams.yaml, projector files, ...).
     #[arg(long)]
     pub(super) no_sidecars: bool,
 
-    /// Also copy other files behind links that lead out of their run. Only for logs that you trust: a
-    /// link can lead to any file of this machine.
+    /// Also copy other files through links out of their run. Use it only for logs that you trust: a link
+    /// can point to any file of this machine.
     #[arg(long)]
     follow_links: bool,
 
-    /// Text for people, or JSON: one object.
+    /// Text, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
 }
@@ -53,7 +53,7 @@ impl To {
         }
     }
 
-    /// The directory that results are in.
+    /// The directory that has the results.
     pub(super) fn root(&self, logdir: &Logdir) -> PathBuf {
         let path = logdir.path();
         match &self.out {
@@ -63,7 +63,7 @@ impl To {
         }
     }
 
-    /// The logs at `path`. What an interrupted call left of them is undone, so that all are found.
+    /// The logs at `path`. First undoes an interrupted call, so that all logs are found.
     pub(super) fn logs(&self, path: &Path) -> Result<Logdir> {
         if self.in_place && !self.dry_run {
             tidy(path)?;
@@ -71,7 +71,7 @@ impl To {
         Logdir::open(path)
     }
 
-    /// What becomes of other files.
+    /// How to treat side files.
     pub(super) fn sidecars(&self) -> SideFiles {
         match (self.no_sidecars, self.follow_links) {
             (true, _) => SideFiles::Leave,
@@ -80,7 +80,7 @@ impl To {
         }
     }
 
-    /// What the last line says of where results are.
+    /// The part of the last line that names the destination.
     pub(super) fn place(&self) -> String {
         match &self.out {
             _ if self.dry_run => "dry run, nothing was written".into(),
@@ -90,13 +90,13 @@ impl To {
     }
 }
 
-/// What the last line says of other files.
+/// The part of the last line about other files.
 pub(super) fn others(sidecars: Sidecars) -> Option<String> {
     let Sidecars { files, bytes: size, left } = sidecars;
     let links = match left {
         0 => String::new(),
-        1 => ", 1 link left".into(),
-        n => format!(", {} links left", count(n)),
+        1 => ", 1 link left out".into(),
+        n => format!(", {} links left out", count(n)),
     };
     match files {
         0 if left == 0 => None,
@@ -105,7 +105,7 @@ pub(super) fn others(sidecars: Sidecars) -> Option<String> {
     }
 }
 
-/// `path` as it is below `logdir`.
+/// `path` relative to `logdir`.
 pub(super) fn below(logdir: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(logdir).ok().filter(|path| path.file_name().is_some());
     name(&relative.unwrap_or(path).to_string_lossy())

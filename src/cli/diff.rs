@@ -12,21 +12,23 @@ use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use crate::error::{Error, Result};
 use crate::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
 
-/// So many rows of a run are shown.
+/// Maximum number of rows per run.
 const MAX_LISTED: usize = 20;
 
 #[derive(clap::Args)]
-#[command(after_help = "Two folders with one run each are compared whatever the runs are called,
-else runs of the same name. Exit code: 0 if they are the same, 1 if not, 2 for an error.
+#[command(
+    after_help = "If both log directories have one run, these two are compared, whatever their names.
+Otherwise runs of the same name are compared. Exit code: 0 if there is no difference, 1 if there is, 2 for an error.
 
 Examples:
   tbx diff runs/a runs/b
-  tbx diff before after --rtol 1e-5 --tag loss")]
+  tbx diff before after --rtol 1e-5 --tag loss"
+)]
 pub(super) struct Args {
-    /// A log folder, a run's folder or an event file.
+    /// Log directory, run directory or event file.
     a: PathBuf,
 
-    /// Another.
+    /// The one to compare it with.
     b: PathBuf,
 
     #[command(flatten)]
@@ -35,27 +37,27 @@ pub(super) struct Args {
     #[command(flatten)]
     empty: Empty,
 
-    /// One run per directory: do not take train, validation and the like for parts of one run.
+    /// Treat every directory as a run: do not fold train, validation and similar ones.
     #[arg(long, help_heading = super::COMMON)]
     no_fold: bool,
 
-    /// Numbers that differ by no more than this are the same.
+    /// Largest absolute difference between numbers that count as equal.
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     atol: f64,
 
-    /// Numbers that differ by no more than this share of the larger one are the same.
+    /// Largest difference between numbers that count as equal, relative to the larger one.
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     rtol: f64,
 
-    /// Text for people, or JSON: one object.
+    /// Text, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// What the two folders have.
+/// The differences of two log directories.
 #[derive(serde::Serialize)]
 struct Diff {
-    /// Runs of both: the names in either, and how they differ.
+    /// Pairs of runs: their names, and how they differ.
     runs: Vec<Pair>,
     only_in_a: Vec<String>,
     only_in_b: Vec<String>,
@@ -72,7 +74,7 @@ struct Pair {
 pub(super) fn run(args: &Args) -> Result<u8> {
     for tolerance in [args.atol, args.rtol] {
         if tolerance.is_nan() || tolerance < 0.0 {
-            return Err(Error::argument(format!("a tolerance of {tolerance}")));
+            return Err(Error::argument(format!("a tolerance cannot be {tolerance}")));
         }
     }
     let tolerance = Tolerance { absolute: args.atol, relative: args.rtol };
@@ -160,7 +162,7 @@ fn text(diff: &Diff, args: &Args) -> String {
     text
 }
 
-/// How two runs differ; `tags` are those of all pairs.
+/// How two runs differ; `tags` are the tags of all pairs.
 fn pair_text(pair: &Pair, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let names = match pair.a == pair.b {
         true => name(&pair.a),

@@ -19,21 +19,21 @@ use crate::summary::Kind;
 use crate::summary::hparams::HparamValue;
 use crate::table::{Folding, RunTable, Sampling};
 
-/// At most this many changes are listed.
+/// Maximum number of changes that are listed.
 const MAX_LISTED: usize = 40;
-/// At most this many files whose steps go back are listed.
+/// Maximum number of listed files whose steps go back.
 const MAX_NOTES: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "REGEX finds a part of a tag or a run's name: ^ and $ stand for its ends. $1 in \
-NEW and NAME is the first group, ${1} before a letter, a digit or _. Tags are those of the original everywhere; --rename comes last.
-What is not changed keeps its bytes, also what this program does not know.
+    after_help = "REGEX matches any part of a tag or a run's name: ^ and $ match its ends. $1 in NEW and NAME is the
+first group; write ${1} before a letter, a digit or _. Options refer to the original tags; --rename is applied last.
+Records that do not change keep their bytes, including fields that tbx does not know.
 
---continue-steps is for programs that begin at step 0 again, such as Keras with each fit(): all their
-points are kept, and each session's steps follow those of the session before, by the same offset for
-all tags. A session that went on from a checkpoint goes back to somewhere in the middle: its steps stay,
-and --compact --restart rustboard drops what it wrote again. --join does the same over several runs.
+--continue-steps is for programs that start at step 0 again, such as Keras with each fit(). All points are
+kept. The steps of each session follow those of the session before, by the same offset for all tags. A session
+that resumed from a checkpoint starts in the middle: its steps stay, and --compact --restart rustboard drops the
+points that it replaced. --join does the same over several runs.
 
 Examples:
   tbx edit runs --out new --rename '^train/' 'training/' --drop-tag '^grad/'
@@ -46,7 +46,7 @@ Examples:
   tbx edit runs --in-place --drop-run '^debug' --dry-run"
 )]
 pub(super) struct Args {
-    /// A log folder, or a single event file.
+    /// Log directory, or a single event file.
     #[arg(value_name = "LOGDIR")]
     logdir: PathBuf,
 
@@ -56,47 +56,47 @@ pub(super) struct Args {
     #[command(flatten)]
     empty: Empty,
 
-    /// Replace what REGEX finds in tags. Tags of a run that would become one are an error.
+    /// Replace matches of REGEX in tags. It is an error if two tags of a run become the same.
     #[arg(long, num_args = 2, value_names = ["REGEX", "NEW"], action = ArgAction::Append, allow_hyphen_values = true)]
     rename: Vec<String>,
 
-    /// Leave out values of these tags.
+    /// Drop values of these tags.
     #[arg(long, value_name = "REGEX")]
     drop_tag: Vec<Regex>,
 
-    /// Leave out values of all other tags.
+    /// Drop values of all other tags.
     #[arg(long, value_name = "REGEX")]
     keep_tag: Vec<Regex>,
 
-    /// Leave out these runs.
+    /// Drop these runs.
     #[arg(long, value_name = "REGEX")]
     drop_run: Vec<Regex>,
 
-    /// Leave out all other runs.
+    /// Drop all other runs.
     #[arg(long, value_name = "REGEX")]
     keep_run: Vec<Regex>,
 
-    /// Make one file of each run's files.
+    /// Merge the files of each run into one.
     #[arg(long)]
     merge: bool,
 
-    /// Make one curve of sessions that start at the first step again: their steps go on behind those of
-    /// the session before. Wall times stay. In a run whose points are all at one step, each point of a
-    /// tag gets a step of its own.
+    /// Make one curve of sessions that start at the first step again: their steps follow those of the
+    /// session before. Wall times stay. In a run whose points are all at one step, each point of a tag gets
+    /// its own step.
     #[arg(long)]
     continue_steps: bool,
 
-    /// Take train, validation and other parts of a run for runs of their own: for --continue-steps, which
-    /// then looks for sessions in each, and for --set-param, which then makes a row of each.
+    /// Treat train, validation and other parts of a run as runs. --continue-steps then looks for sessions
+    /// in each of them, and --set-param adds a row for each.
     #[arg(long)]
     no_fold: bool,
 
-    /// Join runs in this order, with steps that go on as with --continue-steps. Of a directory of
-    /// runs, those of the same name below it are joined.
+    /// Join runs in this order, with steps that continue as with --continue-steps. If they are directories
+    /// of runs, the runs of the same name in them are joined.
     #[arg(long, value_name = "RUN,RUN..", requires = "into")]
     join: Vec<String>,
 
-    /// The name of the run that they become.
+    /// Name of the joined run.
     #[arg(long, value_name = "NAME", requires = "join")]
     into: Vec<String>,
 
@@ -104,7 +104,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     split_size: Option<u64>,
 
-    /// Move these tags to a run called NAME below their own.
+    /// Move these tags to a run called NAME below their own run.
     #[arg(long, num_args = 2, value_names = ["REGEX", "NAME"], action = ArgAction::Append, allow_hyphen_values = true)]
     split_tags: Vec<String>,
 
@@ -118,7 +118,7 @@ pub(super) struct Args {
     )]
     shift_steps: i64,
 
-    /// Add so many seconds to every wall time.
+    /// Add this number of seconds to every wall time.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -128,28 +128,28 @@ pub(super) struct Args {
     )]
     shift_time: f64,
 
-    /// Set a parameter of each run, as TensorBoard's table of hyperparameters shows it; in tbx.json, too,
-    /// where a run has one. A run without hyperparameters becomes a row of the table. Values are bools,
-    /// numbers or texts, as in Python and JSON: 0.1, True, adam; in double quotes they are texts. To set
-    /// those of one run, give its directory as LOGDIR, or see tbx meta.
+    /// Set a parameter of each run in TensorBoard's hyperparameter table, and in tbx.json where a run has
+    /// one. A run without hyperparameters gets a row in the table. Values are bools, numbers or texts, as
+    /// in Python and JSON: 0.1, True, adam; double quotes make a text. To set a parameter of one run, use
+    /// its directory as LOGDIR, or see tbx meta.
     #[arg(long, value_name = "NAME=VALUE", value_parser = param)]
     set_param: Vec<(String, Param)>,
 
-    /// Remove a parameter of each run.
+    /// Remove a parameter from each run.
     #[arg(long, value_name = "NAME")]
     unset_param: Vec<String>,
 
-    /// Thin out series, of one kind or of all: reservoir:N keeps N points at random, as TensorBoard
-    /// does; minmax:N keeps N that show all peaks, lttb:N those that show the line's shape
-    /// (scalars); every:N keeps each N-th. The last point stays.
+    /// Thin out series of one kind, or of all: reservoir:N keeps N random points, as TensorBoard does;
+    /// minmax:N keeps N points with all peaks, lttb:N keeps N that preserve the shape of the line
+    /// (scalars); every:N keeps every N-th. The last point is always kept.
     #[arg(long, value_name = "[KIND=]METHOD:N", value_parser = sample)]
     sample: Vec<(Option<Kind>, Sampling)>,
 
-    /// Leave out points that a restart made void, and metadata that is repeated.
+    /// Drop points that a restart replaced, and repeated metadata.
     #[arg(long)]
     compact: bool,
 
-    /// Which points those are.
+    /// Restart policy of --compact.
     #[arg(
         long,
         value_name = "POLICY",
@@ -160,7 +160,7 @@ pub(super) struct Args {
     restart: RestartPolicy,
 }
 
-/// A number of bytes: `100MB`, `1.5GiB`, `4096`.
+/// Parses a number of bytes: `100MB`, `1.5GiB`, `4096`.
 fn size(text: &str) -> std::result::Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
     let unit = text.get(digits.len()..).unwrap_or("").trim().to_lowercase();
@@ -180,7 +180,7 @@ fn size(text: &str) -> std::result::Result<u64, String> {
     if bytes == 0 { Err("less than a byte".into()) } else { Ok(bytes) }
 }
 
-/// `NAME=VALUE`
+/// Parses `NAME=VALUE`.
 fn param(text: &str) -> std::result::Result<(String, Param), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), Param::inferred(value))),
@@ -200,7 +200,7 @@ fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
         None => (None, text),
     };
     let sampling = Sampling::parse(method).ok_or_else(|| {
-        format!("{method:?} is none of {}:N, or N is too small", Sampling::NAMES.join(":N, "))
+        format!("{method:?} is not one of {}:N, or N is too small", Sampling::NAMES.join(":N, "))
     })?;
     Ok((kind, sampling))
 }
@@ -208,7 +208,7 @@ fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let mut edit = edit(args)?;
     if edit.is_empty() && args.join.is_empty() {
-        return Err(Error::argument("nothing to change; tbx edit --help shows what can be"));
+        return Err(Error::argument("nothing to change; tbx edit --help lists the options"));
     }
     let logdir = args.to.logs(&args.logdir)?;
     if !logdir.has_logs() && args.empty.say(&args.logdir) == NO {
@@ -234,7 +234,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let is_damaged =
         |issue: &Issue| issue.effect.is_loss() && !matches!(issue.kind, ErrorKind::NotEventFile(_));
     if edited.report.issues.iter().any(is_damaged) {
-        warn("what is damaged was left out; tbx repair says more");
+        warn("damaged records were left out; tbx repair shows details");
     }
     match args.to.format {
         Format::Text => print(&text(args, &edited))?,
@@ -279,7 +279,7 @@ fn edit(args: &Args) -> Result<Edit> {
     Ok(if args.compact { edit.compact(args.restart) } else { edit })
 }
 
-/// The names of runs that are parts of one, as other commands fold them.
+/// The names of runs that are parts of one run, as other commands fold them.
 fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
     let options = LoadOptions::new().payloads(false);
     let rows = RunTable::load(logdir, &options, Folding::Known)?.rows;
@@ -287,8 +287,8 @@ fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
     Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
 }
 
-/// The names of runs in a list with commas. A name may have commas itself: the longest that is a
-/// run's, or that of a directory above runs, counts.
+/// Splits a list of run names at its commas. A name may contain commas: the longest match with a run, or
+/// with a directory that has runs below it, wins.
 fn split_names(text: &str, runs: &[RunFiles]) -> Vec<String> {
     let is_known = |name: &str| {
         let below = |run: &RunFiles| {
@@ -309,8 +309,7 @@ fn split_names(text: &str, runs: &[RunFiles]) -> Vec<String> {
     names
 }
 
-/// Has the run that others were joined into end as the last of them did. What else it is, the first
-/// one says.
+/// Copies the end of the last joined run to the new run. All other metadata comes from the first one.
 fn end(joined: &JoinedRun, root: &Path) -> Result<()> {
     let dir = if joined.run == "." { root.to_owned() } else { root.join(&joined.run) };
     let last = joined.dirs.last().map(|dir| RunMeta::read(dir)).transpose()?.flatten();
@@ -320,8 +319,8 @@ fn end(joined: &JoinedRun, root: &Path) -> Result<()> {
     })
 }
 
-/// Has `tbx.json` of runs that have one, or a copy of one in the log, say the parameters that were set:
-/// it counts before the log.
+/// Writes the parameters to `tbx.json` of runs that have one, or a copy of one in the log: it takes
+/// precedence over the log.
 fn sidecars(args: &Args, root: &Path) -> Result<()> {
     if args.set_param.is_empty() && args.unset_param.is_empty() {
         return Ok(());
@@ -350,7 +349,7 @@ fn any(regexes: &[Regex], name: &str) -> bool {
     regexes.iter().any(|regex| regex.is_match(name))
 }
 
-/// Says which steps go back and stayed.
+/// Reports steps that go back and were not changed.
 fn notes(notes: &[StepNote]) {
     notes.iter().take(MAX_NOTES).for_each(|note| say(&note.to_string()));
     if notes.len() > MAX_NOTES {
@@ -359,7 +358,7 @@ fn notes(notes: &[StepNote]) {
     }
 }
 
-/// Regular expressions and what belongs to each.
+/// Parses pairs of a regular expression and its argument.
 fn pairs(texts: &[String]) -> Result<Vec<(Regex, String)>> {
     let (all, _) = texts.as_chunks::<2>();
     let pair = |[regex, text]: &'_ [String; 2]| {
@@ -369,7 +368,7 @@ fn pairs(texts: &[String]) -> Result<Vec<(Regex, String)>> {
     all.iter().map(pair).collect()
 }
 
-/// What was done, in JSON.
+/// The result in JSON.
 #[derive(Serialize)]
 struct Row<'e> {
     logdir: String,
@@ -473,7 +472,7 @@ fn text(args: &Args, edited: &Edited) -> String {
     let changes = edited.by_tag();
     let mut table = Table::of(&["TAG", "NOW", ">VALUES", ">RUNS"], 0).fit(&["NOW"], Fit::Name);
     for run in edited.dropped_runs.iter().take(MAX_LISTED) {
-        text += &format!("run {} is left out\n", name(run));
+        text += &format!("run {} is dropped\n", name(run));
     }
     if edited.dropped_runs.len() > MAX_LISTED {
         let more = counted(edited.dropped_runs.len() - MAX_LISTED, "more run");
@@ -501,13 +500,13 @@ fn text(args: &Args, edited: &Edited) -> String {
     let after = size(edited.files_after, edited.bytes_after, edited.events_after);
     let mut parts = vec![format!("{}: {before} → {after}", counted(edited.runs, "run"))];
     if edited.unfinished_bytes > 0 {
-        parts.push(format!("{} of unfinished records left out", bytes(edited.unfinished_bytes)));
+        parts.push(format!("{} of unfinished records dropped", bytes(edited.unfinished_bytes)));
     }
     parts.extend(others(edited.sidecars));
     text + &format!("{}; {}\n", parts.join("; "), args.to.place())
 }
 
-/// Which runs were joined, and which steps sessions have now.
+/// Reports joined runs, and the new steps of sessions.
 fn sessions(args: &Args, edited: &Edited) -> String {
     let mut lines = Vec::new();
     for joined in &edited.joined {
@@ -521,7 +520,7 @@ fn sessions(args: &Args, edited: &Edited) -> String {
         lines.push(format!("run {}: {sessions}, {tags}, {steps}", name(&run.run)));
     }
     if args.continue_steps && edited.continued.is_empty() {
-        lines.push("no session starts again: all steps stay".into());
+        lines.push("no session starts over: all steps stay".into());
     }
     if !args.set_param.is_empty() || !args.unset_param.is_empty() {
         let changed = usize::try_from(edited.sessions_changed).unwrap_or(usize::MAX);
@@ -541,7 +540,7 @@ fn sessions(args: &Args, edited: &Edited) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// What a tag is now.
+/// Where a tag is after the edit.
 fn now(change: &TagChange) -> String {
     let tag = change.new_tag.as_deref().map(name);
     match (change.left, &change.sub_run, tag) {

@@ -1,7 +1,7 @@
 //! Log directories without logs: one rule for all commands.
 //!
-//! A directory that does not exist is an error. One that holds no logs is reported, nothing is written, and the
-//! exit code is 1, unless `--allow-empty` expects that.
+//! A directory that does not exist is an error. For one without logs, the command reports it, writes
+//! nothing, and exits with 1, or with 0 if `--allow-empty` is given.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::logdir::Logdir;
 use crate::store;
 
-/// The message about a log directory without logs.
+/// Message about a log directory without logs.
 pub(super) const NO_LOGS: &str = "no event files (their names contain \"tfevents\")";
 
-/// The option of commands that need logs.
+/// Option of commands that need logs.
 #[derive(clap::Args)]
 pub(super) struct Empty {
-    /// Exit with 0 if a log directory has no logs, and go on as if that were fine [default: exit with 1].
+    /// Exit with 0 if a log directory has no logs [default: exit with 1].
     #[arg(long, help_heading = super::COMMON)]
     allow_empty: bool,
 }
@@ -24,25 +24,25 @@ pub(super) struct Empty {
 /// The log directories of a command.
 pub(super) struct Opened {
     pub(super) logdirs: Vec<Logdir>,
-    /// The least exit code of the command.
+    /// Minimum exit code of the command.
     pub(super) code: u8,
-    /// Whether there is nothing to do.
+    /// True if none of the directories has logs.
     pub(super) is_empty: bool,
 }
 
 impl Empty {
-    /// Opens the log directories at `paths`, and says which of them have no logs.
+    /// Opens the log directories at `paths` and reports those without logs.
     pub(super) fn open(&self, paths: &[PathBuf]) -> Result<Opened> {
         let logdirs: Vec<_> = paths.iter().map(Logdir::open).collect::<Result<_>>()?;
         Ok(self.opened(logdirs))
     }
 
-    /// The same of log directories that are open.
+    /// Reports which of these open log directories have no logs.
     pub(super) fn opened(&self, logdirs: Vec<Logdir>) -> Opened {
         self.opened_or(logdirs, |_| false)
     }
 
-    /// The same, where a log directory also counts if `has_other` holds for it.
+    /// Like [`opened`](Self::opened), but a log directory also counts if `has_other` holds for it.
     pub(super) fn opened_or(&self, logdirs: Vec<Logdir>, has_other: fn(&Path) -> bool) -> Opened {
         let is_empty = |logdir: &&Logdir| !logdir.has_logs() && !has_other(logdir.path());
         let empty = logdirs.iter().filter(is_empty);
@@ -53,7 +53,7 @@ impl Empty {
         Opened { logdirs, code, is_empty }
     }
 
-    /// Says that there are no logs at `path`, unless nobody minds; the exit code.
+    /// Reports that there are no logs at `path`, unless `--allow-empty` is given. Returns the exit code.
     pub(super) fn say(&self, path: &Path) -> u8 {
         let code = self.code();
         if code == NO {
@@ -62,14 +62,14 @@ impl Empty {
         code
     }
 
-    /// The exit code where there are no logs.
+    /// Exit code for a log directory without logs.
     pub(super) fn code(&self) -> u8 {
         if self.allow_empty { FINE } else { NO }
     }
 }
 
-/// That there is a directory at `path`, for commands that do not look into the logs there. At a URL,
-/// nothing is asked.
+/// Fails if there is no directory at `path`, for commands that do not open the logs there. URLs are not
+/// checked.
 pub(super) fn check_directory(path: &Path) -> Result<()> {
     if store::is_url(path) {
         return Ok(());

@@ -17,32 +17,34 @@ use crate::export::extract::{EXTRACTORS, Extracted, ExtractedKind, Extraction, E
 use crate::logdir::Logdir;
 
 #[derive(clap::Args)]
-#[command(after_help = "Files are DIR/RUN/TAG/STEP.EXTENSION, as they are in the log: nothing is
-encoded again. What a file name cannot have is written as %2f and so on;
-DIR/index.csv has run, tag, step, time and size of every file as they are.
+#[command(
+    after_help = "Files are written as DIR/RUN/TAG/STEP.EXTENSION, with the bytes from the log: nothing is
+encoded again. Characters that a file name cannot have become %2f and so on. DIR/index.csv lists
+run, tag, step, time and size of every file.
 
 Examples:
   tbx extract runs --out files                       everything there is
   tbx extract runs --out files --kind image --tag '^val/' --last 1
   tbx extract runs --out files --step 1000:2000 --every 10
-  tbx extract runs --out files --kind graph --run 'seed_3'")]
+  tbx extract runs --out files --kind graph --run 'seed_3'"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     logs: Logs,
 
-    /// The new folder; nothing may be there yet. It appears when it is complete.
+    /// New directory; nothing may be there yet. It appears when it is complete.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Replace the folder, if all in it is of an earlier extraction.
+    /// Replace the directory if it has only files of an earlier extraction.
     #[arg(long)]
     force: bool,
 
-    /// Only these kinds. Default: all.
+    /// Only these kinds [default: all].
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
     kind: Vec<String>,
 
-    /// Only these steps: one, or a range with both its ends, of which either may be left out.
+    /// Only these steps: one step, or a range that includes both ends; either end may be omitted.
     #[arg(
         long,
         value_name = "FROM:TO",
@@ -53,7 +55,7 @@ pub(super) struct Args {
     )]
     step: Vec<RangeInclusive<i64>>,
 
-    /// Of those, the first of each tag and every N-th behind it.
+    /// Of those, the first of each tag and every N-th after it.
     #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1", hide_default_value = true)]
     every: usize,
 
@@ -61,7 +63,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     last: Option<usize>,
 
-    /// Text for people, or JSON: one object.
+    /// Text, or JSON: one object.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -72,7 +74,7 @@ fn kinds() -> PossibleValuesParser {
 }
 
 fn at_least_one(text: &str) -> std::result::Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on is needed".into())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a number of at least 1".into())
 }
 
 /// `7`, `7:9`, `:9`, `7:`
@@ -80,10 +82,10 @@ fn steps(text: &str) -> std::result::Result<RangeInclusive<i64>, String> {
     let (from, to) = text.split_once(':').unwrap_or((text, text));
     let end = |text: &str, open| match text.trim() {
         "" if text != from || text != to => Ok(open),
-        text => text.parse().map_err(|_| format!("{text:?} is no step")),
+        text => text.parse().map_err(|_| format!("{text:?} is not a step")),
     };
     let range = end(from, i64::MIN)?..=end(to, i64::MAX)?;
-    if range.is_empty() { Err("it ends before it begins".into()) } else { Ok(range) }
+    if range.is_empty() { Err("the range ends before it begins".into()) } else { Ok(range) }
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -140,7 +142,7 @@ fn text(args: &Args, extracted: &Extracted) -> String {
     table + &format!("{files}, {size}, written to {out}\n")
 }
 
-/// What was written, in JSON.
+/// The result in JSON.
 #[derive(Serialize)]
 struct Row<'e> {
     out: String,
@@ -178,7 +180,7 @@ fn row<'e>(args: &Args, extracted: &'e Extracted) -> Row<'e> {
     }
 }
 
-/// How many files were written.
+/// Number of files that were written.
 #[derive(Default)]
 struct Written {
     files: AtomicU64,

@@ -23,14 +23,13 @@ use crate::table::Cell;
         .args(["older_than", "status", "unregistered", "larger_than", "kind"])
         .required(true)
         .multiple(true),
-    after_help = "Lists artifacts: the files in the folders artifacts of runs. At least one rule must
-be given, and all that are must hold. Nothing is removed without --delete. Whatever the
-rules say, files that tbx.registry.json names stay (see tbx models), and those of runs
-that are running. tbx.json goes on to list what was removed, with its digest and the
-time.
+    after_help = "Lists artifacts: the files in the artifacts directories of runs. At least one rule is required.
+An artifact is listed if it matches all given rules. Nothing is removed without --delete. Files that a
+tbx.registry.json names are never removed (see tbx models), nor those of runs that are still running.
+tbx.json keeps the entries of removed files, with their digests and the time of the removal.
 
-Event files are never removed here: tbx archive packs whole runs into one compressed
-file, with --remove in their place, and tbx restore brings them back byte for byte.
+tbx gc never removes event files. tbx archive packs whole runs into one compressed file, --remove then removes
+them, and tbx restore restores them byte for byte.
 
 Examples:
   tbx gc runs --older-than 30d
@@ -38,40 +37,40 @@ Examples:
   tbx gc runs --unregistered --kind model"
 )]
 pub(super) struct Args {
-    /// The log folder.
+    /// Log directory.
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
-    /// Made so long ago: 90m, 12h, 30d or 2w.
+    /// Rule: at least this old: 90m, 12h, 30d or 2w.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
 
-    /// Of runs that ended so; several with commas.
+    /// Rule: of a run with one of these statuses, separated by commas.
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status_parser())]
     status: Vec<Status>,
 
-    /// Everything that no registry names.
+    /// Rule: not named by any registry.
     #[arg(long)]
     unregistered: bool,
 
-    /// Of more bytes: 500k, 100M or 2G (powers of 1000).
+    /// Rule: larger than this: 500k, 100M or 2G (powers of 1000).
     #[arg(long, value_name = "SIZE", value_parser = size)]
     larger_than: Option<u64>,
 
-    /// Of this kind, as tbx.json says it, such as model.
+    /// Rule: of this kind in tbx.json, such as model.
     #[arg(long)]
     kind: Option<String>,
 
-    /// Also read tbx.json and tbx.registry.json behind links that lead out of a run or of the log
-    /// directory. Artifacts behind links are never removed.
+    /// Also read tbx.json and tbx.registry.json through links out of a run or of the log directory.
+    /// Artifacts behind links are never removed.
     #[arg(long)]
     follow_links: bool,
 
-    /// Remove them.
+    /// Remove the listed artifacts.
     #[arg(long)]
     delete: bool,
 
-    /// The format of the list.
+    /// Output format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
@@ -169,16 +168,18 @@ fn status_parser() -> impl TypedValueParser<Value = Status> {
     })
 }
 
-/// `90m`, `12h`, `30d`, `2w`.
+/// Parses `90m`, `12h`, `30d`, `2w`.
 fn age(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
     let seconds = units.iter().find_map(|(unit, factor)| {
         text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*factor)
     });
-    seconds.map(Duration::from_secs).ok_or_else(|| "an age is 90m, 12h, 30d or 2w".into())
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "must be an age such as 90m, 12h, 30d or 2w".into())
 }
 
-/// `500`, `500k`, `100M`, `2G`, also with a `B` behind.
+/// Parses `500`, `500k`, `100M`, `2G`, each with an optional `B`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let number = text.strip_suffix('B').unwrap_or(text);
     let units = [
@@ -192,5 +193,5 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let bytes = units.iter().find_map(|(unit, factor)| {
         number.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*factor)
     });
-    bytes.ok_or_else(|| "a size is 500k, 100M or 2G".into())
+    bytes.ok_or_else(|| "must be a size such as 500k, 100M or 2G".into())
 }

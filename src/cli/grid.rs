@@ -1,4 +1,4 @@
-//! Rows and columns in every format in which the program prints them.
+//! Rows and columns, in every format that the program prints.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,20 +14,20 @@ use crate::error::{ErrorKind, Result};
 use crate::printable::{Escape, is_active};
 use crate::table::Cell;
 
-/// The formats of tables.
+/// Output formats of tables.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people; on a terminal, as wide as that.
+    /// Text, as wide as the terminal.
     Text,
     /// Comma-separated values: every column, exact numbers.
     Csv,
-    /// JSON Lines: an object a row, exact numbers, NaN and infinities as strings.
+    /// JSON Lines: one object per row, exact numbers, NaN and infinities as strings.
     Json,
     /// A Markdown table.
     Md,
 }
 
-/// How a cell looks that is the best of its column.
+/// Style of the best cell of a column.
 const BEST: Style = AnsiColor::Green.on_default().bold();
 
 /// Rows and columns.
@@ -36,18 +36,18 @@ pub(super) struct Grid {
     rows: Vec<Vec<Cell>>,
     /// Columns, the most important first.
     order: Vec<usize>,
-    /// How columns of texts give way, except the first.
+    /// How text columns shrink, except the first.
     texts: Fit,
-    /// Cells that are the best of their column, by row and column.
+    /// The best cells of their columns, by row and column.
     best: BTreeSet<(usize, usize)>,
-    /// The option that shows columns for which a terminal has no room.
+    /// The option that shows columns that do not fit on a terminal.
     otherwise: &'static str,
 }
 
 struct Head {
     name: String,
     is_numeric: bool,
-    /// Whether it means nothing without the column before it.
+    /// True if the column is meaningless without the one before it.
     is_bound: bool,
 }
 
@@ -63,17 +63,17 @@ impl Grid {
         }
     }
 
-    /// The columns that stay longest where there is not room for all; without this, the first ones.
+    /// Sets which columns stay longest when not all fit. By default, the first ones stay.
     pub(super) fn keep(&mut self, order: Vec<usize>) {
         self.order = order;
     }
 
-    /// The option that shows columns for which a terminal has no room.
+    /// Sets the option that shows columns that do not fit on a terminal.
     pub(super) fn otherwise(&mut self, otherwise: &'static str) {
         self.otherwise = otherwise;
     }
 
-    /// Cells that are the best of their column, by row and column.
+    /// Marks the best cells of their columns, by row and column.
     pub(super) fn mark(&mut self, best: BTreeSet<(usize, usize)>) {
         self.best = best;
     }
@@ -82,12 +82,12 @@ impl Grid {
         self.columns.push(Head { name: name.into(), is_numeric, is_bound: false });
     }
 
-    /// A column of numbers that means nothing without the one before it.
+    /// Adds a column of numbers that is meaningless without the one before it.
     pub(super) fn bound_column(&mut self, name: impl Into<String>) {
         self.columns.push(Head { name: name.into(), is_numeric: true, is_bound: true });
     }
 
-    /// Has texts take several lines where there is not room for all, instead of losing their middle.
+    /// Wraps texts that do not fit, instead of shortening them in the middle.
     pub(super) fn wrap_texts(&mut self) {
         self.texts = Fit::Text;
     }
@@ -96,7 +96,7 @@ impl Grid {
         self.rows.push(cells);
     }
 
-    /// Prints the rows; whether the best ones have a sign.
+    /// Prints the rows. Returns whether the best ones are marked with a sign.
     pub(super) fn print(&self, format: Format) -> Result<bool> {
         progress::end();
         let printed = match format {
@@ -112,7 +112,7 @@ impl Grid {
         let mut table = Table::new();
         for (i, head) in self.columns.iter().enumerate() {
             let mut cells = self.rows.iter().filter_map(|row| row.get(i));
-            // Of a date, no part can be left out.
+            // A date cannot be shortened.
             let is_text = !head.is_numeric && cells.any(|cell| matches!(cell, Cell::Text(_)));
             let fit = match (is_text, i) {
                 (false, _) => Fit::Whole,
@@ -124,7 +124,7 @@ impl Grid {
                 table.bind();
             }
         }
-        // Where there are no colours to see, a terminal shows a sign, and a file has neither.
+        // Without colors, a terminal shows a sign; a file gets neither.
         let has_colors = has_colors();
         let has_sign = !has_colors && is_terminal() && !self.best.is_empty();
         for (i, row) in self.rows.iter().enumerate() {
@@ -184,7 +184,7 @@ impl Grid {
     }
 }
 
-/// A cell for people.
+/// A cell for display.
 pub(super) fn short(cell: &Cell) -> String {
     match cell {
         Cell::Number(value) => number(*value),
@@ -195,8 +195,8 @@ pub(super) fn short(cell: &Cell) -> String {
     }
 }
 
-/// Printable text that neither ends a cell of a Markdown table nor begins something else in it.
-/// Different texts stay different.
+/// Printable text that neither ends a cell of a Markdown table nor starts other markup. Different texts
+/// stay different.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! The command line as clap knows it, and how its help looks.
+//! The command line as clap sees it, and the layout of its help.
 
 use std::ffi::OsString;
 
@@ -7,16 +7,16 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 use super::render::terminal_width;
 
-/// The help has no wider lines.
+/// Maximum width of help lines.
 const MAX_WIDTH: usize = 100;
 
-/// The command line of the program. Its help is as wide as the terminal that shows it.
+/// The command line of the program. Its help is as wide as the terminal.
 pub(super) fn command() -> Command {
     let width = terminal_width().unwrap_or(MAX_WIDTH).min(MAX_WIDTH);
     laid_out(Cli::command()).term_width(width)
 }
 
-/// The command with the lines of its paragraphs joined: clap wraps them, once and for the width there is.
+/// Joins the lines of each paragraph in the help of `command`: clap wraps them to the actual width.
 fn laid_out(command: Command) -> Command {
     let below = command.get_after_help().map(|text| joined(&text.to_string()));
     let command = match below {
@@ -26,7 +26,7 @@ fn laid_out(command: Command) -> Command {
     command.mut_subcommands(laid_out)
 }
 
-/// `text` with a line per paragraph. Lines that begin with a space are examples and the like, and stay.
+/// Joins the lines of each paragraph of `text`. Lines that begin with a space, such as examples, stay.
 fn joined(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
@@ -39,7 +39,7 @@ fn joined(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The arguments of the process. `help` takes none of its own: `tbx help -h` is `tbx help`.
+/// The arguments of the process. `help` takes no options, so `tbx help -h` becomes `tbx help`.
 pub(super) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.into_iter().collect();
     let is = |at: usize, text: &str| args.get(at).is_some_and(|arg| arg == text);
@@ -55,7 +55,7 @@ pub(super) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     args
 }
 
-/// A hint at what is wrong with arguments that clap does not understand.
+/// A hint about arguments that clap rejects.
 pub(super) fn hint(args: impl IntoIterator<Item = String>) -> Option<String> {
     let args: Vec<_> = args.into_iter().skip(1).take(2).collect();
     let [command, action] = args.as_slice() else { return None };

@@ -16,20 +16,19 @@ use crate::import::{self, Import, Imported, ImportedRun};
 
 /// The variable that names MLflow's store.
 const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
-/// Places of artifacts that are named.
+/// Maximum number of listed artifact locations.
 const MAX_PLACES: usize = 3;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the folder artifacts;
-nested runs are below their parents. Of two runs of one name in a place the second has its id
-behind the name. A run that is there already, by its id, is left as it is, unless it had not ended
-or lacks artifacts: repeat the import to bring what is new or failed. The store is only read, also
-while a server uses it. Folders that MLflow 3.13 and later refuse are read, too.
+    after_help = "Each run becomes LOGDIR/EXPERIMENT/RUN with an event file, tbx.json and the directory artifacts;
+nested runs are below their parents. If two runs in one place have the same name, the second gets its id appended.
+A run that was imported before, by its id, is left as it is, unless it had not ended or lacks
+artifacts: repeat the import to fetch what is new or failed. The store is only read, so a server may be using it.
+Directories that MLflow 3.13 and later refuse are read, too.
 
-MLflow has float64 values, TensorBoard shows float32: how many are rounded is told, and exact
-last values are in tbx.json. --float64 keeps all, which TensorBoard shows with --load_fast=false
-only.
+MLflow has float64 values, TensorBoard shows float32. tbx reports how many values are rounded, and tbx.json has
+the exact last values. --float64 keeps all values as float64, which TensorBoard shows only with --load_fast=false.
 
 Exit code: 0; 2 for an error, or if something could not be read.
 
@@ -41,16 +40,16 @@ Examples:
   tbx import --from mlflow mlflow.db --out runs --no-artifacts --format json | jq .run"
 )]
 pub(super) struct Args {
-    /// A folder mlruns, or an experiment or run in it; a database mlflow.db; the address of a
-    /// server. Default: what MLFLOW_TRACKING_URI says.
+    /// Directory mlruns, or an experiment or run in it; a database mlflow.db; or the address of a server
+    /// [default: MLFLOW_TRACKING_URI].
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
 
-    /// Which program's runs they are.
+    /// Program that the runs come from.
     #[arg(long, value_enum, value_name = "PROGRAM")]
     from: From,
 
-    /// The log folder, made if need be.
+    /// Log directory; created if it does not exist.
     #[arg(short, long, value_name = "LOGDIR")]
     out: PathBuf,
 
@@ -62,53 +61,53 @@ pub(super) struct Args {
     #[arg(long, value_name = "ID")]
     run: Vec<String>,
 
-    /// Copy no artifacts.
+    /// Do not copy artifacts.
     #[arg(long)]
     no_artifacts: bool,
 
-    /// Also runs and experiments that were deleted, which MLflow keeps until mlflow gc.
+    /// Also import deleted runs and experiments, which MLflow keeps until mlflow gc.
     #[arg(long)]
     deleted: bool,
 
-    /// Keep values as float64, of which TensorBoard's default loader shows nothing.
+    /// Keep values as float64, which TensorBoard's default loader does not show.
     #[arg(long)]
     float64: bool,
 
-    /// Also import what is behind links that lead out of the folder mlruns, or out of the artifacts
-    /// of a run. Only for a store that you trust: a link can lead to any file of this machine.
+    /// Also import files through links out of the directory mlruns or out of a run's artifacts. Use it only
+    /// for a store that you trust: a link can point to any file of this machine.
     #[arg(long)]
     follow_links: bool,
 
-    /// What becomes of event files among artifacts.
+    /// How to import event files among artifacts.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "artifacts")]
     event_files: EventFiles,
 
-    /// Number of requests that a server gets at a time.
+    /// Number of parallel requests to a server.
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
 
-    /// Format of the output.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// Programs whose runs can be imported.
+/// Programs that runs can be imported from.
 #[derive(Clone, Copy, ValueEnum)]
 enum From {
-    /// MLflow: its folders mlruns, its SQLite databases, its servers.
+    /// MLflow: its mlruns directories, its SQLite databases, its servers.
     Mlflow,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum EventFiles {
-    /// Artifacts only, under names that no reader takes for those of event files.
+    /// As artifacts only, renamed so that no reader takes them for logs.
     Artifacts,
-    /// Also runs below their run, which TensorBoard shows.
+    /// Also as runs below their run, which TensorBoard shows.
     Runs,
 }
 
-/// A run, in JSON.
+/// A run in JSON.
 #[derive(Serialize)]
 struct Row<'r> {
     run: &'r str,
@@ -133,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let source = args.source.clone().or_else(|| env::var(TRACKING_URI).ok());
     let source = source.filter(|source| !source.is_empty()).ok_or_else(|| {
         Error::argument(format!(
-            "nothing to import: give a folder mlruns, a database mlflow.db or a server, or set {TRACKING_URI}"
+            "nothing to import: give a directory mlruns, a database mlflow.db or a server, or set {TRACKING_URI}"
         ))
     })?;
     let import = Import::new()
@@ -181,7 +180,7 @@ fn row(run: &ImportedRun) -> Row<'_> {
     }
 }
 
-/// Everything that is not as one may think.
+/// Warns about everything that a user may not expect.
 fn notes(imported: &Imported) {
     let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
     let of = |is: fn(&ImportedRun) -> bool| imported.runs.iter().filter(|run| is(run)).count();
@@ -191,8 +190,8 @@ fn notes(imported: &Imported) {
     }
     if let Some(points) = some(sum(|run| run.same_step), "point") {
         warn(format!(
-            "{points} with the step of another of the metric: TensorBoard's default loader shows one per \
-             step"
+            "{points} with the same step as another of the metric: TensorBoard's default loader shows one \
+                 per step"
         ));
     }
     let unfinished = of(|run| run.is_unfinished);
@@ -204,8 +203,8 @@ fn notes(imported: &Imported) {
     if outside > 0 {
         let runs = counted(outside, "run");
         warn(format!(
-            "{runs} with steps beyond 2^31, on which TensorBoard's HPARAMS page fails for all runs: \
-             left out there"
+            "{runs} with steps beyond 2^31, which make TensorBoard's HPARAMS page fail for all runs: left out \
+                 of it"
         ));
     }
     names_notes(imported);
@@ -215,7 +214,7 @@ fn notes(imported: &Imported) {
     let left_out = left_out.into_iter().filter(|(n, _)| *n > 0);
     let left_out: Vec<_> = left_out.map(|(n, what)| counted(n, what)).collect();
     if !left_out.is_empty() {
-        warn(format!("{} left out; --deleted brings them", left_out.join(" and ")));
+        warn(format!("{} left out; --deleted imports them", left_out.join(" and ")));
     }
     let kinds = imported.left_out.iter().map(|left_out| {
         let more = if left_out.is_least { " or more" } else { "" };
@@ -223,31 +222,31 @@ fn notes(imported: &Imported) {
     });
     let kinds: Vec<_> = kinds.collect();
     if !kinds.is_empty() {
-        warn(format!("not imported, as tbx has no place for them: {}", kinds.join(", ")));
+        warn(format!("not imported, since tbx cannot store them: {}", kinds.join(", ")));
     }
 }
 
-/// Artifacts that are called otherwise here.
+/// Warns about artifacts that have other names here.
 fn names_notes(imported: &Imported) {
     let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
     let event_files = sum(|run| run.renamed_event_files);
     if event_files > 0 && sum(|run| run.event_runs) == 0 {
         let files = counted(number(event_files), "event file");
         warn(format!(
-            "{files} among artifacts renamed, so that nothing takes them for runs; --event-files runs makes \
-             runs of them"
+            "{files} among artifacts renamed, so that no reader takes them for logs; --event-files runs \
+             imports them as runs"
         ));
     }
     let others = sum(|run| run.renamed).saturating_sub(event_files);
     if others > 0 {
         let artifacts = counted(number(others), "artifact");
         warn(format!(
-            "{artifacts} renamed, as not every system takes their names; tbx.json has the true ones"
+            "{artifacts} renamed, since not every system accepts their names; tbx.json has the original ones"
         ));
     }
 }
 
-/// Files that are not where the store is.
+/// Warns about files that are not in the store itself.
 fn places_notes(imported: &Imported) {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for run in &imported.runs {
@@ -259,9 +258,7 @@ fn places_notes(imported: &Imported) {
     for (place, runs) in places.iter().take(MAX_PLACES) {
         let runs = counted(*runs, "run");
         warn(if place.is_empty() {
-            format!(
-                "{runs} without the folder in which MLflow would have artifacts, if there are any"
-            )
+            format!("{runs} without an artifact directory: artifacts, if any, were not found")
         } else {
             let place = name(place);
             format!("artifacts of {runs}, if there are any, are at {place}, which was not read")
@@ -283,14 +280,12 @@ fn places_notes(imported: &Imported) {
         warn(format!("{models} with files at {}, which was not read", name(first)));
     }
     if imported.models_elsewhere > 0 {
-        let versions = counted(imported.models_elsewhere, "version");
-        warn(format!(
-            "{versions} of models registered without files, which are not here; tbx models says where they are"
-        ));
+        let versions = counted(imported.models_elsewhere, "model version");
+        warn(format!("{versions} registered without files; tbx models shows where they are"));
     }
 }
 
-/// The store that a URI leads to, or the folder of all experiments.
+/// The store that a URI points to, or the directory of all experiments.
 fn place(uri: &str) -> String {
     match uri.split_once("://") {
         Some((scheme, rest)) if scheme != "file" && scheme != "mlflow-artifacts" => {
@@ -306,7 +301,7 @@ fn place(uri: &str) -> String {
     }
 }
 
-/// What was written, for people.
+/// Describes what was imported.
 fn text(imported: &Imported, out: &Path) -> String {
     let new: Vec<_> = imported.runs.iter().filter(|run| !run.was_there).collect();
     let mut experiments: Vec<_> = new.iter().map(|run| &run.experiment).collect();
@@ -324,24 +319,25 @@ fn text(imported: &Imported, out: &Path) -> String {
         }
     };
     let sum = |of: fn(&ImportedRun) -> u64| imported.runs.iter().map(of).sum::<u64>();
-    add(sum(|run| run.event_files), "event file", " as they were");
+    add(sum(|run| run.event_files), "event file", " restored");
     let size = format!(" ({})", bytes(sum(|run| run.bytes)));
     add(sum(|run| run.artifacts), "artifact", &size);
-    add(sum(|run| run.event_runs), "event file", " made a run");
+    let event_runs = sum(|run| run.event_runs);
+    add(event_runs, "event file", if event_runs == 1 { " as a run" } else { " as runs" });
     let size = format!(" ({})", bytes(imported.model_bytes));
-    add(imported.model_files, "file", &format!("{size} of models of no run"));
+    add(imported.model_files, "file", &format!("{size} of models without a run"));
     add(
         u64::try_from(imported.empty_experiments).unwrap_or(u64::MAX),
         "experiment",
         " without runs",
     );
-    add(u64::try_from(imported.models).unwrap_or(u64::MAX), "version", " of models registered");
+    add(u64::try_from(imported.models).unwrap_or(u64::MAX), "model version", "");
     let parts = parts.join(", ");
     let there = (there > 0).then(|| format!("{} there already", counted(there, "run")));
     let text = match (new.is_empty(), parts.is_empty()) {
         (true, true) => match there {
             Some(there) => format!("nothing new for {out}: {there}"),
-            None => "there is no run to import".into(),
+            None => "there are no runs to import".into(),
         },
         (true, false) => {
             let there = there.map_or(String::new(), |there| format!("; {there}"));

@@ -17,19 +17,19 @@ use crate::logdir::Logdir;
 use crate::summary::Kind;
 use crate::table::{IssueRow, Overview, RunOverview, TagOverview};
 
-/// With more runs than this, tags are shown over all of them.
+/// With more runs than this, each tag is shown once for all runs.
 const FEW_RUNS: usize = 12;
-/// So many runs are named, and so many problems are listed.
+/// Maximum number of listed runs, and of listed problems.
 const MAX_LISTED: usize = 20;
-/// Columns of tags that a narrow terminal does without, the first of them first.
+/// Columns of tags that a narrow terminal omits, the first ones first.
 const SPARE: [&str; 9] =
     ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT", "RUNS", "MEDIAN LAST", "LAST"];
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit code: 0; 1 if a folder has no logs; 2 if a folder cannot be read or data was lost: to damage, or because a \
-    log is compressed or a Git LFS pointer. An unfinished record at the end of a file is no damage, and \
-    files that lie next to logs and have \"tfevents\" in their names (.dvc, .meta, ...) are notes."
+    after_help = "Exit code: 0; 1 if a log directory has no logs; 2 if one cannot be read or if data was lost, because
+of damage or because a log is compressed or a Git LFS pointer. An unfinished record at the end of a file is not
+damage. Files next to logs with \"tfevents\" in their names (.dvc, .meta, ...) are listed as notes."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -39,26 +39,27 @@ pub(super) struct Args {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = logs::kind_parser())]
     kind: Vec<Kind>,
 
-    /// Show the tags of each run, or of all runs together.
+    /// Show the tags of each run, or each tag for all runs together.
     #[arg(long, value_enum, default_value = "auto")]
     by: By,
 
-    /// Do not read big values (images, audio, ...) whole to verify their checksums, and check no values.
+    /// Do not read large values (images, audio, ...) completely to verify their checksums, and do not check
+    /// values.
     #[arg(long)]
     no_checksum: bool,
 
-    /// Text for people, or JSON: one object a log folder, one a line.
+    /// Text, or JSON: one object per log directory, one per line.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// Each run if there are at most 12.
+    /// By run if there are at most 12 runs.
     Auto,
     /// The tags of each run.
     Run,
-    /// Each tag over all runs.
+    /// Each tag for all runs.
     Tag,
 }
 
@@ -78,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let overview = match loaded {
             Ok(overview) => chosen(overview, args),
             Err(error) => {
-                // The other folders are shown all the same.
+                // The other log directories are shown anyway.
                 fail(&error);
                 code = FAILED;
                 continue;
@@ -92,7 +93,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         match args.format {
             Format::Json => print_json(&overview)?,
-            // Runs that were asked for by name may be in another folder.
+            // The runs that `--run` selects may be in another log directory.
             Format::Text if overview.runs.is_empty() && args.logs.has_run() => {}
             Format::Text => {
                 let blank = if i > 0 { "\n" } else { "" };
@@ -105,7 +106,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(code)
 }
 
-/// Leaves out embeddings that were not asked for: they have no kind, and their names begin with a tag.
+/// Drops embeddings that no option selects: they have no kind, and their names begin with a tag.
 fn chosen(mut overview: Overview, args: &Args) -> Overview {
     for run in &mut overview.runs {
         run.embeddings.retain(|embedding| {
@@ -146,7 +147,7 @@ fn text(overview: &Overview, by: By) -> String {
     text + &problems(overview)
 }
 
-/// One line on the whole folder.
+/// One line about the whole log directory.
 fn head(overview: &Overview) -> String {
     let runs = &overview.runs;
     let logdir = styled(BOLD, &name(&overview.logdir));
@@ -170,7 +171,7 @@ fn head(overview: &Overview) -> String {
     line + "\n"
 }
 
-/// A run; `tags` are those of all runs.
+/// A run; `tags` are the tags of all runs.
 fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
     let mut text = styled(BOLD, &name(&run.name));
     if let Some(start) = run.start_time {
@@ -198,7 +199,7 @@ fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown
     text += &embeddings_text([run], 2, not_shown);
     for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
         let line = format!(
-            "  {} ends with {} of an unfinished record: its writer is at work, or died\n",
+            "  {} ends with {} of an unfinished record: the program is still writing it, or was killed\n",
             name(&file.name),
             bytes(file.pending_bytes)
         );
@@ -229,7 +230,7 @@ fn embeddings_text<'r>(
     indent: usize,
     not_shown: &mut NotShown,
 ) -> String {
-    // Below a run, its name is known.
+    // The heading above already names the run.
     let heads: &[&str] = match indent {
         0 => &["EMBEDDING", "RUN", ">SHAPE", "FILES"],
         _ => &["EMBEDDING", ">SHAPE", "FILES"],
@@ -264,7 +265,7 @@ fn embeddings_text<'r>(
     text
 }
 
-/// The kind; of values that no dashboard shows, also the plugin.
+/// The kind; for values that no dashboard shows, also the plugin.
 fn kind(tag: &TagOverview) -> String {
     match (tag.kind, tag.plugin.as_str()) {
         (Kind::Tensor, "") => "tensor, no plugin".into(),
@@ -295,7 +296,7 @@ fn notes(tag: &TagOverview) -> String {
     notes.join(", ")
 }
 
-/// A tag over several runs.
+/// A tag in several runs.
 struct Merged<'a> {
     first: &'a TagOverview,
     runs: usize,
@@ -380,7 +381,7 @@ fn tags_text(runs: &[RunOverview], not_shown: &mut NotShown) -> String {
     table.shown(not_shown)
 }
 
-/// The first runs; those with problems before the others.
+/// The first runs, those with problems first.
 fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
     let problems = |run: &RunOverview| {
         let of_run = |issue: &&IssueRow| issue.run.as_ref() == Some(&run.name);
@@ -414,7 +415,8 @@ fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
     let mut text = table.shown(not_shown);
     if runs.len() > MAX_LISTED {
         let more = counted(runs.len() - MAX_LISTED, "more run");
-        let line = format!("... and {more}: --run REGEX chooses, --by run shows the tags of each");
+        let line =
+            format!("... and {more}: --run REGEX selects runs, --by run shows the tags of each");
         text += &styled(DIM, &line);
         text += "\n";
     }

@@ -1,4 +1,4 @@
-//! What stands below a chart in a terminal.
+//! The legend below a chart in a terminal.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::chart::{Ink, MEDIAN, ansi, color, letter};
 use super::render::{DIM, Table, counted, name, number, styled};
 use crate::table::{Chart, Line};
 
-/// A line a named run, and what is not in the picture.
+/// One line per named run, and a line about runs and values that are not in the chart.
 pub(super) fn legend(chart: &Chart, ink: Ink, width: usize) -> String {
     let named: Vec<&Line> = chart.lines.iter().filter(|line| line.rank.is_some()).collect();
     let mut text = if named.is_empty() { String::new() } else { table(chart, &named, ink, width) };
@@ -46,7 +46,7 @@ fn table(chart: &Chart, named: &[&Line], ink: Ink, width: usize) -> String {
     for (row, line) in rows.zip(named) {
         let style = ansi(color(line.rank, ink)).bold();
         let letter = styled(style, &letter(line.rank).to_string());
-        // The table has left room for it.
+        // The table has left room for the letter.
         text += &format!("  {letter} {}\n", row.get(4..).unwrap_or_default());
     }
     text
@@ -74,7 +74,7 @@ fn notes(chart: &Chart, ink: Ink) -> Vec<String> {
                 format!("not drawn one by one; {dots} min to max and {MEDIAN} median of all {all}")
             }
         };
-        notes.push(format!("{runs} {how}{odd}: --sort and --top choose"));
+        notes.push(format!("{runs} {how}{odd}: --sort and --top select runs"));
     }
     if chart.outside > 0 {
         notes.push(format!("{} outside the chart", counted(chart.outside, "value")));
@@ -86,7 +86,7 @@ fn notes(chart: &Chart, ink: Ink) -> Vec<String> {
     notes
 }
 
-/// How many values of a kind there are.
+/// Number of values of each kind.
 fn said(counts: impl IntoIterator<Item = (&'static str, usize)>) -> String {
     let counts = counts.into_iter().map(|(what, n)| format!("{n} {what}"));
     counts.collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! What every subcommand that reads logs lets one choose.
+//! Options of every subcommand that reads logs.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::logdir::{Checksums, LoadOptions, Logdir, RestartPolicy};
 use crate::summary::Kind;
 
-/// The logs and what of them is wanted.
+/// The log directories, and the options that select from them.
 #[derive(clap::Args)]
 pub(super) struct Logs {
-    /// Log folders, or single event files; or URLs of them, see `tbx --help`.
+    /// Log directories or single event files, or their URLs (see `tbx --help`).
     #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
     pub(super) logdirs: Vec<PathBuf>,
 
@@ -26,7 +26,7 @@ pub(super) struct Logs {
     pub(super) empty: Empty,
 }
 
-/// What of some logs is wanted.
+/// The options that select runs and tags and say how to read them.
 #[derive(clap::Args)]
 pub(super) struct Choice {
     /// Only runs whose name matches this regular expression.
@@ -37,7 +37,7 @@ pub(super) struct Choice {
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = COMMON)]
     tag: Option<Wanted>,
 
-    /// What a resumed program's points do to those it wrote before.
+    /// How points of a resumed program replace the earlier ones.
     #[arg(
         long,
         value_name = "POLICY",
@@ -48,39 +48,40 @@ pub(super) struct Choice {
     )]
     restart: RestartPolicy,
 
-    /// Stop at the first damage instead of reading on behind it.
+    /// Stop at the first damaged record.
     #[arg(long, help_heading = COMMON)]
     strict: bool,
 
-    /// Also read files that go along with a run (hparams.yaml, artifacts) behind links that lead out
-    /// of its directory. Only for logs that you trust: a link can lead to any file of this machine.
+    /// Also follow links out of a run's directory when reading its side files (hparams.yaml, artifacts).
+    /// Use it only for logs that you trust: a link can point to any file of this machine.
     #[arg(long, help_heading = COMMON)]
     follow_links: bool,
 }
 
 impl Logs {
-    /// Opens the log directories, and says which of them have no logs.
+    /// Opens the log directories and reports those without logs.
     pub(super) fn open(&self) -> Result<Opened> {
         self.empty.open(&self.logdirs)
     }
 
-    /// The same, where a log directory also counts if `has_other` holds for it.
+    /// Opens the log directories like [`open`](Self::open). A directory also counts if `has_other` holds
+    /// for it.
     pub(super) fn open_or(&self, has_other: fn(&Path) -> bool) -> Result<Opened> {
         let logdirs = self.logdirs.iter().map(Logdir::open).collect::<Result<_>>()?;
         Ok(self.empty.opened_or(logdirs, has_other))
     }
 
-    /// Whether runs were chosen.
+    /// True if `--run` was given.
     pub(super) fn has_run(&self) -> bool {
         self.choice.run.is_some()
     }
 
-    /// Whether tags were chosen.
+    /// True if `--tag` was given.
     pub(super) fn has_tag(&self) -> bool {
         self.choice.tag.is_some()
     }
 
-    /// Whether a tag of this name was asked for.
+    /// True if `--tag` matches this name, or was not given.
     pub(super) fn has_tag_like(&self, name: &str) -> bool {
         self.choice.tag.as_ref().is_none_or(|tag| tag.is_match(name))
     }
@@ -96,7 +97,7 @@ impl Logs {
 }
 
 impl Choice {
-    /// What to load. Nothing is mapped: a file may be cut short while the program reads it.
+    /// The load options. Files are not mapped, since a file may be cut short while the program reads it.
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()
             .payloads(false)
@@ -112,7 +113,7 @@ impl Choice {
         options
     }
 
-    /// Once all is loaded: that what was asked for by name was there.
+    /// Fails if `--run` or `--tag` matched nothing. Call it after everything is loaded.
     pub(super) fn check(&self) -> Result<()> {
         self.run.as_ref().map_or(Ok(()), |run| run.check("run"))?;
         self.tag.as_ref().map_or(Ok(()), |tag| tag.check("tag"))
@@ -125,7 +126,7 @@ pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Tensor))
 }
 
-/// Which checksums are verified.
+/// The checksums to verify.
 pub(super) fn checksums(no_checksum: bool) -> Checksums {
     if no_checksum { Checksums::Decoded } else { Checksums::Wanted }
 }
@@ -137,10 +138,10 @@ impl ValueEnum for RestartPolicy {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::SessionStart => "a START drops earlier points from its step on",
-            Self::KeepAll => "every point counts",
-            Self::Tensorboard => "as TensorBoard with --load_fast=false",
-            Self::Rustboard => "as TensorBoard's default loader",
+            Self::SessionStart => "a START event drops earlier points from its step on",
+            Self::KeepAll => "keep every point",
+            Self::Tensorboard => "like TensorBoard with --load_fast=false",
+            Self::Rustboard => "like TensorBoard's default loader",
         };
         Some(PossibleValue::new(self.name()).help(help))
     }

@@ -14,12 +14,12 @@ use crate::table::meant;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   tbx man table | man -l -
-  tbx man --out ~/.local/share/man/man1          then man tbx, man tbx-table")]
+  tbx man --out ~/.local/share/man/man1          for man tbx, man tbx-table")]
 pub(super) struct Args {
-    /// The subcommand whose page is printed. Default: that of tbx itself.
+    /// Subcommand whose page is printed [default: tbx itself].
     command: Option<String>,
 
-    /// The folder for all pages, which are written instead.
+    /// Write all pages to this directory instead.
     #[arg(short, long, value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
@@ -52,7 +52,7 @@ fn write_all(tbx: &Command, dir: &Path) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// The page of a command. Paragraphs below its options are filled, examples keep their lines.
+/// The page of a command. Paragraphs are filled, examples keep their lines.
 fn page(command: &Command) -> Result<Vec<u8>, ErrorKind> {
     let version = concat!("tbx ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone()).manual("TensorBoard toolkit").source(version);

@@ -15,13 +15,13 @@ use crate::summary::Kind;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "RUN is the directory of a run. What is set goes to tbx.json in it, also next to logs of other
-programs, and event files stay as they are: tbx table, check and export show it, TensorBoard does not.
-tbx edit --set-param puts parameters into logs, for TensorBoard's table of hyperparameters.
+    after_help = "RUN is the directory of a run. Changes go to tbx.json in it, also for runs of other programs; event
+files stay as they are. tbx table, check and export show the changes, TensorBoard does not. tbx edit --set-param
+adds parameters to logs, for TensorBoard's hyperparameter table.
 
 Keys are name, experiment, description (or notes), status (scheduled, running, finished, failed,
 killed), param.NAME, tag.NAME and label.NAME. Values of parameters are bools, numbers or texts, as in
-Python and JSON: 0.1, True, adam; in double quotes they are texts: '\"0.1\"'. A label has no value.
+Python and JSON: 0.1, True, adam; double quotes make a text: '\"0.1\"'. A label has no value.
 
 Examples:
   tbx meta show runs/1
@@ -30,8 +30,8 @@ Examples:
   tbx meta unset runs/1 label.reviewed"
 )]
 pub(super) struct Args {
-    /// Also read tbx.json and hparams.yaml behind links that lead out of the run's directory. Only for logs
-    /// that you trust: a link can lead to any file of this machine.
+    /// Also read tbx.json and hparams.yaml through links out of the run's directory. Use it only for logs
+    /// that you trust: a link can point to any file of this machine.
     #[arg(long, global = true)]
     follow_links: bool,
 
@@ -41,33 +41,33 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Print what a run is: parameters, tags, code, machine, how it ended.
+    /// Print the metadata of a run: parameters, tags, code, machine, how it ended.
     Show {
-        /// The directory of the run.
+        /// Directory of the run.
         run: PathBuf,
-        /// Text for people, or JSON: one object, as in tbx.json.
+        /// Text, or JSON: one object, as in tbx.json.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
     /// Set parameters, tags, notes, the name, the experiment or the status of a run.
     Set {
-        /// The directory of the run.
+        /// Directory of the run.
         run: PathBuf,
-        /// What to set.
+        /// Values to set.
         #[arg(value_name = "KEY=VALUE", required = true, value_parser = Change::parse)]
         changes: Vec<Change>,
     },
-    /// Remove what was set.
+    /// Remove values that were set.
     Unset {
-        /// The directory of the run.
+        /// Directory of the run.
         run: PathBuf,
-        /// What to remove.
+        /// Keys to remove.
         #[arg(required = true, value_parser = Key::parse)]
         keys: Vec<Key>,
     },
 }
 
-/// What can be set.
+/// A key that can be set.
 #[derive(Debug, Clone, PartialEq)]
 enum Key {
     Name,
@@ -106,7 +106,7 @@ impl Key {
         })
     }
 
-    /// Whether a run has it.
+    /// True if the run has this key.
     fn is_in(&self, meta: &RunMeta) -> bool {
         match self {
             Self::Name => meta.name.is_some(),
@@ -193,7 +193,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             for key in &left {
                 let key = key.text();
                 warn(format!(
-                    "{key} is in the log itself; tbx edit --unset-param removes parameters"
+                    "{key} is in the log itself; use tbx edit --unset-param to remove parameters"
                 ));
             }
             Ok(if missing.is_empty() && left.is_empty() { code } else { code.max(NO) })
@@ -215,11 +215,11 @@ impl Key {
     }
 }
 
-/// The run in the directory `path`, and the exit code so far.
+/// Loads the run in the directory `path`. Returns it with the exit code so far.
 fn load(path: &Path, follow: bool, what: &str) -> Result<(Run, u8)> {
     if store::is_url(path) {
         let what =
-            format!("{what} changes local runs only: copy the run here, and back afterwards");
+            format!("{what} changes local runs only: download the run, change it, and upload it");
         let error = std::io::Error::new(std::io::ErrorKind::Unsupported, what);
         return Err(ErrorKind::from(error).at(Location::path(path)));
     }
@@ -241,7 +241,7 @@ fn read(path: &Path, follow: bool) -> Result<(Run, u8)> {
                 true => String::new(),
                 false => format!("; runs in it are {}", some.join(", ")),
             };
-            let what = format!("{} is no run: it has no event file{hint}", path.display());
+            let what = format!("{} is not a run: it has no event file{hint}", path.display());
             Err(Error::argument(what))
         }
     }
@@ -258,7 +258,7 @@ fn show(path: &Path, follow: bool, format: Format) -> Result<u8> {
     Ok(if is_lossless { code } else { FAILED })
 }
 
-/// A line per key, as `tbx meta set` takes them, and what else is known.
+/// One line per key, in the form that `tbx meta set` takes, and everything else that is known.
 fn text(meta: &RunMeta) -> String {
     let mut table = Table::of(&["KEY", "VALUE"], 0).fit(&["VALUE"], Fit::Text);
     let mut row = |key: &str, value: Option<String>| {
@@ -299,7 +299,7 @@ fn text(meta: &RunMeta) -> String {
     row("host", meta.environment.as_ref().and_then(|environment| environment.host.clone()));
     row("error", meta.failure.as_ref().map(|failure| failure.message.clone()));
     match *meta == RunMeta::default() {
-        true => "nothing is known of the run\n".into(),
+        true => "the run has no metadata\n".into(),
         false => table.shown(&mut NotShown::default()),
     }
 }

@@ -1,7 +1,7 @@
-//! The program: one file a subcommand.
+//! The program `tbx`: one file per subcommand.
 //!
-//! Data goes to the standard output, everything else to the standard error. Exit codes: 0 fine,
-//! 1 the answer is no, 2 an error or lost data. A closed pipe is a quiet 0.
+//! Data goes to the standard output, everything else to the standard error. Exit codes: 0 for success, 1 if
+//! the answer is no, 2 after an error or lost data. A closed pipe is no error: the exit code is 0.
 
 mod archive;
 mod chart;
@@ -52,27 +52,27 @@ use self::progress::Progress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
-/// What a subcommand tells the shell.
+/// Exit codes of subcommands.
 const FINE: u8 = 0;
 const NO: u8 = 1;
 const FAILED: u8 = 2;
 
-/// A thread that reads a URL waits most of the time.
+/// Number of threads for URLs: a thread that reads a URL waits most of the time.
 const THREADS_FOR_URLS: usize = 64;
 
-/// The heading of options that many commands have.
+/// Heading of the options that many commands share.
 const COMMON: &str = "Common options";
-/// The place among them of those that all commands have.
+/// Place, below that heading, of the options that all commands have.
 const LAST: usize = 900;
 
-/// The variable that chooses colours.
+/// Variable that sets the default of `--color`.
 const COLOR: &str = "TBX_COLOR";
 
-/// The TensorBoard toolkit: look into event logs and carry them elsewhere.
+/// TensorBoard toolkit: inspect, compare, check, edit and convert event logs.
 #[derive(Parser)]
 #[command(name = "tbx", version, disable_help_flag = true, styles = HELP)]
 #[command(after_help = "Examples:
-  tbx inspect ./logs                    what is in the logs, and what is wrong
+  tbx inspect ./logs                    runs, tags, values and damage
   tbx inspect ./logs --run 'seed_3' --tag loss
   tbx inspect ./logs --format json | jq '.runs[].name'
   tbx table ./logs --sort val/loss:min --top 5
@@ -82,32 +82,32 @@ const COLOR: &str = "TBX_COLOR";
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
   tbx import --from mlflow ./mlruns --out ./logs
-  tbx check ./logs                      what runs lack to be made again
-  tbx meta set ./logs/1 param.lr=0.1    what a run is, added afterwards
-  tbx models ./logs                     the models that runs made
-  tbx verify ./logs                     what is wrong, for whom, what to do
+  tbx check ./logs                      metadata that runs lack
+  tbx meta set ./logs/1 param.lr=0.1    add metadata to a run
+  tbx models ./logs                     registered models
+  tbx verify ./logs                     problems, and how to fix them
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
-  tbx gc ./logs --older-than 30d        artifacts that may go
+  tbx gc ./logs --older-than 30d        artifacts to remove
   tbx archive ./logs --out logs.tar.zst
 
-URLs may stand for log folders (s3://bucket/logs, gs://, az://) and single files (https://) if tbx was \
-built with `--features remote`. Who asks is told by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
-AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT (AWS_ALLOW_HTTP=true if it is http), or AWS_SKIP_SIGNATURE=true \
-for public buckets; by GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS; by \
-AZURE_STORAGE_ACCOUNT_NAME and \
-AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS program are not read:
+URLs work in place of log directories (s3://bucket/logs, gs://, az://) and single files (https://) if tbx \
+was built with `--features remote`. Credentials for S3 come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+AWS_SESSION_TOKEN and AWS_REGION. AWS_ENDPOINT selects another server, with AWS_ALLOW_HTTP=true for http. \
+AWS_SKIP_SIGNATURE=true reads public buckets. Credentials for Google Cloud come from GOOGLE_SERVICE_ACCOUNT \
+or GOOGLE_APPLICATION_CREDENTIALS, for Azure from AZURE_STORAGE_ACCOUNT_NAME and \
+AZURE_STORAGE_ACCOUNT_KEY. Profiles of the AWS CLI are not read; export them first:
   eval \"$(aws configure export-credentials --format env)\"
 
-Environment: TBX_LOGDIR (the log folder where none is given), TBX_RESTART, TBX_THREADS, TBX_COLOR
-stand for the options of these names.")]
+Environment: TBX_LOGDIR is the log directory if none is given. TBX_RESTART, TBX_THREADS and TBX_COLOR set the
+defaults of --restart, --threads and --color.")]
 struct Cli {
     /// Number of threads [default: one per processor; 64 for URLs, which wait for the network].
     #[arg(short = 'j', long, value_name = "N", global = true, env = "TBX_THREADS")]
     #[arg(help_heading = COMMON, display_order = LAST)]
     threads: Option<NonZeroUsize>,
 
-    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE are respected, too.
+    /// When to use colors. NO_COLOR and CLICOLOR_FORCE are respected.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true, env = COLOR)]
     #[arg(help_heading = COMMON, display_order = LAST + 1)]
     color: ColorChoice,
@@ -123,50 +123,50 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the runs and tags of log folders, and what is damaged.
+    /// List runs, tags, values and damage.
     Inspect(inspect::Args),
-    /// Compare runs: a row each, with parameters and numbers of scalars.
+    /// Compare runs: one row per run, with parameters and values of scalars.
     Table(table::Args),
-    /// Tell how two runs or folders differ.
+    /// Show how two runs or log directories differ.
     Diff(diff::Args),
-    /// Make one curve of several runs: mean, deviation, quantiles.
+    /// Combine several runs into one curve: mean, deviation, quantiles.
     Reduce(reduce::Args),
-    /// Draw curves, in the terminal or to a file.
+    /// Draw curves in the terminal or to a file.
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
-    /// Write pictures, clips, texts, graphs, meshes, tensors and embeddings to files.
+    /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
     Extract(extract::Args),
-    /// Make logs of the runs of another program: MLflow.
+    /// Import runs from MLflow as event logs.
     Import(import::Args),
-    /// Tell which runs say of themselves what it takes to make them again.
+    /// Report which runs lack the metadata needed to reproduce them.
     Check(check::Args),
-    /// Show and change what runs say of themselves: parameters, tags, notes, status.
+    /// Show and change the metadata of runs: parameters, tags, notes, status.
     Meta(meta::Args),
-    /// List and change the models that runs made: versions, stages, aliases.
+    /// List and change registered models: versions, stages, aliases.
     Models(models::Args),
-    /// Find everything that is wrong with logs: damage, and what readers show otherwise.
+    /// Find damage, and values that TensorBoard shows differently from what was logged.
     Verify(verify::Args),
-    /// Write new logs with what can be saved of damaged ones.
+    /// Write new logs with every sound record of damaged ones.
     Repair(repair::Args),
-    /// Write new logs with tags renamed, dropped, moved or thinned out, files merged or split.
+    /// Write new logs: rename, drop, move or thin out tags, merge or split files.
     Edit(edit::Args),
-    /// Show which artifacts may go by rules, and remove them.
+    /// List artifacts that match rules, and remove them.
     Gc(gc::Args),
     /// Pack runs into one compressed file.
     Archive(archive::Args),
-    /// Bring runs back from such a file, byte for byte.
+    /// Restore archived runs, byte for byte.
     Restore(restore::Args),
-    /// Print what makes a shell complete commands, options and values.
+    /// Print the completion script of a shell.
     Completions(completions::Args),
-    /// Print a manual page, or write all of them.
+    /// Print one manual page, or write all of them.
     Man(man::Args),
 }
 
 impl Command {
-    /// Whether it may take long and leaves the terminal alone meanwhile.
+    /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
         !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
     }
@@ -205,7 +205,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
     }
     let _progress = cli.command.shows_progress().then(Progress::start);
-    // Of the subcommand, which is always there.
+    // Arguments of the subcommand, which is always there.
     let given = matches.subcommand().map_or(matches, |(_, given)| given);
     match &cli.command {
         Command::Inspect(args) => inspect::run(args),
@@ -231,7 +231,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
     }
 }
 
-/// How many threads there are if some argument is a URL, and nobody said how many.
+/// The default number of threads if some argument is a URL.
 fn threads_for_urls() -> Option<usize> {
     let mut args = env::args_os().skip(1).chain(env::var_os("TBX_LOGDIR"));
     let any = args.any(|arg| store::is_url(Path::new(&arg)));
@@ -239,7 +239,7 @@ fn threads_for_urls() -> Option<usize> {
     any.then(|| processors.max(THREADS_FOR_URLS))
 }
 
-/// For all that is printed from now on.
+/// Sets the color mode of all later output.
 fn use_colors(color: ColorChoice) {
     match color {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -249,7 +249,7 @@ fn use_colors(color: ColorChoice) {
     .write_global();
 }
 
-/// What `--color` says where clap tells nothing but that it prints help or an error.
+/// The value of `--color`, for help and errors: clap does not return it then.
 fn color_asked_for() -> Option<ColorChoice> {
     let args: Vec<_> = env::args().collect();
     let next = args.iter().skip_while(|arg| *arg != "--color").nth(1);

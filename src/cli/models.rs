@@ -16,12 +16,12 @@ use crate::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
-    subcommand_precedence_over_arg = true, // `register` is no folder: LOGDIR is missing
-    after_help = "A model has versions, each of which is an artifact of a run. They are in tbx.registry.json, in the
-logdir or in a directory below it. A new version goes to the registry closest above its run; without
-one, a registry is made in the logdir. Where the files of a version are elsewhere, the list has their
-address. VERSION is a model and one of its versions: clf/3, clf/champion
-(an alias), clf/production (the newest in that stage) or clf/latest.
+    subcommand_precedence_over_arg = true, // `register` is not a directory: LOGDIR is missing
+    after_help = "A model has versions. Each version is an artifact of a run. tbx.registry.json lists them, in the logdir
+or in a directory below it. A new version goes to the registry closest above its run, or to a new one in the
+logdir. For versions whose files are elsewhere, the list shows their address. VERSION is a model and one of
+its versions: clf/3, clf/champion (an alias), clf/production (the newest in that stage) or
+clf/latest.
 
 Examples:
   tbx models runs
@@ -30,16 +30,16 @@ Examples:
   cp \"$(tbx models runs path clf/champion)\" model.bin"
 )]
 pub(super) struct Args {
-    /// The logdir.
+    /// Log directory.
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
-    /// Also read the registry and files of models behind links that lead out of the log directory or of a
-    /// run. Only for logs that you trust: a link can lead to any file of this machine.
+    /// Also read registries and model files through links out of the log directory or of a run. Use it only
+    /// for logs that you trust: a link can point to any file of this machine.
     #[arg(long, global = true)]
     follow_links: bool,
 
-    /// The format of the list.
+    /// Output format of the list.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
@@ -52,72 +52,72 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Make an artifact of a run the next version of a model.
+    /// Register an artifact of a run as the next version of a model.
     Register {
-        /// The model's name; it is made if it is not there.
+        /// Name of the model; created if it does not exist.
         model: String,
-        /// The run's name in the log folder, or its directory.
+        /// Name of the run in the log directory, or its directory.
         run: PathBuf,
-        /// The artifact's path in the run's folder `artifacts`.
+        /// Path of the artifact in the run's directory `artifacts`.
         artifact: String,
-        /// What loads it by name.
+        /// Alias of the version, which programs can load it by.
         #[arg(long)]
         alias: Vec<String>,
-        /// How far it is: none, staging, production or archived.
+        /// Stage: none, staging, production or archived.
         #[arg(long)]
         stage: Option<Stage>,
-        /// What it is about.
+        /// Description of the version.
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
-        /// Tags of the version.
+        /// Tag of the version.
         #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
         tag: Vec<(String, String)>,
     },
     /// Set the stage of a version.
     Stage {
         version: VersionName,
-        /// none, staging, production or archived.
+        /// Stage: none, staging, production or archived.
         stage: Stage,
-        /// Archive other versions in that stage.
+        /// Archive all other versions in that stage.
         #[arg(long)]
         archive_existing: bool,
     },
-    /// Have an alias name this version.
+    /// Point an alias to a version.
     Alias { version: VersionName, alias: String },
     /// Remove an alias.
     Unalias { model: String, alias: String },
-    /// Say what a version, or a whole model, is about.
+    /// Set the description of a version or of a model.
     Describe {
-        /// A version, or the name of a model.
+        /// Version, or name of a model.
         version: String,
         text: String,
     },
-    /// Give a version a tag.
+    /// Set a tag of a version.
     Tag {
         version: VersionName,
         #[arg(value_name = "NAME=VALUE", value_parser = pair)]
         tag: (String, String),
     },
-    /// Print where the file of a version is, once it is seen to be what was registered.
+    /// Print the path of a version's file, after comparing the file with its digest.
     Path { version: VersionName },
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').map(|(name, value)| (name.into(), value.into()));
-    pair.ok_or_else(|| format!("{text:?} is no NAME=VALUE"))
+    pair.ok_or_else(|| format!("{text:?} is not NAME=VALUE"))
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     check_directory(&args.logdir)?;
     let registries = Registries::find(&args.logdir).follow_links(args.follow_links);
-    registries.unreadable.iter().for_each(|error| warn(format!("{error}: not searched")));
+    registries.unreadable.iter().for_each(|error| warn(format!("{error}: skipped")));
     let of = |version: &VersionName| registries.of_model(&version.model);
     match &args.action {
         None if is_empty(args, &registries)? => return Ok(NO),
         None => list(args, &registries)?,
         Some(Action::Register { model, run, artifact, alias, stage, description, tag }) => {
             check_run(args, run, [model, artifact])?;
-            // A name in the logdir, or a path from here.
+            // A name in the logdir, or a path relative to the current directory.
             let inside = args.logdir.join(run);
             let run = if inside.is_dir() { &inside } else { run };
             let registry = registries.above(run).cloned();
@@ -152,14 +152,14 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(FINE)
 }
 
-/// Place of the column `source`.
+/// Position of the column `source`.
 const SOURCE: usize = 7;
 
 /// A version in JSON.
 #[derive(serde::Serialize)]
 struct Row<'m> {
     model: &'m str,
-    /// Directory of its registry below the logdir; absent for the logdir itself.
+    /// Directory of its registry, relative to the logdir; absent for the logdir itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<&'m str>,
     aliases: Vec<&'m str>,
@@ -167,7 +167,7 @@ struct Row<'m> {
     version: Version,
 }
 
-/// Whether there are neither models nor logs, and that is not as it should be.
+/// True if there are neither models nor logs, although some are required.
 fn is_empty(args: &Args, registries: &Registries) -> Result<bool> {
     for registry in &registries.found {
         if !registry.models()?.is_empty() {
@@ -178,7 +178,7 @@ fn is_empty(args: &Args, registries: &Registries) -> Result<bool> {
     Ok(is_empty && args.empty.say(&args.logdir) == NO)
 }
 
-/// That `run` is there; else whether another argument is it.
+/// Fails if `run` does not exist. The message says whether another argument is a run.
 fn check_run(args: &Args, run: &Path, others: [&str; 2]) -> Result<()> {
     let is_run = |run: &Path| args.logdir.join(run).is_dir() || run.is_dir();
     if is_run(run) {
@@ -222,7 +222,7 @@ fn list(args: &Args, registries: &Registries) -> Result<()> {
         ("source", false),
         ("registered", false),
     ] {
-        // For people, the source is in the place of the artifact.
+        // In text, the column artifact shows the source.
         if column != "source" || args.format != Format::Text {
             grid.column(column, is_numeric);
         }

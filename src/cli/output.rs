@@ -1,7 +1,7 @@
-//! What the program prints, one way everywhere.
+//! Output of the program, in one style for all commands.
 //!
-//! On the standard output what was asked for. On the standard error everything else: an error or a
-//! warning is a line behind `tbx:`, red or yellow; notes have no prefix.
+//! Results go to the standard output. Everything else goes to the standard error: errors and warnings start
+//! with `tbx:` in red or yellow, notes have no prefix.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -25,14 +25,14 @@ const HEAD: Style = AnsiColor::Green.on_default().bold();
 const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
 const PLACEHOLDER: Style = AnsiColor::Cyan.on_default();
 
-/// The formats of answers that are no tables; those have [`grid`](super::grid).
+/// Output formats of results that are not tables. [`grid`](super::grid) has those of tables.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
     Json,
 }
 
-/// The colours of the help.
+/// Colors of the help.
 pub(super) const HELP: Styles = Styles::styled()
     .header(HEAD)
     .usage(HEAD)
@@ -42,12 +42,12 @@ pub(super) const HELP: Styles = Styles::styled()
     .valid(LITERAL)
     .invalid(WARNING);
 
-/// At most this many issues are listed.
+/// Maximum number of issues that are listed.
 const MAX_ISSUES: usize = 20;
-/// At most this many series that lost points to a restart are listed.
+/// Maximum number of series with dropped points that are listed.
 const MAX_RESTARTS: usize = 20;
 
-/// Prints text, with its colours if they can be seen.
+/// Prints text, with colors where they are visible.
 pub(super) fn print(text: &str) -> Result<()> {
     progress::clear();
     let mut out = anstream::stdout();
@@ -62,35 +62,35 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     printed.map_err(|error| ErrorKind::from(error).into())
 }
 
-/// The standard output for data that other programs read: byte for byte, except on a terminal,
-/// where names from logs must not do anything.
+/// The standard output for data that other programs read. Bytes are unchanged, except on a terminal, where
+/// control characters in names are escaped.
 pub(super) fn stdout(escape: Escape) -> Box<dyn Write> {
     progress::clear();
     let out = io::stdout().lock();
     if out.is_terminal() { Box::new(ForTerminal::new(out, escape)) } else { Box::new(out) }
 }
 
-/// Prints what is not shown.
+/// Prints a note that follows a result, dimmed.
 pub(super) fn print_note(text: &str) -> Result<()> {
     print(&format!("{}\n", styled(DIM, text)))
 }
 
-/// A line on the standard error. Names in it cannot play with the terminal, and secrets are hidden.
+/// Prints a line to the standard error. Control characters are escaped and secrets are hidden.
 pub(super) fn say(line: &str) {
     progress::clear();
-    // There is nowhere left to complain.
+    // A failed write to the standard error cannot be reported anywhere.
     let _ = writeln!(anstream::stderr(), "{}", name(&redact::text(line)));
 }
 
-/// What the program goes on in spite of.
+/// Prints a warning.
 pub(super) fn warn(what: impl Display) {
     prefixed(WARNING, &what.to_string());
 }
 
-/// What the program does not do.
+/// Prints an error.
 pub(super) fn fail(error: &Error) {
     match error.kind() {
-        // What the program says itself may take several lines; a name in it may not.
+        // A message of the program may have several lines; a name in it may not.
         ErrorKind::Argument(text) => {
             let mut lines = text.lines();
             prefixed(ERROR, lines.next().unwrap_or_default());
@@ -105,11 +105,11 @@ fn prefixed(style: Style, line: &str) {
     let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(&redact::text(line)));
 }
 
-/// What clap says: help, the version, or what it does not understand; and whether that is an error.
+/// Prints help, the version or a usage error from clap. Returns whether it is an error.
 pub(super) fn usage(error: &clap::Error) -> bool {
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
-        // It repeats arguments.
+        // The message repeats arguments.
         let text = text.replacen("error:", "tbx:", 1);
         let _ = write!(anstream::stderr(), "{}", redact::text(&text));
     } else {
@@ -118,7 +118,7 @@ pub(super) fn usage(error: &clap::Error) -> bool {
     error.use_stderr()
 }
 
-/// Says what was damaged, then what is worth knowing; whether nothing was lost.
+/// Prints damage, then notes. Returns whether no data was lost.
 pub(super) fn report(report: &Report) -> bool {
     let (losses, notes): (Vec<&Issue>, Vec<&Issue>) =
         report.issues.iter().partition(|issue| issue.effect.is_loss());
@@ -135,7 +135,7 @@ pub(super) fn report(report: &Report) -> bool {
     report.is_lossless()
 }
 
-/// Warns of the points that the restart policy dropped: one line per series.
+/// Warns about points that the restart policy dropped: one line per series.
 pub(super) fn restarts(report: &Report, policy: RestartPolicy) {
     let policy = policy.name();
     for dropped in report.restarts.iter().take(MAX_RESTARTS) {
@@ -147,7 +147,7 @@ pub(super) fn restarts(report: &Report, policy: RestartPolicy) {
     }
 }
 
-/// The same in one line, for commands that show curves or numbers of many runs.
+/// Warns about dropped points in one line, for commands that show curves or numbers of many runs.
 pub(super) fn restarts_in_short(report: &Report, policy: RestartPolicy) {
     if report.restarts.is_empty() {
         return;

@@ -23,32 +23,30 @@ use crate::table::{
     Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Line, Names, RunRow, RunTable,
 };
 
-/// So many tags are drawn unless they were asked for.
+/// Maximum number of charts without `--tag`.
 const MAX_TAGS: usize = 12;
-/// The size of a chart in a terminal: columns, and rows without its legend.
+/// Default size of a chart in a terminal: columns, and rows without its legend.
 const WIDTH: usize = 80;
 const HEIGHT: u16 = 18;
-/// No terminal has more of either.
+/// Maximum columns and rows of a chart in a terminal.
 const MAX_CELLS: u16 = 1000;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each tag is a chart, with one line per directory of a logdir. The first runs have a letter
-and a line in the legend: --sort and --top choose them, --where and --run leave runs out. Up to 10 other
-runs are drawn in gray, or as dots where there are no colors. If there are more, one band shows the smallest
-and the largest value of all runs, and one line their median. Conditions and columns are those of tbx table.
+    after_help = "Each tag is a chart, with one line per run directory. The first runs have a letter and a line in the
+legend: --sort and --top select them, --where and --run leave runs out. Up to 10 other runs are drawn in gray,
+or as dots if there are no colors. If there are more, one band shows the smallest and the largest value of all
+runs, and one line their median. Conditions and columns work as in tbx table.
 
-A run keeps its letter and its color whatever the order and the filters. Letters follow the order in
-which the runs of the logdir began, so that a new run changes no other. Of more than 50 runs, some get the
-next free letter.
+A run keeps its letter and its color whatever the order and the filters. Letters follow the order in which the runs
+of the logdir began, so a new run does not change the others. With more than 50 runs, some get the next free letter.
 
-Where values are not finite there is a gap, and a mark at the edge: x for NaN, arrows for
-infinities. Curves of more points than there is room for are drawn through those that
-Largest-Triangle-Three-Buckets chooses, after smoothing.
+Values that are not finite leave a gap and a mark at the edge: x for NaN, arrows for infinities. Curves with more
+points than fit are thinned out with Largest-Triangle-Three-Buckets, after smoothing.
 
-Over steps, the last of several points at one step is drawn. Over time (--x relative, --x wall), all
-points are drawn, in the order of their wall times: also those of logs without steps, and of sessions
-that start at step 0 again. tbx edit --continue-steps gives such sessions steps that go on.
+Over steps, the last of several points at one step is drawn. Over time (--x relative, --x wall), every point is
+drawn, in the order of wall times, including points of logs without steps and of sessions that start at step 0
+again. tbx edit --continue-steps gives such sessions consecutive steps.
 
 Examples:
   tbx plot runs --tag loss
@@ -61,48 +59,48 @@ pub(super) struct Args {
     #[command(flatten)]
     runs: Runs,
 
-    /// Only runs of which this is true.
+    /// Only runs that match this condition.
     #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     condition: Option<String>,
 
-    /// The order of runs; those without this column come last.
+    /// Sort runs by this column; runs without it come last.
     #[arg(short, long, value_name = "COLUMN")]
     sort: Option<String>,
 
-    /// Sort from large to small.
+    /// Sort in descending order.
     #[arg(short, long)]
     reverse: bool,
 
-    /// Number of runs that have a color and a line in the legend, at most 50.
+    /// Number of runs with a color and a line in the legend, at most 50.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     top: usize,
 
-    /// The lower axis.
+    /// Unit of the lower axis.
     #[arg(long, value_enum, default_value = "step")]
     x: ChartX,
 
-    /// Smooth as TensorBoard does: the weight of the past, from 0 to 1.
+    /// Smooth as TensorBoard does, with this weight from 0 to 1.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = weight)]
     smooth: f64,
 
-    /// A logarithmic axis for values.
+    /// Use a logarithmic axis for values.
     #[arg(long)]
     log: bool,
 
-    /// The part of the lower axis to look at, in its unit: steps, seconds or times such as 1h30m,
-    /// dates such as 2026-01-31T12:00 (UTC). Either end may be left out.
+    /// Range of the lower axis, in its unit: steps, seconds or times such as 1h30m, dates such as
+    /// 2026-01-31T12:00 (UTC). Either end may be omitted.
     #[arg(long, value_name = "FROM:TO", allow_hyphen_values = true)]
     xlim: Option<String>,
 
-    /// The part of the axis of values to look at; either end may be left out.
+    /// Range of the value axis; either end may be omitted.
     #[arg(long, value_name = "FROM:TO", allow_hyphen_values = true)]
     ylim: Option<String>,
 
-    /// Fit the axis to 90 % of the values, as TensorBoard does.
+    /// Fit the value axis to 90 % of the values, as TensorBoard does.
     #[arg(long)]
     ignore_outliers: bool,
 
-    /// Write the charts to this file: .svg or .png; `-` is an SVG on the standard output.
+    /// Write the charts to this file: .svg or .png; `-` writes an SVG to the standard output.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -110,15 +108,15 @@ pub(super) struct Args {
     #[arg(long, requires = "out")]
     force: bool,
 
-    /// The width of a chart: in columns, or units of an SVG file; a PNG has two pixels for each.
+    /// Width of a chart: columns, or units of an SVG file; a PNG has two pixels per unit.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..=10000))]
     width: Option<u16>,
 
-    /// The height of a chart without its legend: in rows, or as --width.
+    /// Height of a chart without its legend: rows, or units as for --width.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(5..=10000))]
     height: Option<u16>,
 
-    /// Draw with ASCII characters.
+    /// Use only ASCII characters.
     #[arg(long, conflicts_with = "out")]
     ascii: bool,
 }
@@ -138,17 +136,17 @@ impl ValueEnum for ChartX {
     }
 }
 
-/// The weight of the past for smoothing.
+/// Parses a smoothing weight.
 pub(super) fn weight(text: &str) -> Result<f64, String> {
     let weight = text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
-    weight.ok_or_else(|| "a number from 0 to 1 is needed".into())
+    weight.ok_or_else(|| "must be a number from 0 to 1".into())
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let options = options(args)?;
     let sides = [args.width, args.height].into_iter().flatten();
     if args.out.is_none() && sides.max().is_some_and(|side| side > MAX_CELLS) {
-        let most = format!("a chart in a terminal has no more than {MAX_CELLS} columns or rows");
+        let most = format!("a chart in a terminal has at most {MAX_CELLS} columns or rows");
         return Err(Error::argument(most));
     }
     let order = match args.x.is_time() {
@@ -168,7 +166,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         return Ok(FINE);
     }
     if tags.is_empty() {
-        warn("no run has scalars that were asked for");
+        warn("no run has matching scalars");
         return Ok(if code == FINE { NO } else { code });
     }
     let all = tags.len();
@@ -181,13 +179,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => draw(args, tags.map(chart))?,
     }
     if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
-        let more = format!("{}: --tag chooses", counted(more, "more tag"));
+        let more = format!("{}: --tag selects tags", counted(more, "more tag"));
         if args.out.is_some() { say(&more) } else { print_note(&more)? }
     }
     Ok(code)
 }
 
-/// The directories whose runs were asked for, in the order in which they were.
+/// The directories of the selected runs, in the order of the runs.
 fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result<Vec<&'t RunRow>> {
     let names = Names::of(runs);
     let filter = condition(args.condition.as_deref(), &names)?;
@@ -252,14 +250,14 @@ fn write(args: &Args, charts: Vec<Chart>, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `FROM:TO` as numbers, of which both may be missing.
+/// Parses `FROM:TO`; either number may be missing.
 fn range(text: Option<&str>, axis: Option<ChartX>) -> Result<(Option<f64>, Option<f64>)> {
     let Some(text) = text else { return Ok((None, None)) };
     let end = |text: &str| match text.trim() {
         "" => Some(None),
         text => number(text, axis).map(Some),
     };
-    // Times have colons themselves.
+    // Times contain colons themselves.
     let cuts = text.match_indices(':').map(|(at, _)| text.split_at(at));
     let mut pairs = cuts.filter_map(|(from, to)| Some((end(from)?, end(to.get(1..)?)?)));
     match pairs.next() {
@@ -271,7 +269,7 @@ fn range(text: Option<&str>, axis: Option<ChartX>) -> Result<(Option<f64>, Optio
     }
 }
 
-/// A number of an axis: also a length of time such as `1h30m`, or a time.
+/// Parses a value of an axis: a number, a duration such as `1h30m`, or a time.
 fn number(text: &str, axis: Option<ChartX>) -> Option<f64> {
     if let Ok(number) = text.parse::<f64>() {
         return Some(number).filter(|number| number.is_finite());
@@ -304,7 +302,7 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
         let gap = if i == 0 { "" } else { "\n" };
         let title = styled(BOLD, &name(&chart.title));
         let how = how(&chart);
-        // A chart has a width anywhere; names in a file are not shortened for it.
+        // A chart has a width even in a file; names in a file are not shortened to it.
         let room = terminal_width().map_or(usize::MAX, |_| width);
         let legend = legend(&chart, ink, room);
         let all = format!("{gap}{title}{how}\n{}{legend}", text(&buffer));

@@ -1,4 +1,4 @@
-//! How far a command is, on a terminal, where it takes long.
+//! A progress line on the terminal for commands that take long.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 use super::render::{DIM, bytes, duration, styled};
 use crate::store;
 
-/// A command that ends sooner shows nothing, and nothing is shown for so long after other output.
+/// Shorter commands show nothing, and the line stays away for this time after other output.
 const QUIET: Duration = Duration::from_secs(1);
-/// How often the line changes.
+/// Interval between two updates of the line.
 const OFTEN: Duration = Duration::from_millis(100);
 
-/// The line on the standard error. There is one, as there is one terminal.
+/// The line on the standard error. It is global, as there is one terminal.
 static LINE: Mutex<Line> =
     Mutex::new(Line { since: None, next: None, is_shown: false, work: String::new() });
 
 struct Line {
-    /// When the command began; none where nothing is to be shown.
+    /// When the command began; none if nothing is shown.
     since: Option<Instant>,
-    /// When the line is drawn next, at the earliest.
+    /// Earliest time of the next update.
     next: Option<Instant>,
     is_shown: bool,
-    /// What was done so far, as the command says it.
+    /// The work done so far, as the command describes it.
     work: String,
 }
 
-/// Shows from now on how long the command takes and how much it has read, if the standard error is a
-/// terminal. Until it is dropped.
+/// Shows how long the command takes and how much it has read, if the standard error is a terminal. Ends
+/// when it is dropped.
 pub(super) struct Progress;
 
 impl Progress {
@@ -54,12 +54,12 @@ impl Drop for Progress {
     }
 }
 
-/// Says how far the command is: `runs` of `all` runs, and more.
+/// Reports the progress of the command: `runs` of `all` runs, and more.
 pub(super) fn runs(runs: usize, all: usize, what: &str) {
     work(|| format!("{runs} of {all} runs, {what}"));
 }
 
-/// Says what the command has done so far.
+/// Reports what the command has done so far.
 pub(super) fn work(what: impl FnOnce() -> String) {
     let mut line = lock();
     if line.since.is_some() {
@@ -67,14 +67,14 @@ pub(super) fn work(what: impl FnOnce() -> String) {
     }
 }
 
-/// Takes the line away for other output, for a while.
+/// Hides the line for other output, for a while.
 pub(super) fn clear() {
     let mut line = lock();
     line.erase();
     line.next = line.next.map(|_| Instant::now() + QUIET);
 }
 
-/// Takes the line away for good: the command prints its answer, or draws on the terminal itself.
+/// Ends the line: the command prints its result, or draws on the terminal itself.
 pub(super) fn end() {
     let mut line = lock();
     line.erase();
@@ -86,13 +86,13 @@ fn lock() -> MutexGuard<'static, Line> {
 }
 
 impl Line {
-    /// Draws the line if it is time; whether there may be more to draw.
+    /// Draws the line if it is time. Returns whether there may be more to draw.
     fn draw(&mut self) -> bool {
         let Some(since) = self.since else { return false };
         if self.next.is_some_and(|next| Instant::now() >= next) {
             self.is_shown = true;
             let text = text(&self.work, store::bytes_read(), since.elapsed());
-            // To the end of the line, for a longer one that was there.
+            // Clears the rest of the line, which may have been longer.
             let _ = write!(anstream::stderr(), "\r{}\x1b[K", styled(DIM, &text));
         }
         true

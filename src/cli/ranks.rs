@@ -1,13 +1,13 @@
 //! Which letter, color and dashes a run has in a chart: its rank.
 //!
 //! A rank belongs to the run, not to its place on the screen. Runs are numbered in the order in which they
-//! began, by the times in the names of their event files, then by name. So a run that comes later changes
-//! the rank of no other, and neither do the order of runs, filters, or the number of runs that are drawn.
-//! All runs of the logdirs count, also those that `--run` and `--where` leave out.
+//! began, by the times in the names of their event files, then by name. So a new run changes no other rank,
+//! and neither do the order of runs, filters, or the number of drawn runs. All runs of the logdirs count,
+//! including those that `--run` and `--where` leave out.
 //!
-//! Up to [`Line::RANKS`] runs all have ranks of their own. Of more, two may have the same one. Where both
-//! are drawn by name, the run with the smaller number keeps it and the other gets the next free rank,
-//! which it keeps while the program runs.
+//! Up to [`Line::RANKS`] runs have different ranks. With more, two runs may have the same one. If both are
+//! drawn by name, the run with the smaller number keeps it and the other gets the next free rank, which it
+//! keeps while the program runs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -20,14 +20,14 @@ use crate::table::Line;
 /// The ranks of runs.
 #[derive(Debug, Default)]
 pub(super) struct Ranks {
-    /// The place of each run in the order of all.
+    /// The number of each run in the order of all runs.
     numbers: HashMap<String, usize>,
-    /// Ranks as they were given first.
+    /// Ranks that were assigned before.
     given: HashMap<String, usize>,
 }
 
 impl Ranks {
-    /// Those of the runs in these logdirs. No file is read.
+    /// The ranks of the runs in these logdirs. Reads no file.
     pub(super) fn of(logdirs: &[PathBuf]) -> Result<Self> {
         let mut ranks = Self::default();
         for path in logdirs {
@@ -42,7 +42,7 @@ impl Ranks {
         Ok(ranks)
     }
 
-    /// Numbers runs that are new, each with the time when it [began].
+    /// Numbers new runs, each with the time when it [began].
     pub(super) fn add(&mut self, runs: impl IntoIterator<Item = (String, Option<u64>)>) {
         let new = runs.into_iter().filter(|(name, _)| !self.numbers.contains_key(name));
         let mut new: Vec<_> = new.map(|(name, time)| (time.unwrap_or(u64::MAX), name)).collect();
@@ -53,14 +53,14 @@ impl Ranks {
         }
     }
 
-    /// The ranks of runs that are drawn by name in one chart. Only those of more than [`Line::RANKS`] runs
-    /// cannot all be different.
+    /// The ranks of runs that are drawn by name in one chart. They all differ, except for more than
+    /// [`Line::RANKS`] runs.
     pub(super) fn among<'r>(
         &mut self,
         names: impl IntoIterator<Item = &'r str>,
     ) -> HashMap<String, usize> {
         let number = |name: &str| self.numbers.get(name).copied().unwrap_or(0);
-        // Those that have a rank already go first.
+        // Runs that already have a rank go first.
         let order = |name: &str| (!self.given.contains_key(name), number(name));
         let names: BTreeMap<_, &str> =
             names.into_iter().map(|name| ((order(name), name), name)).collect();
@@ -82,7 +82,7 @@ impl Ranks {
     }
 }
 
-/// When a run began, as far as the names of its event files tell: seconds since the Unix epoch.
+/// When a run began according to the names of its event files, in seconds since the Unix epoch.
 pub(super) fn began<'f>(files: impl IntoIterator<Item = &'f OsStr>) -> Option<u64> {
     let seconds = |file: &OsStr| {
         let (_, rest) = file.to_str()?.split_once("tfevents.")?;

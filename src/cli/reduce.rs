@@ -19,23 +19,23 @@ use crate::table::{
 };
 use crate::writer::SummaryWriter;
 
-/// Maximum number of names that are listed of tags that are left out.
+/// Maximum number of names of omitted tags.
 const MAX_NAMES: usize = 5;
 
 #[derive(clap::Args)]
 #[command(
     after_help = "Operations: mean, std, min, max, median, count, and q0.25 for a quantile, as in NumPy.
-NaN counts in none of them.
+NaN is ignored.
 
-By default only steps that all runs have are compared. Exit code: 0 if there are some, 1 if there
+By default, curves are compared at the steps that all runs have. Exit code: 0 if there are such steps, 1 if there
 are none, 2 for an error.
 
-With --align time, curves are compared at equal times since their first point, as tbx plot --x relative
-shows them: at each time at which a run has a point, the others count with the value on the straight
-line between their neighbours, and not after their last point. Of more than 10,000 times of a tag, as
-many are chosen evenly. Points of one step are no duplicates then.
+--align time compares curves at equal times since their first point, as tbx plot --x relative shows them. At each
+time at which a run has a point, the other runs count with the linearly interpolated value, but not after their
+last point. If a tag has more than 10,000 times, 10,000 evenly spaced ones are used. Points at the same step all
+count.
 
---smooth smooths each run before it is reduced, as TensorBoard does; so does tbx plot.
+--smooth smooths each run before it is reduced, as TensorBoard and tbx plot do.
 
 Examples:
   tbx reduce runs --tag loss                        mean and deviation over all runs
@@ -51,8 +51,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "OPERATION", value_delimiter = ',', default_value = "mean,std")]
     op: Vec<String>,
 
-    /// Reduce the runs of each group: those that have the same in this column, or in the part of
-    /// their names that run~REGEX finds.
+    /// Reduce the runs of each group: runs with the same value in this column, or the same match of
+    /// run~REGEX in their names.
     #[arg(short, long, value_name = "COLUMN")]
     group_by: Option<String>,
 
@@ -60,7 +60,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "inner")]
     align: Align,
 
-    /// Smooth each run first, as TensorBoard does: the weight of the past, from 0 to 1.
+    /// Smooth each run first, as TensorBoard does, with this weight from 0 to 1.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = super::plot::weight)]
     smooth: f64,
 
@@ -68,11 +68,11 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep-last")]
     duplicates: Duplicates,
 
-    /// Degrees of freedom of the standard deviation: 1 as pandas, 0 as NumPy.
+    /// Degrees of freedom of the standard deviation: 1 as in pandas, 0 as in NumPy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u8).range(0..=1))]
     ddof: u8,
 
-    /// Leave out tags that fewer runs of a group have [default: all of them].
+    /// Leave out tags that fewer runs of a group have [default: the number of runs].
     #[arg(long, value_name = "N")]
     min_runs: Option<usize>,
 
@@ -81,7 +81,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// The format. As text, the last step of each tag.
+    /// Output format. Text shows the last step of each tag.
     #[arg(long, value_enum, default_value = "text", conflicts_with = "out")]
     format: Format,
 }
@@ -93,12 +93,12 @@ impl ValueEnum for Align {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::Inner => "at steps that all have",
-            Self::Outer => "at steps that any has, over those that have it",
-            Self::Nearest => "at steps that any has, others by their nearest step",
-            Self::Interpolated => "at steps that any has, others on the line between two",
+            Self::Inner => "at steps that every run has",
+            Self::Outer => "at steps that any run has, over the runs that have them",
+            Self::Nearest => "at steps that any run has, with the nearest step of the others",
+            Self::Interpolated => "at steps that any run has, with the others interpolated",
             Self::Time => {
-                "at times since the first point that any has, others on the line between two"
+                "at times since the first point that any run has, with the others interpolated"
             }
         };
         Some(PossibleValue::new(self.name()).help(help))
@@ -112,10 +112,10 @@ impl ValueEnum for Duplicates {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::KeepLast => "the last in the log counts, as in TensorBoard",
-            Self::KeepFirst => "the first in the log counts",
-            Self::Mean => "their mean counts",
-            Self::Refuse => "an error",
+            Self::KeepLast => "use the last in the log, as TensorBoard does",
+            Self::KeepFirst => "use the first in the log",
+            Self::Mean => "use their mean",
+            Self::Refuse => "report an error",
         };
         Some(PossibleValue::new(self.name()).help(help))
     }
@@ -130,16 +130,16 @@ struct ReducedGroup {
     tags: BTreeMap<String, (usize, Reduced)>,
 }
 
-/// Tags, points and times that are not in the result.
+/// Tags, points and times that are missing from the result.
 #[derive(Default)]
 struct LeftOut {
     /// Tags that too few runs have.
     rare: BTreeSet<String>,
     /// Tags without a step that all runs have.
     apart: BTreeSet<String>,
-    /// How many points have no time.
+    /// Number of points without a wall time.
     timeless: usize,
-    /// How many times there are too many.
+    /// Number of times beyond the maximum.
     times: usize,
 }
 
@@ -171,7 +171,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             return Ok(FINE);
         }
         if left_out.apart.is_empty() {
-            warn("no run has scalars that were asked for");
+            warn("no run has matching scalars");
         }
         return Ok(if code == FINE { NO } else { code });
     }
@@ -203,7 +203,7 @@ fn operations(args: &Args) -> Result<Vec<Reduction>> {
     Ok(operations)
 }
 
-/// Warns of what is not in the result.
+/// Warns about data that is missing from the result.
 fn tell(args: &Args, left_out: &LeftOut, reduced: &[ReducedGroup]) -> Result<()> {
     let names = |tags: &BTreeSet<String>| {
         let names: Vec<_> = tags.iter().take(MAX_NAMES).map(|tag| name(tag)).collect();
@@ -213,21 +213,22 @@ fn tell(args: &Args, left_out: &LeftOut, reduced: &[ReducedGroup]) -> Result<()>
     let LeftOut { rare, apart, timeless, times } = left_out;
     if !rare.is_empty() {
         let names = names(rare);
-        let enough = args.min_runs.map_or_else(|| "all".to_owned(), |least| least.to_string());
-        let hint = "--min-runs 1 takes them, too";
+        let enough =
+            args.min_runs.map_or_else(|| "all".to_owned(), |least| format!("at least {least}"));
+        let hint = "--min-runs 1 includes them";
         if apart.is_empty() && reduced.iter().all(|group| group.tags.is_empty()) {
-            let what = format!("no tag that {enough} runs have: {names}; {hint}");
+            let what = format!("no tag is in {enough} runs: {names}; {hint}");
             return Err(Error::argument(what));
         }
         let tags = counted(rare.len(), "tag");
-        warn(format!("{tags} left out, not {enough} runs have them: {names}; {hint}"));
+        warn(format!("{tags} left out, not in {enough} runs: {names}; {hint}"));
     }
     if !apart.is_empty() {
         let tags = counted(apart.len(), "tag");
         let names = names(apart);
         warn(format!(
-            "{tags} left out, the runs have no step in common: {names}; --align outer, nearest, \
-             interpolated or time compares them all the same"
+            "{tags} left out, since the runs have no step in common: {names}; use --align outer, nearest, \
+             interpolated or time"
         ));
     }
     if *timeless > 0 {
@@ -269,7 +270,7 @@ fn reduce_group(
             curves.entry(tag).or_default().push(curve);
         }
     }
-    // Runs without any scalar count for nothing.
+    // Runs without any scalar are ignored.
     let with_curves = group.rows.iter().filter(|row| !row.curves.is_empty()).count();
     let least = args.min_runs.unwrap_or(with_curves);
     for (tag, curves) in curves {
@@ -287,7 +288,7 @@ fn reduce_group(
     reduced
 }
 
-/// The names of the columns behind the key.
+/// The names of the columns after the key.
 fn heads(args: &Args, operations: &[Reduction]) -> Vec<String> {
     let place = if args.align == Align::Time { "time" } else { "step" };
     let fixed = ["tag", "runs", place].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Text for people: numbers, sizes, times and tables.
+//! Formatting for people: numbers, sizes, times and tables.
 
 mod elide;
 mod table;

@@ -12,14 +12,14 @@ use super::{FAILED, FINE, NO, print, print_json, report};
 use crate::edit::{FileRepair, Repaired, repair};
 use crate::error::Result;
 
-/// So many files are listed.
+/// Maximum number of files that are listed.
 const MAX_LISTED: usize = 20;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Copies every whole record that is an event, byte for byte, and leaves out \
-what is damaged or unfinished. A file without a version gets one; a wall time that is NaN or infinite \
-becomes that of the event before it. Sound files are copied as they are.
+    after_help = "Copies every intact event record, byte for byte, and leaves out records that are damaged or \
+unfinished. A file without a version gets one. A wall time that is NaN or infinite is replaced by that of \
+the previous event. Files without damage are copied unchanged.
 
 Exit code: 0; 1 if a dry run finds something to repair; 2 for an error.
 
@@ -29,7 +29,7 @@ Examples:
   tbx repair runs --in-place"
 )]
 pub(super) struct Args {
-    /// A log folder, or a single event file.
+    /// Log directory, or a single event file.
     #[arg(value_name = "LOGDIR")]
     logdir: PathBuf,
 
@@ -40,7 +40,7 @@ pub(super) struct Args {
     empty: Empty,
 }
 
-/// What was done, in JSON.
+/// The result in JSON.
 #[derive(Serialize)]
 struct Row<'r> {
     logdir: String,
@@ -102,7 +102,7 @@ fn row<'r>(args: &Args, repaired: &'r Repaired) -> Row<'r> {
 
 fn text(args: &Args, repaired: &Repaired) -> String {
     let mut text = String::new();
-    // What is lost comes first.
+    // Losses come first.
     let mut files: Vec<_> = repaired.files.iter().collect();
     files.sort_by_key(|file| !file.is_lost());
     for file in files.iter().take(MAX_LISTED) {
@@ -124,7 +124,7 @@ fn text(args: &Args, repaired: &Repaired) -> String {
     text + &format!("{}; {}\n", parts.join(", "), args.to.place())
 }
 
-/// One line on a file.
+/// One line about a file.
 fn line(logdir: &Path, file: &FileRepair) -> String {
     let path = below(logdir, &file.path);
     if file.is_lost() {
@@ -140,7 +140,7 @@ fn line(logdir: &Path, file: &FileRepair) -> String {
         parts.push(format!("{} of an unfinished record left out", bytes(file.unfinished_bytes)));
     }
     if file.version {
-        parts.push("file version put first".into());
+        parts.push("file version added".into());
     }
     if file.wall_times > 0 {
         let times = counted(usize::try_from(file.wall_times).unwrap_or(usize::MAX), "wall time");

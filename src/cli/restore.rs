@@ -13,8 +13,8 @@ use crate::error::{ErrorKind, Result};
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Reads all of the archive before it writes anything. Paths that lead out of the
-folder, links and devices are refused, and files that are there with other bytes.
+    after_help = "Reads the whole archive before it writes anything. Links, devices and paths that lead out of the
+directory are refused. An existing file with different content is an error without --force.
 
 Examples:
   tbx restore runs-2024.tar.zst --list
@@ -22,26 +22,26 @@ Examples:
   tbx restore runs-2024.tar.zst --out runs --run 'seed_3$'"
 )]
 pub(super) struct Args {
-    /// What tbx archive wrote.
+    /// Archive from tbx archive.
     archive: PathBuf,
 
-    /// The log folder; it is made if there is none.
+    /// Log directory; created if it does not exist.
     #[arg(short, long, value_name = "LOGDIR", required_unless_present = "list")]
     out: Option<PathBuf>,
 
-    /// Only runs whose name matches this regular expression; several times for several.
+    /// Only runs whose name matches this regular expression. Can be repeated.
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse)]
     run: Vec<Wanted>,
 
-    /// Only list what is in the archive.
+    /// Only list the contents of the archive.
     #[arg(long, conflicts_with = "out")]
     list: bool,
 
-    /// Replace files that are there with other bytes.
+    /// Replace existing files with different content.
     #[arg(long)]
     force: bool,
 
-    /// Unpack so many bytes at most. Default: 1000 times the archive's, and 1 GiB in any case.
+    /// Maximum number of bytes to unpack [default: 1000 times the size of the archive, at least 1 GiB].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
 }
@@ -86,7 +86,7 @@ fn list(restore: &Restore) -> Result<u8> {
             closed = Some(io::Error::from(error.kind()));
         })
     });
-    // A closed pipe is no fault of the archive.
+    // A closed pipe is not an error of the archive.
     let printed = match closed {
         Some(error) => Err(error),
         None => out.flush(),

@@ -1,4 +1,4 @@
-//! The runs that subcommands compare, and how they are chosen.
+//! The runs that subcommands compare, and their selection.
 
 use std::path::Path;
 
@@ -9,28 +9,28 @@ use crate::error::{Report, Result};
 use crate::logdir::name_in;
 use crate::table::{CheckedRun, Checklist, CurveOrder, Filter, Folding, Names, RunTable};
 
-/// Logs as runs.
+/// Options that select logs, and how directories become runs.
 #[derive(clap::Args)]
 pub(super) struct Runs {
     #[command(flatten)]
     pub(super) logs: Logs,
 
-    /// One run per directory: do not take train, validation and the like for parts of one run.
+    /// Treat every directory as a run: do not fold train, validation and similar ones.
     #[arg(long, help_heading = super::COMMON)]
     no_fold: bool,
 }
 
-/// The condition of `--where`, for the columns of a table.
+/// Parses the condition of `--where` for the columns of a table.
 pub(super) fn condition(text: Option<&str>, names: &Names<'_>) -> Result<Option<Filter>> {
     let Some(filter) = text.map(Filter::parse).transpose()? else { return Ok(None) };
     if filter.has_single_equal() {
-        say("condition: = is taken for ==");
+        say("condition: = is read as ==");
     }
     filter.bind(names).map(Some)
 }
 
 impl Runs {
-    /// The runs of all logdirs, with their points if these have an order.
+    /// Loads the runs of all logdirs, with their points if `curves` gives an order.
     pub(super) fn load(&self, opened: &Opened, curves: Option<CurveOrder>) -> Result<RunTable> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let mut all = empty();
@@ -45,8 +45,8 @@ impl Runs {
         Ok(all)
     }
 
-    /// The directories of all logdirs, with their points; and the runs that they are or belong to,
-    /// without.
+    /// Loads the directories of all logdirs with their points, and the runs that they are or belong to
+    /// without points.
     pub(super) fn load_apart(
         &self,
         opened: &Opened,
@@ -63,7 +63,7 @@ impl Runs {
         Ok((directories, runs))
     }
 
-    /// The runs of all logdirs, checked; and whether all was read.
+    /// Checks the runs of all logdirs. Returns whether everything was read.
     pub(super) fn check(&self, opened: &Opened) -> Result<(Vec<CheckedRun>, bool)> {
         let (options, folding) = (self.logs.options(), folding(self.no_fold));
         let (mut runs, mut is_lossless) = (Vec::new(), true);

@@ -11,19 +11,19 @@ use crate::table::{Cell, Column, Direction, Field, Group, GroupBy, Names, RunRow
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Columns: run, start, duration, status, step; a parameter; a tag, or tag:STAT
-with STAT last (default), first, min, max, mean, count, step, min_step, max_step, nan, inf.
-param.NAME, metric.TAG and run.FIELD say which of several columns of one name is meant; where two
-of them meet in a table, they are printed so. Patterns have * and ?.
+    after_help = "Columns: run, start, duration, status, step; a parameter; a tag, or tag:STAT where STAT is last
+(default), first, min, max, mean, count, step, min_step, max_step, nan or inf.
+param.NAME, metric.TAG and run.FIELD distinguish columns of the same name; if two of them are in one
+table, they are printed in that form. Patterns use * and ?.
 
 Conditions: comparisons (==, also written =, and != < <= > >=), =~ and !~ with a regular expression, and, or, not,
-parentheses. Column names with other characters than letters, digits and _./:- stand in backquotes.
+parentheses. Put column names with characters other than letters, digits and _./:- in backquotes.
 
-Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, in the order of
-rows and in groups, True and false as bools; 0x10, 1_000 and whole numbers beyond 2^53 stay texts.
+Texts that are numbers (0.1, 1e-3, ' 5 ', inf, nan) count as numbers in conditions, sorting and groups, and True
+and false as bools. 0x10, 1_000 and whole numbers beyond 2^53 stay texts.
 
-Directories such as train and validation next to each other are parts of one run, the one above
-them; see docs/tables.md. With --no-fold, every directory is a run.
+Sibling directories such as train and validation are parts of one run, the directory above them; see
+docs/tables.md. With --no-fold, every directory is a run.
 
 Examples:
   tbx table runs
@@ -40,7 +40,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
 
-    /// Only runs for which this condition holds.
+    /// Only runs that match this condition.
     #[arg(short = 'w', long = "where", value_name = "CONDITION")]
     condition: Option<String>,
 
@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "COLUMN")]
     sort: Option<String>,
 
-    /// Sort from large to small.
+    /// Sort in descending order.
     #[arg(short, long)]
     reverse: bool,
 
@@ -56,12 +56,12 @@ pub(super) struct Args {
     #[arg(short = 'n', long, value_name = "N")]
     top: Option<usize>,
 
-    /// One row for all runs that have the same in this column, or in the part of their names that
-    /// run~REGEX finds.
+    /// One row per group of runs with the same value in this column, or the same match of run~REGEX in
+    /// their names.
     #[arg(short, long, value_name = "COLUMN")]
     group_by: Option<String>,
 
-    /// Degrees of freedom of a group's standard deviation: 1 as pandas, 0 as NumPy.
+    /// Degrees of freedom of a group's standard deviation: 1 as in pandas, 0 as in NumPy.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
     ddof: u8,
 
@@ -69,14 +69,14 @@ pub(super) struct Args {
     #[arg(short, long)]
     differing: bool,
 
-    /// The format.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// The column with the number of runs in a group.
+/// Name of the column with the number of runs in a group.
 const RUNS: &str = "runs";
-/// The footer's explanation of the sign at the best values.
+/// Explains the sign at the best values, in the footer.
 const BEST: &str = "; * is the best of its column";
 /// Prefix of the name of a column of deviations.
 const DEVIATION: &str = "± ";
@@ -116,7 +116,7 @@ fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Colum
         if args.group_by.is_none() {
             let fields = [Field::Start, Field::Duration, Field::Status, Field::Step];
             columns.extend(fields.map(Column::Run));
-            // Parameters that are the same everywhere tell runs not apart: they come last.
+            // Parameters that are equal in all runs do not distinguish them: they come last.
             let params = names.params().map(|name| Column::Param(name.into()));
             let (differing, same): (Vec<_>, _) = params.partition(|column| differs(column, rows));
             columns.extend(differing);
@@ -130,7 +130,7 @@ fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Colum
     }
     for pattern in &args.columns {
         for column in names.select(pattern)? {
-            // The name of the run comes first in any case.
+            // The name of the run always comes first.
             let is_there = column == Column::Run(Field::Name) || columns.contains(&column);
             if !is_there {
                 columns.push(column);
@@ -202,13 +202,13 @@ fn runs(
     Ok(())
 }
 
-/// The best number of a column, where it is known which one that is.
+/// The best number of a column, if the name says whether more or less is better.
 fn best(column: &Column, cells: Vec<Cell>) -> Option<f64> {
     Direction::of(column)?.best(cells.iter().filter_map(Cell::number))
 }
 
-/// The columns that nobody chose, the most important first: the one that sorts; scalars and parameters
-/// in which runs differ, in turn; all other parameters; and then what every run has.
+/// Default columns, the most important first: the sort column; scalars and parameters that differ,
+/// alternating; all other parameters; then the fields that every run has.
 fn importance(columns: &[Column], sorted: Option<usize>) -> Vec<usize> {
     let places = |is: &dyn Fn(&Column) -> bool| -> Vec<usize> {
         columns.iter().enumerate().filter(|(_, column)| is(column)).map(|(i, _)| i).collect()
@@ -299,8 +299,8 @@ fn groups(
     Ok(())
 }
 
-/// The names of the first column of groups, and of the means in the others. Those of deviations are
-/// made of them, so none may look like one.
+/// The headings of the first column and of the means. The headings of deviations are derived from the
+/// latter, so no heading may look like one of them.
 fn heads(names: &Names<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
     let deviations = columns.iter().flat_map(|column| [column.to_string(), column.qualified()]);
     let deviations: Vec<_> = deviations.map(|name| format!("{DEVIATION}{name}")).collect();

@@ -19,12 +19,13 @@ use crate::error::Result;
 use crate::logdir::Logdir;
 use crate::verify::{Finding, Rule, Severity, Verified, Verify};
 
-/// So many places of a rule are listed, unless it was asked for alone.
+/// Maximum number of listed places per rule, unless `--rule` selects it.
 const MAX_PLACES: usize = 5;
 
 #[derive(clap::Args)]
-#[command(after_help = "Looks at every byte and every event, and says what is damaged, what some \
-reader of logs shows otherwise than was meant, for whom, and what to do.
+#[command(
+    after_help = "Reads every byte and every event. Reports damage, and values that some reader shows \
+differently from what was logged: in which reader, and how to fix it.
 
 Exit code: 0 if nothing is wrong (notes do not count), 1 if something is, 2 for an error.
 
@@ -33,9 +34,10 @@ Examples:
   tbx verify runs --rule payload_crc             every place
   tbx verify runs --allow steps_repeat,audio_type
   tbx verify runs --format json | jq -r 'select(.severity == \"error\") | .path' | sort -u
-  tbx verify --list-rules")]
+  tbx verify --list-rules"
+)]
 pub(super) struct Args {
-    /// Log folders, or single event files; or URLs of them, see `tbx --help`.
+    /// Log directories or single event files, or their URLs (see `tbx --help`).
     #[arg(required_unless_present = "list_rules", value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdirs: Vec<PathBuf>,
 
@@ -43,20 +45,19 @@ pub(super) struct Args {
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = super::COMMON)]
     run: Option<Wanted>,
 
-    /// Of series, only those whose tag matches this regular expression.
+    /// Only series whose tag matches this regular expression. Findings without a series are always shown.
     #[arg(long, value_name = "REGEX", value_parser = Wanted::parse, help_heading = super::COMMON)]
     tag: Option<Wanted>,
 
-    /// Only these rules, several with commas; every place of theirs is listed.
+    /// Only these rules, separated by commas; lists every place.
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule_parser(), hide_possible_values = true)]
     rule: Vec<Rule>,
 
-    /// Not these rules.
+    /// All rules except these.
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule_parser(), hide_possible_values = true)]
     allow: Vec<Rule>,
 
-    /// Also read files that go along with a run (hparams.yaml, embeddings) behind links that lead out
-    /// of its directory.
+    /// Also read side files of a run (hparams.yaml, embeddings) through links out of its directory.
     #[arg(long, help_heading = super::COMMON)]
     follow_links: bool,
 
@@ -67,7 +68,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "logdirs")]
     list_rules: bool,
 
-    /// Text for people, or JSON Lines: an object a finding.
+    /// Text, or JSON Lines: one object per finding.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -93,7 +94,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let (verified, has_logs) = match Logdir::open(path) {
             Ok(logdir) => (verify.check(&logdir), logdir.has_logs()),
             Err(error) => {
-                // The other folders are looked at all the same.
+                // The other log directories are verified anyway.
                 fail(&error);
                 code = FAILED;
                 continue;
@@ -258,7 +259,7 @@ fn style(severity: Severity) -> Style {
     }
 }
 
-/// What a rule found, and what to make of it.
+/// The findings of a rule, with its explanation.
 fn section(logdir: &Path, rule: Rule, findings: &[&Finding], places: usize) -> String {
     let severity = rule.severity();
     let times: u64 = findings.iter().map(|finding| finding.count).sum();
@@ -279,7 +280,7 @@ fn section(logdir: &Path, rule: Rule, findings: &[&Finding], places: usize) -> S
     text += &wrapped(&meaning, width.unwrap_or(100), 2, 2);
     let groups = groups(findings);
     for group in groups.iter().take(places) {
-        // Not in files: there, a line a place is what other programs want.
+        // Not wrapped in a file: other programs expect one line per place.
         text += &wrapped(&place(logdir, group), width.unwrap_or(usize::MAX), 4, 6);
     }
     if groups.len() > places {
@@ -289,7 +290,7 @@ fn section(logdir: &Path, rule: Rule, findings: &[&Finding], places: usize) -> S
     text
 }
 
-/// Findings that say the same of the same tag in several runs, together.
+/// Groups findings with the same message about the same tag in several runs.
 fn groups<'f>(findings: &[&'f Finding]) -> Vec<Vec<&'f Finding>> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -298,7 +299,7 @@ fn groups<'f>(findings: &[&'f Finding]) -> Vec<Vec<&'f Finding>> {
             groups.push(vec![finding]);
             continue;
         };
-        // Messages that differ in their numbers say the same.
+        // Messages that differ only in numbers are the same.
         let message = finding.message.chars().filter(|c| !c.is_ascii_digit()).collect();
         let group = *known.entry((tag, message)).or_insert(groups.len());
         match groups.get_mut(group) {
@@ -309,7 +310,7 @@ fn groups<'f>(findings: &[&'f Finding]) -> Vec<Vec<&'f Finding>> {
     groups
 }
 
-/// One line on a finding, or on several that differ in their runs only.
+/// One line about a finding, or about several that differ only in their runs.
 fn place(logdir: &Path, group: &[&Finding]) -> String {
     let [first, others @ ..] = group else { return String::new() };
     let location = &first.location;

@@ -1,4 +1,5 @@
-//! Regular expressions for names: what they were asked about, to say when none was found.
+//! Regular expressions for names that remember what they were matched with, for a message if nothing
+//! matched.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +10,12 @@ use regex::Regex;
 use crate::error::{Error, Result};
 use crate::table::near;
 
-/// So many names that were not wanted are remembered.
+/// Maximum number of remembered names that did not match.
 const MAX_OTHERS: usize = 10_000;
-/// So many of them are said where none is like the wanted.
+/// Maximum number of names in the message if none is similar.
 const MAX_SAID: usize = 5;
 
-/// A regular expression that knows what it found. Clones share that.
+/// A regular expression that remembers what it matched. Clones share this memory.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     regex: Regex,
@@ -28,7 +29,7 @@ struct Seen {
 }
 
 impl Wanted {
-    /// For clap.
+    /// Value parser for clap.
     pub(super) fn parse(text: &str) -> Result<Self, regex::Error> {
         Ok(Self { regex: Regex::new(text)?, seen: Arc::default() })
     }
@@ -47,7 +48,7 @@ impl Wanted {
         is_match
     }
 
-    /// That there were names, of `what`, and none was wanted.
+    /// Fails if there were names, of the kind `what`, and none matched.
     pub(super) fn check(&self, what: &str) -> Result<()> {
         let others = match self.seen.others.lock() {
             Ok(others) if !self.seen.found.load(Ordering::Relaxed) => others,

@@ -258,7 +258,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     (Some(run), report)
 }
 
-/// The files of a run, put together one after the other.
+/// The files of a run, joined one after the other.
 #[derive(Default)]
 struct Joined<'o> {
     growing: Option<Growing<'o>>,
@@ -291,7 +291,7 @@ impl<'o> Joined<'o> {
     }
 }
 
-/// Loads each file with what the files before it said of their tags, as a follower does.
+/// Loads each file with the metadata of the tags in the files before it, as a follower does.
 fn load_one_by_one<'o>(run: &RunFiles, options: &'o LoadOptions, in_order: bool) -> Joined<'o> {
     let mut joined = Joined::default();
     let mut order = in_order.then(|| Order::new(options.restart));

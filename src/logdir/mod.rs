@@ -1,7 +1,7 @@
-//! Log folders: finds event files, groups them into runs, loads their series in parallel, and
-//! follows them while they grow.
+//! Log directories: finds event files, groups them into runs, loads their series in parallel, and follows them
+//! while they grow.
 //!
-//! Rows and columns are made of the runs one layer up, in `table`.
+//! The next layer, `table`, turns the runs into rows and columns.
 
 #[cfg(feature = "registry")]
 mod directories;

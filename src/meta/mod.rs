@@ -1,7 +1,7 @@
-//! What a run is: its name, parameters, code, machine, data, artifacts and how it ended.
+//! Metadata of runs: name, parameters, code, machine, data, artifacts and outcome.
 //!
-//! [`RunMeta`] is all of it, and `tbx.json` beside the event files is where it stands
-//! ([`RunMeta::read`]). TensorBoard ignores that file.
+//! [`RunMeta`] contains all of it. It is stored in `tbx.json` next to the event files ([`RunMeta::read`]).
+//! TensorBoard ignores that file.
 
 pub mod checklist;
 mod experiment;

@@ -159,7 +159,8 @@ impl Artifact {
         let is_inside = |part| matches!(part, Component::Normal(_));
         let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
         if !clean || name.contains('\\') || name.contains('\0') {
-            let what = format!("{name:?} is no name of an artifact: a relative path without ..");
+            let what =
+                format!("{name:?} is not a valid artifact name: use a relative path without ..");
             return Err(ErrorKind::Argument(what));
         }
         Ok(dir.join(ARTIFACTS).join(name))

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(RunMeta::read(dir.path()).unwrap(), None);
         for (json, why) in [
             ("", "EOF"),
-            ("[]", "no metadata"),
+            ("[]", "not the metadata"),
             ("{}", "schema is \"\""),
             (r#"{"schema": "other/1"}"#, "schema is \"other/1\""),
             (r#"{"schema": "tbx.run/1", "status": "DONE"}"#, "DONE"),

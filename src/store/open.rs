@@ -1,21 +1,20 @@
-//! Opens local files so that nothing but a regular file is ever read, and no call waits for another
-//! program.
+//! Opens local files. Only regular files are read, and no call waits for another program.
 
 use std::fmt;
 use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file is not read, beyond what the operating system says.
+/// Reasons why a file is not read, in addition to the operating system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It is a directory, a FIFO or a device.
+    /// The path is a directory, a FIFO or a device.
     NotRegular(&'static str),
-    /// It is in another place than its path says, outside of the root.
+    /// The path leads outside the root.
     Outside { to: PathBuf, root: PathBuf },
-    /// It is a link to nothing.
+    /// The path is a link to a file that does not exist.
     Dangling { to: PathBuf },
-    /// It has more bytes than anything of its kind.
+    /// The file is larger than files of its kind may be.
     TooLong { len: u64, max: u64 },
 }
 
@@ -25,12 +24,12 @@ impl fmt::Display for Refused {
             Self::NotRegular(what) => write!(f, "not a regular file but {what}"),
             Self::Outside { to, root } => write!(
                 f,
-                "it leads to {}, outside of {}, and is not followed; put a copy in its place, or use \
+                "it leads to {}, outside {}, and is not followed; put a copy in its place, or use \
                  --follow-links",
                 to.display(),
                 root.display()
             ),
-            Self::Dangling { to } => write!(f, "a link to {}, which is not there", to.display()),
+            Self::Dangling { to } => write!(f, "a link to {}, which does not exist", to.display()),
             Self::TooLong { len, max } => write!(f, "it has {len} bytes, the limit is {max}"),
         }
     }
@@ -50,20 +49,19 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Opens the regular file at `path`, and what the system says of it. A FIFO or a device is neither
-/// opened nor waited for: the kind is looked at before, and again once the file is open, since
-/// another may be there by then.
+/// Opens the regular file at `path`. Also returns its metadata. Does not open or wait for a FIFO or a device: the
+/// type is checked before opening and again afterwards, because the file may have been replaced in between.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
 }
 
-/// The same; a link as the last part of `path` is refused.
+/// Like [`open_regular`], but refuses a link as the last part of `path`.
 #[cfg(feature = "archive")]
 pub(crate) fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, false)
 }
 
-/// The same; a link as the last part of `path` is followed only if `follow`.
+/// Like [`open_regular`], but follows a link as the last part of `path` only if `follow` is set.
 pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)> {
     regular(if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? })?;
     let mut options = OpenOptions::new();
@@ -74,7 +72,7 @@ pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)
     Ok((file, metadata))
 }
 
-/// Opens the regular file at `path` to read and write it. A link is refused: it could lead to any file.
+/// Opens the regular file at `path` for reading and writing. Refuses a link, because it could lead to any file.
 pub(crate) fn open_to_write(path: &Path) -> io::Result<fs::File> {
     regular(fs::symlink_metadata(path)?)?;
     let mut options = OpenOptions::new();
@@ -102,7 +100,7 @@ fn regular(metadata: Metadata) -> io::Result<Metadata> {
     }
 }
 
-/// That something of this type is no file to read.
+/// The error for a file of this type, which is not a regular file.
 pub(super) fn not_regular(kind: FileType) -> Refused {
     Refused::NotRegular(match kind {
         kind if kind.is_dir() => "a directory",

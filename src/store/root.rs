@@ -265,7 +265,7 @@ mod tests {
             ("socket", "not a regular file but a socket"),
             ("zero", "not a regular file but a device"),
             ("sub", "not a regular file but a directory"),
-            ("dangling", "a link to nowhere, which is not there"),
+            ("dangling", "a link to nowhere, which does not exist"),
         ] {
             assert_eq!(dir.read(name, Links::All).unwrap_err(), why, "{name}");
         }

@@ -53,7 +53,7 @@ impl Upload {
 }
 
 fn unsupported() -> io::Error {
-    let message = "this tbx was built without URLs; \
-        `cargo install tensorboard-tbx --features remote` builds one with them";
+    let message = "this tbx was built without support for URLs; \
+        `cargo install tensorboard-tbx --features remote` builds one with it";
     io::Error::new(io::ErrorKind::Unsupported, message)
 }

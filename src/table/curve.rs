@@ -194,7 +194,7 @@ impl Curve {
         }
     }
 
-    /// Value and wall time at `step`, interpolated linearly between its neighbours; none outside
+    /// Value and wall time at `step`, interpolated linearly between its neighbors; `None` outside
     /// the curve.
     pub fn interpolated(&self, step: i64) -> Option<(f64, f64)> {
         match self.steps.binary_search(&step) {

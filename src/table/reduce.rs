@@ -19,7 +19,7 @@ pub enum Align {
     /// Steps that any curve has; a curve without a point there is represented by its nearest step.
     Nearest,
     /// Steps that any curve has; a curve without a point there is interpolated linearly between its
-    /// neighbours, and left out before its first and after its last step.
+    /// neighbors, and left out before its first and after its last step.
     Interpolated,
     /// Like `Interpolated` with times instead of steps, for curves [by time](Curve::by_time): times
     /// that any curve has, or [`MAX_TIMES`] of them.

@@ -1,5 +1,5 @@
-//! How the source is put together: who may use whom, where `unsafe` may stand, how many crates
-//! a training loop has to build.
+//! The structure of the source: the layers of the modules, the one file with `unsafe`, and the number of crates
+//! that a training loop has to build.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::common::repository;
 
-/// The layers from bottom to top. A module uses itself and the layers below its own.
+/// The layers from bottom to top. A module uses only itself and the layers below its own.
 const LAYERS: [&[&str]; 10] = [
     &["budget", "decimal", "redact"],
     &["error", "printable", "safe_name", "store"],
@@ -19,19 +19,19 @@ const LAYERS: [&[&str]; 10] = [
     &["table", "track", "mlflow", "registry"],
     &["export", "import", "serve", "edit", "verify", "archive"],
     &["cli"],
-    // The crate's root: the list of what is public, and the program.
+    // The root of the crate: the public items, and the program.
     &["lib", "main"],
 ];
 
-/// How many crates may be built besides the library, at most, counting those of build scripts:
-/// without features, and with those for images and arrays.
+/// Maximum number of crates that are built in addition to the library, including those of build scripts: without
+/// features, and with the features for images and arrays.
 const MAX_CRATES: [(&str, usize); 2] = [("", 30), ("image,ndarray", 62)];
 
 fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// A source file: its module's names from the crate's root on, and its code without comments.
+/// A source file: the path of its module from the crate's root, and its code without comments.
 struct Source {
     path: PathBuf,
     module: Vec<String>,
@@ -66,18 +66,18 @@ fn source(path: PathBuf) -> Source {
 }
 
 impl Source {
-    /// The names right below the crate's root that its code says.
+    /// The names directly below the crate's root that the code uses.
     fn uses(&self) -> BTreeSet<String> {
         let from_root = format!("{}::", vec!["super"; self.module.len()].join("::"));
         let paths = after_word(&self.code, "crate::").into_iter().flat_map(first_names);
         let climbs = after_word(&self.code, &from_root).into_iter().flat_map(first_names);
-        // `super` of a module inside the file stays below the root.
+        // In a module inside the file, `super` stays below the root.
         let climbs = climbs.filter(|name| layer(name).is_some());
         paths.chain(climbs).collect()
     }
 }
 
-/// What stands behind each `word` that is not the end of a longer one.
+/// The text after each `word` that is not the end of a longer word.
 fn after_word<'a>(code: &'a str, word: &str) -> Vec<&'a str> {
     let found = code.match_indices(word).filter(|(at, _)| {
         !code[..*at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | ':'))
@@ -121,10 +121,10 @@ fn modules_use_only_the_layers_below_their_own() {
                 _ if used == own => {}
                 Some(to) if to < from => {}
                 Some(to) if to == from => {
-                    wrong.push(format!("{path}: {own} uses {used} beside it"))
+                    wrong.push(format!("{path}: {own} uses {used} next to it"))
                 }
                 Some(_) => wrong.push(format!("{path}: {own} uses {used} above it")),
-                // Names of the root are those that users have; inside, each has its place.
+                // Names at the root are for users. Code inside the crate uses the module of an item.
                 None if LAYERS[9].contains(&own) => {}
                 None => wrong.push(format!("{path}: {own} uses crate::{used}, not its module")),
             }
@@ -165,7 +165,7 @@ fn a_training_loop_builds_few_crates() {
             .unwrap();
         assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
         let tree = String::from_utf8(tree.stdout).unwrap();
-        // A crate that occurs again is marked with a star; the first line is this package.
+        // A crate that occurs again is marked with a star. The first line is this package.
         let crates: BTreeSet<&str> =
             tree.lines().skip(1).map(|line| line.trim_end_matches(" (*)")).collect();
         assert!(crates.len() <= most, "{features}: {} crates: {crates:#?}", crates.len());

@@ -1,6 +1,6 @@
-//! What tbx promises, held against facts, files and programs that are not its own.
+//! Checks the promises of tbx against facts, files and programs from elsewhere.
 
-// A test fails by panicking, and counts in whatever type is at hand.
+// A test fails by panicking, and counts in whichever type is convenient.
 #![allow(
     clippy::as_conversions,
     clippy::expect_used,

@@ -20,35 +20,32 @@ use crate::store;
 use crate::summary::Kind;
 use crate::table::{Folding, Sampling};
 
-/// Where runs can go, and what that is.
+/// MLflow targets, with their descriptions.
 pub(super) const TARGETS: [(&str, &str); 3] = [
-    (
-        "mlflow",
-        "runs to a tracking server of MLflow, or to its database: --uri sqlite:///mlflow.db",
-    ),
-    ("mlflow-db", "runs to the database that is the --out: mlflow.db, which MLflow made"),
-    ("mlruns", "runs to a new directory in MLflow's own form"),
+    ("mlflow", "an MLflow tracking server, or its database: --uri sqlite:///mlflow.db"),
+    ("mlflow-db", "the MLflow database that --out names, such as mlflow.db"),
+    ("mlruns", "a new directory in MLflow's own format"),
 ];
 
-/// Whether there is an experiment or a registry of models at or below `logdir`: MLflow has both without
+/// True if there is an experiment or a model registry at or below `logdir`: MLflow can have both without
 /// runs.
 pub(super) fn has_experiment_or_model(logdir: &Path) -> bool {
     let is_there = |file| !Directories::with(file, logdir).found.is_empty();
     !store::is_url(logdir) && (is_there(ExperimentMeta::FILE) || is_there(registry::FILE))
 }
 
-/// Values that stay as somebody changed them in MLflow are listed up to here.
+/// Maximum number of listed values that somebody changed in MLflow.
 const MAX_KEPT: usize = 20;
-/// The list of media for none of them.
+/// Value of `--media` for no kinds.
 const NONE: &str = "none";
 
-/// What a target of MLflow is.
+/// A target of MLflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum To {
     Server,
-    /// A database that `--out` names.
+    /// The database that `--out` names.
     Database,
-    /// A database that `--uri` names, as MLflow's own programs do.
+    /// The database that `--uri` names, as for MLflow's own commands.
     DatabaseUri,
     Folder,
 }
@@ -60,56 +57,55 @@ pub(super) struct MlflowArgs {
     #[arg(long, value_name = "URI")]
     uri: Option<String>,
 
-    /// Directory of the artifacts of a database's server: its --artifacts-destination.
+    /// Artifact directory of the database's server, as in its --artifacts-destination.
     #[arg(long, value_name = "DIR")]
     artifact_root: Option<PathBuf>,
 
-    /// Experiment of all runs [default: what the runs say, otherwise the logdir's name]
+    /// Experiment of all runs [default: the experiment in the runs' metadata, otherwise the logdir's name]
     #[arg(long, value_name = "NAME", env = "MLFLOW_EXPERIMENT_NAME")]
     experiment: Option<String>,
 
-    /// One run per directory: `train`, `validation` and the like are runs of their own.
+    /// Treat every directory as a run, including `train`, `validation` and similar ones.
     #[arg(long)]
     no_fold: bool,
 
-    /// Leave out files that runs made, and registered models.
+    /// Do not send artifacts and registered models.
     #[arg(long)]
     no_artifacts: bool,
 
-    /// Leave out images.
+    /// Do not send images.
     #[arg(long)]
     no_images: bool,
 
-    /// Kinds of values that become artifacts which MLflow's page shows, with commas between them; none
-    /// for none of them [default: all]
+    /// Kinds of values that become artifacts for MLflow's page, separated by commas, or none [default: all]
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = media())]
     media: Option<Vec<String>>,
 
-    /// Number of the newest values of a series that do.
+    /// Number of values per series, the newest, that become such artifacts.
     #[arg(long, value_name = "N", default_value_t = Settings::default().media_last)]
     media_last: usize,
 
-    /// Also send the event files as artifacts: an import then has everything again.
+    /// Also send the event files as artifacts, so that an import can restore them.
     #[arg(long)]
     event_files: bool,
 
-    /// Number of requests at a time.
+    /// Number of parallel requests.
     #[arg(long, value_name = "N", default_value_t = Settings::default().connections)]
     connections: usize,
 
-    /// Send names, states, tags and descriptions also where somebody changed them in MLflow.
+    /// Also send names, states, tags and descriptions that somebody changed in MLflow.
     #[arg(long)]
     overwrite: bool,
 
-    /// Restore runs and experiments that somebody deleted in MLflow, and make versions of models again.
+    /// Restore runs and experiments, and recreate model versions, that somebody deleted in MLflow.
     #[arg(long)]
     recreate_deleted: bool,
 
-    /// Directory that notes what a server has [default: ~/.local/state/tbx]
+    /// Directory for notes about what each server has [default: ~/.local/state/tbx]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 
-    /// Note nothing; the next export then asks the server.
+    /// Keep no notes; the next export then asks the server.
     #[arg(long, alias = "no-sync-file", conflicts_with = "state")]
     no_state: bool,
 }
@@ -146,7 +142,7 @@ impl MlflowArgs {
         }
     }
 
-    /// The database that the address is, if it is one.
+    /// The path of the database, if the address names one.
     fn database(&self) -> Option<PathBuf> {
         let variable = || env::var("MLFLOW_TRACKING_URI").ok();
         let uri = self.uri.clone().or_else(variable)?;
@@ -158,7 +154,7 @@ impl MlflowArgs {
         Database::is_at(&path).then_some(path)
     }
 
-    /// What the target `to` is; none if it is none of [`TARGETS`].
+    /// The target called `to`; none if it is not in [`TARGETS`].
     pub(super) fn to(&self, to: &str) -> Option<To> {
         match to {
             "mlflow" if self.database().is_some() => Some(To::DatabaseUri),
@@ -185,7 +181,7 @@ pub(super) fn run(
         }
     };
     let settings = args.settings(sampling);
-    let out = || out.ok_or_else(|| Error::argument("--out names the place"));
+    let out = || out.ok_or_else(|| Error::argument("--out is missing: it names the target"));
     let (place, done);
     match to {
         To::Server => {
@@ -205,8 +201,7 @@ pub(super) fn run(
         To::Folder => {
             let out = out()?;
             if Database::is_at(out) {
-                let what =
-                    format!("{} is a database: --to mlflow-db inserts into it", out.display());
+                let what = format!("{} is a database: use --to mlflow-db", out.display());
                 return Err(Error::argument(what));
             }
             place = out.display().to_string();
@@ -218,19 +213,17 @@ pub(super) fn run(
     done.warnings.iter().for_each(|what| warn(name(what)));
     done.kept.iter().take(MAX_KEPT).for_each(|what| warn(name(what)));
     if let Some(more) = done.kept.len().checked_sub(MAX_KEPT).filter(|more| *more > 0) {
-        warn(format!("{more} more values were changed in MLflow and stay so"));
+        warn(format!("{more} more values that were changed in MLflow stay"));
     }
     if !done.kept.is_empty() {
-        say("--overwrite sends what is here");
+        say("--overwrite replaces them");
     }
     if done.deleted_runs > 0 {
         let (were, them) = match done.deleted_runs {
             1 => ("1 run was".to_owned(), "it"),
             n => (format!("{n} runs were"), "them"),
         };
-        warn(format!(
-            "{were} deleted in MLflow: nothing was sent of {them}; --recreate-deleted restores {them}"
-        ));
+        warn(format!("{were} deleted in MLflow and not sent; --recreate-deleted restores {them}"));
     }
     done.wrong.iter().for_each(|what| warn(name(what)));
     summary(&done, &name(&place)).iter().for_each(|line| say(line));
@@ -240,7 +233,7 @@ pub(super) fn run(
     Ok(if is_lossless && done.wrong.is_empty() { FINE } else { FAILED })
 }
 
-/// How MLflow opens a directory of its own form.
+/// How to open a directory in MLflow's format.
 fn hint(place: &str) -> [String; 2] {
     [
         "MLflow 3.13 and later refuse such a directory without this variable:".into(),
@@ -248,7 +241,7 @@ fn hint(place: &str) -> [String; 2] {
     ]
 }
 
-/// As a shell takes it.
+/// Quotes text for a shell.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@".contains(c);
     match text.chars().all(is_plain) {
@@ -257,7 +250,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// What was done, for people.
+/// Describes what was done.
 fn summary(done: &Done, place: &str) -> Vec<String> {
     let of = |n: u64, what: &str| counted(usize::try_from(n).unwrap_or(usize::MAX), what);
     let new = match done.new_runs {
@@ -285,12 +278,12 @@ fn summary(done: &Done, place: &str) -> Vec<String> {
             some.map(|(new, old)| format!("{} as {}", name(old), name(new))).collect();
         let more = if done.renamed.len() > 3 { ", ..." } else { "" };
         let names = counted(done.renamed.len(), "name");
-        lines.push(format!("{names} that MLflow does not take: {}{more}", some.join(", ")));
+        lines.push(format!("{names} that MLflow does not accept: {}{more}", some.join(", ")));
     }
     if !done.left_out.is_empty() {
         let kinds = done.left_out.iter().map(|(kind, n)| format!("{n} {}", kind.name()));
         let kinds: Vec<_> = kinds.collect();
-        lines.push(format!("series that MLflow has no place for: {}", kinds.join(", ")));
+        lines.push(format!("series that MLflow cannot store: {}", kinds.join(", ")));
     }
     lines
 }

@@ -20,25 +20,24 @@ use crate::export::{Export, Exported, ExportedTable, TABLES, TARGETS, Table, Tar
 use crate::logdir::{Logdir, Shard};
 use crate::table::{Duplicates, Sampling};
 
-/// The table list's name for all of them.
+/// Name that selects all tables.
 const ALL: &str = "all";
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Wall times are seconds since the Unix epoch. NaN and infinities are kept: in JSON as the
-strings NaN, Infinity, -Infinity. What a row lacks is empty in CSV, null elsewhere.
+    after_help = "Wall times are seconds since the Unix epoch. NaN and infinities are kept: JSON has the strings
+NaN, Infinity and -Infinity. A missing value is empty in CSV and null elsewhere.
 
-With several log directories, the path of its own is part of a run's name, as in the other commands; in
-MLflow, each is an experiment unless --experiment says otherwise.
+With several log directories, run names start with the path of their log directory, as in the other commands. In
+MLflow, each log directory is an experiment unless --experiment is given.
 
-Several tables become a folder with a file each. With --shard 2/8, out.csv becomes out-2-of-8.csv:
-machines that share the work may write to one place. Files appear when they are complete.
+Several tables become one file each in a directory. With --shard 2/8, out.csv becomes out-2-of-8.csv, so that
+machines that share the work can write to one place. Files appear when they are complete.
 
-To MLflow goes one run per directory, with its parts: parameters, tags, scalars, images, artifacts,
-datasets, status and times; texts, sound clips, PR curves, graphs and histograms as artifacts that its
-page shows. What is there already is not sent again, and what somebody changed or deleted there stays
-so. Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from
-MLFLOW_TRACKING_TOKEN.
+MLflow gets one run per directory, with its parts: parameters, tags, scalars, images, artifacts, datasets,
+status and times; texts, audio clips, PR curves, graphs and histograms become artifacts that its page shows. What
+the target already has is not sent again, and what somebody changed or deleted there stays that way.
+Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from MLFLOW_TRACKING_TOKEN.
 
 Examples:
   tbx export runs --to csv --out points.csv
@@ -61,16 +60,16 @@ pub(super) struct Args {
     #[command(flatten)]
     logs: Logs,
 
-    /// The format.
+    /// Output format or target.
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// File to write or its URL, `-` for the standard output; the directory for several tables and for
-    /// mlruns, the database for mlflow-db.
+    /// File to write, its URL, or `-` for the standard output. For several tables and for mlruns, the
+    /// directory; for mlflow-db, the database.
     #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
     out: Option<PathBuf>,
 
-    /// The tables to write, several with commas; all leaves out wide.
+    /// Tables to write, separated by commas; all means every table except wide.
     #[arg(
         long,
         value_name = "TABLE",
@@ -80,28 +79,28 @@ pub(super) struct Args {
     )]
     table: Vec<String>,
 
-    /// The same as --table wide: a column per scalar, at most 100,000.
+    /// Same as --table wide: one column per scalar, at most 100,000.
     #[arg(long, conflicts_with = "table")]
     wide: bool,
 
-    /// What becomes of several points of a tag with one step, in the table wide.
+    /// How to combine several points of a tag at one step, in the table wide.
     #[arg(long, value_enum, default_value = "keep-last")]
     duplicates: Duplicates,
 
-    /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does;
-    /// every:N keeps each N-th; of scalars, minmax:N keeps N that show all peaks, lttb:N those that
-    /// show the line's shape. The last point stays.
+    /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does; every:N
+    /// keeps every N-th. For scalars, minmax:N keeps N points with all peaks, lttb:N keeps N that preserve
+    /// the shape of the line. The last point is always kept.
     #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
     sample: Option<Sampling>,
 
-    /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG):
-    /// those that TensorBoard shows with this weight, from 0 to 1. Values stay as they are. Smoothed
+    /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG), as
+    /// TensorBoard shows them with this weight, from 0 to 1. The original values stay. Smoothing happens
     /// before --sample.
     #[arg(long, value_name = "WEIGHT", value_parser = super::plot::weight)]
     smooth: Option<f64>,
 
-    /// Only the I-th of N parts of the runs, I from 1 on. Which part a run is in depends on its name
-    /// only.
+    /// Export only part I of N of the runs, counted from 1. The part that a run is in depends only on its
+    /// name.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
     shard: Option<Shard>,
 
@@ -128,13 +127,13 @@ fn targets() -> PossibleValuesParser {
 fn tables() -> PossibleValuesParser {
     let value = |table: &Table| PossibleValue::new(table.name).help(table.about);
     let all = PossibleValue::new(ALL)
-        .help("all but wide; those of kinds that the logs do not have get no file");
+        .help("all except wide; kinds that the logs do not have get no file");
     PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))
 }
 
 fn sampling(text: &str) -> Result<Sampling, String> {
     let methods = || format!("{}:N", Sampling::NAMES.join(":N, "));
-    let none = || format!("{text:?} is none of {}, or N is too small", methods());
+    let none = || format!("{text:?} is not one of {}, or N is too small", methods());
     Sampling::parse(text).ok_or_else(none)
 }
 
@@ -179,7 +178,9 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
     let out = args.out.as_deref().unwrap_or(Path::new("-"));
     if target.name == "parquet" && out == Path::new("-") && io::stdout().is_terminal() {
-        return Err(Error::argument("a terminal shows no Parquet; --out names a file"));
+        return Err(Error::argument(
+            "Parquet cannot be shown on a terminal; give a file with --out",
+        ));
     }
     let export = Export::new(target)
         .tables(args.tables())
@@ -206,7 +207,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     Ok(if is_lossless { opened.code } else { FAILED })
 }
 
-/// What was written, for people.
+/// Describes what was written.
 fn summary(exported: &Exported, out: &Path) -> String {
     let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
     let size = |table: &ExportedTable| table.bytes.map(bytes);

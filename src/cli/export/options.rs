@@ -1,4 +1,4 @@
-//! Which options of `tbx export` have an effect for which targets. One that would have none is an error.
+//! Options of `tbx export` and the targets they apply to. An option without effect is an error.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use crate::error::{Error, Result};
 use crate::export::Table;
 use crate::table::Sampling;
 
-/// What a target is, as far as options go.
+/// The kind of a target, as far as options are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TargetKind {
-    /// Tables as files.
+    /// Tables in files.
     Tables,
     /// Runs to MLflow.
     Mlflow(To),
 }
 
-/// Whether a target knows an option.
+/// True if an option applies to a target.
 type Knows = fn(TargetKind) -> bool;
 
-/// Options that only some targets know; all know the others.
+/// Options that apply to some targets only. All others apply to every target.
 const OPTIONS: &[(&str, Knows)] = &[
     ("out", |to| !matches!(to, TargetKind::Mlflow(To::Server | To::DatabaseUri))),
     ("table", is_tables),
@@ -54,12 +54,12 @@ fn is_mlflow(to: TargetKind) -> bool {
     !is_tables(to)
 }
 
-/// Whether others change what is there, too.
+/// True if other programs also change the target.
 fn is_shared(to: TargetKind) -> bool {
     is_mlflow(to) && to != TargetKind::Mlflow(To::Folder)
 }
 
-/// Options that somebody gave on the command line.
+/// Options that were given on the command line.
 pub(super) struct Given(BTreeSet<String>);
 
 impl Given {
@@ -73,7 +73,7 @@ impl Given {
         self.0.contains(option)
     }
 
-    /// That each option has an effect for a target called `name`.
+    /// Fails if an option has no effect for the target called `name`.
     pub(super) fn check(&self, to: TargetKind, name: &str) -> Result<()> {
         let has_effect = |option: &str| {
             let known = OPTIONS.iter().find(|(known, _)| *known == option);
@@ -85,12 +85,12 @@ impl Given {
         }
     }
 
-    /// The same for tables.
+    /// Fails if an option has no effect for these tables.
     pub(super) fn check_tables(&self, tables: &[&Table], sampling: Option<Sampling>) -> Result<()> {
         if self.has("duplicates") && tables.iter().all(|table| table.name != "wide") {
             return Err(no_effect(
                 "duplicates",
-                "without --wide: only the table wide has a row per step",
+                "without --wide: only the table wide has one row per step",
             ));
         }
         let has_points = |table: &&Table| matches!(table.name, "scalars" | "wide");

@@ -1,11 +1,11 @@
-//! Texts in less room than they need, with an ellipsis for the rest.
+//! Shortens text to a width, with an ellipsis.
 
 use std::collections::BTreeSet;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Where the ellipsis is tried, as the share of the room before it in percent: in the middle first, as
-/// both ends of tags tell them apart.
+/// Positions where the ellipsis is tried, as the percentage of the room before it. The middle comes first,
+/// as both ends of a tag distinguish it.
 const SHARES: [usize; 7] = [50, 35, 65, 20, 80, 0, 100];
 
 /// `text` in `width` columns, shortened in the middle if it is longer.
@@ -13,7 +13,7 @@ pub(in crate::cli) fn shorten(text: &str, width: usize) -> String {
     cut(text, width, 50)
 }
 
-/// `texts` in `width` columns, all cut in the same way and such that different ones stay different;
+/// `texts` in `width` columns, all shortened at the same position so that different ones stay different;
 /// none if that is not possible.
 pub(super) fn elided(texts: &[&str], width: usize) -> Option<Vec<String>> {
     let different = texts.iter().collect::<BTreeSet<_>>().len();
@@ -24,13 +24,13 @@ pub(super) fn elided(texts: &[&str], width: usize) -> Option<Vec<String>> {
     })
 }
 
-/// The smallest width from `least` on in which different texts can be told apart.
+/// The smallest width, at least `least`, at which different texts stay different.
 pub(super) fn least_width(texts: &[&str], least: usize) -> usize {
     let unique: Vec<&str> = texts.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let mut high = unique.iter().map(|text| text.width()).max().unwrap_or(0);
     let mut low = least.min(high);
-    // More room never makes two texts alike, except by a rare chance: then the result is wider than
-    // need be, never too narrow.
+    // More room never makes two texts alike, except by a rare coincidence. Then the result is wider than
+    // necessary, never too narrow.
     while low < high {
         let middle = low + (high - low) / 2;
         match elided(&unique, middle) {

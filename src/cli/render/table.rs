@@ -1,7 +1,7 @@
 //! Tables for people, in the width of a terminal.
 //!
-//! Where not all fits, names come first: different names never look alike. Columns are left out in an
-//! order that the caller knows, and what is left out is said.
+//! If not everything fits, names come first: different names never look alike. Columns are omitted in the
+//! caller's order, and a note names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,54 +13,54 @@ use super::elide::{elided, least_width};
 use super::terminal::terminal_width;
 use super::{DIM, counted, name, styled, wrapped};
 
-/// A column of names is not made narrower than this.
+/// Minimum width of a column of names.
 const LEAST_NAME: usize = 12;
-/// Text that is wrapped is not made narrower than this.
+/// Minimum width of wrapped text.
 const LEAST_TEXT: usize = 16;
-/// Lines of the name of a column, at most.
+/// Maximum number of lines of a column heading.
 const MAX_HEAD: usize = 4;
-/// Names of columns that were left out are listed up to this number, and this many characters.
+/// Maximum number of omitted columns that are named, and maximum total width of these names.
 const MAX_LISTED: usize = 6;
 const MAX_LISTED_WIDTH: usize = 72;
 
-/// How a column gives way where there is not room for all.
+/// How a column shrinks if not everything fits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Fit {
-    /// It does not: numbers, dates.
+    /// Not at all: numbers, dates.
     Whole,
-    /// Parts of the cells are left out; different ones stay different.
+    /// Cells are shortened; different ones stay different.
     Name,
-    /// Cells take more lines.
+    /// Cells are wrapped.
     Text,
 }
 
-/// A table whose columns are as wide as they need be, if there is room.
+/// A table whose columns are as wide as their content, if there is room.
 pub(in crate::cli) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
     styles: BTreeMap<(usize, usize), Style>,
-    /// Columns that may be left out, in this order.
+    /// Columns that may be omitted, in this order.
     spare: Vec<usize>,
-    /// Names in the first column of tables next to this one: no other name here looks like one of them.
+    /// Names in the first column of tables next to this one: no name here may look like one of them.
     others: BTreeSet<String>,
     indent: usize,
 }
 
 struct Column {
     head: String,
-    /// Whether it has numbers, flush right.
+    /// True if it has numbers, aligned right.
     is_numeric: bool,
     fit: Fit,
-    /// Whether it means nothing without the column before it.
+    /// True if the column is meaningless without the one before it.
     is_bound: bool,
 }
 
-/// Names of columns for which there was no room.
+/// Names of the omitted columns.
 #[derive(Default)]
 pub(in crate::cli) struct NotShown(Vec<String>);
 
 impl NotShown {
-    /// A line that says so; empty if all was shown. `otherwise` shows them, too.
+    /// A line that names the omitted columns; empty if there are none. The option `otherwise` shows them.
     pub(in crate::cli) fn note(&self, otherwise: &str) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -89,7 +89,7 @@ impl NotShown {
 }
 
 impl Table {
-    /// Columns with these names; those of numbers start with `>`. The first has names.
+    /// A table with these columns; headings of numeric columns start with `>`. The first column has names.
     pub(in crate::cli) fn of(columns: &[&str], indent: usize) -> Self {
         let mut table = Self::empty(indent);
         for (i, head) in columns.iter().enumerate() {
@@ -102,14 +102,14 @@ impl Table {
         table
     }
 
-    /// A table without columns.
+    /// A table without columns, indented.
     pub(super) fn empty(indent: usize) -> Self {
         let (columns, rows) = (Vec::new(), Vec::new());
         let (styles, spare, others) = Default::default();
         Self { columns, rows, styles, spare, others, indent }
     }
 
-    /// A table without columns, at the edge.
+    /// A table without columns or indentation.
     pub(in crate::cli) fn new() -> Self {
         Self::empty(0)
     }
@@ -119,31 +119,31 @@ impl Table {
         self.columns.push(Column { head, is_numeric, fit, is_bound: false });
     }
 
-    /// The last column means nothing without the one before it: either both are there, or none.
+    /// Makes the last column depend on the one before it: either both are shown, or none.
     pub(in crate::cli) fn bind(&mut self) {
         self.columns.iter_mut().last().into_iter().for_each(|column| column.is_bound = true);
     }
 
-    /// Sets how these columns give way.
+    /// Sets how these columns shrink.
     pub(in crate::cli) fn fit(mut self, heads: &[&str], fit: Fit) -> Self {
         let columns = self.columns.iter_mut();
         columns.filter(|c| heads.contains(&c.head.as_str())).for_each(|column| column.fit = fit);
         self
     }
 
-    /// Columns, by name, that may be left out, the first of them first.
+    /// Sets the columns that may be omitted, by name, in this order.
     pub(in crate::cli) fn spare(self, heads: &[&str]) -> Self {
         let place = |head: &&str| self.columns.iter().position(|column| column.head == *head);
         let spare = heads.iter().filter_map(place).collect();
         Self { spare, ..self }
     }
 
-    /// Other names next to this table: none in it looks like one of them.
+    /// Sets other names next to this table: no name in it may look like one of them.
     pub(in crate::cli) fn others(self, others: BTreeSet<String>) -> Self {
         Self { others, ..self }
     }
 
-    /// These columns may be left out, the first of them first.
+    /// Sets the columns that may be omitted, in this order.
     pub(in crate::cli) fn spare_columns(self, spare: Vec<usize>) -> Self {
         Self { spare, ..self }
     }
@@ -152,17 +152,17 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The style of a cell of the last row.
+    /// Sets the style of a cell of the last row.
     pub(in crate::cli) fn style(&mut self, column: usize, style: Style) {
         self.styles.insert((self.rows.len().saturating_sub(1), column), style);
     }
 
-    /// The table as it fits on the standard output.
+    /// The table, fitted to the standard output.
     pub(in crate::cli) fn shown(&self, not_shown: &mut NotShown) -> String {
         self.lay_out(terminal_width(), not_shown)
     }
 
-    /// The table in `width` columns, if that is known.
+    /// The table in `width` columns, or as wide as it is without a width.
     pub(in crate::cli) fn render(&self, width: Option<usize>) -> String {
         self.lay_out(width, &mut NotShown::default())
     }
@@ -174,7 +174,7 @@ impl Table {
             columns.extend(width.map(|width| self.lines(i, column, width)));
         }
         let mut text = String::new();
-        // Names of columns end at the same line.
+        // Headings are aligned at the bottom.
         let heads = columns.iter().map(|column| column.head.len()).max().unwrap_or(0);
         for line in 0..heads {
             let cells = columns.iter().map(|column| {
@@ -223,7 +223,7 @@ impl Table {
         let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
     }
 
-    /// The lines of a column in `width`.
+    /// The lines of a column at this width.
     fn lines(&self, place: usize, column: &Column, width: usize) -> Lines {
         let cells: Vec<&str> = self.cells(place).collect();
         let cells = match column.fit {
@@ -255,27 +255,27 @@ impl Table {
         self.rows.iter().map(move |row| row.get(column).map_or("", String::as_str))
     }
 
-    /// The cells of a column, and the names that these must not look like.
+    /// The cells of a column, and other names that they must not look like.
     fn names(&self, column: usize) -> Vec<&str> {
         let others = self.others.iter().filter(|_| column == 0).map(String::as_str);
         self.cells(column).chain(others).collect()
     }
 
-    /// The width of each column; none if it is left out.
+    /// The width of each column; none if it is omitted.
     fn widths(&self, width: Option<usize>, not_shown: &mut NotShown) -> Vec<Option<usize>> {
         let cells: Vec<usize> = (0..self.columns.len())
             .map(|i| self.cells(i).map(UnicodeWidthStr::width).max().unwrap_or(0))
             .collect();
         let whole = cells.iter().zip(&self.columns);
         let whole: Vec<usize> = whole.map(|(cells, c)| c.head.width().max(*cells)).collect();
-        // A space more between columns than at the ends of the line.
+        // Columns are two spaces apart.
         let gaps = |columns: usize| self.indent + 2 * columns.saturating_sub(1);
         let Some(room) =
             width.filter(|room| whole.iter().sum::<usize>() + gaps(whole.len()) > *room)
         else {
             return whole.into_iter().map(Some).collect();
         };
-        // At least this much, then what is wanted before another column is left out.
+        // The minimum, and the width to reach before another column is omitted.
         let least: Vec<(usize, usize)> = (0..self.columns.len())
             .zip(&self.columns)
             .zip(&cells)
@@ -286,7 +286,7 @@ impl Table {
                     Fit::Text => ((*cells).min(LEAST_TEXT), (*cells).min(LEAST_TEXT)),
                     Fit::Name => {
                         let least = least_width(&self.names(i), LEAST_NAME).min(*cells);
-                        // The first names are those that tables are about.
+                        // The first column says what each row is about.
                         let wanted = if i == 0 { (*cells).min(room * 2 / 5) } else { least };
                         (least, wanted.max(least))
                     }
@@ -297,7 +297,7 @@ impl Table {
         let total = |chosen: &[usize], of: &dyn Fn(&(usize, usize)) -> usize| {
             chosen.iter().filter_map(|i| least.get(*i)).map(of).sum::<usize>() + gaps(chosen.len())
         };
-        // Where all cells are empty, nothing is missed.
+        // A column whose cells are all empty is not missed.
         let is_empty = |i: &usize| !self.rows.is_empty() && cells.get(*i) == Some(&0);
         let mut chosen: Vec<usize> =
             (0..self.columns.len()).filter(|i| !self.spare.contains(i) && !is_empty(i)).collect();
@@ -322,7 +322,7 @@ impl Table {
                 *place = width;
             }
         }
-        // The rest of the room goes to names, then to texts, then to the names of columns.
+        // The remaining room goes to names, then to texts, then to headings.
         let used = widths.iter().flatten().sum::<usize>() + gaps(chosen.len());
         let mut left = room.saturating_sub(used);
         for fit in [Fit::Name, Fit::Text, Fit::Whole] {
@@ -339,7 +339,7 @@ impl Table {
     }
 }
 
-/// A column, laid out.
+/// The lines of a column.
 struct Lines {
     place: usize,
     head: Vec<String>,
@@ -348,8 +348,7 @@ struct Lines {
     is_numeric: bool,
 }
 
-/// The name of a column in lines of at most `width` columns where it can be broken: at what
-/// separates the parts of a tag.
+/// A heading in lines of at most `width` columns if possible, broken at the separators of a tag.
 fn broken(head: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut rest = head;
@@ -371,7 +370,7 @@ fn broken(head: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The least width of the name of a column in a few lines.
+/// The minimum width of a heading in a few lines.
 fn head_width(head: &str) -> usize {
     let widest = |width| broken(head, width).iter().map(|line| line.width()).max().unwrap_or(0);
     let fits = |width: &usize| broken(head, *width).len() <= MAX_HEAD && widest(*width) <= *width;
@@ -424,7 +423,7 @@ mod tests {
         );
         let note = lines(&not_shown.note("--format json")).concat();
         assert_eq!(note, "1 column not shown: MIN; widen the terminal or use --format json");
-        // However narrow it is, a name says which one it is.
+        // A name stays recognizable at any width.
         let text = table().render(Some(5));
         assert!(text.contains("1/x") && text.contains("2/x"), "{text}");
     }

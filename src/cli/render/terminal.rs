@@ -1,13 +1,13 @@
-//! How much room there is, and whether colours can be seen. The standard output decides, and nothing
-//! else: a file or a pipe has no width, whatever terminal the program was started in.
+//! The width of the terminal, and whether colors are visible. Only the standard output decides: a file or a
+//! pipe has no width, whatever terminal the program runs in.
 
 use std::io::{self, IsTerminal};
 
 use anstream::{AutoStream, ColorChoice};
 
-/// The columns of the terminal that the standard output is; none if it is a file or a pipe: then
-/// nothing is cut. `COLUMNS` is asked only where a terminal does not know its own width: shells leave
-/// it behind when the window changes.
+/// Columns of the terminal behind the standard output; none for a file or a pipe, where nothing is
+/// shortened. `COLUMNS` is used only if a terminal does not know its width, since shells do not update it
+/// when the window changes.
 pub(in crate::cli) fn terminal_width() -> Option<usize> {
     let out = io::stdout();
     if !out.is_terminal() {
@@ -18,12 +18,12 @@ pub(in crate::cli) fn terminal_width() -> Option<usize> {
     known.or_else(columns).filter(|width| *width > 0)
 }
 
-/// Whether the standard output shows colours.
+/// True if the standard output shows colors.
 pub(in crate::cli) fn has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether somebody looks at the standard output.
+/// True if the standard output is a terminal.
 pub(in crate::cli) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }

@@ -1,4 +1,4 @@
-//! The state of the screen, and what keys do to it.
+//! The state of the screen, and the effect of keys.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -15,34 +15,34 @@ use crate::cli::ranks::{Ranks, began};
 use crate::logdir::News;
 use crate::table::ChartX;
 
-/// Weights of the past to choose from.
+/// Smoothing weights to choose from.
 const WEIGHTS: [f64; 8] = [0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99, 0.999];
-/// Rows of a page.
+/// Number of rows per page.
 const PAGE: usize = 10;
 
-/// What is shown, and of what.
+/// The state of the screen.
 pub(super) struct App {
-    /// The folders.
+    /// The log directories.
     pub(super) title: String,
     pub(super) model: Model,
     pub(super) ink: Ink,
     pub(super) mode: Mode,
-    /// Words that the names of shown runs have.
+    /// Words that the names of shown runs contain.
     pub(super) filter: String,
     pub(super) order: Order,
-    /// The run that keys are about.
+    /// The run that keys apply to.
     pub(super) selected: Option<String>,
-    /// The tags that were chosen; before any was, one is shown that fits.
+    /// The selected tags; if empty, one suitable tag is shown.
     chosen: Vec<Arc<str>>,
     weight: usize,
     pub(super) log: bool,
     pub(super) x: ChartX,
-    /// Whether the numbers of the selected run stand where charts do.
+    /// True if the numbers of the selected run are shown instead of charts.
     pub(super) details: bool,
-    /// So many rows of them are scrolled out.
+    /// Number of rows scrolled out of view.
     pub(super) scrolled: usize,
     pub(super) paused: bool,
-    /// Whether what was there at first is still being read.
+    /// True if the existing logs are still being read.
     pub(super) is_reading: bool,
     pub(super) charts: Option<ChartCache>,
     pub(super) ranks: Ranks,
@@ -50,7 +50,7 @@ pub(super) struct App {
     pub(super) named: HashMap<String, usize>,
 }
 
-/// What keys are for.
+/// Current meaning of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
     Runs,
@@ -60,20 +60,20 @@ pub(super) enum Mode {
     Help,
 }
 
-/// The list of tags to choose from.
+/// A list of tags to select from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Chooser {
     pub(super) filter: String,
     pub(super) cursor: usize,
 }
 
-/// The order of runs.
+/// Sort order of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Name,
-    /// The one that changed last first.
+    /// Most recently changed first.
     Latest,
-    /// By the last value of the first tag, the smallest first.
+    /// By the last value of the first tag, smallest first.
     Value,
 }
 
@@ -88,7 +88,7 @@ impl Order {
 }
 
 impl App {
-    /// `ranks` are those of the runs that are there at first.
+    /// `ranks` are the ranks of the existing runs.
     pub(super) fn new(title: String, ink: Ink, ranks: Ranks) -> Self {
         Self {
             title,
@@ -122,7 +122,7 @@ impl App {
         WEIGHTS.get(self.weight).copied().unwrap_or(0.0)
     }
 
-    /// Takes in what came at `now`.
+    /// Applies the news that came at `now`.
     pub(super) fn news(&mut self, news: News, prefix: Option<&Path>, now: f64) {
         let has_more = news.has_more;
         let new = news.runs.iter().map(|run| {
@@ -134,7 +134,7 @@ impl App {
         self.is_reading &= has_more;
     }
 
-    /// The runs that the filter leaves, in their order.
+    /// The runs that match the filter, in order.
     pub(super) fn shown(&self) -> Vec<(&str, &Run)> {
         let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         let fits = |name: &str| {
@@ -162,7 +162,7 @@ impl App {
         shown
     }
 
-    /// The place of the selected run among those that are shown.
+    /// Index of the selected run among the shown ones.
     pub(super) fn cursor(&self, shown: &[(&str, &Run)]) -> usize {
         let selected = self.selected.as_deref();
         selected.and_then(|name| shown.iter().position(|(of, _)| *of == name)).unwrap_or(0)
@@ -180,14 +180,14 @@ impl App {
         likely.or(all.first()).cloned().into_iter().collect()
     }
 
-    /// The tags to choose from that the chooser's filter leaves.
+    /// The tags that match the chooser's filter.
     pub(super) fn choices(&self, filter: &str) -> Vec<Arc<str>> {
         let filter = filter.to_lowercase();
         let fits = |tag: &&Arc<str>| tag.to_lowercase().contains(&filter);
         self.model.tags.iter().filter(fits).cloned().collect()
     }
 
-    /// What a key does; `false` ends the program.
+    /// Handles a key; `false` ends the program.
     pub(super) fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && matches!(key.code, KeyCode::Char('c' | 'd')) {
@@ -259,7 +259,7 @@ impl App {
         chooser.cursor = chooser.cursor.min(last);
         match key {
             KeyCode::Enter => {
-                // With nothing marked, the one under the cursor.
+                // If nothing is marked, the tag under the cursor counts.
                 if self.chosen.is_empty() {
                     self.chosen.extend(choices.get(chooser.cursor).cloned());
                 }
@@ -292,12 +292,12 @@ impl App {
         }
     }
 
-    /// Whether `tag` was chosen, rather than shown because none was.
+    /// True if `tag` was selected, rather than shown by default.
     pub(super) fn is_chosen(&self, tag: &Arc<str>) -> bool {
         self.chosen.contains(tag)
     }
 
-    /// Selects another run, so many rows further.
+    /// Moves the selection by this number of rows.
     fn step(&mut self, rows: isize) {
         let shown = self.shown();
         let last = shown.len().saturating_sub(1);
@@ -306,7 +306,7 @@ impl App {
         self.scrolled = 0;
     }
 
-    /// Shows the next tag alone, or the one before.
+    /// Shows only the next tag, or only the previous one.
     fn next_tag(&mut self, forward: bool) {
         let all: Vec<_> = self.model.tags.iter().cloned().collect();
         let first = self.tags().into_iter().next();
@@ -316,7 +316,7 @@ impl App {
     }
 }
 
-/// The value behind `current`, the first one behind the last.
+/// The value after `current`; the first one follows the last.
 fn next<T: Copy + PartialEq>(all: &[T], current: T) -> T {
     let at = all.iter().position(|value| *value == current).unwrap_or(0);
     all.get((at + 1) % all.len().max(1)).copied().unwrap_or(current)

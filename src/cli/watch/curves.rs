@@ -1,17 +1,17 @@
-//! The curve of one tag while it grows.
+//! The curve of one tag of a growing run.
 
 use crate::logdir::NewPoints;
 use crate::table::{ChartX, Curve, lttb};
 
-/// A curve is thinned to half as many points when it has this many. No screen shows more.
+/// A curve with this many points is thinned to half of them. No screen shows more.
 const MAX_POINTS: usize = 8192;
 
-/// The points of one tag: in the order of steps, and in the order of wall times.
+/// The points of one tag, in the order of steps and in the order of wall times.
 #[derive(Debug, Default)]
 pub(super) struct Curves {
-    /// One point per step: of several, the last in the log.
+    /// One point per step: the last one in the log.
     steps: Curve,
-    /// Every point; none while that would be the same curve.
+    /// Every point; none if that would be the same curve.
     times: Option<Curve>,
     /// The step of the point that came last.
     latest: Option<i64>,
@@ -37,7 +37,7 @@ impl Curves {
         self.steps.steps.last().copied()
     }
 
-    /// Adds new points; returns whether the first of them goes back behind the one that came last.
+    /// Adds new points. Returns whether they go back to the step of the latest point or below it.
     pub(super) fn add(&mut self, new: &NewPoints) -> bool {
         if let Some(from) = new.drop_from {
             drop_from(&mut self.steps, from);
@@ -67,7 +67,7 @@ impl Curves {
     }
 }
 
-/// Whether `new` points come behind those of `curve`, by step and by time.
+/// True if all `new` points are after those of `curve`, by step and by time.
 fn follows(curve: &Curve, new: &Curve) -> bool {
     let steps = || curve.steps.last().into_iter().chain(&new.steps);
     let times = || curve.wall_times.last().into_iter().chain(&new.wall_times);
@@ -80,7 +80,7 @@ fn append(curve: &mut Curve, new: &Curve) {
     curve.wall_times.extend(&new.wall_times);
 }
 
-/// Puts the points in the order of steps; of several at one step, the last stays.
+/// Sorts the points by step; of several at one step, the last one is kept.
 fn sort_by_step(curve: &mut Curve) {
     if curve.steps.is_sorted_by(|a, b| a < b) {
         return;
@@ -98,7 +98,7 @@ fn sort_by_step(curve: &mut Curve) {
     keep(curve, |i| lasts.get(i).copied().unwrap_or(false));
 }
 
-/// Drops the points from a step on.
+/// Drops the points from this step on.
 fn drop_from(curve: &mut Curve, step: i64) {
     let kept: Vec<bool> = curve.steps.iter().map(|own| *own < step).collect();
     keep(curve, |i| kept.get(i).copied().unwrap_or(false));
@@ -119,7 +119,7 @@ fn thin_out(curve: &mut Curve, x: ChartX) {
     }
 }
 
-/// Leaves about half of the points: those that keep the look of the line, and the ends of gaps.
+/// Keeps about half of the points: those that preserve the shape of the line, and the ends of gaps.
 #[expect(clippy::as_conversions, reason = "the look of a line needs no more digits")]
 fn halve(curve: &mut Curve, x: ChartX) {
     let points = curve.steps.iter().zip(&curve.wall_times).zip(&curve.values);
@@ -141,7 +141,7 @@ fn halve(curve: &mut Curve, x: ChartX) {
         start += part.len();
     }
     if kept.iter().filter(|kept| **kept).count() * 4 > points.len() * 3 {
-        // Values and gaps in turn: every other point.
+        // Values and gaps alternate: keep every other point.
         kept.iter_mut().enumerate().for_each(|(i, kept)| *kept = i % 2 == 0);
     }
     keep(curve, |i| kept.get(i).copied().unwrap_or(false));

@@ -1,4 +1,4 @@
-//! The screen: its parts, and charts.
+//! The layout of the screen, and its charts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,29 +15,29 @@ use crate::cli::chart::{Drawing, MEDIAN};
 use crate::cli::render::{counted, name, shorten};
 use crate::table::{Chart, ChartOptions, ChartX};
 
-/// From so many columns on, charts stand beside the list of runs.
+/// From this number of columns on, charts are next to the list of runs.
 const WIDE: u16 = 110;
-/// The smallest screen that shows more than a few words.
+/// The smallest usable screen.
 const SMALLEST: (u16, u16) = (40, 10);
-/// A chart is not made smaller than this.
+/// Minimum size of a chart.
 const CHART: (u16, u16) = (36, 9);
-/// The first runs that have a color and a letter; the selected one has them, too.
+/// Number of runs with a color and a letter, besides the selected one.
 const NAMED: usize = 10;
 
-/// The least room for the names of the logdirs.
+/// Minimum room for the names of the logdirs.
 const LEAST_TITLE: usize = 10;
 
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
-/// Charts as they were drawn last, and of what.
+/// The charts that were drawn last, and what they depend on.
 pub(super) struct ChartCache {
     key: Key,
     drawn: Buffer,
 }
 
-/// What charts depend on.
+/// Everything that charts depend on.
 #[derive(PartialEq)]
 struct Key {
     version: u64,
@@ -94,7 +94,7 @@ impl App {
         }
     }
 
-    /// Gives ranks to the runs that are drawn by name.
+    /// Assigns ranks to the runs that are drawn by name.
     fn name_runs(&mut self) {
         let shown = self.shown();
         let first = shown.iter().take(NAMED);
@@ -127,7 +127,7 @@ impl App {
         let width = |parts: &[(String, Style)]| -> usize {
             parts.iter().map(|(part, _)| part.width() + 2).sum()
         };
-        // A count that is cut would be another one.
+        // A count that is cut looks like a different number.
         while width(&parts) + LEAST_TITLE > usize::from(area.width) && parts.len() > 1 {
             parts.pop();
         }
@@ -242,7 +242,7 @@ impl App {
         let details = if self.details { "charts" } else { "details" };
         let log = if self.log { "log on" } else { "log" };
         let pause = if self.paused { "go on" } else { "pause" };
-        // The first ones give way last.
+        // The first ones are omitted last.
         let keys = [
             ("/", filter.as_str()),
             ("t", "tags"),
@@ -270,13 +270,13 @@ impl App {
         }
     }
 
-    /// In this color, if there are colors.
+    /// A style with this color, if there are colors.
     pub(super) fn style(&self, color: Color) -> Style {
         if self.ink.color { Style::new().fg(color) } else { Style::new() }
     }
 }
 
-/// Writes into a row of `area` from column `x` on, as far as there is room; the column behind.
+/// Writes into a row of `area` from column `x` on, as far as it fits. Returns the next column.
 pub(super) fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: Style) -> u16 {
     let room = usize::from(area.width.saturating_sub(x));
     if room == 0 || !buffer.area.contains((area.x + x, area.y).into()) {

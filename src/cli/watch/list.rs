@@ -1,4 +1,4 @@
-//! The list of runs, and numbers in little room.
+//! The list of runs, and short forms of numbers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::cli::chart::{color, letter};
 use crate::cli::render::{name, number, shorten};
 use crate::table::number::trim_zeros;
 
-/// The least room for the name of a run.
+/// Minimum room for the name of a run.
 const NAME: u16 = 14;
 
 impl App {
@@ -24,7 +24,7 @@ impl App {
         let tags = self.tags();
         let tag = tags.first();
         let rows = usize::from(area.height.saturating_sub(1)).max(1);
-        // The selected run is in sight, and no row is empty that need not be.
+        // Keeps the selected run in view and leaves no row empty unnecessarily.
         let first = cursor.saturating_sub(rows / 2).min(shown.len().saturating_sub(rows));
         let columns = columns(area.width, tag.map(|tag| name(tag)));
         let part = Some((first, rows, shown.len())).filter(|_| shown.len() > rows);
@@ -111,7 +111,7 @@ enum Of {
     Value,
 }
 
-/// The title of the names of `rows` runs from `first` on, of `all`.
+/// The heading of the names: `rows` runs from `first` on, of `all`.
 fn title((first, rows, all): (usize, usize, usize), width: u16) -> String {
     let (from, to) = (first + 1, first + rows);
     let titles = [format!("RUN {from}-{to} of {all}"), format!("RUN {from}-{to}")];
@@ -130,7 +130,7 @@ fn columns(width: u16, tag: Option<String>) -> Vec<Column> {
         (Of::Value, tag, tag_width, true),
         (Of::Rate, "STEP/S".to_owned(), 6, true),
     ];
-    // Its letter stands before a name.
+    // A letter precedes the name.
     let mut room = width.saturating_sub(2 + NAME);
     let mut columns =
         vec![Column { title: "RUN".into(), of: Of::Name, width: NAME, is_number: false }];
@@ -145,7 +145,8 @@ fn columns(width: u16, tag: Option<String>) -> Vec<Column> {
     columns
 }
 
-/// Writes into a cell of a table. A number that has no room is left out: cut, it would be another one.
+/// Writes into a cell of a table. A number that does not fit is left out: cut, it would look like a
+/// different number.
 fn put_in(buffer: &mut Buffer, area: Rect, x: u16, column: &Column, text: &str, style: Style) {
     let text = if text.width() <= usize::from(column.width) { text } else { "…" };
     let used = u16::try_from(text.width()).unwrap_or(column.width);
@@ -153,7 +154,7 @@ fn put_in(buffer: &mut Buffer, area: Rect, x: u16, column: &Column, text: &str, 
     put(buffer, area, x, text, style);
 }
 
-/// A number in at most `width` columns, with fewer digits where it has no room.
+/// A number in at most `width` columns, with fewer digits if it does not fit.
 pub(super) fn short_number(value: f64, width: usize) -> String {
     let fewer = (0..6usize).rev().map(|digits| {
         let text = format!("{value:.digits$e}");
@@ -166,7 +167,7 @@ pub(super) fn short_number(value: f64, width: usize) -> String {
         }
     });
     let plain = (0..8usize).rev().map(|decimals| format!("{value:.decimals$}"));
-    // Without an exponent if that leaves three digits that count.
+    // Without an exponent if that leaves three significant digits.
     let plain = plain.map(|text| trim_zeros(&text).to_owned()).filter(|text| {
         let digits = text.trim_start_matches(['-', '0', '.']).bytes();
         (1e-3..1e7).contains(&value.abs()) && digits.filter(u8::is_ascii_digit).count() >= 3
@@ -175,7 +176,7 @@ pub(super) fn short_number(value: f64, width: usize) -> String {
     all.find(|text| text.width() <= width).unwrap_or_else(|| "…".into())
 }
 
-/// A whole number in at most `width` columns, in thousands, millions and so on where it has no room.
+/// An integer in at most `width` columns, in thousands, millions and so on if it does not fit.
 pub(super) fn whole_number(value: i64, width: usize) -> String {
     let text = value.to_string();
     if text.len() <= width {
@@ -192,7 +193,7 @@ pub(super) fn whole_number(value: i64, width: usize) -> String {
     unit.and_then(in_unit).unwrap_or_else(|| "…".into())
 }
 
-/// A length of time in its largest unit.
+/// A duration in its largest unit.
 pub(super) fn age(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     match seconds {
@@ -204,7 +205,7 @@ pub(super) fn age(seconds: f64) -> String {
     }
 }
 
-/// A number of steps a second in about three digits.
+/// A number of steps per second with about three digits.
 pub(super) fn rate(rate: f64) -> String {
     match rate {
         0.0..0.01 => format!("{rate:.0e}"),

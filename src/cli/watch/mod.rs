@@ -28,25 +28,24 @@ use crate::logdir::{Follower, News, name_in};
 use crate::store;
 use crate::summary::Kind;
 
-/// So many polls may wait for the screen; then reading waits.
+/// Maximum number of polls that wait for the screen; then reading waits.
 const WAITING: usize = 2;
 
 #[derive(clap::Args)]
 #[command(
-    mut_arg("logdirs", |arg| arg.help("Logdirs, or single event files, on this machine")),
-    after_help = "The lower edge shows the keys; ? shows all of them. If the output is not a terminal, a
-line is printed for each run that changed.
+    mut_arg("logdirs", |arg| arg.help("Log directories or single event files, on this machine")),
+        after_help = "The bottom line shows the keys; ? shows all of them. If the output is not a terminal, one line is
+printed for each run that changed.
 
-Logs must be local files: there is no cheap way to ask a URL what is new.
+Logs must be local files: there is no cheap way to find out what is new at a URL.
 
-A run keeps its letter and its color while the program runs, whatever the order and the filter. Letters
-follow the order in which the runs began. The first 10 runs and the selected one are drawn by name, the
-selected one thicker and on top. Up to 10 other runs are gray lines, or dots where there are no
-colors. If there are more, one band shows the smallest and the largest value of all runs, and one line their
-median.
+A run keeps its letter and its color while the program runs, whatever the order and the filter. Letters follow the
+order in which the runs began. The first 10 runs and the selected one are drawn by name, the selected one thicker
+and on top. Up to 10 other runs are gray lines, or dots if there are no colors. If there are more, one band shows
+the smallest and the largest value of all runs, and one line their median.
 
-A run is growing if something came within half a minute, or three of its usual pauses. Rates are
-those of the last minute, by the wall times in the log.
+A run is growing if data came within half a minute, or within three of its usual intervals. Rates cover
+the last minute, by the wall times in the log.
 
 Examples:
   tbx watch runs
@@ -57,31 +56,31 @@ pub(super) struct Args {
     #[command(flatten)]
     logs: Logs,
 
-    /// How often to look for what is new, in seconds.
+    /// Interval between two reads, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = seconds)]
     interval: f64,
 
-    /// Smooth at first, as TensorBoard does: the weight of the past, from 0 to 1.
+    /// Initial smoothing, as in TensorBoard: a weight from 0 to 1.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = super::plot::weight)]
     smooth: f64,
 
-    /// Print a line for each run that changed, also to a terminal.
+    /// Print one line for each run that changed, even on a terminal.
     #[arg(long)]
     plain: bool,
 
-    /// Draw with ASCII characters.
+    /// Use only ASCII characters.
     #[arg(long)]
     ascii: bool,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.05..=3600.0).contains(seconds));
-    seconds.ok_or_else(|| "a number of seconds from 0.05 to 3600 is needed".into())
+    seconds.ok_or_else(|| "must be a number of seconds from 0.05 to 3600".into())
 }
 
-/// What one folder brought.
+/// News of one log directory.
 struct Batch {
-    /// Stands before the names of runs, if there are several folders.
+    /// Prefix of run names, if there are several log directories.
     prefix: Option<PathBuf>,
     news: News,
 }
@@ -91,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         store::local_only(path, "tbx watch")
             .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
     }
-    // This also refuses a directory that does not exist, instead of waiting for it for ever.
+    // This also fails for a directory that does not exist, instead of waiting for it forever.
     let ranks = Ranks::of(&args.logs.logdirs)?;
     let batches = follow(args);
     if args.plain || !io::stdout().is_terminal() {
@@ -106,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(FINE)
 }
 
-/// Polls in a thread of its own, so that a slow disk does not stop the keys.
+/// Polls in a separate thread, so that a slow disk does not block the keys.
 fn follow(args: &Args) -> Receiver<Batch> {
     let options = args.logs.options().kinds([Kind::Scalar]);
     let paths = args.logs.logdirs.clone();
@@ -137,12 +136,12 @@ fn follow(args: &Args) -> Receiver<Batch> {
     receiver
 }
 
-/// Fails if nobody listens any more.
+/// Fails if the receiver is gone.
 fn send(sender: &SyncSender<Batch>, batch: Batch) -> Result<(), ()> {
     sender.send(batch).map_err(|_| ())
 }
 
-/// Prints what comes until the output is closed or the program is ended.
+/// Prints news until the output is closed or the program is ended.
 fn lines(batches: &Receiver<Batch>) -> Result<u8> {
     while let Ok(Batch { prefix, news }) = batches.recv() {
         for issue in &news.issues {
@@ -158,7 +157,7 @@ fn lines(batches: &Receiver<Batch>) -> Result<u8> {
     Ok(FINE)
 }
 
-/// The name of a run with that of its folder, if there are several.
+/// The name of a run, prefixed with its log directory if there are several.
 fn full_name(prefix: Option<&Path>, name: &str) -> String {
     match prefix {
         None => name.to_owned(),

@@ -1,4 +1,4 @@
-//! What is known of the runs that are watched.
+//! The data of the watched runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -9,13 +9,13 @@ use super::full_name;
 use crate::error::Issue;
 use crate::logdir::{EventFile, NewPoints, News, RunNews};
 
-/// Rates are those of the last minute, and of so many points.
+/// Rates cover the last minute, and at most this number of points.
 const RATE_TIME: f64 = 60.0;
 const RATE_POINTS: usize = 64;
-/// A run grows if something came within this time, or within so many of its usual pauses.
+/// A run is growing if data came within this time, or within this number of its usual intervals.
 const FRESH: f64 = 30.0;
 const PAUSES: f64 = 3.0;
-/// So many problems of a run are kept.
+/// Maximum number of problems that are kept per run.
 const MAX_PROBLEMS: usize = 100;
 
 /// All runs.
@@ -24,17 +24,17 @@ pub(super) struct Model {
     pub(super) runs: BTreeMap<String, Run>,
     /// The tags of all runs.
     pub(super) tags: BTreeSet<Arc<str>>,
-    /// What is wrong with the folder itself.
+    /// Problems of the log directory itself.
     pub(super) problems: Problems,
-    /// Grows with each change of a curve.
+    /// Increases with each change of a curve.
     pub(super) version: u64,
 }
 
-/// What was found damaged, or could not be read.
+/// Damage, and files that could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     pub(super) count: u64,
-    /// The first of them.
+    /// The first problems.
     pub(super) texts: Vec<String>,
 }
 
@@ -48,26 +48,26 @@ pub(super) struct Run {
     pub(super) step: Option<i64>,
     /// The latest wall time of a point.
     pub(super) last_event: Option<f64>,
-    /// When something came last, by this machine's clock; none if it was there from the start.
+    /// When data came last, by this machine's clock; none if all of it existed at the start.
     seen: Option<f64>,
     pub(super) problems: Problems,
-    /// Whether the restart policy dropped points.
+    /// True if the restart policy dropped points.
     pub(super) drops: bool,
-    /// The last steps and when they were made.
+    /// The latest steps and their times.
     pace: VecDeque<(f64, i64)>,
 }
 
-/// What a run is doing.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Growing,
     Idle,
-    /// Something in it cannot be read.
+    /// Some of its data cannot be read.
     Damaged,
 }
 
 impl Model {
-    /// Takes in what came at `now`, seconds since the epoch. `prefix` stands before the names.
+    /// Applies the news that came at `now`, seconds since the epoch. `prefix` is put before the names.
     pub(super) fn apply(&mut self, news: News, prefix: Option<&Path>, now: f64, is_first: bool) {
         let full = |name: &str| full_name(prefix, name);
         let mut lost_tags = !news.removed.is_empty();
@@ -84,7 +84,7 @@ impl Model {
             let name = issue.location.run.as_deref().map(full);
             let run = name.and_then(|name| self.runs.get_mut(&name));
             if run.is_some() {
-                // Where the run is, is known.
+                // The run's directory is known, so the file name is enough.
                 let file = issue.location.path.as_ref().and_then(|path| path.file_name());
                 issue.location.path = file.map(|file| Path::new(file).into());
             }
@@ -126,9 +126,9 @@ impl Run {
             self.last_event = self.last_event.into_iter().chain(times).reduce(f64::max);
         }
         if goes_back {
-            self.pace.clear(); // of the session before
+            self.pace.clear(); // of the previous session
         }
-        // The program's pace is that of the series with the largest step.
+        // The series with the largest step determines the pace of the program.
         let last = |new: &&NewPoints| new.points.steps().last().copied();
         let drops = news.series.iter().filter_map(|new| new.drop_from).min();
         if let Some(from) = drops {
@@ -146,7 +146,7 @@ impl Run {
         let mut last = None;
         for (step, time) in steps.iter().zip(times).skip(from) {
             if last.replace(step).is_some_and(|last| step < last) {
-                self.pace.clear(); // another session
+                self.pace.clear(); // a new session
             }
             let before = self.pace.back();
             if before.is_none_or(|(t, s)| time >= t && step > s) && time.is_finite() {
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Steps a second, lately.
+    /// Recent steps per second.
     pub(super) fn rate(&self) -> Option<f64> {
         let ((from, first), (to, last)) = (self.pace.front()?, self.pace.back()?);
         #[expect(clippy::as_conversions, reason = "a rate needs no more digits")]
@@ -170,7 +170,7 @@ impl Run {
         (to > from).then(|| steps / (to - from))
     }
 
-    /// What it does at `now`.
+    /// The state at `now`.
     pub(super) fn state(&self, now: f64) -> State {
         if self.problems.count > 0 {
             State::Damaged
@@ -196,7 +196,7 @@ impl Run {
         self.curves.get(tag)?.last().map(|(_, value)| value)
     }
 
-    /// Bytes of unfinished records at the ends of its files.
+    /// Size of the unfinished records at the ends of its files.
     pub(super) fn pending(&self) -> u64 {
         self.files.iter().map(|file| file.pending_bytes).sum()
     }

@@ -1,4 +1,4 @@
-//! What is shown instead of charts, or over them.
+//! Panels that are shown instead of charts, or over them.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,21 +13,21 @@ use super::model::Run;
 use crate::cli::render::{Table, bytes, count, counted, date, name, shorten};
 use crate::table::ChartX;
 
-/// From so many columns on, the number of points is shown, too.
+/// From this number of columns on, the number of points is shown.
 const POINTS: usize = 60;
-/// What the keys do.
+/// The keys and their effects.
 const HELP: [(&str, &str); 14] = [
     ("up down, j k", "another run"),
-    ("page up, page down", "ten runs further, or scroll the details"),
-    ("/", "type words that the names of runs have"),
+    ("page up, page down", "move by ten runs, or scroll the details"),
+    ("/", "filter runs by words in their names"),
     ("o", "order by name, latest event, last value"),
     ("enter, d", "numbers and problems of the selected run"),
     ("left right", "the chart of another tag"),
     ("t", "choose tags: one chart each"),
     ("+ -", "smooth more or less, as TensorBoard does"),
-    ("l", "a logarithmic axis"),
+    ("l", "use a logarithmic axis"),
     ("x", "steps, time since the first point, wall time"),
-    ("p, space", "pause, and go on"),
+    ("p, space", "pause or continue"),
     ("esc", "back; clears the filter"),
     ("?", "this help"),
     ("q, ctrl-c", "quit"),
@@ -61,7 +61,7 @@ pub(super) fn details(app: &App, area: Rect, buffer: &mut Buffer, now: f64) {
     }
 }
 
-/// A table of the tags of a run: with fewer digits where it would be too wide, then with fewer columns.
+/// A table of the tags of a run. If it is too wide, first digits are omitted, then columns.
 fn numbers(run: &Run, x: ChartX, width: usize) -> String {
     let heads = ["TAG", ">LAST", ">STEP", ">MIN", ">MAX", ">POINTS"];
     let most = if width < POINTS { heads.len() - 1 } else { heads.len() };
@@ -112,7 +112,7 @@ fn facts(run: &Run, now: f64) -> Vec<String> {
     facts
 }
 
-/// A long line in pieces, cut at spaces where there are some.
+/// Wraps a long line, at spaces if there are any.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for word in line.split_inclusive(' ') {
@@ -135,7 +135,7 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     pieces
 }
 
-/// The list of tags, over the middle of `area`.
+/// The list of tags, in the middle of `area`.
 pub(super) fn tags(app: &App, chooser: &Chooser, area: Rect, buffer: &mut Buffer) {
     let choices = app.choices(&chooser.filter);
     let rows = u16::try_from(app.model.tags.len()).unwrap_or(u16::MAX).clamp(1, 20);
@@ -166,7 +166,7 @@ pub(super) fn tags(app: &App, chooser: &Chooser, area: Rect, buffer: &mut Buffer
     }
 }
 
-/// What the keys do, over the middle of `area`.
+/// The keys and their effects, in the middle of `area`.
 pub(super) fn help(app: &App, area: Rect, buffer: &mut Buffer) {
     let rows = u16::try_from(HELP.len()).unwrap_or(0) + 2;
     let inside = window(area, (70, rows), " keys ", app, buffer);
@@ -177,7 +177,7 @@ pub(super) fn help(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// An empty window in the middle of `area`, no larger than that; its inside.
+/// An empty window in the middle of `area`, at most as large as it. Returns the inner area.
 fn window(
     area: Rect,
     (width, height): (u16, u16),

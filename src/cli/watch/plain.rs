@@ -1,4 +1,4 @@
-//! The lines of a watch whose output is no terminal.
+//! The output of a watch that does not go to a terminal.
 
 use std::io::{self, Write};
 
@@ -6,10 +6,10 @@ use crate::cli::render::{date, name, number};
 use crate::error::{ErrorKind, Result};
 use crate::logdir::{News, RunNews};
 
-/// So many values stand in a line.
+/// Maximum number of values per line.
 const MAX_VALUES: usize = 6;
 
-/// Prints a line a run that changed. `full` gives the name of a run.
+/// Prints one line per run that changed. `full` returns the full name of a run.
 pub(super) fn print(news: &News, now: f64, full: impl Fn(&str) -> String) -> Result<()> {
     let mut out = anstream::stdout();
     let mut text = String::new();
@@ -25,11 +25,11 @@ pub(super) fn print(news: &News, now: f64, full: impl Fn(&str) -> String) -> Res
     printed.map_err(|error: io::Error| ErrorKind::from(error).into())
 }
 
-/// What is new in a run; none if only the size of its files is.
+/// The changes of a run; none if only the size of its files changed.
 fn line(run: &RunNews) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(reset) = &run.reset {
-        parts.push(format!("read anew: {}", name(&reset.to_string())));
+        parts.push(format!("read again: {}", name(&reset.to_string())));
     }
     let with_points = || run.series.iter().filter(|new| !new.points.is_empty());
     if let Some(step) = with_points().filter_map(|new| new.points.steps().last()).max() {

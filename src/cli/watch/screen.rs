@@ -1,4 +1,4 @@
-//! The terminal: drawing, keys, and leaving it as it was.
+//! The terminal: drawing, keys, and restoring it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,13 +17,12 @@ use crate::cli::FINE;
 use crate::cli::render::terminal_width;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long to wait for a key before looking for something else to do.
+/// Maximum time to wait for a key before other work.
 const TICK: Duration = Duration::from_millis(200);
-/// How often ages are drawn anew, and how long the screen has to end by itself.
+/// Interval between updates of ages, and the time that the screen has to end by itself.
 const AGES: Duration = Duration::from_secs(1);
 
-/// Shows the screen until a key or a signal ends the program. Also if that panics, the terminal is
-/// left as it was.
+/// Shows the screen until a key or a signal ends the program. Restores the terminal even after a panic.
 pub(super) fn run(mut app: App, batches: &Receiver<Batch>) -> Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
     for signal in signals() {
@@ -39,8 +38,8 @@ pub(super) fn run(mut app: App, batches: &Receiver<Batch>) -> Result<()> {
     restored.map_err(|error| ErrorKind::from(error).into())
 }
 
-/// Ends the program if the screen does not: where a terminal is gone, crossterm 0.29 reads its end
-/// again and again, and never comes back to tell.
+/// Ends the program if the screen does not: when a terminal is gone, crossterm 0.29 reads the end of file
+/// in a loop and never returns.
 fn watchdog(ended: Arc<AtomicBool>, done: Arc<AtomicBool>) {
     thread::spawn(move || {
         while !ended.load(Ordering::Relaxed) && terminal_width().is_some() {
@@ -78,7 +77,7 @@ fn show(
                     changed = true;
                 }
                 Err(TryRecvError::Empty) => break,
-                // The reading thread has panicked, and said so.
+                // The reading thread has panicked and printed the message.
                 Err(TryRecvError::Disconnected) => return Err(stopped()),
             }
         }
@@ -86,7 +85,7 @@ fn show(
             draw(terminal, app)?;
             drawn = Some(Instant::now());
         }
-        // A signal interrupts the waiting.
+        // A signal interrupts the wait.
         if !retried(event::poll(TICK))? {
             continue;
         }

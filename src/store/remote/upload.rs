@@ -54,7 +54,7 @@ impl Upload {
         let invalid = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message);
         let url = path.to_string_lossy();
         if url.starts_with("http") {
-            return Err(invalid("web servers are only read"));
+            return Err(invalid("cannot write to a web server"));
         }
         if key.as_ref().is_empty() || url.ends_with('/') {
             return Err(invalid("the URL names no object"));

@@ -62,7 +62,7 @@ impl KerasModel {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.strings()?.0.as_slice() {
             [json, ..] => Ok(Self { json: lossy(json).into_owned() }),
-            [] => Err(ErrorKind::Value("a Keras model of no strings".into())),
+            [] => Err(ErrorKind::Value("a Keras model without strings".into())),
         }
     }
 }
@@ -100,7 +100,7 @@ mod check {
             one => std::slice::from_ref(one),
         }) {
             if !argument.is_object() {
-                return Err(format!("layer {name:?} with input {argument}, which is no tensor"));
+                return Err(format!("layer {name:?} with input {argument}, which is not a tensor"));
             }
         }
         match config.get("layers") {

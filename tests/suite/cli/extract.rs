@@ -192,9 +192,9 @@ fn steps_are_chosen() {
     assert_eq!(chosen("--last 2"), "18 19");
     assert_eq!(chosen("--step 5: --every 5 --last 2"), "10 15");
     for (args, said) in [
-        ("--step 3:2", "it ends before it begins"),
-        ("--step a", "\"a\" is no step"),
-        ("--every 0", "a number from 1 on"),
+        ("--step 3:2", "the range ends before it begins"),
+        ("--step a", "\"a\" is not a step"),
+        ("--every 0", "a number of at least 1"),
         ("--kind scalar", "possible values: image"),
     ] {
         let failed = folder.tbx(&format!("extract logs --out other {args}")).failed();
@@ -264,7 +264,7 @@ fn damage_costs_what_is_damaged() {
 
     let strict = folder.tbx("extract logs --out strict --strict").failed();
     assert!(strict.contains("payload checksum is"), "{strict}");
-    assert_eq!(files(&folder.path("")).len(), 1 + 3, "nothing half-written");
+    assert_eq!(files(&folder.path("")).len(), 1 + 3, "no incomplete output");
 }
 
 #[test]

@@ -206,7 +206,10 @@ fn what_a_server_refuses_is_said_with_the_url() {
         failed("s3://other/logs"),
         "tbx: s3://other/logs: 404 Not Found, NoSuchBucket: The specified bucket does not exist\n"
     );
-    assert_eq!(failed("s3://bucket/nothing"), "tbx: s3://bucket/nothing: nothing is there\n");
+    assert_eq!(
+        failed("s3://bucket/nothing"),
+        "tbx: s3://bucket/nothing: there is nothing at this URL\n"
+    );
     server.fails(|_| {
         let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
         Fault::Status("403 Forbidden", body)
@@ -261,7 +264,7 @@ fn an_export_to_a_url_appears_when_it_is_complete() {
     for (to, what) in [
         ("s3://bucket", "the URL names no object"),
         ("s3://bucket/out/", "the URL names no object"),
-        ("http://127.0.0.1/x", "web servers are only read"),
+        ("http://127.0.0.1/x", "cannot write to a web server"),
     ] {
         let said = tbx(&folder, &server, &format!("{export} {to}")).failed();
         assert_eq!(said, format!("tbx: {to}: {what}\n"));

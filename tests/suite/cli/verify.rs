@@ -178,7 +178,7 @@ fn a_single_file_is_looked_at_too() {
     assert!(done.out.contains("\n    damaged at byte "), "{}", done.out);
 }
 
-/// What a rule advises is tried on a log that breaks it: no point may go without a word.
+/// Runs the commands that a rule advises on a log that breaks it: no point may be lost silently.
 #[test]
 fn commands_that_are_advised_lose_no_point_without_a_word() {
     let session = |folder: &Folder, name: &str, second: u32, steps: &[i64]| {

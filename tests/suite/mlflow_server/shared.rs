@@ -240,7 +240,7 @@ fn what_people_changed_stays_until_it_is_overwritten() {
     for args in [&[][..], &["--no-state"]] {
         let said = fine(export(&logs, &uri, args, &[]));
         assert!(said.contains("name is \"my best\" in MLflow and stays unchanged"), "{said}");
-        assert!(said.contains("--overwrite sends what is here"), "{said}");
+        assert!(said.contains("--overwrite replaces them"), "{said}");
         let run = &server.kept().runs[0];
         assert_eq!(
             (&run.info["run_name"], &run.info["status"]),

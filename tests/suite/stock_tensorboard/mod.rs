@@ -53,7 +53,7 @@ fn stock_tensorboard_shows_what_was_written() {
         Some(kept) => PathBuf::from(kept),
         None => temporary.path().join("out"),
     };
-    assert!(!out.exists(), "{} is there already", out.display());
+    assert!(!out.exists(), "{} already exists", out.display());
     let python = python();
     judge(&out, write_everything, &python);
     // In a separate log directory, because the columns of an experiment apply to all of it.

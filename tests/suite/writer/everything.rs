@@ -9,7 +9,7 @@ use tbx::{
 
 use crate::common::repository;
 
-/// Adds a valid value in every way.
+/// Adds a valid value with every method.
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let mut added = add_each(writer, 0);
     added.push(writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]));
@@ -17,7 +17,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     added
 }
 
-/// Adds a valid value in every way that a run can use repeatedly.
+/// Adds a valid value with every method that a run can use repeatedly.
 pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];

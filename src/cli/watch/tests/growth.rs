@@ -1,4 +1,4 @@
-//! Runs while they grow: their state, their pace, and their curves.
+//! Growing runs: their state, their pace, and their curves.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn a_run_is_idle_when_nothing_came_for_three_of_its_pauses() {
     assert!(screen.contains("idle") && !screen.contains("growing"), "{screen}");
 }
 
-/// Long logs are thinned; what a screen shows of them stays.
+/// Long logs are thinned out, but look the same on the screen.
 #[test]
 fn a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps() {
     let scene_of = |n: i64| {
@@ -56,7 +56,7 @@ fn sessions_that_start_again_are_one_after_the_other_over_time() {
     let mut scene = Scene::new();
     scene.write("loop", 0..50, START, 0.1);
     scene.poll();
-    // In pieces, as they come.
+    // Written in pieces.
     scene.write("loop", 0..5, START + 100.0, 0.1);
     scene.poll();
     scene.write("loop", 5..20, START + 105.0, 0.1);
@@ -70,7 +70,7 @@ fn sessions_that_start_again_are_one_after_the_other_over_time() {
         assert_eq!(curve.steps, (0..50).chain(0..20).collect::<Vec<_>>());
         assert!(curve.wall_times.is_sorted());
     }
-    // The run is alive, and its pace that of the session that runs.
+    // The run is growing, at the pace of the current session.
     assert_eq!(curves.last().map(|(step, _)| step), Some(19));
     assert_eq!((run.last_event, run.rate()), (Some(START + 119.0), Some(1.0)));
     let screen = scene.screen(100, 24);
@@ -91,7 +91,7 @@ fn points_that_a_restart_dropped_are_mentioned() {
     assert!(screen.contains(said), "{screen}");
 }
 
-/// A run that went on from step 5 after it had come to step 9.
+/// A run that resumed at step 5 after step 9.
 fn resumed(dir: &Path) {
     let writer = SummaryWriter::options().host("host").clock(|| START).create(dir).unwrap();
     (0..10).for_each(|step| writer.add_scalar("x", 1.0, step).unwrap());

@@ -1,4 +1,4 @@
-//! Many runs: which are drawn by name, and how they look.
+//! Many runs: which ones are drawn by name, and how they look.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const COLORED: Ink = Ink { ascii: false, color: true };
 fn runs(n: i64, ink: Ink) -> Scene {
     let mut scene = Scene::with(ink);
     for i in 0..n {
-        // The order of values is not that of names.
+        // The order of values differs from that of names.
         scene.write(&format!("run_{i:02}"), 0..4, START, ((i * 7) % n) as f64 / 10.0);
     }
     scene.poll();
@@ -128,7 +128,7 @@ fn of_many_runs_the_others_are_a_band() {
     assert!(chart.matches('·').count() > 100 && chart.contains('~'), "{screen}");
     let few = runs(20, COLORED).screen(80, 40);
     assert!(!few.contains("median"), "ten gray lines: {few}");
-    // Without colors nothing but dots would tell these from lines with names.
+    // Without colors, only dots distinguish these from lines with names.
     let plain = runs(20, Ink { ascii: false, color: false }).screen(80, 40);
     assert!(!plain.contains("median") && plain.matches('·').count() > 10, "{plain}");
     let plain = runs(21, Ink { ascii: true, color: false }).screen(80, 40);
@@ -136,7 +136,7 @@ fn of_many_runs_the_others_are_a_band() {
     assert!(plain.is_ascii() && plain.matches('~').count() > 10, "{plain}");
 }
 
-/// Numbers that have no room.
+/// Numbers that do not fit.
 #[test]
 fn no_number_is_cut_to_another_one() {
     let mut scene = Scene::new();
@@ -171,7 +171,7 @@ fn no_number_is_cut_to_another_one() {
     assert!(heads[2].contains("-1202 of 1202 "), "{}", heads[2]);
 }
 
-/// Also where few rows and columns have room for numbers.
+/// Including axes with few rows and columns.
 #[test]
 fn short_axes_have_more_than_one_number() {
     let mut scene = Scene::new();

@@ -41,7 +41,7 @@ impl Scene {
         Self { dir, follower, app: App::new("runs".into(), ink, Default::default()), now: START }
     }
 
-    /// Three runs: one that grows, one that has not for an hour, one that is damaged.
+    /// Three runs: one growing, one idle for an hour, one damaged.
     fn three() -> Self {
         let mut scene = Self::new();
         scene.write("lr_0.1/seed_1", 0..30, START, 0.05);
@@ -61,7 +61,8 @@ impl Scene {
         scene
     }
 
-    /// Writes a point a second into a new file of a run, from a time on; the path of the file.
+    /// Writes one point per second into a new file of a run, starting at a time. Returns the path of the
+    /// file.
     fn write(&self, run: &str, steps: Range<i64>, time: f64, factor: f64) -> PathBuf {
         let path = self.dir.path().join(run);
         let writer = SummaryWriter::options().host("host").clock(|| START);
@@ -74,7 +75,7 @@ impl Scene {
             writer.add_scalar("rate", 0.1, step).unwrap();
         }
         writer.close().unwrap();
-        // A name that is the same each time.
+        // A fixed name.
         let file = path.join(format!("events.out.tfevents.{time}"));
         fs::rename(newest(&path), &file).unwrap();
         file
@@ -247,7 +248,7 @@ loss/train┌ tags ────────────────────�
     let screen = scene.screen(80, 30);
     let at = |title: &str| screen.find(&format!("\n{title}\n"));
     assert!(at("loss/train") < at("accuracy") && at("loss/train").is_some(), "{screen}");
-    // Another tag alone.
+    // Shows only another tag.
     scene.keys([KeyCode::Right]);
     assert!(scene.screen(80, 24).contains("\nrate\n"));
     scene.keys([KeyCode::Left, KeyCode::Left]);
@@ -317,7 +318,7 @@ fn the_selected_run_stays_in_sight_and_is_followed_by_name() {
     fs::remove_dir_all(scene.dir.path().join("run_11")).unwrap();
     scene.poll();
     let screen = scene.screen(80, 24);
-    assert!(screen.contains("a run_00 "), "the first one again: {screen}");
+    assert!(screen.contains("a run_00 "), "back at the first run: {screen}");
 }
 
 #[test]
