@@ -360,7 +360,7 @@ fn pictures_with_steps_are_shown() {
     let picture = fs::read(picture()).unwrap();
     store.file(&format!("1/{ID}/{name}"), "");
     fs::write(store.path(&format!("1/{ID}/{name}")), &picture).unwrap();
-    store.file(&format!("1/{ID}/artifacts/images/x+step+1+timestamp+2+3.png"), "no picture");
+    store.file(&format!("1/{ID}/artifacts/images/x+step+1+timestamp+2+3.png"), "no image");
     let imported = store.import();
     assert_eq!(imported.runs[0].artifacts, 2);
     let loaded = load(&store.out(), &LoadOptions::new());
@@ -371,7 +371,7 @@ fn pictures_with_steps_are_shown() {
 
 /// A small PNG.
 fn picture() -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("tbx-picture-{}.png", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("tbx-image-{}.png", std::process::id()));
     let png = [
         &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
         &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0],

@@ -408,9 +408,9 @@ fn lists_of_a_store_have_an_end() {
     server.fails(|_| page(&["logs/a"], &"x".repeat(100_000)));
     failed("next page is too long");
     server.fails(|_| Fault::With("200 OK", "", "<html><p>log in".into()));
-    failed("is no list");
+    failed("is not a list");
     server.fails(|_| Fault::With("200 OK", "", "<a>".repeat(100_000)));
-    failed("is no list");
+    failed("is not a list");
     server.fails(|_| {
         Fault::Raw(|stream| {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n<ListBucketResult>")?;
