@@ -1,6 +1,6 @@
-//! Notes which compiler builds the crate, for the metadata of runs. With the feature `regenerate`,
-//! generates the messages in `src/event/pb/` from `proto/` again, into the output directory:
-//! `tests/suite/messages.rs` compares the two, and copies them on request.
+//! Records the version of the compiler, for the metadata of runs. With the feature `regenerate`, also
+//! generates the messages in `src/event/pb/` from `proto/` into the output directory;
+//! `tests/suite/messages.rs` compares the two and copies them on request.
 
 use std::env;
 use std::error::Error;
@@ -16,13 +16,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What `rustc --version` says; none if it cannot be asked.
+/// Output of `rustc --version`; none if it cannot be run.
 fn rustc_version() -> Option<String> {
     let done = Command::new(env::var_os("RUSTC")?).arg("--version").output().ok()?;
     Some(String::from_utf8(done.stdout).ok()?.trim().to_owned())
 }
 
-/// Compiles `proto/` to Rust. protox does that without an installed `protoc`.
+/// Compiles `proto/` to Rust. protox needs no installed `protoc`.
 #[cfg(feature = "regenerate")]
 mod messages {
     use std::env;
@@ -36,8 +36,8 @@ mod messages {
         files.sort();
         let descriptors = protox::compile(&files, ["proto"])?;
         prost_build::Config::new()
-            .bytes(["."]) // payloads stay slices of the file they came from
-            .btree_map(["."]) // the same message has the same bytes
+            .bytes(["."]) // payloads stay slices of their file
+            .btree_map(["."]) // equal messages have equal bytes
             .compile_well_known_types() // no prost-types at run time
             .compile_fds(descriptors)?;
         println!("cargo::rustc-env=TBX_GENERATED={}", env::var("OUT_DIR")?);

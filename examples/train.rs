@@ -109,7 +109,7 @@ fn describe(writer: &SummaryWriter) -> tbx::Result<()> {
     writer.add_graph(&graph)
 }
 
-/// Draws the plane in the colours of the classes, and with the points in a box.
+/// Draws the plane in the colors of the classes, with boxes around the misclassified points.
 fn pictures(writer: &SummaryWriter, network: &Network, data: &Data) -> tbx::Result<()> {
     let plane = map(network, SIDE);
     writer.add_image("plane/probability", (plane.view(), Layout::Hw), None)?;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes inputs of the fuzz targets of fixtures/, below corpus/ (or the directory that is given).
+"""Makes inputs for the fuzz targets from fixtures/, in corpus/ or the given directory.
 
-The form of an input is that of src/input.rs and of src/logs.rs: instructions of one byte and what they need.
+src/input.rs and src/logs.rs define the format: instructions of one byte, each followed by its arguments.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ MAX_LEN = 12_000
 
 NEW_FILE, PAYLOAD, BYTES, SIDE_FILE, CUT = 0, 1, 4, 5, 10
 LOG_TARGETS = {"load": 4, "verify": 60, "edit": 8, "export": 4}
-# As in src/logs.rs.
+# Numbers from src/logs.rs.
 SIDE_FILES = {"hparams.yaml": 0, "tbx.json": 1, "projector_config.pbtxt": 3, "tensors.tsv": 8}
 
-# What people and programs write next to logs.
+# Typical contents of side files.
 SIDE = {
     "hparams.yaml": [
         b"lr: 0.1\nlayers: [1, 2]\nopt: {name: adam, betas: [0.9, 0.999]}\nf: !!python/name:a.b ''\n",
@@ -110,7 +110,7 @@ def main():
             first = bytes([names.index(name), 1]) + text(content)
             corpus.add("side_files", first)
             corpus.add("side_files", bytes([4, 1]) + text(SIDE["projector_config.pbtxt"][0]) + first)
-            # And in an import: 12 are among the artifacts of a run.
+            # Also as input of an import, where 12 puts it among the artifacts of a run.
             corpus.add("import", bytes([0, 1, 13, 0]) + text(content))
     for path in sorted((FIXTURES / "projector").rglob("*")):
         if path.is_file() and path.name in SIDE:

@@ -1,4 +1,4 @@
--- A database of MLflow with one run: the tables that an import reads most.
+-- An MLflow database with one run: the tables that an import reads most.
 PRAGMA page_size = 1024;
 CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, artifact_location TEXT,
     lifecycle_stage TEXT);

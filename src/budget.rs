@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
-#[cfg(feature = "mlflow")]
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ const MAX_TOKEN: usize = 16 << 10;
 
 /// The limit that was exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Spent {
+pub enum Spent {
     /// The server sends too slowly: this number of bytes in this time.
     Rate(u64, Duration),
     /// The server sends more than this number of bytes.
@@ -45,20 +44,16 @@ impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rate(bytes, time) => {
-                write!(
-                    f,
-                    "the server sent {bytes} bytes in {} s, too slowly to go on",
-                    time.as_secs()
-                )
+                write!(f, "the server is too slow: it sent {bytes} bytes in {} s", time.as_secs())
             }
-            Self::Bytes(max) => write!(f, "the server's answer has more than {max} bytes"),
-            Self::Values(max) => write!(f, "the server's answer has more than {max} values in it"),
-            Self::Circle => f.write_str("the server's list goes in a circle: a page comes again"),
+            Self::Bytes(max) => write!(f, "the server's response has more than {max} bytes"),
+            Self::Values(max) => write!(f, "the server's response has more than {max} values"),
+            Self::Circle => f.write_str("the server's list does not end: it returned a page twice"),
             Self::Pages(pages) => {
-                write!(f, "the server's list has no end: there is hardly anything on {pages} pages")
+                write!(f, "the server's list does not end: its {pages} pages are almost empty")
             }
             Self::Things(max) => write!(f, "the server's list has more than {max} entries"),
-            Self::Token => f.write_str("the server's list has no next page: its name is too long"),
+            Self::Token => f.write_str("the server's token for the next page is too long"),
         }
     }
 }
@@ -73,20 +68,20 @@ impl From<Spent> for io::Error {
 
 /// Checks that a body arrives fast enough.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     start: Instant,
-    /// Time during which nothing has to arrive.
+    /// Time in which nothing has to arrive.
     patience: Duration,
     bytes: u64,
 }
 
 impl Rate {
-    pub(crate) fn new(patience: Duration) -> Self {
+    pub fn new(patience: Duration) -> Self {
         Self { start: Instant::now(), patience, bytes: 0 }
     }
 
     /// Counts bytes that have just arrived.
-    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Spent> {
+    pub fn charge(&mut self, bytes: usize) -> Result<(), Spent> {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         let time = self.start.elapsed();
         match time.saturating_sub(self.patience).as_secs() > self.bytes / MIN_RATE {
@@ -97,23 +92,20 @@ impl Rate {
 }
 
 /// Reads a body, limited in size and with a minimum speed.
-#[cfg(feature = "mlflow")]
 #[derive(Debug)]
-pub(crate) struct Limited<R> {
+pub struct Limited<R> {
     body: R,
     rate: Rate,
     max: u64,
     left: u64,
 }
 
-#[cfg(feature = "mlflow")]
 impl<R: Read> Limited<R> {
-    pub(crate) fn new(body: R, max: u64, patience: Duration) -> Self {
+    pub fn new(body: R, max: u64, patience: Duration) -> Self {
         Self { body, rate: Rate::new(patience), max, left: max }
     }
 }
 
-#[cfg(feature = "mlflow")]
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // One more byte shows whether the body is too long.
@@ -129,8 +121,7 @@ impl<R: Read> Read for Limited<R> {
 
 /// Checks that JSON has at most `max` values: a value takes 3 bytes in JSON, and up to 600 in
 /// memory.
-#[cfg(feature = "mlflow")]
-pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
+pub fn values(json: &[u8], max: usize) -> Result<(), Spent> {
     let (mut count, mut is_text, mut is_escaped) = (1usize, false, false);
     for byte in json {
         match byte {
@@ -147,7 +138,7 @@ pub(crate) fn values(json: &[u8], max: usize) -> Result<(), Spent> {
 
 /// Checks the consecutive pages of a list.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub struct Pages {
     max: usize,
     max_empty: usize,
     pages: usize,
@@ -161,14 +152,14 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// For a list with at most `max` entries and at most `max_empty` consecutive empty pages.
-    pub(crate) fn new(max: usize, max_empty: usize) -> Self {
+    pub fn new(max: usize, max_empty: usize) -> Self {
         let (seen, hasher) = (HashSet::new(), RandomState::new());
         Self { max, max_empty, pages: 0, empty: 0, things: 0, seen, hasher }
     }
 
     /// Counts a page with `things` entries and checks that the next page, if there is one, may be
     /// requested. `content` distinguishes pages; it may be `None`.
-    pub(crate) fn turn<'t>(
+    pub fn turn<'t>(
         &mut self,
         things: usize,
         content: Option<impl Hash>,
@@ -203,10 +194,8 @@ mod tests {
     use super::*;
 
     /// Returns its bytes one at a time.
-    #[cfg(feature = "mlflow")]
     struct Drip(u64);
 
-    #[cfg(feature = "mlflow")]
     impl Read for Drip {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let n = usize::from(self.0 > 0).min(buffer.len());
@@ -217,7 +206,6 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(1000);
 
-    #[cfg(feature = "mlflow")]
     #[test]
     fn a_body_has_no_more_than_it_may_have() {
         let read = |len, max| {
@@ -231,7 +219,6 @@ mod tests {
         assert_eq!(Limited::new(Drip(5), 5, LONG).read(&mut []).unwrap(), 0);
     }
 
-    #[cfg(feature = "mlflow")]
     #[test]
     fn values_are_counted_outside_of_texts() {
         values(br#"{"a": "[,{:\"[,", "b": [1, 2]}"#, 8).unwrap();

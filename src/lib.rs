@@ -1,5 +1,5 @@
-//! TensorBoard event logs: write them from a training loop, read any of them, compare runs,
-//! and carry their data elsewhere.
+//! A toolkit for TensorBoard event logs: write logs from a training loop, read logs of any origin, compare runs,
+//! and export their data.
 //!
 //! # Write
 //!
@@ -19,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`SummaryWriter`] says what is guaranteed when the program crashes.
+//! The documentation of [`SummaryWriter`] describes what is guaranteed when the program crashes.
 //!
 //! # Read
 //!
@@ -38,9 +38,9 @@
 //! # Ok::<(), tbx::Error>(())
 //! ```
 //!
-//! A load takes all cores, also inside one file, samples nothing away, and survives damage: what
-//! could not be read is in the [`Report`], with path and byte offset. Which points of a resumed
-//! run count is a [`RestartPolicy`]. A [`Follower`] gives what is new in a folder, again and again.
+//! A load uses all cores, even for a single file. It does not sample the data, and it continues after damage: the
+//! [`Report`] lists unreadable data with path and byte offset. The [`RestartPolicy`] decides which points of a
+//! resumed run count. A [`Follower`] returns new data of a log directory each time it is polled.
 //!
 //! # Kinds of data
 //!
@@ -62,50 +62,39 @@
 //! | tensor | [`add_tensor`](SummaryWriter::add_tensor) | [`Tensor`] | none; served to programs |
 //! | embedding | [`add_embedding`](SummaryWriter::add_embedding) | [`Run::embeddings`] | Projector |
 //!
-//! `docs/differences.md` in the repository holds each call against those of PyTorch, tensorboardX,
+//! `docs/differences.md` in the repository compares each call with its counterpart in PyTorch, tensorboardX,
 //! TensorFlow and TensorBoard, field by field.
 //!
 //! # Mapped files
 //!
-//! Files are read, not mapped. [`LoadOptions::map`] maps those of which values other than scalars are
-//! kept: their bytes are slices of the map then, not copies. If another program truncates a mapped
-//! file, touching the part that is gone raises `SIGBUS`, which ends the process, so the caller promises
-//! that none does, with an `unsafe` call: [`FileMaps::allow`].
+//! By default, files are read, not mapped. With [`LoadOptions::map`], files are mapped if values other than
+//! scalars are kept: the values are then slices of the map, not copies. If another program truncates a mapped
+//! file, access to the missing part raises `SIGBUS`, which ends the process. The caller therefore promises, with
+//! the `unsafe` call [`FileMaps::allow`], that no program does this.
 //!
 //! # Features
 //!
-//! | feature | default | what | crates it adds |
+//! | feature | default | purpose | crates it adds |
 //! |---|---|---|---|
-//! | `image` | yes | pictures and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
-//! | `keras` | yes | [`SummaryWriter::add_keras_graph`] | `serde_json` |
-//! | `ndarray` | yes | arrays as pictures, meshes and tensors | `ndarray` |
-//! | `plotters` | no | charts: `add_figure` | `image`, `plotters` |
-//! | `cli` | yes | the program `tbx` | `clap`, `ratatui` and others |
-//! | `export` | by `cli` | [`export`]: tables to CSV and JSON, everything else to files | `csv`, `itoa`, `serde_json`, `zmij` |
-//! | `parquet` | by `cli` | ... and to Parquet | `parquet`, `zstd` |
-//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and some 100 below them |
-//! | `serde` | by `export` | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics), `Serialize` for the tables | `serde` |
-//! | `plot` | by `cli` | [`export::plot`]: charts | `tiny-skia`, `noto-sans-mono-bitmap` |
-//! | `meta` | by `table` | [`meta`]: what a run is, `tbx.json` | `saphyr`, `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that say what they are | `meta`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
-//! | `table` | by `cli` | run tables, conditions, curves in [`table`] | `rand_mt`, `regex`, `strsim`, `winnow` |
-//! | `arrow` | no | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
-//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
-//! | `mlflow` | by `cli` | [`mlflow`], [`import`]: to and from MLflow | `base64`, `percent-encoding`, `rusqlite` with SQLite, `sha2`, `ureq` |
-//! | `edit` | by `cli` | [`edit`] | `rand_mt`, `regex` |
-//! | `verify` | by `cli` | [`verify`] | none |
+//! | `image` | yes | images and videos: [`SummaryWriter::add_image`] and decoding | `image` with PNG, JPEG, GIF; `embedded-graphics` for its fonts |
 //! | `log` | no | [`Logger`] | `log` |
-//! | `registry` | by `cli` | [`registry`]: models by name and version | `sha2` |
-//! | `archive` | by `cli` | [`archive`]: runs as one compressed file, old artifacts gone | `tar`, `zstd` |
+//! | `meta` | no | [`meta`]: metadata of runs, `tbx.json`; includes `serde` | `saphyr`, `walkdir` |
+//! | `ndarray` | yes | arrays as images, meshes and tensors; includes `image` | `ndarray` |
+//! | `plotters` | no | charts: `add_figure`; includes `image` | `plotters` |
+//! | `regenerate` | no | for maintainers: the generated messages, again | `prost-build`, `protox` |
+//! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
+//! | `serde` | no | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics); [`SummaryWriter::add_keras_graph`] | `serde`, `serde_json` |
+//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //!
-//! Without any, a training loop gets the writer of all kinds but pictures, and the reader.
+//! Without any features, a training loop gets the reader, and the writer for every kind except images.
 //!
 //! # Crates in signatures
 //!
-//! Some methods take or return types of other crates. This crate re-exports those crates, so that a program
-//! can name the types without depending on the same version itself: [`bytes`], [`half`] and [`prost`]; with the
-//! feature of the same name `image`, `log`, `ndarray` and `plotters`; with `ndarray` also `num_complex`, with `arrow`
-//! `arrow_array` and `arrow_schema`, with `tracing` `tracing_subscriber`.
+//! Some methods take or return types of other crates. This crate re-exports those crates, so that a program can
+//! name the types without depending on the same version itself. Always: [`bytes`], [`half`] and [`prost`]. With
+//! the feature of the same name: `image`, `log`, `ndarray` and `plotters`. With `ndarray`: also `num_complex`.
+//! With `tracing`: `tracing_subscriber`.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -122,60 +111,41 @@
 //!
 //! # Layers
 //!
-//! [`store`] has the bytes, [`record`] frames them, [`event`] reads and writes what is in a record,
-//! [`meta`] says what a run is and [`summary`] what a value means, [`writer`] and [`logdir`] make logs
-//! and load them, [`track`] keeps a run and what it is together, [`table`] makes rows of runs,
-//! [`mlflow`] is what MLflow keeps of them, [`registry`] the models that they made, [`export`] carries
-//! them elsewhere, [`import`] makes logs of the runs of other programs, [`verify`] finds what is wrong
-//! with logs, [`edit`] makes new logs of existing ones, and [`archive`] one file of runs. Each uses only
-//! those before it.
+//! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
+//! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
+//! them, and [`track`] records a run together with its metadata. Each layer uses only those before it.
+//!
+//! The package `tbx-runs` builds on this one: run tables, export to CSV, JSON and Parquet, MLflow, edits, checks and
+//! archives. The package `tbx-cli` is the program `tbx`.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
-// Shared modules serve several features: with few of them, some items have no caller. With all
-// features, the compiler still finds what nobody uses.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "archive")]
-pub mod archive;
-#[cfg(any(feature = "mlflow", feature = "remote"))]
-mod budget;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
-mod decimal;
-#[cfg(feature = "edit")]
-pub mod edit;
 pub mod error;
 pub mod event;
-#[cfg(feature = "export")]
-pub mod export;
-#[cfg(feature = "mlflow")]
-pub mod import;
 pub mod logdir;
 #[cfg(feature = "meta")]
 pub mod meta;
-#[cfg(feature = "mlflow")]
-pub mod mlflow;
-#[cfg(any(feature = "cli", feature = "export"))]
-mod printable;
 pub mod record;
-mod redact;
-#[cfg(feature = "registry")]
-pub mod registry;
-// Which of it is used depends on the features.
-#[cfg_attr(not(feature = "cli"), allow(dead_code, unreachable_pub, unused_imports))]
-mod replace;
 pub mod safe_name;
 pub mod store;
 pub mod summary;
-pub mod table;
 #[cfg(feature = "track")]
 pub mod track;
-#[cfg(feature = "verify")]
-pub mod verify;
 pub mod writer;
+
+// The rest is for the packages `tbx-runs` and `tbx-cli`, of the same version. It has no promises.
+#[doc(hidden)]
+pub mod budget;
+#[doc(hidden)]
+pub mod decimal;
+#[doc(hidden)]
+pub mod redact;
+#[doc(hidden)]
+pub mod replace;
 #[cfg(feature = "meta")]
-mod yaml;
+#[doc(hidden)]
+pub mod yaml;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
@@ -210,10 +180,7 @@ pub use writer::Logger;
 pub use writer::TracingLayer;
 pub use writer::{IntoStep, SummaryWriter, WriterOptions};
 
-// Crates whose types stand in public signatures.
-#[cfg(feature = "arrow")]
-#[doc(no_inline)]
-pub use ::{arrow_array, arrow_schema};
+// Crates whose types appear in public signatures.
 #[doc(no_inline)]
 pub use ::{bytes, half, prost};
 #[cfg(feature = "ndarray")]

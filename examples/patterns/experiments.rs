@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tbx::table::{Folding, RunTable};
 use tbx::track::Run;
 use tbx::{LoadOptions, Logdir};
+use tbx_runs::table::{Folding, RunTable};
 
 use crate::model::{Network, spirals};
 use crate::{Result, train};

@@ -2,8 +2,8 @@
 //! second.
 //!
 //! ```console
-//! $ cargo run --release --features track --example patterns -- runs
-//! $ cargo run --release --features track --example patterns -- runs cross_validation
+//! $ cargo run --release --package tbx-runs --example patterns -- runs
+//! $ cargo run --release --package tbx-runs --example patterns -- runs cross_validation
 //! $ tbx table runs && tensorboard --logdir runs
 //! ```
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use tbx::registry::{Registry, Stage};
 use tbx::track::Run;
+use tbx_runs::registry::{Registry, Stage};
 
 use crate::model::{Network, spirals};
 use crate::{Result, train, weights};

@@ -1,5 +1,5 @@
-//! Archives of logs come back as they were. Those that are damaged or mean harm write all or nothing, and
-//! nothing elsewhere. Artifacts that a registry names stay, and nothing but artifacts goes.
+//! Logs that are archived and restored are unchanged. Damaged or hostile archives are restored completely
+//! or not at all, and never outside the output. Only artifacts are removed, and none that a registry names.
 
 #![no_main]
 
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tar::{EntryType, Header};
-use tbx::archive::{Pack, Restore, Rules};
+use tbx_runs::archive::{Pack, Restore, Rules};
 use tbx_fuzz::{Input, Logs, Sandbox, files};
 
-/// Unpacked bytes at most: so small that an archive of an input can have more.
+/// Maximum number of unpacked bytes: small enough that an archive from an input can exceed it.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Packs, restores, restores again, and removes.
@@ -31,7 +31,7 @@ fn there_and_back(sandbox: &Sandbox, logs: &Logs) {
     let again = Restore::new(&packed).to(&back).expect("it was possible before");
     assert_eq!((again.files, again.same), (0, done.files));
     assert!(before == files(&sandbox.logs()), "the log was changed");
-    // Removed and restored, all is there again.
+    // After removing and restoring, everything is there again.
     let removed = Pack::find(&sandbox.logs()).expect("it is there").force(true).remove(true);
     if removed.write(&packed).is_ok() {
         Restore::new(&packed).force(true).to(&sandbox.logs()).expect("the archive is sound");
@@ -43,7 +43,7 @@ fn there_and_back(sandbox: &Sandbox, logs: &Logs) {
     sandbox.check(&["a.tar.zst", "back"]);
 }
 
-/// Restores what may be anything; whether that is possible, all or nothing is there.
+/// Restores arbitrary bytes: either everything is written, or nothing.
 fn restore(sandbox: &Sandbox, packed: &[u8]) {
     let (archive, back) = (sandbox.path("a.tar.zst"), sandbox.path("back"));
     fs::write(&archive, packed).expect("a new file");
@@ -67,7 +67,7 @@ fn restore(sandbox: &Sandbox, packed: &[u8]) {
     sandbox.check(&["a.tar.zst", "back"]);
 }
 
-/// An archive whose entries are named and typed by the input.
+/// An archive with names and entry types from the input.
 fn hostile(input: &mut Input<'_>) -> Vec<u8> {
     const NAMES: [&str; 12] = [
         "a/events.out.tfevents.1.h",
@@ -130,7 +130,7 @@ fn hostile(input: &mut Input<'_>) -> Vec<u8> {
     zstd::encode_all(&tar[..], 1).expect("memory")
 }
 
-/// What rules find goes; what else is there stays.
+/// Removes the artifacts that rules select; everything else stays.
 fn collect(sandbox: &Sandbox, logs: &Logs) {
     logs.write_to(&sandbox.logs());
     let before = files(&sandbox.logs());
@@ -160,7 +160,10 @@ fuzz_target!(|data: &[u8]| {
         _ => {
             let packed = hostile(&mut input);
             restore(&sandbox, &packed);
-            assert!(!Path::new("/dev/shm/tbx-fuzz").exists(), "an absolute path was written");
+            assert!(
+                !Path::new("/dev/shm/tbx-fuzz").exists(),
+                "a file was written to an absolute path"
+            );
         }
     }
 });

@@ -1,14 +1,14 @@
-//! A repaired log is sound and has all points, and its repair changes nothing. Edits that change nothing
-//! keep all points, those that are undone give back what was there, and those that are done once are done.
-//! In place is the same as in a new directory.
+//! A repaired log is sound, has all points, and is not changed by another repair. Edits that change nothing
+//! keep all points. An edit and its reverse restore the points, and repeating an edit changes nothing.
+//! Editing in place gives the same result as editing into a new directory.
 
 #![no_main]
 
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::edit::{Destination, Edit, SideFiles, repair};
-use tbx::verify::{Rule, Verify};
+use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
+use tbx_runs::verify::{Rule, Verify};
 use tbx::{Checksums, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
 
@@ -16,13 +16,13 @@ fn points(dir: &Path, policy: RestartPolicy) -> Reading {
     Reading::of(dir, &LoadOptions::new().restart(policy))
 }
 
-/// Without the copies of the old files.
+/// The files without the backups.
 fn without_backups(mut files: Files) -> Files {
     files.retain(|path, _| path.extension().is_none_or(|extension| extension != "bak"));
     files
 }
 
-/// Whether no record is there that is an event to some loaders only: a repair leaves it out.
+/// True if no record is an event only for some loaders: a repair leaves such records out.
 fn all_read_the_same(logs: &Path) -> bool {
     let verified = Verify::new().rules([Rule::Proto]).check(&open(logs));
     let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).places());
@@ -46,7 +46,7 @@ fn repairs(sandbox: &Sandbox) {
     sandbox.check(&["one", "two"]);
 }
 
-/// Edits the logs in `from` into a directory of its own; whether that was possible.
+/// Edits the logs in `from` into a new directory. Returns whether that was possible.
 fn edit(sandbox: &Sandbox, edit: &Edit, from: &str, to: &str) -> bool {
     let from = if from == "logs" { sandbox.logs() } else { sandbox.path(from) };
     let done = edit.apply(&open(&from), Destination::Folder(&sandbox.path(to)));
@@ -103,7 +103,7 @@ fn edits(sandbox: &Sandbox, policy: RestartPolicy, which: usize) {
     sandbox.check(&["one", "two"]);
 }
 
-/// In place: nothing but event files changes, and a second time nothing does.
+/// In place: only event files change, and a second repair changes nothing.
 fn repairs_in_place(sandbox: &Sandbox) {
     let logs = sandbox.logs();
     let before = files(&logs);

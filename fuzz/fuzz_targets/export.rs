@@ -1,5 +1,5 @@
-//! Tables of anything are made, the same in every format, with the values that are in the log. Extracted
-//! files are those that their index names.
+//! Any log can be exported. The tables are the same in every format, with the values of the log. The index
+//! lists exactly the extracted files.
 
 #![no_main]
 
@@ -9,13 +9,13 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use tbx::export::extract::Extraction;
-use tbx::export::{Export, TABLES, TARGETS, Target};
-use tbx::table::{Folding, Overview, RunTable};
+use tbx_runs::export::extract::Extraction;
+use tbx_runs::export::{Export, TABLES, TARGETS, Target};
+use tbx_runs::table::{Folding, Overview, RunTable};
 use tbx::{LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 
-/// The rows of a table in a file, without its head.
+/// Number of rows of a table in a file, without the header.
 fn rows(path: &Path, target: &Target) -> u64 {
     match target.name {
         "csv" => cells(path).len() as u64,
@@ -32,7 +32,7 @@ fn rows(path: &Path, target: &Target) -> u64 {
     }
 }
 
-/// A reader that demands as many cells in each row as in the head.
+/// Reads CSV, and fails unless each row has as many cells as the header.
 fn cells(path: &Path) -> Vec<csv::StringRecord> {
     let mut reader = csv::Reader::from_path(path).expect("it was written");
     reader.records().map(|row| row.expect("a row is like the head")).collect()

@@ -1,6 +1,5 @@
-//! Stores of MLflow, as directories and as databases: the store stays as it is, nothing outside of it is
-//! read, what was imported is a sound log with as many points as were counted, and a second import adds
-//! nothing.
+//! MLflow stores, as directories and as databases: an import does not change the store, reads nothing
+//! outside it, and writes a sound log with the reported number of points. A second import adds nothing.
 
 #![no_main]
 
@@ -12,12 +11,12 @@ use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tbx::LoadOptions;
-use tbx::import::{EventFiles, Import};
+use tbx_runs::import::{EventFiles, Import};
 use tbx_fuzz::{Input, Sandbox, files, link, open, write};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 
-/// Files of a store; `R` stands for the directory of the run.
+/// Files of a store; `R` is replaced by the directory of the run.
 const NAMES: [&str; 26] = [
     "1/meta.yaml",
     "R/meta.yaml",
@@ -54,7 +53,7 @@ fn import(sandbox: &Sandbox, source: &Path, options: &Import) {
     assert!(before == files(&sandbox.logs()), "the store was changed");
     let Ok(imported) = imported else { return };
     let loaded = open(&out).load(&LoadOptions::new()).expect("damage is in the report");
-    // Event files that were artifacts are copied as they are.
+    // Event files among the artifacts are copied unchanged.
     let has_event_files = imported.runs.iter().any(|run| run.event_files + run.event_runs > 0);
     if !has_event_files {
         assert!(loaded.report.is_lossless(), "{:?}", loaded.report.issues);
@@ -64,7 +63,7 @@ fn import(sandbox: &Sandbox, source: &Path, options: &Import) {
     }
     let first = files(&out);
     let again = options.mlflow(source, &out).expect("it was possible before");
-    let is_done = |run: &tbx::import::ImportedRun| !run.is_unfinished && !run.is_incomplete;
+    let is_done = |run: &tbx_runs::import::ImportedRun| !run.is_unfinished && !run.is_incomplete;
     if imported.runs.iter().all(is_done) {
         assert_eq!(again.points, 0);
         assert!(again.runs.iter().all(|run| run.was_there));
@@ -98,7 +97,7 @@ fn folder(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
         };
         let logs = sandbox.logs();
         match input.byte() {
-            // Of one that is there already, another one takes the place.
+            // An existing file is replaced.
             0..=220 => write(&logs, &mlruns.join(&name), input.bytes()),
             _ => link(input, &Path::new("mlruns").join(&name), &logs),
         }
@@ -106,7 +105,7 @@ fn folder(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
     import(sandbox, &mlruns, options);
 }
 
-/// A database with a run.
+/// A database with one run.
 fn empty() -> &'static [u8] {
     static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
     EMPTY.get_or_init(|| {
@@ -138,7 +137,7 @@ fn database(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
     {
         let db = Connection::open(&path).expect("a database");
         let _ = db.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN");
-        // Tables and how many columns they have.
+        // Tables with their number of columns.
         const TABLES: [(&str, usize); 8] = [
             ("metrics", 6),
             ("metrics", 6),
@@ -164,7 +163,7 @@ fn database(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
     import(sandbox, &path, options);
 }
 
-/// A database in which some bytes are others.
+/// A database with some bytes changed.
 fn damaged_database(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) {
     let path = sandbox.logs().join("mlflow.db");
     let mut bytes = empty().to_vec();

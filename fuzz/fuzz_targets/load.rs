@@ -1,4 +1,4 @@
-//! Every way to read a log gives the same points, and so does a follower while it grows.
+//! Every way to read a log gives the same points, and so does a follower while the log grows.
 
 #![no_main]
 

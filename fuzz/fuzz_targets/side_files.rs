@@ -1,4 +1,5 @@
-//! Files next to logs: what is read can be written, and then says the same. Nothing outside is read.
+//! Side files: everything that is read can be written and read again with the same result. Nothing outside
+//! the run is read.
 
 #![no_main]
 
@@ -6,7 +7,7 @@ use std::fs;
 
 use libfuzzer_sys::fuzz_target;
 use tbx::meta::{ExperimentMeta, RunMeta};
-use tbx::registry::Registry;
+use tbx_runs::registry::Registry;
 use tbx::{LoadOptions, Logdir};
 use tbx_fuzz::{Input, Sandbox, files, write};
 
@@ -58,10 +59,10 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    tbx::verify::Verify::new().check(&logdir);
+    tbx_runs::verify::Verify::new().check(&logdir);
     let registry = Registry::open(&dir);
     let models = registry.models();
-    assert_eq!(before, files(&dir), "something was changed");
+    assert_eq!(before, files(&dir), "a file was changed");
     if let Ok(mut models) = models
         && let Some(name) = models.keys().next().cloned()
         && registry.describe_model(&name, "new").is_ok()

@@ -1,16 +1,16 @@
-//! `verify` says the same twice, each rule alone says what all say together, and it finds all damaged records that a
-//! load leaves out.
+//! `verify` is deterministic, each rule alone finds the same as together with the others, and every damaged
+//! record that a load skips is found.
 
 #![no_main]
 
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::verify::{Finding, Rule, Verify};
+use tbx_runs::verify::{Finding, Rule, Verify};
 use tbx::{Checksums, Effect, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, open};
 
-/// Rules about records, with the names that issues of a load have.
+/// Rules about records that have the same names as issues of a load.
 const RECORDS: [Rule; 5] =
     [Rule::LengthCrc, Rule::PayloadCrc, Rule::TooLong, Rule::Torn, Rule::Proto];
 
@@ -51,13 +51,13 @@ fuzz_target!(|data: &[u8]| {
             .issues
             .iter()
             .filter(|issue| RECORDS.iter().any(|rule| rule.name() == issue.kind.name()))
-            // The event counts if only a value of it cannot be read.
+            // The event counts if only one of its values cannot be read.
             .filter(|issue| issue.effect != Effect::SkippedValue)
             .map(|issue| (issue.location.path.clone(), issue.location.offset, issue.kind.name()))
             .collect();
         let missing: Vec<_> = left_out.difference(&found).collect();
-        assert!(missing.is_empty(), "a load leaves out {missing:?}");
-        // Some events are read here and by no loader that decodes them whole.
+        assert!(missing.is_empty(), "not found, but skipped by a load: {missing:?}");
+        // Some events are read here, but not by loaders that decode whole events.
         let only_here: Vec<_> = found.difference(&left_out).collect();
         assert!(only_here.iter().all(|(.., rule)| *rule == Rule::Proto.name()), "{only_here:?}");
         let events = files().map(|file| file.events).sum::<u64>();

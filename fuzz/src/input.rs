@@ -1,9 +1,9 @@
-//! Reads an input: numbers and byte strings, as long as there are some.
+//! Reads an input: numbers and byte strings, until the bytes are used up.
 
 use arbitrary::Unstructured;
 
-/// The bytes of an input, from front to back. A byte string is preceded by its length (16 bits, low byte
-/// first), so that `seeds.py` can write inputs, too.
+/// The bytes of an input, consumed from the front. The length of a byte string precedes it (16 bits, low
+/// byte first), so that `seeds.py` can write inputs.
 pub struct Input<'a>(Unstructured<'a>);
 
 impl<'a> Input<'a> {
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
         f64::from_bits(self.i64() as u64)
     }
 
-    /// A step: small ones are far more likely, so that steps meet.
+    /// A step. Small ones are far more likely, so that steps collide.
     pub fn step(&mut self) -> i64 {
         match self.byte() {
             255 => self.i64(),
@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A time near that of the other records, or any.
+    /// A wall time, close to the others or arbitrary.
     pub fn wall_time(&mut self) -> f64 {
         match self.byte() {
             255 => self.f64(),
@@ -52,7 +52,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// As many bytes as the length says and as there are.
+    /// A byte string, cut to the remaining bytes.
     pub fn bytes(&mut self) -> &'a [u8] {
         let len = usize::from(self.u16()).min(self.0.len());
         self.0.bytes(len).unwrap_or_default()

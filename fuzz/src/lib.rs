@@ -1,6 +1,7 @@
-//! What the targets share: inputs that look like logs and are wrong in some places, and what must hold.
+//! Code that the targets share: inputs that look like logs with some errors, and the properties that must
+//! hold.
 //!
-//! Random bytes hardly ever pass a checksum. So an input is a list of instructions that write records,
+//! Random bytes almost never pass a checksum. So an input is a list of instructions that write records,
 //! damage them, and put files and links next to them.
 
 #[path = "../../tests/suite/facts.rs"]

@@ -1,4 +1,4 @@
-//! A log directory, described by instructions.
+//! A log directory that is described by instructions.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,14 +13,14 @@ use crate::input::Input;
 use crate::sandbox::{fifo, write};
 use crate::values;
 
-/// So many instructions of an input are carried out.
+/// Maximum number of instructions that are executed per input.
 const MAX_INSTRUCTIONS: usize = 300;
 const MAX_FILES: usize = 8;
-/// An event file of an input is not longer, and a payload that is doubled either.
+/// Maximum size of an event file, and of a payload that is doubled.
 const MAX_LOG: usize = 256 << 10;
 const MAX_DOUBLED: usize = 16 << 10;
 
-/// Names of runs: some are parts of others.
+/// Names of runs; some contain others.
 pub(crate) const RUNS: [&str; 9] = [
     "",
     "a",
@@ -44,7 +44,7 @@ pub(crate) const SIDE_FILES: [&str; 14] = [
     "artifacts/sub/a.txt",
     "tensors.tsv",
     "metadata.tsv",
-    // They come before those that grow, as they are there before.
+    // Sort before event files that grow, as they exist from the start.
     "events.out.tfevents.0.h.dvc",
     "events.out.tfevents.0.h",
     "checkpoint",
@@ -62,22 +62,22 @@ struct LogFile {
 #[derive(Debug, Default)]
 pub struct Logs {
     files: Vec<LogFile>,
-    /// Paths below the log directory.
+    /// Paths relative to the log directory.
     beside: Vec<(PathBuf, Beside)>,
-    /// Where the pieces end in which event files grow, as shares of 65536.
+    /// Ends of the pieces in which event files grow, as fractions of 65536.
     cuts: Vec<u16>,
 }
 
 #[derive(Debug)]
 enum Beside {
     Content(Vec<u8>),
-    /// What the link leads to.
+    /// A link with its target.
     Link(PathBuf),
     Fifo,
 }
 
 impl Logs {
-    /// What the instructions of an input say.
+    /// Executes the instructions of an input.
     pub fn read(input: &mut Input<'_>) -> Self {
         let mut logs = Self { files: vec![LogFile::default()], ..Self::default() };
         let mut last = Vec::new();
@@ -105,7 +105,7 @@ impl Logs {
                 }
                 return;
             }
-            // A payload as it stands in some log, or any bytes.
+            // A payload from an existing log, or arbitrary bytes.
             1..=3 => input.bytes().to_vec(),
             // Bytes that need not be a record.
             4 => return log.extend_from_slice(input.bytes()),
@@ -130,7 +130,7 @@ impl Logs {
             8 => return log.truncate(log.len().saturating_sub(usize::from(input.byte()))),
             9 => return log.resize(log.len() + usize::from(input.byte()), 0),
             10 => return self.cuts.push(input.u16()),
-            // A record with a sound header whose length says anything.
+            // A record with an arbitrary length in a header with a correct checksum.
             11 => {
                 let len = u64::from(input.u16()) << input.below(64);
                 log.extend_from_slice(&len.to_le_bytes());
@@ -138,9 +138,9 @@ impl Logs {
             }
             12 => version(input.below(5)),
             13 => session(input.byte(), input.step(), input.wall_time()),
-            // The last payload again, joined with itself: fields that occur twice.
+            // The last payload twice in a row, so that its fields are repeated.
             14 if last.len() <= MAX_DOUBLED => [&last[..], &last[..]].concat(),
-            // The last record again, and again.
+            // The last record, repeated several times.
             15 => {
                 for _ in 0..input.below(20) {
                     tbx::record::append(log, |buffer| buffer.extend_from_slice(last));
@@ -168,7 +168,7 @@ impl Logs {
         *last = payload;
     }
 
-    /// Writes it all.
+    /// Writes all files.
     pub fn write_to(&self, dir: &Path) {
         self.write_beside(dir);
         for (path, bytes) in self.event_files(dir) {
@@ -176,7 +176,7 @@ impl Logs {
         }
     }
 
-    /// Writes what is no event file.
+    /// Writes the files that are not event files.
     fn write_beside(&self, dir: &Path) {
         for (name, what) in self.beside.iter().take(MAX_FILES) {
             what.make(dir, &dir.join(name));
@@ -193,7 +193,7 @@ impl Logs {
         files
     }
 
-    /// Writes it piece by piece, and calls `grown` after each.
+    /// Writes the logs piece by piece, and calls `grown` after each piece.
     pub fn grow(&self, dir: &Path, mut grown: impl FnMut()) {
         self.write_beside(dir);
         let mut cuts: Vec<usize> = self.cuts.iter().take(6).map(|cut| usize::from(*cut)).collect();
@@ -223,7 +223,7 @@ impl Logs {
 impl Beside {
     /// A link or a FIFO at `place` in the log directory.
     fn link(input: &mut Input<'_>, place: &Path) -> Self {
-        // From the directory that the link is in to that of the sandbox.
+        // From the directory of the link up to the sandbox.
         let up: PathBuf = place.iter().map(|_| "..").chain([".."]).collect();
         let to = match input.below(12) {
             0 => up.join("outside/secret"),
@@ -242,10 +242,10 @@ impl Beside {
         Self::Link(to)
     }
 
-    /// Makes it at `path` below `root`, unless something is there.
+    /// Creates the entry at `path` below `root`, unless something exists there.
     fn make(&self, root: &Path, path: &Path) {
         let Some(parent) = path.parent() else { return };
-        // Makes the directory, unless a link is on the way.
+        // Creates the directory, unless there is a link in its path.
         let probe = parent.join(".probe");
         write(root, &probe, &[]);
         if fs::remove_file(probe).is_err() {
@@ -260,7 +260,7 @@ impl Beside {
     }
 }
 
-/// Makes a link or a FIFO at `place` in the log directory.
+/// Creates a link or a FIFO at `place` in the log directory.
 pub fn link(input: &mut Input<'_>, place: &Path, logs: &Path) {
     Beside::link(input, place).make(logs, &logs.join(place));
 }

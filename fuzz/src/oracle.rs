@@ -1,4 +1,4 @@
-//! What a log says, to be compared.
+//! Comparable facts about a log.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub fn open(dir: &Path) -> Logdir {
     Logdir::open(dir).expect("the directory is there")
 }
 
-/// All that a load says of a log.
+/// Everything that a load returns.
 pub struct Reading(Facts);
 
 impl Reading {
@@ -22,19 +22,20 @@ impl Reading {
         Self(Facts::of(&loaded))
     }
 
-    /// The same in every respect.
+    /// Fails unless both readings are equal in every respect.
     #[track_caller]
     pub fn assert_same(&self, other: &Self, what: &str) {
         self.0.assert_same(&other.0, what);
     }
 
-    /// The same points with the same values, whatever the files are and whatever was damaged.
+    /// Fails unless both readings have the same points with the same values, regardless of files and
+    /// damage.
     #[track_caller]
     pub fn assert_same_points(&self, other: &Self, what: &str) {
         Self::points(&self.0).assert_same(&Self::points(&other.0), what);
     }
 
-    /// The same, but that wall times which are not finite were replaced.
+    /// Fails unless both readings are equal except for wall times that are not finite, which were replaced.
     #[track_caller]
     pub fn assert_same_but_times(&self, repaired: &Self, what: &str) {
         let (mut before, after) = (Self::points(&self.0), Self::points(&repaired.0));
@@ -48,7 +49,7 @@ impl Reading {
         before.assert_same(&after, what);
     }
 
-    /// No record was lost. A value may be.
+    /// True if no record was lost; single values may be.
     pub fn is_sound(&self) -> bool {
         let of_records = ["length_crc", "payload_crc", "too_long", "torn", "proto"];
         !self
@@ -65,11 +66,11 @@ impl Reading {
     }
 }
 
-/// Every way to read `dir` says the same.
+/// Fails unless every way to read `dir` gives the same result.
 pub fn ways_agree(dir: &Path, policy: RestartPolicy) {
     let options = LoadOptions::new().restart(policy);
     let read = Reading::of(dir, &options);
-    // SAFETY: nobody writes to the input meanwhile.
+    // SAFETY: no other process writes to the input.
     let maps = unsafe { FileMaps::allow() };
     for (way, what) in [
         (options.clone().map(maps), "mapped"),
@@ -105,7 +106,7 @@ pub fn ways_agree(dir: &Path, policy: RestartPolicy) {
     logdir.load(&options.check_values(true)).expect("damage is in the report");
 }
 
-/// A follower of `logs` while they grow in `dir` has in the end what a load gives.
+/// Fails unless a follower of `logs`, while they grow in `dir`, ends with the result of a load.
 pub fn follows(logs: &Logs, dir: &Path, policy: RestartPolicy) {
     let options = LoadOptions::new().restart(policy);
     let mut follower = Follower::new(dir, &options).settle(Duration::ZERO);

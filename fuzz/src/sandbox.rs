@@ -1,4 +1,4 @@
-//! Directories in memory, with something next to them that nobody may read or change.
+//! Directories in memory, next to files that must not be read or changed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// Contents by path; of a link, what it leads to.
+/// Contents by path; for a link, its target.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// What must never turn up in anything that is written.
+/// A text that must never appear in any output.
 const SECRET: &[u8] = b"SECRET-OUTSIDE-THE-LOGS";
 
-/// A directory with the inputs `box/logs`, and `outside`, to which links of the inputs lead. Outputs are not in
-/// `box`, as a link may lead there, too.
+/// A directory with the inputs in `box/logs`, and with `outside`, the target of links in the inputs.
+/// Outputs are not in `box`, since links may point there.
 pub struct Sandbox {
     dir: TempDir,
     outside: Files,
-    /// Mutations learn the word from the comparison with it.
+    /// True if the input contains the secret: the fuzzer learns the word from the comparison.
     input_has_secret: bool,
 }
 
 impl Sandbox {
-    /// One for an input of these bytes.
+    /// Creates the sandbox for an input.
     pub fn new(input: &[u8]) -> Self {
         let memory = Path::new("/dev/shm");
         let dir = match memory.is_dir() {
@@ -53,7 +53,8 @@ impl Sandbox {
         self.dir.path().join(name)
     }
 
-    /// Nothing appeared next to `names`, nothing outside changed, and nothing of it is in any of them.
+    /// Fails unless only the files `names` are new, nothing outside changed, and none of them contains the
+    /// secret.
     pub fn check(&self, names: &[&str]) {
         for (dir, known) in
             [(self.path(""), &["box", "outside"][..]), (self.path("box"), &["logs"])]
@@ -62,7 +63,7 @@ impl Sandbox {
             for entry in fs::read_dir(dir).expect("it is there").flatten() {
                 let name = entry.file_name();
                 let is_known = known.iter().chain(names).any(|known| name == **known);
-                assert!(is_known, "{name:?} is outside of what was asked for");
+                assert!(is_known, "{name:?} is not an expected output");
             }
         }
         assert_eq!(self.outside, files(&self.path("outside")), "a file outside was changed");
@@ -90,7 +91,7 @@ fn side_file(schema: &str) -> Vec<u8> {
     format!("{{\"schema\": \"{schema}\", \"name\": \"SECRET-OUTSIDE-THE-LOGS\"}}").into_bytes()
 }
 
-/// All files below `dir`, or `dir` itself if it is one. Links are not followed.
+/// All files below `dir`, or `dir` itself if it is a file. Links are not followed.
 pub fn files(dir: &Path) -> Files {
     let mut found = Files::new();
     let mut left = vec![dir.to_owned()];
@@ -112,8 +113,8 @@ pub fn files(dir: &Path) -> Files {
     found
 }
 
-/// Writes a file at `path` below `root`, unless something is there that is no file, or a link is on the way: an
-/// input must not change what is outside itself.
+/// Writes a file at `path` below `root`, unless something other than a file exists there or the path
+/// contains a link: an input must not change anything outside.
 pub fn write(root: &Path, path: &Path, content: &[u8]) {
     let is_plain = |path: &Path| match path.symlink_metadata() {
         Ok(there) => there.is_file() || there.is_dir(),
@@ -126,7 +127,7 @@ pub fn write(root: &Path, path: &Path, content: &[u8]) {
     }
 }
 
-/// Makes a FIFO, at which whoever opens it would wait for ever.
+/// Creates a FIFO. Opening it blocks forever.
 pub(crate) fn fifo(path: &Path) {
     let path: &OsStr = path.as_os_str();
     if let Ok(path) = std::ffi::CString::new(path.as_bytes()) {

@@ -1,4 +1,4 @@
-//! Values of every kind, more or less sound.
+//! Values of every kind, some of them invalid.
 
 use tbx::pb;
 use tbx::pb::summary::value::Value;
@@ -44,7 +44,7 @@ pub(crate) fn tag(input: &mut Input<'_>) -> String {
     }
 }
 
-/// What an event holds besides summaries.
+/// Content of an event other than a summary.
 pub(crate) fn other_event(input: &mut Input<'_>) -> pb::event::What {
     match input.below(3) {
         0 => pb::event::What::GraphDef(input.bytes().to_vec().into()),
@@ -104,7 +104,7 @@ fn tensor(input: &mut Input<'_>) -> pb::TensorProto {
     let dim = (0..input.below(4))
         .map(|_| pb::tensor_shape_proto::Dim { size: small(input).into(), ..Default::default() });
     let shape = pb::TensorShapeProto { dim: dim.collect(), ..Default::default() };
-    // Strings, float32 and float64 are what most plugins write.
+    // Most plugins write strings, float32 and float64.
     let dtype = match input.byte() {
         common @ 0..=150 => [7, 1, 2][usize::from(common) % 3],
         other => i32::from(other % 26),
@@ -123,7 +123,7 @@ fn tensor(input: &mut Input<'_>) -> pb::TensorProto {
     tensor
 }
 
-/// A size: small, or of any sign and size.
+/// A size: small, or of any sign and magnitude.
 fn small(input: &mut Input<'_>) -> i32 {
     match input.byte() {
         255 => input.i64() as i32,

@@ -318,8 +318,8 @@ mod tests {
         let path = Path::new("https://me:hunter2@host/a?X-Amz-Signature=hunter2");
         let kinds = [
             ErrorKind::from(io::Error::other("no answer of postgres://me:hunter2@host/db")),
-            ErrorKind::Argument("http://me:a/hunter2@host is no server".into()),
-            ErrorKind::Value("password=hunter2 is no number".into()),
+            ErrorKind::Argument("http://me:a/hunter2@host is not a server".into()),
+            ErrorKind::Value("password=hunter2 is not a number".into()),
         ];
         for kind in kinds {
             for at in

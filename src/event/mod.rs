@@ -27,7 +27,8 @@ pub use tensor_ref::{Number, TensorRef};
 pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
 pub use wire::Malformed;
 pub use writer::EventWriter;
-pub(crate) use writer::first_event;
+#[doc(hidden)]
+pub use writer::first_event;
 
 /// The format version in the first event of a file. Readers parse the number after the colon
 /// (`tensorboard/backend/event_processing/plugin_event_accumulator.py`, `_ParseFileVersion`).

@@ -122,7 +122,7 @@ pub(super) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     }
 }
 
-/// Takes a varint of several bytes, all but the last of which have their upper bit set.
+/// Takes a varint of several bytes. All bytes except the last have their upper bit set.
 #[inline]
 fn long_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     const UPPER_BITS: u64 = 0x8080_8080_8080_8080;

@@ -67,7 +67,7 @@ impl<W: Write> EventWriter<W> {
 }
 
 /// The first event of every file.
-pub(crate) fn first_event(source: &str, wall_time: f64) -> pb::Event {
+pub fn first_event(source: &str, wall_time: f64) -> pb::Event {
     pb::Event {
         wall_time,
         what: Some(pb::event::What::FileVersion(FILE_VERSION.into())),

@@ -11,19 +11,20 @@ use crate::meta::{self, ARTIFACTS};
 use crate::replace::is_temporary;
 use crate::store::{self, Listing};
 
-/// Directories that have a file of some name.
+/// The directories that contain a file with a certain name.
 #[derive(Debug, Default)]
-pub(crate) struct Directories {
-    /// By path.
-    pub(crate) found: Vec<PathBuf>,
-    /// Directories that cannot be looked into; there may be more files.
-    pub(crate) unreadable: Vec<Error>,
+pub struct Directories {
+    /// Sorted by path.
+    pub found: Vec<PathBuf>,
+    /// Directories that cannot be read. They may contain more such files.
+    pub unreadable: Vec<Error>,
 }
 
 impl Directories {
-    /// Those with a file `name`, at `logdir`, which may be a URL, and below. Links to directories are not
-    /// followed, and what a run keeps as an artifact does not count.
-    pub(crate) fn with(name: &str, logdir: &Path) -> Self {
+    /// Finds the directories with a file `name`, at and below `logdir`, which may be a URL. Links to directories
+    /// are not followed, and artifacts of a run do not count.
+    #[doc(hidden)]
+    pub fn with(name: &str, logdir: &Path) -> Self {
         let mut all = Self::default();
         match store::is_url(logdir) {
             true => all.list(name, logdir),
@@ -77,8 +78,8 @@ impl Directories {
     }
 }
 
-/// Whether a directory is that of a run: it has `tbx.json` or an event file.
-pub(crate) fn is_run(dir: &Path) -> bool {
+/// Returns whether a directory belongs to a run, that is, contains `tbx.json` or an event file.
+pub fn is_run(dir: &Path) -> bool {
     let mut files = dir.read_dir().into_iter().flatten().flatten();
     files.any(|file| {
         let name = file.file_name();

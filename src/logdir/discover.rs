@@ -9,7 +9,6 @@ use super::several::Several;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
 use crate::replace::is_temporary;
-#[cfg(feature = "mlflow")]
 use crate::replace::{Folder, is_pending};
 use crate::store::{self, Found, Links, Listing, Root};
 
@@ -91,8 +90,8 @@ impl Logdir {
 
     /// The runs in a directory that is still being written, whose event files do not have their
     /// final names yet.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn of_folder(folder: &Folder) -> Result<Self> {
+    #[doc(hidden)]
+    pub fn of_folder(folder: &Folder) -> Result<Self> {
         let path = folder.path().to_owned();
         let mut logdir =
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };

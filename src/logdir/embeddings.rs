@@ -1,4 +1,4 @@
-//! The embeddings of a run, which are files beside its events.
+//! The embeddings of a run, which are files next to its event files.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,31 +8,31 @@ use crate::event::pb::projector::EmbeddingInfo;
 use crate::store::{self, File, Links, Root};
 use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
 
-/// Where TensorBoard looks besides the run's directory
+/// The other directory in which TensorBoard looks for a configuration, in addition to the run's own
 /// (`tensorboard/plugins/projector/metadata.py`).
 const ASSETS: &str = "plugins/org_tensorflow_tensorboard_projector";
-/// Bytes of a configuration at most.
+/// Maximum size of a configuration in bytes.
 const MAX_CONFIG: u64 = 16 << 20;
-/// Bytes of a file that it names, at most.
+/// Maximum size in bytes of a file that a configuration names.
 const MAX_FILE: u64 = 2 << 30;
-/// Bytes of a tensor in which points are counted, at most.
+/// Maximum size in bytes of a tensor in which points are counted.
 const MAX_COUNTED: u64 = 64 << 20;
-/// Number of them in memory at a time.
+/// Number of bytes of a tensor that are in memory at a time.
 const COUNTED_AT_ONCE: u64 = 256 << 10;
 
-/// An embedding that a run's `projector_config.pbtxt` names.
+/// An embedding listed in a run's `projector_config.pbtxt`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedEmbedding {
     info: EmbeddingInfo,
-    /// That of the configuration, from which paths in it start.
+    /// The directory of the configuration. Paths in the configuration are relative to it.
     directory: PathBuf,
-    /// The links that are followed from there.
+    /// The links that are followed from this directory.
     links: Links,
 }
 
 impl Run {
-    /// The embeddings that TensorBoard's projector would list, in the order of the
-    /// configuration. Their files are not read yet.
+    /// The embeddings that TensorBoard's projector would list, in the order of the configuration. This does not
+    /// read their files.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -53,8 +53,8 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or larger than
-    /// 16 MiB; [`ErrorKind::Io`], also that there are some at a [URL](crate::store).
+    /// [`ErrorKind::Value`]: a configuration is not in protobuf's text format, or is larger than 16 MiB.
+    /// [`ErrorKind::Io`]: a configuration cannot be read, or the run is at a [URL](crate::store).
     pub fn embeddings(&self) -> Result<Vec<SavedEmbedding>> {
         let mut all = Vec::new();
         for found in in_directory(&self.path, self.links()) {
@@ -64,7 +64,7 @@ impl Run {
     }
 }
 
-/// The embeddings of each configuration of the run in `dir`.
+/// Returns the embeddings of each configuration of the run in `dir`.
 pub(super) fn in_directory(dir: &Path, links: Links) -> [Result<Vec<SavedEmbedding>>; 2] {
     [dir.to_owned(), dir.join(ASSETS)].map(|directory| {
         let path = directory.join(CONFIG_FILE);
@@ -76,18 +76,18 @@ pub(super) fn in_directory(dir: &Path, links: Links) -> [Result<Vec<SavedEmbeddi
 }
 
 impl SavedEmbedding {
-    /// Its name in the projector; that of tbx and PyTorch is `<tag>:<step>`.
+    /// Name in the projector. tbx and PyTorch use `<tag>:<step>`.
     pub fn name(&self) -> &str {
         &self.info.tensor_name
     }
 
-    /// What the configuration says of it.
+    /// The entry of the embedding in the configuration.
     pub fn info(&self) -> &EmbeddingInfo {
         &self.info
     }
 
-    /// Its files: what each holds (`tensor`, `metadata`, `bookmarks` or `sprite`), and its name in the
-    /// configuration.
+    /// The files of the embedding: the role of each (`tensor`, `metadata`, `bookmarks` or `sprite`) and its name
+    /// in the configuration.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let EmbeddingInfo { tensor_path, metadata_path, bookmarks_path, sprite, .. } = &self.info;
         let sprite = sprite.as_ref().map(|sprite| ("sprite", &sprite.image_path));
@@ -97,8 +97,8 @@ impl SavedEmbedding {
         files.map(|(role, name)| (role, name.as_str())).filter(|(_, name)| !name.is_empty())
     }
 
-    /// How many points there are, and of how many numbers each is made: as the configuration says, else
-    /// counted in the file of the tensor. None if that cannot be read, or has more than 64 MiB.
+    /// Number of points, and of numbers per point. They come from the configuration, or else are counted in the
+    /// tensor file. `None` if that file cannot be read or is larger than 64 MiB.
     pub fn shape(&self) -> Option<[u64; 2]> {
         if let [points, numbers] = self.info.tensor_shape.as_slice() {
             return Some([u64::from(*points), u64::from(*numbers)]);
@@ -130,17 +130,16 @@ impl SavedEmbedding {
         Some([points, numbers])
     }
 
-    /// Opens the file that the configuration calls `name`; its path without links, itself, and its
-    /// length in bytes.
+    /// Opens the file with this name in the configuration. Returns the file and its length in bytes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: its name leads out of the configuration's directory, where TensorBoard
-    /// does not look either. [`ErrorKind::Io`]: it cannot be opened, is no regular file, has more than
-    /// 2 GiB, or is a link out of that directory.
+    /// [`ErrorKind::Value`]: the name leads out of the configuration's directory. TensorBoard does not open such
+    /// files either. [`ErrorKind::Io`]: the file cannot be opened, is not a regular file, is larger than 2 GiB, or
+    /// is a link that leads out of the directory.
     pub fn open(&self, name: &str) -> Result<(File, u64)> {
         let path = self.directory.join(name);
-        // A path that leads out by itself is no link that somebody made here.
+        // A path that leads out by itself is not a link that the user created.
         let is_plain =
             Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         let links = if is_plain { self.links } else { Links::Inside };
@@ -156,12 +155,12 @@ impl SavedEmbedding {
         opened.map_err(|error| kind(error).at(Location::path(path)))
     }
 
-    /// Reads its files.
+    /// Reads the files of the embedding.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: a file has not what it should; the numbers are in a checkpoint of
-    /// TensorFlow. [`ErrorKind::Io`], as [`open`](Self::open).
+    /// [`ErrorKind::Value`]: a file does not have the right content, or the numbers are in a TensorFlow
+    /// checkpoint. [`ErrorKind::Io`]: as for [`open`](Self::open).
     pub fn load(&self) -> Result<Embedding> {
         let Self { info, .. } = self;
         if info.tensor_path.is_empty() {
@@ -175,7 +174,7 @@ impl SavedEmbedding {
             .map_err(|kind| kind.at(Location::path(self.directory.join(&info.tensor_path))))
     }
 
-    /// The content of the file `name`; none if the name is empty.
+    /// Returns the content of the file `name`; `None` if the name is empty.
     fn file(&self, name: &str) -> Result<Option<Vec<u8>>> {
         if name.is_empty() {
             return Ok(None);
@@ -187,7 +186,7 @@ impl SavedEmbedding {
     }
 }
 
-/// The embeddings in the configuration at `path` of the run in `dir`; none if there is no such file.
+/// Returns the embeddings in the configuration at `path` of the run in `dir`; none if the file does not exist.
 fn config(dir: &Path, path: &Path, links: Links) -> Result<Vec<EmbeddingInfo>, ErrorKind> {
     if store::is_url(path) {
         return match store::size(path) {

@@ -70,7 +70,8 @@ pub(super) fn load<'o>(
     }
 }
 
-/// The same for a file after others of its run, in one piece: it knows their tags.
+/// Like [`load`], for a file that follows others of its run. Reads it in one piece, because the tags of the
+/// earlier files are known.
 pub(super) fn load_after<'o>(
     path: &Path,
     options: &'o LoadOptions,
@@ -324,8 +325,8 @@ impl<'o> Loader<'o> {
         Ok(())
     }
 
-    /// Processes an event that was not complete in the read buffer.
-    #[inline(never)] // so that the loop over those that are has the only copy of `event`
+    /// Processes an event that was not completely in the read buffer.
+    #[inline(never)] // so that only the loop over buffered events contains a copy of `event`
     fn other_event(&self, span: &mut Span<'_>, offset: u64, payload: &[u8], keep: &Keep) {
         self.event(span, offset, payload, keep);
     }

@@ -63,7 +63,8 @@ pub struct Run {
 
 impl Run {
     /// The links that are followed from its directory.
-    pub(crate) fn links(&self) -> Links {
+    #[doc(hidden)]
+    pub fn links(&self) -> Links {
         Links::all_if(self.follow_links)
     }
 
@@ -163,8 +164,8 @@ impl Logdir {
     }
 
     /// Directory `name` of this log directory, as a run without event files.
-    #[cfg(feature = "table")]
-    pub(crate) fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
+    #[doc(hidden)]
+    pub fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {
         let path = if name == "." { self.path().to_owned() } else { self.path().join(name) };
         let (files, series, left_out) = (Vec::new(), Vec::new(), Vec::new());
         let (name, follow_links) = (name.to_owned(), options.follow_links);
@@ -172,8 +173,8 @@ impl Logdir {
     }
 
     /// Number of runs that these options select, judged by names.
-    #[cfg(feature = "export")]
-    pub(crate) fn count_runs(&self, options: &LoadOptions) -> usize {
+    #[doc(hidden)]
+    pub fn count_runs(&self, options: &LoadOptions) -> usize {
         self.wanted(options).count()
     }
 
@@ -280,7 +281,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     (Some(run), report)
 }
 
-/// The files of a run, put together one after the other.
+/// The files of a run, joined one after the other.
 #[derive(Default)]
 struct Joined<'o> {
     growing: Option<Growing<'o>>,
@@ -313,7 +314,7 @@ impl<'o> Joined<'o> {
     }
 }
 
-/// Loads each file with what the files before it said of their tags, as a follower does.
+/// Loads each file with the metadata of the tags in the files before it, as a follower does.
 fn load_one_by_one<'o>(run: &RunFiles, options: &'o LoadOptions, in_order: bool) -> Joined<'o> {
     let mut joined = Joined::default();
     let mut order = in_order.then(|| Order::new(options.restart));

@@ -4,7 +4,6 @@ use super::{Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
 use crate::meta::{RunMeta, now, yaml};
 use crate::summary::hparams::HparamsRecord;
-#[cfg(feature = "table")]
 use crate::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
 use crate::summary::{self, Kind};
 
@@ -75,8 +74,8 @@ impl Run {
     }
 
     /// Whether the run has a `tbx.json`, or a copy of one in the log.
-    #[cfg(feature = "cli")]
-    pub(crate) fn has_own_meta(&self) -> bool {
+    #[doc(hidden)]
+    pub fn has_own_meta(&self) -> bool {
         self.own_meta().0.is_some()
     }
 
@@ -154,7 +153,6 @@ impl Run {
 }
 
 /// Whether series of this tag hold run metadata.
-#[cfg(feature = "table")]
 pub(super) fn is_of_run(tag: &str) -> bool {
     [SESSION_START_TAG, SESSION_END_TAG, summary::meta::TAG].contains(&tag)
 }

@@ -1,9 +1,9 @@
-//! Log folders: finds event files, groups them into runs, loads their series in parallel, and
-//! follows them while they grow.
+//! Log directories: finds event files, groups them into runs, loads their series in parallel, and follows them
+//! while they grow.
 //!
-//! Rows and columns are made of the runs one layer up, in `table`.
+//! The next layer, `table`, turns the runs into rows and columns.
 
-#[cfg(feature = "registry")]
+#[cfg(feature = "meta")]
 mod directories;
 mod discover;
 mod embeddings;
@@ -19,14 +19,17 @@ mod restart;
 mod series;
 mod several;
 mod shard;
-pub(crate) mod side_files;
+#[doc(hidden)]
+pub mod side_files;
 mod sift;
 mod walk;
 
-#[cfg(feature = "registry")]
-pub(crate) use directories::Directories;
-#[cfg(feature = "archive")]
-pub(crate) use directories::is_run;
+#[cfg(feature = "meta")]
+#[doc(hidden)]
+pub use directories::Directories;
+#[cfg(feature = "meta")]
+#[doc(hidden)]
+pub use directories::is_run;
 pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};
@@ -34,13 +37,14 @@ pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions};
 pub use place::{Place, ValueReader};
 pub use restart::RestartPolicy;
-#[cfg(any(feature = "edit", feature = "verify"))]
-pub(crate) use restart::version as file_version;
-#[cfg(feature = "edit")]
-pub(crate) use restart::{Order, Restarts, kept};
+#[doc(hidden)]
+pub use restart::version as file_version;
+#[doc(hidden)]
+pub use restart::{Order, Restarts, kept};
 pub use series::{Scalars, TimeSeries, Values};
-pub(crate) use several::name_in;
+#[doc(hidden)]
+pub use several::name_in;
 pub use shard::Shard;
-#[cfg(feature = "verify")]
-pub(crate) use walk::walk_span;
+#[doc(hidden)]
+pub use walk::walk_span;
 pub use walk::{Found, Walked, walk};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{RestartPolicy, Shard};
 use crate::record::FileMaps;
-#[cfg(feature = "mlflow")]
 use crate::store::Links;
 use crate::summary::Kind;
 
@@ -182,13 +181,14 @@ impl LoadOptions {
     }
 
     /// The links that are followed from a run's directory.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn links(&self) -> Links {
+    #[doc(hidden)]
+    pub fn links(&self) -> Links {
         Links::all_if(self.follow_links)
     }
 
     /// Whether the run of this name is selected.
-    pub(crate) fn wants_run(&self, name: &str) -> bool {
+    #[doc(hidden)]
+    pub fn wants_run(&self, name: &str) -> bool {
         self.runs.as_ref().is_none_or(|wanted| wanted(name))
             && self.shard.is_none_or(|shard| shard.contains(name))
     }
@@ -214,13 +214,14 @@ impl LoadOptions {
     }
 
     /// Whether a series `tag` of any kind is selected.
-    pub(crate) fn wants_tag(&self, tag: &str) -> bool {
+    #[doc(hidden)]
+    pub fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 
     /// Also selects the series that hold run metadata, whatever tags are selected.
-    #[cfg(feature = "table")]
-    pub(crate) fn with_run_meta(self) -> Self {
+    #[doc(hidden)]
+    pub fn with_run_meta(self) -> Self {
         let Some(wanted) = self.tags.clone() else { return self };
         self.tags(move |tag| wanted(tag) || crate::logdir::meta::is_of_run(tag))
     }

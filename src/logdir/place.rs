@@ -274,8 +274,8 @@ mod tests {
     use crate::record::append;
     use crate::summary::text;
 
-    /// A log of `events` events, each with a text under each of `tags` tags. With `parts`, each
-    /// value is in its own summary, which no known writer does.
+    /// Creates a log of `events` events, each with a text for each of `tags` tags. With `parts`, each value is in
+    /// a separate summary, which no known writer does.
     fn log(events: i64, tags: usize, parts: bool) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let mut bytes = Vec::new();

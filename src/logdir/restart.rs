@@ -52,14 +52,15 @@ impl RestartPolicy {
     }
 
     /// Whether the order of steps must be watched in logs without a file version.
-    pub(crate) fn watches_order(self) -> bool {
+    #[doc(hidden)]
+    pub fn watches_order(self) -> bool {
         matches!(self, Self::SessionStart | Self::Tensorboard)
     }
 }
 
 /// Watches the order of steps in files without a file version of 2 or more.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Order {
+pub struct Order {
     policy: RestartPolicy,
     /// The version in the last `file_version` event; below 2 if there is none yet, or it is not
     /// readable.
@@ -68,21 +69,25 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    pub(crate) fn new(policy: RestartPolicy) -> Self {
+    #[doc(hidden)]
+    pub fn new(policy: RestartPolicy) -> Self {
         Self { policy, version: 0.0, most_recent: -1 }
     }
 
-    pub(crate) fn file_version(&mut self, text: &str) {
+    #[doc(hidden)]
+    pub fn file_version(&mut self, text: &str) {
         self.version = version(text);
     }
 
     /// Whether a `START` counts here.
-    pub(crate) fn knows_starts(&self) -> bool {
+    #[doc(hidden)]
+    pub fn knows_starts(&self) -> bool {
         self.version >= 2.0
     }
 
     /// Records an event. Returns whether it drops earlier points of its tags.
-    pub(crate) fn observe(&mut self, step: i64, is_summary: bool) -> bool {
+    #[doc(hidden)]
+    pub fn observe(&mut self, step: i64, is_summary: bool) -> bool {
         if self.knows_starts() {
             return false;
         }
@@ -95,19 +100,19 @@ impl Order {
 }
 
 /// The number in a `file_version`, -1 if there is none (`_ParseFileVersion`).
-pub(crate) fn version(text: &str) -> f64 {
+pub fn version(text: &str) -> f64 {
     let number = text.rsplit("brain.Event:").next().unwrap_or(text);
     number.trim().parse().unwrap_or(-1.0)
 }
 
 /// Events between the points of a series that affect which points are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Restarts {
+pub struct Restarts {
     /// Pairs of an index and a number of `START`s: points from the index on came after that many
     /// `START`s of the run.
-    pub(crate) epochs: Vec<(usize, usize)>,
+    pub epochs: Vec<(usize, usize)>,
     /// Points that drop earlier ones of their own series, see [`Order`]; ascending.
-    pub(crate) resets: Vec<usize>,
+    pub resets: Vec<usize>,
     /// Pairs of an index and a step: before the point with this index there was a value that is not
     /// a point, but drops earlier points from this step on under RustBoard's rule; ascending.
     pub(crate) marks: Vec<(usize, i64)>,
@@ -117,7 +122,7 @@ pub(crate) struct Restarts {
 ///
 /// A point is dropped by any *later* event that drops its step, so one pass from the end, tracking
 /// the lowest dropped step, decides about all points.
-pub(crate) fn kept(
+pub fn kept(
     policy: RestartPolicy,
     steps: &[i64],
     restarts: &Restarts,

@@ -1,4 +1,4 @@
-//! Several log directories as one.
+//! Combines several log directories into one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,27 +7,26 @@ use super::{Logdir, RunFiles};
 use crate::error::{Error, Result};
 use crate::store;
 
-/// The name of a run where there are several log directories: the path of its own is part of it.
-pub(crate) fn name_in(logdir: &Path, run: &str) -> String {
+/// The name of a run if there are several log directories: it includes the path of its log directory.
+pub fn name_in(logdir: &Path, run: &str) -> String {
     match run {
         "." => logdir.to_string_lossy().into_owned(),
         run => logdir.join(run).to_string_lossy().into_owned(),
     }
 }
 
-/// The log directories that one was made of.
+/// The log directories that were combined.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Several {
     paths: Vec<PathBuf>,
-    /// By the directory of a run, its name in its own log directory.
+    /// For the directory of each run, the run's name in its own log directory.
     names: BTreeMap<PathBuf, String>,
 }
 
 impl Logdir {
-    /// Finds the runs under all of `paths`, as [`open`](Self::open) does. With several paths, that of
-    /// a run's log directory is part of its name, as it was given: `logs/a/train`. [`path`](Self::path)
-    /// is empty then. Filters of [`LoadOptions`](super::LoadOptions) still see the name in its own log
-    /// directory.
+    /// Finds the runs under all of `paths`, like [`open`](Self::open). With several paths, a run's name begins
+    /// with the path of its log directory, as given: `logs/a/train`. [`path`](Self::path) is then empty. Filters
+    /// of [`LoadOptions`](super::LoadOptions) still get the name within its own log directory.
     ///
     /// ```
     /// let logdir = tbx::Logdir::open_all(&["fixtures/keras", "fixtures/torch/resumed"])?;
@@ -40,14 +39,15 @@ impl Logdir {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); [`ErrorKind::Argument`](crate::ErrorKind::Argument): a run is in two of
-    /// them, or there is no path.
+    /// The same as for [`open`](Self::open). In addition, [`ErrorKind::Argument`](crate::ErrorKind::Argument): a
+    /// run is in two of the paths, or there are no paths.
     pub fn open_all(paths: &[impl AsRef<Path>]) -> Result<Self> {
         Self::all(paths.iter().map(|path| Self::open(path.as_ref())).collect::<Result<_>>()?)
     }
 
-    /// The same of log directories that are open.
-    pub(crate) fn all(mut logdirs: Vec<Self>) -> Result<Self> {
+    /// Combines log directories that were opened before.
+    #[doc(hidden)]
+    pub fn all(mut logdirs: Vec<Self>) -> Result<Self> {
         if logdirs.is_empty() {
             return Err(Error::argument("a log directory is needed"));
         }
@@ -61,7 +61,7 @@ impl Logdir {
         for logdir in logdirs {
             for run in &logdir.runs {
                 let name = name_in(&logdir.path, &run.name);
-                // A link, or a path above the other: the same points would be there twice.
+                // One path may be a link, or may contain the other: the same points would occur twice.
                 let real = match store::is_url(&run.path) {
                     true => run.path.clone(),
                     false => run.path.canonicalize().unwrap_or_else(|_| run.path.clone()),
@@ -80,28 +80,28 @@ impl Logdir {
         Ok(Self { path: PathBuf::new(), runs, issues, several })
     }
 
-    /// The name of a run in its own log directory.
+    /// Name of a run in its own log directory.
     pub(super) fn own_name<'a>(&'a self, run: &'a RunFiles) -> &'a str {
         self.several.names.get(&run.path).unwrap_or(&run.name)
     }
 
-    /// The log directory that a run is in, by the run's name.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn path_of(&self, run: &str) -> &Path {
+    /// Log directory that contains the run with this name.
+    #[doc(hidden)]
+    pub fn path_of(&self, run: &str) -> &Path {
         let is_above = |path: &&PathBuf| Path::new(run).starts_with(path);
         let above = self.several.paths.iter().filter(is_above);
         above.max_by_key(|path| path.as_os_str().len()).unwrap_or(&self.path)
     }
 
-    /// The name of a run of the log directory `path`, which calls it `own`.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn name_of(&self, path: &Path, own: &str) -> String {
+    /// Name of the run that the log directory `path` calls `own`.
+    #[doc(hidden)]
+    pub fn name_of(&self, path: &Path, own: &str) -> String {
         if self.several.paths.is_empty() { own.to_owned() } else { name_in(path, own) }
     }
 
-    /// The log directories that it is made of.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn paths(&self) -> Vec<&Path> {
+    /// The log directories that were combined, or this one.
+    #[doc(hidden)]
+    pub fn paths(&self) -> Vec<&Path> {
         match self.several.paths.as_slice() {
             [] => vec![&self.path],
             several => several.iter().map(PathBuf::as_path).collect(),

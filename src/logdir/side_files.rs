@@ -1,4 +1,4 @@
-//! What is wrong with the files next to the event files of a run.
+//! Finds problems in the files next to the event files of a run.
 
 use std::path::Path;
 
@@ -8,14 +8,16 @@ use crate::error::{Effect, Error, Issue, Location};
 use crate::meta::{RunMeta, yaml};
 use crate::store::{Links, is_url};
 
-/// What cannot be read of `tbx.json`, `hparams.yaml` and the configuration of the projector in the
-/// directory of the run `name`, and which files that names are not there.
-pub(crate) fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
+/// Reports the parts of `tbx.json`, `hparams.yaml` and the projector's configuration that cannot be read, in the
+/// directory of the run `name`, and the files listed in the configuration that do not exist.
+#[doc(hidden)]
+pub fn issues(name: &str, dir: &Path, links: Links) -> Vec<Issue> {
     look(name, dir, links).0
 }
 
-/// The same, and the embeddings of the run.
-pub(crate) fn look(name: &str, dir: &Path, links: Links) -> (Vec<Issue>, Vec<SavedEmbedding>) {
+/// Like [`issues`]. Also returns the embeddings of the run.
+#[doc(hidden)]
+pub fn look(name: &str, dir: &Path, links: Links) -> (Vec<Issue>, Vec<SavedEmbedding>) {
     let (mut issues, mut embeddings) = (Vec::new(), Vec::new());
     let mut note = |error: Error| {
         let location = Location { run: Some(name.to_owned()), ..error.location().clone() };

@@ -1,6 +1,5 @@
-//! Files that have an event file's name and are none.
+//! Excludes files that have the name of an event file but are not event files.
 
-#[cfg(feature = "cli")]
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -8,16 +7,14 @@ use rayon::prelude::*;
 use super::{Logdir, RunFiles};
 use crate::error::{Effect, ErrorKind, Issue};
 use crate::event::{other_file_at, other_file_issue};
-#[cfg(feature = "cli")]
 use crate::store;
 
 impl Logdir {
-    /// The same log directory with event files only: looks at the first bytes of every file, with
-    /// all threads of rayon's current pool. What turns out to be something else is an
-    /// [issue](Self::issues), and a directory of nothing else is no run. A file that cannot be read
-    /// stays.
+    /// Returns the same log directory with event files only. Reads the first bytes of every file, with all threads
+    /// of rayon's current pool. A file that is not an event file becomes an [issue](Self::issues), and a directory
+    /// without event files is not a run. A file that cannot be read is kept.
     ///
-    /// A load does the same while it reads. This is for who works with the files themselves.
+    /// A load does the same while it reads. Use this to work with the files themselves.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -54,10 +51,10 @@ impl Logdir {
         self.with(runs, issues)
     }
 
-    /// Whether there is a log, or something in the place of one, such as a file that cannot be read, or a
-    /// pointer to a log. Looks into files until one is found; at a URL, names have to do.
-    #[cfg(feature = "cli")]
-    pub(crate) fn has_logs(&self) -> bool {
+    /// Returns whether there is a log, or something in place of a log, such as an unreadable file or a pointer to
+    /// a log. Opens files until it finds one. At a URL, only checks names.
+    #[doc(hidden)]
+    pub fn has_logs(&self) -> bool {
         let is_log = |path: PathBuf| match other_file_at(&path) {
             Ok(Some(_)) if path == self.path() => true,
             Ok(Some(other)) => other_file_issue(path.into(), other).effect.is_loss(),
@@ -72,9 +69,10 @@ impl Logdir {
             }
     }
 
-    /// A file that was asked for by its own path is missed if it is no event file, whatever its
+    /// Marks a file as skipped if the user named it by its own path and it is not an event file, whatever its
     /// name.
-    pub(crate) fn miss(&self, issues: &mut [Issue]) {
+    #[doc(hidden)]
+    pub fn miss(&self, issues: &mut [Issue]) {
         for issue in issues {
             let is_other = matches!(issue.kind, ErrorKind::NotEventFile(_));
             if is_other && issue.location.path.as_deref() == Some(self.path()) {

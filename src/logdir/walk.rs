@@ -65,7 +65,7 @@ pub fn walk(path: &Path, f: impl FnMut(Found<'_>) -> io::Result<()>) -> io::Resu
 
 /// Passes the records that start before `end` to `f`. Returns the number of bytes of an unfinished
 /// record at the file's end.
-pub(crate) fn walk_span(
+pub fn walk_span(
     scanner: &mut Scanner,
     end: u64,
     mut f: impl FnMut(Found<'_>) -> io::Result<()>,

@@ -14,7 +14,7 @@ pub struct Item {
     holds: fn(&RunMeta) -> bool,
 }
 
-/// Every item, in the order of importance.
+/// Every item, in order of importance.
 pub const CHECKLIST: &[Item] = &[
     Item {
         name: "params",
@@ -24,7 +24,7 @@ pub const CHECKLIST: &[Item] = &[
     },
     Item {
         name: "seeds",
-        about: "what its random numbers began with: RunOptions::seed, or a parameter with seed in its name",
+        about: "the seeds of its random numbers: RunOptions::seed, or a parameter with seed in its name",
         is_required: true,
         holds: |meta| !meta.seeds.is_empty() || meta.params.keys().any(|name| is_seed(name)),
     },
@@ -36,7 +36,7 @@ pub const CHECKLIST: &[Item] = &[
     },
     Item {
         name: "clean_tree",
-        about: "code that is all in the commit: commit changes before the run",
+        about: "code without uncommitted changes: commit them before the run",
         is_required: true,
         holds: |meta| meta.git.as_ref().is_some_and(|git| git.dirty == Some(false)),
     },

@@ -46,7 +46,7 @@ pub struct ExperimentMeta {
 }
 
 impl ExperimentMeta {
-    /// Name of the file. TensorBoard and tbx do not take a directory for a run because of it.
+    /// Name of the file. TensorBoard and tbx do not treat a directory as a run because of this file.
     pub const FILE: &str = "tbx.experiment.json";
 
     /// Metadata of the experiment in `dir`; none if there is no `tbx.experiment.json`.
@@ -81,10 +81,11 @@ impl ExperimentMeta {
 
 fn parse(json: &[u8]) -> Result<ExperimentMeta, ErrorKind> {
     let meta: ExperimentMeta = serde_json::from_slice(json)
-        .map_err(|error| ErrorKind::Value(format!("no metadata of an experiment: {error}")))?;
+        .map_err(|error| ErrorKind::Value(format!("not the metadata of an experiment: {error}")))?;
     if !meta.schema.starts_with(SCHEMAS) {
         let schema = meta.schema.chars().take(40).collect::<String>();
-        let what = format!("its schema is {schema:?}, not {SCHEMA}: no metadata of an experiment");
+        let what =
+            format!("its schema is {schema:?}, not {SCHEMA}: not the metadata of an experiment");
         return Err(ErrorKind::Value(what));
     }
     Ok(meta)

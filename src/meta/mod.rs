@@ -1,7 +1,7 @@
-//! What a run is: its name, parameters, code, machine, data, artifacts and how it ended.
+//! Metadata of runs: name, parameters, code, machine, data, artifacts and outcome.
 //!
-//! [`RunMeta`] is all of it, and `tbx.json` beside the event files is where it stands
-//! ([`RunMeta::read`]). TensorBoard ignores that file.
+//! [`RunMeta`] contains all of it. It is stored in `tbx.json` next to the event files ([`RunMeta::read`]).
+//! TensorBoard ignores that file.
 
 pub mod checklist;
 mod experiment;
@@ -18,14 +18,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use experiment::ExperimentMeta;
 pub use param::Param;
-#[cfg(feature = "registry")]
-pub(crate) use parts::ARTIFACTS;
+#[doc(hidden)]
+pub use parts::ARTIFACTS;
 pub use parts::{Artifact, Dataset, Environment, Failure, Git, Gpu, Process, Summary};
 pub use run_meta::{RunMeta, SCHEMA};
 pub use sidecar::FILE;
 pub use status::Status;
 
 /// Seconds since the Unix epoch.
-pub(crate) fn now() -> f64 {
+#[doc(hidden)]
+pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

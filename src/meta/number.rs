@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// Whole numbers up to here are integers in JSON, exactly.
+/// Largest absolute value of whole numbers that become integers in JSON, exactly.
 pub(super) const MAX_WHOLE: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// The number that has this name in JSON.
@@ -28,7 +28,7 @@ pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::
         && value.abs() <= MAX_WHOLE
         && !(value == 0.0 && value.is_sign_negative())
     {
-        #[expect(clippy::as_conversions, reason = "a whole number that i64 has")]
+        #[expect(clippy::as_conversions, reason = "a whole number that fits into an i64")]
         serializer.serialize_i64(value as i64)
     } else {
         serializer.serialize_f64(value)

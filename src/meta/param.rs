@@ -14,7 +14,7 @@ use crate::decimal::as_written;
 /// and `-Infinity`. A number without a fraction in JSON is an integer: `1`, not `1.0`. Lists and
 /// objects in JSON become their text.
 ///
-/// As text it is what Python's `str` makes of it, which is what MLflow's programs log:
+/// The text form is that of Python's `str`, which is what programs log to MLflow:
 ///
 /// ```
 /// use tbx::meta::Param;
@@ -26,9 +26,8 @@ use crate::decimal::as_written;
 ///
 /// Integers and floating-point numbers are equal if they are the same number, and NaN equals NaN.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Param {
-    /// Yes or no.
+    /// True or false.
     Bool(bool),
     /// An integer.
     Int(i64),
@@ -39,7 +38,7 @@ pub enum Param {
 }
 
 impl Param {
-    /// The number that it is; integers beyond 2^53 are rounded.
+    /// The value as a number, if it is one; integers beyond 2^53 are rounded.
     #[expect(clippy::as_conversions, reason = "rounds beyond 2^53, as documented")]
     pub const fn number(&self) -> Option<f64> {
         match self {
@@ -49,12 +48,12 @@ impl Param {
         }
     }
 
-    /// A number of a log or a program that knows floating-point numbers only: whole ones are taken
-    /// for integers.
+    /// Converts a number from a log or a program that only has floating-point numbers: whole numbers become
+    /// integers.
     pub(crate) fn from_untyped(value: f64) -> Self {
         let is_whole = value.fract() == 0.0 && value.abs() <= number::MAX_WHOLE;
         if is_whole && !(value == 0.0 && value.is_sign_negative()) {
-            #[expect(clippy::as_conversions, reason = "a whole number that i64 has")]
+            #[expect(clippy::as_conversions, reason = "a whole number that fits into an i64")]
             return Self::Int(value as i64);
         }
         Self::Number(value)
@@ -86,8 +85,8 @@ impl fmt::Display for Param {
     }
 }
 
-/// As Python's `repr` writes a float (`Python/pystrtod.c`, `format_float_short` with `r`): the fewest
-/// digits that give the number again, with an exponent below 1e-4 and from 1e16 on.
+/// Formats a float like Python's `repr` (`Python/pystrtod.c`, `format_float_short` with `r`): with the fewest
+/// digits that identify the number, and with an exponent for numbers below 1e-4 or from 1e16 on.
 fn python_float(value: f64) -> String {
     if value.is_nan() {
         return "nan".into();
@@ -98,7 +97,7 @@ fn python_float(value: f64) -> String {
     let shortest = format!("{value:e}");
     let digits = shortest.split('e').next().unwrap_or_default();
     let len = digits.bytes().filter(u8::is_ascii_digit).count();
-    // Of two such texts that are equally near, Python takes the one that ends in an even digit.
+    // If two such texts are equally near, Python chooses the one that ends in an even digit.
     let nearest = format!("{value:.*e}", len.saturating_sub(1));
     let scientific = if nearest.parse() == Ok(value) { nearest } else { shortest };
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
@@ -107,7 +106,7 @@ fn python_float(value: f64) -> String {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.unsigned_abs());
     }
-    // With as many digits behind the point as there are, which none changes.
+    // With exactly the digits of the scientific form after the decimal point, none of them changes.
     let behind = i32::try_from(len).unwrap_or_default() - 1 - exponent;
     let plain = format!("{value:.*}", usize::try_from(behind).unwrap_or_default());
     if plain.contains('.') { plain } else { plain + ".0" }
@@ -125,7 +124,7 @@ impl From<f64> for Param {
     }
 }
 
-/// The number that its digits say: 0.05, not 0.05000000074505806.
+/// Converts to the number with the same digits: 0.05, not 0.05000000074505806.
 impl From<f32> for Param {
     fn from(value: f32) -> Self {
         Self::Number(as_written(value))
@@ -188,7 +187,10 @@ impl<'de> Deserialize<'de> for Param {
                 Ok(Param::Int(value))
             }
 
-            #[expect(clippy::as_conversions, reason = "what i64 does not have is rounded")]
+            #[expect(
+                clippy::as_conversions,
+                reason = "integers that do not fit into an i64 are rounded"
+            )]
             fn visit_u64<E>(self, value: u64) -> Result<Param, E> {
                 Ok(i64::try_from(value).map_or(Param::Number(value as f64), Param::Int))
             }
@@ -226,7 +228,7 @@ impl<'de> Deserialize<'de> for Param {
 mod tests {
     use super::*;
 
-    /// The texts are those of Python 3.11; `tests/suite/mlflow_folder.rs` asks it for many more.
+    /// Output of Python 3.11; `tests/suite/mlflow_folder.rs` compares many more with Python.
     #[test]
     fn numbers_are_written_as_python_writes_them() {
         for (value, text) in [

@@ -10,7 +10,7 @@ use super::number;
 use crate::error::ErrorKind;
 
 /// The directory of artifacts in a run's directory.
-pub(crate) const ARTIFACTS: &str = "artifacts";
+pub const ARTIFACTS: &str = "artifacts";
 
 /// The state of the code according to git.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -159,7 +159,8 @@ impl Artifact {
         let is_inside = |part| matches!(part, Component::Normal(_));
         let clean = !name.is_empty() && Path::new(name).components().all(is_inside);
         if !clean || name.contains('\\') || name.contains('\0') {
-            let what = format!("{name:?} is no name of an artifact: a relative path without ..");
+            let what =
+                format!("{name:?} is not a valid artifact name: use a relative path without ..");
             return Err(ErrorKind::Argument(what));
         }
         Ok(dir.join(ARTIFACTS).join(name))

@@ -1,4 +1,4 @@
-//! What a run is.
+//! The metadata of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use super::{Artifact, Dataset, Environment, Failure, Git, Param, Process, Status, Summary};
 use crate::error::ErrorKind;
 
-/// The form of `tbx.json` that is written.
+/// Schema of `tbx.json` that is written.
 pub const SCHEMA: &str = "tbx.run/1";
 
-/// What of another version can be read, too: it may have keys that are not known here.
+/// Prefix of the schemas that can be read. Other versions may have unknown keys.
 const SCHEMAS: &str = "tbx.run/";
 
-/// So many heartbeats in a row must be missing until a run counts as killed.
+/// Number of consecutive heartbeats that must be missing before a run counts as killed.
 const MISSING_HEARTBEATS: f64 = 4.0;
 
-/// What a run is: everything but the numbers in its event files. Times are seconds since the Unix
+/// The metadata of a run: everything except the data in its event files. Times are in seconds since the Unix
 /// epoch.
 ///
 /// ```
@@ -35,43 +35,42 @@ const MISSING_HEARTBEATS: f64 = 4.0;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It serializes as the JSON object of `tbx.json`. What is absent there is `None` or empty here,
-/// and keys that are not known here are kept in `other`, of each part, so that programs of
-/// different versions can write one file.
+/// It serializes as the JSON object of `tbx.json`. Absent keys are `None` or empty here. Unknown keys of each part
+/// are kept in its `other`, so that programs of different versions can write the same file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct RunMeta {
-    /// The form of the file; [`SCHEMA`] when it is written.
+    /// Schema of the file; [`SCHEMA`] when it is written.
     pub schema: String,
-    /// 32 hex digits that no other run has. MLflow's runs have such names.
+    /// Unique ID of the run: 32 hex digits, as for runs in MLflow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What people call it; it need not be the name of its directory.
+    /// Name for people. It may differ from the name of the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The name of what it belongs to.
+    /// Name of the experiment that the run belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
-    /// What it is about, in Markdown.
+    /// Description in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How it is doing; see [`status_at`](Self::status_at).
+    /// Recorded status; see [`status_at`](Self::status_at).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// When it began.
+    /// Start time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<f64>,
-    /// When it ended.
+    /// End time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<f64>,
-    /// When this was last changed.
+    /// Time of the last change to the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<f64>,
-    /// The [`id`](Self::id) of the run that it is a part of.
+    /// The [`id`](Self::id) of the parent run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// What it is to its parent, such as `fold` or `trial`.
+    /// Role of the run in its parent, such as `fold` or `trial`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Tags with values.
@@ -80,65 +79,65 @@ pub struct RunMeta {
     /// Tags without values.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
-    /// What it was started with. Names of nested ones are joined by `/`.
+    /// Parameters that the run was started with. Names of nested parameters are joined by `/`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Param>,
-    /// Texts that parameters have in the program that they were imported from, where those are not
-    /// Python's, such as `0.10` or `true`. An export writes them again. A text that does not say the
-    /// parameter's value has no effect, so a parameter may be changed without its text.
+    /// Original texts of imported parameters, where the other program's text differs from Python's, such as `0.10`
+    /// or `true`. An export restores them. A text that does not match the parameter's value has no effect, so a
+    /// parameter can be changed without changing its text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub param_texts: BTreeMap<String, String>,
-    /// What its random numbers began with.
+    /// Seeds of the random number generators, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub seeds: BTreeMap<String, u64>,
-    /// Data that it used.
+    /// Datasets that the run used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<Dataset>,
-    /// Files that it made.
+    /// Files that the run produced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
-    /// Numbers that say how good it is, by name.
+    /// Numbers that summarize the run's performance, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub summary: BTreeMap<String, Summary>,
     /// The code that ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git: Option<Git>,
-    /// Where and with what it ran.
+    /// The environment of the run.
     #[serde(rename = "env", skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// Why it failed.
+    /// The reason for the run's failure.
     #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// The process that writes it; none once it is over.
+    /// The process that writes the run; `None` after the run has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
-    /// What is not known here.
+    /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl RunMeta {
-    /// From the JSON object of `tbx.json`.
+    /// Parses the JSON object of `tbx.json`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is no such object.
+    /// [`ErrorKind::Value`]: the JSON is not such an object.
     pub fn from_json(json: &[u8]) -> Result<Self, ErrorKind> {
         let meta: Self = serde_json::from_slice(json)
-            .map_err(|error| ErrorKind::Value(format!("no metadata of a run: {error}")))?;
+            .map_err(|error| ErrorKind::Value(format!("not the metadata of a run: {error}")))?;
         if !meta.schema.starts_with(SCHEMAS) {
             let schema = meta.schema.chars().take(40).collect::<String>();
-            let what = format!("its schema is {schema:?}, not {SCHEMA}: no metadata of a run");
+            let what = format!("its schema is {schema:?}, not {SCHEMA}: not the metadata of a run");
             return Err(ErrorKind::Value(what));
         }
         Ok(meta)
     }
 
-    /// As the JSON object of `tbx.json`, for people to read.
+    /// Formats as the JSON object of `tbx.json`, indented for people to read.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: `other` has a key that is one of the fields'.
+    /// [`ErrorKind::Argument`]: `other` has a key that is also a field.
     pub fn to_json(&self) -> Result<String, ErrorKind> {
         let schema = SCHEMA.to_owned();
         let json = serde_json::to_string_pretty(&Self { schema, ..self.clone() })
@@ -146,8 +145,8 @@ impl RunMeta {
         Ok(json + "\n")
     }
 
-    /// How the run is doing at `now`. One that says it is running is [killed](Status::Killed) if
-    /// its process has not said for a while that it is alive.
+    /// Status of the run at `now`. A run that is recorded as running counts as [killed](Status::Killed) if its
+    /// process has missed several heartbeats.
     pub fn status_at(&self, now: f64) -> Option<Status> {
         let silent = |process: &Process| {
             process.interval > 0.0

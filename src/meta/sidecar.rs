@@ -26,7 +26,8 @@ impl RunMeta {
     }
 
     /// Like [`read`](Self::read), with these links followed.
-    pub(crate) fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
+    #[doc(hidden)]
+    pub fn read_in(dir: &Path, links: Links) -> Result<Option<Self>> {
         read(dir, FILE, links, Self::from_json)
     }
 
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(RunMeta::read(dir.path()).unwrap(), None);
         for (json, why) in [
             ("", "EOF"),
-            ("[]", "no metadata"),
+            ("[]", "not the metadata"),
             ("{}", "schema is \"\""),
             (r#"{"schema": "other/1"}"#, "schema is \"other/1\""),
             (r#"{"schema": "tbx.run/1", "status": "DONE"}"#, "DONE"),

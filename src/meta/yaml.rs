@@ -1,4 +1,4 @@
-//! Parameters in `hparams.yaml`, which Lightning writes beside the event files
+//! Reads parameters from `hparams.yaml`, which Lightning writes next to the event files
 //! (`lightning/fabric/loggers` and `lightning/pytorch/core/saving.py`, `save_hparams_to_yaml`).
 
 use std::collections::BTreeMap;
@@ -11,18 +11,18 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::store::{self, Links};
 use crate::yaml::{self, Document, Value, View};
 
-/// The file's name.
+/// Name of the file.
 pub const FILE: &str = "hparams.yaml";
-/// No parameters take more; what is longer is something else.
+/// Maximum size in bytes. A larger file does not contain parameters.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The parameters in `hparams.yaml` of the run in `dir`; none if there is no such file. Keys of maps in
-/// maps are joined by `/`, lists are text, `null` is left out.
+/// Returns the parameters in `hparams.yaml` of the run in `dir`; none if the file does not exist. Keys of nested
+/// maps are joined by `/`, lists become text, and `null` is left out.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Value`]: it is no YAML, no map, or beyond the limits of [`yaml`]; [`ErrorKind::Io`]: it
-/// cannot be read, is no regular file, or is a link that may not be followed.
+/// [`ErrorKind::Value`]: the file is not YAML, is not a map, or exceeds the limits of [`yaml`]. [`ErrorKind::Io`]:
+/// it cannot be read, is not a regular file, or is a link that may not be followed.
 pub(crate) fn read(dir: &Path, links: Links) -> Result<BTreeMap<String, Param>> {
     let path = dir.join(FILE);
     let read = || {
@@ -44,7 +44,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Param>, ErrorKind> {
         View::Map(_) => flatten("", value, &document, &mut params)?,
         View::Scalar(scalar) if matches!(typed(scalar), Some(Scalar::Null)) => {}
         View::Scalar(_) | View::List(_) => {
-            return Err(ErrorKind::Value("it is no map of parameters".into()));
+            return Err(ErrorKind::Value("not a map of parameters".into()));
         }
     }
     Ok(params)
@@ -81,7 +81,7 @@ fn flatten(
     Ok(())
 }
 
-/// A value in one line.
+/// Formats a value on one line.
 fn inline(value: Value<'_, '_>) -> Result<String, ErrorKind> {
     let mut line = String::new();
     write(value, &mut line)?;
@@ -124,12 +124,12 @@ fn write(value: Value<'_, '_>, line: &mut String) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// The value by the core schema of YAML 1.2; none of one with another tag, such as a name in Python.
+/// Interprets the value by the core schema of YAML 1.2; `None` if it has another tag, such as a Python name.
 fn typed<'s>(scalar: &'s yaml::Scalar<'_>) -> Option<Scalar<'s>> {
     Scalar::parse_from_cow_and_metadata((&*scalar.text).into(), scalar.style, scalar.tag.as_ref())
 }
 
-/// What the tag of an empty value names, such as `!!python/name:torch.nn.ReLU`.
+/// The name in the tag of an empty value, such as `!!python/name:torch.nn.ReLU`.
 fn named<'s>(scalar: &'s yaml::Scalar<'_>) -> &'s str {
     let suffix = scalar.tag.as_ref().map_or("", |tag| &tag.suffix);
     suffix.rsplit_once(':').map_or("", |(_, name)| name)
@@ -139,7 +139,7 @@ fn named<'s>(scalar: &'s yaml::Scalar<'_>) -> &'s str {
 mod tests {
     use super::*;
 
-    /// What Lightning 2.6 writes for such arguments.
+    /// Output of Lightning 2.6 for such arguments.
     #[test]
     fn nested_parameters_are_flat() {
         let text = "lr: 0.001\nbatch: 32\nname: resnet\nbias: true\nnone: null\nlayers:\n- 64\n- 32\n\
@@ -177,12 +177,12 @@ mod tests {
         for text in ["", "{}", "null", "~", "# nothing", "---\n"] {
             assert_eq!(parse(text).unwrap(), BTreeMap::new(), "{text:?}");
         }
-        let no_map = "it is no map of parameters";
+        let no_map = "not a map of parameters";
         for (text, said) in [
             ("- 1\n- 2\n", no_map),
             ("batch_si", no_map),
-            ("{", "line 2 column 1: no YAML"),
-            ("lr: 0.1\na: [", "line 3 column 1: no YAML"),
+            ("{", "line 2 column 1: invalid YAML"),
+            ("lr: 0.1\na: [", "line 3 column 1: invalid YAML"),
             ("a: &a [*a]", "64 deep"),
         ] {
             let why = parse(text).unwrap_err().to_string();
@@ -190,12 +190,12 @@ mod tests {
         }
     }
 
-    /// A name has those of all maps around it.
+    /// A name includes the names of all maps around it.
     #[test]
     fn long_names_cannot_fill_the_memory() {
         let keys: String = (0..100_000).map(|i| format!("  ? {i}\n")).collect();
         let text = format!("? {}\n:\n{keys}", "x".repeat(1 << 20));
         let why = parse(&text).unwrap_err().to_string();
-        assert_eq!(why, "with its aliases it has more than 67108864 bytes");
+        assert_eq!(why, "it has more than 67108864 bytes with aliases expanded");
     }
 }

@@ -77,10 +77,9 @@ impl Scanner {
 
     /// Continues from `start` in a file that may grow and has had `torn` torn records so far.
     ///
-    /// The walk stops where bytes that are still missing could decide what is there.
-    /// [`position`](Self::position) then gives the offset at which to continue when the file has
-    /// grown. The result is therefore the same as that of one walk over the whole file, however the
-    /// file grows.
+    /// The walk stops where bytes that are still missing could decide what is there. [`position`](Self::position)
+    /// then gives the offset at which to continue when the file has grown. The result therefore does not depend on
+    /// how the file grows: it equals the result of one walk over the whole file.
     pub fn growing(source: Source, start: u64, torn: u32, growth: Growth) -> Self {
         Self { torn, growth: Some(growth), ..Self::new(source, start) }
     }

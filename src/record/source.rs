@@ -1,4 +1,4 @@
-//! Gives the bytes of one file from any offset, read through a window or mapped.
+//! Provides the bytes of a file at any offset, read through a window or mapped.
 
 use std::io;
 

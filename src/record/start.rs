@@ -54,7 +54,7 @@ pub fn holds_records(source: &mut Source) -> io::Result<bool> {
     }
 }
 
-/// Returns whether `header` is that of a short record whose last bytes are still zeros.
+/// Returns whether `header` begins a short record whose last bytes are still zeros.
 fn begins(header: &[u8; HEADER_LEN]) -> bool {
     let [l0, l1, l2, l3, l4, l5, l6, l7, stored @ ..] = *header;
     let len = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);

@@ -54,8 +54,7 @@ pub(super) fn scheme(text: &str) -> Option<usize> {
 }
 
 /// Splits an address with a login into the scheme, user and password, and the rest.
-#[cfg(any(feature = "mlflow", feature = "remote"))]
-pub(crate) fn split_login(address: &str) -> Option<[&str; 3]> {
+pub fn split_login(address: &str) -> Option<[&str; 3]> {
     let (scheme, behind) = address.split_at(scheme(address)?);
     let (login, rest) = behind.split_at(login_of(scheme, behind)?);
     Some([scheme, login.strip_suffix('@')?, rest])
@@ -64,7 +63,7 @@ pub(crate) fn split_login(address: &str) -> Option<[&str; 3]> {
 /// An address that is safe to show: without user and password, which are a secret together. A plain
 /// user alone is kept, as in `ssh://git@host`. A text that is not an address is treated as one
 /// without a scheme, `user:password@host:path`.
-pub(crate) fn address(address: &str) -> Cow<'_, str> {
+pub fn address(address: &str) -> Cow<'_, str> {
     let (mut shown, mut rest) = (String::new(), address);
     let Some(mut start) = scheme(rest) else {
         let host = login(rest).and_then(|host| rest.get(host..)).unwrap_or(rest);

@@ -22,7 +22,7 @@ enum Next {
 /// Redacts a command line, argument by argument: `--password X`, `-p X`, `--api-key=X`, `KEY=X`,
 /// `-u user:X`, `-H "Authorization: X"`, addresses, JSON, and secrets that are recognized by their
 /// form.
-pub(crate) fn command(args: impl Iterator<Item = String>) -> Vec<String> {
+pub fn command(args: impl Iterator<Item = String>) -> Vec<String> {
     let mut next = Next::Any;
     args.map(|arg| {
         let (shown, then) = argument(&arg, next);
@@ -87,7 +87,7 @@ fn argument(arg: &str, is: Next) -> (Cow<'_, str>, Next) {
     }
 }
 
-/// `Name: X` with the secret redacted; none if there is no secret.
+/// `Name: X` with the secret redacted; `None` if there is no secret.
 fn header(arg: &str) -> Option<String> {
     let (name, text) = arg.split_once(':')?;
     let text = text.trim_start();

@@ -24,19 +24,18 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::address::address;
-#[cfg(any(feature = "mlflow", feature = "remote"))]
-pub(crate) use self::address::split_login;
+pub use self::address::address;
+pub use self::address::split_login;
 #[cfg(feature = "track")]
-pub(crate) use self::command::command;
+pub use self::command::command;
 use self::name::Name;
-pub(crate) use self::text::text;
+pub use self::text::text;
 
 /// The replacement for a secret.
-pub(crate) const SECRET: &str = "(secret)";
+pub const SECRET: &str = "(secret)";
 
 /// Redacts a value that may be anything: an address, a text with addresses in it, a token.
-pub(crate) fn value(value: &str) -> Cow<'_, str> {
+pub fn value(value: &str) -> Cow<'_, str> {
     match address::has_scheme(value) {
         true => address(value),
         false => text(value),
@@ -45,7 +44,7 @@ pub(crate) fn value(value: &str) -> Cow<'_, str> {
 
 /// Redacts the value of something called `name`: a variable, an argument, a parameter.
 #[cfg(any(feature = "track", test))]
-pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+pub fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match Name::of(name).hides(value) {
         true => Cow::Borrowed(SECRET),
         false => self::value(value),
@@ -53,7 +52,7 @@ pub(crate) fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
 }
 
 /// Redacts a path that may be a URL.
-pub(crate) fn path(path: Arc<Path>) -> Arc<Path> {
+pub fn path(path: Arc<Path>) -> Arc<Path> {
     let is_url = |text: &&str| address::has_scheme(text);
     match path.to_str().filter(is_url).map(address) {
         Some(Cow::Owned(shown)) => Path::new(&shown).into(),

@@ -19,7 +19,7 @@ const MIN_LOGIN: usize = 6;
 const BEHIND: [char; 9] = ['\'', ')', ']', '}', ',', ';', '.', ':', '!'];
 
 /// Redacts a text: an error message, a traceback, a command line in one.
-pub(crate) fn text(text: &str) -> Cow<'_, str> {
+pub fn text(text: &str) -> Cow<'_, str> {
     Scan { takes_addresses: true, ..Scan::of(text) }.finish()
 }
 

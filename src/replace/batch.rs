@@ -1,4 +1,5 @@
-//! Files that get their names together: all of them, or none if the program dies meanwhile.
+//! Files that get their final names together: either all of them, or none if the program dies in
+//! between.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -22,7 +23,7 @@ const AWAY: &str = "away";
 /// program dies, the next program that finds the job undoes the changes, so that the same call can
 /// be repeated.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     job: Option<Job>,
     /// Number of files that were started. Locked while the job is written.
     parts: Mutex<u64>,
@@ -30,7 +31,7 @@ pub(crate) struct Batch {
 
 /// A file that gets its final name, or loses it.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub enum Change {
     /// The complete file `part` moves to `path`, where nothing may exist.
     New { part: PathBuf, path: PathBuf },
     /// The file `part` replaces the file at `path`, which moves to `backup`.
@@ -41,14 +42,14 @@ pub(crate) enum Change {
 
 impl Batch {
     /// Starts a batch of files in and below `directory`.
-    pub(crate) fn create(directory: &Path) -> io::Result<Self> {
+    pub fn create(directory: &Path) -> io::Result<Self> {
         let here = Path::new(".");
         let directory = if directory.as_os_str().is_empty() { here } else { directory };
         Ok(Self { job: Some(Job::create(directory)?), parts: Mutex::new(0) })
     }
 
     /// Creates a file for `path`. Also returns its temporary path.
-    pub(crate) fn part(&self, path: &Path) -> io::Result<(PathBuf, File)> {
+    pub fn part(&self, path: &Path) -> io::Result<(PathBuf, File)> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let part = self.job()?.part(path, *parts);
         *parts += 1;
@@ -58,7 +59,7 @@ impl Batch {
 
     /// Carries out all changes. If one fails, those before it are undone. Otherwise they become
     /// permanent with [`keep`](Done::keep).
-    pub(crate) fn finish(mut self, changes: &[Change]) -> io::Result<Done> {
+    pub fn finish(mut self, changes: &[Change]) -> io::Result<Done> {
         let mut plan = String::new();
         for change in changes {
             plan += &self.planned(change)?;
@@ -113,12 +114,12 @@ impl Batch {
 
 /// Changes that were carried out.
 #[must_use]
-pub(crate) struct Done(Option<Job>);
+pub struct Done(Option<Job>);
 
 impl Done {
     /// Makes the changes permanent: nothing undoes them after this. This is the last change of a
     /// command, so that the command can be repeated if it was interrupted before.
-    pub(crate) fn keep(mut self) -> io::Result<()> {
+    pub fn keep(mut self) -> io::Result<()> {
         self.0.take().map_or(Ok(()), Job::finish)
     }
 }
@@ -200,7 +201,12 @@ pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
                 restore(&path, &backup, is_placed)?;
             }
             [AWAY, path, backup] => restore(&root.below(path)?, &root.below(backup)?, false)?,
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "not what tbx writes")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "not a change that tbx writes",
+                ));
+            }
         }
     }
     Ok(())
@@ -215,7 +221,7 @@ fn restore(path: &Path, backup: &Path, is_placed: bool) -> io::Result<()> {
         // Both are names of the same file, or another program put a file there.
         (true, true) if same(path, backup) => disk::remove_file(backup),
         (true, true) => {
-            let what = format!("it was changed since; the original is {}", backup.display());
+            let what = format!("it has changed since; the original is {}", backup.display());
             Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
         }
     }

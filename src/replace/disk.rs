@@ -33,19 +33,19 @@ fn step() {
 fn step() {}
 
 /// Creates a file, which must not exist.
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+pub fn create_new(path: &Path) -> io::Result<File> {
     step();
     File::create_new(path)
 }
 
 /// Creates a directory, which must not exist.
-pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+pub fn create_dir(path: &Path) -> io::Result<()> {
     step();
     fs::create_dir(path)
 }
 
 /// Creates a directory and its parents, unless they exist.
-pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -54,36 +54,36 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
 }
 
 /// Renames a file or directory.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step();
     fs::rename(from, to)
 }
 
 /// Creates a hard link to a file.
-pub(crate) fn hard_link(path: &Path, second: &Path) -> io::Result<()> {
+pub fn hard_link(path: &Path, second: &Path) -> io::Result<()> {
     step();
     fs::hard_link(path, second)
 }
 
 /// Removes a file.
-pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+pub fn remove_file(path: &Path) -> io::Result<()> {
     step();
     fs::remove_file(path)
 }
 
 /// Removes an empty directory.
-pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
+pub fn remove_dir(path: &Path) -> io::Result<()> {
     step();
     fs::remove_dir(path)
 }
 
 /// Removes a directory and everything in it.
-pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
+pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     step();
     fs::remove_dir_all(path)
 }
 
 /// Syncs the names in `directory` to disk. Only Unix can sync directories.
-pub(crate) fn sync_dir(directory: &Path) -> io::Result<()> {
+pub fn sync_dir(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

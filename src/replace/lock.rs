@@ -21,7 +21,7 @@ const MAX_OWNER: u64 = 100;
 /// This is an operating system lock on a file `.tbx~lock-<name>` next to the path. The last process
 /// to hold it removes the file. A file that is left by a killed process is no longer locked.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     path: PathBuf,
     file: File,
     /// Whether the existence of the file is the lock, on a file system without locks.
@@ -30,7 +30,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Waits for the lock of `path`. For changes that take milliseconds.
-    pub(crate) fn wait(path: &Path) -> io::Result<Self> {
+    pub fn wait(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         let give_up = Instant::now() + GIVE_UP_AFTER;
         let mut pause = LOOK_EVERY.0;
@@ -48,7 +48,7 @@ impl Lock {
 
     /// Takes the lock of `path`; if another process holds it, returns an error that names that
     /// process. For changes that take long.
-    pub(crate) fn take(path: &Path) -> io::Result<Self> {
+    pub fn take(path: &Path) -> io::Result<Self> {
         let lock_path = names::lock(path);
         loop {
             match Self::attempt(&lock_path)? {
@@ -136,10 +136,10 @@ fn busy(path: &Path, is_by_name: bool) -> io::Error {
         _ => "another program".to_owned(),
     };
     let advice = match is_by_name {
-        true => "if no such program runs, remove that file",
-        false => "try again when it has ended",
+        true => "if no such program is running, remove that file",
+        false => "try again when it has finished",
     };
-    let what = format!("{owner} is changing it and has {}: {advice}", path.display());
+    let what = format!("{owner} is changing it and holds {}: {advice}", path.display());
     io::Error::new(ErrorKind::WouldBlock, what)
 }
 

@@ -14,16 +14,16 @@ const LOGS: &str = "logs";
 
 /// The right to change the logs in and below a directory.
 #[derive(Debug)]
-pub(crate) struct LogsLock {
+pub struct LogsLock {
     _lock: Lock,
     /// Whether files of a program that died were cleaned up, so that the logs may have changed.
-    pub(crate) has_cleaned_up: bool,
+    pub has_cleaned_up: bool,
 }
 
 impl LogsLock {
     /// Takes the lock of `directory`, and cleans up files of programs that died. Returns an error
     /// if another program is changing these logs, some of them, or those of a parent directory.
-    pub(crate) fn take(directory: &Path) -> io::Result<Self> {
+    pub fn take(directory: &Path) -> io::Result<Self> {
         let lock = Lock::take(&directory.join(LOGS))?;
         // A program that locks a parent or a subdirectory at the same time finds this lock.
         let real = directory.canonicalize()?;

@@ -1,12 +1,11 @@
-//! Files and directories that are complete or absent, whoever reads them meanwhile and whenever a
-//! program dies: temporary names, locks, and the cleanup after programs that died.
+//! Files and directories that are either complete or absent, at any time and after any crash:
+//! temporary names, locks, and the cleanup after programs that died.
 
 mod batch;
-pub(crate) mod disk;
+pub mod disk;
 mod folder;
 mod job;
 mod lock;
-#[cfg(any(feature = "archive", feature = "edit", feature = "mlflow"))]
 mod logs;
 mod names;
 mod removal;
@@ -16,15 +15,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-pub(crate) use self::batch::{Batch, Change};
+pub use self::batch::{Batch, Change};
 pub use self::folder::Folder;
-pub(crate) use self::folder::unfinished;
-pub(crate) use self::lock::Lock;
-#[cfg(any(feature = "archive", feature = "edit", feature = "mlflow"))]
-pub(crate) use self::logs::LogsLock;
-pub(crate) use self::names::{complete as complete_name, is_pending, is_temporary};
-pub(crate) use self::removal::Removal;
-pub(crate) use self::temporary::{Temporary, sweep_once};
+pub use self::folder::unfinished;
+pub use self::lock::Lock;
+pub use self::logs::LogsLock;
+pub use self::names::{complete as complete_name, is_pending, is_temporary};
+pub use self::removal::Removal;
+pub use self::temporary::{Temporary, sweep_once};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store::{self, Links};
 
@@ -35,7 +33,7 @@ const BUFFER: usize = 1 << 16;
 
 /// Replaces the file at `path` with the output of `write`. Readers, and programs after a crash,
 /// find either the whole new file or the old one.
-pub(crate) fn replace(
+pub fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
@@ -53,10 +51,7 @@ pub(crate) fn replace(
 
 /// Replaces the content of `path` with the result of `change`, which gets the old content, empty if
 /// there is no such file. Callers wait for each other, including those in other processes.
-pub(crate) fn edit(
-    path: &Path,
-    change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>,
-) -> Result<()> {
+pub fn edit(path: &Path, change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>) -> Result<()> {
     let _lock = Lock::wait(path).map_err(|error| at(error, path))?;
     let old = read(path).map_err(|kind| at(kind, path))?;
     let new = change(&old).map_err(|kind| at(kind, path))?;

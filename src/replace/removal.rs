@@ -14,16 +14,16 @@ pub(super) const GOING: &str = "going";
 /// A file or directory that was moved out of the way, and is removed after its owner has checked it
 /// once more. If the program dies before that, it is moved back.
 #[derive(Debug)]
-pub(crate) struct Removal {
+pub struct Removal {
     name: PathBuf,
     path: PathBuf,
-    /// None once the decision is made.
+    /// `None` once the decision is made.
     job: Option<Job>,
 }
 
 impl Removal {
     /// Moves the file or directory at `path` out of the way.
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+    pub fn of(path: &Path) -> io::Result<Self> {
         let job = Job::create(parent(path))?;
         let name = path.file_name().unwrap_or_default();
         job.note(&format!("{GOING} {}\n", names::to_line(name)))?;
@@ -35,14 +35,14 @@ impl Removal {
 
     /// Its current path. Event files in it have other names, see
     /// [`complete_name`](super::complete_name).
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Removes the file or directory.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
         let Some(job) = self.job.take() else { return Ok(()) };
-        // From here on it is not needed by anyone.
+        // From here on nobody needs it.
         job.forget()?;
         let removed = job.remove_directories();
         if removed.is_err() {

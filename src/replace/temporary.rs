@@ -21,15 +21,15 @@ const MAX_SWEPT: usize = 10_000;
 /// A file whose name marks it as incomplete. It is locked as long as its owner lives, and is
 /// removed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Temporary {
+pub struct Temporary {
     path: PathBuf,
-    /// None once the file has its final name.
+    /// `None` once the file has its final name.
     file: Option<File>,
 }
 
 impl Temporary {
     /// Creates a file in the directory of `path`, after cleaning up files of programs that died.
-    pub(crate) fn next_to(path: &Path) -> io::Result<Self> {
+    pub fn next_to(path: &Path) -> io::Result<Self> {
         Self::create(parent(path), names::temporary)
     }
 
@@ -57,12 +57,12 @@ impl Temporary {
     }
 
     /// The temporary path.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file, to write to.
-    pub(crate) fn file(&self) -> io::Result<&File> {
+    pub fn file(&self) -> io::Result<&File> {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -72,7 +72,7 @@ impl Temporary {
     }
 
     /// Gives the complete file its name, replacing an existing file.
-    pub(crate) fn rename(mut self, to: &Path) -> io::Result<()> {
+    pub fn rename(mut self, to: &Path) -> io::Result<()> {
         disk::rename(&self.path, to)?;
         self.file = None;
         Ok(())
@@ -103,7 +103,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Locks the file; none if it was removed before it was locked.
+/// Locks the file; `None` if it was removed before it was locked.
 fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.lock() {
         Err(error) if has_no_locks(&error) => return Ok(Some(file)), // and no program cleans it up
@@ -117,7 +117,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 }
 
 /// [Cleans up](sweep) in `directory`, unless this process has done so before.
-pub(crate) fn sweep_once(directory: &Path) {
+pub fn sweep_once(directory: &Path) {
     let here = Path::new(".");
     let directory = if directory.as_os_str().is_empty() { here } else { directory };
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +155,7 @@ pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     Ok(has_cleaned_up)
 }
 
-/// The temporary file of a program that died; none if its owner lives, or that is unknown.
+/// The temporary file of a program that died; `None` if its owner lives, or that is unknown.
 fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match open_to_write(path) {
         // The directories of a job have outlived it.

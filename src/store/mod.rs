@@ -1,21 +1,20 @@
-//! Where bytes lie: in local files and, with the feature `remote`, in object stores and on web
-//! servers.
+//! Access to bytes: in local files and, with the feature `remote`, in object stores and on web servers.
 //!
-//! A place is a path. One that begins like `s3://` is a URL, and the layers above join names to it
-//! as to any other path. So [`Logdir::open`](crate::Logdir::open) takes URLs:
+//! A location is a path. A path that begins like `s3://` is a URL, and the layers above append names to it as to
+//! any other path. [`Logdir::open`](crate::Logdir::open) therefore accepts URLs:
 //!
-//! | URL | what | told by |
+//! | URL | location | configured by |
 //! |---|---|---|
-//! | `s3://bucket/logs`, `s3a://` | a folder or an object of S3, or of what speaks like it | `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT` and [others](https://docs.rs/object_store/latest/object_store/aws/enum.AmazonS3ConfigKey.html) |
-//! | `gs://bucket/logs` | the same of Google Cloud Storage | `GOOGLE_SERVICE_ACCOUNT` and [others](https://docs.rs/object_store/latest/object_store/gcp/enum.GoogleConfigKey.html) |
-//! | `az://container/logs`, `azure://`, `adl://`, `abfs://`, `abfss://` | the same of Azure | `AZURE_STORAGE_ACCOUNT_NAME` and [others](https://docs.rs/object_store/latest/object_store/azure/enum.AzureConfigKey.html) |
-//! | `https://host/file`, `http://` | a single file of a web server; one that sends no parts of files is read whole, up to 1 GiB | |
+//! | `s3://bucket/logs`, `s3a://` | a directory or an object of S3, or of a compatible store | `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT` and [others](https://docs.rs/object_store/latest/object_store/aws/enum.AmazonS3ConfigKey.html) |
+//! | `gs://bucket/logs` | the same in Google Cloud Storage | `GOOGLE_SERVICE_ACCOUNT` and [others](https://docs.rs/object_store/latest/object_store/gcp/enum.GoogleConfigKey.html) |
+//! | `az://container/logs`, `azure://`, `adl://`, `abfs://`, `abfss://` | the same in Azure | `AZURE_STORAGE_ACCOUNT_NAME` and [others](https://docs.rs/object_store/latest/object_store/azure/enum.AzureConfigKey.html) |
+//! | `https://host/file`, `http://` | a single file on a web server; if the server cannot send parts of files, the whole file is read, up to 1 GiB | |
 //!
-//! Variables are read when a bucket is first asked for. A load waits for the network on rayon's
-//! threads, so a pool of more threads than there are processors is faster: the program takes 64.
-//! It may be called from asynchronous code, whose thread it blocks.
+//! The variables are read on the first access to a bucket. A load waits for the network on rayon's threads, so it
+//! is faster with more threads than there are processors: the program `tbx` uses 64. A load may be called from
+//! asynchronous code, and blocks the calling thread.
 //!
-//! Embeddings, following logs while they grow, and new logs need local files.
+//! Embeddings, following growing logs, and writing new logs require local files.
 
 mod open;
 #[cfg(feature = "remote")]
@@ -33,31 +32,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(feature = "archive")]
-pub(crate) use self::open::open_no_link;
-pub(crate) use self::open::{open_regular, open_to_write};
-#[cfg(feature = "export")]
-pub(crate) use self::remote::Upload;
-#[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
-pub(crate) use self::root::read;
-pub(crate) use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
-pub(crate) use self::walk::Found;
+#[doc(hidden)]
+pub use self::open::open_no_link;
+#[doc(hidden)]
+pub use self::open::{open_regular, open_to_write};
+#[doc(hidden)]
+pub use self::remote::Upload;
+#[doc(hidden)]
+pub use self::root::read;
+#[doc(hidden)]
+pub use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
+#[doc(hidden)]
+pub use self::walk::{Found, Walk};
 
-/// Bytes that this process has read of logs and archives, for whoever shows how far a long command is.
+/// Number of bytes of logs and archives that this process has read, for progress displays.
 static BYTES_READ: AtomicU64 = AtomicU64::new(0);
 
-/// Counts what was read.
-pub(crate) fn count_read(bytes: usize) {
+/// Adds to the number of bytes read.
+#[doc(hidden)]
+pub fn count_read(bytes: usize) {
     BYTES_READ.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
 }
 
-/// How many bytes were read so far.
-#[cfg(feature = "cli")]
-pub(crate) fn bytes_read() -> u64 {
+/// Number of bytes read so far.
+#[doc(hidden)]
+pub fn bytes_read() -> u64 {
     BYTES_READ.load(Ordering::Relaxed)
 }
 
-/// Whether `path` is a URL: a scheme, `://`, and more.
+/// Returns whether `path` is a URL: a scheme, `://`, and more.
 ///
 /// ```
 /// use tbx::store::is_url;
@@ -69,16 +72,16 @@ pub fn is_url(path: &Path) -> bool {
     scheme(path).is_some()
 }
 
-/// The scheme of a URL and what stands behind `://`.
+/// Splits a URL into its scheme and the text after `://`.
 fn scheme(path: &Path) -> Option<(&str, &str)> {
     let (scheme, rest) = path.to_str()?.split_once("://")?;
-    let is_scheme = scheme.len() > 1 // not a drive of Windows
+    let is_scheme = scheme.len() > 1 // not a Windows drive
         && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     is_scheme.then_some((scheme, rest))
 }
 
-/// An open file of one kind or the other. Clones share it.
+/// An open file, local or remote. Clones share it.
 #[derive(Debug, Clone)]
 pub struct File(Arc<Inner>);
 
@@ -88,37 +91,37 @@ enum Inner {
     Remote(remote::Object),
 }
 
-/// How a file is best read: what a request costs decides.
+/// Sizes of reads. The best ones depend on the cost of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// The first read, at the file's start.
+    /// Size of the first read at the file's start.
     pub(crate) start: usize,
-    /// The first read, at another place.
+    /// Size of the first read if it is elsewhere in the file.
     pub(crate) inside: usize,
-    /// The first read at any other new place. Headers of records that are jumped over cost no more.
+    /// Size of the first read at any other new position. Headers of skipped records cost no more than this.
     pub(crate) first: usize,
-    /// Reads grow to this size while they follow one another.
+    /// Consecutive reads grow to this size.
     pub(crate) largest: usize,
-    /// A jump over so many bytes is worth a read of its own: more like it are to be expected, so
-    /// reads begin small again.
+    /// Minimum length of a skip after which reads start small again. More skips of this kind are likely, so a
+    /// separate read is worthwhile.
     pub(crate) jump: usize,
 }
 
 const LOCAL: Pace =
     Pace { start: 16 << 10, inside: 1 << 10, first: 1 << 10, largest: 256 << 10, jump: usize::MAX };
 
-/// A request takes tens of milliseconds, in which a connection carries about a megabyte. Small
-/// files, and most are, come with the first one.
+/// A request takes tens of milliseconds, in which a connection transfers about a megabyte. Most files are small,
+/// and the first request reads them completely.
 const REMOTE: Pace =
     Pace { start: 256 << 10, inside: 64 << 10, first: 8 << 10, largest: 2 << 20, jump: 32 << 10 };
 
 impl File {
-    /// Opens the file at `path`, and its length in bytes.
+    /// Opens the file at `path`. Also returns its length in bytes.
     ///
     /// # Errors
     ///
-    /// Those of the operating system or the server, also that `path` is no regular file, and that
-    /// it is a URL and this library has not the feature `remote`.
+    /// Errors of the operating system or the server. In addition, `path` is not a regular file, or is a URL and
+    /// the library was built without the feature `remote`.
     pub fn open(path: &Path) -> io::Result<(Self, u64)> {
         Self::open_with(path, open_regular)
     }
@@ -140,11 +143,11 @@ impl File {
         Ok((file.into(), metadata.len()))
     }
 
-    /// Its length in bytes as it is now.
+    /// Current length in bytes.
     ///
     /// # Errors
     ///
-    /// Those of the operating system or the server.
+    /// Errors of the operating system or the server.
     pub fn size(&self) -> io::Result<u64> {
         match &*self.0 {
             Inner::Local(file) => Ok(file.metadata()?.len()),
@@ -152,11 +155,11 @@ impl File {
         }
     }
 
-    /// Reads bytes from `offset` on into `buffer`; how many. 0 if the file ends there.
+    /// Reads bytes from `offset` on into `buffer`. Returns the number of bytes, which is 0 at the end of the file.
     ///
     /// # Errors
     ///
-    /// Those of the operating system or the server.
+    /// Errors of the operating system or the server.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let read = match &*self.0 {
             Inner::Local(file) => read_local(file, buffer, offset),
@@ -170,7 +173,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// As [`read_at`](Self::read_at); [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    /// The same as for [`read_at`](Self::read_at). In addition, [`io::ErrorKind::UnexpectedEof`]: the file ends
+    /// before the buffer is full.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         match self.fill(buffer, offset)? == buffer.len() {
             true => Ok(()),
@@ -178,7 +182,7 @@ impl File {
         }
     }
 
-    /// Reads until `buffer` is full or the file ends; how many bytes.
+    /// Reads until `buffer` is full or the file ends. Returns the number of bytes.
     fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(gap) = buffer.get_mut(filled..).filter(|gap| !gap.is_empty()) {
@@ -193,13 +197,13 @@ impl File {
         Ok(filled)
     }
 
-    /// Its first `len` bytes, to be read in order.
-    #[cfg(any(feature = "export", feature = "registry"))]
-    pub(crate) fn into_reader(self, len: u64) -> impl io::Read {
+    /// The first `len` bytes of the file, to be read in order.
+    #[doc(hidden)]
+    pub fn into_reader(self, len: u64) -> impl io::Read {
         io::Read::take(Reader { file: self, position: 0 }, len)
     }
 
-    /// The local file, if it is one.
+    /// The local file, unless it is remote.
     pub fn local(&self) -> Option<&fs::File> {
         match &*self.0 {
             Inner::Local(file) => Some(file),
@@ -221,14 +225,12 @@ impl From<fs::File> for File {
     }
 }
 
-/// Reads a file in order.
-#[cfg(any(feature = "export", feature = "registry"))]
+/// Reads a file from start to end.
 struct Reader {
     file: File,
     position: u64,
 }
 
-#[cfg(any(feature = "export", feature = "registry"))]
 impl io::Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read_at(buffer, self.position)?;
@@ -247,13 +249,14 @@ fn read_local(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usi
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-/// The length in bytes of the file at `path`.
+/// Returns the length in bytes of the file at `path`.
 pub(crate) fn size(path: &Path) -> io::Result<u64> {
     if is_url(path) { remote::open(path).map(|(_, len)| len) } else { Ok(path.metadata()?.len()) }
 }
 
-/// The bytes of a short range of `file`, fewer if it ends before.
-pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+/// Returns the bytes of a short range of `file`; fewer if the file ends earlier.
+#[doc(hidden)]
+pub fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
     let len = range.end.saturating_sub(range.start);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     let filled = file.fill(&mut bytes, range.start)?;
@@ -261,34 +264,35 @@ pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// What is at a URL.
+/// The content at a URL.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "nothing is listed without"))]
 pub(crate) enum Listing {
     /// A single file.
     File,
-    /// The files below, as paths from there on, with `/`.
+    /// Files, as paths relative to the URL, with `/` between directories.
     Files {
         files: Vec<String>,
-        /// Those whose keys cannot be asked for.
+        /// Keys that cannot be requested.
         left_out: Vec<String>,
     },
 }
 
-/// What is at the URL `path`. The sizes of the files that are called by a name that `remembered`
-/// accepts need not be asked for again.
+/// Lists the content at the URL `path`. Files whose name `remembered` accepts need no further request for their
+/// size.
 pub(crate) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
     remote::list(path, remembered)
 }
 
-/// The path by which what is at `path` is known from here on: a URL without user, password and signature.
-/// It is still opened with them.
+/// Returns the path to use for `path` from now on: a URL loses its user, password and signature. They are still
+/// used to open it.
 pub(crate) fn enter(path: PathBuf) -> PathBuf {
     if is_url(&path) { remote::enter(&path) } else { path }
 }
 
-/// That `path` is no URL, for what works with local files only.
-pub(crate) fn local_only(path: &Path, what: &str) -> io::Result<()> {
+/// Fails if `path` is a URL, for operations that only work with local files.
+#[doc(hidden)]
+pub fn local_only(path: &Path, what: &str) -> io::Result<()> {
     if is_url(path) {
         let message = format!("{what} works with local files only");
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));

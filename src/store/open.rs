@@ -1,21 +1,20 @@
-//! Opens local files so that nothing but a regular file is ever read, and no call waits for another
-//! program.
+//! Opens local files. Only regular files are read, and no call waits for another program.
 
 use std::fmt;
 use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file is not read, beyond what the operating system says.
+/// Reasons why a file is not read, in addition to the operating system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It is a directory, a FIFO or a device.
+    /// The path is a directory, a FIFO or a device.
     NotRegular(&'static str),
-    /// It is in another place than its path says, outside of the root.
+    /// The path leads outside the root.
     Outside { to: PathBuf, root: PathBuf },
-    /// It is a link to nothing.
+    /// The path is a link to a file that does not exist.
     Dangling { to: PathBuf },
-    /// It has more bytes than anything of its kind.
+    /// The file is larger than files of its kind may be.
     TooLong { len: u64, max: u64 },
 }
 
@@ -25,12 +24,12 @@ impl fmt::Display for Refused {
             Self::NotRegular(what) => write!(f, "not a regular file but {what}"),
             Self::Outside { to, root } => write!(
                 f,
-                "it leads to {}, outside of {}, and is not followed; put a copy in its place, or use \
+                "it leads to {}, outside {}, and is not followed; put a copy in its place, or use \
                  --follow-links",
                 to.display(),
                 root.display()
             ),
-            Self::Dangling { to } => write!(f, "a link to {}, which is not there", to.display()),
+            Self::Dangling { to } => write!(f, "a link to {}, which does not exist", to.display()),
             Self::TooLong { len, max } => write!(f, "it has {len} bytes, the limit is {max}"),
         }
     }
@@ -50,18 +49,17 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Opens the regular file at `path`, and what the system says of it. A FIFO or a device is neither
-/// opened nor waited for: the kind is looked at before, and again once the file is open, since
-/// another may be there by then.
-pub(crate) fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
+/// Opens the regular file at `path`. Also returns its metadata. Does not open or wait for a FIFO or a device: the
+/// type is checked before opening and again afterwards, because the file may have been replaced in between.
+pub fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
 }
 
-/// The same where a regular file was found shortly before. Looking at its kind once more takes longer
-/// than opening it, so that is left out.
+/// Like [`open_regular`], for a path at which a regular file was found shortly before. Looking at its kind once more
+/// would take longer than opening it, so this does not.
 ///
-/// If a link is there, or opening fails, it is opened like any other file. If a FIFO or a device took the
-/// place of the file, it is opened without waiting, closed and refused.
+/// A link is opened as [`open_regular`] opens it, and so is a file that cannot be opened. If a FIFO or a device has
+/// replaced the file, it is opened without waiting, closed and refused.
 pub(super) fn open_found(path: &Path) -> io::Result<(fs::File, Metadata)> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -72,13 +70,12 @@ pub(super) fn open_found(path: &Path) -> io::Result<(fs::File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// The same; a link as the last part of `path` is refused.
-#[cfg(feature = "archive")]
-pub(crate) fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
+/// Like [`open_regular`], but refuses a link as the last part of `path`.
+pub fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, false)
 }
 
-/// The same; a link as the last part of `path` is followed only if `follow`.
+/// Like [`open_regular`], but follows a link as the last part of `path` only if `follow` is set.
 pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)> {
     regular(if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? })?;
     let mut options = OpenOptions::new();
@@ -89,8 +86,8 @@ pub(super) fn open(path: &Path, follow: bool) -> io::Result<(fs::File, Metadata)
     Ok((file, metadata))
 }
 
-/// Opens the regular file at `path` to read and write it. A link is refused: it could lead to any file.
-pub(crate) fn open_to_write(path: &Path) -> io::Result<fs::File> {
+/// Opens the regular file at `path` for reading and writing. Refuses a link, because it could lead to any file.
+pub fn open_to_write(path: &Path) -> io::Result<fs::File> {
     regular(fs::symlink_metadata(path)?)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -117,7 +114,7 @@ fn regular(metadata: Metadata) -> io::Result<Metadata> {
     }
 }
 
-/// That something of this type is no file to read.
+/// The error for a file of this type, which is not a regular file.
 pub(super) fn not_regular(kind: FileType) -> Refused {
     Refused::NotRegular(match kind {
         kind if kind.is_dir() => "a directory",

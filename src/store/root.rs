@@ -10,7 +10,7 @@ use super::{File, is_url, read_range};
 
 /// The symbolic links that are followed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Links {
+pub enum Links {
     /// Links to files and directories inside the root.
     #[default]
     Inside,
@@ -20,7 +20,8 @@ pub(crate) enum Links {
 }
 
 impl Links {
-    pub(crate) fn all_if(asked: bool) -> Self {
+    #[doc(hidden)]
+    pub fn all_if(asked: bool) -> Self {
         if asked { Self::All } else { Self::Inside }
     }
 }
@@ -31,7 +32,7 @@ impl Links {
 /// is not a regular file; see [`open`](Self::open). The path of the root itself may be a link. At a
 /// [URL](super::is_url) there are no links.
 #[derive(Debug, Clone)]
-pub(crate) struct Root {
+pub struct Root {
     /// The path without links; none for a URL.
     real: Option<Arc<Path>>,
     links: Links,
@@ -39,7 +40,7 @@ pub(crate) struct Root {
 
 impl Root {
     /// Opens the directory at `path`.
-    pub(crate) fn new(path: &Path, links: Links) -> io::Result<Self> {
+    pub fn new(path: &Path, links: Links) -> io::Result<Self> {
         if is_url(path) {
             return Ok(Self { real: None, links });
         }
@@ -49,13 +50,14 @@ impl Root {
     }
 
     /// Its path without links; none for a URL.
-    #[cfg(feature = "mlflow")]
-    pub(crate) fn path(&self) -> Option<&Path> {
+    #[doc(hidden)]
+    pub fn path(&self) -> Option<&Path> {
         self.real.as_deref()
     }
 
     /// The target of `path`, if it may be followed.
-    pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+    #[doc(hidden)]
+    pub fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize().map_err(|error| match path.read_link() {
             Ok(to) if error.kind() == io::ErrorKind::NotFound => Refused::Dangling { to }.into(),
             _ => error,
@@ -74,7 +76,8 @@ impl Root {
     }
 
     /// Whether a path without links is the root or below it.
-    pub(crate) fn contains(&self, real: &Path) -> bool {
+    #[doc(hidden)]
+    pub fn contains(&self, real: &Path) -> bool {
         self.real.as_ref().is_some_and(|root| real.starts_with(root))
     }
 
@@ -85,7 +88,8 @@ impl Root {
     ///
     /// Errors of the operating system or the server; also if the file is not a regular file, or is
     /// outside of the root.
-    pub(crate) fn open(&self, path: &Path) -> io::Result<(File, u64)> {
+    #[doc(hidden)]
+    pub fn open(&self, path: &Path) -> io::Result<(File, u64)> {
         if is_url(path) {
             return File::open(path);
         }
@@ -101,7 +105,7 @@ impl Root {
     /// # Errors
     ///
     /// The same as for [`open`](Self::open); also if the file has more than `max` bytes.
-    pub(crate) fn read(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    pub fn read(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
         read_all(self.open(path)?, max)
     }
 }
@@ -115,14 +119,13 @@ fn read_all((file, len): (File, u64), max: u64) -> io::Result<Vec<u8>> {
 
 /// Reads the small regular file at `path`, wherever it is. The path must come from the user, never
 /// from a file of a log.
-#[cfg(any(feature = "mlflow", feature = "track", feature = "export"))]
-pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     read_all(File::open(path)?, max)
 }
 
 /// Reads the small file at `path` in the directory `dir`, which is the [`Root`]; none if the file
 /// does not exist. A dangling link is an error.
-pub(crate) fn read_optional(
+pub fn read_optional(
     dir: &Path,
     path: &Path,
     max: u64,
@@ -135,18 +138,18 @@ pub(crate) fn read_optional(
 }
 
 /// The error for a file of `len` bytes, which is more than `max`.
-pub(crate) fn too_long(len: u64, max: u64) -> io::Error {
+pub fn too_long(len: u64, max: u64) -> io::Error {
     Refused::TooLong { len, max }.into()
 }
 
 /// Whether a file was not read because it is outside of its [`Root`].
-pub(crate) fn is_outside(error: &io::Error) -> bool {
+pub fn is_outside(error: &io::Error) -> bool {
     let refused = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(refused, Some(Refused::Outside { .. }))
 }
 
 /// Whether an error means that nothing exists at `path`.
-pub(crate) fn is_missing(error: &io::Error, path: &Path) -> bool {
+pub fn is_missing(error: &io::Error, path: &Path) -> bool {
     match error.kind() {
         io::ErrorKind::NotFound => error.get_ref().is_none_or(|error| !error.is::<Refused>()),
         // A parent of the path is a file.
@@ -265,7 +268,7 @@ mod tests {
             ("socket", "not a regular file but a socket"),
             ("zero", "not a regular file but a device"),
             ("sub", "not a regular file but a directory"),
-            ("dangling", "a link to nowhere, which is not there"),
+            ("dangling", "a link to nowhere, which does not exist"),
         ] {
             assert_eq!(dir.read(name, Links::All).unwrap_err(), why, "{name}");
         }

@@ -18,7 +18,7 @@ const FEW: usize = 8;
 
 /// An entry below a directory.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub enum Found {
     /// A regular file, or a link to one that may be followed.
     File(PathBuf),
     /// A directory, or a link to one that may be followed. Its entries come next.
@@ -39,7 +39,7 @@ pub(crate) enum Found {
 /// Entries without links in their path come first, so that a real path wins over a link to it.
 /// Links come next, those with fewer path components first. Therefore the work grows with the
 /// number of directories and links, not with the number of paths that lead to them.
-pub(crate) struct Walk<'r> {
+pub struct Walk<'r> {
     root: &'r Root,
     /// The directories on the current path, the innermost last, each with its remaining entries.
     open: Vec<Open>,
@@ -92,7 +92,8 @@ impl Root {
     /// Walks through everything at and below `path`, which begins with the path of the root. Finds
     /// nothing if `path` does not exist. Names for which `is_left` holds are left out, together
     /// with everything below them.
-    pub(crate) fn walk(&self, path: &Path, is_left: fn(&OsStr) -> bool) -> Walk<'_> {
+    #[doc(hidden)]
+    pub fn walk(&self, path: &Path, is_left: fn(&OsStr) -> bool) -> Walk<'_> {
         let is_there = path.symlink_metadata().is_ok();
         let links = is_there.then(|| (0, path.to_owned())).into_iter().collect();
         Walk { root: self, open: Vec::new(), links, seen: HashMap::new(), is_left }

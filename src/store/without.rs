@@ -33,27 +33,28 @@ pub(super) fn list(_path: &Path, _remembered: fn(&str) -> bool) -> io::Result<Li
 }
 
 /// Uninhabited: there are no uploads.
-#[cfg(feature = "export")]
 #[derive(Debug)]
-pub(crate) enum Upload {}
+pub enum Upload {}
 
-#[cfg(feature = "export")]
 impl Upload {
-    pub(crate) fn create(_path: &Path, _overwrite: bool) -> io::Result<Self> {
+    #[doc(hidden)]
+    pub fn create(_path: &Path, _overwrite: bool) -> io::Result<Self> {
         Err(unsupported())
     }
 
-    pub(crate) fn write_all(&mut self, _bytes: &[u8]) -> io::Result<()> {
+    #[doc(hidden)]
+    pub fn write_all(&mut self, _bytes: &[u8]) -> io::Result<()> {
         match *self {}
     }
 
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    #[doc(hidden)]
+    pub fn finish(&mut self) -> io::Result<()> {
         match *self {}
     }
 }
 
 fn unsupported() -> io::Error {
-    let message = "this tbx was built without URLs; \
-        `cargo install tensorboard-tbx --features remote` builds one with them";
+    let message = "this tbx was built without support for URLs; \
+        `cargo install tbx-cli --features remote` builds one with it";
     io::Error::new(io::ErrorKind::Unsupported, message)
 }

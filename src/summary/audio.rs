@@ -110,7 +110,7 @@ impl std::fmt::Debug for Audio {
 /// [`ErrorKind::Argument`]: there are no clips.
 pub fn v2(tag: &str, clips: &[Clip]) -> Result<pb::summary::Value, ErrorKind> {
     if clips.is_empty() {
-        return Err(ErrorKind::Argument("a step of no clips".into()));
+        return Err(ErrorKind::Argument("a step without clips".into()));
     }
     let rows = i64::try_from(clips.len()).unwrap_or(i64::MAX);
     let tensor = pb::TensorProto {

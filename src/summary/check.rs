@@ -19,7 +19,7 @@ use crate::error::ErrorKind;
 
 /// A defect of a value.
 #[derive(Debug, Clone)]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// The value does not have the form that its kind requires, so it has no content to return.
     Unreadable(ErrorKind),
     /// The value has the right form, but its content is damaged. It can be returned as it is.
@@ -31,7 +31,7 @@ pub(crate) enum Flaw {
 /// # Errors
 ///
 /// Returns the defect if the value cannot be read, or is damaged.
-pub(crate) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), Flaw> {
+pub fn check(metadata: &Metadata, value: &RawValue) -> Result<(), Flaw> {
     readable(metadata, value).map_err(Flaw::Unreadable)?;
     damage(metadata.kind, value).map_or(Ok(()), |what| Err(Flaw::Damaged(what)))
 }
@@ -61,7 +61,7 @@ fn readable(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKind> {
 }
 
 /// Damage in a value of `kind` that can be read: in an image, an audio clip or a text.
-pub(crate) fn damage(kind: Kind, value: &RawValue) -> Option<ErrorKind> {
+pub fn damage(kind: Kind, value: &RawValue) -> Option<ErrorKind> {
     let what = match kind {
         Kind::Image => Images::read(value).ok()?.encoded.iter().find_map(|one| image::damage(one)),
         Kind::Audio => {

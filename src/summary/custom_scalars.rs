@@ -103,7 +103,7 @@ impl ChartLayout {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         let (strings, _) = value.strings()?;
         let [layout] = strings.as_slice() else {
-            return Err(ErrorKind::Value(format!("{} layouts of charts, not one", strings.len())));
+            return Err(ErrorKind::Value(format!("{} chart layouts, not one", strings.len())));
         };
         let layout: pb::Layout = decode(layout, "layout of charts")?;
         Ok(Self { categories: layout.category.into_iter().map(Category::from_message).collect() })

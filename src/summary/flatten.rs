@@ -1,7 +1,7 @@
-//! The numbers, bools and texts in anything that serde can serialise, each with its path.
+//! Collects the numbers, bools and texts in anything that serde can serialize, each with its path.
 //!
-//! The path of `c` in `{a: {b: {c: 1}}}` is `a/b/c`. Variants with content are a level, as in
-//! JSON. Numbers go through as they are: NaN and infinities, for which JSON has no form, too.
+//! The path of `c` in `{a: {b: {c: 1}}}` is `a/b/c`. A variant with content adds a level, as in JSON. Numbers are
+//! kept as they are, including NaN and infinities, which JSON cannot represent.
 
 mod level;
 #[cfg(test)]
@@ -17,37 +17,36 @@ use self::level::Level;
 use super::histogram::Numeric;
 use crate::error::ErrorKind;
 
-/// What stands at the end of a path.
+/// The value at the end of a path.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Leaf {
-    /// Nothing: `None`, a unit.
+    /// No value: `None` or a unit.
     Nothing,
     Bool(bool),
     F32(f32),
     Int(i64),
-    /// Any other number, also an integer that i64 does not have.
+    /// Any other number, including integers that do not fit into an i64.
     Number(f64),
-    /// A string, a character, a variant without content.
+    /// A string, a character or a variant without content.
     Text(String),
-    /// A sequence in which nothing has a path, as one text: `[1, 2]`.
+    /// A sequence of elements without paths, as one text: `[1, 2]`.
     List(String),
 }
 
-/// What becomes of sequences.
+/// The treatment of sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequences {
-    /// One text, unless there are structs or maps in it.
+    /// As one text, unless the sequence contains structs or maps.
     Text,
-    /// Each element has its number as a level of the path.
+    /// Each element's index becomes a level of the path.
     Levels,
 }
 
-/// The leaves of `value`, in its order, with their paths from `root` on.
+/// Returns the leaves of `value`, in its order, with paths that start at `root`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: its own serialisation fails, or a key of a map is no text, number or
-/// bool.
+/// [`ErrorKind::Argument`]: the value's own serialization fails, or a map key is not a string, number or bool.
 pub(crate) fn flatten<T: Serialize + ?Sized>(
     root: &str,
     value: &T,
@@ -77,7 +76,7 @@ impl Flattener {
         self.leaf(int.unwrap_or_else(|_| Leaf::Number(number.to_f64())))
     }
 
-    /// Serialises `value` a level below.
+    /// Serializes `value` one level below.
     fn below<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refused> {
         let len = self.enter(name);
         value.serialize(&mut *self)?;
@@ -85,7 +84,7 @@ impl Flattener {
         Ok(())
     }
 
-    /// Goes a level down; the length of the path before.
+    /// Enters a level of the path. Returns the previous length of the path.
     fn enter(&mut self, name: &str) -> usize {
         let len = self.path.len();
         if len > 0 {
@@ -145,7 +144,7 @@ impl<'a> ser::Serializer for &'a mut Flattener {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Refused> {
-        bytes.serialize(self) // a sequence of numbers
+        bytes.serialize(self) // as a sequence of numbers
     }
 
     fn serialize_none(self) -> Result<(), Refused> {
@@ -234,7 +233,7 @@ impl<'a> ser::Serializer for &'a mut Flattener {
     }
 }
 
-/// Why something cannot be serialised.
+/// The reason why a value cannot be serialized.
 #[derive(Debug)]
 struct Refused(String);
 

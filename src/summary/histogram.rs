@@ -1,8 +1,7 @@
-//! Histograms: how many values fell between which edges.
+//! Histograms: the number of values in each bucket.
 //!
-//! v1 is a `HistogramProto`: right edges and counts beside sums over the values. v2 is a tensor
-//! of rows (left edge, right edge, count) under the plugin `histograms`
-//! (`tensorboard/plugins/histogram/summary_v2.py`).
+//! v1 is a `HistogramProto`: right edges and counts, together with sums over the values. v2 is a tensor of rows
+//! (left edge, right edge, count) with the plugin `histograms` (`tensorboard/plugins/histogram/summary_v2.py`).
 
 mod numeric;
 mod slots;
@@ -20,61 +19,61 @@ use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// How values are sorted into buckets.
+/// The buckets of a histogram that is computed from values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Bins {
-    /// As PyTorch and TensorFlow 1 by default: edges grow by 1.1 from 1e-12 on, up to 1e20, the
-    /// same below zero. Logged as a v1 histogram.
+    /// The default of PyTorch and TensorFlow 1: edges grow by a factor of 1.1, from 1e-12 to 1e20, and in the same
+    /// way below zero. Logged as a v1 histogram.
     #[default]
     Exponential,
-    /// As TensorFlow 2, whose default is 30: so many buckets of the same width between the
-    /// smallest and the largest value. Logged as a v2 histogram.
+    /// The buckets of TensorFlow 2, whose default is 30: this number of buckets of equal width, from the smallest
+    /// to the largest value. Logged as a v2 histogram.
     Uniform(usize),
 }
 
-/// A histogram, as it is logged: one bucket is `left..right` and a count.
+/// A histogram, as it is logged: each bucket is a range and a count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
-    /// The buckets from left to right. They may have any width, also none.
+    /// The buckets, from left to right. They may have any width, including zero.
     pub buckets: Vec<Bucket>,
-    /// Sums over the values, which a v1 histogram has and a v2 one lacks.
+    /// Sums over the values, for v1 histograms only.
     pub moments: Option<Moments>,
 }
 
-/// A bucket: `count` values x with `left <= x < right`; in the last one also `x == right`.
+/// A bucket: `count` values x with `left <= x < right`. The last bucket also contains `x == right`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
     /// Left edge.
     pub left: f64,
     /// Right edge.
     pub right: f64,
-    /// How many values; may be a weight.
+    /// Number of values; may be a weight.
     pub count: f64,
 }
 
-/// What a v1 histogram says of its values beside their buckets.
+/// Statistics of the values of a v1 histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moments {
-    /// The smallest value; NaN if any is.
+    /// Smallest value; NaN if any value is NaN.
     pub min: f64,
-    /// The largest value; NaN if any is.
+    /// Largest value; NaN if any value is NaN.
     pub max: f64,
-    /// How many values, also those that fell into no bucket.
+    /// Number of values, including those outside all buckets.
     pub num: f64,
-    /// Their sum.
+    /// Sum of the values.
     pub sum: f64,
-    /// The sum of their squares.
+    /// Sum of the squares of the values.
     pub sum_squares: f64,
 }
 
 impl Histogram {
     /// Reads a value of a histogram series.
     ///
-    /// The buckets of a v1 histogram are those that TensorBoard shows: the outer edges are its
-    /// minimum and maximum, empty buckets at both ends are left out
-    /// (`tensorboard/data_compat.py`, `_migrate_histogram_value`). A left edge in the message
-    /// is the right one of the bucket before.
+    /// The buckets of a v1 histogram are the ones that TensorBoard shows: the outer edges are the minimum and the
+    /// maximum, and empty buckets at both ends are left out (`tensorboard/data_compat.py`,
+    /// `_migrate_histogram_value`). The left edge of each bucket is the right edge of the previous one in the
+    /// message.
     ///
     /// # Errors
     ///
@@ -86,12 +85,13 @@ impl Histogram {
         }
     }
 
-    /// The histogram that TensorBoard makes of a v1 message; see [`read`](Self::read).
+    /// Converts a v1 message to the histogram that TensorBoard shows; see [`read`](Self::read).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: there is not one limit for each bucket. Which buckets the limits belong
-    /// to is not known then: some programs give both edges of all, others only those between two.
+    /// [`ErrorKind::Value`]: the number of limits differs from the number of buckets. The limits cannot be
+    /// assigned to buckets then: some programs write both edges of all buckets, others only the edges between
+    /// buckets.
     pub fn from_v1(message: &pb::HistogramProto) -> Result<Self, ErrorKind> {
         let (limits, counts) = (message.bucket_limit.len(), message.bucket.len());
         if limits != counts {
@@ -136,11 +136,11 @@ impl Histogram {
         Ok(Self { buckets: rows.iter().map(bucket).collect(), moments: None })
     }
 
-    /// TensorFlow 2's histogram of `values`: `bins` buckets of the same width.
+    /// Computes TensorFlow 2's histogram of `values`: `bins` buckets of equal width.
     ///
-    /// No values give `bins` buckets of zeros; equal ones give buckets without a width, all
-    /// values in the last. With an infinity among them the width is infinite, and infinities are
-    /// in no bucket; with a NaN all edges are NaN.
+    /// Without values, there are `bins` buckets with count 0. If all values are equal, the buckets have no width,
+    /// and all values are in the last one. With an infinity among the values, the width is infinite, and
+    /// infinities are in no bucket. With a NaN, all edges are NaN.
     #[expect(clippy::as_conversions, reason = "as TensorFlow converts")]
     pub fn uniform(values: impl IntoIterator<Item: Numeric>, bins: usize) -> Self {
         let values: Vec<f64> = values.into_iter().map(Numeric::to_f64).collect();
@@ -158,13 +158,13 @@ impl Histogram {
         let width = range / bins as f64;
         for value in &values {
             let place = if range == 0.0 { last as f64 } else { ((value - min) / width).floor() };
-            // NaN and infinities have no place.
+            // NaN and infinities fall into no bucket.
             let count = counts.get_mut((place as usize).min(last)).filter(|_| !place.is_nan());
             if let Some(count) = count {
                 *count += 1.0;
             }
         }
-        // Edges as `linspace` makes them: by multiplication, the first and the last one set.
+        // Edges as computed by `linspace`: by multiplication, except that the first and the last are exact.
         let edge = |i: usize| match i {
             0 => min,
             i if i == bins => max,
@@ -189,12 +189,12 @@ impl Histogram {
     }
 }
 
-/// PyTorch's histogram of `values`; see [`Bins::Exponential`].
+/// Computes PyTorch's histogram of `values`; see [`Bins::Exponential`].
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: no value falls into a bucket: there is none, or all are NaN,
-/// infinite or beyond 9.92e19.
+/// [`ErrorKind::Argument`]: no value falls into a bucket. Either there are no values, or all are NaN, infinite or
+/// beyond 9.92e19.
 pub fn exponential(
     values: impl IntoIterator<Item: Numeric>,
 ) -> Result<pb::HistogramProto, ErrorKind> {
@@ -210,7 +210,7 @@ pub fn v1(tag: &str, histogram: pb::HistogramProto) -> pb::summary::Value {
     }
 }
 
-/// The serialized message of a v1 histogram, as a value that [`Histogram::read`] takes.
+/// The serialized message of a v1 histogram, as a value for [`Histogram::read`].
 pub fn raw_v1(histogram: &pb::HistogramProto) -> RawValue {
     RawValue { form: Form::Histo, bytes: Bytes::from(histogram.encode_to_vec()) }
 }
@@ -223,7 +223,7 @@ mod tests {
         histogram.buckets.iter().map(|b| (b.left, b.right, b.count)).collect()
     }
 
-    /// `tensorboard/plugins/histogram/summary_test.py` and TensorFlow 2.21's own results.
+    /// From `tensorboard/plugins/histogram/summary_test.py`, and results of TensorFlow 2.21.
     #[test]
     fn uniform_bins_are_tensorflow_2s() {
         assert_eq!(rows(&Histogram::uniform([1, 2, 3, 4], 2)), [(1.0, 2.5, 2.0), (2.5, 4.0, 2.0)]);
@@ -260,7 +260,7 @@ mod tests {
         assert!(Histogram::from_v1(&pb::HistogramProto::default()).unwrap().buckets.is_empty());
     }
 
-    /// NumPy has an edge more than counts.
+    /// NumPy has one more edge than counts.
     #[test]
     fn a_v1_histogram_has_a_limit_for_each_bucket() {
         for limits in [2, 4, 0] {

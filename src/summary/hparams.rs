@@ -1,16 +1,15 @@
-//! Hyperparameters: what a run was started with, how it ended, and what an experiment's runs have
-//! in common.
+//! Hyperparameters: the parameters of a run, how it ended, and the columns that the runs of an experiment share.
 //!
-//! Three records under the plugin `hparams`, each with a tag of its own. A record is all in the
-//! metadata, as a message `HParamsPluginData`; the value is an empty tensor, or absent in what
-//! PyTorch writes (`tensorboard/plugins/hparams/metadata.py`, `summary_v2.py`). Only the first
-//! record of a tag counts in a run: readers look at the metadata of a series once.
+//! There are three records with the plugin `hparams`, each with its own tag. The whole record is in the metadata,
+//! as a `HParamsPluginData` message; the value is an empty tensor, or absent in PyTorch's output
+//! (`tensorboard/plugins/hparams/metadata.py`, `summary_v2.py`). Only the first record of a tag counts in a run,
+//! because readers look at the metadata of a series once.
 //!
-//! A run that has a [start](HparamsRecord::Start) is a *session*, a row of TensorBoard's table.
-//! Its columns come from the [`Experiment`] that one run has, or where no run has any from all
-//! sessions and the scalars in and below their runs (`backend_context.py`,
-//! `experiment_from_metadata`). tbx writes an experiment only if it is told to: PyTorch puts one
-//! into each run, and TensorBoard then shows the columns of whichever it finds first.
+//! A run with a [start](HparamsRecord::Start) is a *session*, a row of TensorBoard's table. The columns come from
+//! the [`Experiment`] of one run. If no run has one, they come from all sessions, and from the scalars in their
+//! runs and in the runs below them (`backend_context.py`, `experiment_from_metadata`). tbx writes an experiment
+//! only on request. PyTorch writes one to each run, and TensorBoard then shows the columns of the first one that
+//! it finds.
 
 mod experiment;
 mod metric;
@@ -34,18 +33,17 @@ use crate::error::ErrorKind;
 use crate::event::pb::hparams::h_params_plugin_data::Data;
 use crate::event::pb::{self, hparams::HParamsPluginData};
 
-/// The tag of an [`Experiment`].
+/// Tag of an [`Experiment`].
 pub const EXPERIMENT_TAG: &str = "_hparams_/experiment";
-/// The tag of the start of a session.
+/// Tag of the start of a session.
 pub const SESSION_START_TAG: &str = "_hparams_/session_start_info";
-/// The tag of the end of a session.
+/// Tag of the end of a session.
 pub const SESSION_END_TAG: &str = "_hparams_/session_end_info";
 
-/// The version of the data that readers know (`tensorboard/plugins/hparams/metadata.py`,
-/// `PLUGIN_DATA_VERSION`).
+/// Version of the data that readers support (`tensorboard/plugins/hparams/metadata.py`, `PLUGIN_DATA_VERSION`).
 const VERSION: i32 = 0;
 
-/// What the metadata of a series of [`Kind::Hparams`] says.
+/// A record in the metadata of a series of [`Kind::Hparams`].
 ///
 /// ```
 /// use tbx::{HparamsRecord, LoadOptions, Logdir};
@@ -58,23 +56,22 @@ const VERSION: i32 = 0;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum HparamsRecord {
-    /// What the runs of a log have in common.
+    /// The columns shared by the runs of an experiment.
     Experiment(Experiment),
-    /// What the run was started with.
+    /// The hyperparameters that the run was started with.
     Start(Hparams),
-    /// How the run ended.
+    /// The end of the run.
     End(SessionEnd),
 }
 
 impl HparamsRecord {
     /// Reads the metadata of a series.
     ///
-    /// Values that are neither numbers, strings nor booleans are left out: TensorBoard has no
-    /// column for them.
+    /// Values other than numbers, strings and booleans are left out, because TensorBoard has no column for them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is no record, or of a version that is not known.
+    /// [`ErrorKind::Value`]: the metadata is not a record, or has an unknown version.
     pub fn read(metadata: &Metadata) -> Result<Self, ErrorKind> {
         let message: HParamsPluginData = decode(&metadata.content, "record of hyperparameters")?;
         if message.version != VERSION {
@@ -90,19 +87,19 @@ impl HparamsRecord {
     }
 }
 
-/// The value of an experiment. Its time of creation is `now`, in seconds since the Unix epoch,
-/// unless it says another.
+/// The value of an experiment. If the experiment has no creation time, it gets `now`, in seconds since the Unix
+/// epoch.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: TensorBoard could not serve it.
+/// [`ErrorKind::Argument`]: TensorBoard cannot serve the experiment.
 pub fn experiment(experiment: &Experiment, now: f64) -> Result<pb::summary::Value, ErrorKind> {
     experiment.check()?;
     Ok(record(EXPERIMENT_TAG, Data::Experiment(experiment.to_message(now))))
 }
 
-/// The value of the start of a session. It is at `now`, in seconds since the Unix epoch, unless
-/// `hparams` say another time.
+/// The value of the start of a session. If `hparams` has no start time, it gets `now`, in seconds since the Unix
+/// epoch.
 ///
 /// # Errors
 ///
@@ -112,10 +109,10 @@ pub fn session_start(hparams: &Hparams, now: f64) -> Result<pb::summary::Value, 
     Ok(record(SESSION_START_TAG, Data::SessionStartInfo(hparams.to_message(now))))
 }
 
-/// The record of a session's start with other values, of which [`HparamValue::Unset`] go; none if it
-/// has them already, or is another record.
-#[cfg(feature = "edit")]
-pub(crate) fn with_values(
+/// The record of a session's start with other values; [`HparamValue::Unset`] removes a value. `None` if the record
+/// already has these values, or is a different record.
+#[doc(hidden)]
+pub fn with_values(
     content: &[u8],
     values: &std::collections::BTreeMap<String, HparamValue>,
 ) -> Result<Option<Vec<u8>>, ErrorKind> {
@@ -140,7 +137,7 @@ pub fn session_end(end: &SessionEnd) -> pb::summary::Value {
 
 fn record(tag: &str, data: Data) -> pb::summary::Value {
     let message = HParamsPluginData { version: VERSION, data: Some(data) };
-    // TensorBoard's own: float32 of shape [0].
+    // The tensor that TensorBoard writes: float32 of shape [0].
     let nothing = pb::TensorProto {
         dtype: pb::DataType::DtFloat.into(),
         tensor_shape: Some(shape_message(&[0])),
@@ -154,7 +151,7 @@ fn record(tag: &str, data: Data) -> pb::summary::Value {
     }
 }
 
-/// A time in seconds since the Unix epoch; 0 on the wire stands for none.
+/// Converts a time in seconds since the Unix epoch. On the wire, 0 means that there is none.
 fn time(secs: f64) -> Option<f64> {
     Some(secs).filter(|secs| *secs != 0.0)
 }
@@ -172,9 +169,8 @@ fn check_time(what: &str, secs: Option<f64>) -> Result<(), ErrorKind> {
 mod tests {
     use super::*;
 
-    /// The records that `tensorboard.plugins.hparams.summary_v2` and `summary` of TensorBoard
-    /// 2.21 make, as hexadecimal digits of the serialized `Summary`; the group of the start is
-    /// given as `trial_id`.
+    /// Records written by `tensorboard.plugins.hparams.summary_v2` and `summary` of TensorBoard 2.21, as
+    /// hexadecimal digits of the serialized `Summary`. The group of the start is passed as `trial_id`.
     const FROM_TENSORBOARD: [(&str, &str); 3] = [
         (
             "experiment",
@@ -200,14 +196,14 @@ mod tests {
         ),
     ];
 
-    /// The summary of these hexadecimal digits.
+    /// Parses a summary from hexadecimal digits.
     fn summary(hex: &str) -> pb::Summary {
         let digits = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
         let bytes: Vec<_> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
         pb::Summary::decode(bytes.as_slice()).unwrap()
     }
 
-    /// The record in a value, and the value without it. Maps have no order in protobuf.
+    /// Splits a value into its record and the rest. Maps have no order in protobuf.
     fn apart(mut value: pb::summary::Value) -> (HParamsPluginData, pb::summary::Value) {
         let plugin = value.metadata.as_mut().unwrap().plugin_data.as_mut().unwrap();
         let record = HParamsPluginData::decode(std::mem::take(&mut plugin.content)).unwrap();
@@ -250,7 +246,7 @@ mod tests {
         ]
     }
 
-    /// But for `differs`, which TensorBoard does not set.
+    /// Except for `differs`, which TensorBoard does not set.
     #[test]
     fn records_are_those_that_tensorboard_makes() {
         for ((name, value), (same, expected)) in values().into_iter().zip(FROM_TENSORBOARD) {

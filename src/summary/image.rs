@@ -1,9 +1,8 @@
-//! Pictures, encoded as PNG, JPEG or GIF; an animated GIF is a video.
+//! Images, encoded as PNG, JPEG or GIF. An animated GIF is a video.
 //!
-//! v1 is a `Summary.Image`: sizes and the encoded bytes of one picture. v2 is a tensor of strings
-//! under the plugin `images`: width, height (as decimal digits), then one or more encoded
-//! pictures (`tensorboard/plugins/image/summary_v2.py`). TensorBoard shows PNG, JPEG, GIF and
-//! BMP.
+//! v1 is a `Summary.Image`: the size and the encoded bytes of one image. v2 is a tensor of strings with the plugin
+//! `images`: width and height as decimal digits, followed by one or more encoded images
+//! (`tensorboard/plugins/image/summary_v2.py`). TensorBoard shows PNG, JPEG, GIF and BMP.
 
 #[cfg(feature = "ndarray")]
 mod array;
@@ -32,7 +31,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
-pub(crate) use damage::damage;
+pub use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]
@@ -50,14 +49,14 @@ use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// The pictures of one step, still encoded.
+/// The images of one step, still encoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Images {
-    /// Width in pixels as the log says it; some writers exchange it with the height.
+    /// Width in pixels, as stored in the log. Some writers swap it with the height.
     pub width: u32,
-    /// Height in pixels as the log says it.
+    /// Height in pixels, as stored in the log.
     pub height: u32,
-    /// The encoded pictures.
+    /// The encoded images.
     pub encoded: Vec<Bytes>,
 }
 
@@ -91,11 +90,11 @@ impl Images {
         }
     }
 
-    /// Decodes the pictures; the first frame of a video.
+    /// Decodes the images. Of a video, decodes the first frame.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: one is damaged, or neither PNG, JPEG nor GIF.
+    /// [`ErrorKind::Value`]: an image is damaged, or is not PNG, JPEG or GIF.
     #[cfg(feature = "image")]
     pub fn decode(&self) -> Result<Vec<image::DynamicImage>, ErrorKind> {
         let decode = |bytes: &Bytes| {
@@ -105,13 +104,13 @@ impl Images {
         self.encoded.iter().map(decode).collect()
     }
 
-    /// The frames of the pictures, each with the time that it is to be shown: all of a video, one
-    /// of any other picture. They are decoded one by one as they are asked for; after an error
-    /// there are no more of that picture.
+    /// Decodes the frames of the images, each with the time for which it is shown: all frames of a video, and one
+    /// of any other image. Frames are decoded one by one, when they are requested. After an error, the image has
+    /// no more frames.
     ///
     /// # Errors
     ///
-    /// As [`decode`](Self::decode).
+    /// The same as for [`decode`](Self::decode).
     #[cfg(feature = "image")]
     pub fn decode_frames(&self) -> impl Iterator<Item = Result<image::Frame, ErrorKind>> {
         self.encoded.iter().flat_map(|bytes| video::frames(bytes))
@@ -131,7 +130,7 @@ fn size(digits: &[u8]) -> Result<u32, ErrorKind> {
     digits.parse().map_err(|_| ErrorKind::Value(format!("a picture with size {digits:?}")))
 }
 
-/// The value of a v1 picture. `channels` is 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+/// The value of a v1 image. `channels` is 1 for gray, 2 for gray with alpha, 3 for RGB, 4 for RGBA.
 pub fn v1(tag: &str, width: u32, height: u32, channels: u8, encoded: Bytes) -> pb::summary::Value {
     let image = pb::summary::Image {
         height: i32::try_from(height).unwrap_or(i32::MAX),
@@ -146,7 +145,7 @@ pub fn v1(tag: &str, width: u32, height: u32, channels: u8, encoded: Bytes) -> p
     }
 }
 
-/// The value of one or more v2 pictures of the same size.
+/// The value of one or more v2 images of the same size.
 pub fn v2(tag: &str, width: u32, height: u32, encoded: Vec<Bytes>) -> pb::summary::Value {
     let sizes = [width, height].map(|size| Bytes::from(size.to_string()));
     let strings: Vec<Bytes> = sizes.into_iter().chain(encoded).collect();

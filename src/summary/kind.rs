@@ -35,8 +35,8 @@ macro_rules! kinds {
 
             /// Returns whether the values are points of a curve over steps, as opposed to records
             /// about the run.
-            #[cfg(any(feature = "edit", feature = "verify"))]
-            pub(crate) const fn has_steps(self) -> bool {
+            #[doc(hidden)]
+            pub const fn has_steps(self) -> bool {
                 !matches!(
                     self,
                     Self::Hparams | Self::CustomScalars | Self::Graph | Self::RunMetadata | Self::Meta

@@ -1,9 +1,9 @@
 //! Meshes: points in space, with faces between them and colors.
 //!
-//! Up to three series a mesh under the plugin `mesh`, one for each component, with the tags
-//! `<name>_VERTEX`, `<name>_FACE` and `<name>_COLOR`: tensors of shape `[batch, n, 3]`. What
-//! belongs together is in the content of their metadata, the message `MeshPluginData`
-//! (`tensorboard/plugins/mesh/metadata.py`, `create_summary_metadata`). There is no v1 form.
+//! A mesh has up to three series with the plugin `mesh`, one per component, with the tags `<name>_VERTEX`,
+//! `<name>_FACE` and `<name>_COLOR`. Each is a tensor of shape `[batch, n, 3]`. The content of their metadata, the
+//! message `MeshPluginData`, connects the series of a mesh (`tensorboard/plugins/mesh/metadata.py`,
+//! `create_summary_metadata`). There is no v1 form.
 
 mod json;
 mod read;
@@ -22,11 +22,11 @@ use crate::event::pb;
 use crate::event::pb::mesh::MeshPluginData;
 use crate::event::pb::mesh::mesh_plugin_data::ContentType;
 
-/// What a mesh says to the viewer if there is nothing to say.
+/// The viewer's settings of a mesh that has none.
 const NO_CONFIG: &str = "{}";
 
-/// A mesh, or a batch of meshes of as many vertices each: TensorBoard shows one of the batch at a
-/// time. Without faces it is a cloud of points.
+/// A mesh, or a batch of meshes with the same number of vertices. TensorBoard shows one mesh of the batch at a
+/// time. Without faces, it is a point cloud.
 ///
 /// ```
 /// use tbx::Mesh;
@@ -47,24 +47,24 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// A cloud of points, each x, y and z: a slice of arrays, a batch of [`Triples`], or with the
-    /// feature `ndarray` an array of shape `[n, 3]` or `[batch, n, 3]`.
+    /// Creates a point cloud from the x, y and z of each point: a slice of arrays, a batch of [`Triples`], or,
+    /// with the feature `ndarray`, an array of shape `[n, 3]` or `[batch, n, 3]`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is no vertex, or an array has another shape.
+    /// [`ErrorKind::Argument`]: there are no vertices, or an array has another shape.
     pub fn new(vertices: impl IntoTriples<f32>) -> Result<Self, ErrorKind> {
         let vertices = vertices.into_triples()?;
         check_vertices(&vertices).map_err(ErrorKind::Argument)?;
         Ok(Self { vertices, faces: None, colors: None, config: NO_CONFIG.into() })
     }
 
-    /// The mesh with triangles between its vertices, each the indices of three, from 0.
+    /// Adds triangles between the vertices. Each consists of the indices of three vertices, from 0.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are not as many meshes in the batch as there are of
-    /// vertices, or an index is not below the number of vertices.
+    /// [`ErrorKind::Argument`]: there are more or fewer meshes in the batch than for the vertices, or an index is
+    /// not below the number of vertices.
     pub fn with_faces<I>(self, faces: impl IntoTriples<I>) -> Result<Self, ErrorKind>
     where
         I: Copy + fmt::Display + TryInto<i32>,
@@ -76,26 +76,26 @@ impl Mesh {
         Ok(Self { faces: Some(faces), ..self })
     }
 
-    /// The mesh with a color for each vertex: red, green and blue, from 0 to 255.
+    /// Adds a color for each vertex: red, green and blue, from 0 to 255.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are more or fewer colors than vertices.
+    /// [`ErrorKind::Argument`]: the number of colors differs from the number of vertices.
     pub fn with_colors(self, colors: impl IntoTriples<u8>) -> Result<Self, ErrorKind> {
         let colors = colors.into_triples()?;
         check_colors(&self.vertices, &colors).map_err(ErrorKind::Argument)?;
         Ok(Self { colors: Some(colors), ..self })
     }
 
-    /// The mesh with what TensorBoard's viewer is to do, a JSON object: classes of the library
-    /// three.js and their arguments, under `camera`, `lights` and `material`
-    /// (`tensorboard/plugins/mesh/tf_mesh_dashboard/mesh-viewer.ts`, `updateScene`). The first
-    /// of a tag counts for all of its steps.
+    /// Adds settings for TensorBoard's viewer, as a JSON object. It contains classes of the library three.js and
+    /// their arguments, with the keys `camera`, `lights` and `material`
+    /// (`tensorboard/plugins/mesh/tf_mesh_dashboard/mesh-viewer.ts`, `updateScene`). TensorBoard uses the settings
+    /// of a tag's first step for all of its steps.
     ///
-    /// The viewer moves the middle of the object to the origin and looks at it along the z axis, from a
-    /// distance at which a square as wide as the object's longest side fits there. Parts that are closer may
-    /// be outside of the frame. A camera with a narrower angle than the default of 75 degrees is further
-    /// away: with 25 degrees, a cube is in the frame as a whole.
+    /// The viewer moves the center of the object to the origin and looks at it along the z axis. It chooses a
+    /// distance at which a square as wide as the object's longest side would fill the view. Parts that are closer
+    /// to the camera may be outside the view. A camera with a smaller angle than the default of 75 degrees is
+    /// further away: with 25 degrees, a whole cube is in view.
     ///
     /// ```
     /// # use tbx::Mesh;
@@ -108,7 +108,7 @@ impl Mesh {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no JSON object.
+    /// [`ErrorKind::Argument`]: the text is not a JSON object.
     pub fn with_config(self, json: impl Into<String>) -> Result<Self, ErrorKind> {
         let config = json.into();
         json::check_object(&config)
@@ -131,16 +131,16 @@ impl Mesh {
         self.colors.as_ref()
     }
 
-    /// What TensorBoard's viewer is to do.
+    /// Settings for TensorBoard's viewer, as a JSON object.
     pub fn config(&self) -> &str {
         &self.config
     }
 
-    /// The values of its components, each with its own tag.
+    /// The values of the components, each with its own tag.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: a dimension is beyond 2^31.
+    /// [`ErrorKind::Argument`]: a dimension exceeds 2^31.
     pub fn to_v2(&self, tag: &str) -> Result<Vec<pb::summary::Value>, ErrorKind> {
         let components = [
             (ContentType::Vertex, Some(self.vertices.to_tensor())),
@@ -181,8 +181,8 @@ impl Mesh {
     }
 }
 
-/// `components` has this bit where a mesh has such a component
-/// (`tensorboard/plugins/mesh/metadata.py`, `get_components_bitmask`).
+/// The bit in `components` that means that a mesh has this component (`tensorboard/plugins/mesh/metadata.py`,
+/// `get_components_bitmask`).
 fn bit(content: ContentType) -> u32 {
     match content {
         ContentType::Undefined => 0,

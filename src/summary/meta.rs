@@ -42,7 +42,7 @@ pub fn read(raw: &RawValue) -> Result<RunMeta, ErrorKind> {
     match &raw.strings()?.0[..] {
         [json] => RunMeta::from_json(json),
         strings => {
-            let what = format!("{} strings, not one: no metadata of a run", strings.len());
+            let what = format!("{} strings, not one: not the metadata of a run", strings.len());
             Err(ErrorKind::Value(what))
         }
     }

@@ -27,7 +27,8 @@ pub mod scalar;
 pub mod tensor;
 pub mod text;
 
-pub(crate) use check::{Flaw, check, damage};
+#[doc(hidden)]
+pub use check::{Flaw, check, damage};
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;
 pub use raw::{Form, RawValue};

@@ -126,7 +126,8 @@ impl PrCurve {
     /// [`ErrorKind::Value`].
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         let tensor = Tensor::read_complete(value)?;
-        let wrong = || ErrorKind::Value(format!("a PR curve should be [6, n], this is {tensor:?}"));
+        let wrong =
+            || ErrorKind::Value(format!("a PR curve should be [6, n], but this is {tensor:?}"));
         let (&[6, columns], Some(numbers)) = (tensor.shape(), tensor.to_f64()) else {
             return Err(wrong());
         };
@@ -172,8 +173,9 @@ impl PrCurve {
         let lengths = rows.map(|row| row.len());
         let len = self.len();
         if lengths != [len; 6] || len < 2 {
-            let what =
-                format!("a PR curve with rows of {lengths:?} thresholds, not one and 2 or more");
+            let what = format!(
+                "a PR curve with rows of {lengths:?} thresholds, not equal numbers of 2 or more"
+            );
             return Err(ErrorKind::Argument(what));
         }
         let counts = rows.iter().take(4).flat_map(|row| row.iter());
@@ -281,10 +283,10 @@ mod tests {
         let options = |thresholds| PrCurveOptions::new().thresholds(thresholds);
         let weights = |weights: &[f64]| options(5).weights(weights);
         for (curve, what) in [
-            (PrCurve::new([1, 0], [0.5], &options(5)), "1 predictions, and more labels"),
-            (PrCurve::new([1], [0.5; 3], &options(5)), "1 labels, and more predictions"),
-            (PrCurve::new([1; 2], [0.5; 2], &weights(&[1.0])), "1 weights, and more predictions"),
-            (PrCurve::new([1], [0.5], &weights(&[1.0, 1.0])), "1 predictions, and 2 weights"),
+            (PrCurve::new([1, 0], [0.5], &options(5)), "1 predictions, but more labels"),
+            (PrCurve::new([1], [0.5; 3], &options(5)), "1 labels, but more predictions"),
+            (PrCurve::new([1; 2], [0.5; 2], &weights(&[1.0])), "1 weights, but more predictions"),
+            (PrCurve::new([1], [0.5], &weights(&[1.0, 1.0])), "1 predictions, but 2 weights"),
             (PrCurve::new([2], [0.5], &options(5)), "label 0 is 2, not 0 or 1"),
             (PrCurve::new([1; 2], [0.5, 1.5], &options(5)), "prediction 1 is 1.5, not from 0 to 1"),
             (PrCurve::new([1], [f64::NAN], &options(5)), "prediction 0 is NaN, not from 0 to 1"),

@@ -55,7 +55,7 @@ impl RawValue {
         match self.form {
             Form::Tensor => decode(&self.bytes, "tensor"),
             Form::None => Ok(pb::TensorProto::default()),
-            _ => Err(ErrorKind::Value(format!("a {:?} where a tensor should be", self.form))),
+            _ => Err(ErrorKind::Value(format!("a {:?} instead of a tensor", self.form))),
         }
     }
 

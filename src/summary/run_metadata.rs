@@ -97,7 +97,7 @@ impl RunMetadata {
             Form::RunMetadata => value.bytes.clone(),
             _ => match value.strings()?.0.as_slice() {
                 [first, ..] => first.clone(),
-                [] => return Err(ErrorKind::Value("run metadata of no strings".into())),
+                [] => return Err(ErrorKind::Value("run metadata without strings".into())),
             },
         };
         let message: pb::RunMetadata = decode(&bytes, "RunMetadata")?;

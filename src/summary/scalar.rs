@@ -39,7 +39,9 @@ fn not_a_number(body: &[u8]) -> ErrorKind {
     let dims = tensor.tensor_shape.as_ref().map_or(&[][..], |shape| &shape.dim);
     let shape: Vec<_> = dims.iter().map(|dim| dim.size).collect();
     let dtype = tensor.dtype().as_str_name();
-    ErrorKind::Value(format!("a scalar should be one number, this is {dtype} of shape {shape:?}"))
+    ErrorKind::Value(format!(
+        "a scalar should be one number, but this is {dtype} of shape {shape:?}"
+    ))
 }
 
 /// A v2 value: a float32 tensor of rank 0.

@@ -15,8 +15,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-#[cfg(feature = "verify")]
-pub(crate) use self::decode::{filled_up, typed_len};
+#[doc(hidden)]
+pub use self::decode::{filled_up, typed_len};
 pub use self::element::Element;
 use self::element::{same_image, size_of_element};
 pub(super) use self::message::{described, dims, shape, shape_message, strings, value};

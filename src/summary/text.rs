@@ -20,7 +20,7 @@ use crate::event::pb;
 /// use tbx::Text;
 ///
 /// let one = Text::from("some **Markdown**");
-/// let list = Text::list(["a row each", "of one column"]);
+/// let list = Text::list(["first row", "second row"]);
 /// let table = Text::table([["model", "loss"], ["small", "0.25"]])?;
 /// assert_eq!((one.shape, list.shape, table.shape), (vec![], vec![2], vec![2, 2]));
 /// # Ok::<(), tbx::ErrorKind>(())

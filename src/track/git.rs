@@ -52,7 +52,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = |args: &[&str]| git(dir.path(), args);
         if run(&["init", "--quiet", "--initial-branch=trunk"]).is_none() {
-            println!("skipped: there is no git");
+            println!("skipped: git is not installed");
             return;
         }
         run(&["config", "user.email", "a@b"]).unwrap();

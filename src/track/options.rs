@@ -1,4 +1,4 @@
-//! How a run is begun.
+//! Options for starting a run.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::params_of;
 use crate::writer::WriterOptions;
 
-/// What is known of a run when it begins.
+/// The metadata of a run at its start, and other options.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -75,128 +75,128 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// What people call the run. Default: nothing but its directory.
+    /// Sets the name for people. Default: none, so that the run is known by its directory.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.meta.name = Some(name.into());
         self
     }
 
-    /// The name of what it belongs to.
+    /// Sets the name of the experiment that the run belongs to.
     #[must_use]
     pub fn experiment(mut self, name: impl Into<String>) -> Self {
         self.meta.experiment = Some(name.into());
         self
     }
 
-    /// What it is about, in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.meta.description = Some(text.into());
         self
     }
 
-    /// What it is to the run that it is a part of, such as `fold` or `stage`.
+    /// Sets the role of the run in its parent, such as `fold` or `stage`.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.meta.role = Some(role.into());
         self
     }
 
-    /// One more tag with a value.
+    /// Adds a tag with a value.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.meta.tags.insert(name.into(), value.into());
         self
     }
 
-    /// One more tag without a value.
+    /// Adds a tag without a value.
     #[must_use]
     pub fn label(mut self, name: impl Into<String>) -> Self {
         self.meta.labels.insert(name.into());
         self
     }
 
-    /// One more parameter. A text that is a secret, by its name or its form, is hidden.
+    /// Adds a parameter. The text is hidden if its name or its form indicates a secret.
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<Param>) -> Self {
         self.meta.params.insert(name.into(), value.into());
         self
     }
 
-    /// The parameters in a struct, or in anything else that serde can serialise; as
+    /// Adds the parameters in a struct, or in anything else that serde can serialize, like
     /// [`Hparams::of`](crate::Hparams::of).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`], as [`Hparams::of`](crate::Hparams::of).
+    /// [`ErrorKind::Argument`]: as for [`Hparams::of`](crate::Hparams::of).
     pub fn params<T: serde::Serialize + ?Sized>(mut self, params: &T) -> Result<Self, ErrorKind> {
         self.meta.params.extend(params_of(params)?);
         Ok(self)
     }
 
-    /// What random numbers begin with. The parameter `seed/<name>` says it in TensorBoard.
+    /// Adds the seed of a random number generator. TensorBoard shows it as the hyperparameter `seed/<name>`.
     #[must_use]
     pub fn seed(mut self, name: impl Into<String>, seed: u64) -> Self {
         self.meta.seeds.insert(name.into(), seed);
         self
     }
 
-    /// Data that it uses.
+    /// Adds a dataset that the run uses.
     #[must_use]
     pub fn dataset(mut self, dataset: Dataset) -> Self {
         self.meta.datasets.push(dataset);
         self
     }
 
-    /// Whether the commit, the branch, changes and the remote of the working directory are noted;
-    /// by the program `git`, which need not be there. Default: true.
+    /// Sets whether to record the commit, the branch, uncommitted changes and the remote of the working directory.
+    /// Uses the program `git` if it is installed. Default: true.
     #[must_use]
     pub fn git(self, note: bool) -> Self {
         Self { git: note, ..self }
     }
 
-    /// Whether the machine, the versions of the compiler and of crates, the user and the command
-    /// line are noted. Arguments that are secrets, by their name or their form, are hidden. Default: true.
+    /// Sets whether to record the machine, the versions of the compiler and of crates, the user and the command
+    /// line. Arguments are hidden if their name or their form indicates a secret. Default: true.
     #[must_use]
     pub fn environment(self, note: bool) -> Self {
         Self { environment: note, ..self }
     }
 
-    /// Notes these environment variables. Of secrets, by their name or their form, it is only noted that
-    /// they are set. Default: none.
+    /// Records these environment variables. If the name or the form of a value indicates a secret, only the fact
+    /// that the variable is set is recorded. Default: none.
     #[must_use]
     pub fn variables<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.variables.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Whether the log gets what TensorBoard shows: a text with the metadata as a table, and
-    /// hyperparameters with how the run ended. Default: true.
+    /// Sets whether to log the metadata for TensorBoard as well: a text with a table, and hyperparameters with the
+    /// status at the end. Default: true.
     #[must_use]
     pub fn card(self, write: bool) -> Self {
         Self { card: write, ..self }
     }
 
-    /// How often the run says that it is alive. One that has not done so four times in a row counts
-    /// as killed. Default: 30 seconds.
+    /// Sets the interval between heartbeats. A run that misses four in a row counts as killed. Default: 30
+    /// seconds.
     #[must_use]
     pub fn heartbeat(self, interval: Duration) -> Self {
         Self { heartbeat: interval, ..self }
     }
 
-    /// How its log is written.
+    /// Sets the options of the writer.
     #[must_use]
     pub fn writer(self, options: WriterOptions) -> Self {
         Self { writer: options, ..self }
     }
 
-    /// Begins the run in `dir`, which is made if it is not there. If a run was there, it goes on:
-    /// it keeps its id and whatever is not said anew.
+    /// Starts the run in `dir`. Creates the directory if it does not exist. If it contains a run, that run is
+    /// resumed: it keeps its ID, and everything that these options do not set.
     ///
     /// # Errors
     ///
-    /// As [`WriterOptions::create`] and [`RunMeta::update`].
+    /// The same as for [`WriterOptions::create`] and [`RunMeta::update`].
     pub fn create(self, dir: impl AsRef<Path>) -> Result<Run> {
         Run::begin(self, dir.as_ref())
     }

@@ -1,4 +1,4 @@
-//! Searches over parameters: a grid, or at random.
+//! Searches for good parameters: over a grid, or at random.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Param, Summary};
 use crate::summary::hparams::{Experiment, HparamInfo, HparamValue, MetricInfo};
 
-/// Trials of a grid at most: more is a mistake.
+/// Maximum number of trials in a grid. More are probably a mistake.
 const MAX_TRIALS: usize = 1_000_000;
 
-/// What is searched: which parameters a trial has, and which metric says how good it is.
+/// A search space: the parameters of the trials, and the metric that rates them.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -21,7 +21,7 @@ const MAX_TRIALS: usize = 1_000_000;
 /// let sweep = Sweep::minimize("loss")
 ///     .choice("optimizer", ["adam", "sgd"])
 ///     .log_uniform("lr", 1e-4, 1e-1);
-/// // Above the trials, without a row of its own in TensorBoard's table.
+/// // The parent of the trials, without its own row in TensorBoard's table.
 /// let parent = Run::options().card(false).create(dir.path())?;
 /// sweep.describe(&parent)?;
 /// for trial in sweep.random(8, 7)? {
@@ -42,14 +42,14 @@ pub struct Sweep {
     goal: Goal,
 }
 
-/// Whether small or great values are good.
+/// Whether small or large values of the metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
     Minimize,
     Maximize,
 }
 
-/// What a parameter may be.
+/// The possible values of a parameter.
 #[derive(Debug, Clone, PartialEq)]
 enum Domain {
     Choice(Vec<Param>),
@@ -57,19 +57,19 @@ enum Domain {
     LogUniform(f64, f64),
 }
 
-/// A point of the space.
+/// A point in the search space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// `trial-0000` and so on.
+    /// Name of the trial: `trial-0000` and so on.
     pub name: String,
-    /// A value of each parameter.
+    /// The value of each parameter.
     pub params: BTreeMap<String, Param>,
 }
 
 /// The best trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Best {
-    /// Its run's name below the log folder of the parent.
+    /// Name of the trial's run, relative to the parent's directory.
     pub run: String,
     /// The best value of the metric.
     pub value: f64,
@@ -78,17 +78,17 @@ pub struct Best {
 }
 
 impl Sweep {
-    /// Of all trials that is the best in which the scalar `metric` gets least.
+    /// Creates a search for the trial with the smallest value of the scalar `metric`.
     pub fn minimize(metric: impl Into<String>) -> Self {
         Self { space: Vec::new(), metric: metric.into(), goal: Goal::Minimize }
     }
 
-    /// Of all trials that is the best in which the scalar `metric` gets greatest.
+    /// Creates a search for the trial with the largest value of the scalar `metric`.
     pub fn maximize(metric: impl Into<String>) -> Self {
         Self { goal: Goal::Maximize, ..Self::minimize(metric) }
     }
 
-    /// A parameter that is one of `values`.
+    /// Adds a parameter that is one of `values`.
     #[must_use]
     pub fn choice<V: Into<Param>>(
         self,
@@ -98,14 +98,14 @@ impl Sweep {
         self.with(name, Domain::Choice(values.into_iter().map(Into::into).collect()))
     }
 
-    /// A parameter from `min` to `max`.
+    /// Adds a parameter from `min` to `max`.
     #[must_use]
     pub fn uniform(self, name: impl Into<String>, min: f64, max: f64) -> Self {
         self.with(name, Domain::Uniform(min, max))
     }
 
-    /// A parameter from `min` to `max`, both above 0, whose logarithm is uniform: as many values
-    /// between 0.001 and 0.01 as between 0.01 and 0.1.
+    /// Adds a parameter from `min` to `max`, both above 0, whose logarithm is uniformly distributed: there are as
+    /// many values between 0.001 and 0.01 as between 0.01 and 0.1.
     #[must_use]
     pub fn log_uniform(self, name: impl Into<String>, min: f64, max: f64) -> Self {
         self.with(name, Domain::LogUniform(min, max))
@@ -118,13 +118,13 @@ impl Sweep {
         self
     }
 
-    /// `count` trials at random. The same seed gives the same trials, whatever the machine and the
-    /// release (by the Mersenne Twister of 64 bits).
+    /// Returns `count` random trials. The same seed gives the same trials on every machine and in every release
+    /// (64-bit Mersenne Twister).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: a parameter has no value to choose, an interval is not finite or
-    /// ends before it begins, or that of a logarithm begins at 0 or below.
+    /// [`ErrorKind::Argument`]: a parameter has no values to choose from, an interval is not finite or ends before
+    /// it begins, or a logarithmic interval begins at or below 0.
     pub fn random(
         &self,
         count: usize,
@@ -147,19 +147,21 @@ impl Sweep {
                 Domain::LogUniform(min, max) => max.is_finite() && 0.0 < *min && min <= max,
             };
             if !is_fine {
-                let what = format!("a sweep over {name:?} that can have no value: {domain:?}");
+                let what =
+                    format!("a sweep over {name:?}, which has no possible value: {domain:?}");
                 return Err(ErrorKind::Argument(what));
             }
         }
         Ok(())
     }
 
-    /// Every combination of the choices, and of `points` values of each other parameter, ends
-    /// included. The last parameter changes fastest.
+    /// Returns every combination of the choices and of `points` values for each other parameter, including both
+    /// ends. The last parameter changes fastest.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there are more than a million; else as [`random`](Self::random).
+    /// [`ErrorKind::Argument`]: there are more than a million combinations. Otherwise, the same as for
+    /// [`random`](Self::random).
     pub fn grid(&self, points: usize) -> Result<impl Iterator<Item = Trial>, ErrorKind> {
         self.check()?;
         let sizes = self.space.iter().map(|(_, domain)| domain.points(points));
@@ -187,13 +189,13 @@ impl Sweep {
         Trial { name: format!("trial-{number:04}"), params: params.collect() }
     }
 
-    /// Has `parent` say what is searched: its metadata, and TensorBoard's table of hyperparameters,
-    /// which then knows the domains and the metric.
+    /// Records the search space in `parent`: in its metadata, and in TensorBoard's hyperparameter table, which
+    /// then knows the domains and the metric.
     ///
     /// # Errors
     ///
-    /// As [`SummaryWriter::add_hparams_config`](crate::SummaryWriter::add_hparams_config), for
-    /// example if an interval ends before it begins; else as [`Run::update`].
+    /// The same as for [`SummaryWriter::add_hparams_config`](crate::SummaryWriter::add_hparams_config), for
+    /// example if an interval ends before it begins. Otherwise, the same as for [`Run::update`].
     pub fn describe(&self, parent: &Run) -> Result<()> {
         let mut experiment = Experiment::new().metric(MetricInfo::new(&self.metric));
         for (name, domain) in &self.space {
@@ -212,12 +214,12 @@ impl Sweep {
         })
     }
 
-    /// The best of the children of `parent` that have the metric; NaN is none. The metadata's
-    /// `summary` of `parent` says so, too.
+    /// Returns the best child of `parent` among those that have the metric. NaN does not count. The result is also
+    /// recorded in the `summary` of the metadata of `parent`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: no child has the metric; else as
+    /// [`ErrorKind::Argument`]: no child has the metric. Otherwise, the same as for
     /// [`Logdir::load`](crate::Logdir::load).
     pub fn best(&self, parent: &Run) -> Result<Best> {
         let found = parent.of_children(&self.metric, |run, series| {
@@ -254,20 +256,20 @@ impl Sweep {
 }
 
 impl Trial {
-    /// The number that a parameter is.
+    /// Returns the value of a parameter as a number.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is none, or there is no such parameter.
+    /// [`ErrorKind::Argument`]: the value is not a number, or the parameter does not exist.
     pub fn number(&self, name: &str) -> Result<f64, ErrorKind> {
         let param = self.params.get(name);
-        let none = || ErrorKind::Argument(format!("{name:?} is no number: {param:?}"));
+        let none = || ErrorKind::Argument(format!("{name:?} is not a number: {param:?}"));
         param.and_then(Param::number).ok_or_else(none)
     }
 }
 
 impl RunOptions {
-    /// As a trial of a sweep: with its parameters.
+    /// Makes the run a trial of a sweep, and sets the trial's parameters.
     #[must_use]
     pub fn trial(mut self, trial: &Trial) -> Self {
         self.meta.params.extend(trial.params.clone());
@@ -277,10 +279,10 @@ impl RunOptions {
 }
 
 impl Domain {
-    /// The value at `x`, from 0 to below 1; none if there is none.
+    /// The value at `x`, from 0 to below 1; `None` if there are no values.
     fn at(&self, x: f64) -> Option<Param> {
         match self {
-            #[expect(clippy::as_conversions, reason = "a place in a list, rounded down")]
+            #[expect(clippy::as_conversions, reason = "an index into a list, rounded down")]
             Self::Choice(values) => values.get((x * values.len() as f64) as usize).cloned(),
             Self::Uniform(min, max) => Some((min + x * (max - min)).into()),
             Self::LogUniform(min, max) => {
@@ -290,7 +292,7 @@ impl Domain {
         }
     }
 
-    /// How many values a grid has of it.
+    /// Number of values in a grid.
     fn points(&self, of_others: usize) -> usize {
         match self {
             Self::Choice(values) => values.len(),
@@ -298,7 +300,7 @@ impl Domain {
         }
     }
 
-    /// Value `index` of `size`, both ends included.
+    /// Value `index` of `size`, including both ends.
     fn nth(&self, index: usize, size: usize) -> Option<Param> {
         match self {
             Self::Choice(values) => values.get(index).cloned(),
@@ -311,7 +313,7 @@ impl Domain {
         }
     }
 
-    /// The column of TensorBoard's table.
+    /// The column in TensorBoard's table.
     fn info(&self, name: &str) -> HparamInfo {
         match self {
             Self::Uniform(min, max) | Self::LogUniform(min, max) => {
@@ -386,7 +388,7 @@ mod tests {
         assert!((70..130).contains(&adam), "{adam}");
         let low = trials.iter().filter(|t| number(t, "lr") < 1e-3).count();
         assert!((70..130).contains(&low), "{low}");
-        // What release 0.1 gave.
+        // Output of release 0.1.
         let first = number(&trials[0], "dropout");
         assert_eq!(format!("{first:.6}"), "0.474651");
     }

@@ -1,9 +1,9 @@
-//! Records that are encoded behind the call, by threads that start when there is work.
+//! Encodes records after the call, in threads that start when there is work.
 //!
-//! A call that would take long, such as that of an image, leaves a job in the queue. What is appended
-//! after it waits until the job is done, so events are in the file in the order of the calls. The
-//! queue is bounded by its bytes: a call that finds it full encodes what waits longest. So does a
-//! flush, so that neither depends on the threads.
+//! A call that would take long, such as one that logs an image, puts a job into the queue. Records appended later
+//! wait until the job is done, so events are in the file in the order of the calls. The size of the queue in bytes
+//! is bounded: a call that finds it full encodes the oldest job itself. A flush does the same, so neither depends
+//! on the threads.
 
 use std::collections::VecDeque;
 use std::mem::{self, ManuallyDrop};
@@ -15,28 +15,29 @@ use super::lock;
 use super::log_file::{LogFile, WAKE_AT, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Number of encoding threads of a writer at most. To ask the system takes longer than a call may.
+/// Maximum number of encoding threads per writer. Asking the system for it takes longer than a call may.
 static THREADS: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from).min(4));
-/// Records are put together into pieces of this size, each of which is a write of its own.
+/// Records are collected into pieces of up to this size. A larger record is a piece of its own. Each piece is one
+/// write.
 const PIECE: usize = 64 << 10;
 
-/// Makes a whole record.
+/// Encodes a whole record.
 pub(super) type Job = Box<dyn FnOnce() -> Result<Vec<u8>> + Send>;
 
-/// The jobs of a file, and whole records that are to be written before all others.
+/// The jobs of a file, and the records that are ready to be written.
 #[derive(Default)]
 pub(super) struct Behind {
-    /// Records that nothing stands before any more, in pieces.
+    /// Records that wait for no job any more, in pieces.
     pub(super) ready: Vec<Vec<u8>>,
     held: VecDeque<Held>,
-    /// Number of the first that is held; they are counted from 0.
+    /// Number of the first held job, counted from 0.
     first: u64,
-    /// Number of the next job to begin with.
+    /// Number of the next job to start.
     next: u64,
-    /// Bytes that those held take.
+    /// Number of bytes used by the held jobs.
     size: usize,
-    /// Why an event was lost that its call had taken.
+    /// The error of an event that was lost after its call succeeded.
     lost: Option<Error>,
     threads: usize,
     idle: usize,
@@ -44,7 +45,7 @@ pub(super) struct Behind {
 }
 
 struct Held {
-    /// What was appended between the one before and this one.
+    /// Records appended between the previous job and this one.
     before: Vec<u8>,
     size: usize,
     state: State,
@@ -56,24 +57,24 @@ enum State {
     Done(Vec<u8>),
 }
 
-/// What threads wait for, and the threads.
+/// The encoding threads, and the conditions that threads wait for.
 #[derive(Default)]
 pub(super) struct Encoders {
-    /// There is a job, or the end.
+    /// There is a job, or the threads should end.
     work: Condvar,
-    /// A job is done, or all were given up.
+    /// A job is done, or all jobs were given up.
     done: Condvar,
-    /// Never dropped, but joined: in a process that was forked they are not there.
+    /// The threads are joined but never dropped: in a forked process they do not exist.
     threads: Mutex<Vec<ManuallyDrop<JoinHandle<()>>>>,
 }
 
 impl Behind {
-    /// Whether nothing has to wait for a job.
+    /// Returns whether there are no jobs, so that no record has to wait.
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// One of any size has room where no other is.
+    /// Returns whether there is room for a job of this size. If there are no other jobs, any size has room.
     fn has_room(&self, size: usize, max: usize) -> bool {
         self.held.is_empty() || self.size.saturating_add(size) <= max
     }
@@ -86,7 +87,7 @@ impl Behind {
         self.held.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// Puts a job behind all that was appended, `before` included.
+    /// Adds a job after everything that was appended, including `before`.
     pub(super) fn hold(&mut self, before: Vec<u8>, size: usize, job: Job) {
         let size = size.saturating_add(before.len());
         let before = match self.held.is_empty() {
@@ -100,7 +101,7 @@ impl Behind {
         self.held.push_back(Held { before, size, state: State::Queued(job) });
     }
 
-    /// The next job, if it has a number below `end`.
+    /// Takes the next job if its number is below `end`.
     fn take(&mut self, end: u64) -> Option<(u64, Job)> {
         let number = self.next;
         let held = self.get(number).filter(|_| number < end)?;
@@ -110,15 +111,15 @@ impl Behind {
                 Some((number, job))
             }
             other => {
-                held.state = other; // jobs begin in their order, so there is none
+                held.state = other; // cannot happen: jobs start in order
                 None
             }
         }
     }
 
-    /// Keeps the record of a job, and lets go what nothing stands before any more.
+    /// Stores the record of a job, and releases records that no longer wait for a job.
     fn finish(&mut self, number: u64, record: Result<Vec<u8>>) {
-        let Some(held) = self.get(number) else { return }; // given up meanwhile
+        let Some(held) = self.get(number) else { return }; // it was given up in the meantime
         let lost = match record {
             Ok(record) => {
                 held.state = State::Done(record);
@@ -148,7 +149,7 @@ impl Behind {
         }
     }
 
-    /// Drops all: nothing can be written any more.
+    /// Drops everything, because nothing can be written any more.
     pub(super) fn give_up(&mut self) {
         self.first = self.end();
         self.next = self.first;
@@ -159,7 +160,7 @@ impl Behind {
 }
 
 impl LogFile {
-    /// Waits until `size` more bytes have room among the jobs. Encodes meanwhile.
+    /// Waits until there is room for `size` more bytes among the jobs. Encodes while it waits.
     pub(super) fn room(&self, size: usize) -> Result<MutexGuard<'_, Waiting>> {
         self.check_process()?;
         let mut waiting = lock(&self.waiting);
@@ -172,7 +173,7 @@ impl LogFile {
         }
     }
 
-    /// Has a thread look for work, a new one if all are busy.
+    /// Wakes a thread to look for work. Starts a new one if all are busy.
     pub(super) fn wake(self: &Arc<Self>, waiting: MutexGuard<'_, Waiting>) {
         let behind = &waiting.behind;
         let queued = usize::try_from(behind.end().saturating_sub(behind.next)).unwrap_or(0);
@@ -186,7 +187,7 @@ impl LogFile {
         }
     }
 
-    /// Whether there is a thread afterwards.
+    /// Starts a thread. Returns whether there is one afterwards.
     fn start_thread(self: &Arc<Self>) -> bool {
         let mut threads = lock(&self.encoders.threads);
         if lock(&self.waiting).behind.stop {
@@ -204,7 +205,7 @@ impl LogFile {
         true
     }
 
-    /// What a thread does.
+    /// The loop of an encoding thread.
     fn encode(&self) {
         let mut waiting = lock(&self.waiting);
         loop {
@@ -221,7 +222,7 @@ impl LogFile {
         }
     }
 
-    /// Waits until all jobs that are in the queue now are done. Does what nobody has begun with.
+    /// Waits until all jobs now in the queue are done. Runs those that have not started.
     pub(super) fn catch_up(&self) {
         let mut waiting = lock(&self.waiting);
         let end = waiting.behind.end();
@@ -230,7 +231,7 @@ impl LogFile {
         }
     }
 
-    /// Does the next job below `end`, or waits for one that somebody does.
+    /// Runs the next job below `end`, or waits for a running one.
     fn help<'a>(
         &'a self,
         mut waiting: MutexGuard<'a, Waiting>,
@@ -255,36 +256,36 @@ impl LogFile {
         self.encoders.done.notify_all();
         if waiting.behind.ready.iter().map(Vec::len).sum::<usize>() >= WAKE_AT {
             drop(waiting);
-            // A failure stays with the file: the next call on it fails.
+            // The file remembers a failure: the next call that uses it fails.
             let _ = self.write_ready();
             waiting = lock(&self.waiting);
         }
         waiting
     }
 
-    /// Ends the threads. All jobs are done.
+    /// Ends the threads. All jobs must be done.
     pub(super) fn stop_encoders(&self) {
         lock(&self.waiting).behind.stop = true;
         self.encoders.work.notify_all();
         let threads = mem::take(&mut *lock(&self.encoders.threads));
         for thread in threads {
-            // Jobs catch their panics, and the thread has no other.
+            // Jobs catch their panics, and the thread cannot panic otherwise.
             let _ = ManuallyDrop::into_inner(thread).join();
         }
     }
 
-    /// Those who wait for jobs find that there are none.
+    /// Wakes all threads that wait for jobs, after the jobs were given up.
     pub(super) fn wake_all(&self) {
         self.encoders.done.notify_all();
     }
 
-    /// Fails once for an event that was lost after its call.
+    /// Returns the error of an event that was lost after its call, once.
     pub(super) fn check_lost(&self) -> Result<()> {
         lock(&self.waiting).behind.lost.take().map_or(Ok(()), Err)
     }
 }
 
-/// A job that fails where `make` panics.
+/// Wraps `make` in a job that fails if `make` panics.
 pub(super) fn job(
     make: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
     failed: impl FnOnce(ErrorKind) -> Error + Send + 'static,
@@ -316,7 +317,7 @@ mod tests {
     use crate::summary::scalar;
     use crate::writer::SummaryWriter;
 
-    /// The tags in the writer's file, in its order.
+    /// The tags in the file of the writer, in order.
     fn tags(writer: &SummaryWriter) -> Vec<String> {
         let bytes = std::fs::read(writer.path().unwrap()).unwrap();
         let mut records = RecordReader::new(&bytes[..]);
@@ -339,7 +340,7 @@ mod tests {
         writer.inner.as_ref().unwrap().file.append_later(0.5, 0, tag, None, size, make)
     }
 
-    /// What is in the file after a while.
+    /// Waits for `count` events, and returns the tags in the file.
     fn seen(writer: &SummaryWriter, count: usize) -> Vec<String> {
         for _ in 0..1000 {
             if tags(writer).len() >= count {
@@ -372,7 +373,7 @@ mod tests {
         writer.add_scalar("e", 0.5, 0).unwrap();
         assert_eq!(seen(&writer, 1), ["a"]);
         go.send(()).unwrap();
-        // Without a flush, too.
+        // Records are written without a flush, too.
         assert_eq!(seen(&writer, 5), ["a", "b", "c", "d", "e"]);
         writer.close().unwrap();
         assert_eq!(tags(&writer).len(), 5);
@@ -396,7 +397,7 @@ mod tests {
             let why =
                 if panics { "this event is lost, as its encoder panicked" } else { "no image" };
             assert!(said.contains(why) && said.contains("\"b\""), "{said}");
-            // It is said once, and all else is there.
+            // The error is returned once, and everything else is in the file.
             writer.flush().unwrap();
             assert_eq!(tags(&writer), ["a", "c", "d"]);
             writer.close().unwrap();
@@ -418,7 +419,7 @@ mod tests {
             (waiting.behind.held.len(), waiting.behind.size)
         };
         assert_eq!(held(), (2, 200));
-        // The third has no room before the first is done.
+        // There is no room for the third job until the first one is done.
         thread::scope(|scope| {
             let third = scope.spawn(|| later(&writer, "c", 100, || Ok(())).unwrap());
             thread::sleep(Duration::from_millis(50));
@@ -427,7 +428,7 @@ mod tests {
         });
         writer.flush().unwrap();
         assert_eq!((tags(&writer), held()), (["a", "b", "c"].map(String::from).to_vec(), (0, 0)));
-        // One that is larger than the limit has room alone.
+        // A job larger than the limit has room if it is the only one.
         later(&writer, "d", 1000, || Ok(())).unwrap();
         writer.close().unwrap();
         assert_eq!(tags(&writer).last().unwrap(), "d");

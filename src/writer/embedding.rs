@@ -19,8 +19,8 @@ impl SummaryWriter {
     /// use tbx::Embedding;
     ///
     /// let vectors = [[0.1f32, 0.2, 0.3], [0.4, 0.5, 0.6]];
-    /// let pictures = [image::RgbImage::new(28, 28), image::RgbImage::new(28, 28)];
-    /// let embedding = Embedding::new(&vectors).labels(["cat", "dog"]).sprite(&pictures[..]);
+    /// let images = [image::RgbImage::new(28, 28), image::RgbImage::new(28, 28)];
+    /// let embedding = Embedding::new(&vectors).labels(["cat", "dog"]).sprite(&images[..]);
     /// writer.add_embedding("animals", &embedding, 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

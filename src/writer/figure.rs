@@ -1,4 +1,4 @@
-//! Figures.
+//! Logs figures.
 
 #![cfg(feature = "plotters")]
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::summary::image::{FigureArea, figure};
 
 impl SummaryWriter {
-    /// Logs a figure of `size` pixels in width and height, which `draw` draws with `plotters`.
+    /// Logs a figure of `size` pixels (width and height), which `draw` draws with `plotters`.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -32,15 +32,14 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The ground is white. Text needs neither a font of the system nor a file: see
-    /// [`FigureBackend`](crate::summary::image::FigureBackend). What draws to a buffer of its
-    /// own, as `plotters` does with other fonts, has [`Pixels`](crate::Pixels) for
-    /// [`add_image`](Self::add_image).
+    /// The background is white. Text needs neither a system font nor a font file: see
+    /// [`FigureBackend`](crate::summary::image::FigureBackend). To log a figure drawn into your own buffer, for
+    /// example with other fonts, pass [`Pixels`](crate::Pixels) to [`add_image`](Self::add_image).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): `draw` failed, and what it said; or
-    /// there are no pixels, or too many; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): `draw` failed, in which case the message includes its
+    /// error; or the size is 0 or too large. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_figure<F>(
         &self,
         tag: &str,

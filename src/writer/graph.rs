@@ -1,12 +1,12 @@
 //! Logs graphs.
 
-#[cfg(feature = "keras")]
+#[cfg(feature = "serde")]
 use super::IntoStep;
 use super::SummaryWriter;
 use crate::error::{Error, Result};
 use crate::event::pb;
 use crate::summary::graph::Graph;
-#[cfg(feature = "keras")]
+#[cfg(feature = "serde")]
 use crate::summary::graph::keras::{KerasModel, v2};
 
 impl SummaryWriter {
@@ -44,7 +44,7 @@ impl SummaryWriter {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): [`KerasModel::from_json`] fails.
     /// Otherwise, the same as for [`add_scalar`](Self::add_scalar).
-    #[cfg(feature = "keras")]
+    #[cfg(feature = "serde")]
     pub fn add_keras_graph(&self, tag: &str, json: &str, step: impl IntoStep) -> Result<()> {
         self.add(tag, step, |_| Ok(v2(tag, &KerasModel::from_json(json)?)))
     }

@@ -1,4 +1,4 @@
-//! Pictures.
+//! Logs images.
 
 #![cfg(feature = "image")]
 
@@ -10,12 +10,12 @@ use crate::event::pb;
 use crate::summary::Kind;
 use crate::summary::image::{self, BoundingBox, IntoBatch, IntoPixels, Pixels, grid};
 
-/// Images of fewer bytes are encoded in the call: to hand them over takes nearly as long.
+/// Images with fewer bytes are encoded in the call, because handing them over takes nearly as long.
 const SMALL: usize = 16 << 10;
 
 impl SummaryWriter {
-    /// Logs an image: one of the `image` crate, [`Pixels`], a slice with its shape and
-    /// [`Layout`](crate::summary::image::Layout), or with the feature `ndarray` an array and its layout.
+    /// Logs an image: an image of the `image` crate, [`Pixels`], a slice with its shape and
+    /// [`Layout`](crate::summary::image::Layout), or, with the feature `ndarray`, an array and its layout.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -26,12 +26,12 @@ impl SummaryWriter {
     /// writer.add_image("photo", &image::RgbImage::new(64, 48), 0)?;
     /// let half_gray = Array3::from_elem((3, 48, 64), 0.5f32);
     /// writer.add_image("array", (half_gray.view(), Layout::Chw), 0)?;
-    /// let tensor: Vec<f32> = vec![0.5; 3 * 48 * 64]; // as candle and burn give it
+    /// let tensor: Vec<f32> = vec![0.5; 3 * 48 * 64]; // as candle and burn return it
     /// writer.add_image("slice", (&tensor[..], [3, 48, 64], Layout::Chw), 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Figures, too: whatever draws to a buffer of RGB or RGBA has [`Pixels`].
+    /// Plotting libraries can be used if they draw into an RGB or RGBA buffer: pass the buffer as [`Pixels`].
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -43,12 +43,13 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It is checked in the call, and encoded as PNG by another thread; small ones, and those beyond
-    /// [`max_encoding_bytes`](crate::WriterOptions::max_encoding_bytes), in the calling thread.
+    /// The image is checked in the call and encoded as PNG by another thread. Small images, and images beyond
+    /// [`max_encoding_bytes`](crate::WriterOptions::max_encoding_bytes), are encoded in the calling thread.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no picture; else as [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: the pixels do not form an image. Otherwise, the same as for
+    /// [`add_scalar`](Self::add_scalar).
     pub fn add_image<'a>(
         &self,
         tag: &str,
@@ -58,8 +59,8 @@ impl SummaryWriter {
         self.add_encoded(tag, step, || image.into_pixels())
     }
 
-    /// Logs a picture with boxes drawn into it, for example what a detector found: its corners
-    /// x, y, x, y in pixels, or [`BoundingBox`]es, which can have a label and a colour.
+    /// Logs an image with boxes drawn into it, for example those found by a detector. A box is given by its
+    /// corners x, y, x, y in pixels, or as a [`BoundingBox`], which can have a label and a color.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -69,18 +70,18 @@ impl SummaryWriter {
     /// let photo = image::RgbImage::new(640, 480);
     /// writer.add_image_with_boxes("plain", &photo, [[10.0, 20.0, 200.0, 300.0]], 0)?;
     /// let cat = BoundingBox::new([10.0, 20.0, 200.0, 300.0]).label("cat 0.98").color([0, 255, 0]);
-    /// writer.add_image_with_boxes("labelled", &photo, [cat], 0)?;
+    /// writer.add_image_with_boxes("labeled", &photo, [cat], 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// [`Pixels::with_boxes`] says what is drawn; it is not to the pixel what PyTorch draws.
-    /// PyTorch silently leaves out all labels if there are not as many as boxes, which cannot
-    /// happen here. In place of its `rescale`, the picture can be resized before.
+    /// See [`Pixels::with_boxes`] for how boxes are drawn; the result does not match PyTorch's pixel by pixel.
+    /// PyTorch silently omits all labels if their number differs from the number of boxes, which cannot happen
+    /// here. Instead of using PyTorch's `rescale`, resize the image first.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no picture, or a corner is not finite; else as
-    /// [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`]: the pixels do not form an image, or a corner is not finite. Otherwise, the same as
+    /// for [`add_scalar`](Self::add_scalar).
     pub fn add_image_with_boxes<'a>(
         &self,
         tag: &str,
@@ -91,14 +92,13 @@ impl SummaryWriter {
         self.add_encoded(tag, step, || image.into_pixels()?.with_boxes(boxes))
     }
 
-    /// Logs pictures of the same size as one, side by side, eight in a row: a slice of
-    /// [`Pixels`] or of images, or an array or a slice with its shape, of layout
-    /// [`Nchw`](crate::summary::image::Layout::Nchw) or
-    /// [`Nhwc`](crate::summary::image::Layout::Nhwc).
+    /// Logs several images of the same size as one image, side by side in rows of eight. The images are a slice of
+    /// [`Pixels`] or of images, or an array, or a slice with its shape, in the layout
+    /// [`Nchw`](crate::summary::image::Layout::Nchw) or [`Nhwc`](crate::summary::image::Layout::Nhwc).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is none, or they differ in size; else as
+    /// [`ErrorKind::Argument`]: there are no images, or their sizes differ. Otherwise, the same as for
     /// [`add_scalar`](Self::add_scalar).
     pub fn add_images<'a>(
         &self,
@@ -110,11 +110,11 @@ impl SummaryWriter {
     }
 }
 
-/// What takes long to encode.
+/// Data that takes long to encode.
 pub(super) trait Encode {
     type Owned: Encode + Send + 'static;
 
-    /// Bytes that are encoded.
+    /// Number of bytes to encode.
     fn size(&self) -> usize;
 
     fn into_owned(self) -> Self::Owned;
@@ -140,7 +140,7 @@ impl Encode for Pixels<'_> {
 }
 
 impl SummaryWriter {
-    /// Logs what `make` makes, and encodes it in another thread where that pays.
+    /// Logs the data that `make` returns. Encodes it in another thread if that is worthwhile.
     pub(super) fn add_encoded<E: Encode>(
         &self,
         tag: &str,
@@ -171,7 +171,7 @@ impl SummaryWriter {
     }
 }
 
-/// The value of an encoded picture of so many pixels in width and height, and channels.
+/// The value for an encoded image, with its width, height and number of channels.
 pub(super) fn encoded(
     tag: &str,
     (width, height, channels): (u32, u32, u8),

@@ -1,4 +1,4 @@
-//! One event file and the bytes on their way to it.
+//! An event file, and the bytes waiting to be written to it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,31 +18,30 @@ use crate::record;
 use crate::summary::Kind;
 use crate::summary::histogram::{Exponential, Moments};
 
-/// What the first event names as the writing program.
+/// Name of the writing program in the first event.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
-/// Buffers that grew beyond this, by a large picture, are not kept.
+/// Buffers that have grown beyond this size, for a large image, are not kept.
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
-/// The writing thread is woken early when so many bytes wait.
+/// The writing thread is woken early when this many bytes are waiting.
 pub(super) const WAKE_AT: usize = 256 << 10;
 
-/// Number of events per look at the process id, which is a system call.
+/// Number of events between two checks of the process id, which is a system call.
 const LOOK_EVERY: u32 = 32;
 
-/// Bytes that an event with one value takes at most, beside those of the value.
+/// Maximum size in bytes of an event with one value, not counting the value.
 const MAX_EVENT_HEAD: usize = 64;
 
-/// An event file that is written.
+/// An event file that is being written.
 ///
-/// Two buffers take turns: callers append to one under a short lock while the other is on its
-/// way to the file. Whoever holds `file` has taken all earlier bytes, so that they arrive in
-/// order whoever writes them.
+/// There are two buffers: callers append to one under a short lock while the other is being written to the file.
+/// The holder of `file` has taken all earlier bytes, so they arrive in order, whichever thread writes them.
 pub(super) struct LogFile {
-    /// None if it is no file.
+    /// `None` if the log is not a file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
     pub(super) max_encoding_bytes: usize,
-    /// The process that made it. One that was forked from that has a copy of what waits, and must not
-    /// write it.
+    /// The process that created the file. A process forked from it has a copy of the waiting bytes, and must not
+    /// write them.
     process: u32,
     pub(super) waiting: Mutex<Waiting>,
     file: Mutex<Open>,
@@ -54,28 +53,28 @@ pub(super) struct Waiting {
     /// Records that come after those of all jobs.
     bytes: Vec<u8>,
     pub(super) behind: Behind,
-    /// The kinds whose metadata a tag had, as bits; by tag.
+    /// For each tag, the kinds whose metadata was written, as bits.
     described: HashMap<Box<str>, u32>,
-    /// 0 at least: the first event has that.
+    /// Greatest step so far; at least 0, the step of the first event.
     greatest_step: i64,
-    /// Whether the writing thread was told that there is much to write.
+    /// Whether the writing thread was told that many bytes are waiting.
     woken: bool,
     closed: bool,
     failure: Option<Arc<io::Error>>,
-    /// How many events were added since the process was last looked at.
+    /// Number of events added since the last check of the process id.
     unlooked: u32,
 }
 
 struct Open {
     sink: Box<dyn Sink>,
-    /// The buffer whose turn it is not; empty.
+    /// The buffer that is not in use; empty.
     spare: Vec<u8>,
 }
 
 impl LogFile {
-    /// Makes a new file in `dir` and writes its first event.
+    /// Creates a new file in `dir` and writes its first event.
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
-        // Without the `.` of `runs/new/.`, which `create_dir_all` does not make.
+        // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
         let dir: &Path = &dir.components().collect::<PathBuf>();
         fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::path(dir)))?;
         let now = options.clock.now();
@@ -85,7 +84,7 @@ impl LogFile {
         Self::begin(Some(path), sink, now, options, resumed)
     }
 
-    /// Writes a log to `sink`, which is no file of this program.
+    /// Writes a log to `sink`, which is not a file of this program.
     pub(super) fn over(sink: Box<dyn Sink>, options: &WriterOptions) -> Result<Self> {
         let now = options.clock.now();
         let resumed = options.purge_step.map(|step| resume::events(None, step, now));
@@ -112,7 +111,7 @@ impl LogFile {
         for event in &resumed {
             log.append_event(event)?;
         }
-        log.drain()?; // never an empty file
+        log.drain()?; // so that the file is never empty
         Ok(log)
     }
 
@@ -120,8 +119,8 @@ impl LogFile {
         self.path.as_deref()
     }
 
-    /// Appends a record of this step; `encode` appends its payload. Says whether the writing
-    /// thread should be woken at once, for there is much to write.
+    /// Appends a record for this step; `encode` appends its payload. Returns whether the writing thread should be
+    /// woken at once, because many bytes are waiting.
     #[inline]
     pub(super) fn append(&self, step: i64, encode: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
         self.with_buffer(step, |waiting| record::append(&mut waiting.bytes, encode))
@@ -132,7 +131,7 @@ impl LogFile {
         self.append(event.step, |buffer| encode::message(buffer, event))
     }
 
-    /// Appends an event with one value, without the metadata that its tag had before.
+    /// Appends an event with one value. Omits metadata that was already written for its tag.
     pub(super) fn append_value(
         &self,
         wall_time: f64,
@@ -151,8 +150,8 @@ impl LogFile {
         })
     }
 
-    /// Appends an event with one v1 histogram, which has no metadata. The general way builds a message
-    /// and encodes it number by number, which takes as long as counting thousands of values.
+    /// Appends an event with one v1 histogram, which has no metadata. Building a message and encoding it number by
+    /// number would take as long as counting thousands of values.
     pub(super) fn append_histogram(
         &self,
         wall_time: f64,
@@ -170,8 +169,8 @@ impl LogFile {
         })
     }
 
-    /// Appends an event whose value `make` makes later, in another thread, from `size` bytes. `kind` is
-    /// that of its metadata, if it has any.
+    /// Appends an event whose value `make` creates later, in another thread, from `size` bytes. `kind` is the kind
+    /// in its metadata, if it has any.
     #[cfg(feature = "image")]
     pub(super) fn append_later(
         self: &Arc<Self>,
@@ -207,7 +206,7 @@ impl LogFile {
     fn with_buffer(&self, step: i64, append: impl FnOnce(&mut Waiting)) -> Result<bool> {
         let mut waiting = self.lock(&self.waiting)?;
         while waiting.bytes.len() >= self.max_buffered_bytes {
-            // The disk is slower than the program: this thread writes, too.
+            // The disk is slower than the program, so this thread writes, too.
             drop(waiting);
             self.drain()?;
             waiting = self.lock(&self.waiting)?;
@@ -225,17 +224,17 @@ impl LogFile {
         Ok(wake)
     }
 
-    /// The greatest step of all events so far.
+    /// Greatest step of all events so far.
     pub(super) fn greatest_step(&self) -> i64 {
         self.lock(&self.waiting).map_or(0, |waiting| waiting.greatest_step)
     }
 
-    /// Whether this is another process than the one that made the file.
+    /// Returns whether this process is not the one that created the file.
     pub(super) fn is_forked(&self) -> bool {
         std::process::id() != self.process
     }
 
-    /// Fails in a process that was forked from the one that made the file.
+    /// Fails in a process that was forked from the one that created the file.
     pub(super) fn check_process(&self) -> Result<()> {
         match self.is_forked() {
             false => Ok(()),
@@ -250,7 +249,7 @@ impl LogFile {
         self.failed(io::Error::other(what).into())
     }
 
-    /// Locks. In a forked process a lock may be that of a thread which is not there.
+    /// Locks the mutex. In a forked process, the lock may be held by a thread that does not exist.
     #[inline]
     pub(super) fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> Result<MutexGuard<'m, T>> {
         match mutex.try_lock() {
@@ -260,13 +259,13 @@ impl LogFile {
         }
     }
 
-    /// Whether anything waits to be written.
+    /// Returns whether nothing is waiting to be written.
     pub(super) fn is_idle(&self) -> bool {
         let waiting = lock(&self.waiting);
         waiting.bytes.is_empty() && waiting.behind.is_empty() && waiting.behind.ready.is_empty()
     }
 
-    /// Fails if no event can be added any more.
+    /// Fails if no more events can be added.
     pub(super) fn check(&self) -> Result<()> {
         self.check_process()?;
         self.check_open(&lock(&self.waiting))
@@ -280,28 +279,28 @@ impl LogFile {
         Ok(())
     }
 
-    /// Writes what waits for no job.
+    /// Writes the bytes that wait for no job.
     pub(super) fn write_ready(&self) -> Result<()> {
         self.check_process()?;
         self.write(&mut lock(&self.file))
     }
 
-    /// Writes what waits. When this returns, all that was appended before is in the file.
+    /// Writes everything that is waiting. On return, all records appended before are in the file.
     pub(super) fn drain(&self) -> Result<()> {
         self.check_process()?;
         self.catch_up();
         self.write_ready()
     }
 
-    /// Writes what waits, and has the disk keep it.
+    /// Writes everything that is waiting, and syncs the file to disk.
     pub(super) fn sync(&self) -> Result<()> {
         self.drain()?;
         let synced = lock(&self.file).sink.sync();
         synced.map_err(|error| self.fail(error))
     }
 
-    /// Writes what waits and `last` behind it; nothing can be appended any more. The first close
-    /// has the last word.
+    /// Writes everything that is waiting, followed by `last`. Nothing can be appended afterwards. Only the first
+    /// close has an effect.
     pub(super) fn close(&self, last: Option<&pb::Event>) -> Result<()> {
         self.check_process()?;
         let payload = last.map(Message::encode_to_vec);
@@ -336,8 +335,7 @@ impl LogFile {
         written.map_err(|error| self.fail(error))
     }
 
-    /// Remembers that the file cannot be written: half a record may stand at its end, so nothing
-    /// may follow.
+    /// Records that the file cannot be written. It may end with half a record, so nothing may follow.
     fn fail(&self, error: io::Error) -> Error {
         let error = Arc::new(error);
         let mut waiting = lock(&self.waiting);
@@ -364,8 +362,9 @@ impl LogFile {
 }
 
 impl Waiting {
-    /// Notes that `tag` has metadata of this kind; whether it had before, and no other. Of a tag
-    /// with several kinds each value needs its metadata: nothing else tells them apart.
+    /// Notes that `tag` has metadata of this kind. Returns whether the metadata was already written and the tag
+    /// has no other kind. If a tag has several kinds, each value needs its metadata, because nothing else tells
+    /// the kinds apart.
     fn describe(&mut self, tag: &str, kind: u32) -> bool {
         if kind == 0 {
             return false;
@@ -380,8 +379,8 @@ impl Waiting {
     }
 }
 
-/// Fails for an event of `len` bytes that no reader would take: protobuf parsers stop at 2 GiB, and
-/// with such a record TensorBoard stops reading the file.
+/// Fails for an event whose length no reader accepts: protobuf parsers stop at 2 GiB, and TensorBoard stops
+/// reading the file at such a record.
 fn fits(len: usize) -> Result<(), ErrorKind> {
     match u64::try_from(len) {
         Ok(len) if len <= record::MAX_PAYLOAD_LEN => Ok(()),
@@ -392,14 +391,14 @@ fn fits(len: usize) -> Result<(), ErrorKind> {
     }
 }
 
-/// Fails for a value whose event no reader would take.
+/// Fails for a value whose event no reader accepts.
 fn fits_value(value: &pb::summary::Value, step: i64) -> Result<()> {
     let len = value.encoded_len().saturating_add(MAX_EVENT_HEAD);
     fits(len).map_err(|kind| at(kind, &value.tag, Some(step)))
 }
 
-/// A bit for the kind that metadata describes; 0 for plugins that are not in the table, whose
-/// metadata is written each time.
+/// Returns a bit for the kind that the metadata describes; 0 for plugins that are not in the table, whose metadata
+/// is written each time.
 fn kind_bit(metadata: &pb::SummaryMetadata) -> u32 {
     let plugin = metadata.plugin_data.as_ref().map_or("", |plugin| &plugin.plugin_name);
     let kind = Kind::ALL.iter().find(|kind| kind.plugins().contains(&plugin));

@@ -1,4 +1,4 @@
-//! Structs of numbers.
+//! Logs structs of numbers.
 
 #![cfg(feature = "serde")]
 
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::summary::flatten::{Leaf, Sequences, flatten};
 
 impl SummaryWriter {
-    /// Logs every number in a struct, or in anything else that serde can serialise, as a scalar:
-    /// the field `b` of the field `a` under `<tag>/a/b`. All have one wall time and one step.
+    /// Logs every number in a struct, or in anything else that serde can serialize, as a scalar. The field `b` of
+    /// the field `a` gets the tag `<tag>/a/b`. All scalars have the same wall time and step.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -36,15 +36,14 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Elements of sequences are named by their number, keys of maps as they are, and a variant
-    /// with content by its name. Bools are 0 and 1; NaN and infinities go through. Strings,
-    /// variants without content and `None` are no numbers, and left out.
+    /// Elements of sequences are named by their index, entries of maps by their key, and variants with content by
+    /// the variant's name. Bools become 0 and 1. NaN and infinities are logged. Strings, variants without content
+    /// and `None` are not numbers, and are left out.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a key of a map is neither text, number
-    /// nor bool, or the value's own serialisation fails; else as
-    /// [`add_scalar`](Self::add_scalar).
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a map key is not a string, number or bool, or the
+    /// value's own serialization fails. Otherwise, the same as for [`add_scalar`](Self::add_scalar).
     pub fn add_metrics<T: Serialize + ?Sized>(
         &self,
         tag: &str,
@@ -58,7 +57,7 @@ impl SummaryWriter {
         let numbers = leaves.iter().filter_map(|(tag, leaf)| Some((tag, number(leaf)?)));
         let mut numbers = numbers.peekable();
         if numbers.peek().is_none() {
-            return Ok(()); // and no step is counted
+            return Ok(()); // without counting a step
         }
         let (wall_time, step) = (self.wall_time(inner), self.step(inner, tag, step));
         numbers.try_for_each(|(tag, number)| {

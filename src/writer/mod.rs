@@ -1,4 +1,4 @@
-//! A log from a training loop.
+//! Writes the log of a run from a training loop.
 
 mod audio;
 mod behind;
@@ -57,11 +57,11 @@ use crate::summary::hparams::SessionStatus;
 
 /// Writes the summaries of one run for TensorBoard.
 ///
-/// Methods have PyTorch's names and order of arguments; they take `&self`, may be called from
-/// any thread, and clones write to the same file. A call checks and encodes its value, so that bad
-/// input fails right there, and hands the bytes to a thread that writes them: an event is in the
-/// file within a tenth of a second, without [`flush`](Self::flush). Images and videos are checked in
-/// the call and encoded by threads that start with the first of them.
+/// Methods have PyTorch's names and argument order. They take `&self` and may be called from any thread; clones
+/// write to the same file. A call checks and encodes its value, so that bad input fails in the call itself, and
+/// passes the bytes to a thread that writes them: an event is in the file within a tenth of a second, even without
+/// [`flush`](Self::flush). Images and videos are checked in the call, and encoded by other threads, which start
+/// with the first image.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -80,9 +80,9 @@ use crate::summary::hparams::SessionStatus;
 ///
 /// # Steps
 ///
-/// A step is an [integer](IntoStep), or `None`: then it is that of the [handle](Self::with_step), and without
-/// one the next of its tag, counted from 0. So values without a step never share one, of which
-/// TensorBoard would show the last only.
+/// A step is an [integer](IntoStep) or `None`. `None` means the step of the [handle](Self::with_step), or else the
+/// next step of the tag, counted from 0. Values logged without a step therefore never share one. TensorBoard would
+/// show only the last value of a shared step.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -99,36 +99,36 @@ use crate::summary::hparams::SessionStatus;
 ///
 /// # What is guaranteed
 ///
-/// - Each writer makes a new file, and never touches an existing one. The file begins with the
-///   event that says its version, and grows by whole records. So several threads, processes and
-///   machines can write one run.
-/// - After [`flush`](Self::flush) every earlier event, of any clone and thread, is in the
-///   operating system's hands: `kill -9` does not lose it. After [`sync`](Self::sync) it is on
-///   the disk. Without them, a killed process loses the last twentieth of a second, and images that
-///   are not encoded yet with what was logged after them.
+/// - Each writer creates a new file and never modifies an existing one. The file begins with the event that holds
+///   the file version, and grows by whole records. Several threads, processes and machines can therefore write to
+///   the same run.
+/// - After [`flush`](Self::flush), the operating system has every earlier event of all clones and threads:
+///   `kill -9` does not lose them. After [`sync`](Self::sync), they are on disk. Without either, a killed process loses
+///   the last twentieth of a second, and images that are not encoded yet together with everything logged after
+///   them.
 /// - Events are in the file in the order of the calls.
-/// - Nothing is dropped. If values come faster than the disk takes them, or images faster than they
-///   are [encoded](WriterOptions::max_encoding_bytes), calls wait.
-/// - A failure to write comes back from the next call, and from all that follow. If an image cannot
-///   be encoded after its call, the next `flush`, `sync` or `close` says so, once.
-/// - The last clone closes the file when it is dropped; only [`close`](Self::close) can say
-///   whether that went well.
+/// - Nothing is dropped. If values arrive faster than the disk accepts them, or images faster than they are
+///   [encoded](WriterOptions::max_encoding_bytes), calls wait.
+/// - If a write fails, the next call returns the error, and so does every later one. If an image cannot be encoded
+///   after its call, the next `flush`, `sync` or `close` returns the error, once.
+/// - The last clone closes the file when it is dropped. Only [`close`](Self::close) returns an error if that
+///   fails.
 #[derive(Clone)]
 pub struct SummaryWriter {
-    /// None: nothing is written.
+    /// `None` for [`SummaryWriter::noop`]: nothing is written.
     inner: Option<Arc<Inner>>,
     scope: Scope,
 }
 
 struct Inner {
-    /// None: the log is no file.
+    /// `None` if the log is not a file.
     dir: Option<PathBuf>,
     options: WriterOptions,
     file: Arc<LogFile>,
     lines: Mutex<Lines>,
     /// The next step of each tag that was logged without one.
     counters: Mutex<HashMap<Box<str>, i64>>,
-    /// When it was made, in seconds since the Unix epoch.
+    /// Creation time, in seconds since the Unix epoch.
     start: f64,
     session: Mutex<Session>,
     worker: Worker,
@@ -138,16 +138,16 @@ struct Inner {
 struct Lines {
     /// The runs of [`SummaryWriter::add_scalars`], by directory name.
     files: BTreeMap<String, Arc<LogFile>>,
-    /// No more may begin: `close` would not know of them.
+    /// Whether no more runs may begin, because `close` would miss them.
     closed: bool,
 }
 
-/// What the calls of a handle have in common.
+/// Settings shared by the calls of a handle.
 #[derive(Clone, Default)]
 struct Scope {
     step: Option<i64>,
     wall_time: Option<f64>,
-    /// What the first value of a tag says of it.
+    /// Description to write with the first value of a tag.
     about: Option<Arc<About>>,
 }
 
@@ -158,18 +158,18 @@ struct About {
 }
 
 impl SummaryWriter {
-    /// Starts a run in `dir`, which is made if need be, with the default
-    /// [options](WriterOptions).
+    /// Starts a run in `dir` with the default [options](WriterOptions). Creates the directory if it does not
+    /// exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: the directory or a new file in it cannot be made.
+    /// [`ErrorKind::Io`]: the directory, or a new file in it, cannot be created.
     pub fn create(dir: impl Into<PathBuf>) -> Result<Self> {
         Self::options().create(dir)
     }
 
-    /// Goes on with the run in `dir` at `step`, in a new file. What earlier files have from that
-    /// step on is hidden; see [`WriterOptions::purge_step`].
+    /// Resumes the run in `dir` at `step`, in a new file. The points that earlier files have from that step on are
+    /// hidden; see [`WriterOptions::purge_step`].
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -190,13 +190,13 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: an earlier file cannot be read; else as [`create`](Self::create).
+    /// [`ErrorKind::Io`]: an earlier file cannot be read. Otherwise, the same as for [`create`](Self::create).
     pub fn resume(dir: impl Into<PathBuf>, step: i64) -> Result<Self> {
         Self::options().purge_step(step).create(dir)
     }
 
-    /// Writes the log to any stream, which is flushed after each write. There is no
-    /// [`add_scalars`](Self::add_scalars), which needs a directory.
+    /// Writes the log to any stream, which is flushed after each write. [`add_scalars`](Self::add_scalars) fails,
+    /// because it needs a directory.
     ///
     /// # Errors
     ///
@@ -205,13 +205,13 @@ impl SummaryWriter {
         Self::options().from_writer(stream)
     }
 
-    /// A writer that does nothing: every call succeeds, nothing is encoded or written. For
-    /// programs of which one process logs and the others do not.
+    /// Creates a writer that does nothing: every call succeeds, and nothing is encoded or written. This is for
+    /// programs in which only one of several processes logs.
     pub fn noop() -> Self {
         Self { inner: None, scope: Scope::default() }
     }
 
-    /// Options to start a run with.
+    /// Returns the default options, to be changed before starting a run.
     pub fn options() -> WriterOptions {
         WriterOptions::default()
     }
@@ -242,28 +242,28 @@ impl SummaryWriter {
         Ok(Self { inner: Some(Arc::new(inner)), scope: Scope::default() })
     }
 
-    /// The run's directory; none if the log is no file.
+    /// Directory of the run; `None` if the log is not a file.
     pub fn logdir(&self) -> Option<&Path> {
         self.inner.as_ref()?.dir.as_deref()
     }
 
-    /// The run's event file; none if the log is no file.
+    /// Event file of the run; `None` if the log is not a file.
     pub fn path(&self) -> Option<&Path> {
         self.inner.as_ref()?.file.path()
     }
 
-    /// A handle on the same run for which `None` as a step means `step`.
+    /// Returns a handle for the same run that uses `step` wherever a step is `None`.
     #[must_use]
     pub fn with_step(&self, step: i64) -> Self {
         Self { scope: Scope { step: Some(step), ..self.scope.clone() }, ..self.clone() }
     }
 
-    /// A handle on the same run whose events have this wall time, in seconds since the Unix
-    /// epoch, instead of the time of the call.
+    /// Returns a handle for the same run whose events have this wall time, in seconds since the Unix epoch,
+    /// instead of the time of the call.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is not finite. TensorBoard stops reading a file there.
+    /// [`ErrorKind::Argument`]: the time is not finite. TensorBoard stops reading a file at such a time.
     pub fn with_wall_time(&self, wall_time: f64) -> Result<Self> {
         if !wall_time.is_finite() {
             return Err(Error::argument(format!("a wall time of {wall_time}")));
@@ -272,18 +272,18 @@ impl SummaryWriter {
         Ok(Self { scope, ..self.clone() })
     }
 
-    /// A handle on the same run that gives the tags it logs first a name to be shown instead of
-    /// the tag.
+    /// Returns a handle for the same run that sets a display name for tags, which is shown instead of the tag.
     ///
-    /// Its values are logged as [v2](WriterOptions::v2): TensorBoard's default loader drops what
-    /// a v1 value says of itself. Only the first value of a tag can say anything.
+    /// Values of the handle are logged in [v2](WriterOptions::v2) form, because TensorBoard's default loader
+    /// ignores the display name of a v1 value. The name takes effect only for tags whose first value is logged by
+    /// this handle.
     #[must_use]
     pub fn with_display_name(&self, name: impl Into<String>) -> Self {
         self.about(|about| about.display_name = name.into())
     }
 
-    /// A handle on the same run that gives the tags it logs first a description, in Markdown. As
-    /// [`with_display_name`](Self::with_display_name).
+    /// Returns a handle for the same run that sets a description for tags, in Markdown. The same rules apply as
+    /// for [`with_display_name`](Self::with_display_name).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -304,11 +304,11 @@ impl SummaryWriter {
         Self { scope, ..self.clone() }
     }
 
-    /// Logs the value that `make` makes; `make` is told whether it should have v2 form, where
-    /// there are two.
+    /// Logs the value that `make` returns. The argument of `make` is whether to use the v2 form, for kinds with
+    /// two forms.
     ///
-    /// Metadata is written with the first value of each tag in the file only: readers look no
-    /// further.
+    /// Metadata is written only with the first value of each tag in the file, because readers ignore it in later
+    /// values.
     fn add(
         &self,
         tag: &str,
@@ -353,12 +353,12 @@ impl SummaryWriter {
         step.or(self.scope.step).unwrap_or_else(|| inner.next_step(tag))
     }
 
-    /// Waits until every earlier event of this run is in the operating system's hands.
+    /// Waits until the operating system has every earlier event of this run.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: some event could not be written; or the error of an image that could not be
-    /// encoded after its call. All other events are written.
+    /// [`ErrorKind::Io`]: an event could not be written. Otherwise, the error of an image that could not be
+    /// encoded after its call; all other events are written.
     pub fn flush(&self) -> Result<()> {
         let files = self.files()?;
         files.iter().try_for_each(|file| file.drain())?;
@@ -369,22 +369,22 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// The same as for [`flush`](Self::flush).
     pub fn sync(&self) -> Result<()> {
         let files = self.files()?;
         files.iter().try_for_each(|file| file.sync())?;
         files.iter().try_for_each(|file| file.check_lost())
     }
 
-    /// Writes everything and closes the run's file. Later calls, also of clones, say
-    /// [`ErrorKind::Closed`]; a second `close` does nothing.
+    /// Writes everything and closes the file of the run. Later calls, also of clones, return
+    /// [`ErrorKind::Closed`]. A second `close` does nothing.
     ///
     /// A run with [hyperparameters](Self::add_hparams) ends as [`SessionStatus::Success`], or as
     /// [`SessionStatus::Failure`] if this thread panics; see [`close_as`](Self::close_as).
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush).
+    /// The same as for [`flush`](Self::flush).
     pub fn close(&self) -> Result<()> {
         self.close_as(hparams::status())
     }
@@ -411,9 +411,9 @@ impl Inner {
         std::iter::once(&self.file).chain(lines.files.values()).cloned().collect()
     }
 
-    /// One more than the last step that this gave for `tag`.
+    /// Returns the step after the last one that this method returned for `tag`.
     fn next_step(&self, tag: &str) -> i64 {
-        // The error comes with the event.
+        // The call that adds the event returns the error.
         let Ok(mut counters) = self.file.lock(&self.counters) else { return 0 };
         match counters.get_mut(tag) {
             Some(next) => {
@@ -432,7 +432,7 @@ impl Inner {
     fn close(&self, status: SessionStatus, now: impl FnOnce() -> f64) -> Result<()> {
         self.file.check_process()?;
         lock(&self.lines).closed = true;
-        // Every file is closed, whatever becomes of the others.
+        // Every file is closed, even if closing another one fails.
         let mut closed = vec![self.close_session(status, now)];
         closed.extend(lock(&self.lines).files.values().map(|line| line.close(None)));
         self.worker.stop();
@@ -446,7 +446,7 @@ impl Drop for Inner {
             self.worker.abandon();
             return;
         }
-        // Nobody is there to be told: `close` is for those who want to know.
+        // No caller can get the error here. Callers who need it use `close`.
         let _ = self.close(hparams::status(), || self.options.clock.now());
     }
 }
@@ -459,12 +459,12 @@ impl fmt::Debug for SummaryWriter {
     }
 }
 
-/// A caller's mistake with a value.
+/// An error in a value that the caller passed.
 fn at(kind: ErrorKind, tag: &str, step: Option<i64>) -> Error {
     kind.at(Location { step, ..Location::tag(tag) })
 }
 
-/// Locks, also after another thread panicked: the locked data is whole between calls.
+/// Locks even after another thread panicked: between calls, the data is always consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use crate::store::File;
 use crate::summary::graph::Graph;
 
 impl SummaryWriter {
-    /// Logs the graph of an ONNX file as that of the run's model. See [`Graph::from_onnx`] for the
+    /// Logs the graph of an ONNX file as the graph of the run's model. See [`Graph::from_onnx`] for the
     /// conversion. Corresponds to tensorboardX's method of the same name.
     ///
     /// Weights are skipped, not read, so memory is only needed for the graph.
@@ -47,7 +47,7 @@ fn read(path: &Path) -> Result<Graph, ErrorKind> {
     })?;
     let mut bytes = FileBytes::new(file, len);
     let graph = Graph::from_onnx(&mut bytes);
-    // The decoder's error for bytes that could not be read is useless.
+    // The decoder's error for bytes that could not be read is not helpful.
     bytes.failure.map_or(graph, Err)
 }
 

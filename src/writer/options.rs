@@ -1,4 +1,4 @@
-//! How a run is written.
+//! Options of the writer.
 
 use std::fmt;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{SummaryWriter, place};
 use crate::error::Result;
 
-/// How a [`SummaryWriter`] writes.
+/// Options of a [`SummaryWriter`].
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -53,110 +53,108 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Bytes that wait to be written at most; a call that would add to more waits. PyTorch has
-    /// `max_queue`, a number of events. Default: 8 MiB.
+    /// Sets the maximum number of bytes waiting to be written. A call that would exceed it waits. Corresponds to
+    /// PyTorch's `max_queue`, which is a number of events. Default: 8 MiB.
     #[must_use]
     pub fn max_buffered_bytes(self, bytes: usize) -> Self {
         Self { max_buffered_bytes: bytes, ..self }
     }
 
-    /// Bytes of images and videos that wait to be encoded, and of what is logged after them, at most.
-    /// A call that finds no room encodes until there is; one of a larger image, or any with 0, encodes
-    /// it itself. Default: 16 MiB.
+    /// Sets the maximum number of bytes of images and videos waiting to be encoded, together with everything
+    /// logged after them. A call that exceeds it encodes until there is room. If its own image is larger than the
+    /// limit, or the limit is 0, the call encodes that image itself. Default: 16 MiB.
     #[must_use]
     pub fn max_encoding_bytes(self, bytes: usize) -> Self {
         Self { max_encoding_bytes: bytes, ..self }
     }
 
-    /// How long an event waits to be written at most. PyTorch has `flush_secs`, whose default is
-    /// 120. Default: 40 ms.
+    /// Sets the maximum time that an event waits to be written. Corresponds to PyTorch's `flush_secs`, whose
+    /// default is 120 seconds. Default: 40 ms.
     #[must_use]
     pub fn flush_every(self, interval: Duration) -> Self {
         Self { flush_every: interval, ..self }
     }
 
-    /// What the name of the event file ends with; PyTorch's `filename_suffix`. Default: nothing.
+    /// Sets the end of the name of the event file. Corresponds to PyTorch's `filename_suffix`. Default: empty.
     #[must_use]
     pub fn suffix(self, suffix: impl Into<String>) -> Self {
         Self { suffix: suffix.into(), ..self }
     }
 
-    /// The run goes on after a crash, and points of earlier files from this step on are to be
-    /// hidden; PyTorch's `purge_step`. The earlier files are read for the tags that have such
-    /// points, and stay as they are. Steps that are [counted](SummaryWriter#steps) begin here.
-    /// Default: none.
+    /// Resumes a run after a crash: points of earlier files from this step on are hidden. Corresponds to PyTorch's
+    /// `purge_step`. The earlier files are read to find the tags that have such points, but are not changed. Steps
+    /// that are [counted](SummaryWriter#steps) begin here. Default: none.
     ///
-    /// Both of TensorBoard's loaders and every [`RestartPolicy`](crate::RestartPolicy) but
-    /// `KeepAll` then agree, where PyTorch's restarts do nothing in either loader. The class
-    /// `EventAccumulator` hides points of v1 values only; that is its rule. Runs of
-    /// [`add_scalars`](SummaryWriter::add_scalars) go on when their line is logged again.
+    /// Both of TensorBoard's loaders, and every [`RestartPolicy`](crate::RestartPolicy) except `KeepAll`, then
+    /// show the same points, whereas PyTorch's restarts have no effect in either loader. The class
+    /// `EventAccumulator` hides only the points of v1 values. A run of [`add_scalars`](SummaryWriter::add_scalars)
+    /// is resumed when its line is next logged.
     #[must_use]
     pub fn purge_step(self, step: i64) -> Self {
         Self { purge_step: Some(step), ..self }
     }
 
-    /// What the name of the directory that [`create_default`](Self::create_default) makes ends with;
-    /// PyTorch's `comment`. Default: nothing.
+    /// Sets the end of the name of the directory that [`create_default`](Self::create_default) creates.
+    /// Corresponds to PyTorch's `comment`. Default: empty.
     #[must_use]
     pub fn comment(self, comment: impl Into<String>) -> Self {
         Self { comment: comment.into(), ..self }
     }
 
-    /// Where wall times come from, in seconds since the Unix epoch. Where it gives what is
-    /// not finite, and by default: the system's clock.
+    /// Sets the source of wall times, in seconds since the Unix epoch. If it returns a time that is not finite,
+    /// the system clock is used. Default: the system clock.
     #[must_use]
     pub fn clock(self, now: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         Self { clock: Clock::Custom(Arc::new(now)), ..self }
     }
 
-    /// The machine's name in that of the file. Default: the system's host name.
+    /// Sets the host name in the name of the file. Default: the system's host name.
     #[must_use]
     pub fn host(self, name: impl Into<String>) -> Self {
         Self { host: Some(name.into()), ..self }
     }
 
-    /// Whether values have TensorFlow 2's form (v2: tensors with metadata) instead of that of
-    /// PyTorch (v1) where both exist: scalars, histograms, pictures. PyTorch's `new_style`.
-    /// TensorBoard shows both alike. Default: false, which every reader of logs knows.
+    /// Sets whether scalars, histograms and images are written in TensorFlow 2's form (v2: tensors with metadata)
+    /// instead of PyTorch's (v1). Corresponds to PyTorch's `new_style`. TensorBoard shows both forms alike.
+    /// Default: false, because every reader of logs knows the v1 form.
     #[must_use]
     pub fn v2(self, v2: bool) -> Self {
         Self { v2, ..self }
     }
 
-    /// Whether scalars keep float64, as tensors of `DT_DOUBLE`; PyTorch's `double_precision`.
+    /// Sets whether scalars keep float64, as tensors of type `DT_DOUBLE`. Corresponds to PyTorch's
+    /// `double_precision`.
     ///
-    /// TensorBoard's default loader drops such points, and never shows more than float32: this is
-    /// for what is read by other programs, or by TensorBoard with `--load_fast=false`.
-    /// Default: false.
+    /// TensorBoard's default loader drops such points, and no loader shows more than float32. Use this for logs
+    /// that other programs read, or TensorBoard with `--load_fast=false`. Default: false.
     #[must_use]
     pub fn double_precision(self, keep: bool) -> Self {
         Self { double_precision: keep, ..self }
     }
 
-    /// The run is in a folder that is not complete, so that its file has the name of none until then.
-    #[cfg(any(feature = "cli", feature = "mlflow"))]
-    pub(crate) fn in_folder(self, _: &crate::replace::Folder) -> Self {
+    /// Marks the run's directory as incomplete, so that its file does not get the name of an event file yet.
+    #[doc(hidden)]
+    pub fn in_folder(self, _: &crate::replace::Folder) -> Self {
         Self { is_in_folder: true, ..self }
     }
 
-    /// Starts a run in `dir`, which is made if need be.
+    /// Starts a run in `dir`. Creates the directory if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): the directory or a new file in it cannot be made;
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the suffix or host has a path
-    /// separator in it.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): the directory, or a new file in it, cannot be created.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the suffix or the host contains a path separator.
     pub fn create(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
         SummaryWriter::in_dir(dir.into(), self)
     }
 
-    /// Starts a run in `dir`, which is made if need be and must not hold a log; see
+    /// Starts a run in `dir`, which must not contain a log. Creates the directory if it does not exist. See
     /// [`SummaryWriter::create_new`].
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create); [`ErrorKind::Io`](crate::ErrorKind::Io) of the kind
-    /// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory holds a log.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists):
+    /// the directory contains a log. Otherwise, the same as for [`create`](Self::create).
     pub fn create_new(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
         SummaryWriter::in_new_dir(dir.into(), self)
     }
@@ -165,8 +163,8 @@ impl WriterOptions {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create); [`ErrorKind::Argument`](crate::ErrorKind::Argument): the
-    /// [comment](Self::comment) has a path separator in it.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the [comment](Self::comment) contains a path
+    /// separator. Otherwise, the same as for [`create`](Self::create).
     pub fn create_default(self) -> Result<SummaryWriter> {
         let dir = place::default_dir(&self)?;
         self.create(dir)
@@ -182,7 +180,7 @@ impl WriterOptions {
     }
 }
 
-/// Where wall times come from.
+/// Source of wall times.
 #[derive(Clone)]
 pub(super) enum Clock {
     System,
@@ -194,13 +192,13 @@ impl Clock {
     pub(super) fn now(&self) -> f64 {
         match self {
             Self::System => system_time(),
-            // TensorBoard stops reading a file at a time that is none.
+            // TensorBoard stops reading a file at a time that is not finite.
             Self::Custom(now) => Some(now()).filter(|t| t.is_finite()).unwrap_or_else(system_time),
         }
     }
 }
 
-/// A clock before 1970 counts as 1970.
+/// Treats a clock before 1970 as 1970.
 fn system_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! The directory of a new run.
+//! Chooses and claims the directory of a new run.
 
 use std::fs;
 use std::io;
@@ -15,18 +15,18 @@ use crate::record::Source;
 use crate::replace::Lock;
 use crate::store::File;
 
-/// Where runs are unless a program says where.
+/// Default parent directory of runs.
 const RUNS: &str = "runs";
-/// The time in the name of a run's directory.
+/// Format of the time in the name of a run's directory.
 /// Source: `torch/utils/tensorboard/writer.py`, `SummaryWriter.__init__`.
 const TIME: &str = "%b%d_%H-%M-%S";
 
 impl SummaryWriter {
-    /// Starts a run in `dir`, which is made if need be, and fails if that directory holds a log already:
-    /// two runs in one directory are one run with mixed curves.
+    /// Starts a run in `dir`, which must not contain a log, because two runs in one directory become a single run
+    /// with mixed curves. Creates the directory if it does not exist.
     ///
-    /// Of several programs that call it at once for one directory, one succeeds. Logs in directories below
-    /// `dir` are other runs, and no obstacle.
+    /// If several programs call this at once for the same directory, one succeeds. Logs in directories below `dir`
+    /// are other runs, and are allowed.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -41,16 +41,16 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] of the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory
-    /// holds a log; else as [`create`](Self::create).
+    /// [`ErrorKind::Io`] with the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory
+    /// contains a log. Otherwise, the same as for [`create`](Self::create).
     pub fn create_new(dir: impl Into<PathBuf>) -> Result<Self> {
         Self::options().create_new(dir)
     }
 
-    /// Starts a run in a new directory `runs/<time>_<host>`, such as `runs/Jan02_15-04-05_host`: PyTorch's
-    /// default, in local time. [`logdir`](Self::logdir) says which it is.
+    /// Starts a run in a new directory `runs/<time>_<host>`, such as `runs/Jan02_15-04-05_host`, in local time.
+    /// This is PyTorch's default. [`logdir`](Self::logdir) returns the directory.
     ///
-    /// Where that directory exists, as it does for the second run within a second, the name gets a number:
+    /// If that directory exists, because another run started within the same second, a number is appended:
     /// `runs/Jan02_15-04-05_host_2`. PyTorch writes both runs into one directory.
     ///
     /// ```
@@ -66,7 +66,7 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// The same as for [`create`](Self::create).
     pub fn create_default() -> Result<Self> {
         Self::options().create_default()
     }
@@ -77,7 +77,7 @@ impl SummaryWriter {
     }
 }
 
-/// Makes a new directory for a run, named after the time and the machine.
+/// Creates a new directory for a run, named after the time and the host.
 pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
     let host = host(options);
     check_names([&host, &options.comment])?;
@@ -101,14 +101,14 @@ pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
     Err(Error::argument(format!("no name for a new directory in {RUNS}")))
 }
 
-/// Makes `dir` if need be, and locks it for a program that begins a run in it.
+/// Creates `dir` if it does not exist, and locks it for a program that starts a run in it.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`]: it holds a log, or cannot be made, read or locked.
+/// [`ErrorKind::Io`]: the directory contains a log, or cannot be created, read or locked.
 fn claim(dir: &Path) -> Result<Lock> {
     let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
-    // Without the `.` of `runs/new/.`, which `create_dir_all` does not make.
+    // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
     let dir: &Path = &dir.components().collect::<PathBuf>();
     fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
     let lock = Lock::wait(&dir.join("log")).map_err(|error| failed(error, dir))?;
@@ -121,7 +121,7 @@ fn claim(dir: &Path) -> Result<Lock> {
     Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, what), dir))
 }
 
-/// The name of an event file in `dir`. What only has such a name is none.
+/// Returns the name of an event file in `dir`. A file that only has such a name does not count.
 fn log_in(dir: &Path) -> io::Result<Option<PathBuf>> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -137,7 +137,7 @@ fn log_in(dir: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Fails if one of these parts of a file's name has a path separator in it.
+/// Fails if one of these parts of a file name contains a path separator.
 pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
     match parts.into_iter().find(|part| part.contains(is_separator)) {
         Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),

@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 use crate::event::pb;
 
 impl SummaryWriter {
-    /// Logs an event unchanged. A wall time of 0 is replaced by that of the
+    /// Logs an event unchanged. A wall time of 0 is replaced by the wall time of the
     /// [handle](Self::with_wall_time), or else by the time of the call.
     ///
-    /// Use this for events that no other method can write. The event is not checked further;
-    /// whether TensorBoard shows it is up to the caller.
+    /// Use this for events that no other method can write. The event is not checked further; the caller has to
+    /// make sure that TensorBoard can show it.
     ///
     /// # Errors
     ///

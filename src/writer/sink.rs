@@ -1,4 +1,4 @@
-//! Where the bytes of a log go: a new file, or any stream.
+//! Destinations of a log's bytes: a new file, or any stream.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,29 +12,29 @@ use crate::error::{ErrorKind, Location, Result};
 use crate::event::EventFileName;
 use crate::replace;
 
-/// A number for each file that this process makes.
+/// Number of the next file that this process creates.
 static NEXT_UID: AtomicU64 = AtomicU64::new(0);
 
-/// Takes whole records.
+/// Accepts whole records.
 pub(super) trait Sink: Send {
-    /// Hands all of `bytes` to whoever keeps them.
+    /// Passes all of `bytes` to the file or stream.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Has what was written outlive the machine, as far as that can be asked for.
+    /// Makes the written bytes survive a crash of the machine, as far as possible.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A file that was made here.
+/// A file that was created here.
 struct NewFile {
     file: File,
-    /// Its directory, until the disk has the file's name, too.
+    /// The directory of the file, until the file's name is also on disk.
     unsynced: Option<PathBuf>,
 }
 
 impl Sink for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        // Of a removed file the system says nothing: it is there until it is closed.
+        // The system reports no error for a removed file: it exists until it is closed.
         match is_removed(&self.file)? {
             true => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
             false => Ok(()),
@@ -43,12 +43,12 @@ impl Sink for NewFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        // A file whose name was not kept is lost.
+        // A file whose name is not on disk would be lost.
         self.unsynced.take().map_or(Ok(()), |dir| replace::disk::sync_dir(&dir))
     }
 }
 
-/// Any stream; what it buffers itself is passed on at once.
+/// Any stream. It is flushed after each write.
 pub(super) struct Stream<W>(pub(super) W);
 
 impl<W: Write + Send> Sink for Stream<W> {
@@ -64,7 +64,7 @@ impl<W: Write + Send> Sink for Stream<W> {
     }
 }
 
-/// Makes an event file in `dir` that was not there before; its path.
+/// Creates a new event file in `dir`, and returns it with its path.
 pub(super) fn create_new(
     dir: &Path,
     now: f64,
@@ -86,14 +86,14 @@ pub(super) fn create_new(
                 let unsynced = Some(dir.to_owned());
                 return Ok((path, Box::new(NewFile { file, unsynced })));
             }
-            // A process of the same number, on another machine or before a restart.
+            // A process on another machine, or before a reboot, had the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
         }
     }
 }
 
-/// The machine's name in that of the file.
+/// The host name in the name of the file.
 pub(super) fn host(options: &WriterOptions) -> String {
     let system =
         || hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_");
@@ -107,7 +107,7 @@ fn is_removed(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }
 
-/// Elsewhere an open file cannot be removed.
+/// On other systems, an open file cannot be removed.
 #[cfg(not(unix))]
 fn is_removed(_: &File) -> io::Result<bool> {
     Ok(false)

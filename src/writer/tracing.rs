@@ -25,11 +25,10 @@ use super::messages::{Desk, Failures, Note, Numbers};
 /// | a number or bool among an event's fields | a scalar `<spans>/<field>` |
 /// | the message of an event, and its other fields | a text `log/<level>`, shown verbatim |
 ///
-/// `<spans>` is a path of the names of the span and all spans around it. An integer field `step` is
-/// the step of the scalars: that of the event or span itself, or else that of the nearest span
-/// around it. Without one, steps are [counted](SummaryWriter#steps). Messages include their step as
-/// text, but the steps of messages are always counted, because TensorBoard's default loader shows
-/// only the last one of each step.
+/// `<spans>` is a path of the names of the span and all spans around it. An integer field `step` is the step of
+/// the scalars. It comes from the event or span itself, or else from the nearest span around it. Without one,
+/// steps are [counted](SummaryWriter#steps). Messages include their step as text, but the steps of messages are
+/// always counted, because TensorBoard's default loader shows only the last one of each step.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! Videos.
+//! Logs videos.
 
 #![cfg(feature = "image")]
 
@@ -9,7 +9,7 @@ use crate::event::pb;
 use crate::summary::image::Video;
 
 impl SummaryWriter {
-    /// Logs a video, as an animated GIF among the pictures: that is what TensorBoard can show.
+    /// Logs a video as an animated GIF. TensorBoard shows it among the images.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -22,11 +22,12 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It is encoded as [an image](Self::add_image) is; [`Video::to_gif`] says what is kept.
+    /// The video is encoded in the same way as [an image](Self::add_image); see [`Video::to_gif`] for what is
+    /// kept.
     ///
     /// # Errors
     ///
-    /// As [`add_scalar`](Self::add_scalar).
+    /// The same as for [`add_scalar`](Self::add_scalar).
     pub fn add_video(&self, tag: &str, video: &Video<'_>, step: impl IntoStep) -> Result<()> {
         self.add_encoded(tag, step, || Ok(video))
     }

@@ -1,4 +1,4 @@
-//! The thread that writes a run's files.
+//! The thread that writes the files of a run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +9,8 @@ use super::lock;
 use super::log_file::LogFile;
 use crate::error::{ErrorKind, Result};
 
-/// After so long without an event the thread sleeps until there is one. Before, it looks from
-/// time to time: waking it would cost the caller more than logging does.
+/// After this time without an event, the thread sleeps until there is one. Until then, it checks at regular
+/// intervals, because waking it would cost the caller more than logging does.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes the files of one run, all in one thread.
@@ -27,7 +27,7 @@ struct Shared {
 }
 
 impl Worker {
-    /// Starts the thread; it writes at least every `interval`.
+    /// Starts the thread, which writes at least once per `interval`.
     pub(super) fn start(file: Arc<LogFile>, interval: Duration) -> Result<Self> {
         let shared = Arc::new(Shared {
             files: Mutex::new(vec![file]),
@@ -44,12 +44,12 @@ impl Worker {
         Ok(Self { shared, thread, handle: Mutex::new(Some(handle)) })
     }
 
-    /// Has the thread write `file`, too.
+    /// Makes the thread write `file`, too.
     pub(super) fn add(&self, file: Arc<LogFile>) {
         lock(&self.shared.files).push(file);
     }
 
-    /// Tells the thread that there is something to write; `much`: that it should not wait.
+    /// Tells the thread that there is something to write. With `much`, the thread should not wait.
     #[inline]
     pub(super) fn notify(&self, much: bool) {
         if much || self.shared.asleep.load(Ordering::SeqCst) {
@@ -58,18 +58,18 @@ impl Worker {
         }
     }
 
-    /// Forgets the thread, in a process that was forked: it is not there.
+    /// Forgets the thread, because it does not exist in a forked process.
     pub(super) fn abandon(&mut self) {
         let handle = self.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
         std::mem::forget(handle.take());
     }
 
-    /// Ends the thread. What waits is not written.
+    /// Ends the thread. Waiting bytes are not written.
     pub(super) fn stop(&self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.thread.unpark();
         if let Some(handle) = lock(&self.handle).take() {
-            // It runs no code that panics; if it did, `close` has written all the same.
+            // The thread runs no code that panics. If it did, `close` has still written everything.
             let _ = handle.join();
         }
     }
@@ -83,7 +83,7 @@ impl Shared {
             let mut wrote = false;
             for file in files.iter().filter(|file| !file.is_idle()) {
                 wrote = true;
-                // A failure stays with the file: the next call on it fails.
+                // The file remembers a failure: the next call that uses it fails.
                 let _ = file.write_ready();
             }
             idle = if wrote { Duration::ZERO } else { idle.saturating_add(interval) };
@@ -91,7 +91,7 @@ impl Shared {
                 thread::park_timeout(interval);
                 continue;
             }
-            // Whoever appends after the next line sees it, so nothing is missed.
+            // Any thread that appends after the next line sees the flag, so nothing is missed.
             self.asleep.store(true, Ordering::SeqCst);
             if lock(&self.files).iter().all(|file| file.is_idle()) {
                 thread::park();

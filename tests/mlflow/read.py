@@ -71,7 +71,7 @@ def main():
         runs = mlflow.search_runs([experiment.experiment_id], output_format="list")
         named = [(run.data.tags.get("mlflow.tbx.run", ""), run) for run in runs]
         names = [name for name, _ in named]
-        assert len(set(names)) == len(names), f"runs that are there twice: {sorted(names)}"
+        assert len(set(names)) == len(names), f"duplicate runs: {sorted(names)}"
         experiments[experiment.name] = {name: run_of(client, run) for name, run in named}
     models = [version_of(client, found) for found in client.search_model_versions()]
     json.dump({"experiments": experiments, "models": models}, sys.stdout)

@@ -1,5 +1,5 @@
-"""Fills a store of MLflow with all that people keep there, or says as JSON what MLflow's own client finds
-in one. Whatever a store numbers itself, such as ids of runs, is told by what it stands for.
+"""Fills an MLflow store with every kind of data, or prints as JSON what MLflow's own client reads from
+one. IDs that the store assigns, such as run IDs, are replaced by the names of what they identify.
 
     round_trip.py fill DIRECTORY         source.db in DIRECTORY, with its artifacts, and an empty target.db
     round_trip.py dump URI               of a server, sqlite:///PATH or a directory
@@ -23,7 +23,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, ViewType
 
-# Names that some store, file system or reader of logs takes for something else.
+# Names that some store, file system or log reader misinterprets.
 ARTIFACTS = [
     "plain.txt",
     "a%41b.txt",
@@ -82,7 +82,7 @@ def fill(directory):
         for step in range(3):
             client.log_metric(run_id, "loss", 0.1 * step, 1_700_000_000_000 + step, step)
         if status != "RUNNING":
-            # `set_terminated` takes the states that are final.
+            # `set_terminated` accepts only final states.
             end = {} if status == "SCHEDULED" else {"end_time": 1_700_000_001_234}
             client.set_terminated(run_id, status, **end) if end else client.update_run(run_id, status)
         return run_id
@@ -128,7 +128,7 @@ def fill(directory):
     client.set_registered_model_alias("clf", "champion", "1")
     client.set_registered_model_alias("clf", "other", "2")
     client.create_registered_model("no versions", tags={"q": "1"}, description="none yet")
-    # A new database, as `mlflow server` makes it.
+    # A new database, as created by `mlflow server`.
     MlflowClient(f"sqlite:///{os.getcwd()}/target.db").search_experiments()
 
 
@@ -165,14 +165,14 @@ def run_of(client, found, keys):
 
 
 def number(value):
-    """Databases have no infinities."""
+    """MLflow databases store no infinities."""
     if abs(value) == sys.float_info.max:
         value = float("inf") if value > 0 else float("-inf")
     return repr(value)
 
 
 def true_names(run):
-    """Those that MLflow does not take, as a tag of tbx tells them."""
+    """Names that MLflow does not accept, from the tag in which tbx stores them."""
     names = {}
     for tag, value in run.data.tags.items():
         if tag == "mlflow.tbx.names" or tag.startswith("mlflow.tbx.names."):
@@ -181,7 +181,7 @@ def true_names(run):
 
 
 def artifacts(run):
-    """Digests of the files by their true paths, but for what tbx says of the run."""
+    """Digests of the files by their original paths, without the run metadata of tbx."""
     names = true_names(run)
     uri = run.info.artifact_uri
     with tempfile.TemporaryDirectory() as folder:
@@ -238,7 +238,7 @@ def dump(uri):
         for run in runs:
             keys[run.info.run_id] = run.data.tags.get("key", "")
     for name, (experiment, runs) in found.items():
-        assert len({run.data.tags.get("key") for run in runs}) == len(runs), "runs that are there twice"
+        assert len({run.data.tags.get("key") for run in runs}) == len(runs), "duplicate runs"
         experiments[name] = {
             "tags": ours(experiment.tags),
             "lifecycle": experiment.lifecycle_stage,

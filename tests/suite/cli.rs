@@ -1,6 +1,6 @@
-//! The program, run as users run it: in a fresh directory, its output and exit code compared.
+//! Tests that run the program as users do: in a fresh directory, with its output and exit code compared.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated here so that clippy treats helpers as test code.
 
 mod archive;
 mod check;
@@ -49,9 +49,9 @@ const FILE: &str = "events.out.tfevents.1700000000.host.1.0";
 /// When generated runs start.
 const START: f64 = 1_700_000_000.5;
 
-/// What changes how the program looks or what it does.
+/// Environment variables that change the output or the behavior of the program.
 const VARIABLES: [&str; 9] = [
-    // Where it is set, a terminal is taken for one with colours.
+    // If it is set, colors are used as on a terminal.
     "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
@@ -63,10 +63,10 @@ const VARIABLES: [&str; 9] = [
     "TBX_THREADS",
 ];
 
-/// A directory of its own for the program.
+/// A fresh directory in which the program runs.
 struct Folder(TempDir);
 
-/// How a program ended.
+/// The exit code and the output of a program.
 #[derive(Debug)]
 struct Done {
     code: Option<i32>,
@@ -79,7 +79,7 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// A folder with a copy of a fixture as `logs`.
+    /// A directory with a copy of a fixture as `logs`.
     fn with(fixture: &str) -> Self {
         let folder = Self::new();
         folder.copy(fixture, "logs");
@@ -122,14 +122,14 @@ fn done(command: &mut Command) -> Done {
 }
 
 impl Done {
-    /// Fails unless the program ended well without a word on the standard error; its output.
+    /// Fails unless the exit code is 0 and the standard error is empty. Returns the output.
     #[track_caller]
     fn fine(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
         self.out
     }
 
-    /// Fails unless the program failed without any output; what it said.
+    /// Fails unless the program failed without any output. Returns the standard error.
     #[track_caller]
     fn failed(self) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(2), ""), "{self:?}");
@@ -183,8 +183,8 @@ fn a_wrong_word_gets_a_better_one() {
 #[test]
 fn a_program_without_urls_says_how_to_get_one_with_them() {
     let folder = Folder::with("keras");
-    let get = "this tbx was built without URLs; `cargo install tensorboard-tbx --features remote` \
-               builds one with them";
+    let get = "this tbx was built without support for URLs; `cargo install tbx-cli --features remote` \
+               builds one with it";
     for args in ["inspect s3://b/logs", "table https://h/x", "export logs --to csv --out gs://b/x"]
     {
         let url = args.split(' ').find(|arg| arg.contains("://")).unwrap();

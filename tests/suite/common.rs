@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// Full path of the file or directory `path` in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap().join(path)
 }
 
 /// The same options, with files mapped into memory.

@@ -1,6 +1,6 @@
-//! The documents show what the program prints: each block of a console is run, one after the other.
+//! Runs the console blocks of the documents in order, and compares the output with the text.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated here so that clippy treats helpers as test code.
 #![cfg(unix)]
 
 use std::env;
@@ -11,31 +11,31 @@ use std::process::Command;
 
 use crate::common::repository;
 
-/// Commands that are not run, by how they begin, and why.
+/// Commands that are skipped, by prefix, with the reason.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("tests/run", "it installs programs and runs this test"),
+    ("tests/run", "it installs packages and runs this test"),
     ("cargo run --release --manifest-path benches/compare", "it measures for minutes"),
-    ("tbx export fixtures/torch --to mlflow --uri", "it needs a server of MLflow"),
+    ("tbx export fixtures/torch --to mlflow --uri", "it needs an MLflow server"),
 ];
-/// Commands that are run for what they make: how they begin, what is run, and why.
+/// Commands that are run for their side effects: prefix, replacement, reason.
 const RUN_AS: &[(&str, &str, &str)] = &[
     ("cargo run --release --example ", "", "the suite has built it"),
-    ("cargo run --release -- ", "tbx ", "the suite has built it; the text says what it prints"),
+    ("cargo run --release -- ", "tbx ", "the suite has built it; the text describes the output"),
 ];
-/// Preparations: logs that a reader has from a program of their own.
+/// Setup: logs that the reader of a document already has.
 const MADE_BEFORE: &[(&str, &str)] = &[(
     "tbx models runs register",
     "mkdir -p runs/first/artifacts && printf weights > runs/first/artifacts/model.bin",
 )];
 
-/// A command of a document, and the output below it.
+/// A command in a document, with its output.
 struct Shown {
     place: String,
     command: String,
     output: String,
 }
 
-/// The commands of all blocks in a document.
+/// The commands in all console blocks of a document.
 fn commands(path: &Path) -> Vec<Shown> {
     let text = fs::read_to_string(path).unwrap();
     let mut commands: Vec<Shown> = Vec::new();
@@ -54,7 +54,7 @@ fn commands(path: &Path) -> Vec<Shown> {
     commands
 }
 
-/// The same without what differs from day to day.
+/// The text without dates and times.
 fn lasting(text: &str) -> String {
     let is_date = |word: &str| {
         word.len() == 10
@@ -92,7 +92,7 @@ fn the_documents_show_what_the_program_prints() {
         .iter()
         .flat_map(|document| commands(document).into_iter().map(move |shown| (document, shown)))
     {
-        // Each document has a directory of its own.
+        // Each document gets its own directory.
         if last != Some(document) {
             dir = tempfile::tempdir().unwrap();
             symlink(repository("fixtures"), dir.path().join("fixtures")).unwrap();
@@ -117,7 +117,7 @@ fn the_documents_show_what_the_program_prints() {
             .output()
             .unwrap();
         let printed = String::from_utf8(done.stdout).unwrap();
-        // 1 is an answer; 127 is a program that is not there.
+        // 1 is a regular result; 127 means that the program was not found.
         assert!(matches!(done.status.code(), Some(0..=2)), "{place}: {command}: {printed}");
         run += 1;
         if run_as.is_none() && lasting(&printed) != lasting(&output) {

@@ -50,7 +50,7 @@ const CUSTOM: &[&str] =
 const NO_CLASS: &str = "RustBoard stores no series without a data class: one of a plugin that \
     it does not know, or of none. tbx keeps them as tensors.";
 const DOUBLE: &str = "RustBoard drops scalars that are not float32. tbx widens them.";
-const NO_PAYLOAD: &str = "TensorBoard drops values that are metadata only, but for hparams. tbx \
+const NO_PAYLOAD: &str = "TensorBoard drops values that are metadata only, except for hparams. tbx \
     counts them as points.";
 const FAILS: &str = "TensorBoard's own loader fails with a KeyError on this run.";
 const SILENT: &str = "The corpus describes this run's file, which is sound, but not the run.";
@@ -65,9 +65,9 @@ fn intended_keys(intended: &[Intended], expected: &Facts, found: &Facts) -> Vec<
             false => names.contains(key),
         };
         let row: Vec<_> = found.keys().filter(of_row).cloned().collect();
-        assert!(row.len() >= tags.len().max(1), "{folder} {run}: not there any more: {reason}");
+        assert!(row.len() >= tags.len().max(1), "{folder} {run}: no longer there: {reason}");
         for key in &row {
-            assert_ne!(expected.get(key), found.get(key), "no difference any more: {reason}");
+            assert_ne!(expected.get(key), found.get(key), "no longer a difference: {reason}");
         }
         keys.extend(row);
     }
@@ -81,7 +81,7 @@ pub(crate) fn corpus() -> Option<PathBuf> {
     if corpus.join("oracle").is_dir() {
         return Some(corpus);
     }
-    eprintln!("skipped: corpus: {} is not there", corpus.display());
+    eprintln!("skipped: corpus: {} does not exist", corpus.display());
     None
 }
 

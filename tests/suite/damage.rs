@@ -183,7 +183,7 @@ fn for_each(places: &[usize], check: impl Fn(&mut Scratch, usize, usize) + Sync)
         let in_all_ways = || (0..ways().len()).for_each(|way| check(scratch, at, way));
         catch_unwind(AssertUnwindSafe(in_all_ways)).map_err(|_| at)
     });
-    assert_eq!(all, Ok(()), "what failed is above");
+    assert_eq!(all, Ok(()), "see the failure above");
 }
 
 /// The facts of a sound log for each way.
@@ -292,8 +292,8 @@ fn every_zeroed_tail_gives_the_records_before_it() {
     }
 }
 
-/// A file that a program opened again may have no metadata. What its values are says an earlier file, or a later
-/// one.
+/// In a file that a program reopened, values may have no metadata. Their kind is then given by an earlier file, or
+/// by a later one.
 #[test]
 fn a_value_of_which_another_record_says_what_it_is_is_reported_where_it_stands() {
     let text = || {

@@ -1,7 +1,6 @@
 //! Edited logs: only the requested changes are made.
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
-#![cfg(feature = "edit")]
 
 mod files;
 mod folders;
@@ -14,10 +13,10 @@ use std::path::Path;
 
 use prost::Message;
 use regex::Regex;
-use tbx::edit::{Destination, Edit, Edited};
 use tbx::summary::{scalar as scalars, text};
-use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, Values, pb};
+use tbx_runs::edit::{Destination, Edit, Edited};
+use tbx_runs::table::Sampling;
 use tempfile::TempDir;
 
 use crate::common::{
@@ -259,7 +258,7 @@ fn steps_and_times_are_shifted() {
     let said = refused.err().unwrap().to_string();
     assert_eq!(said, "run \".\": step -7 plus -9223372036854775808 is out of range");
     let refused = edit(&Edit::new().shift_time(f64::NAN), log_of(&log.concat()).path());
-    assert_eq!(refused.err().unwrap().to_string(), "a shift by NaN seconds");
+    assert_eq!(refused.err().unwrap().to_string(), "cannot shift times by NaN seconds");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The examples work as documented.
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
-#![cfg(all(feature = "ndarray", feature = "registry", feature = "table", feature = "track"))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -154,7 +153,7 @@ fn every_pattern_of_tracking_does_what_it_says() {
     let best = &metas["nested_search/hidden-8"].summary["loss"];
     assert!(best.value > 0.0 && best.other["run"].as_str().unwrap().starts_with("trial-"));
 
-    let models = tbx::registry::Registry::open(dir.path().join("registry")).models().unwrap();
+    let models = tbx_runs::registry::Registry::open(dir.path().join("registry")).models().unwrap();
     let spirals = &models["spirals"];
     assert_eq!(spirals.aliases["champion"], 2);
     let stages: Vec<_> = spirals.versions.iter().map(|version| version.stage.name()).collect();

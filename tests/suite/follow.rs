@@ -1,6 +1,6 @@
-//! A log folder that is followed while it grows.
+//! Follows a log directory while it grows.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod files;
 mod grow;

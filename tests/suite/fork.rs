@@ -1,16 +1,16 @@
-//! A writer in a process that was forked from the one that made it.
+//! Uses a writer in a process that was forked from the one that created it.
 
 use tbx::{LoadOptions, Logdir, SummaryWriter};
 
-/// Forks; the child ends with what `in_child` gives, and its exit code comes back. A child that hangs is
+/// Forks. The child exits with the result of `in_child`, and its exit code is returned. A child that hangs is
 /// killed.
 #[allow(unsafe_code)]
 fn forked(in_child: impl FnOnce() -> i32) -> Option<i32> {
-    // SAFETY: the child calls `in_child` and ends, without going back into the test.
+    // SAFETY: the child calls `in_child` and exits without returning to the test.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(in_child)).unwrap_or(101);
-        // SAFETY: ends the child at once.
+        // SAFETY: exits the child immediately.
         unsafe { libc::_exit(code) };
     }
     let mut status = 0;
@@ -29,7 +29,7 @@ fn forked(in_child: impl FnOnce() -> i32) -> Option<i32> {
 #[test]
 fn a_forked_process_is_told_so_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    // What is logged before the fork waits for a while.
+    // Events logged before the fork are not written for a long time.
     let long = std::time::Duration::from_secs(3600);
     let options = SummaryWriter::options().flush_every(long);
     let writer = options.create(dir.path()).unwrap();
@@ -43,7 +43,7 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
         if adds && others { 7 } else { 8 }
     });
     assert_eq!(code, Some(7));
-    // The last handle goes without a word.
+    // Dropping the last handle works without an error.
     let mut last = Some(SummaryWriter::create(dir.path().join("other")).unwrap());
     assert_eq!(
         forked(|| {
@@ -61,8 +61,7 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
     assert_eq!(loaded.runs[0].series("loss").unwrap().len(), 1001);
 }
 
-/// The threads that encode are not in the child, nor is what they were at.
-#[cfg(feature = "image")]
+/// The encoding threads do not exist in the child, nor do their jobs.
 #[test]
 fn a_forked_process_waits_for_no_image() {
     let dir = tempfile::tempdir().unwrap();
@@ -83,8 +82,8 @@ fn a_forked_process_waits_for_no_image() {
             drop(copy);
             if told { 7 } else { 8 }
         });
-        assert_eq!(code, Some(7), "8: no error; none: it hangs");
-        // The last handle of a writer whose threads are busy goes, too.
+        assert_eq!(code, Some(7), "8 means that there was no error, none that it hangs");
+        // The last handle of a writer with busy threads can be dropped, too.
         last = Some(SummaryWriter::create(dir.path().join(round.to_string())).unwrap());
         last.as_ref().unwrap().add_image("image", &picture, 0).unwrap();
         assert_eq!(
@@ -105,13 +104,11 @@ fn a_forked_process_waits_for_no_image() {
     }
 }
 
-#[cfg(feature = "image")]
 fn picture_of_child() -> image::RgbImage {
     image::RgbImage::new(100, 100)
 }
 
-/// A child of a fork has a copy of a run that goes on in its parent.
-#[cfg(feature = "track")]
+/// A forked child has a copy of a run that continues in its parent.
 #[test]
 fn a_run_does_not_end_in_a_forked_process() {
     use tbx::meta::{RunMeta, Status};
@@ -149,7 +146,7 @@ fn a_run_does_not_end_in_a_forked_process() {
     }
 }
 
-/// A thread of the parent may have had any lock when it was forked: in the child nobody lets it go.
+/// A thread of the parent may have held any lock during the fork. In the child, nobody releases it.
 #[test]
 fn a_forked_process_waits_for_no_lock() {
     let dir = tempfile::tempdir().unwrap();
@@ -174,7 +171,7 @@ fn a_forked_process_waits_for_no_lock() {
                 let close = copy.flush().is_err() && copy.close().is_err();
                 if adds && lines && close { 7 } else { 8 }
             });
-            assert_eq!(code, Some(7), "8: no error; none: it hangs");
+            assert_eq!(code, Some(7), "8 means that there was no error, none that it hangs");
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });

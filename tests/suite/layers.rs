@@ -1,46 +1,75 @@
-//! How the source is put together: who may use whom, where `unsafe` may stand, how many crates
-//! a training loop has to build.
+//! The structure of the source: the layers of the modules, the one file with `unsafe`, and the number of crates
+//! that a training loop has to build.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::repository;
 
-/// The layers from bottom to top. A module uses itself and the layers below its own.
-const LAYERS: [&[&str]; 10] = [
-    &["budget", "decimal", "redact"],
-    &["error", "printable", "safe_name", "store"],
-    &["record", "replace", "yaml"],
-    &["event", "meta"],
-    &["summary"],
-    &["writer", "logdir"],
-    &["table", "track", "mlflow", "registry"],
-    &["export", "import", "serve", "edit", "verify", "archive"],
-    &["cli"],
-    // The crate's root: the list of what is public, and the program.
-    &["lib", "main"],
+/// A package: where its source is, the name of its library, and its layers from bottom to top. A module
+/// uses itself and the layers below its own, and any module of a package before its own.
+struct Package {
+    source: &'static str,
+    library: &'static str,
+    layers: &'static [&'static [&'static str]],
+}
+
+const PACKAGES: [Package; 3] = [
+    Package {
+        source: "src",
+        library: "tbx",
+        layers: &[
+            &["budget", "decimal", "redact"],
+            &["error", "safe_name", "store"],
+            &["record", "replace", "yaml"],
+            &["event", "meta"],
+            &["summary"],
+            &["writer", "logdir"],
+            &["track"],
+            // The root: the list of what is public.
+            &["lib"],
+        ],
+    },
+    Package {
+        source: "crates/runs/src",
+        library: "tbx_runs",
+        layers: &[
+            &["printable"],
+            &["table", "trackers", "registry"],
+            &["export", "import", "edit", "verify", "archive"],
+            &["lib"],
+        ],
+    },
+    Package { source: "crates/cli/src", library: "", layers: &[] },
 ];
 
 /// How many crates may be built besides the library, at most, counting those of build scripts:
 /// without features, and with those for images and arrays.
 const MAX_CRATES: [(&str, usize); 2] = [("", 30), ("image,ndarray", 62)];
 
-fn layer(module: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&module))
+impl Package {
+    fn layer(&self, module: &str) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.contains(&module))
+    }
 }
 
-/// A source file: its module's names from the crate's root on, and its code without comments.
+/// A source file: the path of its module from the crate's root, and its code without comments.
 struct Source {
+    package: usize,
     path: PathBuf,
     module: Vec<String>,
     code: String,
 }
 
 fn sources() -> Vec<Source> {
+    (0..PACKAGES.len()).flat_map(sources_of).collect()
+}
+
+fn sources_of(package: usize) -> Vec<Source> {
     let mut files = Vec::new();
-    let mut directories = vec![repository("src")];
+    let mut directories = vec![repository(PACKAGES[package].source)];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -52,32 +81,33 @@ fn sources() -> Vec<Source> {
         }
     }
     files.sort();
-    files.into_iter().map(source).collect()
+    files.into_iter().map(|path| source(package, path)).collect()
 }
 
-fn source(path: PathBuf) -> Source {
-    let path_in_src = path.strip_prefix(repository("src")).unwrap().with_extension("");
+fn source(package: usize, path: PathBuf) -> Source {
+    let path_in_src =
+        path.strip_prefix(repository(PACKAGES[package].source)).unwrap().with_extension("");
     let names = path_in_src.iter().map(|name| name.to_str().unwrap().to_owned());
     let module = names.filter(|name| name != "mod").collect();
     let text = fs::read_to_string(&path).unwrap();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let code = lines.collect::<Vec<_>>().join("\n");
-    Source { path, module, code }
+    Source { package, path, module, code }
 }
 
 impl Source {
-    /// The names right below the crate's root that its code says.
+    /// The names directly below the crate's root that the code uses.
     fn uses(&self) -> BTreeSet<String> {
         let from_root = format!("{}::", vec!["super"; self.module.len()].join("::"));
         let paths = after_word(&self.code, "crate::").into_iter().flat_map(first_names);
         let climbs = after_word(&self.code, &from_root).into_iter().flat_map(first_names);
-        // `super` of a module inside the file stays below the root.
-        let climbs = climbs.filter(|name| layer(name).is_some());
+        // In a module inside the file, `super` stays below the root.
+        let climbs = climbs.filter(|name| PACKAGES[self.package].layer(name).is_some());
         paths.chain(climbs).collect()
     }
 }
 
-/// What stands behind each `word` that is not the end of a longer one.
+/// The text after each `word` that is not the end of a longer word.
 fn after_word<'a>(code: &'a str, word: &str) -> Vec<&'a str> {
     let found = code.match_indices(word).filter(|(at, _)| {
         !code[..*at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | ':'))
@@ -111,21 +141,32 @@ fn modules_use_only_the_layers_below_their_own() {
     let mut wrong = Vec::new();
     for source in sources() {
         let path = source.path.display();
+        for later in &PACKAGES[source.package + 1..] {
+            if !later.library.is_empty()
+                && !after_word(&source.code, &format!("{}::", later.library)).is_empty()
+            {
+                wrong.push(format!("{path}: uses the package {} above its own", later.library));
+            }
+        }
+        let package = &PACKAGES[source.package];
+        if package.layers.is_empty() {
+            continue;
+        }
         let own = source.module[0].as_str();
-        let Some(from) = layer(own) else {
+        let Some(from) = package.layer(own) else {
             wrong.push(format!("{path}: module {own} is in no layer"));
             continue;
         };
         for used in source.uses() {
-            match layer(&used) {
+            match package.layer(&used) {
                 _ if used == own => {}
                 Some(to) if to < from => {}
                 Some(to) if to == from => {
-                    wrong.push(format!("{path}: {own} uses {used} beside it"))
+                    wrong.push(format!("{path}: {own} uses {used}, which is in the same layer"))
                 }
-                Some(_) => wrong.push(format!("{path}: {own} uses {used} above it")),
-                // Names of the root are those that users have; inside, each has its place.
-                None if LAYERS[9].contains(&own) => {}
+                Some(_) => wrong.push(format!("{path}: {own} uses {used}, which is above it")),
+                // Names of the root are for users; inside, each has its module.
+                None if own == "lib" => {}
                 None => wrong.push(format!("{path}: {own} uses crate::{used}, not its module")),
             }
         }
@@ -138,7 +179,7 @@ fn paths_are_found_in_every_form() {
     let code = "use crate::a::{b, c};\nuse crate::{d, e::{f, g}, h as i};\n\
                 pub(in crate::j) fn k(l: &crate::m::N) { super::super::record::n(); not_crate::o }";
     let module = vec!["x".to_owned(), "y".to_owned()];
-    let source = Source { path: PathBuf::new(), module, code: code.into() };
+    let source = Source { package: 0, path: PathBuf::new(), module, code: code.into() };
     let expected = ["a", "d", "e", "h", "j", "m", "record"];
     assert_eq!(source.uses().iter().collect::<Vec<_>>(), expected);
 }
@@ -157,15 +198,24 @@ fn unsafe_code_stands_in_one_file_only() {
 fn a_training_loop_builds_few_crates() {
     for (features, most) in MAX_CRATES {
         let tree = Command::new(env!("CARGO"))
-            .args(["tree", "--offline", "-e", "normal,build", "--prefix", "none"])
+            .args([
+                "tree",
+                "--offline",
+                "-p",
+                "tensorboard-tbx",
+                "-e",
+                "normal,build",
+                "--prefix",
+                "none",
+            ])
             .args(["--no-default-features", "--features", features])
             .arg("--manifest-path")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+            .arg(repository("Cargo.toml"))
             .output()
             .unwrap();
         assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
         let tree = String::from_utf8(tree.stdout).unwrap();
-        // A crate that occurs again is marked with a star; the first line is this package.
+        // A crate that occurs again is marked with a star. The first line is this package.
         let crates: BTreeSet<&str> =
             tree.lines().skip(1).map(|line| line.trim_end_matches(" (*)")).collect();
         assert!(crates.len() <= most, "{features}: {} crates: {crates:#?}", crates.len());

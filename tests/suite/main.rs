@@ -1,6 +1,6 @@
-//! What tbx promises, held against facts, files and programs that are not its own.
+//! Checks the promises of tbx against facts, files and programs from elsewhere.
 
-// A test fails by panicking, and counts in whatever type is at hand.
+// A test fails by panicking, and counts in whichever type is convenient.
 #![allow(
     clippy::as_conversions,
     clippy::expect_used,
@@ -10,15 +10,12 @@
 )]
 
 mod archive;
-#[cfg(feature = "cli")]
 mod cli;
 mod common;
-#[cfg(feature = "cli")]
 mod console;
 mod corpus;
 mod damage;
 mod descriptors;
-#[cfg(feature = "edit")]
 mod edit;
 mod examples;
 mod facts;
@@ -27,15 +24,12 @@ mod follow;
 #[cfg(unix)]
 mod fork;
 mod golden;
-#[cfg(feature = "mlflow")]
 mod import;
 mod layers;
-#[cfg(feature = "registry")]
 mod locks;
-mod messages;
 mod meta;
 mod mlflow_folder;
-#[cfg(all(feature = "cli", feature = "remote", feature = "track"))]
+#[cfg(feature = "remote")]
 mod mlflow_server;
 mod onnx;
 mod peers;
@@ -47,7 +41,6 @@ mod remote;
 mod restart;
 mod stock_tensorboard;
 mod track;
-#[cfg(feature = "verify")]
 mod verify;
 mod walker;
 mod writer;

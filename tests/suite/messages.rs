@@ -42,7 +42,7 @@ fn generated_messages_are_those_of_proto() {
         assert!(
             text == &committed[name],
             "src/event/pb/{name} is not what proto/ says: generate it again with \
-             TBX_UPDATE_MESSAGES=1 cargo test --all-features --test suite messages"
+             TBX_UPDATE_MESSAGES=1 cargo test --features regenerate --test messages"
         );
     }
 }

@@ -1,6 +1,4 @@
-//! What a run is, from the places that say it.
-
-#![cfg(feature = "meta")]
+//! The metadata of a run, from all places that hold it.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +12,8 @@ fn run(dir: &Path) -> Run {
     loaded.runs.into_iter().next().unwrap()
 }
 
-/// The metadata of the one run in `dir`, all of which can be read: with its values in memory, and
-/// where they stand.
+/// The metadata of the only run in `dir`, which must all be readable. Loads it with values in memory and with
+/// their places.
 fn meta(dir: &Path) -> RunMeta {
     let placed = Logdir::open(dir).unwrap().load(&LoadOptions::new().places()).unwrap();
     let (meta, issues) = run(dir).meta();
@@ -53,8 +51,8 @@ fn what_was_updated_later_counts() {
     let writer = SummaryWriter::create(dir.path()).unwrap();
     writer.add_meta(&named("in the log", 2.0)).unwrap();
     writer.close().unwrap();
-    for (updated_at, expected) in [(1.0, "in the log"), (2.0, "beside it"), (3.0, "beside it")] {
-        named("beside it", updated_at).write(dir.path()).unwrap();
+    for (updated_at, expected) in [(1.0, "in the log"), (2.0, "next to it"), (3.0, "next to it")] {
+        named("next to it", updated_at).write(dir.path()).unwrap();
         assert_eq!(meta(dir.path()).name.as_deref(), Some(expected));
     }
 }
@@ -94,6 +92,6 @@ fn metadata_that_cannot_be_read_is_told_and_the_rest_counts() {
     assert_eq!(found.name.as_deref(), Some("in the log"));
     let [issue] = &issues[..] else { panic!("{issues:?}") };
     let text = issue.to_string();
-    assert!(text.contains("no metadata of a run: invalid type"), "{text}");
+    assert!(text.contains("not the metadata of a run: invalid type"), "{text}");
     assert!(text.contains("tbx.json"), "{text}");
 }

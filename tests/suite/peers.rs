@@ -2,8 +2,6 @@
 //! that of tbx, and compares the output field by field. `docs/differences.md` lists the differences
 //! and their reasons.
 
-#![cfg(all(feature = "image", feature = "keras", feature = "ndarray"))]
-
 mod calls;
 mod cases;
 mod compare;

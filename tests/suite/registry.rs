@@ -1,12 +1,10 @@
 //! The model registry: models by name and version.
 
-#![cfg(feature = "registry")]
-
 use std::fs;
 use std::path::Path;
 
 use tbx::meta::{Artifact, RunMeta};
-use tbx::registry::{FILE, Registry, Stage, VersionName};
+use tbx_runs::registry::{FILE, Registry, Stage, VersionName};
 
 fn artifact(root: &Path, run: &str, bytes: &[u8]) {
     let folder = root.join(run).join("artifacts");

@@ -42,7 +42,7 @@ fn a_file_of_a_web_server_is_read_as_the_local_one_is() {
     assert_eq!(scalars(&remote.runs[0]), scalars(&local.runs[0]));
     assert!(remote.report.is_lossless());
     let methods = server.asked().into_iter().map(|asked| asked.method);
-    assert!(methods.clone().all(|method| method == "GET"), "a URL may be signed for GET alone");
+    assert!(methods.clone().all(|method| method == "GET"), "a URL may be signed for GET only");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_cannot_be_done_is_said() {
     let failed = |url: &str| Logdir::open(url).unwrap_err();
     let url = server.url();
     let error = failed(&format!("{url}/torch/"));
-    assert!(error.to_string().contains("web servers list no folders"), "{error}");
+    assert!(error.to_string().contains("web servers cannot list directories"), "{error}");
     let error = failed(&format!("{url}/no"));
     assert!(error.to_string().ends_with("404 Not Found, NoSuchKey"), "{error}");
     let is_not_found = |kind: &ErrorKind| {

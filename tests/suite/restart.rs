@@ -308,7 +308,7 @@ fn values_without_metadata_are_of_one_series_however_a_run_is_cut_into_files() {
             vec![pb::summary::Value { tag: "x".into(), metadata, value, ..Default::default() }],
         )
     };
-    // Of two kinds, with values that say nothing of their kind in between.
+    // Two kinds, with values without metadata in between.
     let plugins =
         [Some("mine"), None, Some("scalars"), None, Some("scalars"), None, Some("mine"), None];
     let records: Vec<_> = (0..).zip(plugins).map(|(step, plugin)| tensor(step, plugin)).collect();

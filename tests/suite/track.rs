@@ -1,7 +1,5 @@
 //! Runs with metadata.
 
-#![cfg(feature = "track")]
-
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

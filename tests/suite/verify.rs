@@ -1,7 +1,6 @@
 //! Every rule of `verify` finds its errors, and nothing in sound logs.
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
-#![cfg(feature = "verify")]
 
 mod files;
 mod pictures;
@@ -15,8 +14,8 @@ use std::path::Path;
 use prost::Message;
 use tbx::pb::{self, DataType, summary::value::Value};
 use tbx::summary::{Kind, Metadata, image, scalar as scalars};
-use tbx::verify::{Finding, Rule, Verified, Verify};
 use tbx::{Logdir, SummaryWriter};
+use tbx_runs::verify::{Finding, Rule, Verified, Verify};
 
 use crate::common::{file_version, log_of, record, repository, scalar, start, summary};
 

@@ -1,6 +1,6 @@
-//! What `SummaryWriter` promises, each promise a test.
+//! The promises of `SummaryWriter`, with one test for each.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod arrays;
 mod audio;
@@ -15,13 +15,10 @@ mod files;
 mod graphs;
 mod handles;
 mod hparams;
-#[cfg(feature = "image")]
 mod images;
-#[cfg(all(feature = "log", feature = "tracing"))]
 mod log;
 mod meshes;
 mod metadata;
-#[cfg(feature = "serde")]
 mod metrics;
 mod misuse;
 mod place;
@@ -31,7 +28,6 @@ mod round_trip;
 mod tensors;
 mod texts;
 mod threads;
-#[cfg(feature = "tracing")]
 mod tracing;
 mod video;
 
@@ -44,20 +40,20 @@ use prost::Message;
 use tbx::record::RecordReader;
 use tbx::{LoadOptions, Logdir, RestartPolicy, Run, SummaryWriter, WriterOptions, pb};
 
-/// When writers with a fixed clock make their files.
+/// Time at which writers with a fixed clock create their files.
 const START: f64 = 1_700_000_000.5;
 
-/// Options under which only `flush`, `sync` and `close` write, but for the first bytes.
+/// Options that make only `flush`, `sync` and `close` write, except for the first bytes.
 fn unhurried() -> WriterOptions {
     SummaryWriter::options().flush_every(Duration::from_secs(3600))
 }
 
-/// Options under which nothing depends on the machine or the time.
+/// Options that make the files independent of the machine and the time.
 fn fixed() -> WriterOptions {
     SummaryWriter::options().host("host").clock(|| START)
 }
 
-/// Every run below `dir`. No byte may be damaged; a torn tail is no damage.
+/// All runs below `dir`. Fails if a byte is damaged; a torn tail is not damage.
 fn runs(dir: &Path) -> Vec<Run> {
     let options = LoadOptions::new().restart(RestartPolicy::KeepAll);
     let loaded = Logdir::open(dir).unwrap().load(&options).unwrap();
@@ -71,12 +67,12 @@ fn run(dir: &Path) -> Run {
     runs(dir).into_iter().find(|run| run.name == ".").unwrap()
 }
 
-/// The steps of the series `tag`; none if there is no such series.
+/// The steps of the series `tag`; none if the series does not exist.
 fn steps(run: &Run, tag: &str) -> Vec<i64> {
     run.series(tag).map_or(Vec::new(), |series| series.steps().to_vec())
 }
 
-/// Fails unless the steps are 0, 1, 2 and so on, up to `last` at least.
+/// Fails unless the steps are 0, 1, 2 and so on, up to at least `last`.
 fn assert_counted(steps: &[i64], last: i64) {
     assert!(steps.iter().zip(0..).all(|(step, i)| *step == i), "{steps:?}");
     let found = steps.last().copied().unwrap_or(-1);
@@ -88,7 +84,7 @@ fn numbers(run: &Run, tag: &str) -> Vec<f64> {
     run.series(tag).unwrap().scalars().unwrap().iter().collect()
 }
 
-/// Every event of a file, read without the loader. The file must end with a whole record.
+/// All events of a file, read without the loader. The file must end with a complete record.
 fn events(path: &Path) -> Vec<pb::Event> {
     let bytes = fs::read(path).unwrap();
     let mut records = RecordReader::new(&bytes[..]);
@@ -100,7 +96,7 @@ fn events(path: &Path) -> Vec<pb::Event> {
     events
 }
 
-/// The values of a file, in its order.
+/// The values of a file, in file order.
 fn values(path: &Path) -> Vec<pb::summary::Value> {
     let summaries = events(path).into_iter().filter_map(|event| match event.what {
         Some(pb::event::What::Summary(summary)) => Some(summary.value),
@@ -115,7 +111,7 @@ fn names(dir: &Path) -> BTreeSet<String> {
     fs::read_dir(dir).unwrap().map(|entry| name(entry.unwrap())).collect()
 }
 
-/// A number that looks random and is the same each time (`splitmix64`, Steele et al. 2014).
+/// A number that looks random but is always the same (`splitmix64`, Steele et al. 2014).
 fn noise(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -159,5 +159,5 @@ fn argument(value: impl ValueEnum) -> String {
 fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe().context("find the running program")?;
     let target = program.ancestors().nth(2).map(Path::to_owned);
-    target.with_context(|| format!("{} is not in a target folder", program.display()))
+    target.with_context(|| format!("{} is not in a target directory", program.display()))
 }

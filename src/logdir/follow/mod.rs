@@ -1,4 +1,4 @@
-//! Log folders that grow: what is new in them, again and again.
+//! Follows log directories while they grow.
 
 mod file;
 mod news;
@@ -20,13 +20,13 @@ use super::{LoadOptions, Logdir};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::store;
 
-/// So long a look through the folder may take to be done in each poll.
+/// Maximum duration of a directory scan that is repeated in each poll.
 const QUICK: Duration = Duration::from_millis(5);
-/// A slower one is done so rarely that it takes a hundredth of the time, but as often as this.
+/// Maximum pause between slower scans. They are spaced so that they take a hundredth of the time.
 const RARELY: Duration = Duration::from_secs(30);
 const SHARE: u32 = 100;
 
-/// Follows a log folder: each [`poll`](Self::poll) gives what came since the last one.
+/// Follows a log directory: each [`poll`](Self::poll) returns what was added since the last one.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -52,25 +52,25 @@ const SHARE: u32 = 100;
 ///
 /// # What it reads
 ///
-/// Every event file of every run, also the older ones, each from where it stopped. All polls
-/// together give what [`Logdir::load`] gives, of several files of a run in the order of arrival. No
-/// file is mapped or kept open, and [`LoadOptions::strict`] does nothing.
+/// It reads all event files of all runs, including old ones, each from where it stopped. Together, all polls
+/// return the same as [`Logdir::load`], except that events from several files of a run come in the order of
+/// arrival. No file is mapped or kept open, and [`LoadOptions::strict`] has no effect.
 ///
-/// A record at the end of a file that is not all there is given when it is. A wrong checksum counts
-/// as damage once its bytes have been there for a while ([`settle`](Self::settle)): on network file
-/// systems a file may be long before its bytes are there.
+/// An incomplete record at the end of a file is returned once it is complete. A wrong checksum counts as damage
+/// only after its bytes have been in the file for a while ([`settle`](Self::settle)), because on network file
+/// systems a file can get longer before its new bytes are visible.
 ///
-/// If a file is cut short, replaced by another log or removed, its run is given anew, see
-/// [`RunNews::reset`]. A longer copy in its place, as `rsync` makes it, is read on.
+/// If a file is truncated, replaced by another log or removed, its run is read again from the start, see
+/// [`RunNews::reset`]. If a longer copy replaces a file, as `rsync` does, reading continues where it stopped.
 ///
-/// The restart policy says what a caller drops, see [`NewPoints::drop_from`].
+/// The restart policy determines which points the caller has to drop, see [`NewPoints::drop_from`].
 ///
 /// # What it costs
 ///
-/// Points are handed out and not kept. A poll reads no more than a [`budget`](Self::budget). Where
-/// nothing changes it takes a look at the folder, and in folders of thousands of runs even that
-/// only now and then: files that changed within a minute are looked at in each poll, others and new
-/// ones so rarely that it costs a hundredth of the time, at least every half minute.
+/// Points are returned and not kept. A poll reads at most about [`budget`](Self::budget) bytes. If nothing has
+/// changed, it only scans the directory. With thousands of runs, even that is not done in each poll: files that
+/// changed within the last minute are checked every time. Other files, and new ones, are checked so rarely that
+/// this takes a hundredth of the time, but at least every 30 seconds.
 pub struct Follower {
     path: PathBuf,
     options: LoadOptions,
@@ -78,7 +78,7 @@ pub struct Follower {
     budget: u64,
     runs: BTreeMap<PathBuf, FollowedRun>,
     next_look: Option<Instant>,
-    /// What was wrong with the folder at the last look.
+    /// The problems with the directory that the last scan found.
     folder_issues: HashSet<(Option<Arc<Path>>, &'static str)>,
 }
 
@@ -94,7 +94,7 @@ impl fmt::Debug for Follower {
 }
 
 impl Follower {
-    /// Follows the folder at `path`, which need not be there yet, or a single event file.
+    /// Follows the log directory at `path`, which need not exist yet, or a single event file.
     pub fn new(path: impl Into<PathBuf>, options: &LoadOptions) -> Self {
         Self {
             path: path.into(),
@@ -107,32 +107,33 @@ impl Follower {
         }
     }
 
-    /// How long bytes must have been in a file before a wrong checksum among them is damage, and
-    /// a file must have been still before its last bytes are judged. Default: 10 seconds.
+    /// Sets two times: bytes must have been in a file for this long before a wrong checksum among them counts as
+    /// damage, and a file must have been unchanged for this long before its last bytes are judged. Default: 10
+    /// seconds.
     #[must_use]
     pub fn settle(self, time: Duration) -> Self {
         Self { settle: time, ..self }
     }
 
-    /// About how many bytes a poll reads. Default: 64 MiB.
+    /// Sets the approximate number of bytes that a poll reads. Default: 64 MiB.
     #[must_use]
     pub fn budget(self, bytes: u64) -> Self {
         Self { budget: bytes.max(1), ..self }
     }
 
-    /// Makes the next poll look at the folder, however long the last look took.
-    #[cfg(test)]
-    pub(crate) fn look_again(&mut self) {
+    /// Makes the next poll scan the directory, however long the last scan took.
+    #[doc(hidden)] // for tests
+    pub fn look_again(&mut self) {
         self.next_look = None;
     }
 
-    /// Looks at the folder and reads what is new, with all threads of rayon's current pool.
+    /// Scans the directory and reads new data, with all threads of rayon's current pool.
     pub fn poll(&mut self) -> News {
         self.read(Instant::now(), false)
     }
 
-    /// Reads all that is there, whatever the budget, and judges the last bytes of all files as if
-    /// nothing could follow.
+    /// Reads everything, regardless of the budget, and judges the last bytes of all files as if nothing could
+    /// follow.
     pub fn finish(&mut self) -> News {
         self.next_look = None;
         let budget = std::mem::replace(&mut self.budget, u64::MAX);
@@ -162,7 +163,7 @@ impl Follower {
             let pause = if took < QUICK { Duration::ZERO } else { (took * SHARE).min(RARELY) };
             self.next_look = Some(now + pause);
         }
-        // A long log must not keep short ones waiting.
+        // Prevents a long log from delaying short ones.
         let share = self.budget / u64::try_from(due.len()).unwrap_or(1).max(1);
         let poll = Poll { budget_of_run: share.max(CHUNK), ..poll };
         let read: Vec<_> = due.par_iter_mut().map(|run| run.read(&poll)).collect();
@@ -185,7 +186,7 @@ impl Follower {
         news
     }
 
-    /// Takes note of runs and files that came or went.
+    /// Updates the runs and files that were added or removed.
     fn look_at_folder(&mut self, now: Instant, news: &mut News) {
         let local =
             store::local_only(&self.path, "following").map_err(|e| ErrorKind::from(e).into());
@@ -203,7 +204,7 @@ impl Follower {
                 let issue = Issue { location, kind, effect: Effect::SkippedFile };
                 if !is_gone {
                     self.say(vec![issue], news);
-                    return; // what is there now cannot be told
+                    return; // its current content is unknown
                 }
                 (Vec::new(), vec![issue])
             }
@@ -219,7 +220,7 @@ impl Follower {
         news.removed.extend(before.into_values().filter_map(FollowedRun::given_name));
     }
 
-    /// Passes on what was not there at the last look.
+    /// Reports the issues that the last scan did not find.
     fn say(&mut self, issues: Vec<Issue>, news: &mut News) {
         let key = |issue: &Issue| (issue.location.path.clone(), issue.kind.name());
         let now = issues.iter().map(key).collect();
@@ -239,7 +240,7 @@ mod tests {
     use crate::event::pb;
     use crate::record::append;
 
-    /// In a folder so large that it is looked through rarely.
+    /// A directory so large that it is scanned rarely.
     #[test]
     fn between_two_looks_at_a_folder_its_files_are_read_on() {
         let dir = tempfile::tempdir().unwrap();
@@ -261,7 +262,7 @@ mod tests {
         let names: Vec<_> = news.runs.iter().map(|run| run.name.as_str()).collect();
         assert_eq!(names, ["a"]);
         assert_eq!(follower.next_look, later);
-        // A file that is gone is a reason to look.
+        // A missing file triggers a scan.
         fs::remove_dir_all(dir.path().join("a")).unwrap();
         let news = follower.poll();
         assert!(news.is_empty(), "{news:?}");

@@ -340,7 +340,7 @@ impl<'o> Growing<'o> {
         Ok(self.series.get_mut(found))
     }
 
-    /// Notes where the value of the last series came from; nothing says what it is so far.
+    /// Notes the origin of the last value of the series; its kind is not known yet.
     #[inline(never)]
     fn note_origin(&mut self, origin: Origin) {
         if let Some(series) = self.series.get_mut(self.last) {

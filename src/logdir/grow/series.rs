@@ -44,7 +44,7 @@ pub(super) struct Series {
     /// Whether the places of values are kept; never so for scalars.
     is_placed: bool,
     places: Vec<Place>,
-    /// Where the values came from, until metadata says what they are: an issue about one names it.
+    /// Origins of the values, until metadata gives their kind: an issue about a value names its origin.
     pub(super) origins: Vec<Origin>,
     steps: Vec<i64>,
     wall_times: Vec<f64>,

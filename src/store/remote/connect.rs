@@ -79,12 +79,13 @@ impl Place {
         // `container@account` is Azure's form.
         let is_of_bucket = |c: char| c.is_ascii_alphanumeric() || "-._$".contains(c);
         if redact::split_login(&url).is_some() || host.contains(':') {
-            let what = "the URL has a user or a password in it: set credentials in variables";
+            let what =
+                "the URL contains a user or a password: set credentials in environment variables";
             return Err(invalid(what.into()));
         }
         let is_azure = !matches!(scheme.as_str(), "s3" | "s3a" | "gs");
         if !host.chars().all(|c| is_of_bucket(c) || (is_azure && c == '@')) {
-            return Err(invalid("the URL names a bucket that can be none".into()));
+            return Err(invalid("the bucket in the URL is not a valid name".into()));
         }
         let key = Key::parse(key).map_err(|error| invalid(error.to_string()))?;
         Ok(Self { origin: format!("{scheme}://{host}"), key, is_web, is_folder })
@@ -156,7 +157,7 @@ fn s3(
         checked.iter().find(|(key, _)| *key == Key::ContainerCredentialsRelativeUri)
         && (!uri.starts_with('/') || uri.contains(char::is_whitespace))
     {
-        let what = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path that begins with /";
+        let what = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path that begins with /";
         return Err(invalid(what.into()));
     }
     let builder =
@@ -241,7 +242,7 @@ fn is_part_of_host(name: &str, value: &str) -> io::Result<()> {
     let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match is_plain {
         true => Ok(()),
-        false => Err(invalid(format!("{name} has characters in it that no such name has"))),
+        false => Err(invalid(format!("{name} has characters that are not allowed in it"))),
     }
 }
 
@@ -255,7 +256,7 @@ fn web(origin: &str, guard: Guard<impl HttpConnector>) -> io::Result<impl Object
             let mut url = parsed(origin)?;
             let user = Some(url.username().to_owned()).filter(|user| !user.is_empty());
             let is_set = url.set_username("");
-            is_set.map_err(|()| invalid("this address can have no user".into()))?;
+            is_set.map_err(|()| invalid("this URL cannot have a user".into()))?;
             (url, user)
         }
     };
@@ -286,11 +287,10 @@ fn basic(login: &str) -> io::Result<HeaderMap> {
 }
 
 fn parsed(url: &str) -> io::Result<Url> {
-    let parsed =
-        Url::parse(url).map_err(|error| invalid(format!("this is no address: {error}")))?;
+    let parsed = Url::parse(url).map_err(|error| invalid(format!("not a valid URL: {error}")))?;
     match has_sound_host(&parsed) {
         true => Ok(parsed),
-        false => Err(invalid("this is no address: it names no server".into())),
+        false => Err(invalid("not a valid URL: it names no server".into())),
     }
 }
 
@@ -559,8 +559,7 @@ mod tests {
         let said = |name, value| asked("s3://bucket", &[(name, value)]).unwrap_err();
         for name in ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
             let error = said(name, "127.0.0.1:47411");
-            let expected =
-                "is no address of a server: http:// or https:// must stand before the host";
+            let expected = "is not a server address: it must begin with http:// or https://";
             assert_eq!(error, format!("{name} {expected}"));
             let error = said(name, "http://127.0.0.1:47411");
             assert!(
@@ -579,7 +578,7 @@ mod tests {
         let error = said("AWS_SESSION_TOKEN", token);
         assert_eq!(
             error,
-            "AWS_SESSION_TOKEN has characters in it that cannot be sent, such as a line break"
+            "AWS_SESSION_TOKEN has characters that cannot be sent, such as a line break"
         );
         assert!(said("AWS_REGION", "us east").starts_with("AWS_REGION has characters"));
     }

@@ -156,7 +156,7 @@ struct NoList(quick_xml::Error);
 
 impl fmt::Display for NoList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server's answer is no list: {}", self.0)
+        write!(f, "the server's answer is not a list: {}", self.0)
     }
 }
 

@@ -27,7 +27,8 @@ pub(in crate::store) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::R
     let place = Place::of(path)?;
     if place.is_web {
         if place.is_folder {
-            let message = "web servers list no folders: name a single file, not ending in \"/\"";
+            let message =
+                "web servers cannot list directories: name a single file, not ending in \"/\"";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
         let (store, key) = find(path)?;
@@ -45,7 +46,7 @@ pub(in crate::store) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::R
         return match store.is_file(&folder) {
             Ok(()) => Ok(Listing::File),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(io::Error::new(error.kind(), "nothing is there"))
+                Err(io::Error::new(error.kind(), "there is nothing at this URL"))
             }
             Err(error) => Err(error),
         };
@@ -100,7 +101,7 @@ fn objects(
 
 fn too_many(spent: Spent) -> io::Error {
     match spent {
-        Spent::Things(_) => io::Error::other(format!("{spent}: name a folder further down")),
+        Spent::Things(_) => io::Error::other(format!("{spent}: name a directory further down")),
         spent => spent.into(),
     }
 }

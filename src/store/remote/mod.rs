@@ -11,7 +11,6 @@ mod listing;
 mod login;
 mod object;
 mod runtime;
-#[cfg(feature = "export")]
 mod upload;
 mod variables;
 
@@ -33,8 +32,7 @@ use self::guard::{LeftOut, PATIENCE};
 pub(super) use self::list::list;
 pub(super) use self::login::enter;
 pub(super) use self::object::Object;
-#[cfg(feature = "export")]
-pub(crate) use self::upload::Upload;
+pub use self::upload::Upload;
 use crate::budget::Rate;
 
 /// Maximum length of a URL in bytes. Ten times as much would cause a panic in the crates below.

@@ -42,5 +42,5 @@ pub(super) fn wait<T: Send + 'static>(
             });
         }
     }
-    receiver.recv().map_err(|_| io::Error::other("a request was given up"))
+    receiver.recv().map_err(|_| io::Error::other("a request was abandoned"))
 }

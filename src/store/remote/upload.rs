@@ -18,7 +18,7 @@ const MAX_PARTS: usize = 4;
 
 /// An object that is being written.
 #[derive(Debug)]
-pub(crate) struct Upload {
+pub struct Upload {
     store: Arc<Store>,
     key: Key,
     overwrite: bool,
@@ -49,12 +49,12 @@ impl Parts {
 
 impl Upload {
     /// Starts an object at the URL `path`. Unless `overwrite` is set, nothing may exist there.
-    pub(crate) fn create(path: &Path, overwrite: bool) -> io::Result<Self> {
+    pub fn create(path: &Path, overwrite: bool) -> io::Result<Self> {
         let (store, key) = find(path)?;
         let invalid = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message);
         let url = path.to_string_lossy();
         if url.starts_with("http") {
-            return Err(invalid("web servers are only read"));
+            return Err(invalid("cannot write to a web server"));
         }
         if key.as_ref().is_empty() || url.ends_with('/') {
             return Err(invalid("the URL names no object"));
@@ -78,7 +78,7 @@ impl Upload {
     }
 
     /// Appends bytes.
-    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match mem::replace(&mut self.state, State::Ended) {
             State::Small(mut small) => {
                 small.extend_from_slice(bytes);
@@ -117,7 +117,7 @@ impl Upload {
     }
 
     /// Completes the object, which then appears.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         match mem::replace(&mut self.state, State::Ended) {
             State::Small(bytes) => {
                 let (store, key) = (self.store.clone(), self.key.clone());

@@ -84,7 +84,7 @@ impl Variables {
         let is_allowed = matches!(allowed.as_deref(), Some("1" | "true" | "on" | "yes" | "y"));
         if url.scheme() == "http" && !is_allowed {
             return Err(invalid(format!(
-                "{name} begins with http://, so all would be sent without encryption; {}ALLOW_HTTP=true \
+                "{name} begins with http://, so everything would be sent unencrypted; {}ALLOW_HTTP=true \
                  allows it",
                 self.prefix
             )));
@@ -99,18 +99,18 @@ fn address(name: &str, value: &str) -> io::Result<Url> {
     let url = Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(url) = url.filter(has_sound_host) else {
         let what = match value.contains("://") {
-            true => "is no address of a server, such as https://host:9000",
-            false => "is no address of a server: http:// or https:// must stand before the host",
+            true => "is not a server address, such as https://host:9000",
+            false => "is not a server address: it must begin with http:// or https://",
         };
         return Err(invalid(format!("{name} {what}")));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let what = "has a user or a password in it: set credentials in other variables";
+        let what = "contains a user or a password: set credentials in other variables";
         return Err(invalid(format!("{name} {what}")));
     }
     if url.query().is_some() || url.fragment().is_some() || url.as_str().len() > super::MAX_URL {
         return Err(invalid(format!(
-            "{name} is no plain address of a server: a `?` or `#` is in it"
+            "{name} is not a plain server address: it contains `?` or `#`"
         )));
     }
     Ok(url)
@@ -127,9 +127,9 @@ fn header<'v>(name: &str, value: &'v str) -> io::Result<&'v str> {
     let value = value.trim();
     match value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.len() <= super::MAX_URL {
         true => Ok(value),
-        false => Err(invalid(format!(
-            "{name} has characters in it that cannot be sent, such as a line break"
-        ))),
+        false => {
+            Err(invalid(format!("{name} has characters that cannot be sent, such as a line break")))
+        }
     }
 }
 

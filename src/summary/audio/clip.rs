@@ -74,7 +74,7 @@ impl Clip {
             [_] => 1,
             [_, channels] => *channels,
             shape => {
-                let what = format!("a clip of shape {shape:?}, not frames or frames, channels");
+                let what = format!("a clip of shape {shape:?}, not [frames] or [frames, channels]");
                 return Err(ErrorKind::Argument(what));
             }
         };
@@ -92,20 +92,20 @@ impl Clip {
         // A WAV file stores the number of bytes per frame in 16 bits.
         let channels = match u16::try_from(channels) {
             Ok(channels) if (1..=wav::MAX_CHANNELS).contains(&channels) => channels,
-            _ => return Err(wrong(&format!("there may be 1 to {} channels", wav::MAX_CHANNELS))),
+            _ => return Err(wrong(&format!("1 to {} channels are allowed", wav::MAX_CHANNELS))),
         };
         if count == 0 {
-            return Err(wrong("there is nothing to hear"));
+            return Err(wrong("there are no samples"));
         }
         if !count.is_multiple_of(channels.into()) {
-            return Err(wrong("the last frame is not whole"));
+            return Err(wrong("the last frame is incomplete"));
         }
         // A WAV file stores the number of bytes per second in 32 bits.
         if sample_rate == 0 || sample_rate.checked_mul(2 * u32::from(channels)).is_none() {
-            return Err(wrong("no WAV file has that sample rate"));
+            return Err(wrong("WAV does not allow that sample rate"));
         }
         if !u32::try_from(count).is_ok_and(|count| count <= wav::MAX_SAMPLES) {
-            return Err(wrong("no WAV file can hold that many"));
+            return Err(wrong("too many samples for a WAV file"));
         }
         Ok(Self { sample_rate, channels, samples: samples.map(Sample::to_pcm).collect() })
     }
@@ -193,12 +193,12 @@ mod tests {
     #[test]
     fn what_is_no_clip_is_refused() {
         for (samples, channels, sample_rate, why) in [
-            (0, 1, 8000, "there is nothing to hear"),
-            (2, 0, 8000, "there may be 1 to 32767 channels"),
-            (2, 32_768, 8000, "there may be 1 to 32767 channels"),
-            (3, 2, 8000, "the last frame is not whole"),
-            (2, 2, 0, "no WAV file has that sample rate"),
-            (2, 2, 1 << 30, "no WAV file has that sample rate"),
+            (0, 1, 8000, "there are no samples"),
+            (2, 0, 8000, "1 to 32767 channels are allowed"),
+            (2, 32_768, 8000, "1 to 32767 channels are allowed"),
+            (3, 2, 8000, "the last frame is incomplete"),
+            (2, 2, 0, "WAV does not allow that sample rate"),
+            (2, 2, 1 << 30, "WAV does not allow that sample rate"),
         ] {
             let refused = Clip::interleaved(&vec![0i16; samples], channels, sample_rate);
             let Err(ErrorKind::Argument(what)) = refused else { panic!("{why}: {refused:?}") };

@@ -49,7 +49,7 @@ impl Header {
         let (sound, damage) = match format {
             Some("WAV") => wav(clip),
             Some(_) => (None, None),
-            None if clip.is_empty() => (None, Some("a clip of no bytes".into())),
+            None if clip.is_empty() => (None, Some("an empty clip".into())),
             None => (None, Some("unknown data, not a clip".into())),
         };
         Self { format, sound, damage }
@@ -105,7 +105,7 @@ mod tests {
         for other in [&b"OggS\0"[..], b"ID3\x04", b"\xff\xfb\x90", b"FORM\0\0\0\0AIFF"] {
             assert_eq!(Header::of(other).damage, None);
         }
-        assert_eq!(Header::of(b"").damage.unwrap(), "a clip of no bytes");
+        assert_eq!(Header::of(b"").damage.unwrap(), "an empty clip");
         // WAV of a form that is not read here: A-law.
         let mut law =
             b"RIFF\x26\0\0\0WAVEfmt \x12\0\0\0\x06\0\x01\0\x40\x1f\0\0\x40\x1f\0\0".to_vec();

@@ -94,7 +94,7 @@ impl Embedding {
             let dimensions = embedding.points.numbers.len() - start;
             let first = if i == 0 { dimensions } else { embedding.points.dimensions };
             if dimensions != first {
-                embedding.note(|| format!("row 0 of {first} numbers, and row {i} of {dimensions}"));
+                embedding.note(|| format!("row 0 of {first} numbers, but row {i} of {dimensions}"));
             }
             embedding.points.dimensions = first;
             embedding.points.len += 1;
@@ -139,7 +139,7 @@ impl Embedding {
         match sprite(images) {
             Ok((count, _)) if count != self.len() => {
                 let points = self.len();
-                self.note(|| format!("{count} pictures for {points} points"));
+                self.note(|| format!("{count} images for {points} points"));
             }
             Ok((_, sprite)) => self.sprite = Some(sprite),
             Err(ErrorKind::Argument(mistake)) => self.note(|| mistake),
@@ -205,7 +205,9 @@ impl Embedding {
         }
         let (len, dimensions) = (self.len(), self.dimensions());
         if len < 2 || dimensions < 2 {
-            return wrong(format!("{len} points of {dimensions} dimensions, not 2 of 2 or more"));
+            return wrong(format!(
+                "{len} points of {dimensions} dimensions, not at least 2 of at least 2"
+            ));
         }
         if let Some(i) = self.points.numbers.iter().position(|number| !number.is_finite()) {
             let number = self.points.numbers.get(i).copied().unwrap_or_default();
@@ -295,7 +297,7 @@ impl Points {
             let dimensions = points.numbers.len() - start;
             if points.len > 0 && dimensions != points.dimensions {
                 let Self { len, dimensions: first, .. } = points;
-                let what = format!("row 0 of {first} numbers, and row {len} of {dimensions}");
+                let what = format!("row 0 of {first} numbers, but row {len} of {dimensions}");
                 return Err(ErrorKind::Value(format!("an embedding with {what}")));
             }
             points.dimensions = dimensions;
@@ -335,7 +337,7 @@ fn sprite<'a>(images: impl IntoBatch<'a>) -> Result<(usize, Sprite), ErrorKind> 
     let pixels = u32::try_from(side).ok().and_then(|side| side.checked_mul(width.max(height)));
     if pixels.is_none_or(|pixels| pixels > MAX_SPRITE_SIDE) {
         return Err(ErrorKind::Argument(format!(
-            "{} pictures of {width}x{height} pixels: {side} in a row are more than the \
+            "{} images of {width}x{height} pixels: {side} in a row are more than the \
              projector's {MAX_SPRITE_SIDE}",
             pictures.len()
         )));

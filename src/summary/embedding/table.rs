@@ -38,7 +38,7 @@ impl Table {
             let found = cells.len() - before;
             if found != columns {
                 return Err(format!(
-                    "a header of {columns} names, and metadata row {i} of {found}"
+                    "a header of {columns} names, but metadata row {i} of {found}"
                 ));
             }
         }
@@ -107,9 +107,9 @@ impl Table {
 /// point.
 fn mistake(cells: &[String]) -> Option<String> {
     if let Some(cell) = cells.iter().find(|cell| cell.contains(['\t', '\n', '\r'])) {
-        return Some(format!("with a tab or the end of a line in them: {cell:?}"));
+        return Some(format!("with a tab or a line break: {cell:?}"));
     }
     let is_blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let nothing = cells.iter().all(|cell| cell.chars().all(is_blank));
-    nothing.then(|| "in which there is nothing to be seen".into())
+    nothing.then(|| "without a visible character".into())
 }

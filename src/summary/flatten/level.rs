@@ -1,4 +1,4 @@
-//! Several values on one level: sequences, structs and maps.
+//! Serializes several values on one level: sequences, structs and maps.
 
 use serde::Serialize;
 use serde::ser::{self, Error};
@@ -12,11 +12,11 @@ pub(super) struct Level<'a> {
     outer: usize,
     /// Index of the first leaf of this level.
     first_leaf: usize,
-    /// Number of elements so far, if it is a sequence.
+    /// Number of elements so far, for a sequence.
     elements: usize,
-    /// Whether each of them was a single leaf without a path of its own.
+    /// Whether each element so far was a single leaf without a path of its own.
     plain: bool,
-    /// Key of the next value, if it is a map.
+    /// Key of the next value, for a map.
     key: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl ser::SerializeMap for Level<'_> {
         let leaves = flatten("", key, Sequences::Levels).map_err(Refused::custom)?;
         self.key = Some(match leaves.as_slice() {
             [(path, leaf)] if path.is_empty() && *leaf != Leaf::Nothing => text::plain(leaf),
-            _ => return Err(Refused::custom("a map whose keys are no names")),
+            _ => return Err(Refused::custom("a map whose keys are not names")),
         });
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Values and their leaves.
+//! Flattens values and checks their leaves.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn config() -> Config {
     }
 }
 
-/// Each leaf in a line.
+/// One line per leaf.
 fn lines(leaves: &[(String, Leaf)]) -> Vec<String> {
     leaves.iter().map(|(path, leaf)| format!("{path}: {leaf:?}")).collect()
 }
@@ -115,7 +115,7 @@ fn elements_of_sequences_can_have_paths_of_their_own() {
     assert_eq!(lines(&leaves), ["Pair/0: Int(4)", "Pair/1: Bool(false)"]);
     let leaves = flatten("a", &1.5, Sequences::Levels).unwrap();
     assert_eq!(lines(&leaves), ["a: Number(1.5)"]);
-    // One element with a path keeps all of them apart.
+    // A single element with a path keeps all elements apart.
     let mixed = (1, BTreeMap::from([("b", 2)]), None::<u8>);
     let leaves = flatten("a", &mixed, Sequences::Text).unwrap();
     assert_eq!(lines(&leaves), ["a/0: Int(1)", "a/1/b: Int(2)", "a/2: Nothing"]);
@@ -133,5 +133,5 @@ fn what_cannot_be_serialised_is_an_error() {
     assert_eq!(error.to_string(), "no such thing");
     let keys = BTreeMap::from([((1, 2), 3)]);
     let error = flatten("", &keys, Sequences::Text).unwrap_err();
-    assert_eq!(error.to_string(), "a map whose keys are no names");
+    assert_eq!(error.to_string(), "a map whose keys are not names");
 }

@@ -1,8 +1,8 @@
-//! Leaves as text.
+//! Formats leaves as text.
 
 use super::Leaf;
 
-/// A sequence: `[1, 0.5, "a", true, null]`. It is JSON but for NaN and infinities.
+/// Formats a sequence: `[1, 0.5, "a", true, null]`. This is JSON except for NaN and infinities.
 pub(super) fn list(elements: impl Iterator<Item = Leaf>) -> String {
     let mut list = String::from("[");
     for (i, element) in elements.enumerate() {
@@ -18,7 +18,7 @@ pub(super) fn list(elements: impl Iterator<Item = Leaf>) -> String {
     list
 }
 
-/// A leaf by itself.
+/// Formats a single leaf.
 pub(super) fn plain(leaf: &Leaf) -> String {
     match leaf {
         Leaf::Nothing => "null".into(),
@@ -30,7 +30,7 @@ pub(super) fn plain(leaf: &Leaf) -> String {
     }
 }
 
-/// As short as can be, and integers without a point: `1e-5`, `64`.
+/// Formats a number as briefly as possible, and integers without a decimal point: `1e-5`, `64`.
 fn number(value: &impl std::fmt::Debug) -> String {
     let digits = format!("{value:?}");
     digits.strip_suffix(".0").map(String::from).unwrap_or(digits)

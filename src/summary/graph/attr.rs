@@ -10,7 +10,6 @@ use super::dims;
 ///
 /// TensorBoard leaves out the content of attributes larger than 1024 bytes.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Attr {
     /// An integer.
     Int(i64),

@@ -39,7 +39,7 @@ impl KerasModel {
     /// [`ErrorKind::Argument`]: this is not JSON, or not a model that TensorBoard can show. That
     /// is, a layer has no `config`, or its `config` has no `name`; a model has no layers; the name
     /// of a class is not ASCII; or an input of a layer is not a tensor.
-    #[cfg(feature = "keras")]
+    #[cfg(feature = "serde")]
     pub fn from_json(json: impl Into<String>) -> Result<Self, ErrorKind> {
         let json = json.into();
         let wrong = |what: String| ErrorKind::Argument(format!("not a Keras model: {what}"));
@@ -62,7 +62,7 @@ impl KerasModel {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.strings()?.0.as_slice() {
             [json, ..] => Ok(Self { json: lossy(json).into_owned() }),
-            [] => Err(ErrorKind::Value("a Keras model of no strings".into())),
+            [] => Err(ErrorKind::Value("a Keras model without strings".into())),
         }
     }
 }
@@ -72,7 +72,7 @@ pub fn v2(tag: &str, model: &KerasModel) -> pb::summary::Value {
     sub_plugin(tag, Kind::Graph, PLUGIN, model.json.clone().into())
 }
 
-#[cfg(feature = "keras")]
+#[cfg(feature = "serde")]
 mod check {
     use serde_json::Value;
 
@@ -100,7 +100,7 @@ mod check {
             one => std::slice::from_ref(one),
         }) {
             if !argument.is_object() {
-                return Err(format!("layer {name:?} with input {argument}, which is no tensor"));
+                return Err(format!("layer {name:?} with input {argument}, which is not a tensor"));
             }
         }
         match config.get("layers") {
@@ -148,7 +148,7 @@ mod tests {
         assert!(KerasModel::read(&RawValue { form: Form::GraphDef, bytes: "".into() }).is_err());
     }
 
-    #[cfg(feature = "keras")]
+    #[cfg(feature = "serde")]
     #[test]
     fn what_tensorboard_cannot_show_is_refused() {
         let layers = |layers: &str| {

@@ -141,7 +141,8 @@ pub(super) fn check(metadata: &Metadata, value: &RawValue) -> Result<(), ErrorKi
 
 /// The serialized graphs in a value of a graph series that is not a Keras model: one graph, or the
 /// strings of a tensor, which the plugin `graphs` would also accept.
-pub(crate) fn blobs(value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
+#[doc(hidden)]
+pub fn blobs(value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
     match value.form {
         Form::GraphDef => Ok(vec![value.bytes.clone()]),
         _ => Ok(value.strings()?.0),

@@ -2,10 +2,10 @@
 
 use half::{bf16, f16};
 
-/// A number that goes into a histogram: every float from 16 to 64 bits, every integer, bool, and
-/// references to them, so that slices, vectors, iterators and `ndarray` views all do.
+/// A number that can be added to a histogram: any float of 16 to 64 bits, any integer, a bool, or a reference to
+/// one. Slices, vectors, iterators and `ndarray` views of these can be logged.
 pub trait Numeric: Copy {
-    /// The number as float64; integers beyond 2^53 are rounded.
+    /// Converts to float64; integers beyond 2^53 are rounded.
     fn to_f64(self) -> f64;
 }
 
@@ -45,24 +45,25 @@ rounded!(i64 u64 i128 u128 isize usize);
 impl Numeric for bf16 {
     #[inline]
     fn to_f64(self) -> f64 {
-        // The upper half of a float32.
+        // These bits are the upper half of a float32.
         f64::from(f32::from_bits(u32::from(self.to_bits()) << 16))
     }
 }
 
 impl Numeric for f16 {
-    /// Without a branch or a question what the processor can do, so that many are converted at once; by way
-    /// of float32, of which twice as many fit into a register.
+    /// Converts without a branch and without querying the processor's features, so that many numbers are converted
+    /// at once. Goes through float32, of which twice as many fit into a register.
     #[inline]
     fn to_f64(self) -> f64 {
         const FRACTION: u32 = 23 - 10;
-        /// What the exponent of a float32 has more.
+        /// Difference between the exponent biases of float32 and float16.
         const REBIAS: u32 = (127 - 15) << 23;
         let size = u32::from(self.to_bits() & 0x7fff);
         let sign = u32::from(self.to_bits() & 0x8000) << 16;
         let bits = size << FRACTION;
         let normal = bits + REBIAS;
-        // Subnormals have no leading 1: that of the smallest normal is put before them, and taken away.
+        // Subnormals have no leading 1. The 1 of the smallest normal is added in front of them, and subtracted
+        // afterwards.
         let least = REBIAS + (1 << 23);
         let subnormal = f32::from_bits(bits + least) - f32::from_bits(least);
         let endless = bits | f32::INFINITY.to_bits();

@@ -1,9 +1,9 @@
-//! The place of a number among exponentially growing edges, without a search.
+//! Finds the bin of a number among exponentially growing edges, without a search.
 //!
-//! The upper 16 bits of a float64 (sign, exponent and the first four bits behind it) divide all
-//! numbers into cells. A cell is narrower than the factor 1.1, so it has at most one edge in it. The
-//! table has a number for each cell, so that one addition compares with that edge and gives the slot:
-//! the rest of the bits carries into the slot's number if it is not below the edge's.
+//! The upper 16 bits of a float64 (sign, exponent and the first four bits of the mantissa) divide all numbers into
+//! cells. A cell spans less than a factor of 1.1, so it contains at most one edge. The table has a number for each
+//! cell, chosen so that one addition compares with that edge and yields the slot: the remaining bits carry into
+//! the slot's number if they are not below those of the edge.
 
 #![expect(
     clippy::as_conversions,
@@ -15,66 +15,66 @@ use std::sync::LazyLock;
 
 use super::Numeric;
 
-/// Number of positive edges: 1e-12, and 1.1 times as much again and again, below 1e20.
+/// Number of positive edges: 1e-12, and each following one 1.1 times as large, below 1e20.
 pub(super) const EDGES: usize = 774;
-/// Bits of a float64 below those that choose its cell.
+/// Number of low bits of a float64 that do not affect its cell.
 const CELL_SHIFT: u32 = 48;
 const CELLS: usize = 1 << 16;
-/// Cells of positive numbers; the same number of negative ones follows.
+/// Number of cells for positive numbers; the same number follows for negative ones.
 const HALF: u64 = 1 << 15;
-/// Bits of a sum below the number of its slot: the shift leaves exactly the numbers below [`SLOTS`].
+/// Number of bits below the slot's number in a sum. The shift leaves exactly the numbers below [`SLOTS`].
 const SLOT_SHIFT: u32 = 64 - 11;
-/// Number of slots: as many as 11 bits can number.
+/// Number of slots: as many as 11 bits can distinguish.
 pub(super) const SLOTS: usize = 1 << 11;
-/// Slot of -0. A number of the other sign is in the slot that its size has, without this.
+/// Slot of -0. A negative number is in the slot of its absolute value plus this.
 const NEGATIVE: usize = SLOTS / 2;
 
-/// Number of values in each slot. Two sets of counters, so that equal values in a row do not all wait
-/// for each other; small ones, because to clear them takes time and what is cleared takes cache.
+/// Number of values in each slot. There are two sets of counters, so that equal values in a row do not all wait
+/// for each other. They are small, because clearing them takes time, and so does the cache that they need.
 pub(super) struct Counts {
     cells: &'static [u64; CELLS],
     counters: [[u16; 2]; SLOTS],
-    /// Values whose counters were set back, by slot; empty if there are none.
+    /// Values whose counters were reset, by slot; empty if there are none.
     spilled: Vec<u64>,
     unspilled: usize,
 }
 
 static CELL_TABLE: LazyLock<Box<[u64; CELLS]>> = LazyLock::new(cells);
 
-/// All edges, ascending.
+/// All edges, in ascending order.
 pub(super) static ALL_EDGES: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let positive: Vec<f64> = positive_edges().collect();
     let negative = positive.iter().rev().map(|edge| -edge);
     negative.chain([0.0]).chain(positive.iter().copied()).collect()
 });
 
-/// A running product: powers of 1.1 differ in their last bits.
+/// The positive edges. They are a running product, because powers of 1.1 would differ in their last bits.
 fn positive_edges() -> impl Iterator<Item = f64> {
     std::iter::successors(Some(1e-12), |edge| Some(edge * 1.1)).take(EDGES)
 }
 
 fn cells() -> Box<[u64; CELLS]> {
     let mut cells = Box::new([0; CELLS]);
-    // Bits of the smallest sizes that belong to the next slot. A bin has its left edge; the last one
-    // has both, so only the next float64 is beyond it.
+    // Bits of the smallest absolute values that belong to the next slot. A bin includes its left edge. The last
+    // bin includes both edges, so only the next float64 is beyond it.
     let last = positive_edges().count() - 1;
     let positive = positive_edges().enumerate().map(|(i, e)| e.to_bits() + u64::from(i == last));
     fill(&mut cells, 0, 0, positive);
-    // The left edge of a negative bin is the larger in size. All but -0 are below zero.
+    // For a negative bin, the left edge has the larger absolute value. Everything except -0 is below zero.
     let negative = std::iter::once(1).chain(positive_edges().map(|edge| edge.to_bits() + 1));
     fill(&mut cells, HALF, NEGATIVE, negative);
     cells
 }
 
-/// Fills the half of the table from the cell `sign` on. Sizes begin in the slot `slot`, and go to the
-/// next one at each of `bounds`.
+/// Fills the half of the table that starts at cell `sign`. Absolute values begin in `slot`, and move to the next
+/// slot at each of `bounds`.
 fn fill(cells: &mut [u64; CELLS], sign: u64, slot: usize, bounds: impl Iterator<Item = u64>) {
     let mut bounds = bounds.peekable();
     let mut slot = slot as u64;
     for cell in 0..HALF {
         let (start, end) = (cell << CELL_SHIFT, (cell + 1) << CELL_SHIFT);
         let bound = bounds.next_if(|bound| *bound < end);
-        // The bits of the cell itself go away; what is not below the bound carries.
+        // The bits of the cell itself are shifted out; a value that is not below the bound carries.
         let carry = bound.map_or(0, |bound| (1 << SLOT_SHIFT) - (bound - start));
         let place = cell | sign;
         cells[place as usize] = ((slot << SLOT_SHIFT) + carry).wrapping_sub(place << CELL_SHIFT);
@@ -113,7 +113,7 @@ impl Counts {
         }
     }
 
-    /// Keeps the counters elsewhere before they overflow.
+    /// Moves the counters elsewhere before they overflow.
     #[cold]
     fn spill(&mut self) {
         self.spilled.resize(SLOTS, 0);
@@ -123,9 +123,8 @@ impl Counts {
         }
     }
 
-    /// The bins from the first to the last one with values: the number of the first one, counted from the
-    /// left, and the number of values in each, after a 0 for the bin to the left of them. None if no bin
-    /// has values.
+    /// The bins from the first to the last one with values: the index of the first one, counted from the left, and
+    /// the number of values in each, after a 0 for the bin to their left. None if no bin has values.
     pub(super) fn filled(&mut self) -> Option<(usize, Vec<f64>)> {
         if !self.spilled.is_empty() {
             self.spill();
@@ -170,7 +169,7 @@ mod tests {
     /// Number of bins: between the positive edges, their negatives and zero.
     const BINS: usize = 2 * EDGES;
 
-    /// The bin of a value by a search over all edges.
+    /// Finds the bin of a value by searching all edges.
     fn searched(value: f64) -> Option<usize> {
         let edges = &ALL_EDGES;
         match edges.partition_point(|edge| *edge <= value) {
@@ -205,23 +204,23 @@ mod tests {
         values.extend([f64::INFINITY, f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001)]);
         for edge in ALL_EDGES.iter() {
             values.extend([*edge, edge.next_up(), edge.next_down(), edge * 1.03, edge * 1.0499]);
-            // Neighbours as float32 has them.
+            // The neighbors in float32.
             let single = *edge as f32;
             values.extend([single, single.next_up(), single.next_down()].map(f64::from));
         }
-        // Both ends of all cells, and their neighbours.
+        // Both ends of all cells, and their neighbors.
         for cell in 0..=u16::MAX {
             let start = f64::from_bits(u64::from(cell) << CELL_SHIFT);
             values.extend([start, start.next_up(), start.next_down()]);
         }
-        // Any bits at all (xorshift).
+        // Arbitrary bits (xorshift).
         let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
         for _ in 0..200_000 {
             bits ^= bits << 13;
             bits ^= bits >> 7;
             bits ^= bits << 17;
             values.extend([f64::from_bits(bits), f64::from(f32::from_bits(bits as u32))]);
-            // Sizes that have a bin.
+            // Absolute values that have a bin.
             values.push(f64::from_bits(bits % (68 << 52) + (983 << 52)));
         }
         values.extend(values.clone().iter().map(|value| -value));
@@ -235,7 +234,7 @@ mod tests {
     fn counters_are_emptied_before_they_overflow() {
         let mut counts = Counts::new();
         counts.add(&[1.0, 1.0, -1.0, 0.0, -0.0]);
-        // As after so many values of one slot.
+        // The state after this many values in one slot.
         counts.counters[counts.slot(1.0)] = [u16::MAX - 1, 1];
         counts.unspilled = usize::from(u16::MAX) - 1;
         counts.add(&[1.0; 6]);

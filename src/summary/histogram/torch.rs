@@ -1,17 +1,17 @@
 //! PyTorch's default histogram, `bins='tensorflow'`.
 //!
-//! Source: `torch/utils/tensorboard/summary.py` (`make_histogram`) and `writer.py`
-//! (`SummaryWriter.__init__`, `default_bins`). Counting is that of `numpy.histogram` with explicit
-//! edges: a bin has its left edge, the last bin both.
+//! Source: `torch/utils/tensorboard/summary.py` (`make_histogram`) and `writer.py` (`SummaryWriter.__init__`,
+//! `default_bins`). Values are counted as in `numpy.histogram` with explicit edges: a bin includes its left edge,
+//! and the last bin both edges.
 
 use super::slots::{ALL_EDGES, Counts};
 use super::{Moments, Numeric};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// Values are looked at in pieces of this size, which stay in the processor's first cache.
+/// Values are processed in chunks of this size, which stay in the processor's first-level cache.
 const CHUNK: usize = 512;
-/// Sums that grow side by side, so that one addition need not wait for another.
+/// Number of sums computed in parallel, so that an addition does not wait for the previous one.
 const LANES: usize = 4;
 
 /// Sums over values, see [`LANES`].
@@ -81,13 +81,13 @@ impl Sums {
         Self { sum: [0.0; LANES], squares: [0.0; LANES], min, max }
     }
 
-    /// A call of its own: inlined, the compiler packs a sum with its squares instead of the lanes, which
-    /// takes twice as many instructions.
+    /// A separate function: if this is inlined, the compiler vectorizes a sum with its squares instead of the
+    /// lanes, which takes twice as many instructions.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "all arrays have as many lanes as the loop")]
     fn add(&mut self, chunk: &[f64]) {
         let (lanes, rest) = chunk.as_chunks::<LANES>();
-        // Locals stay in registers.
+        // Local variables stay in registers.
         let (mut sum, mut squares, mut min, mut max) = (self.sum, self.squares, self.min, self.max);
         for values in lanes {
             for i in 0..LANES {
@@ -106,9 +106,9 @@ impl Sums {
         }
     }
 
-    /// The smallest and the largest value; NaN if any is.
+    /// The smallest and the largest value; NaN if any value is NaN.
     fn range(&self) -> (f64, f64) {
-        // Squares are not negative, so nothing but NaN makes their sum NaN.
+        // Squares are not negative, so their sum is NaN only if a value is NaN.
         if self.squares.iter().any(|sum| sum.is_nan()) {
             return (f64::NAN, f64::NAN);
         }

@@ -10,7 +10,7 @@ use crate::meta::Param;
 #[cfg(feature = "serde")]
 use crate::summary::flatten::{Leaf, Sequences, flatten};
 
-/// What a run was started with.
+/// The hyperparameters of a run, and other facts about its start.
 ///
 /// ```
 /// use tbx::Hparams;
@@ -18,38 +18,37 @@ use crate::summary::flatten::{Leaf, Sequences, flatten};
 /// let hparams = Hparams::new().with("lr", 0.1).with("bias", true).with("dropout", None::<f64>);
 /// assert_eq!(hparams.values.len(), 2);
 ///
-/// // Of values of several types, of one type, and of a map.
+/// // From values of several types, from values of one type, and from a map.
 /// let hparams = Hparams::from([("lr", 0.1.into()), ("optimizer", "adam".into())]);
 /// let sizes = Hparams::from_iter([("width", 64), ("height", 48)]);
 /// # assert_eq!((hparams.values.len(), sizes.values.len()), (2, 2));
 /// ```
 ///
-/// With the feature `serde`, [`of`](Self::of) takes them from any struct.
+/// With the feature `serde`, [`of`](Self::of) converts any struct.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hparams {
     /// The values by name.
     pub values: BTreeMap<String, HparamValue>,
-    /// Runs of one group are repetitions of one trial: a row of TensorBoard's table, which shows
-    /// the average of their metrics and the values of one of them. Empty: the run is a group of
-    /// its own, named like it.
+    /// Group of the run. The runs of a group are repetitions of one trial. They are a single row of TensorBoard's
+    /// table, which shows the average of their metrics and the values of one of them. If empty, the run is a
+    /// separate group with the name of the run.
     pub group: String,
-    /// Where the run can be watched; empty for nowhere.
+    /// URL at which the run can be watched; empty for none.
     pub monitor_url: String,
-    /// Where the trained model is; empty for nowhere.
+    /// Location of the trained model; empty for none.
     pub model_uri: String,
-    /// When the run began, in seconds since the Unix epoch; PyTorch writes none. A writer fills
-    /// it in: the wall time of its [handle](crate::SummaryWriter::with_wall_time), else when it
-    /// was made.
+    /// Start time, in seconds since the Unix epoch. PyTorch writes none. If this is `None`, the writer uses the
+    /// wall time of its [handle](crate::SummaryWriter::with_wall_time), or else the time at which it was created.
     pub start_time: Option<f64>,
 }
 
 impl Hparams {
-    /// No hyperparameters.
+    /// Creates an empty set of hyperparameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The hyperparameters in a struct, or in anything else that serde can serialise.
+    /// Converts a struct, or anything else that serde can serialize, to hyperparameters.
     ///
     /// ```
     /// use tbx::Hparams;
@@ -75,14 +74,14 @@ impl Hparams {
     /// # Ok::<(), tbx::Error>(())
     /// ```
     ///
-    /// Names of nested values are joined by `/`. A variant without content is its name, one with
-    /// content a level. A sequence is a text, as in JSON, unless there are structs or maps in it:
-    /// then the number of each element is a level. `None` and units are left out.
+    /// Names of nested values are joined by `/`. A variant without content becomes its name; a variant with
+    /// content adds a level. A sequence becomes a text, as in JSON, unless it contains structs or maps: then the
+    /// index of each element adds a level. `None` and units are left out.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the value is not made of named values, two have one name, a key
-    /// of a map is neither text, number nor bool, or the value's own serialisation fails.
+    /// [`ErrorKind::Argument`]: the value does not consist of named values, two values have the same name, a map
+    /// key is not a string, number or bool, or the value's own serialization fails.
     #[cfg(feature = "serde")]
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, ErrorKind> {
         let mut hparams = Self::new();
@@ -92,35 +91,35 @@ impl Hparams {
         Ok(hparams)
     }
 
-    /// With a value. A name that was there has this value now; `None` takes it out.
+    /// Sets a value. Replaces an earlier value with the same name; `None` removes it.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<HparamValue>) -> Self {
         self.set(name.into(), value.into());
         self
     }
 
-    /// As a repetition of the trial `name`, see [`group`](Self::group).
+    /// Makes the run a repetition of the trial `name`, see [`group`](Self::group).
     ///
-    /// TensorFlow and Keras name a group by a hash of its values unless it is told, so that runs
-    /// with the same values are one row. tbx keeps runs apart unless it is told.
+    /// TensorFlow and Keras by default name a group after a hash of its values, so that runs with the same values
+    /// share a row. tbx by default keeps runs apart.
     #[must_use]
     pub fn group(self, name: impl Into<String>) -> Self {
         Self { group: name.into(), ..self }
     }
 
-    /// With an address where the run can be watched.
+    /// Sets the URL at which the run can be watched.
     #[must_use]
     pub fn monitor_url(self, url: impl Into<String>) -> Self {
         Self { monitor_url: url.into(), ..self }
     }
 
-    /// With the place of the trained model.
+    /// Sets the location of the trained model.
     #[must_use]
     pub fn model_uri(self, uri: impl Into<String>) -> Self {
         Self { model_uri: uri.into(), ..self }
     }
 
-    /// Begun at this time, in seconds since the Unix epoch.
+    /// Sets the start time, in seconds since the Unix epoch.
     #[must_use]
     pub fn start_time(self, secs: f64) -> Self {
         Self { start_time: Some(secs), ..self }
@@ -163,7 +162,7 @@ impl Hparams {
     }
 }
 
-/// The values in `value` by their names, each once.
+/// The values in `value` by name. Each name occurs once.
 #[cfg(feature = "serde")]
 fn leaves<T: serde::Serialize + ?Sized>(value: &T) -> Result<BTreeMap<String, Leaf>, ErrorKind> {
     let mut leaves = BTreeMap::new();
@@ -180,7 +179,7 @@ fn leaves<T: serde::Serialize + ?Sized>(value: &T) -> Result<BTreeMap<String, Le
     Ok(leaves)
 }
 
-/// The hyperparameters in `value` as parameters, which keep integers and floating-point numbers apart.
+/// The hyperparameters in `value` as parameters, which distinguish integers from floating-point numbers.
 #[cfg(feature = "track")]
 pub(crate) fn params_of<T: serde::Serialize + ?Sized>(
     value: &T,
@@ -188,7 +187,7 @@ pub(crate) fn params_of<T: serde::Serialize + ?Sized>(
     let param = |leaf| match leaf {
         Leaf::Int(value) => Some(value.into()),
         Leaf::Number(value) => Some(value.into()),
-        // The number that its shortest decimal form says.
+        // The float64 with the same shortest decimal form.
         Leaf::F32(value) => value.to_string().parse().ok().map(Param::Number),
         leaf => HparamValue::from(leaf).into_param(),
     };
@@ -237,12 +236,12 @@ impl From<BTreeMap<String, HparamValue>> for Hparams {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SessionEnd {
-    /// Whether it did what it should.
+    /// Status of the run at its end.
     pub status: SessionStatus,
-    /// When, in seconds since the Unix epoch; PyTorch writes none.
+    /// End time, in seconds since the Unix epoch. PyTorch writes none.
     pub end_time: Option<f64>,
 }
 
@@ -268,21 +267,21 @@ impl SessionEnd {
     }
 }
 
-/// The state of a run.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionStatus {
-    /// Nothing is known: what TensorBoard says of a run that has not ended.
+    /// Unknown. TensorBoard shows this for a run without an end.
     Unknown,
-    /// It did what it should.
+    /// The run succeeded.
     Success,
-    /// It did not.
+    /// The run failed.
     Failure,
-    /// It goes on.
+    /// The run has not ended.
     Running,
 }
 
 impl SessionStatus {
-    /// As the status of a run; none if nothing is known.
+    /// Converts to the status of a run; `None` if it is unknown.
     #[cfg(feature = "meta")]
     pub fn to_run_status(self) -> Option<crate::meta::Status> {
         match self {
@@ -293,7 +292,7 @@ impl SessionStatus {
         }
     }
 
-    /// Its name in a word.
+    /// The name, as a single word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",

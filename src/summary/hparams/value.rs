@@ -3,8 +3,7 @@
 use crate::decimal::as_written;
 use crate::event::pb::google::protobuf::{self, value::Kind};
 
-/// The value of a hyperparameter: made from any number, bool or string, and from an `Option` of
-/// one.
+/// The value of a hyperparameter. Any number, bool or string converts to one, and so does an `Option` of these.
 ///
 /// ```
 /// use tbx::HparamValue;
@@ -22,16 +21,16 @@ pub enum HparamValue {
     Bool(bool),
     /// A number.
     ///
-    /// Integers beyond 2^53 are rounded. A float32 is the number that its shortest decimal form
-    /// says: 0.1, not 0.10000000149011612. NaN and infinities are kept; TensorBoard shows no
-    /// value for them (`list_session_groups.py`, `_add_session`).
+    /// Integers beyond 2^53 are rounded. A float32 becomes the number with the same shortest decimal form: 0.1,
+    /// not 0.10000000149011612. NaN and infinities are kept; TensorBoard shows no value for them
+    /// (`list_session_groups.py`, `_add_session`).
     Number(f64),
     /// A string.
     Text(String),
 }
 
 impl HparamValue {
-    /// As a parameter; none for [`Unset`](Self::Unset).
+    /// Converts to a parameter; `None` for [`Unset`](Self::Unset).
     #[cfg(feature = "meta")]
     pub fn into_param(self) -> Option<crate::meta::Param> {
         match self {
@@ -42,7 +41,7 @@ impl HparamValue {
         }
     }
 
-    /// The message; none for [`Unset`](Self::Unset).
+    /// Converts to a message; `None` for [`Unset`](Self::Unset).
     pub(super) fn to_message(&self) -> Option<protobuf::Value> {
         let kind = match self {
             Self::Unset => return None,
@@ -53,7 +52,7 @@ impl HparamValue {
         Some(protobuf::Value { kind: Some(kind) })
     }
 
-    /// Lists, objects and null are no values: TensorBoard has no column for them
+    /// Lists, objects and null become [`Unset`](Self::Unset), because TensorBoard has no column for them
     /// (`backend_context.py`, `_protobuf_value_type`).
     pub(super) fn from_message(message: protobuf::Value) -> Self {
         match message.kind {
@@ -89,7 +88,7 @@ impl From<f64> for HparamValue {
     }
 }
 
-/// The number that its digits say: 0.05, not 0.05000000074505806.
+/// Converts to the number with the same digits: 0.05, not 0.05000000074505806.
 impl From<f32> for HparamValue {
     fn from(value: f32) -> Self {
         Self::Number(as_written(value))

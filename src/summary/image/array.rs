@@ -1,4 +1,4 @@
-//! Arrays as pictures.
+//! Converts arrays to images.
 
 use ndarray::{ArrayView, Dimension, Ix3, Ix4, Ix5};
 
@@ -7,23 +7,23 @@ use super::pixels::{IntoBatch, IntoPixels, Pixels};
 use super::video::IntoFrames;
 use crate::error::ErrorKind;
 
-/// An array of one picture and its layout.
+/// An array of one image, and its layout.
 impl<'a, A: Channel, D: Dimension> IntoPixels<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
         only(pictures(self)?)
     }
 }
 
-/// A batch, or one picture.
+/// A batch, or one image.
 impl<'a, A: Channel, D: Dimension> IntoBatch<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_batch(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
         pictures(self)
     }
 }
 
-/// The frames of a video, or of a batch of them that play side by side.
+/// The frames of a video, or of a batch of videos that play side by side.
 ///
-/// A batch is tiled as PyTorch tiles it: black videos fill it up to a power of two.
+/// A batch is tiled as in PyTorch: black videos pad it to a power of two.
 impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_frames(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
         let (array, layout) = self;
@@ -45,7 +45,7 @@ impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>,
     }
 }
 
-/// The pictures in an array.
+/// The images in an array.
 fn pictures<A: Channel, D: Dimension>(
     (array, layout): (ArrayView<'_, A, D>, Layout),
 ) -> Result<Vec<Pixels<'static>>, ErrorKind> {
@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn videos_are_tiled_as_in_pytorch() {
-        // PyTorch 2.15.0, `_prepare_video`: of so many videos, which stands where; 0 is black.
+        // Output of PyTorch 2.15.0's `_prepare_video`: the position of each video for a given number of videos; 0
+        // is black.
         let expected: [(usize, &[&[u8]]); 7] = [
             (1, &[&[1]]),
             (2, &[&[1, 2]]),

@@ -102,7 +102,7 @@ impl Pixels<'_> {
     }
 }
 
-/// A colour image to draw into.
+/// A color image to draw into.
 struct Canvas {
     size: (u32, u32),
     channels: u8,
@@ -165,7 +165,7 @@ impl Canvas {
         self.size.0.min(self.size.1)
     }
 
-    /// Fills the part of these columns and rows that is in the image.
+    /// Fills the part of these columns and rows that is inside the image.
     fn fill(&mut self, xs: Range<i64>, ys: Range<i64>, [r, g, b]: [u8; 3]) {
         let inside = |range: Range<i64>, size: u32| {
             let clamped = [range.start, range.end].map(|at| at.clamp(0, size.into()));
@@ -208,7 +208,7 @@ mod tests {
         Pixels::new(width, height, channels, vec![0; len]).unwrap()
     }
 
-    /// Rows of letters: red, other colours, black.
+    /// Rows of letters: red, other colors, black.
     fn drawn(picture: &Pixels<'_>) -> Vec<String> {
         let channels = usize::from(picture.channels());
         let row_len = channels * usize::try_from(picture.width()).unwrap();

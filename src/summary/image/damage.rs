@@ -7,7 +7,7 @@ use bytes::Buf;
 use super::header::{Header, PNG_SIGNATURE};
 
 /// Describes the damage to an encoded image, as far as its format is known.
-pub(crate) fn damage(encoded: &[u8]) -> Option<String> {
+pub fn damage(encoded: &[u8]) -> Option<String> {
     if encoded.is_empty() {
         return Some("an image of no bytes".into());
     }

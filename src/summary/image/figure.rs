@@ -24,7 +24,7 @@ pub type FigureArea = DrawingArea<FigureBackend, Shift>;
 ///
 /// Text is drawn with built-in bitmap fonts. `plotters` needs fonts from the system (with its
 /// feature `ttf`) or from files (with `ab_glyph`). Without them, its own bitmap backend panics at
-/// the first letter. Of a font's style, only the size and the colour are used. The fonts cover the
+/// the first letter. Of a font's style, only the size and the color are used. The fonts cover the
 /// letters of Western Europe.
 #[derive(Debug)]
 pub struct FigureBackend {
@@ -208,7 +208,7 @@ mod tests {
         let found = figure(size, shapes).unwrap();
         let mut expected = vec![0; 200 * 120 * 3];
         shapes(&BitMapBackend::with_buffer(&mut expected, size).into_drawing_area()).unwrap();
-        // Where colours are mixed, plotters rounds down, and in 256ths. It also draws horizontal
+        // Where colors are mixed, plotters rounds down, and in 256ths. It also draws horizontal
         // lines to the left, such as those at the edges of polygons, without their ends.
         let far = found.samples().iter().zip(&expected).filter(|(a, b)| a.abs_diff(**b) > 4);
         assert!(far.count() < 20);

@@ -1,31 +1,32 @@
-//! The filter of a PNG file: what a sample is told from.
+//! Chooses the filter of a PNG file: the neighbors from which each sample is predicted.
 
 use image::codecs::png::FilterType;
 
-/// Number of lines that are looked at, and bytes of each at most.
+/// Maximum number of lines that are examined, and of bytes in each.
 const LINES: usize = 8;
 const BYTES: usize = 128;
-/// Zeros in a row from which on more of them cost nearly nothing.
+/// Number of zeros in a row after which more zeros cost almost nothing.
 const RUN: u32 = 8;
 
-/// Bits that the lines looked at take, by filter.
+/// Number of bits that the examined lines need, for each filter.
 #[derive(Default)]
 struct Costs {
     sub: u32,
     up: u32,
     average: u32,
     paeth: u32,
-    /// With the best filter of each line.
+    /// Number of bits with the best filter for each line.
     best: u32,
-    /// Number of samples.
+    /// Number of examined samples.
     looked_at: u32,
 }
 
-/// A filter for `samples` in lines of `line_len` bytes and pixels of `channels` samples.
+/// Chooses a filter for `samples`, in lines of `line_len` bytes, with `channels` samples per pixel.
 ///
-/// To look for the best filter of each line takes longer than to compress it. So one filter is taken
-/// for all lines if by a part of them it costs three tenths more at most. Not for an image that is hardly
-/// more than areas of one colour: for those the search is fast, and a wrong guess many times as large.
+/// Searching for the best filter of each line takes longer than compressing it. A single filter is therefore used
+/// for all lines if it needs at most 30 % more bits in the examined parts. This does not apply to images that
+/// consist of little more than areas of one color: there, the search is fast, and a wrong guess makes the file
+/// many times larger.
 pub(super) fn choose(samples: &[u8], line_len: usize, channels: usize) -> FilterType {
     let Costs { sub, up, average, paeth, best, looked_at } = costs(samples, line_len, channels);
     if best < looked_at {
@@ -38,7 +39,7 @@ pub(super) fn choose(samples: &[u8], line_len: usize, channels: usize) -> Filter
     let fast = [(up, FilterType::Up), (sub, FilterType::Sub), (average, FilterType::Avg)];
     match fast.into_iter().min_by_key(|(cost, _)| *cost) {
         Some((cost, filter)) if is_near(cost, 3) => filter,
-        _ if is_near(paeth, 1) => FilterType::Paeth, // slower, and closer
+        _ if is_near(paeth, 1) => FilterType::Paeth, // slower, but closer
         _ => FilterType::Adaptive,
     }
 }
@@ -47,7 +48,7 @@ fn costs(samples: &[u8], line_len: usize, channels: usize) -> Costs {
     let mut costs = Costs::default();
     let lines = samples.len() / line_len.max(1);
     for line in (1..lines).step_by(lines.div_ceil(LINES).max(1)) {
-        // Another part of each line that is looked at, behind its first pixel.
+        // Each line is examined at a different position after its first pixel.
         let part = line_len.saturating_sub(BYTES);
         let start = channels + (line * BYTES / 2) % (part + 1);
         let at = |offset: usize| samples.get(line * line_len + offset..(line + 1) * line_len);
@@ -74,8 +75,8 @@ fn costs(samples: &[u8], line_len: usize, channels: usize) -> Costs {
     costs
 }
 
-/// About as many bits as `fdeflate` takes for differences, whose code is fixed: 2 for 0, 12 for large
-/// ones, hardly any for a run of zeros.
+/// Estimates the number of bits that `fdeflate` needs for the differences. Its code is fixed: 2 bits for 0, 12 for
+/// large differences, and almost none for a run of zeros.
 fn bits(differences: impl Iterator<Item = u8>) -> u32 {
     let mut zeros = 0;
     let mut bits = 0;
@@ -89,7 +90,7 @@ fn bits(differences: impl Iterator<Item = u8>) -> u32 {
     bits
 }
 
-/// The neighbour that is nearest to left + above - above left.
+/// The neighbor that is nearest to left + above - above left.
 fn paeth(a: u8, b: u8, c: u8) -> u8 {
     let [p, q, r] = [a, b, c].map(i16::from);
     let (near_a, near_b, near_c) = ((q - r).abs(), (p - r).abs(), (p + q - 2 * r).abs());
@@ -115,7 +116,7 @@ mod tests {
         ((bits ^ (bits >> 15)).wrapping_mul(0x85eb_ca6b) >> 24) as u8
     }
 
-    /// Samples of 128 x 96 RGB pixels, by column, line, channel.
+    /// Samples of 128 x 96 RGB pixels, as a function of column, line and channel.
     fn drawn(sample: impl Fn(usize, usize, usize) -> usize) -> Vec<u8> {
         (0..96 * 128 * 3).map(|i| sample(i / 3 % 128, i / 3 / 128, i % 3) as u8).collect()
     }

@@ -1,32 +1,32 @@
-//! Images in slices, and what the axes of arrays mean.
+//! Images in slices, and the meaning of array axes.
 
 use super::pixels::{IntoBatch, IntoPixels, Pixels, tile};
 use super::video::IntoFrames;
 use crate::error::ErrorKind;
 
-/// What the axes of an array or a slice mean: height, width, channels, the number in a batch, and time.
+/// The axes of an array or a slice, in order: height, width, channels, number in a batch, and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Height, width: one gray picture.
+    /// Height, width: one gray image.
     Hw,
-    /// Channels, height, width: PyTorch's.
+    /// Channels, height, width, as in PyTorch.
     Chw,
-    /// Height, width, channels: TensorFlow's and NumPy's.
+    /// Height, width, channels, as in TensorFlow and NumPy.
     Hwc,
     /// A batch of [`Chw`](Self::Chw).
     Nchw,
     /// A batch of [`Hwc`](Self::Hwc).
     Nhwc,
-    /// A batch of videos, each of frames of [`Chw`](Self::Chw): PyTorch's.
+    /// A batch of videos, each a sequence of [`Chw`](Self::Chw) frames, as in PyTorch.
     Ntchw,
-    /// A batch of videos, each of frames of [`Hwc`](Self::Hwc).
+    /// A batch of videos, each a sequence of [`Hwc`](Self::Hwc) frames.
     Nthwc,
 }
 
 /// An element of an image: `u8` from 0 to 255, or a float from 0 to 1.
 pub trait Channel: Copy {
-    /// The 8-bit sample: floats times 255, cut off at both ends, rounded down, as PyTorch does
-    /// (`torch/utils/tensorboard/summary.py`, `_calc_scale_factor`). NaN is 0.
+    /// Converts to an 8-bit sample. Floats are multiplied by 255, clamped and rounded down, as in PyTorch
+    /// (`torch/utils/tensorboard/summary.py`, `_calc_scale_factor`). NaN becomes 0.
     fn to_sample(self) -> u8;
 }
 
@@ -51,7 +51,7 @@ impl Channel for f64 {
 }
 
 impl Layout {
-    /// Which of number, time, height, width and channels (0 to 4) each axis is.
+    /// The meaning of each axis: 0 to 4 for number, time, height, width and channels.
     fn axes(self) -> &'static [usize] {
         match self {
             Self::Hw => &[2, 3],
@@ -65,14 +65,14 @@ impl Layout {
     }
 }
 
-/// The elements of one image, its shape and its layout: row-major, as PyTorch, NumPy, candle and burn
-/// give them.
+/// The elements of one image, its shape and its layout. Elements are in row-major order, as in PyTorch, NumPy,
+/// candle and burn.
 ///
 /// ```
 /// use tbx::{Layout, Pixels};
 /// use tbx::summary::image::IntoPixels;
 ///
-/// // Two pixels, the first red and the second blue, in planes as PyTorch has them.
+/// // Two pixels, the first red and the second blue, in planes as in PyTorch.
 /// let planes = [1.0f32, 0.0, 0.0, 0.0, 0.0, 1.0];
 /// let pixels = (&planes[..], [3, 1, 2], Layout::Chw).into_pixels()?;
 /// assert_eq!(pixels, Pixels::new(2, 1, 3, vec![255, 0, 0, 0, 0, 255])?);
@@ -81,8 +81,8 @@ impl Layout {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: the shape has another number of axes than the layout or another number of
-/// elements than the slice, or it is not that of one image with 1 to 4 channels.
+/// [`ErrorKind::Argument`]: the number of axes differs between the shape and the layout, the number of elements
+/// differs between the shape and the slice, or the shape does not describe one image with 1 to 4 channels.
 impl<A: Channel, const N: usize> IntoPixels<'static> for (&[A], [usize; N], Layout) {
     fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
         only(self.into_batch()?)
@@ -124,12 +124,11 @@ impl<A: Channel, const N: usize> IntoFrames<'static> for (&[A], [usize; N], Layo
     }
 }
 
-/// Length and stride of number, time, height, width and channels. An axis that is not there has one
-/// element.
+/// Length and stride of the axes number, time, height, width and channels. A missing axis has length 1.
 struct Axes([(usize, usize); 5]);
 
 impl Axes {
-    /// Those of `len` elements, row by row.
+    /// The axes of `len` elements in row-major order.
     fn of(len: usize, shape: &[usize], layout: Layout) -> Result<Self, ErrorKind> {
         let order = layout.axes();
         if order.len() != shape.len() {
@@ -155,7 +154,7 @@ impl Axes {
         self.0.get(axis).map_or(0, |axis| axis.0)
     }
 
-    /// One image of a batch, at one time.
+    /// Returns one image of the batch, at one time.
     fn image<A: Channel>(
         &self,
         samples: &[A],
@@ -176,7 +175,7 @@ impl Axes {
     }
 }
 
-/// Samples as an image of this width, height and number of channels.
+/// Converts samples to an image with this width, height and number of channels.
 pub(super) fn pixels(size: [usize; 3], samples: Vec<u8>) -> Result<Pixels<'static>, ErrorKind> {
     let [width, height, channels] = size;
     let too_large = |_| ErrorKind::Argument(format!("a picture of {width}x{height}x{channels}"));
@@ -188,7 +187,7 @@ pub(super) fn pixels(size: [usize; 3], samples: Vec<u8>) -> Result<Pixels<'stati
     )
 }
 
-/// The image of a batch of one.
+/// Returns the image of a batch of one.
 pub(super) fn only(mut images: Vec<Pixels<'static>>) -> Result<Pixels<'static>, ErrorKind> {
     match (images.pop(), images.is_empty()) {
         (Some(only), true) => Ok(only),
@@ -196,9 +195,9 @@ pub(super) fn only(mut images: Vec<Pixels<'static>>) -> Result<Pixels<'static>, 
     }
 }
 
-/// A batch of images as one, tiled as videos are: black ones fill it up to a power of two, and it has
-/// `2^(log2(n) / 2)` rows, where both `log2` and the division round down
-/// (`torch/utils/tensorboard/_utils.py`, `_prepare_video`).
+/// Combines a batch of images into one, tiled like videos: black images pad it to a power of two, and it has
+/// `2^(log2(n) / 2)` rows, where both `log2` and the division round down (`torch/utils/tensorboard/_utils.py`,
+/// `_prepare_video`).
 pub(super) fn side_by_side(images: &[Pixels<'static>]) -> Result<Pixels<'static>, ErrorKind> {
     if images.is_empty() {
         return Err(ErrorKind::Argument("a video of an empty batch".into()));

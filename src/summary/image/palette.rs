@@ -1,9 +1,9 @@
-//! Reduces a GIF frame to at most 256 colours, and assigns one of them to each pixel.
+//! Reduces a GIF frame to at most 256 colors, and assigns one of them to each pixel.
 //!
-//! A frame with more colours is reduced by Wu's algorithm (Xiaolin Wu, "Efficient Statistical
-//! Computations for Optimal Colour Quantization", Graphics Gems II, 1991). It repeatedly cuts a box
-//! of colours in two: always the box with the largest sum of squared errors, at the place where the
-//! sum for both halves is smallest. Pixels are counted in cells of 8x8x8 colours. The counts are
+//! A frame with more colors is reduced by Wu's algorithm (Xiaolin Wu, "Efficient Statistical
+//! Computations for Optimal Color Quantization", Graphics Gems II, 1991). It repeatedly cuts a box
+//! of colors in two: always the box with the largest sum of squared errors, at the place where the
+//! sum for both halves is smallest. Pixels are counted in cells of 8x8x8 colors. The counts are
 //! summed up along each axis, so that the sums for any box take eight lookups.
 
 use std::collections::HashMap;
@@ -13,11 +13,11 @@ use std::ops::{AddAssign, Range, Sub};
 /// Pixels as indices into a palette.
 #[derive(Debug, PartialEq)]
 pub(super) struct Indexed {
-    /// At most 256 colours.
+    /// At most 256 colors.
     pub(super) palette: Vec<[u8; 3]>,
     /// One per pixel.
     pub(super) indices: Vec<u8>,
-    /// Index of the transparent colour.
+    /// Index of the transparent color.
     pub(super) transparent: Option<u8>,
 }
 
@@ -27,7 +27,7 @@ impl Indexed {
         Self::exact(rgba).unwrap_or_else(|| Self::nearest(rgba))
     }
 
-    /// Keeps each colour as it is; `None` if there are more than 256.
+    /// Keeps each color as it is; `None` if there are more than 256.
     fn exact(rgba: &[[u8; 4]]) -> Option<Self> {
         let mut places = HashMap::new();
         let mut found = Self { palette: vec![], indices: vec![], transparent: None };
@@ -92,7 +92,7 @@ struct Moments {
     squares: f64,
 }
 
-/// A box of colours.
+/// A box of colors.
 struct Block {
     /// From before the first cell to the last cell of each axis.
     axes: [Range<usize>; 3],
@@ -126,7 +126,7 @@ impl Cells {
         Self(cells)
     }
 
-    /// At most `max` colours.
+    /// At most `max` colors.
     fn palette(&self, max: usize) -> Vec<[u8; 3]> {
         let axes = [0..SIDE - 1, 0..SIDE - 1, 0..SIDE - 1];
         let mut blocks = vec![Block::new(self.sum(&axes), axes)];
@@ -219,13 +219,13 @@ impl Sub for Moments {
     }
 }
 
-/// Finds the nearest colour. Colours with a similar sum of samples are tried first, and the search
-/// ends where the sums differ too much: the distance between two colours is at least the difference
+/// Finds the nearest color. Colors with a similar sum of samples are tried first, and the search
+/// ends where the sums differ too much: the distance between two colors is at least the difference
 /// of their sums divided by the square root of 3.
 struct Nearest<'a> {
     /// Sorted by the sum of samples.
     palette: &'a [[u8; 3]],
-    /// For each sum, the number of colours with a smaller one.
+    /// For each sum, the number of colors with a smaller one.
     smaller: Vec<usize>,
 }
 
@@ -261,7 +261,7 @@ fn sum(color: [u8; 3]) -> u16 {
     color.into_iter().map(u16::from).sum()
 }
 
-/// Moves each colour of a palette to the mean of the pixels that use it.
+/// Moves each color of a palette to the mean of the pixels that use it.
 fn center(palette: &mut [[u8; 3]], indices: &[u8], rgba: &[[u8; 4]]) {
     let mut sums = [[0u64; 4]; 256];
     for (index, [r, g, b, _]) in indices.iter().zip(rgba) {

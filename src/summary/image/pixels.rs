@@ -1,4 +1,4 @@
-//! Pixels on their way to a PNG file.
+//! Pixels to be encoded as a PNG file.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::layout::Channel;
 use super::{filter, png};
 use crate::error::ErrorKind;
 
-/// A picture of 8 bits a channel, row by row, channels of a pixel side by side.
+/// An image with 8 bits per channel, row by row. The channels of a pixel are adjacent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pixels<'a> {
     width: u32,
@@ -21,13 +21,13 @@ pub struct Pixels<'a> {
 }
 
 impl<'a> Pixels<'a> {
-    /// A picture of `width` by `height` pixels with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4
-    /// (RGBA) channels.
+    /// Creates an image of `width` by `height` pixels with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)
+    /// channels.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: another number of channels, no pixels, or not exactly
-    /// `width * height * channels` samples.
+    /// [`ErrorKind::Argument`]: there are more than 4 channels, or none; there are no pixels; or the number of
+    /// samples is not `width * height * channels`.
     pub fn new(
         width: u32,
         height: u32,
@@ -50,11 +50,11 @@ impl<'a> Pixels<'a> {
         Ok(Self { width, height, channels, samples })
     }
 
-    /// An image of `width` by `height` pixels from floats between 0 and 1: row by row, with 1 (gray), 2
-    /// (gray, alpha), 3 (RGB) or 4 (RGBA) channels next to each other.
+    /// Creates an image of `width` by `height` pixels from floats between 0 and 1, row by row. The 1 (gray), 2
+    /// (gray, alpha), 3 (RGB) or 4 (RGBA) channels of a pixel are adjacent.
     ///
-    /// Floats are multiplied by 255, cut off at both ends and rounded down, as in PyTorch. NaN is 0. For
-    /// planes, as in PyTorch's tensors, see [`Layout`](super::Layout).
+    /// Floats are multiplied by 255, clamped and rounded down, as in PyTorch. NaN becomes 0. For separate planes,
+    /// as in PyTorch's tensors, see [`Layout`](super::Layout).
     ///
     /// ```
     /// use tbx::Pixels;
@@ -66,7 +66,7 @@ impl<'a> Pixels<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: as [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     pub fn from_f32(
         width: u32,
         height: u32,
@@ -87,7 +87,7 @@ impl<'a> Pixels<'a> {
         self.height
     }
 
-    /// 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+    /// Number of channels: 1 for gray, 2 for gray with alpha, 3 for RGB, 4 for RGBA.
     pub fn channels(&self) -> u8 {
         self.channels
     }
@@ -97,17 +97,17 @@ impl<'a> Pixels<'a> {
         &self.samples
     }
 
-    /// The same, with samples of its own.
+    /// Returns the same image with owned samples.
     pub fn into_owned(self) -> Pixels<'static> {
         let Self { width, height, channels, samples } = self;
         Pixels { width, height, channels, samples: samples.into_owned().into() }
     }
 
-    /// The picture as a PNG file, compressed fast rather than well.
+    /// Encodes the image as a PNG file. Compression is fast rather than strong.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: too large for PNG.
+    /// [`ErrorKind::Argument`]: the image is too large for PNG.
     pub fn to_png(&self) -> Result<Bytes, ErrorKind> {
         let color = match self.channels {
             1 => ExtendedColorType::L8,
@@ -135,15 +135,14 @@ impl std::fmt::Debug for Pixels<'_> {
     }
 }
 
-/// What can be logged as an image: [`Pixels`], the `image` crate's 8-bit images and `DynamicImage`, a
-/// slice with its shape and [`Layout`](super::Layout), and with the feature `ndarray` an array with its
-/// layout.
+/// A type that can be logged as an image: [`Pixels`], an 8-bit image or `DynamicImage` of the `image` crate, a
+/// slice with its shape and [`Layout`](super::Layout), and, with the feature `ndarray`, an array with its layout.
 pub trait IntoPixels<'a> {
-    /// The pixels.
+    /// Converts to pixels.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it is no picture.
+    /// [`ErrorKind::Argument`]: the value is not an image.
     fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind>;
 }
 
@@ -170,7 +169,7 @@ image_types! {
     RgbaImage: 4,
 }
 
-/// Pictures of more than 8 bits a channel are reduced to 8.
+/// Images with more than 8 bits per channel are reduced to 8.
 impl<'a> IntoPixels<'a> for &'a DynamicImage {
     fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
         use DynamicImage::{ImageLuma8, ImageLumaA8, ImageRgb8, ImageRgba8};
@@ -188,13 +187,13 @@ impl<'a> IntoPixels<'a> for &'a DynamicImage {
     }
 }
 
-/// What can be logged as a batch of pictures.
+/// A type that can be logged as a batch of images.
 pub trait IntoBatch<'a> {
-    /// The pictures.
+    /// Converts to images.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: one is no picture.
+    /// [`ErrorKind::Argument`]: an element is not an image.
     fn into_batch(self) -> Result<Vec<Pixels<'a>>, ErrorKind>;
 }
 
@@ -207,7 +206,7 @@ where
     }
 }
 
-/// One picture by reference.
+/// One image by reference.
 impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
     fn into_pixels(self) -> Result<Pixels<'a>, ErrorKind> {
         let Pixels { width, height, channels, samples } = self;
@@ -220,19 +219,18 @@ impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
     }
 }
 
-/// Pictures side by side, eight in a row, as PyTorch's `add_images` tiles a batch; black where
-/// the last row is not full.
+/// Combines images into one, side by side in rows of eight, as PyTorch's `add_images` does with a batch. The rest
+/// of the last row is black.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Argument`]: there is none, or they are not all of one size and number of
-/// channels.
+/// [`ErrorKind::Argument`]: there are no images, or their sizes or numbers of channels differ.
 pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
     let columns = pictures.len().clamp(1, 8);
     tile(pictures, columns, pictures.len().div_ceil(columns))
 }
 
-/// Pictures in rows of `columns`, black where there is none. They must fit into `rows`.
+/// Combines images in rows of `columns`. Empty places are black. The images must fit into `rows`.
 pub(in crate::summary) fn tile<'a>(
     pictures: &[Pixels<'a>],
     columns: usize,

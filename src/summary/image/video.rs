@@ -1,4 +1,4 @@
-//! Videos, encoded as animated GIF: the one moving picture that TensorBoard shows.
+//! Videos, encoded as animated GIF, the only video format that TensorBoard shows.
 
 use std::io::Cursor;
 use std::mem;
@@ -12,11 +12,11 @@ use super::palette::Indexed;
 use super::pixels::{IntoPixels, Pixels};
 use crate::error::ErrorKind;
 
-/// Frames a second. GIF counts hundredths of a second, and browsers show a frame of less than two
-/// of them for ten.
+/// Frames per second. GIF stores delays in hundredths of a second, and browsers replace a delay of less than two
+/// hundredths by ten.
 const FPS: std::ops::RangeInclusive<f64> = 0.01..=50.0;
 
-/// Frames of one size, and how fast they follow one another.
+/// Frames of the same size, and their rate.
 ///
 /// ```
 /// use ndarray::Array5;
@@ -37,12 +37,12 @@ pub struct Video<'a> {
 }
 
 impl<'a> Video<'a> {
-    /// A video of `fps` frames a second, from 0.01 to 50; PyTorch's default is 4.
+    /// Creates a video with `fps` frames per second, from 0.01 to 50. PyTorch's default is 4.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: another number of frames a second, no frames, frames that differ
-    /// in size or number of channels, or of more than 65535 pixels a side.
+    /// [`ErrorKind::Argument`]: the rate is out of range, there are no frames, frames differ in size or number of
+    /// channels, or a side is longer than 65535 pixels.
     pub fn new(frames: impl IntoFrames<'a>, fps: impl Into<f64>) -> Result<Self, ErrorKind> {
         let frames = frames.into_frames()?;
         let fps = fps.into();
@@ -63,12 +63,12 @@ impl<'a> Video<'a> {
         Ok(Self { frames, fps })
     }
 
-    /// The frames; there is one at least.
+    /// The frames; at least one.
     pub fn frames(&self) -> &[Pixels<'a>] {
         &self.frames
     }
 
-    /// Frames a second.
+    /// Frames per second.
     pub fn fps(&self) -> f64 {
         self.fps
     }
@@ -83,32 +83,32 @@ impl<'a> Video<'a> {
         self.frames.first().map_or(0, Pixels::height)
     }
 
-    /// 1 for gray, 2 with alpha, 3 for RGB, 4 with alpha.
+    /// Number of channels: 1 for gray, 2 for gray with alpha, 3 for RGB, 4 for RGBA.
     pub fn channels(&self) -> u8 {
         self.frames.first().map_or(0, Pixels::channels)
     }
 
-    /// The same, with samples of its own.
+    /// Returns the same video with owned samples.
     pub fn into_owned(self) -> Video<'static> {
         let frames = self.frames.into_iter().map(Pixels::into_owned).collect();
         Video { frames, fps: self.fps }
     }
 
-    /// The video as a GIF file that plays for ever.
+    /// Encodes the video as a GIF file that repeats forever.
     ///
-    /// A pixel is transparent where its alpha is 0, else opaque. A frame of 256 colours or fewer
-    /// keeps each of them, as a gray one does; transparency counts as one. For any other Wu's
-    /// algorithm chooses 256; samples of smooth pictures are then off by 2 to 4 of 255 (root mean
-    /// square). Frames start at the nearest hundredth of a second, so that 30 of them take one
-    /// second, if not each the same time.
+    /// A pixel is transparent if its alpha is 0, and opaque otherwise. A frame with at most 256 colors keeps all
+    /// of them, and so does every gray frame; transparency counts as one color. For other frames, Wu's algorithm
+    /// chooses 256 colors: samples of smooth images then differ by 2 to 4 of 255 (root mean square). Each frame
+    /// starts at the nearest hundredth of a second. At 30 frames per second, for example, 30 frames take exactly
+    /// one second, but their durations differ.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: it cannot be encoded.
+    /// [`ErrorKind::Argument`]: the video cannot be encoded.
     pub fn to_gif(&self) -> Result<Bytes, ErrorKind> {
         let error = |error| ErrorKind::Argument(format!("a video: {error}"));
-        // The palette of gray frames; others have one each. Pillow takes a frame whose own palette
-        // is all grays for one without, so there should be no other here.
+        // The shared palette of gray frames; other frames have their own. Pillow treats a frame whose own palette
+        // is all grays as one without a palette, so there should be no other gray palette.
         let grays: Vec<u8> = (0..=255).flat_map(|gray| [gray; 3]).collect();
         let (width, height) = (side(self.width())?, side(self.height())?);
         let mut gif = gif::Encoder::new(Vec::new(), width, height, &grays).map_err(error)?;
@@ -133,7 +133,7 @@ impl<'a> Video<'a> {
             _ => samples.as_chunks().0.to_vec(),
         };
         let Indexed { palette, indices, transparent } = Indexed::of(&rgba);
-        // Where it is transparent, nothing of the frame before should shine through.
+        // Prevents the previous frame from showing through transparent pixels.
         let has_alpha = frame.channels() != 3;
         let dispose = if has_alpha { DisposalMethod::Background } else { DisposalMethod::Keep };
         gif::Frame {
@@ -147,8 +147,7 @@ impl<'a> Video<'a> {
         }
     }
 
-    /// How many hundredths of a second each frame stays. They add up to the whole time, rounded
-    /// once.
+    /// The duration of each frame in hundredths of a second. They add up to the total duration, rounded once.
     fn delays(&self) -> impl Iterator<Item = u16> {
         let mut number = 0.0;
         let hundredths = 100.0 / self.fps;
@@ -167,17 +166,16 @@ fn side(pixels: u32) -> Result<u16, ErrorKind> {
     u16::try_from(pixels).map_err(|_| ErrorKind::Argument(what()))
 }
 
-/// What can be the frames of a video: pictures, in a slice or as a vector of [`Pixels`]. With the
-/// feature `ndarray` also an array with its layout: a batch of pictures
-/// ([`Nchw`](super::Layout::Nchw), [`Nhwc`](super::Layout::Nhwc)), of which each is a frame, or a
-/// batch of videos ([`Ntchw`](super::Layout::Ntchw), [`Nthwc`](super::Layout::Nthwc)), which play
-/// side by side.
+/// A type that can be the frames of a video: a slice of images, or a vector of [`Pixels`]. With the feature
+/// `ndarray`, also an array with its layout: a batch of images ([`Nchw`](super::Layout::Nchw),
+/// [`Nhwc`](super::Layout::Nhwc)), where each image is a frame, or a batch of videos
+/// ([`Ntchw`](super::Layout::Ntchw), [`Nthwc`](super::Layout::Nthwc)), which play side by side.
 pub trait IntoFrames<'a> {
-    /// The frames.
+    /// Converts to frames.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: one is no picture.
+    /// [`ErrorKind::Argument`]: a frame is not an image.
     fn into_frames(self) -> Result<Vec<Pixels<'a>>, ErrorKind>;
 }
 
@@ -196,8 +194,8 @@ where
     }
 }
 
-/// The frames of an encoded picture, one by one as they are asked for: all of an animated GIF, one
-/// of anything else. After an error there are no more.
+/// Decodes the frames of an encoded image, one by one as they are requested: all frames of an animated GIF, and
+/// one of any other image. After an error, there are no more frames.
 pub(super) fn frames(encoded: &[u8]) -> impl Iterator<Item = Result<Frame, ErrorKind>> {
     let error = |error| ErrorKind::Value(format!("a picture: {error}"));
     let mut failed = false;
@@ -215,7 +213,7 @@ fn each(encoded: &[u8]) -> Frames<'_> {
             return Ok(Box::new(std::iter::once(Ok(Frame::new(picture.to_rgba8())))));
         }
         let mut decoder = GifDecoder::new(Cursor::new(encoded))?;
-        decoder.set_limits(Limits::default())?; // memory for a frame
+        decoder.set_limits(Limits::default())?; // limits the memory for a frame
         Ok(Box::new(decoder.into_frames()))
     };
     frames().unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
@@ -225,7 +223,8 @@ fn each(encoded: &[u8]) -> Frames<'_> {
 mod tests {
     use super::*;
 
-    /// What is shown of a video: the samples of each frame as RGBA, and its hundredths of a second.
+    /// The visible content of a video: the samples of each frame as RGBA, and its duration in hundredths of a
+    /// second.
     fn shown(video: &Video<'_>) -> Vec<(Vec<u8>, u32)> {
         let shown = |frame: Frame| {
             let (milliseconds, 1) = frame.delay().numer_denom_ms() else { panic!("a fraction") };
@@ -240,7 +239,7 @@ mod tests {
         shown(&Video::new(frames, fps).unwrap()).into_iter().map(|(_, delay)| delay).collect()
     }
 
-    /// 256 colours, or grays; nine of them transparent if there is alpha.
+    /// 256 colors, or grays. Nine of them are transparent if there is alpha.
     fn colors(channels: u8, shift: u8) -> Pixels<'static> {
         let pixel = |i: u8| {
             let alpha = if i < 9 { 0 } else { 255 };
@@ -341,7 +340,7 @@ mod tests {
             assert!(whole <= 4 && found.len() - whole <= 1, "{len} bytes");
             assert!(found[..whole].iter().all(Result::is_ok));
         }
-        // A canvas of 17 GB.
+        // A canvas that takes 17 GB.
         let mut huge = gif.to_vec();
         huge[6..10].fill(0xff);
         let found: Vec<_> = frames(&huge).collect();

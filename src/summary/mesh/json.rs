@@ -11,7 +11,7 @@ pub(super) fn check_object(text: &str) -> Result<(), String> {
         _ => None,
     };
     let at = text.len() - parser.rest.len();
-    parsed.ok_or_else(|| format!("it is no JSON object, from byte {at} on"))
+    parsed.ok_or_else(|| format!("it is not a JSON object, from byte {at} on"))
 }
 
 struct Parser<'a> {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn it_says_where_json_ends() {
         let error = check_object(r#"{"a": 1, b: 2}"#).unwrap_err();
-        assert_eq!(error, "it is no JSON object, from byte 9 on");
+        assert_eq!(error, "it is not a JSON object, from byte 9 on");
     }
 
     #[test]

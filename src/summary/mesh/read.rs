@@ -106,7 +106,8 @@ impl Mesh {
 }
 
 fn rows<T: Element>(tensor: &Tensor, cut: fn(f64) -> T) -> Result<Triples<T>, ErrorKind> {
-    let wrong = || ErrorKind::Value(format!("a mesh should be [batch, n, 3], this is {tensor:?}"));
+    let wrong =
+        || ErrorKind::Value(format!("a mesh should be [batch, n, 3], but this is {tensor:?}"));
     let &[batch, _, 3] = tensor.shape() else { return Err(wrong()) };
     let values = match tensor.to_vec() {
         Some(values) => values,

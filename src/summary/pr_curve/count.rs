@@ -53,14 +53,14 @@ pub(super) fn buckets(
         let (label, prediction) = match (labels.next(), predictions.next()) {
             (Some(label), Some(prediction)) => (label.to_f64(), prediction),
             (None, None) => break,
-            (None, Some(_)) => return wrong(format!("{i} labels, and more predictions")),
-            (Some(_), None) => return wrong(format!("{i} predictions, and more labels")),
+            (None, Some(_)) => return wrong(format!("{i} labels, but more predictions")),
+            (Some(_), None) => return wrong(format!("{i} predictions, but more labels")),
         };
         let weight = match &options.weights {
             None => 1.0,
             Some(weights) => match weights.get(i) {
                 Some(weight) => *weight,
-                None => return wrong(format!("{i} weights, and more predictions")),
+                None => return wrong(format!("{i} weights, but more predictions")),
             },
         };
         count += 1;
@@ -82,7 +82,7 @@ pub(super) fn buckets(
     }
     match &options.weights {
         Some(weights) if weights.len() > count => {
-            wrong(format!("{count} predictions, and {} weights", weights.len()))
+            wrong(format!("{count} predictions, but {} weights", weights.len()))
         }
         _ => Ok([positives, negatives]),
     }

@@ -30,7 +30,7 @@ pub(super) fn tensor(message: TensorProto) -> Result<Tensor, ErrorKind> {
 
 /// If [`tensor`] would fill up `message`, returns the number of elements in its typed array and in
 /// its shape. A single element does not count, because it is used for all places.
-pub(crate) fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>, ErrorKind> {
+pub fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>, ErrorKind> {
     let places = elements(&shape(message)?).unwrap_or(usize::MAX);
     let found = typed_len(message);
     let is_short = message.tensor_content.is_empty() && found < places && found != 1;
@@ -38,7 +38,7 @@ pub(crate) fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>,
 }
 
 /// Total number of elements in the typed arrays.
-pub(crate) fn typed_len(message: &TensorProto) -> usize {
+pub fn typed_len(message: &TensorProto) -> usize {
     [
         message.float_val.len(),
         message.double_val.len(),

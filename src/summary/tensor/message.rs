@@ -43,7 +43,7 @@ pub(in crate::summary) fn strings(
 ) -> Result<Vec<Bytes>, ErrorKind> {
     if tensor.dtype() != pb::DataType::DtString {
         let dtype = tensor.dtype().as_str_name();
-        return Err(ErrorKind::Value(format!("a tensor of {dtype} where strings should be")));
+        return Err(ErrorKind::Value(format!("a tensor of {dtype} instead of strings")));
     }
     let count: usize = shape.iter().product();
     match tensor.string_val.as_slice() {

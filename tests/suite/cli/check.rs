@@ -35,12 +35,12 @@ bare  commit clean_tree versions  dataset hardware  f(x)
 good
 2 runs: 1 lacks what is required
 commit: the commit of its code: run it in a git repository
-clean_tree: code that is all in the commit: commit changes before the run
+clean_tree: code without uncommitted changes: commit them before the run
 versions: the versions of its packages: RunOptions::environment, with a Cargo.lock
 dataset: a digest of its data: RunOptions::dataset
 hardware: the processor or the graphics cards: RunOptions::environment
 names f(x): no stage before it, such as train/
-names f(x): a character that MLflow refuses: any of ( ) [ ] @ % + = , # \\
+names f(x): a character that MLflow rejects: any of ( ) [ ] @ % + = , # \\
 "
     );
     let good = folder.tbx("check logs --run good").fine();

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{Folder, START};
 
-/// Three runs of one curve each, and a tag that only one has.
+/// Three runs with one common curve, and a tag that only one of them has.
 fn seeds() -> Folder {
     let folder = Folder::new();
     for (seed, values) in [[1.0, 3.0, 5.0], [2.0, 3.0, 7.0], [6.0, 3.0, 9.0]].iter().enumerate() {
@@ -84,7 +84,7 @@ fn curves_of_several_runs_are_reduced_as_pandas_does() {
     let done = folder.tbx("reduce logs --op mean,std,median,q0.25,count --format csv");
     assert_eq!(
         done.err,
-        "tbx: 1 tag left out, not all runs have them: extra; --min-runs 1 takes them, too\n"
+        "tbx: 1 tag left out, not in all runs: extra; --min-runs 1 includes them\n"
     );
     assert_eq!(
         done.out,
@@ -97,7 +97,10 @@ loss,3,20,7,2,7,6,3
     );
     let nothing = folder.tbx("reduce logs --tag extra --min-runs 3");
     assert_eq!(nothing.code, Some(2));
-    assert_eq!(nothing.err, "tbx: no tag that 3 runs have: extra; --min-runs 1 takes them, too\n");
+    assert_eq!(
+        nothing.err,
+        "tbx: no tag is in at least 3 runs: extra; --min-runs 1 includes them\n"
+    );
     let zero = folder.tbx("reduce logs --op std --ddof 0 --tag loss --format csv").fine();
     assert!(zero.contains("loss,3,0,2.160246899469287\n"), "{zero}");
     assert_eq!(
@@ -132,7 +135,8 @@ fn what_cannot_be_done_is_said() {
     let folder = seeds();
     assert_eq!(
         folder.tbx("reduce logs --op average").failed(),
-        "tbx: there is no operation \"average\"; there are mean, std, min, max, median, count, q0.25\n"
+        "tbx: there is no operation \"average\"; the choices are mean, std, min, max, median, \
+         count, q0.25\n"
     );
     let writer = folder.run("twice");
     writer.add_scalar("loss", 1.0, 0).unwrap();
@@ -145,7 +149,7 @@ fn what_cannot_be_done_is_said() {
     assert!(folder.tbx("diff logs logs --rtol -1").failed().contains("-1"));
 }
 
-/// Two runs that log at other steps, at the same pace, and one that begins later.
+/// Two runs that log at different steps but at the same pace, and one that begins later.
 fn paces() -> Folder {
     let folder = Folder::new();
     for (run, offset, start) in [("a", 0, START), ("b", 5, START + 86_400.0)] {
@@ -165,14 +169,14 @@ fn runs_without_a_common_step_are_told_what_to_do() {
     for args in ["", "--format csv", "--format json", "--out reduced", "--group-by run~."] {
         let done = folder.tbx(&format!("reduce logs {args}"));
         if args == "--group-by run~." {
-            assert_eq!(done.code, Some(0), "each alone");
+            assert_eq!(done.code, Some(0), "each by itself");
             continue;
         }
         assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{args}");
         assert_eq!(
             done.err,
-            "tbx: 1 tag left out, the runs have no step in common: loss; --align outer, nearest, \
-             interpolated or time compares them all the same\n"
+            "tbx: 1 tag left out, since the runs have no step in common: loss; use --align outer, \
+             nearest, interpolated or time\n"
         );
         assert!(!folder.path("reduced").exists());
     }
@@ -185,21 +189,21 @@ fn runs_without_a_common_step_are_told_what_to_do() {
     let done = folder.tbx("reduce logs --op mean --format csv");
     assert_eq!((done.code, done.out.as_str()), (Some(0), "tag,runs,step,mean\nacc,2,0,0.5\n"));
     assert!(done.err.contains("no step in common: loss"), "{}", done.err);
-    // None of these.
+    // No tag matches.
     let done = folder.tbx("reduce logs --tag nothing");
     assert_eq!(done.code, Some(2));
     let folder = Folder::new();
     folder.run("logs").close().unwrap();
     let done = folder.tbx("reduce logs");
     assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
-    assert_eq!(done.err, "tbx: no run has scalars that were asked for\n");
+    assert_eq!(done.err, "tbx: no run has matching scalars\n");
 }
 
 #[test]
 fn runs_are_reduced_at_equal_times() {
     let folder = paces();
     let late = folder.run("logs/a");
-    // Half way between two points of the other.
+    // Halfway between two points of the other run.
     late.with_wall_time(START + 0.25).unwrap().add_scalar("loss", 2.5, 25).unwrap();
     late.close().unwrap();
     assert_eq!(

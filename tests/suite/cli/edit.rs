@@ -15,7 +15,7 @@ fn changes_are_said_and_made() {
     let args = "edit logs --rename ^epoch_ epoch/ --drop-tag ^keras$ --split-tags ^batch batches \
                 --sample histogram=every:2 --keep-run train";
     let expected = "\
-run validation is left out
+run validation is dropped
 TAG                                NOW                  VALUES  RUNS
 batch_loss                         in run .../batches        6     1
 batch_mae                          in run .../batches        6     1
@@ -57,7 +57,7 @@ fn json_is_one_object() {
 fn what_cannot_be_meant_is_refused() {
     let folder = Folder::with("keras");
     for (args, said) in [
-        ("edit logs --out new", "tbx: nothing to change; tbx edit --help shows what can be\n"),
+        ("edit logs --out new", "tbx: nothing to change; tbx edit --help lists the options\n"),
         ("edit logs --merge", "--out <DIR>"),
         ("edit logs --merge --out new --in-place", "cannot be used with"),
         ("edit logs --out new --rename a(b x", "unclosed group"),
@@ -66,7 +66,7 @@ fn what_cannot_be_meant_is_refused() {
         ("edit logs --out new --rename ^(e) $1_x", "has no group \"1_x\"; ${1}_x is group 1"),
         (
             "edit logs --out new --sample median:5",
-            "\"median:5\" is none of reservoir:N, minmax:N, every:N, lttb:N",
+            "\"median:5\" is not one of reservoir:N, minmax:N, every:N, lttb:N",
         ),
         ("edit logs --out new --sample scalr=every:5", "there is no kind \"scalr\""),
         ("edit logs --out new --sample text=minmax:5", "minmax:5 needs numbers, and text has none"),
@@ -97,7 +97,7 @@ fn damage_is_said_and_makes_the_program_fail() {
     assert_eq!(done.code, Some(2));
     let expected = format!(
         "tbx: logs/{FILE} at byte 591: payload checksum is 0xd698385d, the record says 0xd6c3b670; \
-         skipped this record\ntbx: what is damaged was left out; tbx repair says more\n"
+         skipped this record\ntbx: damaged records were left out; tbx repair shows details\n"
     );
     assert_eq!(done.err, expected);
     let expected = "1 run: 1 file, 1.6 kB, 16 events → 1 file, 1.4 kB, 16 events; written to new\n";

@@ -1,10 +1,10 @@
-//! Log directories that are missing, empty, or something else.
+//! Log directories that are missing, empty or not log directories.
 
 use std::fs;
 
 use super::Folder;
 
-/// Commands that need logs, with `LOGS` in the place of them.
+/// Commands that need logs; `LOGS` is replaced by the log directories.
 const COMMANDS: &[&str] = &[
     "inspect LOGS",
     "inspect LOGS --format json",
@@ -33,7 +33,7 @@ const COMMANDS: &[&str] = &[
     "gc LOGS --older-than 1d",
     "archive LOGS --out new.tar.zst",
 ];
-/// Files and directories that they write.
+/// Files and directories that these commands write.
 const NEW: [&str; 4] = ["new", "new.svg", "new.json", "new.tar.zst"];
 const NO_LOGS: &str = "no event files (their names contain \"tfevents\")";
 
@@ -42,7 +42,7 @@ fn folder() -> Folder {
     fs::create_dir(folder.path("empty")).unwrap();
     fs::create_dir_all(folder.path("other/below")).unwrap();
     fs::write(folder.path("other/notes.txt"), "no log").unwrap();
-    // It has the name of an event file, and nobody expects a log in it.
+    // Its name contains "tfevents", but it is obviously not a log.
     fs::write(folder.path("other/below/events.out.tfevents.1.h.dvc"), "md5: 1").unwrap();
     fs::write(folder.path("file.txt"), "no log").unwrap();
     folder
@@ -93,7 +93,7 @@ fn a_file_that_is_no_log_is_an_error() {
     for command in COMMANDS {
         let folder = folder();
         let done = folder.tbx(&command.replace("LOGS", "file.txt"));
-        // In verify, findings are the answer.
+        // For verify, findings are a regular result.
         let code = if command.starts_with("verify") { 1 } else { 2 };
         assert_eq!(done.code, Some(code), "{command}: {done:?}");
         assert!(format!("{}{}", done.out, done.err).contains("file.txt"), "{command}: {done:?}");
@@ -126,7 +126,7 @@ fn mlflow_has_experiments_without_runs() {
     assert_eq!(done.code, Some(0), "{}", done.err);
     let is_there = |entry: fs::DirEntry| entry.path().join("tags/team").is_file();
     assert!(fs::read_dir(folder.path("new")).unwrap().any(|entry| is_there(entry.unwrap())));
-    // Tables have no place for it.
+    // The format has no column for it.
     let done = folder.tbx("export logs --to csv --out new.csv");
     assert!(done.code == Some(1) && done.err.contains(NO_LOGS), "{}", done.err);
 }

@@ -1,4 +1,4 @@
-//! `tbx export`: what is in the file, and when there is one.
+//! `tbx export`: the contents of files, and when they exist.
 
 mod parquet;
 mod safety;
@@ -17,7 +17,7 @@ use tbx::{Kind, LoadOptions, Logdir};
 use super::{FILE, Folder, START, done};
 use crate::common::repository;
 
-/// A point as text; numbers as bits, all NaN being one.
+/// A point as text, with the bits of its numbers; all NaN have the same bits.
 type Point = (String, String, i64, u64, u64);
 
 fn point(run: &str, tag: &str, step: i64, wall_time: f64, value: f64) -> Point {
@@ -45,7 +45,7 @@ fn expected() -> Vec<Point> {
     points
 }
 
-/// Exports the fixtures, some of which are damaged.
+/// Exports the fixtures, including damaged ones.
 fn export(format: &str) -> String {
     let folder = Folder::new();
     let mut command = folder.command(&format!("export --to {format} --out points"));
@@ -91,7 +91,7 @@ fn json_has_every_point_to_the_last_bit() {
     assert!(found == expected());
 }
 
-/// The cells of CSV, RFC 4180.
+/// Parses CSV (RFC 4180).
 fn rows(text: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut row = vec![String::new()];
@@ -111,7 +111,7 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// A folder with names that CSV quotes.
+/// A directory with names that CSV quotes.
 fn awkward() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs/a,b \"c\"");
@@ -221,7 +221,7 @@ fn damage_is_told_and_the_rest_is_written() {
     assert_eq!(written.lines().count(), 9);
 }
 
-/// The names in the folder itself, sorted.
+/// The names in the directory itself, sorted.
 fn names(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(folder.path(".")).unwrap();
     let mut names: Vec<_> =
@@ -262,7 +262,7 @@ fn a_failed_export_leaves_nothing_and_the_old_file_as_it_was() {
     assert_eq!(names(&folder), ["logs", "points.csv"]);
 }
 
-/// A folder whose export is some megabytes.
+/// A directory whose export takes several megabytes.
 fn large() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs");
@@ -280,14 +280,14 @@ fn a_killed_export_leaves_no_file_under_the_name() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Something beside it says that the export is under way.
+    // A second file shows that the export has started.
     while names(&folder).len() == 1 && child.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(1));
     }
     child.kill().unwrap();
     let finished = child.wait().unwrap().success();
     assert_eq!(names(&folder).contains(&"points.csv".into()), finished);
-    // What is left does not stand in the way of the next one.
+    // A leftover file does not block the next export.
     if !finished {
         assert_eq!(folder.tbx("export logs --to csv --out points.csv").code, Some(0));
     }
@@ -295,7 +295,7 @@ fn a_killed_export_leaves_no_file_under_the_name() {
     assert_eq!(written.lines().count(), 200_001);
 }
 
-/// A limit on the size of files stands for the end of the disk.
+/// A limit on file sizes simulates a full disk.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_no_file() {
@@ -311,7 +311,7 @@ fn a_full_disk_leaves_no_file() {
     assert_eq!(names(&folder), ["logs"]);
 }
 
-/// As `/dev/null` is, and the pipe of a waiting program.
+/// For example `/dev/null`, or the pipe of a waiting program.
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_takes_the_bytes_and_is_never_replaced() {
@@ -323,7 +323,7 @@ fn what_is_no_file_takes_the_bytes_and_is_never_replaced() {
     let pipe = folder.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    // Open for reading, so that a program that opens it for writing does not wait.
+    // Open for reading, so that opening it for writing does not block.
     let mut reader = fs::File::options().read(true).write(true).open(&pipe).unwrap();
     for force in ["", "--force"] {
         let done = folder.tbx(&format!("export logs --to csv --out pipe {force}"));

@@ -192,9 +192,9 @@ fn steps_are_chosen() {
     assert_eq!(chosen("--last 2"), "18 19");
     assert_eq!(chosen("--step 5: --every 5 --last 2"), "10 15");
     for (args, said) in [
-        ("--step 3:2", "it ends before it begins"),
-        ("--step a", "\"a\" is no step"),
-        ("--every 0", "a number from 1 on"),
+        ("--step 3:2", "the range ends before it begins"),
+        ("--step a", "\"a\" is not a step"),
+        ("--every 0", "a number of at least 1"),
         ("--kind scalar", "possible values: image"),
     ] {
         let failed = folder.tbx(&format!("extract logs --out other {args}")).failed();
@@ -264,7 +264,7 @@ fn damage_costs_what_is_damaged() {
 
     let strict = folder.tbx("extract logs --out strict --strict").failed();
     assert!(strict.contains("payload checksum is"), "{strict}");
-    assert_eq!(files(&folder.path("")).len(), 1 + 3, "nothing half-written");
+    assert_eq!(files(&folder.path("")).len(), 1 + 3, "no incomplete output");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_small_log_cannot_fill_the_disk() {
     let done = folder.tbx("extract logs --out files");
     assert_eq!(done.code, Some(2));
     assert_eq!(done.err.lines().count(), 3, "{}", done.err);
-    assert!(done.err.contains("bytes that would become"), "{}", done.err);
+    assert!(done.err.contains("bytes would become"), "{}", done.err);
     assert_eq!(files(&folder.path("files")), ["few/0.csv", "index.csv"]);
 }
 
@@ -319,9 +319,9 @@ fn what_is_there_is_not_overwritten() {
     // A file of the user.
     fs::write(folder.path("files/notes.txt"), "mine").unwrap();
     let said = folder.tbx("extract logs --out files --force").failed();
-    assert_eq!(said, "tbx: files: it exists, and \"notes.txt\" in it is of no extraction\n");
+    assert_eq!(said, "tbx: files: it exists, and \"notes.txt\" in it is not from an extraction\n");
     let said = folder.tbx("extract logs --out logs --force").failed();
-    assert_eq!(said, "tbx: logs: it exists, and has no index.csv of an earlier extraction\n");
+    assert_eq!(said, "tbx: logs: it exists, but has no index.csv from an earlier extraction\n");
     assert_eq!(files(&folder.path("files")).len(), 8);
     fs::create_dir(folder.path("empty")).unwrap();
     folder.tbx("extract logs --out empty").fine();

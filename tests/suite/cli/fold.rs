@@ -217,7 +217,6 @@ fn runs_of_mlflow_that_are_called_like_stages_are_runs() {
     assert_eq!(folder.tbx("check logs --format csv").out.lines().count(), 4);
 }
 
-#[cfg(feature = "track")]
 #[test]
 fn tracked_runs_are_runs_whatever_they_are_called() {
     let folder = Folder::new();

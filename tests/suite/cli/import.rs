@@ -42,7 +42,7 @@ fn what_tbx_exported_with_its_event_files_comes_back_byte_for_byte() {
         let exported = folder.tbx("export logs --to mlruns --out mlruns --event-files");
         assert_eq!(exported.code, Some(0), "{exported:?}");
         let said = folder.tbx("import --from mlflow mlruns --out back").fine();
-        assert!(said.contains("0 points") && said.contains("as they were"), "{said}");
+        assert!(said.contains("0 points") && said.contains("restored"), "{said}");
         let events = |root: &Path| {
             let files = files(root).into_iter();
             let events = files.filter(|file| file.to_string_lossy().contains("tfevents"));
@@ -72,7 +72,8 @@ fn what_tensorboard_would_not_show_is_told() {
     fs::write(run.join("metrics/acc"), "1 0.1 0\n2 0.2 0\nbroken\n").unwrap();
     let said = folder.tbx("import --from mlflow mlruns --out runs");
     assert_eq!(said.code, Some(2), "{said:?}");
-    for what in ["line 3: \"broken\"", "2 points rounded", "1 point with the step of another"] {
+    for what in ["line 3: \"broken\"", "2 points rounded", "1 point with the same step as another"]
+    {
         assert!(said.err.contains(what), "{what}: {said:?}");
     }
     assert!(said.out.contains("4 points"), "{said:?}");
@@ -93,7 +94,7 @@ fn the_source_is_that_of_mlflows_variable_if_none_is_given() {
     let said = folder.tbx("import --from mlflow nothing --out runs").failed();
     assert!(said.contains("nothing"), "{said}");
     let said = folder.tbx("import --from mlflow mlruns --out x --experiment digit").failed();
-    assert!(said.contains("but \"digits\""), "{said}");
+    assert!(said.contains("the experiments are \"digits\""), "{said}");
     assert!(!folder.path("x").exists());
     let said = folder.tbx("import --from mlflow postgresql://me@host/db --out x").failed();
     assert!(said.contains("mlflow server --backend-store-uri"), "{said}");
@@ -124,21 +125,21 @@ fn what_is_elsewhere_renamed_or_left_out_is_told() {
     assert_eq!(
         said.out,
         "2 runs of 1 experiment imported to runs: 2 points, 3 artifacts (3 B), 1 experiment without runs, \
-         1 version of models registered\n"
+         1 model version\n"
     );
     assert_eq!(
         said.err,
         "\
-tbx: 1 event file among artifacts renamed, so that nothing takes them for runs; --event-files runs makes runs of them
-tbx: 1 artifact renamed, as not every system takes their names; tbx.json has the true ones
+tbx: 1 event file among artifacts renamed, so that no reader takes them for logs; --event-files runs imports them as runs
+tbx: 1 artifact renamed, since not every system accepts their names; tbx.json has the original ones
 tbx: artifacts of 1 run, if there are any, are at s3://bucket, which was not read
-tbx: 1 version of models registered without files, which are not here; tbx models says where they are
-tbx: 1 deleted experiment left out; --deleted brings them
-tbx: not imported, as tbx has no place for them: traces: 1
+tbx: 1 model version registered without files; tbx models shows where they are
+tbx: 1 deleted experiment left out; --deleted imports them
+tbx: not imported, since tbx cannot store them: traces: 1
 "
     );
     let said = folder.tbx("import --from mlflow mlruns --out runs --event-files runs");
-    assert_eq!(said.out, "imported to runs: 1 event file made a run; 2 runs there already\n");
+    assert_eq!(said.out, "imported to runs: 1 event file as a run; 2 runs there already\n");
     let table = folder.tbx("inspect runs").fine();
     assert!(table.contains("digits/first/x"), "{table}");
 }

@@ -62,7 +62,7 @@ fn an_unfinished_record_is_shown_and_no_damage() {
     let folder = Folder::with("broken/cut_in_payload");
     let out = folder.tbx("inspect logs").fine();
     let line = format!(
-        "  {FILE} ends with 20 B of an unfinished record: its writer is at work, or died\n"
+        "  {FILE} ends with 20 B of an unfinished record: the program is still writing it, or was killed\n"
     );
     assert!(out.ends_with(&line), "{out}");
     assert!(out.starts_with("logs: 1 run, 1 file, 1.5 kB, 16 events\n"), "{out}");
@@ -258,7 +258,7 @@ fn damaged_runs_come_first_among_many() {
     assert!(done.out.contains("\nproblems\n  logs/zzz/"), "{}", done.out);
 }
 
-/// A file of garbage has thousands.
+/// A file of garbage has thousands of problems.
 #[test]
 fn problems_are_listed_up_to_twenty() {
     let folder = Folder::new();
@@ -307,7 +307,7 @@ fn embeddings_are_named_with_their_shape_and_files() {
     assert_eq!(embedding["shape"], serde_json::json!([2, 3]));
     assert_eq!(embedding["files"][0]["role"], "tensor");
     assert_eq!(embedding["files"][1]["bytes"], 4);
-    // They are chosen by their tag; they have no kind.
+    // Embeddings are selected by tag; they have no kind.
     let chosen = folder.tbx("inspect logs --tag ^points$").fine();
     assert!(chosen.contains("points:00003") && !chosen.contains("more/points"), "{chosen}");
     assert!(!folder.tbx("inspect logs --kind scalar").fine().contains("points:"));

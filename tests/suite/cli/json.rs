@@ -131,7 +131,7 @@ fn numbers_are_exact() {
     assert_eq!(found["issues"].as_array().unwrap().len(), loaded.report.issues.len());
     let runs = found["runs"].as_array().unwrap();
     assert_eq!(runs.len(), loaded.runs.len());
-    // `serde_json` does not parse numbers exactly, so they are cut out of the text.
+    // `serde_json` does not parse numbers exactly, so they are extracted from the text.
     let mut start_times = done.out.split("\"start_time\":").skip(1);
     let mut texts = done.out.split("{\"tag\":").skip(1);
     for (run, expected) in runs.iter().zip(&loaded.runs) {
@@ -183,7 +183,7 @@ fn assert_numbers(text: &str, series: &TimeSeries) {
     assert_eq!(unsigned(found("max")), unsigned(bits(some.reduce(f64::max))));
 }
 
-/// The bits of the number at the start of `text`, or of one that JSON writes as a name.
+/// The bits of the number at the start of `text`, including NaN and infinities, which are strings in JSON.
 fn float(text: &str) -> Option<u64> {
     let end = text.find([',', '}']).unwrap();
     match &text[..end] {

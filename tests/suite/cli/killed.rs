@@ -1,5 +1,5 @@
-//! Every command that changes files, killed before each change of the disk: made again, it ends as if
-//! nothing had happened, and meanwhile nothing unfinished is read as a log.
+//! Kills every command that changes files before each of its changes on disk. Repeated, it must end as if
+//! it had never been killed. In between, nothing incomplete may be read as a log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::Stdio;
 
 use super::{Done, Folder, done};
 
-/// A command changes the disk less often.
+/// Upper limit of the changes of one command.
 const MAX_CHANGES: usize = 1000;
 
-/// What is below a folder: directories, and the bytes of files.
+/// The contents of a directory: its directories, and the bytes of its files.
 type State = BTreeMap<String, Option<Vec<u8>>>;
 
 fn state(folder: &Folder) -> State {
@@ -32,8 +32,8 @@ fn state(folder: &Folder) -> State {
     state
 }
 
-/// What is the same whenever a command runs: names of event files that say when and in which process they
-/// were made do not, nor what `tbx.json` says of times, nor bytes that have these in them.
+/// The part of the state that is the same in each execution. Names of event files with a time and a process
+/// id differ, and so do times in `tbx.json` and bytes that contain either.
 fn timeless(state: State) -> State {
     let mut timeless = State::new();
     for (name, content) in state {
@@ -47,19 +47,19 @@ fn timeless(state: State) -> State {
         let is_timeless = name.ends_with(".json") || name.contains("tfevents") && !is_fixed;
         let is_timeless = is_timeless || name.ends_with("meta.yaml") || name.ends_with(".zst");
         let content = content.map(|bytes| if is_timeless { Vec::new() } else { bytes });
-        assert!(timeless.insert(name.clone(), content).is_none(), "{name} is there twice");
+        assert!(timeless.insert(name.clone(), content).is_none(), "{name} appears twice");
     }
     timeless
 }
 
 fn logs_in(state: &State) -> BTreeSet<&str> {
-    // As TensorBoard does: by the base name, in any directory.
+    // As in TensorBoard: by the base name, in any directory.
     let is_log = |name: &&str| name.rsplit('/').next().unwrap().contains("tfevents");
     state.keys().map(String::as_str).filter(is_log).collect()
 }
 
-/// Kills `args` before each of its changes in turn. `again` says what a repeated call may say instead of
-/// ending well: that it was complete.
+/// Kills `args` before each of its changes in turn. `again` is the error that a repeated call may print if
+/// the first one was complete.
 #[track_caller]
 fn can_be_made_again(make: impl Fn() -> Folder, args: &str, again: Option<&str>) {
     if !cfg!(debug_assertions) {
@@ -77,12 +77,12 @@ fn can_be_made_again(make: impl Fn() -> Folder, args: &str, again: Option<&str>)
         let killed =
             folder.command(args).env("TBX_TEST_END_AT", change.to_string()).output().unwrap();
         if killed.status.code() == Some(0) {
-            assert!(change > 3, "{args} changes the disk in other ways");
+            assert!(change > 3, "{args} made too few changes");
             return;
         }
         let between = timeless(state(&folder));
         for log in logs_in(&between) {
-            assert!(allowed.contains(log), "{args}, killed at {change}: {log} is no log");
+            assert!(allowed.contains(log), "{args}, killed at {change}: {log} is not a log");
         }
         let repeated = folder.tbx(args);
         let is_fine =
@@ -91,13 +91,14 @@ fn can_be_made_again(make: impl Fn() -> Folder, args: &str, again: Option<&str>)
         let end = timeless(state(&folder));
         let keys = |state: &State| state.keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&end), keys(&after), "{args}, killed at {change}: {repeated:?}");
-        assert!(end == after, "{args}, killed at {change}: other bytes");
+        assert!(end == after, "{args}, killed at {change}: the bytes differ");
     }
     panic!("{args}: more than {MAX_CHANGES} changes");
 }
 
-/// Runs `args` while the same is held up before each of its changes in turn. `said` are the words with
-/// which one of the two may be refused. In the end all is as after one call, or two.
+/// Runs `args` while another process with the same arguments is paused before each of its changes in turn.
+/// One of the two may fail with one of the messages `said`. The result must be the same as after one call,
+/// or after two.
 #[track_caller]
 fn can_run_twice(make: impl Fn() -> Folder, args: &str, said: &[&str]) {
     if !cfg!(debug_assertions) {
@@ -127,7 +128,7 @@ fn can_run_twice(make: impl Fn() -> Folder, args: &str, said: &[&str]) {
         }
         if line != "paused\n" {
             assert!(first.wait().unwrap().success(), "{args}: {before}");
-            assert!(change > 3 && refused > 0, "{args}: nobody was refused");
+            assert!(change > 3 && refused > 0, "{args}: no call was refused");
             return;
         }
         let second = folder.tbx(args);
@@ -153,12 +154,12 @@ fn log(folder: &Folder, name: &str) {
     let writer = folder.run(name);
     (0..3).try_for_each(|step| writer.add_scalar("loss", step as f32, step)).unwrap();
     writer.close().unwrap();
-    // Names that are the same in every process.
+    // The same names in every process.
     let file = writer.path().unwrap();
     fs::rename(file, file.with_file_name(super::FILE)).unwrap();
 }
 
-/// Three runs, one inside of another, one with artifacts.
+/// Three runs: one is inside another, one has artifacts.
 fn logs() -> Folder {
     let folder = Folder::new();
     for name in ["logs/a", "logs/a/part", "logs/b"] {
@@ -176,7 +177,7 @@ fn logs() -> Folder {
     folder
 }
 
-/// The log folder is a run itself.
+/// A log directory that is itself a run.
 fn rooted() -> Folder {
     let folder = logs();
     log(&folder, "logs");
@@ -192,7 +193,7 @@ fn archived() -> Folder {
 
 #[test]
 fn archive() {
-    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("there already"));
+    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("already exists"));
     can_be_made_again(archived, "archive logs --out a.tar.zst --force", None);
 }
 
@@ -223,7 +224,7 @@ fn edit_in_place() {
     can_be_made_again(logs, "edit logs --in-place --shift-steps 100", None);
     let many = "edit logs --in-place --drop-run ^b$ --split-tags (loss) new_$1 --split-size 1k";
     can_be_made_again(logs, many, None);
-    // Files next to the logs change, too.
+    // Side files change, too.
     let params = "edit logs --in-place --shift-steps 100 --set-param lr=0.5";
     can_be_made_again(logs, params, None);
     let join = "edit logs --in-place --shift-steps 100 --join a,b --into a";
@@ -270,7 +271,7 @@ fn models() {
     can_be_made_again(logs, "models logs register clf b m.bin", None);
 }
 
-/// What MLflow has of the logs.
+/// A store with the logs.
 fn store() -> Folder {
     let folder = logs();
     fs::rename(folder.path("logs"), folder.path("exported")).unwrap();
@@ -285,13 +286,13 @@ fn import() {
     can_be_made_again(store, "import --from mlflow mlruns --out out", None);
 }
 
-/// Who is refused is told why.
+/// Start of the message that the rejected process prints.
 const ANOTHER: &str = "another program (process ";
 
 #[test]
 fn archives_and_removals_at_once() {
     let args = "archive logs --out a.tar.zst";
-    can_run_twice(logs, args, &[ANOTHER, "there already"]);
+    can_run_twice(logs, args, &[ANOTHER, "already exists"]);
     can_run_twice(logs, &format!("{args} --remove"), &[ANOTHER, "there is no run to pack"]);
     can_run_twice(logs, "gc logs --unregistered --delete", &[ANOTHER]);
 }
@@ -307,9 +308,13 @@ fn edits_and_repairs_at_once() {
     can_run_twice(
         logs,
         "edit logs --in-place --shift-steps 100",
-        &[ANOTHER, "written to meanwhile"],
+        &[ANOTHER, "another program changed it meanwhile"],
     );
-    can_run_twice(broken, "repair logs --in-place", &[ANOTHER, "written to meanwhile"]);
+    can_run_twice(
+        broken,
+        "repair logs --in-place",
+        &[ANOTHER, "another program changed it meanwhile"],
+    );
     can_run_twice(logs, "edit logs --out new --shift-steps 100", &["exist", "not empty"]);
 }
 
@@ -320,8 +325,8 @@ fn exports_at_once() {
     can_run_twice(logs, "export logs --to mlruns --out mlruns", &["exist", "not empty"]);
 }
 
-/// A folder of MLflow's with a model of no run, a registered model, an empty experiment, and a run with an
-/// event file among its artifacts.
+/// An MLflow directory with a model without a run, a registered model, an empty experiment, and a run with
+/// an event file among its artifacts.
 fn mlruns() -> Folder {
     let folder = Folder::new();
     log(&folder, "log");
@@ -352,7 +357,7 @@ fn mlruns() -> Folder {
 fn import_of_models_and_event_files() {
     let args = "import --from mlflow mlruns --out out --event-files runs";
     can_be_made_again(mlruns, args, None);
-    // What came without artifacts gets them later.
+    // A run that was imported without artifacts gets them later.
     let without = || {
         let folder = mlruns();
         folder.tbx("import --from mlflow mlruns --out out --no-artifacts").fine();

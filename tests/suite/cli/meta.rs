@@ -56,12 +56,12 @@ fn what_was_set_can_be_removed_unless_the_log_has_it() {
     let done = folder.tbx("meta unset logs/a param.lr");
     assert_eq!((done.code, &*done.err), (Some(1), "tbx: the run has no param.lr\n"));
     let done = folder.tbx("meta unset logs/a param.depth");
-    let said = "tbx: param.depth is in the log itself; tbx edit --unset-param removes parameters\n";
+    let said =
+        "tbx: param.depth is in the log itself; use tbx edit --unset-param to remove parameters\n";
     assert_eq!((done.code, &*done.err), (Some(1), said));
 }
 
-/// Event files are copied from clusters without the files next to them. Then the copy in the log
-/// counts.
+/// Event files are copied from clusters without their side files. Then the copy in the log counts.
 #[test]
 fn what_the_copy_in_the_log_says_is_not_lost() {
     let folder = Folder::new();
@@ -86,9 +86,12 @@ fn what_cannot_be_meant_is_refused_and_nothing_is_written() {
         ("meta set logs/a param.lr", "\"param.lr\" is not KEY=VALUE"),
         ("meta set logs/a label.x=1", "a label has no value"),
         ("meta set logs/a name=x status=done", "there is no status \"done\"; there are scheduled"),
-        ("meta set logs name=x", "tbx: logs is no run: it has no event file; runs in it are a, b"),
+        (
+            "meta set logs name=x",
+            "tbx: logs is not a run: it has no event file; runs in it are a, b",
+        ),
         ("meta set nowhere name=x", "nowhere"),
-        ("meta set s3://b/run name=x", "changes local runs only: copy the run here"),
+        ("meta set s3://b/run name=x", "changes local runs only: download the run"),
     ] {
         let found = folder.tbx(args).failed();
         assert!(found.contains(said), "{args}: {found}");

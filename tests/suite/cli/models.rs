@@ -68,9 +68,10 @@ clf,1,Production,best,a,,,s3://bucket/model,
     let said = folder.tbx("models logs path clf/best").failed();
     assert_eq!(
         said,
-        "tbx: logs/tbx.registry.json: the files of clf/best are at s3://bucket/model, not in the log folder\n"
+        "tbx: logs/tbx.registry.json: the files of clf/best are at s3://bucket/model, not in the \
+         log directory\n"
     );
-    // Such a version has no file that something could go with.
+    // Such a version has no local file, so there is nothing to remove.
     let gc = folder.tbx("gc logs --larger-than 1");
     assert_eq!(gc.code, Some(0), "{gc:?}");
 }
@@ -110,11 +111,11 @@ clf,2,None,,team/second,model.bin,11,
     folder.tbx("models logs stage clf/2 staging").fine();
     assert!(folder.tbx("models logs/team").out.contains("Staging"));
 
-    // A model of the same name elsewhere: which one is meant must be said.
+    // A model with the same name in another registry makes the name ambiguous.
     folder.tbx("models logs/plain register clf . model.bin").fine();
     let said = folder.tbx("models logs path clf/champion").failed();
     assert!(said.contains("logs/plain") && said.contains("logs/team"), "{said}");
-    // What a run keeps as an artifact is no registry.
+    // An artifact of a run is not a registry.
     std::fs::write(folder.path("logs/plain/tbx.json"), r#"{"schema": "tbx.run/1"}"#).unwrap();
     let kept = folder.path("logs/plain/artifacts/tbx.registry.json");
     std::fs::write(kept, "not a registry").unwrap();

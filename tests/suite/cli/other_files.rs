@@ -1,5 +1,5 @@
-//! Files that have an event file's name and are none: every command leaves them as they are, and
-//! says once what they are.
+//! Files that have the name of an event file but are not. Every command leaves them unchanged and reports
+//! each of them once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +12,12 @@ fn log() -> Vec<u8> {
     [file_version(), scalar("loss", 1, 0.5), scalar("loss", 2, 0.25)].concat()
 }
 
-/// How a command begins that shows [`log`] as the only one.
+/// The first line of a command that sees only [`log`].
 fn head() -> String {
     format!("logs: 1 run, 1 file, {} B, 3 events", log().len())
 }
 
-/// A tar archive of one file, which is stored as it is.
+/// A tar archive with one uncompressed file.
 fn tar(content: &[u8]) -> Vec<u8> {
     let mut archive = vec![0; 512];
     archive[..FILE.len()].copy_from_slice(FILE.as_bytes());
@@ -27,14 +27,14 @@ fn tar(content: &[u8]) -> Vec<u8> {
     archive
 }
 
-/// gzip's file of `content`, which is stored as it is (RFC 1951, 3.2.4).
+/// A gzip file with uncompressed `content` (RFC 1951, 3.2.4).
 fn gzip(content: &[u8]) -> Vec<u8> {
     let len = u16::try_from(content.len()).unwrap();
     let head = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03log\0\x01";
     [&head[..], &len.to_le_bytes(), &(!len).to_le_bytes(), content, &[0; 8]].concat()
 }
 
-/// Files that lie next to logs: their names, their bytes, and what is said of them.
+/// Stray files next to logs: names, contents and messages.
 fn strays() -> Vec<(String, Vec<u8>, &'static str)> {
     const NONE: &str = "not an event file: it does not begin with a record";
     let double = [&b"\0\x05\x16\x07\0\x02\0\0Mac OS X        "[..], &[0; 90]].concat();
@@ -59,7 +59,7 @@ fn strays() -> Vec<(String, Vec<u8>, &'static str)> {
     ]
 }
 
-/// Files that should be logs and are not: their names, their bytes, and what is said of them.
+/// Files that should be logs but cannot be read: names, contents and messages.
 fn missing() -> Vec<(String, Vec<u8>, &'static str)> {
     let lfs = |end: &str| {
         let lines =
@@ -115,8 +115,7 @@ fn missing() -> Vec<(String, Vec<u8>, &'static str)> {
     ]
 }
 
-/// A folder with a run, and next to its log and in directories of their own the files that are no
-/// logs.
+/// A directory with a run, and with stray files next to its log and in directories of their own.
 fn with_strays() -> Folder {
     let folder = Folder::new();
     for dir in ["logs/run", "logs/src"] {
@@ -129,7 +128,7 @@ fn with_strays() -> Folder {
     folder
 }
 
-/// Every file below a directory, by its path there.
+/// Every file below a directory, by its relative path.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![dir.to_owned()];
@@ -148,7 +147,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Fails unless each of these files is named once, with what it is.
+/// Fails unless each of these files is named once, with its message.
 #[track_caller]
 fn says_once(done: &Done, paths: impl IntoIterator<Item = (PathBuf, &'static str)>) {
     let all = format!("{}{}", done.out, done.err);
@@ -181,13 +180,13 @@ fn readers_leave_out_what_lies_next_to_logs_and_say_so_without_an_error() {
     for args in READERS {
         let folder = with_strays();
         let done = folder.tbx(args);
-        // These two answer no: there is nothing to extract, and runs lack metadata.
+        // The exit code of these two is 1: there is nothing to extract, and runs lack metadata.
         let is_no = args.starts_with("extract") || args.starts_with("check");
         assert_eq!(done.code, Some(i32::from(is_no)), "{args}: {done:?}");
         let before = files(&folder.path("logs"));
         assert_eq!(before.len(), 2 * strays().len() + 1);
         if args.starts_with("diff") {
-            continue; // the same run twice
+            continue; // the run would appear twice
         }
         says_once(&done, all_strays("logs"));
         assert_eq!(files(&folder.path("logs")), before, "{args}");
@@ -231,7 +230,7 @@ fn writers_leave_what_lies_next_to_logs_as_it_is() {
         }
         after.retain(|path, _| !path.to_string_lossy().ends_with(".bak"));
         assert_eq!(after.len(), 1, "{args}: {:?}", after.keys());
-        // Twice is as once.
+        // A second repair changes nothing.
         assert_eq!(folder.tbx("repair logs --in-place").code, Some(0));
     }
 }
@@ -246,7 +245,7 @@ fn an_archive_has_the_files_next_to_logs_and_brings_them_back() {
     folder.tbx("restore logs.tar.zst --out again").fine();
     let of_run = before.into_iter().filter(|(path, _)| path.starts_with("run")).collect();
     assert_eq!(files(&folder.path("again")), of_run);
-    // No run is called so.
+    // No run has this name.
     assert_eq!(folder.tbx("restore logs.tar.zst --out x --run ^src$").code, Some(2));
 }
 
@@ -262,7 +261,7 @@ fn a_log_that_is_not_there_is_missed_by_every_command() {
         let path = Path::new("logs").join(&lost);
         for args in READERS.iter().filter(|args| !args.starts_with("diff")) {
             if i > 0 && !args.starts_with("inspect") {
-                continue; // one does for all
+                continue; // one case is enough
             }
             let done = folder.tbx(args);
             assert_eq!(done.code, Some(2), "{args}: {done:?}");
@@ -289,7 +288,7 @@ fn a_log_that_is_not_there_is_missed_by_every_command() {
         let packed = folder.tbx("archive logs --out logs.tar.zst");
         assert_eq!(packed.code, Some(2), "{packed:?}");
         assert!(packed.out.starts_with("1 run, 2 files, "), "{}", packed.out);
-        // Named itself, it is missed under any name.
+        // If it is given by name, it is an error under any name.
         let done = folder.tbx(&format!("inspect {}", path.display()));
         assert_eq!(done.code, Some(2));
         says_once(&done, [(path, what)]);
@@ -314,11 +313,11 @@ fn a_file_that_was_named_is_missed_whatever_its_name() {
     assert_eq!((done.code, done.err.as_str()), (Some(1), none));
 }
 
-/// What is a log by its bytes is one under any name that has `tfevents` in it, as in TensorBoard.
+/// A file with the content of a log is a log under any name that contains `tfevents`, as in TensorBoard.
 #[test]
 fn copies_of_logs_under_other_names_are_logs() {
     for name in [
-        format!(".{FILE}.AbC123"), // of rsync, which is not done yet
+        format!(".{FILE}.AbC123"), // an unfinished copy of rsync
         format!("{FILE} (somebody's conflicted copy 2024-01-01)"),
         format!("{FILE}~"),
         "tfevents.bak".into(),
@@ -332,7 +331,7 @@ fn copies_of_logs_under_other_names_are_logs() {
     }
 }
 
-/// There is nothing in it that an edit could change.
+/// It contains nothing that an edit could change.
 #[test]
 fn an_event_file_without_a_readable_event_stays_as_it_is() {
     let log = log();

@@ -1,4 +1,4 @@
-//! `tbx plot`: what is drawn, and what is said of the rest.
+//! `tbx plot`: the chart, and the messages about everything that is not drawn.
 
 mod times;
 
@@ -8,7 +8,7 @@ use tbx::SummaryWriter;
 
 use super::{Done, Folder, START, done};
 
-/// Two runs of different length, and one tag more.
+/// Two runs of different lengths, and a tag that only one has.
 fn two_runs() -> Folder {
     let folder = Folder::new();
     for (name, steps, factor) in [("slow", 41, 0.05), ("fast/seed 1", 21, 0.2)] {
@@ -54,7 +54,7 @@ loss
     );
 }
 
-/// The drawn part of a chart, without its axes and what stands below.
+/// The plot area of a chart, without axes and legend.
 fn cells(out: &str) -> String {
     let drawn = out.lines().skip(1).take_while(|line| !line.contains('└') && !line.contains("+-"));
     drawn.map(|line| line.split(['│', '┤', '|', '+']).nth(1).unwrap_or("")).collect()
@@ -82,7 +82,7 @@ fn colors_are_for_terminals() {
         colored.contains("\u{1b}[38;5;33m") && colored.contains("\u{1b}[38;5;208m"),
         "{colored}"
     );
-    // Letters along the lines are not needed there.
+    // With colors, there are no letters along the lines.
     assert!(cells(&plain).matches('a').count() > cells(&colored).matches('a').count(), "{colored}");
 }
 
@@ -177,7 +177,7 @@ fn outliers_are_told_and_left_out_only_if_that_was_asked_for() {
     assert!(out.contains("1.3") && out.contains("values outside the chart\n"), "{out}");
 }
 
-/// Runs `r00` to `r49`, of which the last has the lowest loss.
+/// Runs `r00` to `r49`; the last one has the lowest loss.
 fn fifty() -> Folder {
     let folder = Folder::new();
     for i in 0..50 {
@@ -201,14 +201,14 @@ fn of_many_runs_the_first_have_names() {
     let out = folder.tbx("plot logs").fine();
     assert_eq!(named(&out), ["r00", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09"]);
     let band = "40 more runs not drawn one by one; · min to max and ~ median of all 50 runs: \
-                --sort and --top choose";
+                --sort and --top select runs";
     assert!(out.ends_with(&format!("  {band}\n")), "{out}");
     assert!(cells(&out).matches('·').count() > 100 && out.contains('~'), "{out}");
     let out = done(folder.command("plot logs").env("CLICOLOR_FORCE", "1")).fine();
     assert!(out.contains(band), "{out}");
     let few = "plot logs --run r0|r1[0-4]";
     let out = done(folder.command(few).env("CLICOLOR_FORCE", "1")).fine();
-    assert!(out.contains("5 more runs in gray: --sort and --top choose"), "{out}");
+    assert!(out.contains("5 more runs in gray: --sort and --top select runs"), "{out}");
     assert!(folder.tbx(few).fine().contains("5 more runs as dots"));
     let out = folder.tbx("plot logs --sort loss --top 2").fine();
     assert_eq!(named(&out), ["r49", "r48"]);
@@ -233,7 +233,7 @@ fn more_names_than_letters_are_no_problem() {
         "{out}"
     );
     assert!(out.contains("20 more runs not drawn one by one"), "{out}");
-    // Those with the same number among 50 differ where they are drawn together.
+    // Runs with the same rank among 50 differ if they are drawn together.
     let out = folder.tbx("plot logs --run r[05]1").fine();
     assert!(out.contains("  b r01 ") && out.contains("  c r51 "), "{out}");
 }
@@ -273,7 +273,7 @@ fn a_run_looks_the_same_whatever_is_drawn_with_it() {
         }
     }
     assert_eq!(seen.len(), 50);
-    // The same in a file: orange is b.
+    // The file has the same letters and colors: orange is b.
     let svg = folder.tbx("plot logs --run r[0-2]1 --out -").out;
     let strokes = svg.split("stroke=\"").skip(1).filter_map(|rest| rest.get(..7));
     let colors: std::collections::BTreeSet<_> = strokes.filter(|c| *c != "#e8e8e8").collect();
@@ -282,7 +282,7 @@ fn a_run_looks_the_same_whatever_is_drawn_with_it() {
     assert!(svg.contains("stroke-dasharray=\"7 3\"") && svg.contains("stroke-dasharray=\"2 2\""));
 }
 
-/// A run that began later gets the next letter, wherever its name is in the order.
+/// A run that began later gets the next letter, wherever its name is sorted.
 #[test]
 fn a_new_run_changes_no_other() {
     let folder = Folder::new();
@@ -300,7 +300,7 @@ fn a_new_run_changes_no_other() {
     let out = folder.tbx("plot logs").fine();
     assert!(out.contains("  a run_1 ") && out.contains("  b run_9 "), "{out}");
     assert!(out.contains("  c run_10 "), "{out}");
-    assert!(named(&out).is_sorted(), "the order of lines is another thing: {out}");
+    assert!(named(&out).is_sorted(), "lines are still sorted by name: {out}");
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn short_axes_have_more_than_one_number() {
     }
 }
 
-/// A label that is longer than half of the chart.
+/// A label that is longer than half the chart.
 #[test]
 fn a_label_without_room_is_no_other_number() {
     let folder = Folder::new();
@@ -358,7 +358,7 @@ fn a_label_without_room_is_no_other_number() {
     assert!(labels.len() >= 2 && labels.iter().all(|label| *label == "…"), "{out}");
 }
 
-/// As in TensorBoard; for conditions they are one run.
+/// As in TensorBoard; conditions treat them as one run.
 #[test]
 fn parts_of_a_run_are_lines_of_one_chart() {
     let folder = Folder::new();
@@ -395,7 +395,7 @@ fn a_run_has_the_same_letter_in_every_chart() {
     assert_eq!(rows, expected, "{out}");
 }
 
-/// Runs without any scalar count for none of the first.
+/// Runs without any scalar are not counted.
 #[test]
 fn each_chart_names_the_first_of_its_own_lines() {
     let folder = Folder::new();
@@ -407,7 +407,7 @@ fn each_chart_names_the_first_of_its_own_lines() {
     folder.run("logs/0").close().unwrap();
     let out = folder.tbx("plot logs --top 1").fine();
     let rows: Vec<_> = out.lines().filter(|line| line.ends_with("  2     1")).collect();
-    // The run without scalars is a.
+    // The letter a belongs to the run without scalars.
     assert_eq!(rows, ["  b a       2     1", "  d c       2     1"], "{out}");
 }
 
@@ -422,10 +422,10 @@ fn many_tags_are_drawn_if_they_were_asked_for() {
     let charts = |out: &str| out.lines().filter(|line| line.starts_with("tag")).count();
     let out = folder.tbx("plot logs").fine();
     assert_eq!(charts(&out), 12);
-    assert!(out.ends_with("3 more tags: --tag chooses\n"), "{out}");
+    assert!(out.ends_with("3 more tags: --tag selects tags\n"), "{out}");
     let Done { out, err, .. } = folder.tbx("plot logs --out -");
     assert!(out.ends_with("</svg>\n"), "{out}");
-    assert_eq!(err, "12 charts written to -\n3 more tags: --tag chooses\n");
+    assert_eq!(err, "12 charts written to -\n3 more tags: --tag selects tags\n");
     let out = folder.tbx("plot logs --tag tag").fine();
     assert_eq!(charts(&out), 15);
     assert!(!out.contains("more"), "{out}");
@@ -436,14 +436,14 @@ fn nothing_to_draw_is_a_no() {
     let folder = Folder::with("torch");
     let Done { code, out, err } = folder.tbx("plot logs --run media");
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert_eq!(err, "tbx: no run has scalars that were asked for\n");
+    assert_eq!(err, "tbx: no run has matching scalars\n");
 }
 
 #[test]
 fn what_cannot_be_is_refused() {
     let folder = two_runs();
     for (args, said) in [
-        ("--smooth 1.5", "a number from 0 to 1 is needed"),
+        ("--smooth 1.5", "must be a number from 0 to 1"),
         ("--xlim 5", "\"5\" is not FROM:TO"),
         ("--xlim a:b", "\"a:b\" is not FROM:TO"),
         ("--ylim 2:1", "\"2:1\" ends before it begins"),
@@ -452,7 +452,7 @@ fn what_cannot_be_is_refused() {
         ("--sort los", "there is no column \"los\"; did you mean loss"),
         ("--out x.pdf", "must end in .svg or .png"),
         ("--width 5", "20..=10000"),
-        ("--width 2000", "no more than 1000 columns"),
+        ("--width 2000", "at most 1000 columns"),
         ("--width 10000 --height 10000 --out x.png", "is too large for a PNG"),
         ("--force", "--out"),
         ("--ascii --out x.svg", "cannot be used with"),
@@ -496,10 +496,10 @@ fn a_png_has_two_pixels_for_each_unit_and_its_own_letters() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let picture = image::open(folder.path("charts.png")).unwrap().to_rgb8();
     assert_eq!(picture.width(), 2 * 2 * 300, "two charts side by side");
-    assert!(picture.height() > 2 * 200, "and a legend below");
+    assert!(picture.height() > 2 * 200, "a legend below");
     let count = |color: [u8; 3]| picture.pixels().filter(|pixel| pixel.0 == color).count();
     assert!(count([0x00, 0x72, 0xb2]) > 100 && count([0xd5, 0x5e, 0x00]) > 100, "lines");
     assert!(count([0x20, 0x20, 0x20]) > 100, "letters");
     let all: usize = picture.pixels().count();
-    assert!(count([255; 3]) > all / 2, "the ground");
+    assert!(count([255; 3]) > all / 2, "the background");
 }

@@ -1,11 +1,11 @@
-//! The line that says how far a long command is: on a terminal only, and gone in the end.
+//! The progress line of long commands: only on a terminal, and removed at the end.
 
 use std::process::Command;
 
 use super::Folder;
 
-/// Runs a command, held up before its first change of the disk, with its standard error on a terminal. Lets
-/// it go on once the terminal shows something besides `paused`, and prints all that it showed.
+/// Runs a command with its standard error on a terminal, paused before its first change on disk. Resumes it
+/// once the terminal shows something besides `paused`, and prints the terminal's output.
 const ON_A_TERMINAL: &str = r#"
 import os, pty, subprocess, sys
 ours, theirs = pty.openpty()
@@ -48,13 +48,13 @@ fn a_long_command_shows_on_a_terminal_that_it_is_at_work() {
     assert!(shown.status.success(), "{said} {}", String::from_utf8_lossy(&shown.stderr));
     let (_, line) = said.split_once("paused").unwrap();
     assert!(line.contains("\\r\\x1b[2m") && line.contains("s\\x1b[0m\\x1b[K"), "{said}");
-    // Whatever comes next finds an empty line.
+    // The line is cleared before other output.
     let (_, last) = said.rsplit_once("\\r\\x1b[K").unwrap();
     assert!(!last.contains("\\x1b[2m"), "{said}");
     assert!(folder.path("new").is_dir());
 }
 
-/// Held up for longer than the line waits, in a pipe.
+/// The pause is longer than the delay of the line.
 #[test]
 fn a_pipe_gets_no_line() {
     let folder = Folder::with("broken/flip_middle_payload");

@@ -18,7 +18,7 @@ fn what_was_done_is_said_file_by_file() {
         "\
 zeros_only/{FILE}: nothing could be saved
 cut_in_payload/{FILE}: 20 B of an unfinished record left out
-flip_first_payload/{FILE}: 1 damaged place left out (88 B), file version put first
+flip_first_payload/{FILE}: 1 damaged place left out (88 B), file version added
 flip_middle_payload/{FILE}: 1 damaged place left out (177 B)
 times/{FILE}: 3 wall times replaced
 1 file sound, 4 repaired, 1 lost, 93 events; "
@@ -29,7 +29,7 @@ times/{FILE}: 3 wall times replaced
     let out = folder.tbx("repair logs --out new").fine();
     assert_eq!(out, format!("{expected}written to new\n"));
     let out = folder.tbx("repair new --dry-run").fine();
-    // With one more version event.
+    // The repaired log has one more version event.
     let sound = "5 files sound, 0 repaired, 0 lost, 94 events; dry run, nothing was written\n";
     assert_eq!(out, sound);
     let found = folder.tbx("repair logs --dry-run --format json");

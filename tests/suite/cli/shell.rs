@@ -1,11 +1,11 @@
-//! What the program is for a shell: completions, manual pages, colors, variables, messages.
+//! Integration with the shell: completions, manual pages, colors, variables, messages.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use super::{Folder, done};
 
-/// Every command but `help`.
+/// Every command except `help`.
 const COMMANDS: [&str; 20] = [
     "archive",
     "check",
@@ -29,7 +29,7 @@ const COMMANDS: [&str; 20] = [
     "watch",
 ];
 
-/// Whether a program that reads `script` finds no fault; true where there is no such program.
+/// True if a program accepts `script` or is not installed.
 fn is_accepted(program: &str, args: &[&str], script: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("script");
@@ -79,7 +79,7 @@ fn every_command_has_a_manual_page() {
     }
     let said = folder.tbx("man nothing").err;
     assert!(
-        said.starts_with("tbx: there is no command \"nothing\"; there are inspect, "),
+        said.starts_with("tbx: there is no command \"nothing\"; the choices are inspect, "),
         "{said}"
     );
     let said = folder.tbx("man tabel").err;
@@ -156,7 +156,7 @@ fn help_takes_a_flag_for_itself() {
     }
     assert_eq!(folder.tbx("help table -h").fine(), folder.tbx("help table").fine());
     assert_eq!(folder.tbx("models help -h").fine(), folder.tbx("models help").fine());
-    // Its own options first, those of all commands at the end.
+    // A command's own options come first, options of all commands last.
     for command in ["table", "inspect", "plot", "export", "extract", "reduce", "diff", "check"] {
         let help = folder.tbx(&format!("{command} -h")).fine();
         let own = help.find("Options:\n").unwrap_or_else(|| panic!("{help}"));

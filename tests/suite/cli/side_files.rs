@@ -1,4 +1,4 @@
-//! Files next to event files, and links among them, in logs that may come from anybody.
+//! Side files, and links among them, in logs from untrusted sources.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::Folder;
 
-/// What is in no file of the logs.
+/// A text that no file of the logs contains.
 const SECRET: &str = "TOPSECRET";
 
-/// Two runs, `good` and `bad`, and a directory `secret` beside the logs.
+/// Two runs, `good` and `bad`, and a directory `secret` next to the logs.
 fn logs() -> Folder {
     let folder = Folder::new();
     for name in ["good", "bad"] {
@@ -24,7 +24,7 @@ fn logs() -> Folder {
     folder
 }
 
-/// The files below `dir` that have the secret in them.
+/// The files below `dir` that contain the secret.
 fn leaks(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -39,7 +39,7 @@ fn leaks(dir: &Path) -> Vec<String> {
 }
 
 impl Folder {
-    /// A text in which the folder's own path is `DIR`.
+    /// The text with the path of the directory replaced by `DIR`.
     fn plain(&self, text: &str) -> String {
         let real = self.0.path().canonicalize().unwrap();
         text.replace(real.to_str().unwrap(), "DIR")
@@ -59,7 +59,7 @@ fn nothing_outside_of_a_run_is_exported_unless_it_is_asked_for() {
     assert_eq!(done.code, Some(2));
     let left = |path: &str, to: &str, run: &str| {
         format!(
-            "tbx: logs/{path}: it leads to DIR/secret{to}, outside of DIR/logs/{run}, and is not \
+            "tbx: logs/{path}: it leads to DIR/secret{to}, outside DIR/logs/{run}, and is not \
              followed; put a copy in its place, or use --follow-links; skipped\n"
         )
     };
@@ -83,7 +83,7 @@ fn nothing_outside_of_a_run_is_exported_unless_it_is_asked_for() {
         .unwrap()
     };
     assert_eq!(fs::read(of_run("good").join("artifacts/latest")).unwrap(), b"weights");
-    // Only a word makes it so.
+    // Only the option exports it.
     let done = folder.tbx("export logs --to mlruns --out n --follow-links");
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(leaks(&folder.path("n")).len() >= 3, "{:?}", leaks(&folder.path("n")));
@@ -98,7 +98,7 @@ fn parameters_behind_a_link_out_of_the_run_are_an_issue() {
     {
         let done = folder.tbx(command);
         assert!(!done.out.contains(SECRET), "{command}: {}", done.out);
-        let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside of \
+        let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside \
                     DIR/logs/bad, and is not followed; put a copy in its place, or use \
                     --follow-links; skipped";
         assert!(folder.plain(&done.err).contains(said), "{command}: {}", done.err);
@@ -126,7 +126,7 @@ fn an_import_takes_nothing_from_outside_of_the_store() {
     symlink(&secret, store("1/datasets".into())).unwrap();
     symlink(&secret, store("models".into())).unwrap();
     symlink(&secret, store(".trash".into())).unwrap();
-    // Where a server would have kept them.
+    // The place where a server would have stored them.
     fs::create_dir_all(folder.path(format!("mlartifacts/1/{other}"))).unwrap();
     symlink(&secret, folder.path(format!("mlartifacts/1/{other}/artifacts"))).unwrap();
     let uri = format!("artifact_uri: mlflow-artifacts:/1/{other}/artifacts\n");
@@ -141,19 +141,19 @@ fn an_import_takes_nothing_from_outside_of_the_store() {
     assert_eq!(done.code, Some(2), "{}", done.err);
     assert_eq!(leaks(&folder.path("out")), [""; 0]);
     for part in ["artifacts", "params", "tags", "metrics", "inputs"] {
-        let said = format!("mlruns/1/{run}/{part}: it leads to DIR/secret, outside of DIR/mlruns,");
+        let said = format!("mlruns/1/{run}/{part}: it leads to DIR/secret, outside DIR/mlruns,");
         assert!(folder.plain(&done.err).contains(&said), "{part}: {}", done.err);
     }
     let json = fs::read_to_string(folder.path("out/exp/1/tbx.json")).unwrap();
     assert!(json.contains(r#""same": "inside""#), "{json}");
-    // A store in the trash is none of its own.
+    // A store in the trash does not belong to this one.
     symlink(&secret, store(".trash".into())).unwrap();
     folder.tbx("import --from mlflow mlruns --out other").failed();
     let done = folder.tbx("import --from mlflow mlruns --out followed --follow-links");
     assert!(leaks(&folder.path("followed")).len() > 3, "{}", done.err);
 }
 
-/// A program that waits for one of these waits for ever.
+/// A program that reads one of these blocks forever.
 #[test]
 fn a_side_file_that_is_no_regular_file_is_an_issue() {
     let folder = logs();
@@ -175,7 +175,7 @@ fn a_side_file_that_is_no_regular_file_is_an_issue() {
                 _ => symlink(to, &path).unwrap(),
             }
             let why = match to {
-                "/dev/zero" => "it leads to /dev/zero, outside of".into(),
+                "/dev/zero" => "it leads to /dev/zero, outside".into(),
                 _ => format!("logs/bad/{name}: not a regular file but {what}"),
             };
             let done = folder.tbx("inspect logs");
@@ -232,15 +232,13 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
     for (text, why) in [
         (
             "lr: [".into(),
-            "line 2 column 1: no YAML: while parsing a node, did not find expected node content",
+            "line 2 column 1: invalid YAML: while parsing a node, did not find expected node \
+             content",
         ),
-        (
-            "- ".repeat(6000),
-            "line 1 column 129: lists and maps are more than 64 deep in each other",
-        ),
-        (bomb, "with its aliases it has more than 67108864 bytes"),
-        ("batch_si".into(), "it is no map of parameters"),
-        ("lr: 1\nbatch_si".into(), "line 3 column 1: no YAML: simple key expected"),
+        ("- ".repeat(6000), "line 1 column 129: lists and maps are nested more than 64 deep"),
+        (bomb, "it has more than 67108864 bytes with aliases expanded"),
+        ("batch_si".into(), "not a map of parameters"),
+        ("lr: 1\nbatch_si".into(), "line 3 column 1: invalid YAML: simple key expected"),
     ] {
         fs::write(&path, text).unwrap();
         let done = folder.tbx("table logs --columns run,param.lr,loss");
@@ -266,7 +264,7 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
         let done = folder.tbx("verify logs");
         assert!(done.code == Some(1) && done.out.contains("warning side_file"), "{}", done.out);
     }
-    // It is not read to find that out.
+    // It must not be read to find that out.
     fs::File::create(&path).unwrap().set_len(100 << 30).unwrap();
     let said =
         "tbx: logs/bad/hparams.yaml: it has 107374182400 bytes, the limit is 4194304; skipped\n";
@@ -277,7 +275,7 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
     fs::remove_file(&path).unwrap();
     let deep = format!(r#"{{"schema": "tbx.run/1", "x": {}"#, "[".repeat(100_000));
     fs::write(folder.path("logs/bad/tbx.json"), deep).unwrap();
-    let said = "tbx: logs/bad/tbx.json: no metadata of a run: recursion limit exceeded at line 1 column 156; skipped\n";
+    let said = "tbx: logs/bad/tbx.json: not the metadata of a run: recursion limit exceeded at line 1 column 156; skipped\n";
     assert_eq!(folder.tbx("table logs").err, said);
 }
 
@@ -295,10 +293,10 @@ fn each_directory_is_a_run_once_whatever_links_lead_to_it() {
          logs/latest: it is the same directory as logs/bad, which is read once; nothing was lost\n"
     );
     assert_eq!(folder.tbx("verify logs --rule same_directory").code, Some(0));
-    // By the name of a link alone, it is that run.
+    // A link to a run can be given by its own name.
     let done = folder.tbx("table logs/latest --columns run,loss");
     assert_eq!(done.fine(), "run  loss\n.     0.5\n1 run\n");
-    // 2^39 paths.
+    // A tree with 2^39 paths.
     fs::create_dir(folder.path("logs/x0")).unwrap();
     symlink("../good", folder.path("logs/x0/a")).unwrap();
     for i in 1..40 {
@@ -316,7 +314,7 @@ fn each_directory_is_a_run_once_whatever_links_lead_to_it() {
     assert_eq!(folder.tbx("table logs --columns run").out, "run\nbad\ngood\n2 runs\n");
 }
 
-/// Every command that reads files next to logs has the option, and says that there is one.
+/// Every command that reads side files has the option, and mentions it.
 #[test]
 fn one_option_follows_links_in_every_command() {
     let folder = logs();
@@ -336,7 +334,7 @@ fn one_option_follows_links_in_every_command() {
         assert!(!done.out.contains(SECRET), "{command}: {done:?}");
     }
     assert!(folder.tbx("meta show logs/bad --follow-links").fine().contains(SECRET));
-    // What runs is told by a file behind a link, too; and nothing behind a link goes.
+    // The status of a run may be in a linked file; files behind links are never removed.
     let list = folder.tbx("gc logs --unregistered --follow-links --delete").fine();
     assert!(list.contains("model") && !list.contains("key"), "{list}");
     assert_eq!(fs::read_to_string(folder.path("secret/key")).unwrap(), SECRET);
@@ -368,7 +366,7 @@ fn an_archive_has_what_links_lead_to_only_if_that_is_asked_for() {
         assert!(path.symlink_metadata().unwrap().is_file(), "{name}");
         assert_eq!(fs::read_to_string(path).unwrap(), SECRET);
     }
-    // A circle is an error, and not an archive without end.
+    // A cycle is an error, not an endless archive.
     symlink("..", folder.path("logs/good/artifacts/up")).unwrap();
     let done = folder.tbx("archive logs --out b.tar.zst --follow-links");
     assert!(done.code == Some(2) && !folder.path("b.tar.zst").exists(), "{done:?}");

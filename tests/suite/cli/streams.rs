@@ -101,7 +101,7 @@ fn assert_harmless(text: &str) {
 fn tags_cannot_play_with_the_terminal() {
     let folder = hostile_tags();
     for by in ["run", "tag"] {
-        // Whether or not the program takes its output for a terminal.
+        // Escaped even if the output is not a terminal.
         let args = format!("inspect logs --by {by}");
         let text = done(folder.command(&args).env("NO_COLOR", "1")).fine();
         assert_harmless(&text);
@@ -185,7 +185,7 @@ fn names_of_runs_cannot_play_with_the_terminal() {
     for name in HOSTILE {
         folder.copy("broken/flip_middle_payload", format!("logs/{name}"));
     }
-    // As on a terminal, where tbx does not strip escape sequences.
+    // Forced colors, so that escape sequences are not stripped.
     let said = |args: &str| done(folder.command(args).env("CLICOLOR_FORCE", "1"));
     assert_harmless(&done(folder.command("inspect logs").env("NO_COLOR", "1")).out);
     assert_harmless(&done(folder.command("plot logs").env("NO_COLOR", "1")).out);

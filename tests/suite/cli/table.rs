@@ -209,7 +209,7 @@ fn parameters_are_there_whatever_tags_are_asked_for() {
     assert_eq!(table, "run,status,rate,loss\n0.25,finished,0.25,0.25\n0.5,finished,0.5,0.5\n");
 }
 
-/// Parameters that are called like tags, fields and statistics.
+/// Parameters with the names of tags, fields and statistics.
 fn names() -> Folder {
     let folder = Folder::new();
     for (run, lr) in [("a", 0.5), ("b", 0.25)] {
@@ -247,11 +247,11 @@ fn every_column_has_a_name_of_its_own() {
     assert_eq!(head("-c metric.lr"), "run,metric.lr");
     assert_eq!(head("-c lr,metric.lr:min"), "run,lr,lr:min");
     assert_eq!(head("-c step,param.step,param.run"), "run,step,param.step,param.run");
-    // The tag `loss:min`, and the least of `loss`.
+    // The tag `loss:min`, and the minimum of `loss`.
     assert_eq!(head("-c loss:min"), "run,loss:min");
     assert_eq!(head("-c loss:min,metric.loss:min"), "run,metric.loss:min:last,metric.loss:min");
     assert_eq!(head("-c param.*"), "run,lr,param.run,param.step");
-    // What is printed can be asked for.
+    // Every printed name is accepted.
     let all = head("-c *,*:min");
     let names = all.strip_prefix("run,").unwrap();
     assert_eq!(head(&format!("-c {names}")), all);
@@ -367,7 +367,8 @@ fn what_was_meant_is_said() {
         ),
         (
             "--columns accuracy:zzzzzz",
-            "there is no statistic \"zzzzzz\" of accuracy; there are last, first, min, max, mean, count, step, \
+            "there is no statistic \"zzzzzz\" of accuracy; the choices are last, first, min, max, \
+             mean, count, step, \
              min_step, max_step, nan, inf",
         ),
         ("--group-by op", "there is no column \"op\"; did you mean opt?"),
@@ -378,15 +379,15 @@ fn what_was_meant_is_said() {
     }
     let said = folder.tbx("reduce logs --op maen").failed();
     assert!(said.starts_with("tbx: there is no operation \"maen\"; did you mean mean"), "{said}");
-    // One sign is taken for two, and named.
+    // A single = is accepted for ==, with a note.
     let mut command = folder.command("table logs --columns opt");
     let done = super::done(command.args(["--where", "opt = adam"]));
-    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is taken for ==\n"));
+    assert_eq!((done.code, done.err.as_str()), (Some(0), "condition: = is read as ==\n"));
     assert!(done.out.ends_with("2 runs of 3\n"), "{done:?}");
     let mut command = folder.command("table logs");
     let said = super::done(command.args(["--where", "opt is adam"])).failed();
     assert!(
-        said.starts_with("tbx: condition, column 5: this cannot be read; comparisons are =="),
+        said.starts_with("tbx: condition, column 5: this cannot be read; the comparisons are =="),
         "{said}"
     );
 }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Folder, done};
 
-/// A terminal of some width: the side that the program writes to, and the one that shows it.
+/// A terminal with this width: the side that the program writes to, and the side that shows it.
 fn terminal(columns: u16) -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -30,19 +30,19 @@ fn shown(mut command: Command, columns: u16) -> (String, Option<i32>) {
     let mut child = command.stdin(slave).stdout(out).stderr(err).spawn().unwrap();
     drop(command);
     let mut bytes = Vec::new();
-    // Where nobody has the other side any more, Linux gives an error instead of an end.
+    // After the other side is closed, Linux returns an error instead of an end of file.
     let _ = master.read_to_end(&mut bytes);
     (String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), child.wait().unwrap().code())
 }
 
-/// The same without colours.
+/// Like [`shown`], without colors.
 fn plain(folder: &Folder, args: &str, columns: u16) -> String {
     let mut command = folder.command(args);
     command.env("TERM", "xterm").env("NO_COLOR", "1");
     shown(command, columns).0
 }
 
-/// Tags that differ at the start, in the middle and at the end, in letters of all widths.
+/// Tags that differ at the start, in the middle or at the end, with characters of all widths.
 fn tags() -> Vec<String> {
     let mut tags = Vec::new();
     for block in ["block_00", "block_01", "größe_深い"] {
@@ -104,7 +104,7 @@ fn only_the_output_decides_how_wide_it_is() {
     for args in commands() {
         let piped = done(&mut folder.command(&args));
         assert!(!piped.out.contains('…') && !piped.out.contains("not shown"), "{args}: {piped:?}");
-        // The program's other ends are terminals, and its variables speak of one.
+        // All other streams are terminals, and the variables describe one.
         let (slave, _master) = terminal(60);
         let mut command = folder.command(&args);
         command.stdin(slave.try_clone().unwrap()).stderr(slave).env("COLUMNS", "40");
@@ -132,7 +132,7 @@ fn the_size_of_a_terminal_counts_before_columns() {
         shown(command, columns).0
     };
     assert_eq!(width("200", 80), width("60", 80));
-    // One that does not know its size: the variable.
+    // If the terminal does not know its size, the variable counts.
     assert_eq!(width("80", 0), width("1", 80));
     assert_eq!(width("none", 0), done(&mut folder.command("inspect logs")).out);
 }
@@ -150,7 +150,7 @@ fn lines_fit_and_names_stay_apart() {
                 assert!(!is_row || line.width() <= columns.into(), "{args} at {columns}: {line}");
             }
         }
-        // Each run has each tag, in the same order; what is shown of one is never shown of another.
+        // Each run has the same tags in the same order; two different tags never look alike.
         let text = plain(&folder, "inspect logs --by run", columns);
         let names = text.lines().filter_map(|line| line.strip_prefix("  "));
         let names = names.filter_map(|line| line.split("  ").next());
@@ -193,12 +193,12 @@ fn a_table_keeps_what_tells_runs_apart_and_says_what_it_leaves_out() {
     assert!(!head.contains("start"), "{text}");
     let all = plain(&folder, "table logs", 200);
     assert!(all.contains("start") && !all.contains("not shown"), "{all}");
-    // Chosen columns stay in their order.
+    // Selected columns keep their order.
     let chosen =
         plain(&folder, "table logs --columns start,duration,status,val/*,train/*,lea*", 60);
     assert!(chosen.starts_with("run    start"), "{chosen}");
     assert!(chosen.contains("not shown:"), "{chosen}");
-    // The column that sorts is shown.
+    // The sort column is shown.
     let sorted = plain(&folder, "table logs --sort start", 60);
     assert!(sorted.contains("\nrun    start  "), "{sorted}");
 }
@@ -256,7 +256,7 @@ c       0.75*     0.75         0.75
             "{variables:?} {more}: {text:?}"
         );
     }
-    // A file or a pipe has neither, unless it is forced.
+    // A file or a pipe gets neither, unless colors are forced.
     assert_eq!(colored(&[], "", None), unmarked);
     assert_eq!(colored(&[], "--color always", None), text);
     assert_eq!(colored(&[("CLICOLOR_FORCE", "1")], "", None), text);
@@ -294,7 +294,7 @@ fn help_is_wrapped_once() {
 #[test]
 fn names_of_different_runs_do_not_look_alike() {
     let folder = Folder::new();
-    // Cut alone, both would end alike.
+    // Shortened separately, both would look the same.
     for (run, start) in [("a", "training"), ("b", "validation")] {
         let writer = folder.run(format!("logs/{run}"));
         let tag =

@@ -133,7 +133,7 @@ fn rows() -> Vec<Row> {
             Kind::Text,
             plain(Kind::Text, floats(&[], 1)),
             Skipped,
-            "a tensor of DT_FLOAT where strings should be",
+            "a tensor of DT_FLOAT instead of strings",
         ),
         row(
             Kind::Text,
@@ -151,7 +151,7 @@ fn rows() -> Vec<Row> {
             Kind::Image,
             plain(Kind::Image, floats(&[3], 3)),
             Skipped,
-            "a tensor of DT_FLOAT where strings should be",
+            "a tensor of DT_FLOAT instead of strings",
         ),
         row(
             Kind::Image,
@@ -180,7 +180,7 @@ fn rows() -> Vec<Row> {
             Kind::Audio,
             plain(Kind::Audio, floats(&[1, 2], 2)),
             Skipped,
-            "a tensor of DT_FLOAT where strings should be",
+            "a tensor of DT_FLOAT instead of strings",
         ),
         row(
             Kind::Audio,
@@ -190,7 +190,7 @@ fn rows() -> Vec<Row> {
         ),
         row(Kind::Audio, clip(&wav[..46]), Kept, "a WAV file of 4 bytes of samples with 2 in it"),
         row(Kind::Audio, clip(&wav[1..]), Kept, "unknown data, not a clip"),
-        row(Kind::Audio, clip(b""), Kept, "a clip of no bytes"),
+        row(Kind::Audio, clip(b""), Kept, "an empty clip"),
         row(Kind::Mesh, mesh(floats(&[4, 3], 12)), Skipped, "a mesh should be [batch, n, 3]"),
         row(Kind::Mesh, mesh(floats(&[1, 4, 3], 5)), Skipped, "5 elements in a tensor of 12"),
         row(
@@ -215,7 +215,7 @@ fn rows() -> Vec<Row> {
             Kind::CustomScalars,
             plain(Kind::CustomScalars, floats(&[], 1)),
             Skipped,
-            "a tensor of DT_FLOAT where strings should be",
+            "a tensor of DT_FLOAT instead of strings",
         ),
         row(
             Kind::CustomScalars,
@@ -302,7 +302,7 @@ fn every_command_says_what_it_could_not_read_of_a_value() {
     }
 }
 
-/// Values that can be read are no loss, even if TensorBoard does not show them.
+/// Readable values are not losses, even if TensorBoard does not show them.
 #[test]
 fn what_can_be_read_is_no_loss() {
     for (kind, tensor) in [

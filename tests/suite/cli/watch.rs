@@ -98,7 +98,7 @@ fn a_file_that_is_cut_short_is_read_anew() {
     let file = File::options().write(true).open(&path).unwrap();
     file.set_len(fs::metadata(&path).unwrap().len() - 5).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    assert_eq!(watch.line(), format!(".  read anew: {name} was cut short  step 0  loss 0.5"));
+    assert_eq!(watch.line(), format!(".  read again: {name} was cut short  step 0  loss 0.5"));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_closed_pipe_ends_it_quietly() {
     drop(out);
     let mut step = 1;
     while child.try_wait().unwrap().is_none() {
-        assert!(step < 1000, "it goes on");
+        assert!(step < 1000, "the program is still running");
         writer.add_scalar("loss", 0.5, step).unwrap();
         writer.flush().unwrap();
         thread::sleep(Duration::from_millis(20));
@@ -170,7 +170,10 @@ fn what_cannot_be_watched_is_refused() {
     assert!(folder.tbx("watch missing").failed().contains("missing: No such file"));
     File::create_new(folder.path("x")).unwrap().write_all(b"").unwrap();
     for args in ["--interval 0", "--interval x", "--smooth 2"] {
-        assert!(folder.tbx(&format!("watch . {args}")).failed().contains("is needed"), "{args}");
+        assert!(
+            folder.tbx(&format!("watch . {args}")).failed().contains("must be a number"),
+            "{args}"
+        );
     }
 }
 

@@ -121,7 +121,7 @@ fn headers_that_claim_the_rest_of_the_file_do_not_cost_their_product() {
             assert!(points <= sound, "{what}: {points} points of {sound}");
             let (_, file) = &found.files[0];
             let said = found.issues.len() as u64 + file.pending_bytes;
-            assert!(said > 0, "{what}: nothing is said");
+            assert!(said > 0, "{what}: nothing was reported");
         });
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use tbx::edit::{Destination, FileRepair, Repaired, SideFiles, repair};
 use tbx::{LoadOptions, Logdir, RestartPolicy, pb};
+use tbx_runs::edit::{Destination, FileRepair, Repaired, SideFiles, repair};
 use tempfile::TempDir;
 
 use super::{all_points, assert_same, points};
@@ -31,9 +31,8 @@ fn repaired_bytes(bytes: &[u8]) -> (Option<Vec<u8>>, FileRepair) {
 /// Fails if any loader would stop somewhere in the logs of a directory.
 #[track_caller]
 fn assert_sound(dir: &Path) {
-    #[cfg(feature = "verify")]
     {
-        use tbx::verify::{Rule, Verify};
+        use tbx_runs::verify::{Rule, Verify};
         let damage = [
             Rule::Io,
             Rule::Compressed,

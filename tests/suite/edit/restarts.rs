@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tbx::edit::Edit;
-use tbx::table::Sampling;
 use tbx::{LoadOptions, RestartPolicy};
+use tbx_runs::edit::Edit;
+use tbx_runs::table::Sampling;
 
 use super::{all_points, assert_same, edit, edit_records, points};
 use crate::common::{file_version, repository, scalar, start, write_resumed};

@@ -1,4 +1,4 @@
-//! Files and folders that come, go and change under a follower.
+//! Files and directories that are added, removed and changed under a follower.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use super::{Kept, facts_of_load};
 use crate::common::{NAME, file_version, load, ranges, scalar, start};
 
-/// No test takes so long that bytes settle by themselves.
+/// No test takes long enough for bytes to settle by themselves.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A folder, its follower, and what came so far.
+/// A log directory, its follower, and the results so far.
 struct Scene {
     dir: TempDir,
     follower: Follower,
@@ -44,7 +44,7 @@ impl Scene {
         self.logs().join(run).join(NAME)
     }
 
-    /// Appends to the file of a run, which is made if need be.
+    /// Appends to the file of a run. Creates the file if it does not exist.
     fn append(&self, run: &str, bytes: &[u8]) {
         let path = self.file(run);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -52,7 +52,7 @@ impl Scene {
         file.write_all(bytes).unwrap();
     }
 
-    /// Polls; the names of the runs that are gone and that are new or changed.
+    /// Polls. Returns the names of the runs that were removed, and of those that are new or changed.
     fn poll(&mut self) -> (Vec<String>, Vec<String>) {
         let news = self.follower.poll();
         let removed = news.removed.clone();
@@ -61,8 +61,8 @@ impl Scene {
         (removed, runs)
     }
 
-    /// Polls as if files that did not change since the last poll had been still for long. No time has to
-    /// pass for it: the time that they must be still for is as good as none.
+    /// Polls as if files that did not change since the last poll had been unchanged for a long time. The test does
+    /// not have to wait, because the time to settle is almost zero.
     fn poll_later(&mut self) -> (Vec<String>, Vec<String>) {
         self.settle(Duration::from_nanos(1));
         let told = self.poll();
@@ -84,14 +84,14 @@ impl Scene {
         self.kept.runs[run].resets.clone()
     }
 
-    /// Fails unless a load gives the same.
+    /// Fails unless a load gives the same result.
     #[track_caller]
     fn is_as_loaded(&mut self) {
         let news = self.follower.finish();
         self.kept.add(news);
         let mut found = self.kept.facts();
         let mut expected = facts_of_load(&load(&self.logs(), &self.options));
-        found.issues.clear(); // of what was there before, too
+        found.issues.clear(); // they include issues of earlier states
         expected.issues.clear();
         found.assert_same(&expected, "a load");
     }
@@ -131,7 +131,7 @@ fn the_folder_may_come_late_and_vanish() {
     fs::remove_dir(scene.logs()).unwrap();
     let said = |news: News| news.issues.iter().map(|issue| issue.kind.name()).collect::<Vec<_>>();
     assert_eq!(said(scene.follower.poll()), ["io"]);
-    assert_eq!(said(scene.follower.poll()), [""; 0], "once is enough");
+    assert_eq!(said(scene.follower.poll()), [""; 0], "reported only once");
     scene.append("a", &points(0..3));
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     fs::remove_dir_all(scene.logs()).unwrap();
@@ -152,7 +152,7 @@ fn every_file_of_a_run_is_read_on() {
     scene.append("a", &points(3..5)); // the older one
     scene.poll();
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2, 0, 3, 4]);
-    // And one that comes before both.
+    // A file whose name comes before both.
     fs::write(scene.logs().join("a/events.out.tfevents.1600000000.host.1.0"), points(7..8))
         .unwrap();
     scene.poll();
@@ -192,7 +192,7 @@ fn a_file_cut_short_gives_its_run_anew() {
     scene.is_as_loaded();
 }
 
-/// TensorFlow 1 and tensorboardX open their files anew and empty.
+/// TensorFlow 1 and tensorboardX truncate existing files when they open them.
 #[test]
 fn a_file_written_anew_in_place_gives_its_run_anew_even_if_it_is_longer() {
     let mut scene = Scene::new();
@@ -202,7 +202,7 @@ fn a_file_written_anew_in_place_gives_its_run_anew_even_if_it_is_longer() {
         let mut log = file_version();
         (10..13 + longer).for_each(|step| log.extend(scalar("loss", step, 0.5)));
         let before = fs::metadata(scene.file("a")).unwrap().modified().unwrap();
-        // The same time in some file systems is the same second.
+        // In some file systems, times have a resolution of one second.
         while fs::metadata(scene.file("a")).unwrap().modified().unwrap() == before {
             fs::write(scene.file("a"), &log).unwrap();
             sleep(Duration::from_millis(1));
@@ -214,7 +214,7 @@ fn a_file_written_anew_in_place_gives_its_run_anew_even_if_it_is_longer() {
     assert_eq!(scene.resets("a"), [format!("{NAME} was replaced")], "then the same log, longer");
 }
 
-/// As `rsync` does, whose temporary files have the name of an event file, too.
+/// `rsync` does this. Its temporary files have names of event files, too.
 #[test]
 fn a_longer_copy_that_takes_the_place_of_a_file_is_read_on() {
     let mut scene = Scene::new();
@@ -292,14 +292,14 @@ fn a_poll_reads_no_more_than_its_budget_and_nobody_waits_for_a_long_log() {
     scene.is_as_loaded();
 }
 
-/// Network file systems show zeros where bytes are still to come.
+/// Network file systems show zeros where bytes have not arrived yet.
 #[test]
 fn a_wrong_checksum_is_no_damage_until_its_bytes_have_been_there_for_a_while() {
     let log = points(0..5);
     let record = ranges(&log)[2].clone();
     let mut hole = log.clone();
     hole[record.clone()].fill(0);
-    // They come.
+    // The bytes arrive.
     let mut scene = Scene::new();
     scene.append("a", &hole);
     scene.poll();
@@ -309,7 +309,7 @@ fn a_wrong_checksum_is_no_damage_until_its_bytes_have_been_there_for_a_while() {
     scene.poll();
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2, 3, 4, 5]);
     assert!(scene.kept.issues.is_empty(), "{:?}", scene.kept.issues);
-    // They do not.
+    // The bytes do not arrive.
     let mut scene = Scene::new();
     scene.append("a", &hole);
     scene.poll();
@@ -329,7 +329,7 @@ fn what_another_program_appended_to_a_torn_record_is_given_when_the_file_is_stil
     let mut scene = Scene::new();
     let log = points(0..3);
     let mut torn = log.clone();
-    // A record that claims more than there is.
+    // A record that claims more bytes than there are.
     torn.extend(&crate::common::record(&[1; 5000])[..100]);
     torn.extend(points(3..6));
     scene.append("a", &torn);
@@ -379,7 +379,7 @@ fn links_are_followed_and_their_loops_told_once() {
     assert_eq!(scene.poll(), (none(), vec!["linked".into()]));
     assert_eq!(scene.steps("linked", "loss"), [0, 1, 2]);
     assert_eq!(scene.kept.issues.len(), 1);
-    // Another release of the log behind the same name.
+    // Another version of the log, under the same linked name.
     fs::remove_file(scene.logs().join("linked")).unwrap();
     assert_eq!(scene.poll(), (vec!["linked".into()], none()));
 }
@@ -403,7 +403,7 @@ fn files_that_are_no_logs_make_no_run_and_are_named_once() {
     stray(&scene, "a/plot_tfevents.py");
     stray(&scene, "src/plot_tfevents.py");
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
-    assert!(scene.kept.issues.is_empty(), "they may not all be there yet");
+    assert!(scene.kept.issues.is_empty(), "their bytes may not all be there yet");
     assert_eq!(scene.poll_later(), (none(), none()));
     let said = |scene: &Scene| {
         let name = |issue: &tbx::Issue| issue.location.run.clone().unwrap();
@@ -424,23 +424,23 @@ fn files_that_are_no_logs_make_no_run_and_are_named_once() {
 #[test]
 fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
     let mut scene = Scene::new();
-    // Empty at first, then no log.
+    // Empty at first, then not a log.
     scene.append("a", b"");
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     scene.append("a", b"no log at all\n");
     scene.poll();
     assert_eq!(scene.poll_later(), (vec!["a".into()], none()));
     assert_eq!(scene.kept.issues.len(), 1);
-    // Something else at first, then a log.
+    // Not a log at first, then a log.
     fs::write(scene.file("a"), points(0..3)).unwrap();
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     assert_eq!(scene.steps("a", "loss"), [0, 1, 2]);
-    // As `git checkout` does where Git LFS is not set up.
+    // The result of `git checkout` without Git LFS.
     fs::write(scene.file("a"), "version https://git-lfs.github.com/spec/v1\noid\n").unwrap();
     assert_eq!(scene.poll(), (vec!["a".into()], none()));
     assert_eq!(scene.poll_later(), (none(), none()));
     assert_eq!(scene.kept.issues[1].kind.name(), "pointer");
-    // And `git lfs pull`.
+    // The result of `git lfs pull`.
     fs::write(scene.file("a"), points(0..4)).unwrap();
     assert_eq!(scene.poll(), (none(), vec!["a".into()]));
     assert_eq!((scene.steps("a", "loss"), scene.resets("a")), (vec![0, 1, 2, 3], none()));
@@ -448,7 +448,8 @@ fn a_file_may_turn_out_to_be_a_log_or_none_and_may_stop_being_one() {
     assert_eq!(scene.kept.issues.len(), 2);
 }
 
-/// What a file is costs no budget: else a directory of strays would be a run for a while.
+/// Determining the type of a file costs no budget. Otherwise, a directory of other files would be a run for a
+/// while.
 #[test]
 fn a_poll_without_budget_tells_logs_from_others() {
     let mut scene = Scene::with(LoadOptions::new(), |follower| follower.budget(1));

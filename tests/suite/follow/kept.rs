@@ -1,4 +1,4 @@
-//! What a caller of a follower has who keeps all points.
+//! The data of a caller that keeps all points from a follower.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use tbx::{EventFile, Issue, Kind, Loaded, NewPoints, News, Report, RunNews, Valu
 
 use crate::facts::{self, Column, Facts, SeriesFacts, issue_fact};
 
-/// What a caller that keeps all points has.
+/// All data that a follower has returned so far.
 #[derive(Default)]
 pub(crate) struct Kept {
     pub(crate) runs: BTreeMap<String, KeptRun>,
@@ -25,7 +25,7 @@ pub(crate) struct KeptRun {
 impl Kept {
     pub(crate) fn add(&mut self, news: News) {
         for name in news.removed {
-            self.runs.remove(&name).expect("only runs that were there are removed");
+            self.runs.remove(&name).expect("only known runs are removed");
         }
         self.issues.extend(news.issues);
         self.more_issues += news.more_issues;
@@ -34,7 +34,7 @@ impl Kept {
         }
     }
 
-    /// In the form of a load, of the points that are left.
+    /// The remaining points, in the same form as a load.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         for (name, run) in &self.runs {
@@ -125,7 +125,7 @@ fn keep<T>(column: &mut Vec<T>, keeps: &[bool]) {
     column.retain(|_| *keeps.next().unwrap());
 }
 
-/// What a load gives, without what a follower says in another way.
+/// The result of a load, without the parts that a follower reports differently.
 pub(crate) fn facts_of_load(loaded: &Loaded) -> Facts {
     Facts { restarts: vec![], ..Facts::of(loaded) }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
-use tbx::import::{Import, Imported};
 use tbx::meta::Status;
+use tbx_runs::import::{Import, Imported};
 
 use super::{ID, meta, points};
 
@@ -59,7 +59,7 @@ fn a_run_of_a_database_is_a_log() {
     let imported = import(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
     let issues = format!("{:?}", imported.report.issues);
-    assert!(issues.contains("1 points have no value"), "{issues}");
+    assert!(issues.contains("1 points lack a value"), "{issues}");
     assert_eq!((imported.runs[0].artifacts, imported.runs[0].elsewhere.len()), (1, 0));
     let out = dir.path().join("logs");
     let points = points(&out, "digits/first", "x");
@@ -101,7 +101,7 @@ fn what_is_no_database_of_mlflow_is_refused_and_told_why() {
     let path = dir.path().join("mlflow.db");
     let said = |path: &Path| import(path).unwrap_err().to_string();
     fs::write(&path, "text").unwrap();
-    assert!(said(&path).contains("no SQLite database"), "{}", said(&path));
+    assert!(said(&path).contains("neither an SQLite database"), "{}", said(&path));
     fs::remove_file(&path).unwrap();
     let connection = database(&path, "DROP TABLE metrics;");
     assert!(said(&path).contains("no table metrics"), "{}", said(&path));
@@ -202,7 +202,7 @@ fn a_database_says_what_it_has_besides_runs() {
     let model = &own["logged_models"][0];
     assert_eq!((&model["status"], &model["params"]["p"]), (&"READY".into(), &"1".into()));
     assert_eq!(model["metrics"][0]["value"], 0.5);
-    let models = tbx::registry::Registry::open(&out).models().unwrap();
+    let models = tbx_runs::registry::Registry::open(&out).models().unwrap();
     assert_eq!(models["net"].description.as_deref(), Some("about"));
     assert_eq!((models["net"].aliases["best"], models["net"].versions.len()), (1, 1));
     assert_eq!(models["net"].versions[0].tags["k"], "v");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use tbx::import::Import;
 use tbx::meta::{RunMeta, Status};
 use tbx::{LoadOptions, SummaryWriter};
+use tbx_runs::import::Import;
 
 use super::{ID, Store, meta, points, walkdir};
 use crate::common::load;

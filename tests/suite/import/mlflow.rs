@@ -1,4 +1,4 @@
-//! What MLflow itself writes, and what its client finds in it.
+//! Stores written by MLflow itself, compared with the results of its own client.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tbx::import::Import;
 use tbx::meta::{Param, RunMeta};
 use tbx::{LoadOptions, RestartPolicy};
+use tbx_runs::import::Import;
 
 use super::meta;
 use crate::common::{load, repository};
@@ -54,7 +54,7 @@ fn a_log_has_everything_that_mlflows_client_finds() {
         let loaded = load(&parent, &LoadOptions::new());
         assert!(loaded.runs[0].series("img/a").is_some(), "{kind}");
         assert!(parent.join("..%2f..%2fevil").is_dir(), "{kind}");
-        eprintln!("{kind}: {} runs, {points} points as MLflow has them", expected.len());
+        eprintln!("{kind}: {} runs, {points} points as in MLflow", expected.len());
     }
 }
 
@@ -75,7 +75,6 @@ fn compare(run: &Value, meta: &RunMeta) {
             Param::Int(found) => value.parse() == Ok(*found),
             Param::Number(found) => value.parse() == Ok(*found),
             Param::Text(found) => value == found,
-            _ => false,
         };
         assert!(is_same, "{name}: {value:?} became {:?}", meta.params[name]);
     }
@@ -113,7 +112,7 @@ fn compare_points(run: &Value, dir: &Path) -> u64 {
         let mut found: Vec<_> = points
             .map(|((step, time), value)| serde_json::json!([step, time, value]).to_string())
             .collect();
-        // Python has floats for what looks whole.
+        // In Python these are floats, even if they look like integers.
         let mut expected: Vec<_> =
             history.as_array().unwrap().iter().map(ToString::to_string).collect();
         found.sort();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx::registry::{Registry, Stage, Version};
+use tbx_runs::registry::{Registry, Stage, Version};
 
 use super::{ID, OTHER, Store};
 
@@ -121,7 +121,7 @@ fn two_versions_of_one_number_are_both_kept() {
     let other = Store::new();
     version(&other, "net", 2, &format!("source: s3://b/other\nrun_id: {OTHER}\n"));
     let source = other.path("");
-    let imported = tbx::import::Import::new().mlflow(source.to_str().unwrap(), &store.out());
+    let imported = tbx_runs::import::Import::new().mlflow(source.to_str().unwrap(), &store.out());
     assert_eq!(imported.unwrap().models, 1);
     assert_eq!(found(&store, "net/4").source.as_deref(), Some("s3://b/other"));
 }

@@ -140,7 +140,6 @@ proptest! {
     }
 }
 
-#[cfg(feature = "image")]
 proptest! {
     #![proptest_config(cases(40))]
 

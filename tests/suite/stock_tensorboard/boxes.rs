@@ -7,7 +7,7 @@ use tbx::{BoundingBox, Layout};
 use super::images::pixels;
 use super::log::Run;
 
-/// Corners, label and colour; `None` is the default colour.
+/// Corners, label and color; `None` is the default color.
 type Given = ([f32; 4], &'static str, Option<[u8; 3]>);
 
 impl Run<'_> {

@@ -1,7 +1,5 @@
 //! Both loaders of stock TensorBoard show the same data in repaired and edited logs as tbx.
 
-#![cfg(feature = "edit")]
-
 use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
@@ -9,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use regex::Regex;
 use serde_json::{Value, json};
-use tbx::edit::{Destination, Edit, SideFiles, repair};
-use tbx::table::Sampling;
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, SummaryWriter};
+use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
+use tbx_runs::table::Sampling;
 
 use super::log::number;
 use super::python;

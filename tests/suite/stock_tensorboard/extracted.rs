@@ -1,14 +1,12 @@
 //! Extracted files match the data that TensorBoard's own code reads from the log.
 
-#![cfg(feature = "export")]
-
 use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tbx::export::extract::Extraction;
 use tbx::{LoadOptions, Logdir, RestartPolicy};
+use tbx_runs::export::extract::Extraction;
 
 use super::log::Log;
 use super::{python, write_everything};

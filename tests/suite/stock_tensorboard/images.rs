@@ -1,4 +1,4 @@
-//! Pictures.
+//! Images.
 
 use std::any::type_name;
 

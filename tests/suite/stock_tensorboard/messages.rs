@@ -1,7 +1,5 @@
 //! Messages from `log` and `tracing`: texts, which are shown verbatim, and scalars.
 
-#![cfg(all(feature = "log", feature = "tracing"))]
-
 use log::{Level, Log, Record};
 use serde_json::json;
 use tbx::{Logger, TracingLayer};

@@ -1,7 +1,5 @@
 //! Structs of numbers, which TensorBoard shows as scalars.
 
-#![cfg(feature = "serde")]
-
 use std::collections::BTreeMap;
 
 use serde_json::json;

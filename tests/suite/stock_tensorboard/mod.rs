@@ -7,7 +7,6 @@
 //! the repository. `TBX_STOCK_OUT=<new directory>` keeps the log for inspection.
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
-#![cfg(all(feature = "image", feature = "ndarray"))]
 #![expect(clippy::as_conversions, reason = "between the numbers of one image or series")]
 
 mod audio;
@@ -15,13 +14,11 @@ mod boxes;
 mod custom_scalars;
 mod edited;
 mod extracted;
-#[cfg(feature = "plotters")]
 mod figures;
 mod graphs;
 mod histograms;
 mod hparams;
 mod images;
-#[cfg(feature = "keras")]
 mod keras;
 mod log;
 mod meshes;
@@ -53,7 +50,7 @@ fn stock_tensorboard_shows_what_was_written() {
         Some(kept) => PathBuf::from(kept),
         None => temporary.path().join("out"),
     };
-    assert!(!out.exists(), "{} is there already", out.display());
+    assert!(!out.exists(), "{} already exists", out.display());
     let python = python();
     judge(&out, write_everything, &python);
     // In a separate log directory, because the columns of an experiment apply to all of it.
@@ -117,7 +114,6 @@ fn write_everything(log: &mut Log) {
         histograms::write(&mut run);
         images::write(&mut run);
         boxes::write(&mut run);
-        #[cfg(feature = "plotters")]
         figures::write(&mut run);
         audio::write(&mut run);
         texts::write(&mut run);
@@ -127,13 +123,10 @@ fn write_everything(log: &mut Log) {
         meshes::write(&mut run);
         custom_scalars::write(&mut run);
         tensors::write(&mut run);
-        #[cfg(feature = "serde")]
         metrics::write(&mut run);
-        #[cfg(all(feature = "log", feature = "tracing"))]
         messages::write(&mut run);
         run_metadata::write(&mut run);
         projector::write(&mut run);
-        #[cfg(feature = "keras")]
         keras::write(&mut run);
         run.close();
         let mut run = log.open(&format!("odd/{form}"), v2, None);

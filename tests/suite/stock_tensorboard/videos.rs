@@ -81,7 +81,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.video_array("video/nthwc", batch.view(), Layout::Nthwc, 25.0, 0);
     let one = Array4::from_shape_fn((4, 10, 12, 3), |(t, y, x, c)| (60 * t + y * c + x) as u8);
     run.video_array("video/one", one.view(), Layout::Nhwc, 50.0, 0);
-    // With more than 256 colours.
+    // With more than 256 colors.
     let smooth = Array4::from_shape_fn((3, 3, 64, 64), |(t, c, y, x)| match c {
         0 => x as f32 / 63.0,
         1 => y as f32 / 63.0,

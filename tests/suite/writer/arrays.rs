@@ -1,7 +1,5 @@
 //! Images, and arrays of the `ndarray` crate.
 
-#![cfg(all(feature = "image", feature = "ndarray"))]
-
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, RgbaImage};
 use ndarray::{Array1, Array2, Array3, Array4, s};
 use tbx::{Bins, Histogram, Images, Kind, Layout, Pixels, Run, SummaryWriter};

@@ -131,7 +131,7 @@ fn a_step_of_no_clips_fails_at_the_call_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
     let error = writer.add_audios("bad", &[], 7).unwrap_err();
-    assert_eq!(error.to_string(), "tag \"bad\", step 7: a step of no clips");
+    assert_eq!(error.to_string(), "tag \"bad\", step 7: a step without clips");
     writer.close().unwrap();
     assert_eq!(run(dir.path()).files[0].events, 1);
 }

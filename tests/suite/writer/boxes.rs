@@ -1,7 +1,5 @@
 //! Images with boxes.
 
-#![cfg(feature = "image")]
-
 use image::{Rgb, RgbImage};
 use tbx::{BoundingBox, ErrorKind, Images, Pixels};
 

@@ -1,14 +1,14 @@
 //! A second process: one test of this binary, run alone.
 //!
-//! Such a test is ignored in an ordinary run, and its parent starts it with `--ignored`. It begins with
-//! `child::dir()` and reports numbers on the standard error, where the test harness writes nothing.
+//! Such a test is ignored in a normal run, and its parent starts it with `--ignored`. It begins with
+//! `child::dir()` and reports numbers on standard error, where the test harness writes nothing.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStderr, Command, Stdio};
 use std::{env, iter};
 
-/// Holds the directory that a child writes to.
+/// Variable with the directory that a child writes to.
 pub(super) const DIR: &str = "TBX_TEST_CHILD_DIR";
 
 /// The directory to write to.
@@ -19,27 +19,27 @@ pub(super) fn dir() -> PathBuf {
 
 /// Reports a number to the parent. Fails once the parent is gone, so that no child outlives it.
 pub(super) fn say(number: i64) {
-    // One write, so that a killed child leaves no half of a line.
+    // A single write, so that a killed child does not leave half a line.
     io::stderr().write_all(format!("{number}\n").as_bytes()).unwrap();
 }
 
-/// A running child; killed when it is dropped.
+/// A running child, which is killed when it is dropped.
 pub(super) struct Child {
     process: process::Child,
     said: BufReader<ChildStderr>,
 }
 
 impl Child {
-    /// Starts the test of this full name, which writes to `dir`.
+    /// Starts the test with this full name, which writes to `dir`.
     pub(super) fn start(test: &str, dir: &Path) -> Self {
         Self::with(Command::new(env::current_exe().unwrap()), test, dir)
     }
 
-    /// Starts it where files can have `blocks` blocks (of 512 or 1024 bytes) and no more: as a
-    /// disk that is full.
+    /// Like [`start`](Self::start), but limits files to `blocks` blocks (of 512 or 1024 bytes), to simulate a full
+    /// disk.
     #[cfg(unix)]
     pub(super) fn start_on_full_disk(test: &str, dir: &Path, blocks: u32) -> Self {
-        // Without the trap the signal would end the child before `write` can fail.
+        // Without the trap, the signal would end the child before `write` can fail.
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &script, "sh"]).arg(env::current_exe().unwrap());
@@ -59,21 +59,22 @@ impl Child {
         Self { process, said }
     }
 
-    /// The next number that it says; none once it has ended.
+    /// The next number that the child reports; `None` once it has ended.
     pub(super) fn next(&mut self) -> Option<i64> {
         let mut line = String::new();
         let len = self.said.read_line(&mut line).unwrap();
-        (len > 0).then(|| line.trim_end().parse().unwrap_or_else(|_| panic!("it says: {line}")))
+        (len > 0)
+            .then(|| line.trim_end().parse().unwrap_or_else(|_| panic!("the child says: {line}")))
     }
 
-    /// Kills it as `kill -9` does; returns what it said that was not yet read.
+    /// Kills the child as `kill -9` does. Returns the numbers that were not read yet.
     pub(super) fn kill(mut self) -> Vec<i64> {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         iter::from_fn(|| self.next()).collect()
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for the child to end, which must be successful.
     pub(super) fn finish(mut self) {
         let mut said = String::new();
         io::Read::read_to_string(&mut self.said, &mut said).unwrap();
@@ -82,14 +83,14 @@ impl Child {
         io::Read::read_to_string(out, &mut result).unwrap();
         let status = self.process.wait().unwrap();
         assert!(status.success(), "{status}: {said}{result}");
-        // The harness is content with a name that no test has.
+        // The harness also succeeds if no test has the name.
         assert!(result.contains("1 passed"), "{said}{result}");
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended by itself, or been waited for.
+        // The child may have ended, or may have been waited for.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! What is in the file when the program dies, and how soon.
+//! The contents of the file when the program dies, and the time until an event is in the file.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,13 @@ use super::child::{self, Child};
 use super::everything::{add_each, add_everything, read_everything};
 use super::{assert_counted, noise, run, runs, steps, unhurried};
 
-/// So often a process is killed.
+/// Number of times that a process is killed.
 const KILLS: u64 = 20;
-/// So often one that logs every kind.
+/// Number of times that a process that logs every kind is killed.
 const KILLS_OF_EVERYTHING: u64 = 200;
-/// The promise: an event is in the file after this time at most.
+/// The promise: an event is in the file after at most this time.
 const LATEST: Duration = Duration::from_millis(100);
-/// A busy machine may let a thread wait for longer than the promise; so often it may.
+/// Number of attempts, because a busy machine may delay a thread for longer than the promise.
 const ATTEMPTS: usize = 3;
 
 #[test]
@@ -41,7 +41,7 @@ fn kill_9_after_flush_loses_nothing() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_flushes() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -65,7 +65,7 @@ fn kill_9_loses_nothing_that_was_flushed_of_any_kind() {
         pause(round, 30_000);
         flushed.extend(child.kill());
         let last = *flushed.last().unwrap();
-        // Anything but a torn tail would be an issue, on which this fails.
+        // Everything except a torn tail would be an issue, and fail here.
         for run in runs(dir.path()) {
             read_everything(&run);
             let once = ["__run_graph__", "custom_scalars__config__", "metric"];
@@ -84,7 +84,7 @@ fn kill_9_loses_nothing_that_was_flushed_of_any_kind() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_logs_everything() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -106,18 +106,18 @@ fn kill_9_without_flush_leaves_whole_records_and_a_torn_tail_at_most() {
         child.next().unwrap();
         pause(round, 90_000);
         child.kill();
-        // Anything but a torn tail would be an issue, on which this fails.
+        // Everything except a torn tail would be an issue, and fail here.
         let run = run(dir.path());
         for series in &run.series {
             assert_counted(series.steps(), -1);
         }
         let file = &run.files[0];
-        assert!(file.pending_bytes < file.bytes, "not even the first event is whole");
+        assert!(file.pending_bytes < file.bytes, "not even the first event is complete");
     }
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_in_a_hurry() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -153,7 +153,7 @@ fn kill_9_without_flush_loses_the_last_tenth_of_a_second_at_most() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_takes_its_time() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -178,7 +178,7 @@ fn every_event_is_in_the_file_within_a_tenth_of_a_second_without_flush() {
     assert!(latest <= LATEST, "an event was in the file after {latest:?}");
 }
 
-/// The writing thread sleeps then, and has to be woken.
+/// After a pause, the writing thread sleeps and has to be woken.
 #[test]
 fn the_first_event_after_a_pause_is_in_the_file_within_a_tenth_of_a_second() {
     let latest = attempt(|_| {
@@ -190,7 +190,7 @@ fn the_first_event_after_a_pause_is_in_the_file_within_a_tenth_of_a_second() {
             delay(writer.path().unwrap(), || add(step)(&writer).unwrap())
         });
         let latest = delays.max().unwrap();
-        // A run that `add_scalars` begins is written by the same thread.
+        // The same thread writes a run that `add_scalars` starts.
         writer.add_scalars("parts", [("a", 1.0)], 0).unwrap();
         let line = runs(dir.path()).into_iter().find(|run| run.name == "parts_a").unwrap();
         let line = line.path.join(&line.files[0].name);
@@ -214,7 +214,7 @@ fn sync_makes_every_earlier_add_readable() {
     }
 }
 
-/// The least of several measurements, none after one that keeps the promise.
+/// The smallest of several measurements. Stops at the first one that keeps the promise.
 fn attempt(measure: impl Fn(u64) -> Duration) -> Duration {
     let mut least = Duration::MAX;
     for round in (0..).take(ATTEMPTS) {
@@ -226,7 +226,7 @@ fn attempt(measure: impl Fn(u64) -> Duration) -> Duration {
     least
 }
 
-/// How long after `add` the file at `path` has grown. It grows by whole records.
+/// Time from `add` until the file at `path` has grown. It grows by whole records.
 fn delay(path: &Path, add: impl FnOnce()) -> Duration {
     let len = || fs::metadata(path).unwrap().len();
     let (before, start) = (len(), Instant::now());
@@ -238,7 +238,7 @@ fn delay(path: &Path, add: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// Waits for a time that looks random.
+/// Waits for a pseudo-random time.
 fn pause(seed: u64, max_micros: u64) {
     thread::sleep(Duration::from_micros(noise(seed) % max_micros));
 }

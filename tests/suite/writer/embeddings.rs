@@ -12,7 +12,7 @@ use crate::common::repository;
 
 const CONFIG: &str = "projector_config.pbtxt";
 
-/// As `fixtures/make/projector.py` has them.
+/// The same points as in `fixtures/make/projector.py`.
 fn points(scale: f32) -> Vec<[f32; 3]> {
     let number = |i: u8| scale * (f32::from(i) / 8.0 - 1.0);
     (0..5).map(|row| [0, 1, 2].map(|column| number(3 * row + column))).collect()
@@ -28,7 +28,7 @@ fn table() -> Embedding {
     Embedding::new(points(1.0)).metadata(["name", "number", "even"], rows)
 }
 
-/// A run of which only the directory matters.
+/// A run for which only the directory matters.
 fn run_in(path: PathBuf) -> Run {
     let (files, series, left_out) = (vec![], vec![], vec![]);
     let name = ".".into();
@@ -43,7 +43,7 @@ fn saved_names(dir: &Path) -> Vec<String> {
     saved(dir).iter().map(|embedding| embedding.name().to_owned()).collect()
 }
 
-/// Every file below `dir` with its content, but for event files.
+/// Every file below `dir` with its content, except event files.
 fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut directories = vec![dir.to_owned()];
@@ -61,7 +61,6 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-#[cfg(feature = "image")]
 fn pictures() -> Vec<image::RgbImage> {
     let sprite = repository("fixtures/projector/torch/00000/default/sprite.png");
     let sprite = image::open(sprite).unwrap().to_rgb8();
@@ -69,8 +68,7 @@ fn pictures() -> Vec<image::RgbImage> {
     (0..5).map(|i| cell(i).to_image()).collect()
 }
 
-/// To the byte, but for the sprite, which is so to the pixel.
-#[cfg(feature = "image")]
+/// Equal to the byte, except for the sprite, which is equal to the pixel.
 #[test]
 fn files_are_those_that_pytorch_writes() {
     let dir = tempfile::tempdir().unwrap();
@@ -140,12 +138,12 @@ fn what_the_configuration_has_stays() {
     let one = Embedding::new(points(1.0));
     writer.add_embedding("mine", &one, 0).unwrap();
     assert!(fs::read_to_string(&config).unwrap().starts_with(&before));
-    // Another writer, and one after it.
+    // By another writer, and once more afterwards.
     fixed().create(dir.path()).unwrap().add_embedding("mine", &one, 1).unwrap();
     let theirs = ["default:00000", "a/b:00007", "a/b:00008"];
     let mine = ["mine:00000", "mine:00001"];
     assert_eq!(saved_names(dir.path()), [&theirs[..], &mine].concat());
-    // What has the same name is replaced, with all that it had.
+    // An entry with the same name is replaced completely.
     writer.add_embedding("a/b", &one, 7).unwrap();
     writer.add_embedding("mine", &one.clone().labels(LABELS), 0).unwrap();
     assert_eq!(saved_names(dir.path()), [&theirs[..], &mine].concat());
@@ -209,7 +207,7 @@ fn hostile_tags_stay_in_the_runs_directory() {
         assert_eq!(saved.load().unwrap(), one);
         assert_eq!(names(&dir.join(format!("{step:05}"))).len(), 1);
     }
-    // No directory was taken for a run or an event file.
+    // No directory is mistaken for a run or an event file.
     assert_eq!(super::runs(outer.path()).len(), 1);
 }
 
@@ -226,7 +224,7 @@ fn steps_are_those_of_values() {
     let expected = ["x:00000", "x:00001", "x:00007", "x:-0001", "x:123456"];
     assert_eq!(saved_names(dir.path()), expected);
     writer.close().unwrap();
-    assert_eq!(run(dir.path()).files[0].events, 1, "embeddings are no events");
+    assert_eq!(run(dir.path()).files[0].events, 1, "embeddings are not events");
 }
 
 #[test]
@@ -247,7 +245,7 @@ fn a_bad_embedding_fails_at_the_call_and_writes_nothing() {
         assert!(error.to_string().starts_with(&format!("tag {tag:?}, step 7: ")), "{error}");
     }
     assert_eq!(files(dir.path()), []);
-    // Where there is no directory, there is no place for files.
+    // Without a directory, there is no place for the files.
     let error = SummaryWriter::from_writer(std::io::sink()).unwrap().add_embedding("x", &good, 0);
     assert!(matches!(error.unwrap_err().kind(), ErrorKind::Argument(_)));
     SummaryWriter::noop().add_embedding("x", &nan, 0).unwrap();
@@ -276,7 +274,7 @@ fn threads_and_processes_lose_no_embedding_of_one_another() {
             let writer = &writer;
             scope.spawn(move || add_ten(writer, &format!("thread {thread}")));
         }
-        // All of them the same.
+        // All threads write the same embeddings.
         scope.spawn(|| add_ten(&writer, "shared"));
         scope.spawn(|| add_ten(&writer, "shared"));
     });
@@ -300,7 +298,7 @@ fn add_ten(writer: &SummaryWriter, tag: &str) {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_adds_embeddings() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -320,7 +318,7 @@ fn a_full_disk_leaves_no_half_of_a_file() {
 
 #[cfg(unix)]
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_on_a_full_disk() {
     let dir = child::dir();
     let writer = SummaryWriter::create(dir).unwrap();
@@ -330,7 +328,7 @@ fn child_on_a_full_disk() {
         assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
         assert!(error.location().path.as_deref().unwrap().ends_with("x/tensors.tsv"), "{error}");
     }
-    // It is not the log that failed.
+    // The log itself has not failed.
     writer.add_text("note", "goes on", 0).unwrap();
     writer.close().unwrap();
 }

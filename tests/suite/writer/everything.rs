@@ -9,7 +9,7 @@ use tbx::{
 
 use crate::common::repository;
 
-/// Adds a valid value in every way.
+/// Adds a valid value with every method.
 pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     let mut added = add_each(writer, 0);
     added.push(writer.add_hparams([("lr", 0.1.into())], [("metric", 0.5)]));
@@ -17,7 +17,7 @@ pub(super) fn add_everything(writer: &SummaryWriter) -> Vec<Result<()>> {
     added
 }
 
-/// Adds a valid value in every way that a run can use repeatedly.
+/// Adds a valid value with every method that a run can use repeatedly.
 pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
     let graph = Graph::new().node(Node::new("x", "Placeholder"));
     let limits = [1.0, 2.0];
@@ -43,21 +43,15 @@ pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
         writer.add_tensor("tensor", [0.5f32], step),
         writer.add_audio("tone", &clip, step),
         writer.add_audios("tones", &[clip.clone(), clip.clone()], step),
-        #[cfg(feature = "serde")]
         writer.add_metrics("struct", &[0.5, 0.25], step),
         writer.add_onnx_graph(repository("fixtures/onnx/odd.onnx")),
         writer.add_embedding("points", &Embedding::new([[0.0f32; 3]; 2]), 0),
         writer.add_run_metadata("step", &RunMetadata::new(), step),
         writer.add_run_metadata("traced", &RunMetadata::new().graph(graph), step),
-        #[cfg(feature = "keras")]
         writer.add_keras_graph("keras", KERAS, step),
-        #[cfg(feature = "image")]
         writer.add_image("photo", &image::RgbImage::new(2, 2), step),
-        #[cfg(feature = "image")]
         writer.add_image_with_boxes("boxes", &image::RgbImage::new(2, 2), [[0.0; 4]], step),
-        #[cfg(feature = "plotters")]
         writer.add_figure("figure", (2, 2), |_| Ok(()), step),
-        #[cfg(feature = "image")]
         writer.add_video(
             "video",
             &tbx::Video::new(&[image::RgbImage::new(2, 2)][..], 4).unwrap(),
@@ -66,7 +60,6 @@ pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
     ]
 }
 
-#[cfg(feature = "keras")]
 const KERAS: &str = r#"{"config": {"name": "m", "layers": [{"config": {"name": "x"}}]}}"#;
 
 pub(super) fn moments() -> Moments {

@@ -1,7 +1,5 @@
 //! Figures.
 
-#![cfg(feature = "plotters")]
-
 use plotters::prelude::{BLUE, Circle, Color};
 use tbx::{ErrorKind, Images, SummaryWriter};
 

@@ -1,4 +1,4 @@
-//! Which files a writer makes, and what they begin with.
+//! The files that a writer creates, and their first bytes.
 
 use std::fs;
 use std::path::Path;
@@ -40,13 +40,13 @@ fn a_file_is_named_as_tensorboard_names_it() {
     let start = format!("events.out.tfevents.1700000000.host.{}.", std::process::id());
     let uid = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".resumed"));
     assert!(uid.is_some_and(|uid| uid.parse::<u64>().is_ok()), "{name}");
-    // As is, whatever the host is called.
+    // Without options, with any host name.
     let writer = SummaryWriter::create(dir.path()).unwrap();
     let name = writer.path().unwrap().file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("events.out.tfevents."), "{name}");
 }
 
-/// Many writers of the same second on the same host, and files that have their names already.
+/// Several writers start in the same second on the same host, and the file names already exist.
 #[test]
 fn an_existing_file_is_never_touched() {
     let dir = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ fn file_name(uid: u64) -> String {
     EventFileName { secs, host, pid, uid, suffix: String::new() }.to_string()
 }
 
-/// Also where their clocks and hosts are the same.
+/// Even with the same clock and host.
 #[test]
 fn many_processes_of_many_threads_write_one_run() {
     const PROCESSES: usize = 8;
@@ -110,7 +110,7 @@ const THREADS: usize = 32;
 const STEPS: i64 = 200;
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_writes_a_run() {
     let dir = child::dir();
     let id = std::process::id();
@@ -200,20 +200,20 @@ fn hostile_names_in_add_scalars_stay_inside_the_directory() {
     writer.close().unwrap();
     assert!(names(outside.path()).into_iter().eq(["logs"]));
     assert!(names(&outside.path().join("logs")).into_iter().eq(["run"]));
-    // One level deep, and names that every file system takes.
+    // One level deep, with names that every file system accepts.
     for name in names(&dir).iter().filter(|name| dir.join(name).is_dir()) {
         assert!(!name.contains(|c: char| c.is_control() || "/\\:*?\"<>|".contains(c)), "{name}");
         assert!(names(&dir.join(name)).iter().all(|file| dir.join(name).join(file).is_file()));
     }
     let found = runs(&dir).iter().map(|run| run.series.len()).sum::<usize>();
-    assert_eq!(found, hostile.len() * hostile.len(), "two lines came into one series");
+    assert_eq!(found, hostile.len() * hostile.len(), "two lines share a series");
 }
 
 #[test]
 fn a_line_that_cannot_be_made_is_an_error_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::create(dir.path()).unwrap();
-    let long = "x".repeat(5000); // shortened, and told from others by a hash
+    let long = "x".repeat(5000); // shortened, and made unique by a hash
     writer.add_scalars("parts", [(long.as_str(), 1.0)], 0).unwrap();
     fs::write(dir.path().join("parts_taken"), "a file").unwrap();
     let error = writer.add_scalars("parts", [("taken", 1.0)], 0).unwrap_err();

@@ -175,7 +175,6 @@ fn run_metadata_of_other_programs_is_read() {
     assert_eq!(logged("fixtures/tensorboardx/graph"), [RunMetadata::new()]);
 }
 
-#[cfg(feature = "keras")]
 mod keras {
     use tbx::KerasModel;
 

@@ -57,7 +57,7 @@ fn a_value_without_a_step_has_that_of_the_handle_or_the_next_of_its_tag() {
     let found = run(dir.path());
     assert_eq!(steps(&found, "a"), [0, 1, 7, 9, 8, 2]);
     assert_eq!(steps(&found, "b"), [0, 1]);
-    assert_eq!(steps(&found, "bad"), [0], "a call that failed took a step");
+    assert_eq!(steps(&found, "bad"), [0], "a failed call used a step");
     for line in ["c_x", "c_y"] {
         assert_eq!(steps(&run(&dir.path().join(line)), "c"), [0, 1]);
     }

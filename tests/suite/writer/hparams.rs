@@ -115,7 +115,7 @@ fn metrics_are_scalars_of_the_run() {
         writer.add_scalar("accuracy", 0.95, 8).unwrap();
         writer.close().unwrap();
         let found = run(dir.path());
-        assert_eq!(runs(dir.path()).len(), 1, "there is no run but this one");
+        assert_eq!(runs(dir.path()).len(), 1, "there is no other run");
         assert_eq!((steps(&found, "accuracy"), steps(&found, "loss")), (vec![7, 8], vec![7]));
         assert_eq!(numbers(&found, "accuracy"), [f64::from(0.9f32), f64::from(0.95f32)]);
         assert_eq!(found.series("loss").unwrap().wall_times(), [START + 1.0]);

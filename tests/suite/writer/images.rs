@@ -1,4 +1,4 @@
-//! Images that are encoded behind the call.
+//! Images that are encoded after the call.
 
 use std::io::{self, Write};
 use std::thread;
@@ -10,7 +10,7 @@ use tbx::{SummaryWriter, pb};
 use super::child::{self, Child};
 use super::{assert_counted, events, noise, run, steps, unhurried, values};
 
-/// Of more bytes than are encoded in the call.
+/// An image with more bytes than are encoded in the call.
 fn picture(seed: u32) -> RgbImage {
     RgbImage::from_fn(96, 80, |x, y| {
         let rough = noise(u64::from(seed) << 32 | u64::from(y << 16 | x)) % 16;
@@ -89,7 +89,7 @@ fn kill_9_after_flush_loses_no_image() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_that_flushes_images() {
     let dir = child::dir();
     let writer = unhurried().create(dir).unwrap();
@@ -162,7 +162,7 @@ fn steps_that_are_counted_are_those_of_the_calls() {
     assert_counted(&steps(&run(dir.path()), "image"), 9);
 }
 
-/// Fails from some byte on.
+/// A stream that fails after a number of bytes.
 struct Full(usize);
 
 impl Write for Full {

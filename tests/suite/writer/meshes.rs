@@ -82,7 +82,6 @@ fn the_components_of_a_mesh_have_one_step_and_time() {
     assert_eq!(metadata.collect::<Vec<_>>(), [vec![true; 3], vec![false; 6]].concat());
 }
 
-#[cfg(feature = "ndarray")]
 #[test]
 fn arrays_of_any_stride_are_meshes() {
     use ndarray::{Array2, Array3, Axis, s};

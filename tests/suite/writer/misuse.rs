@@ -1,4 +1,4 @@
-//! What a writer says when it cannot do what it is told.
+//! Errors of a writer that cannot do what the caller asks.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn a_closed_writer_says_so() {
             }
             writer.close().unwrap();
         }
-        assert_eq!(names(dir.path()), before, "a closed writer made a file");
+        assert_eq!(names(dir.path()), before, "a closed writer created a file");
         assert_eq!(runs(dir.path())[0].files[0].events, 1);
     }
 }
@@ -61,7 +61,7 @@ fn bad_input_fails_at_the_call_and_writes_nothing() {
         for wall_time in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             argument(writer.with_wall_time(wall_time), "a wall time that is no time");
         }
-        // It goes on as if nothing had been said.
+        // The writer continues as if nothing had happened.
         writer.add_scalar("bad", 0.5, 8).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
@@ -69,7 +69,6 @@ fn bad_input_fails_at_the_call_and_writes_nothing() {
     }
 }
 
-#[cfg(feature = "image")]
 #[test]
 fn a_bad_picture_fails_at_the_call_and_writes_nothing() {
     use image::RgbImage;
@@ -104,7 +103,7 @@ fn an_event_that_no_reader_would_take_is_refused() {
 
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
-    // Zeros that nobody touches take no memory.
+    // Zeros that are never touched take no memory.
     let tensor_content = vec![0; 1 << 31].into();
     let tensor = pb::TensorProto { tensor_content, ..Default::default() };
     let value = Some(pb::summary::value::Value::Tensor(tensor));
@@ -134,8 +133,7 @@ fn argument<T>(result: Result<T>, what: &str) -> Error {
     error
 }
 
-/// A limit on the size of files stands for the end of the disk: `write` takes what fits, then
-/// fails.
+/// A limit on the file size simulates a full disk: `write` accepts the bytes that fit, then fails.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_fails_the_next_call_and_what_was_written_stays_readable() {
@@ -155,7 +153,7 @@ fn a_full_disk_fails_the_next_call_and_what_was_written_stays_readable() {
         for run in runs.iter().filter(|run| !run.name.starts_with("every") && run.name != "line") {
             assert_counted(run.series[0].steps(), 0);
             let file = &run.files[0];
-            // To the last block: nothing was given up too soon.
+            // Up to the last block: the writer did not give up too early.
             assert!(file.bytes >= u64::from(blocks) * 512, "{} bytes", file.bytes);
             assert!(file.pending_bytes < 100, "{} pending bytes", file.pending_bytes);
         }
@@ -164,7 +162,7 @@ fn a_full_disk_fails_the_next_call_and_what_was_written_stays_readable() {
 
 #[cfg(unix)]
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_on_a_full_disk() {
     let dir = super::child::dir();
     let writer = unhurried().create(dir.join("flushed")).unwrap();
@@ -189,7 +187,7 @@ fn child_on_a_full_disk() {
     errors.unwrap().iter().for_each(|error| assert!(full(error), "{error}"));
     assert!(full(&writer.close().unwrap_err()));
 
-    // The run itself has room; a line of it has none.
+    // There is room for the run itself, but not for one of its lines.
     let writer = SummaryWriter::create(dir.join("line")).unwrap();
     let add = |step| writer.add_scalars("parts", [("a", 0.5)], step);
     let error = (0..).find_map(|step| add(step).err()).unwrap();
@@ -199,7 +197,7 @@ fn child_on_a_full_disk() {
     writer.close().unwrap_err();
 }
 
-/// Fails unless every call says what went wrong, and where, and nothing follows in the file.
+/// Fails unless every call returns the error with its place, and nothing follows in the file.
 #[cfg(unix)]
 fn assert_full(error: &Error, writer: &SummaryWriter) {
     let len = fs::metadata(writer.path().unwrap()).unwrap().len();
@@ -218,7 +216,7 @@ fn assert_full(error: &Error, writer: &SummaryWriter) {
     assert_eq!(fs::metadata(writer.path().unwrap()).unwrap().len(), len);
 }
 
-/// The file is gone, and the operating system would take what is written to it all the same.
+/// The file was removed, but the operating system would still accept writes to it.
 #[cfg(unix)]
 #[test]
 fn a_directory_that_vanishes_fails_the_next_call() {
@@ -228,7 +226,7 @@ fn a_directory_that_vanishes_fails_the_next_call() {
     writer.add_scalar("loss", 0.5, 0).unwrap();
     writer.flush().unwrap();
     fs::remove_dir_all(&run).unwrap();
-    writer.add_scalar("loss", 0.5, 1).unwrap(); // nobody knows yet
+    writer.add_scalar("loss", 0.5, 1).unwrap(); // not noticed yet
     let error = writer.flush().unwrap_err();
     assert_eq!(error.location().path.as_deref(), writer.path());
     assert!(error.to_string().ends_with(": the file was removed"), "{error}");
@@ -236,9 +234,9 @@ fn a_directory_that_vanishes_fails_the_next_call() {
         added.unwrap_err();
     }
     writer.close().unwrap_err();
-    assert!(!run.exists(), "a call made the directory again");
+    assert!(!run.exists(), "a call recreated the directory");
 
-    // A directory that only has another name takes everything.
+    // A renamed directory still accepts everything.
     let writer = unhurried().create(&run).unwrap();
     fs::rename(&run, dir.path().join("moved")).unwrap();
     writer.add_scalar("loss", 0.5, 1).unwrap();

@@ -18,7 +18,7 @@ fn is_taken(error: &tbx::Error) -> bool {
 #[test]
 fn a_new_run_gets_a_directory_without_a_log() {
     let dir = tempfile::tempdir().unwrap();
-    // What is no log is no obstacle: other files, other runs below, and an empty directory.
+    // Anything that is not a log is allowed: other files, other runs below, and an empty directory.
     let first = dir.path().join("first/.");
     fs::create_dir_all(first.join("below")).unwrap();
     fs::write(first.join("plot_tfevents.py"), "print('no log')").unwrap();
@@ -41,7 +41,7 @@ fn a_new_run_gets_a_directory_without_a_log() {
     fixed().create_new(dir.path().join("deep/new")).unwrap().close().unwrap();
 }
 
-/// A log that has no event yet, or a damaged one, is a log.
+/// A log without events is a log, and so is a damaged one.
 #[test]
 fn a_log_that_cannot_be_read_is_not_joined_either() {
     for bytes in [b"" as &[u8], &[7; 5], &[0; 100]] {
@@ -72,7 +72,7 @@ fn of_many_that_begin_at_once_one_succeeds() {
     }
 }
 
-/// In a process of its own, as it is about the current directory.
+/// In a separate process, because it depends on the current directory.
 #[test]
 fn a_run_without_a_directory_is_in_runs_as_with_pytorch() {
     let dir = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ fn a_run_without_a_directory_is_in_runs_as_with_pytorch() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_without_a_directory() {
     child::dir();
     let writers = [(); 3].map(|()| fixed().create_default().unwrap());
@@ -114,7 +114,7 @@ fn child_without_a_directory() {
     fixed().comment("_lr_0.1").create_default().unwrap().close().unwrap();
     let error = fixed().comment("/../x").create_default().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
-    // Nobody's else.
+    // Each writer has its own directory.
     let dirs: Vec<PathBuf> = writers.iter().map(|w| w.logdir().unwrap().to_owned()).collect();
     for (writer, dir) in writers.iter().zip(dirs) {
         writer.close().unwrap();

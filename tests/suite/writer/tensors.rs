@@ -102,7 +102,6 @@ fn types_that_rust_lacks_are_read_back_as_bytes() {
     }
 }
 
-#[cfg(feature = "ndarray")]
 #[test]
 fn arrays_of_every_dimension_and_stride_are_tensors() {
     use ndarray::{Array0, Array3, ArrayD, IxDyn, arr0, array, s};

@@ -151,7 +151,7 @@ fn a_layer_has_its_own_filter_and_prefix() {
         .prefix("a/b")
         .with_filter(LevelFilter::INFO)
         .with_filter(filter_fn(|metadata| metadata.name() != "hidden"));
-    // Two of a type in one subscriber: what spans keep is there for both.
+    // Two layers of one type in the same subscriber share the data of spans.
     let subscriber = tracing_subscriber::registry().with(all).with(filtered);
     tracing::subscriber::with_default(subscriber, || {
         let _hidden = info_span!("hidden", step = 3).entered();
@@ -227,7 +227,7 @@ fn threads_have_their_own_spans() {
     assert_eq!(steps(&run, "thread/seconds").len(), 200);
 }
 
-/// Logs whenever it is written to, as a client of some service might.
+/// Logs whenever it is written to, as the client of a service might.
 struct Chatty(Arc<AtomicU64>);
 
 impl Write for Chatty {
@@ -242,7 +242,7 @@ impl Write for Chatty {
     }
 }
 
-/// In a process of its own: a subscriber is heard everywhere only if it is the program's.
+/// In a separate process, because only the program's global subscriber gets all messages.
 #[test]
 fn a_stream_that_logs_when_it_is_written_to_is_not_heard() {
     let dir = tempfile::tempdir().unwrap();
@@ -250,11 +250,11 @@ fn a_stream_that_logs_when_it_is_written_to_is_not_heard() {
 }
 
 #[test]
-#[ignore = "another test starts it in a process of its own"]
+#[ignore = "another test starts it in a separate process"]
 fn child_with_a_chatty_stream() {
     super::child::dir();
     let writes = Arc::new(AtomicU64::new(0));
-    // Full after a few events: then each call writes, too.
+    // The buffer is full after a few events; then each call writes, too.
     let options = SummaryWriter::options().max_buffered_bytes(100);
     let writer = options.from_writer(Chatty(writes.clone())).unwrap();
     let layer = TracingLayer::new(writer.clone());
@@ -267,7 +267,7 @@ fn child_with_a_chatty_stream() {
     let before = writes.load(Ordering::SeqCst);
     assert!((2..500).contains(&before), "{before} writes");
     thread::sleep(Duration::from_millis(200));
-    assert_eq!(writes.load(Ordering::SeqCst), before, "the writer goes on by itself");
+    assert_eq!(writes.load(Ordering::SeqCst), before, "the writer continues by itself");
     writer.close().unwrap();
     assert_eq!(failures.count(), 0);
 }

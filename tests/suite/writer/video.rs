@@ -1,7 +1,5 @@
 //! Videos: animated GIFs in image series.
 
-#![cfg(all(feature = "image", feature = "ndarray"))]
-
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 use ndarray::Array5;
 use tbx::{Images, Kind, Layout, Pixels, Run, SummaryWriter, Video};

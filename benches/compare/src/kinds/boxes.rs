@@ -18,7 +18,7 @@ pub const KIND: Kind = Kind {
     peers: &[(TENSORBOARDX, ""), (TORCH, "")],
     inputs: |folder| Ok(std::fs::write(folder.join("boxes.rgb"), picture().bytes)?),
     write: |own, run| {
-        let picture = RgbImage::from_raw(SIDE, SIDE, picture().bytes).context("a picture")?;
+        let picture = RgbImage::from_raw(SIDE, SIDE, picture().bytes).context("an image")?;
         match own {
             Own::Tbx => run.calls(|writer: &mut Tbx, step| {
                 let boxes: Vec<_> = (0..COUNT).map(found).collect();

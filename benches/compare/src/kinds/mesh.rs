@@ -1,4 +1,4 @@
-//! Meshes. Each call processes the numbers anew, as it must if the vertices move.
+//! Meshes. Each call processes the numbers again, as it must if the vertices move.
 
 use tbx::Mesh;
 

@@ -40,7 +40,7 @@ pub const KIND: Kind = Kind {
 /// Creates the run `folder` with a hard link to the earlier file.
 fn link(folder: &Path, log: &Path) -> Result<()> {
     const NAME: &str = "events.out.tfevents.0.bench";
-    let inputs = log.parent().context("a folder beside the inputs")?.join(FOLDER);
+    let inputs = log.parent().context("a directory next to the inputs")?.join(FOLDER);
     fs::create_dir(folder)?;
     Ok(fs::hard_link(inputs.join(NAME), folder.join(NAME))?)
 }

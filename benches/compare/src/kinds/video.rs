@@ -16,20 +16,20 @@ const FRAMES: u64 = 16;
 const SIDE: u32 = 64;
 const NOTE: &str = "by moviepy, over a file of its own";
 
-/// Squares that become brighter: 64 colours per frame, so that a GIF can keep all of them.
+/// Squares that become brighter: 64 colors per frame, so that a GIF can keep all of them.
 pub const FEW_COLOURS: Kind = Kind {
     name: "video-few",
-    what: "video, 16×64×64×3, 64 colours a frame",
+    what: "video, 16×64×64×3, 64 colors per frame",
     calls: (200, 20),
     peers: &[(TENSORBOARDX, NOTE), (TORCH, NOTE)],
     inputs: |folder| save(folder, "video-few.rgb", few),
     write: |own, run| write(own, run, few),
 };
 
-/// Waves with faint noise: thousands of colours per frame.
+/// Waves with faint noise: thousands of colors per frame.
 pub const MANY_COLOURS: Kind = Kind {
     name: "video-many",
-    what: "video, 16×64×64×3, thousands of colours a frame",
+    what: "video, 16×64×64×3, thousands of colors per frame",
     inputs: |folder| save(folder, "video-many.rgb", many),
     write: |own, run| write(own, run, many),
     ..FEW_COLOURS

@@ -57,7 +57,7 @@ fn parameters_are_set_in_sessions_and_runs_without_one_get_one() {
     let rows: Vec<_> = table.lines().skip(1).collect();
     assert_eq!(rows, ["keras,0.1,adam", "plain,0.1,adam", "session,0.1,adam"]);
     let points = |logs: &str| folder.tbx(&format!("export {logs} --to csv --out -")).out;
-    assert_eq!(points("logs"), points("new"), "no point is another one");
+    assert_eq!(points("logs"), points("new"), "the points are the same");
     // A second edit changes nothing.
     let again = folder.tbx(&args.replace("edit logs --out new", "edit new --out newer")).fine();
     assert!(again.starts_with("parameters changed in 0 runs\n"), "{again}");
@@ -110,7 +110,7 @@ fn tbx_json_says_the_same() {
     assert_eq!((lr("logs"), lr("new")), (Param::from(0.5), Param::from(0.1)));
     let shown = folder.tbx("meta show new/plain").fine();
     assert!(shown.contains("param.lr  0.1"), "{shown}");
-    assert!(!folder.path("new/session/tbx.json").exists(), "none is made");
+    assert!(!folder.path("new/session/tbx.json").exists(), "no file is created");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tbx::meta::{RunMeta, Status};
 
 use super::super::{Folder, START};
 
-/// Writes a new file of a run, with a point at each step, that begins after this many seconds.
+/// Writes a new file of a run that begins after this many seconds, with one point per step.
 fn session(folder: &Folder, run: &str, seconds: u32, steps: Range<i64>) {
     let start = START + f64::from(seconds);
     let writer = SummaryWriter::options().host("host").clock(move || start);
@@ -21,7 +21,7 @@ fn session(folder: &Folder, run: &str, seconds: u32, steps: Range<i64>) {
     writer.close().unwrap();
 }
 
-/// The files of three calls of Keras's `fit()`, and a run that was resumed.
+/// Files of three calls of Keras's `fit()`, and of a resumed run.
 fn fits() -> Folder {
     let folder = Folder::new();
     for fit in 0..3 {
@@ -63,14 +63,15 @@ run keras/validation: 3 sessions, 1 tag, steps 0..3 are 0..13 now
     );
     let note = "run \"resumed\": events.out.tfevents.1700000100.host.";
     assert!(done.err.starts_with(note), "{}", done.err);
-    let why = " goes back to step 5 of up to 9, as if resumed from a checkpoint: its steps stay, and \
-               --compact drops what it wrote again\n";
+    let why = " resumes at step 5 after step 9, as from a checkpoint: its steps stay unchanged, \
+               and \
+               --compact drops the repeated points\n";
     assert!(done.err.ends_with(why), "{}", done.err);
     assert_eq!(done.code, Some(0));
     assert_eq!(last_steps(&folder, "new"), ["keras/train 14", "keras/validation 13", "resumed 9"]);
-    // The second time there is nothing left to do.
+    // The second edit has nothing left to do.
     let again = folder.tbx("edit new --out newer --continue-steps");
-    assert!(again.out.starts_with("no session starts again: all steps stay\n"), "{}", again.out);
+    assert!(again.out.starts_with("no session starts over: all steps stay\n"), "{}", again.out);
 }
 
 #[test]
@@ -82,7 +83,10 @@ fn a_dry_run_has_the_same_in_json() {
         "run": "keras/validation", "tags": 1, "sessions": 3,
         "first_step": 0, "last_step": 3, "new_first_step": 0, "new_last_step": 11,
     });
-    assert_eq!(found["continued"][1], expected, "apart, validation knows nothing of training");
+    assert_eq!(
+        found["continued"][1], expected,
+        "without folding, validation is independent of training"
+    );
     assert_eq!(found["steps_back"][0]["run"], "resumed");
     assert_eq!(found["joined"], serde_json::json!([]));
     assert_eq!(found["events_before"], found["events_after"]);
@@ -115,7 +119,7 @@ fn runs_become_one_in_the_order_of_the_list() {
         assert_eq!((meta.name.as_deref(), meta.status), (Some("monday"), Some(Status::Failed)));
         assert_eq!((meta.start_time, meta.end_time), (Some(START + 1000.0), Some(START + 2010.0)));
     }
-    assert!(folder.path("logs/monday/tbx.json").exists(), "nothing is taken away");
+    assert!(folder.path("logs/monday/tbx.json").exists(), "the original is kept");
 }
 
 #[test]
@@ -127,7 +131,7 @@ fn what_cannot_be_joined_is_refused_before_anything_is_written() {
         ("--join keras,resumed --into a --into b", "each --join needs an --into"),
         (
             "--join keras,nothing --into a",
-            "no run \"nothing\" to join, and none below it; there are",
+            "no run \"nothing\" to join, and no run below it; the runs are",
         ),
         ("--join keras/train,keras/validation --into resumed", "two runs would both be called"),
     ] {

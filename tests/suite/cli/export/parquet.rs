@@ -59,7 +59,7 @@ message table {
     assert!(rows.iter().map(point_of).eq(expected()));
 }
 
-/// Readers of a file need no more memory for a long run.
+/// Bounds the memory of programs that read the file of a long run.
 #[test]
 fn row_groups_are_bounded() {
     let folder = Folder::new();

@@ -41,7 +41,7 @@ fn a_link_stays_and_what_it_leads_to_is_replaced() {
     assert_eq!(folder.tbx("export logs --to csv --out points.csv --force").code, Some(0));
     assert!(folder.path("points.csv").symlink_metadata().unwrap().is_symlink());
     assert!(fs::read_to_string(folder.path("elsewhere/file")).unwrap().starts_with("run,"));
-    // A dangling link is not replaced, either.
+    // A dangling link is not replaced.
     fs::remove_file(folder.path("elsewhere/file")).unwrap();
     for force in ["", "--force"] {
         folder.tbx(&format!("export logs --to csv --out points.csv {force}")).failed();

@@ -7,7 +7,7 @@ use tbx::{Hparams, pb};
 use super::super::{FILE, Folder};
 use super::names;
 
-/// Two runs with a little of everything.
+/// Two runs with a bit of everything.
 fn two_runs() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs/a");
@@ -130,7 +130,7 @@ meta.jsonl      1 row   158 B
         assert_eq!(fs::read_to_string(path).unwrap(), alone, "{name}");
     }
     let said = folder.tbx("export logs --to csv --table runs,tags --out -").failed();
-    assert!(said.contains("several tables need a folder"), "{said}");
+    assert!(said.contains("write several tables to a directory"), "{said}");
 }
 
 #[test]
@@ -154,11 +154,12 @@ fn scalars_are_thinned_out_by_a_named_method() {
         assert!(kept.len() <= 10 && kept.contains(&700), "{method}: {kept:?}");
     }
     let said = folder.tbx("export logs --to csv --out - --sample median:5").failed();
-    let told = "\"median:5\" is none of reservoir:N, minmax:N, every:N, lttb:N, or N is too small";
+    let told =
+        "\"median:5\" is not one of reservoir:N, minmax:N, every:N, lttb:N, or N is too small";
     assert!(said.contains(told), "{said}");
 }
 
-/// A run with a value of each kind that has a table.
+/// A run with one value of each kind that has a table.
 fn every_kind() -> Folder {
     let folder = Folder::new();
     let writer = folder.run("logs");

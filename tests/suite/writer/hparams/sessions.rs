@@ -94,10 +94,10 @@ fn a_writer_that_a_panic_drops_or_closes_ends_in_failure() {
         }
     };
     for (name, write) in [
-        ("drop", (|writer| panic!("as it should, with {writer:?}")) as fn(SummaryWriter)),
+        ("drop", (|writer| panic!("on purpose, with {writer:?}")) as fn(SummaryWriter)),
         ("close", |writer| {
             let _guard = ClosesWhenDropped(writer);
-            panic!("as it should");
+            panic!("on purpose");
         }),
     ] {
         let end = end_of(&dir.path().join(name), panics(write)).unwrap();
@@ -105,7 +105,7 @@ fn a_writer_that_a_panic_drops_or_closes_ends_in_failure() {
     }
     // Another handle outlives the panic, so the run continues.
     let end = end_of(&dir.path().join("caught"), |writer| {
-        panics(|writer| panic!("as it should, with {writer:?}"))(writer.clone());
+        panics(|writer| panic!("on purpose, with {writer:?}"))(writer.clone());
         writer.add_scalar("loss", 0.5, 0).unwrap();
     });
     assert_eq!(end.unwrap().status, SessionStatus::Success);

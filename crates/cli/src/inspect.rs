@@ -1,0 +1,467 @@
+//! `tbx inspect`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::ValueEnum;
+
+use super::empty::NO_LOGS;
+use super::logs::{self, Logs};
+use super::output::Format;
+use super::render::{
+    BOLD, DIM, Fit, NotShown, RED, Table, YELLOW, bytes, count, counted, date, duration, name,
+    number, styled,
+};
+use super::{FAILED, FINE, fail, print, print_json};
+use tbx::error::Result;
+use tbx::logdir::Logdir;
+use tbx::summary::Kind;
+use tbx_runs::table::{IssueRow, Overview, RunOverview, TagOverview};
+
+/// With more runs than this, each tag is shown once for all runs.
+const FEW_RUNS: usize = 12;
+/// Maximum number of listed runs, and of listed problems.
+const MAX_LISTED: usize = 20;
+/// Columns of tags that a narrow terminal omits, the first ones first.
+const SPARE: [&str; 9] =
+    ["MIN", "MAX", "STEPS", "KIND", "POINTS", "COUNT", "RUNS", "MEDIAN LAST", "LAST"];
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit code: 0; 1 if a log directory has no logs; 2 if one cannot be read or if data was lost, because
+of damage or because a log is compressed or a Git LFS pointer. An unfinished record at the end of a file is not
+damage. Files next to logs with \"tfevents\" in their names (.dvc, .meta, ...) are listed as notes."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    logs: Logs,
+
+    /// Only values of these kinds.
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = logs::kind_parser())]
+    kind: Vec<Kind>,
+
+    /// Show the tags of each run, or each tag for all runs together.
+    #[arg(long, value_enum, default_value = "auto")]
+    by: By,
+
+    /// Do not read large values (images, audio, ...) completely to verify their checksums, and do not check
+    /// values.
+    #[arg(long)]
+    no_checksum: bool,
+
+    /// Text, or JSON: one object per log directory, one per line.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// By run if there are at most 12 runs.
+    Auto,
+    /// The tags of each run.
+    Run,
+    /// Each tag for all runs.
+    Tag,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let checksums = logs::checksums(args.no_checksum);
+    let mut options = args.logs.options().checksums(checksums).check_values(!args.no_checksum);
+    if !args.kind.is_empty() {
+        options = options.kinds(args.kind.iter().copied());
+    }
+    let mut code = FINE;
+    for (i, logdir) in args.logs.logdirs.iter().enumerate() {
+        let mut has_logs = true;
+        let loaded = Logdir::open(logdir).and_then(|logdir| {
+            has_logs = logdir.has_logs();
+            Overview::load(&logdir, &options)
+        });
+        let overview = match loaded {
+            Ok(overview) => chosen(overview, args),
+            Err(error) => {
+                // The other log directories are shown anyway.
+                fail(&error);
+                code = FAILED;
+                continue;
+            }
+        };
+        if !overview.is_lossless {
+            code = FAILED;
+        }
+        if !has_logs {
+            code = code.max(args.logs.empty.code());
+        }
+        match args.format {
+            Format::Json => print_json(&overview)?,
+            // The runs that `--run` selects may be in another log directory.
+            Format::Text if overview.runs.is_empty() && args.logs.has_run() => {}
+            Format::Text => {
+                let blank = if i > 0 { "\n" } else { "" };
+                let text = format!("{blank}{}", text(&overview, args.by));
+                print(&text)?;
+            }
+        }
+    }
+    args.logs.check()?;
+    Ok(code)
+}
+
+/// Drops embeddings that no option selects: they have no kind, and their names begin with a tag.
+fn chosen(mut overview: Overview, args: &Args) -> Overview {
+    for run in &mut overview.runs {
+        run.embeddings.retain(|embedding| {
+            let tag = embedding.name.rsplit_once(':').map_or("", |(tag, _)| tag);
+            args.kind.is_empty()
+                && [&embedding.name, tag].iter().any(|name| args.logs.has_tag_like(name))
+        });
+    }
+    overview
+}
+
+fn text(overview: &Overview, by: By) -> String {
+    let runs = &overview.runs;
+    let mut text = head(overview);
+    let mut not_shown = NotShown::default();
+    if runs.is_empty() {
+        return text;
+    }
+    let by_run = by == By::Run || by == By::Auto && runs.len() <= FEW_RUNS;
+    if by_run {
+        let tags: BTreeSet<_> =
+            runs.iter().flat_map(|run| &run.tags).map(|tag| name(&tag.tag)).collect();
+        for run in runs {
+            text += "\n";
+            text += &run_text(run, &tags, &mut not_shown);
+        }
+    } else {
+        text += "\n";
+        text += &tags_text(runs, &mut not_shown);
+        let embeddings = embeddings_text(runs, 0, &mut not_shown);
+        if !embeddings.is_empty() {
+            text += &format!("\n{embeddings}");
+        }
+        text += "\n";
+        text += &run_names(overview, &mut not_shown);
+    }
+    text += &not_shown.note("--format json");
+    text + &problems(overview)
+}
+
+/// One line about the whole log directory.
+fn head(overview: &Overview) -> String {
+    let runs = &overview.runs;
+    let logdir = styled(BOLD, &name(&overview.logdir));
+    if runs.is_empty() {
+        return format!("{logdir}: {NO_LOGS}\n{}", problems(overview));
+    }
+    let files = || runs.iter().flat_map(|run| &run.files);
+    let size = files().map(|file| file.bytes).sum();
+    let events = files().map(|file| file.events).sum();
+    let mut line = format!(
+        "{logdir}: {}, {}, {}, {} events",
+        counted(runs.len(), "run"),
+        counted(files().count(), "file"),
+        bytes(size),
+        count(events),
+    );
+    let losses = overview.issues.iter().filter(|issue| issue.lost).count();
+    if losses > 0 {
+        line += &styled(RED, &format!(", {}", counted(losses, "problem")));
+    }
+    line + "\n"
+}
+
+/// A run; `tags` are the tags of all runs.
+fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
+    let mut text = styled(BOLD, &name(&run.name));
+    if let Some(start) = run.start_time {
+        text += &format!("  {}", date(start.0));
+        if let Some(end) = run.end_time().filter(|end| *end > start.0) {
+            text += &format!(" +{}", duration(end - start.0));
+        }
+    }
+    let events: u64 = run.files.iter().map(|file| file.events).sum();
+    let size = run.files.iter().map(|file| file.bytes).sum();
+    let files = counted(run.files.len(), "file");
+    let events = counted(usize::try_from(events).unwrap_or(usize::MAX), "event");
+    let line = format!("  {files}, {}, {events}", bytes(size));
+    text += &styled(DIM, &line);
+    text += "\n";
+    if !run.tags.is_empty() {
+        let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
+        let table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+        let mut table = table.others(tags.clone());
+        for tag in &run.tags {
+            table.row(tag_row(tag));
+        }
+        text += &table.shown(not_shown);
+    }
+    text += &embeddings_text([run], 2, not_shown);
+    for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
+        let line = format!(
+            "  {} ends with {} of an unfinished record: the program is still writing it, or was killed\n",
+            name(&file.name),
+            bytes(file.pending_bytes)
+        );
+        text += &styled(YELLOW, &line);
+    }
+    text
+}
+
+fn tag_row(tag: &TagOverview) -> Vec<String> {
+    let shown =
+        |value: Option<tbx_runs::table::number::Exact>| value.map_or("".into(), |v| number(v.0));
+    let scalars = &tag.scalars;
+    vec![
+        name(&tag.tag),
+        kind(tag),
+        count(u64::try_from(tag.count).unwrap_or(u64::MAX)),
+        steps(tag.min_step, tag.max_step),
+        shown(scalars.last),
+        shown(scalars.min),
+        shown(scalars.max),
+        notes(tag),
+    ]
+}
+
+/// The embeddings of some runs; empty if there are none.
+fn embeddings_text<'r>(
+    runs: impl IntoIterator<Item = &'r RunOverview>,
+    indent: usize,
+    not_shown: &mut NotShown,
+) -> String {
+    // The heading above already names the run.
+    let heads: &[&str] = match indent {
+        0 => &["EMBEDDING", "RUN", ">SHAPE", "FILES"],
+        _ => &["EMBEDDING", ">SHAPE", "FILES"],
+    };
+    let mut table = Table::of(heads, indent).fit(&["RUN"], Fit::Name).fit(&["FILES"], Fit::Text);
+    let mut rows = 0;
+    for run in runs {
+        for embedding in &run.embeddings {
+            let files = embedding.files.iter().map(|file| {
+                let size = file.bytes.map_or("missing".into(), bytes);
+                format!("{} ({size})", name(&file.path))
+            });
+            let files = files.collect::<Vec<_>>().join(", ");
+            let shape = embedding.shape.map(|[points, numbers]| format!("{points}×{numbers}"));
+            let mut row = vec![name(&embedding.name)];
+            row.extend((indent == 0).then(|| name(&run.name)));
+            row.extend([shape.unwrap_or_default(), files]);
+            if rows < MAX_LISTED {
+                table.row(row);
+            }
+            rows += 1;
+        }
+    }
+    if rows == 0 {
+        return String::new();
+    }
+    let mut text = table.shown(not_shown);
+    if rows > MAX_LISTED {
+        let more = counted(rows - MAX_LISTED, "more embedding");
+        text += &format!("{:indent$}{}\n", "", styled(DIM, &format!("... and {more}")));
+    }
+    text
+}
+
+/// The kind; for values that no dashboard shows, also the plugin.
+fn kind(tag: &TagOverview) -> String {
+    match (tag.kind, tag.plugin.as_str()) {
+        (Kind::Tensor, "") => "tensor, no plugin".into(),
+        (Kind::Tensor, plugin) if plugin != Kind::Tensor.plugin() => {
+            format!("tensor, {}", name(plugin))
+        }
+        (kind, _) => kind.name().into(),
+    }
+}
+
+fn steps(min: i64, max: i64) -> String {
+    if min == max { min.to_string() } else { format!("{min}..{max}") }
+}
+
+fn notes(tag: &TagOverview) -> String {
+    let mut notes = Vec::new();
+    let mut note = |n: Option<usize>, unit: &str| match n {
+        None | Some(0) => {}
+        Some(n) => notes.push(format!("{} {unit}", count(u64::try_from(n).unwrap_or(u64::MAX)))),
+    };
+    note(tag.scalars.nan, "NaN");
+    note(tag.scalars.inf, "inf");
+    note(Some(tag.restarts), if tag.restarts == 1 { "restart" } else { "restarts" });
+    if let Some((before, after)) = tag.first_gap {
+        let more = if tag.gaps > 1 { format!(" +{} gaps", tag.gaps - 1) } else { String::new() };
+        notes.push(format!("gap {before}→{after}{more}"));
+    }
+    notes.join(", ")
+}
+
+/// A tag in several runs.
+struct Merged<'a> {
+    first: &'a TagOverview,
+    runs: usize,
+    points: usize,
+    steps: (i64, i64),
+    lasts: Vec<f64>,
+    range: (f64, f64),
+    nan: usize,
+    inf: usize,
+    restarts: usize,
+    gaps: usize,
+}
+
+impl<'a> Merged<'a> {
+    fn new(first: &'a TagOverview) -> Self {
+        Self {
+            first,
+            runs: 0,
+            points: 0,
+            steps: (i64::MAX, i64::MIN),
+            lasts: Vec::new(),
+            range: (f64::INFINITY, f64::NEG_INFINITY),
+            nan: 0,
+            inf: 0,
+            restarts: 0,
+            gaps: 0,
+        }
+    }
+
+    fn add(&mut self, tag: &TagOverview) {
+        self.runs += 1;
+        self.points += tag.count;
+        self.steps = (self.steps.0.min(tag.min_step), self.steps.1.max(tag.max_step));
+        self.lasts.extend(tag.scalars.last.map(|last| last.0).filter(|last| !last.is_nan()));
+        let value = |value: Option<tbx_runs::table::number::Exact>| value.map_or(f64::NAN, |v| v.0);
+        self.range.0 = self.range.0.min(value(tag.scalars.min));
+        self.range.1 = self.range.1.max(value(tag.scalars.max));
+        self.nan += usize::from(tag.scalars.nan.is_some_and(|n| n > 0));
+        self.inf += usize::from(tag.scalars.inf.is_some_and(|n| n > 0));
+        self.restarts += usize::from(tag.restarts > 0);
+        self.gaps += usize::from(tag.gaps > 0);
+    }
+
+    fn row(mut self) -> Vec<String> {
+        self.lasts.sort_by(f64::total_cmp);
+        let median = self.lasts.get(self.lasts.len() / 2);
+        let some = |value: f64| median.map_or("".into(), |_| number(value));
+        let in_runs = [
+            (self.nan, "NaN"),
+            (self.inf, "inf"),
+            (self.restarts, "restarts"),
+            (self.gaps, "gaps"),
+        ];
+        let notes = in_runs.iter().filter(|(n, _)| *n > 0);
+        let notes: Vec<_> =
+            notes.map(|(n, what)| format!("{what} in {}", counted(*n, "run"))).collect();
+        vec![
+            name(&self.first.tag),
+            kind(self.first),
+            self.runs.to_string(),
+            count(u64::try_from(self.points).unwrap_or(u64::MAX)),
+            steps(self.steps.0, self.steps.1),
+            median.map_or("".into(), |median| number(*median)),
+            some(self.range.0),
+            some(self.range.1),
+            notes.join(", "),
+        ]
+    }
+}
+
+fn tags_text(runs: &[RunOverview], not_shown: &mut NotShown) -> String {
+    let mut tags: BTreeMap<(&str, Kind), Merged<'_>> = BTreeMap::new();
+    for tag in runs.iter().flat_map(|run| &run.tags) {
+        tags.entry((&tag.tag, tag.kind)).or_insert_with(|| Merged::new(tag)).add(tag);
+    }
+    let columns =
+        ["TAG", "KIND", ">RUNS", ">POINTS", ">STEPS", ">MEDIAN LAST", ">MIN", ">MAX", "NOTES"];
+    let mut table = Table::of(&columns, 0).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+    for merged in tags.into_values() {
+        table.row(merged.row());
+    }
+    table.shown(not_shown)
+}
+
+/// The first runs, those with problems first.
+fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
+    let problems = |run: &RunOverview| {
+        let of_run = |issue: &&IssueRow| issue.run.as_ref() == Some(&run.name);
+        overview.issues.iter().filter(|issue| issue.lost).filter(of_run).count()
+    };
+    let mut runs: Vec<_> = overview.runs.iter().map(|run| (problems(run), run)).collect();
+    runs.sort_by_key(|(problems, _)| *problems == 0);
+    let table = Table::of(&["RUN", "START (UTC)", ">TIME", ">EVENTS", ">TAGS", ""], 0);
+    let mut table = table.spare(&["TIME", "START (UTC)", "TAGS", "EVENTS"]);
+    for (problems, run) in runs.iter().take(MAX_LISTED) {
+        let start = run.start_time.map(|start| start.0);
+        let end = run.end_time();
+        let span = start.zip(end).map(|(start, end)| duration((end - start).max(0.0)));
+        let pending: u64 = run.files.iter().map(|file| file.pending_bytes).sum();
+        table.row(vec![
+            name(&run.name),
+            start.map_or("".into(), date),
+            span.unwrap_or_default(),
+            count(run.files.iter().map(|file| file.events).sum()),
+            run.tags.len().to_string(),
+            [
+                (*problems > 0).then(|| counted(*problems, "problem")),
+                (pending > 0).then(|| format!("{} unfinished", bytes(pending))),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
+        ]);
+    }
+    let mut text = table.shown(not_shown);
+    if runs.len() > MAX_LISTED {
+        let more = counted(runs.len() - MAX_LISTED, "more run");
+        let line =
+            format!("... and {more}: --run REGEX selects runs, --by run shows the tags of each");
+        text += &styled(DIM, &line);
+        text += "\n";
+    }
+    text
+}
+
+fn problems(overview: &Overview) -> String {
+    let mut text = String::new();
+    let (losses, others): (Vec<_>, Vec<_>) = overview.issues.iter().partition(|issue| issue.lost);
+    let (restarts, notes) = others.into_iter().partition(|issue| issue.kind == "restart");
+    for (issues, title, style) in [
+        (restarts, "dropped after restarts", YELLOW),
+        (notes, "notes", DIM),
+        (losses, "problems", RED),
+    ] {
+        if issues.is_empty() {
+            continue;
+        }
+        text += &format!("\n{}\n", styled(style, title));
+        for issue in issues.iter().take(MAX_LISTED) {
+            text += &format!("  {}\n", issue_line(issue));
+        }
+        if issues.len() > MAX_LISTED {
+            let more = count(u64::try_from(issues.len() - MAX_LISTED).unwrap_or(u64::MAX));
+            text += &styled(DIM, &format!("  ... and {more} more: --format json lists all\n"));
+        }
+    }
+    text
+}
+
+fn issue_line(issue: &IssueRow) -> String {
+    let mut place = match (&issue.path, &issue.run) {
+        (Some(path), _) => name(path),
+        (None, Some(run)) => format!("run {}", name(run)),
+        (None, None) => String::new(),
+    };
+    if let Some(offset) = issue.offset {
+        place += &format!(" at byte {offset}");
+    }
+    if let Some(tag) = &issue.tag {
+        place += &format!(", tag {}", name(tag));
+    }
+    if let (Some(step), true) = (issue.step, issue.kind != "restart") {
+        place += &format!(", step {step}");
+    }
+    let separator = if place.is_empty() { "" } else { ": " };
+    format!("{place}{separator}{}", issue.message)
+}

@@ -1,0 +1,172 @@
+//! `tbx watch`
+
+mod app;
+mod curves;
+mod draw;
+mod list;
+mod model;
+mod panels;
+mod plain;
+mod screen;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use anstream::{AutoStream, ColorChoice};
+
+use super::chart::Ink;
+use super::logs::Logs;
+use super::ranks::Ranks;
+use super::{FINE, say, warn};
+use tbx::error::{Effect, ErrorKind, Location, Result};
+use tbx::logdir::{Follower, News, name_in};
+use tbx::store;
+use tbx::summary::Kind;
+
+/// Maximum number of polls that wait for the screen; then reading waits.
+const WAITING: usize = 2;
+
+#[derive(clap::Args)]
+#[command(
+    mut_arg("logdirs", |arg| arg.help("Log directories or single event files, on this machine")),
+        after_help = "The bottom line shows the keys; ? shows all of them. If the output is not a terminal, one line is
+printed for each run that changed.
+
+Logs must be local files: there is no cheap way to find out what is new at a URL.
+
+A run keeps its letter and its color while the program runs, whatever the order and the filter. Letters follow the
+order in which the runs began. The first 10 runs and the selected one are drawn by name, the selected one thicker
+and on top. Up to 10 other runs are gray lines, or dots if there are no colors. If there are more, one band shows
+the smallest and the largest value of all runs, and one line their median.
+
+A run is growing if data came within half a minute, or within three of its usual intervals. Rates cover
+the last minute, by the wall times in the log.
+
+Examples:
+  tbx watch runs
+  tbx watch runs --tag loss --smooth 0.6
+  tbx watch runs --run seed_3 | tee seed_3.txt"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    logs: Logs,
+
+    /// Interval between two reads, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = seconds)]
+    interval: f64,
+
+    /// Initial smoothing, as in TensorBoard: a weight from 0 to 1.
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = super::plot::weight)]
+    smooth: f64,
+
+    /// Print one line for each run that changed, even on a terminal.
+    #[arg(long)]
+    plain: bool,
+
+    /// Use only ASCII characters.
+    #[arg(long)]
+    ascii: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.05..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "must be a number of seconds from 0.05 to 3600".into())
+}
+
+/// News of one log directory.
+struct Batch {
+    /// Prefix of run names, if there are several log directories.
+    prefix: Option<PathBuf>,
+    news: News,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    for path in &args.logs.logdirs {
+        store::local_only(path, "tbx watch")
+            .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
+    }
+    // This also fails for a directory that does not exist, instead of waiting for it forever.
+    let ranks = Ranks::of(&args.logs.logdirs)?;
+    let batches = follow(args);
+    if args.plain || !io::stdout().is_terminal() {
+        return lines(&batches);
+    }
+    let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let ink = Ink { ascii: args.ascii, color };
+    let names: Vec<_> = args.logs.logdirs.iter().map(|path| path.to_string_lossy()).collect();
+    let mut app = app::App::new(names.join(", "), ink, ranks);
+    app.set_smoothing(args.smooth);
+    screen::run(app, &batches)?;
+    Ok(FINE)
+}
+
+/// Polls in a separate thread, so that a slow disk does not block the keys.
+fn follow(args: &Args) -> Receiver<Batch> {
+    let options = args.logs.options().kinds([Kind::Scalar]);
+    let paths = args.logs.logdirs.clone();
+    let pause = Duration::from_secs_f64(args.interval);
+    let (sender, receiver) = sync_channel(WAITING);
+    thread::spawn(move || {
+        let several = paths.len() > 1;
+        let follower = |path: &PathBuf| Follower::new(path, &options).budget(16 << 20);
+        let mut followers: Vec<_> = paths.iter().map(|path| (path, follower(path))).collect();
+        let mut is_first = true;
+        loop {
+            let mut has_more = false;
+            for (path, follower) in &mut followers {
+                let news = follower.poll();
+                has_more |= news.has_more;
+                let prefix = several.then(|| path.clone());
+                if (is_first || !news.is_empty()) && send(&sender, Batch { prefix, news }).is_err()
+                {
+                    return;
+                }
+            }
+            is_first = false;
+            if !has_more {
+                thread::sleep(pause);
+            }
+        }
+    });
+    receiver
+}
+
+/// Fails if the receiver is gone.
+fn send(sender: &SyncSender<Batch>, batch: Batch) -> Result<(), ()> {
+    sender.send(batch).map_err(|_| ())
+}
+
+/// Prints news until the output is closed or the program is ended.
+fn lines(batches: &Receiver<Batch>) -> Result<u8> {
+    while let Ok(Batch { prefix, news }) = batches.recv() {
+        for issue in &news.issues {
+            match issue.effect {
+                Effect::Kept => {}
+                effect if effect.is_loss() => warn(issue),
+                _ => say(&issue.to_string()),
+            }
+        }
+        let full = |name: &str| full_name(prefix.as_deref(), name);
+        plain::print(&news, now(), full)?;
+    }
+    Ok(FINE)
+}
+
+/// The name of a run, prefixed with its log directory if there are several.
+fn full_name(prefix: Option<&Path>, name: &str) -> String {
+    match prefix {
+        None => name.to_owned(),
+        Some(prefix) => name_in(prefix, name),
+    }
+}
+
+/// Seconds since the epoch, by this machine's clock.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}

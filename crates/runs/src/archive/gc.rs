@@ -1,0 +1,269 @@
+//! Finds and removes artifacts that are no longer needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use walkdir::WalkDir;
+
+use super::runs::{self, RunDir};
+use super::{ARTIFACTS, at};
+use tbx::error::{Error, ErrorKind, Result};
+use tbx::meta::{Artifact, RunMeta, Status, now};
+use tbx::replace::{LogsLock, disk, is_temporary};
+use tbx::store::Links;
+
+/// The key in `tbx.json` for the time at which an artifact was removed, in seconds since the Unix
+/// epoch.
+const REMOVED: &str = "removed";
+
+/// Rules that select artifacts to remove: all of them must hold.
+///
+/// Files that a registry names, and files of runs that are running, are always kept.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    older_than: Option<Duration>,
+    larger_than: Option<u64>,
+    statuses: Option<Vec<Status>>,
+    kind: Option<String>,
+    unregistered: bool,
+    links: Links,
+}
+
+/// An artifact to remove.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// The run that produced it.
+    pub run: RunDir,
+    /// Its path in the run's directory `artifacts`, with `/`.
+    pub artifact: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The time at which it was made, in seconds since the Unix epoch: from `tbx.json`, otherwise
+    /// from the file system.
+    pub time: Option<f64>,
+    /// Its kind in `tbx.json`.
+    pub kind: Option<String>,
+    /// The status of its run.
+    pub status: Option<Status>,
+    is_listed: bool,
+}
+
+/// Artifacts to remove.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Candidates {
+    /// The artifacts, by run and name.
+    pub files: Vec<Candidate>,
+    /// Number of other artifacts for which the rules hold, but that are kept because a registry
+    /// names them.
+    pub registered: usize,
+    root: PathBuf,
+    links: Links,
+}
+
+impl Rules {
+    /// No rules: at least one must be added.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Selects artifacts that were made at least this long ago.
+    pub fn older_than(self, age: Duration) -> Self {
+        Self { older_than: Some(age), ..self }
+    }
+
+    /// Selects artifacts larger than this number of bytes.
+    pub fn larger_than(self, bytes: u64) -> Self {
+        Self { larger_than: Some(bytes), ..self }
+    }
+
+    /// Selects artifacts of runs with one of these statuses. A run whose status is running, but
+    /// that has been silent for too long, counts as killed.
+    pub fn statuses(self, statuses: impl IntoIterator<Item = Status>) -> Self {
+        Self { statuses: Some(statuses.into_iter().collect()), ..self }
+    }
+
+    /// Selects artifacts of this kind, as in `tbx.json`.
+    pub fn kind(self, kind: impl Into<String>) -> Self {
+        Self { kind: Some(kind.into()), ..self }
+    }
+
+    /// Selects all artifacts that no registry names.
+    pub fn unregistered(self) -> Self {
+        Self { unregistered: true, ..self }
+    }
+
+    /// Whether `tbx.json` and registries are also read if links lead out of a run or of the log
+    /// directory. Artifacts behind links are always kept. Default: false.
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
+    }
+
+    /// Finds the artifacts below the log directory `logdir` for which all rules hold. Links are
+    /// neither followed nor selected.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no rule; [`ErrorKind::Io`] and [`ErrorKind::Value`]:
+    /// something, such as a registry or a `tbx.json`, cannot be read.
+    pub fn find(&self, logdir: &Path) -> Result<Candidates> {
+        let is_empty = self.older_than.is_none()
+            && self.larger_than.is_none()
+            && self.statuses.is_none()
+            && self.kind.is_none()
+            && !self.unregistered;
+        if is_empty {
+            return Err(Error::argument("no rule selects the artifacts to remove"));
+        }
+        let root = runs::root(logdir)?;
+        let registered = runs::registered(&root, self.links)?;
+        let (files, links) = (Vec::new(), self.links);
+        let mut found = Candidates { files, registered: 0, root: root.clone(), links };
+        for run in runs::find(&root)?.0 {
+            let (meta, status) = run.state(self.links)?;
+            let is_wanted = self.statuses.as_ref();
+            let is_wanted =
+                is_wanted.is_none_or(|wanted| status.is_some_and(|s| wanted.contains(&s)));
+            if status == Some(Status::Running) || !is_wanted {
+                continue;
+            }
+            for candidate in artifacts(&run, &meta, status)? {
+                match self.holds(&candidate) {
+                    true if registered.contains(&candidate.path) => found.registered += 1,
+                    true => found.files.push(candidate),
+                    false => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn holds(&self, candidate: &Candidate) -> bool {
+        let is_old = |age: Duration| candidate.time.is_some_and(|t| now() - t > age.as_secs_f64());
+        self.older_than.is_none_or(is_old)
+            && self.larger_than.is_none_or(|bytes| candidate.size > bytes)
+            && self.kind.as_ref().is_none_or(|kind| candidate.kind.as_ref() == Some(kind))
+    }
+}
+
+/// The files in the run's artifact directory, by name.
+fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec<Candidate>> {
+    let folder = run.path.join(ARTIFACTS);
+    let is_folder = folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    if !is_folder {
+        return Ok(Vec::new());
+    }
+    let listed: BTreeMap<&str, &Artifact> =
+        meta.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact)).collect();
+    let mut found = Vec::new();
+    let walk = WalkDir::new(&folder).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())) {
+        let entry = entry.map_err(|error| runs::walk_error(error, &folder))?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let metadata = entry.metadata().map_err(|error| runs::walk_error(error, &folder))?;
+        let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        let artifact = runs::name(&folder, entry.path());
+        let known = listed.get(artifact.as_str());
+        found.push(Candidate {
+            run: run.clone(),
+            path: entry.path().to_owned(),
+            size: metadata.len(),
+            time: known.and_then(|known| known.time).or(modified.map(|t| t.as_secs_f64())),
+            kind: known.and_then(|known| known.kind.clone()),
+            status,
+            is_listed: known.is_some(),
+            artifact,
+        });
+    }
+    Ok(found)
+}
+
+impl Candidates {
+    /// The total size of all files in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
+    }
+
+    /// Removes the files and returns their number. `tbx.json` still lists the files that it listed,
+    /// with `removed`, so that their digests stay known. It is changed before the files are
+    /// removed, and an interrupted call can be repeated. Files that were registered meanwhile are
+    /// kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: a file cannot be removed, and those before it are gone; or another
+    /// program is changing the logs, and nothing is removed. Also as for [`RunMeta::update`].
+    pub fn remove(&self) -> Result<usize> {
+        let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
+        let registered = runs::registered(&self.root, self.links)?;
+        let files = self.files.iter().filter(|file| !registered.contains(&file.path));
+        let files: Vec<_> = files.collect();
+        let mut count = 0;
+        for files in files.chunk_by(|a, b| a.run == b.run) {
+            count += remove(files, &self.root)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Removes files of one run. Returns their number.
+fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
+    let mut there = Vec::new();
+    for file in files {
+        match file.check(root) {
+            Err(error) if is_gone(&error) => {} // by another program
+            checked => checked.map(|()| there.push(*file))?,
+        }
+    }
+    note(&there, Some(now()))?;
+    for (i, file) in there.iter().enumerate() {
+        let removed = disk::remove_file(&file.path).map_err(|error| at(error, &file.path));
+        match removed {
+            Err(error) if !is_gone(&error) => {
+                note(there.get(i..).unwrap_or_default(), None)?;
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(there.len())
+}
+
+/// Records in `tbx.json` when the files are removed, or that they are not.
+fn note(files: &[&Candidate], time: Option<f64>) -> Result<()> {
+    let listed: BTreeSet<_> =
+        files.iter().filter(|file| file.is_listed).map(|file| &file.artifact).collect();
+    let Some(file) = files.first().filter(|_| !listed.is_empty()) else { return Ok(()) };
+    RunMeta::update(&file.run.path, |meta| {
+        for artifact in meta.artifacts.iter_mut().filter(|known| listed.contains(&known.path)) {
+            match time {
+                Some(time) => artifact.other.insert(REMOVED.into(), time.into()),
+                None => artifact.other.remove(REMOVED),
+            };
+        }
+        meta.updated_at = Some(now());
+    })
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+impl Candidate {
+    /// Fails if the file has moved. A directory that has become a link would lead elsewhere.
+    fn check(&self, root: &Path) -> Result<()> {
+        let real = self.path.canonicalize().map_err(|error| at(error, &self.path))?;
+        if real != self.path || !real.starts_with(root) {
+            let what = "it is now behind a link, so it is not removed";
+            return Err(at(ErrorKind::Value(what.into()), &self.path));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! Plans which parts of a log directory become which runs in MLflow.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::experiments::Experiments;
+use super::live::Writers;
+use super::models::{self, PlannedModel};
+use super::{Settings, media};
+use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
+use crate::trackers::mlflow::{Names, RunRecord, Store, record, run_key, tags};
+use tbx::error::{Report, Result};
+use tbx::logdir::{LoadOptions, Logdir, Run, TimeSeries};
+use tbx::meta::{RunMeta, Status, now};
+use tbx::store::Links;
+use tbx::summary::Kind;
+
+/// The runs, each after its parent.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) runs: Vec<Planned>,
+    /// The index of each run in `runs`, by its name in the log directory.
+    places: HashMap<String, usize>,
+    parts: Parts,
+    /// Experiments with the metadata from their files, including those without runs.
+    pub(super) experiments: Experiments,
+    pub(super) models: Vec<PlannedModel>,
+    /// Whether the first damage ends the export.
+    pub(super) strict: bool,
+    /// The links that are followed from a run's directory.
+    pub(super) links: Links,
+    /// Messages about data that is not exported.
+    pub(super) left: Vec<String>,
+    pub(super) report: Report,
+}
+
+/// A run to export.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// Its name in the log directory.
+    pub(super) name: String,
+    pub(super) dir: PathBuf,
+    pub(super) experiment: String,
+    /// The key by which every export finds it again.
+    pub(super) key: String,
+    /// Index of its parent in the plan.
+    pub(super) parent: Option<usize>,
+    /// Its metadata in the log.
+    pub(super) meta: RunMeta,
+    /// Its record for MLflow.
+    pub(super) record: RunRecord,
+    /// The names of its metrics in MLflow, by their tags.
+    pub(super) metrics: BTreeMap<String, String>,
+    /// Number of series for which MLflow has no place.
+    pub(super) left_out: BTreeMap<Kind, u64>,
+    /// Its event files.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// A directory of the log directory.
+struct Found {
+    row: RunRow,
+    directory: Directory,
+    meta: RunMeta,
+    dir: PathBuf,
+    kinds: BTreeMap<Kind, u64>,
+    files: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// Reads the data that the plan depends on: names, metadata, times.
+    pub(super) fn of(
+        logdir: &Logdir,
+        options: &LoadOptions,
+        settings: &Settings,
+        store: Store,
+    ) -> Result<Self> {
+        let options = options.clone().with_run_meta().places();
+        let names = TagNames::default();
+        let (found, mut report) = logdir.map_runs(&options, |run| found_in(&run, &names))?;
+        let mut directories = Vec::with_capacity(found.len());
+        let of_run = |run: Run| found_in(&run, &names);
+        for found in found.into_iter().chain(without_logs(logdir, &options).into_iter().map(of_run))
+        {
+            let (directory, issues) = found?;
+            directories.push(directory);
+            report.issues.extend(issues);
+        }
+        report.sort();
+        let all: Vec<_> = directories.iter().map(|found| found.directory.clone()).collect();
+        let parts = Parts::of(logdir, &all, settings.folding);
+        let runs = parts.runs(&all);
+        drop(all);
+        // For a directory that is not a run, keeps the data that MLflow has a place for or gets as
+        // metadata.
+        directories.retain(|found| {
+            let has_more = settings.event_files || found.kinds.keys().any(|kind| !is_said(*kind));
+            let is_kept = found.directory.has_logs && has_more;
+            is_kept || runs.contains(&parts.run_of(&found.row.name))
+        });
+        let mut runs = merged(directories, &parts, logdir.path());
+        let default = |run: &str| name_of(logdir.path_of(run));
+        let mut experiments = Experiments::find(logdir, store, &mut report);
+        name(&mut runs, settings, &default, &experiments, store);
+        let mut left = Vec::new();
+        left.extend(experiments.choose(settings, runs.iter().map(|run| &*run.experiment)));
+        let runs = in_order(runs);
+        let places: HashMap<_, _> =
+            runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
+        let models = match settings.artifacts {
+            true => models::plan(logdir, &places, &mut left, &mut report),
+            false => Vec::new(),
+        };
+        let (links, strict) = (options.links(), options.is_strict());
+        Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
+    }
+
+    /// The index of the run that gets the points of a series of the directory `name`, and the name
+    /// of the metric there; `None` if MLflow has no place for them.
+    pub(super) fn metric(
+        &self,
+        name: &str,
+        series: &TimeSeries,
+    ) -> Option<(usize, &Planned, &str)> {
+        let (run, tag) = self.parts.place(name, series.tag());
+        let place = *self.places.get(&run)?;
+        let run = self.runs.get(place)?;
+        Some((place, run, run.metrics.get(&tag)?))
+    }
+
+    /// The same for a series of another kind, which keeps its tag.
+    pub(super) fn place(&self, name: &str, series: &TimeSeries) -> Option<(usize, String)> {
+        let (run, tag) = self.parts.place(name, series.tag());
+        Some((*self.places.get(&run)?, tag))
+    }
+}
+
+fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue>)> {
+    let (row, directory, _) = RunRow::of(run, names, None)?;
+    let (meta, issues) = run.meta();
+    let mut kinds = BTreeMap::new();
+    for series in &run.series {
+        *kinds.entry(series.kind()).or_default() += 1;
+    }
+    let files = run.files.iter().map(|file| file.path.clone()).collect();
+    Ok((Found { row, directory, meta, dir: run.path.clone(), kinds, files }, issues))
+}
+
+/// One run for each directory that is not a part of another, with all of its parts.
+fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
+    let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
+    for Found { row, meta, dir, kinds, files, .. } in directories {
+        let (name, _) = parts.place(&row.name, "");
+        let is_part = name != row.name;
+        let run = runs.entry(name.clone()).or_insert_with(|| Planned::new(&name, logdir));
+        if !is_part {
+            run.dir = dir;
+        }
+        for tag in row.metrics.keys() {
+            let (_, tag) = parts.place(&row.name, tag);
+            run.metrics.insert(tag, String::new());
+        }
+        for (kind, count) in kinds {
+            *run.left_out.entry(kind).or_default() += count;
+        }
+        run.files.extend(files);
+        let was = std::mem::take(&mut run.meta);
+        let (mut own, other) = if is_part { (was, meta) } else { (meta, was) };
+        for (name, value) in other.params {
+            own.params.entry(name).or_insert(value);
+        }
+        own.status = own.status.or(other.status);
+        let times =
+            [run.record.start_time, row.start_time.map(crate::trackers::mlflow::milliseconds)];
+        run.record.start_time = times.into_iter().flatten().min();
+        let times = [run.record.end_time, row.end_time.map(crate::trackers::mlflow::milliseconds)];
+        run.record.end_time = times.into_iter().flatten().max();
+        run.meta = own;
+    }
+    runs.into_values().collect()
+}
+
+impl Planned {
+    fn new(name: &str, logdir: &Path) -> Self {
+        Self {
+            name: name.into(),
+            dir: if name == "." { logdir.into() } else { logdir.join(name) },
+            experiment: String::new(),
+            key: String::new(),
+            parent: None,
+            meta: RunMeta::default(),
+            record: RunRecord::default(),
+            metrics: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Its name if its metadata has none.
+    fn title(&self) -> String {
+        if self.name == "." { name_of(&self.dir) } else { self.name.clone() }
+    }
+}
+
+/// Sets the fields that depend on the other runs: parents, experiments, keys, names.
+fn name(
+    runs: &mut [Planned],
+    settings: &Settings,
+    default: &dyn Fn(&str) -> String,
+    known: &Experiments,
+    store: Store,
+) {
+    let ids: HashMap<String, usize> =
+        runs.iter().enumerate().filter_map(|(i, run)| Some((run.meta.id.clone()?, i))).collect();
+    let by_name: HashMap<String, usize> =
+        runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
+    let parent = |run: &Planned| match (&run.meta.parent, &run.meta.id) {
+        (Some(parent), _) => ids.get(parent).copied(),
+        // Its own metadata describes it and names no parent.
+        (None, Some(_)) => None,
+        (None, None) => above(&run.name).find_map(|name| by_name.get(name).copied()),
+    };
+    let parents: Vec<_> = runs.iter().map(parent).collect();
+    // MLflow does not allow an experiment without a name.
+    let said = |run: &Planned| {
+        let own = run.meta.experiment.clone().filter(|name| !name.is_empty());
+        own.or_else(|| known.above(&run.name).map(str::to_owned))
+    };
+    let experiments: Vec<_> = runs.iter().map(said).collect();
+    let (mut keys, writers) = (HashSet::new(), Writers::default());
+    let now = now();
+    for (i, run) in runs.iter_mut().enumerate() {
+        run.parent = parents.get(i).copied().flatten().filter(|parent| *parent != i);
+        let above = up(i, &parents).find_map(|i| experiments.get(i).cloned().flatten());
+        run.experiment =
+            settings.experiment.clone().or(above).unwrap_or_else(|| default(&run.name));
+        let start = run.meta.start_time;
+        run.key = run_key(&run.meta, &run.experiment, &run.name, start);
+        if !keys.insert(run.key.clone()) {
+            // A copy of another run's directory.
+            run.key = run_key(&RunMeta::default(), &run.experiment, &run.name, start);
+            keys.insert(run.key.clone());
+        }
+        let mut names = Names::new(store, run.metrics.keys().map(String::as_str));
+        for (tag, key) in &mut run.metrics {
+            *key = names.get(tag);
+        }
+        let (start, end) = (run.record.start_time, run.record.end_time);
+        let mut own = record(&run.meta, &run.title(), &names);
+        let unsaid = || match writers.write(&run.files) {
+            true => Status::Running,
+            false => Status::Finished,
+        };
+        let status = run.meta.status_at(now).unwrap_or_else(unsaid);
+        own.status = Some(status);
+        own.start_time = own.start_time.or(start);
+        own.end_time = own.end_time.or(end).filter(|_| status.is_final());
+        let of_mlflow = run.meta.other.get("mlflow");
+        let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
+        own.is_deleted = is_deleted.unwrap_or_default();
+        own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
+        own.tags.insert(tags::RUN.into(), run.name.clone());
+        run.record = own;
+        run.left_out.retain(|kind, _| !is_said(*kind) && !media::goes(*kind, settings));
+    }
+}
+
+/// Whether MLflow has a place for series of this kind: metrics, parameters and metadata.
+fn is_said(kind: Kind) -> bool {
+    matches!(kind, Kind::Scalar | Kind::Hparams | Kind::Meta)
+}
+
+/// `i`, its parent, and so on, each once.
+fn up(i: usize, parents: &[Option<usize>]) -> impl Iterator<Item = usize> {
+    let next = |i: &usize| parents.get(*i).copied().flatten();
+    std::iter::successors(Some(i), next).take(parents.len())
+}
+
+/// The names of the directories above.
+fn above(name: &str) -> impl Iterator<Item = &str> {
+    let names = std::iter::successors(directory(name), |name| directory(name));
+    names.chain((name != ".").then_some("."))
+}
+
+fn directory(name: &str) -> Option<&str> {
+    let is_separator = |c| c == '/' || c == std::path::MAIN_SEPARATOR;
+    name.rfind(is_separator).and_then(|at| name.get(..at))
+}
+
+/// Sorts parents before children. Cycles are cut.
+fn in_order(runs: Vec<Planned>) -> Vec<Planned> {
+    let parents: Vec<_> = runs.iter().map(|run| run.parent).collect();
+    let is_circle = |i| up(i, &parents).skip(1).any(|above| above == i);
+    let circles: BTreeSet<usize> = (0..runs.len()).filter(|i| is_circle(*i)).collect();
+    let parents: Vec<_> = parents
+        .into_iter()
+        .enumerate()
+        .map(|(i, parent)| parent.filter(|_| !circles.contains(&i)))
+        .collect();
+    let mut order: Vec<usize> = (0..runs.len()).collect();
+    order.sort_by_key(|i| up(*i, &parents).count());
+    let new: HashMap<usize, usize> =
+        order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+    let mut runs: Vec<_> = runs.into_iter().map(Some).collect();
+    let mut sorted = Vec::with_capacity(runs.len());
+    for old in order {
+        if let Some(mut run) = runs.get_mut(old).and_then(Option::take) {
+            let parent = parents.get(old).copied().flatten();
+            run.parent = parent.and_then(|parent| new.get(&parent).copied());
+            sorted.push(run);
+        }
+    }
+    sorted
+}
+
+/// The name of a directory.
+fn name_of(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "logs".into())
+}

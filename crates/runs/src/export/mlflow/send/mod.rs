@@ -1,0 +1,309 @@
+//! Exports to a tracking server, or to a database that MLflow created: sends only what is new.
+
+mod artifacts;
+mod claim;
+mod find;
+mod models;
+mod points;
+mod runs;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use self::find::{Known, Place};
+use super::media::{self, Skipped};
+use super::merge::{Kept, Merge};
+use super::plan::{Plan, Planned};
+use super::state::{State, Synced};
+use super::{Done, Progress, Settings};
+use crate::trackers::mlflow::{Client, Database, FOLDER, Store, Tags, Tracking};
+use tbx::error::{Error, Issue, Result};
+use tbx::logdir::{LoadOptions, Logdir};
+use tbx::summary::Kind;
+
+/// Sends the runs of `logdir` to a tracking server. Runs that it already has, identified by the tag
+/// `mlflow.tbx.run_key`, get only new data. Nothing is duplicated, even if several exports of the
+/// same runs happen at once. Changes and deletions that somebody made in MLflow are kept. An
+/// interrupted export continues when it is called again.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached, or refuses a request.
+/// Also as for [`Logdir::map_runs`].
+pub fn to_server(
+    logdir: &Logdir,
+    options: &LoadOptions,
+    settings: &Settings,
+    client: &Client,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Done> {
+    send(logdir, options, settings, client, Store::Server, progress)
+}
+
+/// Like [`to_server`], but writes to the SQLite database `path`, which MLflow created. Artifacts
+/// are copied to the experiments' artifact locations; if such a location is only valid on a server,
+/// they are copied to `artifacts`, if that is given.
+///
+/// Other programs may use the database at the same time. Each change is a transaction, so that a
+/// program that dies leaves a consistent database, and the next export continues.
+///
+/// # Errors
+///
+/// [`ErrorKind::Value`](crate::ErrorKind::Value): it is not a database of MLflow, or one of an
+/// unsupported version; [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written. Also as for
+/// [`Logdir::map_runs`].
+pub fn to_database(
+    logdir: &Logdir,
+    options: &LoadOptions,
+    settings: &Settings,
+    path: &Path,
+    artifacts: Option<&Path>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Done> {
+    let database = Database::open(path, artifacts)?;
+    send(logdir, options, settings, &database, Store::Database, progress)
+}
+
+fn send(
+    logdir: &Logdir,
+    options: &LoadOptions,
+    settings: &Settings,
+    store: &dyn Tracking,
+    kind: Store,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Done> {
+    let mut plan = Plan::of(logdir, options, settings, kind)?;
+    let mut done = Done::of(&mut plan, logdir, settings)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
+    let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
+    let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
+        progress(Progress { is_waiting: true, ..Progress::default() });
+    });
+    let known = Known::find(&plan, settings, store, &state)?;
+    let export = Export::of(&plan, settings, store, kind, state, known, Mutex::new(progress));
+    let sent = pool.install(|| export.send(logdir, options));
+    // Even after an error, the next export must know what was sent.
+    export.save();
+    sent?;
+    let new_models = export.models()?;
+    export.finish(&mut done);
+    done.models = new_models;
+    Ok(done)
+}
+
+/// An export in progress.
+struct Export<'e> {
+    plan: &'e Plan,
+    settings: &'e Settings,
+    store: &'e dyn Tracking,
+    kind: Store,
+    state: State,
+    known: Known,
+    /// For each run of the plan, its counterpart in MLflow.
+    remotes: Vec<Mutex<Remote>>,
+    has_failed: AtomicBool,
+    points: AtomicU64,
+    images: AtomicU64,
+    media: AtomicU64,
+    artifacts: AtomicU64,
+    bytes: AtomicU64,
+    new_runs: AtomicUsize,
+    deleted_runs: AtomicUsize,
+    begun: AtomicUsize,
+    notes: Mutex<Notes>,
+    progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+}
+
+#[derive(Default)]
+struct Notes {
+    warnings: Vec<String>,
+    wrong: Vec<String>,
+    kept: Vec<String>,
+    /// Files that were not sent.
+    left: Vec<Issue>,
+    skipped: Skipped,
+    renamed: BTreeMap<String, String>,
+    /// Number of runs with a truncated value, by its type, its name, and the maximum number of
+    /// characters.
+    cut: BTreeMap<(&'static str, String, usize), usize>,
+}
+
+/// A run in MLflow.
+#[derive(Default)]
+struct Remote {
+    id: String,
+    artifact_uri: String,
+    /// Whether somebody deleted it, so that nothing is sent.
+    is_left_out: bool,
+    /// Whether its truncated values have been reported.
+    is_cut: bool,
+    synced: Synced,
+    /// Metrics that it has, with an unknown number of points.
+    unknown: HashSet<String>,
+    /// Expected number of different points of each metric.
+    expected: BTreeMap<String, usize>,
+    has_images: bool,
+    /// Paths of files that were made from its values.
+    media: BTreeSet<String>,
+    /// Its tags in MLflow before the export.
+    tags: Tags,
+    /// Its status in MLflow.
+    status: String,
+    merge: Merge,
+}
+
+impl<'e> Export<'e> {
+    fn of(
+        plan: &'e Plan,
+        settings: &'e Settings,
+        store: &'e dyn Tracking,
+        kind: Store,
+        state: State,
+        known: Known,
+        progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+    ) -> Self {
+        let notes = Notes {
+            warnings: known.notes.clone(),
+            kept: known.kept.iter().map(|(what, kept)| said(what, kept)).collect(),
+            ..Notes::default()
+        };
+        Self {
+            plan,
+            settings,
+            store,
+            kind,
+            state,
+            known,
+            remotes: plan.runs.iter().map(|_| Mutex::default()).collect(),
+            has_failed: AtomicBool::new(false),
+            points: AtomicU64::new(0),
+            images: AtomicU64::new(0),
+            media: AtomicU64::new(0),
+            artifacts: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            new_runs: AtomicUsize::new(0),
+            deleted_runs: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            notes: Mutex::new(notes),
+            progress,
+        }
+    }
+
+    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
+        // Parents before children: all runs of one depth at a time.
+        let mut at = 0;
+        while let Some(first) = self.plan.runs.get(at) {
+            let depth = self.depth(first);
+            let rest = self.plan.runs.get(at..).unwrap_or_default();
+            let len = rest.iter().take_while(|run| self.depth(run) == depth).count();
+            self.level(at..at + len)?;
+            at += len;
+        }
+        let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
+        let options = options.clone().kinds(kinds).places();
+        // Damage was reported when the plan was made.
+        let (sent, _) =
+            logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
+        sent.into_iter().collect::<Result<Vec<_>>>()?;
+        let runs = self.plan.runs.par_iter().enumerate();
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))
+    }
+
+    /// After a server is lost, no other request waits for it again.
+    fn unless_failed<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        f().map(Some).inspect_err(|_| self.has_failed.store(true, Ordering::Relaxed))
+    }
+
+    fn depth(&self, run: &Planned) -> usize {
+        let up = |run: &&'e Planned| run.parent.and_then(|parent| self.plan.runs.get(parent));
+        std::iter::successors(run.parent.and_then(|parent| self.plan.runs.get(parent)), up).count()
+    }
+
+    fn remote<T>(&self, i: usize, f: impl FnOnce(&mut Remote) -> T) -> Option<T> {
+        let remote = self.remotes.get(i)?;
+        Some(f(&mut remote.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Whether nothing is sent for a run.
+    fn is_left_out(&self, i: usize) -> bool {
+        self.remote(i, |remote| remote.is_left_out).unwrap_or_default()
+    }
+
+    fn place(&self, run: &Planned) -> Option<&Place> {
+        self.known.experiments.get(&run.experiment)
+    }
+
+    fn note(&self, f: impl FnOnce(&mut Notes)) {
+        f(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn warn(&self, what: String) {
+        self.note(|notes| notes.warnings.push(what));
+    }
+
+    fn keep(&self, what: &str, kept: &[Kept]) {
+        self.note(|notes| notes.kept.extend(kept.iter().map(|kept| said(what, kept))));
+    }
+
+    fn save(&self) {
+        (0..self.plan.runs.len()).for_each(|i| self.save_run(i));
+    }
+
+    fn save_run(&self, i: usize) {
+        let synced = self.remote(i, |remote| remote.synced.clone()).unwrap_or_default();
+        if let Some(run) = self.plan.runs.get(i).filter(|_| !synced.run_id.is_empty()) {
+            self.state.write(&run.key, &synced);
+        }
+    }
+
+    fn show(&self) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress(Progress {
+            runs: self.begun.load(Ordering::Relaxed),
+            all_runs: self.plan.runs.len(),
+            points: self.points.load(Ordering::Relaxed),
+            is_waiting: false,
+        });
+    }
+
+    /// Reports the results.
+    fn finish(self, done: &mut Done) {
+        done.points = self.points.into_inner();
+        done.images = self.images.into_inner();
+        done.media = self.media.into_inner();
+        done.artifacts = self.artifacts.into_inner();
+        done.bytes = self.bytes.into_inner();
+        done.new_runs = self.new_runs.into_inner();
+        done.deleted_runs = self.deleted_runs.into_inner();
+        let notes = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.warnings.extend(notes.warnings);
+        done.leave(notes.left);
+        done.renamed.extend(notes.renamed);
+        done.warnings.extend(notes.skipped.texts(self.settings));
+        done.damaged(notes.skipped.report);
+        done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
+            let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+            format!(
+                "{what} {name:?} of {runs} is truncated to {max} characters; the full text is in \
+                 the artifact {FOLDER}/tbx.json"
+            )
+        }));
+        done.wrong = notes.wrong;
+        done.kept = notes.kept;
+        done.kept.sort();
+    }
+}
+
+fn said(what: &str, kept: &Kept) -> String {
+    format!("{what}: {}", kept.text())
+}
+
+/// Runs by their keys.
+type ByKey<T> = HashMap<String, Vec<T>>;

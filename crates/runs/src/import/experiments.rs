@@ -1,0 +1,232 @@
+//! Imports the directories of experiments, and models that no run logged.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::files::{self, Files, Target};
+use super::mlflow::{self, Experiment, Store};
+use super::plan::Planned;
+use super::tree::seconds;
+use super::{Import, failed};
+use crate::trackers::mlflow::{LoggedModelRecord, Names, RunRecord, tags};
+use tbx::error::{Report, Result};
+use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
+use tbx::replace::{Folder, disk};
+use tbx::safe_name;
+
+/// Keys of `tbx.experiment.json`: facts that only MLflow has, the models in these, the directory
+/// and the files of each model among the experiment's artifacts, and whether some of them are
+/// missing here.
+const MLFLOW: &str = "mlflow";
+const MODELS: &str = "logged_models";
+const FOLDER: &str = "folder";
+const FILES: &str = "artifacts";
+const INCOMPLETE: &str = "incomplete";
+
+/// The directories of experiments in a log directory.
+pub(super) struct Experiments {
+    root: PathBuf,
+    /// The directories by the experiments' ids in MLflow.
+    dirs: HashMap<String, PathBuf>,
+    /// Names in lower case, because some systems do not distinguish case.
+    taken: HashSet<String>,
+}
+
+/// The result of importing an experiment.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) is_new: bool,
+    /// Number of copied files of models, and their size in bytes.
+    pub(super) artifacts: u64,
+    pub(super) bytes: u64,
+    /// URIs of model files that were not read.
+    pub(super) elsewhere: Vec<String>,
+}
+
+impl Experiments {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), dirs: HashMap::new(), taken: HashSet::new() }
+    }
+
+    /// The directory of an experiment.
+    pub(super) fn dir(&self, of: &Experiment) -> Option<&Path> {
+        self.dirs.get(&of.id).map(PathBuf::as_path)
+    }
+
+    /// Creates the directory of an experiment and describes the experiment in it. Existing
+    /// descriptions are kept.
+    pub(super) fn make(
+        &mut self,
+        import: &Import,
+        store: &dyn Store,
+        planned: &Planned,
+        report: &mut Report,
+    ) -> Result<Made> {
+        let of = &planned.experiment;
+        let (dir, found) = self.place(of)?;
+        disk::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
+        let mut made = Made { is_new: found.is_none(), ..Made::default() };
+        let was = found.clone().unwrap_or_default();
+        let mut meta = said(of, was);
+        for model in &planned.models {
+            if let Err(error) = add(import, store, &dir, model, &mut meta, &mut made, report) {
+                let what = format!("logged model {} ({})", model.name, model.id);
+                report.issues.push(super::not_imported(&what, error));
+            }
+        }
+        if found.as_ref() != Some(&meta) {
+            meta.write(&dir)?;
+        }
+        self.taken.insert(dir.to_string_lossy().to_lowercase());
+        self.dirs.insert(of.id.clone(), dir);
+        Ok(made)
+    }
+
+    /// The directory for an experiment, and its metadata.
+    fn place(&self, of: &Experiment) -> Result<(PathBuf, Option<ExperimentMeta>)> {
+        let plain = self.root.join(safe_name::encode(&of.name));
+        let own = self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id)));
+        let id = |meta: &ExperimentMeta| meta.ids.get(MLFLOW).cloned();
+        let in_own = ExperimentMeta::read(&own)?;
+        if in_own.as_ref().is_some_and(|meta| id(meta).as_ref() == Some(&of.id)) {
+            return Ok((own, in_own));
+        }
+        let in_plain = ExperimentMeta::read(&plain)?;
+        let is_other = in_plain.as_ref().is_some_and(|meta| meta.name != of.name);
+        match is_other || self.taken.contains(&plain.to_string_lossy().to_lowercase()) {
+            true => Ok((own, in_own)),
+            false => Ok((plain, in_plain)),
+        }
+    }
+}
+
+/// The metadata of an experiment in MLflow, for fields that `was` does not have.
+fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
+    let mut tags = Names::theirs(&of.tags);
+    let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
+    let mut meta = was;
+    if meta.name.is_empty() {
+        meta.name.clone_from(&of.name);
+    }
+    meta.description = meta.description.take().or(description);
+    meta.created_at = meta.created_at.or(of.creation_time.map(seconds));
+    for (name, value) in tags {
+        meta.tags.entry(name).or_insert(value);
+    }
+    meta.ids.entry(MLFLOW.to_owned()).or_insert_with(|| of.id.clone());
+    let known = meta.other.entry(MLFLOW).or_insert_with(|| Value::Object(Map::new()));
+    if let Some(known) = known.as_object_mut() {
+        for (name, value) in of.facts() {
+            known.entry(name).or_insert(value);
+        }
+    }
+    meta
+}
+
+/// Adds a model and its files, unless they exist.
+fn add(
+    import: &Import,
+    store: &dyn Store,
+    dir: &Path,
+    model: &LoggedModelRecord,
+    meta: &mut ExperimentMeta,
+    made: &mut Made,
+    report: &mut Report,
+) -> Result<()> {
+    let known = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
+    let Some(known) = known else { return Ok(()) };
+    let models = known.entry(MODELS).or_insert_with(|| json!([]));
+    let Some(models) = models.as_array_mut() else { return Ok(()) };
+    let place = models.iter().position(|known| known.get("id") == Some(&model.id.clone().into()));
+    let is_complete = |known: &Value| known.get(INCOMPLETE).is_none();
+    if place.and_then(|place| models.get(place)).is_some_and(is_complete) {
+        return Ok(());
+    }
+    let mut facts = model.facts();
+    let folder = safe_name::encode(&format!("{}-{}", model.name, model.id));
+    facts.insert(FOLDER.into(), folder.clone().into());
+    let files = if import.artifacts {
+        copied(store, &dir.join(ARTIFACTS).join(&folder), model, made, report)?
+    } else {
+        None
+    };
+    match files {
+        Some(files) if !files.is_empty() => {
+            let in_folder = |artifact: Artifact| {
+                let path = format!("{folder}/{}", artifact.path);
+                json!(Artifact { path, ..artifact })
+            };
+            facts.insert(FILES.into(), files.into_iter().map(in_folder).collect());
+        }
+        Some(_) => {}
+        None => drop(facts.insert(INCOMPLETE.into(), true.into())),
+    }
+    match place.and_then(|place| models.get_mut(place)) {
+        Some(known) => *known = facts.into(),
+        None => models.push(facts.into()),
+    }
+    Ok(())
+}
+
+/// Copies the files of a model into `folder`; `None` if they are not available.
+fn copied(
+    store: &dyn Store,
+    folder: &Path,
+    model: &LoggedModelRecord,
+    made: &mut Made,
+    report: &mut Report,
+) -> Result<Option<Vec<Artifact>>> {
+    let mut files = mlflow::Files::default();
+    store.model_files(model, "", &mut files, report);
+    let is_whole = files.elsewhere.is_empty() && !files.is_cut;
+    made.elsewhere.extend(std::mem::take(&mut files.elsewhere));
+    if files.files.is_empty() {
+        return Ok(is_whole.then(Vec::new));
+    }
+    // A directory that is not recorded was created by an import that died.
+    let new = match folder.exists() {
+        true => Folder::replace(folder)?,
+        false => Folder::create(folder)?,
+    };
+    let roles = Files::of(store, &RunRecord::default(), &files.files)?;
+    let copied =
+        files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
+    if !is_whole || copied.missing > 0 {
+        return Ok(None); // the next import tries all of them again
+    }
+    new.finish()?;
+    made.artifacts += u64::try_from(copied.artifacts.len()).unwrap_or(u64::MAX);
+    made.bytes += copied.artifacts.iter().map(|artifact| artifact.size).sum::<u64>();
+    Ok(Some(copied.artifacts))
+}
+
+/// The logged models in a log directory that belong to no run, by id: the directory of their
+/// experiment, and their files.
+pub(super) fn models_of_no_run(
+    root: &Path,
+    report: &mut Report,
+) -> BTreeMap<String, (PathBuf, Vec<Artifact>)> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let dir = entry.path();
+        let meta = match ExperimentMeta::read(&dir) {
+            Ok(Some(meta)) => meta,
+            Ok(None) => continue,
+            Err(error) => {
+                report.issues.push(super::not_imported("models of an experiment", error));
+                continue;
+            }
+        };
+        let models = meta.other.get(MLFLOW).and_then(|known| known.get(MODELS));
+        for model in models.and_then(Value::as_array).into_iter().flatten() {
+            let Some(id) = model.get("id").and_then(Value::as_str) else { continue };
+            let files = model.get(FILES).cloned().unwrap_or_default();
+            let files = serde_json::from_value(files).unwrap_or_default();
+            all.insert(id.to_owned(), (dir.clone(), files));
+        }
+    }
+    all
+}

@@ -1,0 +1,210 @@
+//! An MLflow tracking server.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use super::super::work::{self, Slot, Slots};
+use super::{
+    Content, Experiment, Files, LeftOut, Metrics, Place, Point, Store, StoredFile, StoredRun, count,
+};
+use crate::trackers::mlflow::{
+    Client, ListedFile, LoggedModelRecord, RegisteredModelRecord, Settings, number,
+};
+use tbx::error::{Effect, Error, Issue, Report, Result};
+
+pub(super) struct Server {
+    client: Client,
+    connections: usize,
+    /// One slot per concurrent request.
+    slots: Slots,
+}
+
+impl Server {
+    pub(super) fn open(uri: &str, connections: usize) -> Result<Self> {
+        let client = Client::new(Settings::from_env(Some(uri))?)?;
+        let connections = connections.max(1);
+        Ok(Self { client, connections, slots: Slots::new(connections) })
+    }
+
+    fn points(&self, run: &str, key: &str) -> Result<Vec<Point>> {
+        let _slot = self.slots.take();
+        let mut points = self.client.points(run, key)?;
+        for point in &mut points {
+            point.value = number(point.value);
+        }
+        Ok(points)
+    }
+
+    /// Adds the files that the server lists. If the listing fails, only these files are missing.
+    fn add(
+        &self,
+        listed: Result<Vec<ListedFile>>,
+        files: &mut Files,
+        report: &mut Report,
+        file: impl Fn(ListedFile) -> StoredFile,
+    ) {
+        match listed {
+            Ok(listed) => files.files.extend(listed.into_iter().map(file)),
+            Err(error) => {
+                skip(report, error);
+                files.is_cut = true;
+            }
+        }
+    }
+}
+
+impl Store for Server {
+    fn experiments(&self, _: &mut Report) -> Result<Vec<Experiment>> {
+        let _slot = self.slots.take();
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let experiments = self.client.experiments(true)?.into_iter();
+        Ok(experiments
+            .map(|experiment| Experiment {
+                id: experiment.id,
+                name: experiment.name,
+                tags: experiment.tags,
+                creation_time: experiment.creation_time,
+                last_update_time: experiment.last_update_time,
+                artifact_location: some(experiment.artifact_location),
+                is_deleted: experiment.is_deleted,
+                dir: PathBuf::new(),
+            })
+            .collect())
+    }
+
+    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
+        let slot = self.slots.take();
+        let models = match self.client.logged_models(&of.id) {
+            Ok(models) => models,
+            Err(error) => {
+                skip(report, error);
+                Vec::new()
+            }
+        };
+        let found = self.client.runs(&of.id, "", true)?;
+        drop(slot);
+        let mut runs: Vec<_> = found
+            .into_iter()
+            .map(|found| StoredRun {
+                record: found.record,
+                metrics: found.metrics,
+                model_inputs: found.model_inputs,
+                model_outputs: found.model_outputs,
+                ..StoredRun::default()
+            })
+            .collect();
+        // A search does not report which models a run used and produced.
+        if !models.is_empty() {
+            let ask = |run: &StoredRun| {
+                let _slot = self.slots.take();
+                self.client.models_of_run(&run.record.id)
+            };
+            let asked = work::map(&runs, self.connections, ask, |_| ());
+            for (run, asked) in runs.iter_mut().zip(asked) {
+                match asked {
+                    Ok((inputs, outputs)) => {
+                        (run.model_inputs, run.model_outputs) = (inputs, outputs);
+                    }
+                    Err(error) => skip(report, error),
+                }
+            }
+        }
+        Ok(Content::new(runs, models))
+    }
+
+    fn metrics(&self, of: &StoredRun, _: &mut Vec<LeftOut>, _: &mut Report) -> Result<Metrics> {
+        let points = |key: &String| self.points(&of.record.id, key);
+        let all = work::map(&of.metrics, self.connections, points, |_| ());
+        of.metrics.iter().zip(all).map(|(key, points)| Ok((key.clone(), points?))).collect()
+    }
+
+    fn files(&self, of: &StoredRun, report: &mut Report) -> Files {
+        let _slot = self.slots.take();
+        let id = &of.record.id;
+        let mut files = Files::default();
+        self.add(self.client.artifacts(id), &mut files, report, |listed| StoredFile {
+            place: Place::OfRun { id: id.clone(), path: listed.path.clone() },
+            model: None,
+            size: listed.size,
+            path: listed.path,
+        });
+        files
+    }
+
+    fn model_files(
+        &self,
+        of: &LoggedModelRecord,
+        prefix: &str,
+        files: &mut Files,
+        report: &mut Report,
+    ) {
+        let _slot = self.slots.take();
+        self.add(self.client.model_files(&of.id), files, report, |listed| StoredFile {
+            place: Place::OfModel { id: of.id.clone(), path: listed.path.clone() },
+            model: Some(of.id.clone()),
+            size: listed.size,
+            path: format!("{prefix}{}", listed.path),
+        });
+    }
+
+    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+        let slot = self.slots.take();
+        let content: Box<dyn Read> = match &file.place {
+            Place::OfModel { id, path } => Box::new(self.client.model_file(id, path, file.size)?),
+            Place::OfRun { id, path } => Box::new(self.client.artifact(id, path, file.size)?),
+            Place::Local(_, path) => {
+                return Err(Error::argument(format!("{} is not on a server", path.display())));
+            }
+        };
+        Ok(Box::new(Download { content, _slot: slot }))
+    }
+
+    fn models(&self, _: &mut Report) -> Result<Vec<RegisteredModelRecord>> {
+        let _slot = self.slots.take();
+        self.client.registered_models()
+    }
+
+    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>> {
+        let traces = |experiment: &Experiment| {
+            let _slot = self.slots.take();
+            self.client.traces(&experiment.id)
+        };
+        let mut all = Vec::new();
+        for traces in work::map(of, self.connections, traces, |_| ()) {
+            match traces {
+                Ok((traces, has_more)) => {
+                    let traces = u64::try_from(traces).unwrap_or(u64::MAX);
+                    count(&mut all, "traces", traces, has_more);
+                }
+                Err(error) => skip(report, error),
+            }
+        }
+        Ok(all)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+/// A file that is being downloaded.
+struct Download<'s> {
+    content: Box<dyn Read>,
+    _slot: Slot<'s>,
+}
+
+impl Read for Download<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content.read(buffer)
+    }
+}
+
+/// A run without some files is better than no run.
+fn skip(report: &mut Report, error: Error) {
+    let location = error.location().clone();
+    report.issues.push(Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile });
+}

@@ -1,0 +1,311 @@
+//! The places of runs in the log directory.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use super::mlflow::StoredRun;
+use super::{ImportedRun, plan, run};
+use crate::trackers::mlflow::tags;
+use tbx::error::{Effect, Issue, Report};
+use tbx::meta::{self, RunMeta};
+use tbx::replace::is_temporary;
+use tbx::safe_name;
+
+/// Maximum depth of nested runs, because paths have a maximum length.
+const MAX_DEPTH: usize = 16;
+/// Maximum length in bytes of a path at which nested runs still go into their parents' directories.
+const MAX_PATH: usize = 1024;
+/// Keys of the object `mlflow` in `tbx.json`: the digest of the run's metadata at import time,
+/// whether some of its artifacts are missing, and event files that are not directly in its
+/// directory.
+const DIGEST: &str = "digest";
+const INCOMPLETE: &str = "incomplete";
+pub(super) const EVENT_FILES: &str = "event_files";
+pub(super) const LOGGED_MODELS: &str = "logged_models";
+/// The subdirectory of a run's directory that is not a run.
+const NO_RUN: &str = meta::ARTIFACTS;
+
+/// A log directory and its runs.
+pub(super) struct Tree {
+    root: PathBuf,
+    /// Directories of runs by the ids that they have, locally or in MLflow.
+    dirs: HashMap<String, PathBuf>,
+    /// Local ids of runs by their ids in MLflow.
+    ids: HashMap<String, String>,
+    /// Runs that had not ended when they were imported and whose metadata has not changed since,
+    /// with the files that they should have.
+    unfinished: HashMap<String, Expected>,
+    /// Runs that lack some of their artifacts.
+    incomplete: HashSet<String>,
+    /// The runs of logged models.
+    models: HashMap<String, PathBuf>,
+    /// Directories of runs that will be created, in lower case.
+    planned: HashSet<PathBuf>,
+}
+
+/// The files that an import put into the directory of a run.
+struct Expected {
+    artifacts: usize,
+    event_files: HashSet<PathBuf>,
+}
+
+/// The state of a run in the log directory.
+pub(super) enum State {
+    Absent,
+    /// Complete.
+    There(PathBuf),
+    /// Some of its artifacts are missing.
+    Incomplete(PathBuf),
+    /// Not ended at import time; may be replaced.
+    Unfinished(PathBuf),
+}
+
+impl Tree {
+    pub(super) fn read(root: &Path, report: &mut Report) -> Self {
+        let mut tree = Self {
+            root: root.to_owned(),
+            dirs: HashMap::new(),
+            ids: HashMap::new(),
+            unfinished: HashMap::new(),
+            incomplete: HashSet::new(),
+            models: HashMap::new(),
+            planned: HashSet::new(),
+        };
+        let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
+        let walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_no_run(entry.file_name()));
+        let mut found = Vec::new();
+        for entry in walk.flatten().filter(|entry| entry.file_name() == meta::FILE) {
+            let Some(dir) = entry.path().parent() else { continue };
+            match RunMeta::read(dir) {
+                Ok(meta) => found.extend(meta.map(|meta| (dir.to_owned(), meta))),
+                Err(error) => report.issues.push(Issue {
+                    location: error.location().clone(),
+                    kind: error.into_kind(),
+                    effect: Effect::SkippedFile,
+                }),
+            }
+        }
+        for (dir, meta) in found {
+            let id = meta.id.clone().unwrap_or_default();
+            if let Some(theirs) = mlflow_id(&meta) {
+                if is_unfinished(&meta) {
+                    tree.unfinished.insert(theirs.to_owned(), expected(&meta));
+                }
+                if is_incomplete(&meta) {
+                    tree.incomplete.insert(theirs.to_owned());
+                }
+                tree.models.extend(logged_models(&meta).map(|id| (id.to_owned(), dir.clone())));
+                tree.dirs.insert(theirs.to_owned(), dir.clone());
+                tree.ids.insert(theirs.to_owned(), id.clone());
+            }
+            tree.dirs.entry(id).or_insert(dir);
+        }
+        tree
+    }
+
+    /// The path of the log directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory of the run with this id.
+    pub(super) fn find(&self, id: &str) -> Option<PathBuf> {
+        self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
+    }
+
+    /// The state of the run with this id.
+    pub(super) fn state(&self, id: &str) -> State {
+        let Some(dir) = self.find(id) else { return State::Absent };
+        // Checked just before the run is replaced, because this import may have put another run
+        // there.
+        match self.unfinished.get(id) {
+            Some(expected) if has_nothing_else(&dir, expected) => State::Unfinished(dir),
+            _ if self.incomplete.contains(id) => State::Incomplete(dir),
+            _ => State::There(dir),
+        }
+    }
+
+    /// The local id of the run that had this id in MLflow.
+    pub(super) fn id(&self, id: &str) -> Option<String> {
+        self.ids.get(id).filter(|id| !id.is_empty()).cloned()
+    }
+
+    /// The directory of the run that logged each model.
+    pub(super) fn logged_models(&self) -> &HashMap<String, PathBuf> {
+        &self.models
+    }
+
+    pub(super) fn insert(&mut self, run: &ImportedRun) {
+        self.models.extend(run.models.iter().map(|id| (id.clone(), run.dir.clone())));
+        self.dirs.insert(run.id.clone(), run.dir.clone());
+        if !run.meta_id.is_empty() {
+            self.ids.insert(run.id.clone(), run.meta_id.clone());
+        }
+    }
+
+    /// The directory for a run: below its parent if that exists, otherwise in its experiment. If
+    /// another run has the same name, its id is appended. Reserves the directory.
+    pub(super) fn place(&mut self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        let dir = self.free(experiment, run);
+        self.planned.insert(lower(&dir));
+        dir
+    }
+
+    fn free(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+        // Some systems do not distinguish names by case.
+        let is_taken =
+            |dir: &Path| dir.symlink_metadata().is_ok() || self.planned.contains(&lower(dir));
+        if let Some(dir) =
+            exported_from(run).map(|path| experiment.join(path)).filter(|dir| !is_taken(dir))
+        {
+            return dir;
+        }
+        let depth = |dir: &Path| dir.strip_prefix(&self.root).map_or(0, |dir| dir.iter().count());
+        let parent = plan::parent(run).and_then(|parent| self.find(parent));
+        let parent =
+            parent.filter(|dir| depth(dir) < MAX_DEPTH && dir.as_os_str().len() < MAX_PATH);
+        let parent = parent.unwrap_or_else(|| experiment.to_owned());
+        let name = plan::name(run);
+        let is_free =
+            |name: &str| !name.eq_ignore_ascii_case(NO_RUN) && !is_taken(&parent.join(name));
+        let plain = safe_name::encode(&name);
+        if is_free(&plain) {
+            return parent.join(plain);
+        }
+        let id = &run.record.id;
+        let short: String = id.chars().take(8).collect();
+        let candidates = [format!("{name}-{short}"), format!("{name}-{id}"), id.clone()];
+        let mut candidates = candidates.map(|name| safe_name::encode(&name)).into_iter();
+        let found = candidates.find(|name| is_free(name));
+        parent.join(found.unwrap_or_else(|| safe_name::encode(&format!("run-{id}"))))
+    }
+}
+
+fn lower(path: &Path) -> PathBuf {
+    path.to_string_lossy().to_lowercase().into()
+}
+
+/// The path of the log directory from which tbx exported the run.
+fn exported_from(run: &StoredRun) -> Option<PathBuf> {
+    let path = tags::find(&run.record.tags, tags::RUN)?;
+    let parts: Vec<_> = path.split('/').collect();
+    let is_plain =
+        |part: &&str| !matches!(*part, "" | "." | "..") && !part.eq_ignore_ascii_case(NO_RUN);
+    let is_path = parts.len() <= MAX_DEPTH && path.len() < MAX_PATH && parts.iter().all(is_plain);
+    is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
+}
+
+/// Whether a directory with this name contains no runs.
+fn is_no_run(name: &OsStr) -> bool {
+    name == NO_RUN || is_temporary(name)
+}
+
+/// Whether a run had not ended when it was imported, and its metadata has not changed since.
+fn is_unfinished(meta: &RunMeta) -> bool {
+    is_sealed(meta) && meta.status.is_none_or(|status| !status.is_final())
+}
+
+/// Whether the metadata is the same as when the run was imported.
+pub(super) fn is_sealed(meta: &RunMeta) -> bool {
+    let mut was = meta.clone();
+    let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let digest = ids.and_then(|ids| ids.remove(DIGEST));
+    digest.is_some_and(|digest| {
+        Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
+    })
+}
+
+/// Records the digest of the metadata, so that changes are detected.
+pub(super) fn seal(meta: &mut RunMeta) {
+    remove(meta, DIGEST);
+    let digest = digest(meta);
+    if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
+    }
+}
+
+fn digest(meta: &RunMeta) -> Option<String> {
+    let json = meta.to_json().ok()?;
+    Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Records whether artifacts of the run are missing, so that the next import looks for them.
+pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
+    match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+        Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
+        _ => remove(meta, INCOMPLETE),
+    }
+}
+
+fn is_incomplete(meta: &RunMeta) -> bool {
+    meta.other.get("mlflow").and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+}
+
+fn remove(meta: &mut RunMeta, key: &str) {
+    let ids = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    ids.and_then(|ids| ids.remove(key));
+}
+
+fn expected(meta: &RunMeta) -> Expected {
+    Expected { artifacts: meta.artifacts.len(), event_files: event_files(meta) }
+}
+
+/// The event files that an import put into directories below that of the run.
+pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
+    let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
+    let files = files.and_then(Value::as_array).into_iter().flatten();
+    files.filter_map(Value::as_str).map(super::names::path).collect()
+}
+
+/// Whether a directory contains only files from an import.
+fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
+    let mut artifacts = 0;
+    for entry in WalkDir::new(dir).min_depth(1) {
+        let Ok(entry) = entry else { return false };
+        let Ok(relative) = entry.path().strip_prefix(dir) else { return false };
+        let is_artifact = relative.starts_with(NO_RUN);
+        if entry.file_type().is_dir() {
+            // An unrecorded directory is empty, or contains only recorded files.
+            let has_files =
+                fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some());
+            if !is_artifact && !has_files {
+                return false;
+            }
+        } else if is_artifact {
+            artifacts += 1;
+        } else {
+            let name = entry.file_name();
+            let is_ours = entry.file_type().is_file()
+                && (expected.event_files.contains(relative)
+                    || entry.depth() == 1 && (name == meta::FILE || run::is_event_file(name)));
+            if !is_ours {
+                return false;
+            }
+        }
+    }
+    artifacts == expected.artifacts
+}
+
+/// The id that a run had in MLflow.
+fn mlflow_id(meta: &RunMeta) -> Option<&str> {
+    meta.other.get("mlflow")?.get("run_id")?.as_str()
+}
+
+/// Ids of the models that a run logged.
+fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
+    let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
+    let models = models.and_then(Value::as_array).into_iter().flatten();
+    models.filter_map(|model| model.get("id")?.as_str())
+}
+
+/// MLflow's milliseconds to seconds.
+#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
+pub(super) fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1e3
+}

@@ -1,0 +1,61 @@
+//! Tools for TensorBoard runs: compare them, convert them, check and repair their logs.
+//!
+//! The crate [`tbx`] writes and loads logs; this crate works on what it loads. The program `tbx` is built on both.
+//!
+//! ```
+//! use tbx::{LoadOptions, Logdir};
+//! use tbx_runs::table::{Folding, RunTable};
+//!
+//! let logdir = Logdir::open("fixtures/keras")?;
+//! let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::default())?;
+//! for row in &table.rows {
+//!     println!("{}: {} parameters, {} metrics", row.name, row.params.len(), row.metrics.len());
+//! }
+//! # Ok::<(), tbx::Error>(())
+//! ```
+//!
+//! # Modules
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`table`] | one row per run: parameters, statistics of scalars, filters, groups, curves, charts |
+//! | [`export`] | tables as CSV, JSON Lines and Parquet; images, audio and other values as files; runs to MLflow |
+//! | [`import`] | logs from the runs of other programs |
+//! | [`edit`] | new logs from existing ones: repaired, renamed, merged, thinned out |
+//! | [`verify`] | damage, and values that some reader shows differently from what was logged |
+//! | [`registry`] | models by name and version |
+//! | [`archive`] | runs as one compressed file, removal of old artifacts |
+//! | [`trackers`] | the data models of other trackers |
+//!
+//! # Features
+//!
+//! None is a default.
+//!
+//! | feature | purpose | crates it adds |
+//! |---|---|---|
+//! | `archive` | [`archive`] | `tar`, `zstd` |
+//! | `arrow` | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
+//! | `mlflow` | [`trackers::mlflow`], [`import`]: export to MLflow and import from it | `base64`, `image`, `percent-encoding`, `rusqlite` with SQLite, `ureq` |
+//! | `parquet` | tables as Parquet | `parquet`, `zstd` |
+//! | `plot` | [`export::plot`]: charts as SVG and PNG | `image`, `noto-sans-mono-bitmap`, `tiny-skia` |
+//! | `remote` | logs at URLs: `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
+
+#![cfg_attr(test, allow(clippy::as_conversions))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "archive")]
+pub mod archive;
+pub mod edit;
+pub mod export;
+#[cfg(feature = "mlflow")]
+pub mod import;
+#[doc(hidden)]
+pub mod printable;
+pub mod registry;
+pub mod table;
+pub mod trackers;
+pub mod verify;
+
+#[cfg(feature = "arrow")]
+#[doc(no_inline)]
+pub use ::{arrow_array, arrow_schema};

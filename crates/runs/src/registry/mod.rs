@@ -1,0 +1,342 @@
+//! Models that runs produced, by name and version: `tbx.registry.json` at the root of a log
+//! directory.
+//!
+//! A version is an artifact of a run, with its digest: loading `name/alias` returns the registered
+//! file or an error. Names, aliases and stages are those that MLflow accepts.
+
+mod file;
+mod find;
+mod name;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+pub use file::{FILE, Model, Stage, Version};
+pub use find::Registries;
+pub use name::VersionName;
+#[cfg(feature = "mlflow")]
+pub(crate) use name::{check_alias, check_model};
+
+use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::meta::{Artifact, RunMeta, now};
+use tbx::replace;
+use tbx::store::{Links, Root};
+
+/// The models of a log directory.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use tbx_runs::registry::{Registry, Stage};
+///
+/// std::fs::create_dir_all(dir.join("first/artifacts"))?;
+/// std::fs::write(dir.join("first/artifacts/model.bin"), [1, 2, 3])?;
+///
+/// let registry = Registry::open(dir);
+/// let version = registry.register("classifier", dir.join("first"), "model.bin")?;
+/// registry.set_alias(&"classifier/1".parse()?, "champion")?;
+/// registry.set_stage(&"classifier/1".parse()?, Stage::Production, true)?;
+///
+/// let path = registry.path(&"classifier/champion".parse()?)?;
+/// assert_eq!(std::fs::read(path)?, [1, 2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry {
+    root: PathBuf,
+    links: Links,
+}
+
+impl Registry {
+    /// The registry of the log directory `root`; nothing is read or created yet.
+    pub fn open(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), links: Links::Inside }
+    }
+
+    /// Whether the registry and the files of versions are also read if links lead out of the log
+    /// directory, or out of the directory of the run. Default: false.
+    #[must_use]
+    pub fn follow_links(self, follow: bool) -> Self {
+        Self { links: Links::all_if(follow), ..self }
+    }
+
+    /// The directory of the registry; names of runs are relative to it.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn file(&self) -> PathBuf {
+        self.root.join(FILE)
+    }
+
+    /// All models by name; empty if there is no registry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: the file is not a registry; [`ErrorKind::Io`].
+    pub fn models(&self) -> Result<BTreeMap<String, Model>> {
+        let path = self.file();
+        file::read(&path, self.links).map_err(|kind| kind.at(Location::path(path)))
+    }
+
+    /// Registers the artifact `artifact` of the run in `run`, a directory in the log directory, as
+    /// the next version of the model `name`. Creates the model if it does not exist. Registering
+    /// the same file again returns the same version.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: MLflow would reject the name, or the run is not in the log
+    /// directory; [`ErrorKind::Value`]: the artifact differs from the run's metadata;
+    /// [`ErrorKind::Io`]: the artifact cannot be read, or the registry cannot be written.
+    pub fn register(&self, name: &str, run: impl AsRef<Path>, artifact: &str) -> Result<Version> {
+        name::check_model(name)?;
+        let (run, dir) = self.run(run.as_ref())?;
+        let path = Artifact::place(&dir, artifact)?;
+        let (sha256, size) = digest(&dir, &path, self.links)?;
+        let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
+        let said = meta.artifacts.iter().find(|known| known.path == artifact);
+        if said.is_some_and(|said| said.sha256 != sha256) {
+            let what = "it is not the file that the run produced: its SHA-256 differs from \
+                        tbx.json";
+            return Err(ErrorKind::Value(what.into()).at(Location::path(path)));
+        }
+        let new = Version {
+            run,
+            run_id: meta.id,
+            path: artifact.into(),
+            size,
+            sha256,
+            created: Some(now()),
+            ..Version::default()
+        };
+        let mut registered = new.clone();
+        self.edit(|models| {
+            let model = models.entry(name.to_owned()).or_default();
+            registered = model.add(new);
+            Ok(())
+        })?;
+        Ok(registered)
+    }
+
+    /// Changes any of the models, whose names [`check_model`] accepts.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Model>)) -> Result<()> {
+        self.edit(|models| {
+            change(models);
+            Ok(())
+        })
+    }
+
+    /// Sets the stage of a version. With `archive_existing`, other versions of the model in that
+    /// stage are [archived](Stage::Archived).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such version; [`ErrorKind::Io`].
+    pub fn set_stage(
+        &self,
+        version: &VersionName,
+        stage: Stage,
+        archive_existing: bool,
+    ) -> Result<()> {
+        self.edit_version(version, |model, number| {
+            for other in &mut model.versions {
+                if other.version == number {
+                    other.stage = stage;
+                } else if archive_existing && other.stage == stage && stage != Stage::None {
+                    other.stage = Stage::Archived;
+                }
+            }
+        })
+    }
+
+    /// Makes the alias `alias` of the model name this version, and no other.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such version, or MLflow would reject the alias;
+    /// [`ErrorKind::Io`].
+    pub fn set_alias(&self, version: &VersionName, alias: &str) -> Result<()> {
+        name::check_alias(alias)?;
+        self.edit_version(version, |model, number| {
+            model.aliases.insert(alias.to_owned(), number);
+        })
+    }
+
+    /// Removes an alias of a model.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such alias; [`ErrorKind::Io`].
+    pub fn remove_alias(&self, model: &str, alias: &str) -> Result<()> {
+        self.edit(|models| {
+            let removed = models.get_mut(model).and_then(|model| model.aliases.remove(alias));
+            let none = || ErrorKind::Argument(format!("{model:?} has no alias {alias:?}"));
+            removed.map(drop).ok_or_else(none)
+        })
+    }
+
+    /// Sets the description of a version, in Markdown.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such version; [`ErrorKind::Io`].
+    pub fn describe(&self, version: &VersionName, text: &str) -> Result<()> {
+        self.with_version(version, |version| version.description = Some(text.into()))
+    }
+
+    /// Sets the description of a model, in Markdown.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such model; [`ErrorKind::Io`].
+    pub fn describe_model(&self, name: &str, text: &str) -> Result<()> {
+        self.edit(|models| {
+            let model = models.get_mut(name).ok_or_else(|| no_model(name))?;
+            model.description = Some(text.into());
+            Ok(())
+        })
+    }
+
+    /// Sets a tag of a version.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such version; [`ErrorKind::Io`].
+    pub fn tag(&self, version: &VersionName, name: &str, value: &str) -> Result<()> {
+        self.with_version(version, |version| {
+            version.tags.insert(name.into(), value.into());
+        })
+    }
+
+    /// The version with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: there is no such version. Also as for [`models`](Self::models).
+    pub fn version(&self, name: &VersionName) -> Result<Version> {
+        let models = self.models()?;
+        let model = models.get(&name.model).ok_or_else(|| no_model(&name.model))?;
+        Ok(name.of(model).cloned()?)
+    }
+
+    /// The path of the file of a version. Reads the file once to check that it is the registered
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: it is another file, or its files are [elsewhere](Version::source);
+    /// [`ErrorKind::Io`]: the file does not exist. Also as for [`version`](Self::version).
+    pub fn path(&self, name: &VersionName) -> Result<PathBuf> {
+        let version = self.version(name)?;
+        if version.path.is_empty() {
+            let what = match &version.source {
+                Some(source) => {
+                    format!("the files of {name} are at {source}, not in the log directory")
+                }
+                None => format!("{name} has no file in the log directory"),
+            };
+            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+        }
+        let path = self.place(&version)?;
+        let (sha256, _) = digest(&self.root.join(&version.run), &path, self.links)?;
+        if sha256 != version.sha256 {
+            let what = format!("it is not the file registered as {name}: its SHA-256 differs");
+            return Err(ErrorKind::Value(what).at(Location::path(path)));
+        }
+        Ok(path)
+    }
+
+    /// The expected paths of the files of all versions, except those whose files are elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: a file is not in the log directory. Also as for
+    /// [`models`](Self::models).
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let models = self.models()?;
+        let versions = models.values().flat_map(|model| &model.versions);
+        versions.filter(|version| !version.path.is_empty()).map(|v| self.place(v)).collect()
+    }
+
+    /// The expected path of the file of a version.
+    pub(crate) fn place(&self, version: &Version) -> Result<PathBuf> {
+        use std::path::Component;
+        let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !Path::new(&version.run).components().all(is_inside) {
+            let what = format!("{:?} is not a run in the log directory", version.run);
+            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+        }
+        Ok(Artifact::place(&self.root.join(&version.run), &version.path)?)
+    }
+
+    /// The name of the run in `dir`, and its directory.
+    fn run(&self, dir: &Path) -> Result<(String, PathBuf)> {
+        let absolute = |path: &Path| {
+            path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+        };
+        // A name in the log directory, or a path from the current directory.
+        let inside = self.root.join(dir);
+        let dir = if inside.is_dir() { inside } else { dir.to_owned() };
+        let (root, found) = (absolute(&self.root)?, absolute(&dir)?);
+        let name = found.strip_prefix(&root).ok().and_then(Path::to_str).ok_or_else(|| {
+            let what =
+                format!("{} is not a run in the log directory {}", dir.display(), root.display());
+            Error::argument(what)
+        })?;
+        let name = if name.is_empty() { "." } else { name };
+        Ok((name.replace(std::path::MAIN_SEPARATOR, "/"), found))
+    }
+
+    fn with_version(&self, name: &VersionName, change: impl FnOnce(&mut Version)) -> Result<()> {
+        self.edit_version(name, |model, number| {
+            let mut versions = model.versions.iter_mut();
+            if let Some(version) = versions.find(|version| version.version == number) {
+                change(version);
+            }
+        })
+    }
+
+    fn edit_version(&self, name: &VersionName, change: impl FnOnce(&mut Model, u32)) -> Result<()> {
+        self.edit(|models| {
+            let model = models.get_mut(&name.model).ok_or_else(|| no_model(&name.model))?;
+            let number = name.of(model)?.version;
+            change(model, number);
+            Ok(())
+        })
+    }
+
+    /// Changes the file. Concurrent changes wait for each other.
+    fn edit(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Model>) -> Result<(), ErrorKind>,
+    ) -> Result<()> {
+        replace::edit(&self.file(), |old| file::changed(old, change))
+    }
+}
+
+fn no_model(name: &str) -> ErrorKind {
+    ErrorKind::Argument(format!("there is no model {name:?}"))
+}
+
+/// The SHA-256 of a file of the run in `dir` in hex, and its size.
+fn digest(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
+    let read = || -> io::Result<_> {
+        let (file, len) = Root::new(dir, links)?.open(path)?;
+        let (mut file, mut hash, mut size) = (file.into_reader(len), Sha256::new(), 0);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = file.read(&mut buffer)?;
+            let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else {
+                let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                return Ok((hex, size));
+            };
+            hash.update(read);
+            size += u64::try_from(n).unwrap_or(0);
+        }
+    };
+    read().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+}

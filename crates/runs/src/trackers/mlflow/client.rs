@@ -1,0 +1,569 @@
+//! Client of a tracking server: REST, one request at a time.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body, SendBody};
+
+use super::settings::{Auth, Settings};
+use super::tls::tls;
+use tbx::budget::{self, Limited, Spent};
+use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::store::Root;
+
+/// Prefix of the paths of the API.
+pub(super) const API: &str = "/api/2.0/mlflow";
+/// Path for artifacts on a server that stores them itself.
+const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
+/// Path through which the UI uploads, wherever the artifacts are stored; up to 10 MB.
+const UPLOAD: &str = "/ajax-api/2.0/mlflow/upload-artifact";
+/// Path through which the UI downloads.
+const DOWNLOAD: &str = "/get-artifact";
+/// The same for models that runs logged.
+const MODELS: &str = "/ajax-api/2.0/mlflow/logged-models";
+/// Maximum size in bytes of a page of a list: 25,000 points of a metric take 3 MB, 1000 runs up to
+/// 100 MB.
+const MAX_PAGE: u64 = 256 << 20;
+/// Maximum size in bytes of any other response, and maximum number of values in it.
+const MAX_ANSWER: u64 = 64 << 20;
+const MAX_VALUES: usize = 500_000;
+/// Maximum number of bytes of a refusal that are read.
+const MAX_REFUSAL: u64 = 1 << 20;
+/// Maximum size in bytes of a file whose size is not in any list.
+const MAX_UNLISTED: u64 = 10 << 30;
+/// Maximum number of characters that are shown of a page that is not a valid response.
+const MAX_SHOWN: usize = 300;
+/// Maximum pause before a request is retried.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Characters that are not encoded in parts of paths.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &PART.remove(b'/');
+
+/// A tracking server of MLflow.
+///
+/// Requests to a busy or failing server (408, 429, 5xx, a lost connection) are retried after pauses
+/// that double. Retries have the same content, and MLflow ignores duplicates of most requests;
+/// before it retries any other request, the client asks whether the first attempt succeeded. It
+/// does not wait for a server that has never responded.
+pub struct Client {
+    agent: Agent,
+    settings: Settings,
+    /// Whether the server has responded yet.
+    has_answered: AtomicBool,
+}
+
+/// The settings may contain a password.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The server's reason for refusing a request.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// MLflow's error code, such as `RESOURCE_DOES_NOT_EXIST`.
+    pub(crate) code: String,
+    /// The server's message.
+    pub(crate) message: String,
+}
+
+impl Refused {
+    /// Whether the server does not support the request.
+    pub(super) const fn is_unknown(&self) -> bool {
+        matches!(self.status, 404 | 405)
+    }
+}
+
+/// The content of an artifact.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// The content of a file in a directory.
+    File(Root, PathBuf),
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Content {
+    /// A reader from the beginning, and the size in bytes.
+    pub(crate) fn open(&self) -> io::Result<(Box<dyn io::Read + '_>, u64)> {
+        match self {
+            Self::File(root, path) => {
+                let (file, len) = root.open(path)?;
+                Ok((Box::new(file.into_reader(len)), len))
+            }
+            Self::Bytes(bytes) => {
+                Ok((Box::new(bytes.as_slice()), u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+            }
+        }
+    }
+}
+
+enum Answer<T> {
+    Fine(T),
+    Refused(Refused),
+}
+
+type Send<'s> = &'s dyn Fn(&str) -> Result<Response<Body>, ureq::Error>;
+type Read<'r, T> = &'r dyn Fn(Response<Body>) -> Result<T, ureq::Error>;
+/// Checks whether a request succeeded although its response was lost.
+type Heard<'h, T> = &'h dyn Fn() -> Result<Option<T>>;
+
+impl Client {
+    /// A client for these settings; it sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not
+    /// that of a server.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A limit for each read, not for the whole body: large artifacts take long.
+            .timeout_connect(Some(settings.timeout))
+            .timeout_recv_response(Some(settings.timeout))
+            .timeout_per_read(Some(settings.timeout))
+            .timeout_per_write(Some(settings.timeout))
+            // A redirect would send the credentials elsewhere or drop them, and turn a POST into a
+            // GET.
+            .max_redirects(0)
+            // With the server's default workers, a kept connection costs 40 ms per request: its
+            // response waits for a late acknowledgement.
+            .max_idle_connections(0)
+            .user_agent(concat!("tbx/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls(&settings)?);
+        let agent = config.build().new_agent();
+        Ok(Self { agent, settings, has_answered: AtomicBool::new(false) })
+    }
+
+    /// The server's address, without credentials.
+    pub fn uri(&self) -> &str {
+        &self.settings.uri
+    }
+
+    /// Requests `path` below the API.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        self.try_get(path, query)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
+    }
+
+    fn try_get(&self, path: &str, query: &[(&str, &str)]) -> Result<Result<Value, Refused>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.getting(query), &self.answer(), &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Ok),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    fn getting(
+        &self,
+        query: &[(&str, &str)],
+    ) -> impl Fn(&str) -> Result<Response<Body>, ureq::Error> {
+        move |url| {
+            let request = query.iter().fold(self.agent.get(url), |r, (k, v)| r.query(k, v));
+            self.with_headers(request).call()
+        }
+    }
+
+    /// A page of a list, unparsed.
+    pub(super) fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(body),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// Like [`get_page`](Self::get_page); `None` if the object does not exist.
+    pub(super) fn find_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Vec<u8>>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(Some(body)),
+            Answer::Refused(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// A page of search results, unparsed; the server's reason if it refuses.
+    pub(super) fn post_page(&self, path: &str, json: &Value) -> Result<Result<Vec<u8>, Refused>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.posting(json), &self.page(), &|| Ok(None))? {
+            Answer::Fine(body) => Ok(Ok(body)),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Reads a whole response.
+    fn answer(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        self.reading(MAX_ANSWER)
+    }
+
+    /// Reads a whole page of a list.
+    fn page(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        self.reading(MAX_PAGE)
+    }
+
+    fn reading(&self, max: u64) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+        let patience = self.settings.timeout;
+        move |response| {
+            let mut bytes = Vec::new();
+            let mut body = Limited::new(response.into_body().into_reader(), max, patience);
+            io::Read::read_to_end(&mut body, &mut bytes)?;
+            Ok(bytes)
+        }
+    }
+
+    /// Like [`get`](Self::get); `None` if the server does not support the request, as older ones.
+    pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+        match self.try_get(path, query)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refused) if refused.is_unknown() => Ok(None),
+            Err(refused) => Err(self.refused(&format!("{API}{path}"), refused)),
+        }
+    }
+
+    /// Like [`get`](Self::get); `None` if the object does not exist.
+    pub(crate) fn find(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
+        match self.try_get(path, query)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refused) if refused.code == "RESOURCE_DOES_NOT_EXIST" => Ok(None),
+            Err(refused) => Err(self.refused(&format!("{API}{path}"), refused)),
+        }
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.try_post(path, body)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
+    }
+
+    /// Like [`post`](Self::post), for requests that must not be executed twice: before a retry,
+    /// `heard` checks whether the first attempt succeeded, and returns the response that it would
+    /// have had.
+    pub(crate) fn post_once(
+        &self,
+        path: &str,
+        json: &Value,
+        heard: Heard<'_, Value>,
+    ) -> Result<Value> {
+        let full = format!("{API}{path}");
+        let heard = || Ok(heard()?.map(|answer| answer.to_string().into_bytes()));
+        match self.ask(&full, &self.posting(json), &self.answer(), &heard)? {
+            Answer::Fine(body) => self.parse(&full, &body),
+            Answer::Refused(refused) => Err(self.refused(&full, refused)),
+        }
+    }
+
+    /// Like [`post`](Self::post); returns the server's reason if it refuses.
+    pub(crate) fn try_post(&self, path: &str, json: &Value) -> Result<Result<Value, Refused>> {
+        let full = format!("{API}{path}");
+        match self.ask(&full, &self.posting(json), &self.answer(), &|| Ok(None))? {
+            Answer::Fine(body) => self.parse(&full, &body).map(Ok),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
+    fn posting(&self, json: &Value) -> impl Fn(&str) -> Result<Response<Body>, ureq::Error> {
+        let body = json.to_string();
+        move |url| {
+            let request = self.agent.post(url).content_type("application/json");
+            self.with_headers(request).send(body.as_bytes())
+        }
+    }
+
+    /// Changes a part of an existing object.
+    pub(crate) fn patch(&self, path: &str, json: &Value) -> Result<()> {
+        let body = json.to_string();
+        self.done(&format!("{API}{path}"), &|url| {
+            let request = self.agent.patch(url).content_type("application/json");
+            self.with_headers(request).send(body.as_bytes())
+        })
+    }
+
+    /// Removes an object, unless it is already gone.
+    pub(crate) fn remove(&self, path: &str, json: &Value) -> Result<()> {
+        let (path, text) = (format!("{API}{path}"), json.to_string());
+        let send = |url: &str| {
+            let request = self.agent.delete(url).force_send_body();
+            self.with_headers(request.content_type("application/json")).send(text.as_bytes())
+        };
+        match self.ask(&path, &send, &self.answer(), &|| Ok(None))? {
+            Answer::Refused(refused) if refused.code != "RESOURCE_DOES_NOT_EXIST" => {
+                Err(self.refused(&path, refused))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Uploads an artifact to a server that stores artifacts itself; `path` is the part after
+    /// `mlflow-artifacts:/`.
+    pub(crate) fn put_artifact(&self, path: &str, content: &Content) -> Result<()> {
+        let path = format!("{ARTIFACTS}/{}", utf8_percent_encode(path, PATH));
+        self.done(&path, &|url| {
+            let (mut reader, len) = content.open()?;
+            let request = self.agent.put(url).content_type("application/octet-stream");
+            let request = request.header("Content-Length", len.to_string());
+            self.with_headers(request).send(SendBody::from_reader(&mut reader))
+        })
+    }
+
+    /// Uploads an artifact of up to 10 MB to a server whose artifacts are stored elsewhere.
+    pub(crate) fn upload_artifact(
+        &self,
+        run_id: &str,
+        path: &str,
+        content: &Content,
+    ) -> Result<()> {
+        self.done(UPLOAD, &|url| {
+            let (mut reader, len) = content.open()?;
+            let request = self.agent.post(url).query("run_uuid", run_id).query("path", path);
+            let request = request.header("Content-Length", len.to_string());
+            let request = self.with_headers(request.content_type("application/octet-stream"));
+            request.send(SendBody::from_reader(&mut reader))
+        })
+    }
+
+    /// The content of an artifact whose size in bytes comes from a list.
+    pub(crate) fn artifact(
+        &self,
+        run_id: &str,
+        path: &str,
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
+        self.download(DOWNLOAD, &[("run_id", run_id), ("path", path)], listed)
+    }
+
+    /// The content of a file of a logged model.
+    pub(crate) fn model_file(
+        &self,
+        id: &str,
+        path: &str,
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
+        let id = utf8_percent_encode(id, PART);
+        let from = format!("{MODELS}/{id}/artifacts/files");
+        self.download(&from, &[("artifact_file_path", path)], listed)
+    }
+
+    fn download(
+        &self,
+        from: &str,
+        query: &[(&str, &str)],
+        listed: Option<u64>,
+    ) -> Result<impl io::Read + use<>> {
+        match self.ask(from, &self.getting(query), &Ok, &|| Ok(None))? {
+            Answer::Fine(response) => {
+                // One more byte lets the caller detect a file that is too long.
+                let max = listed.map_or(MAX_UNLISTED, |size| size.saturating_add(1));
+                let body = response.into_body().into_reader();
+                Ok(Limited::new(body, max, self.settings.timeout))
+            }
+            Answer::Refused(refused) => Err(self.refused(from, refused)),
+        }
+    }
+
+    fn with_headers<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+        let request = match &self.settings.auth {
+            Some(Auth::Basic { user, password }) => {
+                let said = STANDARD.encode(format!("{user}:{password}"));
+                request.header("Authorization", format!("Basic {said}"))
+            }
+            Some(Auth::Token(token)) => request.header("Authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        match &self.settings.workspace {
+            Some(workspace) => request.header("X-MLFLOW-WORKSPACE", workspace),
+            None => request,
+        }
+    }
+
+    fn done(&self, path: &str, send: Send<'_>) -> Result<()> {
+        match self.ask(path, send, &self.answer(), &|| Ok(None))? {
+            Answer::Fine(_) => Ok(()),
+            Answer::Refused(refused) => Err(self.refused(path, refused)),
+        }
+    }
+
+    /// Sends a request until it gets a response that a retry would not change.
+    fn ask<T>(
+        &self,
+        path: &str,
+        send: Send<'_>,
+        read: Read<'_, T>,
+        heard: Heard<'_, T>,
+    ) -> Result<Answer<T>> {
+        let url = format!("{}{path}", self.settings.uri);
+        let mut pause = Duration::from_millis(500);
+        let mut tries = self.settings.retries;
+        loop {
+            match send(&url).map(|response| (response.status(), response)) {
+                Ok((status, response)) if status.is_success() => {
+                    self.has_answered.store(true, Ordering::Relaxed);
+                    match read(response) {
+                        Ok(answer) => return Ok(Answer::Fine(answer)),
+                        Err(error) if tries == 0 || self.is_lasting(&error) => {
+                            return Err(self.unreachable(path, &error));
+                        }
+                        Err(_) => {} // cut off in the middle
+                    }
+                }
+                Ok((status, response)) => {
+                    self.has_answered.store(true, Ordering::Relaxed);
+                    let asked_for = retry_after(&response);
+                    let refused = self.refusal(response);
+                    if tries == 0 || !is_passing(status) {
+                        return Ok(Answer::Refused(refused));
+                    }
+                    pause = asked_for.unwrap_or(pause).max(pause);
+                }
+                Err(error) if tries == 0 || self.is_lasting(&error) => {
+                    return Err(self.unreachable(path, &error));
+                }
+                Err(_) => {}
+            }
+            tries -= 1;
+            pause = pause.min(MAX_PAUSE);
+            thread::sleep(jittered(pause));
+            pause *= 2;
+            if let Some(answer) = heard()? {
+                return Ok(Answer::Fine(answer));
+            }
+        }
+    }
+
+    fn refusal(&self, response: Response<Body>) -> Refused {
+        let status = response.status().as_u16();
+        let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
+        let elsewhere = elsewhere.map(|at| format!("it has moved to {at}"));
+        let body = response.into_body().into_reader();
+        let mut body = Limited::new(body, MAX_REFUSAL, self.settings.timeout);
+        let mut bytes = Vec::new();
+        // Reads as much as arrives: the status is enough.
+        let _ = io::Read::read_to_end(&mut body, &mut bytes);
+        let json = budget::values(&bytes, MAX_VALUES).ok();
+        let json: Value =
+            json.and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = || String::from_utf8_lossy(&bytes).into_owned();
+        let message = field("message").or(elsewhere).unwrap_or_else(text);
+        Refused { status, code: field("error_code").unwrap_or_default(), message }
+    }
+
+    /// Whether a retry would fail in the same way.
+    fn is_lasting(&self, error: &ureq::Error) -> bool {
+        match error {
+            // A response that exceeds a limit would do so again.
+            ureq::Error::Io(error) if spent(error).is_some() => true,
+            ureq::Error::Io(error) => match error.kind() {
+                // A file that cannot be read.
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => true,
+                io::ErrorKind::ConnectionRefused => !self.has_answered.load(Ordering::Relaxed),
+                _ => false,
+            },
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+                !self.has_answered.load(Ordering::Relaxed)
+            }
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::BadUri(_) => true,
+            _ => false,
+        }
+    }
+
+    fn parse(&self, path: &str, body: &[u8]) -> Result<Value> {
+        budget::values(body, MAX_VALUES).map_err(|spent| self.failed(path, spent.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| self.no_answer(path, &error, body))
+    }
+
+    pub(super) fn no_answer(&self, path: &str, error: &serde_json::Error, body: &[u8]) -> Error {
+        let start = body.get(..body.len().min(4 * MAX_SHOWN)).unwrap_or_default();
+        let shown = shown(&String::from_utf8_lossy(start));
+        self.failed(path, format!("not a response from MLflow ({error}): {shown}"))
+    }
+
+    fn unreachable(&self, path: &str, error: &ureq::Error) -> Error {
+        let advice = match error {
+            ureq::Error::Io(error) if matches!(spent(error), Some(Spent::Rate(..))) => {
+                "the server is at fault, or MLFLOW_HTTP_REQUEST_TIMEOUT is too short"
+            }
+            ureq::Error::Io(error) if spent(error).is_some() => "the server is at fault",
+            ureq::Error::Timeout(_) => {
+                "raise MLFLOW_HTTP_REQUEST_TIMEOUT or MLFLOW_HTTP_REQUEST_MAX_RETRIES; run it \
+                 again to send the rest"
+            }
+            _ if self.has_answered.load(Ordering::Relaxed) => "run it again to send the rest",
+            _ => "is the server running?",
+        };
+        let what = match error {
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        self.failed_as(io::ErrorKind::NotConnected, path, format!("{what}; {advice}"))
+    }
+
+    pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
+        let Refused { status, code, message } = refused;
+        let advice = match status {
+            401 => {
+                "; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
+                 MLFLOW_TRACKING_TOKEN"
+            }
+            403 if message.contains("Host") => {
+                "; add this host to the server's option --allowed-hosts"
+            }
+            301 | 302 | 307 | 308 => "; use that address",
+            408 | 429 | 500.. => "; run it again to send the rest",
+            404 | 405 if code.is_empty() => "; is this an MLflow tracking server?",
+            _ => "",
+        };
+        let code = if code.is_empty() { code } else { format!(" {code}") };
+        self.failed(path, format!("{status}{code}: {}{advice}", shown(&message)))
+    }
+
+    pub(crate) fn failed(&self, path: &str, what: String) -> Error {
+        self.failed_as(io::ErrorKind::Other, path, what)
+    }
+
+    fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
+        let url = PathBuf::from(format!("{}{path}", self.settings.uri));
+        ErrorKind::from(io::Error::new(kind, what)).at(Location::path(url))
+    }
+}
+
+/// Whether a retry may succeed.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// The limit that an error is about, if any.
+fn spent(error: &io::Error) -> Option<&Spent> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Adds up to a quarter, so that clients that failed together do not retry together.
+fn jittered(pause: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
+    pause + pause * random / 4096
+}
+
+/// The pause that the server asks for, up to the maximum pause. A date is ignored.
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let seconds = response.headers().get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_PAUSE))
+}
+
+/// The beginning of a text, on one line.
+fn shown(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = words.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+    if cut.len() < words.len() { cut + "..." } else { cut }
+}

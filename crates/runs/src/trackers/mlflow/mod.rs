@@ -1,0 +1,68 @@
+//! MLflow's data about runs, and its mapping to and from [`RunMeta`](tbx::meta::RunMeta).
+//!
+//! Names and limits are those of MLflow 3.17 (`mlflow/utils/validation.py`), which have not changed
+//! for years.
+
+mod calls;
+mod client;
+mod database;
+mod downloads;
+mod from_meta;
+mod image_name;
+mod model_record;
+mod names;
+mod pages;
+mod record;
+mod rest;
+mod settings;
+pub mod tags;
+mod tls;
+mod to_meta;
+mod tracking;
+
+pub(crate) use calls::HistoryPoint;
+pub use client::Client;
+pub(crate) use client::Content;
+pub use database::Database;
+pub(crate) use downloads::ListedFile;
+pub(crate) use from_meta::milliseconds;
+pub use from_meta::{record, run_key};
+pub(crate) use image_name::ImageName;
+pub(crate) use model_record::{
+    LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
+};
+pub use names::{Names, Store};
+pub(crate) use names::{artifact_stays, changed_artifact};
+pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
+pub use settings::Settings;
+pub(crate) use to_meta::number_or_text;
+pub use to_meta::{meta, number};
+pub(crate) use tracking::{
+    ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
+};
+
+/// Maximum number of characters of the name of a metric, parameter or tag.
+pub const MAX_NAME: usize = 250;
+/// Maximum number of characters of a parameter's value; MLflow silently truncates longer values.
+pub const MAX_PARAM: usize = 6000;
+/// Maximum number of characters of a tag's value; MLflow silently truncates longer values.
+pub const MAX_TAG: usize = 8000;
+/// Maximum number of characters of a dataset's digest.
+pub const MAX_DIGEST: usize = 36;
+
+/// The directory among a run's artifacts for data that MLflow has no place for.
+pub const FOLDER: &str = "tbx";
+/// The directories in [`FOLDER`] for event files, and for files made from values.
+pub(crate) const EVENTS: &str = "events/";
+pub(crate) const MEDIA: &str = "media/";
+
+/// Random hex digits: an id, or a value that distinguishes one request from another.
+pub(crate) fn nonce() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let [a, b] = [0, 1].map(|n| RandomState::new().hash_one((n, number, std::process::id())));
+    format!("{a:016x}{b:016x}")
+}
