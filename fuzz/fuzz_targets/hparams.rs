@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
+use tbx::pb::hparams::HParamsPluginData;
+use tbx::prost::Message;
 use tbx::summary::Kind;
 use tbx::summary::hparams::{self, HparamsRecord};
 use tbx::{HparamValue, Hparams};
@@ -53,8 +55,8 @@ fn changes(content: &[u8], start: Hparams) {
         hparams::with_values(content, &values).expect("a record")
     };
     let nothing = hparams::with_values(content, &BTreeMap::new()).expect("a record");
-    // A map with NaN is not equal to itself.
-    let has_nan = text(&HparamsRecord::Start(start.clone())).contains("NaN");
+    // A map with NaN is not equal to itself. Not all of it is in the record.
+    let has_nan = format!("{:?}", HParamsPluginData::decode(content)).contains("NaN");
     assert!(nothing.is_none() || has_nan);
     let set = with(content, HparamValue::Number(0.5)).unwrap_or_else(|| content.to_vec());
     let mut expected = start;

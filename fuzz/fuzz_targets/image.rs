@@ -23,8 +23,7 @@ fuzz_target!(|data: &[u8]| {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return;
     }
-    let frames: Vec<_> = images.decode_frames().take(4).collect();
-    assert!(!frames.is_empty());
+    images.decode_frames().take(4).for_each(drop);
     let Ok(decoded) = images.decode() else { return };
     assert!(header.is_shown, "{header:?}");
     let [decoded] = &decoded[..] else { panic!("{} images", decoded.len()) };
