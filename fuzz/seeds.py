@@ -110,15 +110,16 @@ def records(log):
 class Corpus:
     def __init__(self, directory):
         self.directory = directory
-        self.count = 0
+        self.inputs = set()
 
     def add(self, target, content):
         if len(content) > MAX_LEN:
             return
         folder = self.directory / target
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
-        self.count += 1
+        path = folder / hashlib.sha256(content).hexdigest()[:16]
+        path.write_bytes(content)
+        self.inputs.add(path)
 
 
 def logs():
@@ -243,7 +244,7 @@ def main():
     for name in range(12):
         entry = bytes([0, name, 0]) + text(b"content") + bytes([0, 164, 1, 1, 0, 0])
         corpus.add("archive", bytes([4]) + entry * 2 + bytes([1, 0]))
-    print(f"{corpus.count} inputs in {corpus.directory}")
+    print(f"{len(corpus.inputs)} inputs in {corpus.directory}")
 
 
 if __name__ == "__main__":
