@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::several::Several;
 use crate::error::{Effect, ErrorKind, Issue, Location, Result};
 use crate::event::is_event_file;
 use crate::replace::is_temporary;
@@ -29,6 +28,14 @@ pub struct Logdir {
     pub(super) runs: Vec<RunFiles>,
     pub(super) issues: Vec<Issue>,
     pub(super) several: Several,
+}
+
+/// The log directories that were combined.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Several {
+    pub(super) paths: Vec<PathBuf>,
+    /// For the directory of each run, the run's name in its own log directory.
+    pub(super) names: BTreeMap<PathBuf, String>,
 }
 
 /// A run and its event files: a directory that holds at least one file with the name of an event
