@@ -1,5 +1,7 @@
 //! An event file, and the bytes waiting to be written to it.
 
+mod encoders;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -9,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use prost::Message;
 
-use super::behind::{Behind, Encoders, job};
+use self::encoders::Encoders;
+use super::behind::{Behind, job};
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -38,7 +41,7 @@ pub(super) struct LogFile {
     /// `None` if the log is not a file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
-    pub(super) max_encoding_bytes: usize,
+    max_encoding_bytes: usize,
     /// The process that created the file. A process forked from it has a copy of the waiting bytes, and must not
     /// write them.
     process: u32,

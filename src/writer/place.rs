@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::sink::{host, is_separator};
+use super::sink::{check_names, host};
 use super::{SummaryWriter, WriterOptions};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::{is_event_file, other_file};
@@ -77,8 +77,21 @@ impl SummaryWriter {
     }
 }
 
+impl WriterOptions {
+    /// Starts a run in a new directory `runs/<time>_<host>`; see [`SummaryWriter::create_default`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the [comment](Self::comment) contains a path
+    /// separator. Otherwise, the same as for [`create`](Self::create).
+    pub fn create_default(self) -> Result<SummaryWriter> {
+        let dir = default_dir(&self)?;
+        self.create(dir)
+    }
+}
+
 /// Creates a new directory for a run, named after the time and the host.
-pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
+fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
     let host = host(options);
     check_names([&host, &options.comment])?;
     let time = SignedDuration::try_from_secs_f64(options.clock.now())
@@ -135,12 +148,4 @@ fn log_in(dir: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(None)
-}
-
-/// Fails if one of these parts of a file name contains a path separator.
-pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
-    match parts.into_iter().find(|part| part.contains(is_separator)) {
-        Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),
-        None => Ok(()),
-    }
 }
