@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::job::Job;
-use super::temporary::{parent, sweep_once};
-use super::{disk, names};
+use super::temporary::parent;
+use super::{disk, names, sweep_once};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::store;
 
@@ -232,7 +232,7 @@ fn failed(error: io::Error, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::temporary::sweep;
+    use super::super::sweep;
     use super::*;
 
     const EVENTS: &str = "events.out.tfevents.1";
