@@ -35,6 +35,7 @@ mod remove;
 mod restore;
 mod runs;
 
+use std::io;
 use std::path::Path;
 
 pub use self::entries::Entry;
@@ -47,4 +48,9 @@ use tbx::meta::ARTIFACTS;
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
     kind.into().at(Location::path(path))
+}
+
+/// The error for an archive with wrong content.
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

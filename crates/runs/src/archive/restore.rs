@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::entries::{self, Entry, invalid};
+use super::entries::{self, Entry};
+use super::invalid;
 use super::{at, held};
 use tbx::error::{ErrorKind, Result};
 use tbx::event::{is_event_file, other_file};

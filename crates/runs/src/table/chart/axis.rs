@@ -1,7 +1,5 @@
 //! The scale and the ticks of an axis.
 
-use super::ticks::format_time;
-
 /// Numbers beyond this are drawn as if they were this.
 const MOST: f64 = 1e300;
 /// So much room is left between the data and the frame, as a share of the data's range.
@@ -72,24 +70,6 @@ impl Axis {
         }
         let low = self.low.log10();
         (value.log10() - low) / (self.high.log10() - low)
-    }
-
-    /// What stands below or beside the axis.
-    pub fn caption(&self) -> String {
-        match self.unit {
-            Unit::Number => String::new(),
-            Unit::Step => "step".into(),
-            Unit::Seconds => "time since the first point".into(),
-            Unit::Time => {
-                let day = |seconds| format_time(seconds, "%Y-%m-%d");
-                let (first, last) = (day(self.low), day(self.high));
-                if first == last {
-                    format!("UTC, {first}")
-                } else {
-                    format!("UTC, {first} to {last}")
-                }
-            }
-        }
     }
 }
 

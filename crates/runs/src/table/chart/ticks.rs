@@ -29,6 +29,24 @@ pub struct Tick {
 }
 
 impl Axis {
+    /// What stands below or beside the axis.
+    pub fn caption(&self) -> String {
+        match self.unit {
+            Unit::Number => String::new(),
+            Unit::Step => "step".into(),
+            Unit::Seconds => "time since the first point".into(),
+            Unit::Time => {
+                let day = |seconds| format_time(seconds, "%Y-%m-%d");
+                let (first, last) = (day(self.low), day(self.high));
+                if first == last {
+                    format!("UTC, {first}")
+                } else {
+                    format!("UTC, {first} to {last}")
+                }
+            }
+        }
+    }
+
     /// At most `most` numbers to write at the axis, or one or two more, in ascending order. There are at
     /// least two, however few were asked for, since one number alone gives no scale; an axis without two
     /// whole steps is the exception.
@@ -225,7 +243,7 @@ fn time(seconds: f64, step: f64) -> String {
     format_time(seconds, format)
 }
 
-pub(super) fn format_time(seconds: f64, format: &str) -> String {
+fn format_time(seconds: f64, format: &str) -> String {
     let time = jiff::SignedDuration::try_from_secs_f64(seconds)
         .and_then(Timestamp::from_duration)
         .map(|time| time.strftime(format).to_string());
