@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use crate::edit::output::failed;
-use crate::edit::select::kind;
+use crate::edit::value::{is_shown, kind};
 use tbx::error::Result;
-use tbx::event::{EventRef, Payload, ValueRef, What};
+use tbx::event::{EventRef, What};
 use tbx::logdir::{Found, walk};
 
 /// A part of a file in which the steps of no tag go back.
@@ -130,11 +130,6 @@ impl Survey {
             *place = one.min(other);
         }
     }
-}
-
-/// Whether some reader shows the value. Others are marks that hide earlier points from RustBoard.
-pub(super) fn is_shown(value: &ValueRef<'_>) -> bool {
-    !matches!(value.payload, Payload::ObsoleteHistogram(_))
 }
 
 /// A look at one run.
