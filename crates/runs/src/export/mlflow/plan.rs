@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::Settings;
 use super::experiments::Experiments;
 use super::live::Writers;
 use super::models::{self, PlannedModel};
-use super::{Settings, media};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::mlflow::{Names, RunRecord, Store, record, run_key, tags};
 use tbx::error::{Report, Result};
@@ -32,6 +32,14 @@ pub(super) struct Plan {
     /// What does not go along, for people.
     pub(super) left: Vec<String>,
     pub(super) report: Report,
+}
+
+/// Whether series of this kind become files.
+pub(super) fn becomes_files(kind: Kind, settings: &Settings) -> bool {
+    match kind {
+        Kind::Image => settings.images,
+        kind => settings.media.contains(&kind),
+    }
 }
 
 /// A run that MLflow gets.
@@ -260,7 +268,7 @@ fn name(
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
         own.tags.insert(tags::RUN.into(), run.name.clone());
         run.record = own;
-        run.left_out.retain(|kind, _| !is_said(*kind) && !media::goes(*kind, settings));
+        run.left_out.retain(|kind, _| !is_said(*kind) && !becomes_files(*kind, settings));
     }
 }
 

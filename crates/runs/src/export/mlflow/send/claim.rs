@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::super::state::State;
 use super::find::There;
 use super::runs::chunks;
+use super::ticket::{CHOOSING, Claim};
 use super::{ByKey, Export};
-use crate::trackers::mlflow::{FoundRun, Tags, nonce, tags};
+use crate::trackers::mlflow::{FoundRun, nonce, tags};
 use tbx::error::Result;
 
 /// Runs that are made at a time, at least. So many keys are asked for one by one, more all at once.
@@ -27,42 +27,6 @@ const AT_A_TIME: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often is looked whether it has chosen.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// What a claim without a ticket begins with.
-const CHOOSING: &str = "choosing";
-
-/// What the tag [`CLAIM`](tags::CLAIM) of a run says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// Its maker has not decided yet; whose it is.
-    Choosing(String),
-    /// Runs of the first releases have none, and came before all others.
-    Ticket(u64),
-}
-
-impl Claim {
-    pub(super) fn of(tags: &Tags) -> Self {
-        let Some(text) = tags.get(tags::CLAIM) else { return Self::Ticket(0) };
-        match text.parse() {
-            Ok(ticket) => Self::Ticket(ticket),
-            Err(_) => {
-                let maker = text.split(' ').nth(1).unwrap_or_default();
-                Self::Choosing(maker.to_owned())
-            }
-        }
-    }
-
-    pub(super) fn ticket(&self) -> Option<u64> {
-        match self {
-            Self::Ticket(ticket) => Some(*ticket),
-            Self::Choosing(_) => None,
-        }
-    }
-
-    /// Whether an earlier export of this logdir by this machine left it. That one is over.
-    pub(super) fn is_of(&self, state: &State) -> bool {
-        matches!(self, Self::Choosing(maker) if state.identity().as_ref() == Some(maker))
-    }
-}
 
 /// A run that this export made, or took over.
 struct Made {
