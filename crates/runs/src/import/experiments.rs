@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::files::{self, Files, Target};
-use super::mlflow::{self, Experiment, Store};
+use super::mlflow::{self, Store};
 use super::plan::Planned;
-use super::tree::seconds;
 use super::{Import, failed};
-use crate::trackers::mlflow::{LoggedModelRecord, Names, RunRecord, tags};
+use crate::trackers::mlflow::{
+    ExperimentRecord, LoggedModelRecord, Names, RunRecord, seconds, tags,
+};
 use tbx::error::{Report, Result};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
@@ -51,7 +52,7 @@ impl Experiments {
     }
 
     /// The directory of an experiment.
-    pub(super) fn dir(&self, of: &Experiment) -> Option<&Path> {
+    pub(super) fn dir(&self, of: &ExperimentRecord) -> Option<&Path> {
         self.dirs.get(&of.id).map(PathBuf::as_path)
     }
 
@@ -84,7 +85,7 @@ impl Experiments {
     }
 
     /// The directory for an experiment, and what it says.
-    fn place(&self, of: &Experiment) -> Result<(PathBuf, Option<ExperimentMeta>)> {
+    fn place(&self, of: &ExperimentRecord) -> Result<(PathBuf, Option<ExperimentMeta>)> {
         let plain = self.root.join(safe_name::encode(&of.name));
         let own = self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id)));
         let id = |meta: &ExperimentMeta| meta.ids.get(MLFLOW).cloned();
@@ -102,7 +103,7 @@ impl Experiments {
 }
 
 /// What MLflow says of an experiment, where `was` does not say it.
-fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
+fn said(of: &ExperimentRecord, was: ExperimentMeta) -> ExperimentMeta {
     let mut tags = Names::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;

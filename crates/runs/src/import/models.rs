@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::experiments::models_of_no_run;
 use super::mlflow::{LeftOut, count};
-use super::tree::{Tree, seconds};
+use super::tree::Tree;
 use crate::registry::{FILE, Model, Registry, Version, check_model};
-use crate::trackers::mlflow::{ModelVersionRecord, Names, RegisteredModelRecord, tags};
+use crate::trackers::mlflow::{ModelVersionRecord, Names, RegisteredModelRecord, seconds, tags};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use tbx::meta::{Artifact, RunMeta};
 

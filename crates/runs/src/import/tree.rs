@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::mlflow::StoredRun;
-use super::{ImportedRun, plan, run};
+use super::{ImportedRun, plan};
 use crate::trackers::mlflow::tags;
 use tbx::error::{Effect, Issue, Report};
+use tbx::event;
 use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
 use tbx::safe_name;
@@ -29,6 +30,9 @@ pub(super) const EVENT_FILES: &str = "event_files";
 pub(super) const LOGGED_MODELS: &str = "logged_models";
 /// What is in the directory of a run and none.
 const NO_RUN: &str = meta::ARTIFACTS;
+
+/// Host name in the names of event files.
+pub(super) const HOST: &str = "mlflow";
 
 /// A log folder and the runs in it.
 pub(super) struct Tree {
@@ -281,13 +285,18 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
             let name = entry.file_name();
             let is_ours = entry.file_type().is_file()
                 && (expected.event_files.contains(relative)
-                    || entry.depth() == 1 && (name == meta::FILE || run::is_event_file(name)));
+                    || entry.depth() == 1 && (name == meta::FILE || is_event_file(name)));
             if !is_ours {
                 return false;
             }
         }
     }
     artifacts == expected.artifacts
+}
+
+/// Whether a file of this name in a run's directory was written by an import.
+fn is_event_file(name: &OsStr) -> bool {
+    event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
 }
 
 /// The id that a run had in MLflow.
@@ -300,10 +309,4 @@ fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
     let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
     let models = models.and_then(Value::as_array).into_iter().flatten();
     models.filter_map(|model| model.get("id")?.as_str())
-}
-
-/// MLflow's milliseconds to seconds.
-#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
-pub(super) fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1e3
 }

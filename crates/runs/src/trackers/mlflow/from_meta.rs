@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
+use super::time::milliseconds;
 use super::to_meta::{MLFLOW, dataset_place, number_or_text};
 use super::{MAX_DIGEST, Names, tags};
 use tbx::meta::{Dataset, Param, RunMeta};
@@ -155,11 +156,4 @@ fn dataset(data: &Dataset) -> DatasetInput {
         input.tags.entry(name.clone()).or_insert(value);
     }
     input
-}
-
-/// Seconds to MLflow's milliseconds, which are not negative.
-pub(crate) fn milliseconds(seconds: f64) -> i64 {
-    let milliseconds = (seconds * 1e3).round();
-    #[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
-    (milliseconds as i64).max(0)
 }

@@ -16,16 +16,15 @@ mod record;
 mod rest;
 mod settings;
 pub mod tags;
+mod time;
 mod tls;
 mod to_meta;
 mod tracking;
 
-pub(crate) use calls::HistoryPoint;
 pub use client::Client;
 pub(crate) use client::Content;
 pub use database::Database;
 pub(crate) use downloads::ListedFile;
-pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
 pub(crate) use image_name::ImageName;
 pub(crate) use model_record::{
@@ -34,12 +33,12 @@ pub(crate) use model_record::{
 pub use names::{Names, Store};
 pub(crate) use names::{artifact_stays, changed_artifact};
 pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
+pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 pub use settings::Settings;
+pub(crate) use time::{milliseconds, seconds};
 pub(crate) use to_meta::number_or_text;
 pub use to_meta::{meta, number};
-pub(crate) use tracking::{
-    ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
-};
+pub(crate) use tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 
 /// Characters of a name of a metric, parameter or tag at most.
 pub const MAX_NAME: usize = 250;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::from_meta::milliseconds;
 use super::record::{DatasetInput, RunRecord};
+use super::time::{milliseconds, seconds};
 use super::{MAX_PARAM, MAX_TAG, Names, Store, record, tags};
 use tbx::meta::{Dataset, Environment, Failure, Git, Param, RunMeta};
 
@@ -243,12 +243,6 @@ pub(super) fn dataset_place(source: &str) -> String {
     let json: Option<Value> = serde_json::from_str(source).ok();
     let place = json.as_ref().and_then(|json| json.get("url").or_else(|| json.get("uri")));
     place.and_then(Value::as_str).unwrap_or(source).to_owned()
-}
-
-/// MLflow's milliseconds to seconds.
-#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
-pub(super) fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1e3
 }
 
 /// A value of a metric from a database of MLflow: those have no infinities but the largest float64.

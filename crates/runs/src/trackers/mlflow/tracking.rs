@@ -2,25 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, DatasetInput, Metric, RegisteredModelRecord, RunRecord};
+use super::record::{DatasetInput, ExperimentRecord, HistoryPoint, Metric, RunRecord};
+use super::{Content, RegisteredModelRecord};
 use tbx::error::Result;
 use tbx::meta::Status;
 
 /// Tags by name.
 pub(crate) type Tags = BTreeMap<String, String>;
-
-/// An experiment as MLflow has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct ExperimentRecord {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) is_deleted: bool,
-    pub(crate) tags: Tags,
-    pub(crate) artifact_location: String,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) creation_time: Option<i64>,
-    pub(crate) last_update_time: Option<i64>,
-}
 
 /// A run in the answer of a search.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +21,6 @@ pub(crate) struct FoundRun {
     /// Ids of the logged models that it made, and at which step.
     pub(crate) model_outputs: Vec<(String, i64)>,
 }
-
-/// A point that is there: step, time in milliseconds, value.
-pub(crate) type PointThere = (i64, i64, f64);
 
 /// What changes of a run; nothing else does.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -94,7 +79,7 @@ pub(crate) trait Tracking: Sync {
     fn delete_tag(&self, id: &str, tag: &str) -> Result<()>;
     fn log_inputs(&self, id: &str, datasets: &[DatasetInput]) -> Result<()>;
     /// All points of a metric.
-    fn points_there(&self, id: &str, key: &str) -> Result<Vec<PointThere>>;
+    fn points_there(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>>;
     /// Whether a metric has at least so many points.
     fn has_points(&self, id: &str, key: &str, count: usize) -> Result<bool>;
     /// Puts a file of so many bytes among the artifacts of a run, which are at `uri`.
@@ -121,14 +106,4 @@ pub(crate) trait Tracking: Sync {
         value: Option<&str>,
     ) -> Result<()>;
     fn set_stage(&self, name: &str, version: &str, stage: &str) -> Result<()>;
-}
-
-/// As databases of MLflow tell values apart: an infinity is the largest number, and there is one NaN and
-/// one zero.
-pub(crate) fn stored_bits(value: f64) -> u64 {
-    match value {
-        value if value.is_nan() => f64::NAN.to_bits(),
-        0.0 => 0,
-        value => value.clamp(f64::MIN, f64::MAX).to_bits(),
-    }
 }
