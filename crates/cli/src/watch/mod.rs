@@ -1,6 +1,7 @@
 //! `tbx watch`
 
 mod app;
+mod cache;
 mod curves;
 mod draw;
 mod list;
@@ -8,6 +9,7 @@ mod model;
 mod panels;
 mod plain;
 mod screen;
+mod style;
 #[cfg(test)]
 mod tests;
 
