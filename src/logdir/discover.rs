@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Effect, ErrorKind, Issue, Location, Result};
+use crate::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use crate::event::is_event_file;
 use crate::replace::is_temporary;
 use crate::replace::{Folder, is_pending};
@@ -76,22 +76,20 @@ impl Logdir {
         if store::is_url(&path) {
             return Self::remote(path);
         }
-        let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(path.as_path()));
-        let metadata = path.metadata().map_err(failed)?;
+        let at = |error: io::Error| failed(error, &path);
+        let metadata = path.metadata().map_err(at)?;
         if metadata.is_file() {
             return Ok(Self::single_file(path));
         }
         if !metadata.is_dir() {
             // Opening a pipe would block until something writes to it.
             let what = "neither a directory nor a regular file";
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
+            return Err(at(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
-        path.read_dir().map_err(failed)?;
+        path.read_dir().map_err(at)?;
         let mut logdir =
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
-        logdir
-            .walk(is_event_file, is_temporary)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(logdir.path.as_path())))?;
+        logdir.walk(is_event_file, is_temporary).map_err(|error| failed(error, &logdir.path))?;
         Ok(logdir)
     }
 
@@ -102,9 +100,7 @@ impl Logdir {
         let path = folder.path().to_owned();
         let mut logdir =
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
-        logdir
-            .walk(is_pending, |_| false)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(folder.path())))?;
+        logdir.walk(is_pending, |_| false).map_err(|error| failed(error, folder.path()))?;
         Ok(logdir)
     }
 
@@ -113,7 +109,7 @@ impl Logdir {
         let (files, left_out) = match store::list(&path, is_of_use) {
             Ok(Listing::File) => return Ok(Self::single_file(path)),
             Ok(Listing::Files { files, left_out }) => (files, left_out),
-            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+            Err(error) => return Err(failed(error, path)),
         };
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
         for file in files {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::job::Job;
 use super::temporary::parent;
 use super::{disk, names, sweep_once};
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Result, failed};
 use crate::store;
 
 /// Keywords of the line of a job whose directory is complete. The first is followed by the
@@ -67,7 +67,7 @@ impl Folder {
     }
 
     fn make(path: &Path, replaces: bool) -> Result<Self> {
-        let made = || {
+        let made = || -> io::Result<_> {
             disk::create_dir_all(parent(path))?;
             let job = Job::create(parent(path))?;
             let directory = job.new_directory();
@@ -224,10 +224,6 @@ pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
         Err(_) if job.new_directory().exists() => job.forget(), // and the directory is removed
         published => published,
     }
-}
-
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
 }
 
 #[cfg(test)]

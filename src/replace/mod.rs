@@ -26,7 +26,7 @@ pub use self::logs::LogsLock;
 pub use self::names::{complete as complete_name, is_pending, is_temporary};
 pub use self::removal::Removal;
 pub use self::temporary::Temporary;
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{ErrorKind, Result, failed};
 use crate::store::{self, Links};
 
 /// Maximum size in bytes of a file that is edited.
@@ -54,15 +54,15 @@ pub fn replace(
         file.sync_data()?;
         new.rename(path)
     };
-    replaced().map_err(|error| at(error, path))
+    replaced().map_err(|error| failed(error, path))
 }
 
 /// Replaces the content of `path` with the result of `change`, which gets the old content, empty if
 /// there is no such file. Callers wait for each other, including those in other processes.
 pub fn edit(path: &Path, change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>) -> Result<()> {
-    let _lock = Lock::wait(path).map_err(|error| at(error, path))?;
-    let old = read(path).map_err(|kind| at(kind, path))?;
-    let new = change(&old).map_err(|kind| at(kind, path))?;
+    let _lock = Lock::wait(path).map_err(|error| failed(error, path))?;
+    let old = read(path).map_err(|kind| failed(kind, path))?;
+    let new = change(&old).map_err(|kind| failed(kind, path))?;
     if new == old {
         return Ok(());
     }
@@ -133,10 +133,6 @@ fn settle(job: Job) -> io::Result<()> {
 fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
     let dir = path.parent().unwrap_or(Path::new(""));
     Ok(store::read_optional(dir, path, MAX_EDITED, Links::Inside)?.unwrap_or_default())
-}
-
-fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::path(path))
 }
 
 #[cfg(test)]

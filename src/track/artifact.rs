@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::capture::hex;
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{Result, failed};
 use crate::meta::Artifact;
 use crate::replace::{disk, replace};
 use crate::store::open_regular;
@@ -17,8 +17,7 @@ use crate::store::open_regular;
 pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
-        disk::create_dir_all(parent)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(parent)))?;
+        disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
     }
     let (mut size, mut hash) = (0, Sha256::new());
     replace(&path, |out| {
@@ -42,9 +41,7 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
 
 /// Opens the file at `path` to store it as an artifact.
 pub(super) fn open(path: &Path) -> Result<File> {
-    open_regular(path)
-        .map(|(file, _)| file)
-        .map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+    open_regular(path).map(|(file, _)| file).map_err(|error| failed(error, path))
 }
 
 #[cfg(test)]
@@ -52,6 +49,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn artifacts_stay_in_their_folder() {

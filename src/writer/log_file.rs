@@ -15,7 +15,7 @@ use self::encoders::Encoders;
 use super::behind::{Behind, job};
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, ErrorKind, Location, Result, failed};
 use crate::event::{encode, first_event, pb};
 use crate::record;
 use crate::summary::Kind;
@@ -78,7 +78,7 @@ impl LogFile {
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
         // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
         let dir: &Path = &dir.components().collect::<PathBuf>();
-        fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::path(dir)))?;
+        fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
         let now = options.clock.now();
         let resumed = options.purge_step.map(|step| resume::events(Some(dir), step, now));
         let resumed = resumed.transpose()?.unwrap_or_default();

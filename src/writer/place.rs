@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::sink::{check_names, host};
 use super::{SummaryWriter, WriterOptions};
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, Result, failed};
 use crate::event::{is_event_file, other_file};
 use crate::record::Source;
 use crate::replace::Lock;
@@ -99,7 +99,6 @@ fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
         .unwrap_or_default()
         .to_zoned_datetime(TimeZone::system());
     let name = format!("{}_{host}{}", time.strftime(TIME), options.comment);
-    let failed = |error: io::Error, dir: &Path| ErrorKind::from(error).at(Location::path(dir));
     let runs = Path::new(RUNS);
     fs::create_dir_all(runs).map_err(|error| failed(error, runs))?;
     let numbers = (2u32..).map(|n| format!("{name}_{n}"));
@@ -120,7 +119,6 @@ fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
 ///
 /// [`ErrorKind::Io`]: the directory contains a log, or cannot be created, read or locked.
 fn claim(dir: &Path) -> Result<Lock> {
-    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
     // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
     let dir: &Path = &dir.components().collect::<PathBuf>();
     fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;

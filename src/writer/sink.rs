@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::WriterOptions;
 use super::quiet::quietly;
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, Result, failed};
 use crate::event::EventFileName;
 use crate::replace;
 
@@ -88,7 +88,7 @@ pub(super) fn create_new(
             }
             // A process on another machine, or before a reboot, had the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+            Err(error) => return Err(failed(error, path)),
         }
     }
 }

@@ -25,7 +25,7 @@ use super::chart::Ink;
 use super::logs::Logs;
 use super::ranks::Ranks;
 use super::{FINE, say, warn};
-use tbx::error::{Effect, ErrorKind, Location, Result};
+use tbx::error::{Effect, Result, failed};
 use tbx::logdir::{Follower, News, name_in};
 use tbx::store;
 use tbx::summary::Kind;
@@ -89,8 +89,7 @@ struct Batch {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     for path in &args.logs.logdirs {
-        store::local_only(path, "tbx watch")
-            .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
+        store::local_only(path, "tbx watch").map_err(|error| failed(error, path))?;
     }
     // This also fails for a directory that does not exist, instead of waiting for it forever.
     let ranks = Ranks::of(&args.logs.logdirs)?;

@@ -36,19 +36,13 @@ mod restore;
 mod runs;
 
 use std::io;
-use std::path::Path;
 
 pub use self::entries::Entry;
 pub use self::gc::{Candidate, Candidates, Rules};
 pub use self::pack::{Pack, Packed};
 pub use self::restore::{Restore, Restored};
 pub use self::runs::RunDir;
-use tbx::error::{Error, ErrorKind, Location};
 use tbx::meta::ARTIFACTS;
-
-fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::path(path))
-}
 
 /// The error for an archive with wrong content.
 fn invalid(what: &str) -> io::Error {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use super::job::{Job, Jobs};
-use super::output::{Outputs, RunOutput, failed};
-use tbx::error::{ErrorKind, Result};
+use super::output::{Outputs, RunOutput};
+use tbx::error::{ErrorKind, Result, failed};
 use tbx::event::{EventRef, What, first_event, pb};
 use tbx::logdir::{Found, walk};
 use tbx::summary::hparams::{self, HparamValue, Hparams, SESSION_START_TAG};

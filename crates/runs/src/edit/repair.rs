@@ -9,10 +9,10 @@ use prost::Message;
 use rayon::prelude::*;
 
 use super::names;
-use super::output::{Destination, Outputs, RunOutput, Source, failed};
+use super::output::{Destination, Outputs, RunOutput, Source};
 use super::report::Sidecars;
 use super::sidecar;
-use tbx::error::{Effect, Issue, Location, Report, Result};
+use tbx::error::{Effect, Issue, Location, Report, Result, failed};
 use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
 use tbx::store::Links;

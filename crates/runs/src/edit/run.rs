@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::job::Job;
-use super::output::{OutFile, Outputs, RunOutput, Source, failed};
+use super::output::{OutFile, Outputs, RunOutput, Source};
 use super::report::{Edited, TagChange};
 use super::sessions::{Cursor, NewSteps};
 use super::sub::{Fate, Flags, MetadataFate, Sub};
 use super::tags::Tags;
 use super::{Edit, names, select};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
 use tbx::event::{EventRef, Payload, Rewrite, ValueRef, ValueRewrite, What, rewrite};
 use tbx::logdir::{Found, RestartPolicy, file_version, walk};
 use tbx::record::Damage;

@@ -5,11 +5,10 @@ use std::io;
 
 use super::Edit;
 use super::job::Job;
-use super::output::failed;
 use super::sessions::{Cursor, NewSteps};
 use super::value::kind;
 use crate::table::Sampling;
-use tbx::error::Result;
+use tbx::error::{Result, failed};
 use tbx::event::{EventRef, Number, Payload, ValueRef, What};
 use tbx::logdir::{Found, Order, RestartPolicy, Restarts, kept, walk};
 use tbx::summary::graph::RUN_GRAPH_TAG;

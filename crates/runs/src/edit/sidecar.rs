@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::output::{Outputs, failed};
+use super::output::Outputs;
 use super::report::Sidecars;
-use tbx::error::{Effect, ErrorKind, Issue, Location, Result};
+use tbx::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use tbx::logdir::{Logdir, RunFiles};
 use tbx::replace::{disk, is_temporary, replace};
 use tbx::store::{self, Found, Links, Root};

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::Import;
 use super::files::{self, Files, Target};
 use super::mlflow::{self, Store};
 use super::plan::Planned;
-use super::{Import, failed};
 use crate::trackers::mlflow::{
     ExperimentRecord, LoggedModelRecord, Names, RunRecord, seconds, tags,
 };
-use tbx::error::{Report, Result};
+use tbx::error::{Report, Result, failed};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
 use tbx::safe_name;

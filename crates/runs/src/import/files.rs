@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::mlflow::{Store, StoredFile};
-use super::{failed, images, names, work};
+use super::{images, names, work};
 use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA, Names, RunRecord, tags};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta::{Artifact, RunMeta};
 use tbx::replace::{self, Folder, disk};

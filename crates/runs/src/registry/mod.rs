@@ -19,7 +19,7 @@ pub use name::VersionName;
 #[cfg(feature = "mlflow")]
 pub(crate) use name::{check_alias, check_model};
 
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, ErrorKind, Location, Result, failed};
 use tbx::meta::{Artifact, RunMeta, now};
 use tbx::replace;
 use tbx::store::{Links, Root};
@@ -272,9 +272,7 @@ impl Registry {
 
     /// The name of the run in `dir`, and its directory.
     fn run(&self, dir: &Path) -> Result<(String, PathBuf)> {
-        let absolute = |path: &Path| {
-            path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
-        };
+        let absolute = |path: &Path| path.canonicalize().map_err(|error| failed(error, path));
         // A name in the log folder, or a path from here.
         let inside = self.root.join(dir);
         let dir = if inside.is_dir() { inside } else { dir.to_owned() };
@@ -334,5 +332,5 @@ fn digest(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
             size += u64::try_from(n).unwrap_or(0);
         }
     };
-    read().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+    read().map_err(|error| failed(error, path))
 }

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
-use crate::edit::output::failed;
 use crate::edit::value::{is_shown, kind};
-use tbx::error::Result;
+use tbx::error::{Result, failed};
 use tbx::event::{EventRef, What};
 use tbx::logdir::{Found, walk};
 

@@ -13,7 +13,7 @@ use super::calls::{experiment, pairs, part, run, text};
 use super::record::{ExperimentRecord, HistoryPoint, stored_bits};
 use super::tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 use super::{Client, Content, DatasetInput, Metric, RegisteredModelRecord, RunRecord, tags};
-use tbx::error::{ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 
 const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
 const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
@@ -256,8 +256,7 @@ impl Tracking for Client {
             self.upload_artifact(run, path, content)?;
         } else if let Some(folder) = self.folder_here(uri) {
             let to = folder.join(path);
-            copy(content, &to)
-                .map_err(|error| ErrorKind::from(error).at(Location::path(to.as_path())))?;
+            copy(content, &to).map_err(|error| failed(error, &to))?;
         } else {
             return Ok(Placed::Refused(format!(
                 "it has {size} bytes, and the server takes {MAX_UPLOAD} at most, as its artifacts are \

@@ -1,14 +1,13 @@
 //! Artifacts: those that are not there yet.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::super::attachments::{self, Attachment};
 use super::Export;
 use crate::trackers::mlflow::{Content, Placed};
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, ErrorKind, Result, failed};
 
 impl Export<'_> {
     /// Sends an artifact, unless it is there; how many bytes it has.
@@ -56,8 +55,4 @@ fn local(error: io::Error, content: &Content) -> Error {
         Content::File(_, path) => failed(error, path),
         Content::Bytes(_) => ErrorKind::from(error).into(),
     }
-}
-
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
 }
