@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use crate::event::is_event_file;
+use crate::file_names;
 use crate::replace::is_temporary;
 use crate::replace::{Folder, is_pending};
 use crate::store::{self, Found, Links, Listing, Root};
 
 /// Names of other files to find: run metadata (see `meta`) and the embeddings of a run.
-const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
+const ABOUT_RUNS: [&str; 3] = [file_names::HPARAMS, file_names::RUN, file_names::PROJECTOR];
 
 /// A log directory and the runs in it, judged by file names.
 ///

@@ -16,12 +16,10 @@ use super::behind::{Behind, job};
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result, failed};
-use crate::event::{encode, first_event, pb};
+use crate::event::{SOURCE, encode, first_event, pb};
 use crate::record;
 use crate::summary::Kind;
 
-/// Name of the writing program in the first event.
-const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 /// Buffers that have grown beyond this size, for a large image, are not kept.
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when this many bytes are waiting.

@@ -23,7 +23,7 @@ const PACKAGES: [Package; 3] = [
         source: "src",
         library: "tbx",
         layers: &[
-            &["budget", "decimal", "redact"],
+            &["budget", "decimal", "digest", "file_names", "redact"],
             &["error", "safe_name", "store"],
             &["record", "replace", "yaml"],
             &["event", "meta"],

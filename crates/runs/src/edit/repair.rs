@@ -13,12 +13,9 @@ use super::output::{Destination, Outputs, RunOutput, Source};
 use super::report::Sidecars;
 use super::sidecar;
 use tbx::error::{Effect, Issue, Location, Report, Result, failed};
-use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
+use tbx::event::{EventRef, Peek, Rewrite, SOURCE, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
 use tbx::store::Links;
-
-/// What the first event names as the writing program, where there was none.
-const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
 /// What a repair did, or would do.
 #[derive(Debug, Default)]

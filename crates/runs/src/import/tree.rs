@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::mlflow::StoredRun;
@@ -233,8 +232,7 @@ pub(super) fn seal(meta: &mut RunMeta) {
 }
 
 fn digest(meta: &RunMeta) -> Option<String> {
-    let json = meta.to_json().ok()?;
-    Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+    meta.to_json().ok().map(tbx::digest::sha256)
 }
 
 /// Notes whether artifacts of the run are not here, so that the next import looks for them.

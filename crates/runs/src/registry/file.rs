@@ -12,7 +12,7 @@ use tbx::error::ErrorKind;
 use tbx::store::{self, Links};
 
 /// The file's name, at the root of a log folder.
-pub const FILE: &str = "tbx.registry.json";
+pub const FILE: &str = tbx::file_names::REGISTRY;
 const SCHEMA: &str = "tbx.registry/1";
 /// What of another version can be read, too.
 const SCHEMAS: &str = "tbx.registry/";

@@ -9,6 +9,7 @@ use super::record::{DatasetInput, RunRecord};
 use super::time::milliseconds;
 use super::to_meta::{MLFLOW, dataset_place, number_or_text};
 use super::{MAX_DIGEST, Names, tags};
+use tbx::digest::hex;
 use tbx::meta::{Dataset, Param, RunMeta};
 
 /// What tells a run from all others whenever it is exported: its id, or where it has none, a hash of
@@ -23,7 +24,7 @@ pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f
         hash.update(part);
     }
     hash.update(start_time.unwrap_or_default().to_le_bytes());
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize()).chars().take(32).collect()
 }
 
 /// The run as MLflow has it: parameters and seeds as parameters, everything else as tags. Values
