@@ -1,5 +1,5 @@
-//! Files and directories that are complete or absent, whoever reads them meanwhile and whenever a
-//! program dies: temporary names, locks, and the cleanup after programs that died.
+//! Files and directories that are either complete or absent, at any time and after any crash:
+//! temporary names, locks, and the cleanup after programs that died.
 
 mod batch;
 pub mod disk;
@@ -123,7 +123,9 @@ fn settle(job: Job) -> io::Result<()> {
     settled.map_err(|error| {
         let (kind, path) = (error.kind(), job.path().display().to_string());
         job.leave(); // for another attempt
-        let what = format!("what was interrupted here cannot be ended, see {path}: {error}");
+        let what = format!(
+            "an interrupted change can be neither completed nor undone, see {path}: {error}"
+        );
         io::Error::new(kind, what)
     })
 }

@@ -16,7 +16,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
-    /// None once the file has its final name.
+    /// `None` once the file has its final name.
     file: Option<File>,
 }
 
@@ -96,7 +96,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Locks the file; none if it was removed before it was locked.
+/// Locks the file; `None` if it was removed before it was locked.
 fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.lock() {
         Err(error) if has_no_locks(&error) => return Ok(Some(file)), // and no program cleans it up
@@ -109,7 +109,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The temporary file of a program that died; none if its owner lives, or that is unknown.
+/// The temporary file of a program that died; `None` if its owner lives, or that is unknown.
 pub(super) fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match open_to_write(path) {
         // The directories of a job have outlived it.

@@ -12,24 +12,24 @@ use tbx::logdir::Logdir;
 use tbx::store::Links;
 
 impl Edit {
-    /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
-    /// by a few bytes a value where values are sampled or compacted.
+    /// Makes the changes. Runs are edited in parallel. Memory use does not grow with the size of
+    /// the logs, except by a few bytes per value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and are in the report. A file without a single readable event
-    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
-    /// folder they are copies.
+    /// Damaged records are left out and listed in the report. A file without any readable event
+    /// does not change, and neither does a file that is not an event file, whatever its name: a new
+    /// directory gets copies of them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or exists
-    /// already. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would become
-    /// one, or a step would be out of range. Then nothing was changed.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or already
+    /// exists. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would get the
+    /// same name, or a step would be out of range. In both cases nothing has changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.apply_with(logdir, to, |_| Ok(()))
     }
 
-    /// The same, and `beside` changes files next to the new logs. In place, that is a part of the call: it
-    /// may be done again after an interruption.
+    /// Like [`apply`](Self::apply); `beside` also changes files next to the new logs. In place,
+    /// `beside` is part of the call, and may run again after an interruption.
     pub fn apply_with(
         &self,
         logdir: &Logdir,
@@ -90,7 +90,7 @@ impl Edit {
         Ok(edited)
     }
 
-    /// The steps that sessions get, by run; none for those whose steps stay.
+    /// The new steps of the sessions of each run; `None` for a run whose steps do not change.
     fn new_steps(&self, jobs: &Jobs, edited: &mut Edited) -> Result<Vec<Option<NewSteps>>> {
         let mut steps: Vec<Option<NewSteps>> = jobs.all.iter().map(|_| None).collect();
         let continued = jobs.groups.par_iter().map(|group| {

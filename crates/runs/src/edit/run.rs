@@ -37,7 +37,8 @@ impl Names {
         match names.insert(path.into(), run.into()) {
             None => Ok(()),
             Some(other) => Err(Error::argument(format!(
-                "run {run:?}: its tags would go to {}, which is a run already, or one of {other:?}",
+                "run {run:?}: its tags would move to {}, which is already a run or belongs to \
+                 {other:?}",
                 path.display()
             ))),
         }
@@ -124,7 +125,7 @@ struct Pass<'e> {
     /// Whether its files are merged into one.
     merges: bool,
     steps: Cursor<'e>,
-    /// Whether a session with the parameters is yet to be started.
+    /// Whether a session with the parameters still has to be started.
     needs_session: bool,
     /// The new metadata of a session start.
     session: Vec<u8>,
@@ -498,7 +499,7 @@ impl Pass<'_> {
         let is_part = sub.parts > 1;
         let exists = number == 0 && self.run.files.contains(&sub.path.join(&name));
         if is_part && exists && !self.merges {
-            let what = "merge the files of the run, too: it was split before";
+            let what = "its files were split before; also merge them";
             return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
         }
         let mut file = self.outputs.file(&sub.path, &name, exists)?;
@@ -520,7 +521,8 @@ impl Pass<'_> {
             sub.complete()?;
             let names: Vec<_> = sub.done.iter().map(OutFile::name).collect();
             if !names.is_sorted_by(|a, b| a.as_encoded_bytes() < b.as_encoded_bytes()) {
-                let what = "parts of its files would not be read in order; merge its files, too";
+                let what = "parts of its files would be read in the wrong order; also merge its \
+                            files";
                 return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
             }
         }

@@ -24,7 +24,8 @@ pub(super) fn kind(value: &ValueRef<'_>) -> Option<Kind> {
     }
 }
 
-/// Whether some reader shows the value. Others are marks that hide earlier points from RustBoard.
+/// Whether some reader shows the value. Other values are marks that hide earlier points from
+/// RustBoard.
 pub(super) fn is_shown(value: &ValueRef<'_>) -> bool {
     !matches!(value.payload, Payload::ObsoleteHistogram(_))
 }

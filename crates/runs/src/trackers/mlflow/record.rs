@@ -85,7 +85,7 @@ impl HistoryPoint {
     }
 }
 
-/// An experiment as MLflow has it.
+/// An experiment in MLflow.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ExperimentRecord {
     pub(crate) id: String,
@@ -131,8 +131,8 @@ pub fn status_from_number(number: i64) -> Option<Status> {
     all.into_iter().find(|status| i64::from(status_number(*status)) == number)
 }
 
-/// As databases of MLflow tell values apart: an infinity is the largest number, and there is one NaN and
-/// one zero.
+/// The bits by which MLflow's databases distinguish values: an infinity is the largest number, and
+/// there is only one NaN and one zero.
 pub(crate) fn stored_bits(value: f64) -> u64 {
     match value {
         value if value.is_nan() => f64::NAN.to_bits(),

@@ -1,17 +1,17 @@
-//! What a run says of its ticket, see `claim`.
+//! The ticket in a tag of a run; see `claim`.
 
 use super::super::state::State;
 use crate::trackers::mlflow::{Tags, tags};
 
-/// What a claim without a ticket begins with.
+/// Prefix of a claim without a ticket.
 pub(super) const CHOOSING: &str = "choosing";
 
-/// What the tag [`CLAIM`](tags::CLAIM) of a run says.
+/// The value of the tag [`CLAIM`](tags::CLAIM) of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Its maker has not decided yet; whose it is.
+    /// Its creator has not decided yet; the text identifies it.
     Choosing(String),
-    /// Runs of the first releases have none, and came before all others.
+    /// Runs of the first releases have no ticket and come before all others.
     Ticket(u64),
 }
 
@@ -34,7 +34,7 @@ impl Claim {
         }
     }
 
-    /// Whether an earlier export of this logdir by this machine left it. That one is over.
+    /// Whether an earlier export of this logdir by this machine left it. That export has ended.
     pub(super) fn is_of(&self, state: &State) -> bool {
         matches!(self, Self::Choosing(maker) if state.identity().as_ref() == Some(maker))
     }
