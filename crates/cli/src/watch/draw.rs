@@ -1,6 +1,5 @@
 //! The layout of the screen, and its charts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -15,7 +14,7 @@ use super::panels;
 use super::style::{BOLD, DIM, SELECTED, put};
 use crate::chart::{Drawing, MEDIAN};
 use crate::render::{counted, name, shorten};
-use tbx_runs::table::{Chart, ChartOptions, ChartX};
+use tbx_runs::table::{Chart, ChartOptions};
 
 /// From this number of columns on, charts are next to the list of runs.
 const WIDE: u16 = 110;

@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -27,6 +27,7 @@ use super::ranks::Ranks;
 use super::{FINE, say, warn};
 use tbx::error::{Effect, Result, failed};
 use tbx::logdir::{Follower, News, name_in};
+use tbx::meta::now;
 use tbx::store;
 use tbx::summary::Kind;
 
@@ -164,10 +165,4 @@ fn full_name(prefix: Option<&Path>, name: &str) -> String {
         None => name.to_owned(),
         Some(prefix) => name_in(prefix, name),
     }
-}
-
-/// Seconds since the epoch, by this machine's clock.
-fn now() -> f64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0.0, |since| since.as_secs_f64())
 }
