@@ -11,17 +11,15 @@ use super::files::{self, Files, Target};
 use super::mlflow::{self, Store};
 use super::plan::Planned;
 use crate::trackers::mlflow::{
-    ExperimentRecord, LoggedModelRecord, Names, RunRecord, seconds, tags,
+    ExperimentRecord, LoggedModelRecord, MLFLOW, Names, RunRecord, seconds, tags,
 };
 use tbx::error::{Report, Result, failed};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
 use tbx::safe_name;
 
-/// Keys of `tbx.experiment.json`: facts that only MLflow has, the models in these, the directory
-/// and the files of each model among the experiment's artifacts, and whether some of them are
-/// missing here.
-const MLFLOW: &str = "mlflow";
+/// Keys of the facts in `tbx.experiment.json` that only MLflow has: the models, the directory and the
+/// files of each model among the experiment's artifacts, and whether some of them are missing here.
 const MODELS: &str = "logged_models";
 const FOLDER: &str = "folder";
 const FILES: &str = "artifacts";

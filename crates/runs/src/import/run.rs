@@ -9,7 +9,7 @@ use super::mlflow::{self, LeftOut, Metrics, Store, StoredRun};
 use super::tree::{EVENT_FILES, HOST, LOGGED_MODELS, Tree};
 use super::work::Gate;
 use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, tree};
-use crate::trackers::mlflow::{ExperimentRecord, Names, seconds};
+use crate::trackers::mlflow::{ExperimentRecord, MLFLOW, Names, seconds};
 use tbx::error::{Report, Result};
 use tbx::meta::{self, ARTIFACTS, RunMeta, Status};
 use tbx::replace::Folder;
@@ -93,7 +93,7 @@ pub(super) fn write(
     meta.name.get_or_insert_with(|| done.name.clone());
     meta.summary.extend(points::exact(&metrics, &names));
     files::join(&mut meta, copied.artifacts.clone());
-    meta.other.insert("mlflow".into(), facts(about, &folders));
+    meta.other.insert(MLFLOW.into(), facts(about, &folders));
     let mut own_files = copied.event_files.clone();
     if import.event_files == EventFiles::Runs {
         let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
@@ -226,7 +226,7 @@ fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
     if files.is_empty() {
         return;
     }
-    let known = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let known = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     let known = known.map(|known| known.entry(EVENT_FILES).or_insert_with(|| json!([])));
     let Some(known) = known.and_then(Value::as_array_mut) else { return };
     for file in files {

@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::mlflow::StoredRun;
 use super::{ImportedRun, plan};
-use crate::trackers::mlflow::tags;
+use crate::trackers::mlflow::{MLFLOW, tags};
 use tbx::error::{Effect, Issue, Report};
 use tbx::event;
 use tbx::meta::{self, RunMeta};
@@ -217,7 +217,7 @@ fn is_unfinished(meta: &RunMeta) -> bool {
 /// Whether the metadata is the same as when the run was imported.
 pub(super) fn is_sealed(meta: &RunMeta) -> bool {
     let mut was = meta.clone();
-    let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let ids = was.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     let digest = ids.and_then(|ids| ids.remove(DIGEST));
     digest.is_some_and(|digest| {
         Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
@@ -228,7 +228,7 @@ pub(super) fn is_sealed(meta: &RunMeta) -> bool {
 pub(super) fn seal(meta: &mut RunMeta) {
     remove(meta, DIGEST);
     let digest = digest(meta);
-    if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+    if let Some(ids) = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
         ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
     }
 }
@@ -239,18 +239,18 @@ fn digest(meta: &RunMeta) -> Option<String> {
 
 /// Records whether artifacts of the run are missing, so that the next import looks for them.
 pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
-    match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+    match meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
         Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
         _ => remove(meta, INCOMPLETE),
     }
 }
 
 fn is_incomplete(meta: &RunMeta) -> bool {
-    meta.other.get("mlflow").and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+    meta.other.get(MLFLOW).and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
 }
 
 fn remove(meta: &mut RunMeta, key: &str) {
-    let ids = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let ids = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     ids.and_then(|ids| ids.remove(key));
 }
 
@@ -260,7 +260,7 @@ fn expected(meta: &RunMeta) -> Expected {
 
 /// The event files that an import put into directories below that of the run.
 pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
-    let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
+    let files = meta.other.get(MLFLOW).and_then(|ids| ids.get(EVENT_FILES));
     let files = files.and_then(Value::as_array).into_iter().flatten();
     files.filter_map(Value::as_str).map(super::names::path).collect()
 }
@@ -301,12 +301,12 @@ fn is_event_file(name: &OsStr) -> bool {
 
 /// The id that a run had in MLflow.
 fn mlflow_id(meta: &RunMeta) -> Option<&str> {
-    meta.other.get("mlflow")?.get("run_id")?.as_str()
+    meta.other.get(MLFLOW)?.get("run_id")?.as_str()
 }
 
 /// Ids of the models that a run logged.
 fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
-    let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
+    let models = meta.other.get(MLFLOW).and_then(|ids| ids.get(LOGGED_MODELS));
     let models = models.and_then(Value::as_array).into_iter().flatten();
     models.filter_map(|model| model.get("id")?.as_str())
 }

@@ -8,7 +8,7 @@ use super::experiments::Experiments;
 use super::live::Writers;
 use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
-use crate::trackers::mlflow::{Names, RunRecord, Store, record, run_key, tags};
+use crate::trackers::mlflow::{MLFLOW, Names, RunRecord, Store, record, run_key, tags};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
@@ -263,7 +263,7 @@ fn name(
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
         own.end_time = own.end_time.or(end).filter(|_| status.is_final());
-        let of_mlflow = run.meta.other.get("mlflow");
+        let of_mlflow = run.meta.other.get(MLFLOW);
         let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
         own.is_deleted = is_deleted.unwrap_or_default();
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());

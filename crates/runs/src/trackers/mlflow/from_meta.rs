@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
 use super::time::milliseconds;
-use super::to_meta::{MLFLOW, dataset_place, number_or_text};
-use super::{MAX_DIGEST, Names, tags};
+use super::to_meta::{dataset_place, number_or_text};
+use super::{MAX_DIGEST, MLFLOW, Names, tags};
 use tbx::digest::hex;
 use tbx::meta::{Dataset, Param, RunMeta};
 

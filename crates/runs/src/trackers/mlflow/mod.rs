@@ -49,6 +49,9 @@ pub const MAX_TAG: usize = 8000;
 /// Maximum number of characters of a dataset's digest.
 pub const MAX_DIGEST: usize = 36;
 
+/// Key of the values in the metadata of tbx that only MLflow has.
+pub(crate) const MLFLOW: &str = "mlflow";
+
 /// The directory among a run's artifacts for data that MLflow has no place for.
 pub const FOLDER: &str = "tbx";
 /// The directories in [`FOLDER`] for event files, and for files made from values.

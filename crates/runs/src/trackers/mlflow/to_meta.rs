@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::record::{DatasetInput, RunRecord};
 use super::time::{milliseconds, seconds};
-use super::{MAX_PARAM, MAX_TAG, Names, Store, record, tags};
+use super::{MAX_PARAM, MAX_TAG, MLFLOW, Names, Store, record, tags};
 use tbx::meta::{Dataset, Environment, Failure, Git, Param, RunMeta};
 
 /// Numbers with more digits than this are identifiers.
@@ -235,9 +235,6 @@ fn dataset(input: &DatasetInput) -> Dataset {
     }
     data
 }
-
-/// Key of facts about a dataset that only MLflow has.
-pub(super) const MLFLOW: &str = "mlflow";
 
 /// The path or address in the source of a dataset, which is usually JSON.
 pub(super) fn dataset_place(source: &str) -> String {
