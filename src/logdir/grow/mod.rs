@@ -21,13 +21,10 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
+use crate::summary::graph::RUN_GRAPH_TAG;
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
 const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
-
-/// The tag under which TensorBoard shows a run's graph
-/// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
-const RUN_GRAPH_TAG: &str = "__run_graph__";
 
 /// Minimum number of points at which series are appended in parallel.
 const MANY_POINTS: usize = 100_000;

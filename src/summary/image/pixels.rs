@@ -7,8 +7,8 @@ use image::codecs::png::{CompressionType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
+use super::channel::Channel;
 use super::filter;
-use super::layout::Channel;
 use crate::error::ErrorKind;
 
 /// An image with 8 bits per channel, row by row. The channels of a pixel are adjacent.
