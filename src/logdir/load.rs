@@ -21,11 +21,11 @@ const BATCH_BYTES: u64 = 64 << 20;
 /// Maximum number of runs per batch.
 const BATCH_RUNS: usize = 256;
 
-/// Room for runs that a thread makes at a time, in bytes.
+/// Size by which a thread grows its heap at a time, in bytes.
 const ROOM: u32 = 96 << 10;
 
 thread_local! {
-    /// What is left of it, judged by the length of the files that were loaded since then.
+    /// Estimated remainder of it: reduced by the sizes of the files that were loaded since then.
     static ROOM_LEFT: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -236,8 +236,8 @@ fn load_all<T: Send>(
     mapped
 }
 
-/// Has the heap of this thread grow by many pages at once if the next run may need them. Otherwise the C
-/// library of Linux asks the system for each page, except in the first thread.
+/// Grows the heap of this thread by many pages at once if the next run may need them. Otherwise glibc asks the
+/// system for each page, except in the main thread.
 fn make_room() {
     if ROOM_LEFT.get() == 0 {
         ROOM_LEFT.set(ROOM.into());

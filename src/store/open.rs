@@ -55,11 +55,11 @@ pub fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
 }
 
-/// Like [`open_regular`], for a path at which a regular file was found shortly before. Looking at its kind once more
-/// would take longer than opening it, so this does not.
+/// Like [`open_regular`], for a path at which a regular file was found shortly before. Skips the first check of
+/// the type, which takes longer than opening.
 ///
-/// A link is opened as [`open_regular`] opens it, and so is a file that cannot be opened. If a FIFO or a device has
-/// replaced the file, it is opened without waiting, closed and refused.
+/// Follows a link. If opening fails, falls back to [`open_regular`]. If a FIFO or a device has replaced the file,
+/// it is opened without waiting, closed and refused.
 pub(super) fn open_found(path: &Path) -> io::Result<(fs::File, Metadata)> {
     let mut options = OpenOptions::new();
     options.read(true);

@@ -21,19 +21,15 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
+use crate::summary::graph::RUN_GRAPH_TAG;
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
 const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
 
-/// The tag under which TensorBoard shows a run's graph
-/// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
-const RUN_GRAPH_TAG: &str = "__run_graph__";
-
 /// Minimum number of points at which series are appended in parallel.
 const MANY_POINTS: usize = 100_000;
 
-/// Number of tags that the table of tags has room for from the start: most runs have no more, and each
-/// step on the way there hashes all of them again.
+/// Initial capacity of the table of tags. Most runs have no more, and each growth step hashes all of them again.
 const FEW_TAGS: usize = 14;
 
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.

@@ -123,8 +123,8 @@ impl Counts {
         }
     }
 
-    /// The bins from the first to the last one with values: the index of the first one, counted from the left, and
-    /// the number of values in each, after a 0 for the bin to their left. None if no bin has values.
+    /// The bins from the first to the last one with values: the index of the first one from the left, and the
+    /// number of values in each, after a 0 for the bin to the left of them. `None` if no bin has values.
     pub(super) fn filled(&mut self) -> Option<(usize, Vec<f64>)> {
         if !self.spilled.is_empty() {
             self.spill();
@@ -134,18 +134,18 @@ impl Counts {
     }
 }
 
-/// The bins with values among all slots, see [`Counts::filled`].
+/// The bins with values among all slots; see [`Counts::filled`].
 fn filled<T: Default + PartialEq>(
     slots: &[T],
     count: impl Fn(&T) -> f64,
 ) -> Option<(usize, Vec<f64>)> {
     let is_filled = |slot: &T| *slot != T::default();
-    // By size, so the first one of those below zero is next to zero.
+    // Sorted by size: the first one below zero is next to zero.
     let (below, above) = (&slots[NEGATIVE + 1..=NEGATIVE + EDGES], &slots[1..EDGES]);
     let zeros = count(&slots[0]) + count(&slots[NEGATIVE]);
     let below_end = below.iter().rposition(is_filled).map_or(0, |last| last + 1);
     let above_end = above.iter().rposition(is_filled).map_or(0, |last| last + 1);
-    // Zero has a place if it is filled, or stands between others.
+    // Zero is included if it has values, or if there are bins on both sides.
     let has_zero = zeros > 0.0 || below_end > 0 && above_end > 0;
     let below_start = if has_zero { 0 } else { below.iter().position(is_filled).unwrap_or(0) };
     let above_start = if has_zero { 0 } else { above.iter().position(is_filled).unwrap_or(0) };

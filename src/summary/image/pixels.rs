@@ -7,7 +7,7 @@ use image::codecs::png::{CompressionType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
-use super::layout::Channel;
+use super::channel::Channel;
 use super::{filter, png};
 use crate::error::ErrorKind;
 

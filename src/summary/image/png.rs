@@ -1,15 +1,15 @@
-//! PNG files, compressed fast rather than well.
+//! A fast PNG encoder, for images that one filter fits.
 //!
-//! One filter tells all samples from their neighbours. What is left are mostly small differences, so
-//! one code fits the differences of all images: the smaller a difference, the fewer bits it takes. Two
-//! differences are looked up at a time. Rows of zeros are written as their number.
+//! One filter replaces all samples by their differences from their neighbors. Most differences are small, so
+//! one fixed code fits all images: a smaller difference takes fewer bits. The code is looked up for two
+//! differences at a time. A run of zeros is written as its length.
 //!
 //! Formats: [PNG](https://www.w3.org/TR/png-3/), RFC 1950 (zlib) and RFC 1951 (deflate).
 
 #![expect(
     clippy::as_conversions,
     clippy::indexing_slicing,
-    reason = "indices into tables of fixed size, made from the bytes of an image; a billion per second"
+    reason = "indices into tables of fixed size, from the bytes of an image; this is the hot loop"
 )]
 
 use std::sync::LazyLock;
@@ -20,27 +20,27 @@ use simd_adler32::Adler32;
 use super::Pixels;
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
-/// Longest chunk of a PNG file.
+/// Maximum length of a chunk of a PNG file.
 const MAX_CHUNK: usize = 0x7fff_ffff;
 
-/// Symbols of deflate: the bytes, the end of the data, and lengths of repetitions.
+/// Number of symbols of deflate: the bytes, the end of the data, and lengths of repetitions.
 const SYMBOLS: usize = 286;
 const END: usize = 256;
 /// The symbol of the longest repetition.
 const LONGEST: usize = 285;
 const MAX_RUN: usize = 258;
-/// Shortest repetition that deflate has.
+/// Minimum length of a repetition.
 const MIN_RUN: usize = 3;
-/// Largest difference, up or down, that takes so many bits, from 2 bits on.
+/// Largest absolute difference with a code of 2 bits, 3 bits, and so on.
 const REACH: [u8; 10] = [0, 1, 2, 4, 6, 9, 14, 20, 29, 39];
 const MOST_BITS: u32 = 12;
-/// Bits of a pair of codes below those of its length.
+/// Number of bits for the two codes of a pair; the bits above are their length.
 const PAIR_BITS: u32 = 2 * MOST_BITS;
 
 struct Tables {
     /// Code and length of each symbol.
     codes: [(u64, u32); SYMBOLS],
-    /// The codes of two bytes, with the number of their bits above.
+    /// The codes of two bytes, with their length in the bits above.
     pairs: Box<[u32; 1 << 16]>,
     /// Symbol, base and number of extra bits of each length of a repetition.
     lengths: [(u16, u16, u32); MAX_RUN + 1],
@@ -48,8 +48,8 @@ struct Tables {
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
 
-/// The image as a PNG file; none if another encoder does better: if no single filter fits, or if the
-/// samples do not become fewer.
+/// The image as a PNG file. `None` if another encoder is better: if no single filter fits, or if the file would
+/// not be smaller than the samples.
 pub(super) fn encode(pixels: &Pixels<'_>, filter: &FilterType) -> Option<Vec<u8>> {
     let filter = Filter::of(filter)?;
     let channels = usize::from(pixels.channels());
@@ -82,7 +82,7 @@ pub(super) fn encode(pixels: &Pixels<'_>, filter: &FilterType) -> Option<Vec<u8>
     (png.len() < pixels.samples().len()).then_some(png)
 }
 
-/// Appends a chunk; none if it is too long.
+/// Appends a chunk; `None` if it is too long.
 fn chunk(png: &mut Vec<u8>, name: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) -> Option<()> {
     let start = png.len();
     png.extend_from_slice(&[0; 4]);
@@ -96,7 +96,7 @@ fn chunk(png: &mut Vec<u8>, name: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) 
     Some(())
 }
 
-/// What a sample is told from, by the number that PNG has for it.
+/// The value that is subtracted from a sample, by its number in PNG.
 #[derive(Clone, Copy)]
 enum Filter {
     /// The sample to the left.
@@ -118,7 +118,7 @@ impl Filter {
     }
 
     fn apply(self, line: &mut [u8], samples: &[u8], above: &[u8], channels: usize) {
-        // Of the first pixel, the one to the left is 0.
+        // The sample to the left of the first pixel counts as 0.
         let (first, rest) = line.split_at_mut(channels);
         let (here, left) = (&samples[channels..], &samples[..samples.len() - channels]);
         match self {
@@ -139,7 +139,7 @@ impl Filter {
                 }
                 let above = &above[channels..];
                 for (((to, here), left), above) in rest.iter_mut().zip(here).zip(left).zip(above) {
-                    // Without more bits, so that many are done at once.
+                    // The mean without wider integers, so that the loop is vectorized.
                     *to = here.wrapping_sub((left & above) + ((left ^ above) >> 1));
                 }
             }
@@ -179,7 +179,7 @@ fn bits() -> [u32; SYMBOLS] {
         let shorter = REACH.iter().filter(|reach| size <= **reach).count() as u32;
         *bits = MOST_BITS - shorter;
     }
-    bits[LONGEST] = MOST_BITS - 1; // the one that makes the code complete
+    bits[LONGEST] = MOST_BITS - 1; // makes the code complete
     bits
 }
 
@@ -201,12 +201,12 @@ fn codes<const N: usize>(bits: &[u32; N]) -> [(u64, u32); N] {
 struct Deflate {
     tables: &'static Tables,
     out: Vec<u8>,
-    /// Number of bytes in `out` that are written; the rest is room.
+    /// Number of bytes in `out` that are written; the others are reserved.
     written: usize,
-    /// Bits that do not fill a byte yet, fewer than 8.
+    /// Pending bits, fewer than 8, which do not fill a byte yet.
     bits: u64,
     count: u32,
-    /// Number of zeros that are not written yet.
+    /// Number of pending zeros.
     zeros: usize,
 }
 
@@ -219,12 +219,12 @@ impl Deflate {
         deflate
     }
 
-    /// The head of the data, which holds the number of bits of each code.
+    /// Writes the header of the data, with the length of each code.
     fn head(&mut self) {
-        /// The order in which lengths of the code for lengths are written.
+        /// Order of the lengths of the code for code lengths (RFC 1951, 3.2.7).
         const ORDER: [usize; 18] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1];
         const REPEAT: usize = 16;
-        // The code for the lengths: they are 1 to 12, and `REPEAT` says that the last one is repeated.
+        // The code for code lengths: 1 to 12, and `REPEAT`, which repeats the last one.
         let mut bits = [0; 19];
         bits[1..=12].fill(4);
         for often in [REPEAT, 11, 12] {
@@ -312,7 +312,7 @@ impl Deflate {
         }
     }
 
-    /// Writes the zeros that are not written yet: one, and how often it is repeated.
+    /// Writes the pending zeros: one zero, and a repetition.
     #[inline(never)]
     fn run(&mut self) {
         let zeros = std::mem::take(&mut self.zeros);
@@ -324,7 +324,7 @@ impl Deflate {
             let length = left.min(MAX_RUN);
             let (symbol, base, extra) = self.tables.lengths[length];
             self.symbol(symbol.into());
-            // Behind the extra bits is the code of the only distance: 1, that of the last byte.
+            // After the extra bits: the code of the only distance, which is 1.
             self.put((length - usize::from(base)) as u64, extra + 1);
             left -= length;
         }
