@@ -151,19 +151,13 @@ impl Logdir {
         is_left: fn(&OsStr) -> bool,
     ) -> io::Result<()> {
         let root = Root::new(&self.path, Links::All)?;
-        let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+        let mut directories = Directories::default();
         let mut again = Vec::new();
         for found in root.walk(&self.path, is_left) {
             match found {
                 Found::File(path) => {
                     if let Some(name) = path.file_name().filter(|name| is_wanted(name)) {
-                        let directory = path.parent().unwrap_or(Path::new(""));
-                        match directories.get_mut(directory) {
-                            Some(files) => files.push(name.to_owned()),
-                            None => {
-                                directories.insert(directory.to_owned(), vec![name.to_owned()]);
-                            }
-                        }
+                        directories.add(path.parent().unwrap_or(Path::new("")), name);
                     }
                 }
                 Found::Directory => {}
@@ -171,9 +165,11 @@ impl Logdir {
                 Found::Left(path, error) => self.issues.extend(issue(path, error)),
             }
         }
+        let directories = directories.sorted();
         for (path, first) in again {
-            let has_runs = directories.range(first.clone()..).next();
-            let has_runs = has_runs.is_some_and(|(directory, _)| directory.starts_with(&first));
+            let next = directories.partition_point(|(directory, _)| *directory < first);
+            let has_runs =
+                directories.get(next).is_some_and(|(found, _)| found.starts_with(&first));
             let kind = match path.starts_with(&first) {
                 true => ErrorKind::SymlinkLoop(first),
                 false if has_runs => ErrorKind::SameDirectory(first),
@@ -185,7 +181,7 @@ impl Logdir {
         Ok(())
     }
 
-    fn runs_are(&mut self, directories: BTreeMap<PathBuf, Vec<OsString>>) {
+    fn runs_are(&mut self, directories: impl IntoIterator<Item = (PathBuf, Vec<OsString>)>) {
         for (path, mut files) in directories {
             files.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
             let name = self.run_name(&path);
@@ -228,6 +224,38 @@ impl Logdir {
     /// Files and directories that could not be read.
     pub fn issues(&self) -> &[Issue] {
         &self.issues
+    }
+}
+
+/// The event files of directories, in the order in which a walk finds them.
+///
+/// The files of a directory are nearly always consecutive, and comparing paths takes longer than everything else
+/// that is done with them.
+#[derive(Default)]
+struct Directories(Vec<(PathBuf, Vec<OsString>)>);
+
+impl Directories {
+    fn add(&mut self, directory: &Path, name: &OsStr) {
+        match self.0.last_mut() {
+            Some((last, files)) if last.as_os_str() == directory.as_os_str() => {
+                files.push(name.to_owned());
+            }
+            _ => self.0.push((directory.to_owned(), vec![name.to_owned()])),
+        }
+    }
+
+    /// Each directory once, sorted.
+    fn sorted(self) -> Vec<(PathBuf, Vec<OsString>)> {
+        let mut all = self.0;
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all.dedup_by(|(later, more), (earlier, files)| {
+            let is_same = later == earlier;
+            if is_same {
+                files.append(more);
+            }
+            is_same
+        });
+        all
     }
 }
 

@@ -25,6 +25,8 @@ mod palette;
 #[cfg(feature = "image")]
 mod pixels;
 #[cfg(feature = "image")]
+mod png;
+#[cfg(feature = "image")]
 mod video;
 
 use bytes::Bytes;

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Location, Result, failed};
 use crate::event::{SOURCE, encode, first_event, pb};
 use crate::record;
 use crate::summary::Kind;
+use crate::summary::histogram::{Exponential, Moments};
 
 /// Buffers that have grown beyond this size, for a large image, are not kept.
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
@@ -151,6 +152,25 @@ impl LogFile {
             record::append(&mut waiting.bytes, |buffer| {
                 encode::summary(buffer, wall_time, step, &value);
             });
+        })
+    }
+
+    /// Appends an event with one v1 histogram, which has no metadata. Building a message and encoding it number
+    /// by number would take as long as counting thousands of values.
+    pub(super) fn append_histogram(
+        &self,
+        wall_time: f64,
+        step: i64,
+        tag: &str,
+        histogram: &Exponential,
+    ) -> Result<bool> {
+        let Exponential { moments, limits, counts } = histogram;
+        let len = 2 * size_of_val(*limits) + tag.len() + 2 * MAX_EVENT_HEAD;
+        fits(len).map_err(|kind| at(kind, tag, Some(step)))?;
+        let Moments { min, max, num, sum, sum_squares } = *moments;
+        self.append(step, |buffer| {
+            let moments = [min, max, num, sum, sum_squares];
+            encode::histogram(buffer, (wall_time, step, tag), moments, limits, counts);
         })
     }
 
