@@ -175,8 +175,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         args.logs.check()?;
         return Ok(code.max(opened.code));
     }
-    let target = Target::from_name(&args.to)
-        .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    let target = Target::from_name(&args.to)?;
     let out = args.out.as_deref().unwrap_or(Path::new("-"));
     if target.name == "parquet" && out == Path::new("-") && io::stdout().is_terminal() {
         return Err(Error::argument(
@@ -189,16 +188,14 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         .sample(args.sample)
         .duplicates(args.duplicates)
         .smooth(args.smooth)
-        .overwrite(args.force);
+        .overwrite(args.force)
+        .on_progress(|done| {
+            progress::runs(done.runs, done.all_runs, &format!("{} rows", count(done.rows)));
+        });
     if out == Path::new("-") {
         progress::end();
     }
-    let exported = export.write_with(&logdir, &options, out, &mut |done| {
-        let runs = usize::try_from(done.runs).unwrap_or(usize::MAX);
-        let all = usize::try_from(done.all_runs).unwrap_or(usize::MAX);
-        progress::runs(runs, all, &format!("{} rows", count(done.rows)));
-    });
-    let exported = exported?;
+    let exported = export.run(&logdir, &options, out)?;
     let is_lossless = report(&exported.report);
     restarts(&exported.report, options.restart_policy());
     args.logs.check()?;
@@ -210,7 +207,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
 
 /// Describes what was written.
 fn summary(exported: &Exported, out: &Path) -> String {
-    let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
+    let runs = counted(exported.runs, "run");
     let size = |table: &ExportedTable| table.bytes.map(bytes);
     if let [table] = exported.tables.as_slice() {
         let path = name(&table.path.to_string_lossy());

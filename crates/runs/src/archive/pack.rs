@@ -11,6 +11,7 @@ use super::append::{self, Sum};
 use super::held::{self, Held};
 use super::runs::{self, RunDir};
 use super::{at, remove};
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
@@ -31,6 +32,7 @@ pub struct Pack {
     remove: bool,
     discard: bool,
     links: Links,
+    on_progress: OnProgress,
 }
 
 /// What was packed.
@@ -77,7 +79,17 @@ impl Pack {
         }
         let (runs, others) = runs::find(&root)?;
         let links = Links::Inside;
-        Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
+        let on_progress = OnProgress::default();
+        Ok(Self {
+            root,
+            runs,
+            others,
+            force: false,
+            remove: false,
+            discard: false,
+            links,
+            on_progress,
+        })
     }
 
     /// Whether there is no run.
@@ -86,6 +98,7 @@ impl Pack {
     }
 
     /// Only runs with such names, and all that is in their directories.
+    #[must_use]
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
         self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
@@ -107,6 +120,7 @@ impl Pack {
 
     /// Also runs that are running, and over an archive that is there and holds no file that is nowhere
     /// else. Default: no.
+    #[must_use]
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
@@ -114,6 +128,7 @@ impl Pack {
     /// Packs what links lead to in their place, also where that is outside of the run: to any file of this
     /// machine, if the logs come from elsewhere. Not with [`remove`](Self::remove): a restored run would
     /// have files where links were. Default: no, a link is an error.
+    #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
@@ -122,14 +137,22 @@ impl Pack {
     ///
     /// If that is interrupted, the same call goes on with it: it finds that the archive holds what is
     /// left.
+    #[must_use]
     pub fn remove(self, remove: bool) -> Self {
         Self { remove, ..self }
     }
 
     /// With [`force`](Self::force), also over an archive with files that are nowhere else: they are
     /// lost. Default: no.
+    #[must_use]
     pub fn discard(self, discard: bool) -> Self {
         Self { discard, ..self }
+    }
+
+    /// Calls `f` with the number of files that were packed.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Writes the archive at `out`, reads it again and compares digests of all files. Memory grows
@@ -141,7 +164,7 @@ impl Pack {
     /// removed, `out` is there or in a run's directory or looks like an event file;
     /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device; [`ErrorKind::Io`],
     /// also that another program changes the logs or writes to `out`. Nothing is removed then.
-    pub fn write(&self, out: &Path) -> Result<Packed> {
+    pub fn run(&self, out: &Path) -> Result<Packed> {
         if self.remove && self.links == Links::All {
             let what = "runs whose links are followed are packed, but not removed: a restored run would have \
                         files where links were";
@@ -328,6 +351,8 @@ impl Pack {
             } else if entry.file_type().is_file() {
                 let sum = append::file(tar, below, path, self.links)?;
                 sums.insert(below.to_owned(), sum);
+                let files = u64::try_from(sums.len()).unwrap_or(u64::MAX);
+                self.on_progress.call(Progress { files, ..Progress::default() });
             } else {
                 let what = match entry.path_is_symlink() {
                     true => "a link: archives hold none; --follow-links packs what it leads to",

@@ -10,13 +10,14 @@ use tbx::error::{Error, ErrorKind, Location, Result};
 use tbx::logdir::{Logdir, RunFiles};
 use tbx::record::append;
 use tbx::replace::{Batch, Change, Folder, LogsLock, disk, unfinished};
-use tbx::store;
+use tbx::store::{self, Links};
 
 /// So much is collected before it is written.
 const WRITE_AT: usize = 1 << 20;
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Destination<'p> {
     /// A folder that does not exist, or is empty. It appears under its name when all is in it.
     Folder(&'p Path),
@@ -28,6 +29,32 @@ pub enum Destination<'p> {
     InPlace,
     /// Nowhere: only to see what would be done.
     Nowhere,
+}
+
+/// What becomes of the files next to the event files, such as `hparams.yaml` or those of the projector:
+/// all files of the log directory except those of dropped runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SideFiles {
+    /// They stay where they are.
+    Leave,
+    /// They are copied to a new directory. The target of a link is copied if it is in the run itself.
+    #[default]
+    Copy,
+    /// The same, also through links out of the run or of the log directory: to any file of this machine,
+    /// if the logs come from elsewhere.
+    FollowLinks,
+}
+
+impl SideFiles {
+    /// The links that are followed; `None` if nothing is copied.
+    pub(super) fn links(self) -> Option<Links> {
+        match self {
+            Self::Leave => None,
+            Self::Copy => Some(Links::Inside),
+            Self::FollowLinks => Some(Links::All),
+        }
+    }
 }
 
 /// The results of all runs.
@@ -314,8 +341,8 @@ impl OutFile {
 }
 
 /// Undoes what interrupted calls have left in and below the directory `path`, or that of the file
-/// `path`, and removes what else programs left there that died. [`Edit::apply`](super::Edit::apply)
-/// and [`repair`](super::repair()) do this, too, for logs that were found before.
+/// `path`, and removes what else programs left there that died. [`Edit::run`](super::Edit::run)
+/// and [`Repair::run`](super::Repair::run) do this, too, for logs that were found before.
 ///
 /// # Errors
 ///

@@ -11,7 +11,7 @@ use super::mlflow::{self, Experiment, Store};
 use super::plan::Planned;
 use super::tree::seconds;
 use super::{Import, failed};
-use crate::trackers::mlflow::{LoggedModelRecord, Names, RunRecord, tags};
+use crate::trackers::mlflow::{LoggedModelRecord, MetricNames, RunRecord, tags};
 use tbx::error::{Report, Result};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
@@ -103,7 +103,7 @@ impl Experiments {
 
 /// What MLflow says of an experiment, where `was` does not say it.
 fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
-    let mut tags = Names::theirs(&of.tags);
+    let mut tags = MetricNames::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;
     if meta.name.is_empty() {

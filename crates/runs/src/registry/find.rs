@@ -8,6 +8,7 @@ use tbx::logdir::Directories;
 
 /// The registries of a log directory.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Registries {
     /// That of the directory itself, if there is one, and those below, by path.
     pub found: Vec<Registry>,

@@ -38,7 +38,7 @@ impl PointTable {
     /// dictionary of Arrow takes, 2^31.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let rows = self.len();
-        let mut names = [Names::default(), Names::default()];
+        let mut names = [ColumnNames::default(), ColumnNames::default()];
         let (mut steps, mut wall_times) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         let mut values = Vec::with_capacity(rows);
         for (run, series, scalars) in self.columns() {
@@ -49,7 +49,7 @@ impl PointTable {
             wall_times.extend_from_slice(series.wall_times());
             values.extend(scalars.iter());
         }
-        let [runs, tags] = names.map(Names::finish);
+        let [runs, tags] = names.map(ColumnNames::finish);
         let columns: [(&str, ArrayRef); 5] = [
             ("run", runs?),
             ("tag", tags?),
@@ -70,11 +70,11 @@ impl RunTable {
     /// text. What a run does not have is null.
     ///
     /// ```
-    /// use tbx_runs::table::{Folding, RunTable};
+    /// use tbx_runs::table::{RunTable, TableOptions};
     /// use tbx::{LoadOptions, Logdir};
     ///
     /// let logdir = Logdir::open("fixtures/keras")?;
-    /// let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::None)?;
+    /// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new().folding(Folding::None))?;
     /// let batch = table.to_record_batch()?;
     /// assert_eq!(batch.num_rows(), 2);
     /// assert!(batch.column_by_name("metric.epoch_loss:min").is_some());
@@ -128,13 +128,13 @@ fn refused(error: ArrowError) -> Error {
 
 /// A column of names, each kept once.
 #[derive(Default)]
-struct Names {
+struct ColumnNames {
     numbers: HashMap<String, i32>,
     names: Vec<String>,
     keys: Vec<i32>,
 }
 
-impl Names {
+impl ColumnNames {
     /// Adds `rows` rows of the same name.
     fn add(&mut self, name: &str, rows: usize) -> Result<()> {
         let key = match self.numbers.get(name) {

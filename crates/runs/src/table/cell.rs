@@ -93,8 +93,13 @@ impl Cell {
         self.ordered(other, false)
     }
 
-    /// The same, or from large to small. NaN and what is empty come last in both.
-    pub fn ordered(&self, other: &Self, reverse: bool) -> Ordering {
+    /// The order of rows from large to small. NaN and what is empty come last, as in
+    /// [`order`](Self::order).
+    pub fn order_descending(&self, other: &Self) -> Ordering {
+        self.ordered(other, true)
+    }
+
+    fn ordered(&self, other: &Self, reverse: bool) -> Ordering {
         let numbers = (self.number(), other.number());
         let rank = |cell: &Self, number: Option<f64>| match number {
             Some(number) if number.is_nan() => 2,
@@ -203,7 +208,7 @@ mod tests {
         ];
         assert_eq!(text(&cells), sorted);
         // Whatever the order, what is no number and what is not there come last.
-        cells.sort_by(|a, b| a.ordered(b, true));
+        cells.sort_by(|a, b| a.order_descending(b));
         let turned = [
             "b",
             "1_000",

@@ -7,18 +7,18 @@ use winnow::error::{StrContext, StrContextValue};
 use winnow::prelude::*;
 use winnow::token::{one_of, take_till, take_while};
 
-use super::{Cell, Column, Names, RunRow};
+use super::{Cell, Column, ColumnNames, RunRow};
 use tbx::error::{Error, Result};
 
 /// A condition on the rows of a [`RunTable`](super::RunTable).
 ///
 /// ```
-/// use tbx_runs::table::{Filter, Folding, Names, RunTable};
+/// use tbx_runs::table::{Filter, ColumnNames, RunTable, TableOptions};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/torch")?;
-/// let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::Known)?;
-/// let filter = Filter::parse("loss:min < 0 and not run =~ '^scalars'")?.bind(&Names::of(&table))?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let filter = Filter::parse("loss:min < 0 and not run =~ '^scalars'")?.bind(&ColumnNames::of(&table))?;
 /// let found: Vec<_> = table.rows.iter().filter(|row| filter.accepts(row)).collect();
 /// assert_eq!(found[0].name, "resumed");
 /// # Ok::<(), tbx::Error>(())
@@ -109,7 +109,7 @@ impl Filter {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it names a column that the table does
     /// not have.
-    pub fn bind(self, names: &Names<'_>) -> Result<Self> {
+    pub fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         self.0.bind(names).map(Self)
     }
 
@@ -125,7 +125,7 @@ impl Filter {
 }
 
 impl Expr {
-    fn bind(self, names: &Names<'_>) -> Result<Self> {
+    fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         let all = |exprs: Vec<Self>| -> Result<Vec<Self>> {
             exprs.into_iter().map(|expr| expr.bind(names)).collect()
         };
@@ -166,11 +166,9 @@ impl Expr {
 }
 
 impl Operand {
-    fn bind(self, names: &Names<'_>) -> Result<Self> {
+    fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         match self {
-            Self::Name(name) => {
-                names.column(&name).map(Self::Column).ok_or_else(|| names.unknown(&name))
-            }
+            Self::Name(name) => names.column(&name).map(Self::Column),
             other => Ok(other),
         }
     }
@@ -357,7 +355,7 @@ mod tests {
 
     fn holds(text: &str) -> bool {
         let table = table();
-        let filter = Filter::parse(text).unwrap().bind(&Names::of(&table));
+        let filter = Filter::parse(text).unwrap().bind(&ColumnNames::of(&table));
         filter.unwrap_or_else(|error| panic!("{text}: {error}")).accepts(&table.rows[0])
     }
 
@@ -435,7 +433,7 @@ mod tests {
     #[test]
     fn a_column_that_is_not_there_is_said_with_those_like_it() {
         let table = table();
-        let error = Filter::parse("optimiser == adam").unwrap().bind(&Names::of(&table));
+        let error = Filter::parse("optimiser == adam").unwrap().bind(&ColumnNames::of(&table));
         let error = error.unwrap_err().to_string();
         assert_eq!(error, "there is no column \"optimiser\"; did you mean optimizer?");
     }

@@ -25,6 +25,7 @@ const GAP: i64 = 2;
 ///
 /// With the feature `serde` it serializes to the JSON of `tbx inspect --format json`.
 #[derive(Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct Overview {
     /// The folder as it was given.
     pub logdir: String,
@@ -39,6 +40,7 @@ pub struct Overview {
 
 /// One run.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct RunOverview {
     /// Its name.
     pub name: String,
@@ -55,6 +57,7 @@ pub struct RunOverview {
 
 /// One event file.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct FileOverview {
     /// Its base name.
     pub name: String,
@@ -68,6 +71,7 @@ pub struct FileOverview {
 
 /// One series.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct TagOverview {
     /// Its tag.
     pub tag: String,
@@ -105,6 +109,7 @@ pub struct TagOverview {
 
 /// The numbers of a scalar series; nothing for others.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+#[non_exhaustive]
 pub struct ScalarOverview {
     /// The last one in the log.
     pub last: Option<Exact>,
@@ -120,6 +125,7 @@ pub struct ScalarOverview {
 
 /// One problem.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct IssueRow {
     /// The file or directory.
     pub path: Option<String>,

@@ -10,6 +10,7 @@ pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Align {
     /// Steps that all curves have.
     #[default]
@@ -41,10 +42,24 @@ impl Align {
             Self::Time => "time",
         }
     }
+
+    /// Description in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Inner => "at steps that every run has",
+            Self::Outer => "at steps that any run has, over the runs that have them",
+            Self::Nearest => "at steps that any run has, with the nearest step of the others",
+            Self::Interpolated => "at steps that any run has, with the others interpolated",
+            Self::Time => {
+                "at times since the first point that any run has, with the others interpolated"
+            }
+        }
+    }
 }
 
 /// A number that several numbers are reduced to. NaN counts in none of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Reduction {
     /// The arithmetic mean.
     Mean,
@@ -120,6 +135,7 @@ impl Reduction {
 
 /// Several curves as one per reduction.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Reduced {
     /// The steps; of curves [by time](Curve::by_time) microseconds.
     pub steps: Vec<i64>,

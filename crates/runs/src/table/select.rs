@@ -17,12 +17,12 @@ const ONE_OFF: f64 = 0.9;
 
 /// The names that a table's columns can have.
 #[derive(Debug)]
-pub struct Names<'t> {
+pub struct ColumnNames<'t> {
     params: BTreeSet<&'t str>,
     metrics: BTreeSet<&'t str>,
 }
 
-impl<'t> Names<'t> {
+impl<'t> ColumnNames<'t> {
     /// Those of `table`.
     pub fn of(table: &'t RunTable) -> Self {
         Self { params: table.params(), metrics: table.metrics() }
@@ -41,7 +41,16 @@ impl<'t> Names<'t> {
     /// The column called `name`: `run`, `start`, `duration`, `status`, `step`, else a parameter,
     /// else a scalar with or without a [`Stat`] behind a colon. `param.`, `metric.` and `run.`
     /// before a name say which of several is meant.
-    pub fn column(&self, name: &str) -> Option<Column> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is none; the error lists similar ones.
+    pub fn column(&self, name: &str) -> Result<Column> {
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The column called `name`, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<Column> {
         if let Some(name) = name.strip_prefix(PARAM).filter(|name| self.params.contains(name)) {
             return Some(Column::Param(name.into()));
         }
@@ -75,7 +84,7 @@ impl<'t> Names<'t> {
     /// The names of `columns` in a table that has the columns `fixed` besides: each once, and each
     /// such that [`column`](Self::column) finds it again. They are as short as they can be.
     pub fn heads(&self, columns: &[Column], fixed: &[&str]) -> Vec<String> {
-        heads(columns, &Heads::Short { fixed, meaning: &|name| self.column(name) })
+        heads(columns, &Heads::Short { fixed, meaning: &|name| self.find(name) })
     }
 
     /// The columns that `pattern` chooses: one by its name, or all that match a pattern in which
@@ -86,7 +95,7 @@ impl<'t> Names<'t> {
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none; says which are like it.
     pub fn select(&self, pattern: &str) -> Result<Vec<Column>> {
-        if let Some(column) = self.column(pattern) {
+        if let Some(column) = self.find(pattern) {
             return Ok(vec![column]);
         }
         let mut columns = Vec::new();
@@ -105,7 +114,7 @@ impl<'t> Names<'t> {
     }
 
     /// That there is no column `name`, and which are like it.
-    pub fn unknown(&self, name: &str) -> Error {
+    pub(super) fn unknown(&self, name: &str) -> Error {
         if let Some(unknown) = self.unknown_stat(name) {
             return unknown;
         }
@@ -127,7 +136,7 @@ impl<'t> Names<'t> {
     }
 }
 
-impl Names<'_> {
+impl ColumnNames<'_> {
     /// The error for a known tag with an unknown statistic after the colon.
     fn unknown_stat(&self, name: &str) -> Option<Error> {
         let (tag, stat) = name.rsplit_once(':')?;
@@ -234,7 +243,7 @@ pub(crate) mod tests {
     }
 
     /// Every column of a table, with two statistics of each scalar.
-    pub(crate) fn all_columns(names: &Names<'_>) -> Vec<Column> {
+    pub(crate) fn all_columns(names: &ColumnNames<'_>) -> Vec<Column> {
         let fields = Field::ALL.iter().map(|field| Column::Run(*field));
         let params = names.params().map(|name| Column::Param(name.into()));
         let stats = [Stat::Last, Stat::Min];
@@ -250,7 +259,7 @@ pub(crate) mod tests {
             left_out in any::<u64>(),
         ) {
             let table = table(&params, &tags);
-            let names = Names::of(&table);
+            let names = ColumnNames::of(&table);
             let mut columns = all_columns(&names);
             let mut bits = left_out;
             columns.retain(|column| {
@@ -262,7 +271,7 @@ pub(crate) mod tests {
             prop_assert_eq!(different.len(), columns.len(), "{:?}", heads);
             prop_assert!(!different.contains("run"));
             for (head, column) in heads.iter().zip(&columns) {
-                prop_assert_eq!(names.column(head), Some(column.clone()), "{:?}", head);
+                prop_assert_eq!(names.find(head), Some(column.clone()), "{:?}", head);
             }
             // In an export, whatever other columns there are.
             let full = heads_in_full(&columns);
@@ -280,7 +289,7 @@ pub(crate) mod tests {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let table =
             table(&set(&["lr", "step", "opt"]), &set(&["lr", "loss", "acc", "acc:min", "b:min"]));
-        let names = Names::of(&table);
+        let names = ColumnNames::of(&table);
         let heads = |text: &str| {
             let columns: Vec<_> = text.split(' ').map(|name| names.column(name).unwrap()).collect();
             names.heads(&columns, &["run"]).join(" ")
@@ -300,7 +309,7 @@ pub(crate) mod tests {
     fn patterns_choose_by_prefix_and_statistic() {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let table = table(&set(&["lr", "momentum"]), &set(&["lr", "val/a", "val/b"]));
-        let names = Names::of(&table);
+        let names = ColumnNames::of(&table);
         let select = |pattern: &str| {
             let columns = names.select(pattern).unwrap();
             columns.iter().map(Column::qualified).collect::<Vec<_>>().join(" ")

@@ -18,12 +18,14 @@ mod text;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use self::index::INDEX_FILE;
 use self::piece::{Part, Piece};
 use self::run::{RunFolder, Task};
 use self::sink::Sink;
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{ErrorKind, Report, Result};
 use tbx::logdir::{Checksums, LoadOptions, Logdir};
 use tbx::safe_name::SafeNames;
@@ -33,13 +35,14 @@ use tbx::summary::{Metadata, RawValue};
 
 /// How values of a kind become files.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Extractor {
     /// The kind's name, as the program takes it.
     pub name: &'static str,
     /// What the files are, in a line.
     pub about: &'static str,
-    /// The kind of series; none: the files are beside the event files.
-    kind: Option<Kind>,
+    /// The kind of the series; `None` for embeddings, whose files are next to the event files.
+    pub kind: Option<Kind>,
     /// The files of one step.
     make: fn(&[Part<'_>]) -> Result<Vec<Piece>, ErrorKind>,
 }
@@ -73,13 +76,13 @@ pub const EXTRACTORS: &[Extractor] = &[
 ///
 /// ```
 /// use tbx_runs::export::extract::Extraction;
-/// use tbx::{LoadOptions, Logdir};
+/// use tbx::{Kind, LoadOptions, Logdir};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let out = dir.path().join("files");
 /// let logdir = Logdir::open("fixtures/tf2/media")?;
-/// let images = Extraction::new().kinds(["image"]).last(1);
-/// let extracted = images.run(&[logdir], &LoadOptions::new(), &out, false, &|_| ())?;
+/// let images = Extraction::new().kinds([Kind::Image]).last(1);
+/// let extracted = images.run(&[logdir], &LoadOptions::new(), &out)?;
 /// let index = std::fs::read_to_string(out.join("index.csv"))?;
 /// assert_eq!(index.lines().count() as u64, extracted.files() + 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -98,7 +101,10 @@ pub const EXTRACTORS: &[Extractor] = &[
 /// arrays `dtype`, as in the log, and `shape` (`2x3`). A bfloat16 is a float32 in its `.npy` file.
 #[derive(Debug, Clone)]
 pub struct Extraction {
-    extractors: Vec<&'static Extractor>,
+    kinds: Option<Vec<Kind>>,
+    embeddings: bool,
+    overwrite: bool,
+    on_progress: OnProgress,
     steps: Vec<RangeInclusive<i64>>,
     every: usize,
     last: usize,
@@ -106,6 +112,7 @@ pub struct Extraction {
 
 /// What an extraction wrote.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Extracted {
     /// Of each kind of which there are files, in the order of the table.
     pub kinds: Vec<ExtractedKind>,
@@ -115,6 +122,7 @@ pub struct Extracted {
 
 /// What an extraction wrote of one kind.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExtractedKind {
     /// Its name.
     pub name: &'static str,
@@ -145,17 +153,41 @@ impl Extracted {
 impl Extraction {
     /// Everything.
     pub fn new() -> Self {
-        let extractors = EXTRACTORS.iter().collect();
-        Self { extractors, steps: Vec::new(), every: 1, last: usize::MAX }
+        Self {
+            kinds: None,
+            embeddings: true,
+            overwrite: false,
+            on_progress: OnProgress::default(),
+            steps: Vec::new(),
+            every: 1,
+            last: usize::MAX,
+        }
     }
 
-    /// Only these kinds, by their names in [`EXTRACTORS`]; those that are not there are ignored.
-    /// Default: all.
+    /// Only series of these kinds, and no [embeddings](Self::embeddings). Default: all of
+    /// [`EXTRACTORS`].
     #[must_use]
-    pub fn kinds<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        let names: Vec<_> = names.into_iter().collect();
-        let wanted = |extractor: &&Extractor| names.contains(&extractor.name);
-        Self { extractors: EXTRACTORS.iter().filter(wanted).collect(), ..self }
+    pub fn kinds(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { kinds: Some(kinds.into_iter().collect()), embeddings: false, ..self }
+    }
+
+    /// Whether the files of embeddings are extracted. Default: true, unless
+    /// [`kinds`](Self::kinds) are chosen.
+    #[must_use]
+    pub fn embeddings(self, embeddings: bool) -> Self {
+        Self { embeddings, ..self }
+    }
+
+    /// Whether the files of an earlier extraction are replaced. Default: false.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+
+    /// Calls `f` with the number and the size of the files that were written, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Only points with a step in one of these ranges. Default: all.
@@ -181,26 +213,19 @@ impl Extraction {
     /// at all if there is nothing to extract. With several log folders their paths stand before
     /// the names of runs.
     ///
-    /// `wrote` hears of each file how many bytes it has, from any thread. Files are read and
-    /// written by all threads of rayon's current pool; memory holds one record a thread, and a
+    /// Files are read and written by all threads of rayon's current pool; memory holds one record a thread, and a
     /// few words for each file.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: `out` cannot be written, or exists and is not empty; with `overwrite`,
-    /// if it has other files than an earlier extraction made. [`ErrorKind::Argument`]: two log
-    /// folders have the same run. Else as [`Logdir::load`]: what is
+    /// [`ErrorKind::Io`]: `out` cannot be written, or exists and is not empty; with
+    /// [`overwrite`](Self::overwrite), if it has other files than an earlier extraction made. [`ErrorKind::Argument`]: two log
+    /// folders have the same run, or values of a chosen kind do not become files. Else as [`Logdir::load`]: what is
     /// damaged is in the report.
-    pub fn run(
-        &self,
-        logdirs: &[Logdir],
-        options: &LoadOptions,
-        out: &Path,
-        overwrite: bool,
-        wrote: &(dyn Fn(u64) + Sync),
-    ) -> Result<Extracted> {
-        let sink = Sink::create(out, overwrite)?;
-        let kinds = self.extractors.iter().filter_map(|extractor| extractor.kind);
+    pub fn run(&self, logdirs: &[Logdir], options: &LoadOptions, out: &Path) -> Result<Extracted> {
+        let extractors = self.extractors()?;
+        let sink = Sink::create(out, self.overwrite)?;
+        let kinds = extractors.iter().filter_map(|extractor| extractor.kind);
         let options = options.clone().kinds(kinds).places().checksums(Checksums::Decoded);
         let mut names = SafeNames::default();
         names.get_for("index", INDEX_FILE);
@@ -219,11 +244,12 @@ impl Extraction {
         let failed = AtomicBool::new(false);
         let task = Task {
             extraction: self,
+            extractors,
             options: &options,
             folders,
             names,
             sink: &sink,
-            wrote,
+            written: Mutex::default(),
             failed,
         };
         for logdir in logdirs {
@@ -249,6 +275,23 @@ impl Extraction {
             sink.finish(&index)?;
         }
         Ok(extracted)
+    }
+
+    /// The extractors of the chosen kinds.
+    fn extractors(&self) -> Result<Vec<&'static Extractor>> {
+        let has = |kind: Kind| EXTRACTORS.iter().any(|extractor| extractor.kind == Some(kind));
+        if let Some(kind) = self.kinds.iter().flatten().find(|kind| !has(**kind)) {
+            let all: Vec<_> = EXTRACTORS.iter().map(|extractor| extractor.name).collect();
+            let what =
+                format!("values of kind {kind} do not become files; those of {}", all.join(", "));
+            return Err(ErrorKind::Argument(what + " do").into());
+        }
+        let is_chosen = |extractor: &&Extractor| match (extractor.kind, &self.kinds) {
+            (None, _) => self.embeddings,
+            (Some(kind), Some(kinds)) => kinds.contains(&kind),
+            (Some(_), None) => true,
+        };
+        Ok(EXTRACTORS.iter().filter(is_chosen).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 //! A run is its directory with those that are parts of it (as in the run table); a run below another
 //! is its child. MLflow has scalars as metrics, images, and what [`mlflow`](crate::trackers::mlflow) maps; texts,
 //! sound clips, PR curves, graphs and histograms become artifacts that its page shows. Of all other kinds
-//! [`Done::left_out`] tells how many series stay behind.
+//! [`MlflowExported::left_out`] tells how many series stay behind.
 
 mod attachments;
 mod experiments;
@@ -19,73 +19,223 @@ mod state;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use folder::to_folder;
 pub use media::MEDIA;
-pub use send::{to_database, to_server};
 pub use state::StateDir;
 
+use crate::progress::{OnProgress, Progress};
 use crate::registry;
 use crate::table::{Folding, Sampling};
+use crate::trackers::mlflow::Client;
 use tbx::error::{Error, Issue, Report, Result};
-use tbx::logdir::Logdir;
+use tbx::logdir::{LoadOptions, Logdir};
 use tbx::store;
 use tbx::summary::Kind;
 
-/// The data that goes along, and the form in which it does.
+/// Exports runs to MLflow.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use tbx_runs::export::mlflow::{MlflowExport, MlflowTarget};
+/// use tbx::{LoadOptions, Logdir};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let out = dir.path().join("mlruns");
+/// let export = MlflowExport::new().images(false);
+/// let exported = export.run(&logdir, &LoadOptions::new(), MlflowTarget::Folder(&out))?;
+/// assert_eq!(exported.runs, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The experiment of all runs. Default: what each says, what the experiment says in whose directory
-    /// it is, or what its parents say, else the name of the logdir.
-    pub experiment: Option<String>,
-    /// Which directories are parts of a run. Default: the known ones.
-    pub folding: Folding,
-    /// Whether files that runs made go along, and registered models. Default: true.
-    pub artifacts: bool,
-    /// Whether images go along. Default: true.
-    pub images: bool,
-    /// Which kinds of values become artifacts that MLflow's page shows, of [`MEDIA`]. Default: all.
-    pub media: Vec<Kind>,
-    /// How many of the newest values of such a series do. Default: 10.
-    pub media_last: usize,
-    /// Whether the event files go along as artifacts, so that an import has everything again.
-    /// Default: false.
-    pub event_files: bool,
-    /// Which points of each series go along. Default: all.
-    pub sampling: Option<Sampling>,
-    /// Whether names, states, tags and descriptions that somebody changed in MLflow become again what
-    /// they are here. Default: false.
-    pub overwrite: bool,
-    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are restored
-    /// there, or made again. Default: false.
-    pub recreate_deleted: bool,
-    /// How many requests a server gets at a time. Default: 4.
-    pub connections: usize,
-    /// Where is noted what a server has. Default: in the user's directory for states.
-    pub state: StateDir,
+pub struct MlflowExport {
+    experiment: Option<String>,
+    folding: Folding,
+    artifacts: bool,
+    images: bool,
+    media: Vec<Kind>,
+    media_last: usize,
+    event_files: bool,
+    sampling: Option<Sampling>,
+    overwrite: bool,
+    recreate_deleted: bool,
+    connections: usize,
+    state: StateDir,
+    on_progress: OnProgress,
 }
 
-impl Default for Settings {
+/// Where MLflow's data is.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum MlflowTarget<'t> {
+    /// A tracking server. Runs that it has already, by the tag `mlflow.tbx.run_key`, get what is new;
+    /// nothing is there twice, also if several exports of the same runs go on at once. What somebody
+    /// changed or deleted there stays so. An export that was interrupted goes on when it is called
+    /// again.
+    Server(&'t Client),
+    /// A database that MLflow made, of SQLite: otherwise like a server.
+    ///
+    /// Other programs may use the database meanwhile. Each change is a transaction, so that a program
+    /// that dies leaves a database that is whole; the next export goes on.
+    Database {
+        /// The file of the database.
+        path: &'t Path,
+        /// The directory for artifacts of experiments whose artifacts are at a name of a server's;
+        /// artifacts of others are copied to where their experiments have them.
+        artifacts: Option<&'t Path>,
+    },
+    /// A new directory, which MLflow 3.12 and older open as they are (`mlflow ui
+    /// --backend-store-uri`), newer ones with `MLFLOW_ALLOW_FILE_STORE=true` or by
+    /// `mlflow migrate-filestore`. It appears when it is complete.
+    Folder(&'t Path),
+}
+
+impl Default for MlflowExport {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MlflowExport {
+    /// Default of [`media_last`](Self::media_last).
+    pub const MEDIA_LAST: usize = 10;
+    /// Default of [`connections`](Self::connections).
+    pub const CONNECTIONS: usize = 4;
+
+    /// Exports everything that MLflow has a place for.
+    pub fn new() -> Self {
         Self {
             experiment: None,
             folding: Folding::Known,
             artifacts: true,
             images: true,
             media: MEDIA.to_vec(),
-            media_last: 10,
+            media_last: Self::MEDIA_LAST,
             event_files: false,
             sampling: None,
             overwrite: false,
             recreate_deleted: false,
-            connections: 4,
+            connections: Self::CONNECTIONS,
             state: StateDir::User,
+            on_progress: OnProgress::default(),
+        }
+    }
+
+    /// The experiment of all runs. Default: what each says, what the experiment says in whose directory
+    /// it is, or what its parents say, else the name of the logdir.
+    #[must_use]
+    pub fn experiment(self, name: impl Into<String>) -> Self {
+        Self { experiment: Some(name.into()), ..self }
+    }
+
+    /// Which directories are parts of a run. Default: the known ones.
+    #[must_use]
+    pub fn folding(self, folding: Folding) -> Self {
+        Self { folding, ..self }
+    }
+
+    /// Whether files that runs made go along, and registered models. Default: true.
+    #[must_use]
+    pub fn artifacts(self, artifacts: bool) -> Self {
+        Self { artifacts, ..self }
+    }
+
+    /// Whether images go along. Default: true.
+    #[must_use]
+    pub fn images(self, images: bool) -> Self {
+        Self { images, ..self }
+    }
+
+    /// Which kinds of values become artifacts that MLflow's page shows, of [`MEDIA`]. Default: all.
+    #[must_use]
+    pub fn media(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { media: kinds.into_iter().collect(), ..self }
+    }
+
+    /// How many of the newest values of such a series do. Default: 10.
+    #[must_use]
+    pub fn media_last(self, n: usize) -> Self {
+        Self { media_last: n, ..self }
+    }
+
+    /// Whether the event files go along as artifacts, so that an import has everything again.
+    /// Default: false.
+    #[must_use]
+    pub fn event_files(self, event_files: bool) -> Self {
+        Self { event_files, ..self }
+    }
+
+    /// Which points of each series go along. Default: all.
+    #[must_use]
+    pub fn sample(self, sampling: impl Into<Option<Sampling>>) -> Self {
+        Self { sampling: sampling.into(), ..self }
+    }
+
+    /// Whether names, states, tags and descriptions that somebody changed in MLflow become again what
+    /// they are here. Default: false.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+
+    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are restored
+    /// there, or made again. Default: false.
+    #[must_use]
+    pub fn recreate_deleted(self, recreate: bool) -> Self {
+        Self { recreate_deleted: recreate, ..self }
+    }
+
+    /// How many requests a server gets at a time. Default: 4.
+    #[must_use]
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// Where is noted what a server has. Default: in the user's directory for states.
+    #[must_use]
+    pub fn state(self, state: StateDir) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Calls `f` with the progress of the job, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
+    }
+
+    /// Exports the runs of `logdir`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a kind of [`media`](Self::media) has no files,
+    /// or event files of a URL are asked for; [`ErrorKind::Value`](tbx::ErrorKind::Value): the database
+    /// is no database of MLflow, or one of a version that tbx does not know;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the server cannot be reached or refuses, the database
+    /// cannot be written, or the directory exists or cannot be written; otherwise the same as for
+    /// [`Logdir::map_runs`].
+    pub fn run(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        target: MlflowTarget<'_>,
+    ) -> Result<MlflowExported> {
+        if let Some(kind) = self.media.iter().find(|kind| !MEDIA.contains(kind)) {
+            let all = MEDIA.map(Kind::name).join(", ");
+            let what = format!("values of kind {kind} do not become artifacts; those of {all} do");
+            return Err(Error::argument(what));
+        }
+        match target {
+            MlflowTarget::Server(client) => send::to_server(logdir, options, self, client),
+            MlflowTarget::Database { path, artifacts } => {
+                send::to_database(logdir, options, self, path, artifacts)
+            }
+            MlflowTarget::Folder(out) => folder::to_folder(logdir, options, self, out),
         }
     }
 }
 
 /// The result of an export.
 #[derive(Debug, Default)]
-pub struct Done {
+#[non_exhaustive]
+pub struct MlflowExported {
     /// How many runs there are.
     pub runs: usize,
     /// How many of them MLflow did not know.
@@ -118,20 +268,7 @@ pub struct Done {
     pub report: Report,
 }
 
-/// How far an export is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Progress {
-    /// How many runs are begun.
-    pub runs: usize,
-    /// How many runs there are.
-    pub all_runs: usize,
-    /// How many points were sent.
-    pub points: u64,
-    /// Whether another export of the same runs is waited for.
-    pub is_waiting: bool,
-}
-
-impl Done {
+impl MlflowExported {
     /// Notes files that do not go along. What the run's metadata could not be read from is known
     /// already.
     fn leave(&mut self, left: Vec<Issue>) {
@@ -155,7 +292,7 @@ impl Done {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL are asked for.
-    fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &Settings) -> Result<Self> {
+    fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &MlflowExport) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
             report: std::mem::take(&mut plan.report),
@@ -166,7 +303,7 @@ impl Done {
             for (kind, count) in &run.left_out {
                 *done.left_out.entry(*kind).or_default() += count;
             }
-            done.renamed.extend(crate::trackers::mlflow::Names::changed_in(&run.record.tags));
+            done.renamed.extend(crate::trackers::mlflow::MetricNames::changed_in(&run.record.tags));
         }
         let paths = logdir.paths();
         // The versions of a registry name runs of its own log directory.

@@ -1,8 +1,8 @@
 //! What stands where in a picture, whatever draws it.
 
-use super::ChartSize;
+use super::Size;
 use crate::table::number::short;
-use crate::table::{BandPoint, Chart, Line, Odd, Tick};
+use crate::table::{BandPoint, Line, Odd, ScalarChart, Tick};
 
 /// The height of letters and of those of titles.
 pub(super) const TEXT: f32 = 12.0;
@@ -87,7 +87,7 @@ pub(super) enum Anchor {
 
 impl Scene {
     /// Charts side by side.
-    pub(super) fn of(charts: &[Chart], size: ChartSize) -> Self {
+    pub(super) fn of(charts: &[ScalarChart], size: Size) -> Self {
         let mut scene = Self::default();
         let (width, height) = (f32::from(size.width), f32::from(size.height));
         let columns = match charts.len() {
@@ -113,7 +113,7 @@ impl Scene {
     }
 
     /// Draws a chart into `area` and its legend below it; where that ends.
-    fn chart(&mut self, chart: &Chart, area: Area) -> f32 {
+    fn chart(&mut self, chart: &ScalarChart, area: Area) -> f32 {
         let (top, bottom) = (PADDING + TITLE + 14.0, ROW + 18.0);
         let height = (area.height - top - bottom).max(10.0);
         let ticks = left_ticks(chart, count(area.height / 50.0), height);
@@ -147,7 +147,7 @@ impl Scene {
         self.legend(chart, area)
     }
 
-    fn lower_axis(&mut self, chart: &Chart, plot: Area) {
+    fn lower_axis(&mut self, chart: &ScalarChart, plot: Area) {
         let bottom = plot.y + plot.height;
         self.line([[plot.x, bottom], [plot.x + plot.width, bottom]], AXIS, 1.0);
         let caption = chart.x.caption();
@@ -182,7 +182,7 @@ impl Scene {
         }
     }
 
-    fn lines(&mut self, chart: &Chart, plot: Area) {
+    fn lines(&mut self, chart: &ScalarChart, plot: Area) {
         let most = 2 * count(plot.width);
         let on_plot = |[x, y]: [f64; 2]| {
             [plot.x + plot.width * single(x), plot.y + plot.height * (1.0 - single(y))]
@@ -222,7 +222,7 @@ impl Scene {
     }
 
     /// Values that are not finite: a cross at the lower edge, or an arrow where they lie.
-    fn marks(&mut self, chart: &Chart, plot: Area) {
+    fn marks(&mut self, chart: &ScalarChart, plot: Area) {
         let bottom = plot.y + plot.height;
         for line in &chart.lines {
             let pen = Pen { width: 1.2, opacity: 1.0, dashes: &[], ..pen(line) };
@@ -253,7 +253,7 @@ impl Scene {
     }
 
     /// A line a named run, in columns; where it ends.
-    fn legend(&mut self, chart: &Chart, area: Area) -> f32 {
+    fn legend(&mut self, chart: &ScalarChart, area: Area) -> f32 {
         let named = chart.lines.iter().filter(|line| line.rank.is_some());
         let entries: Vec<_> = named.map(|line| (line, entry(line))).collect();
         let room = area.width - 2.0 * PADDING;
@@ -301,7 +301,7 @@ impl Scene {
 const PLAIN: Pen = Pen { color: INK, width: 1.0, opacity: 1.0, dashes: &[] };
 
 /// Ticks of the axis of values that are far enough from each other for their labels.
-fn left_ticks(chart: &Chart, most: usize, height: f32) -> Vec<Tick> {
+fn left_ticks(chart: &ScalarChart, most: usize, height: f32) -> Vec<Tick> {
     let apart = |ticks: &[Tick]| -> Vec<Tick> {
         let mut last = f32::NEG_INFINITY;
         let mut apart = ticks.to_vec();
@@ -353,7 +353,7 @@ fn entry(line: &Line) -> (String, String) {
 }
 
 /// What is shown in which way.
-fn subtitle(chart: &Chart) -> String {
+fn subtitle(chart: &ScalarChart) -> String {
     let mut words = Vec::new();
     if chart.smoothing > 0.0 {
         words.push(format!("smoothed {}", short(chart.smoothing)));
@@ -365,7 +365,7 @@ fn subtitle(chart: &Chart) -> String {
 }
 
 /// What is not in the picture, or not named in it.
-fn notes(chart: &Chart) -> Vec<String> {
+fn notes(chart: &ScalarChart) -> Vec<String> {
     let faint = chart.lines.iter().filter(|line| line.rank.is_none()).count();
     let mut notes = Vec::new();
     if chart.is_crowded() {

@@ -9,6 +9,7 @@ const PADDING: f64 = 0.03;
 
 /// What the numbers of an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Numbers, such as values.
     Number,
@@ -22,6 +23,7 @@ pub enum Unit {
 
 /// An axis: what is shown, and where.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Axis {
     /// What its numbers are.
     pub unit: Unit,

@@ -1,6 +1,6 @@
 //! Many lines as one band.
 
-use super::Chart;
+use super::ScalarChart;
 
 /// Most lines without a rank that are drawn one by one.
 const FEW: usize = 10;
@@ -12,6 +12,7 @@ const LEAST: usize = 16;
 /// What many lines do at one place of the lower axis. Places are those of the unit square; what lies
 /// outside of it is to be clipped.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct BandPoint {
     /// The place at the lower axis.
     pub place: f64,
@@ -32,7 +33,7 @@ struct Column {
     values: Vec<f64>,
 }
 
-impl Chart {
+impl ScalarChart {
     /// Whether more lines have no rank than can be told apart, so that a [band](Self::band) shows more
     /// than they would.
     pub fn is_crowded(&self) -> bool {

@@ -8,12 +8,13 @@ const OUTSIDE: f64 = 1e4;
 
 /// A line of a chart.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Line {
     /// Its name, such as that of a run.
     pub name: String,
     /// Its number, which gives it its letter, its color and its dashes: below [`Line::RANKS`] each looks
     /// different. Lines without one are those of many others: they are drawn in gray, or together as a
-    /// [band](super::Chart::band). As in the order of lines unless it is changed.
+    /// [band](super::ScalarChart::band). As in the order of lines unless it is changed.
     pub rank: Option<usize>,
     x: Vec<f64>,
     values: Vec<f64>,
@@ -37,6 +38,7 @@ pub struct Line {
 
 /// A value that is not finite, at the place of its point on the lower axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Mark {
     /// From 0 to 1.
     pub place: f64,

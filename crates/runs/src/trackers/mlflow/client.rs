@@ -16,7 +16,7 @@ use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 
-use super::settings::{Auth, Settings};
+use super::settings::{Auth, ClientSettings};
 use super::tls::tls;
 use tbx::budget::{self, Limited, Spent};
 use tbx::error::{Error, ErrorKind, Location, Result};
@@ -58,7 +58,7 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 /// waited for.
 pub struct Client {
     agent: Agent,
-    settings: Settings,
+    settings: ClientSettings,
     /// Whether the server said anything yet.
     has_answered: AtomicBool,
 }
@@ -129,7 +129,7 @@ impl Client {
     ///
     /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not that
     /// of a server.
-    pub fn new(settings: Settings) -> Result<Self> {
+    pub fn new(settings: ClientSettings) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Of each read, not of the whole: large artifacts take their time.

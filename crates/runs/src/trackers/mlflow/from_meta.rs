@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
 use super::to_meta::{MLFLOW, dataset_place, number_or_text};
-use super::{MAX_DIGEST, Names, tags};
+use super::{MAX_DIGEST, MetricNames, tags};
 use tbx::meta::{Dataset, Param, RunMeta};
 
 /// What tells a run from all others whenever it is exported: its id, or where it has none, a hash of
@@ -29,7 +29,7 @@ pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f
 /// are whole, also those that are too long. It has no ids and no parent: those are MLflow's. `name`
 /// is what the run is called if it says nothing itself; `metrics` are the names of its metrics, all
 /// of them asked for, which the tags tell with those of parameters and tags.
-pub fn record(meta: &RunMeta, name: &str, metrics: &Names) -> RunRecord {
+pub fn record(meta: &RunMeta, name: &str, metrics: &MetricNames) -> RunRecord {
     let mut names = metrics.clone();
     let params = with_names(&mut names, params(meta));
     let mut tags = tags_of(meta, name);
@@ -50,7 +50,10 @@ pub fn record(meta: &RunMeta, name: &str, metrics: &Names) -> RunRecord {
     }
 }
 
-fn with_names(names: &mut Names, values: BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn with_names(
+    names: &mut MetricNames,
+    values: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut own = names.others(values.keys().cloned());
     let named = values.into_iter().map(|(name, value)| (own.get(&name), value)).collect();
     names.join(&own);

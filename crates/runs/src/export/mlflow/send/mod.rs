@@ -19,71 +19,51 @@ use super::media::{self, Skipped};
 use super::merge::{Kept, Merge};
 use super::plan::{Plan, Planned};
 use super::state::{State, Synced};
-use super::{Done, Progress, Settings};
-use crate::trackers::mlflow::{Client, Database, FOLDER, Store, Tags, Tracking};
+use super::{MlflowExport, MlflowExported};
+use crate::progress::Progress;
+use crate::trackers::mlflow::{Client, Database, FOLDER, StoreKind, Tags, Tracking};
 use tbx::error::{Error, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir};
 use tbx::summary::Kind;
 
-/// Sends the runs of `logdir` to a tracking server. Runs that it has already, by the tag
-/// `mlflow.tbx.run_key`, get what is new; nothing is there twice, also if several exports of the same
-/// runs go on at once. What somebody changed or deleted there stays so. An export that was interrupted
-/// goes on when it is called again.
-///
-/// # Errors
-///
-/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached or refuses; else as
-/// [`Logdir::map_runs`].
-pub fn to_server(
+/// Sends the runs of `logdir` to a tracking server.
+pub(super) fn to_server(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     client: &Client,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
-    send(logdir, options, settings, client, Store::Server, progress)
+) -> Result<MlflowExported> {
+    send(logdir, options, settings, client, StoreKind::Server)
 }
 
-/// The same into the database `path`, which MLflow made: SQLite's. Artifacts are copied to where the
-/// experiments have theirs, or where that is a name of a server's, into `artifacts`, if that is given.
-///
-/// Other programs may use the database meanwhile. Each change is a transaction, so that a program that
-/// dies leaves a database that is whole; the next export goes on.
-///
-/// # Errors
-///
-/// [`ErrorKind::Value`](crate::ErrorKind::Value): it is no database of MLflow, or one of a version that
-/// tbx does not know; [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written; else as
-/// [`Logdir::map_runs`].
-pub fn to_database(
+/// The same into the database `path`.
+pub(super) fn to_database(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     path: &Path,
     artifacts: Option<&Path>,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
+) -> Result<MlflowExported> {
     let database = Database::open(path, artifacts)?;
-    send(logdir, options, settings, &database, Store::Database, progress)
+    send(logdir, options, settings, &database, StoreKind::Database)
 }
 
 fn send(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     store: &dyn Tracking,
-    kind: Store,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
+    kind: StoreKind,
+) -> Result<MlflowExported> {
     let mut plan = Plan::of(logdir, options, settings, kind)?;
-    let mut done = Done::of(&mut plan, logdir, settings)?;
+    let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
     let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
-        progress(Progress { is_waiting: true, ..Progress::default() });
+        settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
     });
     let known = Known::find(&plan, settings, store, &state)?;
-    let export = Export::of(&plan, settings, store, kind, state, known, Mutex::new(progress));
+    let export = Export::of(&plan, settings, store, kind, state, known);
     let sent = pool.install(|| export.send(logdir, options));
     // Whatever happened, what was sent is known the next time.
     export.save();
@@ -97,9 +77,9 @@ fn send(
 /// An export on its way.
 struct Export<'e> {
     plan: &'e Plan,
-    settings: &'e Settings,
+    settings: &'e MlflowExport,
     store: &'e dyn Tracking,
-    kind: Store,
+    kind: StoreKind,
     state: State,
     known: Known,
     /// Of each run of the plan, what is there.
@@ -114,7 +94,7 @@ struct Export<'e> {
     deleted_runs: AtomicUsize,
     begun: AtomicUsize,
     notes: Mutex<Notes>,
-    progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+    showing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -157,12 +137,11 @@ struct Remote {
 impl<'e> Export<'e> {
     fn of(
         plan: &'e Plan,
-        settings: &'e Settings,
+        settings: &'e MlflowExport,
         store: &'e dyn Tracking,
-        kind: Store,
+        kind: StoreKind,
         state: State,
         known: Known,
-        progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
     ) -> Self {
         let notes = Notes {
             warnings: known.notes.clone(),
@@ -187,7 +166,7 @@ impl<'e> Export<'e> {
             deleted_runs: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             notes: Mutex::new(notes),
-            progress,
+            showing: Mutex::default(),
         }
     }
 
@@ -262,17 +241,17 @@ impl<'e> Export<'e> {
     }
 
     fn show(&self) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress(Progress {
+        let _alone = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settings.on_progress.call(Progress {
             runs: self.begun.load(Ordering::Relaxed),
             all_runs: self.plan.runs.len(),
             points: self.points.load(Ordering::Relaxed),
-            is_waiting: false,
+            ..Progress::default()
         });
     }
 
     /// What was done.
-    fn finish(self, done: &mut Done) {
+    fn finish(self, done: &mut MlflowExported) {
         done.points = self.points.into_inner();
         done.images = self.images.into_inner();
         done.media = self.media.into_inner();
