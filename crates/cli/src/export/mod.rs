@@ -13,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::options::{Given, TargetKind};
 use super::logs::Logs;
+use super::options_of::with_options;
 use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, report, restarts, say};
@@ -126,7 +127,8 @@ fn targets() -> PossibleValuesParser {
 }
 
 fn tables() -> PossibleValuesParser {
-    let value = |table: &Table| PossibleValue::new(table.name).help(table.about);
+    let value =
+        |table: &Table| PossibleValue::new(table.name).help(with_options(table.about).into_owned());
     let all = PossibleValue::new(ALL)
         .help("all except wide; kinds that the logs do not have get no file");
     PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))

@@ -277,7 +277,7 @@ impl Pack {
         match self.discard {
             true => Ok(count),
             false => Err(Error::argument(format!(
-                "{} {reason}: write to another file, or --discard it",
+                "{} {reason}: write to another file, or `Pack::discard` it",
                 out.display()
             ))),
         }
@@ -355,7 +355,9 @@ impl Pack {
                 self.on_progress.call(Progress { files, ..Progress::default() });
             } else {
                 let what = match entry.path_is_symlink() {
-                    true => "a link: archives hold none; --follow-links packs what it leads to",
+                    true => {
+                        "a link: archives hold none; `Pack::follow_links` packs what it leads to"
+                    }
                     false => "neither a file nor a directory: archives hold no devices",
                 };
                 return Err(at(ErrorKind::Value(what.into()), path));

@@ -216,7 +216,9 @@ impl Restore {
         }
         match self.overwrite {
             true => Ok(false),
-            false => Err(exists(&format!("{said} is there with other bytes; --force replaces it"))),
+            false => Err(exists(&format!(
+                "{said} is there with other bytes; `Restore::overwrite` replaces it"
+            ))),
         }
     }
 

@@ -271,8 +271,8 @@ impl Edit {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or exists
-    /// already. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would become
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): something cannot be read or written, or exists
+    /// already. [`ErrorKind::Argument`](tbx::ErrorKind::Argument): two tags or runs would become
     /// one, or a step would be out of range. Then nothing was changed.
     pub fn run(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.run_then(logdir, to, |_| Ok(()))

@@ -83,7 +83,7 @@ impl FileRepair {
 /// name and are none.
 ///
 /// A log without a file version follows older rules of restarts, see
-/// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
+/// [`RestartPolicy`](tbx::RestartPolicy): where its steps go back, points that those rules drop
 /// are there again.
 ///
 /// ```
@@ -126,7 +126,7 @@ impl Repair {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be written, or exists already. Then
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): something cannot be written, or exists already. Then
     /// nothing was changed. What cannot be read is in the report.
     pub fn run(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Repaired> {
         let outputs = Outputs::create(logdir, to)?;

@@ -48,7 +48,7 @@ impl Exported {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io).
     pub fn finish(self) -> Result<()> {
         Output::finish_all(self.outputs)
     }
@@ -117,8 +117,8 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): a file cannot be written, or exists;
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no table, several tables would
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a file cannot be written, or exists;
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no table, several tables would
     /// go to the standard output, or several points have one step and that is refused; otherwise
     /// the same as for [`Logdir::load`].
     pub fn run(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<Exported> {

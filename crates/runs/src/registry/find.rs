@@ -35,7 +35,7 @@ impl Registries {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): none has it, or several have; else as [`Registry::models`].
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): none has it, or several have; else as [`Registry::models`].
     pub fn of_model(&self, model: &str) -> Result<&Registry> {
         let mut having = Vec::new();
         for registry in &self.found {

@@ -34,7 +34,7 @@ impl PointTable {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more different names than a
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there are more different names than a
     /// dictionary of Arrow takes, 2^31.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let rows = self.len();
@@ -83,7 +83,7 @@ impl RunTable {
     ///
     /// # Errors
     ///
-    /// As [`PointTable::to_record_batch`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are
+    /// As [`PointTable::to_record_batch`]; [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there are
     /// more than 100,000 columns.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let columns = frame::of_runs(&self.rows)?.into_iter().map(|column| {

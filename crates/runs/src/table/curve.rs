@@ -98,7 +98,7 @@ impl Curve {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has several points, and `order`
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a step has several points, and `order`
     /// is [`Duplicates::Refuse`].
     pub fn of(series: &TimeSeries, order: impl Into<CurveOrder>) -> Result<Self> {
         let Some(scalars) = series.scalars() else { return Ok(Self::default()) };

@@ -76,7 +76,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is none; points at the place.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): it is none; points at the place.
     pub fn parse(text: &str) -> Result<Self> {
         terminated(any_of, (multispace0, eof)).parse(text).map(Self).map_err(|error| {
             let at = error.offset();
@@ -107,7 +107,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it names a column that the table does
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): it names a column that the table does
     /// not have.
     pub fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         self.0.bind(names).map(Self)

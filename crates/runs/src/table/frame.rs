@@ -17,8 +17,8 @@ pub(crate) fn check_columns(columns: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(format!(
-        "a table of {columns} columns; the limit is {MAX_COLUMNS}. --tag chooses scalars, --table scalars has \
-         a row per point instead"
+        "a table of {columns} columns; the limit is {MAX_COLUMNS}. `LoadOptions::tags` chooses \
+         scalars, the table `scalars` has a row per point instead"
     )))
 }
 
@@ -165,8 +165,8 @@ pub(crate) mod tests {
         let said = of_runs(&rows(1, most + 1)).unwrap_err().to_string();
         assert_eq!(
             said,
-            "a table of 100005 columns; the limit is 100000. --tag chooses scalars, --table scalars has a row \
-             per point instead"
+            "a table of 100005 columns; the limit is 100000. `LoadOptions::tags` chooses scalars, \
+             the table `scalars` has a row per point instead"
         );
     }
 

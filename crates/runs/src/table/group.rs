@@ -26,7 +26,7 @@ impl GroupBy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is neither.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the text is neither.
     pub fn parse(text: &str, names: &ColumnNames<'_>) -> Result<Self> {
         match text.strip_prefix(NAME) {
             Some(regex) => Regex::new(regex)

@@ -14,7 +14,8 @@ const GAP: i64 = 2;
 /// What is in a log folder.
 ///
 /// ```
-/// use tbx::{LoadOptions, Logdir, table::Overview};
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::Overview;
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;
 /// let overview = Overview::load(&logdir, &LoadOptions::new())?;
@@ -137,7 +138,7 @@ pub struct IssueRow {
     pub tag: Option<String>,
     /// The step.
     pub step: Option<i64>,
-    /// A short stable name, see [`ErrorKind::name`](crate::ErrorKind::name); also `restart` for
+    /// A short stable name, see [`ErrorKind::name`](tbx::ErrorKind::name); also `restart` for
     /// points that the restart policy dropped, and `more` for issues that are only counted.
     pub kind: &'static str,
     /// What is wrong, and what was done.

@@ -93,7 +93,7 @@ impl<'t> ColumnNames<'t> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none; says which are like it.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is none; says which are like it.
     pub fn select(&self, pattern: &str) -> Result<Vec<Column>> {
         if let Some(column) = self.find(pattern) {
             return Ok(vec![column]);

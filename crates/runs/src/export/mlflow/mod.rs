@@ -291,7 +291,7 @@ impl MlflowExported {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL are asked for.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): event files of a URL are asked for.
     fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &MlflowExport) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),

@@ -56,12 +56,14 @@ impl ClientSettings {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, it is not the URI of a
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no URI, it is not the URI of a
     /// server, or a variable has an invalid value.
     pub fn from_env(uri: Option<&str>) -> Result<Self> {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
-            return Err(Error::argument("which server? --uri or MLFLOW_TRACKING_URI names it"));
+            return Err(Error::argument(
+                "which server? `ClientSettings::from_env` or MLFLOW_TRACKING_URI names it",
+            ));
         };
         let address = uri.trim();
         let (basic, plain) = match redact::split_login(address) {
@@ -76,7 +78,7 @@ impl ClientSettings {
             |what: &str| Err(Error::argument(format!("{:?} {what}", redact::address(address))));
         let Some((scheme @ ("http" | "https"), rest)) = plain.split_once("://") else {
             return wrong(
-                "is no server, which begins with http:// or https://; folders are written by --to mlruns",
+                "is no server, which begins with http:// or https://; folders are written by `MlflowTarget::Folder`",
             );
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!((&*user, &*password), ("me", "secret"));
         for uri in ["sqlite:///mlflow.db", "mlruns", "databricks"] {
             let said = ClientSettings::from_env(Some(uri)).unwrap_err().to_string();
-            assert!(said.contains("--to mlruns"), "{said}");
+            assert!(said.contains("`MlflowTarget::Folder`"), "{said}");
         }
         for (uri, server, name, secret) in [
             ("http://me:a%2Fb%40c@host", "http://host", "me", "a/b@c"),

@@ -133,8 +133,8 @@ impl Known {
         let is_deleted = found.is_deleted && !settings.recreate_deleted;
         if is_deleted {
             self.notes.push(format!(
-                "experiment {name:?} was deleted there: nothing is sent to it; --recreate-deleted restores \
-                 it, --experiment names another"
+                "experiment {name:?} was deleted there: nothing is sent to it; \
+                 `MlflowExport::recreate_deleted` restores it, `MlflowExport::experiment` names another"
             ));
         } else {
             if found.is_deleted {

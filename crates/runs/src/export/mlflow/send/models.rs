@@ -52,7 +52,8 @@ impl Export<'_> {
                 || model.versions.iter().any(|version| self.was_registered(model, version));
             if was_made && !is_wanted_again {
                 self.warn(format!(
-                    "model {name:?} was deleted there and stays so; --recreate-deleted makes it again"
+                    "model {name:?} was deleted there and stays so; \
+                     `MlflowExport::recreate_deleted` makes it again"
                 ));
                 return Ok(0);
             }
@@ -79,8 +80,8 @@ impl Export<'_> {
                         of_model.contains(&number) || self.was_registered(model, version);
                     if known.is_some() && was_made && !is_wanted_again {
                         self.warn(format!(
-                            "{name}/{number} was deleted there and stays so; --recreate-deleted makes it \
-                             again"
+                            "{name}/{number} was deleted there and stays so; \
+                             `MlflowExport::recreate_deleted` makes it again"
                         ));
                         continue;
                     }

@@ -44,7 +44,7 @@ impl Database {
         if let Some(below) = uri.strip_prefix("mlflow-artifacts:") {
             let Some(root) = &self.artifacts else {
                 return Err(format!(
-                    "the directory of {uri} is known to the server only; --artifact-root names it, the \
+                    "the directory of {uri} is known to the server only; `MlflowTarget::Database::artifacts` names it, the \
                      server's --artifacts-destination"
                 ));
             };
