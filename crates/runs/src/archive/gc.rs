@@ -71,32 +71,38 @@ impl Rules {
     }
 
     /// Made so long ago.
+    #[must_use]
     pub fn older_than(self, age: Duration) -> Self {
         Self { older_than: Some(age), ..self }
     }
 
     /// Of more than so many bytes.
+    #[must_use]
     pub fn larger_than(self, bytes: u64) -> Self {
         Self { larger_than: Some(bytes), ..self }
     }
 
     /// Of runs that ended so. One that says it is running, but is silent, was killed.
+    #[must_use]
     pub fn statuses(self, statuses: impl IntoIterator<Item = Status>) -> Self {
         Self { statuses: Some(statuses.into_iter().collect()), ..self }
     }
 
     /// Of this kind, as `tbx.json` says it.
+    #[must_use]
     pub fn kind(self, kind: impl Into<String>) -> Self {
         Self { kind: Some(kind.into()), ..self }
     }
 
     /// Everything that no registry names.
+    #[must_use]
     pub fn unregistered(self) -> Self {
         Self { unregistered: true, ..self }
     }
 
     /// Whether `tbx.json` and registries are also read behind links that lead out of a run or of the log
     /// directory. Artifacts behind links stay in any case. Default: false.
+    #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }

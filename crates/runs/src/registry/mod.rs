@@ -29,7 +29,7 @@ use tbx::store::{Links, Root};
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path();
-/// use tbx_runs::registry::{Registry, Stage};
+/// use tbx_runs::registry::{OtherVersions, Registry, Stage};
 ///
 /// std::fs::create_dir_all(dir.join("first/artifacts"))?;
 /// std::fs::write(dir.join("first/artifacts/model.bin"), [1, 2, 3])?;

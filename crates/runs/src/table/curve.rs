@@ -67,9 +67,9 @@ impl From<Duplicates> for CurveOrder {
 /// ```
 /// use tbx_runs::table::Curve;
 ///
-/// // Step, wall time, value.
+/// // Step, wall time and value of each point.
 /// let curve: Curve = [(0, 10.0, 3.0), (2, 11.0, 1.0)].into_iter().collect();
-/// assert_eq!(curve.interpolated(1), Some((10.5, 2.0)));
+/// assert_eq!(curve.interpolated(1), Some((2.0, 10.5)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]

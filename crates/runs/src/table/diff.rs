@@ -6,6 +6,19 @@ use super::curve::Curve;
 use super::{Cell, RunRow};
 
 /// The differences between two runs.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{Duplicates, Folding, RunDiff, RunTable, TableOptions, Tolerance};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let options = TableOptions::new().folding(Folding::None).curves(Duplicates::KeepLast);
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &options)?;
+/// let [train, validation] = &table.rows[..] else { panic!("two runs") };
+/// assert!(RunDiff::of(train, train, Tolerance::new()).is_same());
+/// assert!(!RunDiff::of(train, validation, Tolerance::new().relative(1e-9)).is_same());
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RunDiff {
@@ -67,7 +80,7 @@ impl Tolerance {
         Self { absolute, ..self }
     }
 
-    /// Accepts values that differ by at most this share of the second value. Default: 0.
+    /// Accepts values that differ by at most this fraction of the larger one. Default: 0.
     #[must_use]
     pub fn relative(self, relative: f64) -> Self {
         Self { relative, ..self }

@@ -11,6 +11,22 @@ use tbx::error::{Error, Result};
 const NAME: &str = "run~";
 
 /// The property that the runs of a group share.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{ColumnNames, GroupBy, RunTable, TableOptions};
+///
+/// let logdir = Logdir::open("fixtures/torch")?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let names = ColumnNames::of(&table);
+/// let by = GroupBy::parse("run~^[a-z]+", &names)?;
+/// let loss = names.column("loss")?;
+/// for group in by.groups(&table.rows) {
+///     let spread = group.spread(&loss, 1);
+///     println!("{}: {} ± {}", group.key, spread.mean, spread.std);
+/// }
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum GroupBy {

@@ -148,6 +148,15 @@ pub struct Reduced {
 }
 
 /// Reduces `curves` step by step.
+///
+/// ```
+/// use tbx_runs::table::{Align, Curve, Reduction, reduce};
+///
+/// let a: Curve = [(0, 10.0, 1.0), (1, 11.0, 3.0)].into_iter().collect();
+/// let b: Curve = [(1, 12.0, 5.0), (2, 13.0, 7.0)].into_iter().collect();
+/// let reduced = reduce(&[a, b], Align::Inner, &[Reduction::Mean, Reduction::Max]);
+/// assert_eq!((reduced.steps, reduced.columns), (vec![1], vec![vec![4.0], vec![5.0]]));
+/// ```
 pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
     let mut steps = steps(curves, align);
     let all = steps.len();

@@ -16,6 +16,20 @@ const NEAR: f64 = 0.7;
 const ONE_OFF: f64 = 0.9;
 
 /// The names that a table's columns can have.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{ColumnNames, RunTable, TableOptions};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let names = ColumnNames::of(&table);
+/// let best = names.column("validation/epoch_loss:min")?;
+/// println!("{}", best.of(&table.rows[0]));
+/// let error = names.column("validation/epoch_los").unwrap_err();
+/// assert!(error.to_string().contains("did you mean"));
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ColumnNames<'t> {
     params: BTreeSet<&'t str>,

@@ -56,6 +56,14 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 /// after pauses that double. They say the same each time, and MLflow takes that as one; of those that
 /// it would not, it is asked first whether they were heard. A server that was not there at all is not
 /// waited for.
+///
+/// ```no_run
+/// use tbx_runs::trackers::mlflow::{Client, ClientSettings};
+///
+/// let client = Client::new(ClientSettings::from_env(Some("http://127.0.0.1:5000"))?)?;
+/// println!("{}", client.uri());
+/// # Ok::<(), tbx::Error>(())
+/// ```
 pub struct Client {
     agent: Agent,
     settings: ClientSettings,
