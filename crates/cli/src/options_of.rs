@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// What the library calls an option, and what the program calls it.
-const OPTIONS: [(&str, &str); 13] = [
-    ("`ClientSettings::from_env`", "--uri"),
+/// Words of the library for an option, and those of the program.
+const OPTIONS: [(&str, &str); 14] = [
+    ("pass its address to `ClientSettings::from_env`, or set", "set --uri or"),
     ("`Export::smooth`", "--smooth"),
     ("`Import::experiments`", "--experiment"),
     ("`LoadOptions::follow_links`", "--follow-links"),
@@ -14,6 +14,7 @@ const OPTIONS: [(&str, &str); 13] = [
     ("`MlflowExport::recreate_deleted`", "--recreate-deleted"),
     ("`MlflowTarget::Database::artifacts`", "--artifact-root"),
     ("`MlflowTarget::Folder`", "--to mlruns"),
+    ("`MlflowTarget::Server`", "--to mlflow"),
     ("`Pack::discard`", "--discard"),
     ("`Pack::follow_links`", "--follow-links"),
     ("`Restore::overwrite`", "--force"),

@@ -138,7 +138,10 @@ impl Restore {
         self.each(&mut |entry, content| {
             let len = absolute.as_os_str().len() + 1 + entry.path.as_os_str().len();
             if len > MAX_PATH {
-                return Err(invalid(&format!("{:?} in it is too long a path here", entry.path)));
+                return Err(invalid(&format!(
+                    "the path of entry {:?} is too long here",
+                    entry.path
+                )));
             }
             if entry.is_dir {
                 keep(&mut kept, &entry.path)?;
@@ -209,7 +212,7 @@ impl Restore {
             return Ok(true);
         }
         if entry.is_dir || !there.is_file() {
-            return Err(exists(&format!("{said} is there and something else")));
+            return Err(exists(&format!("{said} already exists and is something else")));
         }
         if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
@@ -217,7 +220,7 @@ impl Restore {
         match self.overwrite {
             true => Ok(false),
             false => Err(exists(&format!(
-                "{said} is there with other bytes; `Restore::overwrite` replaces it"
+                "{said} already exists with different content; `Restore::overwrite` replaces it"
             ))),
         }
     }
@@ -257,7 +260,7 @@ fn keep(kept: &mut usize, path: &Path) -> io::Result<()> {
     *kept = kept.saturating_add(path.as_os_str().len());
     if *kept > MAX_KEPT_PATHS {
         return Err(invalid(&format!(
-            "the paths of directories in it have more than {MAX_KEPT_PATHS} bytes"
+            "the paths of its directories have more than {MAX_KEPT_PATHS} bytes in total"
         )));
     }
     Ok(())
@@ -282,7 +285,10 @@ fn check_way(logdir: &Path, below: &Path) -> io::Result<()> {
     for part in below {
         path.push(part);
         if path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
-            return Err(exists(&format!("{} is a link: nothing is written there", path.display())));
+            return Err(exists(&format!(
+                "{} is a link, so nothing is written there",
+                path.display()
+            )));
         }
     }
     Ok(())

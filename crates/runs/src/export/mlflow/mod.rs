@@ -1,9 +1,11 @@
-//! Runs to MLflow: to a tracking server, to a database that it made, or to a folder in its own form.
+//! Exports runs to MLflow: to a tracking server, to a database that MLflow created, or to a
+//! directory in MLflow's format.
 //!
-//! A run is its directory with those that are parts of it (as in the run table); a run below another
-//! is its child. MLflow has scalars as metrics, images, and what [`mlflow`](crate::trackers::mlflow) maps; texts,
-//! sound clips, PR curves, graphs and histograms become artifacts that its page shows. Of all other kinds
-//! [`MlflowExported::left_out`] tells how many series stay behind.
+//! A run is its directory together with those that are parts of it, as in the run table; a run
+//! below another one is its child. MLflow gets scalars as metrics, images, and everything that
+//! [`mlflow`](crate::trackers::mlflow) maps. Texts, audio clips, PR curves, graphs and histograms become
+//! artifacts that its page shows. [`MlflowExported::left_out`] counts the series of all other kinds, which
+//! are not exported.
 
 mod attachments;
 mod experiments;
@@ -66,25 +68,25 @@ pub struct MlflowExport {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum MlflowTarget<'t> {
-    /// A tracking server. Runs that it has already, by the tag `mlflow.tbx.run_key`, get what is new;
-    /// nothing is there twice, also if several exports of the same runs go on at once. What somebody
-    /// changed or deleted there stays so. An export that was interrupted goes on when it is called
-    /// again.
+    /// A tracking server. Runs that it already has, identified by the tag `mlflow.tbx.run_key`, get
+    /// only new data. Nothing is duplicated, even if several exports of the same runs happen at once.
+    /// Changes and deletions that somebody made in MLflow are kept. An interrupted export continues
+    /// when it is called again.
     Server(&'t Client),
-    /// A database that MLflow made, of SQLite: otherwise like a server.
+    /// A SQLite database that MLflow created; otherwise like a server.
     ///
-    /// Other programs may use the database meanwhile. Each change is a transaction, so that a program
-    /// that dies leaves a database that is whole; the next export goes on.
+    /// Other programs may use the database at the same time. Each change is a transaction, so that a
+    /// program that dies leaves a consistent database, and the next export continues.
     Database {
         /// The file of the database.
         path: &'t Path,
-        /// The directory for artifacts of experiments whose artifacts are at a name of a server's;
-        /// artifacts of others are copied to where their experiments have them.
+        /// The directory for artifacts of experiments whose artifact location is only valid on a
+        /// server. Artifacts of other experiments are copied to their artifact locations.
         artifacts: Option<&'t Path>,
     },
-    /// A new directory, which MLflow 3.12 and older open as they are (`mlflow ui
-    /// --backend-store-uri`), newer ones with `MLFLOW_ALLOW_FILE_STORE=true` or by
-    /// `mlflow migrate-filestore`. It appears when it is complete.
+    /// A new directory. MLflow 3.12 and older open it directly (`mlflow ui --backend-store-uri`);
+    /// newer releases need `MLFLOW_ALLOW_FILE_STORE=true` or `mlflow migrate-filestore`. The directory
+    /// appears once it is complete.
     Folder(&'t Path),
 }
 
@@ -119,77 +121,78 @@ impl MlflowExport {
         }
     }
 
-    /// The experiment of all runs. Default: what each says, what the experiment says in whose directory
-    /// it is, or what its parents say, else the name of the logdir.
+    /// The experiment of all runs. Default: the experiment named by the run, by the experiment in
+    /// whose directory it is, or by its parents; otherwise the name of the logdir.
     #[must_use]
     pub fn experiment(self, name: impl Into<String>) -> Self {
         Self { experiment: Some(name.into()), ..self }
     }
 
-    /// Which directories are parts of a run. Default: the known ones.
+    /// The directories that are parts of a run. Default: the known ones.
     #[must_use]
     pub fn folding(self, folding: Folding) -> Self {
         Self { folding, ..self }
     }
 
-    /// Whether files that runs made go along, and registered models. Default: true.
+    /// Whether files produced by runs are exported, and registered models. Default: true.
     #[must_use]
     pub fn artifacts(self, artifacts: bool) -> Self {
         Self { artifacts, ..self }
     }
 
-    /// Whether images go along. Default: true.
+    /// Whether images are exported. Default: true.
     #[must_use]
     pub fn images(self, images: bool) -> Self {
         Self { images, ..self }
     }
 
-    /// Which kinds of values become artifacts that MLflow's page shows, of [`MEDIA`]. Default: all.
+    /// The kinds of values, from [`MEDIA`], that become artifacts shown by MLflow's page. Default:
+    /// all.
     #[must_use]
     pub fn media(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         Self { media: kinds.into_iter().collect(), ..self }
     }
 
-    /// How many of the newest values of such a series do. Default: 10.
+    /// Maximum number of values that are exported of such a series, the newest ones. Default: 10.
     #[must_use]
     pub fn media_last(self, n: usize) -> Self {
         Self { media_last: n, ..self }
     }
 
-    /// Whether the event files go along as artifacts, so that an import has everything again.
+    /// Whether the event files are exported as artifacts, so that an import restores everything.
     /// Default: false.
     #[must_use]
     pub fn event_files(self, event_files: bool) -> Self {
         Self { event_files, ..self }
     }
 
-    /// Which points of each series go along. Default: all.
+    /// Selects the points of each series. Default: every point.
     #[must_use]
     pub fn sample(self, sampling: impl Into<Option<Sampling>>) -> Self {
         Self { sampling: sampling.into(), ..self }
     }
 
-    /// Whether names, states, tags and descriptions that somebody changed in MLflow become again what
-    /// they are here. Default: false.
+    /// Whether names, statuses, tags and descriptions that somebody changed in MLflow are
+    /// overwritten with the local values. Default: false.
     #[must_use]
     pub fn overwrite(self, overwrite: bool) -> Self {
         Self { overwrite, ..self }
     }
 
-    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are restored
-    /// there, or made again. Default: false.
+    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are
+    /// restored or created again. Default: false.
     #[must_use]
     pub fn recreate_deleted(self, recreate: bool) -> Self {
         Self { recreate_deleted: recreate, ..self }
     }
 
-    /// How many requests a server gets at a time. Default: 4.
+    /// Number of concurrent requests to a server. Default: 4.
     #[must_use]
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, ..self }
     }
 
-    /// Where is noted what a server has. Default: in the user's directory for states.
+    /// The place for records of what a server already has. Default: the user's state directory.
     #[must_use]
     pub fn state(self, state: StateDir) -> Self {
         Self { state, ..self }
@@ -205,11 +208,11 @@ impl MlflowExport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a kind of [`media`](Self::media) has no files,
-    /// or event files of a URL are asked for; [`ErrorKind::Value`](tbx::ErrorKind::Value): the database
-    /// is no database of MLflow, or one of a version that tbx does not know;
-    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the server cannot be reached or refuses, the database
-    /// cannot be written, or the directory exists or cannot be written; otherwise the same as for
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): values of a kind of [`media`](Self::media)
+    /// do not become artifacts, or event files of a URL were requested; [`ErrorKind::Value`](tbx::ErrorKind::Value): the database
+    /// is not a database of MLflow, or one of an unsupported version;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the server cannot be reached or refuses a request, the
+    /// database cannot be written, or the directory exists or cannot be written. Also as for
     /// [`Logdir::map_runs`].
     pub fn run(
         &self,
@@ -236,31 +239,31 @@ impl MlflowExport {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct MlflowExported {
-    /// How many runs there are.
+    /// Number of runs.
     pub runs: usize,
-    /// How many of them MLflow did not know.
+    /// Number of runs that were new to MLflow.
     pub new_runs: usize,
-    /// How many of them somebody deleted in MLflow. Nothing was sent for these.
+    /// Number of runs that somebody deleted in MLflow. Nothing was sent for them.
     pub deleted_runs: usize,
-    /// How many points of metrics were sent.
+    /// Number of points of metrics that were sent.
     pub points: u64,
-    /// How many artifacts were sent, without images and other media.
+    /// Number of artifacts that were sent, without images and other media.
     pub artifacts: u64,
-    /// Their size in bytes.
+    /// Total size of the artifacts in bytes.
     pub bytes: u64,
-    /// How many images were sent.
+    /// Number of images that were sent.
     pub images: u64,
-    /// How many files of other media were sent.
+    /// Number of files of other media that were sent.
     pub media: u64,
-    /// How many versions of registered models are new there.
+    /// Number of new versions of registered models.
     pub models: u64,
-    /// How many series of other kinds MLflow has no place for.
+    /// Number of series of kinds for which MLflow has no place.
     pub left_out: BTreeMap<Kind, u64>,
-    /// Names that MLflow does not take: what they became, and what they were.
+    /// The original names that MLflow rejects, by their replacements.
     pub renamed: BTreeMap<String, String>,
-    /// Values that somebody changed in MLflow and that stay as they are there, for people.
+    /// Messages about values that somebody changed in MLflow and that were kept.
     pub kept: Vec<String>,
-    /// Everything that the user did not ask for or may not expect.
+    /// Messages about everything that the user did not ask for or may not expect.
     pub warnings: Vec<String>,
     /// Data in MLflow that differs from the data sent, such as a metric that lacks points.
     pub wrong: Vec<String>,
@@ -269,8 +272,8 @@ pub struct MlflowExported {
 }
 
 impl MlflowExported {
-    /// Notes files that do not go along. What the run's metadata could not be read from is known
-    /// already.
+    /// Records files that are not exported. Files from which the run's metadata could not be read
+    /// are already in the report.
     fn leave(&mut self, left: Vec<Issue>) {
         for issue in left {
             let path = &issue.location.path;
@@ -281,17 +284,17 @@ impl MlflowExported {
         self.report.sort();
     }
 
-    /// Notes values that are damaged or cannot be read.
+    /// Records values that are damaged or cannot be read.
     fn damaged(&mut self, found: Report) {
         self.report.merge(found);
         self.report.sort();
     }
 
-    /// What is known before anything is sent.
+    /// The results that are known before anything is sent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): event files of a URL are asked for.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): event files of a URL were requested.
     fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &MlflowExport) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
@@ -306,23 +309,25 @@ impl MlflowExported {
             done.renamed.extend(crate::trackers::mlflow::MetricNames::changed_in(&run.record.tags));
         }
         let paths = logdir.paths();
-        // The versions of a registry name runs of its own log directory.
+        // The versions in a registry refer to runs of its own log directory.
         let has_registry = |path: &&Path| path.join(registry::FILE).exists();
         if let Some(path) = paths.iter().find(|path| has_registry(path)).filter(|_| paths.len() > 1)
         {
             let path = path.display();
             done.warnings.push(format!(
-                "registered models of {path} are left out, as there are several log directories: export \
-                 it alone, too"
+                "the registered models of {path} are not exported, because there are several log \
+                 directories; also export it on its own"
             ));
         }
         if paths.iter().any(|path| store::is_url(path)) {
             if settings.event_files {
-                let what = "event files go along from a local log directory only: copy it first";
+                let what = "event files can only be exported from a local log directory; copy it \
+                            first";
                 return Err(Error::argument(what));
             }
             if settings.artifacts {
-                let what = "artifacts of a log directory at a URL are left out: copy it first";
+                let what = "the artifacts of a log directory at a URL are not exported; copy it \
+                            first to include them";
                 done.warnings.push(what.into());
             }
         }

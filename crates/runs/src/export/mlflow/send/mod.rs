@@ -1,4 +1,4 @@
-//! To a tracking server, or into a database that MLflow made: what is new, and nothing twice.
+//! Exports to a tracking server, or to a database that MLflow created: sends only what is new.
 
 mod artifacts;
 mod claim;
@@ -36,7 +36,7 @@ pub(super) fn to_server(
     send(logdir, options, settings, client, StoreKind::Server)
 }
 
-/// The same into the database `path`.
+/// Like [`to_server`], but writes to the database `path`.
 pub(super) fn to_database(
     logdir: &Logdir,
     options: &LoadOptions,
@@ -65,7 +65,7 @@ fn send(
     let known = Known::find(&plan, settings, store, &state)?;
     let export = Export::of(&plan, settings, store, kind, state, known);
     let sent = pool.install(|| export.send(logdir, options));
-    // Whatever happened, what was sent is known the next time.
+    // Even after an error, the next export must know what was sent.
     export.save();
     sent?;
     let new_models = export.models()?;
@@ -74,7 +74,7 @@ fn send(
     Ok(done)
 }
 
-/// An export on its way.
+/// An export in progress.
 struct Export<'e> {
     plan: &'e Plan,
     settings: &'e MlflowExport,
@@ -82,7 +82,7 @@ struct Export<'e> {
     kind: StoreKind,
     state: State,
     known: Known,
-    /// Of each run of the plan, what is there.
+    /// For each run of the plan, its counterpart in MLflow.
     remotes: Vec<Mutex<Remote>>,
     has_failed: AtomicBool,
     points: AtomicU64,
@@ -106,30 +106,31 @@ struct Notes {
     left: Vec<Issue>,
     skipped: Skipped,
     renamed: BTreeMap<String, String>,
-    /// Of how many runs a value was cut: what, its name, and to how many characters.
+    /// Number of runs with a truncated value, by its type, its name, and the maximum number of
+    /// characters.
     cut: BTreeMap<(&'static str, String, usize), usize>,
 }
 
-/// A run there.
+/// A run in MLflow.
 #[derive(Default)]
 struct Remote {
     id: String,
     artifact_uri: String,
-    /// Whether somebody deleted it: nothing is sent.
+    /// Whether somebody deleted it, so that nothing is sent.
     is_left_out: bool,
-    /// Whether it was said already which of its values are cut.
+    /// Whether its truncated values have been reported.
     is_cut: bool,
     synced: Synced,
-    /// Metrics that it has, of which is not known how much.
+    /// Metrics that it has, with an unknown number of points.
     unknown: HashSet<String>,
-    /// How many different points of each metric it should have.
+    /// Expected number of different points of each metric.
     expected: BTreeMap<String, usize>,
     has_images: bool,
-    /// Paths of files that were made for its values.
+    /// Paths of files that were made from its values.
     media: BTreeSet<String>,
-    /// Its tags, as they are there before the export.
+    /// Its tags in MLflow before the export.
     tags: Tags,
-    /// How it is doing there.
+    /// Its status in MLflow.
     status: String,
     merge: Merge,
 }
@@ -171,7 +172,7 @@ impl<'e> Export<'e> {
     }
 
     fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
-        // Parents before children: those of one depth at a time.
+        // Parents before children: all runs of one depth at a time.
         let mut at = 0;
         while let Some(first) = self.plan.runs.get(at) {
             let depth = self.depth(first);
@@ -182,7 +183,7 @@ impl<'e> Export<'e> {
         }
         let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
         let options = options.clone().kinds(kinds).places();
-        // What is damaged is known since the plan was made.
+        // Damage was reported when the plan was made.
         let (sent, _) =
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
@@ -190,7 +191,7 @@ impl<'e> Export<'e> {
         runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))
     }
 
-    /// Once a server is lost, nobody waits for it again.
+    /// After a server is lost, no other request waits for it again.
     fn unless_failed<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Ok(None);
@@ -208,7 +209,7 @@ impl<'e> Export<'e> {
         Some(f(&mut remote.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Whether nothing of a run is sent.
+    /// Whether nothing is sent for a run.
     fn is_left_out(&self, i: usize) -> bool {
         self.remote(i, |remote| remote.is_left_out).unwrap_or_default()
     }
@@ -250,7 +251,7 @@ impl<'e> Export<'e> {
         });
     }
 
-    /// What was done.
+    /// Reports the results.
     fn finish(self, done: &mut MlflowExported) {
         done.points = self.points.into_inner();
         done.images = self.images.into_inner();
@@ -268,8 +269,8 @@ impl<'e> Export<'e> {
         done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
             let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
             format!(
-                "{what} {name:?} of {runs} is cut to {max} characters; all of it is in the artifact \
-                 {FOLDER}/tbx.json"
+                "{what} {name:?} of {runs} is truncated to {max} characters; the full text is in \
+                 the artifact {FOLDER}/tbx.json"
             )
         }));
         done.wrong = notes.wrong;
