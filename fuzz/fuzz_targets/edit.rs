@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx_runs::edit::{Destination, Edit, Repair, SideFiles};
-use tbx_runs::verify::{Rule, Verify};
 use tbx::{Checksums, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
+use tbx_runs::edit::{Destination, Edit, Repair, SideFiles};
+use tbx_runs::verify::{Rule, Verify};
 
 fn points(dir: &Path, policy: RestartPolicy) -> Reading {
     Reading::of(dir, &LoadOptions::new().restart(policy))
@@ -39,8 +39,7 @@ fn repairs(sandbox: &Sandbox) {
     if all_read_the_same(&logs) {
         points(&logs, RestartPolicy::KeepAll).assert_same_but_times(&repaired, "repaired");
     }
-    let again =
-        Repair::new().run(&open(&one), Destination::Folder(&two)).expect("it is sound");
+    let again = Repair::new().run(&open(&one), Destination::Folder(&two)).expect("it is sound");
     assert!(again.files.is_empty(), "{:?}", again.files);
     assert_eq!(files(&one), files(&two));
     sandbox.check(&["one", "two"]);
@@ -108,8 +107,14 @@ fn repairs_in_place(sandbox: &Sandbox) {
     let logs = sandbox.logs();
     let before = files(&logs);
     let one = sandbox.path("one");
-    Repair::new().side_files(SideFiles::Leave).run(&open(&logs), Destination::Folder(&one)).expect("damage is reported");
-    Repair::new().side_files(SideFiles::Leave).run(&open(&logs), Destination::InPlace).expect("damage is reported");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::Folder(&one))
+        .expect("damage is reported");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::InPlace)
+        .expect("damage is reported");
     let repaired = files(&logs);
     for (path, content) in files(&one) {
         assert_eq!(Some(&content), repaired.get(&path), "{}", path.display());
@@ -118,7 +123,10 @@ fn repairs_in_place(sandbox: &Sandbox) {
         let is_kept = repaired.values().any(|kept| kept == content);
         assert!(is_kept, "{} is nowhere any more", path.display());
     }
-    Repair::new().side_files(SideFiles::Leave).run(&open(&logs), Destination::InPlace).expect("it is sound");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::InPlace)
+        .expect("it is sound");
     assert!(repaired == files(&logs), "a second repair in place changed something");
     assert_eq!(
         without_backups(before).into_keys().collect::<Vec<_>>(),

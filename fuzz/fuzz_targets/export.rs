@@ -9,11 +9,11 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use tbx::{LoadOptions, RestartPolicy};
+use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 use tbx_runs::export::extract::Extraction;
 use tbx_runs::export::{Export, TABLES, TARGETS, Target};
 use tbx_runs::table::{Folding, Overview, RunTable, TableOptions};
-use tbx::{LoadOptions, RestartPolicy};
-use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 
 /// Number of rows of a table in a file, without the header.
 fn rows(path: &Path, target: &Target) -> u64 {
@@ -103,7 +103,8 @@ fuzz_target!(|data: &[u8]| {
         0 => {
             let logdir = open(&sandbox.logs());
             for folding in [Folding::Known, Folding::None] {
-                RunTable::load(&logdir, &options, &TableOptions::new().folding(folding)).expect("damage is in the report");
+                RunTable::load(&logdir, &options, &TableOptions::new().folding(folding))
+                    .expect("damage is in the report");
             }
             let overview = Overview::load(&logdir, &options).expect("damage is in the report");
             let kept = options.restart(RestartPolicy::KeepAll);
