@@ -305,7 +305,7 @@ fn a_circle_of_parents_and_a_copied_run_do_no_harm() {
     let imported = store.import();
     assert_eq!(imported.runs.len(), 2);
     let issues = format!("{:?}", imported.report.issues);
-    assert!(issues.contains("again"), "{issues}");
+    assert!(issues.contains("twice"), "{issues}");
 }
 
 #[test]
