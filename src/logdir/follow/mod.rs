@@ -33,12 +33,10 @@ const SHARE: u32 = 100;
 /// # let runs = dir.path();
 /// use tbx::{Follower, LoadOptions, SummaryWriter};
 ///
-/// let mut follower = Follower::new(runs, &LoadOptions::new());
-/// assert!(follower.poll().is_empty());
-///
 /// let writer = SummaryWriter::create(runs.join("first"))?;
 /// writer.add_scalar("loss", 0.5, 0)?;
 /// writer.flush()?;
+/// let mut follower = Follower::new(runs, &LoadOptions::new());
 /// let news = follower.poll();
 /// assert_eq!(news.runs[0].name, "first");
 /// assert_eq!(news.runs[0].series[0].points.steps(), [0]);
