@@ -41,8 +41,10 @@ pub(super) struct Growing<'o> {
     siblings: HashMap<(usize, Kind, String), usize>,
     /// The series of the last value: programs usually log their tags in the same order each time.
     last: usize,
-    /// Steps of the `START`s so far.
+    /// Steps of the `START`s so far, without those before [`past_starts`](Self::past_starts).
     pub(super) starts: Vec<i64>,
+    /// Number of earlier `START`s that no longer affect any points here.
+    past_starts: usize,
     /// Set where the order of steps matters, see [`Order`].
     pub(super) order: Option<Order>,
     /// Whether the first event declares format version 2 or newer; none if there was no event.
@@ -116,6 +118,7 @@ impl<'o> Growing<'o> {
             siblings: HashMap::new(),
             last: 0,
             starts: Vec::new(),
+            past_starts: 0,
             order: None,
             starts_versioned: None,
             old_version: false,
