@@ -20,10 +20,8 @@ pub(super) use self::take::Taken;
 use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
-use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
+use crate::event::{EventRef, Malformed, Number, Payload, UNREADABLE_METADATA, ValueRef, What, pb};
 use crate::summary::{Flaw, Form, Kind, Metadata};
-
-const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
 
 /// The tag under which TensorBoard shows a run's graph
 /// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
@@ -241,10 +239,7 @@ impl<'o> Growing<'o> {
 
     /// Fails if the metadata of a value is not readable. What is known was read before.
     fn check_metadata(&self, value: &ValueRef<'_>) -> Result<(), Malformed> {
-        let Some(wire) = value.metadata.as_deref() else { return Ok(()) };
-        if let Payload::ObsoleteHistogram(_) = value.payload {
-            return Ok(());
-        }
+        let Some(wire) = value.metadata_to_read() else { return Ok(()) };
         let guess = self.series.get(self.last).and_then(|last| self.series.get(last.follower));
         let by_tag = || self.series.get(self.by_tag.get(value.tag)?.first);
         let is_known = guess.is_some_and(|series| *series.tag == *value.tag && series.wire == wire)

@@ -13,11 +13,12 @@ use super::report::{Edited, TagChange};
 use super::select;
 use super::sessions::{Cursor, NewSteps};
 use super::tags::{RUN_GRAPH_TAG, Tags};
-use super::write::{Fate, MetadataFate, Sub};
+use super::write::{Fate, Holds, MetadataFate, Sub};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use tbx::event::{EventRef, Payload, Rewrite, ValueRef, What};
+use tbx::event::{EventRef, Payload, Rewrite, ValueRef, What, WholeEvents};
 use tbx::logdir::{Found, RestartPolicy, file_version, walk};
 use tbx::record::Damage;
+use tbx::summary::Form;
 use tbx::summary::hparams::SESSION_START_TAG;
 
 /// The directories of runs, each used by one run.
@@ -98,6 +99,7 @@ pub(super) fn edit(
         names,
         merges: edit.merge || run.is_joined(),
         steps: Cursor::new(steps),
+        events: WholeEvents::default(),
         needs_session,
         session: Vec::new(),
         tags: Tags::new(edit, &run.name, selections),
@@ -124,6 +126,7 @@ pub(super) struct Pass<'e> {
     /// Whether its files are merged into one.
     pub(super) merges: bool,
     steps: Cursor<'e>,
+    events: WholeEvents,
     /// Whether a session with the parameters still has to be started.
     needs_session: bool,
     /// The new metadata of a session start.
@@ -225,24 +228,15 @@ impl Pass<'_> {
         record: &[u8],
         payload: &[u8],
     ) -> Result<()> {
-        let refused = |pass: &mut Self, what| {
-            pass.done.events_before -= 1;
-            let kind = ErrorKind::Proto(what);
-            pass.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
-        };
-        let event = match EventRef::parse(payload) {
+        let event = match self.events.parse(payload) {
             Ok(event) => event,
             Err(malformed) => {
-                refused(self, malformed.0);
+                self.done.events_before -= 1;
+                let kind = ErrorKind::Proto(malformed.0);
+                self.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
                 return Ok(());
             }
         };
-        if let What::Summary(summary) = &event.what
-            && let Some(Err(malformed)) = summary.values().find(Result::is_err)
-        {
-            refused(self, malformed.0);
-            return Ok(());
-        }
         let change = self.header(&event)?;
         if self.needs_session && !matches!(event.what, What::FileVersion(_)) {
             self.needs_session = false;
@@ -266,10 +260,7 @@ impl Pass<'_> {
             // An alternative form of the graph, which is not a point of its series.
             What::MetaGraphDef(_) if !self.edit.wants_tag(RUN_GRAPH_TAG) => Ok(()),
             what @ What::TaggedRunMetadata(_) => {
-                let Ok(Some((tag, _))) = what.run_metadata() else {
-                    refused(self, "a string is not UTF-8");
-                    return Ok(());
-                };
+                let Ok(Some((tag, _))) = what.run_metadata() else { return Ok(()) };
                 self.fates.clear();
                 self.tagged(tag)?;
                 self.summary(record, payload, change)
@@ -333,14 +324,24 @@ impl Pass<'_> {
     fn value(&mut self, value: &ValueRef<'_>) -> Result<()> {
         let mut fate = self.fate(value.tag)?;
         let Some(plan) = self.tags.plans.get_mut(fate.plan) else { return Ok(()) };
+        // Values that no reader shows do not describe their tag.
+        let Some(form) = form(&value.payload) else {
+            self.fates.push(fate);
+            return Ok(());
+        };
         let wire = value.metadata.as_deref().unwrap_or(&[]);
         if plan.wire.is_empty() && !wire.is_empty() {
             plan.wire = wire.to_vec();
         }
         // Metadata is useless for other values, which define their kind themselves.
-        let needs = matches!(value.payload, Payload::Tensor(_) | Payload::None);
+        let needs = form == Form::Tensor && !plan.wire.is_empty();
+        fate.holds = match wire.is_empty() {
+            true => needs.then_some(Holds::First(form)),
+            false if wire == plan.wire => Some(Holds::First(form)),
+            false => Some(Holds::Other),
+        };
         fate.metadata = match wire.is_empty() {
-            true if needs && !plan.wire.is_empty() => MetadataFate::Add,
+            true if needs => MetadataFate::Add,
             false if self.edit.compact.is_some() && wire == plan.wire => MetadataFate::Strip,
             _ => MetadataFate::Same,
         };
@@ -372,7 +373,8 @@ impl Pass<'_> {
             self.names.take(&path, &self.run.name)?;
             self.subs.push(Sub::new(path));
         }
-        let fate = |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same };
+        let fate =
+            |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same, holds: None };
         let found = self.tags.plans.get_mut(plan).map(|plan| (plan.sub, plan.next()));
         Ok(fate(found.unwrap_or((0, false))))
     }
@@ -391,4 +393,16 @@ impl Pass<'_> {
         self.done.changes = self.tags.changes().collect();
         Ok(self.done)
     }
+}
+
+/// The form of a value, as far as it determines the kind; none if no reader shows the value.
+fn form(payload: &Payload<'_>) -> Option<Form> {
+    Some(match payload {
+        Payload::ObsoleteHistogram(_) => return None,
+        Payload::SimpleValue(_) => Form::Simple,
+        Payload::Image(_) => Form::Image,
+        Payload::Histo(_) => Form::Histo,
+        Payload::Audio(_) => Form::Audio,
+        Payload::Tensor(_) | Payload::None => Form::Tensor,
+    })
 }
