@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -170,6 +170,13 @@ impl FollowedRun {
                 if went == 0 || !file.is_due() {
                     break;
                 }
+            }
+        }
+        for issue in std::mem::take(&mut found.elsewhere) {
+            let name = issue.location.path.as_deref().and_then(Path::file_name);
+            match name.and_then(|name| self.files.get_mut(name)) {
+                Some(file) => file.add_issue(issue, found),
+                None => found.issues.push(issue),
             }
         }
         Ok(())

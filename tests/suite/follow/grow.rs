@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tbx::pb::{self, summary::value::Value};
 use tbx::record::HEADER_LEN;
-use tbx::{Checksums, Follower, Kind, LoadOptions, RestartPolicy};
+use tbx::{Checksums, Follower, Kind, LoadOptions, Report, RestartPolicy};
 use tempfile::TempDir;
 
 use super::{Kept, facts_of_load};
@@ -237,6 +237,31 @@ proptest! {
     }
 }
 
+/// Follows a run whose files grow one after the other, some records at a time.
+#[track_caller]
+fn files_follow_as_they_load(
+    logs: &[&[u8]],
+    records: usize,
+    options: &LoadOptions,
+    what: &str,
+) -> Facts {
+    let dir = tempfile::tempdir().unwrap();
+    let mut follower = follower(dir.path(), options);
+    let mut kept = Kept::default();
+    for (number, log) in logs.iter().enumerate() {
+        let name = dir.path().join(format!("{NAME}.{number}"));
+        let mut file = File::create_new(name).unwrap();
+        for piece in ranges(log).chunks(records) {
+            file.write_all(&log[piece[0].start..piece[piece.len() - 1].end]).unwrap();
+            poll(&mut follower, &mut kept);
+        }
+    }
+    kept.add(follower.finish());
+    let loaded = facts_of_load(&load(dir.path(), options));
+    kept.facts().assert_same(&loaded, what);
+    loaded
+}
+
 /// A value without metadata waits until another value of its tag says what it is. Only then is it
 /// known to be unreadable, so that it drops no points and is reported where it stands.
 #[test]
@@ -281,24 +306,30 @@ fn values_that_wait_for_metadata_are_dropped_and_reported_as_in_a_load() {
             for policy in RestartPolicy::ALL {
                 let options = LoadOptions::new().restart(*policy);
                 let what = format!("{}, cut {cut}", policy.name());
-                let dir = tempfile::tempdir().unwrap();
-                let mut follower = follower(dir.path(), &options);
-                let mut kept = Kept::default();
-                for (name, log) in [("0", &first), ("1", &second)] {
-                    let name = dir.path().join(format!("{NAME}.{name}"));
-                    let mut file = File::create_new(name).unwrap();
-                    for record in ranges(log) {
-                        file.write_all(&log[record]).unwrap();
-                        poll(&mut follower, &mut kept);
-                    }
-                }
-                kept.add(follower.finish());
-                let loaded = load(dir.path(), &options);
-                assert_eq!(loaded.report.issues.len(), 5, "{what}");
-                kept.facts().assert_same(&facts_of_load(&loaded), &what);
+                let found = files_follow_as_they_load(&[&first, &second], 1, &options, &what);
+                assert_eq!(found.issues.len(), 5, "{what}");
             }
         }
     }
+}
+
+/// Issues about values of an earlier file count as issues of that file.
+#[test]
+fn unreadable_values_of_an_earlier_file_are_counted_there() {
+    const VALUES: usize = 700;
+    let bare = |tag| {
+        let value = tbx::summary::text::v2(tag, "no number");
+        summary(0, vec![pb::summary::Value { metadata: None, ..value }]).repeat(VALUES)
+    };
+    let described = |tag| summary(1, vec![tbx::summary::scalar::v2(tag, 0.5)]);
+    let bare = ["a", "b"].map(bare).concat();
+    let first = [file_version(), bare.clone()].concat();
+    let second = [file_version(), described("a"), described("b"), bare].concat();
+    let found =
+        files_follow_as_they_load(&[&first, &second], 500, &LoadOptions::new(), "two files");
+    let of_each = Report::MAX_ISSUES_PER_FILE;
+    assert_eq!(found.issues.len(), 2 * of_each);
+    assert_eq!(found.more_issues, 2 * (2 * VALUES - of_each) as u64);
 }
 
 /// The event files below `dir`, in the order in which a load reads them.
