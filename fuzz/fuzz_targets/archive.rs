@@ -8,8 +8,8 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tar::{EntryType, Header};
-use tbx_runs::archive::{Pack, Restore, Rules};
 use tbx_fuzz::{Input, Logs, Sandbox, files};
+use tbx_runs::archive::{Pack, Restore, Rules};
 
 /// Maximum number of unpacked bytes: small enough that an archive from an input can exceed it.
 const MAX_BYTES: u64 = 1 << 20;

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
-use tbx_runs::verify::{Rule, Verify};
 use tbx::{Checksums, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
+use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
+use tbx_runs::verify::{Rule, Verify};
 
 fn points(dir: &Path, policy: RestartPolicy) -> Reading {
     Reading::of(dir, &LoadOptions::new().restart(policy))

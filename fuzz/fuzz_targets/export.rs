@@ -9,11 +9,11 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use tbx::{LoadOptions, RestartPolicy};
+use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 use tbx_runs::export::extract::Extraction;
 use tbx_runs::export::{Export, TABLES, TARGETS, Target};
 use tbx_runs::table::{Folding, Overview, RunTable};
-use tbx::{LoadOptions, RestartPolicy};
-use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
 
 /// Number of rows of a table in a file, without the header.
 fn rows(path: &Path, target: &Target) -> u64 {

@@ -11,8 +11,8 @@ use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tbx::LoadOptions;
-use tbx_runs::import::{EventFiles, Import};
 use tbx_fuzz::{Input, Sandbox, files, link, open, write};
+use tbx_runs::import::{EventFiles, Import};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 

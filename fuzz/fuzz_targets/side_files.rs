@@ -7,9 +7,9 @@ use std::fs;
 
 use libfuzzer_sys::fuzz_target;
 use tbx::meta::{ExperimentMeta, RunMeta};
-use tbx_runs::registry::Registry;
 use tbx::{LoadOptions, Logdir};
 use tbx_fuzz::{Input, Sandbox, files, write};
+use tbx_runs::registry::Registry;
 
 const NAMES: [&str; 8] = [
     "hparams.yaml",

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use tbx_runs::verify::{Finding, Rule, Verify};
 use tbx::{Checksums, Effect, LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, open};
+use tbx_runs::verify::{Finding, Rule, Verify};
 
 /// Rules about records that have the same names as issues of a load.
 const RECORDS: [Rule; 5] =

@@ -59,3 +59,8 @@ pub mod verify;
 #[cfg(feature = "arrow")]
 #[doc(no_inline)]
 pub use ::{arrow_array, arrow_schema};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

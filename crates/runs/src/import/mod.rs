@@ -23,7 +23,7 @@ pub use self::imported::{Imported, ImportedRun, Progress};
 pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::replace::{LogsLock, disk};
 use tbx::store::{self, Links};
 
@@ -206,7 +206,7 @@ impl Import {
         out: &Path,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Imported> {
-        let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::path(out));
+        let failed = |error: std::io::Error| failed(error, out);
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
         let links = Links::all_if(self.follow_links);
@@ -264,8 +264,4 @@ fn not_imported(what: &str, error: Error) -> Issue {
         kind => ErrorKind::Value(format!("could not import {what}: {kind}")),
     };
     Issue { location, kind, effect: Effect::SkippedFile }
-}
-
-fn failed(error: std::io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
 }

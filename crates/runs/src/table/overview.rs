@@ -15,7 +15,8 @@ const GAP: i64 = 2;
 /// An overview of a log directory.
 ///
 /// ```
-/// use tbx::{LoadOptions, Logdir, table::Overview};
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::Overview;
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;
 /// let overview = Overview::load(&logdir, &LoadOptions::new())?;

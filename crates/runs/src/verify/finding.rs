@@ -1,5 +1,8 @@
 //! Findings, and how they are collected.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::{Rule, Severity};
 use tbx::error::Location;
 
@@ -35,6 +38,12 @@ pub(super) struct Place {
     pub(super) file: usize,
     pub(super) offset: u64,
     pub(super) step: i64,
+}
+
+/// The location of `place`.
+pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
+    let path = paths.get(place.file).cloned();
+    Location { path, step: Some(place.step), ..Location::default() }.offset(place.offset)
 }
 
 /// The problems of one series: each rule once, with a count.

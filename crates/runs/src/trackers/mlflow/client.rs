@@ -19,7 +19,7 @@ use ureq::{Agent, Body, SendBody};
 use super::settings::{Auth, Settings};
 use super::tls::tls;
 use tbx::budget::{self, Limited, Spent};
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, Result, failed};
 use tbx::store::Root;
 
 /// Prefix of the paths of the API.
@@ -535,7 +535,7 @@ impl Client {
 
     fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
         let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        ErrorKind::from(io::Error::new(kind, what)).at(Location::path(url))
+        failed(io::Error::new(kind, what), url)
     }
 }
 

@@ -16,16 +16,15 @@ mod record;
 mod rest;
 mod settings;
 pub mod tags;
+mod time;
 mod tls;
 mod to_meta;
 mod tracking;
 
-pub(crate) use calls::HistoryPoint;
 pub use client::Client;
 pub(crate) use client::Content;
 pub use database::Database;
 pub(crate) use downloads::ListedFile;
-pub(crate) use from_meta::milliseconds;
 pub use from_meta::{record, run_key};
 pub(crate) use image_name::ImageName;
 pub(crate) use model_record::{
@@ -34,12 +33,12 @@ pub(crate) use model_record::{
 pub use names::{Names, Store};
 pub(crate) use names::{artifact_stays, changed_artifact};
 pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
+pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 pub use settings::Settings;
+pub(crate) use time::{milliseconds, seconds};
 pub(crate) use to_meta::number_or_text;
 pub use to_meta::{meta, number};
-pub(crate) use tracking::{
-    ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
-};
+pub(crate) use tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 
 /// Maximum number of characters of the name of a metric, parameter or tag.
 pub const MAX_NAME: usize = 250;
@@ -49,6 +48,9 @@ pub const MAX_PARAM: usize = 6000;
 pub const MAX_TAG: usize = 8000;
 /// Maximum number of characters of a dataset's digest.
 pub const MAX_DIGEST: usize = 36;
+
+/// Key of the values in the metadata of tbx that only MLflow has.
+pub(crate) const MLFLOW: &str = "mlflow";
 
 /// The directory among a run's artifacts for data that MLflow has no place for.
 pub const FOLDER: &str = "tbx";
