@@ -14,6 +14,7 @@ mod peek;
 mod rewrite;
 mod tensor_ref;
 mod value_ref;
+mod whole;
 mod wire;
 mod writer;
 
@@ -24,7 +25,10 @@ pub use peek::{Peek, PeekScalar, ScalarForm};
 pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 pub(crate) use tensor_ref::number;
 pub use tensor_ref::{Number, TensorRef};
+pub(crate) use value_ref::UNREADABLE_METADATA;
 pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
+#[doc(hidden)]
+pub use whole::WholeEvents;
 pub use wire::Malformed;
 pub use writer::EventWriter;
 #[doc(hidden)]

@@ -58,6 +58,10 @@ const SHARE: u32 = 100;
 /// only after its bytes have been in the file for a while ([`settle`](Self::settle)), because on network file
 /// systems a file can get longer before its new bytes are visible.
 ///
+/// A tensor without metadata is returned once another value of its tag shows its kind. Without such a value, it
+/// is returned as [`Kind::Tensor`](crate::Kind::Tensor) by [`finish`](Self::finish), or by a poll if there are more
+/// than 1000 of them.
+///
 /// If a file is truncated, replaced by another log or removed, its run is read again from the start, see
 /// [`RunNews::reset`]. If a longer copy replaces a file, as `rsync` does, reading continues where it stopped.
 ///
