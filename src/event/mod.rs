@@ -28,7 +28,7 @@ pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
 pub use wire::Malformed;
 pub use writer::EventWriter;
 #[doc(hidden)]
-pub use writer::first_event;
+pub use writer::{SOURCE, first_event};
 
 /// The format version in the first event of a file. Readers parse the number after the colon
 /// (`tensorboard/backend/event_processing/plugin_event_accumulator.py`, `_ParseFileVersion`).

@@ -1,10 +1,9 @@
 //! Options for starting a run.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
-use super::{Run, secrets};
+use super::secrets;
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::params_of;
@@ -189,15 +188,5 @@ impl RunOptions {
     #[must_use]
     pub fn writer(self, options: WriterOptions) -> Self {
         Self { writer: options, ..self }
-    }
-
-    /// Starts the run in `dir`. Creates the directory if it does not exist. If it contains a run, that run is
-    /// resumed: it keeps its ID, and everything that these options do not set.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`WriterOptions::create`] and [`RunMeta::update`].
-    pub fn create(self, dir: impl AsRef<Path>) -> Result<Run> {
-        Run::begin(self, dir.as_ref())
     }
 }

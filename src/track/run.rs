@@ -63,6 +63,18 @@ pub struct Run {
     has_ended: bool,
 }
 
+impl RunOptions {
+    /// Starts the run in `dir`. Creates the directory if it does not exist. If it contains a run, that run is
+    /// resumed: it keeps its ID, and everything that these options do not set.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`WriterOptions::create`](crate::WriterOptions::create) and [`RunMeta::update`].
+    pub fn create(self, dir: impl AsRef<Path>) -> Result<Run> {
+        Run::begin(self, dir.as_ref())
+    }
+}
+
 impl Run {
     /// Starts a run in `dir`; see [`RunOptions::create`].
     ///
@@ -78,7 +90,7 @@ impl Run {
         RunOptions::default()
     }
 
-    pub(super) fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
+    fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
         panic::watch();
         let RunOptions { meta: mut said, writer, card, .. } = options.clone();
         let writer = writer.create(dir)?;

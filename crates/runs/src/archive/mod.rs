@@ -13,14 +13,14 @@
 //! use std::time::Duration;
 //! use tbx_runs::archive::{Pack, Restore, Rules};
 //!
-//! let packed = Pack::find(&root)?.write(&dir.join("runs.tar.zst"))?;
+//! let packed = Pack::find(&root)?.run(&dir.join("runs.tar.zst"))?;
 //! assert_eq!(packed.files, 2);
 //!
 //! let month = Duration::from_secs(30 * 24 * 3600);
 //! let old = Rules::new().older_than(month).find(&root)?;
 //! assert!(old.files.is_empty()); // else: old.remove()
 //!
-//! let restored = Restore::new(dir.join("runs.tar.zst")).to(&dir.join("again"))?;
+//! let restored = Restore::new(dir.join("runs.tar.zst")).run(&dir.join("again"))?;
 //! assert_eq!(restored.files, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -35,16 +35,16 @@ mod remove;
 mod restore;
 mod runs;
 
-use std::path::Path;
+use std::io;
 
 pub use self::entries::Entry;
 pub use self::gc::{Candidate, Candidates, Rules};
 pub use self::pack::{Pack, Packed};
 pub use self::restore::{Restore, Restored};
 pub use self::runs::RunDir;
-use tbx::error::{Error, ErrorKind, Location};
 use tbx::meta::ARTIFACTS;
 
-fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::path(path))
+/// The error for an archive with wrong content.
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

@@ -9,9 +9,10 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::append::{self, Sum};
 use super::held::{self, Held};
+use super::remove;
 use super::runs::{self, RunDir};
-use super::{at, remove};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result};
+use crate::progress::{OnProgress, Progress};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
 use tbx::replace::{Lock, LogsLock, Temporary, disk, is_temporary};
@@ -31,6 +32,7 @@ pub struct Pack {
     remove: bool,
     discard: bool,
     links: Links,
+    on_progress: OnProgress,
 }
 
 /// The result of packing.
@@ -73,13 +75,23 @@ impl Pack {
                         | io::ErrorKind::WouldBlock
                 ) =>
             {
-                return Err(at(error, logdir));
+                return Err(failed(error, logdir));
             }
             _ => {}
         }
         let (runs, others) = runs::find(&root)?;
         let links = Links::Inside;
-        Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
+        let on_progress = OnProgress::default();
+        Ok(Self {
+            root,
+            runs,
+            others,
+            force: false,
+            remove: false,
+            discard: false,
+            links,
+            on_progress,
+        })
     }
 
     /// Whether there are no runs.
@@ -88,6 +100,7 @@ impl Pack {
     }
 
     /// Packs only runs whose name `wanted` accepts, with everything in their directories.
+    #[must_use]
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
         self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
@@ -110,6 +123,7 @@ impl Pack {
 
     /// Whether to pack runs that are running, and to replace an existing archive all of whose files
     /// also exist elsewhere. Default: false.
+    #[must_use]
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
@@ -118,6 +132,7 @@ impl Pack {
     /// come from an untrusted source, links can lead to any file of this machine. Cannot be
     /// combined with [`remove`](Self::remove), because a restored run would have files instead of
     /// links. Default: false, which makes a link an error.
+    #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
@@ -127,14 +142,22 @@ impl Pack {
     ///
     /// If this is interrupted, the same call continues it: it finds that the archive contains the
     /// files that are left.
+    #[must_use]
     pub fn remove(self, remove: bool) -> Self {
         Self { remove, ..self }
     }
 
     /// With [`force`](Self::force), whether to replace an archive with files that exist nowhere
     /// else and are lost. Default: false.
+    #[must_use]
     pub fn discard(self, discard: bool) -> Self {
         Self { discard, ..self }
+    }
+
+    /// Calls `f` with the number of files that were packed.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Writes the archive at `out`, reads it back, and compares the digests of all files. Memory
@@ -147,16 +170,16 @@ impl Pack {
     /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device. [`ErrorKind::Io`]:
     /// also if another program is changing the logs or writing to `out`. In all cases nothing is
     /// removed.
-    pub fn write(&self, out: &Path) -> Result<Packed> {
+    pub fn run(&self, out: &Path) -> Result<Packed> {
         if self.remove && self.links == Links::All {
             let what = "cannot remove runs whose links are followed: a restored run would have \
                         files instead of links";
             return Err(Error::argument(what));
         }
         let logs = self.remove.then(|| LogsLock::take(&self.root)).transpose();
-        let _logs = logs.map_err(|error| at(error, &self.root))?;
+        let _logs = logs.map_err(|error| failed(error, &self.root))?;
         let dirs = self.check(out)?;
-        let _alone = Lock::take(out).map_err(|error| at(error, out))?;
+        let _alone = Lock::take(out).map_err(|error| failed(error, out))?;
         let mut discarded = 0;
         if out.symlink_metadata().is_ok() {
             match self.force {
@@ -171,7 +194,7 @@ impl Pack {
         let is_removed = self.remove && remove::all(&self.root, &dirs, &sums)?;
         let files = sums.len();
         let bytes = sums.values().map(|sum| sum.metadata.len()).fold(0, u64::saturating_add);
-        let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
+        let archive_bytes = fs::metadata(out).map_err(|error| failed(error, out))?.len();
         let was_there = false;
         Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed, was_there, discarded })
     }
@@ -184,7 +207,7 @@ impl Pack {
     }
 
     fn write_new(&self, out: &Path, dirs: &[RunDir]) -> Result<BTreeMap<PathBuf, Sum>> {
-        let failed = |error: io::Error| at(error, out);
+        let failed = |error: io::Error| failed(error, out);
         let new = Temporary::next_to(out).map_err(failed)?;
         let mut sums = BTreeMap::new();
         let file = io::BufWriter::new(new.file().map_err(failed)?);
@@ -230,7 +253,7 @@ impl Pack {
             return Err(Error::argument(what));
         }
         let is_removed = remove::all(&self.root, &dirs, &sums)?;
-        let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
+        let archive_bytes = fs::metadata(out).map_err(|error| failed(error, out))?.len();
         let Held { files, bytes, runs, .. } = held;
         let (was_there, discarded) = (true, 0);
         Ok(Packed { runs, files, bytes, archive_bytes, is_removed, was_there, discarded })
@@ -263,7 +286,7 @@ impl Pack {
         match self.discard {
             true => Ok(count),
             false => Err(Error::argument(format!(
-                "{} {reason}; write to another file, or use --discard",
+                "{} {reason}; write to another file, or use `Pack::discard`",
                 out.display()
             ))),
         }
@@ -293,7 +316,7 @@ impl Pack {
             return Err(Error::argument(what));
         }
         let parent = parent(out);
-        if is_inside(&parent.canonicalize().map_err(|error| at(error, parent))?) {
+        if is_inside(&parent.canonicalize().map_err(|error| failed(error, parent))?) {
             let what = format!("{} is inside a run to pack; write it elsewhere", out.display());
             return Err(Error::argument(what));
         }
@@ -336,19 +359,21 @@ impl Pack {
             }
             if entry.file_type().is_dir() {
                 let metadata = entry.metadata().map_err(|error| runs::walk_error(error, dir))?;
-                append::directory(tar, below, &metadata).map_err(|error| at(error, path))?;
+                append::directory(tar, below, &metadata).map_err(|error| failed(error, path))?;
             } else if entry.file_type().is_file() {
                 let sum = append::file(tar, below, path, self.links)?;
                 sums.insert(below.to_owned(), sum);
+                let files = u64::try_from(sums.len()).unwrap_or(u64::MAX);
+                self.on_progress.call(Progress { files, ..Progress::default() });
             } else {
                 let what = match entry.path_is_symlink() {
                     true => {
-                        "is a link, which an archive cannot contain; --follow-links packs its \
+                        "is a link, which an archive cannot contain; `Pack::follow_links` packs its \
                          target"
                     }
                     false => "is neither a file nor a directory, which an archive cannot contain",
                 };
-                return Err(at(ErrorKind::Value(what.into()), path));
+                return Err(failed(ErrorKind::Value(what.into()), path));
             }
         }
         Ok(())

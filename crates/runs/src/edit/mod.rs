@@ -8,6 +8,7 @@
 //! originals. The originals are then kept next to the results, under names that are not event file
 //! names.
 
+mod apply;
 mod job;
 mod names;
 mod options;
@@ -20,11 +21,12 @@ mod run;
 mod select;
 mod sessions;
 mod sidecar;
+mod sub;
 mod tags;
-mod write;
+mod value;
 
 pub use options::Edit;
-pub use output::{Destination, tidy};
+pub use output::{Destination, SideFiles, tidy};
 
-pub use repair::{FileRepair, Repaired, SideFiles, repair};
+pub use repair::{FileRepair, Repair, Repaired};
 pub use report::{ContinuedRun, Edited, JoinedRun, Sidecars, StepNote, StepNoteKind, TagChange};

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::experiments::Made;
 use super::files::Copied;
-use super::mlflow::{Experiment, LeftOut, StoredRun};
+use super::mlflow::{LeftOut, StoredRun};
 use super::{event_files, plan};
+use crate::trackers::mlflow::ExperimentRecord;
 use tbx::error::Report;
 
 /// The results of an import.
@@ -99,7 +100,7 @@ pub struct ImportedRun {
 }
 
 impl ImportedRun {
-    pub(super) fn of(experiment: &Experiment, run: &StoredRun, dir: &Path) -> Self {
+    pub(super) fn of(experiment: &ExperimentRecord, run: &StoredRun, dir: &Path) -> Self {
         Self {
             id: run.record.id.clone(),
             name: plan::name(run),
@@ -120,15 +121,4 @@ impl ImportedRun {
         self.renamed_event_files =
             number(renamed.filter(|artifact| event_files::is_event_file(artifact)).count());
     }
-}
-
-/// The progress of an import.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Number of runs that are done.
-    pub runs: usize,
-    /// Total number of runs.
-    pub all_runs: usize,
-    /// Number of points written so far.
-    pub points: u64,
 }

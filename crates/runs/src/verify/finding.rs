@@ -1,10 +1,14 @@
 //! Findings, and how they are collected.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::{Rule, Severity};
 use tbx::error::Location;
 
 /// A problem at a place in a file, or in a series from a place on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The rule that is broken.
     pub rule: Rule,
@@ -35,6 +39,12 @@ pub(super) struct Place {
     pub(super) file: usize,
     pub(super) offset: u64,
     pub(super) step: i64,
+}
+
+/// The location of `place`.
+pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
+    let path = paths.get(place.file).cloned();
+    Location { path, step: Some(place.step), ..Location::default() }.offset(place.offset)
 }
 
 /// The problems of one series: each rule once, with a count.
