@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    tbx_runs::verify::Verify::new().check(&logdir);
+    tbx_runs::verify::Verify::new().run(&logdir);
     let registry = Registry::open(&dir);
     let models = registry.models();
     assert_eq!(before, files(&dir), "a file was changed");

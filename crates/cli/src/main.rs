@@ -25,6 +25,7 @@ mod logs;
 mod man;
 mod meta;
 mod models;
+mod options_of;
 mod output;
 mod plot;
 mod progress;

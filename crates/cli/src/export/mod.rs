@@ -13,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::options::{Given, TargetKind};
 use super::logs::Logs;
+use super::options_of::with_options;
 use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, report, restarts, say};
@@ -91,7 +92,7 @@ pub(super) struct Args {
     /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does; every:N
     /// keeps every N-th. For scalars, minmax:N keeps N points with all peaks, lttb:N keeps N that preserve
     /// the shape of the line. The last point is always kept.
-    #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
+    #[arg(long, value_name = "METHOD:N", value_parser = str::parse::<Sampling>)]
     sample: Option<Sampling>,
 
     /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG), as
@@ -126,16 +127,11 @@ fn targets() -> PossibleValuesParser {
 }
 
 fn tables() -> PossibleValuesParser {
-    let value = |table: &Table| PossibleValue::new(table.name).help(table.about);
+    let value =
+        |table: &Table| PossibleValue::new(table.name).help(with_options(table.about).into_owned());
     let all = PossibleValue::new(ALL)
         .help("all except wide; kinds that the logs do not have get no file");
     PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))
-}
-
-fn sampling(text: &str) -> Result<Sampling, String> {
-    let methods = || format!("{}:N", Sampling::NAMES.join(":N, "));
-    let none = || format!("{text:?} is not one of {}, or N is too small", methods());
-    Sampling::parse(text).ok_or_else(none)
 }
 
 impl Args {
@@ -175,8 +171,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         args.logs.check()?;
         return Ok(code.max(opened.code));
     }
-    let target = Target::from_name(&args.to)
-        .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    let target = Target::from_name(&args.to)?;
     let out = args.out.as_deref().unwrap_or(Path::new("-"));
     if target.name == "parquet" && out == Path::new("-") && io::stdout().is_terminal() {
         return Err(Error::argument(
@@ -189,16 +184,14 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         .sample(args.sample)
         .duplicates(args.duplicates)
         .smooth(args.smooth)
-        .overwrite(args.force);
+        .overwrite(args.force)
+        .on_progress(|done| {
+            progress::runs(done.runs, done.all_runs, &format!("{} rows", count(done.rows)));
+        });
     if out == Path::new("-") {
         progress::end();
     }
-    let exported = export.write_with(&logdir, &options, out, &mut |done| {
-        let runs = usize::try_from(done.runs).unwrap_or(usize::MAX);
-        let all = usize::try_from(done.all_runs).unwrap_or(usize::MAX);
-        progress::runs(runs, all, &format!("{} rows", count(done.rows)));
-    });
-    let exported = exported?;
+    let exported = export.run(&logdir, &options, out)?;
     let is_lossless = report(&exported.report);
     restarts(&exported.report, options.restart_policy());
     args.logs.check()?;
@@ -210,7 +203,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
 
 /// Describes what was written.
 fn summary(exported: &Exported, out: &Path) -> String {
-    let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
+    let runs = counted(exported.runs, "run");
     let size = |table: &ExportedTable| table.bytes.map(bytes);
     if let [table] = exported.tables.as_slice() {
         let path = name(&table.path.to_string_lossy());

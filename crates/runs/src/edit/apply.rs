@@ -1,5 +1,7 @@
 //! Makes the changes of an edit.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::job::{Job, Jobs};
@@ -7,9 +9,9 @@ use super::output::{Destination, Outputs};
 use super::report::{Edited, JoinedRun};
 use super::sessions::{self, NewSteps};
 use super::{Edit, run, sidecar};
+use crate::progress::Progress;
 use tbx::error::Result;
 use tbx::logdir::Logdir;
-use tbx::store::Links;
 
 impl Edit {
     /// Makes the changes. Runs are edited in parallel. Memory use does not grow with the size of
@@ -21,16 +23,17 @@ impl Edit {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or already
-    /// exists. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would get the
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): something cannot be read or written, or already
+    /// exists. [`ErrorKind::Argument`](tbx::ErrorKind::Argument): two tags or runs would get the
     /// same name, or a step would be out of range. In both cases nothing has changed.
-    pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
-        self.apply_with(logdir, to, |_| Ok(()))
+    pub fn run(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
+        self.run_then(logdir, to, |_| Ok(()))
     }
 
-    /// Like [`apply`](Self::apply); `beside` also changes files next to the new logs. In place,
+    /// Like [`run`](Self::run); `beside` also changes files next to the new logs. In place,
     /// `beside` is part of the call, and may run again after an interruption.
-    pub fn apply_with(
+    #[doc(hidden)]
+    pub fn run_then(
         &self,
         logdir: &Logdir,
         to: Destination<'_>,
@@ -48,9 +51,15 @@ impl Edit {
         let steps = self.new_steps(&jobs, &mut edited)?;
         let names = run::Names::of(&jobs.all);
         let sessions = self.params.sessions(&jobs, &self.parts, outputs.root())?;
+        let done = Mutex::new(0);
         let edit = |(number, (job, steps)): (usize, (&Job, &Option<NewSteps>))| {
             let is_new = sessions.is_new(number);
-            run::edit(self, job, steps.as_ref(), is_new, &outputs, &names)
+            let edited = run::edit(self, job, steps.as_ref(), is_new, &outputs, &names);
+            let mut runs = done.lock().unwrap_or_else(PoisonError::into_inner);
+            *runs += 1;
+            let all_runs = jobs.all.len();
+            self.on_progress.call(Progress { runs: *runs, all_runs, ..Progress::default() });
+            edited
         };
         let done: Vec<_> = jobs.all.par_iter().zip(&steps).enumerate().map(edit).collect();
         let mut files = self.params.write(&sessions, &outputs)?;
@@ -69,10 +78,9 @@ impl Edit {
         }
         edited.report.issues.extend(logdir.issues().iter().cloned());
         edited.changes.sort_by(|a, b| (&a.run, &a.tag).cmp(&(&b.run, &b.tag)));
-        if self.sidecars {
+        if let Some(links) = self.side_files.links() {
             let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
             let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
-            let links = Links::all_if(self.follow_links);
             let (sidecars, left) =
                 sidecar::copy(logdir, &kept, &dropped, &jobs.moved, links, &outputs)?;
             edited.sidecars = sidecars;
@@ -82,8 +90,8 @@ impl Edit {
         let is_in_place = outputs.is_real() && !outputs.is_folder();
         edited.joined = jobs.joined;
         outputs.finish(files, || {
-            if is_in_place && self.sidecars {
-                sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
+            if let Some(links) = self.side_files.links().filter(|_| is_in_place) {
+                sidecar::bring(&jobs.moved, links)?;
             }
             beside(&edited.joined)
         })?;

@@ -3,7 +3,9 @@
 use regex::Regex;
 
 use super::job::Join;
+use super::output::SideFiles;
 use super::params::Params;
+use crate::progress::{OnProgress, Progress};
 use crate::table::Sampling;
 use tbx::error::{Error, Result};
 use tbx::logdir::{RestartPolicy, RunFiles};
@@ -23,7 +25,7 @@ use tbx::summary::hparams::HparamValue;
 /// let edit = Edit::new()
 ///     .rename(Regex::new("^epoch_(.*)")?, "epoch/$1")
 ///     .drop_tags(Regex::new("^keras$")?);
-/// let edited = edit.apply(&logdir, Destination::Folder(&out))?;
+/// let edited = edit.run(&logdir, Destination::Folder(&out))?;
 /// assert_eq!(edited.runs, 2);
 /// assert!(edited.changes.iter().any(|change| change.new_tag.as_deref() == Some("epoch/loss")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,8 +48,8 @@ pub struct Edit {
     pub(super) parts: Vec<Vec<String>>,
     pub(super) joins: Vec<Join>,
     pub(super) params: Params,
-    pub(super) sidecars: bool,
-    pub(super) follow_links: bool,
+    pub(super) side_files: SideFiles,
+    pub(super) on_progress: OnProgress,
 }
 
 impl Default for Edit {
@@ -76,8 +78,8 @@ impl Edit {
             parts: Vec::new(),
             joins: Vec::new(),
             params: Params::default(),
-            sidecars: true,
-            follow_links: false,
+            side_files: SideFiles::default(),
+            on_progress: OnProgress::default(),
         }
     }
 
@@ -248,21 +250,16 @@ impl Edit {
         self
     }
 
-    /// Whether files other than event files, such as `hparams.yaml` or those of the projector, are
-    /// copied to a new directory: all files of the log directory except those of dropped runs. The
-    /// target of a link is copied if it is in the run itself, see
-    /// [`follow_links`](Self::follow_links). Default: true.
+    /// The treatment of files next to the event files. Default: [`SideFiles::Copy`].
     #[must_use]
-    pub fn sidecars(self, copy: bool) -> Self {
-        Self { sidecars: copy, ..self }
+    pub fn side_files(self, side_files: SideFiles) -> Self {
+        Self { side_files, ..self }
     }
 
-    /// Whether [other files](Self::sidecars) are also copied if a link leads out of the run or out
-    /// of the log directory. If the logs come from an untrusted source, such links can lead to any
-    /// file of this machine. Default: false.
+    /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
-    pub fn follow_links(self, follow: bool) -> Self {
-        Self { follow_links: follow, ..self }
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -11,7 +11,7 @@ use super::files::{self, Files, Target};
 use super::mlflow::{self, Store};
 use super::plan::Planned;
 use crate::trackers::mlflow::{
-    ExperimentRecord, LoggedModelRecord, MLFLOW, Names, RunRecord, seconds, tags,
+    ExperimentRecord, LoggedModelRecord, MLFLOW, MetricNames, RunRecord, seconds, tags,
 };
 use tbx::error::{Report, Result, failed};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
@@ -104,7 +104,7 @@ impl Experiments {
 
 /// The metadata of an experiment in MLflow, for fields that `was` does not have.
 fn said(of: &ExperimentRecord, was: ExperimentMeta) -> ExperimentMeta {
-    let mut tags = Names::theirs(&of.tags);
+    let mut tags = MetricNames::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;
     if meta.name.is_empty() {

@@ -7,6 +7,7 @@ use super::{Cell, RunRow, ScalarStats};
 
 /// A column of a [`RunTable`](super::RunTable).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Column {
     /// A field that every run has.
     Run(Field),
@@ -36,7 +37,7 @@ macro_rules! named {
             }
 
             /// The variant with this name.
-            pub fn from_name(name: &str) -> Option<Self> {
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }
         }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::curve::{Curve, mean, seconds};
-use super::numpy;
+use super::{meant, numpy};
+use tbx::error::{Error, Result};
 
 /// Maximum number of times at which curves are compared that are aligned by time.
 pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Align {
     /// Steps that all curves have.
     #[default]
@@ -41,10 +43,24 @@ impl Align {
             Self::Time => "time",
         }
     }
+
+    /// Description in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Inner => "at steps that every run has",
+            Self::Outer => "at steps that any run has, over the runs that have them",
+            Self::Nearest => "at steps that any run has, with the nearest step of the others",
+            Self::Interpolated => "at steps that any run has, with the others interpolated",
+            Self::Time => {
+                "at times since the first point that any run has, with the others interpolated"
+            }
+        }
+    }
 }
 
 /// A statistic of several numbers. NaN is ignored.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Reduction {
     /// The arithmetic mean.
     Mean,
@@ -69,8 +85,17 @@ impl Reduction {
 
     /// The statistic with this name, on the command line and in output: `mean`, `std`, `min`,
     /// `max`, `median`, `q0.25`, `count`. `std` uses `ddof`.
-    pub fn from_name(name: &str, ddof: u8) -> Option<Self> {
-        Some(match name {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no such reduction; the error lists
+    /// similar ones.
+    pub fn parse(name: &str, ddof: u8) -> Result<Self> {
+        let unknown = || {
+            let meant = meant(name, Self::NAMES);
+            Error::argument(format!("there is no operation {name:?}; {meant}"))
+        };
+        Ok(match name {
             "mean" => Self::Mean,
             "std" => Self::Std(ddof),
             "min" => Self::Min,
@@ -78,8 +103,9 @@ impl Reduction {
             "median" => Self::Median,
             "count" => Self::Count,
             quantile => {
-                let share: f64 = quantile.strip_prefix('q')?.parse().ok()?;
-                Self::Quantile(Some(share).filter(|share| (0.0..=1.0).contains(share))?)
+                let share = quantile.strip_prefix('q').and_then(|share| share.parse().ok());
+                let share = share.filter(|share| (0.0..=1.0).contains(share));
+                Self::Quantile(share.ok_or_else(unknown)?)
             }
         })
     }
@@ -120,6 +146,7 @@ impl Reduction {
 
 /// Several curves, reduced to one curve per statistic.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Reduced {
     /// The steps; microseconds for curves [by time](Curve::by_time).
     pub steps: Vec<i64>,
@@ -132,6 +159,15 @@ pub struct Reduced {
 }
 
 /// Reduces `curves` step by step.
+///
+/// ```
+/// use tbx_runs::table::{Align, Curve, Reduction, reduce};
+///
+/// let a: Curve = [(0, 10.0, 1.0), (1, 11.0, 3.0)].into_iter().collect();
+/// let b: Curve = [(1, 12.0, 5.0), (2, 13.0, 7.0)].into_iter().collect();
+/// let reduced = reduce(&[a, b], Align::Inner, &[Reduction::Mean, Reduction::Max]);
+/// assert_eq!((reduced.steps, reduced.columns), (vec![1], vec![vec![4.0], vec![5.0]]));
+/// ```
 pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
     let mut steps = steps(curves, align);
     let all = steps.len();
@@ -226,10 +262,10 @@ mod tests {
     #[test]
     fn names_are_read_back() {
         for name in ["mean", "std", "min", "max", "median", "q0.25", "count"] {
-            assert_eq!(Reduction::from_name(name, 1).unwrap().name(), name);
+            assert_eq!(Reduction::parse(name, 1).unwrap().name(), name);
         }
         for name in ["q", "q2", "qx", "q-0.1", "qNaN", "average", ""] {
-            assert_eq!(Reduction::from_name(name, 1), None, "{name}");
+            assert!(Reduction::parse(name, 1).is_err(), "{name}");
         }
     }
 
@@ -315,7 +351,7 @@ mod tests {
         ];
         for (numbers, expected) in cases {
             let operations = ["mean", "std", "min", "max", "median"];
-            let found = operations.map(|name| Reduction::from_name(name, 0).unwrap().of(numbers));
+            let found = operations.map(|name| Reduction::parse(name, 0).unwrap().of(numbers));
             assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{numbers:?}");
         }
     }

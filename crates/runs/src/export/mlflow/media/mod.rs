@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::Settings;
+use super::MlflowExport;
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned, becomes_files};
 use crate::export::extract::pieces;
@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 10_000_000;
 const MAX_TAG: usize = 80;
 
 /// Kinds that must be loaded for [`each`].
-pub(super) fn kinds(settings: &Settings) -> impl Iterator<Item = Kind> {
+pub(super) fn kinds(settings: &MlflowExport) -> impl Iterator<Item = Kind> {
     let all = [Kind::Image].into_iter().chain(MEDIA);
     all.filter(|kind| becomes_files(*kind, settings))
 }
@@ -76,7 +76,7 @@ impl Skipped {
     }
 
     /// Messages for the user.
-    pub(super) fn texts(&self, settings: &Settings) -> Vec<String> {
+    pub(super) fn texts(&self, settings: &MlflowExport) -> Vec<String> {
         let list = |of: &BTreeMap<Kind, u64>| {
             let all: Vec<_> = of.iter().map(|(kind, n)| format!("{n} {}", kind.name())).collect();
             all.join(", ")
@@ -100,7 +100,7 @@ impl Skipped {
 pub(super) fn each(
     plan: &Plan,
     run: &Run,
-    settings: &Settings,
+    settings: &MlflowExport,
     mut f: impl FnMut(Exhibit) -> Result<()>,
 ) -> Result<Skipped> {
     let mut reader = ValueReader::new(run);
