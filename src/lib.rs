@@ -150,9 +150,9 @@ pub mod yaml;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Place, Reset,
-    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
-    Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Payloads, Place,
+    Reset, RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries,
+    ValueReader, Values,
 };
 pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
@@ -171,7 +171,7 @@ pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::run_metadata::{NodeStats, RunMetadata};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
-pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
+pub use summary::{DataClass, Form, Kind, Metadata, NumberType, RawValue};
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub use writer::Failures;
 #[cfg(feature = "log")]

@@ -63,6 +63,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// An entry of a [`Report`]: this problem, and what was done about it.
+    pub fn into_issue(self, effect: Effect) -> Issue {
+        let Inner { kind, location } = *self.0;
+        Issue { location, kind, effect }
+    }
+}
+
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind, Location::default())
@@ -234,6 +242,7 @@ impl fmt::Display for ErrorKind {
 
 /// A place in a log, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Location {
     /// The file or directory.
     pub path: Option<Arc<Path>>,
@@ -249,24 +258,38 @@ pub struct Location {
 
 impl Location {
     /// The file or directory `path`. A URL loses its user, password and signature.
-    pub fn path(path: impl Into<Arc<Path>>) -> Self {
+    pub fn of(path: impl Into<Arc<Path>>) -> Self {
         Self { path: Some(redact::path(path.into())), ..Self::default() }
-    }
-
-    /// The series `tag`.
-    pub fn tag(tag: &str) -> Self {
-        Self { tag: Some(tag.to_owned()), ..Self::default() }
     }
 
     /// The same place at byte `offset`.
     #[must_use]
-    pub fn offset(self, offset: u64) -> Self {
+    pub fn with_offset(self, offset: u64) -> Self {
         Self { offset: Some(offset), ..self }
+    }
+
+    /// The same place, in the run `name`.
+    #[must_use]
+    pub fn with_run(self, name: impl Into<String>) -> Self {
+        Self { run: Some(name.into()), ..self }
+    }
+
+    /// The same place, in the series `tag`.
+    #[must_use]
+    pub fn with_tag(self, tag: impl Into<String>) -> Self {
+        Self { tag: Some(tag.into()), ..self }
+    }
+
+    /// The same place, at `step`.
+    #[must_use]
+    pub fn with_step(self, step: i64) -> Self {
+        Self { step: Some(step), ..self }
     }
 }
 
 impl fmt::Display for Location {
-    /// Formats as `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`.
+    /// Formats as `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`. Without a path, the run comes
+    /// first: `run "a", tag "loss", step 12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if let Some(path) = &self.path {
@@ -278,6 +301,10 @@ impl fmt::Display for Location {
             separator = ", ";
         }
         if separator == " " {
+            separator = ", ";
+        }
+        if let Some(run) = self.run.as_ref().filter(|_| self.path.is_none()) {
+            write!(f, "{separator}run {run:?}")?;
             separator = ", ";
         }
         if let Some(tag) = &self.tag {
@@ -297,17 +324,19 @@ mod tests {
 
     #[test]
     fn an_error_says_path_offset_tag_and_step() {
-        let location = Location {
-            step: Some(12),
-            tag: Some("loss".into()),
-            ..Location::path(Path::new("events.out.tfevents.17")).offset(4096)
-        };
+        let location = Location::of(Path::new("events.out.tfevents.17"))
+            .with_offset(4096)
+            .with_run("a")
+            .with_tag("loss")
+            .with_step(12);
         let error = ErrorKind::PayloadCrc { computed: 2, stored: 1 }.at(location);
         assert_eq!(
             error.to_string(),
             "events.out.tfevents.17 at byte 4096, tag \"loss\", step 12: \
              payload checksum is 0x00000002, the record says 0x00000001"
         );
+        let location = Location::default().with_run("a").with_tag("loss").with_step(12);
+        assert_eq!(location.to_string(), "run \"a\", tag \"loss\", step 12");
         assert_eq!(Error::argument("no such bin").to_string(), "no such bin");
         let any: Box<dyn std::error::Error> = ErrorKind::Closed.into();
         assert_eq!(any.to_string(), "the writer is closed");
@@ -323,16 +352,16 @@ mod tests {
         ];
         for kind in kinds {
             for at in
-                [Location::path(path), Location { path: Some(path.into()), ..Location::default() }]
+                [Location::of(path), Location { path: Some(path.into()), ..Location::default() }]
             {
                 let error = kind.clone().at(at.clone());
                 let shown = format!("{error} {:?} {kind:?} {at}", error.kind());
                 assert!(!shown.contains("hunter2"), "{shown}");
             }
-            let debug = format!("{:?}", kind.clone().at(Location::path(path)));
+            let debug = format!("{:?}", kind.clone().at(Location::of(path)));
             assert!(!debug.contains("hunter2"), "{debug}");
         }
-        let shown = Location::path(path).to_string();
+        let shown = Location::of(path).to_string();
         assert_eq!(shown, "https://host/a?(secret)");
     }
 

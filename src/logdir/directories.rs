@@ -39,7 +39,7 @@ impl Directories {
             Ok(Listing::Files { files, .. }) => files,
             Ok(Listing::File) => Vec::new(),
             Err(error) => {
-                self.unreadable.push(ErrorKind::from(error).at(Location::path(url)));
+                self.unreadable.push(ErrorKind::from(error).at(Location::of(url)));
                 Vec::new()
             }
         };
@@ -70,7 +70,7 @@ impl Directories {
                     let cause =
                         error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
                     if cause.kind() != io::ErrorKind::NotFound {
-                        self.unreadable.push(ErrorKind::from(cause).at(Location::path(path)));
+                        self.unreadable.push(ErrorKind::from(cause).at(Location::of(path)));
                     }
                 }
             }

@@ -37,6 +37,7 @@ pub struct Logdir {
 /// A name does not prove that the file is an event file. A load opens the file; if it is something
 /// else, the load leaves it out and reports it, and [`Logdir::event_files`] omits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunFiles {
     /// The directory's path relative to the log directory, `.` for the log directory itself. Bytes
     /// that are not UTF-8 are replaced, as in TensorBoard's own reader.
@@ -45,6 +46,14 @@ pub struct RunFiles {
     pub path: PathBuf,
     /// Base names of the event files, in the byte-wise order in which they are read.
     pub files: Vec<OsString>,
+}
+
+impl RunFiles {
+    /// The run `name` in the directory `path`.
+    #[doc(hidden)]
+    pub fn new(name: String, path: PathBuf, files: Vec<OsString>) -> Self {
+        Self { name, path, files }
+    }
 }
 
 impl Logdir {
@@ -69,7 +78,7 @@ impl Logdir {
         if store::is_url(&path) {
             return Self::remote(path);
         }
-        let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(path.as_path()));
+        let failed = |error: io::Error| ErrorKind::from(error).at(Location::of(path.as_path()));
         let metadata = path.metadata().map_err(failed)?;
         if metadata.is_file() {
             return Ok(Self::single_file(path));
@@ -84,7 +93,7 @@ impl Logdir {
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
         logdir
             .walk(is_event_file, is_temporary)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(logdir.path.as_path())))?;
+            .map_err(|error| ErrorKind::from(error).at(Location::of(logdir.path.as_path())))?;
         Ok(logdir)
     }
 
@@ -97,7 +106,7 @@ impl Logdir {
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
         logdir
             .walk(is_pending, |_| false)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(folder.path())))?;
+            .map_err(|error| ErrorKind::from(error).at(Location::of(folder.path())))?;
         Ok(logdir)
     }
 
@@ -106,7 +115,7 @@ impl Logdir {
         let (files, left_out) = match store::list(&path, is_of_use) {
             Ok(Listing::File) => return Ok(Self::single_file(path)),
             Ok(Listing::Files { files, left_out }) => (files, left_out),
-            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+            Err(error) => return Err(ErrorKind::from(error).at(Location::of(path))),
         };
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
         for file in files {
@@ -125,7 +134,7 @@ impl Logdir {
             let what = "a key with an empty part, `.`, `..` or a control character cannot be asked for: copy the \
                         object to another key";
             let kind = ErrorKind::from(io::Error::new(io::ErrorKind::InvalidInput, what));
-            let location = Location::path(PathBuf::from(at));
+            let location = Location::of(PathBuf::from(at));
             Issue { location, kind, effect: Effect::SkippedFile }
         });
         let issues = issues.collect();
@@ -175,7 +184,7 @@ impl Logdir {
                 false if has_runs => ErrorKind::SameDirectory(first),
                 false => continue,
             };
-            self.issues.push(Issue { location: Location::path(path), kind, effect: Effect::Kept });
+            self.issues.push(Issue { location: Location::of(path), kind, effect: Effect::Kept });
         }
         self.runs_are(directories);
         Ok(())
@@ -199,7 +208,7 @@ impl Logdir {
             return name.into();
         }
         self.issues.push(Issue {
-            location: Location::path(directory),
+            location: Location::of(directory),
             kind: ErrorKind::NameNotUtf8,
             effect: Effect::Kept,
         });
@@ -241,6 +250,6 @@ fn issue(path: PathBuf, error: io::Error) -> Option<Issue> {
     if is_of_no_use && !is_event_file {
         return None;
     }
-    let location = Location::path(path);
+    let location = Location::of(path);
     Some(Issue { location, kind: error.into(), effect: Effect::SkippedFile })
 }

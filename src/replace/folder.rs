@@ -227,7 +227,7 @@ pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
 }
 
 fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
 }
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::path(path))
+    kind.into().at(Location::of(path))
 }
 
 #[cfg(test)]

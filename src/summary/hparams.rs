@@ -17,7 +17,7 @@ mod session;
 mod value;
 
 pub use experiment::{Domain, Experiment, HparamInfo, HparamType};
-pub use metric::{Dataset, MetricInfo};
+pub use metric::{MetricDataset, MetricInfo};
 #[cfg(feature = "track")]
 pub(crate) use session::params_of;
 pub use session::{Hparams, SessionEnd, SessionStatus};
@@ -55,6 +55,7 @@ const VERSION: i32 = 0;
 /// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum HparamsRecord {
     /// The columns shared by the runs of an experiment.
     Experiment(Experiment),
@@ -215,8 +216,8 @@ mod tests {
             .hparam(
                 HparamInfo::number("lr")
                     .interval(0.001, 0.1)
-                    .display_name("rate")
-                    .description("of *learning*"),
+                    .with_display_name("rate")
+                    .with_description("of *learning*"),
             )
             .hparam(HparamInfo::number("layers").values([2, 3]))
             .hparam(HparamInfo::bool("bias").values([false, true]))
@@ -225,19 +226,19 @@ mod tests {
             .metric(MetricInfo::new("loss"))
             .metric(
                 MetricInfo::new("accuracy")
-                    .group("eval")
-                    .display_name("acc")
-                    .description("of **all**")
-                    .dataset(Dataset::Validation),
+                    .with_group("eval")
+                    .with_display_name("acc")
+                    .with_description("of **all**")
+                    .with_dataset(MetricDataset::Validation),
             )
-            .time_created(1.7e9);
+            .with_time_created(1.7e9);
         let start = Hparams::new()
             .with("lr", 0.01)
             .with("layers", 3)
             .with("bias", true)
             .with("opt", "adam")
             .with("off", false)
-            .group("trial");
+            .with_group("trial");
         let end = SessionEnd { status: SessionStatus::Failure, end_time: Some(1.7e9 + 2.5) };
         [
             ("experiment", experiment(&about, 0.0).unwrap()),

@@ -13,6 +13,7 @@ mod damage;
 mod figure;
 #[cfg(feature = "image")]
 mod filter;
+#[doc(hidden)]
 pub mod header;
 #[cfg(feature = "image")]
 mod layout;
@@ -29,6 +30,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
+#[doc(hidden)]
 pub use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
@@ -49,6 +51,7 @@ use crate::event::pb;
 
 /// The images of one step, still encoded.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Images {
     /// Width in pixels, as stored in the log. Some writers swap it with the height.
     pub width: u32,

@@ -9,6 +9,7 @@ use crate::event::pb;
 
 /// Metadata of a series, as given by its first value.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Metadata {
     /// Kind of the values.
     pub kind: Kind,

@@ -32,3 +32,4 @@ pub use check::{Flaw, check, damage};
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;
 pub use raw::{Form, RawValue};
+pub use scalar::NumberType;

@@ -15,6 +15,7 @@ use crate::event::pb;
 /// If the file is mapped, the bytes are a slice of the map. Each kind has a type that decodes it,
 /// for example [`Histogram::read`](crate::summary::histogram::Histogram::read).
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RawValue {
     /// Type of the message.
     pub form: Form,
@@ -24,6 +25,7 @@ pub struct RawValue {
 
 /// The type of message in a [`RawValue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Form {
     /// No message: the value was metadata only.
     None,
@@ -45,6 +47,11 @@ pub enum Form {
 }
 
 impl RawValue {
+    /// The serialized message `bytes` of type `form`.
+    pub fn new(form: Form, bytes: impl Into<Bytes>) -> Self {
+        Self { form, bytes: bytes.into() }
+    }
+
     /// Returns the tensor of a v2 value. A value without a payload gives an empty tensor, as in
     /// TensorBoard.
     ///

@@ -18,7 +18,7 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
         disk::create_dir_all(parent)
-            .map_err(|error| ErrorKind::from(error).at(Location::path(parent)))?;
+            .map_err(|error| ErrorKind::from(error).at(Location::of(parent)))?;
     }
     let (mut size, mut hash) = (0, Sha256::new());
     replace(&path, |out| {
@@ -44,7 +44,7 @@ pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Art
 pub(super) fn open(path: &Path) -> Result<File> {
     open_regular(path)
         .map(|(file, _)| file)
-        .map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+        .map_err(|error| ErrorKind::from(error).at(Location::of(path)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Run, secrets};
+use super::{ActiveRun, secrets};
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::params_of;
@@ -14,7 +14,7 @@ use crate::writer::WriterOptions;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// use tbx::track::Run;
+/// use tbx::track::ActiveRun;
 ///
 /// #[derive(serde::Serialize)]
 /// struct Config {
@@ -22,7 +22,7 @@ use crate::writer::WriterOptions;
 ///     layers: [u32; 2],
 /// }
 ///
-/// let run = Run::options()
+/// let run = ActiveRun::options()
 ///     .name("two layers")
 ///     .experiment("spirals")
 ///     .tag("model", "mlp")
@@ -197,7 +197,17 @@ impl RunOptions {
     /// # Errors
     ///
     /// The same as for [`WriterOptions::create`] and [`RunMeta::update`].
-    pub fn create(self, dir: impl AsRef<Path>) -> Result<Run> {
-        Run::begin(self, dir.as_ref())
+    pub fn create(self, dir: impl AsRef<Path>) -> Result<ActiveRun> {
+        ActiveRun::begin(self, dir.as_ref())
+    }
+
+    /// Starts a part of the run `parent`, such as a fold or a stage, in a subdirectory with this name. The part has
+    /// this name and the experiment of `parent`, unless these options have others.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`create`](Self::create).
+    pub fn create_child(self, parent: &ActiveRun, name: &str) -> Result<ActiveRun> {
+        parent.begin_child(name, self)
     }
 }

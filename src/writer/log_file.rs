@@ -75,7 +75,7 @@ impl LogFile {
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
         // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
         let dir: &Path = &dir.components().collect::<PathBuf>();
-        fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::path(dir)))?;
+        fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::of(dir)))?;
         let now = options.clock.now();
         let resumed = options.purge_step.map(|step| resume::events(Some(dir), step, now));
         let resumed = resumed.transpose()?.unwrap_or_default();
@@ -337,7 +337,7 @@ impl LogFile {
     }
 
     fn failed(&self, kind: ErrorKind) -> Error {
-        kind.at(self.path().map(Location::path).unwrap_or_default())
+        kind.at(self.path().map(Location::of).unwrap_or_default())
     }
 }
 

@@ -53,6 +53,7 @@ pub use self::tracing::TracingLayer;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::pb;
+use crate::summary::histogram::Bins;
 use crate::summary::hparams::SessionStatus;
 
 /// Writes the summaries of one run for TensorBoard.
@@ -147,6 +148,7 @@ struct Lines {
 struct Scope {
     step: Option<i64>,
     wall_time: Option<f64>,
+    bins: Bins,
     /// Description to write with the first value of a tag.
     about: Option<Arc<About>>,
 }
@@ -270,6 +272,21 @@ impl SummaryWriter {
         }
         let scope = Scope { wall_time: Some(wall_time), ..self.scope.clone() };
         Ok(Self { scope, ..self.clone() })
+    }
+
+    /// Returns a handle for the same run whose histograms have these buckets.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// use tbx::Bins;
+    ///
+    /// writer.with_bins(Bins::Uniform(30)).add_histogram("weights", [0.5, -0.25, 1.0], 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_bins(&self, bins: Bins) -> Self {
+        Self { scope: Scope { bins, ..self.scope.clone() }, ..self.clone() }
     }
 
     /// Returns a handle for the same run that sets a display name for tags, which is shown instead of the tag.
@@ -461,7 +478,7 @@ impl fmt::Debug for SummaryWriter {
 
 /// An error in a value that the caller passed.
 fn at(kind: ErrorKind, tag: &str, step: Option<i64>) -> Error {
-    kind.at(Location { step, ..Location::tag(tag) })
+    kind.at(Location { step, ..Location::default().with_tag(tag) })
 }
 
 /// Locks even after another thread panicked: between calls, the data is always consistent.

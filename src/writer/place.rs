@@ -86,7 +86,7 @@ pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
         .unwrap_or_default()
         .to_zoned_datetime(TimeZone::system());
     let name = format!("{}_{host}{}", time.strftime(TIME), options.comment);
-    let failed = |error: io::Error, dir: &Path| ErrorKind::from(error).at(Location::path(dir));
+    let failed = |error: io::Error, dir: &Path| ErrorKind::from(error).at(Location::of(dir));
     let runs = Path::new(RUNS);
     fs::create_dir_all(runs).map_err(|error| failed(error, runs))?;
     let numbers = (2u32..).map(|n| format!("{name}_{n}"));
@@ -107,7 +107,7 @@ pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
 ///
 /// [`ErrorKind::Io`]: the directory contains a log, or cannot be created, read or locked.
 fn claim(dir: &Path) -> Result<Lock> {
-    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
+    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::of(path));
     // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
     let dir: &Path = &dir.components().collect::<PathBuf>();
     fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;

@@ -51,7 +51,7 @@ fn marker(tag: String) -> pb::summary::Value {
 /// The tags that have a point at or after `step` in the event files of `dir`.
 fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
     let mut tags = BTreeSet::new();
-    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::path(path));
+    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::of(path));
     for entry in fs::read_dir(dir).map_err(|error| failed(error, dir))? {
         let entry = entry.map_err(|error| failed(error, dir))?;
         let path = entry.path();

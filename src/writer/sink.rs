@@ -88,7 +88,7 @@ pub(super) fn create_new(
             }
             // A process on another machine, or before a reboot, had the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ErrorKind::from(error).at(Location::path(path))),
+            Err(error) => return Err(ErrorKind::from(error).at(Location::of(path))),
         }
     }
 }

@@ -75,5 +75,5 @@ pub(super) fn check_directory(path: &Path) -> Result<()> {
         return Ok(());
     }
     let read = path.read_dir().map(drop);
-    read.map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+    read.map_err(|error| ErrorKind::from(error).at(Location::of(path)))
 }

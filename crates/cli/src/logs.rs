@@ -9,7 +9,7 @@ use super::COMMON;
 use super::empty::{Empty, Opened};
 use super::wanted::Wanted;
 use tbx::error::Result;
-use tbx::logdir::{Checksums, LoadOptions, Logdir, RestartPolicy};
+use tbx::logdir::{Checksums, LoadOptions, Logdir, Payloads, RestartPolicy};
 use tbx::summary::Kind;
 
 /// The log directories, and the options that select from them.
@@ -100,7 +100,7 @@ impl Choice {
     /// The load options. Files are not mapped, since a file may be cut short while the program reads it.
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()
-            .payloads(false)
+            .payloads(Payloads::Dropped)
             .restart(self.restart)
             .strict(self.strict)
             .follow_links(self.follow_links);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tbx::record::HEADER_LEN;
-use tbx::{Checksums, Follower, Kind, LoadOptions, RestartPolicy};
+use tbx::{Checksums, Follower, Kind, LoadOptions, Payloads, RestartPolicy};
 use tempfile::TempDir;
 
 use super::{Kept, facts_of_load};
@@ -79,7 +79,7 @@ fn ways() -> Vec<LoadOptions> {
     for policy in RestartPolicy::ALL {
         let options = LoadOptions::new().restart(*policy);
         ways.push(options.clone());
-        ways.push(options.clone().payloads(false).checksums(Checksums::Decoded));
+        ways.push(options.clone().payloads(Payloads::Dropped).checksums(Checksums::Decoded));
         ways.push(options.kinds([Kind::Scalar, Kind::Text]));
     }
     ways

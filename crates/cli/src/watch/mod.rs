@@ -88,7 +88,7 @@ struct Batch {
 pub(super) fn run(args: &Args) -> Result<u8> {
     for path in &args.logs.logdirs {
         store::local_only(path, "tbx watch")
-            .map_err(|error| ErrorKind::from(error).at(Location::path(path.as_path())))?;
+            .map_err(|error| ErrorKind::from(error).at(Location::of(path.as_path())))?;
     }
     // This also fails for a directory that does not exist, instead of waiting for it forever.
     let ranks = Ranks::of(&args.logs.logdirs)?;

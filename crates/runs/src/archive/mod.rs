@@ -46,5 +46,5 @@ use tbx::error::{Error, ErrorKind, Location};
 use tbx::meta::ARTIFACTS;
 
 fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::path(path))
+    kind.into().at(Location::of(path))
 }

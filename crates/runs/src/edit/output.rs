@@ -348,7 +348,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 pub(super) fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }
 
 #[cfg(test)]

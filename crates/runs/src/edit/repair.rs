@@ -12,7 +12,7 @@ use super::names;
 use super::output::{Destination, Outputs, RunOutput, Source, failed};
 use super::report::Sidecars;
 use super::sidecar;
-use tbx::error::{Effect, Issue, Location, Report, Result};
+use tbx::error::{Effect, Issue, Report, Result};
 use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
 use tbx::store::Links;
@@ -165,9 +165,9 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     let (source, look) = match look {
         Ok(look) => look,
         Err(error) => {
-            let location = Location { run: Some(run.name.clone()), ..error.location().clone() };
+            let location = error.location().clone().with_run(&run.name);
             let (kind, effect) = (error.into_kind(), Effect::SkippedFile);
-            return Ok(Err(Issue { location, kind, effect }));
+            return Ok(Err(Issue::new(kind, location, effect)));
         }
     };
     let repair = look.repair;

@@ -171,7 +171,7 @@ pub(super) fn kind(value: &ValueRef<'_>) -> Option<Kind> {
         Payload::Histo(_) => Form::Histo,
         Payload::Audio(_) => Form::Audio,
         Payload::Tensor(_) => Form::Tensor,
-        Payload::ObsoleteHistogram(_) => return None,
+        _ => return None, // of no kind that a program reads
     };
     let metadata = value.metadata.as_deref().map(pb::SummaryMetadata::decode);
     match (form, metadata) {

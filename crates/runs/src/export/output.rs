@@ -161,7 +161,7 @@ fn exists(path: &Path) -> Error {
 }
 
 pub(super) fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ impl Import {
         out: &Path,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Imported> {
-        let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::path(out));
+        let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::of(out));
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
         let links = Links::all_if(self.follow_links);
@@ -263,9 +263,9 @@ fn not_imported(what: &str, error: Error) -> Issue {
         }
         kind => ErrorKind::Value(format!("{what} was not imported: {kind}")),
     };
-    Issue { location, kind, effect: Effect::SkippedFile }
+    Issue::new(kind, location, Effect::SkippedFile)
 }
 
 fn failed(error: std::io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }

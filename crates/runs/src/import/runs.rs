@@ -156,7 +156,7 @@ impl<'a> Runs<'a> {
                 "{runs} more runs were not tried, as they would fail like those before; repeat the import"
             );
             let kind = ErrorKind::Value(what);
-            report.issues.push(Issue { location: self.last, kind, effect: Effect::SkippedFile });
+            report.issues.push(Issue::new(kind, self.last, Effect::SkippedFile));
         }
     }
 }

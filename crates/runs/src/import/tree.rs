@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use super::mlflow::StoredRun;
 use super::{ImportedRun, plan, run};
 use crate::trackers::mlflow::tags;
-use tbx::error::{Effect, Issue, Report};
+use tbx::error::{Effect, Report};
 use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
 use tbx::safe_name;
@@ -83,11 +83,7 @@ impl Tree {
             let Some(dir) = entry.path().parent() else { continue };
             match RunMeta::read(dir) {
                 Ok(meta) => found.extend(meta.map(|meta| (dir.to_owned(), meta))),
-                Err(error) => report.issues.push(Issue {
-                    location: error.location().clone(),
-                    kind: error.into_kind(),
-                    effect: Effect::SkippedFile,
-                }),
+                Err(error) => report.issues.push(error.into_issue(Effect::SkippedFile)),
             }
         }
         for (dir, meta) in found {

@@ -78,7 +78,7 @@ impl Registry {
     /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`].
     pub fn models(&self) -> Result<BTreeMap<String, Model>> {
         let path = self.file();
-        file::read(&path, self.links).map_err(|kind| kind.at(Location::path(path)))
+        file::read(&path, self.links).map_err(|kind| kind.at(Location::of(path)))
     }
 
     /// Makes the artifact `artifact` of the run in `run`, a directory in the log folder, the next
@@ -99,7 +99,7 @@ impl Registry {
         let said = meta.artifacts.iter().find(|known| known.path == artifact);
         if said.is_some_and(|said| said.sha256 != sha256) {
             let what = "it is not what the run made: its SHA-256 is another than in tbx.json";
-            return Err(ErrorKind::Value(what.into()).at(Location::path(path)));
+            return Err(ErrorKind::Value(what.into()).at(Location::of(path)));
         }
         let new = Version {
             run,
@@ -237,13 +237,13 @@ impl Registry {
                 }
                 None => format!("{name} has no file in the log folder"),
             };
-            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+            return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         let path = self.place(&version)?;
         let (sha256, _) = digest(&self.root.join(&version.run), &path, self.links)?;
         if sha256 != version.sha256 {
             let what = format!("it is not what was registered as {name}: its SHA-256 is another");
-            return Err(ErrorKind::Value(what).at(Location::path(path)));
+            return Err(ErrorKind::Value(what).at(Location::of(path)));
         }
         Ok(path)
     }
@@ -265,7 +265,7 @@ impl Registry {
         let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !Path::new(&version.run).components().all(is_inside) {
             let what = format!("{:?} is no run in the log folder", version.run);
-            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+            return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         Ok(Artifact::place(&self.root.join(&version.run), &version.path)?)
     }
@@ -273,7 +273,7 @@ impl Registry {
     /// The name of the run in `dir`, and its directory.
     fn run(&self, dir: &Path) -> Result<(String, PathBuf)> {
         let absolute = |path: &Path| {
-            path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+            path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::of(path)))
         };
         // A name in the log folder, or a path from here.
         let inside = self.root.join(dir);
@@ -334,5 +334,5 @@ fn digest(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
             size += u64::try_from(n).unwrap_or(0);
         }
     };
-    read().map_err(|error| ErrorKind::from(error).at(Location::path(path)))
+    read().map_err(|error| ErrorKind::from(error).at(Location::of(path)))
 }

@@ -80,8 +80,8 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>)
 
 /// The location of `place`.
 pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
-    let path = paths.get(place.file).cloned();
-    Location { path, step: Some(place.step), ..Location::default() }.offset(place.offset)
+    let location = paths.get(place.file).map(|path| Location::of(path.clone())).unwrap_or_default();
+    location.with_step(place.step).with_offset(place.offset)
 }
 
 /// Directories next to the files that are named like event files.
@@ -90,7 +90,7 @@ fn directories(run: &RunFiles) -> Vec<Finding> {
     let folders =
         entries.filter(|entry| is_event_file(&entry.file_name()) && entry.path().is_dir());
     let finding =
-        |path| Finding::new(Rule::DirectoryName, Location::path(path), "a folder, not a file");
+        |path| Finding::new(Rule::DirectoryName, Location::of(path), "a folder, not a file");
     let mut findings: Vec<_> = folders.map(|entry| finding(entry.path())).collect();
     findings.sort_by(|a, b| a.location.cmp(&b.location));
     findings
@@ -109,7 +109,7 @@ fn borders(files: &[Facts], findings: &mut Vec<Finding>) -> Vec<Border> {
                 Rule::FileOrder => format!("all of it is older than {other}"),
                 _ => format!("it begins before the end of {other}"),
             };
-            findings.push(Finding::new(rule, Location::path(file.path.clone()), message));
+            findings.push(Finding::new(rule, Location::of(file.path.clone()), message));
         }
         borders.push(Border::File { in_order: disorder.is_none() });
         if file.times.is_some() {

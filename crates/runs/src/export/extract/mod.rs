@@ -25,7 +25,7 @@ use self::piece::{Part, Piece};
 use self::run::{RunFolder, Task};
 use self::sink::Sink;
 use tbx::error::{ErrorKind, Report, Result};
-use tbx::logdir::{Checksums, LoadOptions, Logdir};
+use tbx::logdir::{Checksums, LoadOptions, Logdir, Payloads};
 use tbx::safe_name::SafeNames;
 use tbx::summary::Kind;
 #[cfg(feature = "mlflow")]
@@ -201,7 +201,8 @@ impl Extraction {
     ) -> Result<Extracted> {
         let sink = Sink::create(out, overwrite)?;
         let kinds = self.extractors.iter().filter_map(|extractor| extractor.kind);
-        let options = options.clone().kinds(kinds).places().checksums(Checksums::Decoded);
+        let options =
+            options.clone().kinds(kinds).payloads(Payloads::Placed).checksums(Checksums::Decoded);
         let mut names = SafeNames::default();
         names.get_for("index", INDEX_FILE);
         let mut folders = HashMap::new();

@@ -26,7 +26,7 @@ impl Sink {
         } else {
             Folder::create(&path)
         };
-        let folder = folder.map_err(|error| error.into_kind().at(Location::path(out)))?;
+        let folder = folder.map_err(|error| error.into_kind().at(Location::of(out)))?;
         Ok(Self { out: out.into(), folder })
     }
 
@@ -59,7 +59,7 @@ impl Sink {
     }
 
     fn at<T>(&self, name: &str, result: io::Result<T>) -> Result<T> {
-        result.map_err(|error| ErrorKind::from(error).at(Location::path(self.out.join(name))))
+        result.map_err(|error| ErrorKind::from(error).at(Location::of(self.out.join(name))))
     }
 }
 

@@ -162,10 +162,10 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
                 Some(_) => left.push(leave(path, ErrorKind::Value("it is no directory".into()))),
                 None => left.push(leave(path, ErrorKind::NameNotUtf8)),
             },
-            Found::Again { path, first } => left.push(Issue {
-                effect: Effect::Kept,
-                ..leave(path, ErrorKind::SameDirectory(first))
-            }),
+            Found::Again { path, first } => {
+                let again = ErrorKind::SameDirectory(first).at(Location::of(path));
+                left.push(again.into_issue(Effect::Kept));
+            }
             Found::Left(path, error) => left.push(leave(path, error.into())),
         }
     }
@@ -177,7 +177,7 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
 }
 
 fn root(dir: &Path, links: Links) -> Result<Root> {
-    Root::new(dir, links).map_err(|error| ErrorKind::from(error).at(Location::path(dir)))
+    Root::new(dir, links).map_err(|error| ErrorKind::from(error).at(Location::of(dir)))
 }
 
 /// Adds the file at `file` as `path`, if it can be read.
@@ -197,7 +197,7 @@ pub(super) fn unreadable(content: &Content) -> Option<Issue> {
 }
 
 fn leave(path: PathBuf, kind: ErrorKind) -> Issue {
-    Issue { location: Location::path(path), kind, effect: Effect::SkippedFile }
+    Issue::new(kind, Location::of(path), Effect::SkippedFile)
 }
 
 /// The path with `/`; none if it is not text.

@@ -533,7 +533,7 @@ impl Client {
 
     fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
         let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        ErrorKind::from(io::Error::new(kind, what)).at(Location::path(url))
+        ErrorKind::from(io::Error::new(kind, what)).at(Location::of(url))
     }
 }
 

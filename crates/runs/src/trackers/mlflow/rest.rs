@@ -260,7 +260,7 @@ impl Tracking for Client {
         } else if let Some(folder) = self.folder_here(uri) {
             let to = folder.join(path);
             copy(content, &to)
-                .map_err(|error| ErrorKind::from(error).at(Location::path(to.as_path())))?;
+                .map_err(|error| ErrorKind::from(error).at(Location::of(to.as_path())))?;
         } else {
             return Ok(Placed::Refused(format!(
                 "it has {size} bytes, and the server takes {MAX_UPLOAD} at most, as its artifacts are \

@@ -45,5 +45,5 @@ fn pem(path: &Path) -> Result<Vec<PemItem<'static>>> {
 }
 
 fn at(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }

@@ -59,5 +59,5 @@ fn local(error: io::Error, content: &Content) -> Error {
 }
 
 fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::path(path))
+    ErrorKind::from(error).at(Location::of(path))
 }

@@ -22,7 +22,7 @@ use super::state::{State, Synced};
 use super::{Done, Progress, Settings};
 use crate::trackers::mlflow::{Client, Database, FOLDER, Store, Tags, Tracking};
 use tbx::error::{Error, Issue, Result};
-use tbx::logdir::{LoadOptions, Logdir};
+use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
 
 /// Sends the runs of `logdir` to a tracking server. Runs that it has already, by the tag
@@ -202,7 +202,7 @@ impl<'e> Export<'e> {
             at += len;
         }
         let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
-        let options = options.clone().kinds(kinds).places();
+        let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
         // What is damaged is known since the plan was made.
         let (sent, _) =
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;

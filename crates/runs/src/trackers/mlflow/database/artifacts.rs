@@ -32,7 +32,7 @@ impl Database {
             return Ok(Placed::Refused(format!("{uri} is no place of artifacts of run {run}")));
         }
         let to = folder.join(path);
-        let failed = |error: io::Error| ErrorKind::from(error).at(Location::path(to.as_path()));
+        let failed = |error: io::Error| ErrorKind::from(error).at(Location::of(to.as_path()));
         to.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         let (mut from, _) = content.open().map_err(failed)?;
         replace(&to, |out| io::copy(&mut from, out).map(drop))?;

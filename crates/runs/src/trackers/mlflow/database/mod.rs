@@ -36,7 +36,7 @@ pub struct Database {
 impl Database {
     /// Opens the database at `path`, if it is one that may be inserted into.
     pub(crate) fn open(path: &Path, artifacts: Option<&Path>) -> Result<Self> {
-        let at = |kind: ErrorKind| kind.at(Location::path(path));
+        let at = |kind: ErrorKind| kind.at(Location::of(path));
         let open = || {
             let (mut file, _) = store::open_regular(path)?;
             let mut head = [0; MAGIC.len()];
@@ -91,7 +91,7 @@ impl Database {
     }
 
     fn at(&self, kind: ErrorKind) -> Error {
-        kind.at(Location::path(self.path.as_path()))
+        kind.at(Location::of(self.path.as_path()))
     }
 
     /// A condition of tables that have workspaces.
