@@ -94,8 +94,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), the file, or
-/// the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
+/// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), a server
+/// ([`Server`](Self::Server)), the file, or the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -145,6 +145,16 @@ pub enum ErrorKind {
     SameDirectory(PathBuf),
     /// A name is not UTF-8; a lossy but readable form of it is used.
     NameNotUtf8,
+    /// A server refused a request.
+    Server {
+        /// The status code of HTTP.
+        status: u16,
+        /// The server's own name for the problem, such as `RESOURCE_DOES_NOT_EXIST`; empty if it
+        /// gave none.
+        code: String,
+        /// The server's explanation, and advice.
+        message: String,
+    },
     /// The writer was closed before this call.
     Closed,
     /// The caller passed an argument that is not valid.
@@ -167,6 +177,7 @@ impl ErrorKind {
             Self::SymlinkLoop(_) => "symlink_loop",
             Self::SameDirectory(_) => "same_directory",
             Self::NameNotUtf8 => "name_not_utf8",
+            Self::Server { .. } => "server",
             Self::Closed => "closed",
             Self::Argument(_) => "argument",
         }
@@ -234,6 +245,10 @@ impl fmt::Display for ErrorKind {
                 write!(f, "it is the same directory as {}, which is read once", first.display())
             }
             Self::NameNotUtf8 => write!(f, "the name is not UTF-8, a readable form of it is used"),
+            Self::Server { status, code, message } => {
+                let space = if code.is_empty() { "" } else { " " };
+                write!(f, "{status}{space}{code}: {}", redact::text(message))
+            }
             Self::Closed => write!(f, "the writer is closed"),
             Self::Argument(message) => f.write_str(&redact::text(message)),
         }
@@ -349,6 +364,11 @@ mod tests {
             ErrorKind::from(io::Error::other("no answer of postgres://me:hunter2@host/db")),
             ErrorKind::Argument("http://me:a/hunter2@host is not a server".into()),
             ErrorKind::Value("password=hunter2 is not a number".into()),
+            ErrorKind::Server {
+                status: 500,
+                code: "INTERNAL_ERROR".into(),
+                message: "no answer of postgres://me:hunter2@host/db".into(),
+            },
         ];
         for kind in kinds {
             for at in

@@ -192,11 +192,8 @@ fn param(text: &str) -> std::result::Result<(String, Param), String> {
 fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
     let (kind, method) = match text.split_once('=') {
         Some((kind, method)) => {
-            let found = Kind::from_name(kind).ok_or_else(|| {
-                let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-                format!("there is no kind {kind:?}; there are {}", names.join(", "))
-            })?;
-            (Some(found), method)
+            let kind = kind.parse().map_err(|error: Error| error.to_string())?;
+            (Some(kind), method)
         }
         None => (None, text),
     };

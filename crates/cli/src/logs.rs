@@ -123,7 +123,7 @@ impl Choice {
 /// The parser of `--kind`.
 pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     let names = Kind::ALL.iter().map(|kind| kind.name());
-    PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Tensor))
+    PossibleValuesParser::new(names).map(|name| name.parse().unwrap_or(Kind::Tensor))
 }
 
 /// The checksums to verify.

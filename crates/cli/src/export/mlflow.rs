@@ -118,10 +118,9 @@ fn media() -> PossibleValuesParser {
 impl MlflowArgs {
     fn settings(&self, sampling: Option<Sampling>) -> Settings {
         let defaults = Settings::default();
-        let media = self
-            .media
-            .as_ref()
-            .map(|names| names.iter().filter_map(|name| Kind::from_name(name)).collect::<Vec<_>>());
+        let media = self.media.as_ref().map(|names| {
+            names.iter().filter_map(|name| name.parse::<Kind>().ok()).collect::<Vec<_>>()
+        });
         Settings {
             experiment: self.experiment.clone(),
             folding: if self.no_fold { Folding::None } else { Folding::Known },

@@ -261,6 +261,9 @@ fn not_imported(what: &str, error: Error) -> Issue {
         ErrorKind::Io(error) => {
             io::Error::new(error.kind(), format!("{what} was not imported: {error}")).into()
         }
+        kind @ ErrorKind::Server { .. } => {
+            io::Error::other(format!("{what} was not imported: {kind}")).into()
+        }
         kind => ErrorKind::Value(format!("{what} was not imported: {kind}")),
     };
     Issue::new(kind, location, Effect::SkippedFile)

@@ -523,8 +523,8 @@ impl Client {
             404 | 405 if code.is_empty() => "; is this a tracking server of MLflow?",
             _ => "",
         };
-        let code = if code.is_empty() { code } else { format!(" {code}") };
-        self.failed(path, format!("{status}{code}: {}{advice}", shown(&message)))
+        let message = format!("{}{advice}", shown(&message));
+        ErrorKind::Server { status, code: shown(&code), message }.at(self.location(path))
     }
 
     pub(crate) fn failed(&self, path: &str, what: String) -> Error {
@@ -532,8 +532,11 @@ impl Client {
     }
 
     fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
-        let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        ErrorKind::from(io::Error::new(kind, what)).at(Location::of(url))
+        ErrorKind::from(io::Error::new(kind, what)).at(self.location(path))
+    }
+
+    fn location(&self, path: &str) -> Location {
+        Location::of(PathBuf::from(format!("{}{path}", self.settings.uri)))
     }
 }
 

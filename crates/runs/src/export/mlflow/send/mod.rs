@@ -8,6 +8,7 @@ mod points;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ use super::plan::{Plan, Planned};
 use super::state::{State, Synced};
 use super::{Done, Progress, Settings};
 use crate::trackers::mlflow::{Client, Database, FOLDER, Store, Tags, Tracking};
-use tbx::error::{Error, Issue, Result};
+use tbx::error::{ErrorKind, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
 
@@ -78,7 +79,7 @@ fn send(
     let mut plan = Plan::of(logdir, options, settings, kind)?;
     let mut done = Done::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
-    let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
+    let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
     let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
         progress(Progress { is_waiting: true, ..Progress::default() });
     });
