@@ -16,7 +16,7 @@ impl Run {
     /// `hparams.yaml`.
     ///
     /// The copy is used only if the run was loaded with the values of [`Kind::Meta`], or with their
-    /// [places](super::LoadOptions::places).
+    /// [places](super::Payloads::Placed).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

@@ -116,7 +116,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// [Cleans up](sweep) in `directory`, unless this process has done so before.
+/// Cleans up in `directory`, unless this process has done so before.
 pub fn sweep_once(directory: &Path) {
     let here = Path::new(".");
     let directory = if directory.as_os_str().is_empty() { here } else { directory };
