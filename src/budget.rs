@@ -44,20 +44,16 @@ impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rate(bytes, time) => {
-                write!(
-                    f,
-                    "the server sent {bytes} bytes in {} s, too slowly to go on",
-                    time.as_secs()
-                )
+                write!(f, "the server is too slow: it sent {bytes} bytes in {} s", time.as_secs())
             }
-            Self::Bytes(max) => write!(f, "the server's answer has more than {max} bytes"),
-            Self::Values(max) => write!(f, "the server's answer has more than {max} values in it"),
-            Self::Circle => f.write_str("the server's list goes in a circle: a page comes again"),
+            Self::Bytes(max) => write!(f, "the server's response has more than {max} bytes"),
+            Self::Values(max) => write!(f, "the server's response has more than {max} values"),
+            Self::Circle => f.write_str("the server's list does not end: it returned a page twice"),
             Self::Pages(pages) => {
-                write!(f, "the server's list has no end: there is hardly anything on {pages} pages")
+                write!(f, "the server's list does not end: its {pages} pages are almost empty")
             }
             Self::Things(max) => write!(f, "the server's list has more than {max} entries"),
-            Self::Token => f.write_str("the server's list has no next page: its name is too long"),
+            Self::Token => f.write_str("the server's token for the next page is too long"),
         }
     }
 }
@@ -74,7 +70,7 @@ impl From<Spent> for io::Error {
 #[derive(Debug)]
 pub struct Rate {
     start: Instant,
-    /// Time during which nothing has to arrive.
+    /// Time in which nothing has to arrive.
     patience: Duration,
     bytes: u64,
 }

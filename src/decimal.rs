@@ -1,8 +1,8 @@
-//! float32 as the number that people wrote.
+//! Converts a float32 to the decimal number that it was written as.
 
-/// The float64 of the shortest decimal that is this float32: 0.05 for `0.05f32`, which is
-/// 0.05000000074505806 exactly. For numbers that somebody chose, such as parameters; measured values stay
-/// as they are.
+/// The float64 of the shortest decimal that rounds to this float32: 0.05 for `0.05f32`, which is
+/// exactly 0.05000000074505806. For numbers that somebody chose, such as parameters; measured
+/// values stay as they are.
 pub fn as_written(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(value.into())
 }

@@ -1,4 +1,4 @@
-//! Converts names from logs to file names that are valid on any system and do not lead out of the
+//! Converts names from logs to file names that are valid on any system and stay inside their
 //! directory.
 //!
 //! Programs may give runs and tags any names. Characters that are not valid in a file name are
@@ -48,7 +48,7 @@ pub fn encode(name: &str) -> String {
     if encoded.is_empty() {
         return "%".into();
     }
-    // TensorBoard takes any such file for an event file, and fails on such a directory.
+    // TensorBoard treats any such file as an event file, and fails on such a directory.
     if encoded.contains("tfevents") {
         encoded = encoded.replace("tfevents", "tfevent%73");
     }
@@ -64,7 +64,7 @@ pub fn encode(name: &str) -> String {
     encoded
 }
 
-/// The name that [`encode`] encoded as `encoded`; none if it cannot be restored.
+/// The name that [`encode`] encoded as `encoded`; `None` if it cannot be restored.
 pub fn decode(encoded: &str) -> Option<String> {
     if encoded == "%" {
         return Some(String::new());

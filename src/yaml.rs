@@ -1,8 +1,8 @@
 //! Parses YAML from untrusted sources: the first document of a text, within limits.
 //!
-//! The parser's events become a list of nodes in the order of the text, not a tree, whose depth the
-//! text would control. Aliases stay references, and following them is charged to one budget, so
-//! that a few lines that expand to gigabytes are an error.
+//! The parser's events become a flat list of nodes in text order instead of a tree, because the
+//! text would control the tree's depth. Aliases stay references, and following them is charged to
+//! one budget, so that a few lines that expand to gigabytes are an error.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -89,7 +89,7 @@ impl<'t> Document<'t> {
         let marks = text.bytes().filter(|byte| b"[]{},:".contains(byte)).count();
         if marks > MAX_MARKS {
             let what =
-                format!("it has {marks} brackets, commas and colons, the limit is {MAX_MARKS}");
+                format!("it has {marks} brackets, commas and colons; the limit is {MAX_MARKS}");
             return Err(ErrorKind::Value(what));
         }
         let mut builder = Builder::default();
@@ -100,7 +100,7 @@ impl<'t> Document<'t> {
         Ok(Self { nodes: builder.nodes, left: Cell::new(MAX_EXPANDED) })
     }
 
-    /// The value of the document; none if the document is empty.
+    /// The value of the document; `None` if the document is empty.
     pub fn value(&self) -> Option<Value<'_, 't>> {
         (!self.nodes.is_empty()).then_some(Value { document: self, at: 0, depth: 0 })
     }
@@ -108,7 +108,7 @@ impl<'t> Document<'t> {
     /// Charges bytes to the budget of the document.
     pub fn charge(&self, bytes: usize) -> Result<(), ErrorKind> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
-            let what = format!("with its aliases it has more than {MAX_EXPANDED} bytes");
+            let what = format!("it has more than {MAX_EXPANDED} bytes with aliases expanded");
             ErrorKind::Value(what)
         })?;
         self.left.set(left);
@@ -148,7 +148,7 @@ impl<'t> Builder<'t> {
             }
             Event::Alias(anchor) => {
                 let target = self.anchors.get(&anchor).copied();
-                self.push(What::Alias(target.ok_or("an alias of nothing")?), 0)
+                self.push(What::Alias(target.ok_or("an alias without an anchor")?), 0)
             }
             Event::DocumentEnd => {
                 self.is_done = true;
@@ -186,7 +186,7 @@ impl<'d, 't> Value<'d, 't> {
             return Err(ErrorKind::Value(too_deep()));
         }
         let document = self.document;
-        let empty = || ErrorKind::Value("an alias of nothing".into());
+        let empty = || ErrorKind::Value("an alias without an anchor".into());
         let mut at = self.at;
         let mut node = document.nodes.get(at).ok_or_else(empty)?;
         // An alias refers to a value, never to an alias.
@@ -237,11 +237,11 @@ impl<'d, 't> Iterator for Values<'d, 't> {
 }
 
 fn too_deep() -> String {
-    format!("lists and maps are more than {MAX_DEPTH} deep in each other")
+    format!("lists and maps are nested more than {MAX_DEPTH} deep")
 }
 
 fn malformed(error: &ScanError) -> ErrorKind {
-    at(error.marker(), &format!("no YAML: {}", error.info()))
+    at(error.marker(), &format!("invalid YAML: {}", error.info()))
 }
 
 fn at(marker: &Marker, what: &str) -> ErrorKind {
@@ -283,9 +283,9 @@ mod tests {
             assert_eq!(count(text), Ok(values), "{text:?}");
         }
         for (text, said) in [
-            ("a: 1\nb: [", "line 3 column 1: no YAML: "),
-            ("a\n---\nb: [", "line 4 column 1: no YAML: "),
-            ("a: *b", "line 1 column 4: no YAML: "),
+            ("a: 1\nb: [", "line 3 column 1: invalid YAML: "),
+            ("a\n---\nb: [", "line 4 column 1: invalid YAML: "),
+            ("a: *b", "line 1 column 4: invalid YAML: "),
         ] {
             let why = count(text).unwrap_err();
             assert!(why.starts_with(said), "{text:?}: {why}");
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn no_text_is_deeper_or_larger_than_the_limits() {
-        let deep = "are more than 64 deep in each other";
+        let deep = "are nested more than 64 deep";
         for text in [
             "- ".repeat(5000),
             "? ".repeat(5000),
@@ -323,11 +323,11 @@ mod tests {
         let keys = "{1: x, 2: x, 3: x, 4: x, 5: x, 6: x, 7: x, 8: x, 9: x}";
         for text in [bomb("lol", nine), bomb(&"x".repeat(100_000), nine), bomb("[]", keys)] {
             let why = count(&text).unwrap_err();
-            assert_eq!(why, "with its aliases it has more than 67108864 bytes");
+            assert_eq!(why, "it has more than 67108864 bytes with aliases expanded");
         }
         let why = count(&"- \n".repeat(MAX_NODES + 1)).unwrap_err();
         assert_eq!(why, "line 524288 column 3: more than 524288 values");
         let why = count(&format!("[{}]", "a,".repeat(MAX_MARKS))).unwrap_err();
-        assert!(why.ends_with("brackets, commas and colons, the limit is 200000"), "{why}");
+        assert!(why.ends_with("brackets, commas and colons; the limit is 200000"), "{why}");
     }
 }

@@ -87,7 +87,7 @@ fn argument(arg: &str, is: Next) -> (Cow<'_, str>, Next) {
     }
 }
 
-/// `Name: X` with the secret redacted; none if there is no secret.
+/// `Name: X` with the secret redacted; `None` if there is no secret.
 fn header(arg: &str) -> Option<String> {
     let (name, text) = arg.split_once(':')?;
     let text = text.trim_start();

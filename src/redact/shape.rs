@@ -36,7 +36,7 @@ const WEB_TOKEN: &str = "eyJ";
 /// Minimum number of characters of a JSON Web Token, in two or three parts.
 const MIN_WEB_TOKEN: usize = 20;
 
-/// The length of the token at the start of `text`; none if there is no token.
+/// The length of the token at the start of `text`; `None` if there is no token.
 pub(super) fn token(text: &str) -> Option<usize> {
     let run = |from: &str, is_in: fn(char) -> bool| {
         let rest = text.strip_prefix(from)?;

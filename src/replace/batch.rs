@@ -1,4 +1,5 @@
-//! Files that get their names together: all of them, or none if the program dies meanwhile.
+//! Files that get their final names together: either all of them, or none if the program dies in
+//! between.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -200,7 +201,12 @@ pub(super) fn undo(job: &Job, lines: &[String]) -> io::Result<()> {
                 restore(&path, &backup, is_placed)?;
             }
             [AWAY, path, backup] => restore(&root.below(path)?, &root.below(backup)?, false)?,
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "not what tbx writes")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "not a change that tbx writes",
+                ));
+            }
         }
     }
     Ok(())
@@ -215,7 +221,7 @@ fn restore(path: &Path, backup: &Path, is_placed: bool) -> io::Result<()> {
         // Both are names of the same file, or another program put a file there.
         (true, true) if same(path, backup) => disk::remove_file(backup),
         (true, true) => {
-            let what = format!("it was changed since; the original is {}", backup.display());
+            let what = format!("it has changed since; the original is {}", backup.display());
             Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
         }
     }

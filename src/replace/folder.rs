@@ -41,7 +41,7 @@ impl Folder {
     ///
     /// [`ErrorKind::Io`]: `path` exists, or cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
-        let local = store::local_only(path, "writing a folder");
+        let local = store::local_only(path, "writing a directory");
         local.map_err(|error| failed(error, path))?;
         // A previous program may have died when it was nearly complete.
         sweep_once(parent(path));
@@ -112,7 +112,7 @@ impl Folder {
     fn finish_as(&self, job: &Job) -> Result<()> {
         let failed = |error| failed(error, &self.name);
         if !job.is_there() {
-            let what = "it was removed while it was written";
+            let what = "it was removed while it was being written";
             return Err(failed(io::Error::new(io::ErrorKind::NotFound, what)));
         }
         // From here on the directory gets its final name, if necessary from another program.

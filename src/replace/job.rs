@@ -119,7 +119,9 @@ pub(super) fn settle(owned: Temporary) -> io::Result<()> {
     settled.map_err(|error| {
         let (kind, path) = (error.kind(), job.0.path().display().to_string());
         job.leave(); // for another attempt
-        let what = format!("what was interrupted here cannot be ended, see {path}: {error}");
+        let what = format!(
+            "an interrupted change can be neither completed nor undone, see {path}: {error}"
+        );
         io::Error::new(kind, what)
     })
 }

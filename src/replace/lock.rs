@@ -136,10 +136,10 @@ fn busy(path: &Path, is_by_name: bool) -> io::Error {
         _ => "another program".to_owned(),
     };
     let advice = match is_by_name {
-        true => "if no such program runs, remove that file",
-        false => "try again when it has ended",
+        true => "if no such program is running, remove that file",
+        false => "try again when it has finished",
     };
-    let what = format!("{owner} is changing it and has {}: {advice}", path.display());
+    let what = format!("{owner} is changing it and holds {}: {advice}", path.display());
     io::Error::new(ErrorKind::WouldBlock, what)
 }
 

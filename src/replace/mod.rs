@@ -1,5 +1,5 @@
-//! Files and directories that are complete or absent, whoever reads them meanwhile and whenever a
-//! program dies: temporary names, locks, and the cleanup after programs that died.
+//! Files and directories that are either complete or absent, at any time and after any crash:
+//! temporary names, locks, and the cleanup after programs that died.
 
 mod batch;
 pub mod disk;

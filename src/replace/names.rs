@@ -48,12 +48,12 @@ pub(super) fn pending(name: &OsStr) -> OsString {
     swapped(name, EVENTS, PENDING).unwrap_or_else(|| name.to_owned())
 }
 
-/// The final name of a file with a pending name; none if the name is not pending.
+/// The final name of a file with a pending name; `None` if the name is not pending.
 pub fn complete(name: &OsStr) -> Option<OsString> {
     swapped(name, PENDING, EVENTS)
 }
 
-/// `name` with `from` replaced with another word of the same length; none if `from` does not occur.
+/// `name` with `from` replaced with another word of the same length; `None` if `from` does not occur.
 fn swapped(name: &OsStr, from: &str, to: &str) -> Option<OsString> {
     if !contains(name.as_encoded_bytes(), from) {
         return None;
@@ -143,7 +143,7 @@ pub(super) fn is_job(path: &Path) -> bool {
 }
 
 /// The base name of the temporary file whose owner created the file or directory with the base name
-/// `name`: `name` itself, or the job of a directory. None for locks, files that belong to a job,
+/// `name`: `name` itself, or the job of a directory. `None` for locks, files that belong to a job,
 /// and all other names.
 pub(super) fn owned(name: &OsStr) -> Option<String> {
     let name = name.to_str()?;
@@ -175,7 +175,7 @@ pub(super) fn to_line(name: &OsStr) -> String {
     line
 }
 
-/// Decodes the name or path in such a line; none if the line is not valid.
+/// Decodes the name or path in such a line; `None` if the line is not valid.
 pub(super) fn from_line(line: &str) -> Option<OsString> {
     let mut bytes = Vec::with_capacity(line.len());
     let mut rest = line.as_bytes();

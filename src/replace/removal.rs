@@ -17,7 +17,7 @@ pub(super) const GOING: &str = "going";
 pub struct Removal {
     name: PathBuf,
     path: PathBuf,
-    /// None once the decision is made.
+    /// `None` once the decision is made.
     job: Option<Job>,
 }
 
@@ -42,7 +42,7 @@ impl Removal {
     /// Removes the file or directory.
     pub fn finish(mut self) -> io::Result<()> {
         let Some(job) = self.job.take() else { return Ok(()) };
-        // From here on it is not needed by anyone.
+        // From here on nobody needs it.
         job.forget()?;
         let removed = job.remove_directories();
         if removed.is_err() {

@@ -23,7 +23,7 @@ const MAX_SWEPT: usize = 10_000;
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
-    /// None once the file has its final name.
+    /// `None` once the file has its final name.
     file: Option<File>,
 }
 
@@ -103,7 +103,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Locks the file; none if it was removed before it was locked.
+/// Locks the file; `None` if it was removed before it was locked.
 fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.lock() {
         Err(error) if has_no_locks(&error) => return Ok(Some(file)), // and no program cleans it up
@@ -155,7 +155,7 @@ pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     Ok(has_cleaned_up)
 }
 
-/// The temporary file of a program that died; none if its owner lives, or that is unknown.
+/// The temporary file of a program that died; `None` if its owner lives, or that is unknown.
 fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match open_to_write(path) {
         // The directories of a job have outlived it.

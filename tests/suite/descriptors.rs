@@ -10,6 +10,8 @@ use protox::prost_reflect::{
 };
 use serde_json::Value;
 
+use crate::common::repository;
+
 /// A field in the fixture: name, number, type, label, oneof, packed.
 type Row = (String, u32, String, String, Option<String>, Option<bool>);
 
@@ -18,7 +20,7 @@ type Facts = BTreeSet<String>;
 
 #[test]
 fn compiled_descriptors_match_tensorboards() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = repository("");
     let declared = declared(&root.join("proto")).unwrap();
     let stated = stated(&root.join("fixtures/descriptors.json")).unwrap();
 

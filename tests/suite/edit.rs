@@ -258,7 +258,7 @@ fn steps_and_times_are_shifted() {
     let said = refused.err().unwrap().to_string();
     assert_eq!(said, "run \".\": step -7 plus -9223372036854775808 is out of range");
     let refused = edit(&Edit::new().shift_time(f64::NAN), log_of(&log.concat()).path());
-    assert_eq!(refused.err().unwrap().to_string(), "a shift by NaN seconds");
+    assert_eq!(refused.err().unwrap().to_string(), "cannot shift times by NaN seconds");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Runs of MLflow as logs.
+//! MLflow runs are imported as logs.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod artifacts;
 mod database;
@@ -25,11 +25,11 @@ use crate::common::load;
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 
-/// A folder `mlruns`, and one for logs beside it.
+/// A directory `mlruns`, and a log directory next to it.
 struct Store(TempDir);
 
 impl Store {
-    /// With an experiment `1` called `digits`.
+    /// A store with an experiment `1` called `digits`.
     fn new() -> Self {
         let store = Self(tempfile::tempdir().unwrap());
         store.file("1/meta.yaml", "artifact_location: x\nexperiment_id: '1'\nname: digits\n");
@@ -50,7 +50,7 @@ impl Store {
         fs::write(path, text).unwrap();
     }
 
-    /// A run of the experiment: its `meta.yaml` and its files.
+    /// Adds a run to the experiment: its `meta.yaml` and its files.
     fn run(&self, id: &str, meta: &str, files: &[(&str, &str)]) {
         self.file(&format!("1/{id}/meta.yaml"), &format!("run_id: '{id}'\n{meta}\n"));
         for (name, text) in files {
@@ -71,7 +71,7 @@ fn meta(dir: &Path) -> RunMeta {
     RunMeta::read(dir).unwrap().unwrap()
 }
 
-/// Steps, times and values of a series that no reader drops anything of.
+/// Steps, times and values of a series from which no reader drops any point.
 fn points(logs: &Path, run: &str, tag: &str) -> Vec<(i64, f64, f64)> {
     let of = |policy| {
         let loaded = load(logs, &LoadOptions::new().restart(policy));
@@ -102,7 +102,7 @@ fn a_run_of_a_folder_is_a_log_that_says_what_it_is() {
             ("params/empty", ""),
             ("tags/mlflow.note.content", "the **first**"),
             ("tags/stage", "dev"),
-            // Steps that go back, twice the same line, lines of all lengths.
+            // Decreasing steps, a repeated line, and lines of all lengths.
             (
                 "metrics/train/loss",
                 "1700000001000 0.5 3\n1700000002000 0.25 -1\n1700000002000 0.25 -1\n\
@@ -162,7 +162,7 @@ fn what_cannot_be_read_is_told_with_its_line_and_the_rest_is_there() {
         "run_name: a\nstatus: FINISHED\nunknown: [1, {a: b}]",
         &[("metrics/loss", &lines)],
     );
-    // No meta.yaml, as where git dropped what was in no file.
+    // Without meta.yaml, as if git had dropped it.
     store.file(&format!("1/{OTHER}/metrics/loss"), "7 0.5 0\n");
     store.file("1/not-a-run/metrics/loss", "7 0.5 0\n");
     store.file("1/0123/meta.yaml", "run_id: '00000000000000000000000000000001'\nstatus: 9\n");
@@ -173,7 +173,8 @@ fn what_cannot_be_read_is_told_with_its_line_and_the_rest_is_there() {
     {
         assert!(issues.iter().any(|i| i.contains(file) && i.contains(line)), "{line}: {issues:#?}");
     }
-    for what in ["its id is 00000000000000000000000000000001", "\"9\" is no status", "meta.yaml: "]
+    for what in
+        ["its id is 00000000000000000000000000000001", "\"9\" is not a status", "meta.yaml: "]
     {
         assert!(issues.iter().any(|issue| issue.contains(what)), "{what}: {issues:#?}");
     }
@@ -290,7 +291,7 @@ fn a_run_that_had_not_ended_is_imported_again_unless_somebody_has_changed_it() {
     assert_eq!(meta(&dir("a")).status, Some(Status::Finished));
     assert_eq!(walkdir(&dir("a")).len(), 3);
     assert!(dir("c").join("notes.txt").exists());
-    // Now it has ended.
+    // The run has ended since.
     assert!(store.import().runs.iter().all(|run| run.was_there));
 }
 
@@ -359,7 +360,7 @@ fn pictures_with_steps_are_shown() {
     let picture = fs::read(picture()).unwrap();
     store.file(&format!("1/{ID}/{name}"), "");
     fs::write(store.path(&format!("1/{ID}/{name}")), &picture).unwrap();
-    store.file(&format!("1/{ID}/artifacts/images/x+step+1+timestamp+2+3.png"), "no picture");
+    store.file(&format!("1/{ID}/artifacts/images/x+step+1+timestamp+2+3.png"), "no image");
     let imported = store.import();
     assert_eq!(imported.runs[0].artifacts, 2);
     let loaded = load(&store.out(), &LoadOptions::new());
@@ -368,9 +369,9 @@ fn pictures_with_steps_are_shown() {
     assert!(loaded.runs[0].get("x").is_none());
 }
 
-/// Some PNG.
+/// A small PNG.
 fn picture() -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("tbx-picture-{}.png", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("tbx-image-{}.png", std::process::id()));
     let png = [
         &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
         &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0],
@@ -413,7 +414,7 @@ fn registered_models_are_in_the_registry() {
     version(3, "s3://bucket/model");
     store.file("models/net/version-2/tags/ok", "yes");
     store.file("models/net/aliases/first", "1");
-    // As tbx exports it: MLflow takes folders only, and a tag tells which file it is.
+    // As exported by tbx: MLflow accepts only directories, and a tag identifies the file.
     version(4, &format!("/elsewhere/mlruns/1/{ID}/artifacts"));
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2
     store.file("models/net/version-4/tags/tbx.sha256", abc);
@@ -428,13 +429,13 @@ fn registered_models_are_in_the_registry() {
     assert_eq!(read("net/champion"), "flavors: {logged: 1}\n");
     assert_eq!(read("net/4"), "abc");
     let said = registry.path(&"net/3".parse().unwrap()).unwrap_err().to_string();
-    assert!(said.contains("s3://bucket/model, not in the log folder"), "{said}");
+    assert!(said.contains("s3://bucket/model, not in the log directory"), "{said}");
     let found = registry.version(&"net/2".parse().unwrap()).unwrap();
     assert_eq!(
         (found.stage, found.tags["ok"].as_str()),
         (tbx_runs::registry::Stage::Staging, "yes")
     );
-    // What is said of a version here stays.
+    // Local changes to a version are kept.
     registry.tag(&"net/1".parse().unwrap(), "mine", "1").unwrap();
     assert_eq!(store.import().models, 0);
     assert_eq!(registry.version(&"net/1".parse().unwrap()).unwrap().tags["mine"], "1");

@@ -9,7 +9,7 @@ use std::thread;
 use tbx::meta::RunMeta;
 use tbx_runs::registry::{Registry, VersionName};
 
-/// Environment variable with the number of a child, which tells this program that it is one.
+/// Environment variable with the number of a child, which marks this process as a child.
 const CHILD: &str = "TBX_TEST_CHILD";
 const DIR: &str = "TBX_TEST_DIR";
 const CHILDREN: usize = 24;

@@ -1,6 +1,6 @@
-//! `tbx export --to mlruns`: what is in the folder, and what MLflow's own client finds there.
+//! `tbx export --to mlruns`: the content of the directory, and the results of MLflow's own client.
 //!
-//! The latter needs a Python that has `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`.
+//! The client needs a Python with `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`.
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
@@ -25,12 +25,12 @@ use crate::common::repository;
 /// The digest of `hello`.
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-/// Without what depends on the machine.
+/// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
     ActiveRun::options().git(false).environment(false)
 }
 
-/// A folder `logs` with everything that is hard for files.
+/// A directory `logs` with everything that is difficult to store in files.
 fn logs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");
@@ -57,11 +57,11 @@ fn logs() -> TempDir {
         meta.end_time = Some(1_700_000_010.5);
     })
     .unwrap();
-    // No part of it: it would have a metric of the same name.
+    // Not a part of it, because it would have a metric with the same name.
     let part = SummaryWriter::create(logs.join("one/train")).unwrap();
     part.add_scalar("loss", 9.5, 100).unwrap();
     part.close().unwrap();
-    // A part of it by its id, which failed.
+    // A part of it according to its id, which failed.
     quiet().create(logs.join("two")).unwrap().fail(&io::Error::other("it broke")).unwrap();
     RunMeta::update(&logs.join("two"), |meta| {
         meta.parent = Some(parent);
@@ -69,7 +69,7 @@ fn logs() -> TempDir {
         meta.failure.as_mut().unwrap().traceback = Some("here".into());
     })
     .unwrap();
-    // A log that says nothing of itself, with a point that is there twice.
+    // A log without metadata, with a duplicate point.
     let writer = SummaryWriter::create(logs.join("plain")).unwrap();
     let at = writer.with_wall_time(1_700_000_000.0).unwrap();
     for step in [1, 2, 2, 3] {
@@ -91,7 +91,7 @@ fn export(logs: &Path, out: &Path, settings: &Settings) -> Done {
     to_folder(&logdir, &LoadOptions::new(), settings, out).unwrap()
 }
 
-/// The folder of the run whose tag `mlflow.tbx.run` is `name`.
+/// The directory of the run whose tag `mlflow.tbx.run` is `name`.
 fn run_dir(mlruns: &Path, name: &str) -> PathBuf {
     let folders = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut runs = folders(mlruns).filter(|path| !path.ends_with("models")).flat_map(|path| {
@@ -105,7 +105,7 @@ fn each_run_is_a_folder_as_mlflow_has_it() {
     let dir = logs();
     let out = dir.path().join("mlruns");
     let done = export(&dir.path().join("logs"), &out, &Settings::default());
-    // 30 of one, 1 below it, 3 of plain.
+    // 30 points of `one`, 1 below it, 3 of `plain`.
     assert_eq!((done.runs, done.points, done.models), (4, 34, 1), "{done:?}");
     assert!(done.warnings.is_empty() && done.report.is_lossless(), "{done:?}");
     let one = run_dir(&out, "one");
@@ -150,7 +150,7 @@ fn a_folder_that_has_something_in_it_stays_as_it_is() {
     let refused = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out);
     assert!(refused.unwrap_err().to_string().contains("not empty"));
     fs::remove_file(out.join("precious")).unwrap();
-    // Nothing is left of an export that failed.
+    // A failed export leaves nothing behind.
     let log = fs::read_dir(dir.path().join("logs/plain")).unwrap().next().unwrap().unwrap().path();
     let whole = fs::read(&log).unwrap();
     let mut damaged = whole.clone();
@@ -229,10 +229,10 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
     let found = read(&out);
     let points = compare_points(&fixtures, &found["runs"]);
     assert_eq!(points, done.points);
-    eprintln!("{} runs, {points} points as MLflow has them", done.runs);
+    eprintln!("{} runs, {points} points as in MLflow", done.runs);
 }
 
-/// Parameters are texts in MLflow, and programs in Python log what `str` makes of their values.
+/// Parameters are texts in MLflow, and Python programs log the result of `str`.
 #[test]
 fn numbers_are_the_texts_that_python_makes_of_them() {
     let Some(python) = env::var_os("TBX_TEST_MLFLOW_PYTHON") else {
@@ -241,7 +241,7 @@ fn numbers_are_the_texts_that_python_makes_of_them() {
     };
     let mut rng = crate::common::Rng(7);
     let mut values: Vec<f64> = (0..20_000).map(|_| f64::from_bits(rng.next())).collect();
-    // Numbers as people type them, and those near the limits of each form.
+    // Numbers as people type them, and numbers near the limits of each form.
     for exponent in -25..25 {
         for digits in [1.0, 9.999_999, 1.234_567_890_123_45, 5.0] {
             let value: f64 = format!("{digits}e{exponent}").parse().unwrap();
@@ -264,7 +264,7 @@ fn numbers_are_the_texts_that_python_makes_of_them() {
     }
 }
 
-/// All points of a log against what MLflow has; how many there are.
+/// Compares all points of a log with those in MLflow. Returns their number.
 fn compare_points(logs: &Path, runs: &Value) -> u64 {
     let loaded = crate::common::load(logs, &LoadOptions::new().kinds([Kind::Scalar]));
     let mut count = 0;

@@ -1,7 +1,7 @@
-//! `tbx export --to mlflow`: what is sent, and what becomes of it when the server or the way to it
-//! fails.
+//! `tbx export --to mlflow`: the data that is sent, and the results when the server or the
+//! connection fails.
 
-#![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod fake;
 mod hostile;
@@ -23,10 +23,10 @@ use tempfile::TempDir;
 
 use self::fake::{Fake, Fault};
 
-/// How the program ended: its code, and what it said.
+/// The exit code and output of the program.
 type Ended = (Option<i32>, String);
 
-/// `tbx export DIR --to mlflow`, with these variables and nothing else that MLflow heeds.
+/// `tbx export DIR --to mlflow`, with these variables and no others that MLflow respects.
 fn export(dir: &Path, uri: &str, args: &[&str], variables: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
     command.arg("export").arg(dir).args(["--to", "mlflow", "--uri", uri]).args(args);
@@ -45,12 +45,12 @@ fn fine((code, said): Ended) -> String {
     said
 }
 
-/// Without what depends on the machine.
+/// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
     ActiveRun::options().git(false).environment(false)
 }
 
-/// A folder `logs` with a run that has `points` points.
+/// A directory `logs` with a run that has `points` points.
 fn logs(points: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let run = quiet().param("lr", 0.5).create(dir.path().join("logs/run")).unwrap();
@@ -142,7 +142,7 @@ fn what_a_server_lost_is_told() {
     let logs = dir.path().join("logs");
     let (code, said) = export(&logs, &server.uri(), &[], &[]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("less than 1500 points of metric \"loss\"; run it again"), "{said}");
+    assert!(said.contains("fewer than 1500 points of metric \"loss\"; run it again"), "{said}");
     server.fails(|_, _| Fault::None);
     fine(export(&logs, &server.uri(), &[], &[]));
     assert_eq!(server.kept().runs[0].points("loss").len(), 1500);
@@ -175,9 +175,14 @@ fn errors_say_what_is_to_be_done() {
     for (status, header, body, expected) in [
         ("401 Unauthorized", "", "You are not authenticated", "MLFLOW_TRACKING_PASSWORD"),
         ("403 Forbidden", "", "Invalid Host header", "--allowed-hosts"),
-        ("404 Not Found", "", "<!doctype html><p>Not here", "is this a tracking server of MLflow?"),
-        ("200 OK", "", "<!doctype html><p>Welcome", "no answer of MLflow"),
-        ("301 Moved", "Location: https://elsewhere/api", "", "it is at https://elsewhere/api"),
+        ("404 Not Found", "", "<!doctype html><p>Not here", "is this an MLflow tracking server?"),
+        ("200 OK", "", "<!doctype html><p>Welcome", "not a response from MLflow"),
+        (
+            "301 Moved",
+            "Location: https://elsewhere/api",
+            "",
+            "it has moved to https://elsewhere/api",
+        ),
         (
             "400 Bad Request",
             "",
@@ -203,9 +208,9 @@ fn errors_say_what_is_to_be_done() {
 fn a_server_that_is_not_there_is_not_waited_for() {
     let dir = logs(1);
     let start = Instant::now();
-    // Nobody listens at the port "discard".
+    // Nothing listens on the port "discard".
     let (code, said) = export(&dir.path().join("logs"), "http://127.0.0.1:9", &[], &[]);
-    assert!(code == Some(2) && said.contains("is the server there?"), "{said}");
+    assert!(code == Some(2) && said.contains("is the server running?"), "{said}");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
@@ -240,7 +245,7 @@ fn requests_say_who_asks() {
         for (asked, _) in server.asked() {
             assert_eq!(asked.headers.get("authorization").map(String::as_str), expected);
             assert_eq!(asked.headers["x-mlflow-workspace"], "ours");
-            // The server refuses requests of pages of other sites.
+            // The server rejects requests from pages of other sites.
             assert!(!asked.headers.contains_key("origin"));
             if asked.method == "POST" {
                 assert_eq!(asked.headers["content-type"], "application/json");
@@ -268,8 +273,8 @@ fn requests_keep_to_the_limits_of_mlflow() {
     run.finish().unwrap();
     let server = Fake::start();
     let said = fine(export(&dir.path().join("logs"), &server.uri(), &[], &[]));
-    assert!(said.contains("parameter \"p0\" of 1 run is cut to 6000 characters"), "{said}");
-    assert!(said.contains("tag \"t0\" of 1 run is cut to 8000 characters"), "{said}");
+    assert!(said.contains("parameter \"p0\" of 1 run is truncated to 6000 characters"), "{said}");
+    assert!(said.contains("tag \"t0\" of 1 run is truncated to 8000 characters"), "{said}");
     assert!(said.contains("loss(x) as loss_x_-"), "{said}");
     for (asked, body) in server.asked() {
         let len = |name: &str| body[name].as_array().map_or(0, Vec::len);

@@ -1,6 +1,6 @@
 //! Text from logs on a terminal, which control characters must not reach.
 //!
-//! A name in a log can contain escape sequences, which set the colours, the title and the clipboard
+//! A name in a log can contain escape sequences, which set the colors, the title and the clipboard
 //! of a terminal, and characters that reverse the order of the letters next to them.
 
 use std::io::{self, Write};

@@ -96,7 +96,7 @@ pub struct MetricName {
     #[prost(string, tag = "2")]
     pub tag: ::prost::alloc::string::String,
 }
-/// Makes a run a session (trial).
+/// Marks a run as a session (trial).
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SessionStartInfo {
     /// Numbers, strings and booleans only.
@@ -160,7 +160,7 @@ impl DataType {
         }
     }
 }
-/// What the metric was computed on.
+/// The data that the metric was computed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DatasetType {

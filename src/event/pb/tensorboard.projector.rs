@@ -9,12 +9,12 @@ pub struct ProjectorConfig {
     #[prost(string, tag = "3")]
     pub model_checkpoint_dir: ::prost::alloc::string::String,
 }
-/// One embedding, a point a row.
+/// One embedding, one row per point.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EmbeddingInfo {
     #[prost(string, tag = "1")]
     pub tensor_name: ::prost::alloc::string::String,
-    /// Tab-separated labels, a line a point; a header line first if there are several
+    /// Tab-separated labels, one line per point; a header line first if there are several
     /// columns.
     #[prost(string, tag = "2")]
     pub metadata_path: ::prost::alloc::string::String,
@@ -30,7 +30,7 @@ pub struct EmbeddingInfo {
     #[prost(string, tag = "6")]
     pub tensor_path: ::prost::alloc::string::String,
 }
-/// One picture that tiles the points' thumbnails, row-major in a square grid.
+/// One image with the thumbnails of all points, row-major in a square grid.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpriteMetadata {
     #[prost(string, tag = "1")]

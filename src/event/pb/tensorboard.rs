@@ -359,7 +359,7 @@ pub mod summary {
         #[prost(string, tag = "5")]
         pub content_type: ::prost::alloc::string::String,
     }
-    /// An encoded picture inside the value; TensorFlow 2 writes a tensor of plugin
+    /// An encoded image inside the value; TensorFlow 2 writes a tensor of plugin
     /// `images` instead.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Image {
@@ -381,7 +381,7 @@ pub mod summary {
         /// Name of the series within its run.
         #[prost(string, tag = "1")]
         pub tag: ::prost::alloc::string::String,
-        /// Old: stands in for an empty tag.
+        /// Old: replaces an empty tag.
         #[prost(string, tag = "7")]
         pub node_name: ::prost::alloc::string::String,
         /// Needed on the first value of the series; later ones are ignored.
@@ -414,7 +414,7 @@ pub mod summary {
         }
     }
 }
-/// What a series is: its plugin, its names for people, its class.
+/// Describes a series: plugin, display name, description, data class.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SummaryMetadata {
     #[prost(message, optional, tag = "1")]
@@ -1304,7 +1304,7 @@ pub struct HistogramPluginData {
     #[prost(int32, tag = "1")]
     pub version: i32,
 }
-/// Tensors: strings width, height (ASCII decimals), then encoded pictures.
+/// Tensors: strings width, height (ASCII decimals), then encoded images.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImagePluginData {
     /// Only 0 is known to readers.
@@ -1338,7 +1338,7 @@ pub struct TextPluginData {
     #[prost(int32, tag = "1")]
     pub version: i32,
 }
-/// What was measured while a graph ran.
+/// Measurements of one run of a graph.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RunMetadata {
     #[prost(message, optional, tag = "1")]
@@ -1445,7 +1445,7 @@ pub struct NodeOutput {
     #[prost(message, optional, tag = "3")]
     pub tensor_description: ::core::option::Option<TensorDescription>,
 }
-/// What a node took from one allocator, in bytes.
+/// Memory that a node took from one allocator, in bytes.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocatorMemoryUsed {
     #[prost(string, tag = "1")]
@@ -1582,7 +1582,7 @@ pub mod cost_graph_def {
     }
     /// Nested message and enum types in `Node`.
     pub mod node {
-        /// Which output of which node an input reads.
+        /// The node and the output that an input reads.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
         pub struct InputInfo {
             #[prost(int32, tag = "1")]

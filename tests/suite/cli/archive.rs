@@ -16,7 +16,7 @@ fn runs_are_packed_listed_removed_and_brought_back() {
     let done = folder.tbx("restore a.tar.zst --out logs").fine();
     assert!(done.starts_with("1 file, "), "{done}");
     assert_eq!(folder.tbx("inspect logs --format json").fine(), before);
-    assert!(folder.tbx("archive logs --out a.tar.zst").failed().contains("there already"));
+    assert!(folder.tbx("archive logs --out a.tar.zst").failed().contains("already exists"));
     assert!(folder.tbx("restore logs --out x").failed().contains("logs"));
     assert!(folder.tbx("gc --help").fine().contains("tbx archive"));
 }

@@ -40,7 +40,7 @@ versions: the versions of its packages: RunOptions::environment, with a Cargo.lo
 dataset: a digest of its data: RunOptions::dataset
 hardware: the processor or the graphics cards: RunOptions::environment
 names f(x): no stage before it, such as train/
-names f(x): a character that MLflow refuses: any of ( ) [ ] @ % + = , # \\
+names f(x): a character that MLflow rejects: any of ( ) [ ] @ % + = , # \\
 "
     );
     let good = folder.tbx("check logs --run good").fine();

@@ -135,7 +135,8 @@ fn what_cannot_be_done_is_said() {
     let folder = seeds();
     assert_eq!(
         folder.tbx("reduce logs --op average").failed(),
-        "tbx: there is no operation \"average\"; there are mean, std, min, max, median, count, q0.25\n"
+        "tbx: there is no operation \"average\"; the choices are mean, std, min, max, median, \
+         count, q0.25\n"
     );
     let writer = folder.run("twice");
     writer.add_scalar("loss", 1.0, 0).unwrap();

@@ -293,7 +293,7 @@ fn a_small_log_cannot_fill_the_disk() {
     let done = folder.tbx("extract logs --out files");
     assert_eq!(done.code, Some(2));
     assert_eq!(done.err.lines().count(), 3, "{}", done.err);
-    assert!(done.err.contains("bytes that would become"), "{}", done.err);
+    assert!(done.err.contains("bytes would become"), "{}", done.err);
     assert_eq!(files(&folder.path("files")), ["few/0.csv", "index.csv"]);
 }
 
@@ -319,9 +319,9 @@ fn what_is_there_is_not_overwritten() {
     // A file of the user.
     fs::write(folder.path("files/notes.txt"), "mine").unwrap();
     let said = folder.tbx("extract logs --out files --force").failed();
-    assert_eq!(said, "tbx: files: it exists, and \"notes.txt\" in it is of no extraction\n");
+    assert_eq!(said, "tbx: files: it exists, and \"notes.txt\" in it is not from an extraction\n");
     let said = folder.tbx("extract logs --out logs --force").failed();
-    assert_eq!(said, "tbx: logs: it exists, and has no index.csv of an earlier extraction\n");
+    assert_eq!(said, "tbx: logs: it exists, but has no index.csv from an earlier extraction\n");
     assert_eq!(files(&folder.path("files")).len(), 8);
     fs::create_dir(folder.path("empty")).unwrap();
     folder.tbx("extract logs --out empty").fine();

@@ -94,7 +94,7 @@ fn the_source_is_that_of_mlflows_variable_if_none_is_given() {
     let said = folder.tbx("import --from mlflow nothing --out runs").failed();
     assert!(said.contains("nothing"), "{said}");
     let said = folder.tbx("import --from mlflow mlruns --out x --experiment digit").failed();
-    assert!(said.contains("but \"digits\""), "{said}");
+    assert!(said.contains("the experiments are \"digits\""), "{said}");
     assert!(!folder.path("x").exists());
     let said = folder.tbx("import --from mlflow postgresql://me@host/db --out x").failed();
     assert!(said.contains("mlflow server --backend-store-uri"), "{said}");

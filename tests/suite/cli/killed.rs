@@ -193,7 +193,7 @@ fn archived() -> Folder {
 
 #[test]
 fn archive() {
-    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("there already"));
+    can_be_made_again(logs, "archive logs --out a.tar.zst", Some("already exists"));
     can_be_made_again(archived, "archive logs --out a.tar.zst --force", None);
 }
 
@@ -292,7 +292,7 @@ const ANOTHER: &str = "another program (process ";
 #[test]
 fn archives_and_removals_at_once() {
     let args = "archive logs --out a.tar.zst";
-    can_run_twice(logs, args, &[ANOTHER, "there already"]);
+    can_run_twice(logs, args, &[ANOTHER, "already exists"]);
     can_run_twice(logs, &format!("{args} --remove"), &[ANOTHER, "there is no run to pack"]);
     can_run_twice(logs, "gc logs --unregistered --delete", &[ANOTHER]);
 }
@@ -308,9 +308,13 @@ fn edits_and_repairs_at_once() {
     can_run_twice(
         logs,
         "edit logs --in-place --shift-steps 100",
-        &[ANOTHER, "written to meanwhile"],
+        &[ANOTHER, "another program changed it meanwhile"],
     );
-    can_run_twice(broken, "repair logs --in-place", &[ANOTHER, "written to meanwhile"]);
+    can_run_twice(
+        broken,
+        "repair logs --in-place",
+        &[ANOTHER, "another program changed it meanwhile"],
+    );
     can_run_twice(logs, "edit logs --out new --shift-steps 100", &["exist", "not empty"]);
 }
 

@@ -68,7 +68,8 @@ clf,1,Production,best,a,,,s3://bucket/model,
     let said = folder.tbx("models logs path clf/best").failed();
     assert_eq!(
         said,
-        "tbx: logs/tbx.registry.json: the files of clf/best are at s3://bucket/model, not in the log folder\n"
+        "tbx: logs/tbx.registry.json: the files of clf/best are at s3://bucket/model, not in the \
+         log directory\n"
     );
     // Such a version has no local file, so there is nothing to remove.
     let gc = folder.tbx("gc logs --larger-than 1");

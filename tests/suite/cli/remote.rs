@@ -398,19 +398,19 @@ fn lists_of_a_store_have_an_end() {
         server.asked().len()
     };
     server.fails(|_| page(&["logs/a"], "again"));
-    assert!(failed("goes in a circle") < 5);
+    assert!(failed("returned a page twice") < 5);
     let mut n = 0;
     server.fails(move |_| {
         n += 1;
         page(&[], &n.to_string())
     });
-    assert!(failed("has no end") < 1100);
+    assert!(failed("does not end") < 1100);
     server.fails(|_| page(&["logs/a"], &"x".repeat(100_000)));
-    failed("name is too long");
+    failed("next page is too long");
     server.fails(|_| Fault::With("200 OK", "", "<html><p>log in".into()));
-    failed("is no list");
+    failed("is not a list");
     server.fails(|_| Fault::With("200 OK", "", "<a>".repeat(100_000)));
-    failed("is no list");
+    failed("is not a list");
     server.fails(|_| {
         Fault::Raw(|stream| {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n<ListBucketResult>")?;
@@ -536,9 +536,9 @@ fn what_needs_local_files_says_so() {
     let (folder, server) = fixtures(&["keras"]);
     for (args, what) in [
         ("watch s3://bucket/logs", "tbx watch"),
-        ("repair s3://bucket/logs --out new", "making new logs"),
-        ("edit s3://bucket/logs --out new --drop-tag x", "making new logs"),
-        ("edit logs --out s3://bucket/new --drop-tag x", "writing a folder"),
+        ("repair s3://bucket/logs --out new", "editing logs"),
+        ("edit s3://bucket/logs --out new --drop-tag x", "editing logs"),
+        ("edit logs --out s3://bucket/new --drop-tag x", "writing a directory"),
     ] {
         let said = tbx(&folder, &server, args).failed();
         let url = args.split_whitespace().find(|arg| arg.contains("://")).unwrap();

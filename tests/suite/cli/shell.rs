@@ -79,7 +79,7 @@ fn every_command_has_a_manual_page() {
     }
     let said = folder.tbx("man nothing").err;
     assert!(
-        said.starts_with("tbx: there is no command \"nothing\"; there are inspect, "),
+        said.starts_with("tbx: there is no command \"nothing\"; the choices are inspect, "),
         "{said}"
     );
     let said = folder.tbx("man tabel").err;

@@ -59,7 +59,7 @@ fn nothing_outside_of_a_run_is_exported_unless_it_is_asked_for() {
     assert_eq!(done.code, Some(2));
     let left = |path: &str, to: &str, run: &str| {
         format!(
-            "tbx: logs/{path}: it leads to DIR/secret{to}, outside of DIR/logs/{run}, and is not \
+            "tbx: logs/{path}: it leads to DIR/secret{to}, outside DIR/logs/{run}, and is not \
              followed; put a copy in its place, or use --follow-links; skipped\n"
         )
     };
@@ -98,7 +98,7 @@ fn parameters_behind_a_link_out_of_the_run_are_an_issue() {
     {
         let done = folder.tbx(command);
         assert!(!done.out.contains(SECRET), "{command}: {}", done.out);
-        let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside of \
+        let said = "tbx: logs/bad/hparams.yaml: it leads to DIR/secret/params.yaml, outside \
                     DIR/logs/bad, and is not followed; put a copy in its place, or use \
                     --follow-links; skipped";
         assert!(folder.plain(&done.err).contains(said), "{command}: {}", done.err);
@@ -141,7 +141,7 @@ fn an_import_takes_nothing_from_outside_of_the_store() {
     assert_eq!(done.code, Some(2), "{}", done.err);
     assert_eq!(leaks(&folder.path("out")), [""; 0]);
     for part in ["artifacts", "params", "tags", "metrics", "inputs"] {
-        let said = format!("mlruns/1/{run}/{part}: it leads to DIR/secret, outside of DIR/mlruns,");
+        let said = format!("mlruns/1/{run}/{part}: it leads to DIR/secret, outside DIR/mlruns,");
         assert!(folder.plain(&done.err).contains(&said), "{part}: {}", done.err);
     }
     let json = fs::read_to_string(folder.path("out/exp/1/tbx.json")).unwrap();
@@ -175,7 +175,7 @@ fn a_side_file_that_is_no_regular_file_is_an_issue() {
                 _ => symlink(to, &path).unwrap(),
             }
             let why = match to {
-                "/dev/zero" => "it leads to /dev/zero, outside of".into(),
+                "/dev/zero" => "it leads to /dev/zero, outside".into(),
                 _ => format!("logs/bad/{name}: not a regular file but {what}"),
             };
             let done = folder.tbx("inspect logs");
@@ -232,15 +232,13 @@ fn one_bad_side_file_costs_its_run_what_it_says_and_nothing_else() {
     for (text, why) in [
         (
             "lr: [".into(),
-            "line 2 column 1: no YAML: while parsing a node, did not find expected node content",
+            "line 2 column 1: invalid YAML: while parsing a node, did not find expected node \
+             content",
         ),
-        (
-            "- ".repeat(6000),
-            "line 1 column 129: lists and maps are more than 64 deep in each other",
-        ),
-        (bomb, "with its aliases it has more than 67108864 bytes"),
+        ("- ".repeat(6000), "line 1 column 129: lists and maps are nested more than 64 deep"),
+        (bomb, "it has more than 67108864 bytes with aliases expanded"),
         ("batch_si".into(), "not a map of parameters"),
-        ("lr: 1\nbatch_si".into(), "line 3 column 1: no YAML: simple key expected"),
+        ("lr: 1\nbatch_si".into(), "line 3 column 1: invalid YAML: simple key expected"),
     ] {
         fs::write(&path, text).unwrap();
         let done = folder.tbx("table logs --columns run,param.lr,loss");

@@ -367,7 +367,8 @@ fn what_was_meant_is_said() {
         ),
         (
             "--columns accuracy:zzzzzz",
-            "there is no statistic \"zzzzzz\" of accuracy; there are last, first, min, max, mean, count, step, \
+            "there is no statistic \"zzzzzz\" of accuracy; the choices are last, first, min, max, \
+             mean, count, step, \
              min_step, max_step, nan, inf",
         ),
         ("--group-by op", "there is no column \"op\"; did you mean opt?"),
@@ -386,7 +387,7 @@ fn what_was_meant_is_said() {
     let mut command = folder.command("table logs");
     let said = super::done(command.args(["--where", "opt is adam"])).failed();
     assert!(
-        said.starts_with("tbx: condition, column 5: this cannot be read; comparisons are =="),
+        said.starts_with("tbx: condition, column 5: this cannot be read; the comparisons are =="),
         "{said}"
     );
 }

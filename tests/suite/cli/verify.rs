@@ -26,13 +26,13 @@ fn what_is_wrong_is_said_with_place_meaning_and_advice() {
 logs: 4 runs, 4 files, 3.5 kB, 51 events, 1 error, 1 warning
 
 error payload_crc: a wrong checksum of a record's payload
-  The Python loader stops there. The default one takes the bytes for data if it can, or stops. `tbx
+  The Python loader stops there. The default loader uses the bytes as data if it can, or stops. `tbx
   repair` leaves the record out.
     {FILE} at byte 591: payload checksum is 0xd698385d, the record says 0xd6c3b670
 
 warning scalar_form: scalars that are not float32 of rank 0 (6×)
-  The default loader drops them, the Python loader shows them. Log float32: without
-  double_precision, and integers converted.
+  The default loader drops them; the Python loader shows them. Log float32: without
+  double_precision, and with integers converted.
     run run, tag double, 6× from step 0 on: DT_DOUBLE
 "
     );
@@ -48,9 +48,9 @@ fn notes_alone_are_no_reason_to_fail() {
 logs: 1 run, 1 file, 1.5 kB, 16 events, 1 note
 
 note unfinished: an unfinished record at the end
-  A program is writing, or died. Loaders wait for the rest. If it died, `tbx repair` leaves the rest
-  out.
-    {FILE} at byte 1536: 20 bytes of a record that is not finished
+  A program is still writing, or it died. Loaders wait for the rest. If it died, `tbx repair`
+  removes the record.
+    {FILE} at byte 1536: 20 bytes of an unfinished record
 "
     );
     assert_eq!(folder.tbx("verify logs").fine(), expected);
@@ -130,19 +130,19 @@ fn thousands_of_findings_stay_readable() {
 logs: 3,000 runs, 3,000 files, 795 kB, 21,000 events, 6,000 warnings, 3,000 notes
 
 warning steps_zero: a series whose steps are all 0 (18,000× in 3,000 runs)
-  The default loader shows the last point only. Pass the step to every call that logs. `tbx edit
-  --continue-steps` gives each point a step of its own.
+  The default loader shows only the last point. Pass the step to every call that logs. `tbx edit
+  --continue-steps` gives each point its own step.
     3,000 runs, the first 0000, tag a, 9,000× from step 0 on
     3,000 runs, the first 0000, tag b, 9,000× from step 0 on
 
 note unfinished: an unfinished record at the end (3,000× in 3,000 runs)
-  A program is writing, or died. Loaders wait for the rest. If it died, `tbx repair` leaves the rest
-  out.
-    0000/{FILE} at byte 262: 3 bytes of a record that is not finished
-    0001/{FILE} at byte 262: 3 bytes of a record that is not finished
-    0002/{FILE} at byte 262: 3 bytes of a record that is not finished
-    0003/{FILE} at byte 262: 3 bytes of a record that is not finished
-    0004/{FILE} at byte 262: 3 bytes of a record that is not finished
+  A program is still writing, or it died. Loaders wait for the rest. If it died, `tbx repair`
+  removes the record.
+    0000/{FILE} at byte 262: 3 bytes of an unfinished record
+    0001/{FILE} at byte 262: 3 bytes of an unfinished record
+    0002/{FILE} at byte 262: 3 bytes of an unfinished record
+    0003/{FILE} at byte 262: 3 bytes of an unfinished record
+    0004/{FILE} at byte 262: 3 bytes of an unfinished record
     ... and 2,995 more: --rule unfinished lists all
 "
     );

@@ -87,7 +87,7 @@ fn split_files_are_no_longer_than_asked_for_and_are_read_as_before() {
         assert_eq!(all_points(&again.path()), all_points(logs.path()));
         assert!(edit(&Edit::new().merge(true).max_file_bytes(300), &done.path()).is_ok());
         let refused = edit(&Edit::new().max_file_bytes(150), &done.path()).err();
-        assert!(refused.unwrap().to_string().contains("merge the files"));
+        assert!(refused.unwrap().to_string().contains("split before; also merge them"));
     }
     // Records are never cut.
     let done = edit(&Edit::new().max_file_bytes(1), logs.path()).unwrap();

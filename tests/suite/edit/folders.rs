@@ -128,7 +128,7 @@ fn runs_that_would_become_one_are_refused() {
     write(dir.path(), &format!("r/sub/{NAME}"), &log);
     let change = Edit::new().sub_run(regex("a"), "sub");
     let said = edit(&change, dir.path()).err().unwrap().to_string();
-    assert!(said.starts_with("run \"r\": its tags would go to "), "{said}");
+    assert!(said.starts_with("run \"r\": its tags would move to "), "{said}");
     // It is no error if that run is dropped.
     assert!(edit(&change.drop_runs(regex("^r/sub$")), dir.path()).is_ok());
 }

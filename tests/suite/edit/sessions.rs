@@ -1,4 +1,4 @@
-//! Sessions that start again become one curve.
+//! Restarted sessions become one curve.
 
 mod join;
 
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use super::{Result, all_points, edit, points};
 use crate::common::{Rng, record};
 
-/// When the first session starts.
+/// Start of the first session.
 const START: f64 = 1_700_000_000.0;
 
 /// A log directory that is written event by event.
 struct Log(TempDir);
 
-/// A file of it.
+/// A file of the log.
 struct File<'l> {
     log: &'l Log,
     path: String,
@@ -94,7 +94,7 @@ impl File<'_> {
         self
     }
 
-    /// Training, with a validation behind every tenth step.
+    /// Training, with a validation after every tenth step.
     fn train(mut self, steps: i64) -> Self {
         for step in 0..steps {
             self = self.value("loss", step);
@@ -130,8 +130,8 @@ fn all_steps(dir: &Path) -> BTreeMap<String, Vec<i64>> {
     steps(dir, RestartPolicy::KeepAll)
 }
 
-/// Fails unless no point was lost or changed but for its step, every reader shows all of them, and
-/// the same edit of the result changes nothing. Returns the steps.
+/// Fails unless all points were kept with only their steps changed, every reader shows all of them,
+/// and the same edit of the result changes nothing. Returns the steps.
 #[track_caller]
 fn whole(log: &Log, done: &Result) -> BTreeMap<String, Vec<i64>> {
     let without_steps = |dir: &Path| {
@@ -238,7 +238,7 @@ fn points_that_are_all_at_one_step_get_steps_of_their_own() {
     }
 }
 
-/// Keras counts epochs from 0 in each `fit()`, and the optimizer's iterations over all of them.
+/// Keras counts epochs from 0 in each `fit()`, and the optimizer's iterations across all of them.
 #[test]
 fn tags_that_go_on_by_themselves_keep_their_steps() {
     let log = Log::new();
@@ -261,7 +261,8 @@ fn tags_that_go_on_by_themselves_keep_their_steps() {
     }
 }
 
-/// Steps that are numbers of batches start again in each epoch; epochs do so in each training.
+/// Steps that count batches restart in each epoch; those that count epochs restart in each
+/// training.
 #[test]
 fn counters_inside_each_other_go_on_apart() {
     let log = Log::new();
@@ -285,7 +286,7 @@ fn parts_of_a_run_share_their_sessions() {
         log.file("other", seconds).values(&["loss"], 0..10);
     }
     let alone = whole(&log, &log.continued());
-    assert_eq!(alone["run/validation/loss"][9], 99, "apart, it knows of nothing else");
+    assert_eq!(alone["run/validation/loss"][9], 99, "on its own, its steps simply continue");
     let change = Edit::new().continue_steps(true).parts(["run/train", "run/validation"]);
     let found = whole(&log, &edit(&change, log.path()).unwrap());
     assert_eq!(found["run/train/loss"][95], 95);
@@ -296,7 +297,7 @@ fn parts_of_a_run_share_their_sessions() {
 #[test]
 fn files_that_are_open_at_the_same_time_are_no_sessions() {
     let log = Log::new();
-    // Training and evaluation in one directory: both files are open all the time.
+    // Training and evaluation in one directory: both files stay open.
     let files = || {
         let (mut train, mut eval) = (log.file("run", 0), log.file("run", 1));
         (train.every, eval.every) = (1.0, 10.0);
@@ -308,7 +309,7 @@ fn files_that_are_open_at_the_same_time_are_no_sessions() {
     let before = all_steps(log.path());
     let done = log.continued();
     assert_eq!((whole(&log, &done), done.edited.continued.len()), (before, 0));
-    // Both start again, in the same files.
+    // Both restart, in the same files.
     let (train, mut eval) = files();
     train.values(&["loss"], 0..100).values(&["loss"], 0..50);
     eval = eval.values(&["eval/loss"], (0..100).step_by(10));
@@ -329,7 +330,7 @@ fn writers_of_the_same_tags_at_the_same_time_keep_their_steps() {
     assert!(matches!(&notes[..], [note] if matches!(note.kind, StepNoteKind::SameTime { .. })));
     let said = notes[0].to_string();
     let expected = "run \"run\": events.out.tfevents.1700000010.host.1.0 was written at the same time \
-                    as events.out.tfevents.1700000000.host.1.0: the steps of both stay";
+                    as events.out.tfevents.1700000000.host.1.0: the steps of both stay unchanged";
     assert_eq!(said, expected);
     unchanged(&done.path());
 }
@@ -338,7 +339,7 @@ fn writers_of_the_same_tags_at_the_same_time_keep_their_steps() {
 fn a_resume_from_a_checkpoint_keeps_its_steps() {
     for with_start in [false, true] {
         let log = Log::new();
-        // A configuration is logged at step 0 by each program.
+        // Each program logs a configuration at step 0.
         log.file("run", 0).value("config", 0).train(520);
         let mut file = log.file("run", 1000);
         file = if with_start { file.start(500).start(500) } else { file };
@@ -384,7 +385,7 @@ fn starts_of_sessions_that_go_on_would_hide_points_and_go() {
     assert_eq!(found["run/loss"], steps_of(0..90));
 }
 
-/// `SummaryWriter::resume` also marks each tag, for RustBoard. The marks are no points.
+/// `SummaryWriter::resume` also marks each tag, for RustBoard. The marks are not points.
 #[test]
 fn sessions_that_tbx_resumed_at_their_first_step_go_on() {
     for first in [0, 9] {
@@ -426,7 +427,7 @@ fn files_that_are_not_read_in_the_order_of_time_keep_their_steps() {
     let done = log.continued();
     assert_eq!(all_points(&done.path()), all_points(log.path()));
     let said = done.edited.step_notes[0].to_string();
-    assert!(said.ends_with("steps stay; rename the files, by time"), "{said}");
+    assert!(said.ends_with("unchanged; rename the files so that they sort by time"), "{said}");
 }
 
 #[test]
@@ -470,7 +471,7 @@ fn steps_out_of_range_are_refused() {
     log.file("run", 0).values(&["loss"], [0, i64::MAX - 1]);
     log.file("run", 100).values(&["loss"], [0, 1, 2]);
     let said = edit(&Edit::new().continue_steps(true), log.path()).map(|_| ()).unwrap_err();
-    assert_eq!(said.to_string(), "run \"run\": steps that go on would be out of range");
+    assert_eq!(said.to_string(), "run \"run\": the continued steps would be out of range");
 }
 
 #[test]
@@ -488,7 +489,7 @@ fn in_place_and_dry_runs_do_the_same() {
     let done = change.apply(&logdir, Destination::InPlace).unwrap();
     assert_eq!(done.continued, expected.edited.continued);
     assert_eq!(all_points(log.path()), all_points(&expected.path()));
-    // Only the file that changed was replaced.
+    // Only the changed file was replaced.
     let names = fs::read_dir(log.path().join("run")).unwrap();
     let names: Vec<_> =
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -501,7 +502,7 @@ fn in_place_and_dry_runs_do_the_same() {
 #[test]
 fn tags_that_share_an_event_are_not_told_apart() {
     let log = Log::new();
-    // `batch` goes on where `loss` starts again, but for an event of both.
+    // `batch` goes on where `loss` restarts, except for an event with both.
     for session in 0..4 {
         let file = log.file("a", 100 * session).values(&["loss"], 0..4);
         let first = i64::from(session) * 10 + 100;
@@ -519,7 +520,7 @@ fn tags_that_share_an_event_are_not_told_apart() {
     assert_eq!(steps["a/batch"], all_steps(alone.path())["a/batch"]);
 }
 
-/// Logs of programs that begin anywhere, some of them at the same time as others.
+/// Logs of programs that start at random times, some of them at the same time as others.
 fn random(seed: u64) -> Log {
     let mut rng = Rng(seed);
     let log = Log::new();

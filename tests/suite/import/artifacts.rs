@@ -179,7 +179,7 @@ fn a_run_without_its_artifacts_gets_them_later() {
     let with = store.import();
     assert_eq!((with.runs[0].was_there, with.runs[0].artifacts), (true, 1));
     let issue = with.report.issues[0].to_string();
-    assert!(issue.contains("artifacts/x is there, and no artifact of the run"), "{issue}");
+    assert!(issue.contains("artifacts/x exists, but is not an artifact of the run"), "{issue}");
     assert_eq!(fs::read(dir.join("artifacts/x")).unwrap(), b"mine");
     fs::remove_file(dir.join("artifacts/x")).unwrap();
     let last = store.import();

@@ -59,7 +59,7 @@ fn a_run_of_a_database_is_a_log() {
     let imported = import(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
     let issues = format!("{:?}", imported.report.issues);
-    assert!(issues.contains("1 points have no value"), "{issues}");
+    assert!(issues.contains("1 points lack a value"), "{issues}");
     assert_eq!((imported.runs[0].artifacts, imported.runs[0].elsewhere.len()), (1, 0));
     let out = dir.path().join("logs");
     let points = points(&out, "digits/first", "x");
@@ -101,7 +101,7 @@ fn what_is_no_database_of_mlflow_is_refused_and_told_why() {
     let path = dir.path().join("mlflow.db");
     let said = |path: &Path| import(path).unwrap_err().to_string();
     fs::write(&path, "text").unwrap();
-    assert!(said(&path).contains("no SQLite database"), "{}", said(&path));
+    assert!(said(&path).contains("neither an SQLite database"), "{}", said(&path));
     fs::remove_file(&path).unwrap();
     let connection = database(&path, "DROP TABLE metrics;");
     assert!(said(&path).contains("no table metrics"), "{}", said(&path));

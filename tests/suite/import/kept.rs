@@ -174,7 +174,7 @@ fn registered_models_and_prompts_are_kept_with_what_they_say() {
     let prompt = &models["prompt"];
     assert_eq!(prompt.versions[0].tags["mlflow.prompt.text"], "Hello {{x}}");
     let said = registry.path(&"prompt/1".parse().unwrap()).unwrap_err().to_string();
-    assert!(said.contains("prompt/1 has no file in the log folder"), "{said}");
+    assert!(said.contains("prompt/1 has no file in the log directory"), "{said}");
     assert_eq!(registry.files().unwrap().len(), 0);
     // Local changes stay.
     registry.describe_model("net", "mine").unwrap();
@@ -195,7 +195,7 @@ fn an_experiment_that_cannot_be_made_costs_itself_alone() {
     let imported = store.import();
     assert_eq!(imported.runs.len(), 1);
     let issue = imported.report.issues[0].to_string();
-    assert!(issue.contains("experiment \"taken\" was not imported"), "{issue}");
+    assert!(issue.contains("could not import experiment \"taken\""), "{issue}");
     assert_eq!(fs::read(store.out().join("taken")).unwrap(), b"a file of somebody");
     fs::remove_file(store.out().join("taken")).unwrap();
     let again = store.import();

@@ -1,4 +1,4 @@
-//! What MLflow itself writes, and what its client finds in it.
+//! Stores written by MLflow itself, compared with the results of its own client.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -54,7 +54,7 @@ fn a_log_has_everything_that_mlflows_client_finds() {
         let loaded = load(&parent, &LoadOptions::new());
         assert!(loaded.runs[0].get("img/a").is_some(), "{kind}");
         assert!(parent.join("..%2f..%2fevil").is_dir(), "{kind}");
-        eprintln!("{kind}: {} runs, {points} points as MLflow has them", expected.len());
+        eprintln!("{kind}: {} runs, {points} points as in MLflow", expected.len());
     }
 }
 
@@ -112,7 +112,7 @@ fn compare_points(run: &Value, dir: &Path) -> u64 {
         let mut found: Vec<_> = points
             .map(|((step, time), value)| serde_json::json!([step, time, value]).to_string())
             .collect();
-        // Python has floats for what looks whole.
+        // In Python these are floats, even if they look like integers.
         let mut expected: Vec<_> =
             history.as_array().unwrap().iter().map(ToString::to_string).collect();
         found.sort();

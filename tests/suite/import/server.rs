@@ -1,4 +1,4 @@
-//! Tracking servers with unusual answers.
+//! Tracking servers with unusual responses.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,10 +19,10 @@ use crate::remote::server::{Asked, read_request};
 
 const API: &str = "/api/2.0/mlflow/";
 
-/// Returns the answer of a server to a request; `None` for requests that it does not know.
+/// Returns the response of a server to a request; `None` for requests that it does not support.
 type Say = dyn Fn(&Asked, &Value) -> Option<Answer> + Send + Sync;
 
-/// The body of an answer.
+/// The body of a response.
 enum Answer {
     Json(Value),
     Bytes(Vec<u8>),
@@ -111,7 +111,7 @@ fn serve(
     Ok(())
 }
 
-/// MLflow's answers for one experiment with runs `0`, `1` and so on, each with one point.
+/// MLflow's responses for one experiment with runs `0`, `1` and so on, each with one point.
 fn plain(asked: &Asked, runs: usize) -> Option<Answer> {
     let run = |i: usize| {
         json!({
@@ -175,9 +175,9 @@ fn what_fails_costs_itself_alone_and_the_next_import_brings_it() {
     let imported = server.import().unwrap();
     let said = issues(&imported);
     for what in [
-        "experiment \"bad\" was not imported: 400: broken here",
-        "run \"r1\" (1) was not imported: 400: broken here",
-        "registered models was not imported: 400: broken here",
+        "could not import experiment \"bad\": 400: broken here",
+        "could not import run \"r1\" (1): 400: broken here",
+        "could not import registered models: 400: broken here",
         "/get-artifact: 400: broken here; skipped",
         "artifacts/list: 400: broken here; skipped",
     ] {
@@ -271,8 +271,8 @@ fn an_artifact_is_as_long_as_the_server_lists_it() {
     let imported = server.import().unwrap();
     let said = issues(&imported);
     assert_eq!(said.len(), 2, "{said:#?}");
-    assert!(said[0].contains("endless: the server lists 10 bytes and sends more"), "{said:#?}");
-    assert!(said[1].contains("short: the server lists 10 bytes and sends only 5"), "{said:#?}");
+    assert!(said[0].contains("endless: the server listed 10 bytes but sent more"), "{said:#?}");
+    assert!(said[1].contains("short: the server listed 10 bytes but sent only 5"), "{said:#?}");
     let artifacts = server.out().join("e/r0/artifacts");
     let mut sizes: Vec<_> = walkdir(&artifacts)
         .iter()
@@ -290,12 +290,12 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "experiments/search",
             |_, _| json!({ "experiments": [], "next_page_token": "t" }),
-            "goes in a circle",
+            "returned a page twice",
         ),
         (
             "runs/search",
             |_, n| json!({ "runs": [], "next_page_token": n.to_string() }),
-            "hardly anything on 101 pages",
+            "its 101 pages are almost empty",
         ),
         (
             "metrics/get-history",
@@ -303,7 +303,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
                 let point = json!({ "value": 0.5, "step": 1, "timestamp": 1 });
                 json!({ "metrics": vec![point; 100], "next_page_token": n.to_string() })
             },
-            "goes in a circle",
+            "returned a page twice",
         ),
         (
             "artifacts/list",
@@ -319,7 +319,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
         (
             "model-versions/search",
             |_, _| json!({ "model_versions": [{ "name": "m" }], "next_page_token": "t" }),
-            "goes in a circle",
+            "returned a page twice",
         ),
     ];
     for (path, pages, what) in cases {
@@ -344,7 +344,7 @@ fn lists_without_an_end_are_errors_that_cost_few_requests() {
 #[test]
 fn requests_run_at_a_time_and_results_are_in_order() {
     let server = Server::start(|asked, _| {
-        // Answers to the first requests come last.
+        // The responses to the first requests come last.
         let run = asked.query.get("run_id").and_then(|id| id.parse::<u64>().ok()).unwrap_or(0);
         thread::sleep(Duration::from_millis(5 + 20 * (run % 4 == 0) as u64));
         plain(asked, 20)

@@ -1,4 +1,5 @@
-//! Files that are long and take no room on the disk: nothing is read into memory because of their length.
+//! Sparse files, which are long but take no disk space: their length must not decide how much is
+//! read into memory.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,9 +9,9 @@ use tbx::Kind;
 use super::{ID, Store, meta};
 use crate::common::load;
 
-/// As long as the memory of some machines.
+/// As much as the memory of some machines.
 const HUGE: u64 = 4 << 30;
-/// Longer than what is read of an image or of metadata among artifacts, but still copied.
+/// Longer than the part of an image or of metadata that is read from artifacts; still copied.
 const LONG: u64 = 40 << 20;
 
 impl Store {
@@ -72,7 +73,7 @@ fn an_artifact_of_any_length_is_copied_and_not_read_into_memory() {
     let long = dir.join("artifacts/images").read_dir().unwrap().flatten();
     let lengths: Vec<_> = long.map(|entry| fs::metadata(entry.path()).unwrap().len()).collect();
     assert!(lengths.contains(&LONG), "{lengths:?}");
-    // Only the short one is an image of the log, and the name in the long file is not taken.
+    // Only the short one becomes an image in the log, and the name in the long file is not used.
     let loaded = load(&dir, &tbx::LoadOptions::new());
     let images = loaded.runs[0].series.iter().filter(|series| series.kind() == Kind::Image);
     assert_eq!(images.map(|series| series.tag()).collect::<Vec<_>>(), ["short"]);

@@ -1,7 +1,7 @@
-//! As much of a tracking server as an export needs, which keeps what it is told and fails when it is
-//! told to.
+//! A minimal tracking server for exports, which keeps the data that it receives and fails on
+//! request.
 //!
-//! Source: what MLflow 3.17 answers (`mlflow/server/handlers.py`).
+//! Source: the responses of MLflow 3.17 (`mlflow/server/handlers.py`).
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
@@ -17,7 +17,7 @@ use crate::remote::server::{Asked, read_request};
 const API: &str = "/api/2.0/mlflow/";
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 
-/// Clones are the same server.
+/// A server. Clones are the same server.
 #[derive(Clone)]
 pub(super) struct Fake {
     address: SocketAddr,
@@ -31,25 +31,25 @@ struct State {
     fault: Mutex<Option<Failing>>,
 }
 
-/// Told a request's path and how many came before it.
+/// Receives a request's path and the number of earlier requests.
 type Failing = Box<dyn FnMut(&str, usize) -> Fault + Send>;
 
-/// What goes wrong with a request.
+/// A way in which a request fails.
 pub(super) enum Fault {
     None,
-    /// It is not done, and answered with this status, header and body.
+    /// The request is not executed, and gets a response with this status, header and body.
     Status(&'static str, &'static str, &'static str),
-    /// It is done, but the connection ends before the answer.
+    /// The request is executed, but the connection ends before the response.
     Unheard,
-    /// It is done, but of the answer only so many bytes come.
+    /// The request is executed, but only this number of bytes of the response arrive.
     Cut(usize),
-    /// The answer takes so long.
+    /// The response takes this long.
     Slow(Duration),
-    /// A success that it is not.
+    /// The request is not executed, but the response reports success.
     Forgotten,
-    /// It is answered with this JSON.
+    /// The response is this JSON.
     Json(Value),
-    /// Whatever this sends is the answer.
+    /// The response is whatever this function sends.
     Raw(fn(&mut TcpStream) -> io::Result<()>),
 }
 
@@ -66,7 +66,7 @@ pub(super) struct KeptRun {
     pub(super) info: BTreeMap<String, Value>,
     pub(super) params: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
-    /// In the order that they came.
+    /// In the order of arrival.
     pub(super) metrics: Vec<Value>,
     pub(super) datasets: Vec<Value>,
 }
@@ -80,7 +80,7 @@ impl Fake {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = shared.clone();
-                // A client that goes away in the middle is nobody's fault.
+                // A client that disconnects early is not an error.
                 thread::spawn(move || drop(state.serve(stream)));
             }
         });
@@ -91,7 +91,7 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// What goes wrong from now on.
+    /// Sets the faults of all requests from now on.
     pub(super) fn fails(&self, fault: impl FnMut(&str, usize) -> Fault + Send + 'static) {
         *self.state.fault.lock().unwrap() = Some(Box::new(fault));
     }
@@ -101,7 +101,7 @@ impl Fake {
         std::mem::take(&mut self.state.asked.lock().unwrap())
     }
 
-    /// Somebody changes what is there.
+    /// Changes the stored data, like a person in MLflow's pages.
     pub(super) fn change(&self, change: impl FnOnce(&mut Kept)) {
         change(&mut self.state.kept.lock().unwrap());
     }
@@ -235,7 +235,7 @@ impl Kept {
             }
             "metrics/get-history" => {
                 let points = self.runs[run.unwrap()].points(&asked.query["metric_key"]);
-                // One page for all.
+                // All results are on one page.
                 match asked.query.get("page_token") {
                     Some(_) => return ("400 Bad Request", json!({ "message": "no such page" })),
                     None => json!({ "metrics": points }),
@@ -267,7 +267,7 @@ impl Kept {
 }
 
 impl KeptRun {
-    /// The points of a metric, each once.
+    /// The points of a metric, without duplicates.
     pub(super) fn points(&self, key: &str) -> Vec<Value> {
         let mut points: Vec<Value> = Vec::new();
         for point in self.metrics.iter().filter(|point| point["key"] == key) {

@@ -71,7 +71,7 @@ fn no_pause_that_a_server_asks_for_is_a_panic_or_a_long_one() {
 
 #[test]
 fn lists_that_have_no_end_are_given_up() {
-    let circle = "goes in a circle";
+    let circle = "returned a page twice";
     let page = |id: usize, next: String| {
         Fault::Json(json!({
             "experiments": [{ "experiment_id": id.to_string(), "name": id.to_string() }],
@@ -83,10 +83,10 @@ fn lists_that_have_no_end_are_given_up() {
     assert!(asked < 10, "{asked}");
     let asked = said("experiments/search", circle, move |n| page(0, n.to_string()));
     assert!(asked < 10, "{asked}");
-    let asked = said("experiments/search", "has no end", move |n| page(n, n.to_string()));
+    let asked = said("experiments/search", "does not end", move |n| page(n, n.to_string()));
     assert!((1000..1300).contains(&asked), "{asked}");
     let long = "x".repeat(1 << 20);
-    said("experiments/search", "name is too long", move |n| page(n, long.clone()));
+    said("experiments/search", "next page is too long", move |n| page(n, long.clone()));
     said("get-history", circle, |n| {
         let points: Vec<_> = (0..100).map(|i| json!({ "step": i, "value": 1.0 })).collect();
         Fault::Json(json!({ "metrics": points, "next_page_token": n.to_string() }))
@@ -95,7 +95,7 @@ fn lists_that_have_no_end_are_given_up() {
 
 #[test]
 fn folders_without_files_are_not_gone_into_for_ever() {
-    let asked = said("artifacts/list", "1000 folders of artifacts in a row", |n| {
+    let asked = said("artifacts/list", "1000 consecutive artifact directories", |n| {
         let folder = |i: usize| json!({ "path": i.to_string(), "is_dir": true });
         let folders = if n == 1 { 5000 } else { 0 };
         Fault::Json(json!({ "files": (0..folders).map(folder).collect::<Vec<_>>() }))
@@ -105,7 +105,7 @@ fn folders_without_files_are_not_gone_into_for_ever() {
 
 #[test]
 fn a_body_that_drips_is_not_waited_for() {
-    said("experiments/search", "too slowly to go on", |_| {
+    said("experiments/search", "the server is too slow", |_| {
         Fault::Raw(|stream| {
             head(stream)?;
             loop {
@@ -118,7 +118,7 @@ fn a_body_that_drips_is_not_waited_for() {
 
 #[test]
 fn an_answer_of_many_small_values_takes_no_memory() {
-    said("experiments/search", "no object", |_| {
+    said("experiments/search", "not an object", |_| {
         Fault::Raw(|stream| {
             head(stream)?;
             stream.write_all(b"{\"experiments\":[")?;
@@ -151,7 +151,7 @@ fn a_file_is_not_longer_than_its_list_says() {
         _ => Fault::None,
     });
     let (code, said) = import(&server.uri(), &dir.path().join("out"));
-    assert!(code == Some(2) && said.contains("lists 10 bytes and sends more"), "{said}");
+    assert!(code == Some(2) && said.contains("listed 10 bytes but sent more"), "{said}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn who_asks_is_told_to_no_other_server() {
         server.fails(move |_, _| Fault::Status(status, elsewhere, ""));
         let uri = server.uri().replace("//", "//me:hun/ter@2@");
         let (code, said) = import(&uri, &dir.path().join("out"));
-        assert!(code == Some(2) && said.contains("it is at"), "{said}");
+        assert!(code == Some(2) && said.contains("it has moved to"), "{said}");
         assert!(!said.contains("ter@2") && !said.contains("hun/"), "{said}");
         assert!(
             server.asked().iter().all(|(asked, _)| asked.headers.contains_key("authorization"))

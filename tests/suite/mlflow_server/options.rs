@@ -10,19 +10,19 @@ use tbx::SummaryWriter;
 use super::fake::Fake;
 use super::quiet;
 
-/// What an option does for a target.
+/// The effect of an option for a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
-    /// What is written or sent differs.
+    /// The written or sent data differs.
     Changes,
-    /// It may be given; whether it has an effect depends on what is there.
+    /// The option is accepted; its effect depends on the data.
     Fine,
-    /// It is an error.
+    /// The option is an error.
     Refused,
 }
 use Does::{Changes, Fine, Refused};
 
-/// Options, and what each does for a server, a directory, a database, and a table as CSV.
+/// Options, with their effects for a server, a directory, a database, and a table as CSV.
 const OPTIONS: &[(&str, [Does; 4])] = &[
     ("--table runs", [Refused, Refused, Refused, Changes]),
     ("--wide", [Refused, Refused, Refused, Changes]),
@@ -59,7 +59,7 @@ fn write(logs: &Path) {
     run.log_artifact_bytes("notes.txt", b"hello", None).unwrap();
     run.finish().unwrap();
     for (name, base) in [("a/train", 0.0), ("a/validation", 1.0), ("b", 2.0)] {
-        // Three sessions, of which each begins before the last one ended.
+        // Three sessions, each of which starts before the previous one ended.
         for first in [0, 5, 8] {
             let writer = SummaryWriter::create(logs.join(name)).unwrap();
             for step in first..first + 8 {
@@ -75,7 +75,7 @@ fn write(logs: &Path) {
     }
 }
 
-/// Exit code and what was said.
+/// Exit code and output.
 fn tbx(dir: &Path, args: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MLFLOW_")) {
@@ -99,7 +99,7 @@ pub(super) fn files(dir: &Path) -> Written {
                 open.push(path);
             } else {
                 let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
-                // Says where the directory is.
+                // Contains the path of the directory.
                 if !name.ends_with("meta.yaml") {
                     all.insert(name, fs::read(&path).unwrap());
                 }
@@ -109,7 +109,7 @@ pub(super) fn files(dir: &Path) -> Written {
     all
 }
 
-/// What a server got.
+/// The data that a server received.
 fn received(server: &Fake) -> Written {
     let kept = server.kept();
     let mut all: Written = kept.artifacts.into_iter().collect();
@@ -118,11 +118,11 @@ fn received(server: &Fake) -> Written {
         let name = run.tags["mlflow.tbx.run"].clone();
         all.insert(name, format!("{:?} {:?}", run.metrics, run.params).into());
     }
-    // Ids of runs are in the order in which they were made.
+    // Ids of runs are in the order of their creation.
     all.into_iter().map(|(name, bytes)| (name.replace(['0', '1', '2', '3'], ""), bytes)).collect()
 }
 
-/// What an export of `logs` with `args` makes of a target; or what it says if it fails.
+/// The output of an export of `logs` with `args` for a target, or its message if it fails.
 fn exported(dir: &Path, target: usize, args: &str) -> Result<Written, String> {
     let out = dir.join("out");
     if out.is_dir() {
@@ -145,7 +145,7 @@ fn exported(dir: &Path, target: usize, args: &str) -> Result<Written, String> {
     Ok(match target {
         0 => received(&server),
         1 => files(&out),
-        // With --shard, the name says which.
+        // With --shard, the file name contains the shard.
         _ => ["out.csv", "out-2-of-2.csv"]
             .iter()
             .filter_map(|name| Some(("csv".to_owned(), fs::read(dir.join(name)).ok()?)))
@@ -166,7 +166,7 @@ fn no_option_is_ignored_without_a_word() {
                 options.into_iter().any(|option| said.contains(option))
             };
             let done = exported(dir.path(), target, args);
-            // There is no database here: what is wrong with the options is told before.
+            // There is no database here: errors in options are reported before that.
             let has_database = target != 2;
             match (done, does) {
                 (Err(said), Refused) => assert!(option(&said), "{what}: {said}"),

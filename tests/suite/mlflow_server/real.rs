@@ -1,6 +1,6 @@
-//! MLflow's own client reads what was sent to MLflow's own server.
+//! MLflow's own client reads the data that was sent to MLflow's own server.
 //!
-//! Needs a Python that has `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`, else
+//! Needs a Python with `tests/mlflow/requirements.txt`: `TBX_TEST_MLFLOW_PYTHON`, otherwise
 //! `.venv-mlflow/bin/python` in the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,10 +24,10 @@ use tbx_runs::registry::{Registry, Stage};
 use super::{export, fine, quiet};
 use crate::common::repository;
 
-/// How long a server may take to begin.
+/// Maximum time for a server to start.
 const START: Duration = Duration::from_secs(90);
 
-/// `mlflow server`, gone with this.
+/// A running `mlflow server`, which is stopped when this is dropped.
 pub(super) struct Server {
     python: PathBuf,
     dir: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct Server {
     child: Option<Child>,
 }
 
-/// What `read.py` prints of a run.
+/// A run, as printed by `read.py`.
 #[derive(Debug, Deserialize, PartialEq)]
 struct ReadRun {
     id: String,
@@ -61,7 +61,7 @@ struct Used {
 
 type Runs = BTreeMap<String, ReadRun>;
 
-/// What `read.py` prints.
+/// The whole output of `read.py`.
 #[derive(Debug, Deserialize, PartialEq)]
 struct Everything {
     experiments: BTreeMap<String, Runs>,
@@ -80,7 +80,7 @@ struct Version {
     tags: BTreeMap<String, String>,
 }
 
-/// A Python with MLflow in it; none is said.
+/// A Python with MLflow; prints a message if there is none.
 pub(super) fn python() -> Option<PathBuf> {
     let venv = repository(".venv-mlflow/bin/python");
     let named = env::var_os("TBX_TEST_MLFLOW_PYTHON").map(PathBuf::from);
@@ -151,7 +151,7 @@ impl Server {
         ask().is_ok_and(|answer| answer.contains(" 200 "))
     }
 
-    /// As a machine that loses power.
+    /// Kills the server, as if its machine lost power.
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let group = format!("-{}", child.id());
@@ -164,7 +164,7 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What MLflow's client reads.
+    /// The data that MLflow's client reads.
     fn read(&self, variables: &[(&str, &str)]) -> Everything {
         let mut command = Command::new(&self.python);
         command.args(["-B", "-X", "utf8"]).arg(repository("tests/mlflow/read.py")).arg(self.uri());
@@ -184,7 +184,7 @@ impl Drop for Server {
     }
 }
 
-/// The points of every scalar of a run, as MLflow's databases have them.
+/// The points of every scalar of a run, as stored in MLflow's databases.
 fn points(run: &tbx::Run) -> BTreeMap<String, BTreeSet<(i64, i64, String)>> {
     let scalars = run.series.iter().filter_map(|series| Some((series, series.scalars()?)));
     let of = |(series, values): (&tbx::TimeSeries, &tbx::Scalars)| {
@@ -197,7 +197,7 @@ fn points(run: &tbx::Run) -> BTreeMap<String, BTreeSet<(i64, i64, String)>> {
     scalars.map(of).collect()
 }
 
-/// A number as Python prints it, near enough to compare.
+/// A number in Python's format, precise enough to compare.
 fn text(value: f64) -> String {
     match value {
         value if value.is_nan() => "nan".into(),
@@ -205,7 +205,7 @@ fn text(value: f64) -> String {
     }
 }
 
-/// Fails unless each scalar of each directory is there, point by point, under its own name.
+/// Fails unless MLflow has each scalar of each directory, point by point, under its own name.
 #[track_caller]
 fn assert_points(logs: &Path, runs: &Runs) {
     let loaded = Logdir::open(logs).unwrap().load(&LoadOptions::new()).unwrap();
@@ -248,7 +248,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A search with nested runs, of which one failed and one was killed.
+/// A search with nested runs, one of which failed and one of which was killed.
 fn write_search(logs: &Path, trials: usize) {
     let sweep =
         Sweep::minimize("loss").choice("optimizer", ["adam", "sgd"]).log_uniform("lr", 1e-4, 0.1);
@@ -368,7 +368,7 @@ fn mlflow_reads_a_search_as_it_was_and_a_second_export_changes_nothing() {
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
     };
-    // Besides what tells how far an export is.
+    // Tags other than those that record the progress of an export.
     let mut found = model.tags.clone();
     found.retain(|name, _| !["mlflow.tbx.claim", "mlflow.tbx.sent"].contains(&name.as_str()));
     assert_eq!(found, expected.tags);
@@ -424,7 +424,7 @@ fn a_server_that_was_killed_in_the_middle_has_everything_once_in_the_end() {
     assert!(said.starts_with("3 runs"), "{said}");
     let runs = &server.read(&[]).experiments["long"];
     assert_points(&logs, runs);
-    // Where this server's own client looks for them.
+    // In the place where this server's own client looks for them.
     assert_eq!(runs["a"].artifacts.len(), 1);
 }
 

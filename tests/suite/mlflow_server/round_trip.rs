@@ -1,6 +1,6 @@
-//! From MLflow to a log and back: field by field the same, as MLflow's own client finds it.
+//! Runs go from MLflow to a log and back, and MLflow's own client finds the same in every field.
 //!
-//! Needs the Python of `real`; with `TBX_TEST_MLFLOW2_PYTHON`, which has MLflow 2, also that.
+//! Needs the Python of `real`, and uses MLflow 2 in addition if `TBX_TEST_MLFLOW2_PYTHON` is set.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use super::real::{Server, python};
 use super::{export, fine};
 use crate::common::repository;
 
-/// Fields that come in another form: docs/mlflow.md has the list.
+/// Fields that return in another form; docs/mlflow.md lists them.
 const TAGS: [&str; 2] = ["mlflow.user", "mlflow.source.type"];
 
 fn script(python: &Path, args: [&str; 2]) -> String {
@@ -22,7 +22,7 @@ fn script(python: &Path, args: [&str; 2]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// What MLflow's client finds, but for [`TAGS`].
+/// The data that MLflow's client finds, except [`TAGS`].
 fn dump(python: &Path, uri: &str) -> Value {
     let mut all: Value = serde_json::from_str(&script(python, ["dump", uri])).unwrap();
     for experiment in all["experiments"].as_object_mut().unwrap().values_mut() {

@@ -1,4 +1,4 @@
-//! Several exports at once, and what people changed in MLflow meanwhile.
+//! Concurrent exports, and changes that people made in MLflow in the meantime.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::fake::{Fake, Fault};
 use super::real::python;
 use super::{export, fine, logs, quiet};
 
-/// Five runs of two experiments.
+/// Five runs in two experiments.
 fn several(logs: &Path) {
     for i in 0..5 {
         let run = quiet().experiment(if i < 3 { "one" } else { "two" });
@@ -34,7 +34,7 @@ fn begin(logs: &Path, args: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// The same three times at once: exit codes, and what was said.
+/// Runs the same export three times at once. Returns exit codes and output.
 fn three_at_once(logs: &Path, args: &[&str]) -> Vec<(Option<i32>, String)> {
     let children: Vec<_> = (0..3).map(|_| begin(logs, args)).collect();
     let end = |child: Child| {
@@ -44,7 +44,7 @@ fn three_at_once(logs: &Path, args: &[&str]) -> Vec<(Option<i32>, String)> {
     children.into_iter().map(end).collect()
 }
 
-/// How often each run is there that nobody deleted, and how many points it has.
+/// The copies of each run that are not deleted, with their numbers of points.
 fn there(server: &Fake) -> BTreeMap<String, Vec<usize>> {
     let mut all: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let is_active = |run: &super::fake::KeptRun| {
@@ -65,7 +65,7 @@ fn three_exports_at_once_make_each_run_once() {
         let logs = dir.path().join("logs");
         several(&logs);
         let before = super::options::files(&logs);
-        // So that all of them look before the first has made a run.
+        // Delays all searches, so that every export searches before the first has created a run.
         server.fails(|path, _| match path.ends_with("search") {
             true => Fault::Slow(Duration::from_millis(100)),
             false => Fault::None,
@@ -77,7 +77,7 @@ fn three_exports_at_once_make_each_run_once() {
         }
         assert_eq!(there(&server), expected, "{state:?}");
         assert_eq!(server.kept().experiments.len(), 2);
-        // The source stays as it is.
+        // The source stays unchanged.
         assert!(super::options::files(&logs) == before);
     }
 }
@@ -129,14 +129,14 @@ fn a_directory_is_written_by_one_of_three() {
     }
     names.sort();
     assert_eq!(names, ["run0", "run1", "run2", "run3", "run4"]);
-    // Nothing is left of the others.
+    // Nothing else is left behind.
     let mut left: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["logs", "mlruns"]);
 }
 
-/// A database as MLflow makes it.
+/// Creates a database with MLflow.
 fn database(python: &Path, path: &Path) {
     let script = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments()";
     let uri = format!("sqlite:///{}", path.display());
@@ -160,7 +160,7 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
     let path = dir.path().join("mlflow.db");
     database(&python, &path);
     let args = ["--to", "mlflow-db", "--out", path.to_str().unwrap()];
-    // Another program writes meanwhile.
+    // Another program is writing at the same time.
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let let_go = thread::spawn(move || {
@@ -178,13 +178,16 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
         assert_eq!(count(path, "SELECT COUNT(*) FROM experiments WHERE name <> 'Default'"), 2);
     };
     is_whole(&path);
-    // What is no database that may be inserted into stays as it is.
+    // A database that must not be written to stays unchanged.
     let connection = rusqlite::Connection::open(&path).unwrap();
     for (change, why) in [
-        ("UPDATE alembic_version SET version_num = 'ffffffffffff'", "does not know its schema"),
+        (
+            "UPDATE alembic_version SET version_num = 'ffffffffffff'",
+            "supports the schemas of MLflow",
+        ),
         ("ALTER TABLE params RENAME COLUMN value TO content", "has no column value"),
         ("ALTER TABLE runs ADD COLUMN x TEXT NOT NULL DEFAULT ''", ""),
-        ("DROP TABLE inputs", "MLflow did not make it"),
+        ("DROP TABLE inputs", "MLflow did not create it"),
     ] {
         let copy = dir.path().join("copy.db");
         let _ = fs::remove_file(&copy);
@@ -195,7 +198,7 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         if why.is_empty() {
-            // A column that somebody added and that needs no value is no obstacle.
+            // An additional column that needs no value is accepted.
             assert_eq!(output.status.code(), Some(0), "{said}");
             is_whole(&copy);
         } else {
@@ -204,7 +207,7 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
         }
     }
     drop(connection);
-    // What somebody deleted stays so.
+    // Deleted runs stay deleted.
     let connection = rusqlite::Connection::open(&path).unwrap();
     let delete = "UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'run1'";
     assert_eq!(connection.execute(delete, []).unwrap(), 1);
@@ -236,7 +239,7 @@ fn what_people_changed_stays_until_it_is_overwritten() {
     });
     for args in [&[][..], &["--no-state"]] {
         let said = fine(export(&logs, &uri, args, &[]));
-        assert!(said.contains("name is \"my best\" there and stays so"), "{said}");
+        assert!(said.contains("name is \"my best\" in MLflow and stays unchanged"), "{said}");
         assert!(said.contains("--overwrite replaces them"), "{said}");
         let run = &server.kept().runs[0];
         assert_eq!(
@@ -246,7 +249,7 @@ fn what_people_changed_stays_until_it_is_overwritten() {
         assert_eq!(run.tags["theirs"], "kept");
     }
     let said = fine(export(&logs, &uri, &["--overwrite"], &[]));
-    assert!(!said.contains("stays so"), "{said}");
+    assert!(!said.contains("stays unchanged"), "{said}");
     let run = &server.kept().runs[0];
     assert_eq!((&run.info["run_name"], &run.info["status"]), (&json!("run"), &json!("FINISHED")));
     assert_eq!(run.tags["theirs"], "kept");
@@ -276,7 +279,7 @@ fn what_people_deleted_stays_so_until_it_is_asked_for() {
     }
 }
 
-/// What cannot be read does not go along, and is told by the exit code; all else does.
+/// Unreadable data is not exported and sets the exit code; everything else is exported.
 #[test]
 fn a_value_that_is_damaged_is_told_as_in_tables() {
     let dir = tempfile::tempdir().unwrap();

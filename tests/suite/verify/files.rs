@@ -93,13 +93,13 @@ fn files_are_held_against_each_other() {
     let again = [at(1.7e9 + 100.0, 3, "a"), at(1.7e9 + 101.0, 4, "a")];
     let restarted = files(&[("1.tfevents", &early), ("2.tfevents", &again)]);
     let finding = run_breaks(Rule::RestartUnmarked, restarted.path());
-    assert_eq!(finding.message, "it starts at step 3, the file before ended at 5");
+    assert_eq!(finding.message, "it starts at step 3, but the previous file ended at 5");
     assert_eq!(finding.location.offset, Some(40));
     // Like each fit() of Keras, it starts again at the first step.
     let again = [at(1.7e9 + 100.0, 1, "a"), at(1.7e9 + 101.0, 2, "a")];
     let repeated = files(&[("1.tfevents", &early), ("2.tfevents", &again)]);
     let finding = run_breaks(Rule::StartsAgain, repeated.path());
-    assert_eq!(finding.message, "it starts at step 1, the file before ended at 5");
+    assert_eq!(finding.message, "it starts at step 1, but the previous file ended at 5");
     let again = [at(1.7e9 + 100.0, 3, "a"), at(1.7e9 + 101.0, 4, "a")];
     let marked = [&[start(0)], &early[..]].concat();
     let purged = [&[start(3)], &again[..]].concat();

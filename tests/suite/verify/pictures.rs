@@ -16,7 +16,7 @@ fn picture(rule: Rule, encoded: &[u8]) -> Finding {
 
 #[test]
 fn whole_pictures_of_the_right_size_are_fine() {
-    let behind = [PNG, b"whatever comes behind"].concat();
+    let behind = [PNG, b"trailing data"].concat();
     for encoded in [PNG, &behind, b"GIF89a\x03\0\x02\0\0\0\0\x3b"] {
         let v1 = image::v1("v1", 3, 2, 1, encoded.to_vec().into());
         let v2 = image::v2("v2", 3, 2, vec![encoded.to_vec().into(); 2]);
@@ -49,5 +49,5 @@ fn formats_that_no_browser_gets_and_wrong_sizes_are_found() {
     picture(Rule::ImageDamaged, b"GIF89a\x03\0\x02\0");
     let swapped = image::v1("v", 2, 3, 1, PNG.to_vec().into());
     let finding = breaks(Rule::ImageSize, &[summary(1, vec![swapped])]);
-    assert_eq!(finding.message, "3x2 pixels, the log says 2x3");
+    assert_eq!(finding.message, "3x2 pixels, but the log says 2x3");
 }

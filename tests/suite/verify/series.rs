@@ -100,7 +100,7 @@ fn metadata_is_held_against_the_rules() {
     let changed =
         [summary(1, vec![text("a")]), summary(2, vec![text("b")]), summary(3, vec![text("b")])];
     let finding = breaks(Rule::MetadataChanged, &changed);
-    assert_eq!((finding.count, finding.message.as_str()), (1, "the description is another one"));
+    assert_eq!((finding.count, finding.message.as_str()), (1, "the description differs"));
     for (plugin, content) in [("scalars", b"\x08\x01".to_vec()), ("scalars", b"\xff".to_vec())] {
         let scalar = value("v", Some(metadata(plugin, content)), Value::Tensor(floats(&[], 1)));
         breaks(Rule::PluginContent, &[summary(1, vec![scalar])]);

@@ -50,7 +50,10 @@ fn values_without_the_form_of_their_kind_are_found() {
     let finding = breaks(Rule::AudioDamaged, &[summary(1, vec![clips])]);
     assert_eq!(finding.message, "unknown data, not a clip");
     let empty = of_kind(Kind::Image, "v", string(&[2], 2));
-    assert_eq!(breaks(Rule::ValueShape, &[summary(1, vec![empty])]).message, "a size and no image");
+    assert_eq!(
+        breaks(Rule::ValueShape, &[summary(1, vec![empty])]).message,
+        "a size without an image"
+    );
     let histo = pb::HistogramProto {
         bucket: vec![1.0; 3],
         bucket_limit: vec![1.0; 2],
@@ -91,7 +94,7 @@ fn clips_curves_and_meshes_are_held_against_their_metadata() {
         summary(1, vec![value("v", Some(metadata), Value::Tensor(floats(&[6, 4], 24)))])
     };
     let finding = breaks(Rule::PrCurve, &[curve(5)]);
-    assert_eq!(finding.message, "the metadata says 5 thresholds, the curve has 4");
+    assert_eq!(finding.message, "the metadata says 5 thresholds, but the curve has 4");
     assert!(findings(&[curve(4)]).is_empty());
 
     let part = |part: i32, components: u32| {
@@ -107,7 +110,7 @@ fn clips_curves_and_meshes_are_held_against_their_metadata() {
     let finding = breaks(Rule::MeshParts, &[summary(1, vec![part(1, 0), part(3, 0)])]);
     assert_eq!(finding.message, "it has no faces");
     let finding = breaks(Rule::MeshComponents, &[summary(1, vec![part(1, 2), part(2, 2)])]);
-    assert_eq!(finding.message, "it does not name its faces");
+    assert_eq!(finding.message, "it does not declare its faces");
     assert!(findings(&[summary(1, vec![part(1, 10), part(3, 10)])]).is_empty());
     assert!(findings(&[summary(1, vec![part(1, 0), part(2, 0), part(3, 0)])]).is_empty());
 }

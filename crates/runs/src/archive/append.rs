@@ -1,4 +1,4 @@
-//! Files and directories on their way into a tar.
+//! Writes files and directories into a tar.
 
 use std::fs::Metadata;
 use std::io::{self, Read, Write};
@@ -12,7 +12,8 @@ use super::at;
 use tbx::error::{Error, ErrorKind, Result};
 use tbx::store::{Links, count_read, open_no_link, open_regular};
 
-/// So much of a name fits the header in every case; longer ones stand before it.
+/// Maximum length of a name in bytes that always fits the header; a longer name is written before
+/// it.
 const MAX_NAME: usize = 99;
 
 /// A file as it was packed.
@@ -21,7 +22,7 @@ pub(super) struct Sum {
     pub(super) metadata: Metadata,
 }
 
-/// A directory, without what is in it.
+/// Writes a directory without its content.
 pub(super) fn directory(
     tar: &mut tar::Builder<impl Write>,
     below: &Path,
@@ -85,7 +86,7 @@ fn append(
     tar.append(&header, content)
 }
 
-/// The path with `/`, and behind a directory's, too.
+/// The path with `/`; a directory's path also ends with `/`.
 fn tar_name(below: &Path, is_dir: bool) -> Vec<u8> {
     let parts: Vec<_> = below.iter().map(|part| part.as_encoded_bytes()).collect();
     let mut name = parts.join(&b'/');
@@ -100,10 +101,10 @@ pub(super) fn is_same(a: &Metadata, b: &Metadata) -> bool {
 }
 
 pub(super) fn changed(path: &Path) -> Error {
-    at(ErrorKind::Value("it changed while it was packed: nothing was removed".into()), path)
+    at(ErrorKind::Value("it changed while it was being packed; nothing was removed".into()), path)
 }
 
-/// A reader that knows what it gave.
+/// A reader that computes the digest of the bytes that it returned.
 pub(super) struct Digesting<R> {
     inner: R,
     hash: Sha256,
@@ -115,7 +116,7 @@ impl<R> Digesting<R> {
         Self { inner, hash: Sha256::new(), len: 0 }
     }
 
-    /// The SHA-256 of what it gave.
+    /// The SHA-256 of these bytes.
     pub(super) fn digest(self) -> [u8; 32] {
         self.hash.finalize().into()
     }

@@ -1,4 +1,4 @@
-//! What is in an archive, entry by entry.
+//! Reads an archive entry by entry.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -9,42 +9,42 @@ use tar::{EntryType, PaxExtensions};
 use super::paths::Paths;
 use tbx::store::{count_read, open_regular};
 
-/// So long may what stands before an entry be: it is kept in memory.
+/// Maximum number of bytes before an entry that describe it: they are kept in memory.
 const MAX_EXTENSION: u64 = 1 << 20;
-/// A tar is made of blocks of so many bytes.
+/// Size of the blocks of a tar in bytes.
 const BLOCK: u64 = 512;
-/// Characters of a name that an error has.
+/// Maximum number of characters of a name in an error message.
 const MAX_SHOWN: usize = 200;
 
 /// A file or a directory in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its path below the log folder.
+    /// Its path below the log directory.
     pub path: PathBuf,
     /// Whether it is a directory.
     pub is_dir: bool,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed.
+    /// The time of its last change.
     pub modified: SystemTime,
     /// Its permissions, as on Unix.
     pub mode: u32,
 }
 
-/// How a frame of zstd begins (RFC 8878, section 3.1.1).
+/// The start of a zstd frame (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Whether the file at `path` begins as an archive.
+/// Whether the file at `path` begins like an archive.
 pub(super) fn is_archive(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     open_regular(path)?.0.take(4).read_to_end(&mut start)?;
     Ok(start == ZSTD)
 }
 
-/// Hands every entry of the archive at `path` and its bytes to `f`. Whatever the archive says, no
-/// more than `max` bytes are unpacked, and memory grows with the number of its entries only. What
-/// contradicts itself is an error: some entries were handed out by then.
+/// Passes every entry of the archive at `path`, with its bytes, to `f`. Unpacks at most `max`
+/// bytes, whatever the archive contains; memory use grows only with the number of entries.
+/// Contradictions in the archive are an error, which may come after some entries were passed.
 pub(super) fn each(
     path: &Path,
     max: u64,
@@ -52,12 +52,12 @@ pub(super) fn each(
 ) -> io::Result<()> {
     let mut file = BufReader::new(open_regular(path)?.0);
     if !file.fill_buf()?.starts_with(&ZSTD) {
-        return Err(invalid("no archive of tbx, which is a tar compressed by zstd"));
+        return Err(invalid("not an archive of tbx, which is a tar compressed with zstd"));
     }
     let limited = Limited { inner: zstd::Decoder::with_buffer(file)?, left: max, max };
     let mut archive = tar::Archive::new(limited);
     let (mut before, mut paths, mut end) = (Before::default(), Paths::default(), 0);
-    // Raw: the crate itself would read names of any length into memory.
+    // Raw, because the crate itself would read names of any length into memory.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         let size = entry.header().entry_size()?;
@@ -77,12 +77,17 @@ pub(super) fn each(
                 let is_dir = kind == EntryType::Directory;
                 let Some(path) = clean(&name)?.filter(|_| is_dir || !name.ends_with(b"/")) else {
                     match is_dir {
-                        true => continue, // the log folder itself
-                        false => return Err(said(&name, "is a file and has no name of one")),
+                        true => continue, // the log directory itself
+                        false => {
+                            return Err(said(
+                                &name,
+                                "is a file, but its name is not that of a file",
+                            ));
+                        }
                     }
                 };
                 if is_dir && size > 0 {
-                    return Err(said(&name, "is a directory with bytes"));
+                    return Err(said(&name, "is a directory, but has content"));
                 }
                 paths.add(&path, is_dir)?;
                 let modified = UNIX_EPOCH.checked_add(before.modified.unwrap_or(seconds));
@@ -91,42 +96,43 @@ pub(super) fn each(
                 f(&Entry { path, is_dir, size, modified, mode }, &mut entry)?;
             }
             EntryType::Symlink | EntryType::Link => {
-                return Err(said(&header_name(&entry), "is a link: such are not unpacked"));
+                return Err(said(&header_name(&entry), "is a link, which tbx does not unpack"));
             }
             _ => {
-                let what = "is neither a file nor a directory: such are not unpacked";
+                let what = "is neither a file nor a directory, and tbx does not unpack it";
                 return Err(said(&header_name(&entry), what));
             }
         }
     }
     let mut rest = archive.into_inner();
-    // Blocks of zeros mark the end. Without the first, it was cut off between two entries.
+    // Blocks of zeros mark the end. Without the first of them, the archive was cut off between two
+    // entries.
     if rest.max - rest.left <= end.next_multiple_of(BLOCK) || before != Before::default() {
-        return Err(invalid("it ends too early"));
+        return Err(invalid("the archive ends too early"));
     }
-    // The checksum of the stream stands behind the last block.
+    // The checksum of the stream comes after the last block.
     let mut buffer = [0; 1 << 13];
     loop {
         let n = rest.read(&mut buffer)?;
         let read = buffer.get(..n).filter(|read| !read.is_empty());
         let Some(read) = read else { return Ok(()) };
         if read.iter().any(|byte| *byte != 0) {
-            return Err(invalid("there is something behind its end"));
+            return Err(invalid("there is data after the end of the archive"));
         }
     }
 }
 
-/// What is wrong with the entry of this name.
+/// An error about the entry of this name.
 fn said(name: &[u8], what: &str) -> io::Error {
     let name: String = String::from_utf8_lossy(name).chars().take(MAX_SHOWN).collect();
-    invalid(&format!("{name:?} in it {what}"))
+    invalid(&format!("entry {name:?} {what}"))
 }
 
 fn header_name<R: Read>(entry: &tar::Entry<'_, R>) -> Vec<u8> {
     entry.header().path_bytes().into_owned()
 }
 
-/// What was said before an entry about it.
+/// Facts that come before an entry.
 #[derive(Default, PartialEq, Eq)]
 struct Before {
     path: Option<Vec<u8>>,
@@ -138,7 +144,7 @@ struct Before {
 impl Before {
     fn pax(&mut self, bytes: &[u8]) -> io::Result<()> {
         if std::mem::replace(&mut self.has_pax, true) {
-            return Err(invalid("an entry with two headers"));
+            return Err(invalid("an entry has two headers"));
         }
         for extension in PaxExtensions::new(bytes) {
             let extension = extension?;
@@ -147,11 +153,12 @@ impl Before {
                 b"mtime" => self.modified = extension.value().ok().and_then(seconds),
                 b"size" => {
                     let size = extension.value().ok().and_then(|size| size.parse().ok());
-                    self.size = Some(size.ok_or_else(|| invalid("a size that is no number"))?);
+                    self.size =
+                        Some(size.ok_or_else(|| invalid("the size of an entry is not a number"))?);
                 }
-                // The file would be another one.
+                // Reading it as a normal file would give different content.
                 key if key.starts_with(b"GNU.sparse") => {
-                    return Err(invalid("a sparse file in it: such are not unpacked"));
+                    return Err(invalid("an entry is a sparse file, which tbx does not unpack"));
                 }
                 _ => {}
             }
@@ -177,12 +184,12 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, digits.parse().ok()?))
 }
 
-/// The bytes of an entry that says something of the next one.
+/// The bytes of an entry that describes the next one.
 fn extension(entry: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     entry.take(MAX_EXTENSION + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_EXTENSION {
-        return Err(invalid("a name in it is too long"));
+        return Err(invalid("the name of an entry is too long"));
     }
     while bytes.last() == Some(&0) {
         bytes.pop();
@@ -190,16 +197,16 @@ fn extension(entry: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A path that stays in the folder; none for the folder itself.
+/// A path that stays inside the directory; `None` for the directory itself.
 fn clean(name: &[u8]) -> io::Result<Option<PathBuf>> {
     let path = tar_path(name).filter(|_| !name.contains(&0));
-    let path = path.ok_or_else(|| said(name, "is no path here"))?;
+    let path = path.ok_or_else(|| said(name, "is not a valid path on this system"))?;
     let mut kept = PathBuf::new();
     for part in path.components() {
         match part {
             Component::Normal(part) => kept.push(part),
             Component::CurDir => {}
-            _ => return Err(said(name, "leads out of the folder: nothing is unpacked")),
+            _ => return Err(said(name, "leads out of the directory; nothing is unpacked")),
         }
     }
     Ok(Some(kept).filter(|path| path.file_name().is_some()))
@@ -220,7 +227,7 @@ pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-/// A reader of so many bytes at most.
+/// A reader that returns an error after this number of bytes.
 struct Limited<R> {
     inner: R,
     left: u64,
@@ -234,7 +241,9 @@ impl<R: Read> Read for Limited<R> {
         let left = self.left.checked_sub(u64::try_from(n).unwrap_or(u64::MAX));
         self.left = left.ok_or_else(|| {
             let max = self.max;
-            invalid(&format!("it unpacks to more than {max} bytes; allow more if that is right"))
+            invalid(&format!(
+                "it unpacks to more than {max} bytes; raise the limit if that is intended"
+            ))
         })?;
         Ok(n)
     }

@@ -1,4 +1,4 @@
-//! Which artifacts may go.
+//! Finds and removes artifacts that are no longer needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,12 +14,13 @@ use tbx::meta::{Artifact, RunMeta, Status, now};
 use tbx::replace::{LogsLock, disk, is_temporary};
 use tbx::store::Links;
 
-/// What is said in `tbx.json` of an artifact that is gone: when, in seconds since the Unix epoch.
+/// The key in `tbx.json` for the time at which an artifact was removed, in seconds since the Unix
+/// epoch.
 const REMOVED: &str = "removed";
 
-/// Rules for artifacts that may go: all of them must hold.
+/// Rules that select artifacts to remove: all of them must hold.
 ///
-/// Whatever they say, files that a registry names stay, and those of runs that are running.
+/// Files that a registry names, and files of runs that are running, are always kept.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     older_than: Option<Duration>,
@@ -30,79 +31,81 @@ pub struct Rules {
     links: Links,
 }
 
-/// An artifact that may go.
+/// An artifact to remove.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// The run that made it.
+    /// The run that produced it.
     pub run: RunDir,
-    /// Its path in the run's folder `artifacts`, with `/`.
+    /// Its path in the run's directory `artifacts`, with `/`.
     pub artifact: String,
     /// The file.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was made, in seconds since the Unix epoch: as `tbx.json` says, else as the file
-    /// system says.
+    /// The time at which it was made, in seconds since the Unix epoch: from `tbx.json`, otherwise
+    /// from the file system.
     pub time: Option<f64>,
-    /// What it is, as `tbx.json` says.
+    /// Its kind in `tbx.json`.
     pub kind: Option<String>,
-    /// How its run is doing.
+    /// The status of its run.
     pub status: Option<Status>,
     is_listed: bool,
 }
 
-/// Artifacts that may go.
+/// Artifacts to remove.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Candidates {
-    /// They, by run and name.
+    /// The artifacts, by run and name.
     pub files: Vec<Candidate>,
-    /// How many others the rules hold for that stay because a registry names them.
+    /// Number of other artifacts for which the rules hold, but that are kept because a registry
+    /// names them.
     pub registered: usize,
     root: PathBuf,
     links: Links,
 }
 
 impl Rules {
-    /// None: at least one must be said.
+    /// No rules: at least one must be added.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Made so long ago.
+    /// Selects artifacts that were made at least this long ago.
     pub fn older_than(self, age: Duration) -> Self {
         Self { older_than: Some(age), ..self }
     }
 
-    /// Of more than so many bytes.
+    /// Selects artifacts larger than this number of bytes.
     pub fn larger_than(self, bytes: u64) -> Self {
         Self { larger_than: Some(bytes), ..self }
     }
 
-    /// Of runs that ended so. One that says it is running, but is silent, was killed.
+    /// Selects artifacts of runs with one of these statuses. A run whose status is running, but
+    /// that has been silent for too long, counts as killed.
     pub fn statuses(self, statuses: impl IntoIterator<Item = Status>) -> Self {
         Self { statuses: Some(statuses.into_iter().collect()), ..self }
     }
 
-    /// Of this kind, as `tbx.json` says it.
+    /// Selects artifacts of this kind, as in `tbx.json`.
     pub fn kind(self, kind: impl Into<String>) -> Self {
         Self { kind: Some(kind.into()), ..self }
     }
 
-    /// Everything that no registry names.
+    /// Selects all artifacts that no registry names.
     pub fn unregistered(self) -> Self {
         Self { unregistered: true, ..self }
     }
 
-    /// Whether `tbx.json` and registries are also read behind links that lead out of a run or of the log
-    /// directory. Artifacts behind links stay in any case. Default: false.
+    /// Whether `tbx.json` and registries are also read if links lead out of a run or of the log
+    /// directory. Artifacts behind links are always kept. Default: false.
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
 
-    /// The artifacts below the log folder `logdir` for which all rules hold. Links are neither
-    /// followed nor candidates.
+    /// Finds the artifacts below the log directory `logdir` for which all rules hold. Links are
+    /// neither followed nor selected.
     ///
     /// # Errors
     ///
@@ -115,7 +118,7 @@ impl Rules {
             && self.kind.is_none()
             && !self.unregistered;
         if is_empty {
-            return Err(Error::argument("no rule says which artifacts may go"));
+            return Err(Error::argument("no rule selects the artifacts to remove"));
         }
         let root = runs::root(logdir)?;
         let registered = runs::registered(&root, self.links)?;
@@ -148,7 +151,7 @@ impl Rules {
     }
 }
 
-/// The files in the run's folder of artifacts, by name.
+/// The files in the run's artifact directory, by name.
 fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec<Candidate>> {
     let folder = run.path.join(ARTIFACTS);
     let is_folder = folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
@@ -183,19 +186,20 @@ fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec
 }
 
 impl Candidates {
-    /// The bytes of all files.
+    /// The total size of all files in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
     }
 
-    /// Removes the files. `tbx.json` goes on to list those that it lists, with `removed`, so that
-    /// their digests stay known; it says so before they go, and an interrupted call can be made again.
-    /// Those that were registered meanwhile stay; how many went.
+    /// Removes the files and returns their number. `tbx.json` still lists the files that it listed,
+    /// with `removed`, so that their digests stay known. It is changed before the files are
+    /// removed, and an interrupted call can be repeated. Files that were registered meanwhile are
+    /// kept.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: a file cannot be removed; those before it are gone. Another program changes
-    /// the logs: nothing is removed. As [`RunMeta::update`].
+    /// [`ErrorKind::Io`]: a file cannot be removed, and those before it are gone; or another
+    /// program is changing the logs, and nothing is removed. Also as for [`RunMeta::update`].
     pub fn remove(&self) -> Result<usize> {
         let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
         let registered = runs::registered(&self.root, self.links)?;
@@ -209,7 +213,7 @@ impl Candidates {
     }
 }
 
-/// Removes files of one run; how many.
+/// Removes files of one run. Returns their number.
 fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
     let mut there = Vec::new();
     for file in files {
@@ -232,7 +236,7 @@ fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
     Ok(there.len())
 }
 
-/// Has `tbx.json` say when the files go, or that they do not.
+/// Records in `tbx.json` when the files are removed, or that they are not.
 fn note(files: &[&Candidate], time: Option<f64>) -> Result<()> {
     let listed: BTreeSet<_> =
         files.iter().filter(|file| file.is_listed).map(|file| &file.artifact).collect();
@@ -253,11 +257,11 @@ fn is_gone(error: &Error) -> bool {
 }
 
 impl Candidate {
-    /// Fails if the file is not where it was. A folder that became a link meanwhile would lead elsewhere.
+    /// Fails if the file has moved. A directory that has become a link would lead elsewhere.
     fn check(&self, root: &Path) -> Result<()> {
         let real = self.path.canonicalize().map_err(|error| at(error, &self.path))?;
         if real != self.path || !real.starts_with(root) {
-            let what = "it is behind a link now, so it is not removed";
+            let what = "it is now behind a link, so it is not removed";
             return Err(at(ErrorKind::Value(what.into()), &self.path));
         }
         Ok(())

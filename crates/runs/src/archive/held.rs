@@ -76,17 +76,20 @@ pub(super) fn verify(path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> io::Result<(
         count += 1;
         match sums.get(&entry.path).is_some_and(|sum| sum.sha256 == sha256) {
             true => Ok(()),
-            false => Err(invalid(&format!("{:?} in it is not as packed", entry.path))),
+            false => Err(invalid(&format!(
+                "entry {:?} differs from the file that was packed",
+                entry.path
+            ))),
         }
     })?;
     match count == sums.len() {
         true => Ok(()),
-        false => Err(invalid("it has not all files that were packed")),
+        false => Err(invalid("the archive lacks files that were packed")),
     }
 }
 
 /// The number of files in the archive at `path` that are not `elsewhere`, and the first of them;
-/// none if there is no such file, or the file is not an archive.
+/// `None` if there is no such file, or the file is not an archive.
 pub(super) fn only_there(
     path: &Path,
     elsewhere: impl Fn(&Path) -> bool,

@@ -1,4 +1,4 @@
-//! Runs into one compressed file.
+//! Packs runs into one compressed file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,12 +20,12 @@ use tbx::store::Links;
 /// zstd's default.
 const LEVEL: i32 = 3;
 
-/// Whole directories of runs on their way into an archive.
+/// Whole directories of runs to pack.
 #[derive(Debug, Clone)]
 pub struct Pack {
     root: PathBuf,
     runs: Vec<RunDir>,
-    /// Files with an event file's name that are none.
+    /// Files that have an event file name but are not event files.
     others: Vec<Issue>,
     force: bool,
     remove: bool,
@@ -33,28 +33,29 @@ pub struct Pack {
     links: Links,
 }
 
-/// What was packed.
+/// The result of packing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Packed {
-    /// The directories, without those inside of others.
+    /// The packed directories, without those inside of others.
     pub runs: Vec<RunDir>,
-    /// How many files.
+    /// Number of files.
     pub files: usize,
-    /// Their bytes.
+    /// Total size of the files in bytes.
     pub bytes: u64,
-    /// The bytes of the archive.
+    /// Size of the archive in bytes.
     pub archive_bytes: u64,
-    /// Whether all of it was removed; false if something came meanwhile and stays.
+    /// Whether everything was removed; false if files were added meanwhile, which are kept.
     pub is_removed: bool,
-    /// Whether the archive was there already, with all of it: an earlier call was interrupted.
+    /// Whether the archive already existed and was complete, because an earlier call was
+    /// interrupted.
     pub was_there: bool,
-    /// How many files were in the archive that was replaced and are nowhere else.
+    /// Number of files that were only in the replaced archive.
     pub discarded: u64,
 }
 
 impl Pack {
-    /// All runs below the log folder `logdir`. What interrupted calls left there is cleaned up.
+    /// Finds all runs below the log directory `logdir`. Cleans up after interrupted calls.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ impl Pack {
     pub fn find(logdir: &Path) -> Result<Self> {
         let root = runs::root(logdir)?;
         match LogsLock::take(&root) {
-            // Who only may read it, or finds another at work, may pack all the same.
+            // Packing is possible without write permission, and while another program changes the
+            // logs.
             Err(error)
                 if !matches!(
                     error.kind(),
@@ -80,20 +82,21 @@ impl Pack {
         Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
     }
 
-    /// Whether there is no run.
+    /// Whether there are no runs.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Only runs with such names, and all that is in their directories.
+    /// Packs only runs whose name `wanted` accepts, with everything in their directories.
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
         self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
         self
     }
 
-    /// What has an event file's name and is none. In the directory of a run it is packed as every
-    /// other file is; a directory of nothing else is no run and is not packed.
+    /// Files that have an event file name but are not event files. In the directory of a run they
+    /// are packed like every other file. A directory with only such files is not a run and is not
+    /// packed.
     pub fn report(&self) -> Report {
         let is_packed = |path: &Path| self.runs.iter().any(|run| path.starts_with(&run.path));
         let effect = |issue: &Issue| match issue.location.path.as_deref().is_some_and(is_packed) {
@@ -107,46 +110,49 @@ impl Pack {
         Report::from(issues)
     }
 
-    /// Also runs that are running, and over an archive that is there and holds no file that is nowhere
-    /// else. Default: no.
+    /// Whether to pack runs that are running, and to replace an existing archive all of whose files
+    /// also exist elsewhere. Default: false.
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
 
-    /// Packs what links lead to in their place, also where that is outside of the run: to any file of this
-    /// machine, if the logs come from elsewhere. Not with [`remove`](Self::remove): a restored run would
-    /// have files where links were. Default: no, a link is an error.
+    /// Whether to pack the targets of links in their place, even outside of the run. If the logs
+    /// come from an untrusted source, links can lead to any file of this machine. Cannot be
+    /// combined with [`remove`](Self::remove), because a restored run would have files instead of
+    /// links. Default: false, which makes a link an error.
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
 
-    /// Removes what was packed, once the archive was read again and holds it. Default: no.
+    /// Whether to remove the packed files after the archive was read back and verified. Default:
+    /// false.
     ///
-    /// If that is interrupted, the same call goes on with it: it finds that the archive holds what is
-    /// left.
+    /// If this is interrupted, the same call continues it: it finds that the archive contains the
+    /// files that are left.
     pub fn remove(self, remove: bool) -> Self {
         Self { remove, ..self }
     }
 
-    /// With [`force`](Self::force), also over an archive with files that are nowhere else: they are
-    /// lost. Default: no.
+    /// With [`force`](Self::force), whether to replace an archive with files that exist nowhere
+    /// else and are lost. Default: false.
     pub fn discard(self, discard: bool) -> Self {
         Self { discard, ..self }
     }
 
-    /// Writes the archive at `out`, reads it again and compares digests of all files. Memory grows
-    /// with the number of files, not with their sizes.
+    /// Writes the archive at `out`, reads it back, and compares the digests of all files. Memory
+    /// use grows with the number of files, not with their sizes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is no run, one is running, a registry names what would be
-    /// removed, `out` is there or in a run's directory or looks like an event file;
-    /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device; [`ErrorKind::Io`],
-    /// also that another program changes the logs or writes to `out`. Nothing is removed then.
+    /// [`ErrorKind::Argument`]: there is no run, a run is running, a registry names a file to
+    /// remove, or `out` exists, is in the directory of a run or has an event file name.
+    /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device. [`ErrorKind::Io`]:
+    /// also if another program is changing the logs or writing to `out`. In all cases nothing is
+    /// removed.
     pub fn write(&self, out: &Path) -> Result<Packed> {
         if self.remove && self.links == Links::All {
-            let what = "runs whose links are followed are packed, but not removed: a restored run would have \
-                        files where links were";
+            let what = "cannot remove runs whose links are followed: a restored run would have \
+                        files instead of links";
             return Err(Error::argument(what));
         }
         let logs = self.remove.then(|| LogsLock::take(&self.root)).transpose();
@@ -172,7 +178,7 @@ impl Pack {
         Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed, was_there, discarded })
     }
 
-    /// That there is nothing to pack, or why not.
+    /// The error if there is nothing to pack, or the reason.
     fn no_run(&self) -> Error {
         let missed = self.others.iter().find(|other| other.effect.is_loss());
         let none = || Error::argument("there is no run to pack");
@@ -195,14 +201,14 @@ impl Pack {
         new.file().and_then(|file| file.sync_all()).map_err(failed)?;
         held::verify(new.path(), &sums).map_err(failed)?;
         new.rename(out).map_err(failed)?;
-        // Before anything is removed, the disk knows where the archive is.
+        // The archive's name must be on disk before anything is removed.
         disk::sync_dir(parent(out)).map_err(failed)?;
         Ok(sums)
     }
 
-    /// Goes on with a removal that was interrupted, if the archive at `out` holds all that is left.
+    /// Continues an interrupted removal, if the archive at `out` contains all files that are left.
     fn go_on(&self, out: &Path, dirs: Vec<RunDir>) -> Result<Packed> {
-        let there = || Error::argument(format!("{} is there already", out.display()));
+        let there = || Error::argument(format!("{} already exists", out.display()));
         if !self.remove {
             return Err(there());
         }
@@ -212,14 +218,14 @@ impl Pack {
             self.append_dir(&mut nowhere, &dir.path, &mut sums)?;
         }
         let Ok(held) = Held::read(out, &self.root, &sums) else { return Err(there()) };
-        // Without runs, this is the end of a removal only if there is nothing of the archive left.
+        // Without runs, this is the end of a removal only if nothing from the archive is left.
         if dirs.is_empty() && (held.left > 0 || held.files == 0) {
             return Err(self.no_run());
         }
         if let Some(path) = &held.lacks {
             let what = format!(
-                "{} is there already, and has not all of these runs as they are now, such as {}: write \
-                 to another file",
+                "{} already exists and does not match the current runs, for example {}; write to \
+                 another file",
                 out.display(),
                 path.display()
             );
@@ -232,7 +238,8 @@ impl Pack {
         Ok(Packed { runs, files, bytes, archive_bytes, is_removed, was_there, discarded })
     }
 
-    /// How many files would be lost with the archive that is at `out`; an error if they may not be.
+    /// Number of files that would be lost with an existing archive at `out`; an error if they must
+    /// be kept.
     fn check_old(&self, out: &Path, dirs: &[RunDir]) -> Result<u64> {
         let is_packed = |below: &Path| {
             let path = self.root.join(below);
@@ -245,18 +252,20 @@ impl Pack {
                 let files = if count == 1 { "file".into() } else { format!("{count} files") };
                 (
                     count,
-                    format!("holds {files} that are not packed now, such as {}", first.display()),
+                    format!(
+                        "has {files} that would not be in the new archive, for example {}",
+                        first.display()
+                    ),
                 )
             }
-            Err(error) => (
-                1,
-                format!("cannot be read as an archive, so what it holds would be lost: {error}"),
-            ),
+            Err(error) => {
+                (1, format!("cannot be read as an archive, and its content would be lost: {error}"))
+            }
         };
         match self.discard {
             true => Ok(count),
             false => Err(Error::argument(format!(
-                "{} {reason}: write to another file, or --discard it",
+                "{} {reason}; write to another file, or use --discard",
                 out.display()
             ))),
         }
@@ -264,12 +273,12 @@ impl Pack {
 
     /// The outermost directories, if they may be packed.
     fn check(&self, out: &Path) -> Result<Vec<RunDir>> {
-        // Sorted by path, a directory stands right before all that is in it.
+        // Sorted by path, a directory comes right before its content.
         let mut dirs = self.runs.clone();
         dirs.sort_by(|a, b| a.path.cmp(&b.path));
         dirs.dedup_by(|run, outer| run.path.starts_with(&outer.path));
         let (there, gone): (Vec<_>, Vec<_>) = dirs.into_iter().partition(|run| run.path.exists());
-        // All are gone where another call of `--remove` has packed them meanwhile.
+        // All are missing if another call of `--remove` packed them meanwhile.
         if let (Some(gone), false) = (gone.first(), there.is_empty()) {
             let what = format!("run {:?} was removed meanwhile: try again", gone.name);
             return Err(Error::argument(what));
@@ -279,20 +288,23 @@ impl Pack {
         let is_inside = |path: &Path| path.ancestors().any(|path| packed.contains(path));
         let name = out.file_name().unwrap_or_default();
         if is_event_file(name) {
-            let what =
-                format!("{}: no name with tfevents: it would be taken for a log", out.display());
+            let what = format!(
+                "{}: a name with tfevents would make the archive look like a log",
+                out.display()
+            );
             return Err(Error::argument(what));
         }
         let parent = parent(out);
         if is_inside(&parent.canonicalize().map_err(|error| at(error, parent))?) {
-            let what = format!("{} is in a run that is packed: write it elsewhere", out.display());
+            let what = format!("{} is inside a run to pack; write it elsewhere", out.display());
             return Err(Error::argument(what));
         }
         if !self.force {
-            // Parts of a run go with it.
+            // Parts of a run are packed with it.
             for run in runs::find(&self.root)?.0.iter().filter(|run| is_inside(&run.path)) {
                 if run.state(self.links)?.1 == Some(Status::Running) {
-                    let what = format!("run {:?} is running: wait until it has ended", run.name);
+                    let what =
+                        format!("run {:?} is still running; wait until it has finished", run.name);
                     return Err(Error::argument(what));
                 }
             }
@@ -301,7 +313,7 @@ impl Pack {
             let registered = runs::registered(&self.root, self.links)?;
             if let Some(file) = registered.iter().find(|file| is_inside(file) && file.exists()) {
                 let name = runs::name(&self.root, file);
-                let what = format!("{name:?} is a registered model: its run is not removed");
+                let what = format!("{name:?} is a registered model, so its run is not removed");
                 return Err(Error::argument(what));
             }
         }
@@ -322,7 +334,7 @@ impl Pack {
             let path = entry.path();
             let below = path.strip_prefix(&self.root).unwrap_or(path);
             if below.as_os_str().is_empty() {
-                continue; // the log folder itself
+                continue; // the log directory itself
             }
             if entry.file_type().is_dir() {
                 let metadata = entry.metadata().map_err(|error| runs::walk_error(error, dir))?;
@@ -332,8 +344,11 @@ impl Pack {
                 sums.insert(below.to_owned(), sum);
             } else {
                 let what = match entry.path_is_symlink() {
-                    true => "a link: archives hold none; --follow-links packs what it leads to",
-                    false => "neither a file nor a directory: archives hold no devices",
+                    true => {
+                        "is a link, which an archive cannot contain; --follow-links packs its \
+                         target"
+                    }
+                    false => "is neither a file nor a directory, which an archive cannot contain",
                 };
                 return Err(at(ErrorKind::Value(what.into()), path));
             }

@@ -31,7 +31,7 @@ enum Kind {
 impl Paths {
     /// Adds an entry. Returns an error if its path conflicts with earlier entries.
     pub(super) fn add(&mut self, path: &Path, is_dir: bool) -> io::Result<()> {
-        let refused = |what: &str| Err(invalid(&format!("{path:?} in it {what}")));
+        let refused = |what: &str| Err(invalid(&format!("entry {path:?} {what}")));
         if path.as_os_str().len() > MAX_PATH {
             let start: String = path.to_string_lossy().chars().take(80).collect();
             return Err(invalid(&format!(
@@ -54,15 +54,15 @@ impl Paths {
             let is_full = self.0.len() >= MAX_PATHS;
             match self.0.entry(short(&hash)) {
                 Vacant(_) if is_full => {
-                    let what = format!("more than {MAX_PATHS} files and directories in it");
+                    let what = format!("it has more than {MAX_PATHS} files and directories");
                     return Err(invalid(&what));
                 }
                 Vacant(place) => drop(place.insert(kind)),
                 Occupied(known) => match (*known.get(), kind) {
                     (Kind::Directory, Kind::Directory) => {}
-                    (Kind::File, Kind::File) => return refused("is there twice"),
+                    (Kind::File, Kind::File) => return refused("occurs twice"),
                     (Kind::File, Kind::Directory) if !is_last => {
-                        return refused("is in a file, as another entry says");
+                        return refused("is inside another entry that is a file");
                     }
                     _ => return refused("is both a file and a directory"),
                 },

@@ -82,7 +82,7 @@ fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> 
         };
         // A temporary file here belongs to a running program.
         if !metadata.is_dir() && !is_packed() {
-            return Ok(false); // it is back at its place
+            return Ok(false); // it is back in its place
         }
     }
     removal.finish().map_err(failed).map(|()| true)

@@ -127,7 +127,10 @@ impl Restore {
         self.each(&mut |entry, content| {
             let len = absolute.as_os_str().len() + 1 + entry.path.as_os_str().len();
             if len > MAX_PATH {
-                return Err(invalid(&format!("{:?} in it is too long a path here", entry.path)));
+                return Err(invalid(&format!(
+                    "the path of entry {:?} is too long here",
+                    entry.path
+                )));
             }
             if entry.is_dir {
                 keep(&mut kept, &entry.path)?;
@@ -195,14 +198,16 @@ impl Restore {
             return Ok(true);
         }
         if entry.is_dir || !there.is_file() {
-            return Err(exists(&format!("{said} is there and something else")));
+            return Err(exists(&format!("{said} already exists and is something else")));
         }
         if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
         match self.force {
             true => Ok(false),
-            false => Err(exists(&format!("{said} is there with other bytes; --force replaces it"))),
+            false => Err(exists(&format!(
+                "{said} already exists with different content; --force replaces it"
+            ))),
         }
     }
 
@@ -241,7 +246,7 @@ fn keep(kept: &mut usize, path: &Path) -> io::Result<()> {
     *kept = kept.saturating_add(path.as_os_str().len());
     if *kept > MAX_KEPT_PATHS {
         return Err(invalid(&format!(
-            "the paths of directories in it have more than {MAX_KEPT_PATHS} bytes"
+            "the paths of its directories have more than {MAX_KEPT_PATHS} bytes in total"
         )));
     }
     Ok(())
@@ -266,7 +271,10 @@ fn check_way(logdir: &Path, below: &Path) -> io::Result<()> {
     for part in below {
         path.push(part);
         if path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
-            return Err(exists(&format!("{} is a link: nothing is written there", path.display())));
+            return Err(exists(&format!(
+                "{} is a link, so nothing is written there",
+                path.display()
+            )));
         }
     }
     Ok(())

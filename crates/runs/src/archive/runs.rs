@@ -1,4 +1,4 @@
-//! The directories of runs, and what the registries above and below name.
+//! Finds the directories of runs, and the files named by registries above and below.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,17 +15,17 @@ use tbx::meta::{self, RunMeta, Status, now};
 use tbx::replace::is_temporary;
 use tbx::store::{self, Links};
 
-/// The directory of a run: it holds `tbx.json` or event files.
+/// The directory of a run: it contains `tbx.json` or event files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunDir {
-    /// Its path below the log folder, with `/`, or `.`.
+    /// Its path below the log directory, with `/`, or `.`.
     pub name: String,
     /// The directory.
     pub path: PathBuf,
 }
 
 impl RunDir {
-    /// What it is, and how it is doing now.
+    /// Its metadata and its current status.
     pub(super) fn state(&self, links: Links) -> Result<(RunMeta, Option<Status>)> {
         let meta = RunMeta::read_in(&self.path, links)?.unwrap_or_default();
         let status = meta.status_at(now());
@@ -33,7 +33,7 @@ impl RunDir {
     }
 }
 
-/// The log folder at `path`.
+/// The log directory at `path`.
 pub(super) fn root(path: &Path) -> Result<PathBuf> {
     let root = store::local_only(path, "this").and_then(|()| path.canonicalize());
     let root = root.map_err(|error| at(error, path))?;
@@ -43,8 +43,8 @@ pub(super) fn root(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// All runs below `root`, by name, and the files that have an event file's name and are none. Links
-/// are not followed, and what a run keeps as an artifact is no run.
+/// All runs below `root`, by name, and the files that have an event file name but are not event
+/// files. Links are not followed, and a run that is stored as an artifact is not a run.
 pub(super) fn find(root: &Path) -> Result<(Vec<RunDir>, Vec<Issue>)> {
     let (mut runs, mut others) = (BTreeSet::new(), Vec::new());
     let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();
@@ -72,13 +72,13 @@ pub(super) fn find(root: &Path) -> Result<(Vec<RunDir>, Vec<Issue>)> {
     Ok((runs.into_iter().collect(), others))
 }
 
-/// What a file says of its directory.
+/// The meaning of a file for its directory.
 enum File {
-    /// That it is a run.
+    /// The directory is a run.
     OfRun,
-    /// Nothing, in spite of its name.
+    /// No meaning, despite its name.
     Other(OtherFile),
-    /// Nothing.
+    /// No meaning.
     Any,
 }
 
@@ -92,7 +92,7 @@ fn look(path: &Path) -> File {
     }
     match other_file_at(path) {
         Ok(Some(other)) => File::Other(other),
-        Ok(None) | Err(_) => File::OfRun, // as its name says
+        Ok(None) | Err(_) => File::OfRun, // as its name suggests
     }
 }
 
@@ -109,8 +109,8 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> tbx::error::Erro
     at(cause, &path)
 }
 
-/// The files that registries name: that of `root`, those of the folders above and of those below.
-/// What cannot be read is an error: it may name anything.
+/// The files that registries name: the registry of `root`, those of its parents and those below. An
+/// unreadable registry is an error, because it may name any file.
 pub(super) fn registered(root: &Path, links: Links) -> Result<BTreeSet<PathBuf>> {
     let above = root.ancestors().skip(1).map(Path::to_owned);
     let above = above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok());

@@ -79,7 +79,7 @@ impl Jobs {
                 let into = &job.name;
                 return Err(Error::argument(format!(
                     "two runs would both be called {other:?} ({into:?}): choose another name for \
-                     those that are joined"
+                     the joined run"
                 )));
             }
         }
@@ -102,7 +102,7 @@ impl Jobs {
             if let Some(other) = taken.insert(&run.name, &join.into) {
                 let (run, into) = (&run.name, &join.into);
                 return Err(Error::argument(format!(
-                    "run {run:?} would become a part of {other:?} and, once more, of {into:?}"
+                    "run {run:?} would be joined twice, into {other:?} and {into:?}"
                 )));
             }
             job.files.extend(run.files.iter().map(|name| run.path.join(name)));
@@ -173,7 +173,7 @@ fn members<'r>(join: &Join, runs: &[&'r RunFiles], root: &Path) -> Result<Member
             let more = if runs.len() > 5 { ", ..." } else { "" };
             let some = some.join(", ");
             return Err(Error::argument(format!(
-                "no run {name:?} to join, and none below it; there are {some}{more}"
+                "no run {name:?} to join, and no run below it; the runs are {some}{more}"
             )));
         }
     }

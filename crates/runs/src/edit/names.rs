@@ -8,8 +8,8 @@ const MARK: &str = "tfevents";
 const NO_MARK: &str = "tf-events";
 
 /// The name of part `n`, from 2 on, of the file `name`. It sorts after `name` and the previous
-/// parts. It also sorts before the next file, unless the name of that begins with `name` and a
-/// character below the point.
+/// parts. It also sorts before the next file, unless the name of the next file is `name` followed
+/// by a character that sorts before the dot.
 pub(super) fn part(name: &OsStr, n: usize) -> OsString {
     let mut part = name.to_owned();
     part.push(format!(".part{n:04}"));
@@ -38,7 +38,8 @@ pub(super) fn backup(path: &Path) -> PathBuf {
     (1..10_000).map(candidate).find(free).unwrap_or_else(|| candidate(10_000))
 }
 
-/// The seconds in an event file name, if they have ten digits, as from all writers but one.
+/// The seconds in an event file name, if they have ten digits, as in files of all writers except
+/// one.
 pub(super) fn seconds(name: &OsStr) -> Option<f64> {
     let name = name.to_str()?;
     let (_, rest) = name.split_once("tfevents.")?;

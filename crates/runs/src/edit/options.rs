@@ -1,4 +1,4 @@
-//! What to change.
+//! Options of an edit.
 
 use rayon::prelude::*;
 use regex::Regex;
@@ -16,7 +16,7 @@ use tbx::store::Links;
 use tbx::summary::Kind;
 use tbx::summary::hparams::HparamValue;
 
-/// What to change in logs.
+/// Changes to logs.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -63,7 +63,7 @@ impl Default for Edit {
 }
 
 impl Edit {
-    /// Changes nothing.
+    /// An edit that changes nothing.
     pub fn new() -> Self {
         Self {
             renames: Vec::new(),
@@ -106,23 +106,25 @@ impl Edit {
             && self.params.is_empty()
     }
 
-    /// Renames tags: what `tags` matches in them becomes `replacement`, in which `$1` stands for the
-    /// first group, as in [`Regex::replace_all`]; `${1}` where a letter, a digit or `_` follows.
-    /// Several are done one after the other. Two tags of a run that would become one are an error.
+    /// Renames tags: replaces the text that `tags` matches with `replacement`, in which `$1` means
+    /// the first group, as in [`Regex::replace_all`]; write `${1}` before a letter, a digit or `_`.
+    /// Several renames are applied one after the other. It is an error if two tags of a run would
+    /// get the same name.
     #[must_use]
     pub fn rename(mut self, tags: Regex, replacement: impl Into<String>) -> Self {
         self.renames.push((tags, replacement.into()));
         self
     }
 
-    /// Drops the values of tags that match. Tags here and below are those of the original.
+    /// Drops the values of tags that match. Tags here and below are the original ones.
     #[must_use]
     pub fn drop_tags(mut self, tags: Regex) -> Self {
         self.drop_tags.push(tags);
         self
     }
 
-    /// Drops the values of all tags that match none of these.
+    /// Keeps only the values of tags that match. After several calls, a tag must match one of the
+    /// expressions.
     #[must_use]
     pub fn keep_tags(mut self, tags: Regex) -> Self {
         self.keep_tags.push(tags);
@@ -136,29 +138,30 @@ impl Edit {
         self
     }
 
-    /// Drops all runs whose name matches none of these.
+    /// Keeps only runs whose name matches. After several calls, a name must match one of the
+    /// expressions.
     #[must_use]
     pub fn keep_runs(mut self, runs: Regex) -> Self {
         self.keep_runs.push(runs);
         self
     }
 
-    /// Moves the values of tags that match into a run below their own: `name`, in which `$1` stands
-    /// for the first group. The first that matches counts. Parts of the name that cannot be a
-    /// folder's name are encoded as [`safe_name`](tbx::safe_name) does.
+    /// Moves the values of tags that match into the run `name` below their own; `$1` in it means
+    /// the first group. The first expression that matches counts. Parts of the name that are not
+    /// valid directory names are encoded as in [`safe_name`](tbx::safe_name).
     #[must_use]
     pub fn sub_run(mut self, tags: Regex, name: impl Into<String>) -> Self {
         self.sub_runs.push((tags, name.into()));
         self
     }
 
-    /// Whether the files of a run become one. Default: false.
+    /// Whether the files of a run are merged into one. Default: false.
     #[must_use]
     pub fn merge(self, merge: bool) -> Self {
         Self { merge, ..self }
     }
 
-    /// Files longer than so many bytes are split between events. Default: they are not.
+    /// Splits files that are longer than this number of bytes, between events. Default: no limit.
     #[must_use]
     pub fn max_file_bytes(self, bytes: u64) -> Self {
         Self { max_file_bytes: Some(bytes), ..self }
@@ -170,62 +173,65 @@ impl Edit {
         Self { shift_steps: by, ..self }
     }
 
-    /// Adds so many seconds to every wall time; those that are 0 or not finite stay. Times inside of values,
-    /// such as those of hyperparameters, are not touched. Default: 0.
+    /// Adds this number of seconds to every wall time, except those that are 0 or not finite. Times
+    /// inside values, such as those of hyperparameters, do not change. Default: 0.
     #[must_use]
     pub fn shift_time(self, seconds: f64) -> Self {
         Self { shift_time: seconds, ..self }
     }
 
-    /// Thins out the series of a kind, or all that have no rule of their own. A method that needs
-    /// numbers thins out scalars only. Default: none.
+    /// Thins out the series of a kind, or all series whose kind has no rule of its own. A method
+    /// that needs numbers thins out only scalars. Default: none.
     #[must_use]
     pub fn sample(mut self, kind: Option<Kind>, sampling: Sampling) -> Self {
         self.samplings.push((kind, sampling));
         self
     }
 
-    /// Drops what is of no use: points that `policy` drops after restarts, the `START`s that made
-    /// it do so, and metadata that a tag's first value in the file has already. Default: none.
+    /// Drops redundant data: points that `policy` drops after restarts, the `START`s that make it
+    /// do so, and metadata that only repeats the metadata of the tag's first value in the file.
+    /// Default: none.
     #[must_use]
     pub fn compact(self, policy: RestartPolicy) -> Self {
         Self { compact: Some(policy), ..self }
     }
 
-    /// Whether sessions that start again become one curve with steps that go on. Default: false.
+    /// Whether restarted sessions become one curve with increasing steps. Default: false.
     ///
-    /// A session starts again if the steps of a tag go back to where the session before began: in a
-    /// later file, behind a `START`, or inside a file. Its steps then begin one interval of logging
-    /// behind the last step before, by the same offset for all its tags, and its `START` goes, which
-    /// would hide the earlier sessions. In a run whose points are all at one step, each point of a tag
-    /// gets a step of its own. Wall times stay. Done again, it changes nothing.
+    /// A session restarts if the steps of a tag go back to where the previous session began: in a
+    /// later file, after a `START`, or within a file. Its steps then begin one logging interval
+    /// after the last step before it, with the same offset for all its tags. Its `START`, which
+    /// would hide the earlier sessions, is dropped. In a run whose points are all at one step, each
+    /// point of a tag gets its own step. Wall times do not change. A second edit like this changes
+    /// nothing.
     ///
-    /// Steps that go back to somewhere in the middle stay: the program was resumed from a checkpoint,
-    /// and a [restart policy](Self::compact) drops what it wrote again. So do those of files that were
-    /// written at the same time. Tags that go on by themselves where others start again, such as
-    /// Keras' `evaluation_loss_vs_iterations`, count something else, and keep their steps. Tags that
-    /// are dropped do not count.
+    /// Steps that go back to somewhere in the middle do not change: the program was resumed from a
+    /// checkpoint, and a [restart policy](Self::compact) drops the points that it wrote again.
+    /// Neither do the steps of files that were written at the same time. Tags that go on where
+    /// others restart, such as Keras' `evaluation_loss_vs_iterations`, count something else and
+    /// keep their steps. Dropped tags are ignored.
     #[must_use]
     pub fn continue_steps(self, continue_steps: bool) -> Self {
         Self { continues_steps: continue_steps, ..self }
     }
 
-    /// The names of runs that are parts of one, such as `train` and `validation`: their sessions start
-    /// at the same times, and get the same offset. Several may be given, each for other runs.
+    /// Names of runs that are parts of one run, such as `train` and `validation`: their sessions
+    /// start at the same times and get the same offset. May be called several times, for different
+    /// runs.
     #[must_use]
     pub fn parts(mut self, runs: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.parts.push(runs.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Joins runs in this order into the run `into`, with steps that go on, as
-    /// [`continue_steps`](Self::continue_steps) says: one that starts again gets an offset, one that was
-    /// resumed keeps its steps. Their files become one. Of a directory that is no run, the runs below
-    /// it are joined with those of the same name below the others. Other files of the first run go
-    /// along.
+    /// Joins runs in this order into the run `into`. Steps continue as with
+    /// [`continue_steps`](Self::continue_steps): a run that restarts gets an offset, and a run that
+    /// was resumed keeps its steps. The event files become one file. If a directory is not a run,
+    /// the runs below it are joined with the runs of the same name below the other directories. The
+    /// other files of the first run move with it.
     ///
-    /// Parts of the name that cannot be a directory's name are encoded as
-    /// [`safe_name`](tbx::safe_name) does. It may be the name of one of the runs.
+    /// Parts of the name that are not valid directory names are encoded as in
+    /// [`safe_name`](tbx::safe_name). `into` may be the name of one of the runs.
     #[must_use]
     pub fn join(
         mut self,
@@ -238,50 +244,51 @@ impl Edit {
     }
 
     /// Sets a hyperparameter in the record that starts the session of each run; `None` and
-    /// [`HparamValue::Unset`] remove it. A run without such a record gets one, so that it is a row of
-    /// TensorBoard's table of hyperparameters. Runs that are [parts](Self::parts) of one have one: in the
-    /// run whose name is the first, which is made if it has no log of its own, as Keras does it.
-    /// `tbx.json` stays as it is.
+    /// [`HparamValue::Unset`] remove it. A run without such a record gets one, so that it becomes a
+    /// row of TensorBoard's table of hyperparameters. Runs that are [parts](Self::parts) of one run
+    /// share one record. If none of them has it, it goes to the run that was named first, which is
+    /// created if it has no log of its own, as Keras does. `tbx.json` does not change.
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<HparamValue>) -> Self {
         self.params.set(name.into(), value.into());
         self
     }
 
-    /// Whether files beside the event files, such as `hparams.yaml` or those of the projector, are
-    /// copied to a new folder: all files of the log folder but those of dropped runs. What a link
-    /// leads to is copied if it is in the run itself, see [`follow_links`](Self::follow_links).
-    /// Default: true.
+    /// Whether files other than event files, such as `hparams.yaml` or those of the projector, are
+    /// copied to a new directory: all files of the log directory except those of dropped runs. The
+    /// target of a link is copied if it is in the run itself, see
+    /// [`follow_links`](Self::follow_links). Default: true.
     #[must_use]
     pub fn sidecars(self, copy: bool) -> Self {
         Self { sidecars: copy, ..self }
     }
 
-    /// Whether [other files](Self::sidecars) are also copied where a link leads out of the run, or out
-    /// of the log folder: to any file of this machine, if the logs come from elsewhere. Default: false.
+    /// Whether [other files](Self::sidecars) are also copied if a link leads out of the run or out
+    /// of the log directory. If the logs come from an untrusted source, such links can lead to any
+    /// file of this machine. Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
     }
 
-    /// Makes the changes. Runs are worked on in parallel; memory does not grow with the logs, but
-    /// by a few bytes a value where values are sampled or compacted.
+    /// Makes the changes. Runs are edited in parallel. Memory use does not grow with the size of
+    /// the logs, except by a few bytes per value where values are sampled or compacted.
     ///
-    /// Damaged records are left out, and are in the report. A file without a single readable event
-    /// stays as it is, and so does every file that is no event file, whatever its name: in a new
-    /// folder they are copies.
+    /// Damaged records are left out and listed in the report. A file without any readable event
+    /// does not change, and neither does a file that is not an event file, whatever its name: a new
+    /// directory gets copies of them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or exists
-    /// already. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would become
-    /// one, or a step would be out of range. Then nothing was changed.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or already
+    /// exists. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would get the
+    /// same name, or a step would be out of range. In both cases nothing has changed.
     pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
         self.apply_with(logdir, to, |_| Ok(()))
     }
 
-    /// The same, and `beside` changes files next to the new logs. In place, that is a part of the call: it
-    /// may be done again after an interruption.
+    /// Like [`apply`](Self::apply); `beside` also changes files next to the new logs. In place,
+    /// `beside` is part of the call, and may run again after an interruption.
     pub fn apply_with(
         &self,
         logdir: &Logdir,
@@ -341,7 +348,7 @@ impl Edit {
         Ok(edited)
     }
 
-    /// The steps that sessions get, by run; none for those whose steps stay.
+    /// The new steps of the sessions of each run; `None` for a run whose steps do not change.
     fn new_steps(&self, jobs: &Jobs, edited: &mut Edited) -> Result<Vec<Option<NewSteps>>> {
         let mut steps: Vec<Option<NewSteps>> = jobs.all.iter().map(|_| None).collect();
         let continued = jobs.groups.par_iter().map(|group| {
@@ -378,7 +385,9 @@ impl Edit {
         }
         match self.shift_time.is_finite() {
             true => Ok(()),
-            false => Err(Error::argument(format!("a shift by {} seconds", self.shift_time))),
+            false => {
+                Err(Error::argument(format!("cannot shift times by {} seconds", self.shift_time)))
+            }
         }
     }
 
@@ -387,13 +396,13 @@ impl Edit {
         (self.keep_runs.is_empty() || any(&self.keep_runs)) && !any(&self.drop_runs)
     }
 
-    /// Whether values of `tag` stay at all.
+    /// Whether any values of `tag` are kept.
     pub(super) fn wants_tag(&self, tag: &str) -> bool {
         let any = |tags: &[Regex]| tags.iter().any(|regex| regex.is_match(tag));
         (self.keep_tags.is_empty() || any(&self.keep_tags)) && !any(&self.drop_tags)
     }
 
-    /// How series of `kind` are thinned out.
+    /// The sampling method for series of `kind`.
     pub(super) fn sampling(&self, kind: Kind) -> Option<Sampling> {
         let fits = |(of, sampling): &&(Option<Kind>, Sampling)| match of {
             Some(of) => *of == kind,
@@ -404,19 +413,19 @@ impl Edit {
         all().find(own).or_else(|| all().next()).map(|(_, sampling)| *sampling)
     }
 
-    /// Whether values are chosen by where they stand in their series.
+    /// Whether the choice of values depends on their position in their series.
     pub(super) fn selects(&self) -> bool {
         !self.samplings.is_empty() || self.compact.is_some()
     }
 }
 
-/// The names of the groups that a replacement asks for, as [`regex::Captures::expand`] reads them.
+/// Names of the groups that a replacement refers to, as [`regex::Captures::expand`] parses them.
 fn groups(template: &str) -> impl Iterator<Item = &str> {
     let mut parts = template.split('$');
     parts.next(); // before the first
     let mut is_escaped = false;
     parts.filter_map(move |part| {
-        // Of two in a row, the second stands for itself.
+        // The second `$` of two in a row is a literal `$`.
         if std::mem::take(&mut is_escaped) {
             return None;
         }
@@ -430,7 +439,7 @@ fn groups(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Fails if `regex` has no such group: it would stand for nothing, and nobody would know.
+/// Fails if `regex` has no such group: the reference would silently become an empty string.
 fn has_group(regex: &Regex, name: &str) -> Result<()> {
     let is_there = match name.parse::<usize>() {
         Ok(number) => number < regex.captures_len(),

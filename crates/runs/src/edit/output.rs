@@ -1,4 +1,4 @@
-//! Where results go: files that are complete before they have their names.
+//! Output files, which are complete before they get their names.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -12,21 +12,21 @@ use tbx::record::append;
 use tbx::replace::{Batch, Change, Folder, LogsLock, disk, unfinished};
 use tbx::store;
 
-/// So much is collected before it is written.
+/// Number of bytes that are collected before they are written.
 const WRITE_AT: usize = 1 << 20;
 
-/// Where results go.
+/// The destination of the results.
 #[derive(Debug, Clone, Copy)]
 pub enum Destination<'p> {
-    /// A folder that does not exist, or is empty. It appears under its name when all is in it.
+    /// A directory that does not exist or is empty. It appears under its name once it is complete.
     Folder(&'p Path),
-    /// The places of the originals. Each changed file is written beside the old one, brought to the
-    /// disk, and given its name; the old one stays as `<name>.bak`, with `tf-events` where its
-    /// name has `tfevents`. If that is interrupted, every original is there under one of the
-    /// two names, and the next call that changes the logs undoes what was done: so an interrupted
-    /// call can be made again. No program may be writing to the files.
+    /// The places of the originals. Each changed file is written next to the original, synced to
+    /// disk, and given its name; the original is kept as `<name>.bak`, with `tf-events` in place of
+    /// `tfevents`. After an interruption, every original exists under one of the two names, and the
+    /// next call that changes the logs undoes the changes. An interrupted call can therefore be
+    /// repeated. No program may be writing to the files.
     InPlace,
-    /// Nowhere: only to see what would be done.
+    /// Nowhere: only reports what would change.
     Nowhere,
 }
 
@@ -34,7 +34,7 @@ pub enum Destination<'p> {
 #[derive(Debug)]
 pub(super) struct Outputs {
     place: Place,
-    /// The log folder.
+    /// The log directory.
     root: PathBuf,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct RunOutput {
     pub(super) sources: Vec<Source>,
 }
 
-/// A file that a run was read from, as it was when that began.
+/// A file that a run is read from, with its state at the start.
 #[derive(Debug)]
 pub(super) struct Source {
     path: PathBuf,
@@ -65,40 +65,41 @@ impl Source {
         Ok(Self { path, metadata })
     }
 
-    /// Fails if the file is not what it was.
+    /// Fails if the file has changed.
     fn check(&self) -> Result<()> {
         let now = self.path.metadata().map_err(|error| failed(error, &self.path))?;
         let same = now.len() == self.metadata.len()
             && now.modified().ok() == self.metadata.modified().ok();
-        let changed = || io::Error::other("it was written to meanwhile; nothing of it was changed");
+        let changed =
+            || io::Error::other("another program changed it meanwhile; tbx left it unchanged");
         if same { Ok(()) } else { Err(failed(changed(), &self.path)) }
     }
 }
 
-/// A file that is written.
+/// An output file.
 #[derive(Debug)]
 pub(super) struct OutFile {
-    /// Its name when it is complete.
+    /// Its final path.
     path: PathBuf,
-    /// Where it is until then, if that is elsewhere.
+    /// Its path until it is complete, if that differs.
     part: Option<PathBuf>,
-    /// None if it is only counted.
+    /// `None` if its bytes are only counted.
     file: Option<File>,
     buffer: Vec<u8>,
     pub(super) bytes: u64,
     pub(super) events: u64,
-    /// Whether it is not, byte by byte, the file that it was made of.
+    /// Whether it differs from the file that it was made from.
     pub(super) is_changed: bool,
 }
 
 impl Outputs {
     pub(super) fn create(logdir: &Logdir, to: Destination<'_>) -> Result<Self> {
-        let local = store::local_only(logdir.path(), "making new logs");
+        let local = store::local_only(logdir.path(), "editing logs");
         local.map_err(|error| failed(error, logdir.path()))?;
         let root = directory_of(logdir.path());
         let place = match to {
             Destination::Folder(path) => {
-                // A run inside the logs would be found by the next look at them.
+                // A run inside the logs would be found when the logs are read again.
                 let inside = absolute(path)?.starts_with(absolute(logdir.path())?);
                 if inside && logdir.path().is_dir() {
                     let what = format!("{} is inside {}", path.display(), logdir.path().display());
@@ -117,7 +118,7 @@ impl Outputs {
         Ok(Self { place, root })
     }
 
-    /// The logs as they are now, if they were others when they were looked for: an interrupted call was
+    /// The current logs, if they changed since they were found because an interrupted call was
     /// undone.
     pub(super) fn logs_now(&self, logdir: &Logdir) -> Result<Option<Logdir>> {
         match &self.place {
@@ -126,12 +127,12 @@ impl Outputs {
         }
     }
 
-    /// The log directory; of a single file, the directory that it is in.
+    /// The log directory; for a single file, its directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where a folder of the logs is in the results.
+    /// The path in the results of a directory of the logs.
     pub(super) fn directory(&self, of: &Path) -> PathBuf {
         match &self.place {
             Place::Folder(folder) => {
@@ -142,7 +143,7 @@ impl Outputs {
         }
     }
 
-    /// Whether files are copied that are not changed.
+    /// Whether unchanged files are copied.
     pub(super) fn is_folder(&self) -> bool {
         matches!(self.place, Place::Folder(_))
     }
@@ -152,8 +153,8 @@ impl Outputs {
         !matches!(self.place, Place::Nowhere)
     }
 
-    /// The file `name` for the folder `directory` of the logs, or a new one below it. `replaces` says
-    /// that the logs may have a file there.
+    /// The file `name` for the directory `directory` of the logs, or for a new one below it.
+    /// `replaces`: whether the logs may have a file there.
     pub(super) fn file(&self, directory: &Path, name: &OsStr, replaces: bool) -> Result<OutFile> {
         let directory = self.directory(directory);
         let path = directory.join(name);
@@ -165,7 +166,7 @@ impl Outputs {
             }
             Place::Beside(batch, _) => {
                 if !replaces && path.symlink_metadata().is_ok() {
-                    let error = io::Error::new(io::ErrorKind::AlreadyExists, "it exists");
+                    let error = io::Error::new(io::ErrorKind::AlreadyExists, "it already exists");
                     return Err(failed(error, &path));
                 }
                 disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
@@ -177,7 +178,8 @@ impl Outputs {
         Ok(OutFile { path, part, file, buffer: Vec::new(), bytes: 0, events: 0, is_changed: false })
     }
 
-    /// Copies the file at `path` of the logs as it is to a new folder. In place it stays.
+    /// Copies the file at `path` of the logs unchanged to a new directory. In place, it stays where
+    /// it is.
     pub(super) fn copy(&self, path: &Path) -> Result<()> {
         let (Place::Folder(_), Some(name)) = (&self.place, path.file_name()) else {
             return Ok(());
@@ -188,7 +190,7 @@ impl Outputs {
         copied.map(drop).map_err(|error| failed(error, path))
     }
 
-    /// What becomes of a run that is dropped.
+    /// The output for a dropped run.
     pub(super) fn remove(&self, run: &RunFiles) -> Result<RunOutput> {
         let mut output = RunOutput::default();
         if matches!(self.place, Place::Beside(..)) {
@@ -199,9 +201,10 @@ impl Outputs {
         Ok(output)
     }
 
-    /// Gives all files their names, and then has `beside` change files next to them. In place, nothing but
-    /// the end of the job comes after that: so a call that was interrupted before is undone, and made
-    /// again it changes no event twice. What `beside` does may be done twice.
+    /// Gives all files their final names, and then lets `beside` change files next to them. In
+    /// place, only the end of the job comes after that: a call that was interrupted earlier is
+    /// undone, and repeating it does not change any event twice. The changes of `beside` may be
+    /// made twice.
     pub(super) fn finish(
         self,
         runs: Vec<RunOutput>,
@@ -219,15 +222,16 @@ impl Outputs {
                 drop(lock);
                 done.keep().map_err(|error| failed(error, &self.root))
             }
-            Place::Nowhere => Ok(()), // nor anything beside it
+            Place::Nowhere => Ok(()), // and nothing next to it
         }
     }
 }
 
 impl RunOutput {
-    /// What puts the files in the places of the originals, which are kept under other names.
+    /// The changes that put the files in the places of the originals, which are kept under other
+    /// names.
     fn changes(mut self) -> Vec<Change> {
-        // Only what is another file now.
+        // Only files that differ.
         let unchanged = |file: &OutFile, source: &Source| {
             file.path == source.path && !file.is_changed && file.bytes == source.metadata.len()
         };
@@ -247,7 +251,7 @@ impl RunOutput {
             let Some(part) = part else { continue };
             changes.push(match self.sources.iter().find(|source| source.path == path) {
                 Some(source) => {
-                    // Whoever could read the old one can read the new one.
+                    // The new file keeps the permissions of the old one.
                     let _ = fs::set_permissions(&part, source.metadata.permissions());
                     Change::Keep { part, backup: names::backup(&path), path }
                 }
@@ -273,7 +277,7 @@ impl OutFile {
         Ok(())
     }
 
-    /// Writes a record with `payload`, which is not one of the original.
+    /// Writes a record with `payload`, which differs from the original.
     pub(super) fn payload(&mut self, payload: &[u8]) -> Result<()> {
         self.is_changed = true;
         let before = self.buffer.len();
@@ -296,12 +300,12 @@ impl OutFile {
         Ok(())
     }
 
-    /// The name that it will have.
+    /// Its final name.
     pub(super) fn name(&self) -> &OsStr {
         self.path.file_name().unwrap_or_default()
     }
 
-    /// Writes the rest. What replaces another file is brought to the disk.
+    /// Writes the rest. A file that replaces another one is synced to disk.
     pub(super) fn complete(&mut self) -> Result<()> {
         self.write()?;
         if let (Some(_), Some(file)) = (&self.part, &self.file) {
@@ -313,13 +317,14 @@ impl OutFile {
     }
 }
 
-/// Undoes what interrupted calls have left in and below the directory `path`, or that of the file
-/// `path`, and removes what else programs left there that died. [`Edit::apply`](super::Edit::apply)
-/// and [`repair`](super::repair()) do this, too, for logs that were found before.
+/// Undoes the changes of interrupted calls in and below the directory `path`, or in the directory
+/// of the file `path`, and removes temporary files of programs that died.
+/// [`Edit::apply`](super::Edit::apply) and [`repair`](super::repair()) do this, too, even if the
+/// logs were found before.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`]: another program changes these logs, or something cannot be undone.
+/// [`ErrorKind::Io`]: another program is changing these logs, or a change cannot be undone.
 pub fn tidy(path: &Path) -> Result<()> {
     let done = store::local_only(path, "changing logs").and_then(|()| {
         let directory = directory_of(path);
@@ -328,14 +333,14 @@ pub fn tidy(path: &Path) -> Result<()> {
     done.map_err(|error| failed(error, path))
 }
 
-/// The log directory, or that of a single event file.
+/// The log directory; for a single event file, its directory.
 fn directory_of(path: &Path) -> PathBuf {
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let here = Path::new(".");
     if directory.as_os_str().is_empty() { here.into() } else { directory.into() }
 }
 
-/// `path` without links, as far as it exists.
+/// `path` with links resolved, as far as it exists.
 fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| failed(error, path))?;
     for existing in path.ancestors() {
@@ -369,7 +374,10 @@ mod tests {
         fs::write(&path, b"before and after").unwrap();
         let run = RunOutput { files: vec![file], sources: vec![source] };
         let said = outputs.finish(vec![run], || Ok(())).unwrap_err().to_string();
-        assert!(said.ends_with("it was written to meanwhile; nothing of it was changed"), "{said}");
+        assert!(
+            said.ends_with("another program changed it meanwhile; tbx left it unchanged"),
+            "{said}"
+        );
         assert_eq!(fs::read(&path).unwrap(), b"before and after");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

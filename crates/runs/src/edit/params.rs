@@ -47,7 +47,7 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// The serialized metadata of a session start with these values; none if it already has them.
+    /// The serialized metadata of a session start with these values; `None` if it already has them.
     pub(super) fn rewritten(&self, wire: &[u8]) -> Result<Option<Vec<u8>>> {
         if self.0.is_empty() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What can be saved of damaged logs.
+//! Saves the readable part of damaged logs.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -17,76 +17,79 @@ use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, r
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
 use tbx::store::Links;
 
-/// What the first event names as the writing program, where there was none.
+/// The writing program that is named in a first event added by tbx.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
-/// What a repair did, or would do.
+/// The changes that a repair made, or would make.
 #[derive(Debug, Default)]
 pub struct Repaired {
-    /// The files that were not sound, by path.
+    /// The files that needed a repair, by path.
     pub files: Vec<FileRepair>,
-    /// How many files were sound.
+    /// Number of files that did not need one.
     pub sound_files: usize,
-    /// How many events were saved, sound files included.
+    /// Number of saved events, including those of sound files.
     pub events: u64,
-    /// Files that are no event files and were copied with the runs.
+    /// Files that are not event files and were copied with the runs.
     pub sidecars: Sidecars,
-    /// What could not be read, and was left out.
+    /// Data that could not be read and was left out.
     pub report: Report,
 }
 
-/// What was done about a file.
+/// The repair of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileRepair {
-    /// The original.
+    /// Path of the original.
     pub path: PathBuf,
     /// Name of its run.
     pub run: String,
-    /// How many records were saved.
+    /// Number of records that were saved.
     pub saved: u64,
-    /// How many places were damaged: records, or stretches without any.
+    /// Number of damaged places: records, or stretches without any record.
     pub damaged: u64,
-    /// Bytes that were left out, those of an unfinished record at the end included.
+    /// Number of bytes that were left out, including those of an unfinished record at the end.
     pub lost_bytes: u64,
-    /// Bytes of an unfinished record at the end.
+    /// Number of bytes of an unfinished record at the end.
     pub unfinished_bytes: u64,
-    /// How many wall times were replaced, because they were NaN or infinite.
+    /// Number of wall times that were replaced because they were NaN or infinite.
     pub wall_times: u64,
-    /// Whether a file version was put first.
+    /// Whether a file version was added at the start.
     pub version: bool,
 }
 
 impl FileRepair {
-    /// Whether nothing had to be done.
+    /// Whether the file did not need a repair.
     pub fn is_sound(&self) -> bool {
         self.damaged == 0 && self.unfinished_bytes == 0 && self.wall_times == 0 && !self.version
     }
 
-    /// Whether there was nothing to save: the file stays as it is, and is left out of a new folder.
+    /// Whether nothing could be saved: the file does not change, and is left out of a new
+    /// directory.
     pub fn is_lost(&self) -> bool {
         self.saved == 0
     }
 }
 
-/// Writes new logs with what can be saved of `logdir`, in which no loader of TensorBoard stops.
+/// Writes new logs with everything that can be saved from `logdir`. Every loader of TensorBoard
+/// reads them to the end.
 ///
-/// Whole records that are events are copied byte for byte, everything else is left out: damaged
-/// and unfinished records, and what is no event. Two things are changed: a file that does not
-/// start with a file version gets one, with the time of its first event; and a wall time that is
-/// NaN or infinite becomes that of the event before it in the file, or else of the first behind
-/// it that has one, or else the seconds in the file's name, or 0. Event files of which nothing can be
-/// saved are left out of a new folder, and stay as they are in place. With `sidecars`, other files of
-/// the log folder are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says: also
-/// those that have an event file's name and are none.
+/// Whole records that are events are copied byte for byte. Everything else is left out: damaged and
+/// unfinished records, and records that are not events. Two things change. A file that does not
+/// start with a file version gets one, with the time of its first event. A wall time that is NaN or
+/// infinite becomes that of the previous event in the file, otherwise that of the next event with a
+/// finite one, otherwise the seconds in the file name, or 0. Event files from which nothing can be
+/// saved are left out of a new directory, and do not change in place. With `sidecars`, other files
+/// of the log directory are copied to a new directory, see
+/// [`Edit::sidecars`](super::Edit::sidecars), including files that have an event file name but are
+/// not event files.
 ///
-/// A log without a file version follows older rules of restarts, see
+/// A log without a file version follows older restart rules, see
 /// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
-/// are there again.
+/// reappear.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be written, or exists already. Then
-/// nothing was changed. What cannot be read is in the report.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be written, or already exists. Then
+/// nothing has changed. Unreadable data is listed in the report.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -141,16 +144,15 @@ pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Resu
     Ok(repaired)
 }
 
-/// What was done about a file, or why it cannot be read.
-/// What becomes of the files next to the event files.
+/// The treatment of files next to the event files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SideFiles {
-    /// They stay where they are.
+    /// They are not copied.
     Leave,
-    /// They are copied to a new folder, as [`Edit::sidecars`](super::Edit::sidecars) says.
+    /// They are copied to a new directory, see [`Edit::sidecars`](super::Edit::sidecars).
     #[default]
     Copy,
-    /// The same, also where [a link leads out](super::Edit::follow_links) of a run.
+    /// Like `Copy`, but also if [a link leads out](super::Edit::follow_links) of a run.
     FollowLinks,
 }
 
@@ -175,7 +177,7 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
         outputs.copy(&path)?;
         return Ok(Ok((repair, None)));
     }
-    // What nothing can be made of stays where it is.
+    // A file without anything to save stays where it is.
     if repair.is_lost() || !outputs.is_real() {
         return Ok(Ok((repair, None)));
     }
@@ -196,7 +198,7 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
         } else {
             out.clear();
             let change = Rewrite { wall_time: Some(last_time), ..Rewrite::default() };
-            // What is an event can be rewritten.
+            // The payload is an event, so it can be rewritten.
             match rewrite(payload, change, |_| ValueRewrite::Keep, &mut out) {
                 Ok(_) => file.payload(&out),
                 Err(_) => Ok(()),
@@ -218,10 +220,10 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     Ok(Ok((repair, Some(output))))
 }
 
-/// What a first look at a file tells.
+/// The results of a first pass over a file.
 struct Look {
     repair: FileRepair,
-    /// The time of events before the first that has one.
+    /// The wall time of events before the first one that has one.
     first_time: f64,
 }
 
@@ -261,15 +263,15 @@ impl Look {
     }
 }
 
-/// Tells events from other records, as loaders do that decode them whole.
+/// Distinguishes events from other records, like loaders that decode whole records.
 #[derive(Default)]
 struct Sound {
-    /// Metadata that was decoded: nearly always the next value's is the same.
+    /// The metadata that was decoded last: that of the next value is nearly always the same.
     metadata: Vec<u8>,
 }
 
 impl Sound {
-    /// The wall time of the event in `payload`; none if it is no event.
+    /// The wall time of the event in `payload`; `None` if it is not an event.
     #[inline]
     fn time(&mut self, payload: &[u8]) -> Option<f64> {
         if let Some(peek) = Peek::of(payload, payload.len())

@@ -133,18 +133,19 @@ impl fmt::Display for StepNote {
         match &self.kind {
             StepNoteKind::Resumed { step, last } => write!(
                 f,
-                "run {run:?}: {file} goes back to step {step} of up to {last}, as if resumed from a \
-                 checkpoint: its steps stay, and --compact drops what it wrote again"
+                "run {run:?}: {file} resumes at step {step} after step {last}, as from a \
+                 checkpoint: its steps stay unchanged, and --compact drops the repeated points"
             ),
             StepNoteKind::SameTime { other } => write!(
                 f,
-                "run {run:?}: {file} was written at the same time as {}: the steps of both stay",
+                "run {run:?}: {file} was written at the same time as {}: the steps of both stay \
+                 unchanged",
                 name(other)
             ),
             StepNoteKind::Order { other } => write!(
                 f,
-                "run {run:?}: {file} is read after {}, which was written later: steps stay; rename \
-                 the files, by time",
+                "run {run:?}: {file} is read after {}, which was written later: its steps stay \
+                 unchanged; rename the files so that they sort by time",
                 name(other)
             ),
         }

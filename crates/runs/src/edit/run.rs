@@ -36,7 +36,8 @@ impl Names {
         match names.insert(path.into(), run.into()) {
             None => Ok(()),
             Some(other) => Err(Error::argument(format!(
-                "run {run:?}: its tags would go to {}, which is a run already, or one of {other:?}",
+                "run {run:?}: its tags would move to {}, which is already a run or belongs to \
+                 {other:?}",
                 path.display()
             ))),
         }
@@ -123,7 +124,7 @@ pub(super) struct Pass<'e> {
     /// Whether its files are merged into one.
     pub(super) merges: bool,
     steps: Cursor<'e>,
-    /// Whether a session with the parameters is yet to be started.
+    /// Whether a session with the parameters still has to be started.
     needs_session: bool,
     /// The new metadata of a session start.
     pub(super) session: Vec<u8>,
@@ -381,7 +382,8 @@ impl Pass<'_> {
             sub.complete()?;
             let names: Vec<_> = sub.done.iter().map(OutFile::name).collect();
             if !names.is_sorted_by(|a, b| a.as_encoded_bytes() < b.as_encoded_bytes()) {
-                let what = "parts of its files would not be read in order; merge its files, too";
+                let what = "parts of its files would be read in the wrong order; also merge its \
+                            files";
                 return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
             }
         }

@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub(super) target: Option<Box<str>>,
     /// Its first metadata, as encoded; empty if there is none.
     pub(super) wire: Vec<u8>,
-    /// Which of its values are kept; none if all are.
+    /// Which of its values are kept; `None` if all are.
     selection: Option<Vec<bool>>,
     values: usize,
     left: u64,

@@ -201,7 +201,7 @@ impl Pass<'_> {
         let is_part = sub.parts > 1;
         let exists = number == 0 && self.run.files.contains(&sub.path.join(&name));
         if is_part && exists && !self.merges {
-            let what = "merge the files of the run, too: it was split before";
+            let what = "its files were split before; also merge them";
             return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
         }
         let mut file = self.outputs.file(&sub.path, &name, exists)?;

@@ -9,7 +9,7 @@ use tbx::error::{ErrorKind, Result};
 
 pub(super) const TARGET: Target = Target {
     name: "json",
-    about: "JSON Lines, an object a row",
+    about: "JSON Lines, one object per row",
     extension: "jsonl",
     text: Some(Escape::Json),
     open: |columns, output| Ok(Box::new(Lines::open(STYLE, columns, output)?)),

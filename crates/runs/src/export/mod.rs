@@ -37,7 +37,7 @@ pub struct Target {
     pub about: &'static str,
     /// The extension of its files.
     pub extension: &'static str,
-    /// How its text is escaped on a terminal; none if the format is binary.
+    /// How its text is escaped on a terminal; `None` if the format is binary.
     text: Option<Escape>,
     open: Open,
 }
@@ -158,7 +158,8 @@ impl Export {
         self
     }
 
-    /// How to treat several points of a tag at one step, in `wide`. Default: the last point wins.
+    /// The treatment of several points of a tag at one step, in `wide`. Default: the last point
+    /// wins.
     #[must_use]
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.duplicates = duplicates;

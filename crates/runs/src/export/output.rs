@@ -105,7 +105,7 @@ impl Output {
         Ok(())
     }
 
-    /// Number of bytes written; none if the output is not a file.
+    /// Number of bytes written; `None` if the output is not a file.
     pub(super) fn bytes(&self) -> Option<u64> {
         matches!(self.to, To::File(_) | To::Url(_)).then_some(self.written)
     }

@@ -170,7 +170,7 @@ fn put(
         (ColumnWriter::ByteArrayColumnWriter(to), Part::Texts(values)) => {
             to.write_batch(values, present, None)?
         }
-        _ => return Err(ParquetError::General("a value of another type".into())),
+        _ => return Err(ParquetError::General("a value has the wrong type".into())),
     };
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct ExportedTable {
     pub path: PathBuf,
     /// Number of rows.
     pub rows: u64,
-    /// Number of bytes; none if the output is not a file.
+    /// Number of bytes; `None` if the output is not a file.
     pub bytes: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ struct Carrier {
 struct Sink {
     target: &'static Target,
     table: ExportedTable,
-    /// None until the first rows arrive and determine the columns.
+    /// `None` until the first rows arrive and determine the columns.
     output: Option<Output>,
     sheet: Option<Box<dyn Sheet>>,
 }
@@ -148,7 +148,7 @@ impl Export {
         let mut folder = None;
         if self.tables.len() != 1 {
             if self.tables.is_empty() || out == Path::new("-") {
-                let what = "several tables need a folder, and one at least must be chosen";
+                let what = "write several tables to a directory, and choose at least one table";
                 return Err(Error::argument(what));
             }
             if !store::is_url(out) {

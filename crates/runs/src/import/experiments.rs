@@ -1,4 +1,4 @@
-//! Directories of experiments, and the models in them that no run logged.
+//! Imports the directories of experiments, and models that no run logged.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -17,31 +17,32 @@ use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
 use tbx::safe_name;
 
-/// Keys of `tbx.experiment.json`: what only MLflow knows, the models in that, and of each the folder
-/// and the files among the artifacts of the experiment, and that some are not here.
+/// Keys of `tbx.experiment.json`: facts that only MLflow has, the models in these, the directory
+/// and the files of each model among the experiment's artifacts, and whether some of them are
+/// missing here.
 const MLFLOW: &str = "mlflow";
 const MODELS: &str = "logged_models";
 const FOLDER: &str = "folder";
 const FILES: &str = "artifacts";
 const INCOMPLETE: &str = "incomplete";
 
-/// The directories of experiments in a log folder.
+/// The directories of experiments in a log directory.
 pub(super) struct Experiments {
     root: PathBuf,
-    /// By the ids that they have in MLflow.
+    /// The directories by the experiments' ids in MLflow.
     dirs: HashMap<String, PathBuf>,
-    /// In lower case, as names that differ in case are one on some systems.
+    /// Names in lower case, because some systems do not distinguish case.
     taken: HashSet<String>,
 }
 
-/// What became of an experiment.
+/// The result of importing an experiment.
 #[derive(Default)]
 pub(super) struct Made {
     pub(super) is_new: bool,
-    /// How many files of models were copied, and their bytes.
+    /// Number of copied files of models, and their size in bytes.
     pub(super) artifacts: u64,
     pub(super) bytes: u64,
-    /// URIs of models' files that were not read.
+    /// URIs of model files that were not read.
     pub(super) elsewhere: Vec<String>,
 }
 
@@ -55,7 +56,8 @@ impl Experiments {
         self.dirs.get(&of.id).map(PathBuf::as_path)
     }
 
-    /// Makes the directory of an experiment, which says what that is. What it says already stays.
+    /// Creates the directory of an experiment and describes the experiment in it. Existing
+    /// descriptions are kept.
     pub(super) fn make(
         &mut self,
         import: &Import,
@@ -83,7 +85,7 @@ impl Experiments {
         Ok(made)
     }
 
-    /// The directory for an experiment, and what it says.
+    /// The directory for an experiment, and its metadata.
     fn place(&self, of: &Experiment) -> Result<(PathBuf, Option<ExperimentMeta>)> {
         let plain = self.root.join(safe_name::encode(&of.name));
         let own = self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id)));
@@ -101,7 +103,7 @@ impl Experiments {
     }
 }
 
-/// What MLflow says of an experiment, where `was` does not say it.
+/// The metadata of an experiment in MLflow, for fields that `was` does not have.
 fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
     let mut tags = Names::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
@@ -124,7 +126,7 @@ fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
     meta
 }
 
-/// Adds a model and its files, unless they are there.
+/// Adds a model and its files, unless they exist.
 fn add(
     import: &Import,
     store: &dyn Store,
@@ -169,7 +171,7 @@ fn add(
     Ok(())
 }
 
-/// Copies the files of a model into `folder`; none if they cannot be had.
+/// Copies the files of a model into `folder`; `None` if they are not available.
 fn copied(
     store: &dyn Store,
     folder: &Path,
@@ -184,7 +186,7 @@ fn copied(
     if files.files.is_empty() {
         return Ok(is_whole.then(Vec::new));
     }
-    // One that nobody named was made by an import that died.
+    // A directory that is not recorded was created by an import that died.
     let new = match folder.exists() {
         true => Folder::replace(folder)?,
         false => Folder::create(folder)?,
@@ -193,7 +195,7 @@ fn copied(
     let copied =
         files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
     if !is_whole || copied.missing > 0 {
-        return Ok(None); // all of them again next time
+        return Ok(None); // the next import tries all of them again
     }
     new.finish()?;
     made.artifacts += u64::try_from(copied.artifacts.len()).unwrap_or(u64::MAX);
@@ -201,8 +203,8 @@ fn copied(
     Ok(Some(copied.artifacts))
 }
 
-/// The logged models of no run in a log folder, by their ids: the directory of their experiment, and
-/// their files.
+/// The logged models in a log directory that belong to no run, by id: the directory of their
+/// experiment, and their files.
 pub(super) fn models_of_no_run(
     root: &Path,
     report: &mut Report,

@@ -1,4 +1,4 @@
-//! Artifacts are copied.
+//! Copies artifacts.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -15,29 +15,29 @@ use tbx::meta::{Artifact, RunMeta};
 use tbx::replace::{self, Folder, disk};
 use tbx::store::open_regular;
 
-/// What `tbx` put among the artifacts when it exported the run.
+/// The file that `tbx` added to the artifacts when it exported the run.
 const META: &str = "tbx.json";
-/// Bytes of metadata at most, as [`RunMeta::read`] has it.
+/// Maximum size of metadata in bytes, as in [`RunMeta::read`].
 const MAX_META: u64 = 16 << 20;
 
-/// What becomes of the files of a run.
+/// The files of a run, sorted by how they are imported.
 #[derive(Default)]
 pub(super) struct Files<'f> {
     /// The metadata that `tbx` exported.
     pub(super) exported: Option<RunMeta>,
-    /// With their true names.
+    /// Artifacts with their original names.
     artifacts: Vec<(&'f StoredFile, String)>,
     /// Event files that `tbx` exported, and their paths in the run's directory.
     events: Vec<(&'f StoredFile, PathBuf)>,
 }
 
 impl<'f> Files<'f> {
-    /// Tells what `tbx` put among `files` when it exported the run. Without an export, a folder `tbx`
-    /// is the user's own.
+    /// Finds the files that `tbx` added to `files` when it exported the run. Without an export, a
+    /// directory `tbx` belongs to the user.
     ///
     /// # Errors
     ///
-    /// The metadata that `tbx` exported cannot be read: the run would not be what it was.
+    /// The metadata that `tbx` exported cannot be read, so that the run could not be restored.
     pub(super) fn of(
         store: &dyn Store,
         record: &RunRecord,
@@ -64,7 +64,7 @@ impl<'f> Files<'f> {
                 }
             }
         }
-        // tbx made them of what is in the event files.
+        // tbx made them from the event files.
         if !all.events.is_empty() {
             let media = format!("{FOLDER}/{MEDIA}");
             let is_made = |path: &str| images::is_exported(path) || path.starts_with(&media);
@@ -75,26 +75,28 @@ impl<'f> Files<'f> {
 }
 
 impl Files<'_> {
-    /// The same, but for what is there as soon as the run is.
+    /// The same, without the files that are imported together with the run itself.
     pub(super) fn without_events(self) -> Self {
         Self { events: Vec::new(), ..self }
     }
 }
 
-/// The path in the run's directory of an event file that `tbx` put in its folder at `path`.
+/// The path in the run's directory of an event file that `tbx` added at `path` in its own
+/// directory.
 fn event_file(path: &str) -> Option<PathBuf> {
     let path = path.strip_prefix(EVENTS)?;
     let name = path.rsplit('/').next().unwrap_or(path);
-    // A name that no event file has would be one of anything in the run's directory.
+    // Only event file names are allowed: other names could be those of any file in the run's
+    // directory.
     let is_safe =
         |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
-    // Nothing whose name is that of a file that is not complete.
+    // Excludes names of incomplete files.
     let is_event_file =
         is_event_file(name.as_ref()) && path.split('/').all(is_safe) && !path.contains("tbx~");
     is_event_file.then(|| names::path(path))
 }
 
-/// The metadata that `tbx` exported; none if the file is something else.
+/// The metadata that `tbx` exported; `None` if the file is something else.
 fn exported(store: &dyn Store, file: &StoredFile) -> Result<Option<RunMeta>> {
     let mut json = Vec::new();
     let read = store.open(file)?.take(MAX_META).read_to_end(&mut json);
@@ -102,36 +104,36 @@ fn exported(store: &dyn Store, file: &StoredFile) -> Result<Option<RunMeta>> {
     Ok(RunMeta::from_json(&json).ok())
 }
 
-/// What was copied.
+/// The result of copying files.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) artifacts: Vec<Artifact>,
     /// Event files that `tbx` had exported, by their paths in the run's directory.
     pub(super) event_files: Vec<PathBuf>,
-    /// How many could not be read.
+    /// Number of files that could not be read.
     pub(super) missing: u64,
 }
 
-/// A file, and where it goes.
+/// A file and its destination.
 struct Job<'f> {
     file: &'f StoredFile,
-    /// Its path among the artifacts here, and its true name; none of an event file.
+    /// Its path among the local artifacts and its original name; `None` for an event file.
     name: Option<(String, &'f String)>,
     /// Its path in the run's directory.
     relative: PathBuf,
 }
 
-/// Where files go.
+/// The destination of files.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'t> {
-    /// A folder that is not complete.
+    /// A directory that is not complete yet.
     Folder(&'t Folder),
-    /// The directory of a run that is there: each file appears when it is complete.
+    /// The directory of an existing run: each file appears once it is complete.
     Directory(&'t Path),
 }
 
-/// Copies the files of a run into its directory, artifacts into the folder `into` there, but for those
-/// that `has` says it has.
+/// Copies the files of a run to its directory, and artifacts to the directory `into` in it, except
+/// those that `has` already lists.
 pub(super) fn copy(
     store: &dyn Store,
     files: &Files<'_>,
@@ -178,7 +180,7 @@ fn artifact(file: &StoredFile, path: String, name: &str, size: u64, sha256: Stri
     artifact
 }
 
-/// Copies one file: its length and SHA-256, or inside why it could not be read.
+/// Copies one file. Returns its length and SHA-256; the inner error is a read error.
 fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<(u64, String)>> {
     let path = match target {
         Target::Folder(folder) => folder.file(&job.relative),
@@ -211,8 +213,8 @@ fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<
     Ok(written.map_err(|error| at(error.into())))
 }
 
-/// Length and SHA-256 of the file at `path`, which nobody says is an artifact of the run, if it has
-/// this `content`: then an import put it there that died before it could say so.
+/// Length and SHA-256 of the file at `path`, which is not recorded as an artifact of the run, if it
+/// has this `content`: then it comes from an import that died before it could record the file.
 fn adopt(
     content: Box<dyn Read + '_>,
     size: Option<u64>,
@@ -224,11 +226,11 @@ fn adopt(
     if ours == theirs {
         return Ok(theirs);
     }
-    let what = format!("{} is there, and no artifact of the run", path.display());
+    let what = format!("{} exists, but is not an artifact of the run", path.display());
     Err(ErrorKind::Value(what))
 }
 
-/// Adds what was copied to what the run says of its artifacts.
+/// Adds the copied files to the run's list of artifacts.
 pub(super) fn join(meta: &mut RunMeta, copied: Vec<Artifact>) {
     let mut known: HashMap<_, _> =
         meta.artifacts.iter().enumerate().map(|(i, known)| (known.path.clone(), i)).collect();
@@ -247,8 +249,8 @@ pub(super) fn join(meta: &mut RunMeta, copied: Vec<Artifact>) {
     }
 }
 
-/// Writes what `content` gives; its length and its SHA-256 in hex. Inside is why it could not be read:
-/// also that it is not as long as it should be.
+/// Writes `content`. Returns its length and its SHA-256 in hex. The inner error is a read error,
+/// including a content that is not as long as expected.
 fn write(
     content: Box<dyn Read + '_>,
     size: Option<u64>,
@@ -256,7 +258,7 @@ fn write(
 ) -> io::Result<io::Result<(u64, String)>> {
     let (mut written, mut hash) = (0u64, Sha256::new());
     let mut buffer = vec![0; 1 << 16];
-    // One more than there should be: then it is known to be longer, and nothing else is written.
+    // One more byte shows that the content is longer; nothing more is written.
     let mut content = content.take(size.map_or(u64::MAX, |size| size.saturating_add(1)));
     loop {
         let n = match content.read(&mut buffer) {
@@ -271,7 +273,7 @@ fn write(
     }
     if let Some(size) = size.filter(|size| *size != written) {
         let found = if written > size { "more".to_owned() } else { format!("only {written}") };
-        let what = format!("the server lists {size} bytes and sends {found}");
+        let what = format!("the server listed {size} bytes but sent {found}");
         return Ok(Err(io::Error::other(what)));
     }
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

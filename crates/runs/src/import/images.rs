@@ -1,4 +1,4 @@
-//! Images that MLflow logged with steps become those of TensorBoard, too.
+//! Writes images that MLflow logged with steps as TensorBoard images, too.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,18 +13,18 @@ use tbx::event::pb;
 use tbx::meta::{ARTIFACTS, Artifact};
 use tbx::writer::SummaryWriter;
 
-/// Bytes of an image at most; longer ones are artifacts only.
+/// Maximum size of an image in bytes; larger ones are only artifacts.
 const MAX_BYTES: u64 = 32 << 20;
 
 /// An image among artifacts.
 struct Picture<'a> {
-    /// Its path here.
+    /// Its local path.
     path: &'a str,
     name: ImageName<'a>,
 }
 
-/// Whether a file is an image, or the small copy of one, that tbx exported. Ids that MLflow makes are
-/// random, as their digits tell; those of tbx are hashes.
+/// Whether a file is an image, or its small copy, that tbx exported. Ids from MLflow are random,
+/// which their digits show; those of tbx are hashes.
 pub(super) fn is_exported(path: &str) -> bool {
     ImageName::of(path).is_some_and(|name| {
         let digit = |at| name.id.chars().nth(at);
@@ -33,7 +33,7 @@ pub(super) fn is_exported(path: &str) -> bool {
 }
 
 fn of(artifact: &Artifact) -> Option<Picture<'_>> {
-    // Its name in MLflow, if it has another one here.
+    // The name in MLflow, if it differs from the local one.
     let name = artifact.name.as_deref().unwrap_or(&artifact.path);
     let name = ImageName::of(name).filter(|_| name.ends_with(".png"))?;
     Some(Picture { path: &artifact.path, name })
@@ -42,14 +42,14 @@ fn of(artifact: &Artifact) -> Option<Picture<'_>> {
 /// Writes the images among `artifacts` of the run in `dir`.
 pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) -> Result<()> {
     let mut pictures: Vec<_> = artifacts.iter().filter_map(of).collect();
-    // In an order in which no reader drops any.
+    // In an order in which no reader drops any image.
     pictures.sort_by(|a, b| a.name.cmp(&b.name));
     for picture in pictures {
         let mut png = Vec::new();
         let file = File::open(dir.join(ARTIFACTS).join(picture.path));
         let read = file.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut png));
         let is_too_long = u64::try_from(png.len()).unwrap_or(u64::MAX) > MAX_BYTES;
-        // Whatever it is, it is an artifact.
+        // Files that are not images stay artifacts.
         let Some(image) = read.ok().filter(|_| !is_too_long).and_then(|_| image(png)) else {
             continue;
         };
@@ -64,7 +64,7 @@ pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) 
     Ok(())
 }
 
-/// The message of a PNG, which begins with its size and kind of pixels.
+/// The message for a PNG, which begins with its size and pixel format.
 fn image(png: Vec<u8>) -> Option<pb::summary::Image> {
     let (head, rest) = png.split_first_chunk::<16>()?;
     if !head.starts_with(b"\x89PNG\r\n\x1a\n") || !head.ends_with(b"IHDR") {
@@ -72,7 +72,7 @@ fn image(png: Vec<u8>) -> Option<pb::summary::Image> {
     }
     let (width, rest) = rest.split_first_chunk()?;
     let (height, rest) = rest.split_first_chunk()?;
-    // Channels by the type of color; a palette is of three.
+    // Number of channels for the color type; a palette has three.
     let colorspace = match rest.get(1)? {
         0 => 1,
         4 => 2,

@@ -88,12 +88,12 @@ pub struct Import {
     connections: usize,
 }
 
-/// How to treat event files among artifacts, such as those of TensorFlow's autologging.
+/// The treatment of event files among artifacts, such as those of TensorFlow's autologging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum EventFiles {
-    /// Keeps them as artifacts, under names that no reader takes for event files. The original name
-    /// is [in `tbx.json`](tbx::meta::Artifact::name).
+    /// Keeps them as artifacts, under names that no reader mistakes for event files. The original
+    /// name is [in `tbx.json`](tbx::meta::Artifact::name).
     #[default]
     Artifacts,
     /// Also places them in directories below that of their run, with the same directory names as
@@ -168,7 +168,7 @@ impl Import {
         Self { follow_links: follow, ..self }
     }
 
-    /// How to treat event files among artifacts. Default: they stay artifacts.
+    /// The treatment of event files among artifacts. Default: they stay artifacts.
     #[must_use]
     pub fn event_files(self, event_files: EventFiles) -> Self {
         Self { event_files, ..self }
@@ -254,17 +254,17 @@ impl Import {
     }
 }
 
-/// The issue for something, called `what`, that was not imported.
+/// The issue for an object, called `what`, that could not be imported.
 fn not_imported(what: &str, error: Error) -> Issue {
     let location = error.location().clone();
     let kind = match error.into_kind() {
         ErrorKind::Io(error) => {
-            io::Error::new(error.kind(), format!("{what} was not imported: {error}")).into()
+            io::Error::new(error.kind(), format!("could not import {what}: {error}")).into()
         }
         kind @ ErrorKind::Server { .. } => {
-            io::Error::other(format!("{what} was not imported: {kind}")).into()
+            io::Error::other(format!("could not import {what}: {kind}")).into()
         }
-        kind => ErrorKind::Value(format!("{what} was not imported: {kind}")),
+        kind => ErrorKind::Value(format!("could not import {what}: {kind}")),
     };
     Issue::new(kind, location, Effect::SkippedFile)
 }

@@ -1,4 +1,4 @@
-//! Registered models go into `tbx.registry.json` of the log folder.
+//! Imports registered models into `tbx.registry.json` of the log directory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
@@ -13,23 +13,23 @@ use crate::trackers::mlflow::{ModelVersionRecord, Names, RegisteredModelRecord, 
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use tbx::meta::{Artifact, RunMeta};
 
-/// The file that says what the others in the folder of a model are.
+/// The file that describes the other files in the directory of a model.
 const MLMODEL: &str = "MLmodel";
 /// The tag of a prompt, which has no files.
 const PROMPT: &str = "mlflow.prompt.is_prompt";
-/// Key of what only MLflow knows.
+/// Key of facts that only MLflow has.
 const MLFLOW: &str = "mlflow";
-/// A version whose files are those of another, whose files are those of another, and so on.
+/// Maximum length of a chain of versions whose files are those of another version.
 const MAX_SOURCES: usize = 16;
 
-/// How many versions are new, and how many of them have no file here.
+/// Number of new versions, and number of these without a local file.
 #[derive(Debug, Default)]
 pub(super) struct Registered {
     pub(super) versions: usize,
     pub(super) elsewhere: usize,
 }
 
-/// Registers models and their versions. What the registry says already stays; what it does not say is
+/// Registers models and their versions. Existing entries of the registry are kept; missing ones are
 /// added.
 pub(super) fn register(
     models: &[RegisteredModelRecord],
@@ -43,7 +43,7 @@ pub(super) fn register(
         let deleted = record.versions.iter().filter(|version| version.is_deleted()).count();
         let deleted = u64::try_from(deleted).unwrap_or(u64::MAX);
         count(left_out, "deleted versions of models", deleted, false);
-        // A name that tbx, and MLflow today, would not take.
+        // A name that tbx, like current versions of MLflow, would reject.
         if let Err(kind) = check_model(&record.name) {
             report.issues.push(issue(tree.root(), kind));
             continue;
@@ -71,11 +71,11 @@ pub(super) fn register(
     Ok(registered)
 }
 
-/// A version as it is in MLflow, and what it may be called here.
+/// A version in MLflow, and its candidate number in the registry.
 struct Found<'r> {
     record: &'r ModelVersionRecord,
     version: Version,
-    /// Whether it was exported by tbx, so that its number is one of the registry.
+    /// Whether tbx exported it, so that its number is one of the registry.
     is_exported: bool,
 }
 
@@ -98,7 +98,7 @@ fn fill_in(model: &mut Model, record: &RegisteredModelRecord, found: &[Found<'_>
             }
             None => {
                 let mut version = found.version.clone();
-                // The number is that of another version.
+                // The number belongs to another version.
                 if model.versions.iter().any(|known| known.version == version.version) {
                     let last = model.versions.iter().map(|known| known.version).max();
                     version.version = last.unwrap_or(0).saturating_add(1);
@@ -131,12 +131,12 @@ fn is_same(known: &Version, found: &Found<'_>) -> bool {
             number == found.record.version
                 && theirs("run_id").unwrap_or_default() == found.record.run
         }
-        // Made here, or imported by a version of tbx that did not keep the number.
+        // Created locally, or imported by a version of tbx that did not keep the number.
         None => known.version == version.version && (found.is_exported || is_file),
     }
 }
 
-/// Adds what was not known, such as a file that came since.
+/// Adds missing fields, such as a file that was added since.
 fn complete(known: &mut Version, found: &Version) {
     if known.path.is_empty() && !found.path.is_empty() {
         let Version { run, run_id, path, size, sha256, .. } = found.clone();
@@ -155,14 +155,14 @@ fn new_version<'r>(
     record: &'r ModelVersionRecord,
     places: &Places<'_>,
 ) -> Result<Found<'r>, ErrorKind> {
-    // Exported by tbx, it has a number of its own, and a digest.
+    // A version that tbx exported has its own number, and a digest.
     let of_ours = |name: &str| tags::find(&record.tags, name).cloned();
     let (exported, sha256) = (of_ours(tags::VERSION), of_ours(tags::SHA256));
     let tags = Names::theirs(&record.tags);
     let exported: Option<u32> = exported.and_then(|number| number.parse().ok());
     let number = exported.or_else(|| record.version.parse().ok()).ok_or_else(|| {
         let what =
-            format!("{:?} is no number of a version of model {:?}", record.version, record.name);
+            format!("{:?} is not a version number of model {:?}", record.version, record.name);
         ErrorKind::Value(what)
     })?;
     let mut version = Version {
@@ -183,7 +183,7 @@ fn new_version<'r>(
             version.sha256 = file.artifact.sha256;
         }
         None => {
-            // What stands there for a prompt is no place.
+            // The source of a prompt is not a location.
             let is_prompt = record.tags.contains_key(PROMPT);
             let source = Some(places.source(record));
             version.source = source.filter(|source| !source.is_empty() && !is_prompt);
@@ -197,20 +197,20 @@ fn new_version<'r>(
     Ok(Found { record, version, is_exported: exported.is_some() })
 }
 
-/// The file that stands for a version.
+/// The file that represents a version.
 struct ModelFile {
     run: String,
     run_id: Option<String>,
     artifact: Artifact,
 }
 
-/// Where the files of versions are.
+/// The locations of the files of versions.
 struct Places<'r> {
     tree: &'r Tree,
     versions: HashMap<(&'r str, &'r str), &'r ModelVersionRecord>,
-    /// The logged models of no run.
+    /// The logged models that belong to no run.
     of_no_run: BTreeMap<String, (PathBuf, Vec<Artifact>)>,
-    /// Runs of logged models.
+    /// The runs of logged models.
     runs_of_models: &'r HashMap<String, PathBuf>,
 }
 
@@ -226,7 +226,7 @@ impl<'r> Places<'r> {
         Self { tree, versions, of_no_run, runs_of_models: tree.logged_models() }
     }
 
-    /// The run of this id in MLflow: its name here, and what it says.
+    /// The run with this id in MLflow: its local name and its metadata.
     fn run(&self, id: &str) -> Option<(String, RunMeta)> {
         let dir = self.tree.find(id)?;
         let meta = RunMeta::read(&dir).ok().flatten().unwrap_or_default();
@@ -238,7 +238,7 @@ impl<'r> Places<'r> {
         if name.is_empty() { ".".into() } else { name.replace(MAIN_SEPARATOR, "/") }
     }
 
-    /// The version that a version is a copy of, at the end of all of them.
+    /// The version at the end of a chain of copies.
     fn origin<'v>(&'v self, version: &'v ModelVersionRecord) -> &'v ModelVersionRecord {
         let mut at = version;
         for _ in 0..MAX_SOURCES {
@@ -258,14 +258,14 @@ impl<'r> Places<'r> {
         at
     }
 
-    /// URI of the files of a version.
+    /// The URI of the files of a version.
     fn source(&self, version: &ModelVersionRecord) -> String {
         let origin = self.origin(version);
         let uris = [&version.storage_location, &origin.storage_location, &origin.source];
         uris.into_iter().find(|uri| !uri.is_empty()).cloned().unwrap_or_default()
     }
 
-    /// The file that stands for a version, if it is here.
+    /// The file that represents a version, if it is local.
     fn file(&self, version: &ModelVersionRecord, sha256: Option<&str>) -> Option<ModelFile> {
         let origin = self.origin(version);
         let uris = [&origin.source, &version.storage_location, &origin.storage_location];
@@ -292,7 +292,7 @@ impl<'r> Places<'r> {
         let is_of = |artifact: &&Artifact| {
             let path = artifact.name.as_deref().unwrap_or(&artifact.path);
             match path.strip_prefix(folder) {
-                // The whole folder of artifacts is a model if it says so.
+                // The whole artifact directory is a model if it contains this file.
                 Some(path) if folder.is_empty() => path == MLMODEL,
                 Some(rest) => rest.is_empty() || rest.starts_with('/'),
                 None => false,
@@ -303,7 +303,7 @@ impl<'r> Places<'r> {
     }
 }
 
-/// The file that stands for a model: that which says what the others are, or the first.
+/// The file that represents a model: the one that describes the others, or the first.
 fn main_file<'a>(files: impl Iterator<Item = &'a Artifact>) -> Option<&'a Artifact> {
     let files: Vec<_> = files.collect();
     let says = files.iter().find(|file| file.path.rsplit('/').next() == Some(MLMODEL));
@@ -329,13 +329,13 @@ fn logged_model_at(uri: &str) -> Option<&str> {
     (folders.ends_with("/models") && id.starts_with("m-")).then_some(id)
 }
 
-/// The run, if the URI names it, and the folder among its artifacts that a model comes from.
+/// The run, if the URI names it, and the directory of the model among its artifacts.
 fn folder(uri: &str) -> Option<(Option<&str>, &str)> {
     if let Some(rest) = uri.strip_prefix("runs:/") {
         let (run, path) = rest.trim_start_matches('/').split_once('/')?;
         return Some((Some(run), path.trim_matches('/')));
     }
-    // `<run>/artifacts/<folder>`; other parts may be called `artifacts`, too.
+    // `<run>/artifacts/<folder>`; other parts of the path may also be called `artifacts`.
     let places = uri.match_indices("/artifacts").filter_map(|(at, word)| {
         let (above, rest) = (uri.get(..at)?, uri.get(at + word.len()..)?);
         let is_part = rest.is_empty() || rest.starts_with('/');

@@ -11,8 +11,8 @@ const MAX_LEN: usize = 1024;
 
 /// Local paths for files that are called `paths` in MLflow, with `/` between directories.
 ///
-/// No name leads out of the directory, and none is the name of an event file. If two files would be
-/// the same on some system, or a file would be the directory of another, the second one gets a
+/// No name leaves the directory, and none is the name of an event file. If two files would be the
+/// same on some system, or a file would be the directory of another, the second one gets a
 /// different name.
 pub(super) fn local<'p>(paths: impl IntoIterator<Item = &'p str>) -> Vec<String> {
     let plain: Vec<_> = paths.into_iter().map(encode).collect();

@@ -50,7 +50,7 @@ impl Plan {
         if import.is_whole() {
             match store.left_out(&experiments, report) {
                 Ok(left_out) => plan.left_out = left_out,
-                Err(error) => report.issues.push(not_imported("what else it has", error)),
+                Err(error) => report.issues.push(not_imported("other data", error)),
             }
         }
         let mut runs = Vec::new();
@@ -160,8 +160,8 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
     let mut known: Vec<_> = names.iter().take(MAX_NAMES).map(|name| format!("{name:?}")).collect();
     known.extend((names.len() > MAX_NAMES).then(|| "...".to_owned()));
     match known.len() {
-        0 => format!("there is no {what} {wanted:?}; {what}s are named by their names or ids"),
-        _ => format!("there is no {what} {wanted:?}, but {}", known.join(", ")),
+        0 => format!("there is no {what} {wanted:?}; use the name or the id of {what}s"),
+        _ => format!("there is no {what} {wanted:?}; the {what}s are {}", known.join(", ")),
     }
 }
 
@@ -176,7 +176,7 @@ fn in_order(
     runs.retain(|(experiment, run)| {
         let is_first = ids.insert(run.record.id.clone());
         if !is_first {
-            let what = format!("experiment {:?} has run {} again", experiment.name, run.record.id);
+            let what = format!("experiment {:?} has run {} twice", experiment.name, run.record.id);
             report.issues.push(Issue::new(
                 ErrorKind::Value(what),
                 Location::default(),

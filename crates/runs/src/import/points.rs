@@ -112,7 +112,7 @@ pub(super) fn without_those_in(
 }
 
 /// Whether float32 cannot represent the value.
-#[expect(clippy::as_conversions, reason = "that is the question")]
+#[expect(clippy::as_conversions, reason = "this loss is what is tested")]
 fn is_rounded(value: f64) -> bool {
     !value.is_nan() && f64::from(value as f32) != value
 }

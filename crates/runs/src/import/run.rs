@@ -128,7 +128,7 @@ pub(super) fn write(
 
 /// Writes the event file of a run. If tbx had exported event files, only points that they lack are
 /// written.
-#[expect(clippy::too_many_arguments, reason = "all that a run is")]
+#[expect(clippy::too_many_arguments, reason = "the parts of a run")]
 fn log(
     context: &Context<'_>,
     about: &About<'_>,

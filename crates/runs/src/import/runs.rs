@@ -44,7 +44,7 @@ struct Job<'a> {
     replaces: bool,
 }
 
-/// The result of importing a run; none if it was skipped.
+/// The result of importing a run; `None` if it was skipped.
 struct Outcome {
     result: Option<Result<ImportedRun>>,
     left_out: Vec<LeftOut>,
@@ -153,7 +153,7 @@ impl<'a> Runs<'a> {
         if self.not_tried > 0 {
             let runs = self.not_tried;
             let what = format!(
-                "{runs} more runs were not tried, as they would fail like those before; repeat the import"
+                "{runs} more runs were not tried, because the last ones failed; repeat the import"
             );
             let kind = ErrorKind::Value(what);
             report.issues.push(Issue::new(kind, self.last, Effect::SkippedFile));

@@ -1,4 +1,4 @@
-//! Where runs are in the log folder.
+//! The places of runs in the log directory.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -17,34 +17,35 @@ use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
 use tbx::safe_name;
 
-/// Nested runs go no deeper: paths end somewhere.
+/// Maximum depth of nested runs, because paths have a maximum length.
 const MAX_DEPTH: usize = 16;
-/// Bytes of a path below which nested runs go into their parents' directories.
+/// Maximum length in bytes of a path at which nested runs still go into their parents' directories.
 const MAX_PATH: usize = 1024;
-/// Keys of the object `mlflow` in `tbx.json`: the digest of what the run said when it was imported;
-/// that some of its artifacts are not here; event files that are not directly in its directory.
+/// Keys of the object `mlflow` in `tbx.json`: the digest of the run's metadata at import time,
+/// whether some of its artifacts are missing, and event files that are not directly in its
+/// directory.
 const DIGEST: &str = "digest";
 const INCOMPLETE: &str = "incomplete";
 pub(super) const EVENT_FILES: &str = "event_files";
 pub(super) const LOGGED_MODELS: &str = "logged_models";
-/// What is in the directory of a run and none.
+/// The subdirectory of a run's directory that is not a run.
 const NO_RUN: &str = meta::ARTIFACTS;
 
-/// A log folder and the runs in it.
+/// A log directory and its runs.
 pub(super) struct Tree {
     root: PathBuf,
-    /// Directories of runs by the ids that they have, here or had in MLflow.
+    /// Directories of runs by the ids that they have, locally or in MLflow.
     dirs: HashMap<String, PathBuf>,
-    /// The ids here of runs by those that they had in MLflow.
+    /// Local ids of runs by their ids in MLflow.
     ids: HashMap<String, String>,
-    /// Runs that had not ended when they were imported, and say what they said then; of each which
-    /// files that are.
+    /// Runs that had not ended when they were imported and whose metadata has not changed since,
+    /// with the files that they should have.
     unfinished: HashMap<String, Expected>,
-    /// Runs that some of their artifacts are missing of.
+    /// Runs that lack some of their artifacts.
     incomplete: HashSet<String>,
     /// The runs of logged models.
     models: HashMap<String, PathBuf>,
-    /// Directories of runs that will be there, in lower case.
+    /// Directories of runs that will be created, in lower case.
     planned: HashSet<PathBuf>,
 }
 
@@ -54,14 +55,14 @@ struct Expected {
     event_files: HashSet<PathBuf>,
 }
 
-/// How a run is in the log folder.
+/// The state of a run in the log directory.
 pub(super) enum State {
     Absent,
-    /// As it is to be.
+    /// Complete.
     There(PathBuf),
-    /// Some of its artifacts are not.
+    /// Some of its artifacts are missing.
     Incomplete(PathBuf),
-    /// It had not ended, and may be replaced.
+    /// Not ended at import time; may be replaced.
     Unfinished(PathBuf),
 }
 
@@ -104,20 +105,21 @@ impl Tree {
         tree
     }
 
-    /// The log folder.
+    /// The path of the log directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The directory of the run that has this id.
+    /// The directory of the run with this id.
     pub(super) fn find(&self, id: &str) -> Option<PathBuf> {
         self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
     }
 
-    /// How the run is that has this id.
+    /// The state of the run with this id.
     pub(super) fn state(&self, id: &str) -> State {
         let Some(dir) = self.find(id) else { return State::Absent };
-        // Looked for just before it would be lost: this import may have put a run there.
+        // Checked just before the run is replaced, because this import may have put another run
+        // there.
         match self.unfinished.get(id) {
             Some(expected) if has_nothing_else(&dir, expected) => State::Unfinished(dir),
             _ if self.incomplete.contains(id) => State::Incomplete(dir),
@@ -125,7 +127,7 @@ impl Tree {
         }
     }
 
-    /// The id here of the run that had this id.
+    /// The local id of the run that had this id in MLflow.
     pub(super) fn id(&self, id: &str) -> Option<String> {
         self.ids.get(id).filter(|id| !id.is_empty()).cloned()
     }
@@ -143,8 +145,8 @@ impl Tree {
         }
     }
 
-    /// Where a run is to be: below its parent if that is here, else in its experiment. Where another
-    /// has that name, its id is behind it. No other run is placed there.
+    /// The directory for a run: below its parent if that exists, otherwise in its experiment. If
+    /// another run has the same name, its id is appended. Reserves the directory.
     pub(super) fn place(&mut self, experiment: &Path, run: &StoredRun) -> PathBuf {
         let dir = self.free(experiment, run);
         self.planned.insert(lower(&dir));
@@ -152,7 +154,7 @@ impl Tree {
     }
 
     fn free(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
-        // Names that differ in case are one on some systems.
+        // Some systems do not distinguish names by case.
         let is_taken =
             |dir: &Path| dir.symlink_metadata().is_ok() || self.planned.contains(&lower(dir));
         if let Some(dir) =
@@ -185,7 +187,7 @@ fn lower(path: &Path) -> PathBuf {
     path.to_string_lossy().to_lowercase().into()
 }
 
-/// The path of the log folder from which tbx exported the run.
+/// The path of the log directory from which tbx exported the run.
 fn exported_from(run: &StoredRun) -> Option<PathBuf> {
     let path = tags::find(&run.record.tags, tags::RUN)?;
     let parts: Vec<_> = path.split('/').collect();
@@ -195,17 +197,17 @@ fn exported_from(run: &StoredRun) -> Option<PathBuf> {
     is_path.then(|| parts.into_iter().map(safe_name::encode).collect())
 }
 
-/// Whether nothing in a directory of this name is a run.
+/// Whether a directory with this name contains no runs.
 fn is_no_run(name: &OsStr) -> bool {
     name == NO_RUN || is_temporary(name)
 }
 
-/// Whether a run had not ended when it was imported, and nobody has changed what it says since.
+/// Whether a run had not ended when it was imported, and its metadata has not changed since.
 fn is_unfinished(meta: &RunMeta) -> bool {
     is_sealed(meta) && meta.status.is_none_or(|status| !status.is_final())
 }
 
-/// Whether the run says what it said when it was imported.
+/// Whether the metadata is the same as when the run was imported.
 pub(super) fn is_sealed(meta: &RunMeta) -> bool {
     let mut was = meta.clone();
     let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
@@ -215,7 +217,7 @@ pub(super) fn is_sealed(meta: &RunMeta) -> bool {
     })
 }
 
-/// Notes what the run says, so that a change of it is seen.
+/// Records the digest of the metadata, so that changes are detected.
 pub(super) fn seal(meta: &mut RunMeta) {
     remove(meta, DIGEST);
     let digest = digest(meta);
@@ -229,7 +231,7 @@ fn digest(meta: &RunMeta) -> Option<String> {
     Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Notes whether artifacts of the run are not here, so that the next import looks for them.
+/// Records whether artifacts of the run are missing, so that the next import looks for them.
 pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
     match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
         Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
@@ -257,7 +259,7 @@ pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
     files.filter_map(Value::as_str).map(super::names::path).collect()
 }
 
-/// Whether a directory has only what an import puts there.
+/// Whether a directory contains only files from an import.
 fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
     let mut artifacts = 0;
     for entry in WalkDir::new(dir).min_depth(1) {
@@ -265,7 +267,7 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
         let Ok(relative) = entry.path().strip_prefix(dir) else { return false };
         let is_artifact = relative.starts_with(NO_RUN);
         if entry.file_type().is_dir() {
-            // One that is nobody's is empty, or its files are.
+            // An unrecorded directory is empty, or contains only recorded files.
             let has_files =
                 fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some());
             if !is_artifact && !has_files {

@@ -189,7 +189,7 @@ mod tests {
             },
             |()| (),
         );
-        // At most the sum of what all threads add that found the limit not exceeded.
+        // At most the limit, plus one amount per thread that found the limit not exceeded.
         assert!(most.into_inner() <= 10 + 6 * 9);
         assert_eq!(*lock(&gate.held), 0);
     }

@@ -1,4 +1,4 @@
-//! What `tbx.registry.json` says.
+//! The format of `tbx.registry.json`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use tbx::error::ErrorKind;
 use tbx::store::{self, Links};
 
-/// The file's name, at the root of a log folder.
+/// Name of the file, at the root of a log directory.
 pub const FILE: &str = "tbx.registry.json";
 const SCHEMA: &str = "tbx.registry/1";
-/// What of another version can be read, too.
+/// Start of the schema name of all versions that can be read.
 const SCHEMAS: &str = "tbx.registry/";
-/// As much as can be changed.
+/// Maximum size in bytes of a file that can be changed.
 const MAX_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -32,21 +32,21 @@ struct File {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Model {
-    /// What it is about, in Markdown.
+    /// Its description, in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Tags with values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// Names of versions, by which they are loaded.
+    /// Names for versions, by which they can be loaded.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
-    /// When it was made, in seconds since the Unix epoch.
+    /// Creation time, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<f64>,
     /// The versions, oldest first.
     pub versions: Vec<Version>,
-    /// What is not known here.
+    /// Fields that this version of tbx does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -56,14 +56,15 @@ pub struct Model {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Version {
-    /// Its number, from 1.
+    /// Its number, starting at 1.
     pub version: u32,
-    /// The run's name in the log folder; empty if it has none there.
+    /// The run's name in the log directory; empty if it has none there.
     pub run: String,
-    /// The run's id: that of the run here, else the id in the program that the version comes from.
+    /// The run's id: that of the run here, otherwise the id in the program that the version comes
+    /// from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The artifact's path in the run's folder `artifacts`; empty if its files are not here.
+    /// The artifact's path in the run's directory `artifacts`; empty if its files are not here.
     pub path: String,
     /// URI of the files of a version whose files are not here, such as `s3://bucket/model`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,33 +73,33 @@ pub struct Version {
     pub size: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
-    /// How far it is.
+    /// Its stage.
     pub stage: Stage,
-    /// What it is about, in Markdown.
+    /// Its description, in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Tags with values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// When it was registered, in seconds since the Unix epoch.
+    /// Registration time, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<f64>,
-    /// What is not known here.
+    /// Fields that this version of tbx does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// How far a version is. MLflow has these since its beginning, and prefers aliases now.
+/// The stage of a version. MLflow has had stages since its beginning, and now prefers aliases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stage {
-    /// Nobody said.
+    /// No stage.
     #[default]
     None,
-    /// It is tried.
+    /// Being tried.
     Staging,
-    /// It is used.
+    /// In use.
     Production,
-    /// It is no longer used.
+    /// No longer in use.
     Archived,
 }
 
@@ -106,7 +107,7 @@ impl Stage {
     /// Every stage.
     pub const ALL: [Self; 4] = [Self::None, Self::Staging, Self::Production, Self::Archived];
 
-    /// MLflow's name for it.
+    /// MLflow's name of the stage.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "None",
@@ -126,16 +127,17 @@ impl fmt::Display for Stage {
 impl FromStr for Stage {
     type Err = ErrorKind;
 
-    /// In capitals or not.
+    /// Ignores case.
     fn from_str(text: &str) -> Result<Self, ErrorKind> {
         let found = Self::ALL.into_iter().find(|stage| stage.name().eq_ignore_ascii_case(text));
         let names = Self::ALL.map(Self::name).join(", ");
-        found.ok_or_else(|| ErrorKind::Argument(format!("{text:?} is no stage: {names}")))
+        found.ok_or_else(|| ErrorKind::Argument(format!("{text:?} is not a stage: {names}")))
     }
 }
 
 impl Model {
-    /// Adds a version with the next number, unless it is there; that which is there then.
+    /// Adds a version with the next number, unless it exists already. Returns the new or existing
+    /// version.
     pub(super) fn add(&mut self, new: Version) -> Version {
         let is_same = |known: &&Version| {
             (&known.run, &known.run_id, &known.path, &known.sha256)
@@ -157,7 +159,7 @@ pub(super) fn read(path: &Path, links: Links) -> Result<BTreeMap<String, Model>,
     Ok(json.map(|json| parse(&json)).transpose()?.map(|file| file.models).unwrap_or_default())
 }
 
-/// The file's new content: `change`d.
+/// The new content of the file, after `change`.
 pub(super) fn changed(
     old: &[u8],
     change: impl FnOnce(&mut BTreeMap<String, Model>) -> Result<(), ErrorKind>,
@@ -165,14 +167,15 @@ pub(super) fn changed(
     let mut file = if old.is_empty() { File::default() } else { parse(old)? };
     change(&mut file.models)?;
     file.schema = SCHEMA.into();
-    let mut json = serde_json::to_vec_pretty(&file)
-        .map_err(|error| ErrorKind::Argument(format!("a registry of models: {error}")))?;
+    let mut json = serde_json::to_vec_pretty(&file).map_err(|error| {
+        ErrorKind::Argument(format!("cannot encode the model registry: {error}"))
+    })?;
     json.push(b'\n');
     Ok(json)
 }
 
 fn parse(json: &[u8]) -> Result<File, ErrorKind> {
-    let none = |what| ErrorKind::Value(format!("no registry of models: {what}"));
+    let none = |what| ErrorKind::Value(format!("not a model registry: {what}"));
     let file: File = serde_json::from_slice(json).map_err(|error| none(error.to_string()))?;
     if !file.schema.starts_with(SCHEMAS) {
         let schema = file.schema.chars().take(40).collect::<String>();

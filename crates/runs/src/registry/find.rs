@@ -1,4 +1,4 @@
-//! Finds the registries of a log directory: one may be in any directory of it.
+//! Finds the registries of a log directory: any directory in it may have one.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use tbx::logdir::Directories;
 /// The registries of a log directory.
 #[derive(Debug, Default)]
 pub struct Registries {
-    /// That of the directory itself, if there is one, and those below, by path.
+    /// The registry of the directory itself, if there is one, and those below, by path.
     pub found: Vec<Registry>,
-    /// Directories that cannot be looked into; there may be more registries.
+    /// Directories that cannot be read, which may contain more registries.
     pub unreadable: Vec<Error>,
 }
 
 impl Registries {
-    /// Finds the registries at `logdir`, which may be a URL, and below. Links to directories are not
-    /// followed, and what a run keeps as an artifact is no registry. No registry is read.
+    /// Finds the registries in and below `logdir`, which may be a URL. Links to directories are not
+    /// followed, and artifacts of runs are not searched. No registry is read.
     pub fn find(logdir: &Path) -> Self {
         let Directories { found, unreadable } = Directories::with(FILE, logdir);
         Self { found: found.into_iter().map(Registry::open).collect(), unreadable }
     }
 
-    /// Whether they are read as [`Registry::follow_links`] says. Default: false.
+    /// Sets [`Registry::follow_links`] for all of them. Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         let found = self.found.into_iter().map(|registry| registry.follow_links(follow));
@@ -34,7 +34,8 @@ impl Registries {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): none has it, or several have; else as [`Registry::models`].
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): no registry has it, or several do. Also
+    /// as for [`Registry::models`].
     pub fn of_model(&self, model: &str) -> Result<&Registry> {
         let mut having = Vec::new();
         for registry in &self.found {
@@ -57,7 +58,7 @@ impl Registries {
         }
     }
 
-    /// The registry closest above the directory `run`.
+    /// The nearest registry in the directory `run` or above it.
     pub fn above(&self, run: &Path) -> Option<&Registry> {
         let run = run.canonicalize().ok()?;
         let is_above = |registry: &&Registry| {
@@ -69,14 +70,14 @@ impl Registries {
 }
 
 impl Registry {
-    /// Directory of this registry below `logdir`, with `/`; none if it is `logdir` itself.
+    /// The directory of this registry below `logdir`, with `/`; `None` if it is `logdir` itself.
     pub fn below(&self, logdir: &Path) -> Option<String> {
         let below = self.root.strip_prefix(logdir).ok()?;
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         (!parts.is_empty()).then(|| parts.join("/"))
     }
 
-    /// Name in `logdir` of a run that this registry calls `run`; empty if that is empty.
+    /// The name in `logdir` of a run that this registry calls `run`; empty if `run` is empty.
     pub fn run_below(&self, logdir: &Path, run: &str) -> String {
         if run.is_empty() {
             return String::new();

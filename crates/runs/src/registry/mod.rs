@@ -1,7 +1,8 @@
-//! Models that runs made, by name and version: `tbx.registry.json` at the root of a log folder.
+//! Models that runs produced, by name and version: `tbx.registry.json` at the root of a log
+//! directory.
 //!
-//! A version is an artifact of a run, with its digest, so that one who loads `name/alias` gets what
-//! was registered or an error. Names, aliases and stages are those that MLflow takes.
+//! A version is an artifact of a run, with its digest: loading `name/alias` returns the registered
+//! file or an error. Names, aliases and stages are those that MLflow accepts.
 
 mod file;
 mod find;
@@ -24,7 +25,7 @@ use tbx::meta::{Artifact, RunMeta, now};
 use tbx::replace;
 use tbx::store::{Links, Root};
 
-/// The models of a log folder.
+/// The models of a log directory.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -50,19 +51,19 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// That of the log folder `root`; nothing is read or made yet.
+    /// The registry of the log directory `root`; nothing is read or created yet.
     pub fn open(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), links: Links::Inside }
     }
 
-    /// Whether the registry and the files of versions are also read behind links that lead out of the log
+    /// Whether the registry and the files of versions are also read if links lead out of the log
     /// directory, or out of the directory of the run. Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
 
-    /// The directory that it is in; runs are named from there.
+    /// The directory of the registry; names of runs are relative to it.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -71,25 +72,25 @@ impl Registry {
         self.root.join(FILE)
     }
 
-    /// All models by name; none if there is no registry.
+    /// All models by name; empty if there is no registry.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: the file is something else; [`ErrorKind::Io`].
+    /// [`ErrorKind::Value`]: the file is not a registry; [`ErrorKind::Io`].
     pub fn models(&self) -> Result<BTreeMap<String, Model>> {
         let path = self.file();
         file::read(&path, self.links).map_err(|kind| kind.at(Location::of(path)))
     }
 
-    /// Makes the artifact `artifact` of the run in `run`, a directory in the log folder, the next
-    /// version of the model `name`, which is made if it is not there. The same file again is the same
-    /// version.
+    /// Registers the artifact `artifact` of the run in `run`, a directory in the log directory, as
+    /// the next version of the model `name`. Creates the model if it does not exist. Registering
+    /// the same file again returns the same version.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: MLflow would not take the name, or the run is not in the log folder;
-    /// [`ErrorKind::Value`]: the artifact is not what the run says of it; [`ErrorKind::Io`]: it
-    /// cannot be read, or the registry not written.
+    /// [`ErrorKind::Argument`]: MLflow would reject the name, or the run is not in the log
+    /// directory; [`ErrorKind::Value`]: the artifact differs from the run's metadata;
+    /// [`ErrorKind::Io`]: the artifact cannot be read, or the registry cannot be written.
     pub fn register(&self, name: &str, run: impl AsRef<Path>, artifact: &str) -> Result<Version> {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
@@ -98,7 +99,8 @@ impl Registry {
         let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
         let said = meta.artifacts.iter().find(|known| known.path == artifact);
         if said.is_some_and(|said| said.sha256 != sha256) {
-            let what = "it is not what the run made: its SHA-256 is another than in tbx.json";
+            let what = "it is not the file that the run produced: its SHA-256 differs from \
+                        tbx.json";
             return Err(ErrorKind::Value(what.into()).at(Location::of(path)));
         }
         let new = Version {
@@ -119,7 +121,7 @@ impl Registry {
         Ok(registered)
     }
 
-    /// Changes any of the models, whose names [`check_model`] takes.
+    /// Changes any of the models, whose names [`check_model`] accepts.
     #[cfg(feature = "mlflow")]
     pub(crate) fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Model>)) -> Result<()> {
         self.edit(|models| {
@@ -128,7 +130,7 @@ impl Registry {
         })
     }
 
-    /// Sets the stage of a version. With `archive_existing`, others of the model that were in that
+    /// Sets the stage of a version. With `archive_existing`, other versions of the model in that
     /// stage are [archived](Stage::Archived).
     ///
     /// # Errors
@@ -151,11 +153,11 @@ impl Registry {
         })
     }
 
-    /// Has the alias `alias` of the model name this version, and no other any more.
+    /// Makes the alias `alias` of the model name this version, and no other.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is no such version, or MLflow would not take the alias;
+    /// [`ErrorKind::Argument`]: there is no such version, or MLflow would reject the alias;
     /// [`ErrorKind::Io`].
     pub fn set_alias(&self, version: &VersionName, alias: &str) -> Result<()> {
         name::check_alias(alias)?;
@@ -177,7 +179,7 @@ impl Registry {
         })
     }
 
-    /// Says what a version is about, in Markdown.
+    /// Sets the description of a version, in Markdown.
     ///
     /// # Errors
     ///
@@ -186,7 +188,7 @@ impl Registry {
         self.with_version(version, |version| version.description = Some(text.into()))
     }
 
-    /// Says what a model is about, in Markdown.
+    /// Sets the description of a model, in Markdown.
     ///
     /// # Errors
     ///
@@ -199,7 +201,7 @@ impl Registry {
         })
     }
 
-    /// Gives a version a tag.
+    /// Sets a tag of a version.
     ///
     /// # Errors
     ///
@@ -210,61 +212,62 @@ impl Registry {
         })
     }
 
-    /// The version of this name.
+    /// The version with this name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is none; else as [`models`](Self::models).
+    /// [`ErrorKind::Argument`]: there is no such version. Also as for [`models`](Self::models).
     pub fn version(&self, name: &VersionName) -> Result<Version> {
         let models = self.models()?;
         let model = models.get(&name.model).ok_or_else(|| no_model(&name.model))?;
         Ok(name.of(model).cloned()?)
     }
 
-    /// Where the file of a version is. It is read once, to see that it is what was registered.
+    /// The path of the file of a version. Reads the file once to check that it is the registered
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: it is another file, or its files are
-    /// [elsewhere](Version::source); [`ErrorKind::Io`]: it is not there; else as
-    /// [`version`](Self::version).
+    /// [`ErrorKind::Value`]: it is another file, or its files are [elsewhere](Version::source);
+    /// [`ErrorKind::Io`]: the file does not exist. Also as for [`version`](Self::version).
     pub fn path(&self, name: &VersionName) -> Result<PathBuf> {
         let version = self.version(name)?;
         if version.path.is_empty() {
             let what = match &version.source {
                 Some(source) => {
-                    format!("the files of {name} are at {source}, not in the log folder")
+                    format!("the files of {name} are at {source}, not in the log directory")
                 }
-                None => format!("{name} has no file in the log folder"),
+                None => format!("{name} has no file in the log directory"),
             };
             return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         let path = self.place(&version)?;
         let (sha256, _) = digest(&self.root.join(&version.run), &path, self.links)?;
         if sha256 != version.sha256 {
-            let what = format!("it is not what was registered as {name}: its SHA-256 is another");
+            let what = format!("it is not the file registered as {name}: its SHA-256 differs");
             return Err(ErrorKind::Value(what).at(Location::of(path)));
         }
         Ok(path)
     }
 
-    /// Where the files of all versions should be, but of those whose files are elsewhere.
+    /// The expected paths of the files of all versions, except those whose files are elsewhere.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: one is not in the log folder; else as [`models`](Self::models).
+    /// [`ErrorKind::Value`]: a file is not in the log directory. Also as for
+    /// [`models`](Self::models).
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         let models = self.models()?;
         let versions = models.values().flat_map(|model| &model.versions);
         versions.filter(|version| !version.path.is_empty()).map(|v| self.place(v)).collect()
     }
 
-    /// Where the file of a version should be.
+    /// The expected path of the file of a version.
     pub(crate) fn place(&self, version: &Version) -> Result<PathBuf> {
         use std::path::Component;
         let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !Path::new(&version.run).components().all(is_inside) {
-            let what = format!("{:?} is no run in the log folder", version.run);
+            let what = format!("{:?} is not a run in the log directory", version.run);
             return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         Ok(Artifact::place(&self.root.join(&version.run), &version.path)?)
@@ -275,12 +278,13 @@ impl Registry {
         let absolute = |path: &Path| {
             path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::of(path)))
         };
-        // A name in the log folder, or a path from here.
+        // A name in the log directory, or a path from the current directory.
         let inside = self.root.join(dir);
         let dir = if inside.is_dir() { inside } else { dir.to_owned() };
         let (root, found) = (absolute(&self.root)?, absolute(&dir)?);
         let name = found.strip_prefix(&root).ok().and_then(Path::to_str).ok_or_else(|| {
-            let what = format!("{} is no run in the log folder {}", dir.display(), root.display());
+            let what =
+                format!("{} is not a run in the log directory {}", dir.display(), root.display());
             Error::argument(what)
         })?;
         let name = if name.is_empty() { "." } else { name };
@@ -305,7 +309,7 @@ impl Registry {
         })
     }
 
-    /// Changes the file; whoever does it at the same time waits.
+    /// Changes the file. Concurrent changes wait for each other.
     fn edit(
         &self,
         change: impl FnOnce(&mut BTreeMap<String, Model>) -> Result<(), ErrorKind>,

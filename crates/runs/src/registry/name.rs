@@ -6,8 +6,8 @@ use std::str::FromStr;
 use super::file::{Model, Stage, Version};
 use tbx::error::ErrorKind;
 
-/// What names a version: `model/3`, `model/v3`, `model/alias`, `model/production` or another stage (the
-/// newest version in it), `model/latest` (the newest). An alias counts before a stage.
+/// The name of a version: `model/3`, `model/v3`, `model/alias`, `model/production` or another stage
+/// (the newest version in it), `model/latest` (the newest). An alias takes precedence over a stage.
 ///
 /// ```
 /// use tbx_runs::registry::VersionName;
@@ -34,7 +34,9 @@ impl FromStr for VersionName {
                 Ok(Self { model: model.into(), version: version.into() })
             }
             _ => {
-                let what = format!("{text:?} names no version, as model/3 or model/alias does");
+                let what = format!(
+                    "{text:?} is not the name of a version, such as model/3 or model/alias"
+                );
                 Err(ErrorKind::Argument(what))
             }
         }
@@ -64,17 +66,20 @@ impl VersionName {
     }
 }
 
-/// As MLflow does (`mlflow/utils/validation.py`, `_validate_model_name`).
+/// The same rule as MLflow's (`mlflow/utils/validation.py`, `_validate_model_name`).
 pub(crate) fn check_model(name: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| !matches!(c, '/' | ':') && !c.is_control();
     if name.trim().is_empty() || name.chars().count() > 256 || !name.chars().all(is_taken) {
-        let what = format!("{name:?} is no name of a model: up to 256 characters without / and :");
+        let what = format!(
+            "{name:?} is not a valid model name: use up to 256 characters, without / and :"
+        );
         return Err(ErrorKind::Argument(what));
     }
     Ok(())
 }
 
-/// As MLflow does (`_validate_model_alias_name`): what names a version otherwise is no alias.
+/// The same rule as MLflow's (`_validate_model_alias_name`): other names of versions are not valid
+/// aliases.
 pub(crate) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let digits = alias.strip_prefix(['v', 'V']).unwrap_or(alias);
@@ -82,7 +87,8 @@ pub(crate) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
     let is_reserved = is_number || alias.eq_ignore_ascii_case("latest");
     if alias.is_empty() || alias.len() > 255 || !alias.chars().all(is_taken) || is_reserved {
         let what = format!(
-            "{alias:?} is no alias: letters, digits, _ and -, but no number, v with a number, or latest"
+            "{alias:?} is not a valid alias: use letters, digits, _ and -, but not a number, v \
+             with a number, or latest"
         );
         return Err(ErrorKind::Argument(what));
     }

@@ -1,4 +1,4 @@
-//! Tables as batches of Arrow.
+//! Tables as Arrow record batches.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::{Cell, PointTable, RunTable};
 use tbx::error::{Error, Result};
 
 impl PointTable {
-    /// The table as a batch: `run` and `tag` as dictionaries of texts, `step` as int64,
-    /// `wall_time` (seconds since the Unix epoch) and `value` as float64. Nothing is null; NaN is NaN.
+    /// The table as a batch: `run` and `tag` as dictionaries of texts, `step` as int64, `wall_time`
+    /// (seconds since the Unix epoch) and `value` as float64. Nothing is null; NaN stays NaN.
     ///
     /// ```
     /// use arrow_array::cast::AsArray;
@@ -34,8 +34,8 @@ impl PointTable {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more different names than a
-    /// dictionary of Arrow takes, 2^31.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more than 2^31 different
+    /// names, the maximum of an Arrow dictionary.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let rows = self.len();
         let mut names = [Names::default(), Names::default()];
@@ -62,12 +62,13 @@ impl PointTable {
 }
 
 impl RunTable {
-    /// The table as a batch with a row a run. Columns: `run`, `start` (seconds since the Unix epoch),
-    /// `duration` (seconds), `status`, `step` (the largest of a scalar), then `param.<name>` for each
-    /// parameter, and for each scalar `metric.<tag>:last`, `:min`, `:max`, `:min_step` and `:max_step`.
+    /// The table as a batch with one row per run. Columns: `run`, `start` (seconds since the Unix
+    /// epoch), `duration` (seconds), `status`, `step` (the largest of a scalar), then
+    /// `param.<name>` for each parameter, and for each scalar `metric.<tag>:last`, `:min`, `:max`,
+    /// `:min_step` and `:max_step`.
     ///
-    /// A parameter that is a number or a bool wherever it is given has that type, any other is
-    /// text. What a run does not have is null.
+    /// A parameter that is a number or a bool in every run that has it gets that type; all others
+    /// are text. Missing values are null.
     ///
     /// ```
     /// use tbx_runs::table::{Folding, RunTable};
@@ -83,8 +84,8 @@ impl RunTable {
     ///
     /// # Errors
     ///
-    /// As [`PointTable::to_record_batch`]; [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are
-    /// more than 100,000 columns.
+    /// The same as for [`PointTable::to_record_batch`];
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more than 100,000 columns.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let columns = frame::of_runs(&self.rows)?.into_iter().map(|column| {
             let array = array(column.data, &column.cells(&self.rows));
@@ -94,7 +95,7 @@ impl RunTable {
     }
 }
 
-/// Columns with their names, and whether something may be null.
+/// A batch of columns with their names; the bool tells whether a column may contain nulls.
 fn batch(columns: impl IntoIterator<Item = (String, ArrayRef, bool)>) -> Result<RecordBatch> {
     let with_field = |(name, array, nullable): (String, ArrayRef, bool)| {
         (Field::new(name, array.data_type().clone(), nullable), array)
@@ -103,7 +104,7 @@ fn batch(columns: impl IntoIterator<Item = (String, ArrayRef, bool)>) -> Result<
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(refused)
 }
 
-/// The cells of a column of runs.
+/// The cells of a column of a run table.
 fn array(data: Type, cells: &[Cell]) -> ArrayRef {
     let int = |cell: &Cell| match cell {
         Cell::Int(number) => Some(*number),
@@ -126,7 +127,7 @@ fn refused(error: ArrowError) -> Error {
     Error::argument(format!("Arrow: {error}"))
 }
 
-/// A column of names, each kept once.
+/// A column of names, each stored once.
 #[derive(Default)]
 struct Names {
     numbers: HashMap<String, i32>,
@@ -141,7 +142,7 @@ impl Names {
             Some(key) => *key,
             None => {
                 let key = i32::try_from(self.names.len());
-                let key = key.map_err(|_| Error::argument("more than 2^31 names"))?;
+                let key = key.map_err(|_| Error::argument("more than 2^31 different names"))?;
                 self.names.push(name.to_owned());
                 self.numbers.insert(name.to_owned(), key);
                 key

@@ -1,4 +1,4 @@
-//! What stands where a row and a column meet.
+//! The cells of tables.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::fmt;
 use super::number::{self, Exact};
 use tbx::meta::Param;
 
-/// What stands where a row and a column meet.
+/// The content of a table cell.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Cell {
-    /// The run has nothing there.
+    /// The run has no value.
     Empty,
-    /// Yes or no.
+    /// A bool.
     Bool(bool),
-    /// A whole number, such as a step.
+    /// An integer, such as a step.
     Int(i64),
     /// A number.
     Number(f64),
@@ -22,16 +22,17 @@ pub enum Cell {
     Text(String),
     /// A time, in seconds since the Unix epoch.
     Time(f64),
-    /// A length of time, in seconds.
+    /// A duration in seconds.
     Duration(f64),
 }
 
 impl Cell {
-    /// Its meaning: the number or bool that a text is, otherwise the cell itself. Several programs
-    /// write all parameters as text, MLflow among them, and YAML has numbers in quotes.
+    /// The meaning of the cell: the number or bool that a text represents, otherwise the cell
+    /// itself. Several programs write all parameters as text, including MLflow, and YAML may have
+    /// numbers in quotes.
     ///
-    /// A number is what [`number::of_text`] takes for one, a bool is `true` or `false`, also as Python
-    /// writes them.
+    /// [`number::of_text`] decides which texts are numbers; a bool is `true` or `false`, also in
+    /// Python's spelling.
     pub fn meaning(&self) -> Self {
         let Self::Text(text) = self else { return self.clone() };
         match text.trim() {
@@ -41,8 +42,8 @@ impl Cell {
         }
     }
 
-    /// As a number, if it [means](Self::meaning) one: also times and durations in seconds, and bools
-    /// as 0 and 1.
+    /// The cell as a number, if its [meaning](Self::meaning) is one. Times and durations are in
+    /// seconds, and bools are 0 and 1.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Bool(value) => Some(f64::from(u8::from(*value))),
@@ -57,7 +58,7 @@ impl Cell {
         }
     }
 
-    /// Whether both mean the same. NaN and NaN do.
+    /// Whether both have the same meaning. NaN equals NaN.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self.meaning(), other.meaning()) {
             (Self::Bool(a), Self::Bool(b)) => a == b,
@@ -70,7 +71,7 @@ impl Cell {
         }
     }
 
-    /// A text that is the same for cells that mean the same.
+    /// A text that is equal for cells with the same meaning.
     pub(super) fn identity(&self) -> String {
         match self.meaning() {
             Self::Empty => String::new(),
@@ -83,17 +84,17 @@ impl Cell {
         }
     }
 
-    /// Whether there is nothing.
+    /// Whether the cell is empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::Empty
     }
 
-    /// The order in which rows are sorted: numbers, then texts, then NaN, then what is empty.
+    /// The sort order of rows: numbers, then texts, then NaN, then empty cells.
     pub fn order(&self, other: &Self) -> Ordering {
         self.ordered(other, false)
     }
 
-    /// The same, or from large to small. NaN and what is empty come last in both.
+    /// Like [`order`](Self::order), or reversed. NaN and empty cells come last in both.
     pub fn ordered(&self, other: &Self, reverse: bool) -> Ordering {
         let numbers = (self.number(), other.number());
         let rank = |cell: &Self, number: Option<f64>| match number {
@@ -129,7 +130,8 @@ impl From<&Param> for Cell {
     }
 }
 
-/// Exact, and empty for what is empty. Programs for people show fewer digits.
+/// Formats the value exactly; an empty cell becomes an empty string. Programs for people show fewer
+/// digits.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -202,7 +204,7 @@ mod tests {
             "",
         ];
         assert_eq!(text(&cells), sorted);
-        // Whatever the order, what is no number and what is not there come last.
+        // In either order, non-numbers and empty cells come last.
         cells.sort_by(|a, b| a.ordered(b, true));
         let turned = [
             "b",
@@ -239,7 +241,7 @@ mod tests {
             (Cell::from("a"), Cell::from("a ")),
             (Cell::from(""), Cell::Empty),
             (Cell::from("0"), Cell::Empty),
-            // They are the same float64, and not the same name.
+            // They are equal as float64, but different as names.
             (Cell::from("9007199254740993"), Cell::from("9007199254740994")),
             (Cell::from("1e999"), Cell::from("2e999")),
         ];

@@ -57,7 +57,7 @@ impl NameLint {
     pub const fn about(self) -> &'static str {
         match self {
             Self::NoPrefix => "no stage before it, such as train/",
-            Self::Refused => "a character that MLflow refuses: any of ( ) [ ] @ % + = , # \\",
+            Self::Refused => "a character that MLflow rejects: any of ( ) [ ] @ % + = , # \\",
         }
     }
 }

@@ -194,7 +194,7 @@ impl Curve {
         }
     }
 
-    /// Value and wall time at `step`, interpolated linearly between its neighbours; none outside
+    /// Value and wall time at `step`, interpolated linearly between its neighbors; `None` outside
     /// the curve.
     pub fn interpolated(&self, step: i64) -> Option<(f64, f64)> {
         match self.steps.binary_search(&step) {
@@ -216,7 +216,7 @@ impl Curve {
     }
 }
 
-/// Converts seconds to whole microseconds; none if the time is not finite.
+/// Converts seconds to whole microseconds; `None` if the time is not finite.
 #[expect(clippy::as_conversions, reason = "saturates after 290,000 years")]
 fn microseconds(seconds: f64) -> Option<i64> {
     seconds.is_finite().then(|| (seconds * 1e6).round() as i64)
@@ -227,7 +227,7 @@ pub(super) fn seconds(microseconds: i64) -> f64 {
     microseconds as f64 / 1e6
 }
 
-/// `numpy.mean` of the values that are not NaN; none if there are none.
+/// `numpy.mean` of the values that are not NaN; `None` if there are none.
 pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     (!values.is_empty()).then(|| numpy::mean_of(&values))
@@ -265,8 +265,8 @@ mod tests {
         for (step, nearest, line) in [
             (-5, 0.0, None),
             (0, 0.0, Some(0.0)),
-            (5, 0.0, Some(0.5)),                // the lower one of two
-            (6, 1.0, Some(0.6000000000000001)), // as NumPy has it
+            (5, 0.0, Some(0.5)),                // the lower of two
+            (6, 1.0, Some(0.6000000000000001)), // the same as in NumPy
             (15, 1.0, Some(3.0)),
             (99, 5.0, None),
             (i64::MAX, 5.0, None),

@@ -1,13 +1,13 @@
-//! Which values of a scalar are the better ones, as far as its name says without doubt.
+//! Determines whether small or large values of a scalar are better, as far as its name is clear.
 
 use super::{Column, Stat};
 
-/// Which values are the better ones.
+/// The values that are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Small ones: a loss.
+    /// Small values, as for a loss.
     Lower,
-    /// Large ones: an accuracy.
+    /// Large values, as for an accuracy.
     Higher,
 }
 
@@ -58,7 +58,7 @@ const HIGHER: &[&str] = &[
     "win rate",
     "success rate",
 ];
-/// Words about when or how a scalar was taken, set aside.
+/// Words about the time or the way in which a scalar was measured, which are ignored.
 const ASIDE: &[&str] = &[
     "train",
     "training",
@@ -96,8 +96,8 @@ const ASIDE: &[&str] = &[
     "by",
 ];
 
-/// Words that reverse a name, or after which a small loss does not mean a good run, as where one part wins
-/// when another loses.
+/// Words that reverse a name, or after which a small loss does not mean a good run, for example
+/// where one part wins when another loses.
 const DOUBT: &[&str] = &[
     "neg",
     "negative",
@@ -121,12 +121,12 @@ const DOUBT: &[&str] = &[
 ];
 
 impl Direction {
-    /// That of the scalar `tag`. None where its name leaves a doubt: `loss_scale` is no loss, and
-    /// nobody knows of `entropy`.
+    /// The direction for the scalar `tag`; `None` if its name is ambiguous: `loss_scale` is not a
+    /// loss, and `entropy` may go either way.
     pub fn of_tag(tag: &str) -> Option<Self> {
-        // `loss/train` is a loss, too: the last part with a word of its own counts.
+        // `loss/train` is also a loss: the last part with a meaningful word counts.
         tag.rsplit('/').map(said).find(|words| !words.is_empty()).and_then(|words| {
-            // The words before it say which kind: `cls loss`, `box error`.
+            // The words before it give its kind: `cls loss`, `box error`.
             let ends = |names: &[&str]| {
                 names.iter().any(|name| words == *name || words.ends_with(&format!(" {name}")))
             };
@@ -139,8 +139,8 @@ impl Direction {
         })
     }
 
-    /// That of a column of numbers; none of what is no value of a scalar, and of the largest value of
-    /// what should be small, or the other way round.
+    /// The direction for a column of numbers; `None` if it is not a value of a scalar, or is the
+    /// largest value of a scalar that should be small, or vice versa.
     pub fn of(column: &Column) -> Option<Self> {
         let Column::Metric(tag, stat) = column else { return None };
         let direction = Self::of_tag(tag)?;
@@ -152,7 +152,7 @@ impl Direction {
         }
     }
 
-    /// The best of `values`; none if they are no more than one, or all the same.
+    /// The best of `values`; `None` if there are fewer than two different ones.
     pub fn best(self, values: impl IntoIterator<Item = f64>) -> Option<f64> {
         let values = values.into_iter().filter(|value| !value.is_nan());
         let ends = values.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -163,12 +163,12 @@ impl Direction {
     }
 }
 
-/// The words of a part of a tag in lower case, without those that are set aside.
+/// The words of a part of a tag in lower case, without the ignored ones.
 fn said(part: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';
     for c in part.chars() {
-        // `valLoss` is two words, `F1` and `top5` are one.
+        // `valLoss` is two words, but `F1` and `top5` are one each.
         if c.is_uppercase() && before.is_lowercase() {
             words.push(' ');
         }

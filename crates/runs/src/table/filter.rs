@@ -26,18 +26,19 @@ use tbx::error::{Error, Result};
 ///
 /// # Language
 ///
-/// | what | how |
+/// | element | syntax |
 /// |---|---|
-/// | a column | `lr`, `val/loss`, `val/loss:min`, `run`, `status`; in backquotes if there is more in it than letters, digits and `_ . / : -` |
+/// | a column | `lr`, `val/loss`, `val/loss:min`, `run`, `status`; in backquotes if it contains characters other than letters, digits and `_ . / : -` |
 /// | a value | a number, `true`, `false`, a word, a text in `'` or `"`; a column in backquotes |
 /// | comparison | `==` (or `=`), `!=`, `<`, `<=`, `>`, `>=` |
-/// | match | `=~` and `!~` with a regular expression, somewhere in the text |
-/// | presence | a column alone: the run has something there |
+/// | match | `=~` and `!~` with a regular expression, anywhere in the text |
+/// | presence | a column alone: the run has a value in it |
 /// | logic | `and` (`&&`), `or` (`\|\|`), `not` (`!`), parentheses |
 ///
-/// `not` binds tighter than `and`, that tighter than `or`. Nothing is true of what a run does not
-/// have, except that it does not have it: `not lr`. A text that is a number
-/// ([`number::of_text`](super::number::of_text)) is compared as one. Times are in seconds since the Unix epoch, durations in seconds.
+/// `not` binds tighter than `and`, which binds tighter than `or`. No comparison is true for a
+/// missing value; `not lr` is true if the run lacks `lr`. A text that is a number
+/// ([`number::of_text`](super::number::of_text)) is compared as a number. Times are in seconds
+/// since the Unix epoch, durations in seconds.
 #[derive(Debug, Clone)]
 pub struct Filter(Expr);
 
@@ -53,7 +54,7 @@ enum Expr {
 
 #[derive(Debug, Clone)]
 enum Operand {
-    /// By its name, before the table is known.
+    /// A column by name, before the table is known.
     Name(String),
     Column(Column),
     Value(Cell),
@@ -62,7 +63,7 @@ enum Operand {
 #[derive(Debug, Clone, Copy)]
 enum Comparison {
     Equal,
-    /// The same, written as `=`.
+    /// Like `==`, but written as `=`.
     SingleEqual,
     Unequal,
     Less,
@@ -72,11 +73,12 @@ enum Comparison {
 }
 
 impl Filter {
-    /// Reads a condition.
+    /// Parses a condition.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it is none; points at the place.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is not a condition. The error
+    /// shows the place.
     pub fn parse(text: &str) -> Result<Self> {
         terminated(any_of, (multispace0, eof)).parse(text).map(Self).map_err(|error| {
             let at = error.offset();
@@ -85,15 +87,15 @@ impl Filter {
                 StrContext::Expected(what) => Some(format!("expected {what}")),
                 _ => None,
             });
-            // Of a regular expression's error the last line says what is wrong.
+            // The last line of a regular expression's error describes the problem.
             let cause = inner.cause().map(ToString::to_string).and_then(|cause| {
                 let last = cause.lines().last()?;
                 Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())
             });
-            let unread = "this cannot be read; comparisons are == != < <= > >= =~ !~, and between them \
-                          stands and, or";
+            let unread = "this cannot be read; the comparisons are == != < <= > >= =~ !~, which \
+                          can be joined with and, or";
             let what = cause.or(expected).unwrap_or(unread.into());
-            // Columns count characters, as the marker stands in a line of them.
+            // Columns count characters, because the marker is printed below a line of them.
             let column = text.get(..at).unwrap_or(text).chars().count();
             let marker = format!("{:column$}^", "");
             Error::argument(format!(
@@ -103,22 +105,22 @@ impl Filter {
         })
     }
 
-    /// The condition on the columns of a table.
+    /// Resolves the names in the condition to columns of a table.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): it names a column that the table does
-    /// not have.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the condition names a column that the
+    /// table does not have.
     pub fn bind(self, names: &Names<'_>) -> Result<Self> {
         self.0.bind(names).map(Self)
     }
 
-    /// Whether it compares with `=`, which is taken for `==`.
+    /// Whether the condition compares with `=`, which means `==`.
     pub fn has_single_equal(&self) -> bool {
         self.0.has_single_equal()
     }
 
-    /// Whether it is true of `row`.
+    /// Whether the condition is true for `row`.
     pub fn accepts(&self, row: &RunRow) -> bool {
         self.0.accepts(row)
     }
@@ -204,7 +206,7 @@ impl Comparison {
     }
 }
 
-/// Conditions of which one must hold.
+/// Conditions of which at least one must hold.
 fn any_of(input: &mut &str) -> ModalResult<Expr> {
     let mut exprs = vec![all_of(input)?];
     let more: Vec<_> =
@@ -213,7 +215,7 @@ fn any_of(input: &mut &str) -> ModalResult<Expr> {
     Ok(one_or(exprs, Expr::Any))
 }
 
-/// Conditions that all must hold.
+/// Conditions of which all must hold.
 fn all_of(input: &mut &str) -> ModalResult<Expr> {
     let mut exprs = vec![term(input)?];
     let more: Vec<_> =
@@ -266,7 +268,7 @@ fn comparison(input: &mut &str) -> ModalResult<Expr> {
     }
 }
 
-/// A column by its name.
+/// A column name.
 fn column(input: &mut &str) -> ModalResult<Operand> {
     let bare = take_while(1.., |c: char| c.is_alphanumeric() || "_./:-".contains(c));
     let name = preceded(multispace0, alt((between('`'), bare))).verify(|name: &str| !is_word(name));
@@ -283,7 +285,7 @@ fn value(input: &mut &str) -> ModalResult<Operand> {
     preceded(multispace0, alt((column, quoted.map(text), bare.map(literal)))).parse_next(input)
 }
 
-/// A word without quotes.
+/// An unquoted word.
 fn literal(word: &str) -> Operand {
     Operand::Value(Cell::from(word).meaning())
 }
@@ -293,7 +295,7 @@ fn regex(input: &mut &str) -> ModalResult<Regex> {
     alt((quoted, bare)).try_map(Regex::new).parse_next(input)
 }
 
-/// A word that ends where space, a parenthesis or a quote begins.
+/// A word that ends at whitespace, a parenthesis or a quote.
 fn bare<'s>(input: &mut &'s str) -> ModalResult<&'s str> {
     take_till(1.., |c: char| c.is_whitespace() || "()'\"`".contains(c)).parse_next(input)
 }
@@ -306,7 +308,7 @@ fn between<'s>(quote: char) -> impl ModalParser<&'s str, &'s str, winnow::error:
     delimited(quote, take_till(0.., quote), cut_err(quote.context(expected("the closing quote"))))
 }
 
-/// One of the two forms of an operator that is a word.
+/// One of the two forms of a logical operator.
 fn keyword<'s>(
     word: &'static str,
     sign: &'static str,
@@ -401,7 +403,7 @@ mod tests {
         for text in [
             "lr == 0.2",
             "other == 1",
-            "other != 1", // it has none
+            "other != 1", // the row has no such value
             "optimizer < 1",
             "bias == false",
             "nan == nan",

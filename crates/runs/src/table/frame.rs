@@ -1,4 +1,4 @@
-//! The columns of a table of runs with their types, on their way to other programs.
+//! The columns of a run table with their types, for export to other programs.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::{Cell, Column, Field, RunRow, Stat};
 use tbx::error::{Error, Result};
 use tbx::meta::Param;
 
-/// Columns of a table at most. Each costs memory and time whatever is in it, and no program that reads
-/// tables likes more.
+/// Maximum number of columns of a table. Each costs memory and time whatever its content, and
+/// programs that read tables do not handle more well.
 pub(crate) const MAX_COLUMNS: usize = 100_000;
 
 /// Fails if a table would have too many columns.
@@ -17,30 +17,30 @@ pub(crate) fn check_columns(columns: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(format!(
-        "a table of {columns} columns; the limit is {MAX_COLUMNS}. --tag chooses scalars, --table scalars has \
-         a row per point instead"
+        "the table would have {columns} columns; the limit is {MAX_COLUMNS}. Choose scalars with \
+         --tag, or use --table scalars, which has one row per point"
     )))
 }
 
-/// The numbers of each scalar that a table of runs has; a table of tags has all.
+/// The statistics of each scalar in a run table; a table of tags has all of them.
 const STATS: [Stat; 5] = [Stat::Last, Stat::Min, Stat::Max, Stat::MinStep, Stat::MaxStep];
 
-/// What a column holds. Any but [`Name`](Self::Name) may be missing in a row.
+/// The type of a column. All types except [`Name`](Self::Name) allow missing values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
-    /// Texts of which there are few different ones, such as tags.
+    /// Texts with few different values, such as tags.
     Name,
     /// Texts.
     Text,
-    /// Whole numbers.
+    /// Integers.
     Int,
-    /// Numbers; NaN is one.
+    /// Numbers, including NaN.
     Float,
-    /// Yes or no.
+    /// Bools.
     Bool,
 }
 
-/// A column of a table of runs.
+/// A column of a run table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunColumn {
     pub(crate) name: String,
@@ -49,19 +49,19 @@ pub(crate) struct RunColumn {
 }
 
 impl RunColumn {
-    /// What stands there for some rows.
+    /// The cells for some rows.
     pub(crate) fn cells(&self, rows: &[RunRow]) -> Vec<Cell> {
         rows.iter().map(|row| fitting(self.of.of(row), self.data)).collect()
     }
 }
 
-/// The columns of a table of runs: what every run has, `param.` and its name for each parameter,
-/// `metric.`, its tag and `:last`, `:min` and so on for each scalar. The prefixes keep the same name
-/// for the same column, whatever other columns there are.
+/// The columns of a run table: the fields of every run, `param.` and the name for each parameter,
+/// and `metric.`, the tag and `:last`, `:min` and so on for each scalar. The prefixes ensure that a
+/// column always has the same name, whatever the other columns are.
 ///
 /// # Errors
 ///
-/// There are too many.
+/// There are too many columns.
 pub(crate) fn of_runs(rows: &[RunRow]) -> Result<Vec<RunColumn>> {
     let mut columns = Vec::new();
     for field in Field::ALL {
@@ -98,7 +98,7 @@ pub(crate) fn of_runs(rows: &[RunRow]) -> Result<Vec<RunColumn>> {
     Ok(names.map(|((name, data), of)| RunColumn { name, data, of }).collect())
 }
 
-/// The one type of all values; text if they have several.
+/// The common type of all values; text if they have several types.
 fn type_of<'p>(mut values: impl Iterator<Item = &'p Param>) -> Type {
     let of = |value: &Param| match value {
         Param::Bool(_) => Type::Bool,
@@ -109,7 +109,7 @@ fn type_of<'p>(mut values: impl Iterator<Item = &'p Param>) -> Type {
     if values.all(|value| of(value) == first) { first } else { Type::Text }
 }
 
-/// `cell` as it stands in a column of this type.
+/// Converts `cell` to the type of its column.
 fn fitting(cell: Cell, data: Type) -> Cell {
     match (data, cell) {
         (_, Cell::Empty) => Cell::Empty,
@@ -127,7 +127,7 @@ pub(crate) mod tests {
     use crate::table::ScalarStats;
 
     thread_local! {
-        /// Names of parameters and scalars for which this thread made columns.
+        /// Number of names of parameters and scalars for which this thread has made columns.
         pub(crate) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     }
 
@@ -146,7 +146,7 @@ pub(crate) mod tests {
         inf: 0,
     };
 
-    /// So many runs with the same scalars.
+    /// `runs` runs with the same `tags` scalars.
     pub(crate) fn rows(runs: usize, tags: usize) -> Vec<RunRow> {
         let tags: Vec<Arc<str>> = (0..tags).map(|tag| format!("tag{tag}").into()).collect();
         let row = |run: usize| RunRow {
@@ -165,8 +165,8 @@ pub(crate) mod tests {
         let said = of_runs(&rows(1, most + 1)).unwrap_err().to_string();
         assert_eq!(
             said,
-            "a table of 100005 columns; the limit is 100000. --tag chooses scalars, --table scalars has a row \
-             per point instead"
+            "the table would have 100005 columns; the limit is 100000. Choose scalars with --tag, \
+             or use --table scalars, which has one row per point"
         );
     }
 

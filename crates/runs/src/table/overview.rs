@@ -1,4 +1,4 @@
-//! What is in a log folder: a row a run, a row a tag, a row a problem.
+//! An overview of a log directory: one row per run, one row per tag, one row per problem.
 
 mod embedding;
 
@@ -8,10 +8,11 @@ use tbx::error::{Issue, Report, RestartDrop, Result};
 use tbx::logdir::{LoadOptions, Logdir, RestartPolicy, Run, TimeSeries, side_files};
 use tbx::summary::Kind;
 
-/// A step is missing where two follow each other at more than this many times the usual distance.
+/// Steps count as missing where two consecutive steps differ by more than this multiple of the
+/// usual distance.
 const GAP: i64 = 2;
 
-/// What is in a log folder.
+/// An overview of a log directory.
 ///
 /// ```
 /// use tbx::{LoadOptions, Logdir, table::Overview};
@@ -26,57 +27,58 @@ const GAP: i64 = 2;
 /// With the feature `serde` it serializes to the JSON of `tbx inspect --format json`.
 #[derive(Debug, serde::Serialize)]
 pub struct Overview {
-    /// The folder as it was given.
+    /// The path of the log directory, as given.
     pub logdir: String,
     /// The runs, sorted by name.
     pub runs: Vec<RunOverview>,
-    /// What is damaged, and what the restart policy dropped.
+    /// Damage, and points that the restart policy dropped.
     pub issues: Vec<IssueRow>,
     /// Whether data was lost to damage.
     #[serde(skip)]
     pub is_lossless: bool,
 }
 
-/// One run.
+/// A run.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct RunOverview {
     /// Its name.
     pub name: String,
     /// The earliest wall time of an event, in seconds since the Unix epoch.
     pub start_time: Option<Exact>,
-    /// Its event files.
+    /// The run's event files.
     pub files: Vec<FileOverview>,
-    /// Its series, sorted by tag.
+    /// The run's series, sorted by tag.
     pub tags: Vec<TagOverview>,
-    /// Its embeddings, in the order of the projector's configuration; in JSON only if there are any.
+    /// The run's embeddings, in the order of the projector's configuration; in JSON only if there
+    /// are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub embeddings: Vec<EmbeddingOverview>,
 }
 
-/// One event file.
+/// An event file.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct FileOverview {
     /// Its base name.
     pub name: String,
-    /// Its length.
+    /// Size in bytes.
     pub bytes: u64,
-    /// How many readable events it has.
+    /// Number of readable events.
     pub events: u64,
-    /// Bytes of an unfinished record at its end.
+    /// Number of bytes of an unfinished record at the end.
     pub pending_bytes: u64,
 }
 
-/// One series.
+/// A series.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct TagOverview {
-    /// Its tag.
+    /// The tag.
     pub tag: String,
-    /// What its values are.
+    /// The kind of its values.
     #[serde(serialize_with = "kind_name")]
     pub kind: Kind,
     /// The plugin that claims it; empty if none does.
     pub plugin: String,
-    /// How many points it has.
+    /// Number of points.
     pub count: usize,
     /// Step of the first point in the log.
     pub first_step: i64,
@@ -90,40 +92,39 @@ pub struct TagOverview {
     pub first_wall_time: Exact,
     /// Wall time of the last point.
     pub last_wall_time: Exact,
-    /// What its numbers are, if it has numbers.
+    /// Statistics of the numbers, if it has numbers.
     #[serde(flatten)]
     pub scalars: ScalarOverview,
-    /// How often the step went back in the log.
+    /// Number of times that the step went back in the log.
     pub restarts: usize,
-    /// How many times steps are missing: two follow each other at more than twice the usual
-    /// distance.
+    /// Number of gaps: two consecutive steps differ by more than twice the usual distance.
     pub gaps: usize,
-    /// The first of them: the steps before and after.
+    /// The steps before and after the first gap.
     #[serde(skip)]
     pub first_gap: Option<(i64, i64)>,
 }
 
-/// The numbers of a scalar series; nothing for others.
+/// Statistics of a scalar series; empty for other series.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
 pub struct ScalarOverview {
-    /// The last one in the log.
+    /// The last value in the log.
     pub last: Option<Exact>,
-    /// The smallest one that is not NaN.
+    /// The smallest value that is not NaN.
     pub min: Option<Exact>,
-    /// The largest one that is not NaN.
+    /// The largest value that is not NaN.
     pub max: Option<Exact>,
-    /// How many are NaN.
+    /// Number of NaN values.
     pub nan: Option<usize>,
-    /// How many are infinite.
+    /// Number of infinite values.
     pub inf: Option<usize>,
 }
 
-/// One problem.
+/// A problem.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct IssueRow {
     /// The file or directory.
     pub path: Option<String>,
-    /// Byte offset in it.
+    /// Byte offset in the file.
     pub offset: Option<u64>,
     /// The run.
     pub run: Option<String>,
@@ -134,18 +135,18 @@ pub struct IssueRow {
     /// A short stable name, see [`ErrorKind::name`](crate::ErrorKind::name); also `restart` for
     /// points that the restart policy dropped, and `more` for issues that are only counted.
     pub kind: &'static str,
-    /// What is wrong, and what was done.
+    /// Description of the problem and of what was done.
     pub message: String,
-    /// Whether data was lost; otherwise it is a note.
+    /// Whether data was lost; otherwise this is a note.
     pub lost: bool,
 }
 
 impl Overview {
-    /// Loads the runs of `logdir` and sums each up; no more than a few are in memory at a time.
+    /// Loads the runs of `logdir` and summarizes each; only a few runs are in memory at a time.
     ///
     /// # Errors
     ///
-    /// As [`Logdir::load`].
+    /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions) -> Result<Self> {
         let (found, mut report) = logdir.map_runs(options, |run| {
             let (issues, embeddings) = side_files::look(&run.name, &run.path, run.links());
@@ -168,7 +169,7 @@ impl Overview {
 }
 
 impl RunOverview {
-    /// Sums up a run, without its embeddings: those are no part of the log.
+    /// Summarizes a run, without its embeddings, which are not part of the log.
     pub fn of(run: &Run) -> Self {
         let files = run.files.iter().map(|file| FileOverview {
             name: file.name.clone(),
@@ -193,7 +194,7 @@ impl RunOverview {
 }
 
 impl TagOverview {
-    /// Sums up a series, which must have a point.
+    /// Summarizes a series, which must have a point.
     fn of(series: &TimeSeries) -> Self {
         let (steps, times) = (series.steps(), series.wall_times());
         let bound = |step: Option<&i64>| step.copied().unwrap_or(0);
@@ -226,7 +227,7 @@ impl ScalarOverview {
         for value in scalars.iter() {
             nan += usize::from(value.is_nan());
             inf += usize::from(value.is_infinite());
-            min = min.min(value); // of a number and NaN, the number
+            min = min.min(value); // a number wins over NaN
             max = max.max(value);
         }
         let any = (nan < scalars.len()).then_some(());
@@ -240,13 +241,13 @@ impl ScalarOverview {
     }
 }
 
-/// How many times steps are missing, and where first. The usual distance is the median.
+/// The number of gaps, and the first one. The usual distance is the median.
 fn gaps(steps: &[i64]) -> (usize, Option<(i64, i64)>) {
     let pairs = || steps.windows(2).filter_map(|pair| <[i64; 2]>::try_from(pair).ok());
     let ahead = || pairs().map(|[a, b]| b.saturating_sub(a)).filter(|distance| *distance > 0);
     let (Some(least), Some(most)) = (ahead().min(), ahead().max()) else { return (0, None) };
     if most <= least.saturating_mul(GAP) {
-        return (0, None); // as in nearly all logs, and told without a sort
+        return (0, None); // as in nearly all logs, without sorting
     }
     let mut distances: Vec<i64> = ahead().collect();
     let middle = distances.len() / 2;

@@ -1,4 +1,4 @@
-//! Curves of several runs as one.
+//! Reduces the curves of several runs to one.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +14,24 @@ pub enum Align {
     /// Steps that all curves have.
     #[default]
     Inner,
-    /// Steps that any curve has; the others are left out there.
+    /// Steps that any curve has; curves without a point there are left out.
     Outer,
-    /// Steps that any curve has; the others count with their nearest step.
+    /// Steps that any curve has; a curve without a point there is represented by its nearest step.
     Nearest,
-    /// Steps that any curve has; the others count with the straight line between their
-    /// neighbours, and are left out before their first and behind their last step.
+    /// Steps that any curve has; a curve without a point there is interpolated linearly between its
+    /// neighbors, and left out before its first and after its last step.
     Interpolated,
-    /// The same with times instead of steps, for curves [by time](Curve::by_time): times that any
-    /// curve has, or [`MAX_TIMES`] of them.
+    /// Like `Interpolated` with times instead of steps, for curves [by time](Curve::by_time): times
+    /// that any curve has, or [`MAX_TIMES`] of them.
     Time,
 }
 
 impl Align {
-    /// Every way, the default first.
+    /// Every alignment, the default first.
     pub const ALL: &[Self] =
         &[Self::Inner, Self::Outer, Self::Nearest, Self::Interpolated, Self::Time];
 
-    /// The name that the program takes.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Inner => "inner",
@@ -43,32 +43,32 @@ impl Align {
     }
 }
 
-/// A number that several numbers are reduced to. NaN counts in none of them.
+/// A statistic of several numbers. NaN is ignored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reduction {
     /// The arithmetic mean.
     Mean,
-    /// The standard deviation, with as many degrees of freedom fewer as there are numbers.
+    /// The standard deviation; the divisor is the number of values minus this number.
     Std(u8),
-    /// The smallest.
+    /// The smallest number.
     Min,
-    /// The largest.
+    /// The largest number.
     Max,
-    /// The middle one, or the mean of the two middle ones.
+    /// The middle number, or the mean of the two middle ones.
     Median,
-    /// The number below which this share of them lies, from 0 to 1; between two on the straight
-    /// line, as `numpy.quantile` and pandas do by default.
+    /// The quantile for this fraction from 0 to 1, interpolated linearly between two numbers, as by
+    /// default in `numpy.quantile` and pandas.
     Quantile(f64),
-    /// How many there are.
+    /// Number of numbers.
     Count,
 }
 
 impl Reduction {
-    /// The names of all; of quantiles, one.
+    /// The names of all statistics, with one example of a quantile.
     pub const NAMES: &[&str] = &["mean", "std", "min", "max", "median", "count", "q0.25"];
 
-    /// The name that the program takes and gives: `mean`, `std`, `min`, `max`, `median`, `q0.25`,
-    /// `count`. `std` has `ddof` degrees of freedom.
+    /// The statistic with this name, on the command line and in output: `mean`, `std`, `min`,
+    /// `max`, `median`, `q0.25`, `count`. `std` uses `ddof`.
     pub fn from_name(name: &str, ddof: u8) -> Option<Self> {
         Some(match name {
             "mean" => Self::Mean,
@@ -84,7 +84,7 @@ impl Reduction {
         })
     }
 
-    /// Its name.
+    /// The name of the statistic.
     pub fn name(self) -> String {
         match self {
             Self::Mean => "mean".into(),
@@ -97,7 +97,7 @@ impl Reduction {
         }
     }
 
-    /// Of `numbers`, as NumPy has it of those that are not NaN; NaN if there are too few.
+    /// The statistic of those `numbers` that are not NaN, as in NumPy; NaN if there are too few.
     pub fn of(self, numbers: &[f64]) -> f64 {
         let mut numbers: Vec<f64> =
             numbers.iter().copied().filter(|number| !number.is_nan()).collect();
@@ -118,16 +118,16 @@ impl Reduction {
     }
 }
 
-/// Several curves as one per reduction.
+/// Several curves, reduced to one curve per statistic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reduced {
-    /// The steps; of curves [by time](Curve::by_time) microseconds.
+    /// The steps; microseconds for curves [by time](Curve::by_time).
     pub steps: Vec<i64>,
-    /// The mean wall time of the points at each step; of curves by time seconds.
+    /// The mean wall time of the points at each step; in seconds for curves by time.
     pub wall_times: Vec<f64>,
     /// One column per reduction.
     pub columns: Vec<Vec<f64>>,
-    /// How many times were left out, see [`MAX_TIMES`].
+    /// Number of times that were left out, see [`MAX_TIMES`].
     pub left_out: usize,
 }
 
@@ -171,7 +171,7 @@ pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduc
     reduced
 }
 
-/// Keeps `most` of them, the first and the last among these.
+/// Keeps `most` steps, including the first and the last.
 fn thin_out(steps: &mut Vec<i64>, most: usize) {
     let (all, last) = (steps.len(), most.saturating_sub(1).max(1));
     if all > most {
@@ -258,7 +258,7 @@ mod tests {
         assert!(reduce(&[], Align::Inner, &[Reduction::Mean]).steps.is_empty());
     }
 
-    /// Two runs that log at other steps, at the same pace, one of them twice as long.
+    /// Two runs that log at different steps but at the same pace, one of them twice as long.
     #[test]
     fn curves_are_aligned_by_time() {
         let run = |start: f64, times: &[f64]| Curve {
@@ -301,7 +301,7 @@ mod tests {
         assert!(reduced.columns[0].iter().all(|mean| *mean == 1.0));
     }
 
-    /// Values of `numpy.nanmean`, `nanstd`, `nanmin`, `nanmax` and `nanmedian`.
+    /// Expected values come from `numpy.nanmean`, `nanstd`, `nanmin`, `nanmax` and `nanmedian`.
     #[test]
     fn infinities_and_nan_do_as_in_numpy() {
         let (inf, nan) = (f64::INFINITY, f64::NAN);

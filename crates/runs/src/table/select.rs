@@ -1,4 +1,4 @@
-//! Columns by name or pattern.
+//! Selects columns by name or pattern.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use super::column::{Heads, METRIC, PARAM, RUN, heads, with_stat};
 use super::{Column, Field, RunTable, Stat};
 use tbx::error::{Error, Result};
 
-/// So many names are proposed for one that is not there.
+/// Maximum number of names to suggest for an unknown one.
 const MAX_NEAR: usize = 3;
-/// Names less alike than this (Jaro-Winkler, 0 to 1) are not proposed.
+/// Minimum similarity of a suggested name (Jaro-Winkler, 0 to 1).
 const NEAR: f64 = 0.7;
-/// How much alike names are at least that differ by one letter, or by two letters swapped.
+/// Minimum similarity for names that differ by one letter, or by two swapped letters.
 const ONE_OFF: f64 = 0.9;
 
 /// The names that a table's columns can have.
@@ -23,7 +23,7 @@ pub struct Names<'t> {
 }
 
 impl<'t> Names<'t> {
-    /// Those of `table`.
+    /// The names for `table`.
     pub fn of(table: &'t RunTable) -> Self {
         Self { params: table.params(), metrics: table.metrics() }
     }
@@ -38,15 +38,15 @@ impl<'t> Names<'t> {
         self.metrics.iter().copied()
     }
 
-    /// The column called `name`: `run`, `start`, `duration`, `status`, `step`, else a parameter,
-    /// else a scalar with or without a [`Stat`] behind a colon. `param.`, `metric.` and `run.`
-    /// before a name say which of several is meant.
+    /// The column called `name`: `run`, `start`, `duration`, `status` or `step`, otherwise a
+    /// parameter, otherwise a scalar with or without a [`Stat`] after a colon. The prefixes
+    /// `param.`, `metric.` and `run.` resolve ambiguous names.
     pub fn column(&self, name: &str) -> Option<Column> {
         if let Some(name) = name.strip_prefix(PARAM).filter(|name| self.params.contains(name)) {
             return Some(Column::Param(name.into()));
         }
-        // Behind the prefix, what looks like a statistic is one: `metric.a:min` is the least of
-        // `a`, also beside a tag `a:min`, which is `metric.a:min:last`.
+        // After the prefix, a suffix that looks like a statistic is one: `metric.a:min` is the
+        // minimum of `a`, even if there is a tag `a:min`, which is `metric.a:min:last`.
         let metric = name.strip_prefix(METRIC);
         if let Some(metric) = metric.and_then(|name| self.with_stat(name).or(self.last(name))) {
             return Some(metric);
@@ -61,30 +61,31 @@ impl<'t> Names<'t> {
         metric.or_else(|| Field::from_name(name.strip_prefix(RUN)?).map(Column::Run))
     }
 
-    /// The last value of the tag `name`.
+    /// The column with the last value of the tag `name`.
     fn last(&self, name: &str) -> Option<Column> {
         self.metrics.contains(name).then(|| Column::Metric(name.into(), Stat::Last))
     }
 
-    /// The statistic of a tag.
+    /// The column with a statistic of a tag.
     fn with_stat(&self, name: &str) -> Option<Column> {
         let (tag, stat) = with_stat(name)?;
         self.metrics.contains(tag).then(|| Column::Metric(tag.into(), stat))
     }
 
-    /// The names of `columns` in a table that has the columns `fixed` besides: each once, and each
-    /// such that [`column`](Self::column) finds it again. They are as short as they can be.
+    /// The names of `columns` in a table that also has the columns `fixed`. All names differ,
+    /// [`column`](Self::column) finds each of them, and they are as short as possible.
     pub fn heads(&self, columns: &[Column], fixed: &[&str]) -> Vec<String> {
         heads(columns, &Heads::Short { fixed, meaning: &|name| self.column(name) })
     }
 
-    /// The columns that `pattern` chooses: one by its name, or all that match a pattern in which
-    /// `*` stands for any characters and `?` for one, in that order. A [`Stat`] may follow after a
-    /// colon, and `param.` or `metric.` may precede.
+    /// The columns selected by `pattern`: a name, or a pattern in which `*` matches any characters
+    /// and `?` one character. Names take precedence. A [`Stat`] may follow after a colon, and
+    /// `param.` or `metric.` may precede it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is none; says which are like it.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no such column. The error
+    /// suggests similar names.
     pub fn select(&self, pattern: &str) -> Result<Vec<Column>> {
         if let Some(column) = self.column(pattern) {
             return Ok(vec![column]);
@@ -104,7 +105,7 @@ impl<'t> Names<'t> {
         if columns.is_empty() { Err(self.unknown(pattern)) } else { Ok(columns) }
     }
 
-    /// That there is no column `name`, and which are like it.
+    /// The error for an unknown column `name`, with suggestions.
     pub fn unknown(&self, name: &str) -> Error {
         if let Some(unknown) = self.unknown_stat(name) {
             return unknown;
@@ -143,25 +144,25 @@ impl Names<'_> {
     }
 }
 
-/// Which of `all` may have been meant by `name`: those like it, else all of them.
+/// Suggests what `name` may mean: similar names from `all`, otherwise all of them.
 pub fn meant(name: &str, all: &[&str]) -> String {
     match near(name, all.iter().copied()).as_slice() {
-        [] => format!("there are {}", all.join(", ")),
+        [] => format!("the choices are {}", all.join(", ")),
         near => format!("did you mean {}?", near.join(", ")),
     }
 }
 
-/// The names of `all` that are most like `name`, the most alike first.
+/// The names in `all` that are most similar to `name`, the most similar first.
 pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let name = name.to_lowercase();
     let mut scored: Vec<_> = all
         .into_iter()
         .map(|other| {
             let lower = other.to_lowercase();
-            // The last part of a tag is what people remember of it.
+            // People often remember only the last part of a tag.
             let last = lower.rsplit('/').next().unwrap_or(&lower);
             let score = |part: &str| match strsim::osa_distance(&name, part) {
-                // `mni` for `min`: of short names, the other measure makes nothing of two letters swapped.
+                // `mni` for `min`: the other measure ignores two swapped letters in short names.
                 0 | 1 if name.len() > 1 && part.len() > 1 => {
                     ONE_OFF.max(strsim::jaro_winkler(&name, part))
                 }
@@ -179,7 +180,7 @@ pub fn near<'n>(name: &str, all: impl IntoIterator<Item = &'n str>) -> Vec<&'n s
     scored.into_iter().take(MAX_NEAR).map(|(.., other)| other).collect()
 }
 
-/// A regular expression for a pattern with `*` and `?`.
+/// Converts a pattern with `*` and `?` to a regular expression.
 fn glob(pattern: &str) -> Result<Regex> {
     let escaped = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
     Regex::new(&format!("(?s)^{escaped}$")).map_err(|error| Error::argument(error.to_string()))
@@ -264,7 +265,7 @@ pub(crate) mod tests {
             for (head, column) in heads.iter().zip(&columns) {
                 prop_assert_eq!(names.column(head), Some(column.clone()), "{:?}", head);
             }
-            // In an export, whatever other columns there are.
+            // In an export, whatever the other columns are.
             let full = heads_in_full(&columns);
             let different: HashSet<&str> = full.iter().map(String::as_str).collect();
             prop_assert_eq!(different.len(), columns.len(), "{:?}", full);
@@ -290,7 +291,7 @@ pub(crate) mod tests {
         assert_eq!(heads("metric.lr"), "metric.lr");
         assert_eq!(heads("step param.step"), "step param.step");
         assert_eq!(heads("loss:min metric.lr:min"), "loss:min lr:min");
-        // A tag that is called like a statistic.
+        // A tag with the name of a statistic.
         assert_eq!(heads("acc acc:min"), "acc acc:min");
         assert_eq!(heads("acc:min metric.acc:min"), "metric.acc:min:last metric.acc:min");
         assert_eq!(heads("b:min b:min:min"), "b:min b:min:min");

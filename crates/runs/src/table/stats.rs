@@ -39,7 +39,7 @@ pub struct ScalarStats {
 
 #[cfg(test)]
 impl ScalarStats {
-    /// Those of a series of one point, for tests that need any.
+    /// The statistics of a series with one point, for tests that need some value.
     pub(super) const OF_ONE_POINT: Self = Self {
         count: 1,
         first: 0.5,
@@ -57,7 +57,7 @@ impl ScalarStats {
 }
 
 impl ScalarStats {
-    /// The statistics of a scalar series with at least one point; none for any other series.
+    /// The statistics of a scalar series with at least one point; `None` for any other series.
     pub fn of(series: &TimeSeries) -> Option<Self> {
         let (scalars, steps) = (series.scalars()?, series.steps());
         let (first_step, last_step) = (*steps.first()?, *steps.last()?);
@@ -81,7 +81,7 @@ impl ScalarStats {
                 continue;
             }
             stats.inf += usize::from(value.is_infinite());
-            // Between NaN and a number, take the number.
+            // A number wins over NaN.
             if stats.min.is_nan() || value < stats.min {
                 (stats.min, stats.min_step) = (value, *step);
             }

@@ -109,7 +109,7 @@ fn follow(tag: &mut Tag, later: Tag, starts: &[i64], border: Border) {
         (&tag.metadata, &later.metadata, later.described)
         && let Some(what) = change(first, other)
     {
-        tag.tallies.once(Rule::MetadataChanged, place, || format!("{what} is another one"));
+        tag.tallies.once(Rule::MetadataChanged, place, || format!("{what} differs"));
     }
     let is_file = border != Border::Part;
     if let Some(first) = later.first.filter(|first| is_file && first.is_bare)
@@ -154,7 +154,8 @@ fn note_border(first: Place, last: i64, start: Option<i64>, border: Border, tall
     match border {
         Border::Part if step <= last => Steps::note(first, last, tallies),
         Border::File { in_order: true } if step <= last => {
-            let message = || format!("it starts at step {step}, the file before ended at {last}");
+            let message =
+                || format!("it starts at step {step}, but the previous file ended at {last}");
             let is_start = start.is_some_and(|start| step <= start);
             let rule = if is_start { Rule::StartsAgain } else { Rule::RestartUnmarked };
             tallies.note(rule, first, message);

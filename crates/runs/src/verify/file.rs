@@ -141,7 +141,7 @@ impl LogFile<'_> {
         match walked {
             Ok(0) => {}
             Ok(pending) => {
-                let message = format!("{pending} bytes of a record that is not finished");
+                let message = format!("{pending} bytes of an unfinished record");
                 pass.facts.find(Rule::Unfinished, self.len.saturating_sub(pending), message);
             }
             Err(error) => pass.facts.find(Rule::Io, next, error.to_string()),

@@ -64,7 +64,7 @@ impl Session {
             }
         }
         if let Some(start) = start.filter(|_| !has_end) {
-            findings.push(Finding::new(Rule::HparamsOpen, start, "it was begun, not ended"));
+            findings.push(Finding::new(Rule::HparamsOpen, start, "it was started but not ended"));
         }
         session
     }

@@ -47,7 +47,7 @@ pub(super) fn check(tags: &[Tag], paths: &[Arc<Path>], findings: &mut Vec<Findin
                 findings.push(Finding::new(rule, location, format!("{what} {}", names(parts))));
             }
         };
-        find(Rule::MeshComponents, mesh.there & !mesh.said & ALL, "it does not name its");
+        find(Rule::MeshComponents, mesh.there & !mesh.said & ALL, "it does not declare its");
         find(Rule::MeshParts, mesh.said & !mesh.there & ALL, "it has no");
     }
 }

@@ -1,9 +1,8 @@
-//! Everything that is wrong with logs: damage, and what some reader shows otherwise than was
-//! meant.
+//! Finds all problems in logs: damage, and data that some reader shows differently than intended.
 //!
 //! The rules are a table, see [`Rule`]. Sources: `tensorboard/data/server/run.rs` and
-//! `data_compat.rs`, `tensorboard/backend/event_processing/plugin_event_accumulator.py`, and
-//! TensorBoard 2.21 itself, by both its loaders.
+//! `data_compat.rs`, `tensorboard/backend/event_processing/plugin_event_accumulator.py`, and the
+//! behavior of both loaders of TensorBoard 2.21.
 
 mod facts;
 mod file;
@@ -28,7 +27,7 @@ use tbx::error::{ErrorKind, Issue, OtherFile};
 use tbx::logdir::{Logdir, side_files};
 use tbx::store::Links;
 
-/// What to look for.
+/// The checks to make.
 ///
 /// ```
 /// use tbx::Logdir;
@@ -51,72 +50,73 @@ pub struct Verify {
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// What is wrong, sorted by path, offset, run and tag.
+    /// The findings, sorted by path, offset, run and tag.
     pub findings: Vec<Finding>,
-    /// Findings beyond the first thousand of a file: counted, not kept.
+    /// Number of findings beyond the first thousand of a file, which are only counted.
     pub more: u64,
-    /// How many runs were looked at.
+    /// Number of runs that were checked.
     pub runs: usize,
-    /// How many files.
+    /// Number of files that were checked.
     pub files: usize,
-    /// How long they are, in bytes.
+    /// Total size of these files in bytes.
     pub bytes: u64,
-    /// How many readable events they have.
+    /// Number of readable events in these files.
     pub events: u64,
 }
 
 impl Verified {
-    /// How many findings are of this severity.
+    /// Number of findings with this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity() == severity).count()
     }
 
-    /// Whether nothing is wrong; notes do not count.
+    /// Whether there are no problems; notes do not count.
     pub fn is_clean(&self) -> bool {
         self.more == 0 && self.count(Severity::Note) == self.findings.len()
     }
 
-    /// Whether something could not be looked at.
+    /// Whether some data could not be checked.
     pub fn is_incomplete(&self) -> bool {
         self.findings.iter().any(|finding| finding.rule == Rule::Io)
     }
 }
 
 impl Verify {
-    /// Everything.
+    /// Checks everything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only these rules. Default: all.
+    /// Checks only these rules. Default: all.
     #[must_use]
     pub fn rules(self, rules: impl IntoIterator<Item = Rule>) -> Self {
         Self { rules: Some(rules.into_iter().collect()), ..self }
     }
 
-    /// Not these rules. Default: none.
+    /// Does not check these rules. Default: none.
     #[must_use]
     pub fn allow(self, rules: impl IntoIterator<Item = Rule>) -> Self {
         Self { allowed: rules.into_iter().collect(), ..self }
     }
 
-    /// Only runs whose name `wanted` accepts; the files of others are not opened. Default: all.
+    /// Checks only runs whose name `wanted` accepts; the files of other runs are not opened.
+    /// Default: all.
     #[must_use]
     pub fn runs(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self { runs: Some(Arc::new(wanted)), ..self }
     }
 
-    /// Of series, only those whose tag `wanted` accepts. Default: all.
+    /// Checks only series whose tag `wanted` accepts. Default: all.
     #[must_use]
     pub fn tags(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self { tags: Some(Arc::new(wanted)), ..self }
     }
 
-    /// Whether files next to the event files are also read behind links that lead out of a run's
-    /// directory. Default: false.
+    /// Whether files next to the event files are also read if links lead out of a run's directory.
+    /// Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
@@ -131,10 +131,10 @@ impl Verify {
             && !self.allowed.contains(&rule)
     }
 
-    /// Looks at every event of every file, with all threads of rayon's current pool.
+    /// Checks every event of every file, with all threads of rayon's current pool.
     ///
-    /// Memory grows with the number of series, not with that of events. What cannot be read is
-    /// [`Rule::Io`].
+    /// Memory use grows with the number of series, not with the number of events. Unreadable files
+    /// are findings of [`Rule::Io`].
     pub fn check(&self, logdir: &Logdir) -> Verified {
         let wanted = |name: &str| self.runs.as_ref().is_none_or(|wanted| wanted(name));
         let runs: Vec<_> = logdir.runs().iter().filter(|run| wanted(&run.name)).collect();
@@ -176,7 +176,7 @@ impl Verify {
     }
 }
 
-/// What was found about a file or directory that was not looked into.
+/// The finding for a file or directory that was not checked.
 fn finding(issue: &Issue) -> Finding {
     let rule = match issue.kind {
         ErrorKind::SymlinkLoop(_) => Rule::SymlinkLoop,

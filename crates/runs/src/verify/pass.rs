@@ -145,7 +145,7 @@ impl Pass<'_> {
                 What::FileVersion(text) => {
                     facts.find(Rule::FileVersion, offset, format!("the version is {text:?}"));
                 }
-                _ => facts.find(Rule::FileVersion, offset, "the first event is no version"),
+                _ => facts.find(Rule::FileVersion, offset, "the first event is not a file version"),
             }
         }
     }
@@ -181,7 +181,7 @@ impl Pass<'_> {
             let name = value.node_name;
             let message = || match name {
                 "" => "the tag is empty".into(),
-                name => format!("the tag is empty, the node is called {name:?}"),
+                name => format!("the tag is empty; the name of the node is {name:?}"),
             };
             tag.tallies.note(Rule::TagEmpty, place, message);
         }

@@ -90,7 +90,7 @@ fn directories(run: &RunFiles) -> Vec<Finding> {
     let folders =
         entries.filter(|entry| is_event_file(&entry.file_name()) && entry.path().is_dir());
     let finding =
-        |path| Finding::new(Rule::DirectoryName, Location::of(path), "a folder, not a file");
+        |path| Finding::new(Rule::DirectoryName, Location::of(path), "a directory, not a file");
     let mut findings: Vec<_> = folders.map(|entry| finding(entry.path())).collect();
     findings.sort_by(|a, b| a.location.cmp(&b.location));
     findings
@@ -107,7 +107,7 @@ fn borders(files: &[Facts], findings: &mut Vec<Finding>) -> Vec<Border> {
             let message = match rule {
                 Rule::FileCopy => format!("the same events as {other}"),
                 Rule::FileOrder => format!("all of it is older than {other}"),
-                _ => format!("it begins before the end of {other}"),
+                _ => format!("it starts before the end of {other}"),
             };
             findings.push(Finding::new(rule, Location::of(file.path.clone()), message));
         }

@@ -120,7 +120,7 @@ pub(super) struct Steps {
     pub(super) start_before: Option<i64>,
     /// Number of `START`s before the last value.
     epoch: usize,
-    /// The first and the last number, as bits; none if the value is not a number.
+    /// The first and the last number, as bits; `None` if the value is not a number.
     first_bits: Option<u64>,
     last_bits: Option<u64>,
 }
@@ -228,7 +228,7 @@ impl Steps {
     }
 
     /// The last step that counts before the first value of `later`, after the `START`s in `starts`;
-    /// none if there is no value.
+    /// `None` if there is no value.
     pub(super) fn meet(&mut self, later: &Self, starts: &[i64]) -> Option<i64> {
         if self.epoch != starts.len() {
             self.restart(starts);

@@ -66,14 +66,14 @@ pub(super) fn metadata(
     } else {
         tag.other_wire = wire.to_vec();
         if let Some(what) = tag.metadata.as_ref().and_then(|first| change(first, metadata)) {
-            tag.tallies.once(Rule::MetadataChanged, place, || format!("{what} is another one"));
+            tag.tallies.once(Rule::MetadataChanged, place, || format!("{what} differs"));
         }
     }
     let plugin = &metadata.plugin;
     let has_class = message.is_some_and(|message| message.data_class != 0);
     if metadata.kind == Kind::Tensor && !has_class {
         let message = || match plugin.as_str() {
-            "" => "the metadata names no plugin".into(),
+            "" => "the metadata does not name a plugin".into(),
             plugin => format!("plugin {plugin:?} without a data class"),
         };
         tag.tallies.once(Rule::NoDataClass, place, message);
@@ -124,7 +124,9 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
     };
     match version {
         Ok(0) => None,
-        Ok(version) => Some(format!("version {version} of plugin {plugin:?}, readers know 0")),
+        Ok(version) => {
+            Some(format!("version {version} of plugin {plugin:?}; readers support only 0"))
+        }
         Err(error) => Some(format!("the content of plugin {plugin:?}: {}", reason(&error))),
     }
 }
@@ -174,7 +176,7 @@ fn other_shape(metadata: &Metadata, raw: &Raw<'_>) -> Option<String> {
         (Kind::Tensor, _) => {
             let (found, places) = filled_up(tensor).ok()??;
             let dtype = tensor.dtype().as_str_name();
-            return Some(format!("{found} elements for {places} places of {dtype} {dims:?}"));
+            return Some(format!("{found} elements, but {dtype} {dims:?} has {places}"));
         }
         _ => return None,
     };
@@ -202,7 +204,7 @@ fn scalar_value(sink: &mut Sink<'_>, raw: &Raw<'_>) {
 fn images(sink: &mut Sink<'_>, value: &RawValue) {
     let Ok(images) = Images::read(value) else { return };
     if images.encoded.is_empty() {
-        sink.note(Rule::ValueShape, || "a size and no image".into());
+        sink.note(Rule::ValueShape, || "a size without an image".into());
     }
     for encoded in &images.encoded {
         let header = ImageHeader::of(encoded);
@@ -212,7 +214,7 @@ fn images(sink: &mut Sink<'_>, value: &RawValue) {
         let said = (images.width, images.height);
         if let Some((width, height)) = header.size.filter(|size| *size != said) {
             sink.note(Rule::ImageSize, || {
-                format!("{width}x{height} pixels, the log says {}x{}", said.0, said.1)
+                format!("{width}x{height} pixels, but the log says {}x{}", said.0, said.1)
             });
         }
     }
@@ -224,7 +226,7 @@ fn audio(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     }
     let encoding = pb::AudioPluginData::decode(content.clone()).map(|data| data.encoding());
     if encoding.is_ok_and(|encoding| encoding != pb::audio_plugin_data::Encoding::Wav) {
-        sink.note(Rule::AudioType, || "the metadata names no encoding".into());
+        sink.note(Rule::AudioType, || "the metadata has no encoding".into());
     }
 }
 
@@ -233,7 +235,8 @@ fn pr_curve(sink: &mut Sink<'_>, content: &Bytes, raw: &Raw<'_>) {
     let Some(&[_, columns]) = raw.tensor().map(dims).as_deref() else { return };
     let said = pb::PrCurvePluginData::decode(content.clone()).map(|data| data.num_thresholds);
     if let Some(said) = said.ok().filter(|said| i64::from(*said) != columns) {
-        let message = || format!("the metadata says {said} thresholds, the curve has {columns}");
+        let message =
+            || format!("the metadata says {said} thresholds, but the curve has {columns}");
         sink.note(Rule::PrCurve, message);
     }
 }

@@ -63,8 +63,9 @@ run keras/validation: 3 sessions, 1 tag, steps 0..3 are 0..13 now
     );
     let note = "run \"resumed\": events.out.tfevents.1700000100.host.";
     assert!(done.err.starts_with(note), "{}", done.err);
-    let why = " goes back to step 5 of up to 9, as if resumed from a checkpoint: its steps stay, and \
-               --compact drops what it wrote again\n";
+    let why = " resumes at step 5 after step 9, as from a checkpoint: its steps stay unchanged, \
+               and \
+               --compact drops the repeated points\n";
     assert!(done.err.ends_with(why), "{}", done.err);
     assert_eq!(done.code, Some(0));
     assert_eq!(last_steps(&folder, "new"), ["keras/train 14", "keras/validation 13", "resumed 9"]);
@@ -130,7 +131,7 @@ fn what_cannot_be_joined_is_refused_before_anything_is_written() {
         ("--join keras,resumed --into a --into b", "each --join needs an --into"),
         (
             "--join keras,nothing --into a",
-            "no run \"nothing\" to join, and none below it; there are",
+            "no run \"nothing\" to join, and no run below it; the runs are",
         ),
         ("--join keras/train,keras/validation --into resumed", "two runs would both be called"),
     ] {

@@ -73,7 +73,7 @@ fn each_is_an_experiment_of_mlflow() {
     fs::write(folder.path("a/tbx.registry.json"), r#"{"schema": "tbx.registry/1"}"#).unwrap();
     let done = folder.tbx("export a b --to mlruns --no-fold --out mlruns");
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.err.contains("registered models of a are left out"), "{}", done.err);
+    assert!(done.err.contains("registered models of a are not exported"), "{}", done.err);
     let mut experiments: Vec<String> = Vec::new();
     for entry in fs::read_dir(folder.path("mlruns")).unwrap() {
         let meta = entry.unwrap().path().join("meta.yaml");

@@ -130,7 +130,7 @@ meta.jsonl      1 row   158 B
         assert_eq!(fs::read_to_string(path).unwrap(), alone, "{name}");
     }
     let said = folder.tbx("export logs --to csv --table runs,tags --out -").failed();
-    assert!(said.contains("several tables need a folder"), "{said}");
+    assert!(said.contains("write several tables to a directory"), "{said}");
 }
 
 #[test]

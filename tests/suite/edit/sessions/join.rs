@@ -1,4 +1,4 @@
-//! Runs in order become one run.
+//! Several runs are joined into one, in order.
 #![cfg(test)]
 
 use super::*;
@@ -8,7 +8,7 @@ fn runs_are_joined_in_the_order_that_was_asked_for() {
     let log = Log::new();
     log.file("b", 0).train(20);
     log.file("a", 100).train(20);
-    log.file("c", 50).train(10); // at the same time as nothing else
+    log.file("c", 50).train(10); // at a time of its own
     log.file("other", 0).train(5);
     fs::write(log.path().join("a/hparams.yaml"), "lr: 1").unwrap();
     fs::write(log.path().join("b/notes.txt"), "b").unwrap();
@@ -23,7 +23,7 @@ fn runs_are_joined_in_the_order_that_was_asked_for() {
     for policy in RestartPolicy::ALL {
         assert_eq!(steps(&done.path(), *policy), found, "{policy:?}");
     }
-    // A name of one of them, in place.
+    // The result has the name of one of the runs, in place.
     let join = Edit::new().join(["b", "a"], "a");
     join.apply(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
     let found = all_steps(log.path());
@@ -44,7 +44,7 @@ fn a_run_that_went_on_in_another_directory_keeps_its_steps_when_it_is_joined() {
     assert_eq!(loss(RestartPolicy::KeepAll), ranges([0..520, 500..600, 600..700]));
     assert_eq!(loss(RestartPolicy::Rustboard), steps_of(0..700));
     let note = &done.edited.step_notes[0];
-    assert!(note.to_string().contains("goes back to step 500 of up to"), "{note}");
+    assert!(note.to_string().contains("resumes at step 500 after step"), "{note}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_file_without_events_does_not_come_between_runs_that_are_joined() {
     fs::write(log.path().join("b").join(name), b"").unwrap();
     let done = edit(&Edit::new().join(["a", "b", "c"], "all"), log.path()).unwrap();
     assert_eq!(all_steps(&done.path())["all/loss"], steps_of(0..20));
-    assert!(done.path().join("b").join(name).exists(), "it is left where it was");
+    assert!(done.path().join("b").join(name).exists(), "it stays where it was");
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn what_cannot_be_joined_is_refused() {
     let join = |runs: &[&str], into: &str| Edit::new().join(runs.iter().copied(), into);
     assert_eq!(
         said(join(&["a", "x"], "y")),
-        "no run \"x\" to join, and none below it; there are a, b, c"
+        "no run \"x\" to join, and no run below it; the runs are a, b, c"
     );
     assert!(said(join(&["a", "b"], "c")).starts_with("two runs would both be called \"c\""));
-    assert!(said(join(&["a", "a"], "y")).contains("once more"));
-    assert!(said(join(&["a", "b"], "y").join(["b", "c"], "z")).contains("once more"));
-    // A name leads nowhere else.
+    assert!(said(join(&["a", "a"], "y")).contains("would be joined twice"));
+    assert!(said(join(&["a", "b"], "y").join(["b", "c"], "z")).contains("would be joined twice"));
+    // A name cannot lead out of the directory.
     let done = edit(&join(&["a", "b"], "../../out"), log.path()).unwrap();
     assert!(all_steps(&done.path()).contains_key("%2e%2e/%2e%2e/out/loss"), "{:?}", done.edited);
 }

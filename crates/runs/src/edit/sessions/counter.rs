@@ -1,20 +1,20 @@
-//! Which sessions of a counter start again. A counter is a group of tags that count alike: they get
-//! the same offset, so that curves of one session stay together.
+//! Finds the sessions of a counter that restart. A counter is a group of tags with the same steps:
+//! they get the same offset, so that the curves of one session stay together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
 
 use super::survey::{Part, Segment, Survey};
 
-/// A tag that goes on at this many starts of other tags, and at more than twice as many as it starts
-/// again at, counts something else.
+/// A tag counts something else if it goes on at this number of starts of other tags or more, and at
+/// more than twice as many starts as it restarts at.
 const GOES_ON: usize = 3;
 
-/// What was found of a counter.
+/// The result for a counter.
 #[derive(Debug)]
 pub(super) enum Counted {
     Sessions(Sessions),
-    /// These of its tags count something else: they go on where others start again.
+    /// These of its tags count something else: they go on where others restart.
     Apart(Vec<usize>),
 }
 
@@ -22,27 +22,27 @@ pub(super) enum Counted {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     pub(super) all: Vec<Session>,
-    /// The number of the session of each segment.
+    /// The index of the session of each segment.
     pub(super) of_segment: Vec<usize>,
-    /// Segments whose steps go back and stay as they are, and why.
+    /// Segments whose steps go back and are left unchanged, and why.
     pub(super) kept: Vec<(usize, Why)>,
-    /// Whether there is but one step: then each point of a tag gets its own.
+    /// Whether there is only one step: then each point of a tag gets its own step.
     pub(super) is_one_step: bool,
 }
 
 impl Sessions {
-    /// Whether programs wrote at the same time: then nothing tells sessions apart.
+    /// Whether programs wrote at the same time, so that sessions cannot be distinguished.
     pub(super) fn is_mixed(&self) -> bool {
         self.kept.iter().any(|(_, why)| matches!(why, Why::SameTime(_)))
     }
 }
 
-/// Why steps that go back stay.
+/// The reason why steps that go back are left unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// The program went on from a checkpoint, at this step.
+    /// The program resumed from a checkpoint, at this step.
     Resumed(i64),
-    /// The segment of this number was written at the same time.
+    /// The segment with this index was written at the same time.
     SameTime(usize),
 }
 
@@ -51,13 +51,13 @@ pub(super) enum Why {
 pub(super) struct Session {
     pub(super) lowest: i64,
     pub(super) highest: i64,
-    /// The least distance between two steps of a tag.
+    /// The smallest distance between two steps of a tag.
     pub(super) gap: Option<i64>,
-    /// How many steps it has if each point gets its own.
+    /// Number of steps if each point gets its own.
     pub(super) rounds: u64,
     /// Its tags, until it is closed.
     tags: BTreeMap<usize, Range>,
-    /// Whether some tag has more than one step.
+    /// Whether any tag has more than one step.
     moves: bool,
 }
 
@@ -68,21 +68,21 @@ struct Range {
     last: i64,
     /// The last segment with points.
     segment: usize,
-    /// Whether it starts again in this session.
+    /// Whether it restarts in this session.
     restarts: bool,
 }
 
-/// What is known of a tag from the sessions before.
+/// The history of a tag in earlier sessions.
 #[derive(Debug, Clone, Copy)]
 struct Past {
     first: i64,
     last: i64,
-    /// At how many starts of others it went on, and at how many it started again.
+    /// Number of starts of other tags at which it went on, and number of times it restarted.
     on: usize,
     again: usize,
 }
 
-/// A look at the segments in the order of time.
+/// A pass over the segments in chronological order.
 struct Count<'s> {
     segments: &'s [Segment],
     found: Sessions,
@@ -91,8 +91,9 @@ struct Count<'s> {
     noted: HashSet<(usize, usize, bool)>,
 }
 
-/// Finds the sessions of the tags for which `is_member`; `order` are the numbers of all segments in
-/// the order of time. `stages` are those of runs that follow each other because they were asked to.
+/// Finds the sessions of the tags for which `is_member` is true. `order` has the indices of all
+/// segments in chronological order. `stage` returns the position of a segment's run among joined
+/// runs, which follow each other.
 pub(super) fn count(
     survey: &Survey,
     order: &[usize],
@@ -133,7 +134,7 @@ pub(super) fn count(
 }
 
 impl Count<'_> {
-    /// Whether a session starts with a segment, which has these points.
+    /// Whether a session starts with a segment that has these points.
     fn starts(
         &mut self,
         number: usize,
@@ -147,7 +148,8 @@ impl Count<'_> {
             let follows = before.is_some_and(|before| {
                 (before.run, before.file) == (segment.run, segment.file) && segment.start.is_none()
             });
-            // A step twice in a file is a step with two points; in a later file it starts again.
+            // A step that occurs twice in a file is one step with two points; in a later file it is
+            // a restart.
             if follows { part.first < range.last } else { part.first <= range.last }
         };
         let both = parts.iter().filter_map(|part| Some((part, session.tags.get(&part.tag)?)));
@@ -155,8 +157,8 @@ impl Count<'_> {
         if back.is_empty() {
             return false;
         }
-        // A text or a configuration is logged at one step by each program, also by one that goes on
-        // from a checkpoint: being there again, it says nothing where other tags have several steps.
+        // Every program logs a text or a configuration at one step, even after it resumed from a
+        // checkpoint. If other tags have several steps, its repetition means nothing.
         let says = |(part, range): &(&Part, &Range)| part.first < range.last || !session.moves;
         let again: Vec<_> = back
             .iter()
@@ -187,7 +189,7 @@ impl Count<'_> {
         true
     }
 
-    /// Takes note of a segment whose steps stay, once per file and reason.
+    /// Records a segment whose steps are left unchanged, once per file and reason.
     fn keep(&mut self, number: usize, segment: &Segment, why: Why) {
         let reason = (segment.run, segment.file, matches!(why, Why::Resumed(_)));
         if self.noted.insert(reason) {
@@ -265,7 +267,7 @@ impl Count<'_> {
         apart
     }
 
-    /// Tags that go on at most starts of the others.
+    /// Tags that go on at most of the starts of others.
     fn goes_on(&self) -> Vec<usize> {
         let goes_on = |(_, past): &(&usize, &Past)| past.on >= GOES_ON && past.on > 2 * past.again;
         let apart: Vec<usize> = self.past.iter().filter(goes_on).map(|(tag, _)| *tag).collect();

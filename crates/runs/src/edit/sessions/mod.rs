@@ -144,7 +144,7 @@ fn disorder(
 fn offsets_of(sessions: &Sessions, jobs: &[&Job]) -> Result<Vec<i64>> {
     let too_far = || {
         let run = jobs.first().map_or("", |job| &job.name);
-        Error::argument(format!("run {run:?}: steps that go on would be out of range"))
+        Error::argument(format!("run {run:?}: the continued steps would be out of range"))
     };
     let mut offsets = Vec::with_capacity(sessions.all.len());
     let mut before: Option<(i64, Option<i64>)> = None;

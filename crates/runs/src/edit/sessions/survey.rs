@@ -1,4 +1,4 @@
-//! A first look at a run: where its steps go back, and which steps each tag has in between.
+//! A first pass over a run: finds where its steps go back, and which steps each tag has in between.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -13,28 +13,28 @@ use tbx::logdir::{Found, walk};
 /// A part of a file in which the steps of no tag go back.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// Number of the run, and of the file in it.
+    /// Index of the run, and of the file in it.
     pub(super) run: usize,
     pub(super) file: usize,
-    /// Number of its first record in the file.
+    /// Index of its first record in the file.
     pub(super) first: u64,
     /// The earliest and the latest wall time of an event with points.
     pub(super) times: Option<(f64, f64)>,
-    /// The step of the `START`s that it begins with.
+    /// The step of the `START`s at its beginning.
     pub(super) start: Option<i64>,
     pub(super) parts: Vec<Part>,
-    /// How many steps it would have if each point of a tag had one of its own.
+    /// Number of steps if each point of a tag had its own.
     pub(super) rounds: u64,
 }
 
 /// The points of a tag in a segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    /// Number of the tag among those of all runs.
+    /// Index of the tag among those of all runs.
     pub(super) tag: usize,
     pub(super) first: i64,
     pub(super) last: i64,
-    /// The least distance between two steps.
+    /// The smallest distance between two steps.
     pub(super) gap: Option<i64>,
 }
 
@@ -43,31 +43,31 @@ pub(super) struct Part {
 pub(super) struct Survey {
     /// In the order in which the files are read.
     pub(super) segments: Vec<Segment>,
-    /// The number of each tag, by run.
+    /// The index of each tag, by run.
     pub(super) tags: Vec<HashMap<Box<str>, usize>>,
     pub(super) tag_count: usize,
-    /// By tag, another one with which it has points in one event; itself if that says nothing more. An
-    /// event has one step.
+    /// By tag: another tag with points in the same event, or the tag itself if it represents its
+    /// group. An event has one step.
     ties: Vec<usize>,
 }
 
-/// A tag while its run is looked at.
+/// A tag during the pass over its run.
 #[derive(Clone, Copy)]
 struct Seen {
-    /// Whether its values are points, as far as they say what they are.
+    /// Whether its values are points, as far as they show their kind.
     counts: Option<bool>,
-    /// The segment that had its last point, and where its part is there.
+    /// The segment of its last point, and the index of its part there.
     segment: usize,
     part: usize,
-    /// The round that had its last point.
+    /// The round of its last point.
     round: u64,
 }
 
-/// The round of a tag that has had no point.
+/// The round of a tag that has no point yet.
 const NEVER: u64 = u64::MAX;
 
 impl Survey {
-    /// Adds the next run. Values of tags that are not `wanted` do not count.
+    /// Adds the next run. Values of tags that are not `wanted` are ignored.
     pub(super) fn add<'p>(
         &mut self,
         files: impl Iterator<Item = &'p Path>,
@@ -100,8 +100,8 @@ impl Survey {
 }
 
 impl Survey {
-    /// Leaves of `apart` the tags that can get steps of their own: those that share no event with a
-    /// `member` that stays, nor with one that shares an event with such a member, and so on.
+    /// Reduces `apart` to the tags that can get their own steps: those that share no event with a
+    /// `member` that stays, nor with a tag that shares an event with such a member, and so on.
     pub(super) fn separable(
         &self,
         mut apart: Vec<usize>,
@@ -116,7 +116,7 @@ impl Survey {
         apart
     }
 
-    /// The one tag that stands for all that are tied to this one.
+    /// The tag that represents all tags tied to this one.
     fn tied(&self, mut tag: usize) -> usize {
         while let Some(next) = self.ties.get(tag).filter(|next| **next != tag) {
             tag = *next;
@@ -132,17 +132,18 @@ impl Survey {
     }
 }
 
-/// Whether some reader shows the value. Others are marks that hide earlier points from RustBoard.
+/// Whether some reader shows the value. Other values are marks that hide earlier points from
+/// RustBoard.
 pub(super) fn is_shown(value: &ValueRef<'_>) -> bool {
     !matches!(value.payload, Payload::ObsoleteHistogram(_))
 }
 
-/// A look at one run.
+/// A pass over one run.
 struct Look<'s, W> {
     survey: &'s mut Survey,
     run: usize,
     wanted: W,
-    /// By the number of the tag in this run.
+    /// Indexed by the number of the tag in this run.
     seen: Vec<Seen>,
     round: u64,
     /// Whether the segment has a point.
@@ -208,7 +209,7 @@ impl<W: Fn(&str) -> bool> Look<'_, W> {
         Some(self.seen.len() - 1)
     }
 
-    /// Takes note of an event with points of these tags.
+    /// Records an event with points of these tags.
     fn points(&mut self, file: usize, record: u64, tags: &[usize], event: &EventRef<'_>) {
         let current = self.survey.segments.len().saturating_sub(1);
         let part = |tag: &usize| {

@@ -11,7 +11,7 @@ use tbx::summary::audio::header::AudioHeader;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "audio",
-    about: "sound clips as they are encoded: WAV",
+    about: "audio clips as encoded: WAV",
     kind: Some(Kind::Audio),
     make,
 };

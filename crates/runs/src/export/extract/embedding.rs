@@ -15,7 +15,7 @@ use tbx::summary::image::header::ImageHeader;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "embedding",
-    about: "embeddings of the projector: their files, and a configuration for them",
+    about: "embeddings for the projector: their files and a configuration",
     kind: None,
     make,
 };
@@ -59,7 +59,7 @@ pub(super) fn write(
 ) -> Result<(Vec<Written>, Vec<Error>)> {
     let mut info = saved.info().clone();
     if info.tensor_path.is_empty() {
-        let what = format!("embedding {:?} is in a checkpoint of TensorFlow", saved.name());
+        let what = format!("embedding {:?} is stored in a TensorFlow checkpoint", saved.name());
         let lost = ErrorKind::Value(what).at(Location::of(&*run.path));
         return Ok((Vec::new(), vec![lost]));
     }

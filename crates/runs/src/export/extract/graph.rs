@@ -25,7 +25,7 @@ pub(super) const GRAPH: Extractor = Extractor {
 
 pub(super) const RUN_METADATA: Extractor = Extractor {
     name: "run_metadata",
-    about: "time and memory of nodes as RunMetadata (.pb) and JSON",
+    about: "time and memory use of nodes as RunMetadata (.pb) and JSON",
     kind: Some(Kind::RunMetadata),
     make: run_metadata,
 };

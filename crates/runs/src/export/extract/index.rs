@@ -45,7 +45,7 @@ pub(super) fn head() -> Result<Vec<u8>> {
     Ok(writer.into_inner().map_err(|error| ErrorKind::from(error.into_error()))?)
 }
 
-/// The files listed in `index`, without `index` itself; none if it is not an index.
+/// The files listed in `index`, without `index` itself; `None` if it is not an index.
 pub(super) fn files(index: &[u8]) -> Option<Vec<String>> {
     let mut reader = csv::Reader::from_reader(index);
     let is_index = reader.headers().is_ok_and(|found| *found == COLUMNS[..]);

@@ -8,7 +8,7 @@ use tbx::summary::mesh::{Mesh, MeshComponent};
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "mesh",
-    about: "meshes and clouds of points as binary PLY, with colors",
+    about: "meshes and point clouds as binary PLY, with colors",
     kind: Some(Kind::Mesh),
     make,
 };

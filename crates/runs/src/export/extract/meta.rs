@@ -7,7 +7,7 @@ use tbx::summary::Kind;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "meta",
-    about: "what runs are: the JSON of tbx.json that their logs have",
+    about: "run metadata: the copies of tbx.json in the logs",
     kind: Some(Kind::Meta),
     make,
 };

@@ -1,5 +1,5 @@
-//! Pictures, clips, texts, graphs, meshes, tensors and embeddings as files: one file a kind, one
-//! line in the table.
+//! Extracts images, clips, texts, graphs, meshes, tensors and embeddings as files. Each kind has
+//! one module and one entry in the table.
 
 mod audio;
 mod embedding;
@@ -31,20 +31,20 @@ use tbx::summary::Kind;
 #[cfg(feature = "mlflow")]
 use tbx::summary::{Metadata, RawValue};
 
-/// How values of a kind become files.
+/// Converts values of one kind to files.
 #[derive(Debug, Clone, Copy)]
 pub struct Extractor {
-    /// The kind's name, as the program takes it.
+    /// The kind's name on the command line.
     pub name: &'static str,
-    /// What the files are, in a line.
+    /// One-line description of the files.
     pub about: &'static str,
-    /// The kind of series; none: the files are beside the event files.
+    /// The kind of series; `None` if the files are next to the event files.
     kind: Option<Kind>,
-    /// The files of one step.
+    /// Makes the files of one step.
     make: fn(&[Part<'_>]) -> Result<Vec<Piece>, ErrorKind>,
 }
 
-/// The files that a value of a series becomes.
+/// The files for a value of a series.
 #[cfg(feature = "mlflow")]
 pub(in crate::export) fn pieces(
     kind: Kind,
@@ -55,7 +55,7 @@ pub(in crate::export) fn pieces(
     extractor.map_or(Ok(Vec::new()), |extractor| (extractor.make)(&[Part { metadata, value }]))
 }
 
-/// Every kind that becomes files.
+/// Every kind that can be extracted.
 pub const EXTRACTORS: &[Extractor] = &[
     image::EXTRACTOR,
     audio::EXTRACTOR,
@@ -68,8 +68,8 @@ pub const EXTRACTORS: &[Extractor] = &[
     embedding::EXTRACTOR,
 ];
 
-/// What to extract of logs. Which runs and tags, and which points of a resumed run count, is said
-/// by [`LoadOptions`].
+/// Selects the values to extract from logs. [`LoadOptions`] select runs and tags, and the points of
+/// a resumed run.
 ///
 /// ```
 /// use tbx_runs::export::extract::Extraction;
@@ -87,15 +87,16 @@ pub const EXTRACTORS: &[Extractor] = &[
 ///
 /// # Files
 ///
-/// `<run>/<tag>/<step>.<extension>` in the folder; the run `.` has no folder of its own. Runs and
-/// tags are [encoded](tbx::safe_name::encode) so that they are names of files on any system and
-/// lead nowhere else. Several files of a step end in `_0`, `_1` and so on; further points at the
-/// same step have `~2`, `~3` behind it.
+/// Files are named `<run>/<tag>/<step>.<extension>` below the output directory; the run `.` has no
+/// directory of its own. Runs and tags are [encoded](tbx::safe_name::encode), so that the names
+/// are valid on any system and stay inside the directory. Several files of one step end in `_0`,
+/// `_1` and so on; further points at the same step end in `~2`, `~3` and so on.
 ///
-/// `index.csv` has a line a file, sorted by run and tag, in the order of the log: `file`, `run`,
-/// `tag`, `kind`, `step`, `wall_time` (seconds since the Unix epoch), `bytes`; of pictures `width`
-/// and `height` as they say themselves; of clips `sample_rate` in Hz, `channels` and `frames`; of
-/// arrays `dtype`, as in the log, and `shape` (`2x3`). A bfloat16 is a float32 in its `.npy` file.
+/// `index.csv` has one line per file, sorted by run and tag, in the order of the log: `file`,
+/// `run`, `tag`, `kind`, `step`, `wall_time` (seconds since the Unix epoch), `bytes`; for images
+/// `width` and `height`, from the image itself; for clips `sample_rate` in Hz, `channels` and
+/// `frames`; for arrays `dtype`, as in the log, and `shape` (`2x3`). A bfloat16 is a float32 in its
+/// `.npy` file.
 #[derive(Debug, Clone)]
 pub struct Extraction {
     extractors: Vec<&'static Extractor>,
@@ -104,53 +105,53 @@ pub struct Extraction {
     last: usize,
 }
 
-/// What an extraction wrote.
+/// The result of an extraction.
 #[derive(Debug)]
 pub struct Extracted {
-    /// Of each kind of which there are files, in the order of the table.
+    /// The kinds that have files, in the order of the table.
     pub kinds: Vec<ExtractedKind>,
-    /// What was damaged or dropped on the way.
+    /// Data that was damaged or dropped.
     pub report: Report,
 }
 
-/// What an extraction wrote of one kind.
+/// The files of one kind.
 #[derive(Debug, Clone)]
 pub struct ExtractedKind {
-    /// Its name.
+    /// Name of the kind.
     pub name: &'static str,
-    /// How many files.
+    /// Number of files.
     pub files: u64,
-    /// Their bytes.
+    /// Total size of the files in bytes.
     pub bytes: u64,
-    /// From how many runs.
+    /// Number of runs with such files.
     pub runs: u64,
-    /// Their tags.
+    /// Tags of the files.
     pub tags: BTreeSet<String>,
-    /// The smallest and the largest step; none where no file has one.
+    /// The smallest and the largest step; `None` if no file has a step.
     pub steps: Option<(i64, i64)>,
 }
 
 impl Extracted {
-    /// How many files were written, but for the index.
+    /// Number of files that were written, without the index.
     pub fn files(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.files).sum()
     }
 
-    /// Their bytes.
+    /// Total size of these files in bytes.
     pub fn bytes(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.bytes).sum()
     }
 }
 
 impl Extraction {
-    /// Everything.
+    /// Extracts everything.
     pub fn new() -> Self {
         let extractors = EXTRACTORS.iter().collect();
         Self { extractors, steps: Vec::new(), every: 1, last: usize::MAX }
     }
 
-    /// Only these kinds, by their names in [`EXTRACTORS`]; those that are not there are ignored.
-    /// Default: all.
+    /// Extracts only these kinds, by their names in [`EXTRACTORS`]; unknown names are ignored.
+    /// Default: all kinds.
     #[must_use]
     pub fn kinds<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<_> = names.into_iter().collect();
@@ -158,39 +159,39 @@ impl Extraction {
         Self { extractors: EXTRACTORS.iter().filter(wanted).collect(), ..self }
     }
 
-    /// Only points with a step in one of these ranges. Default: all.
+    /// Extracts only points with a step in one of these ranges. Default: all points.
     #[must_use]
     pub fn steps(self, ranges: impl IntoIterator<Item = RangeInclusive<i64>>) -> Self {
         Self { steps: ranges.into_iter().collect(), ..self }
     }
 
-    /// Of the points of each series that are left the first and each that is `n` behind the one
-    /// before. Default: 1, all.
+    /// Extracts the first and every `n`-th point after it from the selected points of each series.
+    /// Default: 1, every point.
     #[must_use]
     pub fn every(self, n: usize) -> Self {
         Self { every: n.max(1), ..self }
     }
 
-    /// Only the last `n` points of each series that are left. Default: all.
+    /// Extracts only the last `n` of the selected points of each series. Default: all points.
     #[must_use]
     pub fn last(self, n: usize) -> Self {
         Self { last: n, ..self }
     }
 
-    /// Extracts from `logdirs` into the folder `out`, which appears when it is complete, and not
-    /// at all if there is nothing to extract. With several log folders their paths stand before
-    /// the names of runs.
+    /// Extracts from `logdirs` into the directory `out`. It appears once it is complete, and not at
+    /// all if there is nothing to extract. With several log directories, the names of runs begin
+    /// with their paths.
     ///
-    /// `wrote` hears of each file how many bytes it has, from any thread. Files are read and
-    /// written by all threads of rayon's current pool; memory holds one record a thread, and a
-    /// few words for each file.
+    /// `wrote` is called with the size in bytes of each file, from any thread. All threads of
+    /// rayon's current pool read and write files. Memory holds one record per thread, and a few
+    /// words per file.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`]: `out` cannot be written, or exists and is not empty; with `overwrite`,
-    /// if it has other files than an earlier extraction made. [`ErrorKind::Argument`]: two log
-    /// folders have the same run. Else as [`Logdir::load`]: what is
-    /// damaged is in the report.
+    /// only if it has files that are not from an earlier extraction. [`ErrorKind::Argument`]: two
+    /// log directories have the same run. Also as for [`Logdir::load`]. Damaged data is listed in
+    /// the report.
     pub fn run(
         &self,
         logdirs: &[Logdir],

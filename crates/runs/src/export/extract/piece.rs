@@ -1,4 +1,4 @@
-//! What a value becomes: files, and what the index says of each.
+//! The files for a value, and their entries in the index.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use tbx::error::ErrorKind;
 use tbx::summary::audio::header::Sound;
 use tbx::summary::{Metadata, RawValue};
 
-/// A part of what is extracted: a value, and what the log says of its series.
+/// A part of the data to extract: a value, and the metadata of its series.
 pub(super) struct Part<'a> {
     pub(super) metadata: &'a Metadata,
     pub(super) value: RawValue,
@@ -15,18 +15,18 @@ pub(super) struct Part<'a> {
 /// One file.
 #[derive(Debug, Default)]
 pub(in crate::export) struct Piece {
-    /// Which of several at the same step; none if it is the only one.
+    /// The number among several files at the same step; `None` if it is the only one.
     pub(in crate::export) number: Option<usize>,
-    /// What stands behind the dot of its name.
+    /// The extension of its name, without the dot.
     pub(in crate::export) extension: &'static str,
     pub(in crate::export) bytes: Bytes,
     pub(super) facts: Facts,
 }
 
-/// What the index says of a file, as far as it is known and makes sense for its kind.
+/// Facts for the index, as far as they are known and apply to the kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Width and height in pixels, as the picture itself says.
+    /// Width and height in pixels, from the image itself.
     pub(super) size: Option<(u32, u32)>,
     pub(super) sound: Option<Sound>,
     /// The type of elements.
@@ -45,24 +45,25 @@ pub(super) fn numbered(
     blobs.enumerate().map(|(i, blob)| Piece { number: number(i), ..piece(blob) }).collect()
 }
 
-/// So many times the bytes of a value may its files have, and so many more.
+/// Maximum size of the files of a value: this multiple of the value's size, plus this number of
+/// bytes.
 const MOST: (usize, usize) = (64, 1 << 20);
-/// So many bytes is a file taken to have besides its content.
+/// Assumed overhead of a file in bytes.
 const FILE_LEN: usize = 256;
 
-/// Refuses files that are much larger than what they are made of: one string or number may stand
-/// for all of a shape, and a small hostile log must not fill the disk.
+/// Rejects files that are much larger than the value that they are made from. A single string or
+/// number can fill a whole shape, and a small hostile log must not fill the disk.
 pub(super) fn check_size(parts: &[Part<'_>], files: usize, bytes: usize) -> Result<(), ErrorKind> {
     let log = parts.iter().map(|part| part.value.bytes.len()).fold(0, usize::saturating_add);
     let size = files.saturating_mul(FILE_LEN).saturating_add(bytes);
     if size > log.saturating_mul(MOST.0).saturating_add(MOST.1) {
-        let what = format!("{log} bytes that would become {files} files of {bytes} bytes");
+        let what = format!("{log} bytes would become {files} files with {bytes} bytes");
         return Err(ErrorKind::Value(what));
     }
     Ok(())
 }
 
-/// The bytes of several blobs together.
+/// The total size of several blobs in bytes.
 pub(super) fn total<'a>(blobs: impl IntoIterator<Item = &'a Bytes>) -> usize {
     blobs.into_iter().map(Bytes::len).fold(0, usize::saturating_add)
 }

@@ -92,12 +92,12 @@ fn check_made_by_us(out: &Path) -> Result<(), ErrorKind> {
     let index = store::read(&out.join(INDEX_FILE), MAX_INDEX).ok();
     let index = index.and_then(|index| index::files(&index));
     let Some(mut known) = index else {
-        return refused(format!("it exists, and has no {INDEX_FILE} of an earlier extraction"));
+        return refused(format!("it exists, but has no {INDEX_FILE} from an earlier extraction"));
     };
     known.push(INDEX_FILE.into());
     known.sort();
     match found.into_iter().find(|name| known.binary_search(name).is_err()) {
-        Some(other) => refused(format!("it exists, and {other:?} in it is of no extraction")),
+        Some(other) => refused(format!("it exists, and {other:?} in it is not from an extraction")),
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use tbx::summary::tensor::Tensor;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "tensor",
-    about: "tensors that no dashboard shows: .npy; texts as CSV, other strings as they are",
+    about: "tensors that no dashboard shows: .npy; texts as CSV, other strings unchanged",
     kind: Some(Kind::Tensor),
     make,
 };
@@ -25,7 +25,7 @@ const ALIGNMENT: usize = 64;
 fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let [part] = parts else { return Ok(Vec::new()) };
     if part.value.bytes.is_empty() {
-        return Ok(Vec::new()); // what PyTorch writes for a video that it cannot encode
+        return Ok(Vec::new()); // PyTorch writes this for a video that it cannot encode
     }
     let tensor = Tensor::read(&part.value)?;
     let facts = Facts {

@@ -1,4 +1,4 @@
-//! The files that go along with a run.
+//! The files that are exported with a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -23,18 +23,19 @@ pub(super) struct Attachment {
     pub(super) content: Content,
 }
 
-/// Everything that goes along with a run but images and other media.
+/// Everything that is exported with a run, except images and other media.
 #[derive(Default)]
 pub(super) struct Attachments {
     pub(super) files: Vec<Attachment>,
-    /// Files that do not go along, as they are outside of the run's directory or cannot be read.
+    /// Files that are not exported, because they are outside of the run's directory or cannot be
+    /// read.
     pub(super) left: Vec<Issue>,
-    /// Names that could not stay: what they became, and what they were.
+    /// The original names of renamed files, by their new names.
     pub(super) renamed: BTreeMap<String, String>,
 }
 
-/// What goes along with `run`, for a store that takes such names. `media` are the paths of files that
-/// were made for its values.
+/// The files of `run`, with names that `store` accepts. `media` are the paths of files that were
+/// made from its values.
 pub(super) fn of(
     run: &Planned,
     settings: &Settings,
@@ -44,7 +45,7 @@ pub(super) fn of(
 ) -> Result<Attachments> {
     let mut all = Attachments::default();
     let mut ours = Vec::new();
-    // What MLflow has no place for is there again after an import.
+    // An import restores data for which MLflow has no place.
     if run.meta != RunMeta::default() {
         let content = Content::Bytes(run.meta.to_json()?.into_bytes());
         ours.push(Attachment { path: format!("{FOLDER}/{}", meta::FILE), content });
@@ -53,7 +54,7 @@ pub(super) fn of(
         for file in &run.files {
             if let Some(path) = file.strip_prefix(&run.dir).ok().and_then(slashed) {
                 let path = format!("{FOLDER}/{EVENTS}{path}");
-                // Directories of runs may be elsewhere, but a file could be anything.
+                // The run's directory may be elsewhere, but a file could be anything.
                 let root = root(file.parent().unwrap_or(&run.dir), links)?;
                 add(root, path, file.clone(), &mut ours, &mut all.left);
             }
@@ -74,7 +75,7 @@ pub(super) fn of(
     Ok(all)
 }
 
-/// Gives files that were imported the names that they had there.
+/// Gives imported files their original names.
 fn true_names(run: &Planned, files: &mut Vec<Attachment>) {
     let names: BTreeMap<&str, &str> = run
         .meta
@@ -89,7 +90,8 @@ fn true_names(run: &Planned, files: &mut Vec<Attachment>) {
     let mut taken: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     for file in files {
         let Some(name) = names.get(file.path.as_str()) else { continue };
-        // Another file may have come to be called so, or like a directory in the name, or the other way.
+        // Another file may now have this name, or the name of a directory in it, or may need a
+        // directory of this name.
         let mut above = name.match_indices('/').filter_map(|(at, _)| name.get(..at));
         let below = format!("{name}/");
         let is_directory =
@@ -102,14 +104,14 @@ fn true_names(run: &Planned, files: &mut Vec<Attachment>) {
     }
 }
 
-/// Whether a name is a path that leads nowhere else.
+/// Whether a name is a path that stays inside its directory.
 fn is_clean(name: &str) -> bool {
     name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 impl Attachments {
-    /// Changes names that the store does not take, or that would be where tbx has a file of its own, or
-    /// that an import would take for such a file.
+    /// Changes names that the store rejects, that collide with a file of tbx, or that an import
+    /// would mistake for such a file.
     fn rename(&mut self, store: Store, taken: BTreeSet<String>, has_events: bool) {
         let mut folders: BTreeSet<&str> = BTreeSet::new();
         for path in &taken {
@@ -133,8 +135,8 @@ impl Attachments {
     }
 }
 
-/// Whether an import takes a file of this name for one that tbx made. With event files it makes the media
-/// of them, and leaves out those files.
+/// Whether an import would mistake a file of this name for one made by tbx. With event files, an
+/// import recreates the media from them and skips those files.
 fn is_reserved(path: &str, has_events: bool) -> bool {
     let inside = path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
     inside.is_some_and(|inside| {
@@ -144,10 +146,10 @@ fn is_reserved(path: &str, has_events: bool) -> bool {
     })
 }
 
-/// What is in the folder of artifacts, and `hparams.yaml`.
+/// The files in the artifact directory, and `hparams.yaml`.
 fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Issue>) -> Result<()> {
     if !dir.is_dir() {
-        return Ok(()); // of a run of which there are parts only
+        return Ok(()); // a run that consists only of parts
     }
     let root = root(dir, links)?;
     let folder = dir.join(meta::ARTIFACTS);
@@ -159,7 +161,7 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
                     let content = Content::File(root.clone(), path);
                     all.push(Attachment { path: inside, content });
                 }
-                Some(_) => left.push(leave(path, ErrorKind::Value("it is no directory".into()))),
+                Some(_) => left.push(leave(path, ErrorKind::Value("it is not a directory".into()))),
                 None => left.push(leave(path, ErrorKind::NameNotUtf8)),
             },
             Found::Again { path, first } => {
@@ -188,7 +190,7 @@ fn add(root: Root, path: String, file: PathBuf, all: &mut Vec<Attachment>, left:
     }
 }
 
-/// Why a file cannot be read now, if it cannot: it is left out then.
+/// The reason why a file cannot be read now, if it cannot: it is then left out.
 pub(super) fn unreadable(content: &Content) -> Option<Issue> {
     match (content.open(), content) {
         (Err(error), Content::File(_, path)) => Some(leave(path.clone(), error.into())),
@@ -200,7 +202,7 @@ fn leave(path: PathBuf, kind: ErrorKind) -> Issue {
     Issue::new(kind, Location::of(path), Effect::SkippedFile)
 }
 
-/// The path with `/`; none if it is not text.
+/// The path with `/`; `None` if it is not valid text.
 fn slashed(path: &Path) -> Option<String> {
     let part = |part| match part {
         Component::Normal(name) => name.to_str(),

@@ -1,4 +1,4 @@
-//! What the files of a logdir say of experiments.
+//! Finds the experiments that are described by files of a logdir.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::MAIN_SEPARATOR;
@@ -14,7 +14,7 @@ use tbx::meta::ExperimentMeta;
 pub(super) struct Experiments {
     /// By the name that a run in their directory would have.
     dirs: BTreeMap<String, String>,
-    /// What MLflow is told of each, by name.
+    /// The tags that MLflow gets for each, by name.
     pub(super) tags: BTreeMap<String, Tags>,
 }
 
@@ -28,7 +28,7 @@ impl Experiments {
             report.issues.push(Issue::new(error.into_kind(), location, effect));
         };
         for root in logdir.paths() {
-            // What cannot be looked into is known since the runs were looked for.
+            // Directories that cannot be read were reported when the runs were found.
             for dir in Directories::with(ExperimentMeta::FILE, root).found {
                 match ExperimentMeta::read(&dir) {
                     Ok(Some(meta)) if !meta.name.is_empty() => {
@@ -53,18 +53,19 @@ impl Experiments {
         let note = meta.description.clone().map(|text| (tags::NOTE.to_owned(), text));
         tags.extend(note);
         tags.extend(names.tags());
-        // Two directories may be of one experiment.
+        // Two directories may describe the same experiment.
         self.tags.entry(meta.name.clone()).or_default().extend(tags);
     }
 
-    /// The experiment in whose directory the run `name` is.
+    /// The experiment in whose directory the run `name` is located.
     pub(super) fn above(&self, name: &str) -> Option<&str> {
         let above = std::iter::successors(Some(name), |name| Some(name.rsplit_once('/')?.0));
         let found = above.chain(["."]).find_map(|name| self.dirs.get(name));
         found.map(String::as_str)
     }
 
-    /// Leaves what goes to MLflow, together with the experiments of runs. What is left out, for people.
+    /// Keeps the experiments to export, together with the experiments of runs. Returns a message
+    /// about those that are left out.
     pub(super) fn choose<'r>(
         &mut self,
         settings: &Settings,
@@ -78,8 +79,8 @@ impl Experiments {
                 Some(tags) => drop(self.tags.insert(name.clone(), tags)),
                 None if len > 1 => {
                     left = Some(format!(
-                        "descriptions and tags of {len} experiments are left out, as all runs go to the \
-                         experiment {name:?}"
+                        "the descriptions and tags of {len} experiments are not exported, because \
+                         all runs go to the experiment {name:?}"
                     ));
                 }
                 None => {}

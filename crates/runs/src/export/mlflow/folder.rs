@@ -1,5 +1,5 @@
-//! To a folder `mlruns`: MLflow's own form of files
-//! (`mlflow/store/tracking/file_store.py` of 3.17).
+//! Exports to a directory `mlruns` in MLflow's file format (`mlflow/store/tracking/file_store.py`
+//! of 3.17).
 
 mod models;
 
@@ -26,17 +26,17 @@ use tbx::replace::{disk, unfinished};
 use tbx::safe_name;
 use tbx::summary::Kind;
 
-/// Characters that stay in a file URI.
+/// Characters that are not encoded in a file URI.
 const URI: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Ids of experiments have 18 digits, as those of MLflow.
+/// Ids of experiments have 18 digits, like those of MLflow.
 const FIRST_ID: u64 = 100_000_000_000_000_000;
 
-/// Where the runs of a plan are in the new folder.
+/// The places of a plan's runs in the new directory.
 struct Tree<'p> {
-    /// Where the folder is until it is complete.
+    /// The path of the directory until it is complete.
     root: &'p Path,
-    /// Where it will be.
+    /// The final path.
     home: PathBuf,
     plan: &'p Plan,
     settings: &'p Settings,
@@ -44,22 +44,22 @@ struct Tree<'p> {
     ids: Vec<(String, String)>,
 }
 
-/// What was written of a directory.
+/// The values written for a directory.
 #[derive(Default)]
 struct Written {
     points: u64,
     images: u64,
     media: u64,
-    /// Runs that have images, by place in the plan.
+    /// Indices in the plan of runs that have images.
     with_images: HashSet<usize>,
-    /// Files that were made for values, of which run.
+    /// Files that were made from values, each with the index of its run.
     paths: Vec<(usize, String)>,
     skipped: Skipped,
 }
 
-/// Writes the runs of `logdir` as a new folder `out`, which MLflow 3.12 and older open as they
-/// are (`mlflow ui --backend-store-uri`), newer ones with `MLFLOW_ALLOW_FILE_STORE=true` or by
-/// `mlflow migrate-filestore`. It appears when it is complete.
+/// Writes the runs of `logdir` to a new directory `out`. MLflow 3.12 and older open it directly
+/// (`mlflow ui --backend-store-uri`); newer releases need `MLFLOW_ALLOW_FILE_STORE=true` or `mlflow
+/// migrate-filestore`. The directory appears once it is complete.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -75,8 +75,7 @@ struct Written {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`]: something is at `out`, or it cannot be written; else as
-/// [`Logdir::map_runs`].
+/// [`ErrorKind::Io`]: `out` exists, or cannot be written. Also as for [`Logdir::map_runs`].
 pub fn to_folder(
     logdir: &Logdir,
     options: &LoadOptions,
@@ -96,7 +95,7 @@ pub fn to_folder(
 
     let kinds = [Kind::Scalar].into_iter().chain(media::kinds(settings));
     let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
-    // What is damaged is known since the plan was made.
+    // Damage was reported when the plan was made.
     let (sent, _) = logdir.map_runs(&options, |run| tree.values(&run))?;
     let (mut with_images, mut skipped) = (HashSet::new(), Skipped::default());
     let mut paths: Vec<BTreeSet<String>> = vec![BTreeSet::new(); plan.runs.len()];
@@ -179,7 +178,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Everything but points and artifacts.
+    /// Writes everything except points and artifacts.
     fn run(&self, i: usize) -> Result<()> {
         let Some((run, (experiment, id))) = self.plan.runs.get(i).zip(self.ids.get(i)) else {
             return Ok(());
@@ -204,7 +203,7 @@ impl Tree<'_> {
             ("user_id", record.user.as_deref().unwrap_or_default().into()),
         ];
         self.yaml(&dir, &meta)?;
-        // A run without these is not found.
+        // MLflow does not find a run without these.
         for folder in ["metrics", "params", "artifacts", "tags"] {
             make(&dir.join(folder))?;
         }
@@ -224,7 +223,8 @@ impl Tree<'_> {
         write(&self.dir(i).join("tags").join(name), value.as_bytes())
     }
 
-    /// A dataset of the experiment, and that the run uses it (`log_inputs` in `file_store.py`).
+    /// Writes a dataset of the experiment, and the run's use of it (`log_inputs` in
+    /// `file_store.py`).
     fn dataset(&self, run: &Path, experiment: &str, data: &DatasetInput) -> Result<()> {
         let id = format!("{:016x}", safe_name::hash(&format!("{}\0{}", data.name, data.digest)));
         let meta = [
@@ -246,7 +246,7 @@ impl Tree<'_> {
         self.yaml(&run.join("inputs").join(&id), &meta)
     }
 
-    /// The points and other values of a directory.
+    /// Writes the points and other values of a directory.
     fn values(&self, run: &Run) -> Result<Written> {
         let mut written = Written::default();
         let skipped = media::each(self.plan, run, self.settings, |exhibit| {
@@ -262,7 +262,7 @@ impl Tree<'_> {
         let Exhibit { kind, place, files } = exhibit;
         let count = u64::try_from(files.len()).unwrap_or_default();
         if kind == Kind::Image {
-            // Each has a small copy.
+            // Each image has a small copy.
             written.images += count / 2;
             written.with_images.insert(place);
         } else {
@@ -288,7 +288,7 @@ impl Tree<'_> {
         });
         let is_chosen = |i: usize| chosen.as_ref().is_none_or(|chosen| chosen.contains(&i));
         let points = points.enumerate().filter(|(i, _)| is_chosen(*i)).map(|(_, point)| point);
-        // MLflow's own migration stops at a line that is there twice.
+        // MLflow's own migration stops at a repeated line.
         let is_rising = series.steps().is_sorted_by(|a, b| a < b);
         let mut seen = HashSet::new();
         let mut text = Vec::with_capacity(40 * series.len());
@@ -306,7 +306,7 @@ impl Tree<'_> {
             text.push(b'\n');
             count += 1;
         }
-        // No other directory has a tag of this name: it would be no part of the run.
+        // No other directory has a tag of this name; otherwise it would not be part of the run.
         write(&self.dir(place).join("metrics").join(key), &text)?;
         Ok(count)
     }
@@ -321,7 +321,7 @@ impl Tree<'_> {
         })
     }
 
-    /// `meta.yaml` in a new folder.
+    /// Writes `meta.yaml` to a new directory.
     fn yaml(&self, dir: &Path, values: &[(&str, Value)]) -> Result<()> {
         make(dir)?;
         let lines = values.iter().map(|(name, value)| format!("{name}: {}\n", yaml(value)));
@@ -329,7 +329,7 @@ impl Tree<'_> {
     }
 }
 
-/// A file for each value.
+/// Writes one file per value.
 fn values(dir: &Path, values: &Tags) -> Result<()> {
     values.iter().try_for_each(|(name, value)| write(&dir.join(name), value.as_bytes()))
 }
@@ -338,7 +338,7 @@ fn escaped(path: &str) -> String {
     utf8_percent_encode(path, URI).to_string()
 }
 
-/// As Python's `float` reads it.
+/// Formats a number as Python's `float` reads it.
 fn number(value: f64, buffer: &mut zmij::Buffer) -> &str {
     match value {
         value if value.is_nan() => "nan",
@@ -348,7 +348,7 @@ fn number(value: f64, buffer: &mut zmij::Buffer) -> &str {
     }
 }
 
-/// JSON is YAML, but for a few characters that PyYAML does not take.
+/// JSON is valid YAML, except for a few characters that PyYAML rejects.
 fn yaml(value: &Value) -> String {
     let json = value.to_string();
     let is_taken =
@@ -361,7 +361,7 @@ fn experiment_id(name: &str) -> String {
     (FIRST_ID + safe_name::hash(name) % (9 * FIRST_ID)).to_string()
 }
 
-/// The key, if MLflow takes it for an id.
+/// The key, if MLflow accepts it as an id.
 fn run_id(key: &str) -> String {
     let is_id = key.len() == 32 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let hashed =
@@ -377,7 +377,7 @@ fn copy(from: &mut dyn Read, to: &Path) -> io::Result<u64> {
     io::copy(from, &mut disk::create_new(&unfinished(to))?)
 }
 
-/// Writes a file whose name may have folders in it.
+/// Writes a file whose name may contain directories.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let open = || fs::File::create(path);
     let file = match open() {

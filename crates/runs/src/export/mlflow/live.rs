@@ -1,4 +1,4 @@
-//! Whether a log that does not say how its run is doing is being written.
+//! Detects whether a log without a status is still being written.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -6,21 +6,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A process that has written nothing for so long goes on with something else, as in a notebook.
+/// A process that has not written for this long is busy with something else, as in a notebook.
 const SILENT: Duration = Duration::from_secs(3600);
-/// Processes above this one at most.
+/// Maximum number of ancestors of this process that are checked.
 const MAX_ABOVE: usize = 64;
-/// Ticks per second in what Linux says of processes.
+/// Ticks per second in Linux's process statistics.
 const TICKS: u64 = 100;
 
-/// The processes of this machine, as far as they write event files.
+/// The processes of this machine that write event files.
 #[derive(Default)]
 pub(super) struct Writers(OnceCell<Vec<PathBuf>>);
 
 impl Writers {
-    /// Whether a process still writes to one of these event files: it has the file open, or is the one whose
-    /// id is in the file's name. PyTorch opens the file anew for each flush. Elsewhere than on Linux nobody
-    /// can tell.
+    /// Whether a process still writes to one of these event files: it has the file open, or its id
+    /// is in the file's name, because PyTorch reopens the file for each flush. Always false on
+    /// systems other than Linux.
     pub(super) fn write(&self, files: &[PathBuf]) -> bool {
         if files.is_empty() || !cfg!(target_os = "linux") {
             return false;
@@ -31,7 +31,7 @@ impl Writers {
     }
 }
 
-/// Whether the process that a file's name tells runs: `events.out.tfevents.TIME.HOST.ID.N`.
+/// Whether the process named in a file name is running: `events.out.tfevents.TIME.HOST.ID.N`.
 fn has_writer(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let host = hostname::get().unwrap_or_default();
@@ -39,7 +39,7 @@ fn has_writer(file: &Path) -> bool {
         return false;
     };
     let id = rest.split('.').next().and_then(|id| id.parse::<u32>().ok());
-    // A process that began later has the id of one that ended.
+    // A process that started later has reused the id.
     let changed = fs::metadata(file).and_then(|file| file.modified()).ok();
     let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let began = id.filter(|id| !is_above(*id)).and_then(began);
@@ -48,22 +48,23 @@ fn has_writer(file: &Path) -> bool {
         if began <= changed.as_secs() && now < changed + SILENT)
 }
 
-/// Whether a process is this one, or has started it and waits: a program that exports its own log at its end.
+/// Whether a process is this one or an ancestor that waits for it: a program that exports its own
+/// log at its end.
 fn is_above(id: u32) -> bool {
     let parent = |id: &u32| stat(*id)?.get(1)?.parse().ok();
     let this = std::process::id();
     std::iter::successors(Some(this), parent).take(MAX_ABOVE).any(|above| above == id)
 }
 
-/// The fields of `/proc/ID/stat` from the third on.
+/// The fields of `/proc/ID/stat`, starting with the third.
 fn stat(id: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name before may have anything in it.
+    // The name before them may contain any character.
     let (_, rest) = stat.rsplit_once(')')?;
     Some(rest.split_whitespace().map(str::to_owned).collect())
 }
 
-/// When a process began, in seconds since the Unix epoch; none if it has ended.
+/// The start time of a process, in seconds since the Unix epoch; `None` if it has ended.
 fn began(id: u32) -> Option<u64> {
     let ticks: u64 = stat(id)?.get(19)?.parse().ok()?;
     let machine = fs::read_to_string("/proc/stat").ok()?;
@@ -80,7 +81,7 @@ fn open_files() -> io::Result<Vec<PathBuf>> {
         if id == this || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        // Those of other users cannot be looked at.
+        // Processes of other users cannot be inspected.
         let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
         for file in files.flatten() {
             let Ok(path) = fs::read_link(file.path()) else { continue };
@@ -125,7 +126,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         let files = [file.clone()];
         assert!(!written(&files) && !written(&[]));
-        // Who reads it does not write it.
+        // A reader does not count as a writer.
         let mut reader = shell(dir.path(), &format!("exec 3<{}; read x", files[0].display()));
         let mut writer = shell(dir.path(), &format!("exec 3>>{}; read x", files[0].display()));
         let begun = std::time::Instant::now();
@@ -137,14 +138,14 @@ mod tests {
         assert!(!written(&files));
         drop(reader.stdin.take());
         reader.wait().unwrap();
-        // One that opens it anew each time.
+        // A writer that reopens the file each time.
         let mut sleeper = shell(dir.path(), "read x");
         let host = hostname::get().unwrap();
         let name = format!("events.out.tfevents.1.{}.{}.0", host.display(), sleeper.id());
         let file = dir.path().join(name);
         fs::write(&file, "").unwrap();
         assert!(written(std::slice::from_ref(&file)));
-        // An older file is that of another process with this id.
+        // An older file belongs to another process with the same id.
         let old = fs::File::options().write(true).open(&file).unwrap();
         old.set_modified(std::time::UNIX_EPOCH).unwrap();
         drop(old);

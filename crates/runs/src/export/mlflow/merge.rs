@@ -1,26 +1,27 @@
-//! What an export may change of what is there already: only what is still as tbx wrote it last.
+//! Decides which existing values an export may change: only those that are unchanged since tbx
+//! wrote them.
 //!
-//! People rename runs, mark them as failed and write notes in MLflow's pages. So tbx keeps a digest of
-//! each value that it wrote, in tags of what it wrote it to. A value that has another digest by now is
-//! theirs.
+//! People rename runs, mark them as failed and write notes in MLflow's pages. So tbx keeps a digest
+//! of each value that it writes, in tags of the same object. If the digest no longer matches,
+//! somebody has changed the value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::trackers::mlflow::{MAX_TAG, Tags, tags};
 use tbx::safe_name::hash;
 
-/// Hex digits of the digest of a field's name, and of its value.
+/// Number of hex digits of the digest of a field's name, and of its value.
 const FIELD: usize = 12;
 const VALUE: usize = 8;
-/// Digests in a tag.
+/// Maximum number of digests per tag.
 const IN_TAG: usize = MAX_TAG / (FIELD + VALUE);
 
-/// Digests of the values that tbx wrote last, by those of the fields' names.
+/// Digests of the values that tbx wrote last, by digests of the fields' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sent(BTreeMap<String, String>);
 
 impl Sent {
-    /// As the tags of something say.
+    /// Reads the digests from an object's tags.
     fn read(tags: &Tags) -> Self {
         let mut all = BTreeMap::new();
         for (_, text) in tags.iter().filter(|(name, _)| is_sent(name)) {
@@ -47,7 +48,7 @@ impl Sent {
     }
 }
 
-/// Whether a tag of this name holds digests.
+/// Whether a tag of this name contains digests.
 pub(super) fn is_sent(name: &str) -> bool {
     let rest = name.strip_prefix(tags::SENT);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -61,7 +62,7 @@ fn value_digest(value: &str) -> String {
     format!("{:08x}", hash(value) & 0xffff_ffff)
 }
 
-/// A value that somebody changed there, and that stays.
+/// A value that somebody changed in MLflow and that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) field: String,
@@ -69,34 +70,34 @@ pub(super) struct Kept {
     pub(super) there: Option<String>,
 }
 
-/// What becomes of a value there: its new value, or none if it goes.
+/// The change of a value in MLflow: its new value, or `None` to remove it.
 pub(super) type Change = Option<String>;
 
-/// What is here against what is there, field by field.
+/// Compares local values with those in MLflow, field by field.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Merge {
-    /// What tbx wrote last. Of an export by the first releases that is not known.
+    /// The values that tbx wrote last. Unknown for an export by the first releases.
     was: Sent,
-    /// What tbx wrote last, once all changes are made.
+    /// The values that tbx wrote last, once all changes are made.
     now: Sent,
     overwrite: bool,
     pub(super) kept: Vec<Kept>,
 }
 
 impl Merge {
-    /// Against something that has these tags.
+    /// Compares with an object that has these tags.
     pub(super) fn with(tags: &Tags, overwrite: bool) -> Self {
         let was = Sent::read(tags);
         Self { now: was.clone(), was, overwrite, kept: Vec::new() }
     }
 
-    /// Notes that tbx has just written this value.
+    /// Records that tbx has just written this value.
     pub(super) fn wrote(&mut self, field: &str, value: &str) {
         self.now.0.insert(field_digest(field), value_digest(value));
         self.was.0.insert(field_digest(field), value_digest(value));
     }
 
-    /// What becomes of a field; none if it stays as it is.
+    /// The change of a field; `None` if it stays the same.
     pub(super) fn field(
         &mut self,
         field: &str,
@@ -111,7 +112,7 @@ impl Merge {
                 self.now.0.insert(digest, value_digest(here));
                 None
             }
-            // It was there, and somebody removed it.
+            // It was exported, and somebody removed it.
             (Some(_), None) if was.is_some() && !self.overwrite => self.keep(field, here, there),
             (Some(_), Some(there)) if !is_ours(there) && !self.overwrite => {
                 self.keep(field, here, Some(there))
@@ -128,7 +129,7 @@ impl Merge {
                 self.now.0.remove(&digest);
                 None
             }
-            // Somebody else's.
+            // Created by somebody else.
             (None, Some(_)) => None,
         }
     }
@@ -139,8 +140,8 @@ impl Merge {
         None
     }
 
-    /// What becomes of tags. Those that tbx keeps for itself are always as they are here, but for those
-    /// that say how far an export is.
+    /// The changes of tags. Tags that are internal to tbx always get their local values, except
+    /// those that record the progress of an export.
     pub(super) fn tags(&mut self, here: &Tags, there: &Tags) -> BTreeMap<String, Change> {
         let names: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
         let mut changes = BTreeMap::new();
@@ -158,7 +159,7 @@ impl Merge {
         changes
     }
 
-    /// What becomes of the tags that hold the digests, of something that has these tags.
+    /// The changes of the tags that contain the digests, for an object that has these tags.
     pub(super) fn digests(&self, there: &Tags) -> BTreeMap<String, Change> {
         let new = self.now.tags();
         let gone = there.keys().filter(|name| is_sent(name) && !new.contains_key(*name));
@@ -168,17 +169,17 @@ impl Merge {
     }
 }
 
-/// Whether a tag says how far an export is.
+/// Whether a tag records the progress of an export.
 fn is_progress(name: &str) -> bool {
     is_sent(name) || [tags::CLAIM, tags::MODELS, tags::EXPERIMENT].contains(&name)
 }
 
 impl Kept {
-    /// For people: what is there, and what is here.
+    /// A message with the value in MLflow and the local value.
     pub(super) fn text(&self) -> String {
         const MAX_SHOWN: usize = 60;
         let shown = |value: &Option<String>| match value {
-            None => "gone".to_owned(),
+            None => "missing".to_owned(),
             Some(text) if text.chars().count() > MAX_SHOWN => {
                 format!("{:?}...", text.chars().take(MAX_SHOWN).collect::<String>())
             }
@@ -186,7 +187,7 @@ impl Kept {
         };
         let field = &self.field;
         format!(
-            "{field} is {} there and stays so; here it is {}",
+            "{field} is {} in MLflow and stays unchanged; in the logs it is {}",
             shown(&self.there),
             shown(&self.here)
         )
@@ -201,7 +202,8 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// What tbx wrote as the value `was` of a field, which is `there` now and `here` to be.
+    /// The change of a field that tbx wrote as `was`, that is now `there` in MLflow, and `here` in
+    /// the logs.
     fn merged(
         was: Option<&str>,
         here: Option<&str>,
@@ -219,13 +221,13 @@ mod tests {
     #[test]
     fn only_what_is_as_tbx_left_it_changes() {
         let set = |text: &str| Some(Some(text.to_owned()));
-        // What changed here goes there.
+        // A local change is exported.
         assert_eq!(merged(Some("a"), Some("b"), Some("a")), (set("b"), 0));
         assert_eq!(merged(Some("a"), None, Some("a")), (Some(None), 0));
         assert_eq!(merged(None, Some("b"), None), (set("b"), 0));
         assert_eq!(merged(Some("a"), Some("a"), Some("a")), (None, 0));
         assert_eq!(merged(Some("a"), Some("b"), Some("b")), (None, 0));
-        // What changed there stays, whether it changed here or not.
+        // A change in MLflow is kept, whether or not the local value changed.
         assert_eq!(merged(Some("a"), Some("a"), Some("theirs")), (None, 1));
         assert_eq!(merged(Some("a"), Some("b"), Some("theirs")), (None, 1));
         assert_eq!(merged(Some("a"), Some("a"), None), (None, 1));
@@ -246,11 +248,14 @@ mod tests {
         assert_eq!((change, third.kept.len()), (Some(Some("a".into())), 0));
         let mut fourth = Merge::with(&third.now.tags(), false);
         assert_eq!(fourth.field("f", Some("b"), Some("a")), Some(Some("b".into())));
-        // Of an export of the first releases nothing is known.
+        // After an export by the first releases, nothing is known.
         let mut unknown = Merge::with(&Tags::new(), false);
         assert_eq!(unknown.field("f", Some("b"), Some("a")), None);
         assert_eq!(unknown.kept.len(), 1);
-        assert_eq!(unknown.kept[0].text(), "f is \"a\" there and stays so; here it is \"b\"");
+        assert_eq!(
+            unknown.kept[0].text(),
+            "f is \"a\" in MLflow and stays unchanged; in the logs it is \"b\""
+        );
         assert_eq!(unknown.field("g", Some("b"), None), Some(Some("b".into())));
     }
 

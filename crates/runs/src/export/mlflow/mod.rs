@@ -1,9 +1,11 @@
-//! Runs to MLflow: to a tracking server, to a database that it made, or to a folder in its own form.
+//! Exports runs to MLflow: to a tracking server, to a database that MLflow created, or to a
+//! directory in MLflow's format.
 //!
-//! A run is its directory with those that are parts of it (as in the run table); a run below another
-//! is its child. MLflow has scalars as metrics, images, and what [`mlflow`](crate::trackers::mlflow) maps; texts,
-//! sound clips, PR curves, graphs and histograms become artifacts that its page shows. Of all other kinds
-//! [`Done::left_out`] tells how many series stay behind.
+//! A run is its directory together with those that are parts of it, as in the run table; a run
+//! below another one is its child. MLflow gets scalars as metrics, images, and everything that
+//! [`mlflow`](crate::trackers::mlflow) maps. Texts, audio clips, PR curves, graphs and histograms become
+//! artifacts that its page shows. [`Done::left_out`] counts the series of all other kinds, which
+//! are not exported.
 
 mod attachments;
 mod experiments;
@@ -31,36 +33,37 @@ use tbx::logdir::Logdir;
 use tbx::store;
 use tbx::summary::Kind;
 
-/// The data that goes along, and the form in which it does.
+/// The data to export, and its form.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The experiment of all runs. Default: what each says, what the experiment says in whose directory
-    /// it is, or what its parents say, else the name of the logdir.
+    /// The experiment of all runs. Default: the experiment named by the run, by the experiment in
+    /// whose directory it is, or by its parents; otherwise the name of the logdir.
     pub experiment: Option<String>,
-    /// Which directories are parts of a run. Default: the known ones.
+    /// The directories that are parts of a run. Default: the known ones.
     pub folding: Folding,
-    /// Whether files that runs made go along, and registered models. Default: true.
+    /// Whether files produced by runs are exported, and registered models. Default: true.
     pub artifacts: bool,
-    /// Whether images go along. Default: true.
+    /// Whether images are exported. Default: true.
     pub images: bool,
-    /// Which kinds of values become artifacts that MLflow's page shows, of [`MEDIA`]. Default: all.
+    /// The kinds of values, from [`MEDIA`], that become artifacts shown by MLflow's page. Default:
+    /// all.
     pub media: Vec<Kind>,
-    /// How many of the newest values of such a series do. Default: 10.
+    /// Maximum number of values that are exported of such a series, the newest ones. Default: 10.
     pub media_last: usize,
-    /// Whether the event files go along as artifacts, so that an import has everything again.
+    /// Whether the event files are exported as artifacts, so that an import restores everything.
     /// Default: false.
     pub event_files: bool,
-    /// Which points of each series go along. Default: all.
+    /// Selects the points of each series. Default: every point.
     pub sampling: Option<Sampling>,
-    /// Whether names, states, tags and descriptions that somebody changed in MLflow become again what
-    /// they are here. Default: false.
+    /// Whether names, statuses, tags and descriptions that somebody changed in MLflow are
+    /// overwritten with the local values. Default: false.
     pub overwrite: bool,
-    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are restored
-    /// there, or made again. Default: false.
+    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are
+    /// restored or created again. Default: false.
     pub recreate_deleted: bool,
-    /// How many requests a server gets at a time. Default: 4.
+    /// Number of concurrent requests to a server. Default: 4.
     pub connections: usize,
-    /// Where is noted what a server has. Default: in the user's directory for states.
+    /// The place for records of what a server already has. Default: the user's state directory.
     pub state: StateDir,
 }
 
@@ -86,31 +89,31 @@ impl Default for Settings {
 /// The result of an export.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// How many runs there are.
+    /// Number of runs.
     pub runs: usize,
-    /// How many of them MLflow did not know.
+    /// Number of runs that were new to MLflow.
     pub new_runs: usize,
-    /// How many of them somebody deleted in MLflow. Nothing was sent for these.
+    /// Number of runs that somebody deleted in MLflow. Nothing was sent for them.
     pub deleted_runs: usize,
-    /// How many points of metrics were sent.
+    /// Number of points of metrics that were sent.
     pub points: u64,
-    /// How many artifacts were sent, without images and other media.
+    /// Number of artifacts that were sent, without images and other media.
     pub artifacts: u64,
-    /// Their size in bytes.
+    /// Total size of the artifacts in bytes.
     pub bytes: u64,
-    /// How many images were sent.
+    /// Number of images that were sent.
     pub images: u64,
-    /// How many files of other media were sent.
+    /// Number of files of other media that were sent.
     pub media: u64,
-    /// How many versions of registered models are new there.
+    /// Number of new versions of registered models.
     pub models: u64,
-    /// How many series of other kinds MLflow has no place for.
+    /// Number of series of kinds for which MLflow has no place.
     pub left_out: BTreeMap<Kind, u64>,
-    /// Names that MLflow does not take: what they became, and what they were.
+    /// The original names that MLflow rejects, by their replacements.
     pub renamed: BTreeMap<String, String>,
-    /// Values that somebody changed in MLflow and that stay as they are there, for people.
+    /// Messages about values that somebody changed in MLflow and that were kept.
     pub kept: Vec<String>,
-    /// Everything that the user did not ask for or may not expect.
+    /// Messages about everything that the user did not ask for or may not expect.
     pub warnings: Vec<String>,
     /// Data in MLflow that differs from the data sent, such as a metric that lacks points.
     pub wrong: Vec<String>,
@@ -118,22 +121,22 @@ pub struct Done {
     pub report: Report,
 }
 
-/// How far an export is.
+/// The progress of an export.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
-    /// How many runs are begun.
+    /// Number of runs that were started.
     pub runs: usize,
-    /// How many runs there are.
+    /// Total number of runs.
     pub all_runs: usize,
-    /// How many points were sent.
+    /// Number of points that were sent.
     pub points: u64,
-    /// Whether another export of the same runs is waited for.
+    /// Whether the export is waiting for another export of the same runs.
     pub is_waiting: bool,
 }
 
 impl Done {
-    /// Notes files that do not go along. What the run's metadata could not be read from is known
-    /// already.
+    /// Records files that are not exported. Files from which the run's metadata could not be read
+    /// are already in the report.
     fn leave(&mut self, left: Vec<Issue>) {
         for issue in left {
             let path = &issue.location.path;
@@ -144,17 +147,17 @@ impl Done {
         self.report.sort();
     }
 
-    /// Notes values that are damaged or cannot be read.
+    /// Records values that are damaged or cannot be read.
     fn damaged(&mut self, found: Report) {
         self.report.merge(found);
         self.report.sort();
     }
 
-    /// What is known before anything is sent.
+    /// The results that are known before anything is sent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL are asked for.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL were requested.
     fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &Settings) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
@@ -169,23 +172,25 @@ impl Done {
             done.renamed.extend(crate::trackers::mlflow::Names::changed_in(&run.record.tags));
         }
         let paths = logdir.paths();
-        // The versions of a registry name runs of its own log directory.
+        // The versions in a registry refer to runs of its own log directory.
         let has_registry = |path: &&Path| path.join(registry::FILE).exists();
         if let Some(path) = paths.iter().find(|path| has_registry(path)).filter(|_| paths.len() > 1)
         {
             let path = path.display();
             done.warnings.push(format!(
-                "registered models of {path} are left out, as there are several log directories: export \
-                 it alone, too"
+                "the registered models of {path} are not exported, because there are several log \
+                 directories; also export it on its own"
             ));
         }
         if paths.iter().any(|path| store::is_url(path)) {
             if settings.event_files {
-                let what = "event files go along from a local log directory only: copy it first";
+                let what = "event files can only be exported from a local log directory; copy it \
+                            first";
                 return Err(Error::argument(what));
             }
             if settings.artifacts {
-                let what = "artifacts of a log directory at a URL are left out: copy it first";
+                let what = "the artifacts of a log directory at a URL are not exported; copy it \
+                            first to include them";
                 done.warnings.push(what.into());
             }
         }

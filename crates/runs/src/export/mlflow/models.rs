@@ -1,4 +1,4 @@
-//! Registered models of a logdir, as MLflow is told of them.
+//! Registered models of a logdir, in the form for MLflow.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,23 +14,23 @@ pub(super) struct PlannedModel {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) tags: Tags,
-    /// Indices of versions by the aliases that name them.
+    /// Indices of versions by their aliases.
     pub(super) aliases: BTreeMap<String, usize>,
     pub(super) versions: Vec<PlannedVersion>,
-    /// When it was made, in seconds since the Unix epoch.
+    /// Creation time, in seconds since the Unix epoch.
     pub(super) created: Option<f64>,
 }
 
 /// A version of a registered model.
 #[derive(Debug)]
 pub(super) struct PlannedVersion {
-    /// Place of its run in the plan; none if it is not of a run.
+    /// Index of its run in the plan; `None` if it does not belong to a run.
     pub(super) run: Option<usize>,
     pub(super) version: Version,
 }
 
-/// The models of all registries at and below `logdir`; `places` are those of the runs. What does not go
-/// along is told in `left` and in `report`.
+/// The models of all registries in and below `logdir`; `places` are the indices of the runs. Data
+/// that is not exported is recorded in `left` and in `report`.
 pub(super) fn plan(
     logdir: &Logdir,
     places: &HashMap<String, usize>,
@@ -39,7 +39,7 @@ pub(super) fn plan(
 ) -> Vec<PlannedModel> {
     let mut all: BTreeMap<String, PlannedModel> = BTreeMap::new();
     let roots = logdir.paths().into_iter();
-    // What cannot be looked into is known since the runs were looked for.
+    // Directories that cannot be read were reported when the runs were found.
     let registries = roots.flat_map(|root| {
         Registries::find(root).found.into_iter().map(move |registry| (root, registry))
     });
@@ -48,7 +48,10 @@ pub(super) fn plan(
             Ok(models) => {
                 for (name, model) in models {
                     if let Err(kind) = check_model(&name) {
-                        left.push(format!("{}: {kind}: left out", registry.root().display()));
+                        left.push(format!(
+                            "a model in {} is not exported: {kind}",
+                            registry.root().display()
+                        ));
                         continue;
                     }
                     let planned = all.entry(name.clone()).or_default();
@@ -81,7 +84,7 @@ impl PlannedModel {
         let name = &self.name;
         match (&self.description, model.description) {
             (Some(known), Some(other)) if *known != other => left.push(format!(
-                "model {name:?} has two descriptions; that in {} is left out",
+                "model {name:?} has two descriptions; the one in {} is not exported",
                 registry.display()
             )),
             (None, other) => self.description = other,
@@ -97,7 +100,9 @@ impl PlannedModel {
             let run = &version.run;
             let place = place(run);
             if place.is_none() && version.source.is_none() {
-                left.push(format!("{name}/{number} is of run {run:?}, which was not exported"));
+                left.push(format!(
+                    "{name}/{number} is not exported, because its run {run:?} is not"
+                ));
                 continue;
             }
             numbers.insert(number, self.versions.len());
@@ -105,10 +110,12 @@ impl PlannedModel {
         }
         for (alias, number) in model.aliases {
             match (check_alias(&alias), numbers.get(&number)) {
-                (Err(kind), _) => left.push(format!("model {name:?}: {kind}: left out")),
+                (Err(kind), _) => {
+                    left.push(format!("an alias of model {name:?} is not exported: {kind}"))
+                }
                 (Ok(()), None) => {}
                 (Ok(()), Some(_)) if self.aliases.contains_key(&alias) => left.push(format!(
-                    "model {name:?} has the alias {alias:?} twice; that in {} is left out",
+                    "model {name:?} has the alias {alias:?} twice; the one in {} is not exported",
                     registry.display()
                 )),
                 (Ok(()), Some(version)) => drop(self.aliases.insert(alias, *version)),
@@ -118,8 +125,8 @@ impl PlannedModel {
 }
 
 impl PlannedVersion {
-    /// Where its files are: MLflow takes directories only. `artifacts` is where those of its run are.
-    /// The tag [`SHA256`](tags::SHA256) tells which file it is.
+    /// The location of its files: MLflow accepts only directories. `artifacts` is the location of
+    /// its run's artifacts. The tag [`SHA256`](tags::SHA256) identifies the file.
     pub(super) fn source(&self, artifacts: &str) -> String {
         if let Some(source) = self.version.source.as_ref().filter(|_| self.version.path.is_empty())
         {
@@ -132,7 +139,7 @@ impl PlannedVersion {
         }
     }
 
-    /// Its tags, with those that tbx keeps for itself.
+    /// Its tags, including those that are internal to tbx.
     pub(super) fn tags(&self, store: Store) -> Tags {
         let mut all = with_names(store, &self.version.tags);
         all.insert(tags::VERSION.into(), self.version.version.to_string());
@@ -143,7 +150,7 @@ impl PlannedVersion {
     }
 }
 
-/// Tags under names that MLflow takes, and one that tells the true names.
+/// Tags under names that MLflow accepts, and one that records the original names.
 pub(super) fn with_names(store: Store, tags: &Tags) -> Tags {
     let mut names = Names::new(store, tags.keys().map(String::as_str));
     let mut all: Tags = tags.iter().map(|(name, value)| (names.get(name), value.clone())).collect();

@@ -1,4 +1,4 @@
-//! What of a log folder becomes which runs of MLflow.
+//! Plans which parts of a log directory become which runs in MLflow.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,49 +15,49 @@ use tbx::meta::{RunMeta, Status, now};
 use tbx::store::Links;
 use tbx::summary::Kind;
 
-/// The runs, each behind its parent.
+/// The runs, each after its parent.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) runs: Vec<Planned>,
-    /// Where each run stands in `runs`, by its name in the log folder.
+    /// The index of each run in `runs`, by its name in the log directory.
     places: HashMap<String, usize>,
     parts: Parts,
-    /// Experiments with what their files say of them, also those that have no runs.
+    /// Experiments with the metadata from their files, including those without runs.
     pub(super) experiments: Experiments,
     pub(super) models: Vec<PlannedModel>,
     /// Whether the first damage ends the export.
     pub(super) strict: bool,
     /// The links that are followed from a run's directory.
     pub(super) links: Links,
-    /// What does not go along, for people.
+    /// Messages about data that is not exported.
     pub(super) left: Vec<String>,
     pub(super) report: Report,
 }
 
-/// A run that MLflow gets.
+/// A run to export.
 #[derive(Debug)]
 pub(super) struct Planned {
-    /// Its name in the log folder.
+    /// Its name in the log directory.
     pub(super) name: String,
     pub(super) dir: PathBuf,
     pub(super) experiment: String,
-    /// What tells it from all others, each time it is exported.
+    /// The key by which every export finds it again.
     pub(super) key: String,
-    /// Where its parent stands in the plan.
+    /// Index of its parent in the plan.
     pub(super) parent: Option<usize>,
-    /// What the log says of it.
+    /// Its metadata in the log.
     pub(super) meta: RunMeta,
-    /// What MLflow is told.
+    /// Its record for MLflow.
     pub(super) record: RunRecord,
-    /// What MLflow calls its metrics, by their tags.
+    /// The names of its metrics in MLflow, by their tags.
     pub(super) metrics: BTreeMap<String, String>,
-    /// How many series MLflow has no place for.
+    /// Number of series for which MLflow has no place.
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
     pub(super) files: Vec<PathBuf>,
 }
 
-/// A directory of the log folder.
+/// A directory of the log directory.
 struct Found {
     row: RunRow,
     directory: Directory,
@@ -68,7 +68,7 @@ struct Found {
 }
 
 impl Plan {
-    /// Reads what is needed to tell: names, metadata, times.
+    /// Reads the data that the plan depends on: names, metadata, times.
     pub(super) fn of(
         logdir: &Logdir,
         options: &LoadOptions,
@@ -91,7 +91,8 @@ impl Plan {
         let parts = Parts::of(logdir, &all, settings.folding);
         let runs = parts.runs(&all);
         drop(all);
-        // Of a directory that is no run, what MLflow has a place for, or is told of, is kept.
+        // For a directory that is not a run, keeps the data that MLflow has a place for or gets as
+        // metadata.
         directories.retain(|found| {
             let has_more = settings.event_files || found.kinds.keys().any(|kind| !is_said(*kind));
             let is_kept = found.directory.has_logs && has_more;
@@ -114,8 +115,8 @@ impl Plan {
         Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
     }
 
-    /// The run that gets the points of a series of the directory `name`, and where it stands; none
-    /// if MLflow has no place for them. With it what they are called there.
+    /// The index of the run that gets the points of a series of the directory `name`, and the name
+    /// of the metric there; `None` if MLflow has no place for them.
     pub(super) fn metric(
         &self,
         name: &str,
@@ -145,7 +146,7 @@ fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue
     Ok((Found { row, directory, meta, dir: run.path.clone(), kinds, files }, issues))
 }
 
-/// A run for each directory that is no part of another, with all of its parts.
+/// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
     for Found { row, meta, dir, kinds, files, .. } in directories {
@@ -195,13 +196,13 @@ impl Planned {
         }
     }
 
-    /// What it is called where it says nothing itself.
+    /// Its name if its metadata has none.
     fn title(&self) -> String {
         if self.name == "." { name_of(&self.dir) } else { self.name.clone() }
     }
 }
 
-/// Fills in what depends on the other runs: parents, experiments, keys, names.
+/// Sets the fields that depend on the other runs: parents, experiments, keys, names.
 fn name(
     runs: &mut [Planned],
     settings: &Settings,
@@ -215,12 +216,12 @@ fn name(
         runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
     let parent = |run: &Planned| match (&run.meta.parent, &run.meta.id) {
         (Some(parent), _) => ids.get(parent).copied(),
-        // It says of itself what it is, and names no parent.
+        // Its own metadata describes it and names no parent.
         (None, Some(_)) => None,
         (None, None) => above(&run.name).find_map(|name| by_name.get(name).copied()),
     };
     let parents: Vec<_> = runs.iter().map(parent).collect();
-    // MLflow has no experiment without a name.
+    // MLflow does not allow an experiment without a name.
     let said = |run: &Planned| {
         let own = run.meta.experiment.clone().filter(|name| !name.is_empty());
         own.or_else(|| known.above(&run.name).map(str::to_owned))
@@ -264,12 +265,12 @@ fn name(
     }
 }
 
-/// Whether MLflow has a place for series of this kind: metrics, parameters and what a run is.
+/// Whether MLflow has a place for series of this kind: metrics, parameters and metadata.
 fn is_said(kind: Kind) -> bool {
     matches!(kind, Kind::Scalar | Kind::Hparams | Kind::Meta)
 }
 
-/// `i`, its parent, and so on; each once.
+/// `i`, its parent, and so on, each once.
 fn up(i: usize, parents: &[Option<usize>]) -> impl Iterator<Item = usize> {
     let next = |i: &usize| parents.get(*i).copied().flatten();
     std::iter::successors(Some(i), next).take(parents.len())
@@ -286,7 +287,7 @@ fn directory(name: &str) -> Option<&str> {
     name.rfind(is_separator).and_then(|at| name.get(..at))
 }
 
-/// Parents before children. A circle is cut.
+/// Sorts parents before children. Cycles are cut.
 fn in_order(runs: Vec<Planned>) -> Vec<Planned> {
     let parents: Vec<_> = runs.iter().map(|run| run.parent).collect();
     let is_circle = |i| up(i, &parents).skip(1).any(|above| above == i);
@@ -312,7 +313,7 @@ fn in_order(runs: Vec<Planned>) -> Vec<Planned> {
     sorted
 }
 
-/// What a folder is called.
+/// The name of a directory.
 fn name_of(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
     let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());

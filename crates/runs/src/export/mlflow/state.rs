@@ -1,8 +1,8 @@
-//! What a server has of the runs of a logdir, kept on this machine so that the next export sends only
-//! what is new without asking for every point.
+//! Records what a server has of the runs of a logdir. The records are kept on this machine, so that
+//! the next export sends only new data without checking every point.
 //!
-//! It is not kept next to the logs: those may be read-only, shared or tracked by git. Without it, the
-//! server is asked.
+//! They are not kept next to the logs, which may be read-only, shared or tracked by git. Without
+//! them, the export asks the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -22,29 +22,29 @@ use tbx::safe_name;
 use tbx::store::{self, Links};
 
 const SCHEMA: &str = "tbx.sync/2";
-/// File in a run's directory in which the first releases kept it.
+/// Name of the file in a run's directory that the first releases used.
 const OLD_FILE: &str = "tbx.sync.json";
-/// What is longer is something else.
+/// Maximum size in bytes of a file of this kind.
 const MAX_BYTES: u64 = 64 << 20;
-/// File that says what a directory of states is about, and that is locked.
+/// File that describes a state directory, and that is locked.
 const ABOUT: &str = "about.json";
 /// File with the models that a server has.
 const MODELS: &str = "models.json";
-/// How often is looked whether another export is over.
+/// Interval between two checks whether another export has finished.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Where exports note what a server has.
+/// The place where exports record what a server has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StateDir {
-    /// In `tbx` in the user's directory for states: `$XDG_STATE_HOME`, else `~/.local/state`; on Windows
-    /// `%LOCALAPPDATA%`.
+    /// The directory `tbx` in the user's state directory: `$XDG_STATE_HOME`, otherwise
+    /// `~/.local/state`; on Windows `%LOCALAPPDATA%`.
     #[default]
     User,
     /// In this directory.
     At(PathBuf),
-    /// Nowhere. Servers are asked for each point, and several exports at a time do not wait for each
-    /// other.
+    /// No records. The export asks the server about each point, and concurrent exports do not wait
+    /// for each other.
     None,
 }
 
@@ -65,8 +65,8 @@ impl StateDir {
     }
 }
 
-/// What one server has of the runs of one logdir, or of several that are exported as one. Nobody else of this machine exports them there at the
-/// same time.
+/// The records of what one server has of the runs of one logdir, or of several that are exported
+/// together. No other process of this machine exports them to that server at the same time.
 #[derive(Debug, Default)]
 pub(super) struct State {
     dir: Option<PathBuf>,
@@ -82,15 +82,16 @@ struct About {
     uri: String,
 }
 
-/// What a server has of a run.
+/// The record of what a server has of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Synced {
     pub(super) run_id: String,
-    /// Its experiment there, and when that was made: another one of the same id is another server's.
+    /// Its experiment on the server, and the creation time of that: an experiment with the same id
+    /// and another creation time belongs to another server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) experiment: Option<(String, i64)>,
-    /// How many points of each metric, in the order of the log.
+    /// Number of points of each metric, in the order of the log.
     pub(super) metrics: BTreeMap<String, Sent>,
     /// The SHA-256 of each artifact.
     pub(super) artifacts: BTreeMap<String, String>,
@@ -101,7 +102,7 @@ pub(super) struct Synced {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sent {
     pub(super) count: usize,
-    /// Step and time in milliseconds of the last of them.
+    /// Step and time in milliseconds of the last one.
     pub(super) last: (i64, i64),
 }
 
@@ -113,12 +114,12 @@ struct Old {
     targets: BTreeMap<String, Synced>,
 }
 
-/// Registered models that tbx made there, with the numbers of the versions here.
+/// Registered models that tbx created in MLflow, with the local numbers of their versions.
 pub(super) type Models = BTreeMap<String, BTreeSet<u32>>;
 
 impl State {
-    /// What the server at `uri` has of the runs of `logdirs`. Waits until no other export of them to it is
-    /// running; `waiting` is called if there is one.
+    /// Opens the records of what the server at `uri` has of the runs of `logdirs`. Waits until no
+    /// other export of them to that server is running; calls `waiting` if there is one.
     pub(super) fn open(
         place: &StateDir,
         logdirs: &[&Path],
@@ -136,7 +137,7 @@ impl State {
         let logdir = logdirs.collect::<Vec<_>>().join("\0");
         let name = format!("{:016x}", safe_name::hash(&format!("{logdir}\0{uri}")));
         let dir = base.join("mlflow").join(name);
-        // A directory that cannot be written is no reason to stop: then the server is asked.
+        // A directory that cannot be written is not an error: the export asks the server instead.
         if fs::create_dir_all(&dir).is_err() {
             return none;
         }
@@ -155,7 +156,7 @@ impl State {
         Self { dir: Some(dir), uri, lock }
     }
 
-    /// Text that no export has that runs at the same time; none if nobody knows.
+    /// A text that differs from that of every concurrent export; `None` if that is unknown.
     pub(super) fn identity(&self) -> Option<String> {
         let dir = self.dir.as_ref().filter(|_| self.lock.is_some())?;
         let host = hostname::get().unwrap_or_default();
@@ -163,7 +164,7 @@ impl State {
         Some(format!("{:016x}", safe_name::hash(&text)))
     }
 
-    /// What the server has of the run `key`, whose directory is `dir`.
+    /// The record of the run `key`, whose directory is `dir`.
     pub(super) fn read(&self, key: &str, dir: &Path) -> Option<Synced> {
         let new = self.dir.as_ref().and_then(|dir| read::<Synced>(dir, &file(key)));
         new.or_else(|| {
@@ -198,7 +199,7 @@ fn file(key: &str) -> String {
     format!("{}.json", safe_name::encode(&format!("run-{key}")))
 }
 
-/// What cannot be read says nothing: then the server is asked.
+/// An unreadable record is ignored: the export asks the server instead.
 fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Option<T> {
     let json = store::read_optional(dir, &dir.join(name), MAX_BYTES, Links::Inside).ok()??;
     serde_json::from_slice(&json).ok()

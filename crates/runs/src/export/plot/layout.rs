@@ -1,23 +1,24 @@
-//! What stands where in a picture, whatever draws it.
+//! Computes the layout of an image of charts, independently of the renderer.
 
 use super::ChartSize;
 use crate::table::number::short;
 use crate::table::{BandPoint, Chart, Line, Odd, Tick};
 
-/// The height of letters and of those of titles.
+/// Height of letters, and of those of titles.
 pub(super) const TEXT: f32 = 12.0;
 pub(super) const TITLE: f32 = 16.0;
-/// How wide a letter is, as a share of its height; narrow ones are less.
+/// Width of a letter relative to its height; narrow letters are narrower.
 const LETTER: f32 = 0.6;
-/// The longest name of a line in a legend, in letters.
+/// Maximum number of letters of a name in the legend.
 const LONGEST: usize = 60;
 const PADDING: f32 = 16.0;
 const ROW: f32 = 18.0;
-/// The room for a piece of line before a name.
+/// Width of the piece of line before a name.
 const SWATCH: f32 = 26.0;
 
-/// Colors that can be told apart, also by the color-blind. Source: M. Okabe, K. Ito, "Color
-/// Universal Design", 2008; without its yellow, which is faint on white, and with four darker ones.
+/// Colors that are easy to distinguish, also for color-blind people. Source: M. Okabe, K. Ito,
+/// "Color Universal Design", 2008; without its yellow, which is faint on white, and with four
+/// darker ones.
 const COLORS: [Color; 10] = [
     Color(0x00, 0x72, 0xb2),
     Color(0xd5, 0x5e, 0x00),
@@ -35,7 +36,7 @@ const GRID: Color = Color(0xe8, 0xe8, 0xe8);
 const AXIS: Color = Color(0x80, 0x80, 0x80);
 const QUIET: Color = Color(0x60, 0x60, 0x60);
 pub(super) const INK: Color = Color(0x20, 0x20, 0x20);
-/// When the colors are used up, lines are dashed: lengths of dashes and gaps.
+/// Lengths of dashes and gaps: once all colors are used, further lines are dashed.
 const DASHES: [&[f32]; 5] = [&[], &[7.0, 3.0], &[2.0, 2.0], &[7.0, 2.0, 2.0, 2.0], &[11.0, 5.0]];
 const _: () = assert!(COLORS.len() * DASHES.len() == Line::RANKS, "each rank looks different");
 
@@ -43,7 +44,7 @@ const _: () = assert!(COLORS.len() * DASHES.len() == Line::RANKS, "each rank loo
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Color(pub(super) u8, pub(super) u8, pub(super) u8);
 
-/// A picture.
+/// An image.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) width: f32,
@@ -57,7 +58,7 @@ pub(super) enum Shape {
     Stroke { points: Vec<[f32; 2]>, pen: Pen, clip: Option<Area> },
     /// The inside of a line that is closed.
     Fill { points: Vec<[f32; 2]>, color: Color, opacity: f32, clip: Area },
-    /// A text from `at` on, or before it or around it; `at` is on its base line.
+    /// A text that starts at `at`, ends there, or is centered around it; `at` is on its baseline.
     Text { at: [f32; 2], anchor: Anchor, text: String, size: f32, color: Color },
 }
 
@@ -112,7 +113,7 @@ impl Scene {
         scene
     }
 
-    /// Draws a chart into `area` and its legend below it; where that ends.
+    /// Draws a chart into `area` and its legend below it. Returns the lower end of the legend.
     fn chart(&mut self, chart: &Chart, area: Area) -> f32 {
         let (top, bottom) = (PADDING + TITLE + 14.0, ROW + 18.0);
         let height = (area.height - top - bottom).max(10.0);
@@ -155,7 +156,7 @@ impl Scene {
         let most = count(plot.width / 90.0);
         let right = plot.x + plot.width;
         let ticks = |end| chart.x.ticks_to_show(most, |ticks| lower_labels(ticks, plot, end).len());
-        // On narrow charts the caption gives way to a second number.
+        // On narrow charts a second number replaces the caption.
         let end = right - width(&caption);
         let with_caption = ticks(end);
         let (ticks, end) = if lower_labels(&with_caption, plot, end).len() >= 2 {
@@ -167,7 +168,7 @@ impl Scene {
         if let ([.., (first, _), (last, _)], true) =
             (&*lower_labels(&ticks, plot, end), end > right)
         {
-            // Between the last two numbers it has room, too.
+            // There is also room between the last two numbers.
             let middle = (first + last) / 2.0;
             if last - first > 2.0 * width(&caption) {
                 self.text([middle, base], Anchor::Middle, caption, TEXT, QUIET);
@@ -200,7 +201,7 @@ impl Scene {
             for part in parts {
                 let mut points: Vec<_> = part.into_iter().map(on_plot).collect();
                 if let [[x, y]] = *points {
-                    points = vec![[x - 1.0, y], [x + 1.0, y]]; // a lone point
+                    points = vec![[x - 1.0, y], [x + 1.0, y]]; // a single point
                 }
                 self.shapes.push(Shape::Stroke { points, pen, clip });
             }
@@ -221,7 +222,8 @@ impl Scene {
         }
     }
 
-    /// Values that are not finite: a cross at the lower edge, or an arrow where they lie.
+    /// Marks values that are not finite: with a cross at the lower edge, or an arrow in their
+    /// direction.
     fn marks(&mut self, chart: &Chart, plot: Area) {
         let bottom = plot.y + plot.height;
         for line in &chart.lines {
@@ -230,7 +232,7 @@ impl Scene {
             for mark in chart.marks(line) {
                 let x = plot.x + plot.width * single(mark.place);
                 if (x - last).abs() < 4.0 {
-                    continue; // they would be a blot
+                    continue; // they would be a smudge
                 }
                 last = x;
                 let strokes = match mark.odd {
@@ -252,7 +254,7 @@ impl Scene {
         }
     }
 
-    /// A line a named run, in columns; where it ends.
+    /// Draws one entry per named run, in columns. Returns the lower end.
     fn legend(&mut self, chart: &Chart, area: Area) -> f32 {
         let named = chart.lines.iter().filter(|line| line.rank.is_some());
         let entries: Vec<_> = named.map(|line| (line, entry(line))).collect();
@@ -300,7 +302,7 @@ impl Scene {
 /// A line without dashes.
 const PLAIN: Pen = Pen { color: INK, width: 1.0, opacity: 1.0, dashes: &[] };
 
-/// Ticks of the axis of values that are far enough from each other for their labels.
+/// Ticks of the value axis that are far enough apart for their labels.
 fn left_ticks(chart: &Chart, most: usize, height: f32) -> Vec<Tick> {
     let apart = |ticks: &[Tick]| -> Vec<Tick> {
         let mut last = f32::NEG_INFINITY;
@@ -316,7 +318,7 @@ fn left_ticks(chart: &Chart, most: usize, height: f32) -> Vec<Tick> {
     apart(&chart.y.ticks_to_show(most, |ticks| apart(ticks).len()))
 }
 
-/// The labels of the lower axis that have room before `end`, and the places of their middles.
+/// The labels of the lower axis that fit before `end`, and the positions of their centers.
 fn lower_labels(ticks: &[Tick], plot: Area, end: f32) -> Vec<(f32, &Tick)> {
     let mut free = plot.x - 40.0;
     let mut labels = Vec::new();
@@ -340,7 +342,7 @@ fn pen(line: &Line) -> Pen {
     Pen { color, width: 1.6, opacity: 1.0, dashes }
 }
 
-/// The name of a line in the legend, and what is said of it.
+/// The name of a line in the legend, and the text after it.
 fn entry(line: &Line) -> (String, String) {
     let mut said = line.last.map_or(String::new(), |(_, value)| short(value));
     if let Some(smoothed) = line.last_smoothed {
@@ -352,7 +354,7 @@ fn entry(line: &Line) -> (String, String) {
     (shortened(&line.name, LONGEST), format!("  {said}"))
 }
 
-/// What is shown in which way.
+/// The form in which values are shown.
 fn subtitle(chart: &Chart) -> String {
     let mut words = Vec::new();
     if chart.smoothing > 0.0 {
@@ -364,7 +366,7 @@ fn subtitle(chart: &Chart) -> String {
     words.join(", ")
 }
 
-/// What is not in the picture, or not named in it.
+/// Notes about data that is not in the image, or not named in it.
 fn notes(chart: &Chart) -> Vec<String> {
     let faint = chart.lines.iter().filter(|line| line.rank.is_none()).count();
     let mut notes = Vec::new();
@@ -375,23 +377,23 @@ fn notes(chart: &Chart) -> Vec<String> {
         notes.push(format!("{faint} more in gray"));
     }
     if chart.outside > 0 {
-        notes.push(format!("{} values lie outside", chart.outside));
+        notes.push(format!("{} values are outside", chart.outside));
     }
     notes
 }
 
-/// About how wide a text is.
+/// Approximate width of a text.
 fn width(text: &str) -> f32 {
     TEXT * LETTER * letters(text)
 }
 
 #[expect(clippy::as_conversions, reason = "small")]
 fn letters(text: &str) -> f32 {
-    // Those of East Asia are twice as wide.
+    // East Asian characters are twice as wide.
     text.chars().map(|c| if c >= '\u{1100}' { 2.0 } else { 1.0 }).sum::<f64>() as f32
 }
 
-/// `text` in no more than `most` letters, its middle left out if need be.
+/// `text` with at most `most` letters; its middle is left out if it is longer.
 fn shortened(text: &str, most: usize) -> String {
     let all: Vec<char> = text.chars().collect();
     if all.len() <= most {
@@ -408,7 +410,7 @@ fn count(n: f32) -> usize {
     n as usize
 }
 
-#[expect(clippy::as_conversions, reason = "the picture needs no more digits")]
+#[expect(clippy::as_conversions, reason = "the image needs no more digits")]
 fn single(n: f64) -> f32 {
     n as f32
 }

@@ -1,4 +1,4 @@
-//! A picture as PNG.
+//! Renders an image as PNG.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use tiny_skia::{
@@ -10,18 +10,18 @@ use super::layout::{Anchor, Area, Color, Pen, Scene, Shape, TITLE};
 use tbx::error::{Error, Result};
 use tbx::summary::image::Pixels;
 
-/// No picture has more pixels a side, or in all: they take four bytes each.
+/// Maximum number of pixels per side, and in total: each takes four bytes.
 const LONGEST: f32 = 32_767.0;
 const LARGEST: f32 = 134_217_728.0;
-/// Stands for characters that the font lacks.
+/// Replacement for characters that the font lacks.
 const UNKNOWN: char = '\u{fffd}';
 
 pub(super) fn draw(scene: &Scene) -> Result<Vec<u8>> {
     let scale = f32::from(SCALE);
     let [width, height] = [scene.width, scene.height].map(|side| (side * scale).ceil());
     let too_large = || {
-        let what = "pixels is too large for a PNG: an SVG has no such limit";
-        Error::argument(format!("a picture of {width} by {height} {what}"))
+        let what = "pixels is too large for a PNG; an SVG has no such limit";
+        Error::argument(format!("an image of {width} by {height} {what}"))
     };
     if width > LONGEST || height > LONGEST || width * height > LARGEST {
         return Err(too_large());
@@ -54,7 +54,7 @@ pub(super) fn draw(scene: &Scene) -> Result<Vec<u8>> {
     }
     let (width, height) = (pixmap.width(), pixmap.height());
     let samples = pixmap.take();
-    // The ground is opaque: three channels say it all.
+    // The background is opaque, so that three channels are enough.
     let rgb: Vec<u8> =
         samples.chunks_exact(4).flat_map(|pixel| pixel.iter().take(3).copied()).collect();
     Ok(Pixels::new(width, height, 3, rgb)?.to_png()?.to_vec())
@@ -100,10 +100,10 @@ fn stroke(pixmap: &mut Pixmap, points: &[[f32; 2]], pen: Pen, mask: Option<&Mask
     pixmap.stroke_path(&path, &paint, &stroke, transform(), mask);
 }
 
-/// The font, whose letters are as wide and nearly as high as a scaled text is to be.
+/// The font, whose letters are as wide and nearly as high as scaled text.
 const HEIGHT: RasterHeight = RasterHeight::Size32;
 
-/// Draws a text; `x` and `y` are in pixels, on its base line.
+/// Draws a text; `x` and `y` are in pixels, on its baseline.
 fn letters(
     pixmap: &mut Pixmap,
     [x, y]: [f32; 2],
@@ -122,7 +122,7 @@ fn letters(
         Anchor::End => width,
     };
     let mut left = pixel(x).saturating_sub(left);
-    // Letters stand on a line at about three quarters of their height.
+    // The baseline of letters is at about three quarters of their height.
     let top = pixel(y) - i32::try_from(HEIGHT.val()).unwrap_or(0) * 3 / 4;
     for c in text.chars() {
         let raster = get_raster(c, weight, HEIGHT).or_else(|| get_raster(UNKNOWN, weight, HEIGHT));
@@ -135,7 +135,7 @@ fn letters(
     }
 }
 
-/// Lays a color over a pixel, as far as `coverage` says.
+/// Blends a color into a pixel, in proportion to `coverage`.
 fn blend(pixmap: &mut Pixmap, [column, row]: [i32; 2], color: Color, coverage: u8) {
     let (Ok(column), Ok(row)) = (usize::try_from(column), usize::try_from(row)) else { return };
     let [width, height] =

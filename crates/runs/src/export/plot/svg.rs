@@ -1,4 +1,4 @@
-//! A picture as SVG.
+//! Renders an image as SVG.
 
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ fn write(scene: &Scene, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</svg>")
 }
 
-/// The number of a clip path, which is defined where it is used first.
+/// The number of a clip path, which is defined at its first use.
 fn clip_number(
     clips: &mut Vec<Area>,
     area: Area,
@@ -101,7 +101,7 @@ fn points_of(points: &[[f32; 2]], out: &mut String) -> std::fmt::Result {
     writeln!(out, "\"/>")
 }
 
-/// A coordinate to a tenth.
+/// A coordinate, rounded to a tenth.
 struct Short(f32);
 
 impl std::fmt::Display for Short {
@@ -120,7 +120,8 @@ impl std::fmt::Display for Hex {
     }
 }
 
-/// Names from logs can neither end the text nor be what XML does not allow.
+/// Escapes names from logs, which must not end the text or contain characters that XML does not
+/// allow.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! A row a bucket of a histogram.
+//! One row per bucket of a histogram.
 
 use super::Table;
 use super::rows::count;
@@ -11,7 +11,7 @@ use tbx::summary::{Kind, RawValue};
 
 pub(super) const TABLE: Table = Table {
     name: "histograms",
-    about: "a row a bucket: run, tag, step, wall_time, bucket, left, right, count",
+    about: "one row per bucket: run, tag, step, wall_time, bucket, left, right, count",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Histogram],

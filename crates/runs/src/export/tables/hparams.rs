@@ -1,4 +1,4 @@
-//! A row a parameter of a run.
+//! One row per parameter of a run.
 
 use std::mem;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tbx::summary::Kind;
 
 pub(super) const TABLE: Table = Table {
     name: "hparams",
-    about: "a row a parameter: run, name, type, value (as text), number",
+    about: "one row per parameter: run, name, type, value (as text), number",
     is_rare: true,
     has_values: true,
     kinds: &[Kind::Hparams, Kind::Meta],

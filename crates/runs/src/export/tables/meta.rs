@@ -37,8 +37,9 @@ impl Rows for MetaRows {
             return Ok(());
         }
         meta.schema = SCHEMA.into();
-        let json = serde_json::to_string(&meta)
-            .map_err(|error| ErrorKind::Argument(format!("metadata of a run: {error}")))?;
+        let json = serde_json::to_string(&meta).map_err(|error| {
+            ErrorKind::Argument(format!("cannot encode the metadata of a run: {error}"))
+        })?;
         let name: Arc<str> = run.name.as_str().into();
         let values = vec![Values::Names(vec![(name, 1)]), Values::Json(vec![Cell::Text(json)])];
         to(&self.columns(), Batch { rows: 1, values })

@@ -1,4 +1,4 @@
-//! What can be exported: one file a table, one line in the list.
+//! The tables that can be exported: each has one file and one entry in the list.
 
 mod audio;
 mod histograms;
@@ -24,15 +24,15 @@ use tbx::summary::Kind;
 /// A table that can be exported.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Its name, as the program takes it.
+    /// The table's name on the command line.
     pub name: &'static str,
-    /// What a row is, and which columns there are.
+    /// Description of its rows and columns.
     pub about: &'static str,
-    /// Whether few logs have any row for it.
+    /// Whether most logs have no rows for it.
     pub(super) is_rare: bool,
-    /// Whether it reads values that are no scalars.
+    /// Whether it reads values that are not scalars.
     pub(super) has_values: bool,
-    /// Of which kinds of data it is made; none for all.
+    /// The kinds of data that it is made from; empty for all.
     pub(super) kinds: &'static [Kind],
     pub(super) make: fn(&Settings, &Logdir, &LoadOptions) -> Result<Box<dyn Rows>>,
 }
@@ -52,7 +52,8 @@ pub const TABLES: &[Table] = &[
     audio::TABLE,
 ];
 
-/// The columns of the rows that a value of this kind becomes, and how; none for other kinds.
+/// The columns of the rows for a value of this kind, and the function that makes them; `None` for
+/// other kinds.
 #[cfg(feature = "mlflow")]
 pub(super) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::RowsOf)> {
     let (columns, rows): (&[_], values::RowsOf) = match kind {
@@ -64,32 +65,32 @@ pub(super) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::Ro
 }
 
 impl Table {
-    /// The table of this name.
+    /// The table with this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {
         TABLES.iter().find(|table| table.name == name)
     }
 
-    /// All but `wide`.
+    /// All tables except `wide`.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         TABLES.iter().filter(|table| table.name != wide::TABLE.name)
     }
 }
 
-/// Takes rows, and their columns.
+/// Receives rows and their columns.
 pub(super) type Take<'t> = dyn FnMut(&[Column], Batch) -> Result<()> + 't;
 
 /// Makes the rows of a table, run by run.
 pub(super) trait Rows: Send {
-    /// The columns of the rows that came.
+    /// The columns of the rows so far.
     fn columns(&self) -> Vec<Column>;
 
-    /// Hands over the rows of a run, or keeps them.
+    /// Passes on the rows of a run, or keeps them.
     fn run(&mut self, run: &Run, to: &mut Take<'_>) -> Result<()>;
 
-    /// Hands over what was kept.
+    /// Passes on the rows that were kept.
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()>;
 
-    /// What could not be read.
+    /// Data that could not be read.
     fn report(&mut self) -> Report {
         Report::default()
     }

@@ -1,4 +1,4 @@
-//! A row a threshold of a PR curve.
+//! One row per threshold of a PR curve.
 
 use super::Table;
 use super::values::ValueRows;
@@ -10,7 +10,7 @@ use tbx::summary::{Kind, RawValue};
 
 pub(super) const TABLE: Table = Table {
     name: "pr_curves",
-    about: "a row a threshold: run, tag, step, wall_time, threshold, true_positives, \
+    about: "one row per threshold: run, tag, step, wall_time, threshold, true_positives, \
             false_positives, true_negatives, false_negatives, precision, recall",
     is_rare: true,
     has_values: true,

@@ -1,4 +1,4 @@
-//! A row a run: parameters, and the numbers that sum up its scalars.
+//! One row per run: parameters, and statistics of its scalars.
 
 use std::mem;
 
@@ -10,21 +10,22 @@ use tbx::logdir::Run;
 
 pub(super) const TABLE: Table = Table {
     name: "runs",
-    about: "a row a run: run, start, duration, status, step, param.NAME, metric.TAG:last, :min, ..",
+    about: "one row per run: run, start, duration, status, step, param.NAME, metric.TAG:last, \
+            :min, ..",
     is_rare: false,
     has_values: true,
     kinds: RunRow::KINDS,
     make: |_, _, _| Ok(Box::new(RunRows::default())),
 };
 
-/// So many cells are handed over at a time.
+/// Number of cells that are passed on at a time.
 const CELLS: usize = 1 << 18;
 
-/// All of them, as any of them may have a column of its own.
+/// All rows, because any of them may have its own columns.
 #[derive(Default)]
 struct RunRows {
     rows: Vec<RunRow>,
-    /// When all rows are known.
+    /// Set once all rows are known.
     columns: Vec<Column>,
     names: TagNames,
     report: Report,
@@ -43,7 +44,7 @@ impl Rows for RunRows {
     }
 
     fn finish(&mut self, to: &mut Take<'_>) -> Result<()> {
-        // Once for all batches: where every run has tags of its own, a batch is a row.
+        // Once for all batches: if every run has its own tags, a batch is a single row.
         let of_runs = frame::of_runs(&self.rows)?;
         self.columns = columns(&of_runs);
         for rows in self.rows.chunks((CELLS / of_runs.len().max(1)).max(1)) {

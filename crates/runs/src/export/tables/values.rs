@@ -1,4 +1,4 @@
-//! Rows made of values that are no scalars, which are read one by one.
+//! Rows made from values that are not scalars, which are read one by one.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tbx::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use tbx::logdir::{Run, ValueReader};
 use tbx::summary::{self, Kind, RawValue};
 
-/// The rows of a value: what stands in the columns behind run, tag, step and wall time.
+/// The rows of a value: the cells after run, tag, step and wall time.
 pub(in crate::export) type RowsOf = fn(&RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind>;
 
 pub(super) struct ValueRows {
@@ -44,7 +44,7 @@ impl ValueRows {
         }
     }
 
-    /// Takes note of a value that cannot be read or is damaged.
+    /// Records a value that cannot be read or is damaged.
     fn flawed(&mut self, kind: ErrorKind, location: Location, effect: Effect) -> Result<()> {
         if self.strict {
             return Err(kind.at(location));

@@ -19,7 +19,7 @@ pub(super) const TABLE: Table = Table {
     has_values: false,
     kinds: &[Kind::Scalar],
     make: |settings, logdir, options| {
-        // The columns are those of all runs, so all are looked through first.
+        // The columns are those of all runs, so a first pass finds all tags.
         let options = options.clone().kinds([Kind::Scalar]).payloads(Payloads::Dropped);
         let tags = |run: Run| run.series.iter().map(|s| s.tag().to_owned()).collect::<Vec<_>>();
         let (tags, _) = logdir.map_runs(&options, tags)?;
@@ -40,26 +40,26 @@ pub(super) const TABLE: Table = Table {
     },
 };
 
-/// So many cells are handed over at a time.
+/// Number of cells that are passed on at a time.
 const CELLS: usize = 1 << 18;
 
 struct WideRows {
     columns: Vec<Column>,
-    /// Which of the tags' columns is that of a tag.
+    /// The index of each tag's column.
     places: BTreeMap<String, usize>,
     settings: Settings,
 }
 
-/// The columns that are not of tags.
+/// The columns that are not tags.
 const FIXED: [&str; 3] = ["run", "step", "wall_time"];
 /// Prefix of the name of a column of smoothed values.
 const SMOOTHED: &str = "smoothed.";
 
-/// The names of the columns of tags.
+/// The column names of tags.
 fn names(tags: &BTreeSet<String>) -> Vec<String> {
     let column = |tag: &String| table::Column::Metric(tag.clone(), Stat::Last);
     let columns: Vec<_> = tags.iter().map(column).collect();
-    // Nothing but tags: no field, no parameter, no statistic.
+    // Only tags count: no field, parameter or statistic.
     let meaning = |name: &str| {
         let prefixed = name.strip_prefix(METRIC).and_then(|tag| tags.get(tag));
         prefixed.or_else(|| tags.get(name)).map(column)
@@ -78,7 +78,7 @@ impl Rows for WideRows {
         let name: Arc<str> = run.name.as_str().into();
         let mut curves = BTreeMap::new();
         for series in run.series.iter().filter(|series| series.scalars().is_some()) {
-            // A tag that came only now, in a log that grows, has no column.
+            // A tag that appeared after the first pass, in a growing log, has no column.
             let Some(place) = self.places.get(series.tag()) else { continue };
             let curve = Curve::of(series, self.settings.duplicates);
             let in_run = |error: Error| Error::argument(format!("run {:?}: {error}", run.name));
@@ -129,7 +129,7 @@ impl Rows for WideRows {
     }
 }
 
-/// A curve, and its next point.
+/// A curve and its next point.
 struct Cursor {
     curve: Curve,
     smoothed: Option<Vec<f64>>,
@@ -150,14 +150,15 @@ impl Cursor {
         *smoothed = smoothed.as_deref().map(of);
     }
 
-    /// Its values at these steps, the next ones, and the smoothed ones; and rows get later wall times.
+    /// Its values at these steps and the smoothed ones. Also raises the wall times of rows to those
+    /// of its points.
     fn columns(&mut self, steps: &[i64], wall_times: &mut [f64]) -> (Vec<Cell>, Vec<Cell>) {
         let at = |(step, wall_time): (&i64, &mut f64)| {
             if self.curve.steps.get(self.next) != Some(step) {
                 return (Cell::Empty, Cell::Empty);
             }
             let own = self.curve.wall_times.get(self.next).copied().unwrap_or(f64::NAN);
-            *wall_time = wall_time.max(own); // of NaN and a time, the time
+            *wall_time = wall_time.max(own); // the other one if one is NaN
             let value = self.curve.values.get(self.next).copied().unwrap_or(f64::NAN);
             let smoothed = self.smoothed.as_ref().and_then(|smoothed| smoothed.get(self.next));
             self.next += 1;

@@ -61,7 +61,8 @@ pub(super) fn points(
                 }
                 let Some(left) = allowance.points.checked_sub(1) else {
                     let what = format!(
-                        "the run has more than {MAX_POINTS} points; those from line {number} on are left out"
+                        "the run has more than {MAX_POINTS} points; those from line {number} on \
+                         are skipped"
                     );
                     issue(report, path, ErrorKind::Value(what), Effect::SkippedValue);
                     return Ok(());
@@ -72,8 +73,10 @@ pub(super) fn points(
             None if text.is_empty() && line.len() == 1 => {}
             None => {
                 let shown: String = String::from_utf8_lossy(&line).chars().take(60).collect();
-                let what =
-                    format!("line {number}: {:?} is no time, value and step", shown.trim_end());
+                let what = format!(
+                    "line {number}: {:?} is not a time, a value and a step",
+                    shown.trim_end()
+                );
                 issue(report, path, ErrorKind::Value(what), Effect::SkippedValue);
                 while !line.ends_with(b"\n") {
                     line.clear();

@@ -207,7 +207,7 @@ pub(super) trait Store: Sync {
     /// Number of threads that may usefully send requests concurrently.
     fn connections(&self) -> usize;
 
-    /// Whether the answers come from another machine, so that most of the time is spent waiting.
+    /// Whether responses come from another machine, so that most of the time is spent waiting.
     fn is_remote(&self) -> bool {
         false
     }
@@ -240,7 +240,7 @@ pub(super) fn open(source: &str, connections: usize, links: Links) -> Result<Box
     let path = local(source);
     if path.to_string_lossy().contains("://") {
         let what = format!(
-            "{source}: only folders, SQLite databases and servers can be read; a server can be started \
+            "{source}: only directories, SQLite databases and servers can be read; start a server \
              on it: mlflow server --backend-store-uri"
         );
         return Err(Error::argument(what));

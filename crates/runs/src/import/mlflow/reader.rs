@@ -1,4 +1,4 @@
-//! Reads what is in a folder `mlruns`, which may come from anybody.
+//! Reads a directory `mlruns`, which may come from an untrusted source.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,18 +11,19 @@ use super::{at, issue};
 use tbx::error::{Effect, ErrorKind, Report, Result};
 use tbx::store::{self, File, Found, Links, Root};
 
-/// What an experiment, a run, a model or a dataset is.
+/// The file that describes an experiment, a run, a model or a dataset.
 pub(super) const META: &str = "meta.yaml";
-/// Bytes of a parameter or tag at most.
+/// Maximum size of a parameter or tag in bytes.
 const MAX_VALUE: u64 = 16 << 20;
-/// Bytes of all of them and of all `meta.yaml` together: they are in memory until all is imported.
+/// Maximum total size in bytes of all of these and of all `meta.yaml` files, which are in memory
+/// until everything is imported.
 const MAX_VALUES: u64 = 512 << 20;
 
-/// The only way to files of the folder: no link leads out of it unless that was asked for.
+/// Reads files of the directory. Links that lead out of it are followed only if requested.
 pub(super) struct Reader {
     root: Root,
     links: Links,
-    /// How many more bytes of values are read.
+    /// Number of bytes of values that may still be read.
     left: AtomicU64,
 }
 
@@ -52,14 +53,14 @@ impl Reader {
             let is_last = left < max && error.kind() == io::ErrorKind::FileTooLarge;
             match is_last {
                 true => ErrorKind::Value(format!(
-                    "parameters, tags and metadata have more than {MAX_VALUES} bytes together; import \
-                     fewer experiments at a time (--experiment)"
+                    "parameters, tags and metadata have more than {MAX_VALUES} bytes in total; \
+                     import fewer experiments at a time (--experiment)"
                 )),
                 false => error.into(),
             }
         })?;
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        // Threads that read at the same time go over the limit by a file each at most.
+        // Each thread that reads at the same time can exceed the limit by one file at most.
         let less = |left: u64| Some(left.saturating_sub(len));
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         String::from_utf8(bytes).map_err(|_| ErrorKind::Value("it is not UTF-8".into()))
@@ -72,7 +73,7 @@ impl Reader {
         fields.map_err(|kind| kind.at(at(&path)))
     }
 
-    /// The same; what is wrong with it is an issue.
+    /// The same; problems are recorded as issues.
     pub(super) fn meta(&self, dir: &Path, report: &mut Report) -> Fields {
         self.fields(dir).unwrap_or_else(|error| {
             let path = dir.join(META);
@@ -106,7 +107,7 @@ impl Reader {
         files
     }
 
-    /// The same, if there is such a directory; what is wrong with it is an issue.
+    /// The same, if such a directory exists; problems are recorded as issues.
     pub(super) fn dirs_if_any(&self, dir: &Path, report: &mut Report) -> Vec<PathBuf> {
         self.dirs(dir, report).unwrap_or_else(|error| {
             let kind = error.into_kind();
@@ -118,8 +119,8 @@ impl Reader {
         })
     }
 
-    /// The directories in a directory, by name. A link to one that is elsewhere in the folder is left
-    /// out, since that is found by itself.
+    /// The directories in a directory, by name. Links to other places in `mlruns` are left out,
+    /// because their targets are found anyway.
     pub(super) fn dirs(&self, dir: &Path, report: &mut Report) -> Result<Vec<PathBuf>> {
         let failed = |error: io::Error| ErrorKind::from(error).at(at(dir));
         self.root.resolve(dir).map_err(failed)?;
@@ -142,7 +143,7 @@ impl Reader {
     }
 }
 
-/// The files at and below `path` that are in `root`; what is not is an issue.
+/// The files at and below `path` that are in `root`; others are recorded as issues.
 pub(super) fn below(root: &Root, path: &Path, report: &mut Report) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for found in root.walk(path, |_| false) {
@@ -162,7 +163,7 @@ pub(super) fn below(root: &Root, path: &Path, report: &mut Report) -> Vec<PathBu
 mod tests {
     use super::*;
 
-    /// Sparse files cost nobody anything; here they would be in memory all at once.
+    /// Sparse files are cheap to make, but here they would all be in memory.
     #[test]
     fn values_have_a_limit_together_whatever_each_has() {
         let dir = tempfile::tempdir().unwrap();
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(read("a").unwrap() + read("b").unwrap(), 2000);
         for name in ["c", "d"] {
             let said = read(name).unwrap_err().to_string();
-            assert!(said.contains("together; import fewer experiments at a time"), "{said}");
+            assert!(said.contains("in total; import fewer experiments at a time"), "{said}");
         }
         fs::write(path("short"), "0.1").unwrap();
         assert_eq!(read("short").unwrap(), 3);

@@ -153,7 +153,7 @@ impl Store for Server {
             Place::OfModel { id, path } => Box::new(self.client.model_file(id, path, file.size)?),
             Place::OfRun { id, path } => Box::new(self.client.artifact(id, path, file.size)?),
             Place::Local(_, path) => {
-                return Err(Error::argument(format!("{} is on no server", path.display())));
+                return Err(Error::argument(format!("{} is not on a server", path.display())));
             }
         };
         Ok(Box::new(Download { content, _slot: slot }))

@@ -2,28 +2,28 @@
 
 use super::ticks::format_time;
 
-/// Numbers beyond this are drawn as if they were this.
+/// Larger numbers are drawn as if they were this one.
 const MOST: f64 = 1e300;
-/// So much room is left between the data and the frame, as a share of the data's range.
+/// Margin between the data and the frame, as a fraction of the data's range.
 const PADDING: f64 = 0.03;
 
-/// What the numbers of an axis are.
+/// The meaning of an axis's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Numbers, such as values.
     Number,
-    /// Whole numbers, such as steps.
+    /// Integers, such as steps.
     Step,
-    /// Lengths of time in seconds.
+    /// Durations in seconds.
     Seconds,
     /// Times in seconds since the Unix epoch.
     Time,
 }
 
-/// An axis: what is shown, and where.
+/// An axis: its range and its scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    /// What its numbers are.
+    /// The meaning of its numbers.
     pub unit: Unit,
     /// Whether it is logarithmic.
     pub is_log: bool,
@@ -34,8 +34,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// An axis that shows the numbers from `low` to `high`. `is_padded`: and a little room at both
-    /// ends. A logarithmic one needs numbers above 0.
+    /// An axis that shows the numbers from `low` to `high`; with `is_padded`, it has a small margin
+    /// at both ends. A logarithmic axis needs numbers above 0.
     pub(super) fn new(
         unit: Unit,
         is_log: bool,
@@ -48,7 +48,7 @@ impl Axis {
         let from = |n: f64| if is_log { 10f64.powf(n) } else { n };
         let (mut start, mut end) = (to(low), to(high));
         if start >= end {
-            // One number: some room around it.
+            // A single number gets a margin on both sides.
             let room = if is_log { 0.5 } else { (start.abs() * 0.1).max(f64::MIN_POSITIVE) };
             let room = if start == 0.0 || unit == Unit::Step { 1.0 } else { room };
             (start, end) = (start - room, start + room);
@@ -60,8 +60,8 @@ impl Axis {
         Self { unit, is_log, low: from(start), high: from(end) }
     }
 
-    /// Where `value` stands: 0 is the lower end, 1 the upper; below 0 or above 1 outside. NaN for
-    /// what a logarithmic axis does not have.
+    /// The position of `value`: 0 is the lower end, 1 is the upper end, and values below 0 or above
+    /// 1 are outside. NaN if a logarithmic axis has no place for the value.
     pub fn place(&self, value: f64) -> f64 {
         let value = value.clamp(-MOST, MOST);
         if !self.is_log {
@@ -74,7 +74,7 @@ impl Axis {
         (value.log10() - low) / (self.high.log10() - low)
     }
 
-    /// What stands below or beside the axis.
+    /// The caption of the axis.
     pub fn caption(&self) -> String {
         match self.unit {
             Unit::Number => String::new(),

@@ -1,30 +1,30 @@
-//! Many lines as one band.
+//! Draws many lines as one band.
 
 use super::Chart;
 
-/// Most lines without a rank that are drawn one by one.
+/// Maximum number of lines without a rank that are drawn one by one.
 const FEW: usize = 10;
-/// Most numbers that are held to find medians.
+/// Maximum number of values that are kept in memory to compute medians.
 const MOST: usize = 1 << 22;
-/// Fewest places at which a band is known, however many lines there are.
+/// Minimum number of positions of a band, however many lines there are.
 const LEAST: usize = 16;
 
-/// What many lines do at one place of the lower axis. Places are those of the unit square; what lies
-/// outside of it is to be clipped.
+/// The distribution of many lines at one position of the lower axis. Positions are in the unit
+/// square; anything outside of it must be clipped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BandPoint {
-    /// The place at the lower axis.
+    /// The position on the lower axis.
     pub place: f64,
     /// The smallest value of any line.
     pub low: f64,
-    /// The median of the lines that have a value here, between points as they are drawn. The mean of the
-    /// two in the middle if their number is even.
+    /// The median of the lines that have a value here, interpolated between points as they are
+    /// drawn. With an even number of lines, the mean of the two middle values.
     pub median: f64,
     /// The largest value of any line.
     pub high: f64,
 }
 
-/// What is known at one place so far.
+/// The values at one position so far.
 #[derive(Debug, Clone)]
 struct Column {
     low: f64,
@@ -33,20 +33,20 @@ struct Column {
 }
 
 impl Chart {
-    /// Whether more lines have no rank than can be told apart, so that a [band](Self::band) shows more
-    /// than they would.
+    /// Whether there are too many lines without a rank to distinguish them, so that a
+    /// [band](Self::band) shows more.
     pub fn is_crowded(&self) -> bool {
         self.faint() > FEW
     }
 
-    /// The number of lines without a rank.
+    /// Number of lines without a rank.
     pub fn faint(&self) -> usize {
         self.lines.iter().filter(|line| line.rank.is_none()).count()
     }
 
-    /// All lines as one band from the smallest to the largest value, and their median, at `n` places or
-    /// fewer; in parts, with gaps where no line has a value. Lines have gaps where their values are not
-    /// finite, as when they are drawn.
+    /// All lines as one band from the smallest to the largest value, with their median, at up to
+    /// `n` positions. The band has several parts, with gaps where no line has a value. As in a
+    /// drawing, a line has gaps where its values are not finite.
     pub fn band(&self, n: usize) -> Vec<Vec<BandPoint>> {
         let most = (MOST / self.lines.len().max(1)).max(LEAST);
         let n = n.min(most).max(2);
@@ -100,7 +100,7 @@ impl Column {
     }
 }
 
-/// Notes the values that a piece of a line has between its ends.
+/// Records the values of a line segment between its ends.
 fn between(from: [f64; 2], to: [f64; 2], columns: &mut [Column], own: &mut [Option<f64>]) {
     let n = columns.len();
     let first = index((from[0] * last(n)).ceil().max(0.0));

@@ -1,9 +1,9 @@
-//! One line of a chart.
+//! A line of a chart.
 
 use super::{Axis, ChartOptions, ChartX};
 use crate::table::{Curve, lttb, smooth};
 
-/// No point is drawn further outside than this many times the length of the axis.
+/// Maximum distance of a drawn point from the chart, as a multiple of the axis length.
 const OUTSIDE: f64 = 1e4;
 
 /// A line of a chart.
@@ -11,36 +11,37 @@ const OUTSIDE: f64 = 1e4;
 pub struct Line {
     /// Its name, such as that of a run.
     pub name: String,
-    /// Its number, which gives it its letter, its color and its dashes: below [`Line::RANKS`] each looks
-    /// different. Lines without one are those of many others: they are drawn in gray, or together as a
-    /// [band](super::Chart::band). As in the order of lines unless it is changed.
+    /// The rank of the line, which determines its letter, its color and its dashes: below
+    /// [`Line::RANKS`] each looks different. Lines without a rank are among many others: they are
+    /// drawn in gray, or together as a [band](super::Chart::band). By default, ranks follow the
+    /// order of lines.
     pub rank: Option<usize>,
     x: Vec<f64>,
     values: Vec<f64>,
     smoothed: Option<Vec<f64>>,
-    /// Step and value of its last point.
+    /// Step and value of the last point.
     pub last: Option<(i64, f64)>,
-    /// The last value, smoothed; none if nothing was.
+    /// The last smoothed value; `None` if values are not smoothed.
     pub last_smoothed: Option<f64>,
-    /// How many values are NaN.
+    /// Number of NaN values.
     pub nan: usize,
-    /// How many values are infinite.
+    /// Number of infinite values.
     pub infinite: usize,
-    /// How many values are left out because a logarithmic axis has no place for them.
+    /// Number of values that are left out because a logarithmic axis has no place for them.
     pub not_positive: usize,
-    /// How many points are left out because they have no wall time to place them.
+    /// Number of points that are left out because they have no wall time.
     pub timeless: usize,
-    /// How many points are not in the curve because a later one has their step. Only its caller
-    /// knows them: 0 unless it is set.
+    /// Number of points that the curve leaves out because a later point has the same step. 0 unless
+    /// the caller sets it, because the chart does not know it.
     pub repeated: usize,
 }
 
-/// A value that is not finite, at the place of its point on the lower axis.
+/// A value that is not finite, at the position of its point on the lower axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mark {
-    /// From 0 to 1.
+    /// Position from 0 to 1.
     pub place: f64,
-    /// What it is.
+    /// The kind of value.
     pub odd: Odd,
 }
 
@@ -56,7 +57,7 @@ pub enum Odd {
 }
 
 impl Line {
-    /// Number of ranks that look different: 10 colors, each with 5 kinds of dashes in files and 5
+    /// Number of ranks that look different: 10 colors, each with 5 dash patterns in files and 5
     /// letters in a terminal.
     pub const RANKS: usize = 50;
 
@@ -87,17 +88,17 @@ impl Line {
         line
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// What of it is not drawn, or not as a line: how many values, and what they are.
+    /// Descriptions and numbers of the values that are not drawn, or not as a line.
     pub fn left_out(&self) -> Vec<(&'static str, usize)> {
         let counts = [
             ("NaN", self.nan),
@@ -113,7 +114,7 @@ impl Line {
         self.smoothed.is_some()
     }
 
-    /// The points that are drawn: x and value, smoothed if that was asked for.
+    /// The points to draw: x and value, smoothed if requested.
     pub(super) fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let values = self.smoothed.as_ref().unwrap_or(&self.values);
         self.x.iter().copied().zip(values.iter().copied())
@@ -123,7 +124,7 @@ impl Line {
         self.x.iter().copied().zip(self.values.iter().copied())
     }
 
-    /// The places of `points` in parts that can be drawn, of which some can be seen.
+    /// The positions of `points`, in those parts that are at least partly visible.
     pub(super) fn parts(
         &self,
         points: impl Iterator<Item = (f64, f64)>,
@@ -133,7 +134,7 @@ impl Line {
     ) -> Vec<Vec<[f64; 2]>> {
         let mut parts: Vec<Vec<[f64; 2]>> = Vec::new();
         let mut part: Vec<[f64; 2]> = Vec::new();
-        let mut hidden = None; // the last point, if it lies beside the chart
+        let mut hidden = None; // the last point, if it is outside the chart
         for (x, value) in points {
             let place = [x_axis.place(x), y_axis.place(value)];
             if !x.is_finite() || !value.is_finite() || place.iter().any(|place| place.is_nan()) {
@@ -148,7 +149,7 @@ impl Line {
                 continue;
             }
             if !part.is_empty() {
-                // The line leads out of the chart.
+                // The line leaves the chart.
                 part.push(place);
                 parts.push(std::mem::take(&mut part));
             } else if let Some(before) = hidden.filter(|before| crosses(*before, place)) {
@@ -184,7 +185,7 @@ impl Line {
     }
 }
 
-/// Whether the line from a point beside the chart to another leads through it.
+/// Whether the line between two points outside the chart passes through it.
 fn crosses(a: [f64; 2], b: [f64; 2]) -> bool {
     (a[0] < 0.0 && b[0] > 1.0) || (a[0] > 1.0 && b[0] < 0.0)
 }

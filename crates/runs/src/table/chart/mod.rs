@@ -1,4 +1,4 @@
-//! Curves of several runs as a picture that somebody else draws.
+//! Converts curves of several runs to charts that a renderer can draw.
 
 mod axis;
 mod band;
@@ -14,15 +14,15 @@ pub use ticks::Tick;
 
 use super::Curve;
 
-/// Of the values, these shares lie below and above the range that leaves outliers out.
+/// Fraction of the values that are below, and fraction that are above, the range without outliers.
 /// Source: `tensorboard/webapp/widgets/line_chart_v2/line_chart_internal_utils.ts`.
 const OUTLIERS: f64 = 0.05;
-/// Where all values need this many times the room that most need, outliers are told of.
+/// Outliers are reported if all values need this many times the room that most values need.
 const FAR: f64 = 10.0;
-/// And where there are so many values.
+/// Minimum number of values for such a report.
 const MANY: usize = 20;
 
-/// What stands at the lower axis.
+/// The meaning of the lower axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChartX {
     /// Steps.
@@ -35,10 +35,10 @@ pub enum ChartX {
 }
 
 impl ChartX {
-    /// Every axis, the default first.
+    /// Every meaning, the default first.
     pub const ALL: &[Self] = &[Self::Step, Self::Relative, Self::Wall];
 
-    /// The name that the program takes.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Step => "step",
@@ -47,7 +47,7 @@ impl ChartX {
         }
     }
 
-    /// Whether it is time: then points of one step are no duplicates, and curves are to be in
+    /// Whether it is time: then points at the same step are not duplicates, and curves must be in
     /// [the order of wall times](super::CurveOrder::Times).
     pub fn is_time(self) -> bool {
         matches!(self, Self::Relative | Self::Wall)
@@ -62,24 +62,24 @@ impl ChartX {
     }
 }
 
-/// How curves become a chart.
+/// Options for the conversion of curves to a chart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChartOptions {
-    /// What stands at the lower axis.
+    /// The meaning of the lower axis.
     pub x: ChartX,
     /// The weight of the past when curves are [smoothed](super::smooth), from 0 (not at all) to 1.
     pub smoothing: f64,
-    /// Whether the axis of values is logarithmic; values of 0 or below are left out then.
+    /// Whether the value axis is logarithmic; values of 0 or below are then left out.
     pub log: bool,
-    /// Where the lower axis begins and ends, in steps or seconds; where the data does by default.
+    /// Start and end of the lower axis, in steps or seconds. Default: the range of the data.
     pub x_range: (Option<f64>, Option<f64>),
-    /// The same for the axis of values.
+    /// The same for the value axis.
     pub y_range: (Option<f64>, Option<f64>),
-    /// Whether the axis of values fits 90 % of them only, as in TensorBoard by default.
+    /// Whether the value axis fits only 90 % of the values, as in TensorBoard by default.
     pub ignore_outliers: bool,
 }
 
-/// Curves of several runs: scaled, smoothed and with axes, ready to be drawn.
+/// Curves of several runs: scaled, smoothed and with axes, ready to draw.
 ///
 /// ```
 /// use tbx_runs::table::{Chart, ChartOptions, Curve};
@@ -96,25 +96,25 @@ pub struct ChartOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// What is shown, such as a tag.
+    /// The title, such as a tag.
     pub title: String,
-    /// The lines, in the order in which they were given.
+    /// The lines, in the order of the curves.
     pub lines: Vec<Line>,
     /// The lower axis.
     pub x: Axis,
-    /// The axis of values.
+    /// The value axis.
     pub y: Axis,
-    /// So many values lie above or below the axis.
+    /// Number of values above or below the axis.
     pub outside: usize,
-    /// The weight that the past has in smoothed values; 0 if they are not.
+    /// The weight of the past in smoothed values; 0 if they are not smoothed.
     pub smoothing: f64,
-    /// So many values lie so far from the others that these are hard to tell apart; 0 unless the
-    /// axis could leave them out.
+    /// Number of values that are so far from the others that those are hard to distinguish; 0 if
+    /// the axis cannot leave them out.
     pub far: usize,
 }
 
 impl Chart {
-    /// A chart of these curves, each with a name.
+    /// A chart of these curves, with their names.
     pub fn new<'c>(
         title: impl Into<String>,
         curves: impl IntoIterator<Item = (String, &'c Curve)>,
@@ -138,16 +138,16 @@ impl Chart {
         Self { title: title.into(), lines, x, y, outside, smoothing, far }
     }
 
-    /// A line in parts that are to be drawn, with gaps between them where values are not finite
-    /// or not on the axis: points in the unit square, x to the right, y up. What lies outside is
-    /// to be clipped; of what cannot be seen, only the points next to what can are given.
+    /// The parts of a line to draw, with gaps where values are not finite or not on the axis:
+    /// points in the unit square, x to the right, y up. Anything outside must be clipped; of
+    /// invisible points, only those next to visible ones are included.
     ///
-    /// No more than about `n` points, chosen by [`lttb`](super::lttb), and two for each part.
+    /// At most about `n` points, chosen by [`lttb`](super::lttb), and two more for each part.
     pub fn parts(&self, line: &Line, n: usize) -> Vec<Vec<[f64; 2]>> {
         line.parts(line.points(), &self.x, &self.y, n)
     }
 
-    /// The same of the values before they were smoothed; nothing if they were not.
+    /// The same for the values before smoothing; empty if they were not smoothed.
     pub fn raw_parts(&self, line: &Line, n: usize) -> Vec<Vec<[f64; 2]>> {
         if line.is_smoothed() {
             line.parts(line.raw_points(), &self.x, &self.y, n)
@@ -156,15 +156,15 @@ impl Chart {
         }
     }
 
-    /// The place of a line's last point in the unit square, if it has one that can be drawn and
-    /// lies inside.
+    /// The position of a line's last point in the unit square, if that point can be drawn and is
+    /// inside.
     pub fn end(&self, line: &Line) -> Option<[f64; 2]> {
         let place = |(x, value): (f64, f64)| [self.x.place(x), self.y.place(value)];
         let last = line.points().filter(|(_, value)| value.is_finite()).last().map(place)?;
         last.iter().all(|place| (0.0..=1.0).contains(place)).then_some(last)
     }
 
-    /// Values that are not finite, by their place at the lower axis, from 0 to 1.
+    /// Values that are not finite, by their position on the lower axis, from 0 to 1.
     pub fn marks(&self, line: &Line) -> Vec<Mark> {
         line.marks(&self.x)
     }
@@ -190,7 +190,7 @@ fn x_axis(lines: &[Line], options: &ChartOptions) -> Axis {
     Axis::new(options.x.unit(), false, range, [false; 2])
 }
 
-/// `values` are sorted.
+/// `values` must be sorted.
 fn y_axis(values: &[f64], options: &ChartOptions) -> Axis {
     let range = if options.ignore_outliers { middle(values) } else { all(values) };
     let (low, high) = range.unwrap_or(if options.log { (0.1, 1.0) } else { (0.0, 1.0) });
@@ -215,7 +215,7 @@ fn middle(sorted: &[f64]) -> Option<(f64, f64)> {
     Some((*sorted.get(low)?, *sorted.get(high)?))
 }
 
-/// How many values lie far from the others.
+/// Number of values that are far from the others.
 fn far(sorted: &[f64], options: &ChartOptions) -> usize {
     let explicit = options.y_range.0.is_some() || options.y_range.1.is_some();
     if sorted.len() < MANY || options.log || explicit {

@@ -1,4 +1,4 @@
-//! What a chart gives to those who draw it.
+//! Tests of charts, independently of a renderer.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Which numbers are written at an axis, and how.
+//! Chooses the numbers at an axis and formats them.
 
 use jiff::Timestamp;
 
@@ -7,31 +7,31 @@ use super::{Axis, Unit};
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 86400.0;
-/// Distances of ticks in time up to a day, in seconds.
+/// Intervals between ticks in time up to a day, in seconds.
 const TIMES: [f64; 17] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
     10800.0, 21600.0, 43200.0,
 ];
-/// And in days.
+/// Longer intervals, in days.
 const DAYS: [f64; 9] = [1.0, 2.0, 7.0, 14.0, 30.0, 90.0, 180.0, 365.0, 1825.0];
-/// How many more ticks are tried where too few have room.
+/// Maximum number of additional ticks to try if too few fit.
 const MORE: usize = 16;
-/// Numbers of a decade that are written at a logarithmic axis, from few to many.
+/// Numbers of a decade that appear at a logarithmic axis, from few to many.
 const MANTISSAS: [&[f64]; 3] = [&[1.0], &[1.0, 3.0], &[1.0, 2.0, 5.0]];
 
-/// A number that is written at an axis.
+/// A number at an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// Where it stands: 0 is the lower end of the axis, 1 the upper.
+    /// Its position: 0 is the lower end of the axis, 1 the upper.
     pub place: f64,
     /// Its text.
     pub label: String,
 }
 
 impl Axis {
-    /// At most `most` numbers to write at the axis, or one or two more, in ascending order. There are at
-    /// least two, however few were asked for, since one number alone gives no scale; an axis without two
-    /// whole steps is the exception.
+    /// The numbers to show at the axis in ascending order: at most `most`, or one or two more.
+    /// Returns at least two, whatever `most` is, because a single number gives no scale; the
+    /// exception is an axis that does not contain two integer steps.
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.clamp(2, 100);
         match self.unit {
@@ -42,8 +42,8 @@ impl Axis {
         }
     }
 
-    /// The same, and enough of them that two can be shown: `shown` says how many of some ticks have room
-    /// for their labels.
+    /// Like [`ticks`](Self::ticks), but ensures that two can be shown: `shown` returns the number
+    /// of ticks that have room for their labels.
     pub fn ticks_to_show(&self, most: usize, shown: impl Fn(&[Tick]) -> usize) -> Vec<Tick> {
         let more = (most..most + MORE).map(|most| self.ticks(most));
         let mut best: Option<(usize, Vec<Tick>)> = None;
@@ -59,7 +59,7 @@ impl Axis {
         best.map_or(Vec::new(), |(_, ticks)| ticks)
     }
 
-    /// Multiples of a round number of `least` or more.
+    /// Multiples of a round number that is at least `least`.
     fn spread(&self, most: usize, least: f64) -> Vec<Tick> {
         at_least_two(most, |most| {
             let (step, values) = self.multiples(nice(self.high - self.low, most).max(least));
@@ -93,7 +93,7 @@ impl Axis {
         let powers = |set: &Vec<f64>| self.at(set.clone(), |value| labels(value, value)(value));
         match chosen {
             Some(set) if set.len() > 2 || most == 2 => powers(set),
-            // Less than a decade or little more: numbers in equal distances may be more.
+            // On a range of up to about a decade, evenly spaced numbers may give more ticks.
             few => {
                 let equal = self.spread(most, f64::MIN_POSITIVE);
                 few.filter(|set| set.len() >= equal.len()).map_or(equal, powers)
@@ -101,7 +101,7 @@ impl Axis {
         }
     }
 
-    /// Round numbers of a logarithmic axis, from few to many.
+    /// Round numbers for a logarithmic axis, from few to many.
     fn powers(&self) -> Vec<Vec<f64>> {
         let (low, high) = (self.low.log10(), self.high.log10());
         let decades = high.floor() - low.ceil() + 1.0;
@@ -143,13 +143,13 @@ impl Axis {
     }
 }
 
-/// The first of several lists of ticks, each for more than the one before, that has two.
+/// The first of several lists of ticks, each longer than the one before, that has two ticks.
 fn at_least_two(most: usize, ticks: impl Fn(usize) -> Vec<Tick>) -> Vec<Tick> {
     let enough = (most..most + MORE).map(&ticks).find(|ticks| ticks.len() >= 2);
     enough.unwrap_or_else(|| ticks(most))
 }
 
-/// 1, 2 or 5 times a power of ten, so that a range holds no more than `most` multiples or one
+/// 1, 2 or 5 times a power of ten, such that a range contains at most `most` multiples, or one
 /// more.
 fn nice(range: f64, most: usize) -> f64 {
     let least = (range / count(most)).max(f64::MIN_POSITIVE);
@@ -159,7 +159,7 @@ fn nice(range: f64, most: usize) -> f64 {
     (factor.unwrap_or(10.0) * power).max(f64::MIN_POSITIVE)
 }
 
-/// How multiples of `step` up to `largest` are written.
+/// A formatter for multiples of `step` up to `largest`.
 fn labels(step: f64, largest: f64) -> impl Fn(f64) -> String {
     let suffixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     let suffix = suffixes.into_iter().find(|(unit, _)| largest >= *unit && step >= unit / 100.0);
@@ -183,16 +183,16 @@ fn labels(step: f64, largest: f64) -> impl Fn(f64) -> String {
 
 /// The exponent of a number: 0 for 1 to 9.99, -1 for 0.1 to 0.99.
 fn exponent(number: f64) -> f64 {
-    // A bit more, for 0.1 + 0.2 and the like.
+    // Slightly larger, for 0.1 + 0.2 and the like.
     (number.abs() * 1.000_001).log10().floor()
 }
 
-/// As many digits behind the point as a step needs of which one digit counts.
+/// Number of digits after the point that a step with one significant digit needs.
 fn decimals(step: f64) -> usize {
     whole((-exponent(step)).clamp(0.0, 17.0))
 }
 
-/// A length of time in the units that multiples of `step` need: `1h30m`.
+/// Formats a duration in the units that multiples of `step` need: `1h30m`.
 fn length(seconds: f64, step: f64) -> String {
     if seconds == 0.0 {
         return "0".into();
@@ -213,7 +213,7 @@ fn length(seconds: f64, step: f64) -> String {
     format!("{sign}{text}")
 }
 
-/// A time of the day, or the day where one begins.
+/// Formats the time of day, or the date at the start of a day.
 fn time(seconds: f64, step: f64) -> String {
     let format = match step {
         _ if seconds.rem_euclid(DAY) == 0.0 && step < 365.0 * DAY => "%b %d",
@@ -291,7 +291,7 @@ mod tests {
         assert!(axis.place(0.0).is_nan() && axis.place(-1.0).is_nan());
     }
 
-    /// Whatever the range, and however few were asked for.
+    /// For any range, and however few ticks were requested.
     #[test]
     fn one_number_alone_is_at_no_axis() {
         for low in [1e-9, 0.003, 0.051, 0.7, 1.0, 3.3, 99.0, 1.7e9] {

@@ -12,7 +12,7 @@ use tbx::meta::Param;
 const LAYOUTS: &[(&str, &str, &str)] = &[
     // Stages.
     (
-        "Keras: a directory per run, below it one per stage",
+        "Keras: one directory per run, and one per stage below it",
         "logs/1: graph=x\nlogs/1/train: loss\nlogs/1/validation: loss\nlogs/2/train: loss\nlogs/2/validation: loss",
         "logs/1: graph=x train/loss validation/loss\nlogs/2: train/loss validation/loss",
     ),
@@ -66,7 +66,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "run: lr=1 train/loss val/loss",
     ),
     (
-        "a directory without event files and parts is no run",
+        "a directory without event files and parts is not a run",
         "run: [empty json]\nrun/train: [json] loss",
         "run/train: [json] loss",
     ),
@@ -82,7 +82,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "train: a\ntrain2: a\nval: a\nval2: a",
     ),
     (
-        "numbers behind a sign, and runs below a number",
+        "numbers after a separator, and runs below a number",
         "a/train: x\na/val: x\na/train-2/seed: x",
         "a/train: x\na/train-2/seed: x\na/val: x",
     ),
@@ -92,12 +92,12 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         ".: x\neval: x\neval_1: x",
     ),
     (
-        "a run called test beside others",
+        "a run called test next to others",
         "exp1: loss\nexp2: loss\ntest: loss",
         "exp1: loss\nexp2: loss\ntest: loss",
     ),
     (
-        "train and test beside another run",
+        "train and test next to another run",
         "best: loss\ntest: loss\ntrain: loss",
         "best: loss\ntest: loss\ntrain: loss",
     ),
@@ -113,7 +113,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "d/test: [json] acc lr=2\nd/train: [json] acc lr=1",
     ),
     (
-        "one of two says that it is a run",
+        "one of two declares itself a run",
         "d/test: acc\nd/train: [json] acc",
         "d/test: acc\nd/train: [json] acc",
     ),
@@ -129,7 +129,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "exp/train: x\nexp/train/seed_1: x\nexp/val: x",
     ),
     (
-        "a tag that the run has already",
+        "a tag that the run already has",
         "run: train/loss\nrun/train: loss",
         "run: train/loss\nrun/train: loss",
     ),
@@ -161,7 +161,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "x/loss_a: loss\nx/loss_b: loss",
     ),
     (
-        "lines beside another run",
+        "lines next to another run",
         ".: lr\nloss_a: loss\nloss_b: loss\nother: loss",
         ".: lr\nloss_a: loss\nloss_b: loss\nother: loss",
     ),
@@ -181,12 +181,12 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "run: lr train/loss/a train/lr val/lr",
     ),
     (
-        "lines that are called like stages",
+        "lines with the names of stages",
         ".:\nloss/train: loss\nloss/val: loss",
         ".: loss/train loss/val",
     ),
     (
-        "stages below a directory called like their tag",
+        "stages below a directory with the name of their tag",
         ".:\nloss/train: loss a\nloss/val: loss",
         ".:\nloss: train/a train/loss val/loss",
     ),
@@ -202,7 +202,7 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         "exp/1700000000.25: acc lr=1\nexp/1700000001.5: acc lr=2",
     ),
     (
-        "the same, where the writer logs more",
+        "the same, if the writer logs more",
         "exp: loss\nexp/1700000000.25: acc lr=1\nexp/1700000001.5: acc lr=2",
         "exp: loss\nexp/1700000000.25: acc lr=1\nexp/1700000001.5: acc lr=2",
     ),
@@ -229,32 +229,32 @@ const LAYOUTS: &[(&str, &str, &str)] = &[
         ".:\nrun-0: acc lr=1\nrun-1: acc lr=2",
         "run-0: acc lr=1\nrun-1: acc lr=2",
     ),
-    ("a graph is something", ".: [graph]\na: x\nb: x", ".: [graph]\na: x\nb: x"),
-    ("nothing yet, and nothing below", ".:", ".:"),
+    ("a graph counts as data", ".: [graph]\na: x\nb: x", ".: [graph]\na: x\nb: x"),
+    ("no data yet, and no directories below", ".:", ".:"),
     // Only some of the directories were requested.
     (
-        "one of two stages was asked for",
+        "one of two stages was requested",
         "a/train: [unread]\na/validation: loss",
         "a: validation/loss",
     ),
-    ("one of several runs was asked for", "train: loss\ntrain2: [unread]", "train: loss"),
+    ("one of several runs was requested", "train: loss\ntrain2: [unread]", "train: loss"),
     (
-        "one of several sessions was asked for",
+        "one of several sessions was requested",
         "e: x\ne/1700000000.25: acc lr=1\ne/1700000001.5: [unread]",
         "e: x\ne/1700000000.25: acc lr=1",
     ),
     (
-        "one of several lines was asked for",
+        "one of several lines was requested",
         ".: [unread]\nloss_a: loss\nloss_b: [unread]",
         ".: loss/a",
     ),
     (
-        "a line beside a run that was not asked for",
+        "a line next to a run that was not requested",
         ".: lr\nloss_a: loss\nother: [unread]",
         ".: lr\nloss_a: loss",
     ),
     (
-        "a stage beside a run that was not asked for",
+        "a stage next to a run that was not requested",
         "test: loss\ntrain: [unread json]",
         "test: loss",
     ),

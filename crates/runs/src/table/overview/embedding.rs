@@ -1,14 +1,14 @@
-//! One embedding of a run, as the projector would list it.
+//! An embedding of a run, as in the projector's list.
 
 use tbx::logdir::SavedEmbedding;
 
-/// One embedding, which is a few files next to the log.
+/// An embedding, which consists of a few files next to the log.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct EmbeddingOverview {
     /// Its name: `<tag>:<step>` if tbx or PyTorch wrote it.
     pub name: String,
-    /// How many points it has, and of how many numbers each is made; none where only a checkpoint of
-    /// TensorFlow, a broken file or a very large one says so.
+    /// Number of points, and number of dimensions; `None` if only a TensorFlow checkpoint, a broken
+    /// file or a very large one has them.
     pub shape: Option<[u64; 2]>,
     /// Its files.
     pub files: Vec<EmbeddingFile>,
@@ -19,14 +19,14 @@ pub struct EmbeddingOverview {
 pub struct EmbeddingFile {
     /// Its content: `tensor`, `metadata`, `sprite` or `bookmarks`.
     pub role: &'static str,
-    /// Its path in the configuration, from the directory of that.
+    /// Its path in the configuration, relative to the directory of the configuration.
     pub path: String,
-    /// Its length; none if it cannot be opened.
+    /// Size in bytes; `None` if it cannot be opened.
     pub bytes: Option<u64>,
 }
 
 impl EmbeddingOverview {
-    /// Sums up an embedding.
+    /// Summarizes an embedding.
     pub(super) fn of(saved: &SavedEmbedding) -> Self {
         let files = saved.files().map(|(role, path)| EmbeddingFile {
             role,

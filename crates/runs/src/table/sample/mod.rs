@@ -56,7 +56,7 @@ impl Sampling {
     /// The names that [`parse`](Self::parse) accepts.
     pub const NAMES: [&str; 4] = ["reservoir", "minmax", "every", "lttb"];
 
-    /// Parses a method such as `reservoir:1000`, `minmax:500`, `every:10` or `lttb:500`; none if
+    /// Parses a method such as `reservoir:1000`, `minmax:500`, `every:10` or `lttb:500`; `None` if
     /// the text is not a method, or its number is too small.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, n) = text.split_once(':')?;

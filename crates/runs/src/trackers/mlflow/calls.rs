@@ -1,4 +1,4 @@
-//! What a tracking server is asked for.
+//! Requests to a tracking server.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::{Client, DatasetInput, Metric, RunRecord};
 use tbx::error::Result;
 use tbx::meta::Status;
 
-/// Runs or experiments in an answer.
+/// Maximum number of runs or experiments in a response.
 const PAGE: usize = 1000;
-/// Points in an answer, the most there may be.
+/// Maximum number of points in a response that servers allow.
 const POINTS: usize = 25_000;
 const HISTORY: &str = "/metrics/get-history";
 
-/// Ids of the logged models that a run used, and of those that it made with the step.
+/// Ids of the logged models that a run used, and ids of those that it produced with their steps.
 pub(crate) type ModelsOfRun = (Vec<String>, Vec<(String, i64)>);
 
 /// A point in the history of a metric.
@@ -37,7 +37,7 @@ impl Client {
         self.search("/experiments/search", body, "experiments", experiment)
     }
 
-    /// The runs of an experiment for which `filter` holds.
+    /// The runs of an experiment that match `filter`.
     pub(crate) fn runs(
         &self,
         experiment_id: &str,
@@ -52,8 +52,8 @@ impl Client {
         self.search("/runs/search", body, "runs", run)
     }
 
-    /// Ids of the logged models that a run used, and of those that it made with the step. Answers to a
-    /// search do not have them.
+    /// Ids of the logged models that a run used, and ids of those that it produced with their
+    /// steps. Responses to a search do not contain them.
     pub(crate) fn models_of_run(&self, id: &str) -> Result<ModelsOfRun> {
         let found = self.get("/runs/get", &[("run_id", id)])?;
         let run = run(part(&found, "run"));
@@ -67,10 +67,10 @@ impl Client {
         self.pages(HISTORY, "metrics", ask, point)
     }
 
-    /// Whether a metric has at least so many points, and whether it has more.
+    /// Whether a metric has at least `count` points, and whether it has more.
     ///
-    /// Only the last of them and the one behind it are asked for: a server's page token is the
-    /// number of points before it, in JSON and base64 (`SearchUtils.create_page_token`).
+    /// Requests only the last of them and the next one: a server's page token is the number of
+    /// points before the page, in JSON and base64 (`SearchUtils.create_page_token`).
     pub(crate) fn has_points(&self, id: &str, key: &str, count: usize) -> Result<(bool, bool)> {
         let Some(before) = count.checked_sub(1) else { return Ok((true, false)) };
         let token = match before {
@@ -79,7 +79,7 @@ impl Client {
         };
         let page = match self.get(HISTORY, &history(id, key, &token, "2")) {
             Ok(page) => page,
-            // Another kind of token: then all of them.
+            // Another kind of token: requests all points.
             Err(_) => {
                 let len = self.points(id, key)?.len();
                 return Ok((len >= count, len > count));
@@ -90,7 +90,7 @@ impl Client {
         Ok((found > 0, has_more))
     }
 
-    /// Everything that a search finds, page by page.
+    /// All results of a search, page by page.
     pub(super) fn search<T>(
         &self,
         path: &str,
@@ -109,7 +109,7 @@ impl Client {
     }
 }
 
-/// What asks for points of a metric.
+/// The request for points of a metric.
 fn history<'q>(
     id: &'q str,
     key: &'q str,
@@ -199,7 +199,7 @@ pub(super) fn value(json: &Value) -> f64 {
 }
 
 pub(super) fn metric_json(metric: &Metric) -> Value {
-    // A bare NaN has the server drop it and all that follows, without a word.
+    // With a bare NaN, the server silently drops it and everything after it.
     let value = match metric.value {
         value if value.is_nan() => "NaN".into(),
         f64::INFINITY => "Infinity".into(),
@@ -230,7 +230,7 @@ pub(super) fn text(json: &Value, name: &str) -> String {
     part(json, name).as_str().unwrap_or_default().to_owned()
 }
 
-/// Protobuf's JSON has 64-bit numbers as strings, MLflow's as numbers.
+/// 64-bit numbers are strings in Protobuf's JSON, and numbers in MLflow's.
 pub(super) fn whole(json: &Value, name: &str) -> Option<i64> {
     let value = part(json, name);
     value.as_i64().or_else(|| value.as_str()?.parse().ok())

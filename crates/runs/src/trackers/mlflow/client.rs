@@ -1,4 +1,4 @@
-//! Speaks to a tracking server: REST, one request at a time.
+//! Client of a tracking server: REST, one request at a time.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -22,83 +22,84 @@ use tbx::budget::{self, Limited, Spent};
 use tbx::error::{Error, ErrorKind, Location, Result};
 use tbx::store::Root;
 
-/// What begins the paths of the API.
+/// Prefix of the paths of the API.
 pub(super) const API: &str = "/api/2.0/mlflow";
-/// Where a server that keeps artifacts itself takes and gives them.
+/// Path for artifacts on a server that stores them itself.
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
-/// What the UI uploads by, whatever keeps the artifacts; up to 10 MB.
+/// Path through which the UI uploads, wherever the artifacts are stored; up to 10 MB.
 const UPLOAD: &str = "/ajax-api/2.0/mlflow/upload-artifact";
-/// And what it downloads by.
+/// Path through which the UI downloads.
 const DOWNLOAD: &str = "/get-artifact";
-/// The same of the models that runs logged.
+/// The same for models that runs logged.
 const MODELS: &str = "/ajax-api/2.0/mlflow/logged-models";
-/// Bytes of a page of a list: 25,000 points of a metric take 3 MB, a thousand runs up to 100.
+/// Maximum size in bytes of a page of a list: 25,000 points of a metric take 3 MB, 1000 runs up to
+/// 100 MB.
 const MAX_PAGE: u64 = 256 << 20;
-/// Bytes of any other answer, and values in it.
+/// Maximum size in bytes of any other response, and maximum number of values in it.
 const MAX_ANSWER: u64 = 64 << 20;
 const MAX_VALUES: usize = 500_000;
-/// Bytes of a refusal that are read.
+/// Maximum number of bytes of a refusal that are read.
 const MAX_REFUSAL: u64 = 1 << 20;
-/// Bytes of a file of which no list tells how long it is.
+/// Maximum size in bytes of a file whose size is not in any list.
 const MAX_UNLISTED: u64 = 10 << 30;
-/// Of a page that is no answer so much is shown.
+/// Maximum number of characters that are shown of a page that is not a valid response.
 const MAX_SHOWN: usize = 300;
-/// The longest pause before a request is tried again.
+/// Maximum pause before a request is retried.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// Characters that stay in parts of paths.
+/// Characters that are not encoded in parts of paths.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &PART.remove(b'/');
 
 /// A tracking server of MLflow.
 ///
-/// Requests that meet a busy or failing server (408, 429, 5xx, a lost connection) are sent again,
-/// after pauses that double. They say the same each time, and MLflow takes that as one; of those that
-/// it would not, it is asked first whether they were heard. A server that was not there at all is not
-/// waited for.
+/// Requests to a busy or failing server (408, 429, 5xx, a lost connection) are retried after pauses
+/// that double. Retries have the same content, and MLflow ignores duplicates of most requests;
+/// before it retries any other request, the client asks whether the first attempt succeeded. It
+/// does not wait for a server that has never responded.
 pub struct Client {
     agent: Agent,
     settings: Settings,
-    /// Whether the server said anything yet.
+    /// Whether the server has responded yet.
     has_answered: AtomicBool,
 }
 
-/// How it is reached may have a password in it.
+/// The settings may contain a password.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-/// Why the server did not do what it was asked.
+/// The server's reason for refusing a request.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// Of HTTP.
+    /// HTTP status.
     pub(crate) status: u16,
-    /// MLflow's name for it, such as `RESOURCE_DOES_NOT_EXIST`.
+    /// MLflow's error code, such as `RESOURCE_DOES_NOT_EXIST`.
     pub(crate) code: String,
-    /// What it says.
+    /// The server's message.
     pub(crate) message: String,
 }
 
 impl Refused {
-    /// Whether the server does not know the question.
+    /// Whether the server does not support the request.
     pub(super) const fn is_unknown(&self) -> bool {
         matches!(self.status, 404 | 405)
     }
 }
 
-/// What an artifact consists of.
+/// The content of an artifact.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// Those of a file in a directory.
+    /// The content of a file in a directory.
     File(Root, PathBuf),
     /// These bytes.
     Bytes(Vec<u8>),
 }
 
 impl Content {
-    /// To be read from the beginning, and how many bytes that is.
+    /// A reader from the beginning, and the size in bytes.
     pub(crate) fn open(&self) -> io::Result<(Box<dyn io::Read + '_>, u64)> {
         match self {
             Self::File(root, path) => {
@@ -119,28 +120,29 @@ enum Answer<T> {
 
 type Send<'s> = &'s dyn Fn(&str) -> Result<Response<Body>, ureq::Error>;
 type Read<'r, T> = &'r dyn Fn(Response<Body>) -> Result<T, ureq::Error>;
-/// Whether a request was heard, though its answer was not.
+/// Checks whether a request succeeded although its response was lost.
 type Heard<'h, T> = &'h dyn Fn() -> Result<Option<T>>;
 
 impl Client {
-    /// A client for these settings; it asks nothing yet.
+    /// A client for these settings; it sends nothing yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not that
-    /// of a server.
+    /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not
+    /// that of a server.
     pub fn new(settings: Settings) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // Of each read, not of the whole: large artifacts take their time.
+            // A limit for each read, not for the whole body: large artifacts take long.
             .timeout_connect(Some(settings.timeout))
             .timeout_recv_response(Some(settings.timeout))
             .timeout_per_read(Some(settings.timeout))
             .timeout_per_write(Some(settings.timeout))
-            // Elsewhere nobody is told who asks, and a POST would become a GET.
+            // A redirect would send the credentials elsewhere or drop them, and turn a POST into a
+            // GET.
             .max_redirects(0)
-            // A kept connection costs 40 ms a request with the server's default workers: its answer
-            // waits for an acknowledgement that comes late.
+            // With the server's default workers, a kept connection costs 40 ms per request: its
+            // response waits for a late acknowledgement.
             .max_idle_connections(0)
             .user_agent(concat!("tbx/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls(&settings)?);
@@ -148,12 +150,12 @@ impl Client {
         Ok(Self { agent, settings, has_answered: AtomicBool::new(false) })
     }
 
-    /// The server's address, without who asks.
+    /// The server's address, without credentials.
     pub fn uri(&self) -> &str {
         &self.settings.uri
     }
 
-    /// Asks for `path` below the API.
+    /// Requests `path` below the API.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         self.try_get(path, query)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
     }
@@ -176,7 +178,7 @@ impl Client {
         }
     }
 
-    /// A page of a list, as it came.
+    /// A page of a list, unparsed.
     pub(super) fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>> {
         let full = format!("{API}{path}");
         match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
@@ -185,7 +187,7 @@ impl Client {
         }
     }
 
-    /// The same; none if there is no such thing.
+    /// Like [`get_page`](Self::get_page); `None` if the object does not exist.
     pub(super) fn find_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Vec<u8>>> {
         let full = format!("{API}{path}");
         match self.ask(&full, &self.getting(query), &self.page(), &|| Ok(None))? {
@@ -195,7 +197,7 @@ impl Client {
         }
     }
 
-    /// A page of what a search finds, as it came; what the server says if it refuses.
+    /// A page of search results, unparsed; the server's reason if it refuses.
     pub(super) fn post_page(&self, path: &str, json: &Value) -> Result<Result<Vec<u8>, Refused>> {
         let full = format!("{API}{path}");
         match self.ask(&full, &self.posting(json), &self.page(), &|| Ok(None))? {
@@ -204,12 +206,12 @@ impl Client {
         }
     }
 
-    /// Reads an answer whole.
+    /// Reads a whole response.
     fn answer(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
         self.reading(MAX_ANSWER)
     }
 
-    /// Reads a page of a list whole.
+    /// Reads a whole page of a list.
     fn page(&self) -> impl Fn(Response<Body>) -> Result<Vec<u8>, ureq::Error> {
         self.reading(MAX_PAGE)
     }
@@ -224,7 +226,7 @@ impl Client {
         }
     }
 
-    /// The same; none if the server does not know the question, as older ones.
+    /// Like [`get`](Self::get); `None` if the server does not support the request, as older ones.
     pub(crate) fn get_if_known(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
         match self.try_get(path, query)? {
             Ok(answer) => Ok(Some(answer)),
@@ -233,7 +235,7 @@ impl Client {
         }
     }
 
-    /// The same; none if there is no such thing.
+    /// Like [`get`](Self::get); `None` if the object does not exist.
     pub(crate) fn find(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Value>> {
         match self.try_get(path, query)? {
             Ok(answer) => Ok(Some(answer)),
@@ -246,8 +248,9 @@ impl Client {
         self.try_post(path, body)?.map_err(|refused| self.refused(&format!("{API}{path}"), refused))
     }
 
-    /// The same for what must not be done twice: before it is sent again, `heard` tells whether it
-    /// was done, and what its answer would have been.
+    /// Like [`post`](Self::post), for requests that must not be executed twice: before a retry,
+    /// `heard` checks whether the first attempt succeeded, and returns the response that it would
+    /// have had.
     pub(crate) fn post_once(
         &self,
         path: &str,
@@ -262,7 +265,7 @@ impl Client {
         }
     }
 
-    /// The same; what the server says if it refuses.
+    /// Like [`post`](Self::post); returns the server's reason if it refuses.
     pub(crate) fn try_post(&self, path: &str, json: &Value) -> Result<Result<Value, Refused>> {
         let full = format!("{API}{path}");
         match self.ask(&full, &self.posting(json), &self.answer(), &|| Ok(None))? {
@@ -279,7 +282,7 @@ impl Client {
         }
     }
 
-    /// Changes a part of what is there.
+    /// Changes a part of an existing object.
     pub(crate) fn patch(&self, path: &str, json: &Value) -> Result<()> {
         let body = json.to_string();
         self.done(&format!("{API}{path}"), &|url| {
@@ -288,7 +291,7 @@ impl Client {
         })
     }
 
-    /// Removes something, unless it is gone already.
+    /// Removes an object, unless it is already gone.
     pub(crate) fn remove(&self, path: &str, json: &Value) -> Result<()> {
         let (path, text) = (format!("{API}{path}"), json.to_string());
         let send = |url: &str| {
@@ -303,7 +306,7 @@ impl Client {
         }
     }
 
-    /// Hands an artifact to a server that keeps them itself; `path` is that behind
+    /// Uploads an artifact to a server that stores artifacts itself; `path` is the part after
     /// `mlflow-artifacts:/`.
     pub(crate) fn put_artifact(&self, path: &str, content: &Content) -> Result<()> {
         let path = format!("{ARTIFACTS}/{}", utf8_percent_encode(path, PATH));
@@ -315,7 +318,7 @@ impl Client {
         })
     }
 
-    /// Hands an artifact to a server whose artifacts are elsewhere, if it has up to 10 MB.
+    /// Uploads an artifact of up to 10 MB to a server whose artifacts are stored elsewhere.
     pub(crate) fn upload_artifact(
         &self,
         run_id: &str,
@@ -331,7 +334,7 @@ impl Client {
         })
     }
 
-    /// The content of an artifact, of which a list says how many bytes it has.
+    /// The content of an artifact whose size in bytes comes from a list.
     pub(crate) fn artifact(
         &self,
         run_id: &str,
@@ -361,7 +364,7 @@ impl Client {
     ) -> Result<impl io::Read + use<>> {
         match self.ask(from, &self.getting(query), &Ok, &|| Ok(None))? {
             Answer::Fine(response) => {
-                // Who copies it tells one byte more from the end.
+                // One more byte lets the caller detect a file that is too long.
                 let max = listed.map_or(MAX_UNLISTED, |size| size.saturating_add(1));
                 let body = response.into_body().into_reader();
                 Ok(Limited::new(body, max, self.settings.timeout))
@@ -392,7 +395,7 @@ impl Client {
         }
     }
 
-    /// Sends a request until it is answered, by an answer that would not be another next time.
+    /// Sends a request until it gets a response that a retry would not change.
     fn ask<T>(
         &self,
         path: &str,
@@ -442,11 +445,11 @@ impl Client {
     fn refusal(&self, response: Response<Body>) -> Refused {
         let status = response.status().as_u16();
         let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
-        let elsewhere = elsewhere.map(|at| format!("it is at {at}"));
+        let elsewhere = elsewhere.map(|at| format!("it has moved to {at}"));
         let body = response.into_body().into_reader();
         let mut body = Limited::new(body, MAX_REFUSAL, self.settings.timeout);
         let mut bytes = Vec::new();
-        // As far as it came: the status says enough.
+        // Reads as much as arrives: the status is enough.
         let _ = io::Read::read_to_end(&mut body, &mut bytes);
         let json = budget::values(&bytes, MAX_VALUES).ok();
         let json: Value =
@@ -457,10 +460,10 @@ impl Client {
         Refused { status, code: field("error_code").unwrap_or_default(), message }
     }
 
-    /// Whether the next try would end like this one.
+    /// Whether a retry would fail in the same way.
     fn is_lasting(&self, error: &ureq::Error) -> bool {
         match error {
-            // What asks for too much once does so again.
+            // A response that exceeds a limit would do so again.
             ureq::Error::Io(error) if spent(error).is_some() => true,
             ureq::Error::Io(error) => match error.kind() {
                 // A file that cannot be read.
@@ -484,23 +487,21 @@ impl Client {
     pub(super) fn no_answer(&self, path: &str, error: &serde_json::Error, body: &[u8]) -> Error {
         let start = body.get(..body.len().min(4 * MAX_SHOWN)).unwrap_or_default();
         let shown = shown(&String::from_utf8_lossy(start));
-        self.failed(path, format!("no answer of MLflow ({error}): {shown}"))
+        self.failed(path, format!("not a response from MLflow ({error}): {shown}"))
     }
 
     fn unreachable(&self, path: &str, error: &ureq::Error) -> Error {
         let advice = match error {
             ureq::Error::Io(error) if matches!(spent(error), Some(Spent::Rate(..))) => {
-                "the server is at fault, or MLFLOW_HTTP_REQUEST_TIMEOUT must be longer"
+                "the server is at fault, or MLFLOW_HTTP_REQUEST_TIMEOUT is too short"
             }
             ureq::Error::Io(error) if spent(error).is_some() => "the server is at fault",
             ureq::Error::Timeout(_) => {
-                "MLFLOW_HTTP_REQUEST_TIMEOUT and MLFLOW_HTTP_REQUEST_MAX_RETRIES allow more; what was sent \
-                 stays sent: run it again"
+                "raise MLFLOW_HTTP_REQUEST_TIMEOUT or MLFLOW_HTTP_REQUEST_MAX_RETRIES; run it \
+                 again to send the rest"
             }
-            _ if self.has_answered.load(Ordering::Relaxed) => {
-                "what was sent stays sent: run it again"
-            }
-            _ => "is the server there?",
+            _ if self.has_answered.load(Ordering::Relaxed) => "run it again to send the rest",
+            _ => "is the server running?",
         };
         let what = match error {
             ureq::Error::Io(error) => error.to_string(),
@@ -513,14 +514,15 @@ impl Client {
         let Refused { status, code, message } = refused;
         let advice = match status {
             401 => {
-                "; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, say who asks"
+                "; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
+                 MLFLOW_TRACKING_TOKEN"
             }
             403 if message.contains("Host") => {
-                "; the server's option --allowed-hosts must name this host"
+                "; add this host to the server's option --allowed-hosts"
             }
-            301 | 302 | 307 | 308 => "; name that address",
-            408 | 429 | 500.. => "; what was sent stays sent: run it again",
-            404 | 405 if code.is_empty() => "; is this a tracking server of MLflow?",
+            301 | 302 | 307 | 308 => "; use that address",
+            408 | 429 | 500.. => "; run it again to send the rest",
+            404 | 405 if code.is_empty() => "; is this an MLflow tracking server?",
             _ => "",
         };
         let message = format!("{}{advice}", shown(&message));
@@ -540,29 +542,29 @@ impl Client {
     }
 }
 
-/// Whether another try may be answered otherwise.
+/// Whether a retry may succeed.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// Which limit an error is about, if it is about one.
+/// The limit that an error is about, if any.
 fn spent(error: &io::Error) -> Option<&Spent> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Up to a quarter longer: clients that failed together do not come back together.
+/// Adds up to a quarter, so that clients that failed together do not retry together.
 fn jittered(pause: Duration) -> Duration {
     let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
     pause + pause * random / 4096
 }
 
-/// How long the server wants to be left alone; no longer than is waited for. A date is not heeded.
+/// The pause that the server asks for, up to the maximum pause. A date is ignored.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let seconds = response.headers().get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(MAX_PAUSE))
 }
 
-/// The beginning of a text, in one line.
+/// The beginning of a text, on one line.
 fn shown(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = words.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();

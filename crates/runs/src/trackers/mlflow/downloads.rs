@@ -1,4 +1,4 @@
-//! What a tracking server is asked for to take runs away: files and models.
+//! Requests to a tracking server for imports: files and models.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,38 +10,38 @@ use super::client::API;
 use super::{Client, LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord};
 use tbx::error::Result;
 
-/// Things in an answer.
+/// Maximum number of items in a response.
 const PAGE: usize = 1000;
-/// Logged models in an answer, the most there may be.
+/// Maximum number of logged models in a response that servers allow.
 const MODELS: usize = 50;
-/// Traces in an answer, the most there may be.
+/// Maximum number of traces in a response that servers allow.
 const TRACES: usize = 500;
-/// Folders in folders go no deeper.
+/// Maximum depth of nested directories.
 const MAX_DEPTH: usize = 64;
-/// Folders of one run or model at most, each of which is a request.
+/// Maximum number of directories of one run or model, each of which is a request.
 const MAX_FOLDERS: usize = 10_000;
-/// Folders in a row at most in which there is no file.
+/// Maximum number of consecutive directories without a file.
 const MAX_BARE: usize = 1000;
-/// Files of one run or model at most.
+/// Maximum number of files of one run or model.
 const MAX_FILES: usize = 1_000_000;
-/// What a search finds that asks for prompts, which others leave out.
+/// The filter of a search for prompts, which other searches leave out.
 const PROMPTS: &str = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
 /// A file in a list of artifacts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ListedFile {
     pub(crate) path: String,
-    /// Its bytes, if the list tells them.
+    /// Its size in bytes, if the list has it.
     pub(crate) size: Option<u64>,
 }
 
 impl Client {
-    /// A run's artifacts.
+    /// The artifacts of a run.
     pub(crate) fn artifacts(&self, run_id: &str) -> Result<Vec<ListedFile>> {
         self.tree("/artifacts/list", &[("run_id", run_id)], "path")
     }
 
-    /// A logged model's files.
+    /// The files of a logged model.
     pub(crate) fn model_files(&self, id: &str) -> Result<Vec<ListedFile>> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         self.tree(
@@ -51,7 +51,7 @@ impl Client {
         )
     }
 
-    /// All files that a list of one folder, named by `parameter`, leads to; sorted, each once.
+    /// All files in and below one directory, named by `parameter`; sorted, without duplicates.
     fn tree(&self, path: &str, query: &[(&str, &str)], parameter: &str) -> Result<Vec<ListedFile>> {
         let mut files = Vec::new();
         let mut folders = vec![(String::new(), 0)];
@@ -68,7 +68,7 @@ impl Client {
                 self.get_page(path, &query).map(Some)
             };
             for (file, is_folder) in self.pages(path, "files", ask, listed)? {
-                // Else it may lead around in circles.
+                // Otherwise the server could lead the walk in circles.
                 let is_inside = file.path.len() > folder.len() && file.path.starts_with(&folder);
                 if !is_folder && !file.path.is_empty() {
                     files.push(file);
@@ -79,14 +79,15 @@ impl Client {
             bare = if files.len() > before { 0 } else { bare + 1 };
             let what = if bare > MAX_BARE {
                 format!(
-                    "no file in {MAX_BARE} folders of artifacts in a row: the server's list has no end"
+                    "no file in {MAX_BARE} consecutive artifact directories: the server's list \
+                     does not end"
                 )
             } else if seen.len() > MAX_FOLDERS {
-                format!("more than {MAX_FOLDERS} folders of artifacts")
+                format!("more than {MAX_FOLDERS} artifact directories")
             } else if files.len() > MAX_FILES {
                 format!("more than {MAX_FILES} artifacts")
             } else if depth > MAX_DEPTH {
-                format!("folders of artifacts are more than {MAX_DEPTH} deep")
+                format!("artifact directories are nested more than {MAX_DEPTH} deep")
             } else {
                 continue;
             };
@@ -97,7 +98,7 @@ impl Client {
         Ok(files)
     }
 
-    /// Logged models of an experiment. Servers before MLflow 3 have none.
+    /// The logged models of an experiment. Servers before MLflow 3 have none.
     pub(crate) fn logged_models(&self, experiment_id: &str) -> Result<Vec<LoggedModelRecord>> {
         let path = "/logged-models/search";
         let mut body = json!({ "experiment_ids": [experiment_id], "max_results": MODELS });
@@ -114,7 +115,7 @@ impl Client {
         self.pages(path, "models", ask, logged_model)
     }
 
-    /// Registered models with their versions, and prompts, which are registered models, too.
+    /// Registered models with their versions, including prompts, which are registered models.
     pub(crate) fn registered_models(&self) -> Result<Vec<RegisteredModelRecord>> {
         let mut all = Vec::new();
         for filter in ["", PROMPTS] {
@@ -139,7 +140,8 @@ impl Client {
                 }
                 all.push(model);
             }
-            // Old servers do not know the filter's tag, or list versions of models that they do not.
+            // Old servers do not support the filter's tag, or list versions of models that they do
+            // not list.
             all.extend(of.into_iter().map(|(name, versions)| RegisteredModelRecord {
                 name,
                 versions,
@@ -171,7 +173,8 @@ impl Client {
         self.pages(path, of, ask, take)
     }
 
-    /// How many traces an experiment has, up to as many as one answer tells; whether it has more.
+    /// The number of traces of an experiment, up to the maximum of one response, and whether there
+    /// are more.
     pub(crate) fn traces(&self, experiment_id: &str) -> Result<(usize, bool)> {
         let max = TRACES.to_string();
         let query = [("experiment_ids", experiment_id), ("max_results", &max)];

@@ -1,4 +1,4 @@
-//! What a run is, as MLflow has it.
+//! Converts the metadata of a run to MLflow's form.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::to_meta::{MLFLOW, dataset_place, number_or_text};
 use super::{MAX_DIGEST, Names, tags};
 use tbx::meta::{Dataset, Param, RunMeta};
 
-/// What tells a run from all others whenever it is exported: its id, or where it has none, a hash of
-/// its experiment, its name in the log folder and when it began.
+/// The key by which an export finds a run again: its id, or without an id a hash of its experiment,
+/// its name in the log directory and its start time.
 pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f64>) -> String {
     if let Some(id) = meta.id.as_ref().filter(|id| !id.is_empty()) {
         return id.clone();
@@ -25,15 +25,16 @@ pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The run as MLflow has it: parameters and seeds as parameters, everything else as tags. Values
-/// are whole, also those that are too long. It has no ids and no parent: those are MLflow's. `name`
-/// is what the run is called if it says nothing itself; `metrics` are the names of its metrics, all
-/// of them asked for, which the tags tell with those of parameters and tags.
+/// The run in MLflow's form: parameters and seeds become parameters, everything else becomes tags.
+/// Values are not truncated, even if they are too long. The record has no ids and no parent,
+/// because MLflow assigns those. `name` is the name of a run whose metadata has none. `metrics` has
+/// the names of its metrics, all of which must have been requested; the tags record them together
+/// with the original names of parameters and tags.
 pub fn record(meta: &RunMeta, name: &str, metrics: &Names) -> RunRecord {
     let mut names = metrics.clone();
     let params = with_names(&mut names, params(meta));
     let mut tags = tags_of(meta, name);
-    // A tag that the run gives itself counts.
+    // A tag from the run's own metadata takes precedence.
     tags.extend(meta.tags.clone());
     let mut tags = with_names(&mut names, tags);
     tags.extend(names.tags());
@@ -123,7 +124,7 @@ fn dataset(data: &Dataset) -> DatasetInput {
     }
     let source = data.source.as_deref().unwrap_or_default();
     if digest.is_empty() {
-        digest = "none".into(); // MLflow wants one
+        digest = "none".into(); // MLflow requires one
     }
     let is_web = source.starts_with("http://") || source.starts_with("https://");
     let (source_type, source) = match source.split_once("://") {
@@ -139,7 +140,7 @@ fn dataset(data: &Dataset) -> DatasetInput {
         tags,
         ..DatasetInput::default()
     };
-    // What it was in MLflow.
+    // Its values in MLflow.
     let known = data.other.get(MLFLOW);
     let text = |name: &str| known.and_then(|known| known.get(name)?.as_str()).map(str::to_owned);
     let place = data.source.as_deref().unwrap_or_default();

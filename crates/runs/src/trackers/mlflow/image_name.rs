@@ -1,10 +1,10 @@
-//! Names of the artifacts that are images of a step (`mlflow/tracking/client.py`, `log_image`).
+//! Names of image artifacts with a step (`mlflow/tracking/client.py`, `log_image`).
 
-/// What parts the words in the names of MLflow 2 and of the first releases of MLflow 3, and in those of
-/// later ones.
+/// Separators of the parts of names: those of MLflow 2 and the first releases of MLflow 3, and
+/// those of later releases.
 const SEPARATORS: [char; 2] = ['%', '+'];
 
-/// The name of an image, or of the small copy of one: `images/KEY+step+N+timestamp+MS+ID.png`.
+/// The name of an image or of its small copy: `images/KEY+step+N+timestamp+MS+ID.png`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ImageName<'a> {
     pub(crate) tag: String,
@@ -15,7 +15,7 @@ pub(crate) struct ImageName<'a> {
 }
 
 impl<'a> ImageName<'a> {
-    /// What the artifact at `path` says by its name, if it is an image of a step.
+    /// The facts in the name of the artifact at `path`, if it is an image with a step.
     pub(crate) fn of(path: &'a str) -> Option<Self> {
         let name = path.strip_prefix("images/")?;
         SEPARATORS.into_iter().find_map(|separator| {
@@ -30,7 +30,7 @@ impl<'a> ImageName<'a> {
             };
             let (step, "step") = (words.next()?.parse().ok()?, words.next()?) else { return None };
             let key = words.next()?;
-            // `/` is `#`, and since some release of MLflow 3 `~`.
+            // `/` is `#`, and `~` since some release of MLflow 3.
             let tag = match separator {
                 '%' => key.replace('#', "/"),
                 _ => key.replace(['~', '#'], "/"),
@@ -39,7 +39,7 @@ impl<'a> ImageName<'a> {
         })
     }
 
-    /// The name of today for the artifact at `path`, which has this name.
+    /// The current form of this name, for the artifact at `path`.
     pub(crate) fn modern(&self, path: &str) -> String {
         let Self { tag, step, timestamp, id } = self;
         let key = tag.replace('/', "~");

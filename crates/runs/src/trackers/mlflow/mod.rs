@@ -1,7 +1,7 @@
-//! What MLflow keeps of runs, and what that is in [`RunMeta`](tbx::meta::RunMeta): one mapping, both ways.
+//! MLflow's data about runs, and its mapping to and from [`RunMeta`](tbx::meta::RunMeta).
 //!
-//! Names and limits are those of MLflow 3.17 (`mlflow/utils/validation.py`); it has kept them for
-//! years.
+//! Names and limits are those of MLflow 3.17 (`mlflow/utils/validation.py`), which have not changed
+//! for years.
 
 mod calls;
 mod client;
@@ -41,22 +41,22 @@ pub(crate) use tracking::{
     ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
 };
 
-/// Characters of a name of a metric, parameter or tag at most.
+/// Maximum number of characters of the name of a metric, parameter or tag.
 pub const MAX_NAME: usize = 250;
-/// Characters of a parameter's value; MLflow cuts what is longer without a word.
+/// Maximum number of characters of a parameter's value; MLflow silently truncates longer values.
 pub const MAX_PARAM: usize = 6000;
-/// Characters of a tag's value; MLflow cuts what is longer without a word.
+/// Maximum number of characters of a tag's value; MLflow silently truncates longer values.
 pub const MAX_TAG: usize = 8000;
-/// Characters of a dataset's digest.
+/// Maximum number of characters of a dataset's digest.
 pub const MAX_DIGEST: usize = 36;
 
-/// The folder among a run's artifacts that has what MLflow has no place for.
+/// The directory among a run's artifacts for data that MLflow has no place for.
 pub const FOLDER: &str = "tbx";
-/// The folder in [`FOLDER`] for event files, and that for files made of values.
+/// The directories in [`FOLDER`] for event files, and for files made from values.
 pub(crate) const EVENTS: &str = "events/";
 pub(crate) const MEDIA: &str = "media/";
 
-/// Hex digits that nobody else has: an id, or what tells one request from another.
+/// Random hex digits: an id, or a value that distinguishes one request from another.
 pub(crate) fn nonce() -> String {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::atomic::{AtomicU64, Ordering};

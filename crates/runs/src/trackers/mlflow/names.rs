@@ -1,4 +1,4 @@
-//! Names that MLflow takes.
+//! Names that MLflow accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -8,26 +8,26 @@ use regex::Regex;
 use super::{ImageName, MAX_NAME, MAX_TAG, tags};
 use tbx::safe_name;
 
-/// Bytes of the name of a file.
+/// Maximum size in bytes of the name of a file.
 const MAX_FILE_NAME: usize = 255;
 
-/// Where names are kept.
+/// The place where names are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
     /// On a server.
     Server,
-    /// In a database: the same, but that artifacts are files with any names.
+    /// In a database: like a server, except that artifacts are files with any names.
     Database,
-    /// As names of files: `a/b` is in the folder `a`, so there can be no `a`.
+    /// As names of files: `a/b` is in the directory `a`, so that there can be no file `a`.
     Files,
 }
 
-/// The names of a run's metrics, parameters or tags as MLflow takes them.
+/// The names of a run's metrics, parameters or tags, in a form that MLflow accepts.
 ///
-/// MLflow refuses names with other characters than letters, digits and `_ / . - : space`, those
-/// that are no clean relative paths, and those of more than 250 characters. Each such name becomes
-/// one with `_` for what is refused and a hash of the name behind it: always the same, so that an
-/// export that goes on finds it again.
+/// MLflow rejects names with characters other than letters, digits and `_ / . - : space`, names
+/// that are not clean relative paths, and names of more than 250 characters. Each such name is
+/// replaced by one with `_` for the rejected characters and a hash of the original name at the end.
+/// The result is always the same, so that a later export finds it again.
 ///
 /// ```
 /// use tbx_runs::trackers::mlflow::{Names, Store};
@@ -41,14 +41,15 @@ pub enum Store {
 #[derive(Debug, Clone)]
 pub struct Names {
     store: Store,
-    /// Folders that names of files need.
+    /// Directories that names of files need.
     folders: BTreeSet<String>,
-    /// What became of names that could not stay, and what they were.
+    /// The original names that were replaced, by their replacements.
     changed: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// For names of which these are all, or some.
+    /// Starts with `names`, which may be all names of a run or some of them. With [`Store::Files`], a
+    /// name that would be a directory of one of these is replaced.
     pub fn new<'n>(store: Store, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut folders = BTreeSet::new();
         if store == Store::Files {
@@ -60,7 +61,7 @@ impl Names {
         Self { store, folders, changed: BTreeMap::new() }
     }
 
-    /// The name that MLflow takes for this one.
+    /// The name in MLflow for this name.
     pub fn get(&mut self, name: &str) -> String {
         let is_file = self.store == Store::Files;
         let is_too_long = |part: &str| part.len() > MAX_FILE_NAME;
@@ -70,7 +71,7 @@ impl Names {
             return name.to_owned();
         }
         let hash = format!("-{:08x}", safe_name::hash(name) & 0xffff_ffff);
-        // A file name of 200 characters can have too many bytes.
+        // A file name of 200 characters can be too long in bytes.
         let max = if is_file { MAX_FILE_NAME / 4 } else { MAX_NAME } - hash.len();
         let parts = name.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
         let clean = parts.map(clean).collect::<Vec<_>>().join("/");
@@ -80,33 +81,33 @@ impl Names {
         new
     }
 
-    /// What became of names that could not stay, and what they were.
+    /// The original names that were replaced, by their replacements.
     pub const fn changed(&self) -> &BTreeMap<String, String> {
         &self.changed
     }
 
-    /// Names of another kind of the same run's.
+    /// Names of another kind in the same run.
     pub(super) fn others(&self, names: impl IntoIterator<Item = String>) -> Self {
         let names: Vec<_> = names.into_iter().collect();
         Self::new(self.store, names.iter().map(String::as_str))
     }
 
-    /// Also tells what became of those names.
+    /// Adds the replaced names of `other`.
     pub(super) fn join(&mut self, other: &Self) {
         self.changed.extend(other.changed.clone());
     }
 
-    /// Tags that tell the true names, but for some that do not fit into a tag.
+    /// Tags that record the original names, except those that do not fit into a tag.
     pub fn tags(&self) -> BTreeMap<String, String> {
         Self::tags_of(&self.changed)
     }
 
-    /// Tags that tell these true names by what they became.
+    /// Tags that record these original names by their replacements.
     pub(crate) fn tags_of(changed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut chunks: Vec<BTreeMap<&str, &str>> = Vec::new();
         let mut len = MAX_TAG;
         for (new, old) in changed {
-            // A character takes up to 6 in JSON, and a pair has quotes and a colon.
+            // A character takes up to 6 characters in JSON, and a pair has quotes and a colon.
             let pair = 6 * (new.chars().count() + old.chars().count()) + 6;
             if pair > MAX_TAG {
                 continue;
@@ -127,7 +128,7 @@ impl Names {
         chunks.iter().enumerate().map(tag).collect()
     }
 
-    /// The true names that [`tags`](Self::tags) tell.
+    /// The original names that [`tags`](Self::tags) recorded, by their replacements.
     pub fn changed_in(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let ours = tags.iter().filter(|(name, _)| Self::is_tag(name));
         let maps = ours
@@ -135,7 +136,7 @@ impl Names {
         maps.flatten().collect()
     }
 
-    /// Tags under their true names, without those that tbx keeps for itself.
+    /// Tags under their original names, without those that are internal to tbx.
     pub(crate) fn theirs(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let names = Self::changed_in(tags);
         let tags = tags::modern(tags.clone()).into_iter();
@@ -143,7 +144,7 @@ impl Names {
         theirs.map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value)).collect()
     }
 
-    /// Whether a tag of this name tells true names.
+    /// Whether a tag of this name records original names.
     pub fn is_tag(name: &str) -> bool {
         let today = tags::renamed(name);
         let rest = today.as_deref().unwrap_or(name).strip_prefix(tags::NAMES);
@@ -151,8 +152,8 @@ impl Names {
     }
 }
 
-/// Whether a store of this kind keeps an artifact under this name. Servers decode what is
-/// percent-encoded in it, again and again, and refuse `#` and paths that Windows takes for absolute
+/// Whether a store of this kind accepts this name for an artifact. Servers repeatedly decode
+/// percent-encoded characters in it, and reject `#` and paths that are absolute on Windows
 /// (`mlflow/utils/uri.py`, `validate_path_is_safe`).
 pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
@@ -167,10 +168,10 @@ pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
     is_plain && (store != Store::Server || !is_refused)
 }
 
-/// The name of an artifact where its own cannot stay: with `_` for what is refused, and a hash before
-/// what tells its type.
+/// The name of an artifact whose own name is rejected: with `_` for the rejected characters, and a
+/// hash before the file extension.
 pub(crate) fn changed_artifact(path: &str) -> String {
-    // Images of MLflow 2 have the form of today, which its pages show.
+    // Images of MLflow 2 get the current form of names, which its pages show.
     if let Some(image) = ImageName::of(path).map(|name| name.modern(path))
         && artifact_stays(Store::Server, &image)
     {
@@ -181,7 +182,7 @@ pub(crate) fn changed_artifact(path: &str) -> String {
         c if c.is_control() => '_',
         c => c,
     };
-    // A character has up to 4 bytes.
+    // A character takes up to 4 bytes.
     let part =
         |part: &str| part.replace("..", "__").chars().map(plain).take(50).collect::<String>();
     let hash = format!("{:08x}", safe_name::hash(path) & 0xffff_ffff);
@@ -196,7 +197,7 @@ pub(crate) fn changed_artifact(path: &str) -> String {
 }
 
 fn is_valid(name: &str) -> bool {
-    // `\w` of Python: letters and digits, but no marks, unlike that of the crate `regex`.
+    // Python's `\w`: letters and digits, but no marks, unlike `\w` of the crate `regex`.
     static TAKEN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"\A[/\p{L}\p{N}_.\- :]+\z").ok());
     let is_clean = name.split('/').all(|part| !matches!(part, "" | "." | ".."));

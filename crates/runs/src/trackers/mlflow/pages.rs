@@ -25,7 +25,7 @@ const MAX_VALUES: usize = 200_000;
 
 impl Client {
     /// All items in the field `of` in the pages of an answer, each converted with `take`. `ask`
-    /// requests the page of a token; it returns none if the server does not support the request.
+    /// requests the page of a token; it returns `None` if the server does not support the request.
     ///
     /// Items are read one by one, so that an answer takes no more memory than what is kept of it. A
     /// server that repeats a token or a page, or never returns a last page, causes an error.
@@ -138,7 +138,7 @@ impl<'de, T, F: Fn(&Value) -> T> Visitor<'de> for Things<'_, T, F> {
                 return Err(A::Error::custom(Spent::Things(MAX_ON_PAGE)));
             }
             if !json.starts_with('{') {
-                return Err(A::Error::custom("an entry of the list is no object"));
+                return Err(A::Error::custom("an entry of the list is not an object"));
             }
             budget::values(json.as_bytes(), MAX_VALUES).map_err(A::Error::custom)?;
             json.hash(self.content);

@@ -1,4 +1,4 @@
-//! A tracking server as a place where runs are sent to.
+//! A tracking server as the destination of an export.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -18,16 +18,16 @@ use tbx::error::{ErrorKind, Location, Result};
 
 const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
 const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
-/// Runs or experiments in an answer.
+/// Maximum number of runs or experiments in a response.
 const PAGE: usize = 1000;
-/// How often points are sent again that another program sends, too.
+/// Maximum number of retries for points that another program sends at the same time.
 const CONFLICTS: u32 = 10;
 const AFTER_CONFLICT: Duration = Duration::from_millis(200);
-/// Servers whose artifacts are elsewhere take files up to this size.
+/// Maximum size in bytes of a file that a server accepts if its artifacts are stored elsewhere.
 const MAX_UPLOAD: u64 = 10_000_000;
 
 impl Client {
-    /// The same as [`post`](Self::post) for what is done once it is there, or once it is gone.
+    /// Like [`post`](Self::post), but succeeds if the object already exists, or is already gone.
     fn post_unless(&self, path: &str, body: &Value, code: &str) -> Result<bool> {
         match self.try_post(path, body)? {
             Ok(_) => Ok(true),
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// Drops the points that the run `id` has.
+    /// Drops the points that the run `id` already has.
     fn drop_known(&self, id: &str, metrics: &mut Vec<Metric>) -> Result<()> {
         let keys: BTreeSet<String> = metrics.iter().map(|metric| metric.key.clone()).collect();
         for key in keys {
@@ -51,19 +51,19 @@ impl Client {
         Ok(())
     }
 
-    /// Folder of a run's artifacts, if it is on this machine.
+    /// The directory of a run's artifacts, if it is on this machine.
     fn folder_here(&self, uri: &str) -> Option<PathBuf> {
         let path = Path::new(uri.strip_prefix("file://").unwrap_or(uri));
         let host = self.uri().split("://").nth(1)?;
         let is_local =
             ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
-        // The server has made the folder of the experiment, at least.
+        // The server has created at least the experiment's directory.
         let is_there = path.is_absolute() && path.ancestors().skip(1).take(2).any(Path::is_dir);
         (is_local && is_there).then(|| path.to_owned())
     }
 }
 
-/// A condition for a search; none for values that its language cannot say.
+/// A condition for a search; empty for values that the search language cannot express.
 fn condition(tag: &str, value: Option<&str>) -> String {
     let is_plain = |value: &&str| {
         !value.is_empty() && !value.contains(['\'', '"', '\\']) && !value.contains(char::is_control)
@@ -74,7 +74,7 @@ fn condition(tag: &str, value: Option<&str>) -> String {
     }
 }
 
-/// Whether `tags` have the tag, with this value if there is one.
+/// Whether `tags` contain the tag, with this value if one is given.
 fn has(tags: &Tags, tag: &str, value: Option<&str>) -> bool {
     tags.get(tag).is_some_and(|found| value.is_none_or(|value| value == found))
 }
@@ -123,7 +123,7 @@ impl Tracking for Client {
             return match self.try_post(path, &json!({ "experiment_id": id, "key": tag }))? {
                 Ok(_) => Ok(true),
                 Err(refused) if refused.code == MISSING => Ok(true),
-                // Servers before MLflow 3 do not know the request.
+                // Servers before MLflow 3 do not support the request.
                 Err(refused) if refused.code.is_empty() && matches!(refused.status, 404 | 405) => {
                     Ok(false)
                 }
@@ -157,7 +157,7 @@ impl Tracking for Client {
             "user_id": run.user.as_deref().unwrap_or_default(),
             "tags": pairs(&run.tags),
         });
-        // The claim tells whether it was made, if that is not heard.
+        // If the response is lost, the claim shows whether the run was created.
         let claim = run.tags.get(tags::CLAIM).map(String::as_str);
         let heard = || {
             let found = self.runs_with(&run.experiment_id, tags::CLAIM, claim)?.into_iter().next();
@@ -202,8 +202,8 @@ impl Tracking for Client {
         for _ in 0..CONFLICTS {
             match self.try_post(path, &body(&rest))? {
                 Ok(_) => return Ok(()),
-                // Another program logs the same points at this moment. Servers before MLflow 3 also refuse a
-                // NaN that is there.
+                // Another program is logging the same points. Servers before MLflow 3 also reject a
+                // NaN that already exists.
                 Err(refused) if refused.message.contains("IntegrityError") => {
                     thread::sleep(AFTER_CONFLICT);
                     self.drop_known(id, &mut rest)?;
@@ -251,7 +251,7 @@ impl Tracking for Client {
         size: u64,
     ) -> Result<Placed> {
         if let Some(root) = uri.strip_prefix("mlflow-artifacts:") {
-            // Also with a host, which is this server.
+            // The address may contain a host, which is this server.
             let root =
                 root.strip_prefix("//").map_or(root, |r| r.split_once('/').map_or("", |r| r.1));
             self.put_artifact(&format!("{}/{path}", root.trim_matches('/')), content)?;
@@ -263,8 +263,8 @@ impl Tracking for Client {
                 .map_err(|error| ErrorKind::from(error).at(Location::of(to.as_path())))?;
         } else {
             return Ok(Placed::Refused(format!(
-                "it has {size} bytes, and the server takes {MAX_UPLOAD} at most, as its artifacts are \
-                 at {uri}"
+                "it has {size} bytes, but the server accepts at most {MAX_UPLOAD}, because its \
+                 artifacts are at {uri}"
             )));
         }
         Ok(Placed::Done)
@@ -311,7 +311,7 @@ impl Tracking for Client {
         if let Some(body) = body.as_object_mut().filter(|_| !run.is_empty()) {
             body.insert("run_id".into(), run.into());
         }
-        // The claim tells whether it was made, if that is not heard.
+        // If the response is lost, the claim shows whether the version was created.
         let claim = tags.get(tags::CLAIM);
         let heard = || {
             let models = self.registered_models()?;

@@ -20,7 +20,7 @@ const MAX_RETRIES: u64 = 100;
 /// Maximum size in bytes of the file with credentials.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
-/// Settings of a tracking server, from the same variables as those of MLflow's own client.
+/// Settings of a tracking server, from the same environment variables as in MLflow's own client.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) uri: String,
@@ -61,7 +61,9 @@ impl Settings {
     pub fn from_env(uri: Option<&str>) -> Result<Self> {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
-            return Err(Error::argument("which server? --uri or MLFLOW_TRACKING_URI names it"));
+            return Err(Error::argument(
+                "no tracking server given: set --uri or MLFLOW_TRACKING_URI",
+            ));
         };
         let address = uri.trim();
         let (basic, plain) = match redact::split_login(address) {
@@ -76,14 +78,16 @@ impl Settings {
             |what: &str| Err(Error::argument(format!("{:?} {what}", redact::address(address))));
         let Some((scheme @ ("http" | "https"), rest)) = plain.split_once("://") else {
             return wrong(
-                "is no server, which begins with http:// or https://; folders are written by --to mlruns",
+                "is not a server: its URI must begin with http:// or https://; to write a \
+                 directory, use --to mlruns",
             );
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if !is_host(host) || path.contains(['?', '#']) || path.chars().any(char::is_control) {
             return wrong(
-                "is no address of a server: http:// or https://, a host, perhaps a port, perhaps a path; in a \
-                 user or password / is %2F, @ is %40, ? is %3F, # is %23",
+                "is not a valid server address: use http:// or https://, a host, and optionally a \
+                 port and a path; in a user name or password, write %2F for /, %40 for @, %3F for \
+                 ? and %23 for #",
             );
         }
         let is_true = |text: String| matches!(text.to_lowercase().as_str(), "true" | "1");
@@ -103,7 +107,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks that values are valid in headers: a line break from a file is not.
+    /// Checks that values are valid in headers: a line break from a file, for example, is not.
     fn check_headers(&self) -> Result<()> {
         let token = match &self.auth {
             Some(Auth::Token(token)) => token,
@@ -112,7 +116,7 @@ impl Settings {
         let workspace = self.workspace.as_deref().unwrap_or_default();
         for (name, value) in [("MLFLOW_TRACKING_TOKEN", token), ("MLFLOW_WORKSPACE", workspace)] {
             if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-                let what = "has characters in it that cannot be sent, such as a line break";
+                let what = "contains characters that cannot be sent, such as a line break";
                 return Err(Error::argument(format!("{name} {what}")));
             }
         }
@@ -159,7 +163,7 @@ fn number(name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
         Some(number) => Ok(Some(number)),
         None => {
             let (least, most) = (range.start(), range.end());
-            let what = format!("{name} is no whole number from {least} to {most}");
+            let what = format!("{name} must be an integer from {least} to {most}");
             Err(Error::argument(what))
         }
     }

@@ -1,7 +1,8 @@
 //! Names of tags.
 //!
-//! MLflow's pages hide tags whose names begin with `mlflow.`. So do those that tbx keeps for itself:
-//! they begin with `mlflow.tbx.`. Those that people want to see begin with `tbx.`.
+//! MLflow's pages hide tags whose names begin with `mlflow.`. Therefore the names of tags that are
+//! internal to tbx begin with `mlflow.tbx.`, and those of tags that people want to see begin with
+//! `tbx.`.
 
 use std::collections::BTreeMap;
 
@@ -43,37 +44,38 @@ const HIDDEN: &str = "mlflow.tbx.";
 pub const RUN_KEY: &str = "mlflow.tbx.run_key";
 /// Name of the run in its logdir.
 pub const RUN: &str = "mlflow.tbx.run";
-/// Names that MLflow does not take, as an object in JSON: the name there, and the true one. More than
-/// fit go on in `mlflow.tbx.names.1` and so on.
+/// Names that MLflow does not accept, as a JSON object from the name in MLflow to the original one.
+/// If they do not fit, they continue in `mlflow.tbx.names.1` and so on.
 pub const NAMES: &str = "mlflow.tbx.names";
 /// Items of the checklist that the run lacks.
 pub const MISSING: &str = "mlflow.tbx.check.missing";
-/// Digest of a dataset, if MLflow's field does not take it.
+/// Digest of a dataset, if MLflow's field does not accept it.
 pub const DIGEST: &str = "mlflow.tbx.digest";
-/// Number of a version of a model in the logdir: MLflow counts itself.
+/// Number of a version of a model in the logdir: MLflow assigns its own numbers.
 pub const VERSION: &str = "mlflow.tbx.version";
-/// SHA-256 of the file that a version of a model is.
+/// SHA-256 of the file of a version of a model.
 pub const SHA256: &str = "mlflow.tbx.sha256";
 /// Prefix of the tags with facts about the environment.
 pub const ENVIRONMENT: &str = "mlflow.tbx.env.";
 
-/// Name of the experiment in its logdir, of an experiment that tbx made: somebody may rename it.
+/// Name in the logdir of an experiment that tbx created: somebody may rename it.
 pub const EXPERIMENT: &str = "mlflow.tbx.experiment";
-/// Digests of the values that tbx wrote last, of a run, an experiment, a model or a version of one. More
-/// than fit go on in `mlflow.tbx.sent.1` and so on.
+/// Digests of the values that tbx wrote last, for a run, an experiment, a model or a version of
+/// one. If they do not fit, they continue in `mlflow.tbx.sent.1` and so on.
 pub const SENT: &str = "mlflow.tbx.sent";
-/// Which of several programs that made a run at the same time may keep it.
+/// The claim that decides which of several programs that create a run at the same time keeps it.
 pub const CLAIM: &str = "mlflow.tbx.claim";
-/// Versions of models that tbx registered of a run: an object in JSON, their numbers there by their names
-/// in the logdir.
+/// Versions of models that tbx registered for a run: a JSON object from their names in the logdir
+/// to their numbers in MLflow.
 pub const MODELS: &str = "mlflow.tbx.models";
 
-/// Prefix of all tags of the first releases, whose other names were the same.
+/// Prefix of all tags of the first releases, whose names were otherwise the same.
 const OLD: &str = "tbx.";
 /// Key by which the first releases found a run again.
 pub(crate) const OLD_RUN_KEY: &str = "tbx.run_key";
 
-/// Name of today for a tag of the first releases; none if it has the same name or is not of tbx.
+/// Current name for a tag of the first releases; `None` if it has the same name or is not a tag of
+/// tbx.
 pub(crate) fn renamed(name: &str) -> Option<String> {
     let rest = name.strip_prefix(OLD)?;
     let is_numbered = |rest: &str| rest.starts_with("names.") || rest.starts_with("env.");
@@ -81,7 +83,7 @@ pub(crate) fn renamed(name: &str) -> Option<String> {
     (is_known.contains(&rest) || is_numbered(rest)).then(|| format!("{HIDDEN}{rest}"))
 }
 
-/// `tags` with the names of today.
+/// `tags` with their current names.
 pub(crate) fn modern(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let (old, mut new): (BTreeMap<_, _>, BTreeMap<_, _>) =
         tags.into_iter().partition(|(name, _)| renamed(name).is_some());
@@ -93,13 +95,13 @@ pub(crate) fn modern(tags: BTreeMap<String, String>) -> BTreeMap<String, String>
     new
 }
 
-/// Value of the tag `name`, also under its name of the first releases.
+/// Value of the tag `name`, also under its name in the first releases.
 pub(crate) fn find<'t>(tags: &'t BTreeMap<String, String>, name: &str) -> Option<&'t String> {
     let old = name.strip_prefix(HIDDEN).map(|rest| format!("{OLD}{rest}"));
     tags.get(name).or_else(|| tags.get(&old?))
 }
 
-/// Whether tbx keeps the tag `name` for itself.
+/// Whether the tag `name` is internal to tbx.
 pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with(HIDDEN)
 }

@@ -1,4 +1,4 @@
-//! Certificates: those that are trusted and those that are presented.
+//! Certificates: those to trust and the one to present.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,8 @@ pub(super) fn tls(settings: &Settings) -> Result<TlsConfig> {
                 _ => {}
             }
         }
-        let what = "no private key in this file, which MLFLOW_TRACKING_CLIENT_CERT_PATH names";
+        let what = "MLFLOW_TRACKING_CLIENT_CERT_PATH is set to this file, but it has no private \
+                    key";
         let key = key.ok_or_else(|| at(io::Error::other(what), path))?;
         tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }

@@ -1,4 +1,4 @@
-//! What MLflow says of a run, as tbx has it.
+//! Converts a run in MLflow to tbx's metadata.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use super::record::{DatasetInput, RunRecord};
 use super::{MAX_PARAM, MAX_TAG, Names, Store, record, tags};
 use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, Param, RunMeta};
 
-/// More digits than these are an identifier rather than a number.
+/// Numbers with more digits than this are identifiers.
 const MAX_DIGITS: usize = 15;
 
-/// What MLflow says of the run, in an experiment of this name.
+/// The metadata of the run, in an experiment of this name.
 ///
-/// `exported` is what the run said of itself when it was exported by tbx, if that is known: it has
-/// what MLflow has no place for, and exact types and times. Whatever was changed in MLflow since
-/// counts. The parent is that of `exported`, or MLflow's id.
+/// `exported` is the metadata with which tbx exported the run, if it is known: it has fields for
+/// which MLflow has no place, and exact types and times. Values that were changed in MLflow since
+/// then take precedence. The parent is that of `exported`, or MLflow's id.
 pub fn meta(run: &RunRecord, experiment: Option<&str>, exported: Option<RunMeta>) -> RunMeta {
     let names = Names::changed_in(&run.tags);
     let said = said(run, experiment, &names);
@@ -27,7 +27,8 @@ pub fn meta(run: &RunRecord, experiment: Option<&str>, exported: Option<RunMeta>
     merged(exported, &was, said)
 }
 
-/// `meta`, as it was exported, with everything that `now` says otherwise than MLflow was told, which is `was`.
+/// `meta`, as exported, with everything in `now` that differs from `was`, the values at the time of the
+/// export.
 fn merged(mut meta: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
     let pick = |mine: Option<String>, was: &Option<String>, now: Option<String>| {
         if *was == now { mine } else { now }
@@ -39,7 +40,7 @@ fn merged(mut meta: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
     let params = changed(std::mem::take(&mut meta.params), &was.params, now.params, |was, now| {
         was == now || is_cut(&was.to_string(), &now.to_string(), MAX_PARAM)
     });
-    // Seeds came as parameters; they are still seeds.
+    // Seeds were exported as parameters and become seeds again.
     let is_seed = |name: &str, value: &Param| {
         let seed = name.strip_prefix("seed/").and_then(|name| meta.seeds.get(name));
         seed.is_some_and(|seed| seed.to_string() == value.to_string())
@@ -71,7 +72,7 @@ fn merged(mut meta: RunMeta, was: &RunMeta, now: RunMeta) -> RunMeta {
     meta
 }
 
-/// `mine`, but what is no longer as it `was` is as it is `now`, or gone.
+/// `mine`, with the changes between `was` and `now` applied.
 fn changed<V>(
     mine: BTreeMap<String, V>,
     was: &BTreeMap<String, V>,
@@ -88,7 +89,7 @@ fn changed<V>(
     all
 }
 
-/// Whether `now` is what MLflow made of `was`, which was too long.
+/// Whether `now` is `was`, truncated by MLflow.
 fn is_cut(was: &str, now: &str, max: usize) -> bool {
     let len = now.chars().count();
     len >= max.saturating_sub(3) && len < was.chars().count() && {
@@ -97,7 +98,7 @@ fn is_cut(was: &str, now: &str, max: usize) -> bool {
     }
 }
 
-/// What MLflow alone says.
+/// The metadata as far as MLflow has it.
 fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, String>) -> RunMeta {
     let true_name = |name: String| names.get(&name).cloned().unwrap_or(name);
     let tags = tags::modern(run.tags.clone()).into_iter();
@@ -121,7 +122,7 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     environment.language = of_environment("language");
     environment.lock_sha256 = of_environment("lock_sha256");
     environment.directory = of_environment("directory");
-    // Where words of the command line end cannot be told again.
+    // The words of the command line cannot be separated again.
     let command = of_environment("command");
     let program = take(tags::SOURCE);
     take(tags::SOURCE_TYPE);
@@ -146,7 +147,7 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     let param_texts = params.iter().filter(is_other).map(text_of).collect();
     let labels = take(tags::LABELS).and_then(|json| serde_json::from_str(&json).ok());
     let name = take(tags::RUN_NAME);
-    // The others are computed, or say how far an export is.
+    // The other tags are computed, or record the progress of an export.
     tags.retain(|name, _| !tags::is_hidden(name));
     let mut meta = RunMeta::default();
     meta.id = Some(run.id.clone()).filter(|id| !id.is_empty());
@@ -169,8 +170,8 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     meta
 }
 
-/// A parameter of MLflow, which is a text. Those that Python writes for bools and numbers are that
-/// again.
+/// A parameter in MLflow, which is a text. Texts that Python writes for bools and numbers become
+/// bools and numbers again.
 pub(crate) fn number_or_text(text: &str) -> Param {
     match text {
         "True" | "true" => return Param::Bool(true),
@@ -201,7 +202,7 @@ fn dataset(input: &DatasetInput) -> Dataset {
     data.context = tags.remove(tags::CONTEXT);
     let tags = tags.into_iter().map(|(name, value)| (name, Value::String(value)));
     let tags = Value::Object(tags.collect());
-    // Texts as MLflow has them, which an export gives back.
+    // The texts as MLflow has them, so that an export writes the same ones.
     let known = [
         ("source_type", Value::from(input.source_type.as_str())),
         ("source", input.source.as_str().into()),
@@ -222,10 +223,10 @@ fn dataset(input: &DatasetInput) -> Dataset {
     data
 }
 
-/// Key of what only MLflow knows of a dataset.
+/// Key of facts about a dataset that only MLflow has.
 pub(super) const MLFLOW: &str = "mlflow";
 
-/// The path or address in the source of a dataset, which is JSON as a rule.
+/// The path or address in the source of a dataset, which is usually JSON.
 pub(super) fn dataset_place(source: &str) -> String {
     let json: Option<Value> = serde_json::from_str(source).ok();
     let place = json.as_ref().and_then(|json| json.get("url").or_else(|| json.get("uri")));
@@ -238,7 +239,7 @@ pub(super) fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1e3
 }
 
-/// A value of a metric from a database of MLflow: those have no infinities but the largest float64.
+/// A value of a metric from a database of MLflow, which stores the largest float64 for an infinity.
 pub fn number(value: f64) -> f64 {
     if value == f64::MAX {
         f64::INFINITY
@@ -280,7 +281,7 @@ mod tests {
         RunMeta::from_json(json.to_string().as_bytes()).unwrap()
     }
 
-    /// As MLflow keeps it: long values are cut.
+    /// The run as MLflow stores it: long values are truncated.
     fn stored(meta: &RunMeta) -> RunRecord {
         let mut run = record(meta, "runs/a", &Names::new(Store::Server, []));
         run.id = "00000000000000000000000000000007".into();
@@ -322,7 +323,7 @@ mod tests {
         assert_eq!(found.to_json().unwrap(), expected.to_json().unwrap());
     }
 
-    /// Without what tbx said, most of it is still there.
+    /// Even without the metadata that tbx exported, most of it is kept.
     #[test]
     fn mlflow_alone_tells_most() {
         let run = full();
@@ -345,8 +346,8 @@ mod tests {
         assert_eq!(tags, ["long", "odd (name)", "team"]);
     }
 
-    /// An import keeps the texts of MLflow, and an export writes them again, unless the parameter was
-    /// changed.
+    /// An import keeps the texts from MLflow, and an export writes them again, unless the parameter
+    /// was changed.
     #[test]
     fn parameters_keep_the_text_that_they_had() {
         let texts =
@@ -363,7 +364,7 @@ mod tests {
         again = record(&found, "", &Names::new(Store::Server, []));
         assert_eq!((&*again.params["0.10"], &*again.params["true"]), ("0.2", "False"));
         assert_eq!(again.params["1E-5"], "1E-5");
-        // With what tbx exported, too.
+        // The same with the metadata that tbx exported.
         let mut exported = RunMeta::default();
         exported.params = found.params.clone();
         let found = meta(&there, None, Some(exported));
@@ -409,7 +410,7 @@ mod tests {
         let mut found = meta(&there, None, None);
         let again = |meta: &RunMeta| record(meta, "", &Names::new(Store::Server, [])).datasets;
         assert_eq!(again(&found), there.datasets);
-        // A change counts.
+        // A change takes precedence.
         found.datasets[0].source = Some("s3://b/k".into());
         found.datasets[0].context = Some("test".into());
         let [changed] = &again(&found)[..] else { panic!() };

@@ -1,4 +1,4 @@
-//! Where runs are sent: a tracking server, or a database that MLflow made.
+//! Destinations of exports to MLflow: a tracking server, or a database that MLflow created.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use tbx::meta::Status;
 /// Tags by name.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// An experiment as MLflow has it.
+/// An experiment in MLflow.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ExperimentRecord {
     pub(crate) id: String,
@@ -22,7 +22,7 @@ pub(crate) struct ExperimentRecord {
     pub(crate) last_update_time: Option<i64>,
 }
 
-/// A run in the answer of a search.
+/// A run in the response to a search.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FoundRun {
     pub(crate) record: RunRecord,
@@ -30,61 +30,63 @@ pub(crate) struct FoundRun {
     pub(crate) metrics: Vec<String>,
     /// Ids of the logged models that it used.
     pub(crate) model_inputs: Vec<String>,
-    /// Ids of the logged models that it made, and at which step.
+    /// Ids of the logged models that it produced, with their steps.
     pub(crate) model_outputs: Vec<(String, i64)>,
 }
 
-/// A point that is there: step, time in milliseconds, value.
+/// An existing point: step, time in milliseconds, value.
 pub(crate) type PointThere = (i64, i64, f64);
 
-/// What changes of a run; nothing else does.
+/// The fields of a run to change; all others stay the same.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RunUpdate {
     pub(crate) name: Option<String>,
-    /// And when it ended, in milliseconds since the Unix epoch.
+    /// The end time is in milliseconds since the Unix epoch.
     pub(crate) status: Option<(Status, Option<i64>)>,
 }
 
-/// What became of an artifact.
+/// The result of storing an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Placed {
-    /// It is there.
+    /// It was stored.
     Done,
-    /// It is not, for this reason.
+    /// It was not stored, for this reason.
     Refused(String),
 }
 
-/// A store of experiments, runs and registered models that other programs change at the same time.
-///
-/// Each call is done whole or not at all, and can be done again: what is there already stays. Only
-/// [`create_run`](Self::create_run) and [`create_version`](Self::create_version) make something new each
+/// A store of experiments, runs and registered models that other programs may change at the same
 /// time.
+///
+/// Each call is done completely or not at all, and can be repeated: existing objects stay
+/// unchanged. Only [`create_run`](Self::create_run) and [`create_version`](Self::create_version)
+/// create a new object each time.
 pub(crate) trait Tracking: Sync {
     /// Its address, without credentials.
     fn uri(&self) -> &str;
-    /// Points that [`log_batch`](Self::log_batch) takes.
+    /// Maximum number of points that [`log_batch`](Self::log_batch) accepts.
     fn points_at_once(&self) -> usize {
         1000
     }
 
-    /// The experiment of this name, also if it was deleted.
+    /// The experiment with this name, even if it was deleted.
     fn experiment(&self, name: &str) -> Result<Option<ExperimentRecord>>;
-    /// The experiment with this id, also if it was deleted.
+    /// The experiment with this id, even if it was deleted.
     fn experiment_with_id(&self, id: &str) -> Result<Option<ExperimentRecord>>;
-    /// Experiments whose tag has this value, also deleted ones.
+    /// Experiments whose tag has this value, including deleted ones.
     fn experiments_with(&self, tag: &str, value: &str) -> Result<Vec<ExperimentRecord>>;
-    /// Makes an experiment, unless another program just did; its id.
+    /// Creates an experiment, unless another program just did. Returns its id.
     fn create_experiment(&self, name: &str, tags: &Tags) -> Result<String>;
     fn restore_experiment(&self, id: &str) -> Result<()>;
-    /// Sets a tag, or removes it; false if this store cannot remove it.
+    /// Sets a tag, or removes it. Returns false if this store cannot remove tags.
     fn set_experiment_tag(&self, id: &str, tag: &str, value: Option<&str>) -> Result<bool>;
 
-    /// The run with this id, also if it was deleted.
+    /// The run with this id, even if it was deleted.
     fn run(&self, id: &str) -> Result<Option<FoundRun>>;
-    /// Runs of an experiment that have a tag, with this value if there is one; also deleted ones.
+    /// Runs of an experiment that have a tag, with this value if one is given; including deleted
+    /// ones.
     fn runs_with(&self, experiment: &str, tag: &str, value: Option<&str>) -> Result<Vec<FoundRun>>;
-    /// Makes a run that is running; its id, and where its artifacts go. Its [claim](super::tags::CLAIM)
-    /// is that of no other run.
+    /// Creates a run with the status running. Returns its id and the URI of its artifacts. Its
+    /// [claim](super::tags::CLAIM) differs from those of all other runs.
     fn create_run(&self, run: &RunRecord) -> Result<(String, String)>;
     fn update_run(&self, id: &str, update: &RunUpdate) -> Result<()>;
     fn delete_run(&self, id: &str) -> Result<()>;
@@ -95,21 +97,21 @@ pub(crate) trait Tracking: Sync {
     fn log_inputs(&self, id: &str, datasets: &[DatasetInput]) -> Result<()>;
     /// All points of a metric.
     fn points_there(&self, id: &str, key: &str) -> Result<Vec<PointThere>>;
-    /// Whether a metric has at least so many points.
+    /// Whether a metric has at least `count` points.
     fn has_points(&self, id: &str, key: &str, count: usize) -> Result<bool>;
-    /// Puts a file of so many bytes among the artifacts of a run, which are at `uri`.
+    /// Stores a file of `size` bytes among the artifacts of a run, which are at `uri`.
     fn put(&self, run: &str, uri: &str, path: &str, content: &Content, size: u64)
     -> Result<Placed>;
 
     fn models(&self) -> Result<Vec<RegisteredModelRecord>>;
-    /// Makes a registered model; false if it is there.
+    /// Creates a registered model. Returns false if it exists.
     fn create_model(&self, name: &str) -> Result<bool>;
     fn describe_model(&self, name: &str, text: &str) -> Result<()>;
     fn set_model_tag(&self, name: &str, tag: &str, value: Option<&str>) -> Result<()>;
-    /// Has an alias name a version, or none.
+    /// Makes an alias name a version, or removes it.
     fn set_alias(&self, name: &str, alias: &str, version: Option<&str>) -> Result<()>;
-    /// Makes the next version of a registered model: files at `source`, of a run if it has one. Its
-    /// number.
+    /// Creates the next version of a registered model from files at `source`, of a run if it has
+    /// one. Returns its number.
     fn create_version(&self, name: &str, source: &str, run: &str, tags: &Tags) -> Result<String>;
     fn delete_version(&self, name: &str, version: &str) -> Result<()>;
     fn describe_version(&self, name: &str, version: &str, text: &str) -> Result<()>;
@@ -123,8 +125,8 @@ pub(crate) trait Tracking: Sync {
     fn set_stage(&self, name: &str, version: &str, stage: &str) -> Result<()>;
 }
 
-/// As databases of MLflow tell values apart: an infinity is the largest number, and there is one NaN and
-/// one zero.
+/// The bits by which MLflow's databases distinguish values: an infinity is the largest number, and
+/// there is only one NaN and one zero.
 pub(crate) fn stored_bits(value: f64) -> u64 {
     match value {
         value if value.is_nan() => f64::NAN.to_bits(),

@@ -1,4 +1,5 @@
-//! Registered models in the folder `models` (`mlflow/store/model_registry/file_store.py`).
+//! Writes registered models to the directory `models`
+//! (`mlflow/store/model_registry/file_store.py`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +12,16 @@ use tbx::error::Result;
 use tbx::safe_name;
 
 impl Tree<'_> {
-    /// Writes the models. How many versions there are.
+    /// Writes the models. Returns the number of versions.
     pub(super) fn models(&self, left: &mut Vec<String>) -> Result<u64> {
         let mut count = 0;
         for model in &self.plan.models {
-            // MLflow's files take no other names, either.
+            // MLflow's file format also rejects other names.
             if safe_name::encode(&model.name) != model.name {
-                left.push(format!("MLflow's files take no model {:?}: left out", model.name));
+                left.push(format!(
+                    "model {:?} is not exported, because MLflow's file format rejects its name",
+                    model.name
+                ));
                 continue;
             }
             count += self.model(model)?;
@@ -93,7 +97,7 @@ impl PlannedVersion {
     }
 }
 
-/// The numbers of a model's versions: their own, unless an earlier one has that.
+/// The numbers of a model's versions: their own, unless an earlier version has the same number.
 fn numbers(model: &PlannedModel) -> Vec<u32> {
     let all = model.versions.iter().map(|version| version.version.version);
     let mut next = all.clone().max().unwrap_or(0);

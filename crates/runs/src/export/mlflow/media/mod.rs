@@ -1,5 +1,5 @@
-//! Values that are no numbers, as files that MLflow's page of artifacts shows: images, and texts, sound
-//! clips, PR curves, graphs and histograms.
+//! Exports values that are not numbers as files that MLflow's artifact page shows: images, texts,
+//! audio clips, PR curves, graphs and histograms.
 
 pub(super) mod pictures;
 
@@ -19,11 +19,11 @@ use tbx::safe_name;
 use tbx::summary::meta::CARD;
 use tbx::summary::{self, Kind, RawValue};
 
-/// Kinds that become files besides images, in the order in which the program lists them.
+/// Kinds other than images that become files, in the order in which the program lists them.
 pub const MEDIA: [Kind; 5] = [Kind::Text, Kind::Audio, Kind::PrCurve, Kind::Histogram, Kind::Graph];
-/// Bytes of a file at most.
+/// Maximum size of a file in bytes.
 const MAX_BYTES: usize = 10_000_000;
-/// Characters of a tag in the name of a file.
+/// Maximum number of characters of a tag in a file name.
 const MAX_TAG: usize = 80;
 
 /// Whether series of this kind become files.
@@ -34,7 +34,7 @@ pub(super) fn goes(kind: Kind, settings: &Settings) -> bool {
     }
 }
 
-/// Kinds that have to be loaded for [`each`].
+/// Kinds that must be loaded for [`each`].
 pub(super) fn kinds(settings: &Settings) -> impl Iterator<Item = Kind> {
     let all = [Kind::Image].into_iter().chain(MEDIA);
     all.filter(|kind| goes(*kind, settings))
@@ -43,19 +43,19 @@ pub(super) fn kinds(settings: &Settings) -> impl Iterator<Item = Kind> {
 /// Files for a point, or for a whole series.
 pub(super) struct Exhibit {
     pub(super) kind: Kind,
-    /// Where its run stands in the plan.
+    /// Index of its run in the plan.
     pub(super) place: usize,
     pub(super) files: Vec<Attachment>,
 }
 
-/// Values that do not become files, or not as they should be.
+/// Values that do not become files, or only damaged ones.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// Those that are damaged or cannot be read.
+    /// Values that are damaged or cannot be read.
     pub(super) report: Report,
-    /// Since newer ones of their series do.
+    /// Number of values that are left out because their series has newer ones.
     pub(super) older: BTreeMap<Kind, u64>,
-    /// Since they are too large.
+    /// Number of values that are left out because they are too large.
     pub(super) large: BTreeMap<Kind, u64>,
 }
 
@@ -69,7 +69,7 @@ impl Skipped {
         }
     }
 
-    /// Takes note of a value that is damaged or cannot be read.
+    /// Records a value that is damaged or cannot be read.
     fn flawed(&mut self, plan: &Plan, error: Error, effect: Effect) -> Result<()> {
         if plan.strict {
             return Err(error);
@@ -83,7 +83,7 @@ impl Skipped {
         Ok(())
     }
 
-    /// For people.
+    /// Messages for the user.
     pub(super) fn texts(&self, settings: &Settings) -> Vec<String> {
         let list = |of: &BTreeMap<Kind, u64>| {
             let all: Vec<_> = of.iter().map(|(kind, n)| format!("{n} {}", kind.name())).collect();
@@ -93,18 +93,18 @@ impl Skipped {
         if !self.older.is_empty() {
             let (older, last) = (list(&self.older), settings.media_last);
             texts.push(format!(
-                "values older than the newest {last} of their series: {older}: left out"
+                "values older than the newest {last} of their series are not exported: {older}"
             ));
         }
         if !self.large.is_empty() {
             let large = list(&self.large);
-            texts.push(format!("values of more than {MAX_BYTES} bytes: {large}: left out"));
+            texts.push(format!("values of more than {MAX_BYTES} bytes are not exported: {large}"));
         }
         texts
     }
 }
 
-/// Hands the files for the values of a directory to `f`, a point or a series after the other.
+/// Passes the files for the values of a directory to `f`, point by point or series by series.
 pub(super) fn each(
     plan: &Plan,
     run: &Run,
@@ -113,7 +113,7 @@ pub(super) fn each(
 ) -> Result<Skipped> {
     let mut reader = ValueReader::new(run);
     let mut skipped = Skipped::default();
-    // The card says for TensorBoard what MLflow is told anyway.
+    // The card repeats for TensorBoard what MLflow gets anyway.
     let is_wanted = |series: &&TimeSeries| goes(series.kind(), settings) && series.tag() != CARD;
     for series in run.series.iter().filter(is_wanted) {
         let Some((place, tag)) = plan.place(&run.name, series) else { continue };
@@ -162,7 +162,8 @@ pub(super) fn each(
     Ok(skipped)
 }
 
-/// Images of a run that came from MLflow as artifacts, and go back as such: tag, step and time.
+/// Images that were imported from MLflow as artifacts, and are exported as artifacts again: tag,
+/// step and time.
 fn images_of(run: &Planned) -> HashSet<(String, i64, i64)> {
     let artifacts = run.meta.artifacts.iter();
     let names = artifacts.map(|artifact| artifact.name.as_deref().unwrap_or(&artifact.path));
@@ -170,7 +171,7 @@ fn images_of(run: &Planned) -> HashSet<(String, i64, i64)> {
     names.map(|name| (name.tag, name.step, name.timestamp)).collect()
 }
 
-/// Takes note of what is damaged in a value that can be read, and goes along.
+/// Records damage in a value that can still be read and exported.
 fn damage(
     plan: &Plan,
     skipped: &mut Skipped,
@@ -188,11 +189,11 @@ fn damage(
     }
 }
 
-/// A series on its way into files.
+/// A series that is being converted to files.
 struct Series<'s, 'r> {
     plan: &'s Plan,
     kind: Kind,
-    /// Its tag, as a part of names of files.
+    /// Its tag, in a form for file names.
     tag: String,
     series: &'s TimeSeries,
     reader: &'s mut ValueReader<'r>,
@@ -204,7 +205,7 @@ impl Series<'_, '_> {
         format!("{FOLDER}/{}{kind}/{tag}{rest}", crate::trackers::mlflow::MEDIA)
     }
 
-    /// Files for each point. What they are called does not depend on which points there are later.
+    /// Makes files for each point. Their names do not depend on later points.
     fn files(
         &mut self,
         points: &[usize],
@@ -234,7 +235,7 @@ impl Series<'_, '_> {
                 }
             };
             let mut files = Vec::new();
-            // What MLflow's page does not show is in the event files.
+            // Files that MLflow's page does not show are in the event files.
             for piece in made.into_iter().filter(|piece| piece.extension != "pb") {
                 if piece.bytes.len() > MAX_BYTES {
                     *skipped.large.entry(self.kind).or_default() += 1;
@@ -249,7 +250,7 @@ impl Series<'_, '_> {
         Ok(())
     }
 
-    /// One file for all points: a table, whose values of a point are rows.
+    /// Makes one file for all points: a table with rows for the values of each point.
     fn table(
         &mut self,
         points: &[usize],
@@ -302,8 +303,8 @@ fn attachment(path: String, bytes: Bytes) -> Attachment {
     Attachment { path, content: Content::Bytes(bytes.into()) }
 }
 
-/// A tag as one part of the name of a file that every server takes: `/` becomes `~`, and a tag that
-/// has other characters, or is very long, gets a hash, so that no two tags are one.
+/// Encodes a tag as one part of a file name that every server accepts: `/` becomes `~`, and a tag
+/// that has other characters or is very long gets a hash, so that names stay unique.
 fn component(tag: &str) -> String {
     let plain = |c: char| match c {
         '/' => '~',

@@ -20,8 +20,8 @@ pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", 
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";
 
-/// The files for `value`, the images at point `i` of `series`, which is called `tag`: each image and a
-/// small copy of it.
+/// The files for `value`, the images at point `i` of `series`, which has the name `tag`: each image
+/// and a small copy of it.
 pub(super) fn of(
     run: &Planned,
     tag: &str,
@@ -35,14 +35,15 @@ pub(super) fn of(
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
         let picture = image::load_from_memory(bytes)
-            .map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
+            .map_err(|error| ErrorKind::Value(format!("cannot read an image: {error}")))?;
         let key: String = tag.chars().map(in_name).collect();
         let id = id(&[&run.key, tag, &step.to_string(), &time.to_string(), &n.to_string()]);
         let path = format!("images/{key}+step+{step}+timestamp+{time}+{id}");
         let encode = |picture: &image::DynamicImage, format| {
             let mut out = Cursor::new(Vec::new());
             let encoded = picture.write_to(&mut out, format);
-            encoded.map_err(|error| ErrorKind::Value(format!("an image: {error}")))?;
+            encoded
+                .map_err(|error| ErrorKind::Value(format!("cannot encode an image: {error}")))?;
             Ok::<_, ErrorKind>(out.into_inner())
         };
         let png = match bytes.starts_with(PNG) {
@@ -59,7 +60,7 @@ pub(super) fn of(
     Ok(files)
 }
 
-/// MLflow has `/` as `~`; `+` and `%` part the name.
+/// MLflow writes `/` as `~`; `+` and `%` separate the parts of the name.
 fn in_name(c: char) -> char {
     match c {
         '/' => '~',

@@ -1,4 +1,4 @@
-//! Artifacts: those that are not there yet.
+//! Sends artifacts that are not in MLflow yet.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::trackers::mlflow::{Content, Placed};
 use tbx::error::{Error, ErrorKind, Location, Result};
 
 impl Export<'_> {
-    /// Sends an artifact, unless it is there; how many bytes it has.
+    /// Sends an artifact, unless it is already in MLflow. Returns its size in bytes.
     pub(super) fn artifact(&self, i: usize, file: &Attachment) -> Result<Option<u64>> {
         let (id, uri, known) = self
             .remote(i, |remote| {
@@ -31,7 +31,7 @@ impl Export<'_> {
             Placed::Done => {}
             Placed::Refused(why) => {
                 let run = self.plan.runs.get(i).map_or("", |run| run.name.as_str());
-                self.warn(format!("run {run:?}: artifact {:?}: {why}: left out", file.path));
+                self.warn(format!("run {run:?}: artifact {:?} is not exported: {why}", file.path));
                 return Ok(None);
             }
         }

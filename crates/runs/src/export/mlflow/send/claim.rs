@@ -1,11 +1,12 @@
-//! Nobody makes a run twice, though MLflow lets everybody.
+//! Ensures that no run is created twice, although MLflow allows it.
 //!
-//! Exports on one machine wait for each other (`State::open`). Others settle it by tags, as
-//! customers of a bakery do (Lamport 1974): who makes a run marks it as one that chooses, looks which
-//! tickets runs of the same key have, takes the next one, and looks again. The run with the lowest
-//! ticket stays, of equal ones that with the lowest id. A run that still chooses is waited for: its ticket
-//! may be lower. So whoever comes later, however late its request arrives, finds the ticket of whoever
-//! was first, and removes what it just made, which has no points yet.
+//! Exports on one machine wait for each other (`State::open`). Others use tags like the tickets of
+//! a bakery (Lamport 1974). A program that creates a run marks it as choosing, looks up the tickets
+//! of runs with the same key, takes the next ticket, and looks again. The run with the lowest
+//! ticket is kept; among equal tickets, the one with the lowest id. A program waits for a run that
+//! is still choosing, because its ticket may be lower. A later program, however late its request
+//! arrives, finds the ticket of the first one, and removes the run that it just created, which has
+//! no points yet.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -21,21 +22,22 @@ use super::{ByKey, Export};
 use crate::trackers::mlflow::{FoundRun, Tags, nonce, tags};
 use tbx::error::Result;
 
-/// Runs that are made at a time, at least. So many keys are asked for one by one, more all at once.
+/// Minimum number of runs that are created at a time. Up to this number, keys are looked up one by
+/// one; for more, all at once.
 const AT_A_TIME: usize = 64;
-/// A run that chooses for longer was left by a program that died.
+/// A run that has been choosing for longer was left by a program that died.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often is looked whether it has chosen.
+/// Interval between two checks whether a run has finished choosing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// What a claim without a ticket begins with.
+/// Prefix of a claim without a ticket.
 const CHOOSING: &str = "choosing";
 
-/// What the tag [`CLAIM`](tags::CLAIM) of a run says.
+/// The value of the tag [`CLAIM`](tags::CLAIM) of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// Its maker has not decided yet; whose it is.
+    /// Its creator has not decided yet; the text identifies it.
     Choosing(String),
-    /// Runs of the first releases have none, and came before all others.
+    /// Runs of the first releases have no ticket and come before all others.
     Ticket(u64),
 }
 
@@ -58,22 +60,22 @@ impl Claim {
         }
     }
 
-    /// Whether an earlier export of this logdir by this machine left it. That one is over.
+    /// Whether an earlier export of this logdir by this machine left it. That export has ended.
     pub(super) fn is_of(&self, state: &State) -> bool {
         matches!(self, Self::Choosing(maker) if state.identity().as_ref() == Some(maker))
     }
 }
 
-/// A run that this export made, or took over.
+/// A run that this export created, or took over.
 struct Made {
-    /// Its place in the plan.
+    /// Its index in the plan.
     run: usize,
     id: String,
     ticket: u64,
 }
 
 impl Export<'_> {
-    /// Makes runs, each of them once. Those that another program made meanwhile go on.
+    /// Creates runs, each of them once. Continues those that another program created meanwhile.
     pub(super) fn claim(&self, new: &[usize]) -> Result<()> {
         let size = AT_A_TIME.max(self.plan.runs.len() / 8);
         new.chunks(size).try_for_each(|some| self.claim_some(some))
@@ -108,13 +110,14 @@ impl Export<'_> {
         won.par_iter().try_for_each(|one| self.unless_failed(|| self.fill(one.run)).map(drop))
     }
 
-    /// Removes a run that has nothing yet, so that it is not found again, whatever becomes of it.
+    /// Removes a run that is still empty. Later exports do not find it again, even if it is
+    /// restored.
     fn withdraw(&self, id: &str) -> Result<()> {
         self.store.delete_tag(id, tags::RUN_KEY)?;
         self.store.delete_run(id)
     }
 
-    /// Makes a run that chooses, unless an earlier export made it.
+    /// Creates a run that is choosing, unless an earlier export has created it.
     fn make(&self, i: usize, claim: String) -> Result<Option<Made>> {
         let Some(run) = self.plan.runs.get(i) else { return Ok(None) };
         let mut record = self.fitting(i, run);
@@ -134,7 +137,7 @@ impl Export<'_> {
         Ok(Some(Made { run: i, id, ticket: 0 }))
     }
 
-    /// Active runs that have the keys of these, by place in the plan.
+    /// Active runs with the same keys as these, by index in the plan.
     fn rivals(&self, made: &[Made]) -> Result<HashMap<usize, Vec<FoundRun>>> {
         let of = |one: &Made| {
             let run = self.plan.runs.get(one.run)?;
@@ -176,7 +179,7 @@ impl Export<'_> {
         Ok(found)
     }
 
-    /// Has a run say its ticket, and its first parameters with it.
+    /// Writes the ticket of a run, together with its first parameters.
     fn take_ticket(&self, one: &Made) -> Result<()> {
         let record = self.plan.runs.get(one.run).map(|run| self.fitting(one.run, run));
         let params = record.map(|record| chunks(record.params)).unwrap_or_default();
@@ -185,7 +188,7 @@ impl Export<'_> {
         self.store.log_batch(&one.id, &[], &first, &ticket)
     }
 
-    /// Those of `made` that another program was first to make, and what that made.
+    /// Those of `made` that another program created first, with that program's runs.
     fn settle<'m>(&self, made: &'m [Made]) -> Result<Vec<(&'m Made, FoundRun)>> {
         let until = Instant::now() + PATIENCE;
         let mut open: Vec<&Made> = made.iter().collect();

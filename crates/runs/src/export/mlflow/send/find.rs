@@ -1,4 +1,4 @@
-//! What is there already: experiments and runs of earlier exports.
+//! Finds the experiments and runs of earlier exports.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,22 +11,22 @@ use super::claim::Claim;
 use crate::trackers::mlflow::{ExperimentRecord, FoundRun, Tags, Tracking, tags};
 use tbx::error::Result;
 
-/// What is there.
+/// The objects that exist in MLflow.
 #[derive(Default)]
 pub(super) struct Known {
-    /// Experiments by their names here.
+    /// Experiments by their local names.
     pub(super) experiments: BTreeMap<String, Place>,
-    /// Runs of the plan by their places in it.
+    /// Runs of the plan by their indices.
     pub(super) runs: HashMap<usize, There>,
     /// Ids of all runs that tbx exported, by experiment and key.
     ids: HashMap<(String, String), String>,
-    /// For people.
+    /// Messages for the user.
     pub(super) notes: Vec<String>,
-    /// Values of experiments that stay as they are there.
+    /// Values of experiments that keep their values in MLflow.
     pub(super) kept: Vec<(String, Kept)>,
 }
 
-/// An experiment there.
+/// An experiment in MLflow.
 pub(super) struct Place {
     pub(super) id: String,
     /// Milliseconds since the Unix epoch.
@@ -35,18 +35,18 @@ pub(super) struct Place {
     is_deleted: bool,
 }
 
-/// A run of the plan there.
+/// A run of the plan that exists in MLflow.
 pub(super) enum There {
-    /// It goes on.
+    /// It is continued.
     Active(Box<FoundRun>),
-    /// An export began to make it and was interrupted.
+    /// An export began to create it and was interrupted.
     Begun(Box<FoundRun>),
-    /// Somebody deleted it: its id, or none if MLflow does not have it any more.
+    /// Somebody deleted it: its id, or `None` if MLflow no longer has it.
     Deleted(Option<String>),
 }
 
 impl Known {
-    /// Asks for the experiments of `plan` and their runs. Experiments that are not there are made.
+    /// Looks up the experiments of `plan` and their runs. Creates missing experiments.
     pub(super) fn find(
         plan: &Plan,
         settings: &Settings,
@@ -86,8 +86,8 @@ impl Known {
                 let (there, copies) = choose(found, state);
                 if copies > 1 {
                     known.notes.push(format!(
-                        "run {:?} is there {copies} times; the first goes on, and the others stay as \
-                         they are",
+                        "run {:?} exists {copies} times in MLflow; the first one is updated, and \
+                         the others stay unchanged",
                         run.name
                     ));
                 }
@@ -101,12 +101,12 @@ impl Known {
         Ok(known)
     }
 
-    /// Id of the run `key` of an experiment, whichever logdir it is from.
+    /// Id of the run `key` of an experiment, from any logdir.
     pub(super) fn id(&self, experiment: &str, key: &str) -> Option<&String> {
         self.ids.get(&(experiment.to_owned(), key.to_owned()))
     }
 
-    /// The experiment `name`; `told` is that of an earlier export.
+    /// The experiment `name`; `told` is the id from an earlier export.
     fn experiment(
         &mut self,
         name: &str,
@@ -133,8 +133,8 @@ impl Known {
         let is_deleted = found.is_deleted && !settings.recreate_deleted;
         if is_deleted {
             self.notes.push(format!(
-                "experiment {name:?} was deleted there: nothing is sent to it; --recreate-deleted restores \
-                 it, --experiment names another"
+                "experiment {name:?} was deleted in MLflow, so nothing is sent to it; restore it \
+                 with --recreate-deleted, or choose another one with --experiment"
             ));
         } else {
             if found.is_deleted {
@@ -145,7 +145,7 @@ impl Known {
         Ok(Place { id: found.id, created: found.creation_time, is_deleted })
     }
 
-    /// The experiment that was exported as `name` and has another name by now.
+    /// The experiment that was exported as `name` and has since been renamed.
     fn renamed(
         &mut self,
         name: &str,
@@ -165,15 +165,17 @@ impl Known {
                 found.into_iter().min_by_key(|found| (found.is_deleted, found.creation_time))
             }
         };
-        // Or somebody has just made it.
+        // Otherwise somebody has just created it.
         if let Some(found) = found.as_ref().filter(|found| found.name != name) {
             let now = &found.name;
-            self.notes.push(format!("experiment {name:?} is called {now:?} there and stays so"));
+            self.notes.push(format!(
+                "experiment {name:?} was renamed to {now:?} in MLflow and keeps that name"
+            ));
         }
         Ok(found)
     }
 
-    /// Sends what is said of an experiment.
+    /// Sends the metadata of an experiment.
     fn facts(
         &mut self,
         name: &str,
@@ -188,7 +190,8 @@ impl Known {
         for (tag, value) in changes {
             if !store.set_experiment_tag(&there.id, &tag, value.as_deref())? {
                 self.notes.push(format!(
-                    "experiment {name:?}: tag {tag:?} stays there, as servers before MLflow 3 remove none"
+                    "experiment {name:?} keeps its tag {tag:?}, because servers before MLflow 3 \
+                     cannot remove it"
                 ));
             }
         }
@@ -198,7 +201,7 @@ impl Known {
     }
 }
 
-/// The run that goes on, of those with one key; and how many there are.
+/// The run to continue, of those with one key, and their number.
 fn choose(runs: Vec<FoundRun>, state: &State) -> (Option<There>, usize) {
     let (deleted, active): (Vec<_>, Vec<_>) =
         runs.into_iter().partition(|run| run.record.is_deleted);
@@ -213,7 +216,7 @@ fn choose(runs: Vec<FoundRun>, state: &State) -> (Option<There>, usize) {
         let first = active.into_iter().find(|run| run.record.id == *id);
         return (first.map(|run| There::Active(Box::new(run))), copies);
     }
-    // Of another export of this logdir, which is over.
+    // Created by an earlier export of this logdir, which has ended.
     let begun = active.into_iter().find(|run| claim(run).is_of(state));
     if let Some(run) = begun {
         return (Some(There::Begun(Box::new(run))), 1);
@@ -221,7 +224,8 @@ fn choose(runs: Vec<FoundRun>, state: &State) -> (Option<There>, usize) {
     (deleted.into_iter().next().map(|run| There::Deleted(Some(run.record.id))), copies)
 }
 
-/// A run that was there at the last export, as the state says, and is not in its experiment any more.
+/// A run that existed at the last export, according to the state, and is no longer in its
+/// experiment.
 fn moved_or_gone(
     store: &dyn Tracking,
     state: &State,
@@ -230,7 +234,7 @@ fn moved_or_gone(
     notes: &mut Vec<String>,
 ) -> Result<Option<There>> {
     let Some(synced) = state.read(&run.key, &run.dir) else { return Ok(None) };
-    // Another experiment of the same name and id is another server's.
+    // An experiment with the same id but another creation time belongs to another server.
     let experiment = place.created.map(|created| (place.id.clone(), created));
     if synced.run_id.is_empty() || synced.experiment.is_none() || synced.experiment != experiment {
         return Ok(None);
@@ -241,7 +245,7 @@ fn moved_or_gone(
         Some(found) => {
             if found.record.experiment_id != place.id {
                 notes.push(format!(
-                    "run {:?} is in another experiment there and stays so",
+                    "run {:?} was moved to another experiment in MLflow and stays there",
                     run.name
                 ));
             }

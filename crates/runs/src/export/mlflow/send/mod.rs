@@ -1,4 +1,4 @@
-//! To a tracking server, or into a database that MLflow made: what is new, and nothing twice.
+//! Exports to a tracking server, or to a database that MLflow created: sends only what is new.
 
 mod artifacts;
 mod claim;
@@ -26,15 +26,15 @@ use tbx::error::{ErrorKind, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
 
-/// Sends the runs of `logdir` to a tracking server. Runs that it has already, by the tag
-/// `mlflow.tbx.run_key`, get what is new; nothing is there twice, also if several exports of the same
-/// runs go on at once. What somebody changed or deleted there stays so. An export that was interrupted
-/// goes on when it is called again.
+/// Sends the runs of `logdir` to a tracking server. Runs that it already has, identified by the tag
+/// `mlflow.tbx.run_key`, get only new data. Nothing is duplicated, even if several exports of the
+/// same runs happen at once. Changes and deletions that somebody made in MLflow are kept. An
+/// interrupted export continues when it is called again.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached or refuses; else as
-/// [`Logdir::map_runs`].
+/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached, or refuses a request.
+/// Also as for [`Logdir::map_runs`].
 pub fn to_server(
     logdir: &Logdir,
     options: &LoadOptions,
@@ -45,16 +45,17 @@ pub fn to_server(
     send(logdir, options, settings, client, Store::Server, progress)
 }
 
-/// The same into the database `path`, which MLflow made: SQLite's. Artifacts are copied to where the
-/// experiments have theirs, or where that is a name of a server's, into `artifacts`, if that is given.
+/// Like [`to_server`], but writes to the SQLite database `path`, which MLflow created. Artifacts
+/// are copied to the experiments' artifact locations; if such a location is only valid on a server,
+/// they are copied to `artifacts`, if that is given.
 ///
-/// Other programs may use the database meanwhile. Each change is a transaction, so that a program that
-/// dies leaves a database that is whole; the next export goes on.
+/// Other programs may use the database at the same time. Each change is a transaction, so that a
+/// program that dies leaves a consistent database, and the next export continues.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Value`](crate::ErrorKind::Value): it is no database of MLflow, or one of a version that
-/// tbx does not know; [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written; else as
+/// [`ErrorKind::Value`](crate::ErrorKind::Value): it is not a database of MLflow, or one of an
+/// unsupported version; [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written. Also as for
 /// [`Logdir::map_runs`].
 pub fn to_database(
     logdir: &Logdir,
@@ -86,7 +87,7 @@ fn send(
     let known = Known::find(&plan, settings, store, &state)?;
     let export = Export::of(&plan, settings, store, kind, state, known, Mutex::new(progress));
     let sent = pool.install(|| export.send(logdir, options));
-    // Whatever happened, what was sent is known the next time.
+    // Even after an error, the next export must know what was sent.
     export.save();
     sent?;
     let new_models = export.models()?;
@@ -95,7 +96,7 @@ fn send(
     Ok(done)
 }
 
-/// An export on its way.
+/// An export in progress.
 struct Export<'e> {
     plan: &'e Plan,
     settings: &'e Settings,
@@ -103,7 +104,7 @@ struct Export<'e> {
     kind: Store,
     state: State,
     known: Known,
-    /// Of each run of the plan, what is there.
+    /// For each run of the plan, its counterpart in MLflow.
     remotes: Vec<Mutex<Remote>>,
     has_failed: AtomicBool,
     points: AtomicU64,
@@ -127,30 +128,31 @@ struct Notes {
     left: Vec<Issue>,
     skipped: Skipped,
     renamed: BTreeMap<String, String>,
-    /// Of how many runs a value was cut: what, its name, and to how many characters.
+    /// Number of runs with a truncated value, by its type, its name, and the maximum number of
+    /// characters.
     cut: BTreeMap<(&'static str, String, usize), usize>,
 }
 
-/// A run there.
+/// A run in MLflow.
 #[derive(Default)]
 struct Remote {
     id: String,
     artifact_uri: String,
-    /// Whether somebody deleted it: nothing is sent.
+    /// Whether somebody deleted it, so that nothing is sent.
     is_left_out: bool,
-    /// Whether it was said already which of its values are cut.
+    /// Whether its truncated values have been reported.
     is_cut: bool,
     synced: Synced,
-    /// Metrics that it has, of which is not known how much.
+    /// Metrics that it has, with an unknown number of points.
     unknown: HashSet<String>,
-    /// How many different points of each metric it should have.
+    /// Expected number of different points of each metric.
     expected: BTreeMap<String, usize>,
     has_images: bool,
-    /// Paths of files that were made for its values.
+    /// Paths of files that were made from its values.
     media: BTreeSet<String>,
-    /// Its tags, as they are there before the export.
+    /// Its tags in MLflow before the export.
     tags: Tags,
-    /// How it is doing there.
+    /// Its status in MLflow.
     status: String,
     merge: Merge,
 }
@@ -193,7 +195,7 @@ impl<'e> Export<'e> {
     }
 
     fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
-        // Parents before children: those of one depth at a time.
+        // Parents before children: all runs of one depth at a time.
         let mut at = 0;
         while let Some(first) = self.plan.runs.get(at) {
             let depth = self.depth(first);
@@ -204,7 +206,7 @@ impl<'e> Export<'e> {
         }
         let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
         let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
-        // What is damaged is known since the plan was made.
+        // Damage was reported when the plan was made.
         let (sent, _) =
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
@@ -212,7 +214,7 @@ impl<'e> Export<'e> {
         runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))
     }
 
-    /// Once a server is lost, nobody waits for it again.
+    /// After a server is lost, no other request waits for it again.
     fn unless_failed<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Ok(None);
@@ -230,7 +232,7 @@ impl<'e> Export<'e> {
         Some(f(&mut remote.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Whether nothing of a run is sent.
+    /// Whether nothing is sent for a run.
     fn is_left_out(&self, i: usize) -> bool {
         self.remote(i, |remote| remote.is_left_out).unwrap_or_default()
     }
@@ -272,7 +274,7 @@ impl<'e> Export<'e> {
         });
     }
 
-    /// What was done.
+    /// Reports the results.
     fn finish(self, done: &mut Done) {
         done.points = self.points.into_inner();
         done.images = self.images.into_inner();
@@ -290,8 +292,8 @@ impl<'e> Export<'e> {
         done.warnings.extend(notes.cut.into_iter().map(|((what, name, max), runs)| {
             let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
             format!(
-                "{what} {name:?} of {runs} is cut to {max} characters; all of it is in the artifact \
-                 {FOLDER}/tbx.json"
+                "{what} {name:?} of {runs} is truncated to {max} characters; the full text is in \
+                 the artifact {FOLDER}/tbx.json"
             )
         }));
         done.wrong = notes.wrong;

@@ -1,4 +1,4 @@
-//! Registered models: versions that are new, and what changed of those that are there.
+//! Exports registered models: new versions, and changes of existing ones.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::registry::Stage;
 use crate::trackers::mlflow::{ModelVersionRecord, RegisteredModelRecord, Tags, nonce, tags};
 use tbx::error::Result;
 
-/// Fields that are no tags.
+/// Fields that are not tags.
 const DESCRIPTION: &str = "description";
 const STAGE: &str = "stage";
 
-/// A version there, of one of the plan.
+/// A version in MLflow that corresponds to one of the plan.
 struct Placed {
     number: String,
     record: ModelVersionRecord,
@@ -22,7 +22,7 @@ struct Placed {
 }
 
 impl Export<'_> {
-    /// Registers models and their versions; how many versions are new.
+    /// Registers models and their versions. Returns the number of new versions.
     pub(super) fn models(&self) -> Result<u64> {
         if self.plan.models.is_empty() {
             return Ok(0);
@@ -52,11 +52,12 @@ impl Export<'_> {
                 || model.versions.iter().any(|version| self.was_registered(model, version));
             if was_made && !is_wanted_again {
                 self.warn(format!(
-                    "model {name:?} was deleted there and stays so; --recreate-deleted makes it again"
+                    "model {name:?} was deleted in MLflow and is not exported; --recreate-deleted \
+                     creates it again"
                 ));
                 return Ok(0);
             }
-            // Somebody else may make it now.
+            // Another program may create it at the same time.
             self.store.create_model(name)?;
         }
         let of_model = made.entry(name.clone()).or_default();
@@ -64,7 +65,9 @@ impl Export<'_> {
         for (i, version) in model.versions.iter().enumerate() {
             let number = version.version.version;
             let Some((run, artifacts)) = self.run_of(version) else {
-                self.warn(format!("{name}/{number} is of a run that was deleted there: left out"));
+                self.warn(format!(
+                    "{name}/{number} is not exported, because its run was deleted in MLflow"
+                ));
                 continue;
             };
             let versions = known.map(|known| known.versions.as_slice()).unwrap_or_default();
@@ -79,8 +82,8 @@ impl Export<'_> {
                         of_model.contains(&number) || self.was_registered(model, version);
                     if known.is_some() && was_made && !is_wanted_again {
                         self.warn(format!(
-                            "{name}/{number} was deleted there and stays so; --recreate-deleted makes it \
-                             again"
+                            "{name}/{number} was deleted in MLflow and is not exported; \
+                             --recreate-deleted creates it again"
                         ));
                         continue;
                     }
@@ -97,7 +100,8 @@ impl Export<'_> {
         Ok(new)
     }
 
-    /// Id of the run of a version there, and where its artifacts are; none if it is not there.
+    /// The id of a version's run in MLflow and the location of its artifacts; `None` if it does not
+    /// exist.
     fn run_of(&self, version: &PlannedVersion) -> Option<(String, String)> {
         let Some(run) = version.run else { return Some(Default::default()) };
         let found = self.remote(run, |remote| {
@@ -107,14 +111,14 @@ impl Export<'_> {
         found.flatten()
     }
 
-    /// Whether the run of a version says that tbx registered it.
+    /// Whether the tags of a version's run show that tbx registered the version.
     fn was_registered(&self, model: &PlannedModel, version: &PlannedVersion) -> bool {
         let of_run = |run| self.remote(run, |remote| registered(&remote.tags));
         let known = version.run.and_then(of_run).unwrap_or_default();
         known.contains_key(&label(model, version))
     }
 
-    /// Makes a version; whether this export did.
+    /// Creates a version. Returns whether this export created it.
     fn register(
         &self,
         model: &PlannedModel,
@@ -130,7 +134,7 @@ impl Export<'_> {
         tags.insert(tags::CLAIM.into(), nonce());
         let source = version.source(artifacts);
         let number = self.store.create_version(name, &source, run, &tags)?;
-        // MLflow counts versions, so whoever has a lower number was first.
+        // MLflow numbers versions, so the version with the lowest number was first.
         let there = self.store.models()?.into_iter().find(|known| known.name == *name);
         let versions = there.map(|known| known.versions).unwrap_or_default();
         let order = |number: &str| number.parse::<u64>().unwrap_or(u64::MAX);
@@ -156,7 +160,7 @@ impl Export<'_> {
         Ok((placed, is_new))
     }
 
-    /// Has the run of a version say that tbx registered it.
+    /// Records in the tags of a version's run that tbx registered the version.
     fn note_registered(
         &self,
         model: &PlannedModel,
@@ -176,7 +180,7 @@ impl Export<'_> {
         self.store.log_batch(&id, &[], &Tags::new(), &tag)
     }
 
-    /// Sends what changed of a version.
+    /// Sends the changes of a version.
     fn version(
         &self,
         model: &PlannedModel,
@@ -194,7 +198,7 @@ impl Export<'_> {
         if let Some(text) = description {
             self.store.describe_version(name, &number, text.as_deref().unwrap_or_default())?;
         }
-        // Where nobody said a stage, that of MLflow stays.
+        // Without a local stage, the stage in MLflow is kept.
         let stage_there = if record.stage.is_empty() { Stage::None.name() } else { &record.stage };
         let of_other = |stage: &str| Some(stage.to_owned()).filter(|s| s != Stage::None.name());
         let stage = merge.field(
@@ -214,7 +218,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Sends what changed of a model itself. `numbers` are those there of the versions.
+    /// Sends the changes of a model itself. `numbers` are the numbers of the versions in MLflow.
     fn facts(
         &self,
         model: &PlannedModel,
@@ -262,7 +266,7 @@ impl Export<'_> {
     }
 }
 
-/// Versions of models that tbx registered of a run, as its tags say: their numbers there.
+/// Versions of models that tbx registered for a run, from its tags: their numbers in MLflow.
 fn registered(of_run: &Tags) -> BTreeMap<String, String> {
     let json = of_run.get(tags::MODELS);
     json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
@@ -272,7 +276,7 @@ fn label(model: &PlannedModel, version: &PlannedVersion) -> String {
     format!("{}/{}", model.name, version.version.version)
 }
 
-/// The first of the versions there that is `version`, of the run `run` there.
+/// The first version in MLflow that corresponds to `version`, of the run `run` in MLflow.
 fn find<'v>(
     there: &'v [ModelVersionRecord],
     run: &str,

@@ -75,13 +75,13 @@ impl<'e> Export<'e> {
                 (remote.id.clone(), sent, remote.unknown.contains(key))
             })
             .unwrap_or_default();
-        // A log that was written anew begins again.
+        // A log that was written anew starts over.
         let is_there = |sent: &Sent| {
             let last = sent.count.checked_sub(1);
             let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
             point == Some(sent.last)
         };
-        // Of thinned out series other points may be chosen each time.
+        // If series are downsampled, each export may choose other points.
         let is_thin = self.settings.sampling.is_some();
         let skipped = sent.filter(is_there).map_or(0, |sent| if is_thin { 0 } else { sent.count });
         let mut there = HashSet::new();
@@ -115,7 +115,7 @@ impl<'e> Export<'e> {
         self.remote(place, |remote| remote.expected.insert(key.to_owned(), expected));
         let last = (steps.last().copied(), times.last().copied());
         if is_thin {
-            // Points are missing in between.
+            // Points in between are missing.
             self.remote(place, |remote| remote.synced.metrics.remove(key));
         } else if let (Some(step), Some(time)) = last {
             let sent = Sent { count: steps.len(), last: (step, time) };
@@ -125,14 +125,14 @@ impl<'e> Export<'e> {
     }
 }
 
-/// Points on their way, of one run.
+/// Points of one run that are being sent.
 struct Batch<'b, 'e> {
     export: &'b Export<'e>,
     place: usize,
     /// The metric that is being added.
     key: String,
     metrics: Vec<Metric>,
-    /// What will be known once all that is in `metrics` was sent.
+    /// The state once everything in `metrics` has been sent.
     sent: BTreeMap<String, Sent>,
     requests: usize,
 }
@@ -161,7 +161,7 @@ impl<'b, 'e> Batch<'b, 'e> {
             let none = BTreeMap::new();
             let send = || export.store.log_batch(&id, &self.metrics, &none, &none);
             if export.unless_failed(send)?.is_none() {
-                return Ok(()); // another one failed: nothing was sent
+                return Ok(()); // another request failed, so nothing was sent
             }
             let count = u64::try_from(self.metrics.len()).unwrap_or_default();
             export.points.fetch_add(count, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What is said of runs: parameters, tags, datasets, how they ended.
+//! Sends the metadata of runs: parameters, tags, datasets, end status.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,26 +19,26 @@ use crate::trackers::mlflow::{
 use tbx::error::Result;
 use tbx::meta::Status;
 
-/// Parameters or tags in a request.
+/// Maximum number of parameters or tags in a request.
 const PAIRS: usize = 100;
-/// Bytes of these, short of the 1 MB that a request may have.
+/// Maximum size of these in bytes, less than the 1 MB that a request may have.
 const MAX_BYTES: usize = 800_000;
-/// Fields of a run that are no tags.
+/// Fields of a run that are not tags.
 const NAME: &str = "name";
 const STATUS: &str = "status";
 const LIFECYCLE: &str = "lifecycle";
-/// Values of the last one.
+/// Values of the last field.
 const ACTIVE: &str = "active";
 const DELETED: &str = "deleted";
 
 impl Export<'_> {
-    /// Finds or makes runs, with their parameters, tags and datasets.
+    /// Finds or creates runs, with their parameters, tags and datasets.
     pub(super) fn level(&self, runs: Range<usize>) -> Result<()> {
         let (mut new, mut known) = (Vec::new(), Vec::new());
         for i in runs {
             match self.known.runs.get(&i) {
                 Some(There::Active(found)) => known.push((i, found.clone())),
-                // Here, too.
+                // Also deleted in MLflow before it was imported.
                 Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, id.clone()),
                 Some(There::Deleted(id)) => match (id, self.settings.recreate_deleted) {
                     (Some(id), true) => {
@@ -58,13 +58,13 @@ impl Export<'_> {
         self.claim(&new)
     }
 
-    /// Nothing is sent of a run that somebody deleted.
+    /// Sends nothing for a run that somebody deleted.
     fn leave_out(&self, i: usize, id: Option<String>) {
         self.deleted_runs.fetch_add(1, Ordering::Relaxed);
         self.skip(i, id);
     }
 
-    /// Whether a run was deleted in the MLflow that it was imported from.
+    /// Whether a run was deleted in the MLflow store that it was imported from.
     fn is_deleted(&self, i: usize) -> bool {
         self.plan.runs.get(i).is_some_and(|run| run.record.is_deleted)
     }
@@ -72,19 +72,19 @@ impl Export<'_> {
     fn skip(&self, i: usize, id: Option<String>) {
         self.remote(i, |remote| {
             remote.is_left_out = true;
-            // Its children say whose they are, should somebody restore it.
+            // Its children still name it as their parent, in case somebody restores it.
             remote.id = id.unwrap_or_default();
         });
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The record of a run as it goes there: in its experiment, below its parent, with values that are
-    /// not too long.
+    /// The record of a run in the form for MLflow: in its experiment, below its parent, with values
+    /// of valid lengths.
     pub(super) fn fitting(&self, i: usize, run: &Planned) -> RunRecord {
         let mut record = run.record.clone();
         let parent = match run.parent {
             Some(parent) => self.remote(parent, |remote| remote.id.clone()),
-            // It was exported before, perhaps.
+            // It may have been exported before.
             None => {
                 let parent = run.meta.parent.as_ref();
                 parent.and_then(|parent| self.known.id(&run.experiment, parent).cloned())
@@ -110,7 +110,7 @@ impl Export<'_> {
         record
     }
 
-    /// Notes a run that this export made.
+    /// Records a run that this export created.
     pub(super) fn begin(&self, i: usize, id: &str, artifact_uri: String, record: &RunRecord) {
         let mut merge = Merge::default();
         merge.wrote(NAME, record.name.as_deref().unwrap_or_default());
@@ -133,19 +133,19 @@ impl Export<'_> {
         self.remote(i, |place| *place = remote);
     }
 
-    /// Notes which run of which experiment that is.
+    /// Records the run's id and experiment.
     fn told(&self, i: usize, remote: &mut Remote) {
         let place = self.plan.runs.get(i).and_then(|run| self.place(run));
         remote.synced.run_id.clone_from(&remote.id);
         remote.synced.experiment = place.and_then(|place| Some((place.id.clone(), place.created?)));
     }
 
-    /// Sends what a new run lacks.
+    /// Sends the remaining data of a new run.
     pub(super) fn fill(&self, i: usize) -> Result<()> {
         let Some(run) = self.plan.runs.get(i) else { return Ok(()) };
         let record = self.fitting(i, run);
         let id = self.remote(i, |remote| remote.id.clone()).unwrap_or_default();
-        // The first came with its ticket.
+        // The first ones were sent with its ticket.
         for params in chunks(record.params).into_iter().skip(1) {
             self.store.log_batch(&id, &[], &params, &Tags::new())?;
         }
@@ -157,13 +157,13 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Sends what a run that is there lacks, and what changed here.
+    /// Sends the data that an existing run lacks, and local changes.
     pub(super) fn go_on(&self, i: usize, found: &FoundRun) -> Result<()> {
         let Some(run) = self.plan.runs.get(i) else { return Ok(()) };
         let mut record = self.fitting(i, run);
         let there = &found.record;
         let mut merge = Merge::with(&there.tags, self.settings.overwrite);
-        // MLflow keeps the tag in step with the name itself.
+        // MLflow keeps this tag in sync with the name.
         record.tags.remove(tags::RUN_NAME);
         let mut of_there = there.tags.clone();
         of_there.remove(tags::RUN_NAME);
@@ -215,7 +215,7 @@ impl Export<'_> {
         gone.iter().try_for_each(|(name, _)| self.store.delete_tag(id, name))
     }
 
-    /// Parameters and datasets that a run lacks there.
+    /// Parameters and datasets that a run in MLflow lacks.
     fn news(
         &self,
         run: &Planned,
@@ -226,10 +226,11 @@ impl Export<'_> {
         params.retain(|name, value| match there.params.get(name) {
             None => true,
             Some(was) => {
-                // The first releases wrote some texts otherwise.
+                // The first releases formatted some texts differently.
                 if number_or_text(was) != number_or_text(value) {
                     self.warn(format!(
-                        "run {:?}: parameter {name:?} is {was:?} in MLflow and stays so; it is {value:?} now",
+                        "run {:?}: parameter {name:?} keeps its value {was:?} in MLflow; it is now \
+                         {value:?} in the logs",
                         run.name
                     ));
                 }
@@ -244,7 +245,7 @@ impl Export<'_> {
         (params, datasets)
     }
 
-    /// What comes when all points are there.
+    /// Sends the data that follows after all points.
     pub(super) fn end(&self, i: usize, run: &Planned) -> Result<()> {
         if self.is_left_out(i) {
             return Ok(());
@@ -279,7 +280,8 @@ impl Export<'_> {
             self.note(|notes| notes.renamed.extend(renamed));
         }
         let status = status_text(run.record.status, run.record.end_time);
-        // Of an export by the first releases it is not known what they wrote, but that they were not done.
+        // After an export by the first releases, it is not known what they wrote, only that they
+        // were not finished.
         let is_unknown = !tags_there.keys().any(|name| super::super::merge::is_sent(name));
         if is_unknown && status_there == status_text(Some(Status::Running), None) {
             merge.wrote(STATUS, &status_there);
@@ -304,7 +306,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// A server may answer 200 and drop points.
+    /// Checks the number of points: a server may return 200 and still drop points.
     fn count(
         &self,
         i: usize,
@@ -318,7 +320,8 @@ impl Export<'_> {
                 let name = &run.name;
                 self.note(|notes| {
                     notes.wrong.push(format!(
-                        "run {name:?}: MLflow has less than {count} points of metric {key:?}; run it again"
+                        "run {name:?}: MLflow has fewer than {count} points of metric {key:?}; run \
+                         it again"
                     ));
                 });
             }
@@ -327,7 +330,7 @@ impl Export<'_> {
     }
 }
 
-/// How a run is doing, and when it ended.
+/// The status of a run and its end time.
 fn status_text(status: Option<Status>, end: Option<i64>) -> String {
     let name = status.map(Status::name).unwrap_or_default().to_uppercase();
     match end {
@@ -336,7 +339,7 @@ fn status_text(status: Option<Status>, end: Option<i64>) -> String {
     }
 }
 
-/// Parts that fit into a request each.
+/// Splits a map into parts that each fit into a request.
 pub(super) fn chunks(map: Tags) -> Vec<Tags> {
     let (mut chunks, mut bytes) = (vec![BTreeMap::new()], 0);
     for (name, value) in map {

@@ -68,10 +68,11 @@ impl Database {
             if let Some(column) = missing.first() {
                 let what = if database.columns.contains_key(table) {
                     format!(
-                        "its table {table} has no column {column}: no database of MLflow, or of a very old one"
+                        "its table {table} has no column {column}: it is not an MLflow database, \
+                         or a very old one"
                     )
                 } else {
-                    format!("it has no table {table}: no database of MLflow")
+                    format!("it has no table {table}: it is not an MLflow database")
                 };
                 return Err(ErrorKind::Value(what).at(at(path)));
             }
@@ -227,7 +228,7 @@ fn connect(path: &Path) -> Result<Connection, ErrorKind> {
 }
 
 fn no_database() -> ErrorKind {
-    ErrorKind::Value("it is no SQLite database and no folder of MLflow".into())
+    ErrorKind::Value("it is neither an SQLite database nor an MLflow directory".into())
 }
 
 fn failed(error: &rusqlite::Error) -> ErrorKind {

@@ -98,7 +98,7 @@ pub(super) fn runs(
         if record.status.is_none()
             && let Some(status) = status
         {
-            let what = format!("run {}: {status:?} is no status of MLflow's", record.id);
+            let what = format!("run {}: {status:?} is not a status in MLflow", record.id);
             issue(report, &database.path, ErrorKind::Value(what), Effect::SkippedValue);
         }
         let inputs = model_inputs.remove(&record.id).unwrap_or_default();
@@ -224,7 +224,7 @@ pub(super) fn metrics(database: &Database, run: &str, report: &mut Report) -> Re
         Ok(())
     })?;
     if strange > 0 {
-        let what = format!("run {run}: {strange} points have no value or no time");
+        let what = format!("run {run}: {strange} points lack a value or a time");
         issue(report, &database.path, ErrorKind::Value(what), Effect::SkippedValue);
     }
     Ok(metrics)

@@ -72,7 +72,7 @@ impl Folder {
             let hint = inside.iter().find(|path| path.exists());
             let hint = hint.map(|path| format!("; did you mean {}?", path.display()));
             let what = format!(
-                "no experiment of MLflow is in it, which is a directory with {META}{}",
+                "it contains no MLflow experiment, which is a directory with {META}{}",
                 hint.unwrap_or_default()
             );
             return Err(ErrorKind::Argument(what).at(at(&store.root)));
@@ -254,7 +254,7 @@ impl Reader {
         let id = fields.remove("run_id").or_else(|| fields.remove("run_uuid"));
         let id = match id {
             Some(id) if id != name => {
-                let what = format!("its id is {id}, its directory is called otherwise");
+                let what = format!("its id is {id}, but its directory has another name");
                 issue(report, &dir, ErrorKind::Value(what), Effect::Kept);
                 id
             }
@@ -263,7 +263,7 @@ impl Reader {
         let status = fields.get("status").and_then(|text| {
             let status = status(text);
             if status.is_none() {
-                let what = format!("{text:?} is no status of MLflow's");
+                let what = format!("{text:?} is not a status in MLflow");
                 issue(report, &dir.join(META), ErrorKind::Value(what), Effect::SkippedValue);
             }
             status

@@ -1,4 +1,4 @@
-//! Artifacts of the runs in a database are files.
+//! Stores artifacts of the runs in a database as files.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::trackers::mlflow::tracking::Placed;
 use tbx::error::{ErrorKind, Location, Result};
 use tbx::replace::replace;
 
-/// Folder of a run's artifacts in that of the run.
+/// Name of the artifact directory in the directory of a run.
 const ARTIFACTS: &str = "artifacts";
 
 impl Database {
@@ -27,9 +27,9 @@ impl Database {
             Ok(folder) => folder,
             Err(why) => return Ok(Placed::Refused(why)),
         };
-        // The database may say anything.
+        // The database may contain any location.
         if !folder.ends_with(Path::new(run).join(ARTIFACTS)) {
-            return Ok(Placed::Refused(format!("{uri} is no place of artifacts of run {run}")));
+            return Ok(Placed::Refused(format!("{uri} is not an artifact directory of run {run}")));
         }
         let to = folder.join(path);
         let failed = |error: io::Error| ErrorKind::from(error).at(Location::of(to.as_path()));
@@ -39,23 +39,23 @@ impl Database {
         Ok(Placed::Done)
     }
 
-    /// Directory at `uri`, or why there is none.
+    /// The directory at `uri`, or the reason why there is none.
     fn folder(&self, uri: &str) -> Result<PathBuf, String> {
         if let Some(below) = uri.strip_prefix("mlflow-artifacts:") {
             let Some(root) = &self.artifacts else {
                 return Err(format!(
-                    "the directory of {uri} is known to the server only; --artifact-root names it, the \
+                    "only the server knows the directory of {uri}; set --artifact-root to the \
                      server's --artifacts-destination"
                 ));
             };
-            // Also with a host.
+            // The address may contain a host.
             let below =
                 below.strip_prefix("//").map_or(below, |r| r.split_once('/').map_or("", |r| r.1));
             let below = below.trim_matches('/');
             let is_clean = below.split('/').all(|part| !matches!(part, "" | "." | ".."));
             return match is_clean {
                 true => Ok(root.join(below)),
-                false => Err(format!("{uri} leads elsewhere")),
+                false => Err(format!("{uri} leads out of the artifact root")),
             };
         }
         if let Some(path) = uri.strip_prefix("file:") {
@@ -64,14 +64,14 @@ impl Database {
             return Ok(PathBuf::from(&*path));
         }
         if uri.contains("://") {
-            return Err(format!("artifacts are not written to {uri}; export to a server instead"));
+            return Err(format!("tbx cannot write artifacts to {uri}; export to a server instead"));
         }
-        // MLflow makes paths absolute; else they are taken as from the database.
+        // MLflow makes paths absolute; others are relative to the directory of the database.
         Ok(self.path.parent().unwrap_or(Path::new("")).join(uri))
     }
 }
 
-/// Where the artifacts of the experiment `id` go, as those of others (their ids and locations) do.
+/// The artifact location of the experiment `id`, like those of others (their ids and locations).
 pub(super) fn location(id: i64, others: &[(i64, String)], database: &Path) -> String {
     let root = others.iter().find_map(|(id, location)| {
         let root = location.trim_end_matches('/').strip_suffix(&id.to_string())?;

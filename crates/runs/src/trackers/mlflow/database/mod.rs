@@ -1,5 +1,6 @@
-//! A database of MLflow's, SQLite, as a place where runs are sent to: what MLflow's own store does there
-//! (`mlflow/store/tracking/sqlalchemy_store.py` and `model_registry/sqlalchemy_store.py` of 3.17).
+//! An SQLite database of MLflow as the destination of an export. Does the same as MLflow's own
+//! store (`mlflow/store/tracking/sqlalchemy_store.py` and `model_registry/sqlalchemy_store.py` of
+//! 3.17).
 
 mod artifacts;
 mod models;
@@ -16,25 +17,25 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tbx::error::{Error, ErrorKind, Location, Result};
 use tbx::store;
 
-/// How long another program may write.
+/// Maximum time to wait while another program writes.
 const BUSY: Duration = Duration::from_secs(60);
-/// What begins a database of SQLite.
+/// The start of an SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// A database that MLflow made. Others may use it at the same time.
+/// A database created by MLflow. Other programs may use it at the same time.
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
-    /// As MLflow calls it.
+    /// The URI that MLflow uses.
     uri: String,
-    /// Directory of artifacts at `mlflow-artifacts:`.
+    /// The directory of artifacts at `mlflow-artifacts:`.
     artifacts: Option<PathBuf>,
     connection: Mutex<Connection>,
     has_workspaces: bool,
 }
 
 impl Database {
-    /// Opens the database at `path`, if it is one that may be inserted into.
+    /// Opens the database at `path`, if rows may be inserted into it.
     pub(crate) fn open(path: &Path, artifacts: Option<&Path>) -> Result<Self> {
         let at = |kind: ErrorKind| kind.at(Location::of(path));
         let open = || {
@@ -42,7 +43,7 @@ impl Database {
             let mut head = [0; MAGIC.len()];
             let is_sqlite = file.read_exact(&mut head).is_ok() && head == *MAGIC;
             if !is_sqlite {
-                return Err(ErrorKind::Value("it is no SQLite database".into()));
+                return Err(ErrorKind::Value("it is not an SQLite database".into()));
             }
             let path = path.canonicalize()?;
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -57,7 +58,7 @@ impl Database {
         open().map_err(at)
     }
 
-    /// Whether the file at `path` is a database of SQLite.
+    /// Whether the file at `path` is an SQLite database.
     pub fn is_at(path: &Path) -> bool {
         let head = || -> io::Result<bool> {
             let (mut file, _) = store::open_regular(path)?;
@@ -72,12 +73,12 @@ impl Database {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `read` reads.
+    /// Runs `read` on the connection.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         read(&self.connection()).map_err(|error| self.at(failed(&error)))
     }
 
-    /// Has all of `write` be done, or nothing.
+    /// Runs `write` in a transaction, so that all of it is done or nothing.
     fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         let mut connection = self.connection();
         let written = || {
@@ -94,7 +95,7 @@ impl Database {
         kind.at(Location::of(self.path.as_path()))
     }
 
-    /// A condition of tables that have workspaces.
+    /// A condition for tables that have workspaces.
     fn of_workspace(&self) -> &'static str {
         if self.has_workspaces { " AND workspace = 'default'" } else { "" }
     }
@@ -103,7 +104,7 @@ impl Database {
 fn failed(error: &rusqlite::Error) -> ErrorKind {
     let advice = match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            "; another program writes to it: run it again"
+            "; another program is writing to it; run it again"
         }
         Some(rusqlite::ErrorCode::ReadOnly) => "; it cannot be written",
         _ => "",

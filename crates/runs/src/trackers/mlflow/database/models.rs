@@ -1,4 +1,4 @@
-//! Registered models in a database; and all that makes it a place where runs are sent to.
+//! Registered models in a database, and the implementation of `Tracking`.
 
 use rusqlite::{Connection, params};
 
@@ -12,11 +12,11 @@ use crate::trackers::mlflow::{
 };
 use tbx::error::Result;
 
-/// Points in a transaction.
+/// Number of points per transaction.
 const BATCH: usize = 50_000;
 
 impl Database {
-    /// Changes a model, and when it was changed.
+    /// Changes a model and its modification time.
     fn change_model(
         &self,
         name: &str,
@@ -32,7 +32,7 @@ impl Database {
         })
     }
 
-    /// Changes a version, and when it was changed.
+    /// Changes a version and its modification time.
     fn change_version(
         &self,
         name: &str,
@@ -131,7 +131,7 @@ impl Tracking for Database {
     }
 
     fn experiments_with(&self, tag: &str, value: &str) -> Result<Vec<ExperimentRecord>> {
-        // Neither is data of anybody else.
+        // Neither contains data of others.
         let condition = format!(
             "experiment_id IN (SELECT experiment_id FROM experiment_tags \
              WHERE key = '{tag}' AND value = ?1)"

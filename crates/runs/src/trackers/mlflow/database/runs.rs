@@ -130,7 +130,7 @@ impl Database {
         })
     }
 
-    /// Runs for which `condition` holds, in which `?1` and so on are `parameters`.
+    /// Runs that match `condition`, in which `?1` and so on are `parameters`.
     pub(super) fn runs(&self, condition: &str, parameters: &[&str]) -> Result<Vec<FoundRun>> {
         self.read(|connection| {
             let of = |table: &str, value: &str| {
@@ -214,7 +214,7 @@ impl Database {
             if let Some(name) = &update.name {
                 connection
                     .execute("UPDATE runs SET name = ?1 WHERE run_uuid = ?2", params![name, id])?;
-                // As MLflow keeps it.
+                // MLflow keeps the name as a tag, too.
                 let tag = [(tags::RUN_NAME.to_owned(), name.clone())].into();
                 set_tags(connection, id, &tag)?;
             }
@@ -294,7 +294,8 @@ impl Database {
         })
     }
 
-    /// Data that a run used. A dataset of the same name and digest is the same in an experiment.
+    /// Adds datasets that a run used. Datasets with the same name and digest are the same within an
+    /// experiment.
     pub(super) fn add_inputs(&self, id: &str, all: &[DatasetInput]) -> Result<()> {
         self.write(|connection| {
             let experiment: i64 = connection.query_row(
@@ -387,7 +388,7 @@ fn set_tags(connection: &Connection, id: &str, tags: &Tags) -> rusqlite::Result<
     Ok(())
 }
 
-/// A value as MLflow's databases have it, and whether it is NaN.
+/// A value in the form that MLflow's databases use, and whether it is NaN.
 fn stored(value: f64) -> (f64, bool) {
     match value {
         value if value.is_nan() => (0.0, true),

@@ -1,4 +1,4 @@
-//! What a database must be like before anything is inserted.
+//! Checks the schema of a database before anything is inserted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use tbx::error::ErrorKind;
 
-/// Revisions of the schema whose tables tbx knows: those of MLflow 2.8 to 3.17
+/// Revisions of the schema whose tables tbx supports: those of MLflow 2.8 to 3.17
 /// (`mlflow/store/db_migrations/versions`), oldest first.
 const REVISIONS: &[&str] = &[
     "acf3f17fdcc7",
@@ -56,7 +56,7 @@ const REVISIONS: &[&str] = &[
     "dc11669786a5",
 ];
 
-/// Tables with the columns that are written.
+/// Tables with the columns that tbx writes.
 const TABLES: &[(&str, &[&str])] = &[
     (
         "experiments",
@@ -130,16 +130,18 @@ const TABLES: &[(&str, &[&str])] = &[
     ("model_version_tags", &["key", "value", "name", "version"]),
 ];
 
-/// A column, as SQLite tells it.
+/// A column, as reported by SQLite.
 struct Column {
     name: String,
-    /// Whether every row must give it a value.
+    /// Whether every row needs a value.
     is_required: bool,
 }
 
-/// Checks that MLflow made the database, and in which form. Whether it has workspaces.
+/// Checks that MLflow created the database and that its form is supported. Returns whether it has
+/// workspaces.
 pub(super) fn check(connection: &Connection) -> Result<bool, ErrorKind> {
-    let wrong = |what: String| ErrorKind::Value(format!("no database to insert into: {what}"));
+    let wrong =
+        |what: String| ErrorKind::Value(format!("cannot insert into this database: {what}"));
     let mut tables: BTreeMap<&str, Vec<Column>> = BTreeMap::new();
     for (table, _) in TABLES.iter().chain([&("alembic_version", &["version_num"][..])]) {
         tables.insert(table, columns(connection, table)?);
@@ -147,31 +149,33 @@ pub(super) fn check(connection: &Connection) -> Result<bool, ErrorKind> {
     for (table, needed) in TABLES {
         let known = tables.get(table).map(Vec::as_slice).unwrap_or_default();
         if known.is_empty() {
-            return Err(wrong(format!("MLflow did not make it, as it has no table {table}")));
+            return Err(wrong(format!("MLflow did not create it: it has no table {table}")));
         }
         let names: BTreeSet<&str> = known.iter().map(|column| column.name.as_str()).collect();
         if let Some(missing) = needed.iter().find(|name| !names.contains(*name)) {
             return Err(wrong(format!(
-                "its table {table} has no column {missing}; bring it up to date with mlflow db upgrade"
+                "its table {table} has no column {missing}; run mlflow db upgrade first"
             )));
         }
         let unknown = known
             .iter()
             .find(|column| column.is_required && !needed.contains(&column.name.as_str()));
         if let Some(Column { name, .. }) = unknown {
-            return Err(wrong(format!("tbx does not know the column {name} of its table {table}")));
+            return Err(wrong(format!(
+                "tbx does not support the column {name} of its table {table}"
+            )));
         }
     }
     if tables.get("alembic_version").is_none_or(Vec::is_empty) {
-        return Err(wrong("MLflow did not make it, as it has no table alembic_version".into()));
+        return Err(wrong("MLflow did not create it: it has no table alembic_version".into()));
     }
     let query = "SELECT version_num FROM alembic_version";
     let revision: String =
         connection.query_row(query, [], |row| row.get(0)).map_err(|error| super::failed(&error))?;
     if !REVISIONS.contains(&revision.as_str()) {
         return Err(wrong(format!(
-            "tbx does not know its schema {revision:?}, only those of MLflow 2.8 to 3.17; export to a server \
-             on it instead, with --to mlflow"
+            "tbx supports the schemas of MLflow 2.8 to 3.17, but not {revision:?}; export to a \
+             server on it instead, with --to mlflow"
         )));
     }
     let experiments = tables.get("experiments").map(Vec::as_slice).unwrap_or_default();
