@@ -49,7 +49,7 @@ const VERSION: i32 = 0;
 /// use tbx::{HparamsRecord, LoadOptions, Logdir};
 ///
 /// let loaded = Logdir::open("fixtures/torch/hparams/trial")?.load(&LoadOptions::new())?;
-/// let start = loaded.runs[0].series("_hparams_/session_start_info").unwrap();
+/// let start = loaded.runs[0].get("_hparams_/session_start_info").unwrap();
 /// let HparamsRecord::Start(hparams) = HparamsRecord::read(start.metadata())? else { panic!() };
 /// assert_eq!(hparams.values["opt"], "adam".into());
 /// # Ok::<(), tbx::Error>(())

@@ -185,7 +185,7 @@ impl SummaryWriter {
     /// writer.close()?;
     ///
     /// let loaded = Logdir::open(dir.path())?.load(&LoadOptions::new())?;
-    /// let loss = loaded.runs[0].series("loss").unwrap();
+    /// let loss = loaded.runs[0].get("loss").unwrap();
     /// assert_eq!(loss.steps(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
