@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tbx::track::ActiveRun;
 use tbx::{LoadOptions, Logdir};
-use tbx_runs::table::{Folding, RunTable};
+use tbx_runs::table::{RunTable, TableOptions};
 
 use crate::model::{Network, spirals};
 use crate::{Result, train};
@@ -20,7 +20,7 @@ pub(crate) fn main(dir: &Path) -> Result {
             run.finish()?;
         }
     }
-    let table = RunTable::load(&Logdir::open(dir)?, &LoadOptions::new(), Folding::Known)?;
+    let table = RunTable::load(&Logdir::open(dir)?, &LoadOptions::new(), &TableOptions::new())?;
     for row in table.rows {
         let (hidden, loss) = (row.params.get("hidden"), row.metrics.get("loss"));
         let (Some(hidden), Some(loss)) = (hidden, loss) else { continue };

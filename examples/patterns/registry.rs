@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tbx::track::ActiveRun;
-use tbx_runs::registry::{Registry, Stage};
+use tbx_runs::registry::{OtherVersions, Registry, Stage};
 
 use crate::model::{Network, spirals};
 use crate::{Result, train, weights};
@@ -21,9 +21,9 @@ pub(crate) fn main(dir: &Path) -> Result {
         println!("registry: version {} is of {name}", version.version);
         run.finish()?;
     }
-    registry.set_stage(&"spirals/1".parse()?, Stage::Production, false)?;
+    registry.set_stage(&"spirals/1".parse()?, Stage::Production, OtherVersions::Keep)?;
     // The new version is better, so it replaces the other one in production.
-    registry.set_stage(&"spirals/latest".parse()?, Stage::Production, true)?;
+    registry.set_stage(&"spirals/latest".parse()?, Stage::Production, OtherVersions::Archive)?;
     registry.set_alias(&"spirals/2".parse()?, "champion")?;
     registry.describe(&"spirals/champion".parse()?, "Four times as long as the first.")?;
 

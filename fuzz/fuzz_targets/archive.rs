@@ -8,8 +8,8 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tar::{EntryType, Header};
-use tbx_runs::archive::{Pack, Restore, Rules};
 use tbx_fuzz::{Input, Logs, Sandbox, files};
+use tbx_runs::archive::{Pack, Restore, Rules};
 
 /// Maximum number of unpacked bytes: small enough that an archive from an input can exceed it.
 const MAX_BYTES: u64 = 1 << 20;
@@ -20,21 +20,21 @@ fn there_and_back(sandbox: &Sandbox, logs: &Logs) {
     let before = files(&sandbox.logs());
     let (packed, back) = (sandbox.path("a.tar.zst"), sandbox.path("back"));
     let pack = Pack::find(&sandbox.logs()).expect("it is there").force(true);
-    let Ok(done) = pack.write(&packed) else {
+    let Ok(done) = pack.run(&packed) else {
         return sandbox.check(&[]);
     };
-    let restored = Restore::new(&packed).to(&back).expect("the archive is sound");
+    let restored = Restore::new(&packed).run(&back).expect("the archive is sound");
     assert_eq!((restored.files, restored.same), (done.files, 0));
     for (path, content) in files(&back) {
         assert_eq!(before.get(&path), Some(&content), "{}", path.display());
     }
-    let again = Restore::new(&packed).to(&back).expect("it was possible before");
+    let again = Restore::new(&packed).run(&back).expect("it was possible before");
     assert_eq!((again.files, again.same), (0, done.files));
     assert!(before == files(&sandbox.logs()), "the log was changed");
     // After removing and restoring, everything is there again.
     let removed = Pack::find(&sandbox.logs()).expect("it is there").force(true).remove(true);
-    if removed.write(&packed).is_ok() {
-        Restore::new(&packed).force(true).to(&sandbox.logs()).expect("the archive is sound");
+    if removed.run(&packed).is_ok() {
+        Restore::new(&packed).overwrite(true).run(&sandbox.logs()).expect("the archive is sound");
         let after = files(&sandbox.logs());
         for (path, content) in &before {
             assert_eq!(after.get(path), Some(content), "{} is gone", path.display());
@@ -53,12 +53,12 @@ fn restore(sandbox: &Sandbox, packed: &[u8]) {
         listed += usize::from(!entry.is_dir);
         Ok(())
     });
-    let restored = restore.to(&back);
+    let restored = restore.run(&back);
     match restored {
         Ok(restored) => {
             assert!(list.is_ok());
             assert_eq!(restored.files + restored.same, listed);
-            let again = restore.to(&back).expect("it was possible before");
+            let again = restore.run(&back).expect("it was possible before");
             assert_eq!((again.files, again.same), (0, listed));
         }
         Err(_) => assert!(files(&back).is_empty(), "a part was written: {:?}", files(&back)),

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
-use tbx_runs::verify::{Rule, Verify};
 use tbx::{Checksums, LoadOptions, Payloads, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
+use tbx_runs::edit::{Destination, Edit, Repair, SideFiles};
+use tbx_runs::verify::{Rule, Verify};
 
 fn points(dir: &Path, policy: RestartPolicy) -> Reading {
     Reading::of(dir, &LoadOptions::new().restart(policy))
@@ -24,7 +24,7 @@ fn without_backups(mut files: Files) -> Files {
 
 /// True if no record is an event only for some loaders: a repair leaves such records out.
 fn all_read_the_same(logs: &Path) -> bool {
-    let verified = Verify::new().rules([Rule::Proto]).check(&open(logs));
+    let verified = Verify::new().rules([Rule::Proto]).run(&open(logs));
     let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).payloads(Payloads::Placed));
     let issues = loaded.expect("damage is in the report").report.issues;
     let proto = issues.iter().filter(|issue| issue.kind.name() == Rule::Proto.name());
@@ -33,14 +33,13 @@ fn all_read_the_same(logs: &Path) -> bool {
 
 fn repairs(sandbox: &Sandbox) {
     let (logs, one, two) = (sandbox.logs(), sandbox.path("one"), sandbox.path("two"));
-    repair(&open(&logs), Destination::Folder(&one), SideFiles::Copy).expect("damage is reported");
+    Repair::new().run(&open(&logs), Destination::Folder(&one)).expect("damage is reported");
     let repaired = points(&one, RestartPolicy::KeepAll);
     assert!(repaired.is_sound());
     if all_read_the_same(&logs) {
         points(&logs, RestartPolicy::KeepAll).assert_same_but_times(&repaired, "repaired");
     }
-    let again =
-        repair(&open(&one), Destination::Folder(&two), SideFiles::Copy).expect("it is sound");
+    let again = Repair::new().run(&open(&one), Destination::Folder(&two)).expect("it is sound");
     assert!(again.files.is_empty(), "{:?}", again.files);
     assert_eq!(files(&one), files(&two));
     sandbox.check(&["one", "two"]);
@@ -49,7 +48,7 @@ fn repairs(sandbox: &Sandbox) {
 /// Edits the logs in `from` into a new directory. Returns whether that was possible.
 fn edit(sandbox: &Sandbox, edit: &Edit, from: &str, to: &str) -> bool {
     let from = if from == "logs" { sandbox.logs() } else { sandbox.path(from) };
-    let done = edit.apply(&open(&from), Destination::Folder(&sandbox.path(to)));
+    let done = edit.run(&open(&from), Destination::Folder(&sandbox.path(to)));
     assert_eq!(done.is_ok(), sandbox.path(to).is_dir(), "{:?}", done.err());
     done.is_ok()
 }
@@ -108,8 +107,14 @@ fn repairs_in_place(sandbox: &Sandbox) {
     let logs = sandbox.logs();
     let before = files(&logs);
     let one = sandbox.path("one");
-    repair(&open(&logs), Destination::Folder(&one), SideFiles::Leave).expect("damage is reported");
-    repair(&open(&logs), Destination::InPlace, SideFiles::Leave).expect("damage is reported");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::Folder(&one))
+        .expect("damage is reported");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::InPlace)
+        .expect("damage is reported");
     let repaired = files(&logs);
     for (path, content) in files(&one) {
         assert_eq!(Some(&content), repaired.get(&path), "{}", path.display());
@@ -118,7 +123,10 @@ fn repairs_in_place(sandbox: &Sandbox) {
         let is_kept = repaired.values().any(|kept| kept == content);
         assert!(is_kept, "{} is nowhere any more", path.display());
     }
-    repair(&open(&logs), Destination::InPlace, SideFiles::Leave).expect("it is sound");
+    Repair::new()
+        .side_files(SideFiles::Leave)
+        .run(&open(&logs), Destination::InPlace)
+        .expect("it is sound");
     assert!(repaired == files(&logs), "a second repair in place changed something");
     assert_eq!(
         without_backups(before).into_keys().collect::<Vec<_>>(),

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use tbx_runs::export::extract::Extraction;
-use tbx_runs::export::{Export, TABLES, TARGETS, Target};
-use tbx_runs::table::{Folding, Overview, RunTable};
 use tbx::{LoadOptions, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, files, open, policy};
+use tbx_runs::export::extract::Extraction;
+use tbx_runs::export::{Export, TABLES, TARGETS, Target};
+use tbx_runs::table::{Folding, Overview, RunTable, TableOptions};
 
 /// Number of rows of a table in a file, without the header.
 fn rows(path: &Path, target: &Target) -> u64 {
@@ -44,7 +44,7 @@ fn exports(sandbox: &Sandbox, options: &LoadOptions) {
     for target in TARGETS {
         let out = sandbox.path(target.name);
         let export = Export::new(target).tables(TABLES);
-        let done = export.write(&logdir, options, &out).expect("damage is in the report");
+        let done = export.run(&logdir, options, &out).expect("damage is in the report");
         let tables = done.tables.clone();
         done.finish().expect("nothing else writes there");
         for table in &tables {
@@ -77,7 +77,7 @@ fn exports(sandbox: &Sandbox, options: &LoadOptions) {
 fn extracts(sandbox: &Sandbox, options: &LoadOptions) {
     let logdir = open(&sandbox.logs());
     let out = sandbox.path("files");
-    let done = Extraction::new().run(&[logdir], options, &out, false, &|_| ());
+    let done = Extraction::new().run(&[logdir], options, &out);
     let extracted = done.expect("damage is in the report");
     if extracted.files() == 0 {
         return sandbox.check(&["files"]);
@@ -103,7 +103,8 @@ fuzz_target!(|data: &[u8]| {
         0 => {
             let logdir = open(&sandbox.logs());
             for folding in [Folding::Known, Folding::None] {
-                RunTable::load(&logdir, &options, folding).expect("damage is in the report");
+                RunTable::load(&logdir, &options, &TableOptions::new().folding(folding))
+                    .expect("damage is in the report");
             }
             let overview = Overview::load(&logdir, &options).expect("damage is in the report");
             let kept = options.restart(RestartPolicy::KeepAll);

@@ -7,9 +7,9 @@ use std::fs;
 
 use libfuzzer_sys::fuzz_target;
 use tbx::meta::{ExperimentMeta, RunMeta};
-use tbx_runs::registry::Registry;
 use tbx::{LoadOptions, Logdir};
 use tbx_fuzz::{Input, Sandbox, files, write};
+use tbx_runs::registry::Registry;
 
 const NAMES: [&str; 8] = [
     "hparams.yaml",
@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    tbx_runs::verify::Verify::new().check(&logdir);
+    tbx_runs::verify::Verify::new().run(&logdir);
     let registry = Registry::open(&dir);
     let models = registry.models();
     assert_eq!(before, files(&dir), "a file was changed");

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use tbx_runs::verify::{Finding, Rule, Verify};
 use tbx::{Checksums, Effect, LoadOptions, Payloads, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, open};
+use tbx_runs::verify::{Finding, Rule, Verify};
 
 /// Rules about records that have the same names as issues of a load.
 const RECORDS: [Rule; 5] =
@@ -21,17 +21,17 @@ fuzz_target!(|data: &[u8]| {
     let sandbox = Sandbox::new(data);
     logs.write_to(&sandbox.logs());
     let logdir = open(&sandbox.logs());
-    let verified = Verify::new().check(&logdir);
+    let verified = Verify::new().run(&logdir);
     let all = &verified.findings;
-    let again = Verify::new().check(&logdir);
+    let again = Verify::new().run(&logdir);
     assert_eq!(*all, again.findings);
     assert_eq!((verified.more, verified.events), (again.more, again.events));
     if verified.more == 0 {
         let of = |wanted: &dyn Fn(Rule) -> bool| -> Vec<Finding> {
             all.iter().filter(|finding| wanted(finding.rule)).cloned().collect()
         };
-        assert_eq!(of(&|of| of == rule), Verify::new().rules([rule]).check(&logdir).findings);
-        assert_eq!(of(&|of| of != rule), Verify::new().allow([rule]).check(&logdir).findings);
+        assert_eq!(of(&|of| of == rule), Verify::new().rules([rule]).run(&logdir).findings);
+        assert_eq!(of(&|of| of != rule), Verify::new().allow([rule]).run(&logdir).findings);
     }
     let options =
         LoadOptions::new().restart(RestartPolicy::KeepAll).checksums(Checksums::All).payloads(Payloads::Placed);

@@ -78,16 +78,16 @@ fn runs_come_back_byte_for_byte() {
     }
     let before = all(&root);
     let out = dir.path().join("a.tar.zst");
-    let packed = Pack::find(&root).unwrap().write(&out).unwrap();
+    let packed = Pack::find(&root).unwrap().run(&out).unwrap();
     let names: Vec<_> = packed.runs.iter().map(|run| run.name.as_str()).collect();
     assert_eq!((names.as_slice(), packed.files), (["bad", "first"].as_slice(), before.len()));
     assert_eq!(all(&root), before);
 
     let to = dir.path().join("again");
-    let restored = Restore::new(&out).to(&to).unwrap();
+    let restored = Restore::new(&out).run(&to).unwrap();
     assert_eq!(restored.files, before.len());
     assert_eq!(all(&to), before);
-    let again = Restore::new(&out).to(&to).unwrap();
+    let again = Restore::new(&out).run(&to).unwrap();
     assert_eq!((again.files, again.same), (0, before.len()));
 
     // Another program reads the same file.
@@ -106,13 +106,13 @@ fn runs_come_back_byte_for_byte() {
 fn runs_are_chosen_when_they_are_packed_and_when_they_come_back() {
     let (dir, root) = logs();
     let out = dir.path().join("a.tar.zst");
-    let packed = Pack::find(&root).unwrap().only(|name| name == "first").write(&out).unwrap();
+    let packed = Pack::find(&root).unwrap().only(|name| name == "first").run(&out).unwrap();
     assert_eq!(packed.runs.len(), 1);
     let restore = Restore::new(&out).only(|name| name == "first/part").unwrap();
     let to = dir.path().join("again");
-    assert_eq!(restore.to(&to).unwrap().files, 1);
+    assert_eq!(restore.run(&to).unwrap().files, 1);
     assert!(to.join("first/part").is_dir() && !to.join("first/tbx.json").exists());
-    let none = Pack::find(&root).unwrap().only(|_| false).write(&dir.path().join("b"));
+    let none = Pack::find(&root).unwrap().only(|_| false).run(&dir.path().join("b"));
     assert!(matches!(none.unwrap_err().kind(), ErrorKind::Argument(_)));
 }
 
@@ -123,13 +123,13 @@ fn what_was_packed_is_removed_when_told_but_no_registered_model() {
     let before = all(&root);
     let out = dir.path().join("a.tar.zst");
     let pack = Pack::find(&root).unwrap().remove(true);
-    let error = pack.write(&out).unwrap_err();
+    let error = pack.run(&out).unwrap_err();
     assert!(error.to_string().contains("registered"), "{error}");
     assert!(all(&root) == before && !out.exists());
     let bad = Pack::find(&root).unwrap().remove(true).only(|name| name == "bad");
-    assert!(bad.write(&out).unwrap().is_removed);
+    assert!(bad.run(&out).unwrap().is_removed);
     assert!(!root.join("bad").exists());
-    Restore::new(&out).to(&root).unwrap();
+    Restore::new(&out).run(&root).unwrap();
     assert_eq!(all(&root), before);
 }
 
@@ -137,7 +137,7 @@ fn what_was_packed_is_removed_when_told_but_no_registered_model() {
 fn what_should_not_be_packed_is_refused() {
     let (dir, root) = logs();
     let pack = Pack::find(&root).unwrap();
-    let refused = |out: &Path| pack.write(out).unwrap_err().to_string();
+    let refused = |out: &Path| pack.run(out).unwrap_err().to_string();
     assert!(refused(&dir.path().join("a.tfevents.tar.zst")).contains("tfevents"));
     assert!(refused(&root.join("first/a.tar.zst")).contains("elsewhere"));
     write(dir.path().join("there"), "x");
@@ -146,11 +146,11 @@ fn what_should_not_be_packed_is_refused() {
     let running = json!({"schema": "tbx.run/1", "status": "RUNNING"}).to_string();
     write(root.join("first/part/tbx.json"), running);
     assert!(refused(&out).contains("running"));
-    pack.clone().force(true).write(&out).unwrap();
+    pack.clone().force(true).run(&out).unwrap();
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("/etc/passwd", root.join("bad/link")).unwrap();
-        let error = pack.clone().force(true).write(&out).unwrap_err().to_string();
+        let error = pack.clone().force(true).run(&out).unwrap_err().to_string();
         assert!(error.contains("link") && error.contains("links"), "{error}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "something was left behind");
@@ -160,13 +160,13 @@ fn what_should_not_be_packed_is_refused() {
 fn files_that_are_there_stay_unless_told() {
     let (dir, root) = logs();
     let out = dir.path().join("a.tar.zst");
-    Pack::find(&root).unwrap().write(&out).unwrap();
+    Pack::find(&root).unwrap().run(&out).unwrap();
     let to = dir.path().join("again");
     write(to.join("first/tbx.json"), "mine");
-    let error = Restore::new(&out).to(&to).unwrap_err().to_string();
+    let error = Restore::new(&out).run(&to).unwrap_err().to_string();
     assert!(error.contains("different content"), "{error}");
     assert_eq!(all(&to).len(), 1, "nothing is written");
-    Restore::new(&out).force(true).to(&to).unwrap();
+    Restore::new(&out).overwrite(true).run(&to).unwrap();
     assert_eq!(all(&to), all(&root));
 }
 
@@ -209,12 +209,12 @@ fn archives_that_lead_elsewhere_are_refused_and_nothing_is_written() {
         ("long", GNULongName, &vec![b'x'; 2 << 20]),
     ] {
         hostile(&path, &[good, (name, kind, content)]);
-        let error = Restore::new(&path).to(&to).unwrap_err();
+        let error = Restore::new(&path).run(&to).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io(_)), "{name}: {error}");
         assert!(!to.exists(), "{name}");
     }
     hostile(&path, &[good]);
-    Restore::new(&path).to(&to).unwrap();
+    Restore::new(&path).run(&to).unwrap();
     assert_eq!(fs::read(to.join("good.txt")).unwrap(), b"good");
 }
 
@@ -226,7 +226,7 @@ fn archives_that_contradict_themselves_are_refused_before_anything_is_written() 
     let path = dir.path().join("a.tar.zst");
     let to = dir.path().join("to");
     let refused = |why: &str| {
-        let said = Restore::new(&path).to(&to).unwrap_err().to_string();
+        let said = Restore::new(&path).run(&to).unwrap_err().to_string();
         assert!(said.contains(why), "{why}: {said}");
         assert!(!to.exists(), "{why}");
         Restore::new(&path).list(|_| Ok(())).unwrap_err();
@@ -279,35 +279,35 @@ fn archives_that_contradict_themselves_are_refused_before_anything_is_written() 
         refused("");
     }
     fs::write(&path, packed).unwrap();
-    assert_eq!(Restore::new(&path).to(&to).unwrap().files, 1);
+    assert_eq!(Restore::new(&path).run(&to).unwrap().files, 1);
 }
 
 #[test]
 fn an_archive_with_files_that_are_nowhere_else_is_not_replaced() {
     let (dir, root) = logs();
     let out = dir.path().join("a.tar.zst");
-    Pack::find(&root).unwrap().write(&out).unwrap();
+    Pack::find(&root).unwrap().run(&out).unwrap();
     let before = fs::read(&out).unwrap();
     fs::remove_dir_all(root.join("bad")).unwrap();
     let pack = || Pack::find(&root).unwrap().force(true);
-    let said = pack().write(&out).unwrap_err().to_string();
+    let said = pack().run(&out).unwrap_err().to_string();
     assert!(
         said.contains("has 4 files that would not be in the new archive, for example bad/"),
         "{said}"
     );
-    assert!(said.contains("--discard"), "{said}");
+    assert!(said.contains("`Pack::discard`"), "{said}");
     assert_eq!(fs::read(&out).unwrap(), before);
-    let packed = pack().discard(true).write(&out).unwrap();
+    let packed = pack().discard(true).run(&out).unwrap();
     assert_eq!((packed.discarded, packed.runs.len()), (4, 1));
     // A changed file is a newer version, not a discarded file.
     write(root.join("first/empty"), "no longer");
-    assert_eq!(pack().write(&out).unwrap().discarded, 0);
+    assert_eq!(pack().run(&out).unwrap().discarded, 0);
     fs::write(&out, &before[..before.len() / 2]).unwrap();
-    let said = pack().write(&out).unwrap_err().to_string();
+    let said = pack().run(&out).unwrap_err().to_string();
     assert!(said.contains("cannot be read as an archive"), "{said}");
     // Runs are not removed if the archive is incomplete.
     fs::write(&out, &before).unwrap();
-    let said = Pack::find(&root).unwrap().remove(true).write(&out).unwrap_err().to_string();
+    let said = Pack::find(&root).unwrap().remove(true).run(&out).unwrap_err().to_string();
     assert!(said.contains("does not match the current runs"), "{said}");
     assert!(root.join("first/empty").exists());
 }
@@ -322,7 +322,7 @@ fn nothing_is_written_through_a_link() {
     fs::create_dir(&to).unwrap();
     fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, to.join("a")).unwrap();
-    Restore::new(&path).force(true).to(&to).unwrap_err();
+    Restore::new(&path).overwrite(true).run(&to).unwrap_err();
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
@@ -332,18 +332,18 @@ fn bombs_and_damage_are_found_before_anything_is_written() {
     let path = dir.path().join("a.tar.zst");
     let to = dir.path().join("to");
     hostile(&path, &[("zeros", tar::EntryType::Regular, &vec![0; 8 << 20])]);
-    let error = Restore::new(&path).max_bytes(1 << 20).to(&to).unwrap_err().to_string();
+    let error = Restore::new(&path).max_bytes(1 << 20).run(&to).unwrap_err().to_string();
     assert!(error.contains("1048576 bytes"), "{error}");
     fs::remove_file(&path).unwrap();
-    Pack::find(&root).unwrap().write(&path).unwrap();
+    Pack::find(&root).unwrap().run(&path).unwrap();
     let sound = fs::read(&path).unwrap();
     for at in [sound.len() / 2, sound.len() - 1] {
         let mut bytes = sound.clone();
         bytes[at] ^= 0x55;
         fs::write(&path, &bytes).unwrap();
-        Restore::new(&path).to(&to).unwrap_err();
+        Restore::new(&path).run(&to).unwrap_err();
         fs::write(&path, &sound[..at]).unwrap();
-        Restore::new(&path).to(&to).unwrap_err();
+        Restore::new(&path).run(&to).unwrap_err();
         assert!(!to.exists(), "{at}");
     }
 }

@@ -47,7 +47,7 @@ impl Result {
 fn edit(edit: &Edit, logs: &Path) -> tbx::Result<Result> {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    let edited = edit.apply(&Logdir::open(logs)?, Destination::Folder(&out))?;
+    let edited = edit.run(&Logdir::open(logs)?, Destination::Folder(&out))?;
     Ok(Result { dir, edited })
 }
 
@@ -199,7 +199,7 @@ fn tags_that_would_become_one_are_refused_and_nothing_is_written() {
     let out = dir.path().join("out");
     let logs = log_of(&records().concat());
     let change = Edit::new().rename(regex("^[ab]$"), "same");
-    let refused = change.apply(&Logdir::open(logs.path()).unwrap(), Destination::Folder(&out));
+    let refused = change.run(&Logdir::open(logs.path()).unwrap(), Destination::Folder(&out));
     assert_eq!(
         refused.unwrap_err().to_string(),
         "run \".\": tags \"a\" and \"b\" would both be called \"same\""

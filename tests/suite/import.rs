@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use tbx::meta::{Param, RunMeta, Status};
 use tbx::{LoadOptions, RestartPolicy};
-use tbx_runs::import::{Import, Imported};
+use tbx_runs::import::{Import, ImportSource, Imported};
 use tempfile::TempDir;
 
 use crate::common::load;
@@ -63,7 +63,7 @@ impl Store {
     }
 
     fn import_with(&self, import: &Import) -> Imported {
-        import.mlflow(self.path("").to_str().unwrap(), &self.out()).unwrap()
+        import.run(ImportSource::Mlflow(self.path("").to_str().unwrap()), &self.out()).unwrap()
     }
 }
 
@@ -305,7 +305,7 @@ fn a_circle_of_parents_and_a_copied_run_do_no_harm() {
     let imported = store.import();
     assert_eq!(imported.runs.len(), 2);
     let issues = format!("{:?}", imported.report.issues);
-    assert!(issues.contains("again"), "{issues}");
+    assert!(issues.contains("twice"), "{issues}");
 }
 
 #[test]
@@ -316,7 +316,8 @@ fn only_what_was_asked_for_is_imported() {
     store.file("2/meta.yaml", "experiment_id: '2'\nname: empty\n");
     let import = |import: Import, source: &str| {
         let out = tempfile::tempdir().unwrap();
-        let done = import.mlflow(store.path(source).to_str().unwrap(), out.path())?;
+        let done =
+            import.run(ImportSource::Mlflow(store.path(source).to_str().unwrap()), out.path())?;
         Ok::<_, tbx::Error>(done.runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>())
     };
     let all = Import::new;

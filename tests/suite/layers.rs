@@ -36,7 +36,7 @@ const PACKAGES: [Package; 3] = [
         source: "crates/runs/src",
         library: "tbx_runs",
         layers: &[
-            &["printable"],
+            &["printable", "progress"],
             &["table", "trackers", "registry"],
             &["export", "import", "edit", "verify", "archive"],
             &["lib"],

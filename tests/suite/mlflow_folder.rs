@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tbx::meta::{Dataset, Param, RunMeta, Status};
 use tbx::track::{ActiveRun, RunOptions};
 use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
-use tbx_runs::export::mlflow::{Done, Settings, to_folder};
-use tbx_runs::registry::{Registry, Stage};
+use tbx_runs::export::mlflow::{MlflowExport, MlflowExported, MlflowTarget};
+use tbx_runs::registry::{OtherVersions, Registry, Stage};
 use tbx_runs::table::Folding;
 use tempfile::TempDir;
 
@@ -80,15 +80,15 @@ fn logs() -> TempDir {
     let registry = Registry::open(&logs);
     registry.register("classifier", "one", "notes/ü b.txt").unwrap();
     let name = "classifier/1".parse().unwrap();
-    registry.set_stage(&name, Stage::Production, true).unwrap();
+    registry.set_stage(&name, Stage::Production, OtherVersions::Archive).unwrap();
     registry.set_alias(&name, "champion").unwrap();
     registry.tag(&name, "by", "me").unwrap();
     dir
 }
 
-fn export(logs: &Path, out: &Path, settings: &Settings) -> Done {
+fn export(logs: &Path, out: &Path, export: &MlflowExport) -> MlflowExported {
     let logdir = Logdir::open(logs).unwrap();
-    to_folder(&logdir, &LoadOptions::new(), settings, out).unwrap()
+    export.run(&logdir, &LoadOptions::new(), MlflowTarget::Folder(out)).unwrap()
 }
 
 /// The directory of the run whose tag `mlflow.tbx.run` is `name`.
@@ -104,7 +104,7 @@ fn run_dir(mlruns: &Path, name: &str) -> PathBuf {
 fn each_run_is_a_folder_as_mlflow_has_it() {
     let dir = logs();
     let out = dir.path().join("mlruns");
-    let done = export(&dir.path().join("logs"), &out, &Settings::default());
+    let done = export(&dir.path().join("logs"), &out, &MlflowExport::new());
     // 30 points of `one`, 1 below it, 3 of `plain`.
     assert_eq!((done.runs, done.points, done.models), (4, 34, 1), "{done:?}");
     assert!(done.warnings.is_empty() && done.report.is_lossless(), "{done:?}");
@@ -147,7 +147,7 @@ fn a_folder_that_has_something_in_it_stays_as_it_is() {
     fs::create_dir(&out).unwrap();
     fs::write(out.join("precious"), "x").unwrap();
     let logdir = Logdir::open(dir.path().join("logs")).unwrap();
-    let refused = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out);
+    let refused = MlflowExport::new().run(&logdir, &LoadOptions::new(), MlflowTarget::Folder(&out));
     assert!(refused.unwrap_err().to_string().contains("not empty"));
     fs::remove_file(out.join("precious")).unwrap();
     // A failed export leaves nothing behind.
@@ -158,14 +158,14 @@ fn a_folder_that_has_something_in_it_stays_as_it_is() {
     damaged[last] ^= 1;
     fs::write(&log, damaged).unwrap();
     let strict = LoadOptions::new().strict(true);
-    to_folder(&logdir, &strict, &Settings::default(), &out).unwrap_err();
+    MlflowExport::new().run(&logdir, &strict, MlflowTarget::Folder(&out)).unwrap_err();
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["logs", "mlruns"]);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
     fs::write(&log, whole).unwrap();
-    export(&dir.path().join("logs"), &out, &Settings::default());
+    export(&dir.path().join("logs"), &out, &MlflowExport::new());
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
     };
     let dir = logs();
     let out = dir.path().join("mlruns");
-    export(&dir.path().join("logs"), &out, &Settings::default());
+    export(&dir.path().join("logs"), &out, &MlflowExport::new());
     let found = read(&out);
     let runs = found["runs"].as_array().unwrap();
     let run = |name| runs.iter().find(|run| run["tags"]["mlflow.tbx.run"] == name).unwrap();
@@ -224,7 +224,7 @@ fn mlflows_client_finds_what_was_exported_and_its_migration_takes_it() {
 
     let fixtures = repository("fixtures");
     let out = dir.path().join("fixtures");
-    let settings = Settings { folding: Folding::None, event_files: true, ..Settings::default() };
+    let settings = MlflowExport::new().folding(Folding::None).event_files(true);
     let done = export(&fixtures, &out, &settings);
     let found = read(&out);
     let points = compare_points(&fixtures, &found["runs"]);
@@ -320,7 +320,7 @@ fn registries_and_experiments_below_the_logdir_go_along() {
         fs::write(logs.join(name).join("tbx.experiment.json"), json).unwrap();
     }
     let out = dir.path().join("mlruns");
-    let done = export(&logs, &out, &Settings::default());
+    let done = export(&logs, &out, &MlflowExport::new());
     assert_eq!((done.runs, done.models), (1, 1), "{done:?}");
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     assert!(read(&out.join("models/net/meta.yaml")).contains("\"About it\""));
@@ -347,7 +347,7 @@ fn a_run_that_is_being_written_has_no_end() {
     run.add_scalar("x", 1.0, 0).unwrap();
     run.flush().unwrap();
     let out = dir.path().join("mlruns");
-    export(&logs, &out, &Settings::default());
+    export(&logs, &out, &MlflowExport::new());
     let meta = fs::read_to_string(run_dir(&out, "run").join("meta.yaml")).unwrap();
     assert!(meta.contains("status: 1\n") && meta.contains("end_time: null\n"), "{meta}");
     assert_eq!(RunMeta::read(&logs.join("run")).unwrap().unwrap().status, Some(Status::Running));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tbx::meta::{Artifact, RunMeta};
-use tbx_runs::registry::{FILE, Registry, Stage, VersionName};
+use tbx_runs::registry::{FILE, OtherVersions, Registry, Stage, VersionName};
 
 fn artifact(root: &Path, run: &str, bytes: &[u8]) {
     let folder = root.join(run).join("artifacts");
@@ -30,8 +30,8 @@ fn versions_have_numbers_stages_and_aliases() {
     assert_eq!(registry.register("m", "a", "model.bin").unwrap().version, 1);
     registry.set_alias(&id("m/1"), "best").unwrap();
     registry.set_alias(&id("m/v2"), "best").unwrap(); // moves the alias
-    registry.set_stage(&id("m/1"), Stage::Production, false).unwrap();
-    registry.set_stage(&id("m/latest"), Stage::Production, true).unwrap();
+    registry.set_stage(&id("m/1"), Stage::Production, OtherVersions::Keep).unwrap();
+    registry.set_stage(&id("m/latest"), Stage::Production, OtherVersions::Archive).unwrap();
     registry.describe(&id("m/1"), "first").unwrap();
     registry.tag(&id("m/best"), "checked", "yes").unwrap();
     let version = |name: &str| registry.version(&id(name)).unwrap();

@@ -20,7 +20,7 @@ use tbx_runs::verify::{Finding, Rule, Verified, Verify};
 use crate::common::{file_version, log_of, record, repository, scalar, start, summary};
 
 fn verify(dir: &Path) -> Verified {
-    Verify::new().check(&Logdir::open(dir).unwrap())
+    Verify::new().run(&Logdir::open(dir).unwrap())
 }
 
 /// The findings for a file with a version event followed by `records`.
@@ -132,7 +132,7 @@ fn what_is_not_asked_for_is_not_found() {
     let dir =
         files(&[("1.tfevents", &[at(f64::NAN, 1, "a"), scalar("b", 0, 0.0), scalar("b", 0, 1.0)])]);
     let logdir = Logdir::open(dir.path()).unwrap();
-    let found = |verify: Verify| rules(&verify.check(&logdir).findings);
+    let found = |verify: Verify| rules(&verify.run(&logdir).findings);
     let both = BTreeSet::from([Rule::WallTimeNan, Rule::StepsZero]);
     assert_eq!(found(Verify::new()), both);
     let zero = BTreeSet::from([Rule::StepsZero]);
@@ -179,7 +179,7 @@ fn the_number_of_threads_changes_nothing() {
     let logdir = Logdir::open(dir.path()).unwrap();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Verify::new().check(&logdir))
+        pool.install(|| Verify::new().run(&logdir))
     };
     let one = with(1);
     let expected = BTreeSet::from([

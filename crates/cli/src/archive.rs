@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         pack = pack.only(|name| args.run.iter().filter(|run| run.is_match(name)).count() > 0);
         args.run.iter().try_for_each(|run| run.check("run"))?;
     }
-    let packed = pack.write(&args.out)?;
+    let packed = pack.run(&args.out)?;
     let is_complete = report(&pack.report());
     let removed = match (args.remove, packed.is_removed) {
         (true, true) => ", removed",

@@ -11,7 +11,7 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::canvas::{Canvas, Context, Line as Stroke, Points};
 use unicode_width::UnicodeWidthStr;
 
-use tbx_runs::table::{BandPoint, Chart, Line, Odd, Tick};
+use tbx_runs::table::{BandPoint, Line, Odd, ScalarChart, Tick};
 
 /// Colors of lines. They differ from each other and are visible on black and on white.
 const COLORS: [u8; 10] = [33, 208, 35, 170, 142, 37, 203, 99, 70, 136];
@@ -53,7 +53,7 @@ pub(super) fn color(rank: Option<usize>, ink: Ink) -> Color {
 
 /// A chart to be drawn.
 pub(super) struct Drawing<'a> {
-    pub(super) chart: &'a Chart,
+    pub(super) chart: &'a ScalarChart,
     pub(super) ink: Ink,
     /// The line that is drawn on top, thicker, and with letters along it.
     pub(super) selected: Option<usize>,

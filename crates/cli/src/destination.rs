@@ -92,7 +92,7 @@ impl To {
 
 /// The part of the last line about other files.
 pub(super) fn others(sidecars: Sidecars) -> Option<String> {
-    let Sidecars { files, bytes: size, left } = sidecars;
+    let Sidecars { files, bytes: size, left, .. } = sidecars;
     let links = match left {
         0 => String::new(),
         1 => ", 1 link left out".into(),

@@ -10,7 +10,7 @@ use super::render::{BOLD, DIM, Fit, NotShown, Table, counted, name, number, styl
 use super::runs::folding;
 use super::{FAILED, FINE, NO, print, print_json, report, restarts_in_short};
 use tbx::error::{Error, Result};
-use tbx_runs::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, Tolerance};
+use tbx_runs::table::{Cell, Duplicates, RunDiff, RunRow, RunTable, TableOptions, Tolerance};
 
 /// Maximum number of rows per run.
 const MAX_LISTED: usize = 20;
@@ -77,15 +77,15 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             return Err(Error::argument(format!("a tolerance cannot be {tolerance}")));
         }
     }
-    let tolerance = Tolerance { absolute: args.atol, relative: args.rtol };
+    let tolerance = Tolerance::new().absolute(args.atol).relative(args.rtol);
     let opened = args.empty.open(&[args.a.clone(), args.b.clone()])?;
     let [a, b] = opened.logdirs.as_slice() else { return Ok(opened.code) };
     if opened.code == NO {
         return Ok(NO);
     }
     let load = |logdir| {
-        let (options, folding) = (args.choice.options(), folding(args.no_fold));
-        RunTable::load_curves(logdir, &options, folding, Duplicates::KeepLast)
+        let table = TableOptions::new().folding(folding(args.no_fold)).curves(Duplicates::KeepLast);
+        RunTable::load(logdir, &args.choice.options(), &table)
     };
     let (a, b) = (load(a)?, load(b)?);
     let is_lossless = report(&a.report) & report(&b.report);

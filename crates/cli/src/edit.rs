@@ -17,8 +17,8 @@ use tbx::logdir::{LoadOptions, Logdir, Payloads, RestartPolicy, RunFiles};
 use tbx::meta::{Param, RunMeta};
 use tbx::summary::Kind;
 use tbx::summary::hparams::HparamValue;
-use tbx_runs::edit::{ContinuedRun, Edit, Edited, JoinedRun, SideFiles, StepNote, TagChange};
-use tbx_runs::table::{Folding, RunTable, Sampling};
+use tbx_runs::edit::{ContinuedRun, Edit, Edited, JoinedRun, StepNote, TagChange};
+use tbx_runs::table::{RunTable, Sampling, TableOptions};
 
 /// Maximum number of changes that are listed.
 const MAX_LISTED: usize = 40;
@@ -222,7 +222,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for (join, into) in args.join.iter().zip(&args.into) {
         edit = edit.join(split_names(join, logdir.runs()), into);
     }
-    let edited = edit.apply_with(&logdir, args.to.destination(), |joined| {
+    let edited = edit.run_then(&logdir, args.to.destination(), |joined| {
         let root = args.to.root(&logdir);
         joined.iter().try_for_each(|joined| end(joined, &root))?;
         sidecars(args, &root)
@@ -247,8 +247,7 @@ fn edit(args: &Args) -> Result<Edit> {
         .continue_steps(args.continue_steps)
         .shift_steps(args.shift_steps)
         .shift_time(args.shift_time)
-        .sidecars(args.to.sidecars() != SideFiles::Leave)
-        .follow_links(args.to.sidecars() == SideFiles::FollowLinks);
+        .side_files(args.to.sidecars());
     for (regex, new) in pairs(&args.rename)? {
         edit = edit.rename(regex, new);
     }
@@ -280,7 +279,7 @@ fn edit(args: &Args) -> Result<Edit> {
 /// The names of runs that are parts of one run, as other commands fold them.
 fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
     let options = LoadOptions::new().payloads(Payloads::Dropped);
-    let rows = RunTable::load(logdir, &options, Folding::Known)?.rows;
+    let rows = RunTable::load(logdir, &options, &TableOptions::new())?.rows;
     let rows = rows.into_iter().filter(|row| !row.parts.is_empty());
     Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
 }

@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ArgAction;
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -89,9 +88,21 @@ fn steps(text: &str) -> std::result::Result<RangeInclusive<i64>, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut extraction = Extraction::new().steps(args.step.iter().cloned()).every(args.every);
+    let mut extraction = Extraction::new()
+        .steps(args.step.iter().cloned())
+        .every(args.every)
+        .overwrite(args.force)
+        .on_progress(|done| {
+            let files = count(done.files);
+            progress::work(|| format!("{files} files, {}", render::bytes(done.bytes)));
+        });
     if !args.kind.is_empty() {
-        extraction = extraction.kinds(args.kind.iter().map(String::as_str));
+        let is_chosen =
+            |extractor: &&Extractor| args.kind.iter().any(|kind| kind == extractor.name);
+        let chosen: Vec<_> = EXTRACTORS.iter().filter(is_chosen).collect();
+        extraction = extraction
+            .kinds(chosen.iter().filter_map(|extractor| extractor.kind))
+            .embeddings(chosen.iter().any(|extractor| extractor.kind.is_none()));
     }
     if let Some(last) = args.last {
         extraction = extraction.last(last);
@@ -102,10 +113,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let logdirs = &opened.logdirs;
     let options = args.logs.options();
-    let written = Written::default();
-    let wrote = |bytes| written.add(bytes);
-    let extracted = extraction.run(logdirs, &options, &args.out, args.force, &wrote);
-    let extracted = extracted?;
+    let extracted = extraction.run(logdirs, &options, &args.out)?;
     let is_lossless = report(&extracted.report);
     restarts(&extracted.report, options.restart_policy());
     args.logs.check()?;
@@ -126,7 +134,7 @@ fn text(args: &Args, extracted: &Extracted) -> String {
     }
     let mut table = Table::of(&["KIND", ">FILES", ">SIZE", ">RUNS", ">TAGS", ">STEPS"], 0);
     for kind in &extracted.kinds {
-        let ExtractedKind { name, files, bytes: size, runs, tags, steps } = kind;
+        let ExtractedKind { name, files, bytes: size, runs, tags, steps, .. } = kind;
         let steps = match steps {
             Some((first, last)) if first == last => first.to_string(),
             Some((first, last)) => format!("{first}..{last}"),
@@ -177,20 +185,5 @@ fn row<'e>(args: &Args, extracted: &'e Extracted) -> Row<'e> {
         files: extracted.files(),
         bytes: extracted.bytes(),
         kinds: extracted.kinds.iter().map(kind).collect(),
-    }
-}
-
-/// Number of files that were written.
-#[derive(Default)]
-struct Written {
-    files: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Written {
-    fn add(&self, size: u64) {
-        let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
-        progress::work(|| format!("{} files, {}", count(files), render::bytes(bytes)));
     }
 }

@@ -12,7 +12,7 @@ use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, FINE, print, print_json, report, warn};
 use tbx::error::{Error, Result};
-use tbx_runs::import::{self, Import, Imported, ImportedRun};
+use tbx_runs::import::{self, Import, ImportSource, Imported, ImportedRun};
 
 /// The variable that names MLflow's store.
 const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
@@ -146,11 +146,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             EventFiles::Artifacts => import::EventFiles::Artifacts,
             EventFiles::Runs => import::EventFiles::Runs,
         })
-        .connections(args.connections.into());
-    let imported = import.mlflow_with(&source, &args.out, &mut |done| {
-        progress::runs(done.runs, done.all_runs, &points(done.points));
-    });
-    let imported = imported?;
+        .connections(args.connections.into())
+        .on_progress(|done| progress::runs(done.runs, done.all_runs, &points(done.points)));
+    let imported = import.run(ImportSource::Mlflow(&source), &args.out)?;
     let is_lossless = report(&imported.report);
     notes(&imported);
     match args.format {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::chart::{Ink, MEDIAN, ansi, color, letter};
 use super::render::{DIM, Table, counted, name, number, styled};
-use tbx_runs::table::{Chart, Line};
+use tbx_runs::table::{Line, ScalarChart};
 
 /// One line per named run, and a line about runs and values that are not in the chart.
-pub(super) fn legend(chart: &Chart, ink: Ink, width: usize) -> String {
+pub(super) fn legend(chart: &ScalarChart, ink: Ink, width: usize) -> String {
     let named: Vec<&Line> = chart.lines.iter().filter(|line| line.rank.is_some()).collect();
     let mut text = if named.is_empty() { String::new() } else { table(chart, &named, ink, width) };
     for line in notes(chart, ink) {
@@ -17,7 +17,7 @@ pub(super) fn legend(chart: &Chart, ink: Ink, width: usize) -> String {
     text
 }
 
-fn table(chart: &Chart, named: &[&Line], ink: Ink, width: usize) -> String {
+fn table(chart: &ScalarChart, named: &[&Line], ink: Ink, width: usize) -> String {
     let several = chart.lines.len() > 1;
     let is_smoothed = chart.smoothing > 0.0;
     let has_notes = named.iter().any(|line| !line.left_out().is_empty());
@@ -52,7 +52,7 @@ fn table(chart: &Chart, named: &[&Line], ink: Ink, width: usize) -> String {
     text
 }
 
-fn notes(chart: &Chart, ink: Ink) -> Vec<String> {
+fn notes(chart: &ScalarChart, ink: Ink) -> Vec<String> {
     let mut notes = Vec::new();
     let faint: Vec<&Line> = chart.lines.iter().filter(|line| line.rank.is_none()).collect();
     if !faint.is_empty() {

@@ -3,6 +3,8 @@
 //! Data goes to the standard output, everything else to the standard error. Exit codes: 0 for success, 1 if
 //! the answer is no, 2 after an error or lost data. A closed pipe is no error: the exit code is 0.
 
+#![cfg_attr(test, allow(clippy::as_conversions))]
+
 mod archive;
 mod chart;
 mod check;
@@ -23,6 +25,7 @@ mod logs;
 mod man;
 mod meta;
 mod models;
+mod options_of;
 mod output;
 mod plot;
 mod progress;

@@ -11,7 +11,7 @@ use super::render::{bytes, name};
 use super::{FINE, NO, print, print_json, print_note, warn};
 use tbx::error::{Error, Result};
 use tbx::logdir::Logdir;
-use tbx_runs::registry::{Registries, Registry, Stage, Version, VersionName};
+use tbx_runs::registry::{OtherVersions, Registries, Registry, Stage, Version, VersionName};
 use tbx_runs::table::Cell;
 
 #[derive(clap::Args)]
@@ -124,15 +124,17 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             let registry = registry
                 .unwrap_or_else(|| Registry::open(&args.logdir).follow_links(args.follow_links));
             let version = registry.register(model, run, artifact)?;
-            let id = VersionName { model: model.clone(), version: version.version.to_string() };
+            let id = VersionName::new(model, version.version);
             alias.iter().try_for_each(|alias| registry.set_alias(&id, alias))?;
-            stage.map_or(Ok(()), |stage| registry.set_stage(&id, stage, false))?;
+            stage.map_or(Ok(()), |stage| registry.set_stage(&id, stage, OtherVersions::Keep))?;
             description.as_ref().map_or(Ok(()), |text| registry.describe(&id, text))?;
             tag.iter().try_for_each(|(name, value)| registry.tag(&id, name, value))?;
             print(&format!("{}\n", name(&id.to_string())))?;
         }
         Some(Action::Stage { version, stage, archive_existing }) => {
-            of(version)?.set_stage(version, *stage, *archive_existing)?;
+            let others =
+                if *archive_existing { OtherVersions::Archive } else { OtherVersions::Keep };
+            of(version)?.set_stage(version, *stage, others)?;
         }
         Some(Action::Alias { version, alias }) => of(version)?.set_alias(version, alias)?,
         Some(Action::Unalias { model, alias }) => {

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use clap::builder::Styles;
 use serde::Serialize;
 
+use super::options_of::with_options;
 use super::progress;
 use super::render::{self, DIM, counted, name, styled};
 use tbx::error::{Error, ErrorKind, Issue, Report, Result};
@@ -79,7 +80,7 @@ pub(super) fn print_note(text: &str) -> Result<()> {
 pub(super) fn say(line: &str) {
     progress::clear();
     // A failed write to the standard error cannot be reported anywhere.
-    let _ = writeln!(anstream::stderr(), "{}", name(&redact::text(line)));
+    let _ = writeln!(anstream::stderr(), "{}", name(&redact::text(&with_options(line))));
 }
 
 /// Prints a warning.
@@ -102,7 +103,11 @@ pub(super) fn fail(error: &Error) {
 
 fn prefixed(style: Style, line: &str) {
     progress::clear();
-    let _ = writeln!(anstream::stderr(), "{style}tbx:{style:#} {}", name(&redact::text(line)));
+    let _ = writeln!(
+        anstream::stderr(),
+        "{style}tbx:{style:#} {}",
+        name(&redact::text(&with_options(line)))
+    );
 }
 
 /// Prints help, the version or a usage error from clap. Returns whether it is an error.

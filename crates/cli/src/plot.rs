@@ -14,12 +14,13 @@ use super::chart::{Drawing, Ink, text};
 use super::legend::legend;
 use super::ranks::Ranks;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
-use super::runs::{Runs, condition};
+use super::runs::{Runs, compare, condition};
 use super::{FAILED, FINE, NO, print_note, progress, report, say, warn};
 use tbx::error::{Error, ErrorKind, Result};
-use tbx_runs::export::plot::{self, ChartSize};
+use tbx_runs::export::plot;
 use tbx_runs::table::{
-    Chart, ChartOptions, ChartX, Curve, CurveOrder, Duplicates, Line, Names, RunRow, RunTable,
+    ChartOptions, ChartX, ColumnNames, Curve, CurveOrder, Duplicates, Line, RunRow, RunTable,
+    ScalarChart,
 };
 
 /// Maximum number of charts without `--tag`.
@@ -124,12 +125,7 @@ impl Variants for ChartX {
     const ALL: &'static [Self] = Self::ALL;
 
     fn described(self) -> (&'static str, &'static str) {
-        let help = match self {
-            Self::Step => "steps",
-            Self::Relative => "time since the first point of each line, as in TensorBoard",
-            Self::Wall => "wall time",
-        };
-        (self.name(), help)
+        (self.name(), self.about())
     }
 }
 
@@ -184,13 +180,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 /// The directories of the selected runs, in the order of the runs.
 fn chosen<'t>(args: &Args, directories: &'t RunTable, runs: &RunTable) -> Result<Vec<&'t RunRow>> {
-    let names = Names::of(runs);
+    let names = ColumnNames::of(runs);
     let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let mut accepted: Vec<&RunRow> = runs.rows.iter().filter(accepted).collect();
     if let Some(sort) = &args.sort {
-        let column = names.column(sort).ok_or_else(|| names.unknown(sort))?;
-        accepted.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
+        let column = names.column(sort)?;
+        accepted.sort_by(|a, b| compare(&column.of(a), &column.of(b), args.reverse));
     } else if args.reverse {
         accepted.reverse();
     }
@@ -212,11 +208,11 @@ fn chart(
     top: usize,
     ranks: &mut Ranks,
     options: &ChartOptions,
-) -> Chart {
+) -> ScalarChart {
     let with_tag = rows.iter().filter_map(|row| Some((*row, row.curves.get(tag)?)));
     let with_tag: Vec<(&RunRow, &Curve)> = with_tag.collect();
     let curves = with_tag.iter().map(|(row, curve)| (row.name.clone(), *curve));
-    let mut chart = Chart::new(tag.to_string(), curves, options);
+    let mut chart = ScalarChart::new(tag.to_string(), curves, options);
     let top = top.min(Line::RANKS);
     let named = ranks.among(with_tag.iter().take(top).map(|(row, _)| row.name.as_str()));
     for (place, (line, (row, curve))) in chart.lines.iter_mut().zip(&with_tag).enumerate() {
@@ -228,21 +224,19 @@ fn chart(
 }
 
 fn options(args: &Args) -> Result<ChartOptions> {
-    Ok(ChartOptions {
-        x: args.x,
-        smoothing: args.smooth,
-        log: args.log,
-        x_range: range(args.xlim.as_deref(), Some(args.x))?,
-        y_range: range(args.ylim.as_deref(), None)?,
-        ignore_outliers: args.ignore_outliers,
-    })
+    Ok(ChartOptions::new()
+        .x(args.x)
+        .smoothing(args.smooth)
+        .log(args.log)
+        .x_range(range(args.xlim.as_deref(), Some(args.x))?)
+        .y_range(range(args.ylim.as_deref(), None)?)
+        .ignore_outliers(args.ignore_outliers))
 }
 
-fn write(args: &Args, charts: Vec<Chart>, out: &Path) -> Result<()> {
-    let default = ChartSize::default();
-    let width = args.width.unwrap_or(default.width);
-    let height = args.height.unwrap_or(default.height);
-    plot::write(&charts, ChartSize { width, height }, out, args.force)?;
+fn write(args: &Args, charts: Vec<ScalarChart>, out: &Path) -> Result<()> {
+    let width = args.width.unwrap_or(plot::Drawing::WIDTH);
+    let height = args.height.unwrap_or(plot::Drawing::HEIGHT);
+    plot::Drawing::new(&charts).size(width, height).overwrite(args.force).run(out)?;
     say(&format!("{} written to {}", counted(charts.len(), "chart"), out.display()));
     Ok(())
 }
@@ -272,7 +266,6 @@ fn number(text: &str, axis: Option<ChartX>) -> Option<f64> {
         return Some(number).filter(|number| number.is_finite());
     }
     match axis? {
-        ChartX::Step => None,
         ChartX::Relative => {
             let length: jiff::SignedDuration = text.parse().ok()?;
             Some(length.as_secs_f64())
@@ -282,10 +275,11 @@ fn number(text: &str, axis: Option<ChartX>) -> Option<f64> {
             let time: jiff::Timestamp = text.parse().ok().or_else(civil)?;
             Some(time.as_duration().as_secs_f64())
         }
+        _ => None,
     }
 }
 
-fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
+fn draw(args: &Args, charts: impl Iterator<Item = ScalarChart>) -> Result<()> {
     progress::end();
     let mut out = anstream::stdout();
     let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
@@ -308,7 +302,7 @@ fn draw(args: &Args, charts: impl Iterator<Item = Chart>) -> Result<()> {
     out.flush().map_err(|error| ErrorKind::from(error).into())
 }
 
-fn how(chart: &Chart) -> String {
+fn how(chart: &ScalarChart) -> String {
     let mut how = String::new();
     if chart.smoothing > 0.0 {
         how += &format!("  smoothed {}", chart.smoothing);

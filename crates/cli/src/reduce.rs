@@ -15,7 +15,7 @@ use tbx::safe_name;
 use tbx::writer::SummaryWriter;
 use tbx_runs::export::Folder;
 use tbx_runs::table::{
-    Align, Cell, Curve, CurveOrder, Duplicates, Group, GroupBy, MAX_TIMES, Names, Reduced,
+    Align, Cell, ColumnNames, Curve, CurveOrder, Duplicates, Group, GroupBy, MAX_TIMES, Reduced,
     Reduction, meant, reduce, smooth,
 };
 
@@ -90,16 +90,7 @@ impl Variants for Align {
     const ALL: &'static [Self] = Self::ALL;
 
     fn described(self) -> (&'static str, &'static str) {
-        let help = match self {
-            Self::Inner => "at steps that every run has",
-            Self::Outer => "at steps that any run has, over the runs that have them",
-            Self::Nearest => "at steps that any run has, with the nearest step of the others",
-            Self::Interpolated => "at steps that any run has, with the others interpolated",
-            Self::Time => {
-                "at times since the first point that any run has, with the others interpolated"
-            }
-        };
-        (self.name(), help)
+        (self.name(), self.about())
     }
 }
 
@@ -107,13 +98,7 @@ impl Variants for Duplicates {
     const ALL: &'static [Self] = Self::ALL;
 
     fn described(self) -> (&'static str, &'static str) {
-        let help = match self {
-            Self::KeepLast => "use the last in the log, as TensorBoard does",
-            Self::KeepFirst => "use the first in the log",
-            Self::Mean => "use their mean",
-            Self::Refuse => "report an error",
-        };
-        (self.name(), help)
+        (self.name(), self.about())
     }
 }
 
@@ -152,11 +137,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let table = args.runs.load(&opened, Some(order))?;
     let code = if report(&table.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
-    let names = Names::of(&table);
+    let names = ColumnNames::of(&table);
     let by = args.group_by.as_deref().map(|by| GroupBy::parse(by, &names)).transpose()?;
     let groups = match &by {
         Some(by) => by.groups(&table.rows),
-        None => vec![Group { key: Cell::Empty, rows: table.rows.iter().collect() }],
+        None => vec![Group::all(&table.rows)],
     };
     let mut left_out = LeftOut::default();
     let reduced: Vec<_> =

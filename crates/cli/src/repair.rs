@@ -10,7 +10,7 @@ use super::output::Format;
 use super::render::{DIM, RED, bytes, count, counted, styled};
 use super::{FAILED, FINE, NO, print, print_json, report};
 use tbx::error::Result;
-use tbx_runs::edit::{FileRepair, Repaired, repair};
+use tbx_runs::edit::{FileRepair, Repair, Repaired};
 
 /// Maximum number of files that are listed.
 const MAX_LISTED: usize = 20;
@@ -67,7 +67,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if !logdir.has_logs() && args.empty.say(&args.logdir) == NO {
         return Ok(NO);
     }
-    let repaired = repair(&logdir, args.to.destination(), args.to.sidecars())?;
+    let repair = Repair::new().side_files(args.to.sidecars());
+    let repaired = repair.run(&logdir, args.to.destination())?;
     let is_complete = report(&repaired.report);
     match args.to.format {
         Format::Text => print(&text(args, &repaired))?,

@@ -47,7 +47,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut restore = Restore::new(&args.archive).force(args.force);
+    let mut restore = Restore::new(&args.archive).overwrite(args.force);
     if let Some(max) = args.max_size {
         restore = restore.max_bytes(max);
     }
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         args.run.iter().try_for_each(|run| run.check("run"))?;
     }
     let Some(out) = args.out.as_ref() else { return list(&restore) };
-    let restored = restore.to(out)?;
+    let restored = restore.run(out)?;
     let same = match restored.same {
         0 => String::new(),
         n => format!(", {} there already", counted(n, "file")),

@@ -1,13 +1,16 @@
 //! The runs that subcommands compare, and their selection.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use super::empty::Opened;
 use super::logs::Logs;
 use super::{report, restarts_in_short, say};
-use tbx::error::{Report, Result};
+use tbx::error::Result;
 use tbx::logdir::name_in;
-use tbx_runs::table::{CheckedRun, Checklist, CurveOrder, Filter, Folding, Names, RunTable};
+use tbx_runs::table::{
+    Cell, CheckedRun, Checklist, ColumnNames, CurveOrder, Filter, Folding, RunTable, TableOptions,
+};
 
 /// Options that select logs, and how directories become runs.
 #[derive(clap::Args)]
@@ -20,8 +23,13 @@ pub(super) struct Runs {
     no_fold: bool,
 }
 
+/// The order of two cells, from large to small if `reverse`.
+pub(super) fn compare(a: &Cell, b: &Cell, reverse: bool) -> Ordering {
+    if reverse { a.order_descending(b) } else { a.order(b) }
+}
+
 /// Parses the condition of `--where` for the columns of a table.
-pub(super) fn condition(text: Option<&str>, names: &Names<'_>) -> Result<Option<Filter>> {
+pub(super) fn condition(text: Option<&str>, names: &ColumnNames<'_>) -> Result<Option<Filter>> {
     let Some(filter) = text.map(Filter::parse).transpose()? else { return Ok(None) };
     if filter.has_single_equal() {
         say("condition: = is read as ==");
@@ -32,13 +40,13 @@ pub(super) fn condition(text: Option<&str>, names: &Names<'_>) -> Result<Option<
 impl Runs {
     /// Loads the runs of all logdirs, with their points if `curves` gives an order.
     pub(super) fn load(&self, opened: &Opened, curves: Option<CurveOrder>) -> Result<RunTable> {
-        let (options, folding) = (self.logs.options(), folding(self.no_fold));
-        let mut all = empty();
+        let (options, mut rows) = (self.logs.options(), self.rows());
+        if let Some(order) = curves {
+            rows = rows.curves(order);
+        }
+        let mut all = RunTable::default();
         for logdir in &opened.logdirs {
-            let table = match curves {
-                Some(order) => RunTable::load_curves(logdir, &options, folding, order)?,
-                None => RunTable::load(logdir, &options, folding)?,
-            };
+            let table = RunTable::load(logdir, &options, &rows)?;
             self.add(&mut all, logdir.path(), table);
         }
         restarts_in_short(&all.report, options.restart_policy());
@@ -52,10 +60,10 @@ impl Runs {
         opened: &Opened,
         order: CurveOrder,
     ) -> Result<(RunTable, RunTable)> {
-        let (options, folding) = (self.logs.options(), folding(self.no_fold));
-        let (mut directories, mut runs) = (empty(), empty());
+        let (options, rows) = (self.logs.options(), self.rows().curves(order));
+        let (mut directories, mut runs) = (RunTable::default(), RunTable::default());
         for logdir in &opened.logdirs {
-            let apart = RunTable::load_apart(logdir, &options, folding, order)?;
+            let apart = RunTable::load_apart(logdir, &options, &rows)?;
             self.add(&mut directories, logdir.path(), apart.0);
             self.add(&mut runs, logdir.path(), apart.1);
         }
@@ -79,6 +87,10 @@ impl Runs {
         Ok((runs, is_lossless))
     }
 
+    fn rows(&self) -> TableOptions {
+        TableOptions::new().folding(folding(self.no_fold))
+    }
+
     /// Adds the runs of the logdir at `path`.
     fn add(&self, all: &mut RunTable, path: &Path, table: RunTable) {
         for mut row in table.rows {
@@ -93,10 +105,6 @@ impl Runs {
     fn name(&self, path: &Path, name: String) -> String {
         if self.logs.logdirs.len() > 1 { name_in(path, &name) } else { name }
     }
-}
-
-fn empty() -> RunTable {
-    RunTable { rows: Vec::new(), report: Report::default() }
 }
 
 pub(super) fn folding(no_fold: bool) -> Folding {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::grid::{Format, Grid};
 use super::render::counted;
-use super::runs::{Runs, condition};
+use super::runs::{Runs, compare, condition};
 use super::{FAILED, print_note, report};
 use tbx::error::Result;
-use tbx_runs::table::{Cell, Column, Direction, Field, Group, GroupBy, Names, RunRow, Stat};
+use tbx_runs::table::{Cell, Column, ColumnNames, Direction, Field, Group, GroupBy, RunRow, Stat};
 
 #[derive(clap::Args)]
 #[command(
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let table = args.runs.load(&opened, None)?;
     let code = if report(&table.report) { opened.code } else { FAILED };
     args.runs.logs.check()?;
-    let names = Names::of(&table);
+    let names = ColumnNames::of(&table);
     let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
@@ -97,8 +97,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if args.differing {
         columns.retain(|column| differs(column, &rows));
     }
-    let sort =
-        args.sort.as_deref().map(|name| names.column(name).ok_or_else(|| names.unknown(name)));
+    let sort = args.sort.as_deref().map(|name| names.column(name));
     let sort = sort.transpose()?;
     match &args.group_by {
         Some(by) => {
@@ -110,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(code)
 }
 
-fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Column>> {
+fn columns(args: &Args, names: &ColumnNames<'_>, rows: &[&RunRow]) -> Result<Vec<Column>> {
     let mut columns = Vec::new();
     if args.columns.is_empty() {
         if args.group_by.is_none() {
@@ -140,7 +139,7 @@ fn columns(args: &Args, names: &Names<'_>, rows: &[&RunRow]) -> Result<Vec<Colum
     Ok(columns)
 }
 
-fn metrics(names: &Names<'_>) -> impl Iterator<Item = Column> {
+fn metrics(names: &ColumnNames<'_>) -> impl Iterator<Item = Column> {
     names.metrics().map(|tag| Column::Metric(tag.into(), Stat::Last))
 }
 
@@ -151,14 +150,14 @@ fn differs(column: &Column, rows: &[&RunRow]) -> bool {
 
 fn runs(
     args: &Args,
-    names: &Names<'_>,
+    names: &ColumnNames<'_>,
     columns: &[Column],
     sort: Option<&Column>,
     mut rows: Vec<&RunRow>,
     all: usize,
 ) -> Result<()> {
     if let Some(column) = sort {
-        rows.sort_by(|a, b| column.of(a).ordered(&column.of(b), args.reverse));
+        rows.sort_by(|a, b| compare(&column.of(a), &column.of(b), args.reverse));
     } else if args.reverse {
         rows.reverse();
     }
@@ -231,7 +230,7 @@ fn importance(columns: &[Column], sorted: Option<usize>) -> Vec<usize> {
 
 fn groups(
     args: &Args,
-    names: &Names<'_>,
+    names: &ColumnNames<'_>,
     by: &GroupBy,
     mut columns: Vec<Column>,
     sort: Option<&Column>,
@@ -245,7 +244,7 @@ fn groups(
             spread => Cell::Number(spread.mean),
         };
         let mut sorted: Vec<_> = groups.into_iter().map(|group| (cell(&group), group)).collect();
-        sorted.sort_by(|(a, _), (b, _)| a.ordered(b, args.reverse));
+        sorted.sort_by(|(a, _), (b, _)| compare(a, b, args.reverse));
         groups = sorted.into_iter().map(|(_, group)| group).collect();
     } else if args.reverse {
         groups.reverse();
@@ -301,7 +300,7 @@ fn groups(
 
 /// The headings of the first column and of the means. The headings of deviations are derived from the
 /// latter, so no heading may look like one of them.
-fn heads(names: &Names<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
+fn heads(names: &ColumnNames<'_>, by: &GroupBy, columns: &[Column]) -> (String, Vec<String>) {
     let deviations = columns.iter().flat_map(|column| [column.to_string(), column.qualified()]);
     let deviations: Vec<_> = deviations.map(|name| format!("{DEVIATION}{name}")).collect();
     let mut fixed: Vec<&str> = deviations.iter().map(String::as_str).collect();
@@ -325,7 +324,7 @@ mod tests {
 
     use super::*;
     use tbx::{LoadOptions, Logdir, SummaryWriter};
-    use tbx_runs::table::{Folding, RunTable};
+    use tbx_runs::table::{RunTable, TableOptions};
 
     const PIECES: &[&str] = &[
         "lr", "run", "runs", "step", "param.", "metric.", "run.", "± ", ":min", ":last", "\\n", " ",
@@ -348,11 +347,11 @@ mod tests {
         }
         writer.close().unwrap();
         let logdir = Logdir::open(dir.path()).unwrap();
-        RunTable::load(&logdir, &LoadOptions::new(), Folding::default()).unwrap()
+        RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new()).unwrap()
     }
 
     /// Every column of a table, with two statistics of each scalar.
-    fn all_columns(names: &Names<'_>) -> Vec<Column> {
+    fn all_columns(names: &ColumnNames<'_>) -> Vec<Column> {
         let fields = Field::ALL.iter().map(|field| Column::Run(*field));
         let params = names.params().map(|name| Column::Param(name.into()));
         let metric =
@@ -369,7 +368,7 @@ mod tests {
             by in any::<prop::sample::Index>(),
         ) {
             let table = table(&params, &tags);
-            let names = Names::of(&table);
+            let names = ColumnNames::of(&table);
             let mut columns = all_columns(&names);
             let key = columns.remove(by.index(columns.len()));
             for by in [GroupBy::Column(key), GroupBy::parse("run~a", &names).unwrap()] {

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut code = FINE;
     for (i, path) in args.logdirs.iter().enumerate() {
         let (verified, has_logs) = match Logdir::open(path) {
-            Ok(logdir) => (verify.check(&logdir), logdir.has_logs()),
+            Ok(logdir) => (verify.run(&logdir), logdir.has_logs()),
             Err(error) => {
                 // The other log directories are verified anyway.
                 fail(&error);

@@ -4,10 +4,10 @@
 //!
 //! ```
 //! use tbx::{LoadOptions, Logdir};
-//! use tbx_runs::table::{Folding, RunTable};
+//! use tbx_runs::table::{RunTable, TableOptions};
 //!
 //! let logdir = Logdir::open("fixtures/keras")?;
-//! let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::default())?;
+//! let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
 //! for row in &table.rows {
 //!     println!("{}: {} parameters, {} metrics", row.name, row.params.len(), row.metrics.len());
 //! }
@@ -51,11 +51,15 @@ pub mod export;
 pub mod import;
 #[doc(hidden)]
 pub mod printable;
+mod progress;
 pub mod registry;
 pub mod table;
 pub mod trackers;
 pub mod verify;
 
+pub use self::progress::Progress;
 #[cfg(feature = "arrow")]
 #[doc(no_inline)]
 pub use ::{arrow_array, arrow_schema};
+#[doc(no_inline)]
+pub use ::regex;

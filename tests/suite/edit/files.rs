@@ -101,9 +101,9 @@ fn files_are_replaced_and_the_originals_kept() {
     let edit = Edit::new().drop_tags(regex("^b$"));
     let logdir = || Logdir::open(logs.path()).unwrap();
     // A dry run reports the same and changes nothing.
-    let dry = edit.apply(&logdir(), Destination::Nowhere).unwrap();
+    let dry = edit.run(&logdir(), Destination::Nowhere).unwrap();
     assert_eq!(tree(logs.path()), before);
-    let done = edit.apply(&logdir(), Destination::InPlace).unwrap();
+    let done = edit.run(&logdir(), Destination::InPlace).unwrap();
     assert_eq!(
         (dry.changes, dry.bytes_after, dry.events_after, dry.files_after),
         (done.changes, done.bytes_after, done.events_after, done.files_after)
@@ -119,11 +119,11 @@ fn files_are_replaced_and_the_originals_kept() {
     let tags: Vec<_> = all_points(logs.path()).into_iter().map(|series| series.1).collect();
     assert_eq!(tags, ["a"]);
     // If nothing changes, nothing is written.
-    assert!(edit.apply(&logdir(), Destination::InPlace).is_ok());
+    assert!(edit.run(&logdir(), Destination::InPlace).is_ok());
     assert_eq!(tree(logs.path()), after);
     // A second change keeps both originals.
     let thin = Edit::new().sample(None, Sampling::Every(2));
-    thin.apply(&logdir(), Destination::InPlace).unwrap();
+    thin.run(&logdir(), Destination::InPlace).unwrap();
     assert_eq!(tree(logs.path()).len(), 9);
     assert!(names(logs.path()).contains(&(kept(FILES[0]) + "2")));
 }
@@ -133,16 +133,16 @@ fn merged_split_and_dropped_files_are_kept_too() {
     let logs = logs();
     let logdir = || Logdir::open(logs.path()).unwrap();
     let before = all_points(logs.path());
-    Edit::new().merge(true).apply(&logdir(), Destination::InPlace).unwrap();
+    Edit::new().merge(true).run(&logdir(), Destination::InPlace).unwrap();
     assert_eq!(load(logs.path(), &LoadOptions::new()).runs[0].files.len(), 1);
     assert_eq!(all_points(logs.path()), before);
     assert_eq!(tree(logs.path()).len(), 4);
     let split = Edit::new().max_file_bytes(500).sub_run(regex("^b$"), "b");
-    split.apply(&logdir(), Destination::InPlace).unwrap();
+    split.run(&logdir(), Destination::InPlace).unwrap();
     let runs = load(logs.path(), &LoadOptions::new()).runs;
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r", "r/b"]);
     assert!(runs.iter().all(|run| run.files.len() > 2));
-    Edit::new().drop_runs(regex("^r$")).apply(&logdir(), Destination::InPlace).unwrap();
+    Edit::new().drop_runs(regex("^r$")).run(&logdir(), Destination::InPlace).unwrap();
     let runs = load(logs.path(), &LoadOptions::new()).runs;
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r/b"]);
 }
@@ -173,7 +173,7 @@ fn a_replaced_file_has_the_permissions_of_the_old_one() {
     let path = logs.path().join("r").join(FILES[0]);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let shift = Edit::new().shift_steps(1);
-    shift.apply(&Logdir::open(logs.path()).unwrap(), Destination::InPlace).unwrap();
+    shift.run(&Logdir::open(logs.path()).unwrap(), Destination::InPlace).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
 }
 
@@ -182,7 +182,7 @@ fn a_refused_edit_leaves_everything_as_it_was() {
     let logs = logs();
     let before = tree(logs.path());
     let same = Edit::new().rename(regex("^[ab]$"), "same");
-    assert!(same.apply(&Logdir::open(logs.path()).unwrap(), Destination::InPlace).is_err());
+    assert!(same.run(&Logdir::open(logs.path()).unwrap(), Destination::InPlace).is_err());
     assert_eq!(tree(logs.path()), before);
 }
 
@@ -193,7 +193,7 @@ fn a_single_file_is_edited_too() {
     let change = Edit::new().drop_tags(regex("^a$")).sub_run(regex("^b$"), "sub");
     let done = edit(&change, &file).unwrap();
     assert_eq!(names(&done.path()), [FILES[0].to_owned(), format!("sub/{}", FILES[0])]);
-    change.apply(&Logdir::open(&file).unwrap(), Destination::InPlace).unwrap();
+    change.run(&Logdir::open(&file).unwrap(), Destination::InPlace).unwrap();
     let names = names(logs.path());
     assert!(names.contains(&format!("r/sub/{}", FILES[0])), "{names:?}");
     assert_eq!(names.len(), 5);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tbx::Logdir;
 use tbx::error::Effect;
-use tbx_runs::edit::{Destination, Edit};
+use tbx_runs::edit::{Destination, Edit, SideFiles};
 use tempfile::TempDir;
 
 use super::{all_points, edit, edit_records, regex};
@@ -46,7 +46,8 @@ fn what_lies_beside_the_runs_is_copied() {
     let done = edit(&change.clone().drop_runs(regex("^one$")), logs.path()).unwrap();
     assert!(!done.path().join("one").exists() && done.path().join("two/hparams.yaml").exists());
     assert_eq!(done.edited.dropped_runs, ["one"]);
-    let done = edit(&change.keep_runs(regex("^one$")).sidecars(false), logs.path()).unwrap();
+    let done =
+        edit(&change.keep_runs(regex("^one$")).side_files(SideFiles::Leave), logs.path()).unwrap();
     assert_eq!(fs::read_dir(done.path()).unwrap().count(), 1);
     assert_eq!(fs::read_dir(done.path().join("one")).unwrap().count(), 1);
 }
@@ -100,7 +101,8 @@ fn only_links_that_stay_in_their_run_are_copied() {
     ];
     assert_eq!(left, expected);
     assert_eq!(done.edited.sidecars.left, 5);
-    let done = edit(&Edit::new().merge(true).follow_links(true), logs.path()).unwrap();
+    let done =
+        edit(&Edit::new().merge(true).side_files(SideFiles::FollowLinks), logs.path()).unwrap();
     let text = |name: &str| fs::read_to_string(done.path().join(name)).unwrap_or_default();
     assert_eq!((text("one/big"), text("one/data/big")), ("data".into(), "data".into()));
     assert_eq!(text("one/other_run"), "two");
@@ -138,7 +140,7 @@ fn results_are_not_put_where_something_is() {
     let logs = logs();
     let logdir = Logdir::open(logs.path()).unwrap();
     let change = Edit::new().merge(true);
-    let to = |path: &Path| change.apply(&logdir, Destination::Folder(path));
+    let to = |path: &Path| change.run(&logdir, Destination::Folder(path));
     let inside = to(&logs.path().join("new")).unwrap_err().to_string();
     assert!(inside.contains("is inside"), "{inside}");
     assert!(!logs.path().join("new").exists());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use prost::Message;
 use tbx::{LoadOptions, Logdir, RestartPolicy, pb};
-use tbx_runs::edit::{Destination, FileRepair, Repaired, SideFiles, repair};
+use tbx_runs::edit::{Destination, FileRepair, Repair, Repaired};
 use tempfile::TempDir;
 
 use super::{all_points, assert_same, points};
@@ -17,7 +17,7 @@ fn repaired(logs: &Path) -> (TempDir, Repaired) {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("out");
     let repaired =
-        repair(&Logdir::open(logs).unwrap(), Destination::Folder(&to), SideFiles::Copy).unwrap();
+        Repair::new().run(&Logdir::open(logs).unwrap(), Destination::Folder(&to)).unwrap();
     (dir, repaired)
 }
 
@@ -46,7 +46,7 @@ fn assert_sound(dir: &Path) {
             Rule::WallTimeNan,
             Rule::WallTimeInfinite,
         ];
-        let verified = Verify::new().rules(damage).check(&Logdir::open(dir).unwrap());
+        let verified = Verify::new().rules(damage).run(&Logdir::open(dir).unwrap());
         assert!(verified.findings.is_empty(), "{:#?}", verified.findings);
     }
     let loaded = load(dir, &LoadOptions::new());
@@ -190,9 +190,9 @@ fn only_damaged_files_are_replaced() {
     fs::write(dir.path().join("2.tfevents"), cut).unwrap();
     fs::write(dir.path().join("3.tfevents"), b"garbage that is no log at all").unwrap();
     let logdir = || Logdir::open(dir.path()).unwrap();
-    let dry = repair(&logdir(), Destination::Nowhere, SideFiles::Copy).unwrap();
+    let dry = Repair::new().run(&logdir(), Destination::Nowhere).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
-    let done = repair(&logdir(), Destination::InPlace, SideFiles::Copy).unwrap();
+    let done = Repair::new().run(&logdir(), Destination::InPlace).unwrap();
     assert_eq!(dry.files, done.files);
     assert_eq!((done.sound_files, done.files.len()), (1, 1));
     assert_eq!(done.report.issues.len(), 1);

@@ -483,10 +483,10 @@ fn in_place_and_dry_runs_do_the_same() {
     let change = Edit::new().continue_steps(true);
     let logdir = Logdir::open(log.path()).unwrap();
     let before = all_points(log.path());
-    let dry = change.apply(&logdir, Destination::Nowhere).unwrap();
+    let dry = change.run(&logdir, Destination::Nowhere).unwrap();
     assert_eq!(dry.continued, expected.edited.continued);
     assert_eq!(all_points(log.path()), before);
-    let done = change.apply(&logdir, Destination::InPlace).unwrap();
+    let done = change.run(&logdir, Destination::InPlace).unwrap();
     assert_eq!(done.continued, expected.edited.continued);
     assert_eq!(all_points(log.path()), all_points(&expected.path()));
     // Only the changed file was replaced.
@@ -494,7 +494,7 @@ fn in_place_and_dry_runs_do_the_same() {
     let names: Vec<_> =
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names.len(), 3, "{names:?}");
-    change.apply(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
+    change.run(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
     assert_eq!(fs::read_dir(log.path().join("run")).unwrap().count(), 3, "nothing changed again");
 }
 

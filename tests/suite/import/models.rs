@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use tbx_runs::import::{Import, ImportSource};
 use tbx_runs::registry::{Registry, Stage, Version};
 
 use super::{ID, OTHER, Store};
@@ -46,7 +47,7 @@ fn a_version_whose_files_are_elsewhere_keeps_all_but_them() {
         assert_eq!((&*version.run, version.run_id.as_deref()), ("digits/best", Some(ID)));
         assert_eq!((version.stage, version.created), (Stage::Production, Some(5.0)));
         assert_eq!(version.description.as_deref(), Some("d"));
-        assert_eq!(version.other["mlflow"]["user"], "me");
+        assert_eq!(serde_json::to_value(&version).unwrap()["mlflow"]["user"], "me");
     }
     assert_eq!(found(&store, "clf/champion").tags["k"], "v");
     let lost = found(&store, "clf/9");
@@ -121,7 +122,8 @@ fn two_versions_of_one_number_are_both_kept() {
     let other = Store::new();
     version(&other, "net", 2, &format!("source: s3://b/other\nrun_id: {OTHER}\n"));
     let source = other.path("");
-    let imported = tbx_runs::import::Import::new().mlflow(source.to_str().unwrap(), &store.out());
+    let source = ImportSource::Mlflow(source.to_str().unwrap());
+    let imported = Import::new().run(source, &store.out());
     assert_eq!(imported.unwrap().models, 1);
     assert_eq!(found(&store, "net/4").source.as_deref(), Some("s3://b/other"));
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tbx::meta::{Dataset, Process, RunMeta, Status};
 use tbx::track::{ActiveRun, RunOptions, Sweep};
 use tbx::{LoadOptions, Logdir, SummaryWriter};
-use tbx_runs::registry::{Registry, Stage};
+use tbx_runs::registry::{OtherVersions, Registry, Stage};
 
 use super::{export, fine, quiet};
 use crate::common::repository;
@@ -281,7 +281,7 @@ fn write_search(logs: &Path, trials: usize) {
     let registry = Registry::open(logs);
     registry.register("classifier", logs.join("trial-0000"), "weights/w.bin").unwrap();
     let version = "classifier/1".parse().unwrap();
-    registry.set_stage(&version, Stage::Production, true).unwrap();
+    registry.set_stage(&version, Stage::Production, OtherVersions::Archive).unwrap();
     registry.set_alias(&version, "champion").unwrap();
     registry.tag(&version, "quality", "good").unwrap();
     registry.describe(&version, "the first").unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use regex::Regex;
 use serde_json::{Value, json};
 use tbx::{Kind, LoadOptions, Logdir, RestartPolicy, SummaryWriter};
-use tbx_runs::edit::{Destination, Edit, SideFiles, repair};
+use tbx_runs::edit::{Destination, Edit, Repair};
 use tbx_runs::table::Sampling;
 
 use super::log::number;
@@ -63,7 +63,7 @@ fn write_sessions(dir: &Path) {
 /// Makes logs with every kind of edit.
 fn edit_everything(out: &Path) {
     let apply = |edit: Edit, logdir: &Logdir, name: &str| {
-        edit.apply(logdir, Destination::Folder(&out.join(name))).unwrap();
+        edit.run(logdir, Destination::Folder(&out.join(name))).unwrap();
     };
     let renamed = Edit::new()
         .rename(regex("^epoch_(.*)"), "epoch/$1")
@@ -134,7 +134,7 @@ fn stock_tensorboard_shows_repaired_and_edited_logs() {
     let out = temporary.path();
     edit_everything(&out.join("edited"));
     let broken = fixture("broken");
-    repair(&broken, Destination::Folder(&out.join("repaired")), SideFiles::Copy).unwrap();
+    Repair::new().run(&broken, Destination::Folder(&out.join("repaired"))).unwrap();
     for policy in [RestartPolicy::Rustboard, RestartPolicy::Tensorboard] {
         let before = points(broken.path(), policy);
         let after = points(&out.join("repaired"), policy);

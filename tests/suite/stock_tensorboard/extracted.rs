@@ -16,7 +16,7 @@ use crate::common::repository;
 fn judge(python: &OsStr, logdir: &Path, out: &Path) {
     let logs = Logdir::open(logdir).unwrap();
     let options = LoadOptions::new().restart(RestartPolicy::KeepAll);
-    let extracted = Extraction::new().run(&[logs], &options, out, false, &|_| ()).unwrap();
+    let extracted = Extraction::new().run(&[logs], &options, out).unwrap();
     assert!(extracted.report.is_lossless(), "{:?}", extracted.report.issues);
     let checked = Command::new(python)
         .args(["-B", "-X", "utf8"]) // no __pycache__ in the repository

@@ -13,12 +13,11 @@ use tbx::logdir::{Directories, LoadOptions, Logdir};
 use tbx::meta::ExperimentMeta;
 use tbx::store;
 use tbx::summary::Kind;
-use tbx_runs::export::mlflow::{
-    Done, MEDIA, Progress, Settings, StateDir, to_database, to_folder, to_server,
-};
+use tbx_runs::Progress;
+use tbx_runs::export::mlflow::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 use tbx_runs::registry;
 use tbx_runs::table::{Folding, Sampling};
-use tbx_runs::trackers::mlflow::{self, Client, Database};
+use tbx_runs::trackers::mlflow::{Client, ClientSettings, Database};
 
 /// MLflow targets, with their descriptions.
 pub(super) const TARGETS: [(&str, &str); 3] = [
@@ -82,7 +81,7 @@ pub(super) struct MlflowArgs {
     media: Option<Vec<String>>,
 
     /// Number of values per series, the newest, that become such artifacts.
-    #[arg(long, value_name = "N", default_value_t = Settings::default().media_last)]
+    #[arg(long, value_name = "N", default_value_t = MlflowExport::MEDIA_LAST)]
     media_last: usize,
 
     /// Also send the event files as artifacts, so that an import can restore them.
@@ -90,7 +89,7 @@ pub(super) struct MlflowArgs {
     event_files: bool,
 
     /// Number of parallel requests.
-    #[arg(long, value_name = "N", default_value_t = Settings::default().connections)]
+    #[arg(long, value_name = "N", default_value_t = MlflowExport::CONNECTIONS)]
     connections: usize,
 
     /// Also send names, states, tags and descriptions that somebody changed in MLflow.
@@ -116,29 +115,30 @@ fn media() -> PossibleValuesParser {
 }
 
 impl MlflowArgs {
-    fn settings(&self, sampling: Option<Sampling>) -> Settings {
-        let defaults = Settings::default();
-        let media = self.media.as_ref().map(|names| {
-            names.iter().filter_map(|name| name.parse::<Kind>().ok()).collect::<Vec<_>>()
-        });
-        Settings {
-            experiment: self.experiment.clone(),
-            folding: if self.no_fold { Folding::None } else { Folding::Known },
-            artifacts: !self.no_artifacts,
-            images: !self.no_images,
-            media: media.unwrap_or(defaults.media),
-            media_last: self.media_last,
-            event_files: self.event_files,
-            sampling,
-            overwrite: self.overwrite,
-            recreate_deleted: self.recreate_deleted,
-            connections: self.connections,
-            state: match &self.state {
+    fn export(&self, sampling: Option<Sampling>) -> MlflowExport {
+        let mut export = MlflowExport::new()
+            .folding(if self.no_fold { Folding::None } else { Folding::Known })
+            .artifacts(!self.no_artifacts)
+            .images(!self.no_images)
+            .media_last(self.media_last)
+            .event_files(self.event_files)
+            .sample(sampling)
+            .overwrite(self.overwrite)
+            .recreate_deleted(self.recreate_deleted)
+            .connections(self.connections)
+            .state(match &self.state {
                 _ if self.no_state => StateDir::None,
                 Some(dir) => StateDir::At(dir.clone()),
                 None => StateDir::User,
-            },
+            })
+            .on_progress(show);
+        if let Some(name) = &self.experiment {
+            export = export.experiment(name);
         }
+        if let Some(names) = &self.media {
+            export = export.media(names.iter().filter_map(|name| name.parse::<Kind>().ok()));
+        }
+        export
     }
 
     /// The path of the database, if the address names one.
@@ -165,6 +165,15 @@ impl MlflowArgs {
     }
 }
 
+fn show(done: Progress) {
+    match done.is_waiting {
+        true => progress::work(|| "waiting for another export of these runs".into()),
+        false => {
+            progress::runs(done.runs, done.all_runs, &format!("{} points", count(done.points)))
+        }
+    }
+}
+
 pub(super) fn run(
     args: &MlflowArgs,
     to: To,
@@ -173,20 +182,14 @@ pub(super) fn run(
     out: Option<&Path>,
     sampling: Option<Sampling>,
 ) -> Result<u8> {
-    let mut show = |done: Progress| match done.is_waiting {
-        true => progress::work(|| "waiting for another export of these runs".into()),
-        false => {
-            progress::runs(done.runs, done.all_runs, &format!("{} points", count(done.points)));
-        }
-    };
-    let settings = args.settings(sampling);
+    let export = args.export(sampling);
     let out = || out.ok_or_else(|| Error::argument("--out is missing: it names the target"));
     let (place, done);
     match to {
         To::Server => {
-            let client = Client::new(mlflow::Settings::from_env(args.uri.as_deref())?)?;
+            let client = Client::new(ClientSettings::from_env(args.uri.as_deref())?)?;
             place = client.uri().to_owned();
-            done = to_server(logdir, options, &settings, &client, &mut show);
+            done = export.run(logdir, options, MlflowTarget::Server(&client));
         }
         To::Database | To::DatabaseUri => {
             let database = match to {
@@ -195,7 +198,8 @@ pub(super) fn run(
             };
             place = database.display().to_string();
             let artifacts = args.artifact_root.as_deref();
-            done = to_database(logdir, options, &settings, &database, artifacts, &mut show);
+            let target = MlflowTarget::Database { path: &database, artifacts };
+            done = export.run(logdir, options, target);
         }
         To::Folder => {
             let out = out()?;
@@ -204,7 +208,7 @@ pub(super) fn run(
                 return Err(Error::argument(what));
             }
             place = out.display().to_string();
-            done = to_folder(logdir, options, &settings, out);
+            done = export.run(logdir, options, MlflowTarget::Folder(out));
         }
     }
     let done = done?;
@@ -250,7 +254,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Describes what was done.
-fn summary(done: &Done, place: &str) -> Vec<String> {
+fn summary(done: &MlflowExported, place: &str) -> Vec<String> {
     let of = |n: u64, what: &str| counted(usize::try_from(n).unwrap_or(usize::MAX), what);
     let new = match done.new_runs {
         new if new == done.runs => String::new(),

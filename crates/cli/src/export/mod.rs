@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use self::options::{Given, TargetKind};
 use super::logs::Logs;
+use super::options_of::with_options;
 use super::progress;
 use super::render::{bytes, count, counted, name};
 use super::{FAILED, report, restarts, say};
@@ -127,7 +128,8 @@ fn targets() -> PossibleValuesParser {
 }
 
 fn tables() -> PossibleValuesParser {
-    let value = |table: &Table| PossibleValue::new(table.name).help(table.about);
+    let value =
+        |table: &Table| PossibleValue::new(table.name).help(with_options(table.about).into_owned());
     let all = PossibleValue::new(ALL)
         .help("all except wide; kinds that the logs do not have get no file");
     PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))
@@ -176,8 +178,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         args.logs.check()?;
         return Ok(code.max(opened.code));
     }
-    let target = Target::from_name(&args.to)
-        .ok_or_else(|| Error::argument(format!("there is no format {:?}", args.to)))?;
+    let target = Target::from_name(&args.to)?;
     let out = args.out.as_deref().unwrap_or(Path::new("-"));
     if target.name == "parquet" && out == Path::new("-") && io::stdout().is_terminal() {
         return Err(Error::argument(
@@ -190,16 +191,14 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
         .sample(args.sample)
         .duplicates(args.duplicates)
         .smooth(args.smooth)
-        .overwrite(args.force);
+        .overwrite(args.force)
+        .on_progress(|done| {
+            progress::runs(done.runs, done.all_runs, &format!("{} rows", count(done.rows)));
+        });
     if out == Path::new("-") {
         progress::end();
     }
-    let exported = export.write_with(&logdir, &options, out, &mut |done| {
-        let runs = usize::try_from(done.runs).unwrap_or(usize::MAX);
-        let all = usize::try_from(done.all_runs).unwrap_or(usize::MAX);
-        progress::runs(runs, all, &format!("{} rows", count(done.rows)));
-    });
-    let exported = exported?;
+    let exported = export.run(&logdir, &options, out)?;
     let is_lossless = report(&exported.report);
     restarts(&exported.report, options.restart_policy());
     args.logs.check()?;
@@ -211,7 +210,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
 
 /// Describes what was written.
 fn summary(exported: &Exported, out: &Path) -> String {
-    let runs = counted(usize::try_from(exported.runs).unwrap_or(usize::MAX), "run");
+    let runs = counted(exported.runs, "run");
     let size = |table: &ExportedTable| table.bytes.map(bytes);
     if let [table] = exported.tables.as_slice() {
         let path = name(&table.path.to_string_lossy());

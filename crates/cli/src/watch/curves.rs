@@ -44,11 +44,9 @@ impl Curves {
             self.times.iter_mut().for_each(|times| drop_from(times, from));
         }
         let Some(scalars) = new.points.scalars() else { return false };
-        let points = Curve {
-            steps: new.points.steps().to_vec(),
-            values: scalars.iter().collect(),
-            wall_times: new.points.wall_times().to_vec(),
-        };
+        let times = new.points.steps().iter().zip(new.points.wall_times());
+        let points = times.zip(scalars.iter()).map(|((step, time), value)| (*step, *time, value));
+        let points: Curve = points.collect();
         let (first, last) = (points.steps.first(), self.latest);
         let goes_back = last.zip(first).is_some_and(|(last, first)| *first <= last);
         self.latest = points.steps.last().copied().or(last);
@@ -85,13 +83,10 @@ fn sort_by_step(curve: &mut Curve) {
     if curve.steps.is_sorted_by(|a, b| a < b) {
         return;
     }
-    let mut order: Vec<usize> = (0..curve.steps.len()).collect();
-    order.sort_by_key(|i| curve.steps.get(*i).copied()); // stable: the last one counts
-    *curve = Curve {
-        steps: order.iter().filter_map(|i| curve.steps.get(*i).copied()).collect(),
-        values: order.iter().filter_map(|i| curve.values.get(*i).copied()).collect(),
-        wall_times: order.iter().filter_map(|i| curve.wall_times.get(*i).copied()).collect(),
-    };
+    let points = curve.steps.iter().zip(&curve.wall_times).zip(&curve.values);
+    let mut points: Vec<_> = points.map(|((step, time), value)| (*step, *time, *value)).collect();
+    points.sort_by_key(|(step, ..)| *step); // stable: the last one counts
+    *curve = points.into_iter().collect();
     let is_last = |pair: &[i64]| !matches!(pair, [a, b] if a == b);
     let mut lasts: Vec<bool> = curve.steps.windows(2).map(is_last).collect();
     lasts.push(true);

@@ -13,7 +13,7 @@ use super::model::Run;
 use super::panels;
 use crate::chart::{Drawing, MEDIAN};
 use crate::render::{counted, name, shorten};
-use tbx_runs::table::{Chart, ChartOptions, ChartX};
+use tbx_runs::table::{ChartOptions, ChartX, ScalarChart};
 
 /// From this number of columns on, charts are next to the list of runs.
 const WIDE: u16 = 110;
@@ -189,14 +189,13 @@ impl App {
         area: Rect,
         buffer: &mut Buffer,
     ) {
-        let smoothing = self.smoothing();
-        let options = ChartOptions { x: self.x, smoothing, log: self.log, ..Default::default() };
+        let options = ChartOptions::new().x(self.x).smoothing(self.smoothing()).log(self.log);
         let with_tag = runs.iter().enumerate();
         let with_tag = with_tag
             .filter_map(|(i, (name, run))| Some((i, *name, run.curves.get(tag)?.over(self.x))));
         let with_tag: Vec<_> = with_tag.collect();
         let curves = with_tag.iter().map(|(_, name, curve)| ((*name).to_owned(), *curve));
-        let mut chart = Chart::new(tag.to_string(), curves, &options);
+        let mut chart = ScalarChart::new(tag.to_string(), curves, &options);
         for line in &mut chart.lines {
             line.rank = self.named.get(&line.name).copied();
         }

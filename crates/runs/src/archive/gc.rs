@@ -73,33 +73,39 @@ impl Rules {
     }
 
     /// Selects artifacts that were made at least this long ago.
+    #[must_use]
     pub fn older_than(self, age: Duration) -> Self {
         Self { older_than: Some(age), ..self }
     }
 
     /// Selects artifacts larger than this number of bytes.
+    #[must_use]
     pub fn larger_than(self, bytes: u64) -> Self {
         Self { larger_than: Some(bytes), ..self }
     }
 
     /// Selects artifacts of runs with one of these statuses. A run whose status is running, but
     /// that has been silent for too long, counts as killed.
+    #[must_use]
     pub fn statuses(self, statuses: impl IntoIterator<Item = Status>) -> Self {
         Self { statuses: Some(statuses.into_iter().collect()), ..self }
     }
 
     /// Selects artifacts of this kind, as in `tbx.json`.
+    #[must_use]
     pub fn kind(self, kind: impl Into<String>) -> Self {
         Self { kind: Some(kind.into()), ..self }
     }
 
     /// Selects all artifacts that no registry names.
+    #[must_use]
     pub fn unregistered(self) -> Self {
         Self { unregistered: true, ..self }
     }
 
     /// Whether `tbx.json` and registries are also read if links lead out of a run or of the log
     /// directory. Artifacts behind links are always kept. Default: false.
+    #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }

@@ -13,14 +13,14 @@
 //! use std::time::Duration;
 //! use tbx_runs::archive::{Pack, Restore, Rules};
 //!
-//! let packed = Pack::find(&root)?.write(&dir.join("runs.tar.zst"))?;
+//! let packed = Pack::find(&root)?.run(&dir.join("runs.tar.zst"))?;
 //! assert_eq!(packed.files, 2);
 //!
 //! let month = Duration::from_secs(30 * 24 * 3600);
 //! let old = Rules::new().older_than(month).find(&root)?;
 //! assert!(old.files.is_empty()); // else: old.remove()
 //!
-//! let restored = Restore::new(dir.join("runs.tar.zst")).to(&dir.join("again"))?;
+//! let restored = Restore::new(dir.join("runs.tar.zst")).run(&dir.join("again"))?;
 //! assert_eq!(restored.files, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -11,6 +11,7 @@ use super::append::{self, Sum};
 use super::held::{self, Held};
 use super::runs::{self, RunDir};
 use super::{at, remove};
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
@@ -31,6 +32,7 @@ pub struct Pack {
     remove: bool,
     discard: bool,
     links: Links,
+    on_progress: OnProgress,
 }
 
 /// The result of packing.
@@ -79,7 +81,17 @@ impl Pack {
         }
         let (runs, others) = runs::find(&root)?;
         let links = Links::Inside;
-        Ok(Self { root, runs, others, force: false, remove: false, discard: false, links })
+        let on_progress = OnProgress::default();
+        Ok(Self {
+            root,
+            runs,
+            others,
+            force: false,
+            remove: false,
+            discard: false,
+            links,
+            on_progress,
+        })
     }
 
     /// Whether there are no runs.
@@ -88,6 +100,7 @@ impl Pack {
     }
 
     /// Packs only runs whose name `wanted` accepts, with everything in their directories.
+    #[must_use]
     pub fn only(mut self, mut wanted: impl FnMut(&str) -> bool) -> Self {
         self.runs.retain(|run| wanted(&run.name));
         self.others.retain(|other| other.location.run.as_deref().is_some_and(&mut wanted));
@@ -112,6 +125,7 @@ impl Pack {
 
     /// Whether to pack runs that are running, and to replace an existing archive all of whose files
     /// also exist elsewhere. Default: false.
+    #[must_use]
     pub fn force(self, force: bool) -> Self {
         Self { force, ..self }
     }
@@ -120,6 +134,7 @@ impl Pack {
     /// come from an untrusted source, links can lead to any file of this machine. Cannot be
     /// combined with [`remove`](Self::remove), because a restored run would have files instead of
     /// links. Default: false, which makes a link an error.
+    #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { links: Links::all_if(follow), ..self }
     }
@@ -129,14 +144,22 @@ impl Pack {
     ///
     /// If this is interrupted, the same call continues it: it finds that the archive contains the
     /// files that are left.
+    #[must_use]
     pub fn remove(self, remove: bool) -> Self {
         Self { remove, ..self }
     }
 
     /// With [`force`](Self::force), whether to replace an archive with files that exist nowhere
     /// else and are lost. Default: false.
+    #[must_use]
     pub fn discard(self, discard: bool) -> Self {
         Self { discard, ..self }
+    }
+
+    /// Calls `f` with the number of files that were packed.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Writes the archive at `out`, reads it back, and compares the digests of all files. Memory
@@ -149,7 +172,7 @@ impl Pack {
     /// [`ErrorKind::Value`]: a file changed meanwhile, or is a link or a device. [`ErrorKind::Io`]:
     /// also if another program is changing the logs or writing to `out`. In all cases nothing is
     /// removed.
-    pub fn write(&self, out: &Path) -> Result<Packed> {
+    pub fn run(&self, out: &Path) -> Result<Packed> {
         if self.remove && self.links == Links::All {
             let what = "cannot remove runs whose links are followed: a restored run would have \
                         files instead of links";
@@ -265,7 +288,7 @@ impl Pack {
         match self.discard {
             true => Ok(count),
             false => Err(Error::argument(format!(
-                "{} {reason}; write to another file, or use --discard",
+                "{} {reason}; write to another file, or use `Pack::discard`",
                 out.display()
             ))),
         }
@@ -342,10 +365,12 @@ impl Pack {
             } else if entry.file_type().is_file() {
                 let sum = append::file(tar, below, path, self.links)?;
                 sums.insert(below.to_owned(), sum);
+                let files = u64::try_from(sums.len()).unwrap_or(u64::MAX);
+                self.on_progress.call(Progress { files, ..Progress::default() });
             } else {
                 let what = match entry.path_is_symlink() {
                     true => {
-                        "is a link, which an archive cannot contain; --follow-links packs its \
+                        "is a link, which an archive cannot contain; `Pack::follow_links` packs its \
                          target"
                     }
                     false => "is neither a file nor a directory, which an archive cannot contain",

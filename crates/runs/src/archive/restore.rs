@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::entries::{self, Entry, invalid};
 use super::{at, held};
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{ErrorKind, Result};
 use tbx::event::{is_event_file, other_file};
 use tbx::record::{MAX_LEAD, Source};
@@ -31,9 +32,10 @@ const HEAD_LEN: u64 = 4 << 10;
 #[derive(Debug, Clone)]
 pub struct Restore {
     archive: PathBuf,
-    force: bool,
+    overwrite: bool,
     max_bytes: Option<u64>,
     runs: Option<BTreeSet<PathBuf>>,
+    on_progress: OnProgress,
 }
 
 /// The result of restoring an archive.
@@ -51,18 +53,27 @@ pub struct Restored {
 impl Restore {
     /// Restores the archive at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { archive: path.into(), force: false, max_bytes: None, runs: None }
+        let on_progress = OnProgress::default();
+        Self { archive: path.into(), overwrite: false, max_bytes: None, runs: None, on_progress }
     }
 
     /// Whether existing files with different bytes are replaced. Default: false, which makes them
     /// an error.
-    pub fn force(self, force: bool) -> Self {
-        Self { force, ..self }
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
     }
 
     /// Sets the maximum number of bytes to unpack.
+    #[must_use]
     pub fn max_bytes(self, bytes: u64) -> Self {
         Self { max_bytes: Some(bytes), ..self }
+    }
+
+    /// Calls `f` with the number and the size of the files that were restored.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Restores only runs whose name `wanted` accepts, with everything in their directories.
@@ -121,7 +132,7 @@ impl Restore {
     ///
     /// The same as for [`list`](Self::list); also if a file exists with different bytes, a link is
     /// in the way, or another program is changing the logs there. Nothing is written then.
-    pub fn to(&self, logdir: &Path) -> Result<Restored> {
+    pub fn run(&self, logdir: &Path) -> Result<Restored> {
         let absolute = std::path::absolute(logdir).map_err(|error| at(error, logdir))?;
         let mut kept = 0;
         self.each(&mut |entry, content| {
@@ -155,6 +166,9 @@ impl Restore {
             } else {
                 restored.same += 1;
             }
+            let files = u64::try_from(restored.files).unwrap_or(u64::MAX);
+            let progress = Progress { files, bytes: restored.bytes, ..Progress::default() };
+            self.on_progress.call(progress);
             Ok(())
         })?;
         // Adding files changed the times of the directories.
@@ -203,10 +217,10 @@ impl Restore {
         if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
-        match self.force {
+        match self.overwrite {
             true => Ok(false),
             false => Err(exists(&format!(
-                "{said} already exists with different content; --force replaces it"
+                "{said} already exists with different content; `Restore::overwrite` replaces it"
             ))),
         }
     }
@@ -215,7 +229,7 @@ impl Restore {
     fn write(&self, logdir: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<bool> {
         check_way(logdir, &entry.path)?;
         let path = logdir.join(&entry.path);
-        if !self.force && path.symlink_metadata().is_ok() {
+        if !self.overwrite && path.symlink_metadata().is_ok() {
             // As in the first pass, unless the file was added meanwhile.
             return self.look(logdir, entry, content).map(|_| false);
         }

@@ -17,6 +17,7 @@ use tbx::store::{self, Links};
 
 /// The directory of a run: it contains `tbx.json` or event files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct RunDir {
     /// Its path below the log directory, with `/`, or `.`.
     pub name: String,

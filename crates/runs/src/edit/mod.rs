@@ -24,7 +24,7 @@ mod tags;
 mod write;
 
 pub use options::Edit;
-pub use output::{Destination, tidy};
+pub use output::{Destination, SideFiles, tidy};
 
-pub use repair::{FileRepair, Repaired, SideFiles, repair};
+pub use repair::{FileRepair, Repair, Repaired};
 pub use report::{ContinuedRun, Edited, JoinedRun, Sidecars, StepNote, StepNoteKind, TagChange};

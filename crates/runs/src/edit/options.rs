@@ -1,18 +1,20 @@
 //! Options of an edit.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 use regex::Regex;
 
 use super::job::{Job, Jobs, Join};
-use super::output::{Destination, Outputs};
+use super::output::{Destination, Outputs, SideFiles};
 use super::params::Params;
 use super::report::{Edited, JoinedRun};
 use super::sessions::{self, NewSteps};
 use super::{run, sidecar};
+use crate::progress::{OnProgress, Progress};
 use crate::table::Sampling;
 use tbx::error::{Error, Result};
 use tbx::logdir::{Logdir, RestartPolicy, RunFiles};
-use tbx::store::Links;
 use tbx::summary::Kind;
 use tbx::summary::hparams::HparamValue;
 
@@ -29,7 +31,7 @@ use tbx::summary::hparams::HparamValue;
 /// let edit = Edit::new()
 ///     .rename(Regex::new("^epoch_(.*)")?, "epoch/$1")
 ///     .drop_tags(Regex::new("^keras$")?);
-/// let edited = edit.apply(&logdir, Destination::Folder(&out))?;
+/// let edited = edit.run(&logdir, Destination::Folder(&out))?;
 /// assert_eq!(edited.runs, 2);
 /// assert!(edited.changes.iter().any(|change| change.new_tag.as_deref() == Some("epoch/loss")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -52,8 +54,8 @@ pub struct Edit {
     pub(super) parts: Vec<Vec<String>>,
     pub(super) joins: Vec<Join>,
     pub(super) params: Params,
-    sidecars: bool,
-    follow_links: bool,
+    side_files: SideFiles,
+    on_progress: OnProgress,
 }
 
 impl Default for Edit {
@@ -82,8 +84,8 @@ impl Edit {
             parts: Vec::new(),
             joins: Vec::new(),
             params: Params::default(),
-            sidecars: true,
-            follow_links: false,
+            side_files: SideFiles::default(),
+            on_progress: OnProgress::default(),
         }
     }
 
@@ -254,21 +256,16 @@ impl Edit {
         self
     }
 
-    /// Whether files other than event files, such as `hparams.yaml` or those of the projector, are
-    /// copied to a new directory: all files of the log directory except those of dropped runs. The
-    /// target of a link is copied if it is in the run itself, see
-    /// [`follow_links`](Self::follow_links). Default: true.
+    /// The treatment of files next to the event files. Default: [`SideFiles::Copy`].
     #[must_use]
-    pub fn sidecars(self, copy: bool) -> Self {
-        Self { sidecars: copy, ..self }
+    pub fn side_files(self, side_files: SideFiles) -> Self {
+        Self { side_files, ..self }
     }
 
-    /// Whether [other files](Self::sidecars) are also copied if a link leads out of the run or out
-    /// of the log directory. If the logs come from an untrusted source, such links can lead to any
-    /// file of this machine. Default: false.
+    /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
-    pub fn follow_links(self, follow: bool) -> Self {
-        Self { follow_links: follow, ..self }
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Makes the changes. Runs are edited in parallel. Memory use does not grow with the size of
@@ -280,16 +277,17 @@ impl Edit {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be read or written, or already
-    /// exists. [`ErrorKind::Argument`](crate::ErrorKind::Argument): two tags or runs would get the
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): something cannot be read or written, or already
+    /// exists. [`ErrorKind::Argument`](tbx::ErrorKind::Argument): two tags or runs would get the
     /// same name, or a step would be out of range. In both cases nothing has changed.
-    pub fn apply(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
-        self.apply_with(logdir, to, |_| Ok(()))
+    pub fn run(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Edited> {
+        self.run_then(logdir, to, |_| Ok(()))
     }
 
     /// Like [`apply`](Self::apply); `beside` also changes files next to the new logs. In place,
     /// `beside` is part of the call, and may run again after an interruption.
-    pub fn apply_with(
+    #[doc(hidden)]
+    pub fn run_then(
         &self,
         logdir: &Logdir,
         to: Destination<'_>,
@@ -306,9 +304,15 @@ impl Edit {
         let steps = self.new_steps(&jobs, &mut edited)?;
         let names = run::Names::of(&jobs.all);
         let sessions = self.params.sessions(&jobs, &self.parts, outputs.root())?;
+        let done = Mutex::new(0);
         let edit = |(number, (job, steps)): (usize, (&Job, &Option<NewSteps>))| {
             let is_new = sessions.is_new(number);
-            run::edit(self, job, steps.as_ref(), is_new, &outputs, &names)
+            let edited = run::edit(self, job, steps.as_ref(), is_new, &outputs, &names);
+            let mut runs = done.lock().unwrap_or_else(PoisonError::into_inner);
+            *runs += 1;
+            let all_runs = jobs.all.len();
+            self.on_progress.call(Progress { runs: *runs, all_runs, ..Progress::default() });
+            edited
         };
         let done: Vec<_> = jobs.all.par_iter().zip(&steps).enumerate().map(edit).collect();
         let mut files = self.params.write(&sessions, &outputs)?;
@@ -327,10 +331,9 @@ impl Edit {
         }
         edited.report.issues.extend(logdir.issues().iter().cloned());
         edited.changes.sort_by(|a, b| (&a.run, &a.tag).cmp(&(&b.run, &b.tag)));
-        if self.sidecars {
+        if let Some(links) = self.side_files.links() {
             let dropped: Vec<_> = dropped.iter().map(|run| run.path.as_path()).collect();
             let kept: Vec<_> = kept.iter().map(|run| run.path.as_path()).collect();
-            let links = Links::all_if(self.follow_links);
             let (sidecars, left) =
                 sidecar::copy(logdir, &kept, &dropped, &jobs.moved, links, &outputs)?;
             edited.sidecars = sidecars;
@@ -340,8 +343,8 @@ impl Edit {
         let is_in_place = outputs.is_real() && !outputs.is_folder();
         edited.joined = jobs.joined;
         outputs.finish(files, || {
-            if is_in_place && self.sidecars {
-                sidecar::bring(&jobs.moved, Links::all_if(self.follow_links))?;
+            if let Some(links) = self.side_files.links().filter(|_| is_in_place) {
+                sidecar::bring(&jobs.moved, links)?;
             }
             beside(&edited.joined)
         })?;

@@ -10,13 +10,14 @@ use tbx::error::{Error, ErrorKind, Location, Result};
 use tbx::logdir::{Logdir, RunFiles};
 use tbx::record::append;
 use tbx::replace::{Batch, Change, Folder, LogsLock, disk, unfinished};
-use tbx::store;
+use tbx::store::{self, Links};
 
 /// Number of bytes that are collected before they are written.
 const WRITE_AT: usize = 1 << 20;
 
 /// The destination of the results.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Destination<'p> {
     /// A directory that does not exist or is empty. It appears under its name once it is complete.
     Folder(&'p Path),
@@ -28,6 +29,32 @@ pub enum Destination<'p> {
     InPlace,
     /// Nowhere: only reports what would change.
     Nowhere,
+}
+
+/// The treatment of files next to the event files, such as `hparams.yaml` or those of the projector:
+/// all files of the log directory except those of dropped runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SideFiles {
+    /// They are not copied.
+    Leave,
+    /// They are copied to a new directory. The target of a link is copied if it is in the run itself.
+    #[default]
+    Copy,
+    /// Like `Copy`, but also if a link leads out of the run or out of the log directory. If the logs
+    /// come from an untrusted source, such links can lead to any file of this machine.
+    FollowLinks,
+}
+
+impl SideFiles {
+    /// The links that are followed; `None` if nothing is copied.
+    pub(super) fn links(self) -> Option<Links> {
+        match self {
+            Self::Leave => None,
+            Self::Copy => Some(Links::Inside),
+            Self::FollowLinks => Some(Links::All),
+        }
+    }
 }
 
 /// The results of all runs.
@@ -319,7 +346,7 @@ impl OutFile {
 
 /// Undoes the changes of interrupted calls in and below the directory `path`, or in the directory
 /// of the file `path`, and removes temporary files of programs that died.
-/// [`Edit::apply`](super::Edit::apply) and [`repair`](super::repair()) do this, too, even if the
+/// [`Edit::run`](super::Edit::run) and [`Repair::run`](super::Repair::run) do this, too, even if the
 /// logs were found before.
 ///
 /// # Errors

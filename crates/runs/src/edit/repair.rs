@@ -1,27 +1,29 @@
 //! Saves the readable part of damaged logs.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use prost::Message;
 use rayon::prelude::*;
 
 use super::names;
-use super::output::{Destination, Outputs, RunOutput, Source, failed};
+use super::output::{Destination, Outputs, RunOutput, SideFiles, Source, failed};
 use super::report::Sidecars;
 use super::sidecar;
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{Effect, Issue, Report, Result};
 use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
-use tbx::store::Links;
 
 /// The writing program that is named in a first event added by tbx.
 const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
 /// The changes that a repair made, or would make.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Repaired {
     /// The files that needed a repair, by path.
     pub files: Vec<FileRepair>,
@@ -37,6 +39,7 @@ pub struct Repaired {
 
 /// The repair of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileRepair {
     /// Path of the original.
     pub path: PathBuf,
@@ -77,85 +80,106 @@ impl FileRepair {
 /// start with a file version gets one, with the time of its first event. A wall time that is NaN or
 /// infinite becomes that of the previous event in the file, otherwise that of the next event with a
 /// finite one, otherwise the seconds in the file name, or 0. Event files from which nothing can be
-/// saved are left out of a new directory, and do not change in place. With `sidecars`, other files
-/// of the log directory are copied to a new directory, see
-/// [`Edit::sidecars`](super::Edit::sidecars), including files that have an event file name but are
-/// not event files.
+/// saved are left out of a new directory, and do not change in place. Other files of the log
+/// directory are copied to a new directory, see [`SideFiles`], including files that have an event
+/// file name but are not event files.
 ///
 /// A log without a file version follows older restart rules, see
-/// [`RestartPolicy`](crate::RestartPolicy): where its steps go back, points that those rules drop
+/// [`RestartPolicy`](tbx::RestartPolicy): where its steps go back, points that those rules drop
 /// reappear.
-///
-/// # Errors
-///
-/// [`ErrorKind::Io`](crate::ErrorKind::Io): something cannot be written, or already exists. Then
-/// nothing has changed. Unreadable data is listed in the report.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let out = dir.path().join("new");
-/// use tbx_runs::edit::{Destination, SideFiles, repair};
+/// use tbx_runs::edit::{Destination, Repair};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/broken/flip_middle_payload")?;
-/// let repaired = repair(&logdir, Destination::Folder(&out), SideFiles::Copy)?;
+/// let repaired = Repair::new().run(&logdir, Destination::Folder(&out))?;
 /// assert_eq!((repaired.files[0].damaged, repaired.files[0].saved), (1, 16));
 /// assert!(Logdir::open(&out)?.load(&LoadOptions::new())?.report.is_lossless());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn repair(logdir: &Logdir, to: Destination<'_>, sidecars: SideFiles) -> Result<Repaired> {
-    let outputs = Outputs::create(logdir, to)?;
-    let now = outputs.logs_now(logdir)?;
-    let logdir = &now.as_ref().unwrap_or(logdir).event_files();
-    let files = logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
-    let files: Vec<_> = files.collect();
-    let done: Vec<_> = files.par_iter().map(|(run, name)| file(run, name, &outputs)).collect();
-    let (mut repaired, mut written) = (Repaired::default(), Vec::new());
-    repaired.report.issues.extend(logdir.issues().iter().cloned());
-    for file in done {
-        let (repair, output) = match file? {
-            Ok(file) => file,
-            Err(issue) => {
-                repaired.report.issues.push(issue);
-                continue;
-            }
+#[derive(Debug, Clone, Default)]
+pub struct Repair {
+    side_files: SideFiles,
+    on_progress: OnProgress,
+}
+
+impl Repair {
+    /// Repairs logs, and copies other files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The treatment of files next to the event files. Default: [`SideFiles::Copy`].
+    #[must_use]
+    pub fn side_files(self, side_files: SideFiles) -> Self {
+        Self { side_files, ..self }
+    }
+
+    /// Calls `f` with the number of files that are done, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
+    }
+
+    /// Repairs the logs in `logdir`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): something cannot be written, or already exists. Then
+    /// nothing has changed. Unreadable data is listed in the report.
+    pub fn run(&self, logdir: &Logdir, to: Destination<'_>) -> Result<Repaired> {
+        let outputs = Outputs::create(logdir, to)?;
+        let now = outputs.logs_now(logdir)?;
+        let logdir = &now.as_ref().unwrap_or(logdir).event_files();
+        let files =
+            logdir.runs().iter().flat_map(|run| run.files.iter().map(move |name| (run, name)));
+        let files: Vec<_> = files.collect();
+        let done = Mutex::new(0);
+        let done: Vec<_> = {
+            let repair = |(run, name): &(&RunFiles, &OsString)| {
+                let repaired = file(run, name, &outputs);
+                let mut files = done.lock().unwrap_or_else(PoisonError::into_inner);
+                *files += 1;
+                self.on_progress.call(Progress { files: *files, ..Progress::default() });
+                repaired
+            };
+            files.par_iter().map(repair).collect()
         };
-        repaired.events += repair.saved;
-        match repair.is_sound() {
-            true => repaired.sound_files += 1,
-            false => repaired.files.push(repair),
+        let (mut repaired, mut written) = (Repaired::default(), Vec::new());
+        repaired.report.issues.extend(logdir.issues().iter().cloned());
+        for file in done {
+            let (repair, output) = match file? {
+                Ok(file) => file,
+                Err(issue) => {
+                    repaired.report.issues.push(issue);
+                    continue;
+                }
+            };
+            repaired.events += repair.saved;
+            match repair.is_sound() {
+                true => repaired.sound_files += 1,
+                false => repaired.files.push(repair),
+            }
+            written.extend(output);
         }
-        written.extend(output);
-    }
-    repaired.report.sort();
-    let links = match sidecars {
-        SideFiles::Leave => None,
-        SideFiles::Copy => Some(Links::Inside),
-        SideFiles::FollowLinks => Some(Links::All),
-    };
-    if let Some(links) = links {
-        let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
-        let (sidecars, left) = sidecar::copy(logdir, &kept, &[], &HashMap::new(), links, &outputs)?;
-        repaired.sidecars = sidecars;
-        repaired.report.issues.extend(left);
         repaired.report.sort();
+        if let Some(links) = self.side_files.links() {
+            let kept: Vec<_> = logdir.runs().iter().map(|run| run.path.as_path()).collect();
+            let (sidecars, left) =
+                sidecar::copy(logdir, &kept, &[], &HashMap::new(), links, &outputs)?;
+            repaired.sidecars = sidecars;
+            repaired.report.issues.extend(left);
+            repaired.report.sort();
+        }
+        outputs.finish(written, || Ok(()))?;
+        Ok(repaired)
     }
-    outputs.finish(written, || Ok(()))?;
-    Ok(repaired)
 }
 
-/// The treatment of files next to the event files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SideFiles {
-    /// They are not copied.
-    Leave,
-    /// They are copied to a new directory, see [`Edit::sidecars`](super::Edit::sidecars).
-    #[default]
-    Copy,
-    /// Like `Copy`, but also if [a link leads out](super::Edit::follow_links) of a run.
-    FollowLinks,
-}
-
+/// What was done about a file, or why it cannot be read.
 type Done = std::result::Result<(FileRepair, Option<RunOutput>), Issue>;
 
 fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {

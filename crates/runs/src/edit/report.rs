@@ -8,6 +8,7 @@ use tbx::error::Report;
 
 /// The changes that an [`Edit`](super::Edit) made, or would make.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Edited {
     /// Number of runs that are left.
     pub runs: usize,
@@ -48,6 +49,7 @@ pub struct Edited {
 
 /// The change of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TagChange {
     /// Name of the run.
     pub run: String,
@@ -65,6 +67,7 @@ pub struct TagChange {
 
 /// Runs that were joined, see [`Edit::join`](super::Edit::join).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JoinedRun {
     /// Name of the run that they were joined into.
     pub run: String,
@@ -77,6 +80,7 @@ pub struct JoinedRun {
 /// A run whose sessions became one curve, see
 /// [`Edit::continue_steps`](super::Edit::continue_steps).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ContinuedRun {
     /// Name of the run.
     pub run: String,
@@ -92,6 +96,7 @@ pub struct ContinuedRun {
 
 /// Decreasing steps that were left unchanged, although steps were to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StepNote {
     /// Name of the run.
     pub run: String,
@@ -154,6 +159,7 @@ impl fmt::Display for StepNote {
 
 /// Copied files that are not event files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sidecars {
     /// Number of files.
     pub files: u64,

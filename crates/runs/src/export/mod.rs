@@ -22,14 +22,17 @@ use std::fmt;
 use self::batch::{Batch, Column};
 use self::output::Output;
 pub use self::tables::{TABLES, Table};
-pub use self::write::{Exported, ExportedTable, Progress};
+pub use self::write::{Exported, ExportedTable};
 use crate::printable::Escape;
-use crate::table::{Duplicates, Sampling};
-use tbx::error::Result;
+use crate::progress::{OnProgress, Progress};
+use crate::table::{Duplicates, Sampling, meant};
+use tbx::error::{Error, Result};
+#[doc(hidden)]
 pub use tbx::replace::Folder;
 
 /// A format that tables can be exported to.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Target {
     /// The format's name on the command line.
     pub name: &'static str,
@@ -55,8 +58,16 @@ pub const TARGETS: &[Target] = &[
 
 impl Target {
     /// The format with this name.
-    pub fn from_name(name: &str) -> Option<&'static Self> {
-        TARGETS.iter().find(|target| target.name == name)
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no such format; the error lists the
+    /// formats.
+    pub fn from_name(name: &str) -> Result<&'static Self> {
+        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        let unknown =
+            || Error::argument(format!("there is no format {name:?}; {}", meant(name, &names)));
+        TARGETS.iter().find(|target| target.name == name).ok_or_else(unknown)
     }
 }
 
@@ -95,9 +106,8 @@ struct Style {
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;
-/// let target = Target::from_name("csv").ok_or("no such format")?;
-/// let export = Export::new(target).tables(Table::all());
-/// let exported = export.write(&logdir, &LoadOptions::new(), &dir.path().join("data"))?;
+/// let export = Export::new(Target::from_name("csv")?).tables(Table::all());
+/// let exported = export.run(&logdir, &LoadOptions::new(), &dir.path().join("data"))?;
 /// exported.finish()?;
 /// let runs = std::fs::read_to_string(dir.path().join("data/runs.csv"))?;
 /// assert_eq!(runs.lines().count(), 3);
@@ -110,6 +120,7 @@ pub struct Export {
     settings: Settings,
     leaves_out_rare: bool,
     overwrite: bool,
+    on_progress: OnProgress,
 }
 
 /// Settings that tables may use.
@@ -128,7 +139,8 @@ impl Export {
     pub fn new(target: &'static Target) -> Self {
         let tables = TABLES.iter().take(1).collect();
         let settings = Settings::default();
-        Self { target, tables, settings, leaves_out_rare: false, overwrite: false }
+        let on_progress = OnProgress::default();
+        Self { target, tables, settings, leaves_out_rare: false, overwrite: false, on_progress }
     }
 
     /// Exports these tables, each once. Default: `scalars`.
@@ -153,8 +165,8 @@ impl Export {
     /// numbers](Sampling::needs_numbers), also downsamples series of other kinds. Default: every
     /// point.
     #[must_use]
-    pub fn sample(mut self, sampling: Option<Sampling>) -> Self {
-        self.settings.sampling = sampling;
+    pub fn sample(mut self, sampling: impl Into<Option<Sampling>>) -> Self {
+        self.settings.sampling = sampling.into();
         self
     }
 
@@ -170,8 +182,8 @@ impl Export {
     /// `smoothed.TAG`), with this weight of the past; see [`smooth`](crate::table::smooth). Values
     /// are smoothed before series are downsampled. Default: none.
     #[must_use]
-    pub fn smooth(mut self, weight: Option<f64>) -> Self {
-        self.settings.smoothing = weight;
+    pub fn smooth(mut self, weight: impl Into<Option<f64>>) -> Self {
+        self.settings.smoothing = weight.into();
         self
     }
 
@@ -179,5 +191,11 @@ impl Export {
     #[must_use]
     pub fn overwrite(self, overwrite: bool) -> Self {
         Self { overwrite, ..self }
+    }
+
+    /// Calls `f` with the progress of the job, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 }

@@ -7,6 +7,7 @@ use super::batch::{Batch, Column};
 use super::output::{Output, failed};
 use super::tables::Rows;
 use super::{Export, Settings, Sheet, Target};
+use crate::progress::Progress;
 use tbx::error::{Error, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::store;
@@ -15,9 +16,10 @@ use tbx::summary::Kind;
 /// An export whose files do not have their final names yet. [`finish`](Self::finish) renames them;
 /// otherwise they are removed.
 #[must_use]
+#[non_exhaustive]
 pub struct Exported {
     /// Number of runs that were read.
-    pub runs: u64,
+    pub runs: usize,
     /// The tables that were written.
     pub tables: Vec<ExportedTable>,
     /// Data that was damaged or dropped during loading.
@@ -28,6 +30,7 @@ pub struct Exported {
 
 /// A table of an [`Exported`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExportedTable {
     /// The table's name.
     pub name: &'static str,
@@ -39,24 +42,13 @@ pub struct ExportedTable {
     pub bytes: Option<u64>,
 }
 
-/// The progress of an export.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Number of runs that are done.
-    pub runs: u64,
-    /// Total number of runs.
-    pub all_runs: u64,
-    /// Number of rows written so far, in all tables.
-    pub rows: u64,
-}
-
 impl Exported {
     /// Gives all files their names. Files that appeared there meanwhile are kept, unless they may
     /// be overwritten.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io).
     pub fn finish(self) -> Result<()> {
         Output::finish_all(self.outputs)
     }
@@ -125,26 +117,11 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io): a file cannot be written, or exists;
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no table, several tables would
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a file cannot be written, or exists;
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no table, several tables would
     /// go to the standard output, or several points have one step and that is refused; otherwise
     /// the same as for [`Logdir::load`].
-    pub fn write(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<Exported> {
-        self.write_with(logdir, options, out, &mut |_| {})
-    }
-
-    /// Like [`write`](Self::write), and reports the progress after each run.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`write`](Self::write).
-    pub fn write_with(
-        &self,
-        logdir: &Logdir,
-        options: &LoadOptions,
-        out: &Path,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Exported> {
+    pub fn run(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<Exported> {
         let mut folder = None;
         if self.tables.len() != 1 {
             if self.tables.is_empty() || out == Path::new("-") {
@@ -179,7 +156,7 @@ impl Export {
         if self.tables.iter().any(|table| table.kinds.contains(&Kind::Meta)) {
             options = options.with_run_meta();
         }
-        let all_runs = u64::try_from(logdir.count_runs(&options)).unwrap_or(u64::MAX);
+        let all_runs = logdir.count_runs(&options);
         let mut runs = 0;
         let mut report = logdir.for_each_run(&options, |run| {
             for Carrier { rows, sink } in &mut carriers {
@@ -187,7 +164,7 @@ impl Export {
             }
             runs += 1;
             let rows = carriers.iter().map(|carrier| carrier.sink.table.rows).sum();
-            progress(Progress { runs, all_runs, rows });
+            self.on_progress.call(Progress { runs, all_runs, rows, ..Progress::default() });
             Ok::<_, Error>(())
         })?;
         let (mut tables, mut outputs) = (Vec::new(), Vec::new());

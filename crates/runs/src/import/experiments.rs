@@ -11,7 +11,7 @@ use super::mlflow::{self, Experiment, Store};
 use super::plan::Planned;
 use super::tree::seconds;
 use super::{Import, failed};
-use crate::trackers::mlflow::{LoggedModelRecord, Names, RunRecord, tags};
+use crate::trackers::mlflow::{LoggedModelRecord, MetricNames, RunRecord, tags};
 use tbx::error::{Report, Result};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
@@ -105,7 +105,7 @@ impl Experiments {
 
 /// The metadata of an experiment in MLflow, for fields that `was` does not have.
 fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
-    let mut tags = Names::theirs(&of.tags);
+    let mut tags = MetricNames::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;
     if meta.name.is_empty() {

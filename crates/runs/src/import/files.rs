@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::mlflow::{Store, StoredFile};
 use super::{failed, images, names, work};
-use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA, Names, RunRecord, tags};
+use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA, MetricNames, RunRecord, tags};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use tbx::event::is_event_file;
 use tbx::meta::{Artifact, RunMeta};
@@ -45,7 +45,7 @@ impl<'f> Files<'f> {
     ) -> Result<Self> {
         let is_exported =
             [tags::RUN_KEY, tags::RUN].iter().any(|tag| tags::find(&record.tags, tag).is_some());
-        let names = Names::changed_in(&record.tags);
+        let names = MetricNames::changed_in(&record.tags);
         let mut all = Self::default();
         for file in files {
             let ours = file.path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));

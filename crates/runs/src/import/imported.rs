@@ -121,14 +121,3 @@ impl ImportedRun {
             number(renamed.filter(|artifact| event_files::is_event_file(artifact)).count());
     }
 }
-
-/// The progress of an import.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Number of runs that are done.
-    pub runs: usize,
-    /// Total number of runs.
-    pub all_runs: usize,
-    /// Number of points written so far.
-    pub points: u64,
-}

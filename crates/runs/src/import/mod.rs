@@ -19,10 +19,11 @@ use std::io;
 use std::path::Path;
 
 use self::experiments::Experiments;
-pub use self::imported::{Imported, ImportedRun, Progress};
+pub use self::imported::{Imported, ImportedRun};
 pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use tbx::replace::{LogsLock, disk};
 use tbx::store::{self, Links};
@@ -48,9 +49,9 @@ const CONNECTIONS: usize = 4;
 /// # std::fs::write(run.join("metrics/loss"), "1700000000000 0.5 1\n1700000001000 0.25 2\n")?;
 /// # let (mlruns, out) = (dir.path().join("mlruns"), dir.path().join("logs"));
 /// # let mlruns = mlruns.to_str().ok_or("a path")?;
-/// use tbx_runs::import::Import;
+/// use tbx_runs::import::{Import, ImportSource};
 ///
-/// let imported = Import::new().mlflow(mlruns, &out)?;
+/// let imported = Import::new().run(ImportSource::Mlflow(mlruns), &out)?;
 /// assert_eq!((imported.runs.len(), imported.runs[0].points), (1, 2));
 /// assert!(imported.report.is_lossless());
 /// let logs = tbx::Logdir::open(out)?.load(&tbx::LoadOptions::new())?;
@@ -86,6 +87,17 @@ pub struct Import {
     follow_links: bool,
     event_files: EventFiles,
     connections: usize,
+    on_progress: OnProgress,
+}
+
+/// What to import runs from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportSource<'s> {
+    /// MLflow: a directory `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is
+    /// opened read-only, or the URL of a server, with the same credentials as MLflow's own client
+    /// ([`ClientSettings`](crate::trackers::mlflow::ClientSettings)).
+    Mlflow(&'s str),
 }
 
 /// The treatment of event files among artifacts, such as those of TensorFlow's autologging.
@@ -120,6 +132,7 @@ impl Import {
             follow_links: false,
             event_files: EventFiles::Artifacts,
             connections: CONNECTIONS,
+            on_progress: OnProgress::default(),
         }
     }
 
@@ -180,32 +193,22 @@ impl Import {
         Self { connections, ..self }
     }
 
-    /// Imports MLflow runs into the log directory `out`, which is created if it does not exist.
-    /// `source` is a directory `mlruns`, an experiment or a run in it, a database `mlflow.db`,
-    /// which is opened read-only, or the URL of a server, with the same credentials as MLflow's own
-    /// client ([`Settings`](crate::trackers::mlflow::Settings)).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: there is no MLflow store at `source`, or a requested experiment or
-    /// run does not exist; [`ErrorKind::Value`]: the store does not have MLflow's format;
-    /// [`ErrorKind::Io`]. Problems with single values and files are in the
-    /// [report](Imported::report).
-    pub fn mlflow(&self, source: &str, out: &Path) -> Result<Imported> {
-        self.mlflow_with(source, out, &mut |_| {})
+    /// Calls `f` with the progress of the job, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
-    /// Like [`mlflow`](Self::mlflow), and reports the progress after each run.
+    /// Imports the runs of `source` into the log directory `out`, which is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// The same as for [`mlflow`](Self::mlflow).
-    pub fn mlflow_with(
-        &self,
-        source: &str,
-        out: &Path,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Imported> {
+    /// [`ErrorKind::Argument`]: there is no store at `source`, or a requested experiment or
+    /// run does not exist; [`ErrorKind::Value`]: the store has another format;
+    /// [`ErrorKind::Io`]. Problems with single values and files are in the
+    /// [report](Imported::report).
+    pub fn run(&self, source: ImportSource<'_>, out: &Path) -> Result<Imported> {
+        let ImportSource::Mlflow(source) = source;
         let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::of(out));
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
@@ -233,7 +236,7 @@ impl Import {
         }
         let mut runs = runs::Runs::new(self, &*store, &experiments, &plan.levels);
         for level in &plan.levels {
-            runs.import(level, &mut tree, &mut imported, &mut report, progress);
+            runs.import(level, &mut tree, &mut imported, &mut report);
         }
         runs.end(&mut report);
         if self.artifacts {

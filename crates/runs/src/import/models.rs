@@ -9,7 +9,7 @@ use super::experiments::models_of_no_run;
 use super::mlflow::{LeftOut, count};
 use super::tree::{Tree, seconds};
 use crate::registry::{FILE, Model, Registry, Version, check_model};
-use crate::trackers::mlflow::{ModelVersionRecord, Names, RegisteredModelRecord, tags};
+use crate::trackers::mlflow::{MetricNames, ModelVersionRecord, RegisteredModelRecord, tags};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use tbx::meta::{Artifact, RunMeta};
 
@@ -82,7 +82,7 @@ struct Found<'r> {
 fn fill_in(model: &mut Model, record: &RegisteredModelRecord, found: &[Found<'_>]) -> Registered {
     let description = Some(&record.description).filter(|text| !text.is_empty());
     model.description = model.description.take().or(description.cloned());
-    for (name, value) in Names::theirs(&record.tags) {
+    for (name, value) in MetricNames::theirs(&record.tags) {
         model.tags.entry(name).or_insert(value);
     }
     model.created = model.created.or(record.created.map(seconds));
@@ -158,7 +158,7 @@ fn new_version<'r>(
     // A version that tbx exported has its own number, and a digest.
     let of_ours = |name: &str| tags::find(&record.tags, name).cloned();
     let (exported, sha256) = (of_ours(tags::VERSION), of_ours(tags::SHA256));
-    let tags = Names::theirs(&record.tags);
+    let tags = MetricNames::theirs(&record.tags);
     let exported: Option<u32> = exported.and_then(|number| number.parse().ok());
     let number = exported.or_else(|| record.version.parse().ok()).ok_or_else(|| {
         let what =

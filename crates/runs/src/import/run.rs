@@ -10,7 +10,7 @@ use super::mlflow::{self, Experiment, LeftOut, Metrics, Store, StoredRun};
 use super::tree::{EVENT_FILES, LOGGED_MODELS, Tree, seconds};
 use super::work::Gate;
 use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, tree};
-use crate::trackers::mlflow::Names;
+use crate::trackers::mlflow::MetricNames;
 use tbx::error::{Report, Result};
 use tbx::meta::{self, ARTIFACTS, RunMeta, Status};
 use tbx::replace::Folder;
@@ -72,7 +72,7 @@ pub(super) fn write(
     let Context { import, store, tree: known, gate } = *context;
     let About { experiment, run, dir } = *about;
     let record = &run.record;
-    let names = Names::changed_in(&record.tags);
+    let names = MetricNames::changed_in(&record.tags);
     let mut held = gate.enter();
     let mut metrics = store.metrics(run, left_out, report)?;
     held.add(metrics.values().map(Vec::len).sum());
@@ -141,7 +141,7 @@ fn log(
 ) -> Result<()> {
     let float64 = context.import.float64;
     let record = &about.run.record;
-    let names = Names::changed_in(&record.tags);
+    let names = MetricNames::changed_in(&record.tags);
     // Without a start time, uses the time of the first point.
     let first = metrics.values().flatten().map(|point| point.timestamp).min();
     let start = record.start_time.or(first).map_or(0.0, seconds);

@@ -10,7 +10,8 @@ use super::mlflow::{Experiment, LeftOut, Store, StoredRun, count};
 use super::run::{self, About, Context};
 use super::tree::{State, Tree};
 use super::work::{self, Gate};
-use super::{Import, Imported, ImportedRun, Progress, not_imported, plan};
+use super::{Import, Imported, ImportedRun, not_imported, plan};
+use crate::progress::Progress;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
 /// Number of points in memory above which no further run is started: 24 bytes per point.
@@ -79,7 +80,6 @@ impl<'a> Runs<'a> {
         tree: &mut Tree,
         imported: &mut Imported,
         report: &mut Report,
-        progress: &mut dyn FnMut(Progress),
     ) {
         let jobs: Vec<_> =
             level.iter().filter_map(|(experiment, run)| self.job(experiment, run, tree)).collect();
@@ -95,7 +95,9 @@ impl<'a> Runs<'a> {
                     Some(Ok(run)) => run.points,
                     _ => 0,
                 };
-                progress(Progress { runs: done, all_runs: all, points });
+                let progress =
+                    Progress { runs: done, all_runs: all, points, ..Progress::default() };
+                import.on_progress.call(progress);
             })
         };
         (self.done, self.points) = (done, points);

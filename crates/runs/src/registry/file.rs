@@ -31,6 +31,7 @@ struct File {
 /// A model, which has versions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Model {
     /// Its description, in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,13 +49,14 @@ pub struct Model {
     pub versions: Vec<Version>,
     /// Fields that this version of tbx does not know.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub(crate) other: Map<String, Value>,
 }
 
 /// A version of a model: an artifact of a run, or, where [`path`](Self::path) is empty, files
 /// elsewhere, at [`source`](Self::source).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Version {
     /// Its number, starting at 1.
     pub version: u32,
@@ -86,7 +88,17 @@ pub struct Version {
     pub created: Option<f64>,
     /// Fields that this version of tbx does not know.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub(crate) other: Map<String, Value>,
+}
+
+/// The treatment of other versions in a stage when [`Registry::set_stage`](super::Registry::set_stage) puts
+/// one there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherVersions {
+    /// They stay in the stage.
+    Keep,
+    /// They are [archived](Stage::Archived).
+    Archive,
 }
 
 /// The stage of a version. MLflow has had stages since its beginning, and now prefers aliases.

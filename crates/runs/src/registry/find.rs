@@ -8,6 +8,7 @@ use tbx::logdir::Directories;
 
 /// The registries of a log directory.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Registries {
     /// The registry of the directory itself, if there is one, and those below, by path.
     pub found: Vec<Registry>,
@@ -34,7 +35,7 @@ impl Registries {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): no registry has it, or several do. Also
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): no registry has it, or several do. Also
     /// as for [`Registry::models`].
     pub fn of_model(&self, model: &str) -> Result<&Registry> {
         let mut having = Vec::new();

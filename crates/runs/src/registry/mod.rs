@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use file::{FILE, Model, Stage, Version};
+pub use file::{FILE, Model, OtherVersions, Stage, Version};
 pub use find::Registries;
 pub use name::VersionName;
 #[cfg(feature = "mlflow")]
@@ -30,7 +30,7 @@ use tbx::store::{Links, Root};
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path();
-/// use tbx_runs::registry::{Registry, Stage};
+/// use tbx_runs::registry::{OtherVersions, Registry, Stage};
 ///
 /// std::fs::create_dir_all(dir.join("first/artifacts"))?;
 /// std::fs::write(dir.join("first/artifacts/model.bin"), [1, 2, 3])?;
@@ -38,7 +38,7 @@ use tbx::store::{Links, Root};
 /// let registry = Registry::open(dir);
 /// let version = registry.register("classifier", dir.join("first"), "model.bin")?;
 /// registry.set_alias(&"classifier/1".parse()?, "champion")?;
-/// registry.set_stage(&"classifier/1".parse()?, Stage::Production, true)?;
+/// registry.set_stage(&"classifier/1".parse()?, Stage::Production, OtherVersions::Archive)?;
 ///
 /// let path = registry.path(&"classifier/champion".parse()?)?;
 /// assert_eq!(std::fs::read(path)?, [1, 2, 3]);
@@ -130,8 +130,7 @@ impl Registry {
         })
     }
 
-    /// Sets the stage of a version. With `archive_existing`, other versions of the model in that
-    /// stage are [archived](Stage::Archived).
+    /// Sets the stage of a version. Other versions of the model in that stage stay there, or are archived.
     ///
     /// # Errors
     ///
@@ -140,13 +139,16 @@ impl Registry {
         &self,
         version: &VersionName,
         stage: Stage,
-        archive_existing: bool,
+        others: OtherVersions,
     ) -> Result<()> {
         self.edit_version(version, |model, number| {
             for other in &mut model.versions {
                 if other.version == number {
                     other.stage = stage;
-                } else if archive_existing && other.stage == stage && stage != Stage::None {
+                } else if others == OtherVersions::Archive
+                    && other.stage == stage
+                    && stage != Stage::None
+                {
                     other.stage = Stage::Archived;
                 }
             }

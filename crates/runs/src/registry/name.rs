@@ -18,6 +18,7 @@ use tbx::error::ErrorKind;
 /// # Ok::<(), tbx::ErrorKind>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VersionName {
     /// The name of the model.
     pub model: String,
@@ -50,6 +51,11 @@ impl fmt::Display for VersionName {
 }
 
 impl VersionName {
+    /// The name of a version of `model`: a number, an alias, a stage or `latest`.
+    pub fn new(model: impl Into<String>, version: impl ToString) -> Self {
+        Self { model: model.into(), version: version.to_string() }
+    }
+
     /// The version of `model` that it names.
     pub(super) fn of<'m>(&self, model: &'m Model) -> Result<&'m Version, ErrorKind> {
         let digits = self.version.strip_prefix('v').unwrap_or(&self.version);

@@ -34,7 +34,7 @@ impl PointTable {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more than 2^31 different
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there are more than 2^31 different
     /// names, the maximum of an Arrow dictionary.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let rows = self.len();
@@ -71,11 +71,11 @@ impl RunTable {
     /// are text. Missing values are null.
     ///
     /// ```
-    /// use tbx_runs::table::{Folding, RunTable};
+    /// use tbx_runs::table::{RunTable, TableOptions};
     /// use tbx::{LoadOptions, Logdir};
     ///
     /// let logdir = Logdir::open("fixtures/keras")?;
-    /// let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::None)?;
+    /// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new().folding(Folding::None))?;
     /// let batch = table.to_record_batch()?;
     /// assert_eq!(batch.num_rows(), 2);
     /// assert!(batch.column_by_name("metric.epoch_loss:min").is_some());
@@ -85,7 +85,7 @@ impl RunTable {
     /// # Errors
     ///
     /// The same as for [`PointTable::to_record_batch`];
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there are more than 100,000 columns.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there are more than 100,000 columns.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
         let columns = frame::of_runs(&self.rows)?.into_iter().map(|column| {
             let array = array(column.data, &column.cells(&self.rows));

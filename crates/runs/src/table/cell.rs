@@ -94,8 +94,12 @@ impl Cell {
         self.ordered(other, false)
     }
 
-    /// Like [`order`](Self::order), or reversed. NaN and empty cells come last in both.
-    pub fn ordered(&self, other: &Self, reverse: bool) -> Ordering {
+    /// Like [`order`](Self::order), from large to small. NaN and empty cells still come last.
+    pub fn order_descending(&self, other: &Self) -> Ordering {
+        self.ordered(other, true)
+    }
+
+    fn ordered(&self, other: &Self, reverse: bool) -> Ordering {
         let numbers = (self.number(), other.number());
         let rank = |cell: &Self, number: Option<f64>| match number {
             Some(number) if number.is_nan() => 2,
@@ -205,7 +209,7 @@ mod tests {
         ];
         assert_eq!(text(&cells), sorted);
         // In either order, non-numbers and empty cells come last.
-        cells.sort_by(|a, b| a.ordered(b, true));
+        cells.sort_by(|a, b| a.order_descending(b));
         let turned = [
             "b",
             "1_000",

@@ -25,6 +25,7 @@ const REFUSED: &str = "()[]@%+=,#\\\t";
 /// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Checklist {
     /// The runs, by name. A run has a metadata item if one of its parts has it.
     pub runs: Vec<CheckedRun>,
@@ -34,6 +35,7 @@ pub struct Checklist {
 
 /// The check results for one run.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CheckedRun {
     /// The run's name.
     pub name: String,
@@ -45,6 +47,7 @@ pub struct CheckedRun {
 
 /// A problem with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum NameLint {
     /// A metric without a prefix for its stage or group.
     NoPrefix,

@@ -7,6 +7,7 @@ use super::{Cell, RunRow, ScalarStats};
 
 /// A column of a [`RunTable`](super::RunTable).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Column {
     /// A field that every run has.
     Run(Field),

@@ -6,6 +6,7 @@ use tbx::logdir::TimeSeries;
 
 /// How to treat several points with the same step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Duplicates {
     /// Keeps the point that is last in the log, like TensorBoard.
     #[default]
@@ -31,10 +32,21 @@ impl Duplicates {
             Self::Refuse => "refuse",
         }
     }
+
+    /// Description in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::KeepLast => "use the last in the log, as TensorBoard does",
+            Self::KeepFirst => "use the first in the log",
+            Self::Mean => "use their mean",
+            Self::Refuse => "report an error",
+        }
+    }
 }
 
 /// The points of a series that a curve contains, and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CurveOrder {
     /// One point per step, in the order of steps.
     Steps(Duplicates),
@@ -51,7 +63,16 @@ impl From<Duplicates> for CurveOrder {
 
 /// A scalar series with one point per step, in the order of steps; or with [every
 /// point](CurveOrder::Times), in the order of wall times.
+///
+/// ```
+/// use tbx_runs::table::Curve;
+///
+/// // Step, wall time and value of each point.
+/// let curve: Curve = [(0, 10.0, 3.0), (2, 11.0, 1.0)].into_iter().collect();
+/// assert_eq!(curve.interpolated(1), Some((2.0, 10.5)));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Curve {
     /// The steps; strictly increasing unless the curve is in the order of wall times.
     pub steps: Vec<i64>,
@@ -63,12 +84,21 @@ pub struct Curve {
     pub wall_times: Vec<f64>,
 }
 
+/// From points of step, wall time (in seconds since the Unix epoch) and value, which stay in their order.
+impl FromIterator<(i64, f64, f64)> for Curve {
+    fn from_iter<T: IntoIterator<Item = (i64, f64, f64)>>(points: T) -> Self {
+        let mut curve = Self::default();
+        points.into_iter().for_each(|(step, time, value)| curve.push((step, value, time)));
+        curve
+    }
+}
+
 impl Curve {
     /// The curve of a scalar series; empty for any other series.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a step has several points, and `order`
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a step has several points, and `order`
     /// is [`Duplicates::Refuse`].
     pub fn of(series: &TimeSeries, order: impl Into<CurveOrder>) -> Result<Self> {
         let Some(scalars) = series.scalars() else { return Ok(Self::default()) };

@@ -6,7 +6,21 @@ use super::curve::Curve;
 use super::{Cell, RunRow};
 
 /// The differences between two runs.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{Duplicates, Folding, RunDiff, RunTable, TableOptions, Tolerance};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let options = TableOptions::new().folding(Folding::None).curves(Duplicates::KeepLast);
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &options)?;
+/// let [train, validation] = &table.rows[..] else { panic!("two runs") };
+/// assert!(RunDiff::of(train, train, Tolerance::new()).is_same());
+/// assert!(!RunDiff::of(train, validation, Tolerance::new().relative(1e-9)).is_same());
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RunDiff {
     /// Parameters whose values differ, or that only one run has.
     pub params: Vec<ParamDiff>,
@@ -20,6 +34,7 @@ pub struct RunDiff {
 
 /// A parameter that differs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct ParamDiff {
     /// The name of the parameter.
     pub name: String,
@@ -31,6 +46,7 @@ pub struct ParamDiff {
 
 /// A scalar that differs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct MetricDiff {
     /// The tag of the scalar.
     pub tag: String,
@@ -47,12 +63,29 @@ pub struct MetricDiff {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tolerance {
     /// Absolute difference.
-    pub absolute: f64,
+    absolute: f64,
     /// Difference as a fraction of the larger number.
-    pub relative: f64,
+    relative: f64,
 }
 
 impl Tolerance {
+    /// Accepts only equal values.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Accepts values that differ by at most this. Default: 0.
+    #[must_use]
+    pub fn absolute(self, absolute: f64) -> Self {
+        Self { absolute, ..self }
+    }
+
+    /// Accepts values that differ by at most this fraction of the larger one. Default: 0.
+    #[must_use]
+    pub fn relative(self, relative: f64) -> Self {
+        Self { relative, ..self }
+    }
+
     /// Whether `a` and `b` count as the same. Two NaN do.
     pub fn accepts(self, a: f64, b: f64) -> bool {
         if a == b || a.is_nan() && b.is_nan() {

@@ -7,18 +7,18 @@ use winnow::error::{StrContext, StrContextValue};
 use winnow::prelude::*;
 use winnow::token::{one_of, take_till, take_while};
 
-use super::{Cell, Column, Names, RunRow};
+use super::{Cell, Column, ColumnNames, RunRow};
 use tbx::error::{Error, Result};
 
 /// A condition on the rows of a [`RunTable`](super::RunTable).
 ///
 /// ```
-/// use tbx_runs::table::{Filter, Folding, Names, RunTable};
+/// use tbx_runs::table::{Filter, ColumnNames, RunTable, TableOptions};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/torch")?;
-/// let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::Known)?;
-/// let filter = Filter::parse("loss:min < 0 and not run =~ '^scalars'")?.bind(&Names::of(&table))?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let filter = Filter::parse("loss:min < 0 and not run =~ '^scalars'")?.bind(&ColumnNames::of(&table))?;
 /// let found: Vec<_> = table.rows.iter().filter(|row| filter.accepts(row)).collect();
 /// assert_eq!(found[0].name, "resumed");
 /// # Ok::<(), tbx::Error>(())
@@ -77,7 +77,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is not a condition. The error
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the text is not a condition. The error
     /// shows the place.
     pub fn parse(text: &str) -> Result<Self> {
         terminated(any_of, (multispace0, eof)).parse(text).map(Self).map_err(|error| {
@@ -109,9 +109,9 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the condition names a column that the
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the condition names a column that the
     /// table does not have.
-    pub fn bind(self, names: &Names<'_>) -> Result<Self> {
+    pub fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         self.0.bind(names).map(Self)
     }
 
@@ -127,7 +127,7 @@ impl Filter {
 }
 
 impl Expr {
-    fn bind(self, names: &Names<'_>) -> Result<Self> {
+    fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         let all = |exprs: Vec<Self>| -> Result<Vec<Self>> {
             exprs.into_iter().map(|expr| expr.bind(names)).collect()
         };
@@ -168,11 +168,9 @@ impl Expr {
 }
 
 impl Operand {
-    fn bind(self, names: &Names<'_>) -> Result<Self> {
+    fn bind(self, names: &ColumnNames<'_>) -> Result<Self> {
         match self {
-            Self::Name(name) => {
-                names.column(&name).map(Self::Column).ok_or_else(|| names.unknown(&name))
-            }
+            Self::Name(name) => names.column(&name).map(Self::Column),
             other => Ok(other),
         }
     }
@@ -359,7 +357,7 @@ mod tests {
 
     fn holds(text: &str) -> bool {
         let table = table();
-        let filter = Filter::parse(text).unwrap().bind(&Names::of(&table));
+        let filter = Filter::parse(text).unwrap().bind(&ColumnNames::of(&table));
         filter.unwrap_or_else(|error| panic!("{text}: {error}")).accepts(&table.rows[0])
     }
 
@@ -437,7 +435,7 @@ mod tests {
     #[test]
     fn a_column_that_is_not_there_is_said_with_those_like_it() {
         let table = table();
-        let error = Filter::parse("optimiser == adam").unwrap().bind(&Names::of(&table));
+        let error = Filter::parse("optimiser == adam").unwrap().bind(&ColumnNames::of(&table));
         let error = error.unwrap_err().to_string();
         assert_eq!(error, "there is no column \"optimiser\"; did you mean optimizer?");
     }

@@ -18,7 +18,7 @@ pub(crate) fn check_columns(columns: usize) -> Result<()> {
     }
     Err(Error::argument(format!(
         "the table would have {columns} columns; the limit is {MAX_COLUMNS}. Choose scalars with \
-         --tag, or use --table scalars, which has one row per point"
+         `LoadOptions::tags`, or use the table `scalars`, which has one row per point"
     )))
 }
 
@@ -165,8 +165,8 @@ pub(crate) mod tests {
         let said = of_runs(&rows(1, most + 1)).unwrap_err().to_string();
         assert_eq!(
             said,
-            "the table would have 100005 columns; the limit is 100000. Choose scalars with --tag, \
-             or use --table scalars, which has one row per point"
+            "the table would have 100005 columns; the limit is 100000. Choose scalars with \
+             `LoadOptions::tags`, or use the table `scalars`, which has one row per point"
         );
     }
 

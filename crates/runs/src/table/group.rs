@@ -4,14 +4,31 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::{Cell, Column, Names, RunRow, numpy};
+use super::{Cell, Column, ColumnNames, RunRow, numpy};
 use tbx::error::{Error, Result};
 
 /// Prefix of a regular expression for run names.
 const NAME: &str = "run~";
 
 /// The property that the runs of a group share.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{ColumnNames, GroupBy, RunTable, TableOptions};
+///
+/// let logdir = Logdir::open("fixtures/torch")?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let names = ColumnNames::of(&table);
+/// let by = GroupBy::parse("run~^[a-z]+", &names)?;
+/// let loss = names.column("loss")?;
+/// for group in by.groups(&table.rows) {
+///     let spread = group.spread(&loss, 1);
+///     println!("{}: {} ± {}", group.key, spread.mean, spread.std);
+/// }
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum GroupBy {
     /// The same value in this column.
     Column(Column),
@@ -25,13 +42,13 @@ impl GroupBy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is neither.
-    pub fn parse(text: &str, names: &Names<'_>) -> Result<Self> {
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the text is neither.
+    pub fn parse(text: &str, names: &ColumnNames<'_>) -> Result<Self> {
         match text.strip_prefix(NAME) {
             Some(regex) => Regex::new(regex)
                 .map(Self::Name)
                 .map_err(|error| Error::argument(error.to_string())),
-            None => names.column(text).map(Self::Column).ok_or_else(|| names.unknown(text)),
+            None => names.column(text).map(Self::Column),
         }
     }
 
@@ -44,7 +61,7 @@ impl GroupBy {
     }
 
     /// The title of the keys' column, in a table that also has the columns `fixed`.
-    pub fn head(&self, names: &Names<'_>, fixed: &[&str]) -> String {
+    pub fn head(&self, names: &ColumnNames<'_>, fixed: &[&str]) -> String {
         match self {
             Self::Column(column) => {
                 names.heads(std::slice::from_ref(column), fixed).pop().unwrap_or_default()
@@ -85,11 +102,19 @@ impl GroupBy {
 
 /// A group of runs that have something in common.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Group<'r> {
     /// The value that they share.
     pub key: Cell,
     /// The runs.
     pub rows: Vec<&'r RunRow>,
+}
+
+impl<'r> Group<'r> {
+    /// A group without a key, of all rows.
+    pub fn all(rows: impl IntoIterator<Item = &'r RunRow>) -> Self {
+        Self { key: Cell::Empty, rows: rows.into_iter().collect() }
+    }
 }
 
 impl Group<'_> {
@@ -103,6 +128,7 @@ impl Group<'_> {
 
 /// Summary statistics of several numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Spread {
     /// Number of numbers.
     pub count: usize,

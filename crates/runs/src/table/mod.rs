@@ -27,7 +27,7 @@ mod stats;
 
 pub use cell::Cell;
 #[cfg(feature = "plot")]
-pub use chart::{Axis, BandPoint, Chart, ChartOptions, ChartX, Line, Mark, Odd, Tick, Unit};
+pub use chart::{Axis, BandPoint, ChartOptions, ChartX, Line, Mark, Odd, ScalarChart, Tick, Unit};
 pub use checklist::{CheckedRun, Checklist, NameLint};
 pub use column::{Column, Field, Stat};
 pub use curve::{Curve, CurveOrder, Duplicates};
@@ -45,9 +45,11 @@ pub use overview::{
 pub use point_table::{Point, PointTable};
 pub use reduce::{Align, MAX_TIMES, Reduced, Reduction, reduce};
 pub(crate) use run_table::Names as TagNames;
-pub use run_table::{RunRow, RunTable};
+pub use run_table::{RunRow, RunTable, TableOptions};
 pub use sample::Sampling;
 pub use sample::lttb;
-pub use select::{Names, meant, near};
+pub use select::ColumnNames;
+#[doc(hidden)]
+pub use select::{meant, near};
 pub use smooth::smooth;
 pub use stats::ScalarStats;

@@ -15,7 +15,8 @@ const GAP: i64 = 2;
 /// An overview of a log directory.
 ///
 /// ```
-/// use tbx::{LoadOptions, Logdir, table::Overview};
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::Overview;
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;
 /// let overview = Overview::load(&logdir, &LoadOptions::new())?;
@@ -26,6 +27,7 @@ const GAP: i64 = 2;
 ///
 /// With the feature `serde` it serializes to the JSON of `tbx inspect --format json`.
 #[derive(Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct Overview {
     /// The path of the log directory, as given.
     pub logdir: String,
@@ -40,6 +42,7 @@ pub struct Overview {
 
 /// A run.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct RunOverview {
     /// Its name.
     pub name: String,
@@ -57,6 +60,7 @@ pub struct RunOverview {
 
 /// An event file.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct FileOverview {
     /// Its base name.
     pub name: String,
@@ -70,6 +74,7 @@ pub struct FileOverview {
 
 /// A series.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct TagOverview {
     /// The tag.
     pub tag: String,
@@ -106,6 +111,7 @@ pub struct TagOverview {
 
 /// Statistics of a scalar series; empty for other series.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+#[non_exhaustive]
 pub struct ScalarOverview {
     /// The last value in the log.
     pub last: Option<Exact>,
@@ -121,6 +127,7 @@ pub struct ScalarOverview {
 
 /// A problem.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct IssueRow {
     /// The file or directory.
     pub path: Option<String>,
@@ -132,7 +139,7 @@ pub struct IssueRow {
     pub tag: Option<String>,
     /// The step.
     pub step: Option<i64>,
-    /// A short stable name, see [`ErrorKind::name`](crate::ErrorKind::name); also `restart` for
+    /// A short stable name, see [`ErrorKind::name`](tbx::ErrorKind::name); also `restart` for
     /// points that the restart policy dropped, and `more` for issues that are only counted.
     pub kind: &'static str,
     /// Description of the problem and of what was done.

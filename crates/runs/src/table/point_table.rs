@@ -25,6 +25,7 @@ use tbx::summary::Kind;
 /// With the feature `serde` it serializes as a list of [`Point`]s; with `arrow`, `to_record_batch`
 /// passes the columns to Arrow.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PointTable {
     pub(super) series: Vec<(Arc<str>, TimeSeries)>,
     /// Data that was damaged or dropped during loading.
@@ -33,6 +34,7 @@ pub struct PointTable {
 
 /// A row of a [`PointTable`].
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Point<'t> {
     /// The run's name: the path of its directory in the log directory, `.` for the log directory
     /// itself.

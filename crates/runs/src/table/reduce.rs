@@ -10,6 +10,7 @@ pub const MAX_TIMES: usize = 10_000;
 
 /// The steps at which several curves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Align {
     /// Steps that all curves have.
     #[default]
@@ -41,10 +42,24 @@ impl Align {
             Self::Time => "time",
         }
     }
+
+    /// Description in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Inner => "at steps that every run has",
+            Self::Outer => "at steps that any run has, over the runs that have them",
+            Self::Nearest => "at steps that any run has, with the nearest step of the others",
+            Self::Interpolated => "at steps that any run has, with the others interpolated",
+            Self::Time => {
+                "at times since the first point that any run has, with the others interpolated"
+            }
+        }
+    }
 }
 
 /// A statistic of several numbers. NaN is ignored.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Reduction {
     /// The arithmetic mean.
     Mean,
@@ -120,6 +135,7 @@ impl Reduction {
 
 /// Several curves, reduced to one curve per statistic.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Reduced {
     /// The steps; microseconds for curves [by time](Curve::by_time).
     pub steps: Vec<i64>,
@@ -132,6 +148,15 @@ pub struct Reduced {
 }
 
 /// Reduces `curves` step by step.
+///
+/// ```
+/// use tbx_runs::table::{Align, Curve, Reduction, reduce};
+///
+/// let a: Curve = [(0, 10.0, 1.0), (1, 11.0, 3.0)].into_iter().collect();
+/// let b: Curve = [(1, 12.0, 5.0), (2, 13.0, 7.0)].into_iter().collect();
+/// let reduced = reduce(&[a, b], Align::Inner, &[Reduction::Mean, Reduction::Max]);
+/// assert_eq!((reduced.steps, reduced.columns), (vec![1], vec![vec![4.0], vec![5.0]]));
+/// ```
 pub fn reduce(curves: &[Curve], align: Align, reductions: &[Reduction]) -> Reduced {
     let mut steps = steps(curves, align);
     let all = steps.len();

@@ -18,11 +18,11 @@ use tbx::summary::Kind;
 /// A table with one row per run: its parameters, and a few statistics of each scalar.
 ///
 /// ```
-/// use tbx_runs::table::{Folding, RunTable};
+/// use tbx_runs::table::{RunTable, TableOptions};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;
-/// let table = RunTable::load(&logdir, &LoadOptions::new(), Folding::Known)?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
 /// // `train` and `validation` are parts of one run.
 /// assert_eq!(table.rows.len(), 1);
 /// let loss = table.rows[0].metrics["validation/epoch_loss"];
@@ -32,7 +32,8 @@ use tbx::summary::Kind;
 ///
 /// The table serializes as a list of its rows, with numbers exact to the last bit, and NaN and
 /// infinities as strings. With the feature `arrow`, `to_record_batch` passes the columns to Arrow.
-#[derive(Debug)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct RunTable {
     /// The rows, sorted by name.
     pub rows: Vec<RunRow>,
@@ -40,8 +41,36 @@ pub struct RunTable {
     pub report: Report,
 }
 
+/// How directories become the rows of a [`RunTable`], and what the rows contain.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TableOptions {
+    folding: Folding,
+    curves: Option<CurveOrder>,
+}
+
+impl TableOptions {
+    /// Folds the known directories, and keeps no points.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which directories are parts of a run. Default: [`Folding::Known`].
+    #[must_use]
+    pub fn folding(self, folding: Folding) -> Self {
+        Self { folding, ..self }
+    }
+
+    /// Keeps the points of the scalars: in the order of steps, with a policy for several points at one
+    /// step, or in the order of wall times. Default: no points.
+    #[must_use]
+    pub fn curves(self, order: impl Into<CurveOrder>) -> Self {
+        Self { curves: Some(order.into()), ..self }
+    }
+}
+
 /// A run in a [`RunTable`].
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RunRow {
     /// The run's name: the path of its directory in the log directory, `.` for the log directory
     /// itself.
@@ -68,7 +97,7 @@ pub struct RunRow {
     #[serde(serialize_with = "by_tag")]
     pub metrics: BTreeMap<Arc<str>, ScalarStats>,
     /// The points of the scalars, by the same tags; empty unless loaded with
-    /// [`load_curves`](RunTable::load_curves).
+    /// [`TableOptions::curves`].
     #[serde(serialize_with = "by_tag", skip_serializing_if = "BTreeMap::is_empty")]
     pub curves: BTreeMap<Arc<str>, Curve>,
 }
@@ -81,37 +110,25 @@ impl RunTable {
     ///
     /// # Errors
     ///
-    /// The same as for [`Logdir::load`].
-    pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
-        Self::load_rows(logdir, options, folding, None)
-    }
-
-    /// Like [`load`](Self::load), with the points of the scalars: in the order of steps, with a
-    /// policy for several points at one step, or in the order of wall times.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a tag has several points at one step,
-    /// and `order` refuses that; otherwise the same as for [`Logdir::load`].
-    pub fn load_curves(
-        logdir: &Logdir,
-        options: &LoadOptions,
-        folding: Folding,
-        order: impl Into<CurveOrder>,
-    ) -> Result<Self> {
-        Self::load_rows(logdir, options, folding, Some(order.into()))
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a tag has several points at one step, and the
+    /// order of [`curves`](TableOptions::curves) refuses that; otherwise the same as for
+    /// [`Logdir::load`].
+    pub fn load(logdir: &Logdir, options: &LoadOptions, table: &TableOptions) -> Result<Self> {
+        let Read { rows, directories, report } = Read::load(logdir, options, table.curves)?;
+        let parts = Parts::of(logdir, &directories, table.folding);
+        Ok(Self { rows: fold::fold(rows, &directories, &parts), report })
     }
 
     /// The directories, each with its points, and the runs that they are or belong to, without
     /// points.
     #[cfg(feature = "plot")]
+    #[doc(hidden)]
     pub fn load_apart(
         logdir: &Logdir,
         options: &LoadOptions,
-        folding: Folding,
-        order: CurveOrder,
+        table: &TableOptions,
     ) -> Result<(Self, Self)> {
-        let Read { rows, directories, report } = Read::load(logdir, options, Some(order))?;
+        let Read { rows, directories, report } = Read::load(logdir, options, table.curves)?;
         let without_points = |row: &RunRow| RunRow {
             name: row.name.clone(),
             parts: Vec::new(),
@@ -121,19 +138,8 @@ impl RunTable {
             ..*row
         };
         let runs = rows.iter().map(without_points).collect();
-        let runs = fold::fold(runs, &directories, &Parts::of(logdir, &directories, folding));
+        let runs = fold::fold(runs, &directories, &Parts::of(logdir, &directories, table.folding));
         Ok((Self { rows, report }, Self { rows: runs, report: Report::default() }))
-    }
-
-    fn load_rows(
-        logdir: &Logdir,
-        options: &LoadOptions,
-        folding: Folding,
-        curves: Option<CurveOrder>,
-    ) -> Result<Self> {
-        let Read { rows, directories, report } = Read::load(logdir, options, curves)?;
-        let parts = Parts::of(logdir, &directories, folding);
-        Ok(Self { rows: fold::fold(rows, &directories, &parts), report })
     }
 
     /// The names of all parameters.

@@ -16,13 +16,27 @@ const NEAR: f64 = 0.7;
 const ONE_OFF: f64 = 0.9;
 
 /// The names that a table's columns can have.
+///
+/// ```
+/// use tbx::{LoadOptions, Logdir};
+/// use tbx_runs::table::{ColumnNames, RunTable, TableOptions};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
+/// let names = ColumnNames::of(&table);
+/// let best = names.column("validation/epoch_loss:min")?;
+/// println!("{}", best.of(&table.rows[0]));
+/// let error = names.column("validation/epoch_los").unwrap_err();
+/// assert!(error.to_string().contains("did you mean"));
+/// # Ok::<(), tbx::Error>(())
+/// ```
 #[derive(Debug)]
-pub struct Names<'t> {
+pub struct ColumnNames<'t> {
     params: BTreeSet<&'t str>,
     metrics: BTreeSet<&'t str>,
 }
 
-impl<'t> Names<'t> {
+impl<'t> ColumnNames<'t> {
     /// The names for `table`.
     pub fn of(table: &'t RunTable) -> Self {
         Self { params: table.params(), metrics: table.metrics() }
@@ -41,7 +55,16 @@ impl<'t> Names<'t> {
     /// The column called `name`: `run`, `start`, `duration`, `status` or `step`, otherwise a
     /// parameter, otherwise a scalar with or without a [`Stat`] after a colon. The prefixes
     /// `param.`, `metric.` and `run.` resolve ambiguous names.
-    pub fn column(&self, name: &str) -> Option<Column> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is none; the error lists similar ones.
+    pub fn column(&self, name: &str) -> Result<Column> {
+        self.find(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The column called `name`, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<Column> {
         if let Some(name) = name.strip_prefix(PARAM).filter(|name| self.params.contains(name)) {
             return Some(Column::Param(name.into()));
         }
@@ -75,7 +98,7 @@ impl<'t> Names<'t> {
     /// The names of `columns` in a table that also has the columns `fixed`. All names differ,
     /// [`column`](Self::column) finds each of them, and they are as short as possible.
     pub fn heads(&self, columns: &[Column], fixed: &[&str]) -> Vec<String> {
-        heads(columns, &Heads::Short { fixed, meaning: &|name| self.column(name) })
+        heads(columns, &Heads::Short { fixed, meaning: &|name| self.find(name) })
     }
 
     /// The columns selected by `pattern`: a name, or a pattern in which `*` matches any characters
@@ -84,10 +107,10 @@ impl<'t> Names<'t> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no such column. The error
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no such column. The error
     /// suggests similar names.
     pub fn select(&self, pattern: &str) -> Result<Vec<Column>> {
-        if let Some(column) = self.column(pattern) {
+        if let Some(column) = self.find(pattern) {
             return Ok(vec![column]);
         }
         let mut columns = Vec::new();
@@ -106,7 +129,7 @@ impl<'t> Names<'t> {
     }
 
     /// The error for an unknown column `name`, with suggestions.
-    pub fn unknown(&self, name: &str) -> Error {
+    pub(super) fn unknown(&self, name: &str) -> Error {
         if let Some(unknown) = self.unknown_stat(name) {
             return unknown;
         }
@@ -128,7 +151,7 @@ impl<'t> Names<'t> {
     }
 }
 
-impl Names<'_> {
+impl ColumnNames<'_> {
     /// The error for a known tag with an unknown statistic after the colon.
     fn unknown_stat(&self, name: &str) -> Option<Error> {
         let (tag, stat) = name.rsplit_once(':')?;
@@ -235,7 +258,7 @@ pub(crate) mod tests {
     }
 
     /// Every column of a table, with two statistics of each scalar.
-    pub(crate) fn all_columns(names: &Names<'_>) -> Vec<Column> {
+    pub(crate) fn all_columns(names: &ColumnNames<'_>) -> Vec<Column> {
         let fields = Field::ALL.iter().map(|field| Column::Run(*field));
         let params = names.params().map(|name| Column::Param(name.into()));
         let stats = [Stat::Last, Stat::Min];
@@ -251,7 +274,7 @@ pub(crate) mod tests {
             left_out in any::<u64>(),
         ) {
             let table = table(&params, &tags);
-            let names = Names::of(&table);
+            let names = ColumnNames::of(&table);
             let mut columns = all_columns(&names);
             let mut bits = left_out;
             columns.retain(|column| {
@@ -263,7 +286,7 @@ pub(crate) mod tests {
             prop_assert_eq!(different.len(), columns.len(), "{:?}", heads);
             prop_assert!(!different.contains("run"));
             for (head, column) in heads.iter().zip(&columns) {
-                prop_assert_eq!(names.column(head), Some(column.clone()), "{:?}", head);
+                prop_assert_eq!(names.find(head), Some(column.clone()), "{:?}", head);
             }
             // In an export, whatever the other columns are.
             let full = heads_in_full(&columns);
@@ -281,7 +304,7 @@ pub(crate) mod tests {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let table =
             table(&set(&["lr", "step", "opt"]), &set(&["lr", "loss", "acc", "acc:min", "b:min"]));
-        let names = Names::of(&table);
+        let names = ColumnNames::of(&table);
         let heads = |text: &str| {
             let columns: Vec<_> = text.split(' ').map(|name| names.column(name).unwrap()).collect();
             names.heads(&columns, &["run"]).join(" ")
@@ -301,7 +324,7 @@ pub(crate) mod tests {
     fn patterns_choose_by_prefix_and_statistic() {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let table = table(&set(&["lr", "momentum"]), &set(&["lr", "val/a", "val/b"]));
-        let names = Names::of(&table);
+        let names = ColumnNames::of(&table);
         let select = |pattern: &str| {
             let columns = names.select(pattern).unwrap();
             columns.iter().map(Column::qualified).collect::<Vec<_>>().join(" ")

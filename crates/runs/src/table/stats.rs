@@ -5,6 +5,7 @@ use tbx::logdir::{Scalars, TimeSeries};
 
 /// Summary statistics of a scalar series, over the points that the restart policy kept.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct ScalarStats {
     /// Number of points, including those that are NaN.
     pub count: usize,

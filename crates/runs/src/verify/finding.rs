@@ -5,6 +5,7 @@ use tbx::error::Location;
 
 /// A problem at a place in a file, or in a series from a place on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The rule that is broken.
     pub rule: Rule,

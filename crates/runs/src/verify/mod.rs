@@ -16,15 +16,16 @@ mod tag;
 mod value;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 pub use finding::Finding;
 pub use rule::{Rule, Severity};
 
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{ErrorKind, Issue, OtherFile};
-use tbx::logdir::{Logdir, side_files};
+use tbx::logdir::{Logdir, RunFiles, side_files};
 use tbx::store::Links;
 
 /// The checks to make.
@@ -34,7 +35,7 @@ use tbx::store::Links;
 /// use tbx_runs::verify::{Rule, Verify};
 ///
 /// let logdir = Logdir::open("fixtures/broken/flip_middle_payload")?;
-/// let verified = Verify::new().check(&logdir);
+/// let verified = Verify::new().run(&logdir);
 /// let finding = &verified.findings[0];
 /// assert_eq!((finding.rule, finding.location.offset), (Rule::PayloadCrc, Some(591)));
 /// # Ok::<(), tbx::Error>(())
@@ -46,12 +47,14 @@ pub struct Verify {
     runs: Option<Filter>,
     tags: Option<Filter>,
     follow_links: bool,
+    on_progress: OnProgress,
 }
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The findings.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Verified {
     /// The findings, sorted by path, offset, run and tag.
     pub findings: Vec<Finding>,
@@ -122,6 +125,12 @@ impl Verify {
         Self { follow_links: follow, ..self }
     }
 
+    /// Calls `f` with the progress of the job, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
+    }
+
     fn wants_tag(&self, tag: &str) -> bool {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
@@ -135,10 +144,19 @@ impl Verify {
     ///
     /// Memory use grows with the number of series, not with the number of events. Unreadable files
     /// are findings of [`Rule::Io`].
-    pub fn check(&self, logdir: &Logdir) -> Verified {
+    pub fn run(&self, logdir: &Logdir) -> Verified {
         let wanted = |name: &str| self.runs.as_ref().is_none_or(|wanted| wanted(name));
         let runs: Vec<_> = logdir.runs().iter().filter(|run| wanted(&run.name)).collect();
-        let found: Vec<_> = runs.par_iter().map(|run| run::verify(run, self)).collect();
+        let all_runs = runs.len();
+        let done = Mutex::new(0);
+        let verify = |run: &&RunFiles| {
+            let verified = run::verify(run, self);
+            let mut runs = done.lock().unwrap_or_else(PoisonError::into_inner);
+            *runs += 1;
+            self.on_progress.call(Progress { runs: *runs, all_runs, ..Progress::default() });
+            verified
+        };
+        let found: Vec<_> = runs.par_iter().map(verify).collect();
         let mut verified = Verified::default();
         verified.findings.extend(logdir.issues().iter().map(finding));
         let mut sessions = Vec::with_capacity(runs.len());

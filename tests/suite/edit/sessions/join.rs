@@ -25,7 +25,7 @@ fn runs_are_joined_in_the_order_that_was_asked_for() {
     }
     // The result has the name of one of the runs, in place.
     let join = Edit::new().join(["b", "a"], "a");
-    join.apply(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
+    join.run(&Logdir::open(log.path()).unwrap(), Destination::InPlace).unwrap();
     let found = all_steps(log.path());
     assert_eq!(found["a/loss"], steps_of(0..40));
     assert!(!found.contains_key("b/loss"));

@@ -18,7 +18,7 @@ pub(super) struct Point {
 
 /// The points that become the files of one step.
 pub(super) struct Job {
-    /// Index of the extractor in [`Extraction::extractors`].
+    /// Index of the extractor among the chosen ones.
     pub(super) extractor: usize,
     /// Index of the directory.
     pub(super) folder: usize,
@@ -47,11 +47,11 @@ impl Job {
 
 impl Jobs {
     /// All jobs of `run`.
-    pub(super) fn of(extraction: &Extraction, run: &Run) -> Self {
+    pub(super) fn of(extraction: &Extraction, extractors: &[&Extractor], run: &Run) -> Self {
         let mut by_tag: BTreeMap<String, Vec<Group>> = BTreeMap::new();
         let mut meshes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (i, series) in run.series.iter().enumerate() {
-            let Some(extractor) = extraction.extractor(series.kind()) else { continue };
+            let Some(extractor) = extractor(extractors, series.kind()) else { continue };
             if series.places().is_none() {
                 continue; // numbers of an unknown plugin
             }
@@ -64,7 +64,7 @@ impl Jobs {
             by_tag.entry(series.tag().into()).or_default().push(Group { extractor, points });
         }
         for (name, components) in meshes {
-            let Some(extractor) = extraction.extractor(Kind::Mesh) else { continue };
+            let Some(extractor) = extractor(extractors, Kind::Mesh) else { continue };
             let points = joined(run, &components);
             by_tag.entry(name).or_default().push(Group { extractor, points });
         }
@@ -100,13 +100,12 @@ struct Group {
     points: Vec<[Option<Point>; 3]>,
 }
 
-impl Extraction {
-    /// Index of the extractor for series of `kind`, if one is selected.
-    fn extractor(&self, kind: Kind) -> Option<usize> {
-        let of_kind = |extractor: &&Extractor| extractor.kind == Some(kind);
-        self.extractors.iter().position(of_kind)
-    }
+/// Index of the extractor for series of `kind`, if one is chosen.
+fn extractor(extractors: &[&Extractor], kind: Kind) -> Option<usize> {
+    extractors.iter().position(|extractor| extractor.kind == Some(kind))
+}
 
+impl Extraction {
     /// Whether `step` is selected.
     pub(super) fn wants_step(&self, step: i64) -> bool {
         self.steps.is_empty() || self.steps.iter().any(|range| range.contains(&step))

@@ -18,12 +18,14 @@ mod text;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use self::index::INDEX_FILE;
 use self::piece::{Part, Piece};
 use self::run::{RunFolder, Task};
 use self::sink::Sink;
+use crate::progress::{OnProgress, Progress};
 use tbx::error::{ErrorKind, Report, Result};
 use tbx::logdir::{Checksums, LoadOptions, Logdir, Payloads};
 use tbx::safe_name::SafeNames;
@@ -33,13 +35,14 @@ use tbx::summary::{Metadata, RawValue};
 
 /// Converts values of one kind to files.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Extractor {
     /// The kind's name on the command line.
     pub name: &'static str,
     /// One-line description of the files.
     pub about: &'static str,
-    /// The kind of series; `None` if the files are next to the event files.
-    kind: Option<Kind>,
+    /// The kind of the series; `None` for embeddings, whose files are next to the event files.
+    pub kind: Option<Kind>,
     /// Makes the files of one step.
     make: fn(&[Part<'_>]) -> Result<Vec<Piece>, ErrorKind>,
 }
@@ -73,13 +76,13 @@ pub const EXTRACTORS: &[Extractor] = &[
 ///
 /// ```
 /// use tbx_runs::export::extract::Extraction;
-/// use tbx::{LoadOptions, Logdir};
+/// use tbx::{Kind, LoadOptions, Logdir};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let out = dir.path().join("files");
 /// let logdir = Logdir::open("fixtures/tf2/media")?;
-/// let images = Extraction::new().kinds(["image"]).last(1);
-/// let extracted = images.run(&[logdir], &LoadOptions::new(), &out, false, &|_| ())?;
+/// let images = Extraction::new().kinds([Kind::Image]).last(1);
+/// let extracted = images.run(&[logdir], &LoadOptions::new(), &out)?;
 /// let index = std::fs::read_to_string(out.join("index.csv"))?;
 /// assert_eq!(index.lines().count() as u64, extracted.files() + 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -99,7 +102,10 @@ pub const EXTRACTORS: &[Extractor] = &[
 /// `.npy` file.
 #[derive(Debug, Clone)]
 pub struct Extraction {
-    extractors: Vec<&'static Extractor>,
+    kinds: Option<Vec<Kind>>,
+    embeddings: bool,
+    overwrite: bool,
+    on_progress: OnProgress,
     steps: Vec<RangeInclusive<i64>>,
     every: usize,
     last: usize,
@@ -107,6 +113,7 @@ pub struct Extraction {
 
 /// The result of an extraction.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Extracted {
     /// The kinds that have files, in the order of the table.
     pub kinds: Vec<ExtractedKind>,
@@ -116,6 +123,7 @@ pub struct Extracted {
 
 /// The files of one kind.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExtractedKind {
     /// Name of the kind.
     pub name: &'static str,
@@ -146,17 +154,41 @@ impl Extracted {
 impl Extraction {
     /// Extracts everything.
     pub fn new() -> Self {
-        let extractors = EXTRACTORS.iter().collect();
-        Self { extractors, steps: Vec::new(), every: 1, last: usize::MAX }
+        Self {
+            kinds: None,
+            embeddings: true,
+            overwrite: false,
+            on_progress: OnProgress::default(),
+            steps: Vec::new(),
+            every: 1,
+            last: usize::MAX,
+        }
     }
 
-    /// Extracts only these kinds, by their names in [`EXTRACTORS`]; unknown names are ignored.
-    /// Default: all kinds.
+    /// Extracts only series of these kinds, and no [embeddings](Self::embeddings). Default: all of
+    /// [`EXTRACTORS`].
     #[must_use]
-    pub fn kinds<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        let names: Vec<_> = names.into_iter().collect();
-        let wanted = |extractor: &&Extractor| names.contains(&extractor.name);
-        Self { extractors: EXTRACTORS.iter().filter(wanted).collect(), ..self }
+    pub fn kinds(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { kinds: Some(kinds.into_iter().collect()), embeddings: false, ..self }
+    }
+
+    /// Whether the files of embeddings are extracted. Default: true, unless
+    /// [`kinds`](Self::kinds) are chosen.
+    #[must_use]
+    pub fn embeddings(self, embeddings: bool) -> Self {
+        Self { embeddings, ..self }
+    }
+
+    /// Whether the files of an earlier extraction are replaced. Default: false.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+
+    /// Calls `f` with the number and the size of the files that were written, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
     }
 
     /// Extracts only points with a step in one of these ranges. Default: all points.
@@ -182,26 +214,19 @@ impl Extraction {
     /// all if there is nothing to extract. With several log directories, the names of runs begin
     /// with their paths.
     ///
-    /// `wrote` is called with the size in bytes of each file, from any thread. All threads of
-    /// rayon's current pool read and write files. Memory holds one record per thread, and a few
-    /// words per file.
+    /// All threads of rayon's current pool read and write files. Memory holds one record per thread, and a
+    /// few words per file.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: `out` cannot be written, or exists and is not empty; with `overwrite`,
-    /// only if it has files that are not from an earlier extraction. [`ErrorKind::Argument`]: two
-    /// log directories have the same run. Also as for [`Logdir::load`]. Damaged data is listed in
-    /// the report.
-    pub fn run(
-        &self,
-        logdirs: &[Logdir],
-        options: &LoadOptions,
-        out: &Path,
-        overwrite: bool,
-        wrote: &(dyn Fn(u64) + Sync),
-    ) -> Result<Extracted> {
-        let sink = Sink::create(out, overwrite)?;
-        let kinds = self.extractors.iter().filter_map(|extractor| extractor.kind);
+    /// [`ErrorKind::Io`]: `out` cannot be written, or exists and is not empty; with
+    /// [`overwrite`](Self::overwrite), only if it has files that are not from an earlier extraction.
+    /// [`ErrorKind::Argument`]: two log directories have the same run, or values of a selected kind do
+    /// not become files. Also as for [`Logdir::load`]. Damaged data is listed in the report.
+    pub fn run(&self, logdirs: &[Logdir], options: &LoadOptions, out: &Path) -> Result<Extracted> {
+        let extractors = self.extractors()?;
+        let sink = Sink::create(out, self.overwrite)?;
+        let kinds = extractors.iter().filter_map(|extractor| extractor.kind);
         let options =
             options.clone().kinds(kinds).payloads(Payloads::Placed).checksums(Checksums::Decoded);
         let mut names = SafeNames::default();
@@ -221,11 +246,12 @@ impl Extraction {
         let failed = AtomicBool::new(false);
         let task = Task {
             extraction: self,
+            extractors,
             options: &options,
             folders,
             names,
             sink: &sink,
-            wrote,
+            written: Mutex::default(),
             failed,
         };
         for logdir in logdirs {
@@ -251,6 +277,23 @@ impl Extraction {
             sink.finish(&index)?;
         }
         Ok(extracted)
+    }
+
+    /// The extractors of the chosen kinds.
+    fn extractors(&self) -> Result<Vec<&'static Extractor>> {
+        let has = |kind: Kind| EXTRACTORS.iter().any(|extractor| extractor.kind == Some(kind));
+        if let Some(kind) = self.kinds.iter().flatten().find(|kind| !has(**kind)) {
+            let all: Vec<_> = EXTRACTORS.iter().map(|extractor| extractor.name).collect();
+            let what =
+                format!("values of kind {kind} do not become files; those of {}", all.join(", "));
+            return Err(ErrorKind::Argument(what + " do").into());
+        }
+        let is_chosen = |extractor: &&Extractor| match (extractor.kind, &self.kinds) {
+            (None, _) => self.embeddings,
+            (Some(kind), Some(kinds)) => kinds.contains(&kind),
+            (Some(_), None) => true,
+        };
+        Ok(EXTRACTORS.iter().filter(is_chosen).collect())
     }
 }
 

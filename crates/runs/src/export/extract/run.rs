@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -11,6 +12,7 @@ use super::jobs::{Job, Jobs, Point};
 use super::piece::{Facts, Part, check_size, total};
 use super::sink::Sink;
 use super::{ExtractedKind, Extraction, Extractor, embedding};
+use crate::progress::Progress;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Run, RunFiles, ValueReader, name_in};
 use tbx::safe_name::SafeNames;
@@ -25,13 +27,15 @@ type InFile = (usize, u64);
 /// Data that the extraction of every run needs.
 pub(super) struct Task<'a> {
     pub(super) extraction: &'a Extraction,
+    pub(super) extractors: Vec<&'static Extractor>,
     pub(super) options: &'a LoadOptions,
     /// The run's directories, by path.
     pub(super) folders: HashMap<PathBuf, RunFolder>,
     /// Names in the output directory itself.
     pub(super) names: SafeNames,
     pub(super) sink: &'a Sink,
-    pub(super) wrote: &'a (dyn Fn(u64) + Sync),
+    /// The files that were written so far.
+    pub(super) written: Mutex<Progress>,
     /// Whether an error occurred, so that the rest can be skipped.
     pub(super) failed: AtomicBool,
 }
@@ -85,6 +89,14 @@ pub(super) struct Written {
 }
 
 impl Task<'_> {
+    /// Reports a file of this size.
+    fn wrote(&self, bytes: u64) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.files += 1;
+        written.bytes = written.bytes.saturating_add(bytes);
+        self.extraction.on_progress.call(*written);
+    }
+
     pub(super) fn run(&self, run: &Run) -> Result<ExtractedRun> {
         let Some(folder) = self.folders.get(&run.path) else { return Ok(ExtractedRun::default()) };
         if self.failed.load(Ordering::Relaxed) {
@@ -104,7 +116,7 @@ impl Task<'_> {
         };
         let mut done = ExtractedRun::default();
         let mut lines = Lines::new();
-        let Jobs { folders: tags, jobs } = Jobs::of(self.extraction, run);
+        let Jobs { folders: tags, jobs } = Jobs::of(self.extraction, &self.extractors, run);
         let mut prefixes = Vec::with_capacity(tags.len());
         for tag in &tags {
             let safe = names.get_for(&format!("tag {tag}"), tag);
@@ -113,7 +125,7 @@ impl Task<'_> {
         }
         for (i, written) in self.work(run, &jobs, &prefixes)? {
             let Some(job) = jobs.get(i) else { continue };
-            let extractor = self.extraction.extractors.get(job.extractor);
+            let extractor = self.extractors.get(job.extractor);
             let (Some(extractor), Some(tag)) = (extractor, tags.get(job.folder)) else { continue };
             match written {
                 Ok(Made { files, damage }) => {
@@ -126,7 +138,7 @@ impl Task<'_> {
                 Err(error) => done.lost(error),
             }
         }
-        if let Some(extractor) = self.extraction.extractors.iter().find(|e| e.kind.is_none()) {
+        if let Some(extractor) = self.extractors.iter().find(|e| e.kind.is_none()) {
             self.embeddings(run, folder, extractor, &mut names, (&mut lines, &mut done))?;
         }
         done.index = lines.into_bytes()?;
@@ -153,7 +165,8 @@ impl Task<'_> {
             // Two embeddings of a configuration may have the same name.
             let safe = names.get_for(&format!("embedding {i}"), saved.name());
             let prefix = format!("{}{safe}/", folder.prefix);
-            let (files, lost) = embedding::write(run, saved, self.sink, &prefix, self.wrote)?;
+            let (files, lost) =
+                embedding::write(run, saved, self.sink, &prefix, &|bytes| self.wrote(bytes))?;
             lost.into_iter().for_each(|error| done.lost(error));
             let point = (embedding::step(saved), None);
             done.add(lines, folder, saved.name(), extractor, point, &files)?;
@@ -206,7 +219,7 @@ impl Task<'_> {
         job: &Job,
         prefix: &str,
     ) -> Result<Result<Made>> {
-        let Some(extractor) = self.extraction.extractors.get(job.extractor) else {
+        let Some(extractor) = self.extractors.get(job.extractor) else {
             return Ok(Ok(Made::default()));
         };
         let (pieces, damage) = match pieces(run, reader, job, extractor) {
@@ -220,7 +233,7 @@ impl Task<'_> {
             let name = format!("{prefix}{}{nth}{number}.{}", job.step, piece.extension);
             self.sink.put(&name, &piece.bytes)?;
             let bytes = u64::try_from(piece.bytes.len()).unwrap_or(u64::MAX);
-            (self.wrote)(bytes);
+            self.wrote(bytes);
             files.push(Written { name, bytes, facts: piece.facts });
         }
         Ok(Ok(Made { files, damage }))

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::Settings;
+use super::MlflowExport;
 use super::plan::Planned;
 use crate::trackers::mlflow::{
-    Content, EVENTS, FOLDER, MEDIA, Store, artifact_stays, changed_artifact,
+    Content, EVENTS, FOLDER, MEDIA, StoreKind, artifact_stays, changed_artifact,
 };
 use tbx::error::{Effect, ErrorKind, Issue, Location, Result};
 use tbx::meta::{self, RunMeta};
@@ -38,9 +38,9 @@ pub(super) struct Attachments {
 /// made from its values.
 pub(super) fn of(
     run: &Planned,
-    settings: &Settings,
+    settings: &MlflowExport,
     links: Links,
-    store: Store,
+    store: StoreKind,
     media: &BTreeSet<String>,
 ) -> Result<Attachments> {
     let mut all = Attachments::default();
@@ -112,7 +112,7 @@ fn is_clean(name: &str) -> bool {
 impl Attachments {
     /// Changes names that the store rejects, that collide with a file of tbx, or that an import
     /// would mistake for such a file.
-    fn rename(&mut self, store: Store, taken: BTreeSet<String>, has_events: bool) {
+    fn rename(&mut self, store: StoreKind, taken: BTreeSet<String>, has_events: bool) {
         let mut folders: BTreeSet<&str> = BTreeSet::new();
         for path in &taken {
             folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at)));

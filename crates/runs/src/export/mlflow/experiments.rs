@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::MAIN_SEPARATOR;
 
-use super::Settings;
-use crate::trackers::mlflow::{Names, Store, Tags, tags};
+use super::MlflowExport;
+use crate::trackers::mlflow::{MetricNames, StoreKind, Tags, tags};
 use tbx::error::{Effect, Issue, Report};
 use tbx::logdir::{Directories, Logdir};
 use tbx::meta::ExperimentMeta;
@@ -20,7 +20,7 @@ pub(super) struct Experiments {
 
 impl Experiments {
     /// Reads each `tbx.experiment.json` at and below `logdir`.
-    pub(super) fn find(logdir: &Logdir, store: Store, report: &mut Report) -> Self {
+    pub(super) fn find(logdir: &Logdir, store: StoreKind, report: &mut Report) -> Self {
         let mut all = Self::default();
         let mut skip = |error: tbx::error::Error| {
             let location = error.location().clone();
@@ -45,9 +45,9 @@ impl Experiments {
         all
     }
 
-    fn add(&mut self, dir: String, meta: &ExperimentMeta, store: Store) {
+    fn add(&mut self, dir: String, meta: &ExperimentMeta, store: StoreKind) {
         self.dirs.insert(dir, meta.name.clone());
-        let mut names = Names::new(store, meta.tags.keys().map(String::as_str));
+        let mut names = MetricNames::new(store, meta.tags.keys().map(String::as_str));
         let own = meta.tags.iter().map(|(name, value)| (names.get(name), value.clone()));
         let mut tags: Tags = own.collect();
         let note = meta.description.clone().map(|text| (tags::NOTE.to_owned(), text));
@@ -68,7 +68,7 @@ impl Experiments {
     /// about those that are left out.
     pub(super) fn choose<'r>(
         &mut self,
-        settings: &Settings,
+        settings: &MlflowExport,
         of_runs: impl Iterator<Item = &'r str>,
     ) -> Option<String> {
         let mut left = None;

@@ -15,10 +15,10 @@ use serde_json::Value;
 use super::attachments::{self, Attachments};
 use super::media::{self, Exhibit, Skipped, pictures};
 use super::plan::Plan;
-use super::{Done, Settings};
+use super::{MlflowExport, MlflowExported};
 use crate::export::Folder;
 use crate::trackers::mlflow::{
-    Content, DatasetInput, Names, Store, Tags, milliseconds, status_number, tags,
+    Content, DatasetInput, MetricNames, StoreKind, Tags, milliseconds, status_number, tags,
 };
 use tbx::error::{Error, ErrorKind, Location, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
@@ -39,7 +39,7 @@ struct Tree<'p> {
     /// The final path.
     home: PathBuf,
     plan: &'p Plan,
-    settings: &'p Settings,
+    settings: &'p MlflowExport,
     /// Ids of experiments and runs, as in the plan.
     ids: Vec<(String, String)>,
 }
@@ -57,33 +57,15 @@ struct Written {
     skipped: Skipped,
 }
 
-/// Writes the runs of `logdir` to a new directory `out`. MLflow 3.12 and older open it directly
-/// (`mlflow ui --backend-store-uri`); newer releases need `MLFLOW_ALLOW_FILE_STORE=true` or `mlflow
-/// migrate-filestore`. The directory appears once it is complete.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// use tbx_runs::export::mlflow::{Settings, to_folder};
-/// use tbx::{LoadOptions, Logdir};
-///
-/// let logdir = Logdir::open("fixtures/keras")?;
-/// let out = dir.path().join("mlruns");
-/// let done = to_folder(&logdir, &LoadOptions::new(), &Settings::default(), &out)?;
-/// assert_eq!(done.runs, 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-///
-/// [`ErrorKind::Io`]: `out` exists, or cannot be written. Also as for [`Logdir::map_runs`].
-pub fn to_folder(
+/// Writes the runs of `logdir` to a new directory `out`.
+pub(super) fn to_folder(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     out: &Path,
-) -> Result<Done> {
-    let mut plan = Plan::of(logdir, options, settings, Store::Files)?;
-    let mut done = Done::of(&mut plan, logdir, settings)?;
+) -> Result<MlflowExported> {
+    let mut plan = Plan::of(logdir, options, settings, StoreKind::Files)?;
+    let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     done.new_runs = done.runs;
     let folder = Folder::create(out)?;
     let home = std::path::absolute(out).map_err(|error| failed(error, out))?;
@@ -117,12 +99,14 @@ pub fn to_folder(
             tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
         }
         let Attachments { files, left, renamed } =
-            attachments::of(run, settings, plan.links, Store::Files, media)?;
+            attachments::of(run, settings, plan.links, StoreKind::Files, media)?;
         done.leave(left);
         if !renamed.is_empty() {
-            let mut all = Names::changed_in(&run.record.tags);
+            let mut all = MetricNames::changed_in(&run.record.tags);
             all.extend(renamed.clone());
-            Names::tags_of(&all).iter().try_for_each(|(name, value)| tree.tag(i, name, value))?;
+            MetricNames::tags_of(&all)
+                .iter()
+                .try_for_each(|(name, value)| tree.tag(i, name, value))?;
             done.renamed.extend(renamed);
         }
         for file in files {

@@ -4,7 +4,7 @@
 //! A run is its directory together with those that are parts of it, as in the run table; a run
 //! below another one is its child. MLflow gets scalars as metrics, images, and everything that
 //! [`mlflow`](crate::trackers::mlflow) maps. Texts, audio clips, PR curves, graphs and histograms become
-//! artifacts that its page shows. [`Done::left_out`] counts the series of all other kinds, which
+//! artifacts that its page shows. [`MlflowExported::left_out`] counts the series of all other kinds, which
 //! are not exported.
 
 mod attachments;
@@ -21,74 +21,224 @@ mod state;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use folder::to_folder;
 pub use media::MEDIA;
-pub use send::{to_database, to_server};
 pub use state::StateDir;
 
+use crate::progress::{OnProgress, Progress};
 use crate::registry;
 use crate::table::{Folding, Sampling};
+use crate::trackers::mlflow::Client;
 use tbx::error::{Error, Issue, Report, Result};
-use tbx::logdir::Logdir;
+use tbx::logdir::{LoadOptions, Logdir};
 use tbx::store;
 use tbx::summary::Kind;
 
-/// The data to export, and its form.
+/// Exports runs to MLflow.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use tbx_runs::export::mlflow::{MlflowExport, MlflowTarget};
+/// use tbx::{LoadOptions, Logdir};
+///
+/// let logdir = Logdir::open("fixtures/keras")?;
+/// let out = dir.path().join("mlruns");
+/// let export = MlflowExport::new().images(false);
+/// let exported = export.run(&logdir, &LoadOptions::new(), MlflowTarget::Folder(&out))?;
+/// assert_eq!(exported.runs, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The experiment of all runs. Default: the experiment named by the run, by the experiment in
-    /// whose directory it is, or by its parents; otherwise the name of the logdir.
-    pub experiment: Option<String>,
-    /// The directories that are parts of a run. Default: the known ones.
-    pub folding: Folding,
-    /// Whether files produced by runs are exported, and registered models. Default: true.
-    pub artifacts: bool,
-    /// Whether images are exported. Default: true.
-    pub images: bool,
-    /// The kinds of values, from [`MEDIA`], that become artifacts shown by MLflow's page. Default:
-    /// all.
-    pub media: Vec<Kind>,
-    /// Maximum number of values that are exported of such a series, the newest ones. Default: 10.
-    pub media_last: usize,
-    /// Whether the event files are exported as artifacts, so that an import restores everything.
-    /// Default: false.
-    pub event_files: bool,
-    /// Selects the points of each series. Default: every point.
-    pub sampling: Option<Sampling>,
-    /// Whether names, statuses, tags and descriptions that somebody changed in MLflow are
-    /// overwritten with the local values. Default: false.
-    pub overwrite: bool,
-    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are
-    /// restored or created again. Default: false.
-    pub recreate_deleted: bool,
-    /// Number of concurrent requests to a server. Default: 4.
-    pub connections: usize,
-    /// The place for records of what a server already has. Default: the user's state directory.
-    pub state: StateDir,
+pub struct MlflowExport {
+    experiment: Option<String>,
+    folding: Folding,
+    artifacts: bool,
+    images: bool,
+    media: Vec<Kind>,
+    media_last: usize,
+    event_files: bool,
+    sampling: Option<Sampling>,
+    overwrite: bool,
+    recreate_deleted: bool,
+    connections: usize,
+    state: StateDir,
+    on_progress: OnProgress,
 }
 
-impl Default for Settings {
+/// Where MLflow's data is.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum MlflowTarget<'t> {
+    /// A tracking server. Runs that it already has, identified by the tag `mlflow.tbx.run_key`, get
+    /// only new data. Nothing is duplicated, even if several exports of the same runs happen at once.
+    /// Changes and deletions that somebody made in MLflow are kept. An interrupted export continues
+    /// when it is called again.
+    Server(&'t Client),
+    /// A SQLite database that MLflow created; otherwise like a server.
+    ///
+    /// Other programs may use the database at the same time. Each change is a transaction, so that a
+    /// program that dies leaves a consistent database, and the next export continues.
+    Database {
+        /// The file of the database.
+        path: &'t Path,
+        /// The directory for artifacts of experiments whose artifact location is only valid on a
+        /// server. Artifacts of other experiments are copied to their artifact locations.
+        artifacts: Option<&'t Path>,
+    },
+    /// A new directory. MLflow 3.12 and older open it directly (`mlflow ui --backend-store-uri`);
+    /// newer releases need `MLFLOW_ALLOW_FILE_STORE=true` or `mlflow migrate-filestore`. The directory
+    /// appears once it is complete.
+    Folder(&'t Path),
+}
+
+impl Default for MlflowExport {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MlflowExport {
+    /// Default of [`media_last`](Self::media_last).
+    pub const MEDIA_LAST: usize = 10;
+    /// Default of [`connections`](Self::connections).
+    pub const CONNECTIONS: usize = 4;
+
+    /// Exports everything that MLflow has a place for.
+    pub fn new() -> Self {
         Self {
             experiment: None,
             folding: Folding::Known,
             artifacts: true,
             images: true,
             media: MEDIA.to_vec(),
-            media_last: 10,
+            media_last: Self::MEDIA_LAST,
             event_files: false,
             sampling: None,
             overwrite: false,
             recreate_deleted: false,
-            connections: 4,
+            connections: Self::CONNECTIONS,
             state: StateDir::User,
+            on_progress: OnProgress::default(),
+        }
+    }
+
+    /// The experiment of all runs. Default: the experiment named by the run, by the experiment in
+    /// whose directory it is, or by its parents; otherwise the name of the logdir.
+    #[must_use]
+    pub fn experiment(self, name: impl Into<String>) -> Self {
+        Self { experiment: Some(name.into()), ..self }
+    }
+
+    /// The directories that are parts of a run. Default: the known ones.
+    #[must_use]
+    pub fn folding(self, folding: Folding) -> Self {
+        Self { folding, ..self }
+    }
+
+    /// Whether files produced by runs are exported, and registered models. Default: true.
+    #[must_use]
+    pub fn artifacts(self, artifacts: bool) -> Self {
+        Self { artifacts, ..self }
+    }
+
+    /// Whether images are exported. Default: true.
+    #[must_use]
+    pub fn images(self, images: bool) -> Self {
+        Self { images, ..self }
+    }
+
+    /// The kinds of values, from [`MEDIA`], that become artifacts shown by MLflow's page. Default:
+    /// all.
+    #[must_use]
+    pub fn media(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { media: kinds.into_iter().collect(), ..self }
+    }
+
+    /// Maximum number of values that are exported of such a series, the newest ones. Default: 10.
+    #[must_use]
+    pub fn media_last(self, n: usize) -> Self {
+        Self { media_last: n, ..self }
+    }
+
+    /// Whether the event files are exported as artifacts, so that an import restores everything.
+    /// Default: false.
+    #[must_use]
+    pub fn event_files(self, event_files: bool) -> Self {
+        Self { event_files, ..self }
+    }
+
+    /// Selects the points of each series. Default: every point.
+    #[must_use]
+    pub fn sample(self, sampling: impl Into<Option<Sampling>>) -> Self {
+        Self { sampling: sampling.into(), ..self }
+    }
+
+    /// Whether names, statuses, tags and descriptions that somebody changed in MLflow are
+    /// overwritten with the local values. Default: false.
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+
+    /// Whether runs, experiments and versions of models that somebody deleted in MLflow are
+    /// restored or created again. Default: false.
+    #[must_use]
+    pub fn recreate_deleted(self, recreate: bool) -> Self {
+        Self { recreate_deleted: recreate, ..self }
+    }
+
+    /// Number of concurrent requests to a server. Default: 4.
+    #[must_use]
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// The place for records of what a server already has. Default: the user's state directory.
+    #[must_use]
+    pub fn state(self, state: StateDir) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Calls `f` with the progress of the job, from any thread.
+    #[must_use]
+    pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { on_progress: OnProgress::new(f), ..self }
+    }
+
+    /// Exports the runs of `logdir`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): values of a kind of [`media`](Self::media)
+    /// do not become artifacts, or event files of a URL were requested; [`ErrorKind::Value`](tbx::ErrorKind::Value): the database
+    /// is not a database of MLflow, or one of an unsupported version;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the server cannot be reached or refuses a request, the
+    /// database cannot be written, or the directory exists or cannot be written. Also as for
+    /// [`Logdir::map_runs`].
+    pub fn run(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        target: MlflowTarget<'_>,
+    ) -> Result<MlflowExported> {
+        if let Some(kind) = self.media.iter().find(|kind| !MEDIA.contains(kind)) {
+            let all = MEDIA.map(Kind::name).join(", ");
+            let what = format!("values of kind {kind} do not become artifacts; those of {all} do");
+            return Err(Error::argument(what));
+        }
+        match target {
+            MlflowTarget::Server(client) => send::to_server(logdir, options, self, client),
+            MlflowTarget::Database { path, artifacts } => {
+                send::to_database(logdir, options, self, path, artifacts)
+            }
+            MlflowTarget::Folder(out) => folder::to_folder(logdir, options, self, out),
         }
     }
 }
 
 /// The result of an export.
 #[derive(Debug, Default)]
-pub struct Done {
+#[non_exhaustive]
+pub struct MlflowExported {
     /// Number of runs.
     pub runs: usize,
     /// Number of runs that were new to MLflow.
@@ -121,20 +271,7 @@ pub struct Done {
     pub report: Report,
 }
 
-/// The progress of an export.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Progress {
-    /// Number of runs that were started.
-    pub runs: usize,
-    /// Total number of runs.
-    pub all_runs: usize,
-    /// Number of points that were sent.
-    pub points: u64,
-    /// Whether the export is waiting for another export of the same runs.
-    pub is_waiting: bool,
-}
-
-impl Done {
+impl MlflowExported {
     /// Records files that are not exported. Files from which the run's metadata could not be read
     /// are already in the report.
     fn leave(&mut self, left: Vec<Issue>) {
@@ -157,8 +294,8 @@ impl Done {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): event files of a URL were requested.
-    fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &Settings) -> Result<Self> {
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): event files of a URL were requested.
+    fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &MlflowExport) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
             report: std::mem::take(&mut plan.report),
@@ -169,7 +306,7 @@ impl Done {
             for (kind, count) in &run.left_out {
                 *done.left_out.entry(*kind).or_default() += count;
             }
-            done.renamed.extend(crate::trackers::mlflow::Names::changed_in(&run.record.tags));
+            done.renamed.extend(crate::trackers::mlflow::MetricNames::changed_in(&run.record.tags));
         }
         let paths = logdir.paths();
         // The versions in a registry refer to runs of its own log directory.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::registry::{Model, Registries, Version, check_alias, check_model};
-use crate::trackers::mlflow::{Names, Store, Tags, tags};
+use crate::trackers::mlflow::{MetricNames, StoreKind, Tags, tags};
 use tbx::error::{Effect, Error, Issue, Report};
 use tbx::logdir::Logdir;
 
@@ -140,7 +140,7 @@ impl PlannedVersion {
     }
 
     /// Its tags, including those that are internal to tbx.
-    pub(super) fn tags(&self, store: Store) -> Tags {
+    pub(super) fn tags(&self, store: StoreKind) -> Tags {
         let mut all = with_names(store, &self.version.tags);
         all.insert(tags::VERSION.into(), self.version.version.to_string());
         if !self.version.sha256.is_empty() {
@@ -151,8 +151,8 @@ impl PlannedVersion {
 }
 
 /// Tags under names that MLflow accepts, and one that records the original names.
-pub(super) fn with_names(store: Store, tags: &Tags) -> Tags {
-    let mut names = Names::new(store, tags.keys().map(String::as_str));
+pub(super) fn with_names(store: StoreKind, tags: &Tags) -> Tags {
+    let mut names = MetricNames::new(store, tags.keys().map(String::as_str));
     let mut all: Tags = tags.iter().map(|(name, value)| (names.get(name), value.clone())).collect();
     all.extend(names.tags());
     all

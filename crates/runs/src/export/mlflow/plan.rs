@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::experiments::Experiments;
 use super::live::Writers;
 use super::models::{self, PlannedModel};
-use super::{Settings, media};
+use super::{MlflowExport, media};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
-use crate::trackers::mlflow::{Names, RunRecord, Store, record, run_key, tags};
+use crate::trackers::mlflow::{MetricNames, RunRecord, StoreKind, record, run_key, tags};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
@@ -72,8 +72,8 @@ impl Plan {
     pub(super) fn of(
         logdir: &Logdir,
         options: &LoadOptions,
-        settings: &Settings,
-        store: Store,
+        settings: &MlflowExport,
+        store: StoreKind,
     ) -> Result<Self> {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
@@ -205,10 +205,10 @@ impl Planned {
 /// Sets the fields that depend on the other runs: parents, experiments, keys, names.
 fn name(
     runs: &mut [Planned],
-    settings: &Settings,
+    settings: &MlflowExport,
     default: &dyn Fn(&str) -> String,
     known: &Experiments,
-    store: Store,
+    store: StoreKind,
 ) {
     let ids: HashMap<String, usize> =
         runs.iter().enumerate().filter_map(|(i, run)| Some((run.meta.id.clone()?, i))).collect();
@@ -241,7 +241,7 @@ fn name(
             run.key = run_key(&RunMeta::default(), &run.experiment, &run.name, start);
             keys.insert(run.key.clone());
         }
-        let mut names = Names::new(store, run.metrics.keys().map(String::as_str));
+        let mut names = MetricNames::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);
         }

@@ -1,8 +1,8 @@
 //! Computes the layout of an image of charts, independently of the renderer.
 
-use super::ChartSize;
+use super::Size;
 use crate::table::number::short;
-use crate::table::{BandPoint, Chart, Line, Odd, Tick};
+use crate::table::{BandPoint, Line, Odd, ScalarChart, Tick};
 
 /// Height of letters, and of those of titles.
 pub(super) const TEXT: f32 = 12.0;
@@ -88,7 +88,7 @@ pub(super) enum Anchor {
 
 impl Scene {
     /// Charts side by side.
-    pub(super) fn of(charts: &[Chart], size: ChartSize) -> Self {
+    pub(super) fn of(charts: &[ScalarChart], size: Size) -> Self {
         let mut scene = Self::default();
         let (width, height) = (f32::from(size.width), f32::from(size.height));
         let columns = match charts.len() {
@@ -114,7 +114,7 @@ impl Scene {
     }
 
     /// Draws a chart into `area` and its legend below it. Returns the lower end of the legend.
-    fn chart(&mut self, chart: &Chart, area: Area) -> f32 {
+    fn chart(&mut self, chart: &ScalarChart, area: Area) -> f32 {
         let (top, bottom) = (PADDING + TITLE + 14.0, ROW + 18.0);
         let height = (area.height - top - bottom).max(10.0);
         let ticks = left_ticks(chart, count(area.height / 50.0), height);
@@ -148,7 +148,7 @@ impl Scene {
         self.legend(chart, area)
     }
 
-    fn lower_axis(&mut self, chart: &Chart, plot: Area) {
+    fn lower_axis(&mut self, chart: &ScalarChart, plot: Area) {
         let bottom = plot.y + plot.height;
         self.line([[plot.x, bottom], [plot.x + plot.width, bottom]], AXIS, 1.0);
         let caption = chart.x.caption();
@@ -183,7 +183,7 @@ impl Scene {
         }
     }
 
-    fn lines(&mut self, chart: &Chart, plot: Area) {
+    fn lines(&mut self, chart: &ScalarChart, plot: Area) {
         let most = 2 * count(plot.width);
         let on_plot = |[x, y]: [f64; 2]| {
             [plot.x + plot.width * single(x), plot.y + plot.height * (1.0 - single(y))]
@@ -224,7 +224,7 @@ impl Scene {
 
     /// Marks values that are not finite: with a cross at the lower edge, or an arrow in their
     /// direction.
-    fn marks(&mut self, chart: &Chart, plot: Area) {
+    fn marks(&mut self, chart: &ScalarChart, plot: Area) {
         let bottom = plot.y + plot.height;
         for line in &chart.lines {
             let pen = Pen { width: 1.2, opacity: 1.0, dashes: &[], ..pen(line) };
@@ -255,7 +255,7 @@ impl Scene {
     }
 
     /// Draws one entry per named run, in columns. Returns the lower end.
-    fn legend(&mut self, chart: &Chart, area: Area) -> f32 {
+    fn legend(&mut self, chart: &ScalarChart, area: Area) -> f32 {
         let named = chart.lines.iter().filter(|line| line.rank.is_some());
         let entries: Vec<_> = named.map(|line| (line, entry(line))).collect();
         let room = area.width - 2.0 * PADDING;
@@ -303,7 +303,7 @@ impl Scene {
 const PLAIN: Pen = Pen { color: INK, width: 1.0, opacity: 1.0, dashes: &[] };
 
 /// Ticks of the value axis that are far enough apart for their labels.
-fn left_ticks(chart: &Chart, most: usize, height: f32) -> Vec<Tick> {
+fn left_ticks(chart: &ScalarChart, most: usize, height: f32) -> Vec<Tick> {
     let apart = |ticks: &[Tick]| -> Vec<Tick> {
         let mut last = f32::NEG_INFINITY;
         let mut apart = ticks.to_vec();
@@ -355,7 +355,7 @@ fn entry(line: &Line) -> (String, String) {
 }
 
 /// The form in which values are shown.
-fn subtitle(chart: &Chart) -> String {
+fn subtitle(chart: &ScalarChart) -> String {
     let mut words = Vec::new();
     if chart.smoothing > 0.0 {
         words.push(format!("smoothed {}", short(chart.smoothing)));
@@ -367,7 +367,7 @@ fn subtitle(chart: &Chart) -> String {
 }
 
 /// Notes about data that is not in the image, or not named in it.
-fn notes(chart: &Chart) -> Vec<String> {
+fn notes(chart: &ScalarChart) -> Vec<String> {
     let faint = chart.lines.iter().filter(|line| line.rank.is_none()).count();
     let mut notes = Vec::new();
     if chart.is_crowded() {

@@ -17,12 +17,14 @@ mod wide;
 
 use super::Settings;
 use super::batch::{Batch, Column};
-use tbx::error::{Report, Result};
+use crate::table::meant;
+use tbx::error::{Error, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Run};
 use tbx::summary::Kind;
 
 /// A table that can be exported.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Table {
     /// The table's name on the command line.
     pub name: &'static str,
@@ -66,8 +68,16 @@ pub(super) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::Ro
 
 impl Table {
     /// The table with this name.
-    pub fn from_name(name: &str) -> Option<&'static Self> {
-        TABLES.iter().find(|table| table.name == name)
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no such table; the error lists the
+    /// tables.
+    pub fn from_name(name: &str) -> Result<&'static Self> {
+        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+        let unknown =
+            || Error::argument(format!("there is no table {name:?}; {}", meant(name, &names)));
+        TABLES.iter().find(|table| table.name == name).ok_or_else(unknown)
     }
 
     /// All tables except `wide`.

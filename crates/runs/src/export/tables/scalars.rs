@@ -13,7 +13,7 @@ use tbx::summary::Kind;
 
 pub(super) const TABLE: Table = Table {
     name: "scalars",
-    about: "one row per point: run, tag, step, wall_time, value; smoothed with --smooth",
+    about: "one row per point: run, tag, step, wall_time, value; smoothed with `Export::smooth`",
     is_rare: false,
     has_values: false,
     kinds: &[Kind::Scalar],

@@ -14,7 +14,7 @@ use tbx::summary::Kind;
 
 pub(super) const TABLE: Table = Table {
     name: "wide",
-    about: "one row per step of a run: run, step, wall_time (the latest), TAG, ..; smoothed.TAG with --smooth",
+    about: "one row per step of a run: run, step, wall_time (the latest), TAG, ..; smoothed.TAG with `Export::smooth`",
     is_rare: false,
     has_values: false,
     kinds: &[Kind::Scalar],

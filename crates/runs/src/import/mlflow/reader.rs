@@ -54,7 +54,7 @@ impl Reader {
             match is_last {
                 true => ErrorKind::Value(format!(
                     "parameters, tags and metadata have more than {MAX_VALUES} bytes in total; \
-                     import fewer experiments at a time (--experiment)"
+                     import fewer experiments at a time (`Import::experiments`)"
                 )),
                 false => error.into(),
             }

@@ -8,7 +8,7 @@ use super::{
     Content, Experiment, Files, LeftOut, Metrics, Place, Point, Store, StoredFile, StoredRun, count,
 };
 use crate::trackers::mlflow::{
-    Client, ListedFile, LoggedModelRecord, RegisteredModelRecord, Settings, number,
+    Client, ClientSettings, ListedFile, LoggedModelRecord, RegisteredModelRecord, number,
 };
 use tbx::error::{Effect, Error, Issue, Report, Result};
 
@@ -21,7 +21,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn open(uri: &str, connections: usize) -> Result<Self> {
-        let client = Client::new(Settings::from_env(Some(uri))?)?;
+        let client = Client::new(ClientSettings::from_env(Some(uri))?)?;
         let connections = connections.max(1);
         Ok(Self { client, connections, slots: Slots::new(connections) })
     }

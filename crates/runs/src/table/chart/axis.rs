@@ -9,6 +9,7 @@ const PADDING: f64 = 0.03;
 
 /// The meaning of an axis's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Numbers, such as values.
     Number,
@@ -22,6 +23,7 @@ pub enum Unit {
 
 /// An axis: its range and its scale.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Axis {
     /// The meaning of its numbers.
     pub unit: Unit,

@@ -1,6 +1,6 @@
 //! Draws many lines as one band.
 
-use super::Chart;
+use super::ScalarChart;
 
 /// Maximum number of lines without a rank that are drawn one by one.
 const FEW: usize = 10;
@@ -12,6 +12,7 @@ const LEAST: usize = 16;
 /// The distribution of many lines at one position of the lower axis. Positions are in the unit
 /// square; anything outside of it must be clipped.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct BandPoint {
     /// The position on the lower axis.
     pub place: f64,
@@ -32,7 +33,7 @@ struct Column {
     values: Vec<f64>,
 }
 
-impl Chart {
+impl ScalarChart {
     /// Whether there are too many lines without a rank to distinguish them, so that a
     /// [band](Self::band) shows more.
     pub fn is_crowded(&self) -> bool {

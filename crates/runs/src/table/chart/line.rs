@@ -8,12 +8,13 @@ const OUTSIDE: f64 = 1e4;
 
 /// A line of a chart.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Line {
     /// Its name, such as that of a run.
     pub name: String,
     /// The rank of the line, which determines its letter, its color and its dashes: below
     /// [`Line::RANKS`] each looks different. Lines without a rank are among many others: they are
-    /// drawn in gray, or together as a [band](super::Chart::band). By default, ranks follow the
+    /// drawn in gray, or together as a [band](super::ScalarChart::band). By default, ranks follow the
     /// order of lines.
     pub rank: Option<usize>,
     x: Vec<f64>,
@@ -38,6 +39,7 @@ pub struct Line {
 
 /// A value that is not finite, at the position of its point on the lower axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Mark {
     /// Position from 0 to 1.
     pub place: f64,

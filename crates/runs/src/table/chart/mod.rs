@@ -24,6 +24,7 @@ const MANY: usize = 20;
 
 /// The meaning of the lower axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ChartX {
     /// Steps.
     #[default]
@@ -60,33 +61,79 @@ impl ChartX {
             Self::Wall => Unit::Time,
         }
     }
+
+    /// Description in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Step => "steps",
+            Self::Relative => "time since the first point of each line, as in TensorBoard",
+            Self::Wall => "wall time",
+        }
+    }
 }
 
 /// Options for the conversion of curves to a chart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChartOptions {
+    x: ChartX,
+    smoothing: f64,
+    log: bool,
+    x_range: (Option<f64>, Option<f64>),
+    y_range: (Option<f64>, Option<f64>),
+    ignore_outliers: bool,
+}
+
+impl ChartOptions {
+    /// Steps at the lower axis, values as they are.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The meaning of the lower axis.
-    pub x: ChartX,
+    #[must_use]
+    pub fn x(self, x: ChartX) -> Self {
+        Self { x, ..self }
+    }
+
     /// The weight of the past when curves are [smoothed](super::smooth), from 0 (not at all) to 1.
-    pub smoothing: f64,
+    #[must_use]
+    pub fn smoothing(self, smoothing: f64) -> Self {
+        Self { smoothing, ..self }
+    }
+
     /// Whether the value axis is logarithmic; values of 0 or below are then left out.
-    pub log: bool,
+    #[must_use]
+    pub fn log(self, log: bool) -> Self {
+        Self { log, ..self }
+    }
+
     /// Start and end of the lower axis, in steps or seconds. Default: the range of the data.
-    pub x_range: (Option<f64>, Option<f64>),
+    #[must_use]
+    pub fn x_range(self, x_range: (Option<f64>, Option<f64>)) -> Self {
+        Self { x_range, ..self }
+    }
+
     /// The same for the value axis.
-    pub y_range: (Option<f64>, Option<f64>),
+    #[must_use]
+    pub fn y_range(self, y_range: (Option<f64>, Option<f64>)) -> Self {
+        Self { y_range, ..self }
+    }
+
     /// Whether the value axis fits only 90 % of the values, as in TensorBoard by default.
-    pub ignore_outliers: bool,
+    #[must_use]
+    pub fn ignore_outliers(self, ignore_outliers: bool) -> Self {
+        Self { ignore_outliers, ..self }
+    }
 }
 
 /// Curves of several runs: scaled, smoothed and with axes, ready to draw.
 ///
 /// ```
-/// use tbx_runs::table::{Chart, ChartOptions, Curve};
+/// use tbx_runs::table::{ChartOptions, Curve, ScalarChart};
 ///
-/// let values: Vec<f64> = (0..100).map(|step| 1.0 / f64::from(step + 1)).collect();
-/// let curve = Curve { steps: (0..100).collect(), wall_times: vec![0.0; 100], values };
-/// let chart = Chart::new("loss", [("first".into(), &curve)], &ChartOptions::default());
+/// let points = (0..100).map(|step| (step, 0.0, 1.0 / (step + 1) as f64));
+/// let curve: Curve = points.collect();
+/// let chart = ScalarChart::new("loss", [("first".into(), &curve)], &ChartOptions::new());
 /// // Points in the unit square: x to the right, y up; no more than about 20.
 /// let parts = chart.parts(&chart.lines[0], 20);
 /// assert_eq!(parts[0].len(), 20);
@@ -95,7 +142,8 @@ pub struct ChartOptions {
 /// assert_eq!(labels, ["0", "20", "40", "60", "80"]);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Chart {
+#[non_exhaustive]
+pub struct ScalarChart {
     /// The title, such as a tag.
     pub title: String,
     /// The lines, in the order of the curves.
@@ -113,7 +161,7 @@ pub struct Chart {
     pub far: usize,
 }
 
-impl Chart {
+impl ScalarChart {
     /// A chart of these curves, with their names.
     pub fn new<'c>(
         title: impl Into<String>,

@@ -9,12 +9,12 @@ fn curve(values: impl IntoIterator<Item = f64>) -> Curve {
     Curve { steps, values, wall_times }
 }
 
-fn chart(values: &[f64], options: &ChartOptions) -> Chart {
+fn chart(values: &[f64], options: &ChartOptions) -> ScalarChart {
     let curve = curve(values.iter().copied());
-    Chart::new("x", [("a".into(), &curve)], options)
+    ScalarChart::new("x", [("a".into(), &curve)], options)
 }
 
-fn xs(parts: &[Vec<[f64; 2]>], chart: &Chart) -> Vec<Vec<f64>> {
+fn xs(parts: &[Vec<[f64; 2]>], chart: &ScalarChart) -> Vec<Vec<f64>> {
     let x = |place: f64| (chart.x.low + place * (chart.x.high - chart.x.low)).round();
     parts.iter().map(|part| part.iter().map(|[place, _]| x(*place)).collect()).collect()
 }
@@ -33,7 +33,7 @@ fn lines_have_gaps_where_values_are_not_finite() {
 
 #[test]
 fn a_logarithmic_axis_leaves_out_what_it_has_no_place_for() {
-    let options = ChartOptions { log: true, ..Default::default() };
+    let options = ChartOptions::new().log(true);
     let chart = chart(&[10.0, 1.0, 0.0, -1.0, 100.0], &options);
     let line = &chart.lines[0];
     assert_eq!(xs(&chart.parts(line, 100), &chart), [vec![0.0, 1.0], vec![4.0]]);
@@ -46,7 +46,7 @@ fn a_logarithmic_axis_leaves_out_what_it_has_no_place_for() {
 
 #[test]
 fn a_part_of_the_lower_axis_keeps_the_lines_that_lead_out_of_it() {
-    let range = |from, to| ChartOptions { x_range: (from, to), ..Default::default() };
+    let range = |from, to| ChartOptions::new().x_range((from, to));
     let values: Vec<f64> = (0..100).map(f64::from).collect();
     let zoomed = chart(&values, &range(Some(10.0), Some(20.0)));
     let parts = xs(&zoomed.parts(&zoomed.lines[0], 100), &zoomed);
@@ -70,7 +70,7 @@ fn no_more_points_are_given_than_were_asked_for() {
 
 #[test]
 fn smoothing_keeps_the_values_as_they_were_beside() {
-    let options = ChartOptions { smoothing: 0.5, ..Default::default() };
+    let options = ChartOptions::new().smoothing(0.5);
     let smoothed = chart(&[1.0, 2.0, 4.0], &options);
     let line = &smoothed.lines[0];
     assert_eq!((line.last, line.last_smoothed), (Some((2, 4.0)), Some(3.0)));
@@ -86,7 +86,7 @@ fn outliers_are_counted_and_left_out_if_that_was_asked_for() {
     let all = chart(&values, &Default::default());
     assert_eq!((all.far, all.outside), (1, 0));
     assert!(all.y.high > 1e9);
-    let options = ChartOptions { ignore_outliers: true, ..Default::default() };
+    let options = ChartOptions::new().ignore_outliers(true);
     let most = chart(&values, &options);
     assert_eq!(most.far, 0);
     assert!(most.y.high < 100.0 && most.outside > 1, "{most:?}");
@@ -99,18 +99,18 @@ fn times_are_relative_to_the_first_point_of_each_line() {
     let mut late = curve([1.0, 2.0]);
     late.wall_times = vec![2e9, 2e9 + 10.0];
     let early = curve([1.0, 2.0, 3.0]);
-    let options = ChartOptions { x: ChartX::Relative, ..Default::default() };
-    let chart = Chart::new("x", [("a".into(), &early), ("b".into(), &late)], &options);
+    let options = ChartOptions::new().x(ChartX::Relative);
+    let chart = ScalarChart::new("x", [("a".into(), &early), ("b".into(), &late)], &options);
     assert_eq!((chart.x.low, chart.x.high), (0.0, 10.0));
-    let options = ChartOptions { x: ChartX::Wall, ..Default::default() };
+    let options = ChartOptions::new().x(ChartX::Wall);
     late.wall_times[0] = f64::NAN;
-    let chart = Chart::new("x", [("b".into(), &late)], &options);
+    let chart = ScalarChart::new("x", [("b".into(), &late)], &options);
     assert_eq!(chart.lines[0].left_out(), [("without a time", 1)]);
 }
 
 #[test]
 fn a_chart_of_nothing_has_axes() {
-    for chart in [Chart::new("x", [], &Default::default()), chart(&[], &Default::default())] {
+    for chart in [ScalarChart::new("x", [], &Default::default()), chart(&[], &Default::default())] {
         assert!(chart.x.low < chart.x.high && chart.y.low < chart.y.high);
         assert!(!chart.x.ticks(5).is_empty());
     }
@@ -128,7 +128,7 @@ fn many_lines_are_a_band_from_the_smallest_to_the_largest_value() {
     let curves: Vec<Curve> =
         (0..101).map(|i| curve([f64::from(i), 100.0 - f64::from(i)])).collect();
     let named = curves.iter().map(|curve| ("x".to_owned(), curve));
-    let mut chart = Chart::new("x", named, &Default::default());
+    let mut chart = ScalarChart::new("x", named, &Default::default());
     assert!(!chart.is_crowded());
     chart.lines.iter_mut().skip(3).for_each(|line| line.rank = None);
     assert!(chart.is_crowded());
@@ -148,7 +148,7 @@ fn a_band_has_gaps_and_keeps_spikes() {
     values[60..=80].fill(nan);
     let (spiked, short) = (curve(values), curve([2.0]));
     let curves = [("a".to_owned(), &spiked), ("b".to_owned(), &short)];
-    let chart = Chart::new("x", curves, &Default::default());
+    let chart = ScalarChart::new("x", curves, &Default::default());
     let band = chart.band(11);
     let places: Vec<Vec<f64>> =
         band.iter().map(|part| part.iter().map(|p| (p.place * 100.0).round()).collect()).collect();
@@ -158,5 +158,5 @@ fn a_band_has_gaps_and_keeps_spikes() {
     assert!(peak > 0.9, "{band:?}");
     assert!(band[0][3].median < 0.1, "the median of one line is that line at this place");
     assert!(band[0][0].low < band[0][0].median && band[0][0].median < band[0][0].high);
-    assert!(Chart::new("x", [], &Default::default()).band(10).is_empty());
+    assert!(ScalarChart::new("x", [], &Default::default()).band(10).is_empty());
 }

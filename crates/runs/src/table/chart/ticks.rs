@@ -21,6 +21,7 @@ const MANTISSAS: [&[f64]; 3] = [&[1.0], &[1.0, 3.0], &[1.0, 2.0, 5.0]];
 
 /// A number at an axis.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Tick {
     /// Its position: 0 is the lower end of the axis, 1 the upper.
     pub place: f64,

@@ -18,6 +18,7 @@ use tbx::logdir::Logdir;
 
 /// Whether directories are folded into the run that they are part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Folding {
     /// Sibling directories such as `train` and `validation`, and those that `add_scalars` and
     /// `add_hparams` of PyTorch and tensorboardX create, are parts of the run above them.

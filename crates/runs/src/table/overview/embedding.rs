@@ -4,6 +4,7 @@ use tbx::logdir::SavedEmbedding;
 
 /// An embedding, which consists of a few files next to the log.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct EmbeddingOverview {
     /// Its name: `<tag>:<step>` if tbx or PyTorch wrote it.
     pub name: String,
@@ -16,6 +17,7 @@ pub struct EmbeddingOverview {
 
 /// A file of an embedding.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct EmbeddingFile {
     /// Its content: `tensor`, `metadata`, `sprite` or `bookmarks`.
     pub role: &'static str,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 
-use super::settings::{Auth, Settings};
+use super::settings::{Auth, ClientSettings};
 use super::tls::tls;
 use tbx::budget::{self, Limited, Spent};
 use tbx::error::{Error, ErrorKind, Location, Result};
@@ -57,9 +57,17 @@ const PATH: &AsciiSet = &PART.remove(b'/');
 /// that double. Retries have the same content, and MLflow ignores duplicates of most requests;
 /// before it retries any other request, the client asks whether the first attempt succeeded. It
 /// does not wait for a server that has never responded.
+///
+/// ```no_run
+/// use tbx_runs::trackers::mlflow::{Client, ClientSettings};
+///
+/// let client = Client::new(ClientSettings::from_env(Some("http://127.0.0.1:5000"))?)?;
+/// println!("{}", client.uri());
+/// # Ok::<(), tbx::Error>(())
+/// ```
 pub struct Client {
     agent: Agent,
-    settings: Settings,
+    settings: ClientSettings,
     /// Whether the server has responded yet.
     has_answered: AtomicBool,
 }
@@ -130,7 +138,7 @@ impl Client {
     ///
     /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not
     /// that of a server.
-    pub fn new(settings: Settings) -> Result<Self> {
+    pub fn new(settings: ClientSettings) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A limit for each read, not for the whole body: large artifacts take long.

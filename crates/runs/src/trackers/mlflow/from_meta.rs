@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
 use super::to_meta::{MLFLOW, dataset_place, number_or_text};
-use super::{MAX_DIGEST, Names, tags};
+use super::{MAX_DIGEST, MetricNames, tags};
 use tbx::meta::{Dataset, Param, RunMeta};
 
 /// The key by which an export finds a run again: its id, or without an id a hash of its experiment,
@@ -30,7 +30,7 @@ pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f
 /// because MLflow assigns those. `name` is the name of a run whose metadata has none. `metrics` has
 /// the names of its metrics, all of which must have been requested; the tags record them together
 /// with the original names of parameters and tags.
-pub fn record(meta: &RunMeta, name: &str, metrics: &Names) -> RunRecord {
+pub fn record(meta: &RunMeta, name: &str, metrics: &MetricNames) -> RunRecord {
     let mut names = metrics.clone();
     let params = with_names(&mut names, params(meta));
     let mut tags = tags_of(meta, name);
@@ -51,7 +51,10 @@ pub fn record(meta: &RunMeta, name: &str, metrics: &Names) -> RunRecord {
     }
 }
 
-fn with_names(names: &mut Names, values: BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn with_names(
+    names: &mut MetricNames,
+    values: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut own = names.others(values.keys().cloned());
     let named = values.into_iter().map(|(name, value)| (own.get(&name), value)).collect();
     names.join(&own);

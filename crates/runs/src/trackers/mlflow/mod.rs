@@ -23,34 +23,46 @@ mod tracking;
 pub(crate) use calls::HistoryPoint;
 pub use client::Client;
 pub(crate) use client::Content;
+#[doc(hidden)]
 pub use database::Database;
 pub(crate) use downloads::ListedFile;
 pub(crate) use from_meta::milliseconds;
-pub use from_meta::{record, run_key};
+pub use from_meta::record;
+#[doc(hidden)]
+pub use from_meta::run_key;
 pub(crate) use image_name::ImageName;
 pub(crate) use model_record::{
     LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
 };
-pub use names::{Names, Store};
+pub use names::{MetricNames, StoreKind};
 pub(crate) use names::{artifact_stays, changed_artifact};
-pub use record::{DatasetInput, Metric, RunRecord, status_from_number, status_number};
-pub use settings::Settings;
+pub use record::{DatasetInput, RunRecord};
+#[doc(hidden)]
+pub use record::{Metric, status_from_number, status_number};
+pub use settings::ClientSettings;
+pub use to_meta::meta;
+#[doc(hidden)]
+pub use to_meta::number;
 pub(crate) use to_meta::number_or_text;
-pub use to_meta::{meta, number};
 pub(crate) use tracking::{
     ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
 };
 
 /// Maximum number of characters of the name of a metric, parameter or tag.
+#[doc(hidden)]
 pub const MAX_NAME: usize = 250;
 /// Maximum number of characters of a parameter's value; MLflow silently truncates longer values.
+#[doc(hidden)]
 pub const MAX_PARAM: usize = 6000;
 /// Maximum number of characters of a tag's value; MLflow silently truncates longer values.
+#[doc(hidden)]
 pub const MAX_TAG: usize = 8000;
 /// Maximum number of characters of a dataset's digest.
+#[doc(hidden)]
 pub const MAX_DIGEST: usize = 36;
 
 /// The directory among a run's artifacts for data that MLflow has no place for.
+#[doc(hidden)]
 pub const FOLDER: &str = "tbx";
 /// The directories in [`FOLDER`] for event files, and for files made from values.
 pub(crate) const EVENTS: &str = "events/";

@@ -13,7 +13,7 @@ const MAX_FILE_NAME: usize = 255;
 
 /// The place where names are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Store {
+pub enum StoreKind {
     /// On a server.
     Server,
     /// In a database: like a server, except that artifacts are files with any names.
@@ -30,29 +30,29 @@ pub enum Store {
 /// The result is always the same, so that a later export finds it again.
 ///
 /// ```
-/// use tbx_runs::trackers::mlflow::{Names, Store};
+/// use tbx_runs::trackers::mlflow::{MetricNames, StoreKind};
 ///
-/// let mut names = Names::new(Store::Server, ["loss(train)", "lr"]);
+/// let mut names = MetricNames::new(StoreKind::Server, ["loss(train)", "lr"]);
 /// assert_eq!(names.get("lr"), "lr");
 /// assert_eq!(names.get("loss(train)"), "loss_train_-61abfa7f");
-/// let back = Names::changed_in(&names.tags());
+/// let back = MetricNames::changed_in(&names.tags());
 /// assert_eq!(back["loss_train_-61abfa7f"], "loss(train)");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Names {
-    store: Store,
+pub struct MetricNames {
+    store: StoreKind,
     /// Directories that names of files need.
     folders: BTreeSet<String>,
     /// The original names that were replaced, by their replacements.
     changed: BTreeMap<String, String>,
 }
 
-impl Names {
+impl MetricNames {
     /// Starts with `names`, which may be all names of a run or some of them. With [`Store::Files`], a
     /// name that would be a directory of one of these is replaced.
-    pub fn new<'n>(store: Store, names: impl IntoIterator<Item = &'n str>) -> Self {
+    pub fn new<'n>(store: StoreKind, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut folders = BTreeSet::new();
-        if store == Store::Files {
+        if store == StoreKind::Files {
             for name in names {
                 let slashes = name.match_indices('/');
                 folders.extend(slashes.filter_map(|(at, _)| name.get(..at)).map(str::to_owned));
@@ -63,7 +63,7 @@ impl Names {
 
     /// The name in MLflow for this name.
     pub fn get(&mut self, name: &str) -> String {
-        let is_file = self.store == Store::Files;
+        let is_file = self.store == StoreKind::Files;
         let is_too_long = |part: &str| part.len() > MAX_FILE_NAME;
         let cannot_be_file =
             is_file && (self.folders.contains(name) || name.split('/').any(is_too_long));
@@ -155,7 +155,7 @@ impl Names {
 /// Whether a store of this kind accepts this name for an artifact. Servers repeatedly decode
 /// percent-encoded characters in it, and reject `#` and paths that are absolute on Windows
 /// (`mlflow/utils/uri.py`, `validate_path_is_safe`).
-pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
+pub(crate) fn artifact_stays(store: StoreKind, path: &str) -> bool {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let bytes = path.as_bytes();
     let is_encoded = path.match_indices('%').any(|(at, _)| {
@@ -165,7 +165,7 @@ pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
     let is_refused = is_encoded || has_drive || path.contains(['#', '\\']);
     let is_plain_part = |part: &str| part != ".." && part.len() <= MAX_FILE_NAME;
     let is_plain = !path.contains(char::is_control) && path.split('/').all(is_plain_part);
-    is_plain && (store != Store::Server || !is_refused)
+    is_plain && (store != StoreKind::Server || !is_refused)
 }
 
 /// The name of an artifact whose own name is rejected: with `_` for the rejected characters, and a
@@ -173,7 +173,7 @@ pub(crate) fn artifact_stays(store: Store, path: &str) -> bool {
 pub(crate) fn changed_artifact(path: &str) -> String {
     // Images of MLflow 2 get the current form of names, which its pages show.
     if let Some(image) = ImageName::of(path).map(|name| name.modern(path))
-        && artifact_stays(Store::Server, &image)
+        && artifact_stays(StoreKind::Server, &image)
     {
         return image;
     }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_names_that_mlflow_refuses_change() {
-        let mut names = Names::new(Store::Server, ["a", "a/b"]);
+        let mut names = MetricNames::new(StoreKind::Server, ["a", "a/b"]);
         for name in ["a", "a/b", "train/loss", "é 日本:1", "v1.5-x", "...", "a/...", "-"] {
             assert_eq!(names.get(name), name);
         }
@@ -231,7 +231,7 @@ mod tests {
             new.insert(got);
         }
         assert_eq!(new.len(), refused.len());
-        let back = Names::changed_in(&names.tags());
+        let back = MetricNames::changed_in(&names.tags());
         assert_eq!(&back, names.changed());
         assert_eq!(back.values().map(String::as_str).collect::<BTreeSet<_>>(), refused.into());
     }
@@ -240,14 +240,14 @@ mod tests {
     fn artifacts_change_their_names_only_where_a_server_would() {
         for path in ["a/b.txt", "50%.txt", "a%st", "größe 1", "a:b", "x/c:y", "events.tfevents.1"]
         {
-            assert!(artifact_stays(Store::Server, path), "{path}");
+            assert!(artifact_stays(StoreKind::Server, path), "{path}");
         }
         for path in ["a%41", "x#y", "C:/x", "a\\b", "a\nb", "%252e"] {
-            assert!(!artifact_stays(Store::Server, path), "{path}");
+            assert!(!artifact_stays(StoreKind::Server, path), "{path}");
             let new = changed_artifact(path);
-            assert!(artifact_stays(Store::Server, &new), "{path} became {new}");
+            assert!(artifact_stays(StoreKind::Server, &new), "{path} became {new}");
         }
-        assert!(artifact_stays(Store::Files, "a%41#"));
+        assert!(artifact_stays(StoreKind::Files, "a%41#"));
         let long = format!("a%41{}.png", "x".repeat(100));
         assert!(changed_artifact(&long).ends_with(".png"));
         let of_2 = "images/a#b%step%-3%timestamp%17%5c132975-045b-4e91-5472-68946a48097d";
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn no_file_is_where_a_folder_must_be() {
-        let mut names = Names::new(Store::Files, ["a", "a/b", "a/b/c", "d"]);
+        let mut names = MetricNames::new(StoreKind::Files, ["a", "a/b", "a/b/c", "d"]);
         assert_eq!(names.get("d"), "d");
         assert_eq!(names.get("a/b/c"), "a/b/c");
         let (a, ab) = (names.get("a"), names.get("a/b"));
@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn many_names_are_told_by_several_tags() {
         let many: Vec<_> = (0..500).map(|i| format!("\u{1}({i})")).collect();
-        let mut names = Names::new(Store::Server, many.iter().map(String::as_str));
+        let mut names = MetricNames::new(StoreKind::Server, many.iter().map(String::as_str));
         many.iter().for_each(|name| drop(names.get(name)));
         let tags = names.tags();
         assert!(tags.len() > 1 && tags.values().all(|json| json.chars().count() <= MAX_TAG));
-        assert_eq!(Names::changed_in(&tags), *names.changed());
+        assert_eq!(MetricNames::changed_in(&tags), *names.changed());
     }
 }

@@ -56,6 +56,7 @@ pub struct DatasetInput {
 
 /// A point of a metric.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Metric {
     /// Its name.
     pub key: String,

@@ -22,7 +22,7 @@ const MAX_CREDENTIALS: u64 = 1 << 20;
 
 /// Settings of a tracking server, from the same environment variables as in MLflow's own client.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     pub(super) uri: String,
     pub(super) auth: Option<Auth>,
     pub(super) workspace: Option<String>,
@@ -40,13 +40,13 @@ pub(super) enum Auth {
     Token(String),
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for ClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("uri", &self.uri).finish_non_exhaustive()
+        f.debug_struct("ClientSettings").field("uri", &self.uri).finish_non_exhaustive()
     }
 }
 
-impl Settings {
+impl ClientSettings {
     /// Settings for the server at `uri`, or at `MLFLOW_TRACKING_URI` if that is `None`. Credentials
     /// come from `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` (otherwise from
     /// `~/.mlflow/credentials`), or from `MLFLOW_TRACKING_TOKEN`. `MLFLOW_TRACKING_INSECURE_TLS`,
@@ -56,13 +56,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no URI, it is not the URI of a
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no URI, it is not the URI of a
     /// server, or a variable has an invalid value.
     pub fn from_env(uri: Option<&str>) -> Result<Self> {
         let from_env = || variable("MLFLOW_TRACKING_URI");
         let Some(uri) = uri.map(str::to_owned).or_else(from_env) else {
             return Err(Error::argument(
-                "no tracking server given: set --uri or MLFLOW_TRACKING_URI",
+                "no tracking server given: pass its address to `ClientSettings::from_env`, or set MLFLOW_TRACKING_URI",
             ));
         };
         let address = uri.trim();
@@ -79,7 +79,7 @@ impl Settings {
         let Some((scheme @ ("http" | "https"), rest)) = plain.split_once("://") else {
             return wrong(
                 "is not a server: its URI must begin with http:// or https://; to write a \
-                 directory, use --to mlruns",
+                 directory, use `MlflowTarget::Folder`",
             );
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -205,14 +205,15 @@ mod tests {
 
     #[test]
     fn secrets_in_an_address_are_not_shown() {
-        let settings = Settings::from_env(Some("http://me:secret@host:5000/mlflow/")).unwrap();
+        let settings =
+            ClientSettings::from_env(Some("http://me:secret@host:5000/mlflow/")).unwrap();
         assert_eq!(settings.uri, "http://host:5000/mlflow");
         assert!(!format!("{settings:?}").contains("secret"));
         let Some(Auth::Basic { user, password }) = settings.auth else { panic!() };
         assert_eq!((&*user, &*password), ("me", "secret"));
         for uri in ["sqlite:///mlflow.db", "mlruns", "databricks"] {
-            let said = Settings::from_env(Some(uri)).unwrap_err().to_string();
-            assert!(said.contains("--to mlruns"), "{said}");
+            let said = ClientSettings::from_env(Some(uri)).unwrap_err().to_string();
+            assert!(said.contains("`MlflowTarget::Folder`"), "{said}");
         }
         for (uri, server, name, secret) in [
             ("http://me:a%2Fb%40c@host", "http://host", "me", "a/b@c"),
@@ -220,7 +221,7 @@ mod tests {
             ("https://me:a@b@[::1]:80", "https://[::1]:80", "me", "a@b"),
             ("http://me@host", "http://host", "me", ""),
         ] {
-            let settings = Settings::from_env(Some(uri)).unwrap();
+            let settings = ClientSettings::from_env(Some(uri)).unwrap();
             let Some(Auth::Basic { user, password }) = settings.auth else { panic!("{uri}") };
             assert_eq!((&*settings.uri, &*user, &*password), (server, name, secret));
         }
@@ -235,7 +236,7 @@ mod tests {
             "http://h/x#y",
             "http://u:hunter2@",
         ] {
-            let said = Settings::from_env(Some(uri)).unwrap_err();
+            let said = ClientSettings::from_env(Some(uri)).unwrap_err();
             assert!(!format!("{said} {said:?}").contains("ter2"), "{said}");
         }
     }

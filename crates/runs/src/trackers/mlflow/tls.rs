@@ -6,10 +6,10 @@ use std::path::Path;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 
-use super::settings::Settings;
+use super::settings::ClientSettings;
 use tbx::error::{Error, ErrorKind, Location, Result};
 
-pub(super) fn tls(settings: &Settings) -> Result<TlsConfig> {
+pub(super) fn tls(settings: &ClientSettings) -> Result<TlsConfig> {
     let mut tls = TlsConfig::builder().disable_verification(settings.is_insecure);
     if let Some(path) = &settings.server_certificate {
         let items = pem(path)?.into_iter();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::from_meta::milliseconds;
 use super::record::{DatasetInput, RunRecord};
-use super::{MAX_PARAM, MAX_TAG, Names, Store, record, tags};
+use super::{MAX_PARAM, MAX_TAG, MetricNames, StoreKind, record, tags};
 use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, Param, RunMeta};
 
 /// Numbers with more digits than this are identifiers.
@@ -18,12 +18,12 @@ const MAX_DIGITS: usize = 15;
 /// which MLflow has no place, and exact types and times. Values that were changed in MLflow since
 /// then take precedence. The parent is that of `exported`, or MLflow's id.
 pub fn meta(run: &RunRecord, experiment: Option<&str>, exported: Option<RunMeta>) -> RunMeta {
-    let names = Names::changed_in(&run.tags);
+    let names = MetricNames::changed_in(&run.tags);
     let said = said(run, experiment, &names);
     let Some(exported) = exported else { return said };
     let name = exported.name.clone().or(run.name.clone()).unwrap_or_default();
-    let was = record(&exported, &name, &Names::new(Store::Server, []));
-    let was = self::said(&was, exported.experiment.as_deref(), &Names::changed_in(&was.tags));
+    let was = record(&exported, &name, &MetricNames::new(StoreKind::Server, []));
+    let was = self::said(&was, exported.experiment.as_deref(), &MetricNames::changed_in(&was.tags));
     merged(exported, &was, said)
 }
 
@@ -104,7 +104,7 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     let tags = tags::modern(run.tags.clone()).into_iter();
     let mut tags: BTreeMap<String, String> =
         tags.map(|(name, value)| (true_name(name), value)).collect();
-    tags.retain(|name, _| !Names::is_tag(name));
+    tags.retain(|name, _| !MetricNames::is_tag(name));
     let mut take = |name: &str| tags.remove(name);
     let mut git = Git::default();
     git.commit = take(tags::COMMIT);
@@ -283,7 +283,7 @@ mod tests {
 
     /// The run as MLflow stores it: long values are truncated.
     fn stored(meta: &RunMeta) -> RunRecord {
-        let mut run = record(meta, "runs/a", &Names::new(Store::Server, []));
+        let mut run = record(meta, "runs/a", &MetricNames::new(StoreKind::Server, []));
         run.id = "00000000000000000000000000000007".into();
         run.tags.insert(tags::PARENT.into(), "00000000000000000000000000000006".into());
         for value in run.tags.values_mut() {
@@ -355,20 +355,20 @@ mod tests {
         let params = texts.map(|text| (text.to_owned(), text.to_owned()));
         let there = RunRecord { params: params.into(), ..RunRecord::default() };
         let mut found = meta(&there, None, None);
-        let mut again = record(&found, "", &Names::new(Store::Server, []));
+        let mut again = record(&found, "", &MetricNames::new(StoreKind::Server, []));
         assert_eq!(again.params, there.params);
         let kept: Vec<_> = found.param_texts.keys().map(String::as_str).collect();
         assert_eq!(kept, ["-0", "0.10", "1E-5", "NaN", "true"]);
         found.params.insert("0.10".into(), 0.2.into());
         found.params.insert("true".into(), false.into());
-        again = record(&found, "", &Names::new(Store::Server, []));
+        again = record(&found, "", &MetricNames::new(StoreKind::Server, []));
         assert_eq!((&*again.params["0.10"], &*again.params["true"]), ("0.2", "False"));
         assert_eq!(again.params["1E-5"], "1E-5");
         // The same with the metadata that tbx exported.
         let mut exported = RunMeta::default();
         exported.params = found.params.clone();
         let found = meta(&there, None, Some(exported));
-        let again = record(&found, "", &Names::new(Store::Server, []));
+        let again = record(&found, "", &MetricNames::new(StoreKind::Server, []));
         assert_eq!(again.params, there.params);
     }
 
@@ -408,7 +408,8 @@ mod tests {
         };
         let there = RunRecord { datasets: vec![input], ..RunRecord::default() };
         let mut found = meta(&there, None, None);
-        let again = |meta: &RunMeta| record(meta, "", &Names::new(Store::Server, [])).datasets;
+        let again =
+            |meta: &RunMeta| record(meta, "", &MetricNames::new(StoreKind::Server, [])).datasets;
         assert_eq!(again(&found), there.datasets);
         // A change takes precedence.
         found.datasets[0].source = Some("s3://b/k".into());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Tree, values};
 use crate::export::mlflow::models::{PlannedModel, PlannedVersion, with_names};
-use crate::trackers::mlflow::{Store, milliseconds};
+use crate::trackers::mlflow::{StoreKind, milliseconds};
 use tbx::error::Result;
 use tbx::safe_name;
 
@@ -40,7 +40,7 @@ impl Tree<'_> {
             ("name", model.name.as_str().into()),
         ];
         self.yaml(&dir, &meta)?;
-        values(&dir.join("tags"), &with_names(Store::Files, &model.tags))?;
+        values(&dir.join("tags"), &with_names(StoreKind::Files, &model.tags))?;
         let numbers = numbers(model);
         let mut count = 0;
         for (version, number) in model.versions.iter().zip(&numbers) {
@@ -80,7 +80,7 @@ impl Tree<'_> {
             ("version", number.into()),
         ];
         self.yaml(&dir, &meta)?;
-        let mut tags = of.tags(Store::Files);
+        let mut tags = of.tags(StoreKind::Files);
         // The number is the same, unless two registries have it.
         if number == version.version {
             tags.remove(crate::trackers::mlflow::tags::VERSION);

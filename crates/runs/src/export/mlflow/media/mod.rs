@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::Settings;
+use super::MlflowExport;
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned};
 use crate::export::extract::pieces;
@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 10_000_000;
 const MAX_TAG: usize = 80;
 
 /// Whether series of this kind become files.
-pub(super) fn goes(kind: Kind, settings: &Settings) -> bool {
+pub(super) fn goes(kind: Kind, settings: &MlflowExport) -> bool {
     match kind {
         Kind::Image => settings.images,
         kind => settings.media.contains(&kind),
@@ -35,7 +35,7 @@ pub(super) fn goes(kind: Kind, settings: &Settings) -> bool {
 }
 
 /// Kinds that must be loaded for [`each`].
-pub(super) fn kinds(settings: &Settings) -> impl Iterator<Item = Kind> {
+pub(super) fn kinds(settings: &MlflowExport) -> impl Iterator<Item = Kind> {
     let all = [Kind::Image].into_iter().chain(MEDIA);
     all.filter(|kind| goes(*kind, settings))
 }
@@ -84,7 +84,7 @@ impl Skipped {
     }
 
     /// Messages for the user.
-    pub(super) fn texts(&self, settings: &Settings) -> Vec<String> {
+    pub(super) fn texts(&self, settings: &MlflowExport) -> Vec<String> {
         let list = |of: &BTreeMap<Kind, u64>| {
             let all: Vec<_> = of.iter().map(|(kind, n)| format!("{n} {}", kind.name())).collect();
             all.join(", ")
@@ -108,7 +108,7 @@ impl Skipped {
 pub(super) fn each(
     plan: &Plan,
     run: &Run,
-    settings: &Settings,
+    settings: &MlflowExport,
     mut f: impl FnMut(Exhibit) -> Result<()>,
 ) -> Result<Skipped> {
     let mut reader = ValueReader::new(run);

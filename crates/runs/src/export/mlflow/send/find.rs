@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::Settings;
+use super::super::MlflowExport;
 use super::super::merge::{Kept, Merge};
 use super::super::plan::Plan;
 use super::super::state::State;
@@ -49,7 +49,7 @@ impl Known {
     /// Looks up the experiments of `plan` and their runs. Creates missing experiments.
     pub(super) fn find(
         plan: &Plan,
-        settings: &Settings,
+        settings: &MlflowExport,
         store: &dyn Tracking,
         state: &State,
     ) -> Result<Self> {
@@ -112,7 +112,7 @@ impl Known {
         name: &str,
         tags: &Tags,
         told: Option<(String, i64)>,
-        settings: &Settings,
+        settings: &MlflowExport,
         store: &dyn Tracking,
     ) -> Result<Place> {
         let found = match store.experiment(name)? {
@@ -134,7 +134,8 @@ impl Known {
         if is_deleted {
             self.notes.push(format!(
                 "experiment {name:?} was deleted in MLflow, so nothing is sent to it; restore it \
-                 with --recreate-deleted, or choose another one with --experiment"
+                 with `MlflowExport::recreate_deleted`, or choose another one with \
+                 `MlflowExport::experiment`"
             ));
         } else {
             if found.is_deleted {
@@ -181,7 +182,7 @@ impl Known {
         name: &str,
         here: &Tags,
         there: &ExperimentRecord,
-        settings: &Settings,
+        settings: &MlflowExport,
         store: &dyn Tracking,
     ) -> Result<()> {
         let mut merge = Merge::with(&there.tags, settings.overwrite);

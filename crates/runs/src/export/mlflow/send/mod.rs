@@ -20,72 +20,51 @@ use super::media::{self, Skipped};
 use super::merge::{Kept, Merge};
 use super::plan::{Plan, Planned};
 use super::state::{State, Synced};
-use super::{Done, Progress, Settings};
-use crate::trackers::mlflow::{Client, Database, FOLDER, Store, Tags, Tracking};
+use super::{MlflowExport, MlflowExported};
+use crate::progress::Progress;
+use crate::trackers::mlflow::{Client, Database, FOLDER, StoreKind, Tags, Tracking};
 use tbx::error::{ErrorKind, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
 
-/// Sends the runs of `logdir` to a tracking server. Runs that it already has, identified by the tag
-/// `mlflow.tbx.run_key`, get only new data. Nothing is duplicated, even if several exports of the
-/// same runs happen at once. Changes and deletions that somebody made in MLflow are kept. An
-/// interrupted export continues when it is called again.
-///
-/// # Errors
-///
-/// [`ErrorKind::Io`](crate::ErrorKind::Io): the server cannot be reached, or refuses a request.
-/// Also as for [`Logdir::map_runs`].
-pub fn to_server(
+/// Sends the runs of `logdir` to a tracking server.
+pub(super) fn to_server(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     client: &Client,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
-    send(logdir, options, settings, client, Store::Server, progress)
+) -> Result<MlflowExported> {
+    send(logdir, options, settings, client, StoreKind::Server)
 }
 
-/// Like [`to_server`], but writes to the SQLite database `path`, which MLflow created. Artifacts
-/// are copied to the experiments' artifact locations; if such a location is only valid on a server,
-/// they are copied to `artifacts`, if that is given.
-///
-/// Other programs may use the database at the same time. Each change is a transaction, so that a
-/// program that dies leaves a consistent database, and the next export continues.
-///
-/// # Errors
-///
-/// [`ErrorKind::Value`](crate::ErrorKind::Value): it is not a database of MLflow, or one of an
-/// unsupported version; [`ErrorKind::Io`](crate::ErrorKind::Io): it cannot be written. Also as for
-/// [`Logdir::map_runs`].
-pub fn to_database(
+/// Like [`to_server`], but writes to the database `path`.
+pub(super) fn to_database(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     path: &Path,
     artifacts: Option<&Path>,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
+) -> Result<MlflowExported> {
     let database = Database::open(path, artifacts)?;
-    send(logdir, options, settings, &database, Store::Database, progress)
+    send(logdir, options, settings, &database, StoreKind::Database)
 }
 
 fn send(
     logdir: &Logdir,
     options: &LoadOptions,
-    settings: &Settings,
+    settings: &MlflowExport,
     store: &dyn Tracking,
-    kind: Store,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done> {
+    kind: StoreKind,
+) -> Result<MlflowExported> {
     let mut plan = Plan::of(logdir, options, settings, kind)?;
-    let mut done = Done::of(&mut plan, logdir, settings)?;
+    let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
     let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
-        progress(Progress { is_waiting: true, ..Progress::default() });
+        settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
     });
     let known = Known::find(&plan, settings, store, &state)?;
-    let export = Export::of(&plan, settings, store, kind, state, known, Mutex::new(progress));
+    let export = Export::of(&plan, settings, store, kind, state, known);
     let sent = pool.install(|| export.send(logdir, options));
     // Even after an error, the next export must know what was sent.
     export.save();
@@ -99,9 +78,9 @@ fn send(
 /// An export in progress.
 struct Export<'e> {
     plan: &'e Plan,
-    settings: &'e Settings,
+    settings: &'e MlflowExport,
     store: &'e dyn Tracking,
-    kind: Store,
+    kind: StoreKind,
     state: State,
     known: Known,
     /// For each run of the plan, its counterpart in MLflow.
@@ -116,7 +95,7 @@ struct Export<'e> {
     deleted_runs: AtomicUsize,
     begun: AtomicUsize,
     notes: Mutex<Notes>,
-    progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
+    showing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -160,12 +139,11 @@ struct Remote {
 impl<'e> Export<'e> {
     fn of(
         plan: &'e Plan,
-        settings: &'e Settings,
+        settings: &'e MlflowExport,
         store: &'e dyn Tracking,
-        kind: Store,
+        kind: StoreKind,
         state: State,
         known: Known,
-        progress: Mutex<&'e mut (dyn FnMut(Progress) + Send)>,
     ) -> Self {
         let notes = Notes {
             warnings: known.notes.clone(),
@@ -190,7 +168,7 @@ impl<'e> Export<'e> {
             deleted_runs: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             notes: Mutex::new(notes),
-            progress,
+            showing: Mutex::default(),
         }
     }
 
@@ -265,17 +243,17 @@ impl<'e> Export<'e> {
     }
 
     fn show(&self) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress(Progress {
+        let _alone = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settings.on_progress.call(Progress {
             runs: self.begun.load(Ordering::Relaxed),
             all_runs: self.plan.runs.len(),
             points: self.points.load(Ordering::Relaxed),
-            is_waiting: false,
+            ..Progress::default()
         });
     }
 
     /// Reports the results.
-    fn finish(self, done: &mut Done) {
+    fn finish(self, done: &mut MlflowExported) {
         done.points = self.points.into_inner();
         done.images = self.images.into_inner();
         done.media = self.media.into_inner();

@@ -52,7 +52,8 @@ impl Export<'_> {
                 || model.versions.iter().any(|version| self.was_registered(model, version));
             if was_made && !is_wanted_again {
                 self.warn(format!(
-                    "model {name:?} was deleted in MLflow and is not exported; --recreate-deleted \
+                    "model {name:?} was deleted in MLflow and is not exported; \
+                     `MlflowExport::recreate_deleted` \
                      creates it again"
                 ));
                 return Ok(0);
@@ -83,7 +84,7 @@ impl Export<'_> {
                     if known.is_some() && was_made && !is_wanted_again {
                         self.warn(format!(
                             "{name}/{number} was deleted in MLflow and is not exported; \
-                             --recreate-deleted creates it again"
+                             `MlflowExport::recreate_deleted` creates it again"
                         ));
                         continue;
                     }

@@ -13,8 +13,8 @@ use super::super::plan::Planned;
 use super::find::There;
 use super::{Export, Remote};
 use crate::trackers::mlflow::{
-    DatasetInput, FoundRun, MAX_PARAM, MAX_TAG, Names, RunRecord, RunUpdate, Tags, number_or_text,
-    tags,
+    DatasetInput, FoundRun, MAX_PARAM, MAX_TAG, MetricNames, RunRecord, RunUpdate, Tags,
+    number_or_text, tags,
 };
 use tbx::error::Result;
 use tbx::meta::Status;
@@ -273,9 +273,9 @@ impl Export<'_> {
             changes.insert(pictures::TAG.0.to_owned(), Some(pictures::TAG.1.to_owned()));
         }
         if !renamed.is_empty() {
-            let mut all = Names::changed_in(&run.record.tags);
+            let mut all = MetricNames::changed_in(&run.record.tags);
             all.extend(renamed.clone());
-            let names = Names::tags_of(&all).into_iter();
+            let names = MetricNames::tags_of(&all).into_iter();
             changes.extend(names.map(|(name, value)| (name, Some(value))));
             self.note(|notes| notes.renamed.extend(renamed));
         }

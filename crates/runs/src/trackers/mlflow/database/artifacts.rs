@@ -44,7 +44,8 @@ impl Database {
         if let Some(below) = uri.strip_prefix("mlflow-artifacts:") {
             let Some(root) = &self.artifacts else {
                 return Err(format!(
-                    "only the server knows the directory of {uri}; set --artifact-root to the \
+                    "only the server knows the directory of {uri}; set \
+                     `MlflowTarget::Database::artifacts` to the \
                      server's --artifacts-destination"
                 ));
             };

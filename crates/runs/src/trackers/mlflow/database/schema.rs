@@ -175,7 +175,7 @@ pub(super) fn check(connection: &Connection) -> Result<bool, ErrorKind> {
     if !REVISIONS.contains(&revision.as_str()) {
         return Err(wrong(format!(
             "tbx supports the schemas of MLflow 2.8 to 3.17, but not {revision:?}; export to a \
-             server on it instead, with --to mlflow"
+             server on it instead, with `MlflowTarget::Server`"
         )));
     }
     let experiments = tables.get("experiments").map(Vec::as_slice).unwrap_or_default();
