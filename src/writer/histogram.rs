@@ -21,7 +21,8 @@ impl SummaryWriter {
     where
         I: IntoIterator<Item: Numeric>,
     {
-        self.add(tag, step, |v2| match self.scope.bins {
+        let bins = self.scope.about.as_ref().map_or_else(Bins::default, |about| about.bins);
+        self.add(tag, step, |v2| match bins {
             Bins::Exponential => counted(tag, histogram::exponential(values)?, v2),
             Bins::Uniform(bins) => Ok(Histogram::uniform(values, bins).to_v2(tag)),
         })

@@ -148,13 +148,16 @@ struct Lines {
 struct Scope {
     step: Option<i64>,
     wall_time: Option<f64>,
-    bins: Bins,
-    /// Description to write with the first value of a tag.
+    /// Settings that few handles have.
     about: Option<Arc<About>>,
 }
 
 #[derive(Clone, Default)]
 struct About {
+    /// Buckets of histograms.
+    bins: Bins,
+    /// Whether the texts are written with the first value of a tag.
+    is_told: bool,
     display_name: String,
     description: String,
 }
@@ -286,7 +289,7 @@ impl SummaryWriter {
     /// ```
     #[must_use]
     pub fn with_bins(&self, bins: Bins) -> Self {
-        Self { scope: Scope { bins, ..self.scope.clone() }, ..self.clone() }
+        self.about(|about| about.bins = bins)
     }
 
     /// Returns a handle for the same run that sets a display name for tags, which is shown instead of the tag.
@@ -296,7 +299,7 @@ impl SummaryWriter {
     /// this handle.
     #[must_use]
     pub fn with_display_name(&self, name: impl Into<String>) -> Self {
-        self.about(|about| about.display_name = name.into())
+        self.about(|about| (about.display_name, about.is_told) = (name.into(), true))
     }
 
     /// Returns a handle for the same run that sets a description for tags, in Markdown. The same rules apply as
@@ -311,7 +314,7 @@ impl SummaryWriter {
     /// ```
     #[must_use]
     pub fn with_description(&self, markdown: impl Into<String>) -> Self {
-        self.about(|about| about.description = markdown.into())
+        self.about(|about| (about.description, about.is_told) = (markdown.into(), true))
     }
 
     fn about(&self, say: impl FnOnce(&mut About)) -> Self {
@@ -357,7 +360,7 @@ impl SummaryWriter {
 
     #[inline]
     fn is_v2(&self, inner: &Inner) -> bool {
-        inner.options.v2 || self.scope.about.is_some()
+        inner.options.v2 || self.scope.about.as_ref().is_some_and(|about| about.is_told)
     }
 
     #[inline]
@@ -415,7 +418,7 @@ impl SummaryWriter {
 
 impl About {
     fn tell(&self, value: &mut pb::summary::Value) {
-        if let Some(metadata) = &mut value.metadata {
+        if let Some(metadata) = value.metadata.as_mut().filter(|_| self.is_told) {
             metadata.display_name.clone_from(&self.display_name);
             metadata.summary_description.clone_from(&self.description);
         }
