@@ -15,6 +15,9 @@ MAX_LEN = 12_000
 
 NEW_FILE, PAYLOAD, BYTES, SIDE_FILE, CUT = 0, 1, 4, 5, 10
 LOG_TARGETS = {"load": 4, "verify": 60, "edit": 8, "export": 4}
+# Kinds and forms in fuzz_targets/value.rs, by the name of the plugin.
+KINDS = {"pr_curves": 0, "custom_scalars": 1, "text": 2, "graph_keras_model": 3, "graph_run_metadata": 4, "tbx": 5}
+TENSOR, GRAPH_DEF, RUN_METADATA = 0, 1, 2
 # Numbers from src/logs.rs.
 SIDE_FILES = {"hparams.yaml": 0, "tbx.json": 1, "projector_config.pbtxt": 3, "tensors.tsv": 8}
 
@@ -52,6 +55,43 @@ def text(content):
     return struct.pack("<H", len(content)) + content
 
 
+def fields(message):
+    """The fields of a serialized message: number and content of those that have a length."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    try:
+        while at < len(message):
+            key = varint()
+            size = {0: 0, 1: 8, 5: 4}.get(key & 7)
+            if key & 7 == 0:
+                varint()
+            elif key & 7 == 2:
+                size = varint()
+                if at + size > len(message):
+                    return
+                yield key >> 3, message[at : at + size]
+            elif size is None:
+                return
+            at += size
+    except IndexError:
+        return  # a damaged message
+
+
+def field(message, number):
+    return next((content for found, content in fields(message) if found == number), b"")
+
+
 def records(log):
     """The payloads of a log and what is between them, as instructions."""
     at = 0
@@ -70,15 +110,16 @@ def records(log):
 class Corpus:
     def __init__(self, directory):
         self.directory = directory
-        self.count = 0
+        self.inputs = set()
 
     def add(self, target, content):
         if len(content) > MAX_LEN:
             return
         folder = self.directory / target
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
-        self.count += 1
+        path = folder / hashlib.sha256(content).hexdigest()[:16]
+        path.write_bytes(content)
+        self.inputs.add(path)
 
 
 def logs():
@@ -98,12 +139,80 @@ def logs():
         yield program + bytes([CUT, 0, 64, CUT, 0, 160])
 
 
+def parsers(corpus):
+    """Inputs of the targets that each test one parser."""
+    for path in sorted(FIXTURES.rglob("*tfevents*")):
+        if not path.is_file():
+            continue
+        for instruction in records(path.read_bytes()):
+            if instruction[0] == PAYLOAD:
+                event(corpus, instruction[3:])
+    for path in sorted((FIXTURES / "onnx").glob("*.onnx")):
+        corpus.add("onnx", path.read_bytes())
+    for path in sorted((FIXTURES / "keras").glob("*.json")):
+        corpus.add("keras", path.read_bytes())
+    for config in [b"{}", b'{"camera": {"cls": "PerspectiveCamera", "fov": [7.5e1, null, true]}}', b'{"a": "\\u00e9\\n"}']:
+        corpus.add("mesh", b"\0" + config)
+    for path in sorted((FIXTURES / "projector").rglob("*.pbtxt")):
+        corpus.add("projector", b"\0" + path.read_bytes())
+    for path in sorted((FIXTURES / "projector").rglob("tensors.tsv")):
+        labels = path.with_name("metadata.tsv")
+        labels = labels.read_bytes() if labels.is_file() else b""
+        corpus.add("projector", b"\1" + text(labels) + path.read_bytes())
+
+
+def event(corpus, payload):
+    corpus.add("event", payload)
+    # The header's changes, then those of three values, then the event.
+    choice = len(payload) % 4
+    changes = bytes([3, 7]) + text(b"tag") + text(b"name") + bytes([0, 1])
+    corpus.add("rewrite", bytes([choice]) + bytes([7] * choice.bit_count()) + (changes if choice else b"\0") + payload)
+    graph, metadata = field(payload, 4), field(field(payload, 8), 2)
+    if graph:
+        corpus.add("value", bytes([KINDS["graph_keras_model"], GRAPH_DEF]) + graph)
+    if metadata:
+        corpus.add("value", bytes([KINDS["graph_run_metadata"], RUN_METADATA]) + metadata)
+    for number, value in fields(field(payload, 5)):
+        if number == 1:
+            summary_value(corpus, value)
+
+
+def summary_value(corpus, value):
+    plugin_data = field(field(value, 9), 1)
+    plugin, content = field(plugin_data, 1).decode(errors="replace"), field(plugin_data, 2)
+    tensor = field(value, 8)
+    strings = [content for number, content in fields(tensor) if number == 8]
+    if tensor:
+        corpus.add("tensor", tensor)
+    if plugin in KINDS:
+        corpus.add("value", bytes([KINDS[plugin], TENSOR]) + tensor)
+    if plugin == "histograms":
+        corpus.add("histogram", b"\1" + tensor)
+    if plugin == "mesh":
+        corpus.add("mesh", b"\1" + text(content) + tensor)
+    if plugin == "hparams":
+        corpus.add("hparams", content)
+    if plugin == "graph_keras_model":
+        for json in strings:
+            corpus.add("keras", json)
+    if field(value, 5):
+        corpus.add("histogram", b"\0" + field(value, 5))
+    for encoded in [field(field(value, 4), 4)] + (strings if plugin == "images" else []):
+        if encoded:
+            corpus.add("image", encoded)
+    for encoded in [field(field(value, 6), 5)] + (strings if plugin == "audio" else []):
+        if encoded:
+            corpus.add("audio", encoded)
+
+
 def main():
     corpus = Corpus(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "corpus")
     for i, program in enumerate(logs()):
         for target, choices in LOG_TARGETS.items():
             corpus.add(target, bytes([i % choices]) + (b"" if target in ("load", "verify") else bytes([i % 4])) + program)
         corpus.add("archive", bytes([i % 3]) + program)
+        corpus.add("record", program)
+    parsers(corpus)
     names = list(SIDE)
     for name, contents in SIDE.items():
         for content in contents:
@@ -135,7 +244,7 @@ def main():
     for name in range(12):
         entry = bytes([0, name, 0]) + text(b"content") + bytes([0, 164, 1, 1, 0, 0])
         corpus.add("archive", bytes([4]) + entry * 2 + bytes([1, 0]))
-    print(f"{corpus.count} inputs in {corpus.directory}")
+    print(f"{len(corpus.inputs)} inputs in {corpus.directory}")
 
 
 if __name__ == "__main__":

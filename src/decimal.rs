@@ -1,10 +1,16 @@
-//! Converts a float32 to the decimal number that it was written as.
+//! Conversions between float32 and float64.
 
 /// The float64 of the shortest decimal that rounds to this float32: 0.05 for `0.05f32`, which is
 /// exactly 0.05000000074505806. For numbers that somebody chose, such as parameters; measured
 /// values stay as they are.
 pub fn as_written(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(value.into())
+}
+
+/// The nearest float32, which may be an infinity.
+#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
+pub fn to_f32(value: f64) -> f32 {
+    value as f32
 }
 
 #[cfg(test)]

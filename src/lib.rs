@@ -141,6 +141,10 @@ pub mod budget;
 #[doc(hidden)]
 pub mod decimal;
 #[doc(hidden)]
+pub mod digest;
+#[doc(hidden)]
+pub mod file_names;
+#[doc(hidden)]
 pub mod redact;
 #[doc(hidden)]
 pub mod replace;

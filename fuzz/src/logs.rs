@@ -168,6 +168,11 @@ impl Logs {
         *last = payload;
     }
 
+    /// The bytes of each event file.
+    pub fn logs(&self) -> impl Iterator<Item = &[u8]> {
+        self.files.iter().map(|file| &file.bytes[..])
+    }
+
     /// Writes all files.
     pub fn write_to(&self, dir: &Path) {
         self.write_beside(dir);

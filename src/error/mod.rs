@@ -94,6 +94,12 @@ impl std::error::Error for Error {
     }
 }
 
+/// The error of a call that concerns the file at `path`.
+#[doc(hidden)]
+pub fn failed(kind: impl Into<ErrorKind>, path: impl AsRef<Path>) -> Error {
+    kind.into().at(Location::of(path.as_ref()))
+}
+
 /// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), a server
 /// ([`Server`](Self::Server)), the file, or the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
 #[derive(Clone)]

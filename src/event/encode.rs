@@ -26,6 +26,53 @@ pub fn scalar(buffer: &mut Vec<u8>, wall_time: f64, step: i64, tag: &str, value:
     buffer.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Appends the payload of an event with one v1 histogram. `moments` are the fields 1 to 5 of a
+/// `HistogramProto`.
+pub fn histogram(
+    buffer: &mut Vec<u8>,
+    (wall_time, step, tag): (f64, i64, &str),
+    moments: [f64; 5],
+    limits: &[f64],
+    counts: &[f64],
+) {
+    let string_len = |len: u64| if len == 0 { 0 } else { 1 + varint_len(len) + len };
+    let numbers = moments.iter().filter(|moment| **moment != 0.0).count();
+    let numbers_len = 9 * u64::try_from(numbers).unwrap_or(u64::MAX);
+    let histo_len = numbers_len + string_len(doubles_len(limits)) + string_len(doubles_len(counts));
+    let value_len = string_len(len(tag)) + 1 + varint_len(histo_len) + histo_len;
+    head(buffer, wall_time, step);
+    key(buffer, 5, 1 + varint_len(value_len) + value_len); // Event.summary
+    key(buffer, 1, value_len); // Summary.value
+    if !tag.is_empty() {
+        bytes(buffer, 1, tag.as_bytes()); // Value.tag
+    }
+    key(buffer, 5, histo_len); // Value.histo
+    for (number, moment) in (1u8..).zip(moments).filter(|(_, moment)| *moment != 0.0) {
+        buffer.push(number << 3 | 1);
+        buffer.extend_from_slice(&moment.to_le_bytes());
+    }
+    doubles(buffer, 6, limits); // HistogramProto.bucket_limit
+    doubles(buffer, 7, counts); // HistogramProto.bucket
+}
+
+/// Appends the packed field `number`, unless it is empty.
+fn doubles(buffer: &mut Vec<u8>, number: u8, values: &[f64]) {
+    if values.is_empty() {
+        return;
+    }
+    key(buffer, number, doubles_len(values));
+    let start = buffer.len();
+    buffer.resize(start + size_of_val(values), 0);
+    let (places, _) = buffer.get_mut(start..).unwrap_or_default().as_chunks_mut();
+    for (place, value) in places.iter_mut().zip(values) {
+        *place = value.to_le_bytes();
+    }
+}
+
+fn doubles_len(values: &[f64]) -> u64 {
+    u64::try_from(size_of_val(values)).unwrap_or(u64::MAX)
+}
+
 /// Appends the payload of an event with one value.
 pub fn summary(buffer: &mut Vec<u8>, wall_time: f64, step: i64, value: &pb::summary::Value) {
     head(buffer, wall_time, step);
@@ -136,6 +183,41 @@ mod tests {
                     summary(&mut general, wall_time, step, &message);
                     assert_eq!(fast, event.encode_to_vec());
                     assert_eq!(general, event.encode_to_vec());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn histograms_have_the_bytes_that_prost_gives_them() {
+        let many: Vec<f64> = (0..2000).map(f64::from).collect();
+        for (i, numbers) in
+            [&[][..], &[0.0], &[f64::NAN, -0.0], &many[..17], &many].iter().enumerate()
+        {
+            for tag in ["", "weights", &"x".repeat(300)] {
+                for moments in [[0.0; 5], [-0.0, 1.0, f64::NAN, 0.0, f64::INFINITY], [1.5; 5]] {
+                    let (wall_time, step) = (0.5, i64::try_from(i).unwrap());
+                    let [min, max, num, sum, sum_squares] = moments;
+                    let (bucket_limit, bucket) = (numbers.to_vec(), many[..numbers.len()].to_vec());
+                    let histogram = pb::HistogramProto {
+                        min,
+                        max,
+                        num,
+                        sum,
+                        sum_squares,
+                        bucket_limit,
+                        bucket,
+                    };
+                    let message = pb::summary::Value {
+                        tag: tag.into(),
+                        value: Some(pb::summary::value::Value::Histo(histogram.clone())),
+                        ..Default::default()
+                    };
+                    let (mut fast, mut general) = (vec![], vec![]);
+                    let place = (wall_time, step, tag);
+                    super::histogram(&mut fast, place, moments, numbers, &histogram.bucket);
+                    summary(&mut general, wall_time, step, &message);
+                    assert_eq!(fast, general, "{tag:?} {moments:?} {}", numbers.len());
                 }
             }
         }

@@ -36,7 +36,7 @@ pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 #[doc(hidden)]
 pub use tensor_ref::{Number, TensorRef};
 #[doc(hidden)]
-pub use writer::first_event;
+pub use writer::{SOURCE, first_event};
 
 /// The format version in the first event of a file. Readers parse the number after the colon
 /// (`tensorboard/backend/event_processing/plugin_event_accumulator.py`, `_ParseFileVersion`).

@@ -66,6 +66,9 @@ impl<W: Write> EventWriter<W> {
     }
 }
 
+/// Name of the writing program in the first event of files that tbx writes.
+pub const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
+
 /// The first event of every file.
 pub fn first_event(source: &str, wall_time: f64) -> pb::Event {
     pb::Event {

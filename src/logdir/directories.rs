@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::error::{Error, ErrorKind, Location};
+use crate::error::{Error, failed};
 use crate::event::{is_event_file, other_file_at};
 use crate::meta::{self, ARTIFACTS};
 use crate::replace::is_temporary;
@@ -39,7 +39,7 @@ impl Directories {
             Ok(Listing::Files { files, .. }) => files,
             Ok(Listing::File) => Vec::new(),
             Err(error) => {
-                self.unreadable.push(ErrorKind::from(error).at(Location::of(url)));
+                self.unreadable.push(failed(error, url));
                 Vec::new()
             }
         };
@@ -70,7 +70,7 @@ impl Directories {
                     let cause =
                         error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
                     if cause.kind() != io::ErrorKind::NotFound {
-                        self.unreadable.push(ErrorKind::from(cause).at(Location::of(path)));
+                        self.unreadable.push(failed(cause, path));
                     }
                 }
             }

@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::several::Several;
-use crate::error::{Effect, ErrorKind, Issue, Location, Result};
+use crate::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use crate::event::is_event_file;
+use crate::file_names;
 use crate::replace::is_temporary;
 use crate::replace::{Folder, is_pending};
 use crate::store::{self, Found, Links, Listing, Root};
 
 /// Names of other files to find: run metadata (see `meta`) and the embeddings of a run.
-const ABOUT_RUNS: [&str; 3] = ["hparams.yaml", "tbx.json", "projector_config.pbtxt"];
+const ABOUT_RUNS: [&str; 3] = [file_names::HPARAMS, file_names::RUN, file_names::PROJECTOR];
 
 /// A log directory and the runs in it, judged by file names.
 ///
@@ -29,6 +29,14 @@ pub struct Logdir {
     pub(super) runs: Vec<RunFiles>,
     pub(super) issues: Vec<Issue>,
     pub(super) several: Several,
+}
+
+/// The log directories that were combined.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Several {
+    pub(super) paths: Vec<PathBuf>,
+    /// For the directory of each run, the run's name in its own log directory.
+    pub(super) names: BTreeMap<PathBuf, String>,
 }
 
 /// A run and its event files: a directory that holds at least one file with the name of an event
@@ -78,22 +86,20 @@ impl Logdir {
         if store::is_url(&path) {
             return Self::remote(path);
         }
-        let failed = |error: io::Error| ErrorKind::from(error).at(Location::of(path.as_path()));
-        let metadata = path.metadata().map_err(failed)?;
+        let at = |error: io::Error| failed(error, &path);
+        let metadata = path.metadata().map_err(at)?;
         if metadata.is_file() {
             return Ok(Self::single_file(path));
         }
         if !metadata.is_dir() {
             // Opening a pipe would block until something writes to it.
             let what = "neither a directory nor a regular file";
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
+            return Err(at(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
-        path.read_dir().map_err(failed)?;
+        path.read_dir().map_err(at)?;
         let mut logdir =
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
-        logdir
-            .walk(is_event_file, is_temporary)
-            .map_err(|error| ErrorKind::from(error).at(Location::of(logdir.path.as_path())))?;
+        logdir.walk(is_event_file, is_temporary).map_err(|error| failed(error, &logdir.path))?;
         Ok(logdir)
     }
 
@@ -104,9 +110,7 @@ impl Logdir {
         let path = folder.path().to_owned();
         let mut logdir =
             Self { path, runs: Vec::new(), issues: Vec::new(), several: Several::default() };
-        logdir
-            .walk(is_pending, |_| false)
-            .map_err(|error| ErrorKind::from(error).at(Location::of(folder.path())))?;
+        logdir.walk(is_pending, |_| false).map_err(|error| failed(error, folder.path()))?;
         Ok(logdir)
     }
 
@@ -115,7 +119,7 @@ impl Logdir {
         let (files, left_out) = match store::list(&path, is_of_use) {
             Ok(Listing::File) => return Ok(Self::single_file(path)),
             Ok(Listing::Files { files, left_out }) => (files, left_out),
-            Err(error) => return Err(ErrorKind::from(error).at(Location::of(path))),
+            Err(error) => return Err(failed(error, path)),
         };
         let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
         for file in files {
@@ -156,19 +160,13 @@ impl Logdir {
         is_left: fn(&OsStr) -> bool,
     ) -> io::Result<()> {
         let root = Root::new(&self.path, Links::All)?;
-        let mut directories: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+        let mut directories = Directories::default();
         let mut again = Vec::new();
         for found in root.walk(&self.path, is_left) {
             match found {
                 Found::File(path) => {
                     if let Some(name) = path.file_name().filter(|name| is_wanted(name)) {
-                        let directory = path.parent().unwrap_or(Path::new(""));
-                        match directories.get_mut(directory) {
-                            Some(files) => files.push(name.to_owned()),
-                            None => {
-                                directories.insert(directory.to_owned(), vec![name.to_owned()]);
-                            }
-                        }
+                        directories.add(path.parent().unwrap_or(Path::new("")), name);
                     }
                 }
                 Found::Directory => {}
@@ -176,9 +174,11 @@ impl Logdir {
                 Found::Left(path, error) => self.issues.extend(issue(path, error)),
             }
         }
+        let directories = directories.sorted();
         for (path, first) in again {
-            let has_runs = directories.range(first.clone()..).next();
-            let has_runs = has_runs.is_some_and(|(directory, _)| directory.starts_with(&first));
+            let next = directories.partition_point(|(directory, _)| *directory < first);
+            let has_runs =
+                directories.get(next).is_some_and(|(found, _)| found.starts_with(&first));
             let kind = match path.starts_with(&first) {
                 true => ErrorKind::SymlinkLoop(first),
                 false if has_runs => ErrorKind::SameDirectory(first),
@@ -190,7 +190,7 @@ impl Logdir {
         Ok(())
     }
 
-    fn runs_are(&mut self, directories: BTreeMap<PathBuf, Vec<OsString>>) {
+    fn runs_are(&mut self, directories: impl IntoIterator<Item = (PathBuf, Vec<OsString>)>) {
         for (path, mut files) in directories {
             files.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
             let name = self.run_name(&path);
@@ -233,6 +233,38 @@ impl Logdir {
     /// Files and directories that could not be read.
     pub fn issues(&self) -> &[Issue] {
         &self.issues
+    }
+}
+
+/// The event files of directories, in the order in which a walk finds them.
+///
+/// The files of a directory are nearly always consecutive, and comparing paths takes longer than everything else
+/// that is done with them.
+#[derive(Default)]
+struct Directories(Vec<(PathBuf, Vec<OsString>)>);
+
+impl Directories {
+    fn add(&mut self, directory: &Path, name: &OsStr) {
+        match self.0.last_mut() {
+            Some((last, files)) if last.as_os_str() == directory.as_os_str() => {
+                files.push(name.to_owned());
+            }
+            _ => self.0.push((directory.to_owned(), vec![name.to_owned()])),
+        }
+    }
+
+    /// Each directory once, sorted.
+    fn sorted(self) -> Vec<(PathBuf, Vec<OsString>)> {
+        let mut all = self.0;
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all.dedup_by(|(later, more), (earlier, files)| {
+            let is_same = later == earlier;
+            if is_same {
+                files.append(more);
+            }
+            is_same
+        });
+        all
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Run;
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{ErrorKind, Location, Result, failed};
 use crate::event::pb::projector::EmbeddingInfo;
 use crate::store::{self, File, Links, Root};
 use crate::summary::embedding::{self, CONFIG_FILE, Embedding};
@@ -182,7 +182,7 @@ impl SavedEmbedding {
         }
         let (file, len) = self.open(name)?;
         let read = store::read_range(&file, 0..len);
-        let at = |error| ErrorKind::from(error).at(Location::of(self.directory.join(name)));
+        let at = |error| failed(error, self.directory.join(name));
         read.map(Some).map_err(at)
     }
 }

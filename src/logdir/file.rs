@@ -175,7 +175,7 @@ struct Loader<'o> {
 
 impl<'o> Loader<'o> {
     fn open(path: &Path, options: &'o LoadOptions) -> io::Result<Self> {
-        let (file, len) = File::open(path)?;
+        let (file, len) = File::open_found(path)?;
         let map = open_map(&file, len, options);
         Ok(Self { path: path.into(), file, len, map, options })
     }

@@ -1,6 +1,8 @@
 //! Loads runs in parallel.
 
+use std::cell::Cell;
 use std::ffi::OsString;
+use std::hint::black_box;
 use std::mem;
 use std::path::PathBuf;
 
@@ -18,6 +20,14 @@ use crate::summary::Kind;
 const BATCH_BYTES: u64 = 64 << 20;
 /// Maximum number of runs per batch.
 const BATCH_RUNS: usize = 256;
+
+/// Size by which a thread grows its heap at a time, in bytes.
+const ROOM: u32 = 96 << 10;
+
+thread_local! {
+    /// Estimated remainder of it: reduced by the sizes of the files that were loaded since then.
+    static ROOM_LEFT: Cell<u64> = const { Cell::new(0) };
+}
 
 /// The result of [`Logdir::load`].
 #[derive(Debug)]
@@ -221,7 +231,10 @@ fn load_all<T: Send>(
     report: &mut Report,
 ) -> Vec<T> {
     let load = |run: &&RunFiles| {
+        make_room();
         let (run, report) = load_run(run, options);
+        let bytes = run.iter().flat_map(|run| &run.files).map(|file| file.bytes).sum();
+        ROOM_LEFT.set(ROOM_LEFT.get().saturating_sub(bytes));
         (run.map(&f), report)
     };
     let loaded: Vec<_> = runs.par_iter().map(load).collect();
@@ -231,6 +244,15 @@ fn load_all<T: Send>(
         report.merge(found);
     }
     mapped
+}
+
+/// Grows the heap of this thread by many pages at once if the next run may need them. Otherwise glibc asks the
+/// system for each page, except in the main thread.
+fn make_room() {
+    if ROOM_LEFT.get() == 0 {
+        ROOM_LEFT.set(ROOM.into());
+        drop(black_box(Vec::<u8>::with_capacity(usize::try_from(ROOM).unwrap_or(0))));
+    }
 }
 
 /// The run, unless none of its files is an event file.

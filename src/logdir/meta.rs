@@ -1,6 +1,6 @@
 //! Metadata of a run, from all places that hold it.
 
-use super::{Run, ValueReader};
+use super::{LoadOptions, Run, ValueReader};
 use crate::error::{Effect, Error, Issue, Location, Result};
 use crate::meta::{RunMeta, now, yaml};
 use crate::summary::hparams::HparamsRecord;
@@ -152,8 +152,17 @@ impl Run {
     }
 }
 
+impl LoadOptions {
+    /// Also selects the series that hold run metadata, whatever tags are selected.
+    #[doc(hidden)]
+    pub fn with_run_meta(self) -> Self {
+        let Some(wanted) = self.tags.clone() else { return self };
+        self.tags(move |tag| wanted(tag) || is_of_run(tag))
+    }
+}
+
 /// Whether series of this tag hold run metadata.
-pub(super) fn is_of_run(tag: &str) -> bool {
+fn is_of_run(tag: &str) -> bool {
     [SESSION_START_TAG, SESSION_END_TAG, summary::meta::TAG].contains(&tag)
 }
 

@@ -14,7 +14,6 @@ mod load;
 #[cfg(feature = "meta")]
 mod meta;
 mod options;
-mod place;
 mod restart;
 mod series;
 mod several;
@@ -22,6 +21,7 @@ mod shard;
 #[doc(hidden)]
 pub mod side_files;
 mod sift;
+mod value_reader;
 mod walk;
 
 #[cfg(feature = "meta")]
@@ -35,15 +35,15 @@ pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
 pub use options::{Checksums, LoadOptions, Payloads};
-pub use place::{Place, ValueReader};
 pub use restart::RestartPolicy;
 #[doc(hidden)]
 pub use restart::version as file_version;
 #[doc(hidden)]
 pub use restart::{Order, Restarts, kept};
-pub use series::{Scalars, TimeSeries, Values};
+pub use series::{Place, Scalars, TimeSeries, Values};
 #[doc(hidden)]
 pub use several::name_in;
 pub use shard::Shard;
+pub use value_reader::ValueReader;
 #[doc(hidden)]
 pub use walk::{Found, Walked, walk, walk_span};

@@ -215,13 +215,6 @@ impl LoadOptions {
         self.tags.as_ref().is_none_or(|wanted| wanted(tag))
     }
 
-    /// Also selects the series that hold run metadata, whatever tags are selected.
-    #[doc(hidden)]
-    pub fn with_run_meta(self) -> Self {
-        let Some(wanted) = self.tags.clone() else { return self };
-        self.tags(move |tag| wanted(tag) || crate::logdir::meta::is_of_run(tag))
-    }
-
     /// Whether some records need not be read whole.
     pub(super) fn may_skip(&self) -> bool {
         match self.checksums {

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::Place;
 use super::restart::Restarts;
 use crate::event::Number;
 use crate::event::pb::DataType;
@@ -158,6 +157,57 @@ pub enum Values {
     Dropped,
 }
 
+/// Position of a value in the files of its run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The index of the file in [`Run::files`](super::Run::files).
+    pub(super) file: u32,
+    /// Offset of the record.
+    pub(super) offset: u64,
+    /// Offset of the value in the record's payload.
+    pub(super) start: u32,
+    /// Size of the value in bytes; 0 if the value is the event itself, or its only value.
+    pub(super) size: u32,
+    /// Length of the record's payload in bytes.
+    pub(super) len: u32,
+}
+
+impl Place {
+    /// Place of an event that is the value, or has a single value.
+    #[inline]
+    pub(super) fn of(offset: u64, len: usize) -> Self {
+        Self { file: 0, offset, start: 0, size: 0, len: small(len) }
+    }
+
+    /// Place of `value`, which is one of those in the event `payload` at `offset`.
+    #[inline]
+    pub(super) fn of_value(offset: u64, payload: &[u8], value: &[u8]) -> Self {
+        let start = value.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
+        Self { start: small(start), size: small(value.len()), ..Self::of(offset, payload.len()) }
+    }
+
+    /// Whether the record holds much more than the value.
+    pub(super) fn has_more(&self) -> bool {
+        self.size != 0 && self.size < self.len / 2
+    }
+
+    /// The index of the file in [`Run::files`](super::Run::files).
+    pub fn file(&self) -> usize {
+        usize::try_from(self.file).unwrap_or(usize::MAX)
+    }
+
+    /// The byte offset of its record in the file.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Length of its record's payload in bytes: slightly more than the value, if it is the only
+    /// one.
+    pub fn bytes(&self) -> u64 {
+        self.len.into()
+    }
+}
+
 /// The numbers of a scalar series: as float32, which nearly all logs use, or widened to float64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalars {
@@ -262,6 +312,12 @@ impl Scalars {
             }
         }
     }
+}
+
+/// A length within a record, whose payload is less than 2 GiB.
+#[inline]
+fn small(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// Appends to a column of a series.

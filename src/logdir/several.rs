@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::discover::Several;
 use super::{Logdir, RunFiles};
 use crate::error::{Error, Result};
 use crate::store;
@@ -13,14 +14,6 @@ pub fn name_in(logdir: &Path, run: &str) -> String {
         "." => logdir.to_string_lossy().into_owned(),
         run => logdir.join(run).to_string_lossy().into_owned(),
     }
-}
-
-/// The log directories that were combined.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Several {
-    paths: Vec<PathBuf>,
-    /// For the directory of each run, the run's name in its own log directory.
-    names: BTreeMap<PathBuf, String>,
 }
 
 impl Logdir {

@@ -47,7 +47,7 @@ pub struct ExperimentMeta {
 
 impl ExperimentMeta {
     /// Name of the file. TensorBoard and tbx do not treat a directory as a run because of this file.
-    pub const FILE: &str = "tbx.experiment.json";
+    pub const FILE: &str = crate::file_names::EXPERIMENT;
 
     /// Metadata of the experiment in `dir`; none if there is no `tbx.experiment.json`.
     ///

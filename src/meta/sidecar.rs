@@ -9,7 +9,7 @@ use crate::replace;
 use crate::store::{self, Links};
 
 /// The file name. It must not contain `tfevents`: TensorBoard reads files with such names.
-pub const FILE: &str = "tbx.json";
+pub const FILE: &str = crate::file_names::RUN;
 
 /// Maximum size in bytes; large data belongs in artifacts.
 const MAX_BYTES: u64 = 16 << 20;

@@ -12,7 +12,7 @@ use crate::store::{self, Links};
 use crate::yaml::{self, Document, Value, View};
 
 /// Name of the file.
-pub const FILE: &str = "hparams.yaml";
+pub const FILE: &str = crate::file_names::HPARAMS;
 /// Maximum size in bytes. A larger file does not contain parameters.
 const MAX_BYTES: u64 = 4 << 20;
 

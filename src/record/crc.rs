@@ -139,7 +139,12 @@ mod tests {
 
     #[test]
     fn table_and_library_agree_on_every_length() {
-        let lengths = (0..70_000).chain([u64::MAX, 1 << 60, u64::from(u32::MAX)]);
+        // Miri interprets; it takes some of the lengths.
+        let lengths = (0..70_000).step_by(if cfg!(miri) { 997 } else { 1 }).chain([
+            u64::MAX,
+            1 << 60,
+            u64::from(u32::MAX),
+        ]);
         for len in lengths {
             assert_eq!(masked_length(len), masked(&len.to_le_bytes()), "{len}");
         }

@@ -94,6 +94,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads megabytes, which takes too long in Miri")]
     fn a_long_record_takes_memory_only_if_its_checksum_is_right() {
         let mut bytes = log(&[10, 1 << 20, 10]);
         let (sound, issues, buffer) = walked(&bytes);
@@ -107,6 +108,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads megabytes, which takes too long in Miri")]
     fn a_sound_record_over_the_limit_is_reported_and_costs_only_itself() {
         let (sound, issues, buffer) = walked(&log(&[10, MAX_LEN + 1, 10, MAX_LEN]));
         assert_eq!((sound, issues.len()), (3, 1));

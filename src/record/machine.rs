@@ -117,7 +117,8 @@ mod tests {
     fn checksums_equal_the_crates_at_every_length_and_alignment() {
         let bytes: Vec<u8> = (0..2000u32).map(|i| (i * i % 251) as u8).collect();
         for start in 0..8 {
-            for len in (0..SHORT_LEN + 20).chain([1500]) {
+            // Miri interprets; it takes some of the lengths.
+            for len in (0..SHORT_LEN + 20).step_by(if cfg!(miri) { 31 } else { 1 }).chain([1500]) {
                 let bytes = &bytes[start..start + len];
                 assert_eq!(crc32c(bytes), crc32c::crc32c(bytes), "{len} bytes from {start}");
             }
@@ -125,6 +126,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri does not map files")]
     fn a_map_has_the_files_bytes_and_outlives_the_file_handle() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();

@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn zeros_are_passed_over_without_a_look_at_each() {
         for before in [0, 1, 5, 12, 63, 64, 100, 4096] {
-            for len in [0, 1, 11, 12, 13, 75, 76, 77, 1 << 20] {
+            // Miri interprets; it takes a short run of zeros.
+            for len in [0, 1, 11, 12, 13, 75, 76, 77, if cfg!(miri) { 1 << 12 } else { 1 << 20 }] {
                 let mut log = vec![9; before];
                 log.resize(before + len, 0);
                 let start = log.len();

@@ -174,8 +174,22 @@ fn is_plain_user(scheme: &str, user: &str) -> bool {
     user.len() <= max && user.bytes().all(is_plain) && !is_token && Name::of(user) == Name::Plain
 }
 
+/// Finds an address at the start of a run of characters in a text. `has_at` is whether the run contains an `@`.
+/// Returns the length of the address, and its replacement unless it is safe to show.
+pub(super) fn in_text(run: &str, has_at: bool) -> Option<(usize, Option<String>)> {
+    if !has_scheme(run) {
+        let host = has_at.then(|| login(run)).flatten()?;
+        return Some((host, Some(String::new())));
+    }
+    let shown = match address(run) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(shown) => Some(shown),
+    };
+    Some((run.len(), shown))
+}
+
 /// Offset of the host in `user:password@host`, an address without a scheme.
-pub(super) fn login(text: &str) -> Option<usize> {
+fn login(text: &str) -> Option<usize> {
     let (user, behind) = text.split_once(':').filter(|_| text.len() <= MAX_ADDRESS)?;
     let is_user = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+~-".contains(&byte);
     if user.is_empty()

@@ -29,10 +29,14 @@ pub use self::address::split_login;
 #[cfg(feature = "track")]
 pub use self::command::command;
 use self::name::Name;
-pub use self::text::text;
 
 /// The replacement for a secret.
 pub const SECRET: &str = "(secret)";
+
+/// Redacts a text: an error message, a traceback, a command line in one.
+pub fn text(text: &str) -> Cow<'_, str> {
+    self::text::text(text, address::in_text)
+}
 
 /// Redacts a value that may be anything: an address, a text with addresses in it, a token.
 pub fn value(value: &str) -> Cow<'_, str> {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::address::{self, address};
 use super::{Name, SECRET, shape, span};
 
 /// Headers whose value is the rest of the line.
@@ -18,9 +17,13 @@ const MIN_LOGIN: usize = 6;
 /// Punctuation marks after an address that belong to the text.
 const BEHIND: [char; 9] = ['\'', ')', ']', '}', ',', ';', '.', ':', '!'];
 
-/// Redacts a text: an error message, a traceback, a command line in one.
-pub fn text(text: &str) -> Cow<'_, str> {
-    Scan { takes_addresses: true, ..Scan::of(text) }.finish()
+/// Finds an address at the start of a run of characters. The second argument is whether the run contains an `@`.
+/// Returns the length of the address, and its replacement unless it is safe to show.
+pub(super) type Address = fn(&str, bool) -> Option<(usize, Option<String>)>;
+
+/// Redacts a text with addresses.
+pub(super) fn text(text: &str, address: Address) -> Cow<'_, str> {
+    Scan { address: Some(address), ..Scan::of(text) }.finish()
 }
 
 /// Redacts a part of an address, which contains no addresses itself.
@@ -39,7 +42,7 @@ fn is_word(c: char) -> bool {
 
 struct Scan<'t> {
     text: &'t str,
-    takes_addresses: bool,
+    address: Option<Address>,
     /// Position up to which the text was read.
     at: usize,
     /// Position up to which the text was copied.
@@ -65,14 +68,7 @@ enum Separator {
 
 impl<'t> Scan<'t> {
     fn of(text: &'t str) -> Self {
-        Self {
-            text,
-            takes_addresses: false,
-            at: 0,
-            copied: 0,
-            shown: String::new(),
-            run: (0, false),
-        }
+        Self { text, address: None, at: 0, copied: 0, shown: String::new(), run: (0, false) }
     }
 
     fn finish(mut self) -> Cow<'t, str> {
@@ -132,27 +128,19 @@ impl<'t> Scan<'t> {
         let rest = self.rest(self.at);
         let is_of_user = |c: &char| is_word(*c) || matches!(c, '.' | '%' | '+' | '~');
         let next = rest.chars().take(MAX_USER).find(|c| !is_of_user(c));
-        if !self.takes_addresses || next != Some(':') {
-            return false;
-        }
+        let Some(address) = self.address.filter(|_| next == Some(':')) else { return false };
         if self.run.0 <= self.at {
             let len = rest.find(ends_run).unwrap_or(rest.len());
             self.run = (self.at + len, rest.get(..len).is_some_and(|run| run.contains('@')));
         }
         let (end, has_at) = self.run;
         let run = self.text.get(self.at..end).unwrap_or_default().trim_end_matches(BEHIND);
-        if address::has_scheme(run) {
-            match address(run) {
-                Cow::Borrowed(_) => self.at += run.len(),
-                Cow::Owned(shown) => self.replace(self.at, self.at + run.len(), &shown),
-            }
-            return true;
+        let Some((len, shown)) = address(run, has_at) else { return false };
+        match shown {
+            None => self.at += len,
+            Some(shown) => self.replace(self.at, self.at + len, &shown),
         }
-        let host = has_at.then(|| address::login(run)).flatten();
-        if let Some(host) = host {
-            self.replace(self.at, self.at + host, "");
-        }
-        host.is_some()
+        true
     }
 
     fn token(&mut self) -> bool {

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::job::Job;
-use super::temporary::{parent, sweep_once};
-use super::{disk, names};
-use crate::error::{Error, ErrorKind, Location, Result};
+use super::temporary::parent;
+use super::{disk, names, sweep_once};
+use crate::error::{Result, failed};
 use crate::store;
 
 /// Keywords of the line of a job whose directory is complete. The first is followed by the
@@ -67,7 +67,7 @@ impl Folder {
     }
 
     fn make(path: &Path, replaces: bool) -> Result<Self> {
-        let made = || {
+        let made = || -> io::Result<_> {
             disk::create_dir_all(parent(path))?;
             let job = Job::create(parent(path))?;
             let directory = job.new_directory();
@@ -226,13 +226,9 @@ pub(super) fn settle(job: &Job, lines: &[String]) -> io::Result<()> {
     }
 }
 
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::temporary::sweep;
+    use super::super::sweep;
     use super::*;
 
     const EVENTS: &str = "events.out.tfevents.1";

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::temporary::{Temporary, parent};
-use super::{batch, disk, folder, names, removal};
+use super::{disk, names};
 
 /// Maximum size in bytes of a job that is read.
 const MAX_BYTES: u64 = 1 << 30;
@@ -18,6 +18,16 @@ pub(super) struct Job(Temporary);
 impl Job {
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
         Temporary::job(directory).map(Self)
+    }
+
+    /// The job of a program that died.
+    pub(super) fn of(owned: Temporary) -> Self {
+        Self(owned)
+    }
+
+    /// The path of the job itself.
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     /// The directory that the job belongs to.
@@ -101,27 +111,4 @@ impl Job {
         }
         Ok(())
     }
-}
-
-/// Completes or undoes the job of a program that died.
-pub(super) fn settle(owned: Temporary) -> io::Result<()> {
-    let job = Job(owned);
-    let settled = (|| {
-        let lines = job.lines()?;
-        match lines.first().and_then(|line| line.split(' ').next()) {
-            None => {}
-            Some(folder::COMPLETE) => folder::settle(&job, &lines)?,
-            Some(removal::GOING) => removal::settle(&job, &lines)?,
-            Some(_) => batch::undo(&job, &lines)?,
-        }
-        job.remove_directories()
-    })();
-    settled.map_err(|error| {
-        let (kind, path) = (error.kind(), job.0.path().display().to_string());
-        job.leave(); // for another attempt
-        let what = format!(
-            "an interrupted change can be neither completed nor undone, see {path}: {error}"
-        );
-        io::Error::new(kind, what)
-    })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::lock::{self, Lock};
-use super::{names, temporary};
+use super::{names, sweep};
 
 /// The name of the lock of a log directory.
 const LOGS: &str = "logs";
@@ -42,7 +42,7 @@ impl LogsLock {
         locks.iter().try_for_each(|path| lock::check_free(path))?;
         let mut has_cleaned_up = false;
         for directory in left {
-            has_cleaned_up |= temporary::sweep(&directory)?;
+            has_cleaned_up |= sweep(&directory)?;
         }
         Ok(Self { _lock: lock, has_cleaned_up })
     }

@@ -11,25 +11,33 @@ mod names;
 mod removal;
 mod temporary;
 
-use std::fs::File;
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 pub use self::batch::{Batch, Change};
 pub use self::folder::Folder;
 pub use self::folder::unfinished;
+use self::job::Job;
 pub use self::lock::Lock;
 pub use self::logs::LogsLock;
 pub use self::names::{complete as complete_name, is_pending, is_temporary};
 pub use self::removal::Removal;
-pub use self::temporary::{Temporary, sweep_once};
-use crate::error::{Error, ErrorKind, Location, Result};
+pub use self::temporary::Temporary;
+use crate::error::{ErrorKind, Result, failed};
 use crate::store::{self, Links};
 
 /// Maximum size in bytes of a file that is edited.
 const MAX_EDITED: u64 = 16 << 20;
 /// Number of bytes that are collected before they are written.
 const BUFFER: usize = 1 << 16;
+
+/// Directories in which this process has cleaned up.
+static SWEPT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+/// Maximum number of such directories that are remembered.
+const MAX_SWEPT: usize = 10_000;
 
 /// Replaces the file at `path` with the output of `write`. Readers, and programs after a crash,
 /// find either the whole new file or the old one.
@@ -46,19 +54,80 @@ pub fn replace(
         file.sync_data()?;
         new.rename(path)
     };
-    replaced().map_err(|error| at(error, path))
+    replaced().map_err(|error| failed(error, path))
 }
 
 /// Replaces the content of `path` with the result of `change`, which gets the old content, empty if
 /// there is no such file. Callers wait for each other, including those in other processes.
 pub fn edit(path: &Path, change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind>) -> Result<()> {
-    let _lock = Lock::wait(path).map_err(|error| at(error, path))?;
-    let old = read(path).map_err(|kind| at(kind, path))?;
-    let new = change(&old).map_err(|kind| at(kind, path))?;
+    let _lock = Lock::wait(path).map_err(|error| failed(error, path))?;
+    let old = read(path).map_err(|kind| failed(kind, path))?;
+    let new = change(&old).map_err(|kind| failed(kind, path))?;
     if new == old {
         return Ok(());
     }
     replace(path, |out| out.write_all(&new))
+}
+
+/// [Cleans up](sweep) in `directory`, unless this process has done so before.
+pub fn sweep_once(directory: &Path) {
+    let here = Path::new(".");
+    let directory = if directory.as_os_str().is_empty() { here } else { directory };
+    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if swept.len() >= MAX_SWEPT {
+        swept.clear();
+    }
+    let is_new = swept.insert(directory.to_owned());
+    drop(swept);
+    if is_new {
+        // Files that cannot be cleaned up are left; they do no harm.
+        let _ = sweep(directory);
+    }
+}
+
+/// Cleans up after programs that died in `directory`: removes their temporary files and locks,
+/// completes directories that they had begun to rename, and undoes renames of several files that
+/// they had begun. Returns whether there was anything to clean up.
+fn sweep(directory: &Path) -> io::Result<bool> {
+    let mut all = BTreeSet::new();
+    for entry in fs::read_dir(directory)?.flatten() {
+        all.extend(names::owned(&entry.file_name()).map(|name| directory.join(name)));
+        if names::is_lock(&entry.file_name()) {
+            lock::remove_left(&entry.path());
+        }
+    }
+    let mut has_cleaned_up = false;
+    for path in all {
+        if let Some(owned) = temporary::taken_over(&path) {
+            has_cleaned_up = true;
+            if names::is_job(&path) {
+                settle(Job::of(owned))?;
+            } // otherwise it is removed
+        }
+    }
+    Ok(has_cleaned_up)
+}
+
+/// Completes or undoes the job of a program that died.
+fn settle(job: Job) -> io::Result<()> {
+    let settled = (|| {
+        let lines = job.lines()?;
+        match lines.first().and_then(|line| line.split(' ').next()) {
+            None => {}
+            Some(folder::COMPLETE) => folder::settle(&job, &lines)?,
+            Some(removal::GOING) => removal::settle(&job, &lines)?,
+            Some(_) => batch::undo(&job, &lines)?,
+        }
+        job.remove_directories()
+    })();
+    settled.map_err(|error| {
+        let (kind, path) = (error.kind(), job.path().display().to_string());
+        job.leave(); // for another attempt
+        let what = format!(
+            "an interrupted change can be neither completed nor undone, see {path}: {error}"
+        );
+        io::Error::new(kind, what)
+    })
 }
 
 /// The content of `path`; empty if there is no such file. A link that leads out of the directory is
@@ -68,13 +137,9 @@ fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
     Ok(store::read_optional(dir, path, MAX_EDITED, Links::Inside)?.unwrap_or_default())
 }
 
-fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::of(path))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fs, thread};
+    use std::thread;
 
     use super::*;
 

@@ -1,23 +1,16 @@
-//! Temporary files, and the cleanup of those of programs that died.
+//! Temporary files.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::lock::{has_no_locks, is_at};
-use super::{disk, job, lock, names};
+use super::{disk, names};
 use crate::store::open_to_write;
 
 /// The number of the next temporary file of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// Directories in which this process has cleaned up.
-static SWEPT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
-/// Maximum number of such directories that are remembered.
-const MAX_SWEPT: usize = 10_000;
-
 /// A file whose name marks it as incomplete. It is locked as long as its owner lives, and is
 /// removed when it is dropped.
 #[derive(Debug)]
@@ -33,14 +26,14 @@ impl Temporary {
         Self::create(parent(path), names::temporary)
     }
 
-    /// Creates a job in `directory`, like [`next_to`](Self::next_to). Programs that [clean
-    /// up](sweep) read it.
+    /// Creates a job in `directory`, like [`next_to`](Self::next_to). Programs that
+    /// [clean up](super::sweep) read it.
     pub(super) fn job(directory: &Path) -> io::Result<Self> {
         Self::create(directory, names::job)
     }
 
     fn create(directory: &Path, name: fn(&Path, u64) -> PathBuf) -> io::Result<Self> {
-        sweep_once(directory);
+        super::sweep_once(directory);
         loop {
             let path = name(directory, NEXT.fetch_add(1, Ordering::Relaxed));
             match disk::create_new(&path) {
@@ -116,47 +109,8 @@ pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Cleans up in `directory`, unless this process has done so before.
-pub fn sweep_once(directory: &Path) {
-    let here = Path::new(".");
-    let directory = if directory.as_os_str().is_empty() { here } else { directory };
-    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if swept.len() >= MAX_SWEPT {
-        swept.clear();
-    }
-    let is_new = swept.insert(directory.to_owned());
-    drop(swept);
-    if is_new {
-        // Files that cannot be cleaned up are left; they do no harm.
-        let _ = sweep(directory);
-    }
-}
-
-/// Cleans up after programs that died in `directory`: removes their temporary files and locks,
-/// completes directories that they had begun to rename, and undoes renames of several files that
-/// they had begun. Returns whether there was anything to clean up.
-pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
-    let mut all = BTreeSet::new();
-    for entry in fs::read_dir(directory)?.flatten() {
-        all.extend(names::owned(&entry.file_name()).map(|name| directory.join(name)));
-        if names::is_lock(&entry.file_name()) {
-            lock::remove_left(&entry.path());
-        }
-    }
-    let mut has_cleaned_up = false;
-    for path in all {
-        if let Some(owned) = taken_over(&path) {
-            has_cleaned_up = true;
-            if names::is_job(&path) {
-                job::settle(owned)?;
-            } // otherwise it is removed
-        }
-    }
-    Ok(has_cleaned_up)
-}
-
 /// The temporary file of a program that died; `None` if its owner lives, or that is unknown.
-fn taken_over(path: &Path) -> Option<Temporary> {
+pub(super) fn taken_over(path: &Path) -> Option<Temporary> {
     let file = match open_to_write(path) {
         // The directories of a job have outlived it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => disk::create_new(path),

@@ -122,11 +122,23 @@ impl File {
     /// Errors of the operating system or the server. In addition, `path` is not a regular file, or is a URL and
     /// the library was built without the feature `remote`.
     pub fn open(path: &Path) -> io::Result<(Self, u64)> {
+        Self::open_with(path, open_regular)
+    }
+
+    /// The same for a path at which a regular file was found shortly before; faster.
+    pub(crate) fn open_found(path: &Path) -> io::Result<(Self, u64)> {
+        Self::open_with(path, open::open_found)
+    }
+
+    fn open_with(
+        path: &Path,
+        open: fn(&Path) -> io::Result<(fs::File, fs::Metadata)>,
+    ) -> io::Result<(Self, u64)> {
         if is_url(path) {
             let (object, len) = remote::open(path)?;
             return Ok((Self(Arc::new(Inner::Remote(object))), len));
         }
-        let (file, metadata) = open_regular(path)?;
+        let (file, metadata) = open(path)?;
         Ok((file.into(), metadata.len()))
     }
 

@@ -55,6 +55,21 @@ pub fn open_regular(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, true)
 }
 
+/// Like [`open_regular`], for a path at which a regular file was found shortly before. Skips the first check of
+/// the type, which takes longer than opening.
+///
+/// Follows a link. If opening fails, falls back to [`open_regular`]. If a FIFO or a device has replaced the file,
+/// it is opened without waiting, closed and refused.
+pub(super) fn open_found(path: &Path) -> io::Result<(fs::File, Metadata)> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    never_wait(&mut options, false);
+    let opened = if cfg!(unix) { options.open(path).ok() } else { None };
+    let Some(file) = opened else { return open(path, true) };
+    let metadata = regular(file.metadata()?)?;
+    Ok((file, metadata))
+}
+
 /// Like [`open_regular`], but refuses a link as the last part of `path`.
 pub fn open_no_link(path: &Path) -> io::Result<(fs::File, Metadata)> {
     open(path, false)
@@ -121,4 +136,36 @@ fn special(kind: FileType) -> &'static str {
 #[cfg(not(unix))]
 fn special(_kind: FileType) -> &'static str {
     "a device"
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_found_before_is_opened_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "content").unwrap();
+        symlink("file", at("link")).unwrap();
+        for name in ["file", "link"] {
+            let (mut file, metadata) = open_found(&at(name)).unwrap();
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!((text.as_str(), metadata.len()), ("content", 7), "{name}");
+        }
+        // What took its place since then is refused, and never waited for.
+        assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        symlink("fifo", at("to_fifo")).unwrap();
+        for name in ["fifo", "socket", "to_fifo", "", "gone", "file/below"] {
+            let [found, any] = [open_found, open_regular].map(|open| open(&at(name)).unwrap_err());
+            assert_eq!(found.to_string(), any.to_string(), "{name}");
+        }
+    }
 }

@@ -24,10 +24,6 @@ use super::{Form, Kind, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// `AudioPluginData` with the encoding WAV. In the metadata of a series, it makes the plugin serve
-/// `audio/wav` (`tensorboard/plugins/audio/audio_plugin.py`, `_get_mime_type`).
-pub(super) const CONTENT: &[u8] = &[0x10, 0x0b];
-
 /// The clips of one step, still encoded.
 ///
 /// ```
@@ -130,12 +126,13 @@ mod tests {
     use prost::Message;
 
     use super::*;
+    use crate::summary::Metadata;
 
     #[test]
     fn the_metadata_says_wav() {
         let wav = pb::audio_plugin_data::Encoding::Wav.into();
         let content = pb::AudioPluginData { encoding: wav, ..Default::default() };
-        assert_eq!(content.encode_to_vec(), CONTENT);
+        assert_eq!(Metadata::new(Kind::Audio).content, content.encode_to_vec());
     }
 
     /// TensorBoard's loaders take the first entry of each row, however long it is.

@@ -284,7 +284,7 @@ mod tests {
                 .chart(Chart::margin("n", [Margin::new("v", "l", "u")])),
         );
         let value = layout.to_v2().unwrap().encode_to_vec();
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = crate::digest::hex(&value);
         let expected = "0a18637573746f6d5f7363616c6172735f5f636f6e6669675f5f422d08071200422712\
              250a0163120e0a016d12090a01610a04622f2e2a12100a016e1a0b0a090a017612016c\
              1a01754a120a100a0e637573746f6d5f7363616c617273";

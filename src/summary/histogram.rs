@@ -11,6 +11,7 @@ use bytes::Bytes;
 use prost::Message;
 
 pub use numeric::Numeric;
+pub(crate) use torch::{Exponential, histogram as count};
 
 use super::raw::decode;
 use super::tensor::{Tensor, shape_message, value};
@@ -211,7 +212,7 @@ impl Histogram {
 pub fn exponential(
     values: impl IntoIterator<Item: Numeric>,
 ) -> Result<pb::HistogramProto, ErrorKind> {
-    torch::histogram(values)
+    torch::histogram(values).map(|histogram| histogram.to_message())
 }
 
 /// The value of a v1 histogram.

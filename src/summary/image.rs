@@ -8,6 +8,8 @@
 mod array;
 #[cfg(feature = "image")]
 mod boxes;
+#[cfg(feature = "image")]
+mod channel;
 mod damage;
 #[cfg(feature = "plotters")]
 mod figure;
@@ -24,18 +26,22 @@ mod palette;
 #[cfg(feature = "image")]
 mod pixels;
 #[cfg(feature = "image")]
+mod png;
+#[cfg(feature = "image")]
 mod video;
 
 use bytes::Bytes;
 
 #[cfg(feature = "image")]
 pub use boxes::BoundingBox;
+#[cfg(feature = "image")]
+pub use channel::Channel;
 #[doc(hidden)]
 pub use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
 #[cfg(feature = "image")]
-pub use layout::{Channel, Layout};
+pub use layout::Layout;
 #[cfg(feature = "image")]
 pub(super) use pixels::tile;
 #[cfg(feature = "image")]

@@ -4,8 +4,12 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{DataClass, Form, Kind, audio};
+use super::{DataClass, Form, Kind};
 use crate::event::pb;
+
+/// `AudioPluginData` with the encoding WAV. In the metadata of a series, it makes the plugin serve
+/// `audio/wav` (`tensorboard/plugins/audio/audio_plugin.py`, `_get_mime_type`).
+const WAV: &[u8] = &[0x10, 0x0b];
 
 /// Metadata of a series, as given by its first value.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +38,7 @@ impl Metadata {
             data_class: kind.data_class(),
             plugin: kind.plugin().into(),
             content: match kind {
-                Kind::Audio => Bytes::from_static(audio::CONTENT),
+                Kind::Audio => Bytes::from_static(WAV),
                 _ => Bytes::new(),
             },
             display_name: String::new(),

@@ -11,6 +11,7 @@ pub mod custom_scalars;
 pub mod embedding;
 #[cfg(feature = "serde")]
 pub(crate) mod flatten;
+mod form;
 pub mod graph;
 pub mod histogram;
 pub mod hparams;
@@ -29,7 +30,8 @@ pub mod text;
 
 #[doc(hidden)]
 pub use check::{Flaw, check, damage};
+pub use form::Form;
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;
-pub use raw::{Form, RawValue};
+pub use raw::RawValue;
 pub use scalar::NumberType;

@@ -15,6 +15,7 @@ use self::count::{buckets, reverse_sums};
 use super::histogram::Numeric;
 use super::tensor::{Tensor, described};
 use super::{Kind, Metadata, RawValue};
+use crate::decimal::to_f32;
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -209,11 +210,6 @@ impl PrCurve {
             &self.recall,
         ]
     }
-}
-
-#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 
+use super::Form;
 use super::tensor::{shape, strings};
 use crate::error::ErrorKind;
 use crate::event::pb;
@@ -21,29 +22,6 @@ pub struct RawValue {
     pub form: Form,
     /// The serialized message; empty for [`Form::None`].
     pub bytes: Bytes,
-}
-
-/// The type of message in a [`RawValue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Form {
-    /// No message: the value was metadata only.
-    None,
-    /// A float32 instead of a message: a v1 scalar. Series of scalars are stored as columns
-    /// instead.
-    Simple,
-    /// `TensorProto`: every v2 value.
-    Tensor,
-    /// `HistogramProto`: a v1 histogram.
-    Histo,
-    /// `Summary.Image`: a v1 image.
-    Image,
-    /// `Summary.Audio`: a v1 clip.
-    Audio,
-    /// `GraphDef`, from a separate event.
-    GraphDef,
-    /// `RunMetadata`, from a separate event.
-    RunMetadata,
 }
 
 impl RawValue {

@@ -1,13 +1,11 @@
 //! Files that a run produces.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use super::capture::hex;
-use crate::error::{ErrorKind, Location, Result};
+use crate::digest;
+use crate::error::{Result, failed};
 use crate::meta::Artifact;
 use crate::replace::{disk, replace};
 use crate::store::open_regular;
@@ -17,34 +15,19 @@ use crate::store::open_regular;
 pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
-        disk::create_dir_all(parent)
-            .map_err(|error| ErrorKind::from(error).at(Location::of(parent)))?;
+        disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
     }
-    let (mut size, mut hash) = (0, Sha256::new());
+    let (mut size, mut sha256) = (0, String::new());
     replace(&path, |out| {
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let n = match content.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read?,
-            };
-            let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else {
-                return Ok(());
-            };
-            hash.update(read);
-            size += u64::try_from(n).unwrap_or(0);
-            out.write_all(read)?;
-        }
+        (size, sha256) = digest::copy(content, out)??;
+        Ok(())
     })?;
-    let sha256 = hex(&hash.finalize());
     Ok(Artifact { path: name.into(), size, sha256, ..Artifact::default() })
 }
 
 /// Opens the file at `path` to store it as an artifact.
 pub(super) fn open(path: &Path) -> Result<File> {
-    open_regular(path)
-        .map(|(file, _)| file)
-        .map_err(|error| ErrorKind::from(error).at(Location::of(path)))
+    open_regular(path).map(|(file, _)| file).map_err(|error| failed(error, path))
 }
 
 #[cfg(test)]
@@ -52,6 +35,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn artifacts_stay_in_their_folder() {

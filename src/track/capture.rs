@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use nvml_wrapper::Nvml;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use crate::digest;
 use crate::meta::{Environment, Gpu};
 use crate::redact;
 use crate::store;
@@ -93,7 +93,7 @@ struct Lock {
 impl Lock {
     fn read(path: &Path) -> Option<Self> {
         let text = String::from_utf8(store::read(path, MAX_LOCK).ok()?).ok()?;
-        let sha256 = hex(&Sha256::digest(text.as_bytes()));
+        let sha256 = digest::sha256(&text);
         Some(Self { sha256, packages: packages(&text) })
     }
 }
@@ -131,11 +131,6 @@ fn packages(lock: &str) -> BTreeMap<String, String> {
         }
     }
     versions
-}
-
-/// Encodes bytes in hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

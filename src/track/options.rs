@@ -1,10 +1,9 @@
 //! Options for starting a run.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
-use super::{ActiveRun, secrets};
+use super::secrets;
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::params_of;
@@ -189,25 +188,5 @@ impl RunOptions {
     #[must_use]
     pub fn writer(self, options: WriterOptions) -> Self {
         Self { writer: options, ..self }
-    }
-
-    /// Starts the run in `dir`. Creates the directory if it does not exist. If it contains a run, that run is
-    /// resumed: it keeps its ID, and everything that these options do not set.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`WriterOptions::create`] and [`RunMeta::update`].
-    pub fn create(self, dir: impl AsRef<Path>) -> Result<ActiveRun> {
-        ActiveRun::begin(self, dir.as_ref())
-    }
-
-    /// Starts a part of the run `parent`, such as a fold or a stage, in a subdirectory with this name. The part has
-    /// this name and the experiment of `parent`, unless these options have others.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`create`](Self::create).
-    pub fn create_child(self, parent: &ActiveRun, name: &str) -> Result<ActiveRun> {
-        parent.begin_child(name, self)
     }
 }

@@ -63,6 +63,28 @@ pub struct ActiveRun {
     has_ended: bool,
 }
 
+impl RunOptions {
+    /// Starts the run in `dir`. Creates the directory if it does not exist. If it contains a run, that run is
+    /// resumed: it keeps its ID, and everything that these options do not set.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`WriterOptions::create`](crate::WriterOptions::create) and [`RunMeta::update`].
+    pub fn create(self, dir: impl AsRef<Path>) -> Result<ActiveRun> {
+        ActiveRun::begin(self, dir.as_ref())
+    }
+
+    /// Starts a part of the run `parent`, such as a fold or a stage, in a subdirectory with this name. The part has
+    /// this name and the experiment of `parent`, unless these options have others.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`create`](Self::create).
+    pub fn create_child(self, parent: &ActiveRun, name: &str) -> Result<ActiveRun> {
+        parent.begin_child(name, self)
+    }
+}
+
 impl ActiveRun {
     /// Starts a run in `dir`; see [`RunOptions::create`].
     ///
@@ -78,7 +100,7 @@ impl ActiveRun {
         RunOptions::default()
     }
 
-    pub(super) fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
+    fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
         panic::watch();
         let RunOptions { meta: mut said, writer, card, .. } = options.clone();
         let writer = writer.create(dir)?;

@@ -1,23 +1,14 @@
-//! Encodes records after the call, in threads that start when there is work.
+//! The queue of events that are encoded after the call.
 //!
 //! A call that would take long, such as one that logs an image, puts a job into the queue. Records appended later
-//! wait until the job is done, so events are in the file in the order of the calls. The size of the queue in bytes
-//! is bounded: a call that finds it full encodes the oldest job itself. A flush does the same, so neither depends
-//! on the threads.
+//! wait until the job is done, so events are in the file in the order of the calls.
 
 use std::collections::VecDeque;
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 
-use super::lock;
-use super::log_file::{LogFile, WAKE_AT, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Maximum number of encoding threads per writer. Asking the system for it takes longer than a call may.
-static THREADS: LazyLock<usize> =
-    LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from).min(4));
 /// Records are collected into pieces of up to this size. A larger record is a piece of its own. Each piece is one
 /// write.
 const PIECE: usize = 64 << 10;
@@ -32,16 +23,16 @@ pub(super) struct Behind {
     pub(super) ready: Vec<Vec<u8>>,
     held: VecDeque<Held>,
     /// Number of the first held job, counted from 0.
-    first: u64,
+    pub(super) first: u64,
     /// Number of the next job to start.
-    next: u64,
+    pub(super) next: u64,
     /// Number of bytes used by the held jobs.
     size: usize,
     /// The error of an event that was lost after its call succeeded.
-    lost: Option<Error>,
-    threads: usize,
-    idle: usize,
-    stop: bool,
+    pub(super) lost: Option<Error>,
+    pub(super) threads: usize,
+    pub(super) idle: usize,
+    pub(super) stop: bool,
 }
 
 struct Held {
@@ -57,17 +48,6 @@ enum State {
     Done(Vec<u8>),
 }
 
-/// The encoding threads, and the conditions that threads wait for.
-#[derive(Default)]
-pub(super) struct Encoders {
-    /// There is a job, or the threads should end.
-    work: Condvar,
-    /// A job is done, or all jobs were given up.
-    done: Condvar,
-    /// The threads are joined but never dropped: in a forked process they do not exist.
-    threads: Mutex<Vec<ManuallyDrop<JoinHandle<()>>>>,
-}
-
 impl Behind {
     /// Returns whether there are no jobs, so that no record has to wait.
     pub(super) fn is_empty(&self) -> bool {
@@ -75,11 +55,11 @@ impl Behind {
     }
 
     /// Returns whether there is room for a job of this size. If there are no other jobs, any size has room.
-    fn has_room(&self, size: usize, max: usize) -> bool {
+    pub(super) fn has_room(&self, size: usize, max: usize) -> bool {
         self.held.is_empty() || self.size.saturating_add(size) <= max
     }
 
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first.saturating_add(u64::try_from(self.held.len()).unwrap_or(u64::MAX))
     }
 
@@ -102,7 +82,7 @@ impl Behind {
     }
 
     /// Takes the next job if its number is below `end`.
-    fn take(&mut self, end: u64) -> Option<(u64, Job)> {
+    pub(super) fn take(&mut self, end: u64) -> Option<(u64, Job)> {
         let number = self.next;
         let held = self.get(number).filter(|_| number < end)?;
         match mem::replace(&mut held.state, State::Running) {
@@ -118,7 +98,7 @@ impl Behind {
     }
 
     /// Stores the record of a job, and releases records that no longer wait for a job.
-    fn finish(&mut self, number: u64, record: Result<Vec<u8>>) {
+    pub(super) fn finish(&mut self, number: u64, record: Result<Vec<u8>>) {
         let Some(held) = self.get(number) else { return }; // it was given up in the meantime
         let lost = match record {
             Ok(record) => {
@@ -159,132 +139,6 @@ impl Behind {
     }
 }
 
-impl LogFile {
-    /// Waits until there is room for `size` more bytes among the jobs. Encodes while it waits.
-    pub(super) fn room(&self, size: usize) -> Result<MutexGuard<'_, Waiting>> {
-        self.check_process()?;
-        let mut waiting = lock(&self.waiting);
-        loop {
-            self.check_open(&waiting)?;
-            if waiting.behind.has_room(size, self.max_encoding_bytes) {
-                return Ok(waiting);
-            }
-            waiting = self.help(waiting, u64::MAX);
-        }
-    }
-
-    /// Wakes a thread to look for work. Starts a new one if all are busy.
-    pub(super) fn wake(self: &Arc<Self>, waiting: MutexGuard<'_, Waiting>) {
-        let behind = &waiting.behind;
-        let queued = usize::try_from(behind.end().saturating_sub(behind.next)).unwrap_or(0);
-        let (idle, threads) = (behind.idle, behind.threads);
-        drop(waiting);
-        if idle > 0 {
-            self.encoders.work.notify_one();
-        }
-        if queued > idle && threads < *THREADS && !self.start_thread() {
-            self.catch_up();
-        }
-    }
-
-    /// Starts a thread. Returns whether there is one afterwards.
-    fn start_thread(self: &Arc<Self>) -> bool {
-        let mut threads = lock(&self.encoders.threads);
-        if lock(&self.waiting).behind.stop {
-            return false;
-        }
-        let file = self.clone();
-        let thread = thread::Builder::new().name("tbx-encoder".into());
-        match thread.spawn(move || file.encode()) {
-            Ok(handle) => {
-                threads.push(ManuallyDrop::new(handle));
-                lock(&self.waiting).behind.threads = threads.len();
-            }
-            Err(_) => return !threads.is_empty(),
-        }
-        true
-    }
-
-    /// The loop of an encoding thread.
-    fn encode(&self) {
-        let mut waiting = lock(&self.waiting);
-        loop {
-            if let Some((number, job)) = waiting.behind.take(u64::MAX) {
-                waiting = self.work(waiting, number, job);
-                continue;
-            }
-            if waiting.behind.stop {
-                return;
-            }
-            waiting.behind.idle += 1;
-            waiting = wait(&self.encoders.work, waiting);
-            waiting.behind.idle -= 1;
-        }
-    }
-
-    /// Waits until all jobs now in the queue are done. Runs those that have not started.
-    pub(super) fn catch_up(&self) {
-        let mut waiting = lock(&self.waiting);
-        let end = waiting.behind.end();
-        while waiting.behind.first < end {
-            waiting = self.help(waiting, end);
-        }
-    }
-
-    /// Runs the next job below `end`, or waits for a running one.
-    fn help<'a>(
-        &'a self,
-        mut waiting: MutexGuard<'a, Waiting>,
-        end: u64,
-    ) -> MutexGuard<'a, Waiting> {
-        match waiting.behind.take(end) {
-            Some((number, job)) => self.work(waiting, number, job),
-            None => wait(&self.encoders.done, waiting),
-        }
-    }
-
-    fn work<'a>(
-        &'a self,
-        waiting: MutexGuard<'a, Waiting>,
-        number: u64,
-        job: Job,
-    ) -> MutexGuard<'a, Waiting> {
-        drop(waiting);
-        let record = job();
-        let mut waiting = lock(&self.waiting);
-        waiting.behind.finish(number, record);
-        self.encoders.done.notify_all();
-        if waiting.behind.ready.iter().map(Vec::len).sum::<usize>() >= WAKE_AT {
-            drop(waiting);
-            // The file remembers a failure: the next call that uses it fails.
-            let _ = self.write_ready();
-            waiting = lock(&self.waiting);
-        }
-        waiting
-    }
-
-    /// Ends the threads. All jobs must be done.
-    pub(super) fn stop_encoders(&self) {
-        lock(&self.waiting).behind.stop = true;
-        self.encoders.work.notify_all();
-        let threads = mem::take(&mut *lock(&self.encoders.threads));
-        for thread in threads {
-            // Jobs catch their panics, and the thread cannot panic otherwise.
-            let _ = ManuallyDrop::into_inner(thread).join();
-        }
-    }
-
-    /// Wakes all threads that wait for jobs, after the jobs were given up.
-    pub(super) fn wake_all(&self) {
-        self.encoders.done.notify_all();
-    }
-
-    /// Returns the error of an event that was lost after its call, once.
-    pub(super) fn check_lost(&self) -> Result<()> {
-        lock(&self.waiting).behind.lost.take().map_or(Ok(()), Err)
-    }
-}
-
 /// Wraps `make` in a job that fails if `make` panics.
 pub(super) fn job(
     make: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
@@ -299,14 +153,11 @@ pub(super) fn job(
     })
 }
 
-fn wait<'a>(condition: &Condvar, guard: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
-    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 #[cfg(feature = "image")]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
     use std::time::Duration;
 
     use prost::Message;
@@ -315,7 +166,7 @@ mod tests {
     use crate::event::pb::{self, event::What};
     use crate::record::RecordReader;
     use crate::summary::scalar;
-    use crate::writer::SummaryWriter;
+    use crate::writer::{SummaryWriter, lock};
 
     /// The tags in the file of the writer, in order.
     fn tags(writer: &SummaryWriter) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{IntoStep, SummaryWriter, at};
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, Result, failed};
 use crate::replace::{disk, edit, replace};
 use crate::summary::embedding::{
     CONFIG_FILE, Embedding, EmbeddingPlace, METADATA_FILE, SPRITE_FILE, TENSORS_FILE, merge,
@@ -63,8 +63,7 @@ impl SummaryWriter {
 /// Writes the files, and finally the configuration that lists them.
 fn write(run: &Path, place: &EmbeddingPlace, embedding: &Embedding) -> Result<()> {
     let directory = place.directory().iter().fold(PathBuf::from(run), |path, name| path.join(name));
-    disk::create_dir_all(&directory)
-        .map_err(|error| ErrorKind::from(error).at(Location::of(&*directory)))?;
+    disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
     replace(&directory.join(TENSORS_FILE), |out| embedding.write_tensors(out))?;
     if embedding.has_metadata() {
         replace(&directory.join(METADATA_FILE), |out| embedding.write_metadata(out))?;

@@ -1,6 +1,6 @@
 //! Logs histograms.
 
-use super::{IntoStep, SummaryWriter};
+use super::{IntoStep, SummaryWriter, at};
 use crate::error::{ErrorKind, Result};
 use crate::event::pb;
 use crate::summary::histogram::{self, Bins, Histogram, Moments, Numeric};
@@ -21,11 +21,23 @@ impl SummaryWriter {
     where
         I: IntoIterator<Item: Numeric>,
     {
+        let Some(inner) = &self.inner else { return Ok(()) };
         let bins = self.scope.about.as_ref().map_or_else(Bins::default, |about| about.bins);
-        self.add(tag, step, |v2| match bins {
-            Bins::Exponential => counted(tag, histogram::exponential(values)?, v2),
-            Bins::Uniform(bins) => Ok(Histogram::uniform(values, bins).to_v2(tag)),
-        })
+        match bins {
+            Bins::Exponential if !self.is_v2(inner) => {
+                let step = step.into_step();
+                let histogram = histogram::count(values).map_err(|kind| at(kind, tag, step))?;
+                let step = self.step(inner, tag, step);
+                let wall_time = self.wall_time(inner);
+                let much = inner.file.append_histogram(wall_time, step, tag, &histogram)?;
+                inner.worker.notify(much);
+                Ok(())
+            }
+            _ => self.add(tag, step, |v2| match bins {
+                Bins::Exponential => counted(tag, histogram::exponential(values)?, v2),
+                Bins::Uniform(bins) => Ok(Histogram::uniform(values, bins).to_v2(tag)),
+            }),
+        }
     }
 
     /// Logs a histogram that was computed elsewhere. `bucket_limits` are the right edges of the

@@ -1,5 +1,7 @@
 //! An event file, and the bytes waiting to be written to it.
 
+mod encoders;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -9,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use prost::Message;
 
-use super::behind::{Behind, Encoders, job};
+use self::encoders::Encoders;
+use super::behind::{Behind, job};
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
-use crate::error::{Error, ErrorKind, Location, Result};
-use crate::event::{encode, first_event, pb};
+use crate::error::{Error, ErrorKind, Location, Result, failed};
+use crate::event::{SOURCE, encode, first_event, pb};
 use crate::record;
 use crate::summary::Kind;
+use crate::summary::histogram::{Exponential, Moments};
 
-/// Name of the writing program in the first event.
-const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 /// Buffers that have grown beyond this size, for a large image, are not kept.
 const MAX_IDLE_CAPACITY: usize = 4 << 20;
 /// The writing thread is woken early when this many bytes are waiting.
@@ -38,7 +40,7 @@ pub(super) struct LogFile {
     /// `None` if the log is not a file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
-    pub(super) max_encoding_bytes: usize,
+    max_encoding_bytes: usize,
     /// The process that created the file. A process forked from it has a copy of the waiting bytes, and must not
     /// write them.
     process: u32,
@@ -75,7 +77,7 @@ impl LogFile {
     pub(super) fn create(dir: &Path, options: &WriterOptions) -> Result<Self> {
         // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
         let dir: &Path = &dir.components().collect::<PathBuf>();
-        fs::create_dir_all(dir).map_err(|error| ErrorKind::from(error).at(Location::of(dir)))?;
+        fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
         let now = options.clock.now();
         let resumed = options.purge_step.map(|step| resume::events(Some(dir), step, now));
         let resumed = resumed.transpose()?.unwrap_or_default();
@@ -146,6 +148,25 @@ impl LogFile {
             record::append(&mut waiting.bytes, |buffer| {
                 encode::summary(buffer, wall_time, step, &value);
             });
+        })
+    }
+
+    /// Appends an event with one v1 histogram, which has no metadata. Building a message and encoding it number
+    /// by number would take as long as counting thousands of values.
+    pub(super) fn append_histogram(
+        &self,
+        wall_time: f64,
+        step: i64,
+        tag: &str,
+        histogram: &Exponential,
+    ) -> Result<bool> {
+        let Exponential { moments, limits, counts } = histogram;
+        let len = 2 * size_of_val(*limits) + tag.len() + 2 * MAX_EVENT_HEAD;
+        fits(len).map_err(|kind| at(kind, tag, Some(step)))?;
+        let Moments { min, max, num, sum, sum_squares } = *moments;
+        self.append(step, |buffer| {
+            let moments = [min, max, num, sum, sum_squares];
+            encode::histogram(buffer, (wall_time, step, tag), moments, limits, counts);
         })
     }
 

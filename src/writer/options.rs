@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{SummaryWriter, place};
+use super::SummaryWriter;
 use crate::error::Result;
 
 /// Options of a [`SummaryWriter`].
@@ -157,17 +157,6 @@ impl WriterOptions {
     /// the directory contains a log. Otherwise, the same as for [`create`](Self::create).
     pub fn create_new(self, dir: impl Into<PathBuf>) -> Result<SummaryWriter> {
         SummaryWriter::in_new_dir(dir.into(), self)
-    }
-
-    /// Starts a run in a new directory `runs/<time>_<host>`; see [`SummaryWriter::create_default`].
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the [comment](Self::comment) contains a path
-    /// separator. Otherwise, the same as for [`create`](Self::create).
-    pub fn create_default(self) -> Result<SummaryWriter> {
-        let dir = place::default_dir(&self)?;
-        self.create(dir)
     }
 
     /// Writes the log to a stream; see [`SummaryWriter::from_writer`].

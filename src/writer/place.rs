@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::sink::{host, is_separator};
+use super::sink::{check_names, host};
 use super::{SummaryWriter, WriterOptions};
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, Result, failed};
 use crate::event::{is_event_file, other_file};
 use crate::record::Source;
 use crate::replace::Lock;
@@ -77,8 +77,21 @@ impl SummaryWriter {
     }
 }
 
+impl WriterOptions {
+    /// Starts a run in a new directory `runs/<time>_<host>`; see [`SummaryWriter::create_default`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the [comment](Self::comment) contains a path
+    /// separator. Otherwise, the same as for [`create`](Self::create).
+    pub fn create_default(self) -> Result<SummaryWriter> {
+        let dir = default_dir(&self)?;
+        self.create(dir)
+    }
+}
+
 /// Creates a new directory for a run, named after the time and the host.
-pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
+fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
     let host = host(options);
     check_names([&host, &options.comment])?;
     let time = SignedDuration::try_from_secs_f64(options.clock.now())
@@ -86,7 +99,6 @@ pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
         .unwrap_or_default()
         .to_zoned_datetime(TimeZone::system());
     let name = format!("{}_{host}{}", time.strftime(TIME), options.comment);
-    let failed = |error: io::Error, dir: &Path| ErrorKind::from(error).at(Location::of(dir));
     let runs = Path::new(RUNS);
     fs::create_dir_all(runs).map_err(|error| failed(error, runs))?;
     let numbers = (2u32..).map(|n| format!("{name}_{n}"));
@@ -107,7 +119,6 @@ pub(super) fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
 ///
 /// [`ErrorKind::Io`]: the directory contains a log, or cannot be created, read or locked.
 fn claim(dir: &Path) -> Result<Lock> {
-    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::of(path));
     // Removes the `.` of `runs/new/.`, for which `create_dir_all` fails.
     let dir: &Path = &dir.components().collect::<PathBuf>();
     fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
@@ -135,12 +146,4 @@ fn log_in(dir: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(None)
-}
-
-/// Fails if one of these parts of a file name contains a path separator.
-pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
-    match parts.into_iter().find(|part| part.contains(is_separator)) {
-        Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),
-        None => Ok(()),
-    }
 }

@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{Result, failed};
 use crate::event::{EventRef, Peek, What, is_event_file, other_file, pb};
 use crate::record::{Scanner, Source, Step};
 use crate::store::File;
@@ -51,7 +51,6 @@ fn marker(tag: String) -> pb::summary::Value {
 /// The tags that have a point at or after `step` in the event files of `dir`.
 fn tags_from(dir: &Path, step: i64) -> Result<BTreeSet<String>> {
     let mut tags = BTreeSet::new();
-    let failed = |error: io::Error, path: &Path| ErrorKind::from(error).at(Location::of(path));
     for entry in fs::read_dir(dir).map_err(|error| failed(error, dir))? {
         let entry = entry.map_err(|error| failed(error, dir))?;
         let path = entry.path();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::log_file::LogFile;
 use super::{Inner, IntoStep, SummaryWriter};
+use crate::decimal::to_f32;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::{encode, pb};
 use crate::safe_name;
@@ -109,11 +110,6 @@ fn tensor(tag: &str, value: f64, double_precision: bool) -> pb::summary::Value {
 /// Directory name of a line: PyTorch's name, encoded.
 fn line_name(main_tag: &str, name: &str) -> String {
     safe_name::encode(&format!("{}_{name}", main_tag.replace('/', "_")))
-}
-
-#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]

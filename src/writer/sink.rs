@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::WriterOptions;
 use super::quiet::quietly;
-use super::{WriterOptions, place};
-use crate::error::{ErrorKind, Location, Result};
+use crate::error::{Error, Result, failed};
 use crate::event::EventFileName;
 use crate::replace;
 
@@ -71,7 +71,7 @@ pub(super) fn create_new(
     options: &WriterOptions,
 ) -> Result<(PathBuf, Box<dyn Sink>)> {
     let host = host(options);
-    place::check_names([&host, &options.suffix])?;
+    check_names([&host, &options.suffix])?;
     let secs = Duration::try_from_secs_f64(now).unwrap_or_default().as_secs();
     loop {
         let uid = NEXT_UID.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +88,7 @@ pub(super) fn create_new(
             }
             // A process on another machine, or before a reboot, had the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ErrorKind::from(error).at(Location::of(path))),
+            Err(error) => return Err(failed(error, path)),
         }
     }
 }
@@ -98,6 +98,14 @@ pub(super) fn host(options: &WriterOptions) -> String {
     let system =
         || hostname::get().unwrap_or_default().to_string_lossy().replace(is_separator, "_");
     options.host.clone().unwrap_or_else(system)
+}
+
+/// Fails if one of these parts of a file name contains a path separator.
+pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
+    match parts.into_iter().find(|part| part.contains(is_separator)) {
+        Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(unix)]
@@ -113,6 +121,6 @@ fn is_removed(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-pub(super) fn is_separator(c: char) -> bool {
+fn is_separator(c: char) -> bool {
     matches!(c, '/' | '\\' | '\0')
 }

@@ -34,7 +34,7 @@ pub(crate) fn digest<'a>(series: impl IntoIterator<Item = &'a TimeSeries>) -> St
             digest.update(value.to_le_bytes());
         }
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    tbx::digest::hex(digest.finalize())
 }
 
 /// An event file name, for tests in which it does not matter.

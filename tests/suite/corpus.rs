@@ -297,7 +297,7 @@ fn digest_f32(series: &TimeSeries) -> String {
         let value = if value.is_nan() { f32::from_bits(0x7fc0 << 16) } else { value as f32 };
         digest.update(value.to_le_bytes());
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    tbx::digest::hex(digest.finalize())
 }
 
 /// Parses a float in the format of Python's `float.hex`.

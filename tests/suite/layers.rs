@@ -1,5 +1,7 @@
-//! The structure of the source: the layers of the modules, the one file with `unsafe`, and the number of crates
-//! that a training loop has to build.
+//! The structure of the source: the layers of the modules, no circles of files, the one file with `unsafe`, and
+//! the number of crates that a training loop has to build.
+
+mod circles;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +23,7 @@ const PACKAGES: [Package; 3] = [
         source: "src",
         library: "tbx",
         layers: &[
-            &["budget", "decimal", "redact"],
+            &["budget", "decimal", "digest", "file_names", "redact"],
             &["error", "safe_name", "store"],
             &["record", "replace", "yaml"],
             &["event", "meta"],
@@ -172,6 +174,26 @@ fn modules_use_only_the_layers_below_their_own() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_need_each_other() {
+    let mut found = Vec::new();
+    for package in 0..PACKAGES.len() {
+        let root = repository(PACKAGES[package].source);
+        let files = sources_of(package).into_iter().map(|source| circles::File {
+            name: source.path.strip_prefix(&root).unwrap().display().to_string(),
+            module: source
+                .module
+                .into_iter()
+                .filter(|name| name != "lib" && name != "main")
+                .collect(),
+            code: fs::read_to_string(&source.path).unwrap().parse().unwrap(),
+        });
+        let circles = circles::circles(files.collect());
+        found.extend(circles.iter().map(|circle| format!("{}:\n{circle}", root.display())));
+    }
+    assert!(found.is_empty(), "files that need each other, in\n{}", found.join("\n"));
 }
 
 #[test]

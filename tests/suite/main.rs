@@ -32,6 +32,7 @@ mod mlflow_folder;
 #[cfg(feature = "remote")]
 mod mlflow_server;
 mod onnx;
+mod package;
 mod peers;
 mod properties;
 mod redact;

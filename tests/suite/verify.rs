@@ -96,7 +96,7 @@ fn names_of_rules_are_their_own_and_are_read_back() {
     let names: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
     assert_eq!(names.len(), Rule::ALL.len());
     for rule in Rule::ALL {
-        assert_eq!(Rule::from_name(rule.name()), Some(*rule));
+        assert_eq!(rule.name().parse::<Rule>().unwrap(), *rule);
         for text in [rule.effect(), rule.advice()] {
             assert!(text.ends_with('.') && !text.contains("  "), "{rule}: {text}");
         }

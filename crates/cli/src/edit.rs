@@ -197,9 +197,7 @@ fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
         }
         None => (None, text),
     };
-    let sampling = Sampling::parse(method).ok_or_else(|| {
-        format!("{method:?} is not one of {}:N, or N is too small", Sampling::NAMES.join(":N, "))
-    })?;
+    let sampling = method.parse::<Sampling>().map_err(|error| error.to_string())?;
     Ok((kind, sampling))
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{FINE, NO, warn};
-use tbx::error::{ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 use tbx::logdir::Logdir;
 use tbx::store;
 
@@ -75,5 +75,5 @@ pub(super) fn check_directory(path: &Path) -> Result<()> {
         return Ok(());
     }
     let read = path.read_dir().map(drop);
-    read.map_err(|error| ErrorKind::from(error).at(Location::of(path)))
+    read.map_err(|error| failed(error, path))
 }

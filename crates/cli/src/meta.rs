@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::output::Format;
 use super::render::{Fit, NotShown, Table, date, name};
 use super::{FAILED, FINE, NO, print, print_json, report, warn};
-use tbx::error::{Error, ErrorKind, Location, Report, Result};
+use tbx::error::{Error, Report, Result, failed};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::meta::{Param, RunMeta, Status};
 use tbx::store;
@@ -221,7 +221,7 @@ fn load(path: &Path, follow: bool, what: &str) -> Result<(Run, u8)> {
         let what =
             format!("{what} changes local runs only: download the run, change it, and upload it");
         let error = std::io::Error::new(std::io::ErrorKind::Unsupported, what);
-        return Err(ErrorKind::from(error).at(Location::of(path)));
+        return Err(failed(error, path));
     }
     read(path, follow)
 }

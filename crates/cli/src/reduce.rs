@@ -16,7 +16,7 @@ use tbx::writer::SummaryWriter;
 use tbx_runs::export::Folder;
 use tbx_runs::table::{
     Align, Cell, ColumnNames, Curve, CurveOrder, Duplicates, Group, GroupBy, MAX_TIMES, Reduced,
-    Reduction, meant, reduce, smooth,
+    Reduction, reduce, smooth,
 };
 
 /// Maximum number of names of omitted tags.
@@ -172,11 +172,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 fn operations(args: &Args) -> Result<Vec<Reduction>> {
     let mut operations: Vec<Reduction> = Vec::new();
     for name in &args.op {
-        let operation = Reduction::from_name(name, args.ddof);
-        let operation = operation.ok_or_else(|| {
-            let meant = meant(name, Reduction::NAMES);
-            Error::argument(format!("there is no operation {name:?}; {meant}"))
-        })?;
+        let operation = Reduction::parse(name, args.ddof)?;
         if !operations.contains(&operation) {
             operations.push(operation);
         }

@@ -30,7 +30,7 @@ pub(super) fn compare(a: &Cell, b: &Cell, reverse: bool) -> Ordering {
 
 /// Parses the condition of `--where` for the columns of a table.
 pub(super) fn condition(text: Option<&str>, names: &ColumnNames<'_>) -> Result<Option<Filter>> {
-    let Some(filter) = text.map(Filter::parse).transpose()? else { return Ok(None) };
+    let Some(filter) = text.map(str::parse::<Filter>).transpose()? else { return Ok(None) };
     if filter.has_single_equal() {
         say("condition: = is read as ==");
     }

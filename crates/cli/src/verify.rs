@@ -75,7 +75,7 @@ pub(super) struct Args {
 
 fn rule_parser() -> impl TypedValueParser<Value = Rule> {
     let names = Rule::ALL.iter().map(|rule| PossibleValue::new(rule.name()).help(rule.title()));
-    PossibleValuesParser::new(names).map(|name| Rule::from_name(&name).unwrap_or(Rule::Io))
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Rule>())
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {

@@ -63,3 +63,8 @@ pub use self::progress::Progress;
 pub use ::{arrow_array, arrow_schema};
 #[doc(no_inline)]
 pub use ::regex;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -21,16 +21,16 @@ use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
+use crate::summary::graph::RUN_GRAPH_TAG;
 use crate::summary::{Flaw, Form, Kind, Metadata};
 
 const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
 
-/// The tag under which TensorBoard shows a run's graph
-/// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
-const RUN_GRAPH_TAG: &str = "__run_graph__";
-
 /// Minimum number of points at which series are appended in parallel.
 const MANY_POINTS: usize = 100_000;
+
+/// Initial capacity of the table of tags. Most runs have no more, and each growth step hashes all of them again.
+const FEW_TAGS: usize = 14;
 
 /// The series of a span of a file, of a file, or of a run: each is appended to the next.
 pub(super) struct Growing<'o> {
@@ -112,7 +112,7 @@ impl<'o> Growing<'o> {
         Self {
             options,
             series: Vec::new(),
-            by_tag: HashMap::new(),
+            by_tag: HashMap::with_capacity(FEW_TAGS),
             siblings: HashMap::new(),
             last: 0,
             starts: Vec::new(),
@@ -402,17 +402,23 @@ impl<'o> Growing<'o> {
                     first.has_siblings = true;
                 }
                 self.siblings.insert(sibling, new);
+                self.describe(tag, new, wire);
             }
-            None => drop(self.by_tag.insert(tag.into(), Tag { first: new, described: None })),
+            None => {
+                let described = Some(new).filter(|_| !wire.is_empty());
+                self.by_tag.insert(tag.into(), Tag { first: new, described });
+            }
         }
         self.series.push(series);
-        self.describe(tag, new, wire);
         new
     }
 
     /// Notes that metadata, if it is not empty, described a series of `tag`.
     fn describe(&mut self, tag: &str, series: usize, wire: &[u8]) {
-        if let Some(known) = self.by_tag.get_mut(tag).filter(|_| !wire.is_empty()) {
+        if wire.is_empty() {
+            return;
+        }
+        if let Some(known) = self.by_tag.get_mut(tag) {
             known.described.get_or_insert(series);
         }
     }

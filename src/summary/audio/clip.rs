@@ -1,9 +1,12 @@
 //! Samples to be written as a WAV file.
 
-use bytes::Bytes;
-
-use super::wav;
 use crate::error::ErrorKind;
+
+/// With more channels, a frame would exceed 65535 bytes.
+const MAX_CHANNELS: u16 = 32_767;
+/// With more samples, the samples and the header without its first 8 bytes would exceed 2^32 - 1
+/// bytes.
+const MAX_SAMPLES: u32 = (u32::MAX - 36) / 2;
 
 /// An audio clip with 16 bits per sample. The samples of all channels of a frame are adjacent.
 ///
@@ -91,8 +94,8 @@ impl Clip {
         let wrong = |why: &str| ErrorKind::Argument(format!("{clip}: {why}"));
         // A WAV file stores the number of bytes per frame in 16 bits.
         let channels = match u16::try_from(channels) {
-            Ok(channels) if (1..=wav::MAX_CHANNELS).contains(&channels) => channels,
-            _ => return Err(wrong(&format!("1 to {} channels are allowed", wav::MAX_CHANNELS))),
+            Ok(channels) if (1..=MAX_CHANNELS).contains(&channels) => channels,
+            _ => return Err(wrong(&format!("1 to {} channels are allowed", MAX_CHANNELS))),
         };
         if count == 0 {
             return Err(wrong("there are no samples"));
@@ -104,7 +107,7 @@ impl Clip {
         if sample_rate == 0 || sample_rate.checked_mul(2 * u32::from(channels)).is_none() {
             return Err(wrong("WAV does not allow that sample rate"));
         }
-        if !u32::try_from(count).is_ok_and(|count| count <= wav::MAX_SAMPLES) {
+        if !u32::try_from(count).is_ok_and(|count| count <= MAX_SAMPLES) {
             return Err(wrong("too many samples for a WAV file"));
         }
         Ok(Self { sample_rate, channels, samples: samples.map(Sample::to_pcm).collect() })
@@ -128,11 +131,6 @@ impl Clip {
     /// The samples, frame by frame.
     pub fn samples(&self) -> &[i16] {
         &self.samples
-    }
-
-    /// Encodes the clip as a WAV file.
-    pub fn to_wav(&self) -> Bytes {
-        wav::encode(self)
     }
 }
 

@@ -9,14 +9,15 @@ use crate::error::ErrorKind;
 
 /// Number of bytes before the samples (`tensorflow/core/lib/wav/wav_io.cc`, `WavHeader`).
 const HEADER_LEN: usize = 44;
-/// With more channels, a frame would exceed 65535 bytes.
-pub(super) const MAX_CHANNELS: u16 = 32_767;
-/// With more samples, the samples and the header without its first 8 bytes would exceed 2^32 - 1
-/// bytes.
-pub(super) const MAX_SAMPLES: u32 = (u32::MAX - 36) / 2;
+impl Clip {
+    /// Encodes the clip as a WAV file.
+    pub fn to_wav(&self) -> Bytes {
+        encode(self)
+    }
+}
 
 /// Encodes a clip as 16-bit PCM, without any other chunks.
-pub(super) fn encode(clip: &Clip) -> Bytes {
+fn encode(clip: &Clip) -> Bytes {
     let samples_len = 2 * clip.samples.len();
     let mut file = Vec::with_capacity(HEADER_LEN + samples_len);
     // The clip's constructor ensures that all of these fit.

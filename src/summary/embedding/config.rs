@@ -10,7 +10,7 @@ use crate::error::ErrorKind;
 use crate::event::pb::projector::{EmbeddingInfo, SpriteMetadata};
 
 /// Name of the file in the run's directory (`tensorboard/plugins/projector/metadata.py`).
-pub const CONFIG_FILE: &str = "projector_config.pbtxt";
+pub const CONFIG_FILE: &str = crate::file_names::PROJECTOR;
 
 /// Reads the embeddings listed in the configuration `text`.
 ///

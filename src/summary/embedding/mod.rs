@@ -23,6 +23,7 @@ use self::table::Table;
 use super::histogram::Numeric;
 #[cfg(feature = "image")]
 use super::image::{IntoBatch, tile};
+use crate::decimal::to_f32;
 use crate::error::ErrorKind;
 use crate::event::pb::projector::EmbeddingInfo;
 
@@ -347,11 +348,6 @@ fn sprite<'a>(images: impl IntoBatch<'a>) -> Result<(usize, Sprite), ErrorKind> 
     }
     let encoded = tile(&pictures, side, side)?.to_png()?;
     Ok((pictures.len(), Sprite { encoded, width, height }))
-}
-
-#[expect(clippy::as_conversions, reason = "rounds to the nearest float32, or to an infinity")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 impl fmt::Debug for Points {

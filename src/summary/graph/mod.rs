@@ -20,6 +20,11 @@ use super::{Form, Kind, Metadata, RawValue};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
+/// The tag under which TensorBoard shows a run's graph
+/// (`tensorboard/plugins/graph/metadata.py`, `RUN_GRAPH_NAME`).
+#[doc(hidden)]
+pub const RUN_GRAPH_TAG: &str = "__run_graph__";
+
 /// The version that PyTorch writes (`torch/utils/tensorboard/_pytorch_graph.py`).
 const PRODUCER: i32 = 22;
 /// The attribute that TensorBoard uses to label edges with shapes.

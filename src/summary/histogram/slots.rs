@@ -17,8 +17,6 @@ use super::Numeric;
 
 /// Number of positive edges: 1e-12, and each following one 1.1 times as large, below 1e20.
 pub(super) const EDGES: usize = 774;
-/// Number of bins: between those edges, their negatives and zero.
-pub(super) const BINS: usize = 2 * EDGES;
 /// Number of low bits of a float64 that do not affect its cell.
 const CELL_SHIFT: u32 = 48;
 const CELLS: usize = 1 << 16;
@@ -124,28 +122,51 @@ impl Counts {
         }
     }
 
-    /// Number of values in each bin, from left to right. Values outside all bins are not counted.
-    pub(super) fn bins(mut self) -> Vec<f64> {
+    /// The bins from the first to the last one with values: the index of the first one from the left, and the
+    /// number of values in each, after a 0 for the bin to the left of them. `None` if no bin has values.
+    pub(super) fn filled(mut self) -> Option<(usize, Vec<f64>)> {
         if !self.spilled.is_empty() {
             self.spill();
-            return in_bins(&self.spilled, |count| count.to_f64());
+            return filled(&self.spilled, |count| count.to_f64());
         }
-        in_bins(&self.counters, |&[even, odd]| f64::from(even) + f64::from(odd))
+        filled(&self.counters, |&[even, odd]| f64::from(even) + f64::from(odd))
     }
 }
 
-/// The slots that have bins, in the order of the bins.
-fn in_bins<T>(slots: &[T], count: impl Fn(&T) -> f64) -> Vec<f64> {
-    let mut bins = Vec::with_capacity(BINS);
-    bins.extend(slots[NEGATIVE + 1..=NEGATIVE + EDGES].iter().rev().map(&count));
-    bins.push(count(&slots[0]) + count(&slots[NEGATIVE]));
-    bins.extend(slots[1..EDGES].iter().map(&count));
-    bins
+/// The bins with values among all slots; see [`Counts::filled`].
+fn filled<T: Default + PartialEq>(
+    slots: &[T],
+    count: impl Fn(&T) -> f64,
+) -> Option<(usize, Vec<f64>)> {
+    let is_filled = |slot: &T| *slot != T::default();
+    // Sorted by size: the first one below zero is next to zero.
+    let (below, above) = (&slots[NEGATIVE + 1..=NEGATIVE + EDGES], &slots[1..EDGES]);
+    let zeros = count(&slots[0]) + count(&slots[NEGATIVE]);
+    let below_end = below.iter().rposition(is_filled).map_or(0, |last| last + 1);
+    let above_end = above.iter().rposition(is_filled).map_or(0, |last| last + 1);
+    // Zero is included if it has values, or if there are bins on both sides.
+    let has_zero = zeros > 0.0 || below_end > 0 && above_end > 0;
+    let below_start = if has_zero { 0 } else { below.iter().position(is_filled).unwrap_or(0) };
+    let above_start = if has_zero { 0 } else { above.iter().position(is_filled).unwrap_or(0) };
+    let first = match (below_end, above_end) {
+        (0, 0) if !has_zero => return None,
+        (0, _) if !has_zero => EDGES + 1 + above_start,
+        (end, _) => EDGES - end,
+    };
+    let mut counts = Vec::with_capacity(2 + below_end - below_start + above_end - above_start);
+    counts.push(0.0);
+    counts.extend(below[below_start..below_end].iter().rev().map(&count));
+    counts.extend(has_zero.then_some(zeros));
+    counts.extend(above[above_start..above_end].iter().map(&count));
+    Some((first, counts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Number of bins: between the positive edges, their negatives and zero.
+    const BINS: usize = 2 * EDGES;
 
     /// Finds the bin of a value by searching all edges.
     fn searched(value: f64) -> Option<usize> {
@@ -218,9 +239,50 @@ mod tests {
         counts.add(&[1.0; 6]);
         assert_eq!(counts.unspilled, 6);
         let bin = |value| searched(value).unwrap();
+        let (first, counts) = counts.filled().unwrap();
         let found: Vec<_> =
-            counts.bins().into_iter().enumerate().filter(|(_, count)| *count > 0.0).collect();
-        let expected = [(bin(-1.0), 1.0), (bin(0.0), 2.0), (bin(1.0), f64::from(u32::MAX) + 6.0)];
+            (first..).zip(&counts[1..]).filter(|(_, count)| **count > 0.0).collect();
+        let expected =
+            [(bin(-1.0), &1.0), (bin(0.0), &2.0), (bin(1.0), &(f64::from(u32::MAX) + 6.0))];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_first_and_the_last_bin_that_is_returned_have_values() {
+        let tiny = 1e-13;
+        let edge = ALL_EDGES[0];
+        for values in [
+            &[][..],
+            &[f64::NAN, 1e300],
+            &[0.0],
+            &[-tiny],
+            &[tiny],
+            &[1.0],
+            &[-1.0],
+            &[1.0, 2.0],
+            &[-2.0, -1.0],
+            &[-1.0, 1.0],
+            &[-1.0, tiny],
+            &[-0.0, 1.0],
+            &[edge],
+            &[-edge],
+            &[-edge, edge],
+            &[1e-12, -1e-12],
+        ] {
+            let mut expected = vec![0.0; BINS];
+            let bins: Vec<usize> = values.iter().filter_map(|value| searched(*value)).collect();
+            bins.iter().for_each(|bin| expected[*bin] += 1.0);
+            let range = bins.iter().min().zip(bins.iter().max());
+            let expected =
+                range.map(|(first, last)| (*first, [&[0.0], &expected[*first..=*last]].concat()));
+            for spills in [false, true] {
+                let mut counts = Counts::new();
+                counts.add(values);
+                if spills {
+                    counts.spill();
+                }
+                assert_eq!(counts.filled(), expected, "{values:?}");
+            }
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! `default_bins`). Values are counted as in `numpy.histogram` with explicit edges: a bin includes its left edge,
 //! and the last bin both edges.
 
-use super::Numeric;
 use super::slots::{ALL_EDGES, Counts};
+use super::{Moments, Numeric};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
@@ -22,49 +22,57 @@ struct Sums {
     max: [f64; LANES],
 }
 
-pub(super) fn histogram(
+/// The buckets of [`Bins::Exponential`](super::Bins::Exponential) from the first to the last one with
+/// values, and one empty bucket to the left of them.
+pub(crate) struct Exponential {
+    pub(crate) moments: Moments,
+    /// Right edges of the buckets.
+    pub(crate) limits: &'static [f64],
+    /// Number of values in each bucket.
+    pub(crate) counts: Vec<f64>,
+}
+
+impl Exponential {
+    /// The message of a v1 histogram.
+    pub(crate) fn to_message(&self) -> pb::HistogramProto {
+        let Moments { min, max, num, sum, sum_squares } = self.moments;
+        let (bucket_limit, bucket) = (self.limits.to_vec(), self.counts.clone());
+        pb::HistogramProto { min, max, num, sum, sum_squares, bucket_limit, bucket }
+    }
+}
+
+pub(crate) fn histogram(
     values: impl IntoIterator<Item: Numeric>,
-) -> Result<pb::HistogramProto, ErrorKind> {
+) -> Result<Exponential, ErrorKind> {
     let mut counts = Counts::new();
     let mut sums = Sums::new();
     let mut num = 0usize;
-    let mut chunk = [0.0; CHUNK];
+    let mut chunk = Vec::with_capacity(CHUNK);
     let mut values = values.into_iter();
     loop {
-        let mut len = 0;
-        for (slot, value) in chunk.iter_mut().zip(&mut values) {
-            *slot = value.to_f64();
-            len += 1;
-        }
-        let chunk = chunk.get(..len).unwrap_or_default();
+        chunk.clear();
+        // Where the number of values is known before, this is one loop without branches.
+        chunk.extend(values.by_ref().take(CHUNK).map(Numeric::to_f64));
         if chunk.is_empty() {
             break;
         }
-        counts.add(chunk);
-        sums.add(chunk);
-        num += len;
+        counts.add(&chunk);
+        sums.add(&chunk);
+        num += chunk.len();
     }
-    let counts = counts.bins();
-    let filled = |count: &f64| *count > 0.0;
-    let Some(first) = counts.iter().position(filled) else {
+    let Some((first, counts)) = counts.filled() else {
         let what = match num {
             0 => "a histogram of no values",
             _ => "a histogram needs a value that is finite and below 9.92e19 in size",
         };
         return Err(ErrorKind::Argument(what.into()));
     };
-    let end = counts.iter().rposition(filled).map_or(first, |last| last + 1);
+    // The left edge of a bin is the right one of the bucket before.
+    let limits = ALL_EDGES.get(first..first + counts.len()).unwrap_or_default();
     let (min, max) = sums.range();
-    let used = counts.get(first..end).unwrap_or_default();
-    Ok(pb::HistogramProto {
-        min,
-        max,
-        num: num.to_f64(),
-        sum: sums.sum.iter().sum(),
-        sum_squares: sums.squares.iter().sum(),
-        bucket_limit: ALL_EDGES.get(first..=end).unwrap_or_default().to_vec(),
-        bucket: [&[0.0], used].concat(), // one empty bucket is kept on the left
-    })
+    let (sum, sum_squares) = (sums.sum.iter().sum(), sums.squares.iter().sum());
+    let moments = Moments { min, max, num: num.to_f64(), sum, sum_squares };
+    Ok(Exponential { moments, limits, counts })
 }
 
 impl Sums {
@@ -116,7 +124,7 @@ mod tests {
     /// Results of PyTorch 2.15.
     #[test]
     fn histograms_equal_pytorchs() {
-        let of = |values: &[f64]| histogram(values).unwrap();
+        let of = |values: &[f64]| histogram(values).unwrap().to_message();
         let limits = |values: &[f64]| of(values).bucket_limit;
         let counts = |values: &[f64]| of(values).bucket;
         assert_eq!(limits(&[0.0]), [0.0, 1e-12]);
@@ -138,10 +146,10 @@ mod tests {
 
     #[test]
     fn values_in_no_bin_count_in_the_sums_only() {
-        let some = histogram([1.0, f64::INFINITY, 1e30]).unwrap();
+        let some = histogram([1.0, f64::INFINITY, 1e30]).unwrap().to_message();
         assert_eq!((some.num, some.bucket.iter().sum::<f64>()), (3.0, 1.0));
         assert_eq!((some.min, some.max), (1.0, f64::INFINITY));
-        let nan = histogram([1.0, f64::NAN]).unwrap();
+        let nan = histogram([1.0, f64::NAN]).unwrap().to_message();
         assert!(nan.min.is_nan() && nan.max.is_nan() && nan.sum.is_nan());
         assert!(histogram([f64::NAN]).is_err());
         assert!(histogram([0.0f32; 0]).is_err());

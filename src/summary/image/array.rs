@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayView, Dimension, Ix3, Ix4, Ix5};
 
-use super::layout::{Channel, Layout, only, pixels, side_by_side};
+use super::channel::Channel;
+use super::layout::{Layout, only, pixels, side_by_side};
 use super::pixels::{IntoBatch, IntoPixels, Pixels};
 use super::video::IntoFrames;
 use crate::error::ErrorKind;

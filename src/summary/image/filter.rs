@@ -32,6 +32,9 @@ pub(super) fn choose(samples: &[u8], line_len: usize, channels: usize) -> Filter
     if best < looked_at {
         return FilterType::Adaptive;
     }
+    if best >= 8 * looked_at {
+        return FilterType::NoFilter; // as large as it is
+    }
     let is_near = |cost: u32, tenths: u32| cost <= best.saturating_add(best / 10 * tenths);
     let fast = [(up, FilterType::Up), (sub, FilterType::Sub), (average, FilterType::Avg)];
     match fast.into_iter().min_by_key(|(cost, _)| *cost) {

@@ -7,8 +7,8 @@ use image::codecs::png::{CompressionType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
-use super::filter;
-use super::layout::Channel;
+use super::channel::Channel;
+use super::{filter, png};
 use crate::error::ErrorKind;
 
 /// An image with 8 bits per channel, row by row. The channels of a pixel are adjacent.
@@ -115,10 +115,13 @@ impl<'a> Pixels<'a> {
             3 => ExtendedColorType::Rgb8,
             _ => ExtendedColorType::Rgba8,
         };
-        let mut png = Vec::with_capacity(self.samples.len() / 2);
         let channels = usize::from(self.channels);
         let line_len = usize::try_from(self.width).unwrap_or(usize::MAX).saturating_mul(channels);
         let filter = filter::choose(&self.samples, line_len, channels);
+        if let Some(png) = png::encode(self, &filter) {
+            return Ok(png.into());
+        }
+        let mut png = Vec::with_capacity(self.samples.len() / 2);
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
             .write_image(&self.samples, self.width, self.height, color)
             .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;

@@ -1,6 +1,7 @@
 //! Reads meshes from a log. Each component is a separate series.
 
 use super::{Mesh, NO_CONFIG, Triples, check_colors, check_faces, check_vertices};
+use crate::decimal::to_f32;
 use crate::error::ErrorKind;
 use crate::event::pb::mesh::MeshPluginData;
 use crate::event::pb::mesh::mesh_plugin_data::ContentType;
@@ -122,11 +123,6 @@ fn rows<T: Element>(tensor: &Tensor, cut: fn(f64) -> T) -> Result<Triples<T>, Er
     };
     let (rows, _) = values.as_chunks::<3>();
     Triples::new(batch, rows).map_err(|_| wrong())
-}
-
-#[expect(clippy::as_conversions, reason = "rounds")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 #[expect(clippy::as_conversions, reason = "cuts fractions off, and what is beyond the type")]

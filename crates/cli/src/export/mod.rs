@@ -93,7 +93,7 @@ pub(super) struct Args {
     /// Thin out series: reservoir:N keeps N points, as TensorBoard with --load_fast=false does; every:N
     /// keeps every N-th. For scalars, minmax:N keeps N points with all peaks, lttb:N keeps N that preserve
     /// the shape of the line. The last point is always kept.
-    #[arg(long, value_name = "METHOD:N", value_parser = sampling)]
+    #[arg(long, value_name = "METHOD:N", value_parser = str::parse::<Sampling>)]
     sample: Option<Sampling>,
 
     /// Add smoothed values to the tables scalars (column smoothed) and wide (columns smoothed.TAG), as
@@ -133,12 +133,6 @@ fn tables() -> PossibleValuesParser {
     let all = PossibleValue::new(ALL)
         .help("all except wide; kinds that the logs do not have get no file");
     PossibleValuesParser::new(TABLES.iter().map(value).chain([all]))
-}
-
-fn sampling(text: &str) -> Result<Sampling, String> {
-    let methods = || format!("{}:N", Sampling::NAMES.join(":N, "));
-    let none = || format!("{text:?} is not one of {}, or N is too small", methods());
-    Sampling::parse(text).ok_or_else(none)
 }
 
 impl Args {

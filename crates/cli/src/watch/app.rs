@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::draw::ChartCache;
+use super::cache::ChartCache;
 use super::full_name;
 use super::model::{Model, Run};
 use crate::chart::Ink;

@@ -1,19 +1,20 @@
 //! The layout of the screen, and its charts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Color, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Mode, Order};
+use super::cache::{ChartCache, Key};
 use super::model::Run;
 use super::panels;
+use super::style::{BOLD, DIM, SELECTED, put};
 use crate::chart::{Drawing, MEDIAN};
 use crate::render::{counted, name, shorten};
-use tbx_runs::table::{ChartOptions, ChartX, ScalarChart};
+use tbx_runs::table::{ChartOptions, ScalarChart};
 
 /// From this number of columns on, charts are next to the list of runs.
 const WIDE: u16 = 110;
@@ -26,28 +27,6 @@ const NAMED: usize = 10;
 
 /// Minimum room for the names of the logdirs.
 const LEAST_TITLE: usize = 10;
-
-pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
-pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
-pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
-
-/// The charts that were drawn last, and what they depend on.
-pub(super) struct ChartCache {
-    key: Key,
-    drawn: Buffer,
-}
-
-/// Everything that charts depend on.
-#[derive(PartialEq)]
-struct Key {
-    version: u64,
-    area: Rect,
-    tags: Vec<Arc<str>>,
-    runs: Vec<String>,
-    named: HashMap<String, usize>,
-    selected: usize,
-    how: (u64, bool, ChartX),
-}
 
 impl App {
     /// Draws the screen at `now`, seconds since the epoch.
@@ -273,16 +252,6 @@ impl App {
     pub(super) fn style(&self, color: Color) -> Style {
         if self.ink.color { Style::new().fg(color) } else { Style::new() }
     }
-}
-
-/// Writes into a row of `area` from column `x` on, as far as it fits. Returns the next column.
-pub(super) fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: Style) -> u16 {
-    let room = usize::from(area.width.saturating_sub(x));
-    if room == 0 || !buffer.area.contains((area.x + x, area.y).into()) {
-        return x;
-    }
-    let (end, _) = buffer.set_stringn(area.x + x, area.y, text, room, style);
-    end - area.x
 }
 
 fn name_or_nothing(text: &str) -> String {

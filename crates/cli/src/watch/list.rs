@@ -8,8 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
-use super::draw::{DIM, SELECTED, put};
 use super::model::{Run, State};
+use super::style::{DIM, SELECTED, put};
 use crate::chart::{color, letter};
 use crate::render::{name, number, shorten};
 use tbx_runs::table::number::trim_zeros;

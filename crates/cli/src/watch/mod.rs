@@ -1,6 +1,7 @@
 //! `tbx watch`
 
 mod app;
+mod cache;
 mod curves;
 mod draw;
 mod list;
@@ -8,6 +9,7 @@ mod model;
 mod panels;
 mod plain;
 mod screen;
+mod style;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +17,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -23,8 +25,9 @@ use super::chart::Ink;
 use super::logs::Logs;
 use super::ranks::Ranks;
 use super::{FINE, say, warn};
-use tbx::error::{Effect, ErrorKind, Location, Result};
+use tbx::error::{Effect, Result, failed};
 use tbx::logdir::{Follower, News, name_in};
+use tbx::meta::now;
 use tbx::store;
 use tbx::summary::Kind;
 
@@ -87,8 +90,7 @@ struct Batch {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     for path in &args.logs.logdirs {
-        store::local_only(path, "tbx watch")
-            .map_err(|error| ErrorKind::from(error).at(Location::of(path.as_path())))?;
+        store::local_only(path, "tbx watch").map_err(|error| failed(error, path))?;
     }
     // This also fails for a directory that does not exist, instead of waiting for it forever.
     let ranks = Ranks::of(&args.logs.logdirs)?;
@@ -163,10 +165,4 @@ fn full_name(prefix: Option<&Path>, name: &str) -> String {
         None => name.to_owned(),
         Some(prefix) => name_in(prefix, name),
     }
-}
-
-/// Seconds since the epoch, by this machine's clock.
-fn now() -> f64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0.0, |since| since.as_secs_f64())
 }

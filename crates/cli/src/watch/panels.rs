@@ -7,9 +7,9 @@ use ratatui::widgets::{Block, Clear, Widget};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::app::{App, Chooser};
-use super::draw::{BOLD, DIM, put};
 use super::list::{age, rate, short_number, whole_number};
 use super::model::Run;
+use super::style::{BOLD, DIM, put};
 use crate::render::{Table, bytes, count, counted, date, name, shorten};
 use tbx_runs::table::ChartX;
 

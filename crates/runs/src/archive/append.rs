@@ -8,8 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
-use super::at;
-use tbx::error::{Error, ErrorKind, Result};
+use tbx::error::{Error, ErrorKind, Result, failed};
 use tbx::store::{Links, count_read, open_no_link, open_regular};
 
 /// Maximum length of a name in bytes that always fits the header; a longer name is written before
@@ -37,7 +36,7 @@ pub(super) fn file(
     path: &Path,
     links: Links,
 ) -> Result<Sum> {
-    let failed = |error: io::Error| at(error, path);
+    let failed = |error: io::Error| failed(error, path);
     let (file, metadata) = match links {
         Links::Inside => open_no_link(path),
         Links::All => open_regular(path),
@@ -101,7 +100,10 @@ pub(super) fn is_same(a: &Metadata, b: &Metadata) -> bool {
 }
 
 pub(super) fn changed(path: &Path) -> Error {
-    at(ErrorKind::Value("it changed while it was being packed; nothing was removed".into()), path)
+    failed(
+        ErrorKind::Value("it changed while it was being packed; nothing was removed".into()),
+        path,
+    )
 }
 
 /// A reader that computes the digest of the bytes that it returned.

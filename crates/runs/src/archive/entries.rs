@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tar::{EntryType, PaxExtensions};
 
+use super::invalid;
 use super::paths::Paths;
 use tbx::store::{count_read, open_regular};
 
@@ -221,10 +222,6 @@ fn tar_path(name: &[u8]) -> Option<PathBuf> {
 #[cfg(not(unix))]
 fn tar_path(name: &[u8]) -> Option<PathBuf> {
     str::from_utf8(name).ok().map(PathBuf::from)
-}
-
-pub(super) fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
 /// A reader that returns an error after this number of bytes.

@@ -7,9 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use walkdir::WalkDir;
 
+use super::ARTIFACTS;
 use super::runs::{self, RunDir};
-use super::{ARTIFACTS, at};
-use tbx::error::{Error, ErrorKind, Result};
+use tbx::error::{Error, ErrorKind, Result, failed};
 use tbx::meta::{Artifact, RunMeta, Status, now};
 use tbx::replace::{LogsLock, disk, is_temporary};
 use tbx::store::Links;
@@ -207,7 +207,7 @@ impl Candidates {
     /// [`ErrorKind::Io`]: a file cannot be removed, and those before it are gone; or another
     /// program is changing the logs, and nothing is removed. Also as for [`RunMeta::update`].
     pub fn remove(&self) -> Result<usize> {
-        let _lock = LogsLock::take(&self.root).map_err(|error| at(error, &self.root))?;
+        let _lock = LogsLock::take(&self.root).map_err(|error| failed(error, &self.root))?;
         let registered = runs::registered(&self.root, self.links)?;
         let files = self.files.iter().filter(|file| !registered.contains(&file.path));
         let files: Vec<_> = files.collect();
@@ -230,7 +230,7 @@ fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
     }
     note(&there, Some(now()))?;
     for (i, file) in there.iter().enumerate() {
-        let removed = disk::remove_file(&file.path).map_err(|error| at(error, &file.path));
+        let removed = disk::remove_file(&file.path).map_err(|error| failed(error, &file.path));
         match removed {
             Err(error) if !is_gone(&error) => {
                 note(there.get(i..).unwrap_or_default(), None)?;
@@ -265,10 +265,10 @@ fn is_gone(error: &Error) -> bool {
 impl Candidate {
     /// Fails if the file has moved. A directory that has become a link would lead elsewhere.
     fn check(&self, root: &Path) -> Result<()> {
-        let real = self.path.canonicalize().map_err(|error| at(error, &self.path))?;
+        let real = self.path.canonicalize().map_err(|error| failed(error, &self.path))?;
         if real != self.path || !real.starts_with(root) {
             let what = "it is now behind a link, so it is not removed";
-            return Err(at(ErrorKind::Value(what.into()), &self.path));
+            return Err(failed(ErrorKind::Value(what.into()), &self.path));
         }
         Ok(())
     }

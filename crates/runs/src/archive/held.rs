@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::ARTIFACTS;
 use super::append::{Digesting, Sum};
-use super::entries::{self, Entry, invalid};
+use super::entries::{self, Entry};
+use super::invalid;
 use super::runs::{self, RunDir};
 use tbx::event::is_event_file;
 use tbx::meta;

@@ -35,16 +35,16 @@ mod remove;
 mod restore;
 mod runs;
 
-use std::path::Path;
+use std::io;
 
 pub use self::entries::Entry;
 pub use self::gc::{Candidate, Candidates, Rules};
 pub use self::pack::{Pack, Packed};
 pub use self::restore::{Restore, Restored};
 pub use self::runs::RunDir;
-use tbx::error::{Error, ErrorKind, Location};
 use tbx::meta::ARTIFACTS;
 
-fn at(kind: impl Into<ErrorKind>, path: &Path) -> Error {
-    kind.into().at(Location::of(path))
+/// The error for an archive with wrong content.
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

@@ -9,10 +9,10 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::append::{self, Sum};
 use super::held::{self, Held};
+use super::remove;
 use super::runs::{self, RunDir};
-use super::{at, remove};
 use crate::progress::{OnProgress, Progress};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
 use tbx::replace::{Lock, LogsLock, Temporary, disk, is_temporary};
@@ -75,7 +75,7 @@ impl Pack {
                         | io::ErrorKind::WouldBlock
                 ) =>
             {
-                return Err(at(error, logdir));
+                return Err(failed(error, logdir));
             }
             _ => {}
         }
@@ -179,9 +179,9 @@ impl Pack {
             return Err(Error::argument(what));
         }
         let logs = self.remove.then(|| LogsLock::take(&self.root)).transpose();
-        let _logs = logs.map_err(|error| at(error, &self.root))?;
+        let _logs = logs.map_err(|error| failed(error, &self.root))?;
         let dirs = self.check(out)?;
-        let _alone = Lock::take(out).map_err(|error| at(error, out))?;
+        let _alone = Lock::take(out).map_err(|error| failed(error, out))?;
         let mut discarded = 0;
         if out.symlink_metadata().is_ok() {
             match self.force {
@@ -196,7 +196,7 @@ impl Pack {
         let is_removed = self.remove && remove::all(&self.root, &dirs, &sums)?;
         let files = sums.len();
         let bytes = sums.values().map(|sum| sum.metadata.len()).fold(0, u64::saturating_add);
-        let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
+        let archive_bytes = fs::metadata(out).map_err(|error| failed(error, out))?.len();
         let was_there = false;
         Ok(Packed { runs: dirs, files, bytes, archive_bytes, is_removed, was_there, discarded })
     }
@@ -209,7 +209,7 @@ impl Pack {
     }
 
     fn write_new(&self, out: &Path, dirs: &[RunDir]) -> Result<BTreeMap<PathBuf, Sum>> {
-        let failed = |error: io::Error| at(error, out);
+        let failed = |error: io::Error| failed(error, out);
         let new = Temporary::next_to(out).map_err(failed)?;
         let mut sums = BTreeMap::new();
         let file = io::BufWriter::new(new.file().map_err(failed)?);
@@ -255,7 +255,7 @@ impl Pack {
             return Err(Error::argument(what));
         }
         let is_removed = remove::all(&self.root, &dirs, &sums)?;
-        let archive_bytes = fs::metadata(out).map_err(|error| at(error, out))?.len();
+        let archive_bytes = fs::metadata(out).map_err(|error| failed(error, out))?.len();
         let Held { files, bytes, runs, .. } = held;
         let (was_there, discarded) = (true, 0);
         Ok(Packed { runs, files, bytes, archive_bytes, is_removed, was_there, discarded })
@@ -318,7 +318,7 @@ impl Pack {
             return Err(Error::argument(what));
         }
         let parent = parent(out);
-        if is_inside(&parent.canonicalize().map_err(|error| at(error, parent))?) {
+        if is_inside(&parent.canonicalize().map_err(|error| failed(error, parent))?) {
             let what = format!("{} is inside a run to pack; write it elsewhere", out.display());
             return Err(Error::argument(what));
         }
@@ -361,7 +361,7 @@ impl Pack {
             }
             if entry.file_type().is_dir() {
                 let metadata = entry.metadata().map_err(|error| runs::walk_error(error, dir))?;
-                append::directory(tar, below, &metadata).map_err(|error| at(error, path))?;
+                append::directory(tar, below, &metadata).map_err(|error| failed(error, path))?;
             } else if entry.file_type().is_file() {
                 let sum = append::file(tar, below, path, self.links)?;
                 sums.insert(below.to_owned(), sum);
@@ -375,7 +375,7 @@ impl Pack {
                     }
                     false => "is neither a file nor a directory, which an archive cannot contain",
                 };
-                return Err(at(ErrorKind::Value(what.into()), path));
+                return Err(failed(ErrorKind::Value(what.into()), path));
             }
         }
         Ok(())

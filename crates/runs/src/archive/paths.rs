@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::entries::invalid;
+use super::invalid;
 use tbx::replace::is_temporary;
 
 /// Maximum number of files and directories in an archive, including directories that occur only in

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::append::{self, Sum};
-use super::at;
 use super::runs::{self, RunDir};
-use tbx::error::Result;
+use tbx::error::{Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta;
 use tbx::replace::{Removal, complete_name, disk, is_temporary};
@@ -21,7 +20,7 @@ use tbx::replace::{Removal, complete_name, disk, is_temporary};
 pub(super) fn all(root: &Path, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
     for (below, sum) in sums {
         let path = root.join(below);
-        let metadata = path.symlink_metadata().map_err(|error| at(error, &path))?;
+        let metadata = path.symlink_metadata().map_err(|error| failed(error, &path))?;
         if !append::is_same(&metadata, &sum.metadata) {
             return Err(append::changed(&path));
         }
@@ -39,7 +38,7 @@ pub(super) fn all(root: &Path, dirs: &[RunDir], sums: &BTreeMap<PathBuf, Sum>) -
 /// Removes the content of the log directory, which is itself a run and is kept. The files that make
 /// it a run are removed last, so that the rest is found again after an interruption.
 fn content(root: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
-    let failed = |error: io::Error| at(error, root);
+    let failed = |error: io::Error| failed(error, root);
     let mut all = Vec::new();
     for entry in fs::read_dir(root).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -57,7 +56,7 @@ fn content(root: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
 
 /// Removes a file or directory, unless something in it is not in the archive.
 fn one(root: &Path, path: &Path, sums: &BTreeMap<PathBuf, Sum>) -> Result<bool> {
-    let failed = |error: io::Error| at(error, path);
+    let failed = |error: io::Error| failed(error, path);
     let below = path.strip_prefix(root).unwrap_or(path);
     if path.is_file() {
         // It was checked before, and a file cannot contain other files.

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::entries::{self, Entry, invalid};
-use super::{at, held};
+use super::entries::{self, Entry};
+use super::held;
+use super::invalid;
 use crate::progress::{OnProgress, Progress};
-use tbx::error::{ErrorKind, Result};
+use tbx::error::{ErrorKind, Result, failed};
 use tbx::event::{is_event_file, other_file};
 use tbx::record::{MAX_LEAD, Source};
 use tbx::replace::{self, LogsLock, disk};
@@ -133,7 +134,7 @@ impl Restore {
     /// The same as for [`list`](Self::list); also if a file exists with different bytes, a link is
     /// in the way, or another program is changing the logs there. Nothing is written then.
     pub fn run(&self, logdir: &Path) -> Result<Restored> {
-        let absolute = std::path::absolute(logdir).map_err(|error| at(error, logdir))?;
+        let absolute = std::path::absolute(logdir).map_err(|error| failed(error, logdir))?;
         let mut kept = 0;
         self.each(&mut |entry, content| {
             let len = absolute.as_os_str().len() + 1 + entry.path.as_os_str().len();
@@ -148,8 +149,8 @@ impl Restore {
             }
             self.look(logdir, entry, content).map(drop)
         })?;
-        disk::create_dir_all(logdir).map_err(|error| at(error, logdir))?;
-        let _lock = LogsLock::take(logdir).map_err(|error| at(error, logdir))?;
+        disk::create_dir_all(logdir).map_err(|error| failed(error, logdir))?;
+        let _lock = LogsLock::take(logdir).map_err(|error| failed(error, logdir))?;
         let mut restored = Restored::default();
         let mut dirs = Vec::new();
         self.each(&mut |entry, content| {
@@ -174,8 +175,8 @@ impl Restore {
         // Adding files changed the times of the directories.
         for dir in dirs.iter().rev() {
             let path = logdir.join(&dir.path);
-            let file = File::open(&path).map_err(|error| at(error, &path))?;
-            set_mode(&file, dir.mode | 0o700).map_err(|error| at(error, &path))?;
+            let file = File::open(&path).map_err(|error| failed(error, &path))?;
+            set_mode(&file, dir.mode | 0o700).map_err(|error| failed(error, &path))?;
             // Some systems cannot set the times of directories.
             let _ = file.set_modified(dir.modified);
         }
@@ -196,7 +197,7 @@ impl Restore {
                 }
             })
         };
-        read().map_err(|error| at(error, &self.archive))
+        read().map_err(|error| failed(error, &self.archive))
     }
 
     /// Whether the file exists already; an error if it must not be written.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::{ARTIFACTS, at};
+use super::ARTIFACTS;
 use crate::registry::{self, Registries, Registry};
-use tbx::error::{ErrorKind, Issue, OtherFile, Result};
+use tbx::error::{ErrorKind, Issue, OtherFile, Result, failed};
 use tbx::event::{is_event_file, other_file_at, other_file_issue};
 use tbx::logdir::is_run;
 use tbx::meta::{self, RunMeta, Status, now};
@@ -37,10 +37,10 @@ impl RunDir {
 /// The log directory at `path`.
 pub(super) fn root(path: &Path) -> Result<PathBuf> {
     let root = store::local_only(path, "this").and_then(|()| path.canonicalize());
-    let root = root.map_err(|error| at(error, path))?;
+    let root = root.map_err(|error| failed(error, path))?;
     match root.is_dir() {
         true => Ok(root),
-        false => Err(at(io::Error::from(io::ErrorKind::NotADirectory), path)),
+        false => Err(failed(io::Error::from(io::ErrorKind::NotADirectory), path)),
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn name(root: &Path, path: &Path) -> String {
 pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> tbx::error::Error {
     let path = error.path().unwrap_or(root).to_owned();
     let cause = error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
-    at(cause, &path)
+    failed(cause, &path)
 }
 
 /// The files that registries name: the registry of `root`, those of its parents and those below. An
@@ -126,7 +126,7 @@ pub(super) fn registered(root: &Path, links: Links) -> Result<BTreeSet<PathBuf>>
             match path.canonicalize() {
                 Ok(real) => drop(files.insert(real)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(at(ErrorKind::from(error), &path)),
+                Err(error) => return Err(failed(ErrorKind::from(error), &path)),
             }
             files.insert(path);
         }

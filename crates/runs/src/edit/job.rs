@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::Edit;
 use super::report::JoinedRun;
 use tbx::error::{Error, Result};
 use tbx::logdir::RunFiles;
@@ -32,7 +31,7 @@ pub(super) struct Jobs {
     pub(super) moved: HashMap<PathBuf, PathBuf>,
 }
 
-/// Runs to join into one, see [`Edit::join`].
+/// Runs to join into one, see [`Edit::join`](super::Edit::join).
 #[derive(Debug, Clone)]
 pub(super) struct Join {
     pub(super) runs: Vec<String>,
@@ -58,12 +57,18 @@ impl Job {
 }
 
 impl Jobs {
-    /// The jobs for the kept runs of the logs in `root`.
-    pub(super) fn of(edit: &Edit, runs: &[&RunFiles], root: &Path) -> Result<Self> {
+    /// The jobs for the kept runs of the logs in `root`. With `parts`, the steps of runs continue, together for
+    /// runs that are parts of one.
+    pub(super) fn of(
+        joins: &[Join],
+        parts: Option<&[Vec<String>]>,
+        runs: &[&RunFiles],
+        root: &Path,
+    ) -> Result<Self> {
         let mut jobs = Self::default();
         // The join that each run belongs to.
         let mut taken: HashMap<&str, &str> = HashMap::new();
-        for join in &edit.joins {
+        for join in joins {
             let first = jobs.all.len();
             for ((name, path), members) in members(join, runs, root)? {
                 jobs.join(join, name, path, &members, &mut taken)?;
@@ -83,8 +88,8 @@ impl Jobs {
                 )));
             }
         }
-        if edit.continues_steps {
-            jobs.group(joined, &edit.parts);
+        if let Some(parts) = parts {
+            jobs.group(joined, parts);
         }
         Ok(jobs)
     }

@@ -8,6 +8,7 @@
 //! originals. The originals are then kept next to the results, under names that are not event file
 //! names.
 
+mod apply;
 mod job;
 mod names;
 mod options;
@@ -20,8 +21,9 @@ mod run;
 mod select;
 mod sessions;
 mod sidecar;
+mod sub;
 mod tags;
-mod write;
+mod value;
 
 pub use options::Edit;
 pub use output::{Destination, SideFiles, tidy};

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::names;
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, Result, failed};
 use tbx::logdir::{Logdir, RunFiles};
 use tbx::record::append;
 use tbx::replace::{Batch, Change, Folder, LogsLock, disk, unfinished};
@@ -377,10 +377,6 @@ fn absolute(path: &Path) -> Result<PathBuf> {
         }
     }
     Ok(path)
-}
-
-pub(super) fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
 }
 
 #[cfg(test)]

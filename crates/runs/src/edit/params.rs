@@ -8,14 +8,11 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use super::job::{Job, Jobs};
-use super::output::{Outputs, RunOutput, failed};
-use tbx::error::{ErrorKind, Result};
-use tbx::event::{EventRef, What, first_event, pb};
+use super::output::{Outputs, RunOutput};
+use tbx::error::{ErrorKind, Result, failed};
+use tbx::event::{EventRef, SOURCE, What, first_event, pb};
 use tbx::logdir::{Found, walk};
 use tbx::summary::hparams::{self, HparamValue, Hparams, SESSION_START_TAG};
-
-/// The name of the writing program in the first event of a new file.
-const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
 /// The new values of parameters; [`HparamValue::Unset`] removes a parameter.
 #[derive(Debug, Clone, Default)]

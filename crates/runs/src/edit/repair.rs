@@ -10,16 +10,13 @@ use prost::Message;
 use rayon::prelude::*;
 
 use super::names;
-use super::output::{Destination, Outputs, RunOutput, SideFiles, Source, failed};
+use super::output::{Destination, Outputs, RunOutput, SideFiles, Source};
 use super::report::Sidecars;
 use super::sidecar;
 use crate::progress::{OnProgress, Progress};
-use tbx::error::{Effect, Issue, Report, Result};
-use tbx::event::{EventRef, Peek, Rewrite, ValueRewrite, What, first_event, pb, rewrite};
+use tbx::error::{Effect, Issue, Report, Result, failed};
+use tbx::event::{EventRef, Peek, Rewrite, SOURCE, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
-
-/// The writing program that is named in a first event added by tbx.
-const SOURCE: &str = concat!("tbx ", env!("CARGO_PKG_VERSION"));
 
 /// The changes that a repair made, or would make.
 #[derive(Debug, Default)]

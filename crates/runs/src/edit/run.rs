@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Edit;
 use super::job::Job;
-use super::output::{OutFile, Outputs, RunOutput, Source, failed};
+use super::output::{OutFile, Outputs, RunOutput, Source};
 use super::report::{Edited, TagChange};
-use super::select;
 use super::sessions::{Cursor, NewSteps};
-use super::tags::{RUN_GRAPH_TAG, Tags};
-use super::write::{Fate, MetadataFate, Sub};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use tbx::event::{EventRef, Payload, Rewrite, ValueRef, What};
+use super::sub::{Fate, Flags, MetadataFate, Sub};
+use super::tags::Tags;
+use super::{Edit, names, select};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
+use tbx::event::{EventRef, Payload, Rewrite, ValueRef, ValueRewrite, What, rewrite};
 use tbx::logdir::{Found, RestartPolicy, file_version, walk};
 use tbx::record::Damage;
+use tbx::summary::graph::RUN_GRAPH_TAG;
 use tbx::summary::hparams::SESSION_START_TAG;
 
 /// The directories of runs, each used by one run.
@@ -116,31 +117,31 @@ pub(super) fn edit(
     pass.finish()
 }
 
-pub(super) struct Pass<'e> {
-    pub(super) edit: &'e Edit,
-    pub(super) run: &'e Job,
-    pub(super) outputs: &'e Outputs,
-    pub(super) names: &'e Names,
+struct Pass<'e> {
+    edit: &'e Edit,
+    run: &'e Job,
+    outputs: &'e Outputs,
+    names: &'e Names,
     /// Whether its files are merged into one.
-    pub(super) merges: bool,
+    merges: bool,
     steps: Cursor<'e>,
     /// Whether a session with the parameters still has to be started.
     needs_session: bool,
     /// The new metadata of a session start.
-    pub(super) session: Vec<u8>,
-    pub(super) tags: Tags<'e>,
+    session: Vec<u8>,
+    tags: Tags<'e>,
     /// The destinations of values: the run, and those below it, in the order of [`Tags::subs`].
-    pub(super) subs: Vec<Sub>,
+    subs: Vec<Sub>,
     /// The last version: its number and the payload of its event.
-    pub(super) version: Option<(f64, Vec<u8>)>,
+    version: Option<(f64, Vec<u8>)>,
     /// Payloads of the `START`s in this file.
-    pub(super) starts: Vec<Vec<u8>>,
+    starts: Vec<Vec<u8>>,
     /// The name of the file, or of the first one if they are merged.
-    pub(super) base: OsString,
+    base: OsString,
     /// The decisions about the values of the current event.
-    pub(super) fates: Vec<Fate>,
-    pub(super) scratch: Vec<u8>,
-    pub(super) done: Done,
+    fates: Vec<Fate>,
+    scratch: Vec<u8>,
+    done: Done,
 }
 
 impl Pass<'_> {
@@ -375,6 +376,144 @@ impl Pass<'_> {
         let fate = |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same };
         let found = self.tags.plans.get_mut(plan).map(|plan| (plan.sub, plan.next()));
         Ok(fate(found.unwrap_or((0, false))))
+    }
+
+    /// Writes an event, whose values are decided, to each run that one of them goes to.
+    fn summary(&mut self, record: &[u8], payload: &[u8], change: Rewrite) -> Result<()> {
+        let mut fates = mem::take(&mut self.fates);
+        for number in 0..self.subs.len() {
+            let goes_here = |fate: &Fate| fate.stays && fate.sub == number;
+            // An event without values goes to the run itself.
+            let is_empty = number == 0 && fates.is_empty();
+            if !is_empty && !fates.iter().any(goes_here) {
+                continue;
+            }
+            self.make_room(number, record.len(), &fates)?;
+            let Some(sub) = self.subs.get_mut(number) else { continue };
+            let mut is_same = change == Rewrite::default();
+            for fate in &mut fates {
+                if !goes_here(fate) {
+                    is_same = false;
+                    continue;
+                }
+                let plan = self.tags.plans.get(fate.plan);
+                let has_wire = plan.is_some_and(|plan| !plan.wire.is_empty());
+                if has_wire {
+                    let (known, in_file) =
+                        (sub.described.set(fate.plan), sub.in_file.set(fate.plan));
+                    fate.metadata = match fate.metadata {
+                        MetadataFate::Add if known => MetadataFate::Same,
+                        MetadataFate::Strip if !in_file => MetadataFate::Same,
+                        fate => fate,
+                    };
+                }
+                let renamed = plan.is_some_and(|plan| plan.target.is_some());
+                is_same &= !renamed && fate.metadata == MetadataFate::Same;
+            }
+            if is_same {
+                self.put(number, record, payload, Rewrite::default())?;
+                continue;
+            }
+            let (plans, session) = (&self.tags.plans, &self.session);
+            let value = |i: usize| {
+                let Some(fate) = fates.get(i).filter(|fate| goes_here(fate)) else {
+                    return ValueRewrite::Drop;
+                };
+                let plan = plans.get(fate.plan);
+                let tag = plan.and_then(|plan| plan.target.as_deref());
+                let metadata = match fate.metadata {
+                    MetadataFate::Same => None,
+                    MetadataFate::Strip => Some(&[][..]),
+                    MetadataFate::Add => plan.map(|plan| &plan.wire[..]),
+                    MetadataFate::Session => Some(&session[..]),
+                };
+                match (tag, metadata) {
+                    (None, None) => ValueRewrite::Keep,
+                    (tag, metadata) => ValueRewrite::Change { tag, metadata },
+                }
+            };
+            let mut out = mem::take(&mut self.scratch);
+            out.clear();
+            rewrite(payload, change, value, &mut out).map_err(|e| ErrorKind::Proto(e.0))?;
+            if let Some(file) = self.subs.get_mut(number).and_then(|sub| sub.file.as_mut()) {
+                file.payload(&out)?;
+            }
+            self.scratch = out;
+        }
+        self.fates = fates;
+        Ok(())
+    }
+
+    fn rewritten(&self, payload: &[u8], change: Rewrite) -> Result<Vec<u8>> {
+        if change == Rewrite::default() {
+            return Ok(payload.to_vec());
+        }
+        let mut out = Vec::with_capacity(payload.len() + 16);
+        rewrite(payload, change, |_| ValueRewrite::Keep, &mut out)
+            .map_err(|malformed| ErrorKind::Proto(malformed.0))?;
+        Ok(out)
+    }
+
+    /// Writes an event unchanged, or with `payload` if that differs.
+    fn put(&mut self, number: usize, record: &[u8], payload: &[u8], change: Rewrite) -> Result<()> {
+        self.make_room(number, record.len(), &[])?;
+        let file = self.subs.get_mut(number).and_then(|sub| sub.file.as_mut());
+        match file {
+            Some(file) if change == Rewrite::default() => file.record(record),
+            Some(file) => file.payload(payload),
+            None => Ok(()),
+        }
+    }
+
+    /// Ensures that there is a file for an event of run `number`: a new one if the file would get
+    /// too long.
+    fn make_room(&mut self, number: usize, len: usize, fates: &[Fate]) -> Result<()> {
+        let Some(sub) = self.subs.get(number) else { return Ok(()) };
+        let Some(file) = &sub.file else { return self.open(number) };
+        let Some(most) = self.edit.max_file_bytes else { return Ok(()) };
+        // Maximum growth from renaming, metadata and new lengths.
+        let more = fates.iter().filter_map(|fate| self.tags.plans.get(fate.plan));
+        let more = more.map(|plan| {
+            plan.wire.len() + plan.target.as_ref().map_or(0, |target| target.len()) + 32
+        });
+        let len = u64::try_from(len + more.sum::<usize>()).unwrap_or(u64::MAX);
+        let has_more = file.events > u64::from(self.version.is_some());
+        if !has_more || file.bytes.saturating_add(len) <= most {
+            return Ok(());
+        }
+        if let Some(sub) = self.subs.get_mut(number) {
+            sub.complete()?;
+            sub.parts += 1;
+            sub.described = Flags::default();
+        }
+        self.open(number)
+    }
+
+    /// Starts a file of run `number`.
+    fn open(&mut self, number: usize) -> Result<()> {
+        let Some(sub) = self.subs.get_mut(number) else { return Ok(()) };
+        let name = match sub.parts {
+            1 => self.base.clone(),
+            n => names::part(&self.base, n),
+        };
+        let is_part = sub.parts > 1;
+        let exists = number == 0 && self.run.files.contains(&sub.path.join(&name));
+        if is_part && exists && !self.merges {
+            let what = "its files were split before; also merge them";
+            return Err(Error::argument(format!("run {:?}: {what}", self.run.name)));
+        }
+        let mut file = self.outputs.file(&sub.path, &name, exists)?;
+        if number > 0 || is_part {
+            // A separate file begins like the original.
+            if let Some((_, version)) = &self.version {
+                file.payload(version)?;
+            }
+        }
+        if number > 0 && !is_part {
+            self.starts.iter().try_for_each(|start| file.payload(start))?;
+        }
+        sub.file = Some(file);
+        Ok(())
     }
 
     fn finish(mut self) -> Result<Done> {

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::io;
 
-use prost::Message;
-
 use super::Edit;
 use super::job::Job;
-use super::output::failed;
 use super::sessions::{Cursor, NewSteps};
-use super::tags::RUN_GRAPH_TAG;
+use super::value::kind;
 use crate::table::Sampling;
-use tbx::error::Result;
-use tbx::event::{EventRef, Number, Payload, ValueRef, What, pb};
+use tbx::error::{Result, failed};
+use tbx::event::{EventRef, Number, Payload, ValueRef, What};
 use tbx::logdir::{Found, Order, RestartPolicy, Restarts, kept, walk};
-use tbx::summary::{Form, Kind, Metadata, scalar};
+use tbx::summary::graph::RUN_GRAPH_TAG;
+use tbx::summary::{Kind, scalar};
 
 /// For each tag, which values are kept, in the order of the run.
 pub(super) type Selections = HashMap<Box<str>, Vec<bool>>;
@@ -159,25 +157,6 @@ impl Pass<'_> {
         if self.needs_numbers {
             points.numbers.push(number);
         }
-    }
-}
-
-/// The kind of `value`, as far as the value alone shows it.
-pub(super) fn kind(value: &ValueRef<'_>) -> Option<Kind> {
-    let form = match value.payload {
-        Payload::None => Form::None,
-        Payload::SimpleValue(_) => Form::Simple,
-        Payload::Image(_) => Form::Image,
-        Payload::Histo(_) => Form::Histo,
-        Payload::Audio(_) => Form::Audio,
-        Payload::Tensor(_) => Form::Tensor,
-        _ => return None, // of no kind that a program reads
-    };
-    let metadata = value.metadata.as_deref().map(pb::SummaryMetadata::decode);
-    match (form, metadata) {
-        (Form::Tensor | Form::None, None) => None,
-        (_, Some(Err(_))) => None,
-        (form, metadata) => Some(Metadata::of(form, metadata.transpose().ok()?.as_ref()).kind),
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::output::{Outputs, failed};
+use super::output::Outputs;
 use super::report::Sidecars;
-use tbx::error::{Effect, ErrorKind, Issue, Location, Result};
+use tbx::error::{Effect, ErrorKind, Issue, Location, Result, failed};
+use tbx::file_names;
 use tbx::logdir::{Logdir, RunFiles};
 use tbx::replace::{disk, is_temporary, replace};
 use tbx::store::{self, Found, Links, Root};
 
 /// Files with run metadata.
-const ABOUT_RUNS: [&str; 2] = ["tbx.json", "hparams.yaml"];
+const ABOUT_RUNS: [&str; 2] = [file_names::RUN, file_names::HPARAMS];
 /// Maximum size of such a file in bytes.
 const MAX_ABOUT: u64 = 16 << 20;
 

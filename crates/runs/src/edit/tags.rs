@@ -7,9 +7,7 @@ use super::report::TagChange;
 use super::select::Selections;
 use tbx::error::{Error, Result};
 use tbx::safe_name;
-
-/// The tag under which TensorBoard shows a run's graph, which has no tag in the log.
-pub(super) const RUN_GRAPH_TAG: &str = "__run_graph__";
+use tbx::summary::graph::RUN_GRAPH_TAG;
 
 /// The changes to a tag.
 #[derive(Debug)]

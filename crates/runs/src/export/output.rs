@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::printable::{Escape, ForTerminal};
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, Result, failed};
 use tbx::replace::{Batch, Change, Temporary, sweep_once};
 use tbx::store::{self, Upload};
 
@@ -158,10 +158,6 @@ impl Output {
 
 fn exists(path: &Path) -> Error {
     failed(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists"), path)
-}
-
-pub(super) fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, Column};
-use super::output::{Output, failed};
+use super::output::Output;
 use super::tables::Rows;
 use super::{Export, Settings, Sheet, Target};
 use crate::progress::Progress;
-use tbx::error::{Error, Report, Result};
+use tbx::error::{Error, Report, Result, failed};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::store;
 use tbx::summary::Kind;

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::files::Target;
-use super::{failed, names};
-use tbx::error::Result;
+use super::names;
+use tbx::error::{Result, failed};
 use tbx::event;
 use tbx::meta::{ARTIFACTS, Artifact};
 use tbx::record::{HEADER_LEN, payload_len};

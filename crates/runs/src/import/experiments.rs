@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::Import;
 use super::files::{self, Files, Target};
-use super::mlflow::{self, Experiment, Store};
+use super::mlflow::{self, Store};
 use super::plan::Planned;
-use super::tree::seconds;
-use super::{Import, failed};
-use crate::trackers::mlflow::{LoggedModelRecord, MetricNames, RunRecord, tags};
-use tbx::error::{Report, Result};
+use crate::trackers::mlflow::{
+    ExperimentRecord, LoggedModelRecord, MLFLOW, MetricNames, RunRecord, seconds, tags,
+};
+use tbx::error::{Report, Result, failed};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
 use tbx::safe_name;
 
-/// Keys of `tbx.experiment.json`: facts that only MLflow has, the models in these, the directory
-/// and the files of each model among the experiment's artifacts, and whether some of them are
-/// missing here.
-const MLFLOW: &str = "mlflow";
+/// Keys of the facts in `tbx.experiment.json` that only MLflow has: the models, the directory and the
+/// files of each model among the experiment's artifacts, and whether some of them are missing here.
 const MODELS: &str = "logged_models";
 const FOLDER: &str = "folder";
 const FILES: &str = "artifacts";
@@ -52,7 +51,7 @@ impl Experiments {
     }
 
     /// The directory of an experiment.
-    pub(super) fn dir(&self, of: &Experiment) -> Option<&Path> {
+    pub(super) fn dir(&self, of: &ExperimentRecord) -> Option<&Path> {
         self.dirs.get(&of.id).map(PathBuf::as_path)
     }
 
@@ -86,7 +85,7 @@ impl Experiments {
     }
 
     /// The directory for an experiment, and its metadata.
-    fn place(&self, of: &Experiment) -> Result<(PathBuf, Option<ExperimentMeta>)> {
+    fn place(&self, of: &ExperimentRecord) -> Result<(PathBuf, Option<ExperimentMeta>)> {
         let plain = self.root.join(safe_name::encode(&of.name));
         let own = self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id)));
         let id = |meta: &ExperimentMeta| meta.ids.get(MLFLOW).cloned();
@@ -104,7 +103,7 @@ impl Experiments {
 }
 
 /// The metadata of an experiment in MLflow, for fields that `was` does not have.
-fn said(of: &Experiment, was: ExperimentMeta) -> ExperimentMeta {
+fn said(of: &ExperimentRecord, was: ExperimentMeta) -> ExperimentMeta {
     let mut tags = MetricNames::theirs(&of.tags);
     let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
     let mut meta = was;

@@ -4,19 +4,16 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::mlflow::{Store, StoredFile};
-use super::{failed, images, names, work};
+use super::{images, names, work};
 use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA, MetricNames, RunRecord, tags};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use tbx::digest;
+use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
 use tbx::event::is_event_file;
-use tbx::meta::{Artifact, RunMeta};
+use tbx::meta::{self, Artifact, RunMeta};
 use tbx::replace::{self, Folder, disk};
 use tbx::store::open_regular;
 
-/// The file that `tbx` added to the artifacts when it exported the run.
-const META: &str = "tbx.json";
 /// Maximum size of metadata in bytes, as in [`RunMeta::read`].
 const MAX_META: u64 = 16 << 20;
 
@@ -50,7 +47,7 @@ impl<'f> Files<'f> {
         for file in files {
             let ours = file.path.strip_prefix(FOLDER).and_then(|path| path.strip_prefix('/'));
             let ours = ours.filter(|_| is_exported);
-            if ours == Some(META) && all.exported.is_none() {
+            if ours == Some(meta::FILE) && all.exported.is_none() {
                 all.exported = exported(store, file)?;
                 if all.exported.is_some() {
                     continue;
@@ -256,27 +253,17 @@ fn write(
     size: Option<u64>,
     out: &mut impl Write,
 ) -> io::Result<io::Result<(u64, String)>> {
-    let (mut written, mut hash) = (0u64, Sha256::new());
-    let mut buffer = vec![0; 1 << 16];
     // One more byte shows that the content is longer; nothing more is written.
     let mut content = content.take(size.map_or(u64::MAX, |size| size.saturating_add(1)));
-    loop {
-        let n = match content.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Err(error)),
-            Ok(n) => n,
-        };
-        let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
-        hash.update(read);
-        written += u64::try_from(n).unwrap_or(0);
-        out.write_all(read)?;
-    }
+    let (written, sha256) = match digest::copy(&mut content, out)? {
+        Ok(copied) => copied,
+        Err(error) => return Ok(Err(error)),
+    };
     if let Some(size) = size.filter(|size| *size != written) {
         let found = if written > size { "more".to_owned() } else { format!("only {written}") };
         let what = format!("the server listed {size} bytes but sent {found}");
         return Ok(Err(io::Error::other(what)));
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Ok((written, sha256)))
 }
 

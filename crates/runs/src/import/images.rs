@@ -6,8 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::tree::seconds;
-use crate::trackers::mlflow::ImageName;
+use crate::trackers::mlflow::{ImageName, seconds};
 use tbx::error::Result;
 use tbx::event::pb;
 use tbx::meta::{ARTIFACTS, Artifact};

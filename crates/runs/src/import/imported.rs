@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::experiments::Made;
 use super::files::Copied;
-use super::mlflow::{Experiment, LeftOut, StoredRun};
+use super::mlflow::{LeftOut, StoredRun};
 use super::{event_files, plan};
+use crate::trackers::mlflow::ExperimentRecord;
 use tbx::error::Report;
 
 /// The results of an import.
@@ -99,7 +100,7 @@ pub struct ImportedRun {
 }
 
 impl ImportedRun {
-    pub(super) fn of(experiment: &Experiment, run: &StoredRun, dir: &Path) -> Self {
+    pub(super) fn of(experiment: &ExperimentRecord, run: &StoredRun, dir: &Path) -> Self {
         Self {
             id: run.record.id.clone(),
             name: plan::name(run),

@@ -24,7 +24,7 @@ pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::progress::{OnProgress, Progress};
-use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
+use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::replace::{LogsLock, disk};
 use tbx::store::{self, Links};
 
@@ -209,7 +209,7 @@ impl Import {
     /// [report](Imported::report).
     pub fn run(&self, source: ImportSource<'_>, out: &Path) -> Result<Imported> {
         let ImportSource::Mlflow(source) = source;
-        let failed = |error: std::io::Error| ErrorKind::from(error).at(Location::of(out));
+        let failed = |error: std::io::Error| failed(error, out);
         store::local_only(out, "importing runs").map_err(failed)?;
         let mut report = Report::default();
         let links = Links::all_if(self.follow_links);
@@ -270,8 +270,4 @@ fn not_imported(what: &str, error: Error) -> Issue {
         kind => ErrorKind::Value(format!("could not import {what}: {kind}")),
     };
     Issue::new(kind, location, Effect::SkippedFile)
-}
-
-fn failed(error: std::io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
 }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::experiments::models_of_no_run;
 use super::mlflow::{LeftOut, count};
-use super::tree::{Tree, seconds};
+use super::tree::Tree;
 use crate::registry::{FILE, Model, Registry, Version, check_model};
-use crate::trackers::mlflow::{MetricNames, ModelVersionRecord, RegisteredModelRecord, tags};
+use crate::trackers::mlflow::{
+    MLFLOW, MetricNames, ModelVersionRecord, RegisteredModelRecord, seconds, tags,
+};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report, Result};
 use tbx::meta::{Artifact, RunMeta};
 
@@ -17,8 +19,6 @@ use tbx::meta::{Artifact, RunMeta};
 const MLMODEL: &str = "MLmodel";
 /// The tag of a prompt, which has no files.
 const PROMPT: &str = "mlflow.prompt.is_prompt";
-/// Key of facts that only MLflow has.
-const MLFLOW: &str = "mlflow";
 /// Maximum length of a chain of versions whose files are those of another version.
 const MAX_SOURCES: usize = 16;
 

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::mlflow::{Content, Experiment, LeftOut, Store, StoredRun, UNUSED_DATASETS, count};
+use super::mlflow::{Content, LeftOut, Store, StoredRun, UNUSED_DATASETS, count};
 use super::{Import, not_imported};
-use crate::trackers::mlflow::{LoggedModelRecord, tags};
+use crate::trackers::mlflow::{ExperimentRecord, LoggedModelRecord, tags};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
 /// Maximum number of names to suggest in an error about an unknown name.
@@ -20,7 +20,7 @@ pub(super) struct Plan {
     pub(super) experiments: Vec<Planned>,
     /// Runs in the order of the import: first those without a parent, then their children, and so
     /// on.
-    pub(super) levels: Vec<Vec<(Arc<Experiment>, StoredRun)>>,
+    pub(super) levels: Vec<Vec<(Arc<ExperimentRecord>, StoredRun)>>,
     /// Number of runs that are left out because they are deleted.
     pub(super) deleted: usize,
     /// Number of experiments that are left out because they are deleted.
@@ -30,7 +30,7 @@ pub(super) struct Plan {
 
 /// An experiment to import.
 pub(super) struct Planned {
-    pub(super) experiment: Arc<Experiment>,
+    pub(super) experiment: Arc<ExperimentRecord>,
     /// Logged models that belong to no run.
     pub(super) models: Vec<LoggedModelRecord>,
     /// Whether none of its runs is imported.
@@ -41,8 +41,8 @@ impl Plan {
     pub(super) fn of(import: &Import, store: &dyn Store, report: &mut Report) -> Result<Self> {
         let experiments = store.experiments(report)?;
         for wanted in &import.experiments {
-            if !experiments.iter().any(|experiment| is_called(experiment, wanted)) {
-                let names = experiments.iter().map(|experiment| experiment.name.as_str());
+            if !experiments.iter().any(|experiment| is_called(&experiment.record, wanted)) {
+                let names = experiments.iter().map(|experiment| experiment.record.name.as_str());
                 return Err(Error::argument(none("experiment", wanted, names)));
             }
         }
@@ -56,19 +56,19 @@ impl Plan {
         let mut runs = Vec::new();
         let mut found = HashSet::new();
         for experiment in experiments {
-            let is_wanted = |wanted: &String| is_called(&experiment, wanted);
+            let is_wanted = |wanted: &String| is_called(&experiment.record, wanted);
             if !import.experiments.is_empty() && !import.experiments.iter().any(is_wanted) {
                 continue;
             }
             let content = match store.content(&experiment, report) {
                 Ok(content) => content,
                 Err(error) => {
-                    let what = format!("experiment {:?}", experiment.name);
+                    let what = format!("experiment {:?}", experiment.record.name);
                     report.issues.push(not_imported(&what, error));
                     continue;
                 }
             };
-            plan.add(import, Arc::new(experiment), content, &mut runs, &mut found);
+            plan.add(import, Arc::new(experiment.record), content, &mut runs, &mut found);
         }
         if let Some(wanted) = import.runs.iter().find(|wanted| !found.contains(*wanted)) {
             return Err(Error::argument(none("run", wanted, [])));
@@ -80,9 +80,9 @@ impl Plan {
     fn add(
         &mut self,
         import: &Import,
-        experiment: Arc<Experiment>,
+        experiment: Arc<ExperimentRecord>,
         content: Content,
-        runs: &mut Vec<(Arc<Experiment>, StoredRun)>,
+        runs: &mut Vec<(Arc<ExperimentRecord>, StoredRun)>,
         found: &mut HashSet<String>,
     ) {
         let is_deleted = |it: bool| !import.deleted && (experiment.is_deleted || it);
@@ -151,7 +151,7 @@ pub(super) fn parent(run: &StoredRun) -> Option<&String> {
     run.record.tags.get(tags::PARENT).filter(|parent| **parent != run.record.id)
 }
 
-fn is_called(experiment: &Experiment, wanted: &str) -> bool {
+fn is_called(experiment: &ExperimentRecord, wanted: &str) -> bool {
     experiment.name == wanted || experiment.id == wanted
 }
 
@@ -168,9 +168,9 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
 /// Sorts runs by start time, but with parents before their children. If several runs have the same
 /// id, the first one is kept.
 fn in_order(
-    mut runs: Vec<(Arc<Experiment>, StoredRun)>,
+    mut runs: Vec<(Arc<ExperimentRecord>, StoredRun)>,
     report: &mut Report,
-) -> Vec<Vec<(Arc<Experiment>, StoredRun)>> {
+) -> Vec<Vec<(Arc<ExperimentRecord>, StoredRun)>> {
     runs.sort_by_cached_key(|(_, run)| (run.record.start_time, run.record.id.clone()));
     let mut ids = HashSet::new();
     runs.retain(|(experiment, run)| {

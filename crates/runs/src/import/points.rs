@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::mlflow::{Metrics, Point};
-use super::tree::seconds;
+use super::mlflow::Metrics;
 use crate::table::{Directory, Parts, RunRow, TagNames};
-use crate::trackers::mlflow::milliseconds;
+use crate::trackers::mlflow::{HistoryPoint, milliseconds, seconds};
 use tbx::error::Result;
 use tbx::logdir::{LoadOptions, Logdir, Payloads, RestartPolicy};
 use tbx::meta::Summary;
@@ -57,7 +56,7 @@ pub(super) fn exact(
     metrics: &Metrics,
     names: &BTreeMap<String, String>,
 ) -> BTreeMap<String, Summary> {
-    let of = |(name, points): (&String, &Vec<Point>)| {
+    let of = |(name, points): (&String, &Vec<HistoryPoint>)| {
         let last = points.last().filter(|last| is_rounded(last.value))?;
         let mut summary = Summary::new(last.value);
         summary.statistic = Some("last".to_owned());

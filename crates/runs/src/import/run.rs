@@ -1,30 +1,21 @@
 //! Imports a single MLflow run.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::files::{self, Copied, Files, Target};
-use super::mlflow::{self, Experiment, LeftOut, Metrics, Store, StoredRun};
-use super::tree::{EVENT_FILES, LOGGED_MODELS, Tree, seconds};
+use super::mlflow::{self, LeftOut, Metrics, Store, StoredRun};
+use super::tree::{EVENT_FILES, HOST, LOGGED_MODELS, Tree};
 use super::work::Gate;
 use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, tree};
-use crate::trackers::mlflow::MetricNames;
+use crate::trackers::mlflow::{ExperimentRecord, MLFLOW, MetricNames, seconds};
 use tbx::error::{Report, Result};
 use tbx::meta::{self, ARTIFACTS, RunMeta, Status};
 use tbx::replace::Folder;
 use tbx::summary::hparams::SessionStatus;
 use tbx::summary::meta::{CARD, card, hparams};
 use tbx::writer::SummaryWriter;
-
-/// Host name in the names of event files.
-const HOST: &str = "mlflow";
-
-/// Whether a file of this name in a run's directory was written by an import.
-pub(super) fn is_event_file(name: &OsStr) -> bool {
-    tbx::event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
-}
 
 /// Data that all runs of an import share.
 pub(super) struct Context<'a> {
@@ -37,7 +28,7 @@ pub(super) struct Context<'a> {
 
 /// The run to import, and where it goes.
 pub(super) struct About<'a> {
-    pub(super) experiment: &'a Experiment,
+    pub(super) experiment: &'a ExperimentRecord,
     pub(super) run: &'a StoredRun,
     /// The directory of the run.
     pub(super) dir: &'a Path,
@@ -102,7 +93,7 @@ pub(super) fn write(
     meta.name.get_or_insert_with(|| done.name.clone());
     meta.summary.extend(points::exact(&metrics, &names));
     files::join(&mut meta, copied.artifacts.clone());
-    meta.other.insert("mlflow".into(), facts(about, &folders));
+    meta.other.insert(MLFLOW.into(), facts(about, &folders));
     let mut own_files = copied.event_files.clone();
     if import.event_files == EventFiles::Runs {
         let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
@@ -235,7 +226,7 @@ fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
     if files.is_empty() {
         return;
     }
-    let known = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let known = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     let known = known.map(|known| known.entry(EVENT_FILES).or_insert_with(|| json!([])));
     let Some(known) = known.and_then(Value::as_array_mut) else { return };
     for file in files {

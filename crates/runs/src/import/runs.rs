@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::experiments::Experiments;
-use super::mlflow::{Experiment, LeftOut, Store, StoredRun, count};
+use super::mlflow::{LeftOut, Store, StoredRun, count};
 use super::run::{self, About, Context};
 use super::tree::{State, Tree};
 use super::work::{self, Gate};
 use super::{Import, Imported, ImportedRun, not_imported, plan};
 use crate::progress::Progress;
+use crate::trackers::mlflow::ExperimentRecord;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
 /// Number of points in memory above which no further run is started: 24 bytes per point.
@@ -37,7 +38,7 @@ pub(super) struct Runs<'a> {
 
 /// A run and its destination.
 struct Job<'a> {
-    experiment: &'a Experiment,
+    experiment: &'a ExperimentRecord,
     run: &'a StoredRun,
     dir: PathBuf,
     is_there: bool,
@@ -57,7 +58,7 @@ impl<'a> Runs<'a> {
         import: &'a Import,
         store: &'a dyn Store,
         experiments: &'a Experiments,
-        levels: &[Vec<(Arc<Experiment>, StoredRun)>],
+        levels: &[Vec<(Arc<ExperimentRecord>, StoredRun)>],
     ) -> Self {
         Self {
             import,
@@ -76,7 +77,7 @@ impl<'a> Runs<'a> {
     /// Imports runs that are not ancestors of each other; their ancestors are already imported.
     pub(super) fn import(
         &mut self,
-        level: &[(Arc<Experiment>, StoredRun)],
+        level: &[(Arc<ExperimentRecord>, StoredRun)],
         tree: &mut Tree,
         imported: &mut Imported,
         report: &mut Report,
@@ -124,7 +125,7 @@ impl<'a> Runs<'a> {
 
     fn job(
         &self,
-        experiment: &'a Experiment,
+        experiment: &'a ExperimentRecord,
         run: &'a StoredRun,
         tree: &mut Tree,
     ) -> Option<Job<'a>>

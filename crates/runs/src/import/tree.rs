@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::mlflow::StoredRun;
-use super::{ImportedRun, plan, run};
-use crate::trackers::mlflow::tags;
+use super::{ImportedRun, plan};
+use crate::trackers::mlflow::{MLFLOW, tags};
 use tbx::error::{Effect, Report};
+use tbx::event;
 use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
 use tbx::safe_name;
@@ -30,6 +30,9 @@ pub(super) const EVENT_FILES: &str = "event_files";
 pub(super) const LOGGED_MODELS: &str = "logged_models";
 /// The subdirectory of a run's directory that is not a run.
 const NO_RUN: &str = meta::ARTIFACTS;
+
+/// Host name in the names of event files.
+pub(super) const HOST: &str = "mlflow";
 
 /// A log directory and its runs.
 pub(super) struct Tree {
@@ -210,7 +213,7 @@ fn is_unfinished(meta: &RunMeta) -> bool {
 /// Whether the metadata is the same as when the run was imported.
 pub(super) fn is_sealed(meta: &RunMeta) -> bool {
     let mut was = meta.clone();
-    let ids = was.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let ids = was.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     let digest = ids.and_then(|ids| ids.remove(DIGEST));
     digest.is_some_and(|digest| {
         Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
@@ -221,30 +224,29 @@ pub(super) fn is_sealed(meta: &RunMeta) -> bool {
 pub(super) fn seal(meta: &mut RunMeta) {
     remove(meta, DIGEST);
     let digest = digest(meta);
-    if let Some(ids) = meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+    if let Some(ids) = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
         ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
     }
 }
 
 fn digest(meta: &RunMeta) -> Option<String> {
-    let json = meta.to_json().ok()?;
-    Some(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+    meta.to_json().ok().map(tbx::digest::sha256)
 }
 
 /// Records whether artifacts of the run are missing, so that the next import looks for them.
 pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
-    match meta.other.get_mut("mlflow").and_then(Value::as_object_mut) {
+    match meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
         Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
         _ => remove(meta, INCOMPLETE),
     }
 }
 
 fn is_incomplete(meta: &RunMeta) -> bool {
-    meta.other.get("mlflow").and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+    meta.other.get(MLFLOW).and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
 }
 
 fn remove(meta: &mut RunMeta, key: &str) {
-    let ids = meta.other.get_mut("mlflow").and_then(Value::as_object_mut);
+    let ids = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
     ids.and_then(|ids| ids.remove(key));
 }
 
@@ -254,7 +256,7 @@ fn expected(meta: &RunMeta) -> Expected {
 
 /// The event files that an import put into directories below that of the run.
 pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
-    let files = meta.other.get("mlflow").and_then(|ids| ids.get(EVENT_FILES));
+    let files = meta.other.get(MLFLOW).and_then(|ids| ids.get(EVENT_FILES));
     let files = files.and_then(Value::as_array).into_iter().flatten();
     files.filter_map(Value::as_str).map(super::names::path).collect()
 }
@@ -279,7 +281,7 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
             let name = entry.file_name();
             let is_ours = entry.file_type().is_file()
                 && (expected.event_files.contains(relative)
-                    || entry.depth() == 1 && (name == meta::FILE || run::is_event_file(name)));
+                    || entry.depth() == 1 && (name == meta::FILE || is_event_file(name)));
             if !is_ours {
                 return false;
             }
@@ -288,20 +290,19 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
     artifacts == expected.artifacts
 }
 
+/// Whether a file of this name in a run's directory was written by an import.
+fn is_event_file(name: &OsStr) -> bool {
+    event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
+}
+
 /// The id that a run had in MLflow.
 fn mlflow_id(meta: &RunMeta) -> Option<&str> {
-    meta.other.get("mlflow")?.get("run_id")?.as_str()
+    meta.other.get(MLFLOW)?.get("run_id")?.as_str()
 }
 
 /// Ids of the models that a run logged.
 fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
-    let models = meta.other.get("mlflow").and_then(|ids| ids.get(LOGGED_MODELS));
+    let models = meta.other.get(MLFLOW).and_then(|ids| ids.get(LOGGED_MODELS));
     let models = models.and_then(Value::as_array).into_iter().flatten();
     models.filter_map(|model| model.get("id")?.as_str())
-}
-
-/// MLflow's milliseconds to seconds.
-#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
-pub(super) fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1e3
 }

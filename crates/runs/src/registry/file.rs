@@ -12,7 +12,7 @@ use tbx::error::ErrorKind;
 use tbx::store::{self, Links};
 
 /// Name of the file, at the root of a log directory.
-pub const FILE: &str = "tbx.registry.json";
+pub const FILE: &str = tbx::file_names::REGISTRY;
 const SCHEMA: &str = "tbx.registry/1";
 /// Start of the schema name of all versions that can be read.
 const SCHEMAS: &str = "tbx.registry/";

@@ -9,10 +9,8 @@ mod find;
 mod name;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 pub use file::{FILE, Model, OtherVersions, Stage, Version};
 pub use find::Registries;
@@ -20,7 +18,8 @@ pub use name::VersionName;
 #[cfg(feature = "mlflow")]
 pub(crate) use name::{check_alias, check_model};
 
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::digest;
+use tbx::error::{Error, ErrorKind, Location, Result, failed};
 use tbx::meta::{Artifact, RunMeta, now};
 use tbx::replace;
 use tbx::store::{Links, Root};
@@ -95,7 +94,7 @@ impl Registry {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
         let path = Artifact::place(&dir, artifact)?;
-        let (sha256, size) = digest(&dir, &path, self.links)?;
+        let (sha256, size) = digest_of(&dir, &path, self.links)?;
         let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
         let said = meta.artifacts.iter().find(|known| known.path == artifact);
         if said.is_some_and(|said| said.sha256 != sha256) {
@@ -244,7 +243,7 @@ impl Registry {
             return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         let path = self.place(&version)?;
-        let (sha256, _) = digest(&self.root.join(&version.run), &path, self.links)?;
+        let (sha256, _) = digest_of(&self.root.join(&version.run), &path, self.links)?;
         if sha256 != version.sha256 {
             let what = format!("it is not the file registered as {name}: its SHA-256 differs");
             return Err(ErrorKind::Value(what).at(Location::of(path)));
@@ -277,9 +276,7 @@ impl Registry {
 
     /// The name of the run in `dir`, and its directory.
     fn run(&self, dir: &Path) -> Result<(String, PathBuf)> {
-        let absolute = |path: &Path| {
-            path.canonicalize().map_err(|error| ErrorKind::from(error).at(Location::of(path)))
-        };
+        let absolute = |path: &Path| path.canonicalize().map_err(|error| failed(error, path));
         // A name in the log directory, or a path from the current directory.
         let inside = self.root.join(dir);
         let dir = if inside.is_dir() { inside } else { dir.to_owned() };
@@ -325,20 +322,11 @@ fn no_model(name: &str) -> ErrorKind {
 }
 
 /// The SHA-256 of a file of the run in `dir` in hex, and its size.
-fn digest(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
+fn digest_of(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
     let read = || -> io::Result<_> {
         let (file, len) = Root::new(dir, links)?.open(path)?;
-        let (mut file, mut hash, mut size) = (file.into_reader(len), Sha256::new(), 0);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let n = file.read(&mut buffer)?;
-            let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else {
-                let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                return Ok((hex, size));
-            };
-            hash.update(read);
-            size += u64::try_from(n).unwrap_or(0);
-        }
+        let (size, sha256) = digest::read(&mut file.into_reader(len))?;
+        Ok((sha256, size))
     };
-    read().map_err(|error| ErrorKind::from(error).at(Location::of(path)))
+    read().map_err(|error| failed(error, path))
 }

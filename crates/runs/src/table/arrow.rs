@@ -71,11 +71,12 @@ impl RunTable {
     /// are text. Missing values are null.
     ///
     /// ```
-    /// use tbx_runs::table::{RunTable, TableOptions};
+    /// use tbx_runs::table::{Folding, RunTable, TableOptions};
     /// use tbx::{LoadOptions, Logdir};
     ///
     /// let logdir = Logdir::open("fixtures/keras")?;
-    /// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new().folding(Folding::None))?;
+    /// let options = TableOptions::new().folding(Folding::None);
+    /// let table = RunTable::load(&logdir, &LoadOptions::new(), &options)?;
     /// let batch = table.to_record_batch()?;
     /// assert_eq!(batch.num_rows(), 2);
     /// assert!(batch.column_by_name("metric.epoch_loss:min").is_some());

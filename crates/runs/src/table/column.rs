@@ -37,7 +37,7 @@ macro_rules! named {
             }
 
             /// The variant with this name.
-            pub fn from_name(name: &str) -> Option<Self> {
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }
         }

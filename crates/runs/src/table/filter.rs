@@ -1,5 +1,7 @@
 //! Conditions on runs: `val/loss:min < 0.3 and optimizer == adam`.
 
+use std::str::FromStr;
+
 use regex::Regex;
 use winnow::ascii::multispace0;
 use winnow::combinator::{alt, cut_err, delimited, eof, not, opt, preceded, repeat, terminated};
@@ -18,7 +20,8 @@ use tbx::error::{Error, Result};
 ///
 /// let logdir = Logdir::open("fixtures/torch")?;
 /// let table = RunTable::load(&logdir, &LoadOptions::new(), &TableOptions::new())?;
-/// let filter = Filter::parse("loss:min < 0 and not run =~ '^scalars'")?.bind(&ColumnNames::of(&table))?;
+/// let filter: Filter = "loss:min < 0 and not run =~ '^scalars'".parse()?;
+/// let filter = filter.bind(&ColumnNames::of(&table))?;
 /// let found: Vec<_> = table.rows.iter().filter(|row| filter.accepts(row)).collect();
 /// assert_eq!(found[0].name, "resumed");
 /// # Ok::<(), tbx::Error>(())
@@ -72,14 +75,16 @@ enum Comparison {
     GreaterOrEqual,
 }
 
-impl Filter {
-    /// Parses a condition.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the text is not a condition. The error
-    /// shows the place.
-    pub fn parse(text: &str) -> Result<Self> {
+/// Parses a condition.
+///
+/// # Errors
+///
+/// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the text is not a condition. The error
+/// shows the place.
+impl FromStr for Filter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
         terminated(any_of, (multispace0, eof)).parse(text).map(Self).map_err(|error| {
             let at = error.offset();
             let inner = error.inner();
@@ -104,7 +109,9 @@ impl Filter {
             ))
         })
     }
+}
 
+impl Filter {
     /// Resolves the names in the condition to columns of a table.
     ///
     /// # Errors
@@ -357,7 +364,7 @@ mod tests {
 
     fn holds(text: &str) -> bool {
         let table = table();
-        let filter = Filter::parse(text).unwrap().bind(&ColumnNames::of(&table));
+        let filter = text.parse::<Filter>().unwrap().bind(&ColumnNames::of(&table));
         filter.unwrap_or_else(|error| panic!("{text}: {error}")).accepts(&table.rows[0])
     }
 
@@ -426,7 +433,7 @@ mod tests {
             ("", 1, "expected a column"),
             ("größe <", 8, "expected a value"),
         ] {
-            let error = Filter::parse(text).unwrap_err().to_string();
+            let error = text.parse::<Filter>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("condition, column {column}: {what}")), "{error}");
             assert!(error.ends_with(&format!("\n  {}^", " ".repeat(column - 1))), "{error}");
         }
@@ -435,7 +442,7 @@ mod tests {
     #[test]
     fn a_column_that_is_not_there_is_said_with_those_like_it() {
         let table = table();
-        let error = Filter::parse("optimiser == adam").unwrap().bind(&ColumnNames::of(&table));
+        let error = "optimiser == adam".parse::<Filter>().unwrap().bind(&ColumnNames::of(&table));
         let error = error.unwrap_err().to_string();
         assert_eq!(error, "there is no column \"optimiser\"; did you mean optimizer?");
     }

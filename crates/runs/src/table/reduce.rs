@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::curve::{Curve, mean, seconds};
-use super::numpy;
+use super::{meant, numpy};
+use tbx::error::{Error, Result};
 
 /// Maximum number of times at which curves are compared that are aligned by time.
 pub const MAX_TIMES: usize = 10_000;
@@ -84,8 +85,17 @@ impl Reduction {
 
     /// The statistic with this name, on the command line and in output: `mean`, `std`, `min`,
     /// `max`, `median`, `q0.25`, `count`. `std` uses `ddof`.
-    pub fn from_name(name: &str, ddof: u8) -> Option<Self> {
-        Some(match name {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no such reduction; the error lists
+    /// similar ones.
+    pub fn parse(name: &str, ddof: u8) -> Result<Self> {
+        let unknown = || {
+            let meant = meant(name, Self::NAMES);
+            Error::argument(format!("there is no operation {name:?}; {meant}"))
+        };
+        Ok(match name {
             "mean" => Self::Mean,
             "std" => Self::Std(ddof),
             "min" => Self::Min,
@@ -93,8 +103,9 @@ impl Reduction {
             "median" => Self::Median,
             "count" => Self::Count,
             quantile => {
-                let share: f64 = quantile.strip_prefix('q')?.parse().ok()?;
-                Self::Quantile(Some(share).filter(|share| (0.0..=1.0).contains(share))?)
+                let share = quantile.strip_prefix('q').and_then(|share| share.parse().ok());
+                let share = share.filter(|share| (0.0..=1.0).contains(share));
+                Self::Quantile(share.ok_or_else(unknown)?)
             }
         })
     }
@@ -251,10 +262,10 @@ mod tests {
     #[test]
     fn names_are_read_back() {
         for name in ["mean", "std", "min", "max", "median", "q0.25", "count"] {
-            assert_eq!(Reduction::from_name(name, 1).unwrap().name(), name);
+            assert_eq!(Reduction::parse(name, 1).unwrap().name(), name);
         }
         for name in ["q", "q2", "qx", "q-0.1", "qNaN", "average", ""] {
-            assert_eq!(Reduction::from_name(name, 1), None, "{name}");
+            assert!(Reduction::parse(name, 1).is_err(), "{name}");
         }
     }
 
@@ -340,7 +351,7 @@ mod tests {
         ];
         for (numbers, expected) in cases {
             let operations = ["mean", "std", "min", "max", "median"];
-            let found = operations.map(|name| Reduction::from_name(name, 0).unwrap().of(numbers));
+            let found = operations.map(|name| Reduction::parse(name, 0).unwrap().of(numbers));
             assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{numbers:?}");
         }
     }

@@ -116,7 +116,7 @@ impl RunTable {
     pub fn load(logdir: &Logdir, options: &LoadOptions, table: &TableOptions) -> Result<Self> {
         let Read { rows, directories, report } = Read::load(logdir, options, table.curves)?;
         let parts = Parts::of(logdir, &directories, table.folding);
-        Ok(Self { rows: fold::fold(rows, &directories, &parts), report })
+        Ok(Self { rows: fold(rows, &directories, &parts), report })
     }
 
     /// The directories, each with its points, and the runs that they are or belong to, without
@@ -138,7 +138,7 @@ impl RunTable {
             ..*row
         };
         let runs = rows.iter().map(without_points).collect();
-        let runs = fold::fold(runs, &directories, &Parts::of(logdir, &directories, table.folding));
+        let runs = fold(runs, &directories, &Parts::of(logdir, &directories, table.folding));
         Ok((Self { rows, report }, Self { rows: runs, report: Report::default() }))
     }
 
@@ -247,6 +247,57 @@ impl RunRow {
     pub fn duration(&self) -> Option<f64> {
         let seconds = self.end_time? - self.start_time?;
         (seconds >= 0.0).then_some(seconds)
+    }
+}
+
+/// Folds the rows of `directories`; the result is sorted by name.
+pub(super) fn fold(rows: Vec<RunRow>, directories: &[Directory], parts: &Parts) -> Vec<RunRow> {
+    let runs = parts.runs(directories);
+    let (mut folded, mut left): (BTreeMap<String, RunRow>, Vec<RunRow>) = Default::default();
+    for row in rows {
+        match runs.contains(&row.name) {
+            true => drop(folded.insert(row.name.clone(), row)),
+            false => left.push(row),
+        }
+    }
+    // The directories nearest to the run come first.
+    left.sort_by(|a, b| {
+        fold::depth(&a.name).cmp(&fold::depth(&b.name)).then_with(|| a.name.cmp(&b.name))
+    });
+    for row in left {
+        let name = parts.run_of(&row.name);
+        if name != row.name {
+            let run = folded.entry(name.clone());
+            let run = run.or_insert_with(|| RunRow { name, ..RunRow::default() });
+            merge(run, renamed(row, parts));
+        }
+    }
+    folded.into_values().collect()
+}
+
+fn renamed(row: RunRow, parts: &Parts) -> RunRow {
+    let RunRow { name, metrics, curves, .. } = row;
+    let new = |tag: Arc<str>| -> Arc<str> { parts.place(&name, &tag).1.into() };
+    let metrics = metrics.into_iter().map(|(tag, stats)| (new(tag), stats)).collect();
+    let curves = curves.into_iter().map(|(tag, curve)| (new(tag), curve)).collect();
+    RunRow { name, metrics, curves, ..row }
+}
+
+/// Adds the contents of `part` to `run`. They have nothing in common, see [`fold`].
+fn merge(run: &mut RunRow, part: RunRow) {
+    run.parts.push(part.name);
+    run.start_time = [run.start_time, part.start_time].into_iter().flatten().reduce(f64::min);
+    run.end_time = [run.end_time, part.end_time].into_iter().flatten().reduce(f64::max);
+    run.last_step = run.last_step.max(part.last_step);
+    run.status = run.status.or(part.status);
+    for (name, value) in part.params {
+        run.params.entry(name).or_insert(value);
+    }
+    for (tag, stats) in part.metrics {
+        run.metrics.entry(tag).or_insert(stats);
+    }
+    for (tag, curve) in part.curves {
+        run.curves.entry(tag).or_insert(curve);
     }
 }
 

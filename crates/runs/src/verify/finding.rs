@@ -1,5 +1,8 @@
 //! Findings, and how they are collected.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::{Rule, Severity};
 use tbx::error::Location;
 
@@ -36,6 +39,12 @@ pub(super) struct Place {
     pub(super) file: usize,
     pub(super) offset: u64,
     pub(super) step: i64,
+}
+
+/// The location of `place`.
+pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
+    let location = paths.get(place.file).map(|path| Location::of(path.clone())).unwrap_or_default();
+    location.with_step(place.step).with_offset(place.offset)
 }
 
 /// The problems of one series: each rule once, with a count.

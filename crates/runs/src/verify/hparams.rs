@@ -7,8 +7,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::Rule;
-use super::finding::{Finding, Place};
-use super::run::location;
+use super::finding::{Finding, Place, location};
 use super::tag::Tag;
 use tbx::error::Location;
 use tbx::event::pb::google::protobuf::value::Kind as ValueKind;

@@ -6,16 +6,14 @@ use prost::Message;
 use super::facts::Facts;
 use super::finding::Place;
 use super::tag::First;
-use super::value::{self, Sink};
+use super::value::{self, Sink, reason};
 use super::{Rule, Verify};
 use tbx::error::{Effect, ErrorKind};
 use tbx::event::{EventRef, Payload, Peek, ValueRef, What, pb};
 use tbx::logdir::file_version;
 use tbx::record::Damage;
+use tbx::summary::graph::RUN_GRAPH_TAG;
 use tbx::summary::{self, Flaw, Form, Metadata, RawValue};
-
-/// The tag under which TensorBoard shows a run's graph.
-const RUN_GRAPH_TAG: &str = "__run_graph__";
 
 /// A pass over a part of a file.
 pub(super) struct Pass<'o> {
@@ -237,12 +235,6 @@ impl Pass<'_> {
             tag.metadata = Some(metadata);
         }
     }
-}
-
-/// The message of prost's error, without its prefix.
-pub(super) fn reason(error: &prost::DecodeError) -> String {
-    let text = error.to_string();
-    text.trim_start_matches("failed to decode Protobuf message: ").to_owned()
 }
 
 /// The bits of a v2 scalar in float32.

@@ -4,6 +4,10 @@
 //! TensorBoard's own reader, `--load_fast=false`.
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::table::meant;
+use tbx::error::Error;
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -318,17 +322,24 @@ rules! {
         "Write the end of the session.";
 }
 
-impl Rule {
-    /// The rule with this [`name`](Self::name).
-    ///
-    /// ```
-    /// use tbx_runs::verify::{Rule, Severity};
-    ///
-    /// let rule = Rule::from_name("steps_zero").unwrap();
-    /// assert_eq!(rule.severity(), Severity::Warning);
-    /// ```
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+/// The rule with this [`name`](Rule::name).
+///
+/// ```
+/// use tbx_runs::verify::{Rule, Severity};
+///
+/// let rule: Rule = "steps_zero".parse()?;
+/// assert_eq!(rule.severity(), Severity::Warning);
+/// # Ok::<(), tbx::Error>(())
+/// ```
+impl FromStr for Rule {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let found = Self::ALL.iter().copied().find(|rule| rule.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|rule| rule.name()).collect();
+            Error::argument(format!("there is no rule {name:?}; {}", meant(name, &names)))
+        })
     }
 }
 

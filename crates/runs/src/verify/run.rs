@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::facts::{Border, Facts};
-use super::finding::{Finding, Place};
+use super::finding::{Finding, Place, location};
 use super::hparams::Session;
 use super::tag::{KindName, Tag};
 use super::{Rule, Verify, file, mesh};
@@ -76,12 +76,6 @@ pub(super) fn verify(run: &RunFiles, options: &Verify) -> (RunFacts, Vec<Issue>)
     }
     let Facts { bytes, events, more, .. } = joined;
     (RunFacts { files: count, bytes, events, findings, more, session }, others)
-}
-
-/// The location of `place`.
-pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
-    let location = paths.get(place.file).map(|path| Location::of(path.clone())).unwrap_or_default();
-    location.with_step(place.step).with_offset(place.offset)
 }
 
 /// Directories next to the files that are named like event files.

@@ -5,7 +5,6 @@ use prost::Message;
 
 use super::Rule;
 use super::finding::{Place, Tallies};
-use super::pass::reason;
 use super::tag::Tag;
 use tbx::event::{Payload, pb};
 use tbx::summary::image::Images;
@@ -129,6 +128,12 @@ fn content_problem(kind: Kind, plugin: &str, content: &Bytes) -> Option<String> 
         }
         Err(error) => Some(format!("the content of plugin {plugin:?}: {}", reason(&error))),
     }
+}
+
+/// The message of prost's error, without its prefix.
+pub(super) fn reason(error: &prost::DecodeError) -> String {
+    let text = error.to_string();
+    text.trim_start_matches("failed to decode Protobuf message: ").to_owned()
 }
 
 /// Checks a value. `metadata` belongs to the value, `content` to the series' first value.

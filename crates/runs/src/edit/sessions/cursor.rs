@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::survey::is_shown;
+use crate::edit::value::is_shown;
 use tbx::event::{EventRef, What};
 
 /// The new steps of a run.

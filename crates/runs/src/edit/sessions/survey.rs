@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
-use crate::edit::output::failed;
-use crate::edit::select::kind;
-use tbx::error::Result;
-use tbx::event::{EventRef, Payload, ValueRef, What};
+use crate::edit::value::{is_shown, kind};
+use tbx::error::{Result, failed};
+use tbx::event::{EventRef, What};
 use tbx::logdir::{Found, walk};
 
 /// A part of a file in which the steps of no tag go back.
@@ -130,12 +129,6 @@ impl Survey {
             *place = one.min(other);
         }
     }
-}
-
-/// Whether some reader shows the value. Other values are marks that hide earlier points from
-/// RustBoard.
-pub(super) fn is_shown(value: &ValueRef<'_>) -> bool {
-    !matches!(value.payload, Payload::ObsoleteHistogram(_))
 }
 
 /// A pass over one run.

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::piece::{Facts, Part, Piece};
-use super::run::Written;
+use super::piece::{Facts, Part, Piece, Written};
 use super::sink::Sink;
 use super::{Extraction, Extractor};
 use tbx::error::{Error, ErrorKind, Location, Result};

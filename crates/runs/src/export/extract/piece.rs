@@ -34,6 +34,14 @@ pub(super) struct Facts {
     pub(super) shape: Option<Vec<usize>>,
 }
 
+/// A file that was written.
+pub(super) struct Written {
+    /// Its name after the run's prefix.
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) facts: Facts,
+}
+
 /// Pieces of several blobs, numbered if there is more than one.
 pub(super) fn numbered(
     blobs: impl IntoIterator<Item = Bytes, IntoIter: ExactSizeIterator>,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::index::{Lines, Row};
 use super::jobs::{Job, Jobs, Point};
-use super::piece::{Facts, Part, check_size, total};
+use super::piece::{Part, Written, check_size, total};
 use super::sink::Sink;
 use super::{ExtractedKind, Extraction, Extractor, embedding};
 use crate::progress::Progress;
@@ -78,14 +78,6 @@ struct Made {
     files: Vec<Written>,
     /// Damage in the job's values.
     damage: Option<Error>,
-}
-
-/// A file that was written.
-pub(super) struct Written {
-    /// Its name after the run's prefix.
-    pub(super) name: String,
-    pub(super) bytes: u64,
-    pub(super) facts: Facts,
 }
 
 impl Task<'_> {

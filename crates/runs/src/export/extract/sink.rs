@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::index::{self, INDEX_FILE};
 use crate::export::Folder;
-use tbx::error::{ErrorKind, Location, Result};
+use tbx::error::{ErrorKind, Location, Result, failed};
 use tbx::replace::disk;
 use tbx::store;
 
@@ -59,7 +59,7 @@ impl Sink {
     }
 
     fn at<T>(&self, name: &str, result: io::Result<T>) -> Result<T> {
-        result.map_err(|error| ErrorKind::from(error).at(Location::of(self.out.join(name))))
+        result.map_err(|error| failed(error, self.out.join(name)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::plan::Planned;
 use crate::trackers::mlflow::{
     Content, EVENTS, FOLDER, MEDIA, StoreKind, artifact_stays, changed_artifact,
 };
-use tbx::error::{Effect, ErrorKind, Issue, Location, Result};
+use tbx::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
 use tbx::store::{self, Found, Links, Root};
@@ -179,7 +179,7 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
 }
 
 fn root(dir: &Path, links: Links) -> Result<Root> {
-    Root::new(dir, links).map_err(|error| ErrorKind::from(error).at(Location::of(dir)))
+    Root::new(dir, links).map_err(|error| failed(error, dir))
 }
 
 /// Adds the file at `file` as `path`, if it can be read.

@@ -20,7 +20,7 @@ use crate::export::Folder;
 use crate::trackers::mlflow::{
     Content, DatasetInput, MetricNames, StoreKind, Tags, milliseconds, status_number, tags,
 };
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::replace::{disk, unfinished};
 use tbx::safe_name;
@@ -376,8 +376,4 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn make(path: &Path) -> Result<()> {
     disk::create_dir_all(path).map_err(|error| failed(error, path))
-}
-
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
 }

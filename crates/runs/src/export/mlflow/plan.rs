@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::MlflowExport;
 use super::experiments::Experiments;
 use super::live::Writers;
 use super::models::{self, PlannedModel};
-use super::{MlflowExport, media};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
-use crate::trackers::mlflow::{MetricNames, RunRecord, StoreKind, record, run_key, tags};
+use crate::trackers::mlflow::{MLFLOW, MetricNames, RunRecord, StoreKind, record, run_key, tags};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
@@ -32,6 +32,14 @@ pub(super) struct Plan {
     /// Messages about data that is not exported.
     pub(super) left: Vec<String>,
     pub(super) report: Report,
+}
+
+/// Whether series of this kind become files.
+pub(super) fn becomes_files(kind: Kind, settings: &MlflowExport) -> bool {
+    match kind {
+        Kind::Image => settings.images,
+        kind => settings.media.contains(&kind),
+    }
 }
 
 /// A run to export.
@@ -255,13 +263,13 @@ fn name(
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
         own.end_time = own.end_time.or(end).filter(|_| status.is_final());
-        let of_mlflow = run.meta.other.get("mlflow");
+        let of_mlflow = run.meta.other.get(MLFLOW);
         let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
         own.is_deleted = is_deleted.unwrap_or_default();
         own.tags.insert(tags::RUN_KEY.into(), run.key.clone());
         own.tags.insert(tags::RUN.into(), run.name.clone());
         run.record = own;
-        run.left_out.retain(|kind, _| !is_said(*kind) && !media::goes(*kind, settings));
+        run.left_out.retain(|kind, _| !is_said(*kind) && !becomes_files(*kind, settings));
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::{Point, issue};
+use super::issue;
+use crate::trackers::mlflow::HistoryPoint;
 use tbx::error::{Effect, ErrorKind, Report};
 use tbx::store::File;
 
@@ -37,7 +38,7 @@ pub(super) fn points(
     max_others: usize,
     allowance: &mut Allowance,
     report: &mut Report,
-    mut take: impl FnMut(Point, &[&str]),
+    mut take: impl FnMut(HistoryPoint, &[&str]),
 ) -> io::Result<()> {
     let Some(bytes) = allowance.bytes.checked_sub(len) else {
         let what = format!("the run's metrics have more than {MAX_BYTES} bytes");
@@ -89,10 +90,10 @@ pub(super) fn points(
     }
 }
 
-fn point(line: &str, max_others: usize) -> Option<(Point, Vec<&str>)> {
+fn point(line: &str, max_others: usize) -> Option<(HistoryPoint, Vec<&str>)> {
     let mut words = line.split_ascii_whitespace();
     let (timestamp, value) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let step = words.next().map_or(Some(0), |step| step.parse().ok())?;
     let others: Vec<_> = words.take(max_others + 1).collect();
-    (others.len() <= max_others).then_some((Point { step, timestamp, value }, others))
+    (others.len() <= max_others).then_some((HistoryPoint { step, timestamp, value }, others))
 }

@@ -15,15 +15,14 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use serde_json::{Map, Value};
-
 use self::database::Database;
 use self::folder::Folder;
 pub use self::left_out::LeftOut;
 pub(super) use self::left_out::count;
 use self::server::Server;
-pub(super) use crate::trackers::mlflow::HistoryPoint as Point;
-use crate::trackers::mlflow::{LoggedModelRecord, RegisteredModelRecord, RunRecord, tags};
+use crate::trackers::mlflow::{
+    ExperimentRecord, HistoryPoint, LoggedModelRecord, RegisteredModelRecord, RunRecord, tags,
+};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use tbx::store::{Links, Root};
 
@@ -35,31 +34,10 @@ const MAX_LOCAL: usize = 8;
 
 /// An MLflow experiment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Experiment {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) tags: BTreeMap<String, String>,
-    /// Milliseconds since the Unix epoch.
-    pub(super) creation_time: Option<i64>,
-    pub(super) last_update_time: Option<i64>,
-    pub(super) artifact_location: Option<String>,
-    /// Whether it is deleted.
-    pub(super) is_deleted: bool,
+pub(super) struct StoredExperiment {
+    pub(super) record: ExperimentRecord,
     /// The directory of the experiment, in a file store.
     dir: PathBuf,
-}
-
-impl Experiment {
-    /// Facts for which tbx has no field.
-    pub(super) fn facts(&self) -> Map<String, Value> {
-        let location = self.artifact_location.clone().map(Value::from);
-        let facts = [
-            ("artifact_location", location),
-            ("last_update_time", self.last_update_time.map(Value::from)),
-            ("deleted", self.is_deleted.then_some(true.into())),
-        ];
-        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-    }
 }
 
 /// The content of an experiment.
@@ -115,7 +93,7 @@ pub(super) struct StoredRun {
 }
 
 /// Points of a run by metric name, in no particular order.
-pub(super) type Metrics = BTreeMap<String, Vec<Point>>;
+pub(super) type Metrics = BTreeMap<String, Vec<HistoryPoint>>;
 
 /// A file that a run produced.
 #[derive(Debug, Clone)]
@@ -170,10 +148,10 @@ impl Files {
 /// A place where MLflow keeps runs. Several threads may use it concurrently.
 pub(super) trait Store: Sync {
     /// All experiments, including deleted ones.
-    fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>>;
+    fn experiments(&self, report: &mut Report) -> Result<Vec<StoredExperiment>>;
 
     /// The content of an experiment.
-    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content>;
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content>;
 
     /// The points of a run.
     fn metrics(
@@ -202,7 +180,7 @@ pub(super) trait Store: Sync {
     fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>>;
 
     /// Other data in the store, by kind.
-    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>>;
+    fn left_out(&self, of: &[StoredExperiment], report: &mut Report) -> Result<Vec<LeftOut>>;
 
     /// Number of threads that may usefully send requests concurrently.
     fn connections(&self) -> usize;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::super::work::{self, Slot, Slots};
 use super::{
-    Content, Experiment, Files, LeftOut, Metrics, Place, Point, Store, StoredFile, StoredRun, count,
+    Content, Files, HistoryPoint, LeftOut, Metrics, Place, Store, StoredExperiment, StoredFile,
+    StoredRun, count,
 };
 use crate::trackers::mlflow::{
     Client, ClientSettings, ListedFile, LoggedModelRecord, RegisteredModelRecord, number,
@@ -26,7 +27,7 @@ impl Server {
         Ok(Self { client, connections, slots: Slots::new(connections) })
     }
 
-    fn points(&self, run: &str, key: &str) -> Result<Vec<Point>> {
+    fn points(&self, run: &str, key: &str) -> Result<Vec<HistoryPoint>> {
         let _slot = self.slots.take();
         let mut points = self.client.points(run, key)?;
         for point in &mut points {
@@ -54,34 +55,23 @@ impl Server {
 }
 
 impl Store for Server {
-    fn experiments(&self, _: &mut Report) -> Result<Vec<Experiment>> {
+    fn experiments(&self, _: &mut Report) -> Result<Vec<StoredExperiment>> {
         let _slot = self.slots.take();
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
         let experiments = self.client.experiments(true)?.into_iter();
-        Ok(experiments
-            .map(|experiment| Experiment {
-                id: experiment.id,
-                name: experiment.name,
-                tags: experiment.tags,
-                creation_time: experiment.creation_time,
-                last_update_time: experiment.last_update_time,
-                artifact_location: some(experiment.artifact_location),
-                is_deleted: experiment.is_deleted,
-                dir: PathBuf::new(),
-            })
-            .collect())
+        let stored = |record| StoredExperiment { record, dir: PathBuf::new() };
+        Ok(experiments.map(stored).collect())
     }
 
-    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
         let slot = self.slots.take();
-        let models = match self.client.logged_models(&of.id) {
+        let models = match self.client.logged_models(&of.record.id) {
             Ok(models) => models,
             Err(error) => {
                 skip(report, error);
                 Vec::new()
             }
         };
-        let found = self.client.runs(&of.id, "", true)?;
+        let found = self.client.runs(&of.record.id, "", true)?;
         drop(slot);
         let mut runs: Vec<_> = found
             .into_iter()
@@ -164,10 +154,10 @@ impl Store for Server {
         self.client.registered_models()
     }
 
-    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>> {
-        let traces = |experiment: &Experiment| {
+    fn left_out(&self, of: &[StoredExperiment], report: &mut Report) -> Result<Vec<LeftOut>> {
+        let traces = |experiment: &StoredExperiment| {
             let _slot = self.slots.take();
-            self.client.traces(&experiment.id)
+            self.client.traces(&experiment.record.id)
         };
         let mut all = Vec::new();
         for traces in work::map(of, self.connections, traces, |_| ()) {

@@ -1,7 +1,5 @@
 //! The scale and the ticks of an axis.
 
-use super::ticks::format_time;
-
 /// Larger numbers are drawn as if they were this one.
 const MOST: f64 = 1e300;
 /// Margin between the data and the frame, as a fraction of the data's range.
@@ -74,24 +72,6 @@ impl Axis {
         }
         let low = self.low.log10();
         (value.log10() - low) / (self.high.log10() - low)
-    }
-
-    /// The caption of the axis.
-    pub fn caption(&self) -> String {
-        match self.unit {
-            Unit::Number => String::new(),
-            Unit::Step => "step".into(),
-            Unit::Seconds => "time since the first point".into(),
-            Unit::Time => {
-                let day = |seconds| format_time(seconds, "%Y-%m-%d");
-                let (first, last) = (day(self.low), day(self.high));
-                if first == last {
-                    format!("UTC, {first}")
-                } else {
-                    format!("UTC, {first} to {last}")
-                }
-            }
-        }
     }
 }
 

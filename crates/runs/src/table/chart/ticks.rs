@@ -30,6 +30,24 @@ pub struct Tick {
 }
 
 impl Axis {
+    /// The caption of the axis.
+    pub fn caption(&self) -> String {
+        match self.unit {
+            Unit::Number => String::new(),
+            Unit::Step => "step".into(),
+            Unit::Seconds => "time since the first point".into(),
+            Unit::Time => {
+                let day = |seconds| format_time(seconds, "%Y-%m-%d");
+                let (first, last) = (day(self.low), day(self.high));
+                if first == last {
+                    format!("UTC, {first}")
+                } else {
+                    format!("UTC, {first} to {last}")
+                }
+            }
+        }
+    }
+
     /// The numbers to show at the axis in ascending order: at most `most`, or one or two more.
     /// Returns at least two, whatever `most` is, because a single number gives no scale; the
     /// exception is an axis that does not contain two integer steps.
@@ -226,7 +244,7 @@ fn time(seconds: f64, step: f64) -> String {
     format_time(seconds, format)
 }
 
-pub(super) fn format_time(seconds: f64, format: &str) -> String {
+fn format_time(seconds: f64, format: &str) -> String {
     let time = jiff::SignedDuration::try_from_secs_f64(seconds)
         .and_then(Timestamp::from_duration)
         .map(|time| time.strftime(format).to_string());

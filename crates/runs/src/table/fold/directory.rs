@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{rule, split};
+use super::split;
+use super::stage::stage;
 use tbx::error::Issue;
 use tbx::logdir::{LoadOptions, Logdir, Run};
 use tbx::meta::{FILE, Param, RunMeta};
@@ -61,7 +62,7 @@ impl Directory {
 pub(crate) fn without_logs(logdir: &Logdir, options: &LoadOptions) -> Vec<Run> {
     let with_logs: HashSet<&str> = logdir.runs().iter().map(|run| run.name.as_str()).collect();
     let parts = logdir.runs().iter().map(|run| split(&run.name));
-    let above = parts.filter(|(_, last)| rule::stage(last).is_some()).map(|(above, _)| above);
+    let above = parts.filter(|(_, last)| stage(last).is_some()).map(|(above, _)| above);
     let above: BTreeSet<&str> = above.filter(|above| !with_logs.contains(above)).collect();
     above.into_iter().map(|name| logdir.without_logs(name, options)).collect()
 }

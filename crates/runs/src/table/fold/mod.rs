@@ -6,14 +6,13 @@
 
 mod directory;
 mod rule;
+mod stage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) use self::directory::Directory;
-use super::RunRow;
 use tbx::logdir::Logdir;
 
 /// Whether directories are folded into the run that they are part of.
@@ -94,29 +93,6 @@ impl Parts {
 /// Directories that hold no event files but may have parts. Their `tbx.json` describes the run.
 pub(crate) use self::directory::without_logs;
 
-/// Folds the rows of `directories`; the result is sorted by name.
-pub(super) fn fold(rows: Vec<RunRow>, directories: &[Directory], parts: &Parts) -> Vec<RunRow> {
-    let runs = parts.runs(directories);
-    let (mut folded, mut left): (BTreeMap<String, RunRow>, Vec<RunRow>) = Default::default();
-    for row in rows {
-        match runs.contains(&row.name) {
-            true => drop(folded.insert(row.name.clone(), row)),
-            false => left.push(row),
-        }
-    }
-    // The directories nearest to the run come first.
-    left.sort_by(|a, b| depth(&a.name).cmp(&depth(&b.name)).then_with(|| a.name.cmp(&b.name)));
-    for row in left {
-        let name = parts.run_of(&row.name);
-        if name != row.name {
-            let run = folded.entry(name.clone());
-            let run = run.or_insert_with(|| RunRow { name, ..RunRow::default() });
-            merge(run, renamed(row, parts));
-        }
-    }
-    folded.into_values().collect()
-}
-
 impl Rename {
     fn of(&self, tag: &str) -> String {
         match self {
@@ -124,32 +100,6 @@ impl Rename {
             Self::Line(line) => format!("{tag}/{line}"),
             Self::Keep => tag.to_owned(),
         }
-    }
-}
-
-fn renamed(row: RunRow, parts: &Parts) -> RunRow {
-    let RunRow { name, metrics, curves, .. } = row;
-    let new = |tag: Arc<str>| -> Arc<str> { parts.place(&name, &tag).1.into() };
-    let metrics = metrics.into_iter().map(|(tag, stats)| (new(tag), stats)).collect();
-    let curves = curves.into_iter().map(|(tag, curve)| (new(tag), curve)).collect();
-    RunRow { name, metrics, curves, ..row }
-}
-
-/// Adds the contents of `part` to `run`. They have nothing in common, see [`rule`].
-fn merge(run: &mut RunRow, part: RunRow) {
-    run.parts.push(part.name);
-    run.start_time = [run.start_time, part.start_time].into_iter().flatten().reduce(f64::min);
-    run.end_time = [run.end_time, part.end_time].into_iter().flatten().reduce(f64::max);
-    run.last_step = run.last_step.max(part.last_step);
-    run.status = run.status.or(part.status);
-    for (name, value) in part.params {
-        run.params.entry(name).or_insert(value);
-    }
-    for (tag, stats) in part.metrics {
-        run.metrics.entry(tag).or_insert(stats);
-    }
-    for (tag, curve) in part.curves {
-        run.curves.entry(tag).or_insert(curve);
     }
 }
 
@@ -173,6 +123,6 @@ fn above(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), up).skip(1)
 }
 
-fn depth(name: &str) -> usize {
+pub(super) fn depth(name: &str) -> usize {
     above(name).count()
 }

@@ -5,7 +5,11 @@
 //! `[empty]` holds no event files, `[graph]` has a graph, `[unread]` was not requested. The runs
 //! use the same format.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::table::RunRow;
+use crate::table::run_table::fold;
 use crate::table::stats::ScalarStats;
 use tbx::meta::Param;
 

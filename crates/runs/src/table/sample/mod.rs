@@ -5,6 +5,9 @@ mod min_max;
 mod reservoir;
 
 use std::fmt;
+use std::str::FromStr;
+
+use tbx::error::Error;
 
 pub use lttb::lttb;
 
@@ -24,10 +27,11 @@ pub use lttb::lttb;
 /// let steps: Vec<i64> = (0..1000).collect();
 /// let value = |i: usize| if i == 700 { 9.0 } else { 0.5 };
 /// for method in ["minmax:10", "lttb:10"] {
-///     let kept = Sampling::parse(method).unwrap().keep(&steps, value);
+///     let kept = method.parse::<Sampling>()?.keep(&steps, value);
 ///     assert!(kept.len() <= 10 && kept.contains(&700));
 /// }
 /// assert_eq!(Sampling::Every(400).keep(&steps, value), [0, 400, 800, 999]);
+/// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,22 +57,8 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// The names that [`parse`](Self::parse) accepts.
+    /// The names of the methods.
     pub const NAMES: [&str; 4] = ["reservoir", "minmax", "every", "lttb"];
-
-    /// Parses a method such as `reservoir:1000`, `minmax:500`, `every:10` or `lttb:500`; `None` if
-    /// the text is not a method, or its number is too small.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (name, n) = text.split_once(':')?;
-        let n: usize = n.parse().ok()?;
-        match name {
-            "reservoir" if n >= 1 => Some(Self::Reservoir(n)),
-            "minmax" if n >= 4 => Some(Self::MinMax(n)),
-            "every" if n >= 1 => Some(Self::Every(n)),
-            "lttb" if n >= 3 => Some(Self::Lttb(n)),
-            _ => None,
-        }
-    }
 
     /// Whether the method needs the numbers of a series.
     pub fn needs_numbers(self) -> bool {
@@ -99,6 +89,29 @@ impl Sampling {
     }
 }
 
+/// A method such as `reservoir:1000`, `minmax:500`, `every:10` or `lttb:500`.
+impl FromStr for Sampling {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let method = || {
+            let (name, n) = text.split_once(':')?;
+            let n: usize = n.parse().ok()?;
+            match name {
+                "reservoir" if n >= 1 => Some(Self::Reservoir(n)),
+                "minmax" if n >= 4 => Some(Self::MinMax(n)),
+                "every" if n >= 1 => Some(Self::Every(n)),
+                "lttb" if n >= 3 => Some(Self::Lttb(n)),
+                _ => None,
+            }
+        };
+        method().ok_or_else(|| {
+            let names = Self::NAMES.join(":N, ");
+            Error::argument(format!("{text:?} is not one of {names}:N, or N is too small"))
+        })
+    }
+}
+
 impl fmt::Display for Sampling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -120,7 +133,7 @@ mod tests {
             let steps: Vec<i64> = (0..len).collect();
             let all: Vec<usize> = (0..steps.len()).collect();
             for method in ["reservoir:5", "minmax:5", "every:1", "lttb:5"] {
-                let method = Sampling::parse(method).unwrap();
+                let method = method.parse::<Sampling>().unwrap();
                 assert_eq!(method.keep(&steps, |_| f64::NAN), all, "{method}");
             }
         }
@@ -130,7 +143,7 @@ mod tests {
     fn the_last_point_stays() {
         let steps: Vec<i64> = (0..1003).collect();
         for method in ["reservoir:1", "reservoir:50", "minmax:4", "every:7", "lttb:3"] {
-            let kept = Sampling::parse(method).unwrap().keep(&steps, |i| (i % 13) as f64);
+            let kept = method.parse::<Sampling>().unwrap().keep(&steps, |i| (i % 13) as f64);
             assert_eq!(kept.last(), Some(&1002), "{method}");
             assert!(kept.is_sorted_by(|a, b| a < b), "{method}");
         }
@@ -139,10 +152,10 @@ mod tests {
     #[test]
     fn names_are_read_back() {
         for text in ["reservoir:1", "minmax:4", "every:10", "lttb:3"] {
-            assert_eq!(Sampling::parse(text).unwrap().to_string(), text);
+            assert_eq!(text.parse::<Sampling>().unwrap().to_string(), text);
         }
         for text in ["", "reservoir", "reservoir:0", "minmax:3", "every:x", "lttb:2", "none:5"] {
-            assert_eq!(Sampling::parse(text), None, "{text}");
+            assert!(text.parse::<Sampling>().is_err(), "{text}");
         }
     }
 }

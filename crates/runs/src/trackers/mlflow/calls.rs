@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::client::API;
-use super::tracking::{ExperimentRecord, FoundRun};
+use super::record::{ExperimentRecord, HistoryPoint};
+use super::tracking::FoundRun;
 use super::{Client, DatasetInput, Metric, RunRecord};
 use tbx::error::Result;
 use tbx::meta::Status;
@@ -20,15 +21,6 @@ const HISTORY: &str = "/metrics/get-history";
 
 /// Ids of the logged models that a run used, and ids of those that it produced with their steps.
 pub(crate) type ModelsOfRun = (Vec<String>, Vec<(String, i64)>);
-
-/// A point in the history of a metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct HistoryPoint {
-    pub(crate) step: i64,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) timestamp: i64,
-    pub(crate) value: f64,
-}
 
 impl Client {
     pub(crate) fn experiments(&self, with_deleted: bool) -> Result<Vec<ExperimentRecord>> {

@@ -19,7 +19,7 @@ use ureq::{Agent, Body, SendBody};
 use super::settings::{Auth, ClientSettings};
 use super::tls::tls;
 use tbx::budget::{self, Limited, Spent};
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Error, ErrorKind, Result, failed};
 use tbx::store::Root;
 
 /// Prefix of the paths of the API.
@@ -534,7 +534,7 @@ impl Client {
             _ => "",
         };
         let message = format!("{}{advice}", shown(&message));
-        ErrorKind::Server { status, code: shown(&code), message }.at(self.location(path))
+        failed(ErrorKind::Server { status, code: shown(&code), message }, self.url(path))
     }
 
     pub(crate) fn failed(&self, path: &str, what: String) -> Error {
@@ -542,11 +542,11 @@ impl Client {
     }
 
     fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
-        ErrorKind::from(io::Error::new(kind, what)).at(self.location(path))
+        failed(io::Error::new(kind, what), self.url(path))
     }
 
-    fn location(&self, path: &str) -> Location {
-        Location::of(PathBuf::from(format!("{}{path}", self.settings.uri)))
+    fn url(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("{}{path}", self.settings.uri))
     }
 }
 

@@ -6,8 +6,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::record::{DatasetInput, RunRecord};
-use super::to_meta::{MLFLOW, dataset_place, number_or_text};
-use super::{MAX_DIGEST, MetricNames, tags};
+use super::time::milliseconds;
+use super::to_meta::{dataset_place, number_or_text};
+use super::{MAX_DIGEST, MLFLOW, MetricNames, tags};
+use tbx::digest::hex;
 use tbx::meta::{Dataset, Param, RunMeta};
 
 /// The key by which an export finds a run again: its id, or without an id a hash of its experiment,
@@ -22,7 +24,7 @@ pub fn run_key(meta: &RunMeta, experiment: &str, run: &str, start_time: Option<f
         hash.update(part);
     }
     hash.update(start_time.unwrap_or_default().to_le_bytes());
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize()).chars().take(32).collect()
 }
 
 /// The run in MLflow's form: parameters and seeds become parameters, everything else becomes tags.
@@ -159,11 +161,4 @@ fn dataset(data: &Dataset) -> DatasetInput {
         input.tags.entry(name.clone()).or_insert(value);
     }
     input
-}
-
-/// Seconds to MLflow's milliseconds, which are not negative.
-pub(crate) fn milliseconds(seconds: f64) -> i64 {
-    let milliseconds = (seconds * 1e3).round();
-    #[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
-    (milliseconds as i64).max(0)
 }

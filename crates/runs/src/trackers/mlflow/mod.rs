@@ -16,17 +16,16 @@ mod record;
 mod rest;
 mod settings;
 pub mod tags;
+mod time;
 mod tls;
 mod to_meta;
 mod tracking;
 
-pub(crate) use calls::HistoryPoint;
 pub use client::Client;
 pub(crate) use client::Content;
 #[doc(hidden)]
 pub use database::Database;
 pub(crate) use downloads::ListedFile;
-pub(crate) use from_meta::milliseconds;
 pub use from_meta::record;
 #[doc(hidden)]
 pub use from_meta::run_key;
@@ -37,16 +36,16 @@ pub(crate) use model_record::{
 pub use names::{MetricNames, StoreKind};
 pub(crate) use names::{artifact_stays, changed_artifact};
 pub use record::{DatasetInput, RunRecord};
+pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 #[doc(hidden)]
 pub use record::{Metric, status_from_number, status_number};
 pub use settings::ClientSettings;
+pub(crate) use time::{milliseconds, seconds};
 pub use to_meta::meta;
 #[doc(hidden)]
 pub use to_meta::number;
 pub(crate) use to_meta::number_or_text;
-pub(crate) use tracking::{
-    ExperimentRecord, FoundRun, Placed, RunUpdate, Tags, Tracking, stored_bits,
-};
+pub(crate) use tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 
 /// Maximum number of characters of the name of a metric, parameter or tag.
 #[doc(hidden)]
@@ -60,6 +59,9 @@ pub const MAX_TAG: usize = 8000;
 /// Maximum number of characters of a dataset's digest.
 #[doc(hidden)]
 pub const MAX_DIGEST: usize = 36;
+
+/// Key of the values in the metadata of tbx that only MLflow has.
+pub(crate) const MLFLOW: &str = "mlflow";
 
 /// The directory among a run's artifacts for data that MLflow has no place for.
 #[doc(hidden)]

@@ -48,7 +48,7 @@ pub struct MetricNames {
 }
 
 impl MetricNames {
-    /// Starts with `names`, which may be all names of a run or some of them. With [`Store::Files`], a
+    /// Starts with `names`, which may be all names of a run or some of them. With [`StoreKind::Files`], a
     /// name that would be a directory of one of these is replaced.
     pub fn new<'n>(store: StoreKind, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut folders = BTreeSet::new();

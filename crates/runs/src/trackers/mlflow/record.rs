@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use tbx::meta::Status;
 
 /// A run in MLflow, except its metrics and artifacts.
@@ -68,6 +70,50 @@ pub struct Metric {
     pub step: i64,
 }
 
+/// A point in the history of a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct HistoryPoint {
+    pub(crate) step: i64,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) timestamp: i64,
+    pub(crate) value: f64,
+}
+
+impl HistoryPoint {
+    /// What tells points of a metric apart: step, time, and the value as a database has it.
+    pub(crate) fn key(&self) -> (i64, i64, u64) {
+        (self.step, self.timestamp, stored_bits(self.value))
+    }
+}
+
+/// An experiment in MLflow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ExperimentRecord {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Whether it is deleted.
+    pub(crate) is_deleted: bool,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// URI of the artifacts of its runs; empty if it is unknown.
+    pub(crate) artifact_location: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) creation_time: Option<i64>,
+    pub(crate) last_update_time: Option<i64>,
+}
+
+impl ExperimentRecord {
+    /// Facts for which tbx has no field.
+    pub(crate) fn facts(&self) -> Map<String, Value> {
+        let location = Some(&self.artifact_location).filter(|location| !location.is_empty());
+        let facts = [
+            ("artifact_location", location.map(|location| location.as_str().into())),
+            ("last_update_time", self.last_update_time.map(Value::from)),
+            ("deleted", self.is_deleted.then_some(true.into())),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
 /// The number of a status in MLflow's files (`RunStatus` in `mlflow/protos/service.proto`).
 pub const fn status_number(status: Status) -> u8 {
     match status {
@@ -84,4 +130,14 @@ pub fn status_from_number(number: i64) -> Option<Status> {
     let all =
         [Status::Running, Status::Scheduled, Status::Finished, Status::Failed, Status::Killed];
     all.into_iter().find(|status| i64::from(status_number(*status)) == number)
+}
+
+/// The bits by which MLflow's databases distinguish values: an infinity is the largest number, and
+/// there is only one NaN and one zero.
+pub(crate) fn stored_bits(value: f64) -> u64 {
+    match value {
+        value if value.is_nan() => f64::NAN.to_bits(),
+        0.0 => 0,
+        value => value.clamp(f64::MIN, f64::MAX).to_bits(),
+    }
 }

@@ -10,11 +10,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::calls::{experiment, pairs, part, run, text};
-use super::tracking::{
-    ExperimentRecord, FoundRun, Placed, PointThere, RunUpdate, Tags, Tracking, stored_bits,
-};
+use super::record::{ExperimentRecord, HistoryPoint, stored_bits};
+use super::tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 use super::{Client, Content, DatasetInput, Metric, RegisteredModelRecord, RunRecord, tags};
-use tbx::error::{ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 
 const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
 const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
@@ -40,9 +39,8 @@ impl Client {
     fn drop_known(&self, id: &str, metrics: &mut Vec<Metric>) -> Result<()> {
         let keys: BTreeSet<String> = metrics.iter().map(|metric| metric.key.clone()).collect();
         for key in keys {
-            let there = self.points_there(id, &key)?.into_iter();
-            let there: HashSet<_> =
-                there.map(|(step, time, value)| (step, time, stored_bits(value))).collect();
+            let there = self.points_there(id, &key)?;
+            let there: HashSet<_> = there.iter().map(HistoryPoint::key).collect();
             metrics.retain(|metric| {
                 let point = (metric.step, metric.timestamp, stored_bits(metric.value));
                 metric.key != key || !there.contains(&point)
@@ -233,9 +231,8 @@ impl Tracking for Client {
         self.post("/runs/log-inputs", &json!({ "run_id": id, "datasets": datasets })).map(drop)
     }
 
-    fn points_there(&self, id: &str, key: &str) -> Result<Vec<PointThere>> {
-        let points = self.points(id, key)?;
-        Ok(points.into_iter().map(|p| (p.step, p.timestamp, p.value)).collect())
+    fn points_there(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>> {
+        self.points(id, key)
     }
 
     fn has_points(&self, id: &str, key: &str, count: usize) -> Result<bool> {
@@ -259,8 +256,7 @@ impl Tracking for Client {
             self.upload_artifact(run, path, content)?;
         } else if let Some(folder) = self.folder_here(uri) {
             let to = folder.join(path);
-            copy(content, &to)
-                .map_err(|error| ErrorKind::from(error).at(Location::of(to.as_path())))?;
+            copy(content, &to).map_err(|error| failed(error, &to))?;
         } else {
             return Ok(Placed::Refused(format!(
                 "it has {size} bytes, but the server accepts at most {MAX_UPLOAD}, because its \

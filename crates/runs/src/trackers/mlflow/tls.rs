@@ -7,7 +7,7 @@ use std::path::Path;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 
 use super::settings::ClientSettings;
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 
 pub(super) fn tls(settings: &ClientSettings) -> Result<TlsConfig> {
     let mut tls = TlsConfig::builder().disable_verification(settings.is_insecure);
@@ -33,18 +33,14 @@ pub(super) fn tls(settings: &ClientSettings) -> Result<TlsConfig> {
         }
         let what = "MLFLOW_TRACKING_CLIENT_CERT_PATH is set to this file, but it has no private \
                     key";
-        let key = key.ok_or_else(|| at(io::Error::other(what), path))?;
+        let key = key.ok_or_else(|| failed(io::Error::other(what), path))?;
         tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(tls.build())
 }
 
 fn pem(path: &Path) -> Result<Vec<PemItem<'static>>> {
-    let bytes = fs::read(path).map_err(|error| at(error, path))?;
+    let bytes = fs::read(path).map_err(|error| failed(error, path))?;
     let items: Result<Vec<_>, _> = ureq::tls::parse_pem(&bytes).collect();
-    items.map_err(|error| at(io::Error::other(error.to_string()), path))
-}
-
-fn at(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
+    items.map_err(|error| failed(io::Error::other(error.to_string()), path))
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::from_meta::milliseconds;
 use super::record::{DatasetInput, RunRecord};
-use super::{MAX_PARAM, MAX_TAG, MetricNames, StoreKind, record, tags};
+use super::time::{milliseconds, seconds};
+use super::{MAX_PARAM, MAX_TAG, MLFLOW, MetricNames, StoreKind, record, tags};
 use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, Param, RunMeta};
 
 /// Numbers with more digits than this are identifiers.
@@ -223,20 +223,11 @@ fn dataset(input: &DatasetInput) -> Dataset {
     data
 }
 
-/// Key of facts about a dataset that only MLflow has.
-pub(super) const MLFLOW: &str = "mlflow";
-
 /// The path or address in the source of a dataset, which is usually JSON.
 pub(super) fn dataset_place(source: &str) -> String {
     let json: Option<Value> = serde_json::from_str(source).ok();
     let place = json.as_ref().and_then(|json| json.get("url").or_else(|| json.get("uri")));
     place.and_then(Value::as_str).unwrap_or(source).to_owned()
-}
-
-/// MLflow's milliseconds to seconds.
-#[expect(clippy::as_conversions, reason = "exact for 285,000 years")]
-pub(super) fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1e3
 }
 
 /// A value of a metric from a database of MLflow, which stores the largest float64 for an infinity.

@@ -2,25 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, DatasetInput, Metric, RegisteredModelRecord, RunRecord};
+use super::record::{DatasetInput, ExperimentRecord, HistoryPoint, Metric, RunRecord};
+use super::{Content, RegisteredModelRecord};
 use tbx::error::Result;
 use tbx::meta::Status;
 
 /// Tags by name.
 pub(crate) type Tags = BTreeMap<String, String>;
-
-/// An experiment in MLflow.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct ExperimentRecord {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) is_deleted: bool,
-    pub(crate) tags: Tags,
-    pub(crate) artifact_location: String,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) creation_time: Option<i64>,
-    pub(crate) last_update_time: Option<i64>,
-}
 
 /// A run in the response to a search.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +21,6 @@ pub(crate) struct FoundRun {
     /// Ids of the logged models that it produced, with their steps.
     pub(crate) model_outputs: Vec<(String, i64)>,
 }
-
-/// An existing point: step, time in milliseconds, value.
-pub(crate) type PointThere = (i64, i64, f64);
 
 /// The fields of a run to change; all others stay the same.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -96,7 +81,7 @@ pub(crate) trait Tracking: Sync {
     fn delete_tag(&self, id: &str, tag: &str) -> Result<()>;
     fn log_inputs(&self, id: &str, datasets: &[DatasetInput]) -> Result<()>;
     /// All points of a metric.
-    fn points_there(&self, id: &str, key: &str) -> Result<Vec<PointThere>>;
+    fn points_there(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>>;
     /// Whether a metric has at least `count` points.
     fn has_points(&self, id: &str, key: &str, count: usize) -> Result<bool>;
     /// Stores a file of `size` bytes among the artifacts of a run, which are at `uri`.
@@ -123,14 +108,4 @@ pub(crate) trait Tracking: Sync {
         value: Option<&str>,
     ) -> Result<()>;
     fn set_stage(&self, name: &str, version: &str, stage: &str) -> Result<()>;
-}
-
-/// The bits by which MLflow's databases distinguish values: an infinity is the largest number, and
-/// there is only one NaN and one zero.
-pub(crate) fn stored_bits(value: f64) -> u64 {
-    match value {
-        value if value.is_nan() => f64::NAN.to_bits(),
-        0.0 => 0,
-        value => value.clamp(f64::MIN, f64::MAX).to_bits(),
-    }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::MlflowExport;
 use super::attachments::Attachment;
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, becomes_files};
 use crate::export::extract::pieces;
 use crate::export::tables::rows_of_value;
 use crate::trackers::mlflow::{Content, FOLDER, ImageName, milliseconds};
@@ -26,18 +26,10 @@ const MAX_BYTES: usize = 10_000_000;
 /// Maximum number of characters of a tag in a file name.
 const MAX_TAG: usize = 80;
 
-/// Whether series of this kind become files.
-pub(super) fn goes(kind: Kind, settings: &MlflowExport) -> bool {
-    match kind {
-        Kind::Image => settings.images,
-        kind => settings.media.contains(&kind),
-    }
-}
-
 /// Kinds that must be loaded for [`each`].
 pub(super) fn kinds(settings: &MlflowExport) -> impl Iterator<Item = Kind> {
     let all = [Kind::Image].into_iter().chain(MEDIA);
-    all.filter(|kind| goes(*kind, settings))
+    all.filter(|kind| becomes_files(*kind, settings))
 }
 
 /// Files for a point, or for a whole series.
@@ -114,7 +106,8 @@ pub(super) fn each(
     let mut reader = ValueReader::new(run);
     let mut skipped = Skipped::default();
     // The card repeats for TensorBoard what MLflow gets anyway.
-    let is_wanted = |series: &&TimeSeries| goes(series.kind(), settings) && series.tag() != CARD;
+    let is_wanted =
+        |series: &&TimeSeries| becomes_files(series.kind(), settings) && series.tag() != CARD;
     for series in run.series.iter().filter(is_wanted) {
         let Some((place, tag)) = plan.place(&run.name, series) else { continue };
         let Some(planned) = plan.runs.get(place) else { continue };

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::export::mlflow::attachments::Attachment;
 use crate::export::mlflow::plan::Planned;
 use crate::trackers::mlflow::{Content, milliseconds};
+use tbx::digest::hex;
 use tbx::error::ErrorKind;
 use tbx::logdir::TimeSeries;
 use tbx::summary::RawValue;
@@ -76,7 +77,7 @@ fn id(parts: &[&str]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(hash.finalize());
     let part = |from, to| hex.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }

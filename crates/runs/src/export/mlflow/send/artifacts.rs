@@ -1,14 +1,12 @@
 //! Sends artifacts that are not in MLflow yet.
 
-use std::io::{self, Read};
-use std::path::Path;
-
-use sha2::{Digest, Sha256};
+use std::io;
 
 use super::super::attachments::{self, Attachment};
 use super::Export;
 use crate::trackers::mlflow::{Content, Placed};
-use tbx::error::{Error, ErrorKind, Location, Result};
+use tbx::digest;
+use tbx::error::{Error, ErrorKind, Result, failed};
 
 impl Export<'_> {
     /// Sends an artifact, unless it is already in MLflow. Returns its size in bytes.
@@ -23,7 +21,8 @@ impl Export<'_> {
             self.note(|notes| notes.left.push(issue));
             return Ok(None);
         }
-        let (digest, size) = digest(&file.content).map_err(|error| local(error, &file.content))?;
+        let digest = file.content.open().and_then(|(mut reader, _)| digest::read(&mut reader));
+        let (size, digest) = digest.map_err(|error| local(error, &file.content))?;
         if known.as_ref() == Some(&digest) {
             return Ok(None);
         }
@@ -40,24 +39,9 @@ impl Export<'_> {
     }
 }
 
-fn digest(content: &Content) -> io::Result<(String, u64)> {
-    let (mut reader, size) = content.open()?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        let n = reader.read(&mut buffer)?;
-        let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
-        hash.update(read);
-    }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
-}
-
 fn local(error: io::Error, content: &Content) -> Error {
     match content {
         Content::File(_, path) => failed(error, path),
         Content::Bytes(_) => ErrorKind::from(error).into(),
     }
-}
-
-fn failed(error: io::Error, path: &Path) -> Error {
-    ErrorKind::from(error).at(Location::of(path))
 }

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::super::state::State;
 use super::find::There;
 use super::runs::chunks;
+use super::ticket::{CHOOSING, Claim};
 use super::{ByKey, Export};
-use crate::trackers::mlflow::{FoundRun, Tags, nonce, tags};
+use crate::trackers::mlflow::{FoundRun, nonce, tags};
 use tbx::error::Result;
 
 /// Minimum number of runs that are created at a time. Up to this number, keys are looked up one by
@@ -29,42 +29,6 @@ const AT_A_TIME: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Interval between two checks whether a run has finished choosing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Prefix of a claim without a ticket.
-const CHOOSING: &str = "choosing";
-
-/// The value of the tag [`CLAIM`](tags::CLAIM) of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// Its creator has not decided yet; the text identifies it.
-    Choosing(String),
-    /// Runs of the first releases have no ticket and come before all others.
-    Ticket(u64),
-}
-
-impl Claim {
-    pub(super) fn of(tags: &Tags) -> Self {
-        let Some(text) = tags.get(tags::CLAIM) else { return Self::Ticket(0) };
-        match text.parse() {
-            Ok(ticket) => Self::Ticket(ticket),
-            Err(_) => {
-                let maker = text.split(' ').nth(1).unwrap_or_default();
-                Self::Choosing(maker.to_owned())
-            }
-        }
-    }
-
-    pub(super) fn ticket(&self) -> Option<u64> {
-        match self {
-            Self::Ticket(ticket) => Some(*ticket),
-            Self::Choosing(_) => None,
-        }
-    }
-
-    /// Whether an earlier export of this logdir by this machine left it. That export has ended.
-    pub(super) fn is_of(&self, state: &State) -> bool {
-        matches!(self, Self::Choosing(maker) if state.identity().as_ref() == Some(maker))
-    }
-}
 
 /// A run that this export created, or took over.
 struct Made {

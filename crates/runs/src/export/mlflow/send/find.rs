@@ -7,7 +7,7 @@ use super::super::merge::{Kept, Merge};
 use super::super::plan::Plan;
 use super::super::state::State;
 use super::ByKey;
-use super::claim::Claim;
+use super::ticket::Claim;
 use crate::trackers::mlflow::{ExperimentRecord, FoundRun, Tags, Tracking, tags};
 use tbx::error::Result;
 

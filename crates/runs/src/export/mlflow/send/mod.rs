@@ -6,6 +6,7 @@ mod find;
 mod models;
 mod points;
 mod runs;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::super::media::{self, Exhibit};
 use super::super::state::Sent;
 use super::Export;
-use crate::trackers::mlflow::{Metric, milliseconds, stored_bits};
+use crate::trackers::mlflow::{HistoryPoint, Metric, milliseconds, stored_bits};
 use tbx::error::Result;
 use tbx::logdir::{Run, TimeSeries};
 use tbx::summary::Kind;
@@ -86,8 +86,7 @@ impl<'e> Export<'e> {
         let skipped = sent.filter(is_there).map_or(0, |sent| if is_thin { 0 } else { sent.count });
         let mut there = HashSet::new();
         if is_unknown || (is_thin && sent.is_some()) {
-            let points = self.store.points_there(&id, key)?.into_iter();
-            there.extend(points.map(|(step, time, value)| (step, time, stored_bits(value))));
+            there.extend(self.store.points_there(&id, key)?.iter().map(HistoryPoint::key));
         }
         let chosen = self.settings.sampling.map(|sampling| {
             let value = |i| scalars.get(i).unwrap_or(f64::NAN);

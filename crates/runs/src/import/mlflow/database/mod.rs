@@ -19,8 +19,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use self::cell::text;
 use super::{
-    Content, Experiment, Files, LeftOut, Metrics, Store, StoredFile, StoredRun, at, open_local,
-    place,
+    Content, Files, LeftOut, Metrics, Store, StoredExperiment, StoredFile, StoredRun, at,
+    open_local, place,
 };
 use crate::trackers::mlflow::{LoggedModelRecord, RegisteredModelRecord};
 use tbx::error::{ErrorKind, Report, Result};
@@ -146,12 +146,12 @@ impl Database {
 }
 
 impl Store for Database {
-    fn experiments(&self, _: &mut Report) -> Result<Vec<Experiment>> {
+    fn experiments(&self, _: &mut Report) -> Result<Vec<StoredExperiment>> {
         runs::experiments(self)
     }
 
-    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
-        Ok(Content::new(runs::runs(self, of, report)?, models::logged(self, &of.id)?))
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
+        Ok(Content::new(runs::runs(self, of, report)?, models::logged(self, &of.record.id)?))
     }
 
     fn metrics(
@@ -192,7 +192,7 @@ impl Store for Database {
         models::registered(self)
     }
 
-    fn left_out(&self, _: &[Experiment], _: &mut Report) -> Result<Vec<LeftOut>> {
+    fn left_out(&self, _: &[StoredExperiment], _: &mut Report) -> Result<Vec<LeftOut>> {
         others::count_all(self)
     }
 

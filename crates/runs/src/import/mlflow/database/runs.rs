@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use rusqlite::types::ValueRef;
 
-use super::super::{Experiment, Metrics, Point, StoredRun, issue, old_tags};
+use super::super::{Metrics, StoredExperiment, StoredRun, issue, old_tags};
 use super::Database;
 use super::cell::{integer, is_deleted, real, text};
-use crate::trackers::mlflow::{DatasetInput, RunRecord, number};
+use crate::trackers::mlflow::{DatasetInput, ExperimentRecord, HistoryPoint, RunRecord, number};
 use tbx::error::{Effect, ErrorKind, Report, Result};
 use tbx::meta::Status;
 
 /// Ids of the runs of the experiment `?1`.
 const RUNS: &str = "(SELECT run_uuid FROM runs WHERE experiment_id = CAST(?1 AS INTEGER))";
 
-pub(super) fn experiments(database: &Database) -> Result<Vec<Experiment>> {
+pub(super) fn experiments(database: &Database) -> Result<Vec<StoredExperiment>> {
     let columns = [
         "experiment_id",
         "name",
@@ -31,30 +31,30 @@ pub(super) fn experiments(database: &Database) -> Result<Vec<Experiment>> {
     let query = database.select("experiments", &columns) + " ORDER BY experiment_id";
     database.rows(&query, "", |row| {
         let id = text(row, 0).unwrap_or_default();
-        Ok(Experiment {
+        let record = ExperimentRecord {
             name: text(row, 1).unwrap_or_else(|| id.clone()),
             tags: tags.remove(&id).unwrap_or_default(),
             creation_time: integer(row, 2),
             last_update_time: integer(row, 3),
-            artifact_location: text(row, 4),
+            artifact_location: text(row, 4).unwrap_or_default(),
             is_deleted: is_deleted(row, 5),
             id,
-            dir: PathBuf::new(),
-        })
+        };
+        Ok(StoredExperiment { record, dir: PathBuf::new() })
     })
 }
 
 /// The runs of an experiment, without the models that they logged.
 pub(super) fn runs(
     database: &Database,
-    of: &Experiment,
+    of: &StoredExperiment,
     report: &mut Report,
 ) -> Result<Vec<StoredRun>> {
-    let mut params = of_runs(database, "params", &of.id)?;
-    let mut tags = of_runs(database, "tags", &of.id)?;
-    let mut datasets = datasets(database, &of.id)?;
-    let mut model_inputs = models_of_runs(database, "RUN_INPUT", &of.id)?;
-    let mut model_outputs = models_of_runs(database, "RUN_OUTPUT", &of.id)?;
+    let mut params = of_runs(database, "params", &of.record.id)?;
+    let mut tags = of_runs(database, "tags", &of.record.id)?;
+    let mut datasets = datasets(database, &of.record.id)?;
+    let mut model_inputs = models_of_runs(database, "RUN_INPUT", &of.record.id)?;
+    let mut model_outputs = models_of_runs(database, "RUN_OUTPUT", &of.record.id)?;
     let columns = [
         "run_uuid",
         "name",
@@ -72,13 +72,13 @@ pub(super) fn runs(
         if database.has("runs", "start_time") { "start_time, run_uuid" } else { "run_uuid" };
     let query = database.select("runs", &columns)
         + &format!(" WHERE experiment_id = CAST(?1 AS INTEGER) ORDER BY {order}");
-    let rows = database.rows(&query, &of.id, |row| {
+    let rows = database.rows(&query, &of.record.id, |row| {
         let id = text(row, 0).unwrap_or_default();
         let status = text(row, 3);
         let mut tags = tags.remove(&id).unwrap_or_default();
         old_tags(&mut tags, |name| text(row, if name == "source_name" { 8 } else { 9 }));
         let record = RunRecord {
-            experiment_id: of.id.clone(),
+            experiment_id: of.record.id.clone(),
             name: text(row, 1),
             user: text(row, 2),
             status: status.as_deref().and_then(self::status),
@@ -211,7 +211,7 @@ pub(super) fn metrics(database: &Database, run: &str, report: &mut Report) -> Re
             strange += 1;
             return Ok(());
         };
-        let point = Point { step: integer(row, 3).unwrap_or(0), timestamp, value };
+        let point = HistoryPoint { step: integer(row, 3).unwrap_or(0), timestamp, value };
         // Avoids a copy for each point.
         let key = match row.get_ref(0)? {
             ValueRef::Text(key) | ValueRef::Blob(key) => String::from_utf8_lossy(key),

@@ -14,11 +14,12 @@ use super::metric_file::Allowance;
 use super::reader::{META, Reader};
 use super::yaml::Fields;
 use super::{
-    Content, Experiment, Files, LeftOut, Metrics, Store, StoredFile, StoredRun, at, count, issue,
-    metric_file, open_local, place,
+    Content, Files, LeftOut, Metrics, Store, StoredExperiment, StoredFile, StoredRun, at, count,
+    issue, metric_file, open_local, place,
 };
 use crate::trackers::mlflow::{
-    DatasetInput, LoggedModelRecord, RegisteredModelRecord, RunRecord, status_from_number,
+    DatasetInput, ExperimentRecord, LoggedModelRecord, RegisteredModelRecord, RunRecord,
+    status_from_number,
 };
 use tbx::error::{Effect, ErrorKind, Report, Result};
 use tbx::meta::Status;
@@ -108,27 +109,27 @@ impl Folder {
 }
 
 impl Store for Folder {
-    fn experiments(&self, report: &mut Report) -> Result<Vec<Experiment>> {
+    fn experiments(&self, report: &mut Report) -> Result<Vec<StoredExperiment>> {
         let mut experiments = Vec::new();
         for (dir, is_trash) in self.experiment_dirs(report)? {
             let mut fields = self.reader.meta(&dir, report);
             let name = file_name(&dir);
             let id = fields.remove("experiment_id").unwrap_or_else(|| name.clone());
-            experiments.push(Experiment {
+            let record = ExperimentRecord {
                 name: fields.remove("name").unwrap_or(name),
                 tags: self.reader.values(&dir.join("tags"), report),
                 creation_time: number(&fields, "creation_time"),
                 last_update_time: number(&fields, "last_update_time"),
-                artifact_location: fields.remove("artifact_location"),
+                artifact_location: fields.remove("artifact_location").unwrap_or_default(),
                 is_deleted: is_trash || is_deleted(&fields),
                 id,
-                dir,
-            });
+            };
+            experiments.push(StoredExperiment { record, dir });
         }
         Ok(experiments)
     }
 
-    fn content(&self, of: &Experiment, report: &mut Report) -> Result<Content> {
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
         let only = self.only.as_ref().and_then(|(_, run)| run.clone());
         let is_whole = only.is_none();
         let dirs = match only {
@@ -142,7 +143,7 @@ impl Store for Folder {
                 continue;
             }
             let mut run = self.reader.run(dir, &of.dir, &mut used, report);
-            run.record.experiment_id.clone_from(&of.id);
+            run.record.experiment_id.clone_from(&of.record.id);
             runs.push(run);
         }
         let models = self.reader.logged_models(&of.dir.join(MODELS), report);
@@ -226,7 +227,7 @@ impl Store for Folder {
         }
     }
 
-    fn left_out(&self, of: &[Experiment], report: &mut Report) -> Result<Vec<LeftOut>> {
+    fn left_out(&self, of: &[StoredExperiment], report: &mut Report) -> Result<Vec<LeftOut>> {
         let mut all = Vec::new();
         for experiment in of {
             let traces = self.reader.dirs_if_any(&experiment.dir.join("traces"), report).len();

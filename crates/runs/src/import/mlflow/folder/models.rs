@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::super::Point;
 use super::super::metric_file::{self, Allowance};
 use super::super::yaml::Fields;
 use super::{Reader, file_name, has_meta, is_deleted, issue, number};
 use crate::trackers::mlflow::{
-    LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord, logged_model_status,
+    HistoryPoint, LoggedModelRecord, ModelMetric, ModelVersionRecord, RegisteredModelRecord,
+    logged_model_status,
 };
 use tbx::error::{Effect, Report};
 
@@ -50,7 +50,7 @@ impl Reader {
     fn model_metrics(&self, dir: &Path, report: &mut Report) -> Vec<ModelMetric> {
         let (mut metrics, mut allowance) = (Vec::new(), Allowance::default());
         for (name, path) in self.files(dir, report) {
-            let take = |point: Point, others: &[&str]| {
+            let take = |point: HistoryPoint, others: &[&str]| {
                 let other = |i: usize| others.get(i).copied().unwrap_or_default().to_owned();
                 metrics.push(ModelMetric {
                     name: name.clone(),

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::Database;
 use crate::trackers::mlflow::Content;
 use crate::trackers::mlflow::tracking::Placed;
-use tbx::error::{ErrorKind, Location, Result};
+use tbx::error::{Result, failed};
 use tbx::replace::replace;
 
 /// Name of the artifact directory in the directory of a run.
@@ -32,7 +32,7 @@ impl Database {
             return Ok(Placed::Refused(format!("{uri} is not an artifact directory of run {run}")));
         }
         let to = folder.join(path);
-        let failed = |error: io::Error| ErrorKind::from(error).at(Location::of(to.as_path()));
+        let failed = |error: io::Error| failed(error, &to);
         to.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         let (mut from, _) = content.open().map_err(failed)?;
         replace(&to, |out| io::copy(&mut from, out).map(drop))?;

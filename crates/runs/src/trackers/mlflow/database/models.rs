@@ -4,9 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::runs::key_values;
 use super::{Database, now};
-use crate::trackers::mlflow::tracking::{
-    ExperimentRecord, FoundRun, Placed, PointThere, RunUpdate, Tags, Tracking,
-};
+use crate::trackers::mlflow::record::{ExperimentRecord, HistoryPoint};
+use crate::trackers::mlflow::tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
 use crate::trackers::mlflow::{
     Content, DatasetInput, Metric, ModelVersionRecord, RegisteredModelRecord, RunRecord,
 };
@@ -194,7 +193,7 @@ impl Tracking for Database {
         self.add_inputs(id, datasets)
     }
 
-    fn points_there(&self, id: &str, key: &str) -> Result<Vec<PointThere>> {
+    fn points_there(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>> {
         self.points_of(id, key)
     }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Database, artifacts, now};
-use crate::trackers::mlflow::tracking::{ExperimentRecord, FoundRun, PointThere, RunUpdate, Tags};
+use crate::trackers::mlflow::record::{ExperimentRecord, HistoryPoint};
+use crate::trackers::mlflow::tracking::{FoundRun, RunUpdate, Tags};
 use crate::trackers::mlflow::{DatasetInput, Metric, RunRecord, nonce, number, tags};
 use tbx::error::{ErrorKind, Result};
 
@@ -342,7 +343,7 @@ impl Database {
         })
     }
 
-    pub(super) fn points_of(&self, id: &str, key: &str) -> Result<Vec<PointThere>> {
+    pub(super) fn points_of(&self, id: &str, key: &str) -> Result<Vec<HistoryPoint>> {
         self.read(|connection| {
             let query = "SELECT step, timestamp, value, is_nan FROM metrics \
                          WHERE run_uuid = ?1 AND key = ?2";
@@ -352,7 +353,7 @@ impl Database {
                     true => f64::NAN,
                     false => number(row.get(2)?),
                 };
-                Ok((row.get(0)?, row.get(1)?, value))
+                Ok(HistoryPoint { step: row.get(0)?, timestamp: row.get(1)?, value })
             })?;
             points.collect()
         })

@@ -7,69 +7,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::grow::Keep;
-use super::{Run, TimeSeries};
+use super::{Place, Run, TimeSeries};
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::{EventRef, Payload, ValueRef, What};
 use crate::record::{FOOTER_LEN, HEADER_LEN, frame};
 use crate::store::File;
 use crate::summary::{Form, Kind, RawValue};
-
-/// Position of a value in the files of its run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The index of the file in [`Run::files`].
-    pub(super) file: u32,
-    /// Offset of the record.
-    pub(super) offset: u64,
-    /// Offset of the value in the record's payload.
-    start: u32,
-    /// Size of the value in bytes; 0 if the value is the event itself, or its only value.
-    size: u32,
-    /// Length of the record's payload in bytes.
-    len: u32,
-}
-
-impl Place {
-    /// Place of an event that is the value, or has a single value.
-    #[inline]
-    pub(super) fn of(offset: u64, len: usize) -> Self {
-        Self { file: 0, offset, start: 0, size: 0, len: small(len) }
-    }
-
-    /// Place of `value`, which is one of those in the event `payload` at `offset`.
-    #[inline]
-    pub(super) fn of_value(offset: u64, payload: &[u8], value: &[u8]) -> Self {
-        let start = value.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
-        Self { start: small(start), size: small(value.len()), ..Self::of(offset, payload.len()) }
-    }
-
-    /// Whether the record holds much more than the value.
-    fn has_more(&self) -> bool {
-        self.size != 0 && self.size < self.len / 2
-    }
-
-    /// The bytes of the value in the record.
-    fn in_record(&self) -> Option<Range<usize>> {
-        let start = HEADER_LEN.checked_add(usize::try_from(self.start).ok()?)?;
-        Some(start..start.checked_add(usize::try_from(self.size).ok()?)?)
-    }
-
-    /// The index of the file in [`Run::files`].
-    pub fn file(&self) -> usize {
-        usize::try_from(self.file).unwrap_or(usize::MAX)
-    }
-
-    /// The byte offset of its record in the file.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Length of its record's payload in bytes: slightly more than the value, if it is the only
-    /// one.
-    pub fn bytes(&self) -> u64 {
-        self.len.into()
-    }
-}
 
 /// Reads the values of a run from the places that a load recorded.
 ///
@@ -180,7 +123,7 @@ impl<'r> ValueReader<'r> {
 
     /// The bytes of a value. The checksums of its record are right, or were when it was first read.
     fn value_bytes(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
-        let range = place.in_record().ok_or_else(changed)?;
+        let range = in_record(place).ok_or_else(changed)?;
         let at = (place.file, place.offset);
         let is_at_hand = self.last.as_ref().is_some_and(|(last, _)| *last == at);
         if !is_at_hand && self.verified.contains(&at) {
@@ -254,10 +197,10 @@ fn raw_value(
     })
 }
 
-/// A length within a record, whose payload is less than 2 GiB.
-#[inline]
-fn small(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+/// The bytes of the value in its record.
+fn in_record(place: Place) -> Option<Range<usize>> {
+    let start = HEADER_LEN.checked_add(usize::try_from(place.start).ok()?)?;
+    Some(start..start.checked_add(usize::try_from(place.size).ok()?)?)
 }
 
 fn changed() -> ErrorKind {

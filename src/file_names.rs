@@ -1,0 +1,12 @@
+//! Names of files next to event files.
+
+/// Metadata of a run.
+pub const RUN: &str = "tbx.json";
+/// Metadata of an experiment.
+pub const EXPERIMENT: &str = "tbx.experiment.json";
+/// Registered models of a log directory.
+pub const REGISTRY: &str = "tbx.registry.json";
+/// Hyperparameters, as Lightning writes them.
+pub const HPARAMS: &str = "hparams.yaml";
+/// The embeddings of a run, for TensorBoard's projector.
+pub const PROJECTOR: &str = "projector_config.pbtxt";
