@@ -90,6 +90,7 @@ impl Lock {
 }
 
 /// Returns an error if a process holds the lock file at `path`.
+#[cfg(feature = "meta")]
 pub(super) fn check_free(path: &Path) -> io::Result<()> {
     let Ok(file) = open_to_write(path) else { return Ok(()) };
     match file.try_lock() {

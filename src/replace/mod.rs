@@ -6,6 +6,7 @@ pub mod disk;
 mod folder;
 mod job;
 mod lock;
+#[cfg(feature = "meta")]
 mod logs;
 mod names;
 mod removal;
@@ -22,6 +23,7 @@ pub use self::folder::Folder;
 pub use self::folder::unfinished;
 use self::job::Job;
 pub use self::lock::Lock;
+#[cfg(feature = "meta")]
 pub use self::logs::LogsLock;
 pub use self::names::{complete as complete_name, is_pending, is_temporary};
 pub use self::removal::Removal;

@@ -1,5 +1,6 @@
 //! An event file, and the bytes waiting to be written to it.
 
+#[cfg_attr(not(feature = "image"), allow(dead_code))] // only images are encoded later
 mod encoders;
 
 use std::collections::HashMap;
@@ -12,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use prost::Message;
 
 use self::encoders::Encoders;
-use super::behind::{Behind, job};
+use super::behind::Behind;
+#[cfg(feature = "image")]
+use super::behind::job;
 use super::sink::{Sink, create_new};
 use super::{WriterOptions, at, lock, resume};
 use crate::error::{Error, ErrorKind, Location, Result, failed};
@@ -40,6 +43,7 @@ pub(super) struct LogFile {
     /// `None` if the log is not a file.
     path: Option<PathBuf>,
     max_buffered_bytes: usize,
+    #[cfg_attr(not(feature = "image"), allow(dead_code))]
     max_encoding_bytes: usize,
     /// The process that created the file. A process forked from it has a copy of the waiting bytes, and must not
     /// write them.

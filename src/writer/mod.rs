@@ -1,6 +1,7 @@
 //! Writes the log of a run from a training loop.
 
 mod audio;
+#[cfg_attr(not(feature = "image"), allow(dead_code))] // only images are encoded later
 mod behind;
 mod custom_scalars;
 mod embedding;

@@ -120,7 +120,8 @@ fn a_panic_is_kept_with_message_and_backtrace() {
     assert_eq!(found.status, Some(Status::Failed));
     let failure = found.failure.unwrap();
     assert_eq!(failure.kind, "panic");
-    assert!(failure.message.starts_with("loss is NaN at tests"), "{}", failure.message);
+    assert!(failure.message.starts_with("loss is NaN at "), "{}", failure.message);
+    assert!(failure.message.contains("tests/suite/track.rs"), "{}", failure.message);
     assert!(failure.traceback.unwrap().contains("track"));
     assert_eq!(end(dir.path()), SessionStatus::Failure);
 }

@@ -52,27 +52,29 @@ impl Numeric for bf16 {
 
 impl Numeric for f16 {
     /// Converts without a branch and without querying the processor's features, so that many numbers are converted
-    /// at once.
+    /// at once. Goes through float32, of which twice as many fit into a register.
     #[inline]
     fn to_f64(self) -> f64 {
-        const FRACTION: u32 = 52 - 10;
-        /// Difference between the exponent biases of float64 and float16.
-        const REBIAS: u64 = (1023 - 15) << 52;
-        let size = u64::from(self.to_bits() & 0x7fff);
+        const FRACTION: u32 = 23 - 10;
+        /// Difference between the exponent biases of float32 and float16.
+        const REBIAS: u32 = (127 - 15) << 23;
+        let size = u32::from(self.to_bits() & 0x7fff);
+        let sign = u32::from(self.to_bits() & 0x8000) << 16;
         let bits = size << FRACTION;
-        let normal = f64::from_bits(bits + REBIAS);
+        let normal = bits + REBIAS;
         // Subnormals have no leading 1. The 1 of the smallest normal is added in front of them, and subtracted
         // afterwards.
-        let least = f64::from_bits(REBIAS + (1 << 52));
-        let subnormal = f64::from_bits(bits + REBIAS + (1 << 52)) - least;
-        let endless = f64::from_bits(bits | f64::INFINITY.to_bits());
-        let number = if size < 0x0400 { subnormal } else { normal };
+        let least = REBIAS + (1 << 23);
+        let subnormal = f32::from_bits(bits + least) - f32::from_bits(least);
+        let endless = bits | f32::INFINITY.to_bits();
+        let number = if size < 0x0400 { subnormal.to_bits() } else { normal };
         let number = if size < 0x7c00 { number } else { endless };
-        if self.is_sign_negative() { -number } else { number }
+        f64::from(f32::from_bits(number | sign))
     }
 }
 
 impl Numeric for bool {
+    #[inline]
     fn to_f64(self) -> f64 {
         f64::from(u8::from(self))
     }

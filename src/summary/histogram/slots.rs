@@ -30,10 +30,10 @@ pub(super) const SLOTS: usize = 1 << 11;
 const NEGATIVE: usize = SLOTS / 2;
 
 /// Number of values in each slot. There are two sets of counters, so that equal values in a row do not all wait
-/// for each other.
+/// for each other. They are small, because clearing them takes time, and so does the cache that they need.
 pub(super) struct Counts {
     cells: &'static [u64; CELLS],
-    counters: [[u32; 2]; SLOTS],
+    counters: [[u16; 2]; SLOTS],
     /// Values whose counters were reset, by slot; empty if there are none.
     spilled: Vec<u64>,
     unspilled: usize,
@@ -94,10 +94,11 @@ impl Counts {
         (bits.wrapping_add(self.cells[(bits >> CELL_SHIFT) as usize]) >> SLOT_SHIFT) as usize
     }
 
+    /// Counts values, at most as many as a counter can count.
     #[inline]
     pub(super) fn add(&mut self, values: &[f64]) {
         self.unspilled += values.len();
-        if self.unspilled > u32::MAX as usize {
+        if self.unspilled > usize::from(u16::MAX) {
             self.spill();
             self.unspilled = values.len();
         }
@@ -124,7 +125,7 @@ impl Counts {
 
     /// The bins from the first to the last one with values: the index of the first one from the left, and the
     /// number of values in each, after a 0 for the bin to the left of them. `None` if no bin has values.
-    pub(super) fn filled(mut self) -> Option<(usize, Vec<f64>)> {
+    pub(super) fn filled(&mut self) -> Option<(usize, Vec<f64>)> {
         if !self.spilled.is_empty() {
             self.spill();
             return filled(&self.spilled, |count| count.to_f64());
@@ -234,8 +235,8 @@ mod tests {
         let mut counts = Counts::new();
         counts.add(&[1.0, 1.0, -1.0, 0.0, -0.0]);
         // The state after this many values in one slot.
-        counts.counters[counts.slot(1.0)] = [u32::MAX - 1, 1];
-        counts.unspilled = u32::MAX as usize - 1;
+        counts.counters[counts.slot(1.0)] = [u16::MAX - 1, 1];
+        counts.unspilled = usize::from(u16::MAX) - 1;
         counts.add(&[1.0; 6]);
         assert_eq!(counts.unspilled, 6);
         let bin = |value| searched(value).unwrap();
@@ -243,7 +244,7 @@ mod tests {
         let found: Vec<_> =
             (first..).zip(&counts[1..]).filter(|(_, count)| **count > 0.0).collect();
         let expected =
-            [(bin(-1.0), &1.0), (bin(0.0), &2.0), (bin(1.0), &(f64::from(u32::MAX) + 6.0))];
+            [(bin(-1.0), &1.0), (bin(0.0), &2.0), (bin(1.0), &(f64::from(u16::MAX) + 6.0))];
         assert_eq!(found, expected);
     }
 

@@ -2,13 +2,9 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use image::codecs::png::{CompressionType, PngEncoder};
-use image::{DynamicImage, ExtendedColorType, ImageEncoder};
-use image::{GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
+use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 
 use super::channel::Channel;
-use super::{filter, png};
 use crate::error::ErrorKind;
 
 /// An image with 8 bits per channel, row by row. The channels of a pixel are adjacent.
@@ -101,31 +97,6 @@ impl<'a> Pixels<'a> {
     pub fn into_owned(self) -> Pixels<'static> {
         let Self { width, height, channels, samples } = self;
         Pixels { width, height, channels, samples: samples.into_owned().into() }
-    }
-
-    /// Encodes the image as a PNG file. Compression is fast rather than strong.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: the image is too large for PNG.
-    pub fn to_png(&self) -> Result<Bytes, ErrorKind> {
-        let color = match self.channels {
-            1 => ExtendedColorType::L8,
-            2 => ExtendedColorType::La8,
-            3 => ExtendedColorType::Rgb8,
-            _ => ExtendedColorType::Rgba8,
-        };
-        let channels = usize::from(self.channels);
-        let line_len = usize::try_from(self.width).unwrap_or(usize::MAX).saturating_mul(channels);
-        let filter = filter::choose(&self.samples, line_len, channels);
-        if let Some(png) = png::encode(self, &filter) {
-            return Ok(png.into());
-        }
-        let mut png = Vec::with_capacity(self.samples.len() / 2);
-        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
-            .write_image(&self.samples, self.width, self.height, color)
-            .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
-        Ok(png.into())
     }
 }
 

@@ -14,10 +14,13 @@
 
 use std::sync::LazyLock;
 
-use image::codecs::png::FilterType;
+use bytes::Bytes;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 use simd_adler32::Adler32;
 
-use super::Pixels;
+use super::{Pixels, filter};
+use crate::error::ErrorKind;
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 /// Maximum length of a chunk of a PNG file.
@@ -48,9 +51,36 @@ struct Tables {
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
 
+impl Pixels<'_> {
+    /// Encodes the image as a PNG file. Compression is fast rather than strong.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: the image is too large for PNG.
+    pub fn to_png(&self) -> Result<Bytes, ErrorKind> {
+        let color = match self.channels() {
+            1 => ExtendedColorType::L8,
+            2 => ExtendedColorType::La8,
+            3 => ExtendedColorType::Rgb8,
+            _ => ExtendedColorType::Rgba8,
+        };
+        let channels = usize::from(self.channels());
+        let line_len = usize::try_from(self.width()).unwrap_or(usize::MAX).saturating_mul(channels);
+        let filter = filter::choose(self.samples(), line_len, channels);
+        if let Some(png) = encode(self, &filter) {
+            return Ok(png.into());
+        }
+        let mut png = Vec::with_capacity(self.samples().len() / 2);
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
+            .write_image(self.samples(), self.width(), self.height(), color)
+            .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
+        Ok(png.into())
+    }
+}
+
 /// The image as a PNG file. `None` if another encoder is better: if no single filter fits, or if the file would
 /// not be smaller than the samples.
-pub(super) fn encode(pixels: &Pixels<'_>, filter: &FilterType) -> Option<Vec<u8>> {
+fn encode(pixels: &Pixels<'_>, filter: &FilterType) -> Option<Vec<u8>> {
     let filter = Filter::of(filter)?;
     let channels = usize::from(pixels.channels());
     let line_len = channels.checked_mul(usize::try_from(pixels.width()).ok()?)?;
@@ -355,7 +385,7 @@ mod tests {
             bits ^= bits >> 17;
             bits ^= bits << 5;
             // A third of the samples are in runs of up to 300.
-            if i / 300 % 3 > 0 || bits % 7 == 0 {
+            if !(i / 300).is_multiple_of(3) || bits.is_multiple_of(7) {
                 sample = sample.wrapping_add(bits % (2 * spread + 1)).wrapping_sub(spread);
             }
             sample as u8

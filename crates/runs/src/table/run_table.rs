@@ -283,7 +283,7 @@ fn renamed(row: RunRow, parts: &Parts) -> RunRow {
     RunRow { name, metrics, curves, ..row }
 }
 
-/// Adds the contents of `part` to `run`. They have nothing in common, see [`fold`].
+/// Adds the contents of `part` to `run`. They have nothing in common, see [`mod@fold`].
 fn merge(run: &mut RunRow, part: RunRow) {
     run.parts.push(part.name);
     run.start_time = [run.start_time, part.start_time].into_iter().flatten().reduce(f64::min);
