@@ -292,9 +292,8 @@ fn onnx_graphs_100_of_28_nodes(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 50, sample_size = 1)]
 fn run_metadata_100_of_1000_nodes(bencher: Bencher<'_, '_>) {
-    let stats = |node: &Node| NodeStats::new(&node.name).time(1, 100).output_shape([32, 64]);
-    let nodes = graph(1000).nodes.iter().map(stats).collect();
-    let metadata = RunMetadata { nodes, ..RunMetadata::new() };
+    let stats = |node: &Node| NodeStats::new(&node.name).with_time(1, 100).output_shape([32, 64]);
+    let metadata = graph(1000).nodes.iter().map(stats).fold(RunMetadata::new(), RunMetadata::node);
     let bytes = metadata.to_bytes().unwrap().len();
     write(bencher, &SummaryWriter::options(), 100, bytes, |writer, step| {
         writer.add_run_metadata("step", &metadata, step)

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use model::{Network, spirals};
 use tbx::summary::hparams::{HparamInfo, MetricInfo};
-use tbx::{Experiment, PrCurveOptions, SummaryWriter};
+use tbx::{Experiment, PrCurve, PrCurveOptions, SummaryWriter};
 
 const EPOCHS: i64 = 200;
 const HIDDEN: [i64; 3] = [4, 8, 16];
@@ -28,8 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     experiment.add_hparams_config(
         &Experiment::new()
             .hparam(HparamInfo::number("hidden").values(HIDDEN))
-            .hparam(HparamInfo::number("rate").display_name("learning rate").interval(0.1, 10.0))
-            .metric(MetricInfo::new("accuracy").display_name("accuracy on the other half")),
+            .hparam(
+                HparamInfo::number("rate").with_display_name("learning rate").interval(0.1, 10.0),
+            )
+            .metric(MetricInfo::new("accuracy").with_display_name("accuracy on the other half")),
     )?;
     experiment.close()?;
 
@@ -49,7 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                     let predicted = network.predict(valid.points.view());
                     let classes = valid.classes.iter().map(|class| *class == 1.0);
                     let options = PrCurveOptions::new().thresholds(201);
-                    writer.add_pr_curve_with("valid", classes, &predicted, epoch, &options)?;
+                    let curve = PrCurve::new(classes, &predicted, &options)?;
+                    writer.add_pr_curve_raw("valid", &curve, epoch)?;
                 }
                 if score.accuracy > best.0 {
                     best = (score.accuracy, trial.clone());

@@ -190,14 +190,15 @@ fn last_words(
     let end = micros().max(begin + 1);
     let shape = [hidden.nrows() as i64, hidden.ncols() as i64];
     let bytes = (hidden.len() * size_of::<f32>()) as u64;
-    profile = profile
-        .node(NodeStats::new("first/tanh").time(begin, end).memory(bytes).output_shape(shape));
+    profile = profile.node(
+        NodeStats::new("first/tanh").with_time(begin, end).with_memory(bytes).output_shape(shape),
+    );
     let predicted = hidden.dot(&network.w2);
     let bytes = (predicted.len() * size_of::<f32>()) as u64;
     profile = profile.node(
         NodeStats::new("second/product")
-            .time(end, micros().max(end + 1))
-            .memory(bytes)
+            .with_time(end, micros().max(end + 1))
+            .with_memory(bytes)
             .output_shape([predicted.len() as i64]),
     );
     writer.add_run_metadata("one pass", &profile, None)

@@ -36,7 +36,7 @@ pub enum Spent {
     Pages(usize),
     /// A list has more than this number of entries.
     Things(usize),
-    /// The token of the next page is longer than [`MAX_TOKEN`] bytes.
+    /// The token of the next page is longer than `MAX_TOKEN` bytes.
     Token,
 }
 

@@ -30,15 +30,16 @@
 //! let loaded = logdir.load(&LoadOptions::new().kinds([Kind::Scalar]))?;
 //! for run in &loaded.runs {
 //!     for series in &run.series {
-//!         let last = series.scalars().and_then(|scalars| scalars.iter().last());
-//!         println!("{} {}: {} points, last {last:?}", run.name, series.tag(), series.len());
+//!         for (step, wall_time, value) in series.points() {
+//!             println!("{} {}: {value} at step {step}, {wall_time} s", run.name, series.tag());
+//!         }
 //!     }
 //! }
 //! assert!(loaded.report.is_lossless());
 //! # Ok::<(), tbx::Error>(())
 //! ```
 //!
-//! A load uses all cores, even for a single file. It does not sample the data, and it continues after damage: the
+//! A single series is `loaded.run("train")` and then [`Run::get`]. A load uses all cores, even for a single file. It does not sample the data, and it continues after damage: the
 //! [`Report`] lists unreadable data with path and byte offset. The [`RestartPolicy`] decides which points of a
 //! resumed run count. A [`Follower`] returns new data of a log directory each time it is polled.
 //!
@@ -47,12 +48,12 @@
 //! | kind | write | read | seen in TensorBoard, by both loaders |
 //! |---|---|---|---|
 //! | scalar | [`add_scalar`](SummaryWriter::add_scalar), [`add_scalars`](SummaryWriter::add_scalars), `add_metrics` | [`Scalars`] | Scalars, Time Series, HParams |
-//! | histogram | [`add_histogram`](SummaryWriter::add_histogram), `_with`, `_raw` | [`Histogram`] | Histograms, Distributions, Time Series |
+//! | histogram | [`add_histogram`](SummaryWriter::add_histogram), `_raw` | [`Histogram`] | Histograms, Distributions, Time Series |
 //! | image | `add_image`, `add_images`, `add_image_with_boxes` | [`Images`] | Images, Time Series |
 //! | figure, video | `add_figure`, `add_video` | [`Images`] | Images |
 //! | audio | [`add_audio`](SummaryWriter::add_audio), `add_audios` | [`Audio`] | Audio |
 //! | text | [`add_text`](SummaryWriter::add_text) | [`Text`] | Text |
-//! | pr_curve | [`add_pr_curve`](SummaryWriter::add_pr_curve), `_with`, `_raw` | [`PrCurve`] | PR Curves |
+//! | pr_curve | [`add_pr_curve`](SummaryWriter::add_pr_curve), `_raw` | [`PrCurve`] | PR Curves |
 //! | mesh | [`add_mesh`](SummaryWriter::add_mesh) | [`MeshComponent`] | Mesh |
 //! | custom_scalars | [`add_custom_scalars`](SummaryWriter::add_custom_scalars) and two more | [`ChartLayout`] | Custom Scalars |
 //! | hparams | [`add_hparams`](SummaryWriter::add_hparams), `_config` | [`HparamsRecord`] | HParams |
@@ -94,7 +95,7 @@
 //! Some methods take or return types of other crates. This crate re-exports those crates, so that a program can
 //! name the types without depending on the same version itself. Always: [`bytes`], [`half`] and [`prost`]. With
 //! the feature of the same name: `image`, `log`, `ndarray` and `plotters`. With `ndarray`: also `num_complex`.
-//! With `tracing`: `tracing_subscriber`.
+//! With `meta`: `serde_json`, for the unknown keys of metadata. With `tracing`: `tracing_subscriber`.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -112,7 +113,7 @@
 //! # Layers
 //!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
-//! record. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
+//! record. Most programs need none of these three: they are for files of raw records. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
 //! them, and [`track`] records a run together with its metadata. Each layer uses only those before it.
 //!
 //! The package `tbx-runs` builds on this one: run tables, export to CSV, JSON and Parquet, MLflow, edits, checks and
@@ -154,9 +155,9 @@ pub mod yaml;
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};
 pub use event::pb;
 pub use logdir::{
-    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Place, Reset,
-    RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries, ValueReader,
-    Values,
+    Checksums, EventFile, Follower, LoadOptions, Loaded, Logdir, NewPoints, News, Payloads, Place,
+    Reset, RestartPolicy, Run, RunFiles, RunNews, SavedEmbedding, Scalars, Shard, TimeSeries,
+    ValueReader, Values,
 };
 pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
@@ -175,7 +176,7 @@ pub use summary::pr_curve::{PrCurve, PrCurveOptions};
 pub use summary::run_metadata::{NodeStats, RunMetadata};
 pub use summary::tensor::{Element, Tensor};
 pub use summary::text::Text;
-pub use summary::{DataClass, Form, Kind, Metadata, RawValue};
+pub use summary::{DataClass, Form, Kind, Metadata, NumberType, RawValue};
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub use writer::Failures;
 #[cfg(feature = "log")]
@@ -199,6 +200,9 @@ pub use ::log;
 #[cfg(feature = "plotters")]
 #[doc(no_inline)]
 pub use ::plotters;
+#[cfg(feature = "meta")]
+#[doc(no_inline)]
+pub use ::serde_json;
 #[cfg(feature = "tracing")]
 #[doc(no_inline)]
 pub use ::tracing_subscriber;

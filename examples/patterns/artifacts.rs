@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use crate::model::{Network, spirals};
 use crate::{Result, train, weights};
 
 pub(crate) fn main(dir: &Path) -> Result {
-    let run = Run::create(dir)?;
+    let run = ActiveRun::create(dir)?;
     let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];
     let mut network = Network::new(16, 7);
     for step in [100, 200] {

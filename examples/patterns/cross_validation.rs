@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ndarray::Axis;
-use tbx::track::{Run, RunOptions};
+use tbx::track::{ActiveRun, RunOptions};
 
 use crate::model::{Data, Network, spirals};
 use crate::{Result, train};
@@ -13,9 +13,10 @@ const FOLDS: usize = 4;
 pub(crate) fn main(dir: &Path) -> Result {
     let all = spirals(200, 0.05, 1);
     let folds = i32::try_from(FOLDS)?;
-    let run = Run::options().name("spirals-mlp-cv").param("folds", folds).create(dir)?;
+    let run = ActiveRun::options().name("spirals-mlp-cv").param("folds", folds).create(dir)?;
     for fold in 0..FOLDS {
-        let child = run.child_with(&format!("fold-{fold}"), RunOptions::default().role("fold"))?;
+        let child =
+            RunOptions::default().role("fold").create_child(&run, &format!("fold-{fold}"))?;
         let data = [&part(&all, |i| i % FOLDS != fold), &part(&all, |i| i % FOLDS == fold)];
         train(&child, &mut Network::new(16, 7), data, 3.0, 200)?;
         child.finish()?;

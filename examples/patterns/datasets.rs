@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tbx::meta::Dataset;
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use crate::model::{Data, Network, spirals};
 use crate::{Result, train};
@@ -13,14 +13,11 @@ pub(crate) fn main(dir: &Path) -> Result {
     let valid = spirals(200, 0.05, 2);
     for (version, noise) in [("v1", 0.3), ("v2", 0.05)] {
         let data = spirals(200, noise, 1);
-        let said = Dataset {
-            name: format!("spirals-{version}"),
-            digest: digest(&data),
-            source: Some(format!("examples/model/mod.rs: spirals(200, {noise}, 1)")),
-            context: Some("train".into()),
-            ..Dataset::default()
-        };
-        let run = Run::options().tag("data", version).dataset(said).create(dir.join(version))?;
+        let mut said = Dataset::new(format!("spirals-{version}"), digest(&data));
+        said.source = Some(format!("examples/model/mod.rs: spirals(200, {noise}, 1)"));
+        said.context = Some("train".into());
+        let run =
+            ActiveRun::options().tag("data", version).dataset(said).create(dir.join(version))?;
         let score = train(&run, &mut Network::new(16, 7), [&data, &valid], 3.0, 200)?;
         println!("datasets: {version} gives accuracy {:.2}", score.accuracy);
         run.finish()?;

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use crate::model::{Network, spirals};
 use crate::{Result, train};
 
 pub(crate) fn main(dir: &Path) -> Result {
     // Environment variables are recorded only on request, and secrets never.
-    let options = Run::options().variables(["RUST_LOG", "CUDA_VISIBLE_DEVICES"]);
+    let options = ActiveRun::options().variables(["RUST_LOG", "CUDA_VISIBLE_DEVICES"]);
     let run = options.param("hidden", 16).seed("weights", 7).create(dir)?;
     let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];
     train(&run, &mut Network::new(16, 7), data, 3.0, 20)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 use tbx::{LoadOptions, Logdir};
 use tbx_runs::table::{RunTable, TableOptions};
 
@@ -13,7 +13,7 @@ pub(crate) fn main(dir: &Path) -> Result {
     let data = [&spirals(200, 0.05, 1), &spirals(200, 0.05, 2)];
     for (experiment, hidden) in [("small", 3), ("large", 12)] {
         for seed in [1, 2] {
-            let options = Run::options().experiment(experiment).param("hidden", hidden);
+            let options = ActiveRun::options().experiment(experiment).param("hidden", hidden);
             let path = dir.join(experiment).join(format!("seed-{seed}"));
             let run = options.seed("weights", seed).create(path)?;
             train(&run, &mut Network::new(usize::try_from(hidden)?, seed), data, 3.0, 200)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use tbx::meta::RunMeta;
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use crate::Result;
 use crate::model::{Network, spirals};
@@ -24,7 +24,7 @@ impl fmt::Display for Diverged {
 impl std::error::Error for Diverged {}
 
 pub(crate) fn main(dir: &Path) -> Result {
-    let run = Run::options().param("lr", 1e4).create(dir.join("diverged"))?;
+    let run = ActiveRun::options().param("lr", 1e4).create(dir.join("diverged"))?;
     match train(&run) {
         Ok(()) => run.finish()?,
         Err(error) => run.fail(&error)?, // with a backtrace if RUST_BACKTRACE=1
@@ -36,7 +36,7 @@ pub(crate) fn main(dir: &Path) -> Result {
     // A panic is recorded, too, with its backtrace.
     let panicked = dir.join("panicked");
     let caught = std::panic::catch_unwind(|| {
-        let _run = Run::create(&panicked);
+        let _run = ActiveRun::create(&panicked);
         let batch: [f32; 0] = std::array::from_fn(|_| 0.0);
         batch[batch.len()] // out of bounds: panics
     });
@@ -44,7 +44,7 @@ pub(crate) fn main(dir: &Path) -> Result {
     Ok(())
 }
 
-fn train(run: &Run) -> std::result::Result<(), Diverged> {
+fn train(run: &ActiveRun) -> std::result::Result<(), Diverged> {
     let data = spirals(200, 0.05, 1);
     let mut network = Network::new(16, 7);
     for epoch in 0..100 {

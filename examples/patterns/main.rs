@@ -28,7 +28,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use model::{Data, Network, Score};
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 type Pattern = fn(&Path) -> Result;
@@ -64,7 +64,7 @@ fn main() -> Result {
 
 /// Trains for some epochs, logs loss and accuracy on `valid`, and returns the final score.
 fn train(
-    run: &Run,
+    run: &ActiveRun,
     network: &mut Network,
     [train, valid]: [&Data; 2],
     rate: f64,

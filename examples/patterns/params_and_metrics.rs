@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use crate::Result;
 use crate::model::{Network, spirals};
@@ -32,7 +32,7 @@ pub(crate) fn main(dir: &Path) -> Result {
         optimizer: Optimizer { name: "sgd", lr: 3.0 },
     };
     // The parameters are called `epochs`, `model/hidden`, `optimizer/name` and `optimizer/lr`.
-    let run = Run::options().params(&config)?.seed("weights", 7).create(dir)?;
+    let run = ActiveRun::options().params(&config)?.seed("weights", 7).create(dir)?;
     let (train, valid) = (spirals(200, 0.05, 1), spirals(200, 0.05, 2));
     let mut network = Network::new(config.model.hidden, 7);
     for epoch in 0..config.epochs {

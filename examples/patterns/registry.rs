@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 use tbx_runs::registry::{OtherVersions, Registry, Stage};
 
 use crate::model::{Network, spirals};
@@ -13,7 +13,7 @@ pub(crate) fn main(dir: &Path) -> Result {
     // The registry is the file tbx.registry.json at the root of the log directory.
     let registry = Registry::open(dir);
     for (name, epochs) in [("short", 50), ("long", 200)] {
-        let run = Run::options().param("epochs", epochs).create(dir.join(name))?;
+        let run = ActiveRun::options().param("epochs", epochs).create(dir.join(name))?;
         let mut network = Network::new(16, 7);
         train(&run, &mut network, data, 3.0, i64::from(epochs))?;
         run.log_artifact_bytes("model.bin", &weights(&network), i64::from(epochs))?;

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::{Checksums, LoadOptions, RestartPolicy};
+use tbx::{Checksums, LoadOptions, Payloads, RestartPolicy};
 use tbx_fuzz::{Files, Input, Logs, Reading, Sandbox, files, open, policy};
 use tbx_runs::edit::{Destination, Edit, Repair, SideFiles};
 use tbx_runs::verify::{Rule, Verify};
@@ -25,7 +25,7 @@ fn without_backups(mut files: Files) -> Files {
 /// True if no record is an event only for some loaders: a repair leaves such records out.
 fn all_read_the_same(logs: &Path) -> bool {
     let verified = Verify::new().rules([Rule::Proto]).run(&open(logs));
-    let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).places());
+    let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).payloads(Payloads::Placed));
     let issues = loaded.expect("damage is in the report").report.issues;
     let proto = issues.iter().filter(|issue| issue.kind.name() == Rule::Proto.name());
     verified.findings.len() == proto.count()

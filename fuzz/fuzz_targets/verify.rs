@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use tbx::{Checksums, Effect, LoadOptions, RestartPolicy};
+use tbx::{Checksums, Effect, LoadOptions, Payloads, RestartPolicy};
 use tbx_fuzz::{Input, Logs, Sandbox, open};
 use tbx_runs::verify::{Finding, Rule, Verify};
 
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(of(&|of| of != rule), Verify::new().allow([rule]).run(&logdir).findings);
     }
     let options =
-        LoadOptions::new().restart(RestartPolicy::KeepAll).checksums(Checksums::All).places();
+        LoadOptions::new().restart(RestartPolicy::KeepAll).checksums(Checksums::All).payloads(Payloads::Placed);
     let loaded = logdir.load(&options).expect("damage is in the report");
     let files = || loaded.runs.iter().flat_map(|run| &run.files);
     assert_eq!(verified.bytes, files().map(|file| file.bytes).sum::<u64>());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tbx::{Checksums, FileMaps, Follower, Kind, LoadOptions, Logdir, RestartPolicy};
+use tbx::{Checksums, FileMaps, Follower, Kind, LoadOptions, Payloads, Logdir, RestartPolicy};
 
 use crate::facts::{Column, Facts};
 use crate::kept::{Kept, facts_of_load};
@@ -74,7 +74,7 @@ pub fn ways_agree(dir: &Path, policy: RestartPolicy) {
     let maps = unsafe { FileMaps::allow() };
     for (way, what) in [
         (options.clone().map(maps), "mapped"),
-        (options.clone().places(), "places"),
+        (options.clone().payloads(Payloads::Placed), "places"),
         (options.clone().checksums(Checksums::All), "all checksums"),
     ] {
         read.assert_same(&Reading::of(dir, &way), what);
@@ -85,7 +85,7 @@ pub fn ways_agree(dir: &Path, policy: RestartPolicy) {
             series.values = Column::Dropped;
         }
     }
-    let dropped = Reading::of(dir, &options.clone().payloads(false));
+    let dropped = Reading::of(dir, &options.clone().payloads(Payloads::Dropped));
     without.assert_same(&dropped.0, "no payloads");
     // Only scalars, and only some tags.
     let some = |facts: &Facts, wanted: &dyn Fn(&str, Kind) -> bool| {

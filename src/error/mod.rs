@@ -63,6 +63,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// An entry of a [`Report`]: this problem, and what was done about it.
+    pub fn into_issue(self, effect: Effect) -> Issue {
+        let Inner { kind, location } = *self.0;
+        Issue { location, kind, effect }
+    }
+}
+
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind, Location::default())
@@ -89,11 +97,11 @@ impl std::error::Error for Error {
 /// The error of a call that concerns the file at `path`.
 #[doc(hidden)]
 pub fn failed(kind: impl Into<ErrorKind>, path: impl AsRef<Path>) -> Error {
-    kind.into().at(Location::path(path.as_ref()))
+    kind.into().at(Location::of(path.as_ref()))
 }
 
-/// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), the file, or
-/// the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
+/// The kinds of errors, grouped by who can act on them: the system ([`Io`](Self::Io)), a server
+/// ([`Server`](Self::Server)), the file, or the caller ([`Argument`](Self::Argument), [`Closed`](Self::Closed)).
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -143,6 +151,16 @@ pub enum ErrorKind {
     SameDirectory(PathBuf),
     /// A name is not UTF-8; a lossy but readable form of it is used.
     NameNotUtf8,
+    /// A server refused a request.
+    Server {
+        /// The status code of HTTP.
+        status: u16,
+        /// The server's own name for the problem, such as `RESOURCE_DOES_NOT_EXIST`; empty if it
+        /// gave none.
+        code: String,
+        /// The server's explanation, and advice.
+        message: String,
+    },
     /// The writer was closed before this call.
     Closed,
     /// The caller passed an argument that is not valid.
@@ -165,6 +183,7 @@ impl ErrorKind {
             Self::SymlinkLoop(_) => "symlink_loop",
             Self::SameDirectory(_) => "same_directory",
             Self::NameNotUtf8 => "name_not_utf8",
+            Self::Server { .. } => "server",
             Self::Closed => "closed",
             Self::Argument(_) => "argument",
         }
@@ -232,6 +251,10 @@ impl fmt::Display for ErrorKind {
                 write!(f, "it is the same directory as {}, which is read once", first.display())
             }
             Self::NameNotUtf8 => write!(f, "the name is not UTF-8, a readable form of it is used"),
+            Self::Server { status, code, message } => {
+                let space = if code.is_empty() { "" } else { " " };
+                write!(f, "{status}{space}{code}: {}", redact::text(message))
+            }
             Self::Closed => write!(f, "the writer is closed"),
             Self::Argument(message) => f.write_str(&redact::text(message)),
         }
@@ -240,6 +263,7 @@ impl fmt::Display for ErrorKind {
 
 /// A place in a log, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Location {
     /// The file or directory.
     pub path: Option<Arc<Path>>,
@@ -255,24 +279,38 @@ pub struct Location {
 
 impl Location {
     /// The file or directory `path`. A URL loses its user, password and signature.
-    pub fn path(path: impl Into<Arc<Path>>) -> Self {
+    pub fn of(path: impl Into<Arc<Path>>) -> Self {
         Self { path: Some(redact::path(path.into())), ..Self::default() }
-    }
-
-    /// The series `tag`.
-    pub fn tag(tag: &str) -> Self {
-        Self { tag: Some(tag.to_owned()), ..Self::default() }
     }
 
     /// The same place at byte `offset`.
     #[must_use]
-    pub fn offset(self, offset: u64) -> Self {
+    pub fn with_offset(self, offset: u64) -> Self {
         Self { offset: Some(offset), ..self }
+    }
+
+    /// The same place, in the run `name`.
+    #[must_use]
+    pub fn with_run(self, name: impl Into<String>) -> Self {
+        Self { run: Some(name.into()), ..self }
+    }
+
+    /// The same place, in the series `tag`.
+    #[must_use]
+    pub fn with_tag(self, tag: impl Into<String>) -> Self {
+        Self { tag: Some(tag.into()), ..self }
+    }
+
+    /// The same place, at `step`.
+    #[must_use]
+    pub fn with_step(self, step: i64) -> Self {
+        Self { step: Some(step), ..self }
     }
 }
 
 impl fmt::Display for Location {
-    /// Formats as `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`.
+    /// Formats as `runs/a/events.out.tfevents.17 at byte 4096, tag "loss", step 12`. Without a path, the run comes
+    /// first: `run "a", tag "loss", step 12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if let Some(path) = &self.path {
@@ -284,6 +322,10 @@ impl fmt::Display for Location {
             separator = ", ";
         }
         if separator == " " {
+            separator = ", ";
+        }
+        if let Some(run) = self.run.as_ref().filter(|_| self.path.is_none()) {
+            write!(f, "{separator}run {run:?}")?;
             separator = ", ";
         }
         if let Some(tag) = &self.tag {
@@ -303,17 +345,19 @@ mod tests {
 
     #[test]
     fn an_error_says_path_offset_tag_and_step() {
-        let location = Location {
-            step: Some(12),
-            tag: Some("loss".into()),
-            ..Location::path(Path::new("events.out.tfevents.17")).offset(4096)
-        };
+        let location = Location::of(Path::new("events.out.tfevents.17"))
+            .with_offset(4096)
+            .with_run("a")
+            .with_tag("loss")
+            .with_step(12);
         let error = ErrorKind::PayloadCrc { computed: 2, stored: 1 }.at(location);
         assert_eq!(
             error.to_string(),
             "events.out.tfevents.17 at byte 4096, tag \"loss\", step 12: \
              payload checksum is 0x00000002, the record says 0x00000001"
         );
+        let location = Location::default().with_run("a").with_tag("loss").with_step(12);
+        assert_eq!(location.to_string(), "run \"a\", tag \"loss\", step 12");
         assert_eq!(Error::argument("no such bin").to_string(), "no such bin");
         let any: Box<dyn std::error::Error> = ErrorKind::Closed.into();
         assert_eq!(any.to_string(), "the writer is closed");
@@ -326,19 +370,24 @@ mod tests {
             ErrorKind::from(io::Error::other("no answer of postgres://me:hunter2@host/db")),
             ErrorKind::Argument("http://me:a/hunter2@host is not a server".into()),
             ErrorKind::Value("password=hunter2 is not a number".into()),
+            ErrorKind::Server {
+                status: 500,
+                code: "INTERNAL_ERROR".into(),
+                message: "no answer of postgres://me:hunter2@host/db".into(),
+            },
         ];
         for kind in kinds {
             for at in
-                [Location::path(path), Location { path: Some(path.into()), ..Location::default() }]
+                [Location::of(path), Location { path: Some(path.into()), ..Location::default() }]
             {
                 let error = kind.clone().at(at.clone());
                 let shown = format!("{error} {:?} {kind:?} {at}", error.kind());
                 assert!(!shown.contains("hunter2"), "{shown}");
             }
-            let debug = format!("{:?}", kind.clone().at(Location::path(path)));
+            let debug = format!("{:?}", kind.clone().at(Location::of(path)));
             assert!(!debug.contains("hunter2"), "{debug}");
         }
-        let shown = Location::path(path).to_string();
+        let shown = Location::of(path).to_string();
         assert_eq!(shown, "https://host/a?(secret)");
     }
 

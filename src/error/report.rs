@@ -10,6 +10,7 @@ use super::{Error, ErrorKind, Location};
 /// Loading damaged logs succeeds; the report lists what is missing. It is empty for intact logs. A
 /// torn tail is not damage: see the pending bytes of a file.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// Damage and oddities, sorted by path and offset.
     pub issues: Vec<Issue>,
@@ -46,8 +47,16 @@ impl Report {
     }
 }
 
+impl From<Vec<Issue>> for Report {
+    /// A report of these issues, in their order.
+    fn from(issues: Vec<Issue>) -> Self {
+        Self { issues, ..Self::default() }
+    }
+}
+
 /// A problem that a load found, and what was done about it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Issue {
     /// Location of the problem.
     pub location: Location,
@@ -55,6 +64,13 @@ pub struct Issue {
     pub kind: ErrorKind,
     /// How it was handled.
     pub effect: Effect,
+}
+
+impl Issue {
+    /// A problem, its location and what was done about it.
+    pub fn new(kind: ErrorKind, location: Location, effect: Effect) -> Self {
+        Self { location, kind, effect }
+    }
 }
 
 impl fmt::Display for Issue {
@@ -115,6 +131,7 @@ impl fmt::Display for Effect {
 
 /// Points of one series that a restart policy dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RestartDrop {
     /// Name of the run.
     pub run: String,

@@ -19,6 +19,7 @@ use super::wire::{self, Field, Malformed, merge, utf8};
 /// assert!(matches!(event.what, What::Summary(summary) if summary.values().count() == 1));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct EventRef<'a> {
     /// Seconds since the Unix epoch; real files contain 0, NaN and infinities.
     pub wall_time: f64,
@@ -32,6 +33,7 @@ pub struct EventRef<'a> {
 
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum What<'a> {
     /// Nothing.
     None,

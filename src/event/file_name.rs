@@ -40,17 +40,17 @@ pub(super) fn is_log_name(name: &OsStr) -> bool {
 /// TensorBoard reads the files of a run in the order of their names. The seconds at the start make
 /// this the order of creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventFileName {
+pub(crate) struct EventFileName {
     /// When the file was created, in seconds since the Unix epoch; ten digits until 2286.
-    pub secs: u64,
+    pub(crate) secs: u64,
     /// Host name of the machine.
-    pub host: String,
+    pub(crate) host: String,
     /// ID of the process.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// A number that is unique among the files of the process.
-    pub uid: u64,
+    pub(crate) uid: u64,
     /// The rest of the name, for example `.v2`; may be empty.
-    pub suffix: String,
+    pub(crate) suffix: String,
 }
 
 impl fmt::Display for EventFileName {

@@ -5,6 +5,7 @@
 //! list of values with tags (`tensorboard/compat/proto/event.proto`, `summary.proto`). The meaning
 //! of a value is left to the next layer.
 
+#[doc(hidden)]
 pub mod encode;
 mod event_ref;
 mod file_name;
@@ -19,18 +20,25 @@ mod wire;
 mod writer;
 
 pub use event_ref::{EventRef, What};
-pub use file_name::{EventFileName, is_event_file};
-pub use other_file::{other_file, other_file_at, other_file_issue};
-pub use peek::{Peek, PeekScalar, ScalarForm};
-pub use rewrite::{Rewrite, ValueRewrite, rewrite};
+pub(crate) use file_name::EventFileName;
+pub use file_name::is_event_file;
 pub(crate) use tensor_ref::number;
-pub use tensor_ref::{Number, TensorRef};
 pub(crate) use value_ref::UNREADABLE_METADATA;
-pub use value_ref::{Payload, SummaryRef, ValueRef, Values};
-#[doc(hidden)]
-pub use whole::WholeEvents;
+pub use value_ref::{Payload, SummaryRef, ValueRef, ValueRefs};
 pub use wire::Malformed;
 pub use writer::EventWriter;
+
+// For the sibling packages and the tests.
+#[doc(hidden)]
+pub use other_file::{other_file, other_file_at, other_file_issue};
+#[doc(hidden)]
+pub use peek::{Peek, PeekScalar, ScalarForm};
+#[doc(hidden)]
+pub use rewrite::{Rewrite, ValueRewrite, rewrite};
+#[doc(hidden)]
+pub use tensor_ref::{Number, TensorRef};
+#[doc(hidden)]
+pub use whole::WholeEvents;
 #[doc(hidden)]
 pub use writer::{SOURCE, first_event};
 

@@ -54,7 +54,7 @@ pub fn other_file_issue(path: Arc<Path>, other: OtherFile) -> Issue {
     let name = path.file_name().unwrap_or_default();
     let is_lost = other.stands_for_log() || is_log_name(name) || !is_event_file(name);
     let effect = if is_lost { Effect::SkippedFile } else { Effect::LeftAlone };
-    Issue { location: Location::path(path), kind: ErrorKind::NotEventFile(other), effect }
+    Issue { location: Location::of(path), kind: ErrorKind::NotEventFile(other), effect }
 }
 
 /// Identifies a format that may hold whole logs, stored or compressed, by its magic.

@@ -31,19 +31,19 @@ impl<'a> SummaryRef<'a> {
 
     /// The values, in file order. Iteration ends after an error.
     #[inline]
-    pub fn values(&self) -> Values<'a> {
-        Values { rest: self.body, more: self.more }
+    pub fn values(&self) -> ValueRefs<'a> {
+        ValueRefs { rest: self.body, more: self.more }
     }
 }
 
 /// The values of a [`SummaryRef`].
 #[derive(Debug, Clone)]
-pub struct Values<'a> {
+pub struct ValueRefs<'a> {
     rest: &'a [u8],
     more: &'a [u8],
 }
 
-impl<'a> Iterator for Values<'a> {
+impl<'a> Iterator for ValueRefs<'a> {
     type Item = Result<ValueRef<'a>, Malformed>;
 
     #[inline]
@@ -56,7 +56,7 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-impl<'a> Values<'a> {
+impl<'a> ValueRefs<'a> {
     #[inline]
     fn next_value(&mut self) -> Result<Option<ValueRef<'a>>, Malformed> {
         loop {
@@ -76,6 +76,7 @@ impl<'a> Values<'a> {
 
 /// A view of a serialized `Summary.Value`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ValueRef<'a> {
     /// Tag of the series.
     pub tag: &'a str,
@@ -91,6 +92,7 @@ pub struct ValueRef<'a> {
 
 /// The payload of a [`ValueRef`], in one of the forms of `Summary.Value`.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Payload<'a> {
     /// No value, only metadata.
     None,

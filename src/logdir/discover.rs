@@ -45,6 +45,7 @@ pub(super) struct Several {
 /// A name does not prove that the file is an event file. A load opens the file; if it is something
 /// else, the load leaves it out and reports it, and [`Logdir::event_files`] omits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunFiles {
     /// The directory's path relative to the log directory, `.` for the log directory itself. Bytes
     /// that are not UTF-8 are replaced, as in TensorBoard's own reader.
@@ -53,6 +54,14 @@ pub struct RunFiles {
     pub path: PathBuf,
     /// Base names of the event files, in the byte-wise order in which they are read.
     pub files: Vec<OsString>,
+}
+
+impl RunFiles {
+    /// The run `name` in the directory `path`.
+    #[doc(hidden)]
+    pub fn new(name: String, path: PathBuf, files: Vec<OsString>) -> Self {
+        Self { name, path, files }
+    }
 }
 
 impl Logdir {
@@ -129,7 +138,7 @@ impl Logdir {
             let what = "a key with an empty part, `.`, `..` or a control character cannot be asked for: copy the \
                         object to another key";
             let kind = ErrorKind::from(io::Error::new(io::ErrorKind::InvalidInput, what));
-            let location = Location::path(PathBuf::from(at));
+            let location = Location::of(PathBuf::from(at));
             Issue { location, kind, effect: Effect::SkippedFile }
         });
         let issues = issues.collect();
@@ -175,7 +184,7 @@ impl Logdir {
                 false if has_runs => ErrorKind::SameDirectory(first),
                 false => continue,
             };
-            self.issues.push(Issue { location: Location::path(path), kind, effect: Effect::Kept });
+            self.issues.push(Issue { location: Location::of(path), kind, effect: Effect::Kept });
         }
         self.runs_are(directories);
         Ok(())
@@ -199,7 +208,7 @@ impl Logdir {
             return name.into();
         }
         self.issues.push(Issue {
-            location: Location::path(directory),
+            location: Location::of(directory),
             kind: ErrorKind::NameNotUtf8,
             effect: Effect::Kept,
         });
@@ -273,6 +282,6 @@ fn issue(path: PathBuf, error: io::Error) -> Option<Issue> {
     if is_of_no_use && !is_event_file {
         return None;
     }
-    let location = Location::path(path);
+    let location = Location::of(path);
     Some(Issue { location, kind: error.into(), effect: Effect::SkippedFile })
 }

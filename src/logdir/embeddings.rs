@@ -69,7 +69,7 @@ pub(super) fn in_directory(dir: &Path, links: Links) -> [Result<Vec<SavedEmbeddi
     [dir.to_owned(), dir.join(ASSETS)].map(|directory| {
         let path = directory.join(CONFIG_FILE);
         let infos = config(dir, &path, links);
-        let infos = infos.map_err(|kind| kind.at(Location::path(path)))?;
+        let infos = infos.map_err(|kind| kind.at(Location::of(path)))?;
         let saved = |info| SavedEmbedding { info, directory: directory.clone(), links };
         Ok(infos.into_iter().map(saved).collect())
     })
@@ -137,6 +137,7 @@ impl SavedEmbedding {
     /// [`ErrorKind::Value`]: the name leads out of the configuration's directory. TensorBoard does not open such
     /// files either. [`ErrorKind::Io`]: the file cannot be opened, is not a regular file, is larger than 2 GiB, or
     /// is a link that leads out of the directory.
+    #[doc(hidden)]
     pub fn open(&self, name: &str) -> Result<(File, u64)> {
         let path = self.directory.join(name);
         // A path that leads out by itself is not a link that the user created.
@@ -152,7 +153,7 @@ impl SavedEmbedding {
             true => ErrorKind::Value("it is outside of the configuration's directory".into()),
             false => error.into(),
         };
-        opened.map_err(|error| kind(error).at(Location::path(path)))
+        opened.map_err(|error| kind(error).at(Location::of(path)))
     }
 
     /// Reads the files of the embedding.
@@ -171,7 +172,7 @@ impl SavedEmbedding {
         let metadata = self.file(&info.metadata_path)?;
         let sprite = self.file(info.sprite.as_ref().map_or("", |sprite| &sprite.image_path))?;
         Embedding::from_files(info, &tensors, metadata.as_deref(), sprite.map(Into::into))
-            .map_err(|kind| kind.at(Location::path(self.directory.join(&info.tensor_path))))
+            .map_err(|kind| kind.at(Location::of(self.directory.join(&info.tensor_path))))
     }
 
     /// Returns the content of the file `name`; `None` if the name is empty.

@@ -156,7 +156,7 @@ fn unreadable_file<'o>(
     let mut growing = Growing::new(options);
     growing.order = order;
     let effect = Effect::SkippedFile;
-    let issue = Issue { location: Location::path(path), kind: error.into(), effect };
+    let issue = Issue { location: Location::of(path), kind: error.into(), effect };
     FileLoad {
         growing,
         is_event_file: true, // as its name says
@@ -379,7 +379,7 @@ impl<'o> Loader<'o> {
             let Unreadable { tag, step, kind, effect, origin } = unreadable;
             let (path, offset) = origin.unwrap_or_else(|| (self.path.clone(), offset));
             let is_here = path == self.path;
-            let place = Location::path(path).offset(offset);
+            let place = Location::of(path).with_offset(offset);
             let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
             let issue = Issue { location, kind, effect };
             match is_here {
@@ -396,7 +396,7 @@ impl<'o> Loader<'o> {
 
     fn issue(&self, span: &mut Span<'_>, damage: Damage) {
         let Damage { offset, kind, effect } = damage;
-        let location = Location::path(self.path.clone()).offset(offset);
+        let location = Location::of(self.path.clone()).with_offset(offset);
         push(span, Issue { location, kind, effect });
     }
 

@@ -33,6 +33,7 @@ thread_local! {
 
 /// The result of [`Logdir::load`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// The runs, sorted by name, including those without points.
     pub runs: Vec<Run>,
@@ -42,6 +43,7 @@ pub struct Loaded {
 
 /// A run: the series of all event files of one directory.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Run {
     /// The directory's path relative to the log directory; `.` for the log directory itself.
     pub name: String,
@@ -63,6 +65,13 @@ pub struct Run {
     pub follow_links: bool,
 }
 
+impl Loaded {
+    /// The run of this name.
+    pub fn run(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.name == name)
+    }
+}
+
 impl Run {
     /// The links that are followed from its directory.
     #[doc(hidden)]
@@ -72,13 +81,14 @@ impl Run {
 
     /// The series of `tag`. If the tag has several, the one whose kind comes first in the table of
     /// kinds.
-    pub fn series(&self, tag: &str) -> Option<&TimeSeries> {
+    pub fn get(&self, tag: &str) -> Option<&TimeSeries> {
         self.series.iter().find(|series| series.tag() == tag)
     }
 }
 
 /// An event file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventFile {
     /// Its base name; bytes that are not UTF-8 are replaced.
     pub name: String,

@@ -16,7 +16,7 @@ impl Run {
     /// `hparams.yaml`.
     ///
     /// The copy is used only if the run was loaded with the values of [`Kind::Meta`], or with their
-    /// [places](super::LoadOptions::places).
+    /// [places](super::Payloads::Placed).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -131,7 +131,7 @@ impl Run {
             match HparamsRecord::read(series.metadata()) {
                 Ok(HparamsRecord::Start(start)) => {
                     for (name, value) in start.values {
-                        // `track::Run` shows seeds there, too.
+                        // `track::ActiveRun` shows seeds there, too.
                         let seed = name.strip_prefix("seed/");
                         let is_seed = seed.is_some_and(|seed| meta.seeds.contains_key(seed));
                         if let Some(value) = value.into_param().filter(|_| !is_seed) {

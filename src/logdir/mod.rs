@@ -34,7 +34,7 @@ pub use discover::{Logdir, RunFiles};
 pub use embeddings::SavedEmbedding;
 pub use follow::{Follower, NewPoints, News, Reset, RunNews};
 pub use load::{EventFile, Loaded, Run};
-pub use options::{Checksums, LoadOptions};
+pub use options::{Checksums, LoadOptions, Payloads};
 pub use restart::RestartPolicy;
 #[doc(hidden)]
 pub use restart::version as file_version;
@@ -46,5 +46,4 @@ pub use several::name_in;
 pub use shard::Shard;
 pub use value_reader::ValueReader;
 #[doc(hidden)]
-pub use walk::walk_span;
-pub use walk::{Found, Walked, walk};
+pub use walk::{Found, Walked, walk, walk_span};

@@ -35,24 +35,32 @@ pub struct LoadOptions {
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// How to treat values that are not scalars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payloads {
+/// What a load keeps of values that are not scalars. Scalars, steps and wall times are always kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Payloads {
+    /// The values, not decoded: [`Values::Raw`](super::Values::Raw).
+    #[default]
     Kept,
+    /// The places of the values in the log: [`Values::Placed`](super::Values::Placed). A
+    /// [`ValueReader`](super::ValueReader) reads them one by one, so that memory does not grow with their size. A
+    /// [`Follower`](super::Follower) keeps nothing of these values.
     Placed,
+    /// Nothing: [`Values::Dropped`](super::Values::Dropped).
     Dropped,
 }
 
 /// Records whose payload checksum is verified. The checksum of the record length is always
 /// verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Checksums {
     /// Every record.
     All,
     /// Every record of a requested series. Other records are skipped without reading them.
     #[default]
     Wanted,
-    /// Every record that is decoded. With [`payloads(false)`](LoadOptions::payloads), this excludes
+    /// Every record that is decoded. With [`Payloads::Dropped`], this excludes
     /// large values, whose tag and step are read from their first bytes.
     Decoded,
 }
@@ -67,7 +75,7 @@ impl LoadOptions {
             shard: None,
             restart: RestartPolicy::default(),
             checksums: Checksums::default(),
-            payloads: Payloads::Kept,
+            payloads: Payloads::default(),
             maps: None,
             strict: false,
             checks_values: false,
@@ -114,22 +122,10 @@ impl LoadOptions {
         Self { checksums, ..self }
     }
 
-    /// Whether values that are not scalars are kept ([`Values::Raw`](super::Values::Raw)), or
-    /// only their steps and wall times ([`Values::Dropped`](super::Values::Dropped)).
-    /// Default: true.
+    /// What is kept of values that are not scalars. Default: [`Payloads::Kept`].
     #[must_use]
-    pub fn payloads(self, keep: bool) -> Self {
-        let payloads = if keep { Payloads::Kept } else { Payloads::Dropped };
+    pub fn payloads(self, payloads: Payloads) -> Self {
         Self { payloads, ..self }
-    }
-
-    /// For values that are not scalars, keeps only their place in the log
-    /// ([`Values::Placed`](super::Values::Placed)). A [`ValueReader`](super::ValueReader) reads
-    /// them one by one, so that memory does not grow with their size. A
-    /// [`Follower`](super::Follower) keeps nothing of these values.
-    #[must_use]
-    pub fn places(self) -> Self {
-        Self { payloads: Payloads::Placed, ..self }
     }
 
     /// Maps files whose payloads are kept, so that values are slices of the map instead of copies.
@@ -150,7 +146,7 @@ impl LoadOptions {
     /// Whether values that are not scalars are checked against the form of their kind when their
     /// records are read, as a decoder would check them. A histogram with more limits than buckets
     /// is left out and reported; a truncated image is kept and reported. With
-    /// [places](Self::places), the reader of the values has to check them. Default: false.
+    /// [`Payloads::Placed`], the reader of the values has to check them. Default: false.
     #[must_use]
     pub fn check_values(self, check: bool) -> Self {
         Self { checks_values: check, ..self }

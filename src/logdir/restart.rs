@@ -2,6 +2,9 @@
 
 use std::cmp::min;
 use std::ops::Range;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
 
 /// Which points of an interrupted and resumed run count.
 ///
@@ -46,15 +49,25 @@ impl RestartPolicy {
         }
     }
 
-    /// The policy with this [`name`](Self::name).
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|policy| policy.name() == name)
-    }
-
     /// Whether the order of steps must be watched in logs without a file version.
     #[doc(hidden)]
     pub fn watches_order(self) -> bool {
         matches!(self, Self::SessionStart | Self::Tensorboard)
+    }
+}
+
+/// The policy with this [`name`](RestartPolicy::name). Any other text is an
+/// [`ErrorKind::Argument`](crate::ErrorKind::Argument), which lists the names.
+impl FromStr for RestartPolicy {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().copied().find(|policy| policy.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|policy| policy.name()).collect();
+            let names = names.join(", ");
+            Error::argument(format!("there is no restart policy {name:?}; there are {names}"))
+        })
     }
 }
 

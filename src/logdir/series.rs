@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::restart::Restarts;
 use crate::event::Number;
 use crate::event::pb::DataType;
-use crate::summary::{Kind, Metadata, RawValue};
+use crate::summary::{Kind, Metadata, NumberType, RawValue};
 
 /// The points of one tag in one run, in the order of the log.
 ///
@@ -76,6 +76,29 @@ impl TimeSeries {
         }
     }
 
+    /// Step, wall time in seconds since the Unix epoch, and value of each point of a scalar series. A series of any
+    /// other kind has none.
+    ///
+    /// ```
+    /// # use tbx::{LoadOptions, Logdir};
+    /// let loaded = Logdir::open("fixtures/keras")?.load(&LoadOptions::new())?;
+    /// let loss = loaded.run("train").and_then(|run| run.get("epoch_loss")).ok_or("no such series")?;
+    /// for (step, wall_time, value) in loss.points() {
+    ///     println!("{step} {wall_time} {value}");
+    /// }
+    /// # assert_eq!(loss.points().len(), loss.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn points(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (i64, f64, f64)> + ExactSizeIterator + '_ {
+        const NONE: &Scalars = &Scalars::new();
+        let times = self.steps.iter().zip(&self.wall_times);
+        times
+            .zip(self.scalars().unwrap_or(NONE).iter())
+            .map(|((step, wall_time), value)| (*step, *wall_time, value))
+    }
+
     /// The values of a series that is not scalar, if they were kept.
     pub fn raw(&self) -> Option<&[RawValue]> {
         match &self.values {
@@ -85,7 +108,7 @@ impl TimeSeries {
     }
 
     /// The places of the values of a series that is not scalar, if they were
-    /// [requested](super::LoadOptions::places).
+    /// [requested](super::Payloads::Placed).
     pub fn places(&self) -> Option<&[Place]> {
         match &self.values {
             Values::Placed(places) => Some(places),
@@ -121,15 +144,16 @@ fn keep<T>(column: &mut Vec<T>, ranges: &[Range<usize>]) {
 
 /// The values of a series.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Values {
     /// Numbers.
     Scalars(Scalars),
     /// Undecoded values.
     Raw(Vec<RawValue>),
-    /// Places of undecoded values, see [`LoadOptions::places`](super::LoadOptions::places).
+    /// Places of undecoded values, see [`Payloads::Placed`](super::Payloads::Placed).
     Placed(Vec<Place>),
     /// Undecoded values that were not kept, see
-    /// [`LoadOptions::payloads`](super::LoadOptions::payloads).
+    /// [`Payloads::Dropped`](super::Payloads::Dropped).
     Dropped,
 }
 
@@ -188,7 +212,7 @@ impl Place {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalars {
     column: Column,
-    dtype: DataType,
+    dtype: NumberType,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -198,8 +222,8 @@ enum Column {
 }
 
 impl Scalars {
-    /// The type of the first number in the log; `DtFloat` also for v1 values.
-    pub fn dtype(&self) -> DataType {
+    /// The type of the first number in the log; [`NumberType::Float32`] also for v1 values.
+    pub fn dtype(&self) -> NumberType {
         self.dtype
     }
 
@@ -225,7 +249,7 @@ impl Scalars {
     }
 
     /// All numbers. Integers beyond 2^53 are rounded to float64; all other numbers are exact.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = f64> + ExactSizeIterator + '_ {
         (0..self.len()).map(|i| self.get(i).unwrap_or(f64::NAN))
     }
 
@@ -245,8 +269,8 @@ impl Scalars {
         }
     }
 
-    pub(super) fn new() -> Self {
-        Self { column: Column::F32(Vec::new()), dtype: DataType::DtFloat }
+    pub(super) const fn new() -> Self {
+        Self { column: Column::F32(Vec::new()), dtype: NumberType::Float32 }
     }
 
     #[inline(always)]
@@ -260,7 +284,7 @@ impl Scalars {
 
     fn push_wide(&mut self, value: f64, dtype: DataType) {
         if self.is_empty() {
-            self.dtype = dtype;
+            self.dtype = NumberType::of(dtype);
         }
         self.widen(|values| push(values, value));
     }

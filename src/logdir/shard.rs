@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::MAIN_SEPARATOR;
+use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::safe_name::hash;
@@ -42,21 +43,6 @@ impl Shard {
         Ok(Self { index, count })
     }
 
-    /// Parses a shard such as `2/8`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the text is not a valid shard.
-    pub fn parse(text: &str) -> Result<Self> {
-        let numbers = text.split_once('/').and_then(|(index, count)| {
-            let number = |digits: &str| digits.parse().ok();
-            Some((number(index)?, number(count)?))
-        });
-        let unreadable = || Error::argument(format!("{text:?} is no shard such as 2/8"));
-        let (index, count) = numbers.ok_or_else(unreadable)?;
-        Self::new(index, count)
-    }
-
     /// Index of the shard, counted from 1.
     pub fn index(self) -> u32 {
         self.index
@@ -88,6 +74,21 @@ fn mixed(mut hash: u64) -> u64 {
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+/// A shard such as `2/8`. Any other text is an [`ErrorKind::Argument`](crate::ErrorKind::Argument).
+impl FromStr for Shard {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let numbers = text.split_once('/').and_then(|(index, count)| {
+            let number = |digits: &str| digits.parse().ok();
+            Some((number(index)?, number(count)?))
+        });
+        let unreadable = || Error::argument(format!("{text:?} is no shard such as 2/8"));
+        let (index, count) = numbers.ok_or_else(unreadable)?;
+        Self::new(index, count)
     }
 }
 
@@ -127,9 +128,9 @@ mod tests {
 
     #[test]
     fn shards_are_counted_from_one() {
-        assert_eq!(Shard::parse("2/8").unwrap().to_string(), "2/8");
+        assert_eq!(Shard::from_str("2/8").unwrap().to_string(), "2/8");
         for text in ["0/8", "9/8", "1", "a/b", "-1/8", "1/0", "1/8/9", ""] {
-            assert!(Shard::parse(text).is_err(), "{text}");
+            assert!(Shard::from_str(text).is_err(), "{text}");
         }
     }
 }

@@ -22,9 +22,9 @@ use crate::summary::{Form, Kind, RawValue};
 ///
 /// ```
 /// use tbx::logdir::ValueReader;
-/// use tbx::{Images, Kind, LoadOptions, Logdir};
+/// use tbx::{Images, Kind, LoadOptions, Logdir, Payloads};
 ///
-/// let options = LoadOptions::new().kinds([Kind::Image]).places();
+/// let options = LoadOptions::new().kinds([Kind::Image]).payloads(Payloads::Placed);
 /// for run in Logdir::open("fixtures/tf2")?.load(&options)?.runs {
 ///     let mut reader = ValueReader::new(&run);
 ///     for series in &run.series {
@@ -65,7 +65,7 @@ impl<'r> ValueReader<'r> {
     }
 
     /// The value of point `point` of `series`, which must belong to the run and have been loaded
-    /// with [`LoadOptions::places`](super::LoadOptions::places).
+    /// with [`Payloads::Placed`](super::Payloads::Placed).
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::event::pb;
-    use crate::logdir::{LoadOptions, Logdir};
+    use crate::logdir::{LoadOptions, Logdir, Payloads};
     use crate::record::append;
     use crate::summary::text;
 
@@ -249,7 +249,8 @@ mod tests {
         for parts in [false, true] {
             let dir = log(3, 500, parts);
             let logdir = Logdir::open(dir.path()).unwrap();
-            let run = logdir.load(&LoadOptions::new().places()).unwrap().runs.remove(0);
+            let run =
+                logdir.load(&LoadOptions::new().payloads(Payloads::Placed)).unwrap().runs.remove(0);
             assert_eq!(run.series.len(), 500);
             let mut reader = ValueReader::new(&run);
             for (tag, series) in run.series.iter().enumerate() {
@@ -269,7 +270,7 @@ mod tests {
     fn a_value_that_changed_after_the_load_is_an_error() {
         let dir = log(2, 4, false);
         let run = Logdir::open(dir.path()).unwrap();
-        let run = run.load(&LoadOptions::new().places()).unwrap().runs.remove(0);
+        let run = run.load(&LoadOptions::new().payloads(Payloads::Placed)).unwrap().runs.remove(0);
         let mut reader = ValueReader::new(&run);
         reader.read(&run.series[0], 0).unwrap();
         reader.read(&run.series[0], 1).unwrap();

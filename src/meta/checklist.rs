@@ -4,6 +4,7 @@ use super::RunMeta;
 
 /// An item of metadata that a run should have.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Item {
     /// The name in the program's output.
     pub name: &'static str,

@@ -67,7 +67,7 @@ impl ExperimentMeta {
     /// cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(Self::FILE);
-        let json = self.to_json().map_err(|kind| kind.at(Location::path(path.as_path())))?;
+        let json = self.to_json().map_err(|kind| kind.at(Location::of(path.as_path())))?;
         replace::replace(&path, |out| io::Write::write_all(out, json.as_bytes()))
     }
 

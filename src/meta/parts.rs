@@ -15,6 +15,7 @@ pub const ARTIFACTS: &str = "artifacts";
 /// The state of the code according to git.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Git {
     /// The commit, 40 or 64 hex digits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +37,7 @@ pub struct Git {
 /// A GPU.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Gpu {
     /// Model name.
     pub name: String,
@@ -50,9 +52,17 @@ pub struct Gpu {
     pub other: Map<String, Value>,
 }
 
+impl Gpu {
+    /// The GPU of this model.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
 /// The environment of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Environment {
     /// The machine's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +114,7 @@ pub struct Environment {
 /// A dataset that a run used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Dataset {
     /// Its name.
     pub name: String,
@@ -120,9 +131,17 @@ pub struct Dataset {
     pub other: Map<String, Value>,
 }
 
+impl Dataset {
+    /// The version `digest` of the dataset `name`.
+    pub fn new(name: impl Into<String>, digest: impl Into<String>) -> Self {
+        Self { name: name.into(), digest: digest.into(), ..Self::default() }
+    }
+}
+
 /// A file that a run produced.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Artifact {
     /// Its path in the run's directory `artifacts`, with `/` between directories.
     pub path: String,
@@ -149,6 +168,11 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// The file at `path` in the run's directory `artifacts`, of `size` bytes.
+    pub fn new(path: impl Into<String>, size: u64, sha256: impl Into<String>) -> Self {
+        Self { path: path.into(), size, sha256: sha256.into(), ..Self::default() }
+    }
+
     /// The path of the artifact `name` of the run in `dir`: in its directory `artifacts`, which a
     /// name cannot lead out of.
     ///
@@ -170,6 +194,7 @@ impl Artifact {
 /// A number that summarizes a run's performance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Summary {
     /// The number.
     #[serde(with = "number")]
@@ -185,9 +210,17 @@ pub struct Summary {
     pub other: Map<String, Value>,
 }
 
+impl Summary {
+    /// This number.
+    pub fn new(value: f64) -> Self {
+        Self { value, ..Self::default() }
+    }
+}
+
 /// The reason for a run's failure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Failure {
     /// The error's type, such as `std::io::Error`, or `panic`.
     #[serde(rename = "type")]
@@ -202,9 +235,17 @@ pub struct Failure {
     pub other: Map<String, Value>,
 }
 
+impl Failure {
+    /// An error of the type `kind`.
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: message.into(), ..Self::default() }
+    }
+}
+
 /// The process that writes a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Process {
     /// The process id on its machine.
     pub pid: u32,

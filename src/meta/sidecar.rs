@@ -38,7 +38,7 @@ impl RunMeta {
     /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as for [`to_json`](Self::to_json).
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(FILE);
-        let json = self.to_json().map_err(|kind| kind.at(Location::path(path.as_path())))?;
+        let json = self.to_json().map_err(|kind| kind.at(Location::of(path.as_path())))?;
         replace::replace(&path, |out| io::Write::write_all(out, json.as_bytes()))
     }
 
@@ -93,7 +93,7 @@ pub(super) fn read<T>(
         let json = store::read_optional(dir, &path, MAX_BYTES, links)?;
         json.map(|json| parse(&json)).transpose()
     };
-    read().map_err(|kind: ErrorKind| kind.at(Location::path(path.as_path())))
+    read().map_err(|kind: ErrorKind| kind.at(Location::of(path.as_path())))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) fn read(dir: &Path, links: Links) -> Result<BTreeMap<String, Param>> 
         })?;
         parse(text)
     };
-    read().map_err(|kind| kind.at(Location::path(path.as_path())))
+    read().map_err(|kind| kind.at(Location::of(path.as_path())))
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Param>, ErrorKind> {

@@ -23,12 +23,20 @@ mod split;
 mod start;
 mod writer;
 
-pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame, payload_len};
+pub use frame::{FOOTER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, Record, frame};
 pub use machine::FileMaps;
 pub(crate) use machine::map;
 pub use reader::RecordReader;
-pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
-pub use source::Source;
-pub use split::split;
-pub use start::{MAX_LEAD, holds_records};
 pub use writer::{RecordWriter, append};
+
+// How the library scans files, for its sibling packages and its tests.
+#[doc(hidden)]
+pub use frame::payload_len;
+#[doc(hidden)]
+pub use scan::{Damage, Growth, MAX_TORN, Scanner, Step};
+#[doc(hidden)]
+pub use source::Source;
+#[doc(hidden)]
+pub use split::split;
+#[doc(hidden)]
+pub use start::{MAX_LEAD, holds_records};

@@ -110,7 +110,7 @@ impl<R: Read> RecordReader<R> {
     }
 
     fn at(&self, kind: ErrorKind) -> Error {
-        kind.at(Location::default().offset(self.offset))
+        kind.at(Location::default().with_offset(self.offset))
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn pending(name: &OsStr) -> OsString {
     swapped(name, EVENTS, PENDING).unwrap_or_else(|| name.to_owned())
 }
 
-/// The final name of a file with a [pending](pending) name; `None` if the name is not pending.
+/// The final name of a file with a pending name; `None` if the name is not pending.
 pub fn complete(name: &OsStr) -> Option<OsString> {
     swapped(name, PENDING, EVENTS)
 }

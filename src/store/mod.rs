@@ -33,9 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[doc(hidden)]
-pub use self::open::open_no_link;
-#[doc(hidden)]
-pub use self::open::{open_regular, open_to_write};
+pub use self::open::{open_no_link, open_regular, open_to_write};
 #[doc(hidden)]
 pub use self::remote::Upload;
 #[doc(hidden)]
@@ -83,6 +81,7 @@ fn scheme(path: &Path) -> Option<(&str, &str)> {
 
 /// An open file, local or remote. Clones share it.
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct File(Arc<Inner>);
 
 #[derive(Debug)]

@@ -25,7 +25,7 @@ impl fmt::Display for Refused {
             Self::Outside { to, root } => write!(
                 f,
                 "it leads to {}, outside {}, and is not followed; put a copy in its place, or use \
-                 --follow-links",
+                 `LoadOptions::follow_links`",
                 to.display(),
                 root.display()
             ),

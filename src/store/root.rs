@@ -239,7 +239,7 @@ mod tests {
             let said = dir.read(name, Links::Inside).unwrap_err();
             let secret = dir.path("away/secret").canonicalize().unwrap();
             assert!(said.contains(secret.to_str().unwrap()), "{name}: {said}");
-            assert!(said.contains("--follow-links"), "{name}: {said}");
+            assert!(said.contains("follow_links"), "{name}: {said}");
             assert_eq!(dir.read(name, Links::All).as_deref(), Ok("secret"), "{name}");
         }
         // A name that only begins like the root's name is outside.

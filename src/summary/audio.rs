@@ -10,6 +10,7 @@
 //! browsers need not play.
 
 mod clip;
+#[doc(hidden)]
 pub mod header;
 mod wav;
 
@@ -29,7 +30,7 @@ use crate::event::pb;
 /// use tbx::{Audio, Kind, LoadOptions, Logdir};
 ///
 /// let loaded = Logdir::open("fixtures/tf2")?.load(&LoadOptions::new().kinds([Kind::Audio]))?;
-/// let tone = loaded.runs.iter().find_map(|run| run.series("tone")).unwrap();
+/// let tone = loaded.runs.iter().find_map(|run| run.get("tone")).unwrap();
 /// for value in tone.raw().unwrap() {
 ///     let clips = Audio::read(value)?.decode()?;
 ///     assert_eq!((clips[0].sample_rate(), clips[0].frames()), (8000, 50));
@@ -37,6 +38,7 @@ use crate::event::pb;
 /// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Audio {
     /// Description of the clip in a v1 value; `None` for v2. TensorBoard ignores all of it.
     pub declared: Option<Declared>,
@@ -46,6 +48,7 @@ pub struct Audio {
 
 /// Description of a clip in a v1 value.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Declared {
     /// Samples per second (Hz).
     pub sample_rate: f32,

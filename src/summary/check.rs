@@ -66,7 +66,7 @@ pub fn damage(kind: Kind, value: &RawValue) -> Option<ErrorKind> {
         Kind::Image => Images::read(value).ok()?.encoded.iter().find_map(|one| image::damage(one)),
         Kind::Audio => {
             let clips = Audio::read(value).ok()?.encoded;
-            clips.iter().find_map(|clip| audio::header::Header::of(clip).damage)
+            clips.iter().find_map(|clip| audio::header::AudioHeader::of(clip).damage)
         }
         Kind::Text => {
             let (texts, _) = value.strings().ok()?;

@@ -30,10 +30,11 @@ pub const TAG: &str = "custom_scalars__config__";
 ///             .chart(Chart::multiline("both losses", ["train/loss", "test/loss"]))
 ///             .chart(Chart::margin("accuracy", [accuracy])),
 ///     )
-///     .category(Category::new("rates").chart(Chart::multiline("all", [r"rate/.*"])).closed(true));
+///     .category(Category::new("rates").chart(Chart::multiline("all", [r"rate/.*"])).collapsed());
 /// assert_eq!(layout.categories.len(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ChartLayout {
     /// The categories, from top to bottom.
     pub categories: Vec<Category>,
@@ -41,6 +42,7 @@ pub struct ChartLayout {
 
 /// A titled group of charts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Category {
     /// The title.
     pub title: String,
@@ -52,6 +54,7 @@ pub struct Category {
 
 /// A chart of several series.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chart {
     /// The title.
     pub title: String,
@@ -61,6 +64,7 @@ pub struct Chart {
 
 /// The content of a [`Chart`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChartContent {
     /// One line for each run and tag that matches one of these patterns. They are Python regular
     /// expressions that must match from the tag's first character on, but not up to its last:
@@ -73,6 +77,7 @@ pub enum ChartContent {
 
 /// A line and the band around it, given as three exact tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Margin {
     /// Tag of the line.
     pub value: String,
@@ -138,10 +143,10 @@ impl Category {
         self
     }
 
-    /// Sets whether the category is initially collapsed. Default: false.
+    /// Makes the category initially collapsed.
     #[must_use]
-    pub fn closed(self, closed: bool) -> Self {
-        Self { closed, ..self }
+    pub fn collapsed(self) -> Self {
+        Self { closed: true, ..self }
     }
 
     fn to_message(&self) -> pb::Category {
@@ -252,7 +257,7 @@ mod tests {
                     .chart(Chart::multiline("loss", ["train/.*", "test/loss"]))
                     .chart(Chart::margin("accuracy", [margin])),
             )
-            .category(Category::new("none").closed(true))
+            .category(Category::new("none").collapsed())
     }
 
     fn string(value: pb::summary::Value) -> RawValue {

@@ -2,6 +2,7 @@
 
 /// The type of message in a [`RawValue`](super::RawValue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Form {
     /// No message: the value was metadata only.
     None,

@@ -34,6 +34,7 @@ pub enum Bins {
 
 /// A histogram, as it is logged: each bucket is a range and a count.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Histogram {
     /// The buckets, from left to right. They may have any width, including zero.
     pub buckets: Vec<Bucket>,
@@ -43,6 +44,7 @@ pub struct Histogram {
 
 /// A bucket: `count` values x with `left <= x < right`. The last bucket also contains `x == right`.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Bucket {
     /// Left edge.
     pub left: f64,
@@ -50,6 +52,13 @@ pub struct Bucket {
     pub right: f64,
     /// Number of values; may be a weight.
     pub count: f64,
+}
+
+impl Bucket {
+    /// The bucket from `left` to `right` with `count` values.
+    pub fn new(left: f64, right: f64, count: f64) -> Self {
+        Self { left, right, count }
+    }
 }
 
 /// Statistics of the values of a v1 histogram.
@@ -68,6 +77,11 @@ pub struct Moments {
 }
 
 impl Histogram {
+    /// The histogram of these buckets, without statistics.
+    pub fn new(buckets: impl Into<Vec<Bucket>>) -> Self {
+        Self { buckets: buckets.into(), moments: None }
+    }
+
     /// Reads a value of a histogram series.
     ///
     /// The buckets of a v1 histogram are the ones that TensorBoard shows: the outer edges are the minimum and the
@@ -211,6 +225,7 @@ pub fn v1(tag: &str, histogram: pb::HistogramProto) -> pb::summary::Value {
 }
 
 /// The serialized message of a v1 histogram, as a value for [`Histogram::read`].
+#[doc(hidden)]
 pub fn raw_v1(histogram: &pb::HistogramProto) -> RawValue {
     RawValue { form: Form::Histo, bytes: Bytes::from(histogram.encode_to_vec()) }
 }

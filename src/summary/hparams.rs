@@ -17,7 +17,7 @@ mod session;
 mod value;
 
 pub use experiment::{Domain, Experiment, HparamInfo, HparamType};
-pub use metric::{Dataset, MetricInfo};
+pub use metric::{MetricDataset, MetricInfo};
 #[cfg(feature = "track")]
 pub(crate) use session::params_of;
 pub use session::{Hparams, SessionEnd, SessionStatus};
@@ -49,12 +49,13 @@ const VERSION: i32 = 0;
 /// use tbx::{HparamsRecord, LoadOptions, Logdir};
 ///
 /// let loaded = Logdir::open("fixtures/torch/hparams/trial")?.load(&LoadOptions::new())?;
-/// let start = loaded.runs[0].series("_hparams_/session_start_info").unwrap();
+/// let start = loaded.runs[0].get("_hparams_/session_start_info").unwrap();
 /// let HparamsRecord::Start(hparams) = HparamsRecord::read(start.metadata())? else { panic!() };
 /// assert_eq!(hparams.values["opt"], "adam".into());
 /// # Ok::<(), tbx::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum HparamsRecord {
     /// The columns shared by the runs of an experiment.
     Experiment(Experiment),
@@ -215,8 +216,8 @@ mod tests {
             .hparam(
                 HparamInfo::number("lr")
                     .interval(0.001, 0.1)
-                    .display_name("rate")
-                    .description("of *learning*"),
+                    .with_display_name("rate")
+                    .with_description("of *learning*"),
             )
             .hparam(HparamInfo::number("layers").values([2, 3]))
             .hparam(HparamInfo::bool("bias").values([false, true]))
@@ -225,19 +226,19 @@ mod tests {
             .metric(MetricInfo::new("loss"))
             .metric(
                 MetricInfo::new("accuracy")
-                    .group("eval")
-                    .display_name("acc")
-                    .description("of **all**")
-                    .dataset(Dataset::Validation),
+                    .with_group("eval")
+                    .with_display_name("acc")
+                    .with_description("of **all**")
+                    .with_dataset(MetricDataset::Validation),
             )
-            .time_created(1.7e9);
+            .with_time_created(1.7e9);
         let start = Hparams::new()
             .with("lr", 0.01)
             .with("layers", 3)
             .with("bias", true)
             .with("opt", "adam")
             .with("off", false)
-            .group("trial");
+            .with_group("trial");
         let end = SessionEnd { status: SessionStatus::Failure, end_time: Some(1.7e9 + 2.5) };
         [
             ("experiment", experiment(&about, 0.0).unwrap()),

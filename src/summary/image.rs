@@ -15,6 +15,7 @@ mod damage;
 mod figure;
 #[cfg(feature = "image")]
 mod filter;
+#[doc(hidden)]
 pub mod header;
 #[cfg(feature = "image")]
 mod layout;
@@ -35,6 +36,7 @@ use bytes::Bytes;
 pub use boxes::BoundingBox;
 #[cfg(feature = "image")]
 pub use channel::Channel;
+#[doc(hidden)]
 pub use damage::damage;
 #[cfg(feature = "plotters")]
 pub use figure::{FigureArea, FigureBackend, figure};
@@ -55,6 +57,7 @@ use crate::event::pb;
 
 /// The images of one step, still encoded.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Images {
     /// Width in pixels, as stored in the log. Some writers swap it with the height.
     pub width: u32,

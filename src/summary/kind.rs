@@ -1,6 +1,9 @@
 //! The table of data kinds.
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
 
 /// How TensorBoard stores and serves a series, whatever its kind. There are only these three
 /// (`tensorboard/compat/proto/summary.proto`, `DataClass`).
@@ -103,14 +106,22 @@ impl Kind {
         found.copied().unwrap_or(Self::Tensor)
     }
 
-    /// The kind with this [`name`](Self::name).
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
-    }
-
     /// Name of the usual plugin.
     pub fn plugin(self) -> &'static str {
         self.plugins().first().copied().unwrap_or("")
+    }
+}
+
+/// The kind with this [`name`](Kind::name). Any other text is an [`ErrorKind::Argument`](crate::ErrorKind::Argument), which lists the names.
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().copied().find(|kind| kind.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
+            Error::argument(format!("there is no kind {name:?}; there are {}", names.join(", ")))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ const WAV: &[u8] = &[0x10, 0x0b];
 
 /// Metadata of a series, as given by its first value.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Metadata {
     /// Kind of the values.
     pub kind: Kind,

@@ -34,3 +34,4 @@ pub use form::Form;
 pub use kind::{DataClass, Kind};
 pub use metadata::Metadata;
 pub use raw::RawValue;
+pub use scalar::NumberType;

@@ -16,6 +16,7 @@ use crate::event::pb;
 /// If the file is mapped, the bytes are a slice of the map. Each kind has a type that decodes it,
 /// for example [`Histogram::read`](crate::summary::histogram::Histogram::read).
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RawValue {
     /// Type of the message.
     pub form: Form,
@@ -24,6 +25,11 @@ pub struct RawValue {
 }
 
 impl RawValue {
+    /// The serialized message `bytes` of type `form`.
+    pub fn new(form: Form, bytes: impl Into<Bytes>) -> Self {
+        Self { form, bytes: bytes.into() }
+    }
+
     /// Returns the tensor of a v2 value. A value without a payload gives an empty tensor, as in
     /// TensorBoard.
     ///

@@ -28,14 +28,15 @@ const DEVICE: &str = "/device:CPU:0";
 /// use tbx::{NodeStats, RunMetadata};
 ///
 /// let matmul = NodeStats::new("dense/MatMul")
-///     .time(1_700_000_000_000_000, 1_700_000_000_000_250) // took 250 µs
-///     .memory(4 * 32 * 10)
+///     .with_time(1_700_000_000_000_000, 1_700_000_000_000_250) // took 250 µs
+///     .with_memory(4 * 32 * 10)
 ///     .output_shape([32, 10])
-///     .device("/device:GPU:0");
+///     .with_device("/device:GPU:0");
 /// let metadata = RunMetadata::new().node(matmul);
 /// assert_eq!(metadata.nodes[0].micros(), 250);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct RunMetadata {
     /// Measurements of each node. A node that ran several times may occur several times.
     pub nodes: Vec<NodeStats>,
@@ -47,6 +48,7 @@ pub struct RunMetadata {
 
 /// Time and memory of one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NodeStats {
     /// Name of the node in the graph.
     pub name: String,
@@ -156,19 +158,19 @@ impl NodeStats {
 
     /// Sets the start and end times, in microseconds since the Unix epoch.
     #[must_use]
-    pub fn time(self, start_micros: i64, end_micros: i64) -> Self {
+    pub fn with_time(self, start_micros: i64, end_micros: i64) -> Self {
         Self { start_micros, end_micros, ..self }
     }
 
     /// Sets the number of bytes allocated.
     #[must_use]
-    pub fn memory(self, bytes: u64) -> Self {
+    pub fn with_memory(self, bytes: u64) -> Self {
         Self { bytes, ..self }
     }
 
     /// Sets the device, for example `/device:GPU:0`.
     #[must_use]
-    pub fn device(self, device: impl Into<String>) -> Self {
+    pub fn with_device(self, device: impl Into<String>) -> Self {
         Self { device: device.into(), ..self }
     }
 
@@ -250,16 +252,16 @@ mod tests {
     #[test]
     fn metadata_is_read_back_as_it_was_written() {
         let metadata = RunMetadata::new()
-            .node(NodeStats::new("x").time(5, 5).device("/device:CPU:0"))
+            .node(NodeStats::new("x").with_time(5, 5).with_device("/device:CPU:0"))
             .node(
                 NodeStats::new("a/b")
-                    .time(-7, i64::MAX - 7)
-                    .memory(i64::MAX as u64)
-                    .device("/device:CPU:0")
+                    .with_time(-7, i64::MAX - 7)
+                    .with_memory(i64::MAX as u64)
+                    .with_device("/device:CPU:0")
                     .output_shape([])
                     .output_shape([2, 0, -1]),
             )
-            .node(NodeStats::new("x").time(9, 11).device("/device:GPU:1"))
+            .node(NodeStats::new("x").with_time(9, 11).with_device("/device:GPU:1"))
             .graph(Graph::new().node(Node::new("x", "Placeholder").output_shape([2])))
             .graph(Graph::new());
         assert_eq!(read(metadata.to_bytes().unwrap()).unwrap(), metadata);
@@ -269,7 +271,8 @@ mod tests {
 
     #[test]
     fn nodes_are_grouped_by_device_and_have_one() {
-        let node = |name: &str, device: &str| NodeStats::new(name).time(1, 2).device(device);
+        let node =
+            |name: &str, device: &str| NodeStats::new(name).with_time(1, 2).with_device(device);
         let metadata = RunMetadata::new()
             .node(node("a", "/device:GPU:0"))
             .node(node("b", ""))
@@ -282,10 +285,10 @@ mod tests {
     #[test]
     fn what_cannot_have_been_measured_is_refused() {
         for node in [
-            NodeStats::new("").time(1, 2),
-            NodeStats::new("x").time(2, 1),
-            NodeStats::new("x").time(i64::MIN, 1),
-            NodeStats::new("x").memory(u64::MAX),
+            NodeStats::new("").with_time(1, 2),
+            NodeStats::new("x").with_time(2, 1),
+            NodeStats::new("x").with_time(i64::MIN, 1),
+            NodeStats::new("x").with_memory(u64::MAX),
         ] {
             let refused = RunMetadata::new().node(node).to_bytes();
             assert!(matches!(refused, Err(ErrorKind::Argument(_))));
@@ -316,15 +319,15 @@ mod tests {
         let expected = RunMetadata::new()
             .node(
                 NodeStats::new("w")
-                    .time(1_795_565_122_025_732, 1_795_565_122_025_745)
-                    .device(device)
+                    .with_time(1_795_565_122_025_732, 1_795_565_122_025_745)
+                    .with_device(device)
                     .output_shape([]),
             )
             .node(
                 NodeStats::new("dense/MatMul")
-                    .time(1_795_565_122_025_764, 1_795_565_122_085_657)
-                    .memory(24)
-                    .device(device)
+                    .with_time(1_795_565_122_025_764, 1_795_565_122_085_657)
+                    .with_memory(24)
+                    .with_device(device)
                     .output_shape([3, 2]),
             );
         assert_eq!(read(bytes.clone()).unwrap(), expected);

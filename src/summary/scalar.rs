@@ -12,12 +12,56 @@ use super::tensor::value;
 use crate::error::ErrorKind;
 use crate::event::{Number, Payload, number, pb};
 
+/// The type of a number in the log. Quantized integers count as integers of their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum NumberType {
+    Float16,
+    Bfloat16,
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Bool,
+}
+
+impl NumberType {
+    /// The type of numbers that are stored as `dtype`.
+    pub(crate) fn of(dtype: pb::DataType) -> Self {
+        use pb::DataType::*;
+        match dtype {
+            DtHalf => Self::Float16,
+            DtBfloat16 => Self::Bfloat16,
+            DtFloat => Self::Float32,
+            DtInt8 | DtQint8 => Self::Int8,
+            DtInt16 | DtQint16 => Self::Int16,
+            DtInt32 | DtQint32 => Self::Int32,
+            DtInt64 => Self::Int64,
+            DtUint8 | DtQuint8 => Self::Uint8,
+            DtUint16 | DtQuint16 => Self::Uint16,
+            DtUint32 => Self::Uint32,
+            DtUint64 => Self::Uint64,
+            DtBool => Self::Bool,
+            // No other type is a number.
+            _ => Self::Float64,
+        }
+    }
+}
+
 /// The number in a v1 or v2 value.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Value`]: there is no number, or more than one. [`ErrorKind::Proto`]: the tensor
 /// cannot be parsed.
+#[doc(hidden)]
 #[inline]
 pub fn read(payload: &Payload<'_>) -> Result<Number, ErrorKind> {
     match payload {

@@ -26,11 +26,23 @@ use crate::event::pb;
 /// # Ok::<(), tbx::ErrorKind>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Text {
     /// The dimensions: none for a single text, one for a list, two for a table.
     pub shape: Vec<usize>,
     /// The strings in row-major order. Bytes that are not UTF-8 are replaced.
     pub strings: Vec<String>,
+}
+
+impl Text {
+    /// Strings in row-major order with these dimensions; see [`list`](Self::list) and [`table`](Self::table) for the
+    /// ones that TensorBoard shows.
+    pub fn new(
+        shape: impl Into<Vec<usize>>,
+        strings: impl IntoIterator<Item: Into<String>>,
+    ) -> Self {
+        Self { shape: shape.into(), strings: strings.into_iter().map(Into::into).collect() }
+    }
 }
 
 impl Text {

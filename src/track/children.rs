@@ -1,6 +1,6 @@
 //! Statistics over the children of a run.
 
-use super::Run;
+use super::ActiveRun;
 use crate::error::{Error, Result};
 use crate::logdir::{self, LoadOptions, Logdir, TimeSeries};
 use crate::meta::Summary;
@@ -9,6 +9,7 @@ use crate::summary::Kind;
 /// The mean and the standard deviation of a metric over the children of a run, such as the folds
 /// of a cross-validation.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct OverChildren {
     /// The mean of the last values.
     pub mean: f64,
@@ -20,7 +21,7 @@ pub struct OverChildren {
     pub step: i64,
 }
 
-impl Run {
+impl ActiveRun {
     /// Takes the last value of the scalar `tag` of each [child](Self::child), and logs the mean and
     /// the standard deviation as the scalars `<tag>/mean` and `<tag>/std` of this run. They are
     /// also stored in the `summary` of the metadata. The children's logs are read from disk, so the
@@ -31,9 +32,9 @@ impl Run {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// use tbx::track::Run;
+    /// use tbx::track::ActiveRun;
     ///
-    /// let run = Run::create(dir.path())?;
+    /// let run = ActiveRun::create(dir.path())?;
     /// for (fold, accuracy) in [0.8, 0.9, 1.0].into_iter().enumerate() {
     ///     let child = run.child(&format!("fold-{fold}"))?;
     ///     child.add_scalar("accuracy", accuracy, 10)?;

@@ -1,4 +1,4 @@
-//! Experiment tracking. A [`Run`] is a [`SummaryWriter`](crate::SummaryWriter) that also maintains
+//! Experiment tracking. An [`ActiveRun`] is a [`SummaryWriter`](crate::SummaryWriter) that also maintains
 //! `tbx.json`, with parameters, code, machine, data, artifacts and the final status.
 //!
 //! Secrets are hidden before any of this is written, both in `tbx.json` and in the log. A value is
@@ -23,5 +23,5 @@ mod sweep;
 
 pub use children::OverChildren;
 pub use options::RunOptions;
-pub use run::Run;
+pub use run::ActiveRun;
 pub use sweep::{Best, Sweep, Trial};

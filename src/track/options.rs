@@ -13,7 +13,7 @@ use crate::writer::WriterOptions;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// use tbx::track::Run;
+/// use tbx::track::ActiveRun;
 ///
 /// #[derive(serde::Serialize)]
 /// struct Config {
@@ -21,7 +21,7 @@ use crate::writer::WriterOptions;
 ///     layers: [u32; 2],
 /// }
 ///
-/// let run = Run::options()
+/// let run = ActiveRun::options()
 ///     .name("two layers")
 ///     .experiment("spirals")
 ///     .tag("model", "mlp")

@@ -30,9 +30,9 @@ const TRACEBACK: &str = "traceback.txt";
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path();
 /// use tbx::meta::Status;
-/// use tbx::track::Run;
+/// use tbx::track::ActiveRun;
 ///
-/// let run = Run::options().param("lr", 0.1).seed("weights", 7).create(dir)?;
+/// let run = ActiveRun::options().param("lr", 0.1).seed("weights", 7).create(dir)?;
 /// for step in 0..10 {
 ///     run.add_scalar("loss", 1.0 / (step as f32 + 1.0), step)?;
 /// }
@@ -53,7 +53,7 @@ const TRACEBACK: &str = "traceback.txt";
 /// To record panic messages, the first run of a process installs a panic hook, which calls the
 /// previous one.
 #[derive(Debug)]
-pub struct Run {
+pub struct ActiveRun {
     writer: SummaryWriter,
     dir: PathBuf,
     id: String,
@@ -70,12 +70,22 @@ impl RunOptions {
     /// # Errors
     ///
     /// The same as for [`WriterOptions::create`](crate::WriterOptions::create) and [`RunMeta::update`].
-    pub fn create(self, dir: impl AsRef<Path>) -> Result<Run> {
-        Run::begin(self, dir.as_ref())
+    pub fn create(self, dir: impl AsRef<Path>) -> Result<ActiveRun> {
+        ActiveRun::begin(self, dir.as_ref())
+    }
+
+    /// Starts a part of the run `parent`, such as a fold or a stage, in a subdirectory with this name. The part has
+    /// this name and the experiment of `parent`, unless these options have others.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`create`](Self::create).
+    pub fn create_child(self, parent: &ActiveRun, name: &str) -> Result<ActiveRun> {
+        parent.begin_child(name, self)
     }
 }
 
-impl Run {
+impl ActiveRun {
     /// Starts a run in `dir`; see [`RunOptions::create`].
     ///
     /// # Errors
@@ -170,20 +180,16 @@ impl Run {
     }
 
     /// Starts a part of this run, such as a fold or a stage, in a subdirectory with this name.
+    /// [`RunOptions::create_child`] does the same with options.
     ///
     /// # Errors
     ///
     /// The same as for [`RunOptions::create`].
     pub fn child(&self, name: &str) -> Result<Self> {
-        self.child_with(name, RunOptions::default())
+        RunOptions::default().create_child(self, name)
     }
 
-    /// Like [`child`](Self::child), with options.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`RunOptions::create`].
-    pub fn child_with(&self, name: &str, mut options: RunOptions) -> Result<Self> {
+    pub(super) fn begin_child(&self, name: &str, mut options: RunOptions) -> Result<Self> {
         options.meta.parent = Some(self.id.clone());
         options.meta.name.get_or_insert_with(|| name.to_owned());
         options.meta.experiment = options.meta.experiment.or_else(|| self.experiment.clone());
@@ -314,7 +320,7 @@ impl Run {
     }
 }
 
-impl Deref for Run {
+impl Deref for ActiveRun {
     type Target = SummaryWriter;
 
     fn deref(&self) -> &SummaryWriter {
@@ -322,7 +328,7 @@ impl Deref for Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for ActiveRun {
     fn drop(&mut self) {
         if self.has_ended {
             return;

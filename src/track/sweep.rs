@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand_mt::Mt64;
 
-use super::{Run, RunOptions};
+use super::{ActiveRun, RunOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Param, Summary};
 use crate::summary::hparams::{Experiment, HparamInfo, HparamValue, MetricInfo};
@@ -16,16 +16,16 @@ const MAX_TRIALS: usize = 1_000_000;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// use tbx::track::{Run, RunOptions, Sweep};
+/// use tbx::track::{ActiveRun, RunOptions, Sweep};
 ///
 /// let sweep = Sweep::minimize("loss")
 ///     .choice("optimizer", ["adam", "sgd"])
 ///     .log_uniform("lr", 1e-4, 1e-1);
 /// // The parent of the trials, without its own row in TensorBoard's table.
-/// let parent = Run::options().card(false).create(dir.path())?;
+/// let parent = ActiveRun::options().card(false).create(dir.path())?;
 /// sweep.describe(&parent)?;
 /// for trial in sweep.random(8, 7)? {
-///     let run = parent.child_with(&trial.name, RunOptions::default().trial(&trial))?;
+///     let run = RunOptions::default().trial(&trial).create_child(&parent, &trial.name)?;
 ///     let lr = trial.number("lr")?;
 ///     run.add_scalar("loss", (lr - 0.01).abs(), 0)?;
 ///     run.finish()?;
@@ -59,6 +59,7 @@ enum Domain {
 
 /// A point in the search space.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Trial {
     /// Name of the trial: `trial-0000` and so on.
     pub name: String,
@@ -68,6 +69,7 @@ pub struct Trial {
 
 /// The best trial.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Best {
     /// Name of the trial's run, relative to the parent's directory.
     pub run: String,
@@ -195,8 +197,8 @@ impl Sweep {
     /// # Errors
     ///
     /// The same as for [`SummaryWriter::add_hparams_config`](crate::SummaryWriter::add_hparams_config), for
-    /// example if an interval ends before it begins. Otherwise, the same as for [`Run::update`].
-    pub fn describe(&self, parent: &Run) -> Result<()> {
+    /// example if an interval ends before it begins. Otherwise, the same as for [`ActiveRun::update`].
+    pub fn describe(&self, parent: &ActiveRun) -> Result<()> {
         let mut experiment = Experiment::new().metric(MetricInfo::new(&self.metric));
         for (name, domain) in &self.space {
             experiment = experiment.hparam(domain.info(name));
@@ -221,7 +223,7 @@ impl Sweep {
     ///
     /// [`ErrorKind::Argument`]: no child has the metric. Otherwise, the same as for
     /// [`Logdir::load`](crate::Logdir::load).
-    pub fn best(&self, parent: &Run) -> Result<Best> {
+    pub fn best(&self, parent: &ActiveRun) -> Result<Best> {
         let found = parent.of_children(&self.metric, |run, series| {
             let values = series.scalars()?.iter().zip(series.steps().iter().copied());
             let (value, step) =

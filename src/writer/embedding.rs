@@ -7,7 +7,7 @@ use super::{IntoStep, SummaryWriter, at};
 use crate::error::{Error, Result, failed};
 use crate::replace::{disk, edit, replace};
 use crate::summary::embedding::{
-    CONFIG_FILE, Embedding, METADATA_FILE, Place, SPRITE_FILE, TENSORS_FILE, merge,
+    CONFIG_FILE, Embedding, EmbeddingPlace, METADATA_FILE, SPRITE_FILE, TENSORS_FILE, merge,
 };
 
 impl SummaryWriter {
@@ -37,8 +37,9 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: [`Embedding::check`] fails; the projector cannot request the tag,
-    /// see [`Place::of`]; or the log is not a file, so there is no directory for the files.
+    /// [`ErrorKind::Argument`]: [`Embedding::check`] fails; the projector cannot request the tag, as
+    /// it contains `&`, `#`, `+`, `%` before two hexadecimal digits, a tab or a line break; or the
+    /// log is not a file, so there is no directory for the files.
     /// [`ErrorKind::Value`]: `projector_config.pbtxt` is not in protobuf's text format; it is left
     /// unchanged. [`ErrorKind::Io`]; [`ErrorKind::Closed`].
     pub fn add_embedding(
@@ -49,7 +50,7 @@ impl SummaryWriter {
     ) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         let step = step.into_step();
-        let place = embedding.check().and_then(|()| Place::of(tag));
+        let place = embedding.check().and_then(|()| EmbeddingPlace::of(tag));
         let place = place.map_err(|kind| at(kind, tag, step))?;
         let Some(dir) = &inner.dir else {
             return Err(Error::argument("add_embedding needs a directory for its files"));
@@ -60,7 +61,7 @@ impl SummaryWriter {
 }
 
 /// Writes the files, and finally the configuration that lists them.
-fn write(run: &Path, place: &Place, embedding: &Embedding) -> Result<()> {
+fn write(run: &Path, place: &EmbeddingPlace, embedding: &Embedding) -> Result<()> {
     let directory = place.directory().iter().fold(PathBuf::from(run), |path, name| path.join(name));
     disk::create_dir_all(&directory).map_err(|error| failed(error, &directory))?;
     replace(&directory.join(TENSORS_FILE), |out| embedding.write_tensors(out))?;

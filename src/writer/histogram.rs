@@ -9,36 +9,20 @@ impl SummaryWriter {
     /// Logs the distribution of `values`: a slice, an iterator or an `ndarray` view of any
     /// [numbers](Numeric).
     ///
-    /// The buckets are those of [`Bins::Exponential`], PyTorch's default.
+    /// The buckets are those of [`Bins::Exponential`], PyTorch's default, unless the handle has
+    /// [others](Self::with_bins).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: no value falls into a bucket. Otherwise, the same as for
+    /// [`ErrorKind::Argument`]: no value falls into an exponential bucket; uniform buckets accept
+    /// any values, including none. Otherwise, the same as for
     /// [`add_scalar`](Self::add_scalar).
     pub fn add_histogram<I>(&self, tag: &str, values: I, step: impl IntoStep) -> Result<()>
     where
         I: IntoIterator<Item: Numeric>,
     {
-        self.add_histogram_with(tag, values, step, Bins::default())
-    }
-
-    /// Like [`add_histogram`](Self::add_histogram), with other buckets.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`add_histogram`](Self::add_histogram), except that uniform buckets accept
-    /// any values, including none.
-    pub fn add_histogram_with<I>(
-        &self,
-        tag: &str,
-        values: I,
-        step: impl IntoStep,
-        bins: Bins,
-    ) -> Result<()>
-    where
-        I: IntoIterator<Item: Numeric>,
-    {
         let Some(inner) = &self.inner else { return Ok(()) };
+        let bins = self.scope.about.as_ref().map_or_else(Bins::default, |about| about.bins);
         match bins {
             Bins::Exponential if !self.is_v2(inner) => {
                 let step = step.into_step();

@@ -81,7 +81,7 @@ impl SummaryWriter {
     /// use tbx::summary::hparams::{Experiment, HparamInfo, MetricInfo};
     ///
     /// let experiment = Experiment::new()
-    ///     .hparam(HparamInfo::number("lr").interval(1e-5, 0.1).display_name("learning rate"))
+    ///     .hparam(HparamInfo::number("lr").interval(1e-5, 0.1).with_display_name("learning rate"))
     ///     .metric(MetricInfo::new("accuracy"));
     /// let parent = SummaryWriter::create(dir.path())?;
     /// parent.add_hparams_config(&experiment)?;

@@ -362,7 +362,7 @@ impl LogFile {
     }
 
     fn failed(&self, kind: ErrorKind) -> Error {
-        kind.at(self.path().map(Location::path).unwrap_or_default())
+        kind.at(self.path().map(Location::of).unwrap_or_default())
     }
 }
 

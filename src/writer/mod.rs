@@ -54,6 +54,7 @@ pub use self::tracing::TracingLayer;
 use self::worker::Worker;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::event::pb;
+use crate::summary::histogram::Bins;
 use crate::summary::hparams::SessionStatus;
 
 /// Writes the summaries of one run for TensorBoard.
@@ -148,12 +149,16 @@ struct Lines {
 struct Scope {
     step: Option<i64>,
     wall_time: Option<f64>,
-    /// Description to write with the first value of a tag.
+    /// Settings that few handles have.
     about: Option<Arc<About>>,
 }
 
 #[derive(Clone, Default)]
 struct About {
+    /// Buckets of histograms.
+    bins: Bins,
+    /// Whether the texts are written with the first value of a tag.
+    is_told: bool,
     display_name: String,
     description: String,
 }
@@ -184,7 +189,7 @@ impl SummaryWriter {
     /// writer.close()?;
     ///
     /// let loaded = Logdir::open(dir.path())?.load(&LoadOptions::new())?;
-    /// let loss = loaded.runs[0].series("loss").unwrap();
+    /// let loss = loaded.runs[0].get("loss").unwrap();
     /// assert_eq!(loss.steps(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -273,6 +278,21 @@ impl SummaryWriter {
         Ok(Self { scope, ..self.clone() })
     }
 
+    /// Returns a handle for the same run whose histograms have these buckets.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// use tbx::Bins;
+    ///
+    /// writer.with_bins(Bins::Uniform(30)).add_histogram("weights", [0.5, -0.25, 1.0], 0)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_bins(&self, bins: Bins) -> Self {
+        self.about(|about| about.bins = bins)
+    }
+
     /// Returns a handle for the same run that sets a display name for tags, which is shown instead of the tag.
     ///
     /// Values of the handle are logged in [v2](WriterOptions::v2) form, because TensorBoard's default loader
@@ -280,7 +300,7 @@ impl SummaryWriter {
     /// this handle.
     #[must_use]
     pub fn with_display_name(&self, name: impl Into<String>) -> Self {
-        self.about(|about| about.display_name = name.into())
+        self.about(|about| (about.display_name, about.is_told) = (name.into(), true))
     }
 
     /// Returns a handle for the same run that sets a description for tags, in Markdown. The same rules apply as
@@ -295,7 +315,7 @@ impl SummaryWriter {
     /// ```
     #[must_use]
     pub fn with_description(&self, markdown: impl Into<String>) -> Self {
-        self.about(|about| about.description = markdown.into())
+        self.about(|about| (about.description, about.is_told) = (markdown.into(), true))
     }
 
     fn about(&self, say: impl FnOnce(&mut About)) -> Self {
@@ -341,7 +361,7 @@ impl SummaryWriter {
 
     #[inline]
     fn is_v2(&self, inner: &Inner) -> bool {
-        inner.options.v2 || self.scope.about.is_some()
+        inner.options.v2 || self.scope.about.as_ref().is_some_and(|about| about.is_told)
     }
 
     #[inline]
@@ -399,7 +419,7 @@ impl SummaryWriter {
 
 impl About {
     fn tell(&self, value: &mut pb::summary::Value) {
-        if let Some(metadata) = &mut value.metadata {
+        if let Some(metadata) = value.metadata.as_mut().filter(|_| self.is_told) {
             metadata.display_name.clone_from(&self.display_name);
             metadata.summary_description.clone_from(&self.description);
         }
@@ -462,7 +482,7 @@ impl fmt::Debug for SummaryWriter {
 
 /// An error in a value that the caller passed.
 fn at(kind: ErrorKind, tag: &str, step: Option<i64>) -> Error {
-    kind.at(Location { step, ..Location::tag(tag) })
+    kind.at(Location { step, ..Location::default().with_tag(tag) })
 }
 
 /// Locks even after another thread panicked: between calls, the data is always consistent.

@@ -34,7 +34,7 @@ impl SummaryWriter {
             return Ok(());
         }
         let path = path.as_ref();
-        let graph = read(path).map_err(|kind| kind.at(Location::path(path)))?;
+        let graph = read(path).map_err(|kind| kind.at(Location::of(path)))?;
         self.add_graph(&graph)
     }
 }

@@ -12,14 +12,15 @@ impl SummaryWriter {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// use tbx::{PrCurveOptions, SummaryWriter};
+    /// use tbx::{PrCurve, PrCurveOptions, SummaryWriter};
     ///
     /// let writer = SummaryWriter::create(dir.path())?;
     /// let labels = [true, false, true, true];
     /// let predictions = [0.9f32, 0.6, 0.4, 0.2];
     /// writer.add_pr_curve("pr", labels, predictions, 0)?;
     /// let options = PrCurveOptions::new().thresholds(201).weights([1.0, 0.5, 1.0, 2.0]);
-    /// writer.add_pr_curve_with("weighted", labels, predictions, 0, &options)?;
+    /// let weighted = PrCurve::new(labels, predictions, &options)?;
+    /// writer.add_pr_curve_raw("weighted", &weighted, 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -35,26 +36,11 @@ impl SummaryWriter {
         predictions: impl IntoIterator<Item: Prediction>,
         step: impl IntoStep,
     ) -> Result<()> {
-        self.add_pr_curve_with(tag, labels, predictions, step, &PrCurveOptions::new())
+        let options = PrCurveOptions::new();
+        self.add(tag, step, |_| PrCurve::new(labels, predictions, &options)?.to_v2(tag))
     }
 
-    /// Like [`add_pr_curve`](Self::add_pr_curve), with other thresholds or with weights.
-    ///
-    /// # Errors
-    ///
-    /// The same as for [`PrCurve::new`] and [`add_scalar`](Self::add_scalar).
-    pub fn add_pr_curve_with(
-        &self,
-        tag: &str,
-        labels: impl IntoIterator<Item: Numeric>,
-        predictions: impl IntoIterator<Item: Prediction>,
-        step: impl IntoStep,
-        options: &PrCurveOptions,
-    ) -> Result<()> {
-        self.add(tag, step, |_| PrCurve::new(labels, predictions, options)?.to_v2(tag))
-    }
-
-    /// Logs a PR curve that was computed elsewhere.
+    /// Logs a PR curve: of [other thresholds or with weights](PrCurve::new), or computed elsewhere.
     ///
     /// # Errors
     ///

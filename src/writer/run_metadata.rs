@@ -20,7 +20,7 @@ impl SummaryWriter {
     ///
     /// writer.add_graph(&Graph::new().node(Node::new("dense/MatMul", "MatMul")))?;
     /// let start = 1_700_000_000_000_000; // µs
-    /// let matmul = NodeStats::new("dense/MatMul").time(start, start + 250).memory(1280);
+    /// let matmul = NodeStats::new("dense/MatMul").with_time(start, start + 250).with_memory(1280);
     /// writer.add_run_metadata("step 100", &RunMetadata::new().node(matmul), 100)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

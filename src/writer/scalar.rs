@@ -89,7 +89,7 @@ impl Inner {
             return Err(Error::argument("add_scalars needs a directory for its runs"));
         };
         if lines.closed {
-            let place = self.file.path().map(Location::path).unwrap_or_default();
+            let place = self.file.path().map(Location::of).unwrap_or_default();
             return Err(ErrorKind::Closed.at(place));
         }
         self.file.check()?;

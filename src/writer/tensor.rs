@@ -18,7 +18,7 @@ impl SummaryWriter {
     /// writer.close()?;
     ///
     /// let loaded = Logdir::open(dir.path())?.load(&LoadOptions::new())?;
-    /// let order = &loaded.runs[0].series("order").unwrap().raw().unwrap()[0];
+    /// let order = &loaded.runs[0].get("order").unwrap().raw().unwrap()[0];
     /// assert_eq!(Tensor::read(order)?.to_vec::<u64>().unwrap(), [3, 1, 2]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

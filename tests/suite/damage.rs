@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use tbx::pb;
 use tbx::record::HEADER_LEN;
 use tbx::summary::{image, scalar};
-use tbx::{Effect, Kind, LoadOptions, Logdir, RestartPolicy};
+use tbx::{Effect, Kind, LoadOptions, Logdir, Payloads, RestartPolicy};
 use tempfile::TempDir;
 
 use crate::common::{NAME, Rng, file_version, log_of, mapped, ranges, repository, summary};
@@ -26,7 +26,7 @@ fn ways() -> Vec<(&'static str, LoadOptions)> {
     vec![
         ("mapped", mapped(new())),
         ("read", new()),
-        ("without payloads", new().payloads(false)),
+        ("without payloads", new().payloads(Payloads::Dropped)),
         ("scalars only", new().kinds([Kind::Scalar])),
     ]
 }

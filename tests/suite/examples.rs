@@ -43,9 +43,9 @@ fn the_training_loop_logs_every_kind_and_learns() {
     // Everything that TensorBoard shows, and tensors.
     let shown = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Meta);
     assert_eq!(kinds, shown.collect());
-    let last = |tag: &str| run.series(tag).unwrap().scalars().unwrap().iter().last().unwrap();
+    let last = |tag: &str| run.get(tag).unwrap().scalars().unwrap().iter().last().unwrap();
     assert!(last("accuracy/valid") > 0.9 && last("loss/train") < 0.3, "{said}");
-    let images = run.series("plane/wrong").unwrap().raw().unwrap();
+    let images = run.get("plane/wrong").unwrap().raw().unwrap();
     assert_eq!(Images::read(&images[0]).unwrap().decode().unwrap()[0].width(), 96);
     let sound = run.series.iter().find(|series| series.kind() == Kind::Audio).unwrap();
     assert_eq!(Audio::read(&sound.raw().unwrap()[0]).unwrap().decode().unwrap().len(), 1);
@@ -65,9 +65,9 @@ fn the_program_that_crashes_goes_on_without_a_zigzag() {
         [RestartPolicy::SessionStart, RestartPolicy::Tensorboard, RestartPolicy::Rustboard]
     {
         let loaded = load(dir.path(), policy);
-        let loss = loaded.runs[0].series("loss").unwrap();
+        let loss = loaded.runs[0].get("loss").unwrap();
         assert!(loss.steps().iter().copied().eq(0..=120), "{policy:?}: {:?}", loss.steps());
-        let end = loaded.runs[0].series("_hparams_/session_end_info").unwrap();
+        let end = loaded.runs[0].get("_hparams_/session_end_info").unwrap();
         let Ok(HparamsRecord::End(end)) = HparamsRecord::read(end.metadata()) else {
             panic!("no end");
         };
@@ -82,12 +82,12 @@ fn the_grid_has_a_session_a_trial() {
     assert!(said.starts_with("best: hidden="), "{said}");
     let loaded = load(dir.path(), RestartPolicy::default());
     let sessions = loaded.runs.iter().filter(|run| {
-        let start = run.series("_hparams_/session_start_info");
-        let end = run.series("_hparams_/session_end_info");
-        start.is_some() && end.is_some() && run.series("valid").is_some()
+        let start = run.get("_hparams_/session_start_info");
+        let end = run.get("_hparams_/session_end_info");
+        start.is_some() && end.is_some() && run.get("valid").is_some()
     });
     assert_eq!(sessions.count(), 9);
-    assert!(loaded.runs[0].series("_hparams_/experiment").is_some());
+    assert!(loaded.runs[0].get("_hparams_/experiment").is_some());
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub(crate) enum Column {
 
 /// A file without its path.
 pub(crate) fn placeless(file: &EventFile) -> EventFile {
-    EventFile { path: PathBuf::new(), ..file.clone() }
+    let mut file = file.clone();
+    file.path = PathBuf::new();
+    file
 }
 
 impl Facts {
@@ -104,7 +106,7 @@ impl SeriesFacts {
             Values::Raw(values) => {
                 Column::Raw(values.iter().map(|v| (v.form, v.bytes.to_vec())).collect())
             }
-            Values::Placed(_) | Values::Dropped => Column::Dropped,
+            _ => Column::Dropped,
         };
         Self {
             run: run.into(),
@@ -151,7 +153,7 @@ impl fmt::Debug for Column {
 }
 
 pub(crate) fn issue_fact(issue: &Issue) -> String {
-    let Issue { location, kind, effect } = issue;
+    let Issue { location, kind, effect, .. } = issue;
     let path = location.path.as_ref().and_then(|path| path.file_name()).unwrap_or_default();
     let path = path.to_string_lossy();
     let at = location.offset.map_or_else(String::new, |offset| format!(" at {offset}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tbx::{LoadOptions, Loaded, Logdir, RestartPolicy, Run};
+use tbx::{LoadOptions, Loaded, Logdir, Payloads, RestartPolicy, Run};
 
 use crate::common::{digest, mapped, repository};
 
@@ -181,7 +181,7 @@ fn every_fixture_gives_the_same_through_a_map() {
 
 #[test]
 fn every_fixture_gives_the_same_without_payloads() {
-    check(LoadOptions::new().payloads(false));
+    check(LoadOptions::new().payloads(Payloads::Dropped));
 }
 
 fn run(name: &'static str) -> Run {
@@ -192,7 +192,7 @@ fn run(name: &'static str) -> Run {
 #[test]
 fn a_value_is_not_parsed_until_it_is_asked_for() {
     let run = run("broken/proto_nested_200");
-    let values = run.series("").unwrap().raw().unwrap();
+    let values = run.get("").unwrap().raw().unwrap();
     assert_eq!(values.len(), 1);
     assert!(values[0].tensor().is_err(), "200 nested tensors");
 }
@@ -201,7 +201,7 @@ fn a_value_is_not_parsed_until_it_is_asked_for() {
 #[test]
 fn metadata_that_comes_late_counts_for_the_values_before_it() {
     let run = run("odd/no_metadata");
-    let late = run.series("later").unwrap();
+    let late = run.get("later").unwrap();
     assert_eq!((late.kind(), late.len()), (tbx::Kind::Scalar, 3));
     let never = run.series.iter().filter(|series| series.tag() != "later");
     assert!(never.clone().count() > 0);

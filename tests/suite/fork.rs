@@ -58,7 +58,7 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
     let logdir = Logdir::open(writer.path().unwrap()).unwrap();
     let loaded = logdir.load(&LoadOptions::new()).unwrap();
     assert!(loaded.report.is_lossless());
-    assert_eq!(loaded.runs[0].series("loss").unwrap().len(), 1001);
+    assert_eq!(loaded.runs[0].get("loss").unwrap().len(), 1001);
 }
 
 /// The encoding threads do not exist in the child, nor do their jobs.
@@ -100,7 +100,7 @@ fn a_forked_process_waits_for_no_image() {
     assert!(loaded.report.is_lossless());
     for run in &loaded.runs {
         let expected = if run.name == "." { 160 } else { 1 };
-        assert_eq!(run.series("image").unwrap().len(), expected, "{}", run.name);
+        assert_eq!(run.get("image").unwrap().len(), expected, "{}", run.name);
     }
 }
 
@@ -112,12 +112,15 @@ fn picture_of_child() -> image::RgbImage {
 #[test]
 fn a_run_does_not_end_in_a_forked_process() {
     use tbx::meta::{RunMeta, Status};
-    use tbx::track::Run;
+    use tbx::track::ActiveRun;
 
     let dir = tempfile::tempdir().unwrap();
     let mut runs = ["dropped", "finished"].map(|name| {
-        let run =
-            Run::options().git(false).environment(false).create(dir.path().join(name)).unwrap();
+        let run = ActiveRun::options()
+            .git(false)
+            .environment(false)
+            .create(dir.path().join(name))
+            .unwrap();
         run.add_scalar("loss", 0.5, 0).unwrap();
         Some(run)
     });
@@ -142,7 +145,7 @@ fn a_run_does_not_end_in_a_forked_process() {
         assert_eq!(meta.status, Some(Status::Finished));
         let logdir = Logdir::open(dir.path().join(name)).unwrap();
         let loaded = logdir.load(&LoadOptions::new()).unwrap();
-        assert_eq!(loaded.runs[0].series("loss").unwrap().len(), 1);
+        assert_eq!(loaded.runs[0].get("loss").unwrap().len(), 1);
     }
 }
 
@@ -178,5 +181,5 @@ fn a_forked_process_waits_for_no_lock() {
     writer.close().unwrap();
     let loaded = Logdir::open(dir.path()).unwrap().load(&LoadOptions::new()).unwrap();
     assert!(loaded.report.is_lossless());
-    assert!(loaded.runs.iter().all(|run| run.series("child").is_none()));
+    assert!(loaded.runs.iter().all(|run| run.get("child").is_none()));
 }

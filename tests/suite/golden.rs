@@ -161,8 +161,7 @@ fn what_the_writers_write_are_the_golden_records() {
 /// their text is PyTorch's list with one element.
 #[test]
 fn what_the_kinds_make_are_the_golden_records_but_for_the_data_class() {
-    let bucket = |left, right, count| Bucket { left, right, count };
-    let buckets = vec![bucket(0.0, 1.0, 2.0), bucket(1.0, 2.0, 3.0)];
+    let histogram = Histogram::new([Bucket::new(0.0, 1.0, 2.0), Bucket::new(1.0, 2.0, 3.0)]);
     let png = || b"\x89PNG".to_vec().into();
     let mut list = text::v2("t/text_summary", "hi");
     if let Some(pb::summary::value::Value::Tensor(tensor)) = &mut list.value {
@@ -174,7 +173,7 @@ fn what_the_kinds_make_are_the_golden_records_but_for_the_data_class() {
         ("image_v2", image::v2("i", 3, 2, vec![png()]), Some(DataClass::BlobSequence)),
         ("text", list, Some(DataClass::Tensor)),
         ("scalar_dataclass", scalar::v2("loss", 0.5), Some(DataClass::Scalar)),
-        ("histogram_v2", Histogram { buckets, moments: None }.to_v2("h"), Some(DataClass::Tensor)),
+        ("histogram_v2", histogram.to_v2("h"), Some(DataClass::Tensor)),
     ];
     for (name, mut value, class) in values {
         if let Some(metadata) = &mut value.metadata {

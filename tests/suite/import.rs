@@ -76,7 +76,7 @@ fn points(logs: &Path, run: &str, tag: &str) -> Vec<(i64, f64, f64)> {
     let of = |policy| {
         let loaded = load(logs, &LoadOptions::new().restart(policy));
         let run = loaded.runs.iter().find(|found| found.name == run).expect("the run");
-        let series = run.series(tag).expect("the series");
+        let series = run.get(tag).expect("the series");
         let times = series.steps().iter().zip(series.wall_times());
         let values = series.scalars().unwrap().iter();
         times.zip(values).map(|((step, time), value)| (*step, *time, value)).collect::<Vec<_>>()
@@ -365,9 +365,9 @@ fn pictures_with_steps_are_shown() {
     let imported = store.import();
     assert_eq!(imported.runs[0].artifacts, 2);
     let loaded = load(&store.out(), &LoadOptions::new());
-    let series = loaded.runs[0].series("val/mask").unwrap();
+    let series = loaded.runs[0].get("val/mask").unwrap();
     assert_eq!((series.steps(), series.wall_times()), (&[7][..], &[1_700_000_000.0][..]));
-    assert!(loaded.runs[0].series("x").is_none());
+    assert!(loaded.runs[0].get("x").is_none());
 }
 
 /// A small PNG.
@@ -391,7 +391,7 @@ fn a_step_that_tensorboards_table_cannot_take_keeps_the_run_out_of_it() {
     let in_table: Vec<_> = imported.runs.iter().map(|run| run.is_in_table).collect();
     assert_eq!(in_table, [false, true]);
     let loaded = load(&store.out(), &LoadOptions::new());
-    let has = |run: &tbx::Run| run.series("_hparams_/session_start_info").is_some();
+    let has = |run: &tbx::Run| run.get("_hparams_/session_start_info").is_some();
     assert_eq!(loaded.runs.iter().map(has).collect::<Vec<_>>(), [false, true]);
 }
 

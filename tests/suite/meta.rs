@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tbx::meta::{self, RunMeta, Status};
-use tbx::{Kind, LoadOptions, Logdir, Run, SessionStatus, SummaryWriter};
+use tbx::{Kind, LoadOptions, Logdir, Payloads, Run, SessionStatus, SummaryWriter};
 
 fn run(dir: &Path) -> Run {
     let loaded = Logdir::open(dir).unwrap().load(&LoadOptions::new()).unwrap();
@@ -15,7 +15,8 @@ fn run(dir: &Path) -> Run {
 /// The metadata of the only run in `dir`, which must all be readable. Loads it with values in memory and with
 /// their places.
 fn meta(dir: &Path) -> RunMeta {
-    let placed = Logdir::open(dir).unwrap().load(&LoadOptions::new().places()).unwrap();
+    let placed =
+        Logdir::open(dir).unwrap().load(&LoadOptions::new().payloads(Payloads::Placed)).unwrap();
     let (meta, issues) = run(dir).meta();
     assert!(issues.is_empty(), "{issues:?}");
     assert_eq!(placed.runs[0].meta().0, meta);
@@ -42,7 +43,7 @@ fn a_log_without_its_sidecar_tells_what_it_is() {
     writer.close().unwrap();
     let found = meta(dir.path());
     assert_eq!(found, RunMeta::from_json(written.to_json().unwrap().as_bytes()).unwrap());
-    assert_eq!(run(dir.path()).series("tbx/run_meta").unwrap().kind(), Kind::Meta);
+    assert_eq!(run(dir.path()).get("tbx/run_meta").unwrap().kind(), Kind::Meta);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tbx::meta::{Dataset, Param, RunMeta, Status};
-use tbx::track::{Run, RunOptions};
+use tbx::track::{ActiveRun, RunOptions};
 use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
 use tbx_runs::export::mlflow::{MlflowExport, MlflowExported, MlflowTarget};
 use tbx_runs::registry::{OtherVersions, Registry, Stage};
@@ -27,19 +27,15 @@ const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938
 
 /// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
-    Run::options().git(false).environment(false)
+    ActiveRun::options().git(false).environment(false)
 }
 
 /// A directory `logs` with everything that is difficult to store in files.
 fn logs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");
-    let data = Dataset {
-        name: "d".into(),
-        digest: HELLO.into(),
-        source: Some("s3://b/k".into()),
-        ..Default::default()
-    };
+    let mut data = Dataset::new("d", HELLO);
+    data.source = Some("s3://b/k".into());
     let options = quiet().name("größe: 'one' \"two\"").experiment("no: yes # 1").dataset(data);
     let options = options.param("lr", 1e-5).param("a(b)", "x\n").tag("t", "v").tag("t/u", "");
     let run = options.seed("w", 7).create(logs.join("one")).unwrap();

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tbx::SummaryWriter;
-use tbx::track::{Run, RunOptions};
+use tbx::track::{ActiveRun, RunOptions};
 use tempfile::TempDir;
 
 use self::fake::{Fake, Fault};
@@ -47,7 +47,7 @@ fn fine((code, said): Ended) -> String {
 
 /// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
-    Run::options().git(false).environment(false)
+    ActiveRun::options().git(false).environment(false)
 }
 
 /// A directory `logs` with a run that has `points` points.

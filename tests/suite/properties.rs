@@ -7,7 +7,8 @@ mod split;
 use tbx::pb::summary::value::Value;
 use tbx::summary::{image, scalar, text};
 use tbx::{
-    Checksums, Kind, LoadOptions, Loaded, Logdir, Report, RestartPolicy, Run, SummaryWriter, pb,
+    Checksums, Kind, LoadOptions, Loaded, Logdir, Payloads, Report, RestartPolicy, Run,
+    SummaryWriter, pb,
 };
 
 use crate::common::{
@@ -85,15 +86,15 @@ fn a_filtered_load_gives_what_a_full_load_gives_then_filtered() {
         let options = LoadOptions::new().restart(*policy);
         filters_agree(&sound, &options, policy.name());
         filters_agree(&sound, &mapped(options.clone()), policy.name());
-        filters_agree(&sound, &options.clone().payloads(false), policy.name());
-        let decoded = options.payloads(false).checksums(Checksums::Decoded);
+        filters_agree(&sound, &options.clone().payloads(Payloads::Dropped), policy.name());
+        let decoded = options.payloads(Payloads::Dropped).checksums(Checksums::Decoded);
         filters_agree(&sound, &decoded, policy.name());
     }
     filters_agree(&fixtures(), &LoadOptions::new(), "fixtures");
     let old = log_of(&sound_log()[file_version().len()..]);
     let old = Logdir::open(old.path()).unwrap();
     for policy in RestartPolicy::ALL {
-        let options = LoadOptions::new().restart(*policy).payloads(false);
+        let options = LoadOptions::new().restart(*policy).payloads(Payloads::Dropped);
         filters_agree(&old, &options, &format!("{}, no version", policy.name()));
         let decoded = options.checksums(Checksums::Decoded);
         filters_agree(&old, &decoded, &format!("{}, no version", policy.name()));
@@ -116,7 +117,7 @@ fn checksums_make_no_difference_to_a_sound_log() {
     let all = [Checksums::All, Checksums::Wanted, Checksums::Decoded];
     for options in [
         LoadOptions::new(),
-        LoadOptions::new().payloads(false),
+        LoadOptions::new().payloads(Payloads::Dropped),
         LoadOptions::new().kinds([Kind::Scalar, Kind::Text]),
         LoadOptions::new().tags(|tag| tag.starts_with('p')),
     ] {
@@ -138,7 +139,7 @@ fn without_payloads_everything_else_is_the_same() {
                 series.values = Column::Dropped;
             }
         }
-        let options = LoadOptions::new().payloads(false);
+        let options = LoadOptions::new().payloads(Payloads::Dropped);
         Facts::of(&logdir.load(&options).unwrap()).assert_same(&all, "without payloads");
     }
 }
@@ -181,7 +182,7 @@ fn many_runs_are_handed_over_in_the_order_of_their_names() {
     }
     let mut steps: Vec<i64> = Vec::new();
     let each = |run: Run| -> tbx::Result<()> {
-        steps.extend(run.series("loss").unwrap().steps());
+        steps.extend(run.get("loss").unwrap().steps());
         Ok(())
     };
     let logdir = Logdir::open(dir.path()).unwrap();
@@ -209,7 +210,7 @@ fn the_first_error_of_a_callers_own_ends_for_each_run() {
 
 /// Steps and values of the only series.
 fn losses(loaded: &Loaded) -> Vec<(i64, f64)> {
-    let Some(series) = loaded.runs[0].series("loss") else { return Vec::new() };
+    let Some(series) = loaded.runs[0].get("loss") else { return Vec::new() };
     series.steps().iter().copied().zip(series.scalars().unwrap().iter()).collect()
 }
 
@@ -266,7 +267,7 @@ fn values_of_unknown_plugins_are_kept_as_they_are() {
     };
     let dir = log_of(&summary(1, vec![value]));
     let loaded = load(dir.path(), &LoadOptions::new());
-    let series = loaded.runs[0].series("x").unwrap();
+    let series = loaded.runs[0].get("x").unwrap();
     assert_eq!(series.raw().unwrap()[0].tensor().unwrap(), tensor);
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Tensor, "mine"));
     assert_eq!(series.metadata().content[..], [1, 2, 3]);

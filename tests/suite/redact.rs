@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tbx::meta::{Dataset, RunMeta};
-use tbx::track::Run;
+use tbx::track::ActiveRun;
 
 use self::table::{OPTIONS, SHOWN, VALUES};
 
@@ -24,10 +24,10 @@ fn this_process_is_a_run() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let args: Vec<String> = std::env::args().skip_while(|arg| arg != "--").collect();
     let mut options =
-        Run::options().variables(["DATABASE_URL", "GIT_ASKPASS", "DB_PASS", "EPOCHS"]);
+        ActiveRun::options().variables(["DATABASE_URL", "GIT_ASKPASS", "DB_PASS", "EPOCHS"]);
     for (i, arg) in args.iter().enumerate() {
-        let source = Some(arg.clone());
-        let data = Dataset { name: format!("d{i}"), source, ..Dataset::default() };
+        let mut data = Dataset::new(format!("d{i}"), "");
+        data.source = Some(arg.clone());
         options =
             options.param(format!("p{i}"), arg.as_str()).tag(format!("t{i}"), arg).dataset(data);
     }

@@ -63,7 +63,7 @@ fn another_file_is_not_loaded_for_what_was_registered() {
 
     // A file that differs from the one that its run recorded is not registered, either.
     let mut meta = RunMeta::default();
-    let made = Artifact { path: "model.bin".into(), sha256: "00".into(), ..Artifact::default() };
+    let made = Artifact::new("model.bin", 0, "00");
     meta.artifacts.push(made);
     meta.write(&dir.path().join("a")).unwrap();
     registry.register("m", "a", "model.bin").unwrap_err();

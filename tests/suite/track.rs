@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tbx::meta::{Dataset, RunMeta, Status};
-use tbx::track::{Run, RunOptions, Sweep};
+use tbx::track::{ActiveRun, RunOptions, Sweep};
 use tbx::{HparamsRecord, LoadOptions, Logdir, SessionStatus, Text};
 
 fn meta(dir: &Path) -> RunMeta {
@@ -16,7 +16,7 @@ fn meta(dir: &Path) -> RunMeta {
 
 /// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
-    Run::options().git(false).environment(false)
+    ActiveRun::options().git(false).environment(false)
 }
 
 fn load(dir: &Path) -> tbx::Run {
@@ -27,20 +27,20 @@ fn load(dir: &Path) -> tbx::Run {
 
 fn end(dir: &Path) -> SessionStatus {
     let run = load(dir);
-    let end = run.series("_hparams_/session_end_info").unwrap();
+    let end = run.get("_hparams_/session_end_info").unwrap();
     let HparamsRecord::End(end) = HparamsRecord::read(end.metadata()).unwrap() else { panic!() };
     end.status
 }
 
 fn text(dir: &Path, tag: &str) -> Vec<String> {
     let run = load(dir);
-    Text::read(&run.series(tag).unwrap().raw().unwrap()[0]).unwrap().strings
+    Text::read(&run.get(tag).unwrap().raw().unwrap()[0]).unwrap().strings
 }
 
 #[test]
 fn a_run_that_finished_says_what_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let data = Dataset { name: "spirals".into(), digest: "ab12".into(), ..Dataset::default() };
+    let data = Dataset::new("spirals", "ab12");
     let options = quiet().name("two layers").experiment("spirals").description("a *test*");
     let options = options.tag("model", "mlp").label("baseline").param("lr", 0.5);
     let run = options.seed("weights", u64::MAX).dataset(data).create(dir.path()).unwrap();
@@ -80,7 +80,7 @@ fn a_run_that_finished_says_what_it_was() {
 #[test]
 fn the_environment_is_noted() {
     let dir = tempfile::tempdir().unwrap();
-    let run = Run::options().variables(["PATH"]).create(dir.path()).unwrap();
+    let run = ActiveRun::options().variables(["PATH"]).create(dir.path()).unwrap();
     let environment = run.meta().unwrap().environment.unwrap();
     assert!(environment.cpus > Some(0) && environment.memory > Some(1 << 20), "{environment:?}");
     assert!(environment.language.unwrap().starts_with("rustc 1."));
@@ -139,7 +139,7 @@ fn a_run_that_is_dropped_has_failed() {
 fn children_know_their_parent() {
     let dir = tempfile::tempdir().unwrap();
     let parent = quiet().experiment("folds").create(dir.path()).unwrap();
-    let child = parent.child_with("../fold 0", quiet()).unwrap();
+    let child = quiet().create_child(&parent, "../fold 0").unwrap();
     assert!(child.dir().starts_with(dir.path()));
     assert_eq!(child.dir().parent(), Some(dir.path()));
     let found = child.meta().unwrap();
@@ -225,10 +225,10 @@ fn folds_have_a_mean_and_a_deviation() {
     run.add_scalar("accuracy", 100.0, 0).unwrap(); // the parent's own point
     assert!(run.summarize_children("accuracy", 1).is_err());
     for (fold, value) in [0.5, 0.75, 1.75].into_iter().enumerate() {
-        let child = run.child_with(&format!("fold-{fold}"), quiet()).unwrap();
+        let child = quiet().create_child(&run, &format!("fold-{fold}")).unwrap();
         child.add_scalar("accuracy", 7.0, 1).unwrap();
         child.add_scalar("accuracy", value, 2).unwrap();
-        child.child_with("stage", quiet()).unwrap().add_scalar("accuracy", 9.0, 5).unwrap();
+        quiet().create_child(&child, "stage").unwrap().add_scalar("accuracy", 9.0, 5).unwrap();
         child.finish().unwrap();
     }
     let sample = run.summarize_children("accuracy", 1).unwrap();
@@ -241,7 +241,7 @@ fn folds_have_a_mean_and_a_deviation() {
     assert_eq!(summary["accuracy/mean"].value, 1.0);
     assert_eq!(summary["accuracy/std"].other["ddof"], 0);
     run.finish().unwrap();
-    let means = load(dir.path()).series("accuracy/mean").unwrap().steps().to_vec();
+    let means = load(dir.path()).get("accuracy/mean").unwrap().steps().to_vec();
     assert_eq!(means, [2, 2, 2]);
 }
 
@@ -253,7 +253,7 @@ fn a_sweep_knows_its_best_trial_and_tells_the_table_of_its_space() {
     sweep.describe(&parent).unwrap();
     assert!(sweep.best(&parent).is_err());
     for trial in sweep.grid(3).unwrap() {
-        let run = parent.child_with(&trial.name, quiet().trial(&trial)).unwrap();
+        let run = quiet().trial(&trial).create_child(&parent, &trial.name).unwrap();
         let lr = trial.number("lr").unwrap();
         run.add_scalar("accuracy", f64::NAN, 0).unwrap();
         run.add_scalar("accuracy", lr, 1).unwrap();
@@ -271,7 +271,7 @@ fn a_sweep_knows_its_best_trial_and_tells_the_table_of_its_space() {
     parent.finish().unwrap();
 
     let run = load(dir.path());
-    let series = run.series("_hparams_/experiment").unwrap();
+    let series = run.get("_hparams_/experiment").unwrap();
     let record = HparamsRecord::read(series.metadata()).unwrap();
     let HparamsRecord::Experiment(experiment) = record else { panic!("{record:?}") };
     let names: Vec<_> = experiment.hparams.iter().map(|hparam| hparam.name.as_str()).collect();

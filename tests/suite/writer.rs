@@ -69,7 +69,7 @@ fn run(dir: &Path) -> Run {
 
 /// The steps of the series `tag`; none if the series does not exist.
 fn steps(run: &Run, tag: &str) -> Vec<i64> {
-    run.series(tag).map_or(Vec::new(), |series| series.steps().to_vec())
+    run.get(tag).map_or(Vec::new(), |series| series.steps().to_vec())
 }
 
 /// Fails unless the steps are 0, 1, 2 and so on, up to at least `last`.
@@ -81,7 +81,7 @@ fn assert_counted(steps: &[i64], last: i64) {
 
 /// The numbers of the series `tag`.
 fn numbers(run: &Run, tag: &str) -> Vec<f64> {
-    run.series(tag).unwrap().scalars().unwrap().iter().collect()
+    run.get(tag).unwrap().scalars().unwrap().iter().collect()
 }
 
 /// All events of a file, read without the loader. The file must end with a complete record.

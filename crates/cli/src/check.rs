@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 5;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Metadata comes from tbx.json, which tbx::track::Run writes, and from hparams records. Required
+    after_help = "Metadata comes from tbx.json, which tbx::track::ActiveRun writes, and from hparams records. Required
 are parameters, seeds, a commit without local changes, and package versions. A digest of the data and the
 hardware are advised. Names that cause problems only get a warning.
 

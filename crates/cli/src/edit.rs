@@ -13,7 +13,7 @@ use super::output::Format;
 use super::render::{DIM, Fit, NotShown, Table, bytes, count, counted, name, styled};
 use super::{FAILED, FINE, NO, print, print_json, report, say, warn};
 use tbx::error::{Error, ErrorKind, Issue, Result};
-use tbx::logdir::{LoadOptions, Logdir, RestartPolicy, RunFiles};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, RestartPolicy, RunFiles};
 use tbx::meta::{Param, RunMeta};
 use tbx::summary::Kind;
 use tbx::summary::hparams::HparamValue;
@@ -192,11 +192,8 @@ fn param(text: &str) -> std::result::Result<(String, Param), String> {
 fn sample(text: &str) -> std::result::Result<(Option<Kind>, Sampling), String> {
     let (kind, method) = match text.split_once('=') {
         Some((kind, method)) => {
-            let found = Kind::from_name(kind).ok_or_else(|| {
-                let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-                format!("there is no kind {kind:?}; there are {}", names.join(", "))
-            })?;
-            (Some(found), method)
+            let kind = kind.parse().map_err(|error: Error| error.to_string())?;
+            (Some(kind), method)
         }
         None => (None, text),
     };
@@ -279,7 +276,7 @@ fn edit(args: &Args) -> Result<Edit> {
 
 /// The names of runs that are parts of one run, as other commands fold them.
 fn parts(logdir: &Logdir) -> Result<Vec<Vec<String>>> {
-    let options = LoadOptions::new().payloads(false);
+    let options = LoadOptions::new().payloads(Payloads::Dropped);
     let rows = RunTable::load(logdir, &options, &TableOptions::new())?.rows;
     let rows = rows.into_iter().filter(|row| !row.parts.is_empty());
     Ok(rows.map(|row| [vec![row.name], row.parts].concat()).collect())
@@ -323,7 +320,7 @@ fn sidecars(args: &Args, root: &Path) -> Result<()> {
     if args.set_param.is_empty() && args.unset_param.is_empty() {
         return Ok(());
     }
-    let options = LoadOptions::new().kinds([Kind::Meta]).places();
+    let options = LoadOptions::new().kinds([Kind::Meta]).payloads(Payloads::Placed);
     let is_file = args.logdir.is_file();
     let (done, _) = Logdir::open(root)?.map_runs(&options, |run| {
         let is_kept = args.keep_run.is_empty() || any(&args.keep_run, &run.name);
@@ -556,11 +553,7 @@ mod tests {
 
     #[test]
     fn names_with_commas_are_found_in_a_list() {
-        let run = |name: &str| RunFiles {
-            name: name.into(),
-            path: Path::new("logs").join(name),
-            files: Vec::new(),
-        };
+        let run = |name: &str| RunFiles::new(name.into(), Path::new("logs").join(name), Vec::new());
         let runs = ["a", "lr=1,bs=2", "lr=1", "deep/train"].map(run);
         let split = |text| split_names(text, &runs);
         assert_eq!(split("a,lr=1,bs=2,deep"), ["a", "lr=1,bs=2", "deep"]);

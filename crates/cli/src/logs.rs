@@ -9,7 +9,7 @@ use super::COMMON;
 use super::empty::{Empty, Opened};
 use super::wanted::Wanted;
 use tbx::error::Result;
-use tbx::logdir::{Checksums, LoadOptions, Logdir, RestartPolicy};
+use tbx::logdir::{Checksums, LoadOptions, Logdir, Payloads, RestartPolicy};
 use tbx::summary::Kind;
 
 /// The log directories, and the options that select from them.
@@ -100,7 +100,7 @@ impl Choice {
     /// The load options. Files are not mapped, since a file may be cut short while the program reads it.
     pub(super) fn options(&self) -> LoadOptions {
         let mut options = LoadOptions::new()
-            .payloads(false)
+            .payloads(Payloads::Dropped)
             .restart(self.restart)
             .strict(self.strict)
             .follow_links(self.follow_links);
@@ -123,7 +123,7 @@ impl Choice {
 /// The parser of `--kind`.
 pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     let names = Kind::ALL.iter().map(|kind| kind.name());
-    PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Tensor))
+    PossibleValuesParser::new(names).map(|name| name.parse().unwrap_or(Kind::Tensor))
 }
 
 /// The checksums to verify.

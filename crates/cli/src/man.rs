@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut tbx = help::command();
     tbx.build(); // names of subcommands become tbx-table
     if let Some(dir) = &args.out {
-        write_all(&tbx, dir).map_err(|error| error.at(Location::path(dir.as_path())))?;
+        write_all(&tbx, dir).map_err(|error| error.at(Location::of(dir.as_path())))?;
         return Ok(FINE);
     }
     let command = match &args.command {

@@ -8,7 +8,7 @@ use super::output::Format;
 use super::render::{Fit, NotShown, Table, date, name};
 use super::{FAILED, FINE, NO, print, print_json, report, warn};
 use tbx::error::{Error, Report, Result, failed};
-use tbx::logdir::{LoadOptions, Logdir, Run};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::meta::{Param, RunMeta, Status};
 use tbx::store;
 use tbx::summary::Kind;
@@ -229,7 +229,8 @@ fn load(path: &Path, follow: bool, what: &str) -> Result<(Run, u8)> {
 fn read(path: &Path, follow: bool) -> Result<(Run, u8)> {
     let logdir = Logdir::open(path)?;
     let kinds = [Kind::Hparams, Kind::Meta];
-    let options = LoadOptions::new().kinds(kinds).runs(|name| name == ".").places();
+    let options =
+        LoadOptions::new().kinds(kinds).runs(|name| name == ".").payloads(Payloads::Placed);
     let options = options.follow_links(follow);
     let mut loaded = logdir.load(&options)?;
     let is_lossless = report(&loaded.report);
@@ -250,7 +251,7 @@ fn read(path: &Path, follow: bool) -> Result<(Run, u8)> {
 fn show(path: &Path, follow: bool, format: Format) -> Result<u8> {
     let (run, code) = read(path, follow)?;
     let (meta, issues) = run.meta();
-    let is_lossless = report(&Report { issues, ..Report::default() });
+    let is_lossless = report(&Report::from(issues));
     match format {
         Format::Json => print_json(&meta)?,
         Format::Text => print(&text(&meta))?,

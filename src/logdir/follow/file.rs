@@ -306,7 +306,7 @@ impl FollowedFile {
             return;
         }
         self.failure = Some(error.kind());
-        let location = Location::path(path);
+        let location = Location::of(path);
         found.issues.push(Issue { location, kind: error.into(), effect: Effect::SkippedFile });
     }
 

@@ -201,7 +201,7 @@ impl Follower {
             Err(error) => {
                 let is_gone = matches!(error.kind(),
                     ErrorKind::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound);
-                let location = Location::path(self.path.as_path());
+                let location = Location::of(self.path.as_path());
                 let kind = error.into_kind();
                 let issue = Issue { location, kind, effect: Effect::SkippedFile };
                 if !is_gone {

@@ -9,6 +9,7 @@ use crate::logdir::{EventFile, TimeSeries};
 
 /// The changes since the last poll.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct News {
     /// Names of runs that no longer have an event file, sorted. Their points are void.
     pub removed: Vec<String>,
@@ -36,6 +37,7 @@ impl News {
 
 /// The changes in one run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RunNews {
     /// The run's name: its directory's path relative to the log directory, `.` for the log
     /// directory itself.
@@ -54,6 +56,7 @@ pub struct RunNews {
 
 /// New points of one series.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NewPoints {
     /// The points, in the order in which they arrived, without those that the restart policy drops.
     /// The properties of [`TimeSeries`] that describe a whole series apply to these points only.

@@ -508,7 +508,7 @@ impl<'o> Growing<'o> {
     pub(super) fn take_unreadable(&mut self, run: &str) -> Vec<Issue> {
         let issue = |unreadable: Unreadable| {
             let Unreadable { tag, step, kind, effect, origin } = unreadable;
-            let place = origin.map(|(path, offset)| Location::path(path).offset(offset));
+            let place = origin.map(|(path, offset)| Location::of(path).with_offset(offset));
             let (run, tag) = (Some(run.to_owned()), Some(tag.into()));
             let location = Location { run, tag, step: Some(step), ..place.unwrap_or_default() };
             Issue { location, kind, effect }

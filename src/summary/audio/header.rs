@@ -5,7 +5,7 @@ use hound::WavReader;
 
 /// Contents of the first bytes of a clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct AudioHeader {
     /// Name of the format; `None` if it is unknown.
     pub format: Option<&'static str>,
     /// Audio parameters, if the clip is WAV of a form that can be read.
@@ -25,14 +25,14 @@ pub struct Sound {
     pub frames: u32,
 }
 
-impl Header {
+impl AudioHeader {
     /// Parses the first bytes of a clip.
     ///
     /// ```
-    /// use tbx::summary::audio::header::Header;
+    /// use tbx::summary::audio::header::AudioHeader;
     ///
-    /// assert_eq!(Header::of(b"fLaC\0\0\0\x22").format, Some("FLAC"));
-    /// assert_eq!(Header::of(b"what").damage.as_deref(), Some("unknown data, not a clip"));
+    /// assert_eq!(AudioHeader::of(b"fLaC\0\0\0\x22").format, Some("FLAC"));
+    /// assert_eq!(AudioHeader::of(b"what").damage.as_deref(), Some("unknown data, not a clip"));
     /// ```
     pub fn of(clip: &[u8]) -> Self {
         let format = match clip {
@@ -87,15 +87,15 @@ mod tests {
     fn only_a_whole_wav_file_is_sound() {
         let clip = Clip::interleaved(&[0.25f32, -0.25, 0.5, -0.5], 2, 8000).unwrap().to_wav();
         let sound = Sound { sample_rate: 8000, channels: 2, frames: 2 };
-        let whole = Header { format: Some("WAV"), sound: Some(sound), damage: None };
-        assert_eq!(Header::of(&clip), whole);
-        assert_eq!(Header::of(&[&clip[..], b"LIST\0\0\0\0"].concat()), whole);
+        let whole = AudioHeader { format: Some("WAV"), sound: Some(sound), damage: None };
+        assert_eq!(AudioHeader::of(&clip), whole);
+        assert_eq!(AudioHeader::of(&[&clip[..], b"LIST\0\0\0\0"].concat()), whole);
         for end in 0..clip.len() {
-            let header = Header::of(&clip[..end]);
+            let header = AudioHeader::of(&clip[..end]);
             assert!(header.damage.is_some() && header.sound.is_none(), "{end} bytes: {header:?}");
         }
         assert_eq!(
-            Header::of(&clip[..50]).damage.unwrap(),
+            AudioHeader::of(&clip[..50]).damage.unwrap(),
             "a WAV file of 8 bytes of samples with 6 in it"
         );
     }
@@ -103,14 +103,14 @@ mod tests {
     #[test]
     fn other_formats_are_sound_and_unknown_data_is_not() {
         for other in [&b"OggS\0"[..], b"ID3\x04", b"\xff\xfb\x90", b"FORM\0\0\0\0AIFF"] {
-            assert_eq!(Header::of(other).damage, None);
+            assert_eq!(AudioHeader::of(other).damage, None);
         }
-        assert_eq!(Header::of(b"").damage.unwrap(), "an empty clip");
+        assert_eq!(AudioHeader::of(b"").damage.unwrap(), "an empty clip");
         // WAV of a form that is not read here: A-law.
         let mut law =
             b"RIFF\x26\0\0\0WAVEfmt \x12\0\0\0\x06\0\x01\0\x40\x1f\0\0\x40\x1f\0\0".to_vec();
         law.extend(b"\x01\0\x08\0\0\0data\0\0\0\0");
-        let header = Header::of(&law);
+        let header = AudioHeader::of(&law);
         assert_eq!((header.format, header.sound, header.damage), (Some("WAV"), None, None));
     }
 }

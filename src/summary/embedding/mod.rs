@@ -15,8 +15,10 @@ use std::io;
 
 use bytes::Bytes;
 
+#[doc(hidden)]
 pub use self::config::{CONFIG_FILE, merge, read};
-pub use self::place::{METADATA_FILE, Place, SPRITE_FILE, TENSORS_FILE};
+pub(crate) use self::place::EmbeddingPlace;
+pub use self::place::{METADATA_FILE, SPRITE_FILE, TENSORS_FILE};
 use self::table::Table;
 use super::histogram::Numeric;
 #[cfg(feature = "image")]
@@ -67,6 +69,7 @@ struct Points {
 
 /// The images of all points in one image, row by row in a square.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sprite {
     /// The encoded image: PNG, unless another program wrote it.
     pub encoded: Bytes,

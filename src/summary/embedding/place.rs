@@ -8,24 +8,14 @@ use super::Embedding;
 
 /// The name and directory of an embedding, as in PyTorch (`torch/utils/tensorboard/writer.py`,
 /// `add_embedding`): `<tag>:<step>` and `<step>/<tag>`, where the step has at least five digits.
-///
-/// ```
-/// use tbx::summary::embedding::Place;
-///
-/// let place = Place::of("words/all")?.at(7);
-/// assert_eq!(place.name(), "words/all:00007");
-/// assert_eq!(place.directory(), ["00007", "words%2fall"]);
-/// assert!(Place::of("a&b").is_err());
-/// # Ok::<(), tbx::Error>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct EmbeddingPlace {
     tag: String,
     escaped: String,
     step: String,
 }
 
-impl Place {
+impl EmbeddingPlace {
     /// The place of the embedding `tag` at step 0.
     ///
     /// # Errors
@@ -34,7 +24,7 @@ impl Place {
     /// into a URL without escaping it (`vz_projector/data-provider-server.ts`). The tag must
     /// therefore not contain `&`, `#` or `+`, `%` before two hexadecimal digits, a tab, or a line
     /// break.
-    pub fn of(tag: &str) -> Result<Self, ErrorKind> {
+    pub(crate) fn of(tag: &str) -> Result<Self, ErrorKind> {
         if let Some(c) = tag.chars().find(|c| matches!(c, '&' | '#' | '+' | '\t' | '\n' | '\r')) {
             let what =
                 format!("an embedding with {c:?} in its name, which TensorBoard cannot find");
@@ -54,22 +44,22 @@ impl Place {
 
     /// The same embedding at another step.
     #[must_use]
-    pub fn at(self, number: i64) -> Self {
+    pub(crate) fn at(self, number: i64) -> Self {
         Self { step: step(number), ..self }
     }
 
     /// Name of the embedding in the projector.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}:{}", self.tag, self.step)
     }
 
     /// Directories from the run's directory down to the files of the embedding.
-    pub fn directory(&self) -> [&str; 2] {
+    pub(crate) fn directory(&self) -> [&str; 2] {
         [&self.step, &self.escaped]
     }
 
     /// The configuration entry for `embedding` at this place.
-    pub fn info(&self, embedding: &Embedding) -> EmbeddingInfo {
+    pub(crate) fn info(&self, embedding: &Embedding) -> EmbeddingInfo {
         let path = |file: &str| format!("{}/{}/{file}", self.step, self.escaped);
         EmbeddingInfo {
             tensor_name: self.name(),
@@ -103,16 +93,20 @@ mod tests {
     use super::*;
 
     fn directory(tag: &str, step: i64) -> String {
-        Place::of(tag).unwrap().at(step).directory().join("/")
+        EmbeddingPlace::of(tag).unwrap().at(step).directory().join("/")
     }
 
     /// Matches `str(step).zfill(5)` and PyTorch's `_encode`.
     #[test]
     fn places_are_pytorchs() {
+        let place = EmbeddingPlace::of("words/all").unwrap().at(7);
+        assert_eq!(place.name(), "words/all:00007");
+        assert_eq!(place.directory(), ["00007", "words%2fall"]);
+        assert!(EmbeddingPlace::of("a&b").is_err());
         assert_eq!(directory("default", 0), "00000/default");
         assert_eq!(directory("a/b\\c", 1_234_567), "1234567/a%2fb%5cc");
         assert_eq!(directory("50% größe", -1), "-0001/50%25 größe");
-        assert_eq!(Place::of("a/b").unwrap().at(-1).name(), "a/b:-0001");
+        assert_eq!(EmbeddingPlace::of("a/b").unwrap().at(-1).name(), "a/b:-0001");
     }
 
     #[test]
@@ -141,7 +135,7 @@ mod tests {
         ];
         let mut seen = std::collections::HashSet::new();
         for tag in tags {
-            let Ok(place) = Place::of(tag) else {
+            let Ok(place) = EmbeddingPlace::of(tag) else {
                 assert!(tag.contains('%'), "{tag:?}");
                 continue;
             };
@@ -156,10 +150,10 @@ mod tests {
     #[test]
     fn names_that_the_projector_cannot_ask_for_are_refused() {
         for tag in ["a&b", "#", "a+b", "a%41", "%0a", "a\tb", "a\n"] {
-            assert!(matches!(Place::of(tag), Err(ErrorKind::Argument(_))), "{tag:?}");
+            assert!(matches!(EmbeddingPlace::of(tag), Err(ErrorKind::Argument(_))), "{tag:?}");
         }
         for tag in ["100%", "a%b", "%4", "%zz", "a?b=c;d", &"x".repeat(2000), &"/".repeat(500)] {
-            assert!(Place::of(tag).is_ok(), "{tag:?}");
+            assert!(EmbeddingPlace::of(tag).is_ok(), "{tag:?}");
         }
     }
 }

@@ -43,6 +43,7 @@ const NODE: u32 = 1;
 /// assert_eq!(graph.nodes.len(), 2);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Graph {
     /// The nodes, in any order.
     pub nodes: Vec<Node>,
@@ -50,6 +51,7 @@ pub struct Graph {
 
 /// A node of a [`Graph`].
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Node {
     /// Name, unique in the graph; `/` nests.
     pub name: String,

@@ -15,15 +15,16 @@ use crate::event::pb::hparams::{self as wire, DataType};
 /// sessions.
 ///
 /// ```
-/// use tbx::summary::hparams::{Dataset, Experiment, HparamInfo, MetricInfo};
+/// use tbx::summary::hparams::{Experiment, HparamInfo, MetricDataset, MetricInfo};
 ///
 /// let experiment = Experiment::new()
-///     .hparam(HparamInfo::number("lr").interval(1e-5, 0.1).display_name("learning rate"))
+///     .hparam(HparamInfo::number("lr").interval(1e-5, 0.1).with_display_name("learning rate"))
 ///     .hparam(HparamInfo::text("optimizer").values(["adam", "sgd"]))
-///     .metric(MetricInfo::new("accuracy").group("eval").dataset(Dataset::Validation));
+///     .metric(MetricInfo::new("accuracy").with_group("eval").with_dataset(MetricDataset::Validation));
 /// # assert_eq!(experiment.hparams.len(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Experiment {
     /// Name; empty for none.
     pub name: String,
@@ -48,25 +49,25 @@ impl Experiment {
 
     /// Sets the name.
     #[must_use]
-    pub fn name(self, name: impl Into<String>) -> Self {
+    pub fn with_name(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
     }
 
     /// Sets the description, in Markdown.
     #[must_use]
-    pub fn description(self, markdown: impl Into<String>) -> Self {
+    pub fn with_description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
     /// Sets the owner.
     #[must_use]
-    pub fn user(self, name: impl Into<String>) -> Self {
+    pub fn with_user(self, name: impl Into<String>) -> Self {
         Self { user: name.into(), ..self }
     }
 
     /// Sets the creation time, in seconds since the Unix epoch.
     #[must_use]
-    pub fn time_created(self, secs: f64) -> Self {
+    pub fn with_time_created(self, secs: f64) -> Self {
         Self { time_created: Some(secs), ..self }
     }
 
@@ -131,6 +132,7 @@ impl Experiment {
 
 /// A hyperparameter of an [`Experiment`].
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct HparamInfo {
     /// Name in [`Hparams`](super::Hparams).
     pub name: String,
@@ -179,13 +181,13 @@ impl HparamInfo {
 
     /// Sets the name to show.
     #[must_use]
-    pub fn display_name(self, name: impl Into<String>) -> Self {
+    pub fn with_display_name(self, name: impl Into<String>) -> Self {
         Self { display_name: name.into(), ..self }
     }
 
     /// Sets the description, in Markdown.
     #[must_use]
-    pub fn description(self, markdown: impl Into<String>) -> Self {
+    pub fn with_description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
@@ -292,6 +294,7 @@ impl HparamInfo {
 
 /// The type of a hyperparameter's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HparamType {
     /// Not specified.
     Unset,
@@ -305,6 +308,7 @@ pub enum HparamType {
 
 /// The possible values of a hyperparameter.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Domain {
     /// Any value of its type.
     Any,

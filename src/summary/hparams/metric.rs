@@ -6,6 +6,7 @@ use crate::event::pb::hparams::{self as wire, DatasetType};
 /// A metric of an [`Experiment`](super::Experiment): a scalar series of the sessions, whose last
 /// value is shown in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MetricInfo {
     /// Tag of the series.
     pub tag: String,
@@ -17,7 +18,7 @@ pub struct MetricInfo {
     /// A description in Markdown; empty for none.
     pub description: String,
     /// Dataset that the metric is computed on.
-    pub dataset: Dataset,
+    pub dataset: MetricDataset,
 }
 
 impl MetricInfo {
@@ -28,31 +29,31 @@ impl MetricInfo {
             group: String::new(),
             display_name: String::new(),
             description: String::new(),
-            dataset: Dataset::Unknown,
+            dataset: MetricDataset::Unknown,
         }
     }
 
     /// Sets the run that contains the series, as a path below the session's run.
     #[must_use]
-    pub fn group(self, path: impl Into<String>) -> Self {
+    pub fn with_group(self, path: impl Into<String>) -> Self {
         Self { group: path.into(), ..self }
     }
 
     /// Sets the name to show.
     #[must_use]
-    pub fn display_name(self, name: impl Into<String>) -> Self {
+    pub fn with_display_name(self, name: impl Into<String>) -> Self {
         Self { display_name: name.into(), ..self }
     }
 
     /// Sets the description, in Markdown.
     #[must_use]
-    pub fn description(self, markdown: impl Into<String>) -> Self {
+    pub fn with_description(self, markdown: impl Into<String>) -> Self {
         Self { description: markdown.into(), ..self }
     }
 
     /// Sets the dataset that the metric is computed on.
     #[must_use]
-    pub fn dataset(self, dataset: Dataset) -> Self {
+    pub fn with_dataset(self, dataset: MetricDataset) -> Self {
         Self { dataset, ..self }
     }
 
@@ -71,9 +72,9 @@ impl MetricInfo {
 
     pub(super) fn to_message(&self) -> wire::MetricInfo {
         let dataset_type = match self.dataset {
-            Dataset::Unknown => DatasetType::DatasetUnknown,
-            Dataset::Training => DatasetType::DatasetTraining,
-            Dataset::Validation => DatasetType::DatasetValidation,
+            MetricDataset::Unknown => DatasetType::DatasetUnknown,
+            MetricDataset::Training => DatasetType::DatasetTraining,
+            MetricDataset::Validation => DatasetType::DatasetValidation,
         };
         wire::MetricInfo {
             name: Some(wire::MetricName { group: self.group.clone(), tag: self.tag.clone() }),
@@ -85,9 +86,9 @@ impl MetricInfo {
 
     pub(super) fn from_message(message: wire::MetricInfo) -> Self {
         let dataset = match message.dataset_type() {
-            DatasetType::DatasetUnknown => Dataset::Unknown,
-            DatasetType::DatasetTraining => Dataset::Training,
-            DatasetType::DatasetValidation => Dataset::Validation,
+            DatasetType::DatasetUnknown => MetricDataset::Unknown,
+            DatasetType::DatasetTraining => MetricDataset::Training,
+            DatasetType::DatasetValidation => MetricDataset::Validation,
         };
         let name = message.name.unwrap_or_default();
         Self {
@@ -102,7 +103,8 @@ impl MetricInfo {
 
 /// The dataset that a metric is computed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dataset {
+#[non_exhaustive]
+pub enum MetricDataset {
     /// Not specified.
     Unknown,
     /// Data that the model is trained on.

@@ -26,6 +26,7 @@ use crate::summary::flatten::{Leaf, Sequences, flatten};
 ///
 /// With the feature `serde`, [`of`](Self::of) converts any struct.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Hparams {
     /// The values by name.
     pub values: BTreeMap<String, HparamValue>,
@@ -98,30 +99,30 @@ impl Hparams {
         self
     }
 
-    /// Makes the run a repetition of the trial `name`, see [`group`](Self::group).
+    /// Makes the run a repetition of the trial `name`, see its field [`group`](Self::group).
     ///
     /// TensorFlow and Keras by default name a group after a hash of its values, so that runs with the same values
     /// share a row. tbx by default keeps runs apart.
     #[must_use]
-    pub fn group(self, name: impl Into<String>) -> Self {
+    pub fn with_group(self, name: impl Into<String>) -> Self {
         Self { group: name.into(), ..self }
     }
 
     /// Sets the URL at which the run can be watched.
     #[must_use]
-    pub fn monitor_url(self, url: impl Into<String>) -> Self {
+    pub fn with_monitor_url(self, url: impl Into<String>) -> Self {
         Self { monitor_url: url.into(), ..self }
     }
 
     /// Sets the location of the trained model.
     #[must_use]
-    pub fn model_uri(self, uri: impl Into<String>) -> Self {
+    pub fn with_model_uri(self, uri: impl Into<String>) -> Self {
         Self { model_uri: uri.into(), ..self }
     }
 
     /// Sets the start time, in seconds since the Unix epoch.
     #[must_use]
-    pub fn start_time(self, secs: f64) -> Self {
+    pub fn with_start_time(self, secs: f64) -> Self {
         Self { start_time: Some(secs), ..self }
     }
 
@@ -238,6 +239,7 @@ impl From<BTreeMap<String, HparamValue>> for Hparams {
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct SessionEnd {
     /// Status of the run at its end.
     pub status: SessionStatus,
@@ -246,6 +248,11 @@ pub struct SessionEnd {
 }
 
 impl SessionEnd {
+    /// An end with this status, at a time in seconds since the Unix epoch if it is known.
+    pub fn new(status: SessionStatus, end_time: Option<f64>) -> Self {
+        Self { status, end_time }
+    }
+
     pub(super) fn to_message(self) -> SessionEndInfo {
         let status = match self.status {
             SessionStatus::Unknown => Status::Unknown,
@@ -269,6 +276,7 @@ impl SessionEnd {
 
 /// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SessionStatus {
     /// Unknown. TensorBoard shows this for a run without an end.
     Unknown,

@@ -4,23 +4,23 @@
 
 use bytes::Buf;
 
-use super::header::{Header, PNG_SIGNATURE};
+use super::header::{ImageHeader, PNG_SIGNATURE};
 
 /// Describes the damage to an encoded image, as far as its format is known.
 pub fn damage(encoded: &[u8]) -> Option<String> {
     if encoded.is_empty() {
         return Some("an image of no bytes".into());
     }
-    let header = Header::of(encoded);
+    let header = ImageHeader::of(encoded);
     match header {
-        Header { is_known: false, .. } => Some("unknown data, not an image".into()),
-        Header { format, is_shown: true, size: None | Some((0, _) | (_, 0)), .. } => {
+        ImageHeader { is_known: false, .. } => Some("unknown data, not an image".into()),
+        ImageHeader { format, is_shown: true, size: None | Some((0, _) | (_, 0)), .. } => {
             Some(format!("a {format} without a size"))
         }
-        Header { format: "PNG", .. } => png(encoded),
-        Header { format: "JPEG", .. } => jpeg(encoded),
-        Header { format: "GIF", .. } => gif(encoded),
-        Header { format: "BMP", .. } => bmp(encoded),
+        ImageHeader { format: "PNG", .. } => png(encoded),
+        ImageHeader { format: "JPEG", .. } => jpeg(encoded),
+        ImageHeader { format: "GIF", .. } => gif(encoded),
+        ImageHeader { format: "BMP", .. } => bmp(encoded),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 /// Contents of the first bytes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct ImageHeader {
     /// Name of the format; `unknown data` if it is not known.
     pub format: &'static str,
     /// Whether the format is known.
@@ -17,15 +17,15 @@ pub struct Header {
     pub size: Option<(u32, u32)>,
 }
 
-impl Header {
+impl ImageHeader {
     /// Parses the first bytes of an image. For a JPEG file, everything up to its frame is needed.
     ///
     /// ```
-    /// use tbx::summary::image::header::Header;
+    /// use tbx::summary::image::header::ImageHeader;
     ///
-    /// let gif = Header::of(b"GIF89a\x05\0\x03\0");
+    /// let gif = ImageHeader::of(b"GIF89a\x05\0\x03\0");
     /// assert_eq!((gif.format, gif.size), ("GIF", Some((5, 3))));
-    /// assert!(!Header::of(b"RIFF\x24\0\0\0WEBPVP8 ").is_shown);
+    /// assert!(!ImageHeader::of(b"RIFF\x24\0\0\0WEBPVP8 ").is_shown);
     /// ```
     pub fn of(bytes: &[u8]) -> Self {
         let (format, is_shown, size) = match bytes {
@@ -126,14 +126,14 @@ mod tests {
         bmp.resize(18, 0);
         bmp.extend([256i32.to_le_bytes(), (-7i32).to_le_bytes()].concat());
         for bytes in [&png[..], jpeg, b"GIF87a\0\x01\x07\0", &bmp] {
-            let header = Header::of(bytes);
+            let header = ImageHeader::of(bytes);
             assert_eq!((header.size, header.is_shown), (Some((256, 7)), true), "{header:?}");
             for end in 0..bytes.len() {
-                Header::of(&bytes[..end]); // no panic
+                ImageHeader::of(&bytes[..end]); // no panic
             }
         }
-        assert_eq!(Header::of(b"\xff\xd8\xff\xd9").size, None);
-        assert_eq!(Header::of(b"II*\0").format, "TIFF");
-        assert_eq!(Header::of(b"").format, "unknown data");
+        assert_eq!(ImageHeader::of(b"\xff\xd8\xff\xd9").size, None);
+        assert_eq!(ImageHeader::of(b"II*\0").format, "TIFF");
+        assert_eq!(ImageHeader::of(b"").format, "unknown data");
     }
 }

@@ -7,6 +7,7 @@ use crate::error::ErrorKind;
 
 /// The axes of an array or a slice, in order: height, width, channels, number in a batch, and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Layout {
     /// Height, width: one gray image.
     Hw,

@@ -11,6 +11,7 @@ use crate::summary::{Metadata, RawValue};
 
 /// One component of a mesh at one step.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct MeshComponent {
     /// Name of the mesh, shared by all of its components.
     pub name: String,
@@ -22,6 +23,7 @@ pub struct MeshComponent {
 
 /// The rows of a [`MeshComponent`].
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum MeshPart {
     /// Positions of the vertices: x, y, z.
     Vertices(Triples<f32>),
@@ -32,6 +34,11 @@ pub enum MeshPart {
 }
 
 impl MeshComponent {
+    /// The component `part` of the mesh `name`, with settings as a JSON object.
+    pub fn new(name: impl Into<String>, config: impl Into<String>, part: MeshPart) -> Self {
+        Self { name: name.into(), config: config.into(), part }
+    }
+
     /// Reads a value of a mesh series. The series' metadata says which component it is; its tag
     /// does not matter.
     ///

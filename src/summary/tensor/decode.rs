@@ -28,7 +28,7 @@ pub(super) fn tensor(message: TensorProto) -> Result<Tensor, ErrorKind> {
     Ok(Tensor { dtype, shape, data })
 }
 
-/// If [`tensor`] would fill up `message`, returns the number of elements in its typed array and in
+/// If `tensor` would fill up `message`, returns the number of elements in its typed array and in
 /// its shape. A single element does not count, because it is used for all places.
 pub fn filled_up(message: &TensorProto) -> Result<Option<(usize, usize)>, ErrorKind> {
     let places = elements(&shape(message)?).unwrap_or(usize::MAX);

@@ -221,7 +221,8 @@ fn runs_of_mlflow_that_are_called_like_stages_are_runs() {
 fn tracked_runs_are_runs_whatever_they_are_called() {
     let folder = Folder::new();
     for (name, lr) in [("train", 0.5), ("test", 0.25)] {
-        let options = tbx::track::Run::options().git(false).environment(false).param("lr", lr);
+        let options =
+            tbx::track::ActiveRun::options().git(false).environment(false).param("lr", lr);
         let tracked = options.create(folder.path(format!("logs/{name}"))).unwrap();
         tracked.add_scalar("acc", lr * 2.0, 0).unwrap();
         tracked.finish().unwrap();

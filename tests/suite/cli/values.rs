@@ -53,7 +53,8 @@ fn v1(value: Value) -> Vec<u8> {
 }
 
 fn v2(kind: Kind, content: &[u8], tensor: pb::TensorProto) -> Vec<u8> {
-    let metadata = Metadata { content: content.to_vec().into(), ..Metadata::new(kind) };
+    let mut metadata = Metadata::new(kind);
+    metadata.content = content.to_vec().into();
     let metadata = Some(metadata.to_message());
     let value = Some(Value::Tensor(tensor));
     summary(3, vec![pb::summary::Value { tag: "v".into(), metadata, value, ..Default::default() }])

@@ -64,7 +64,7 @@ fn a_file_can_be_a_log_directory_whatever_its_name() {
     let loaded = load(&path, &LoadOptions::new());
     assert_eq!(loaded.runs.len(), 1);
     assert_eq!((loaded.runs[0].name.as_str(), loaded.runs[0].files.len()), (".", 1));
-    assert_eq!(loaded.runs[0].series("a").unwrap().steps(), [1]);
+    assert_eq!(loaded.runs[0].get("a").unwrap().steps(), [1]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ mod unix {
         let loaded = load(dir.path(), &LoadOptions::new());
         assert_eq!(kinds(&loaded.report.issues), ["io"]);
         assert_eq!(loaded.report.issues[0].location.path.as_deref(), Some(&*secret));
-        assert_eq!(loaded.runs[0].series("a").unwrap().len(), 1);
+        assert_eq!(loaded.runs[0].get("a").unwrap().len(), 1);
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod unix {
         symlink("nowhere", dir.path().join("x.tfevents")).unwrap();
         let loaded = load(dir.path(), &LoadOptions::new());
         assert_eq!(kinds(&loaded.report.issues), ["io"]);
-        assert_eq!(loaded.runs[0].series("a").unwrap().len(), 1);
+        assert_eq!(loaded.runs[0].get("a").unwrap().len(), 1);
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod unix {
         let found: Vec<_> = loaded
             .runs
             .iter()
-            .map(|run| (run.name.as_str(), run.files.len(), run.series("a").unwrap().len()))
+            .map(|run| (run.name.as_str(), run.files.len(), run.get("a").unwrap().len()))
             .collect();
         assert_eq!(found, [("run-\u{fffd}", 2, 2), ("run-\u{fffd}", 1, 1)]);
         assert_eq!(kinds(&loaded.report.issues), ["name_not_utf8"; 2]);

@@ -295,7 +295,7 @@ fn a_file_cut_short_while_it_is_read_gives_what_was_there() {
             load(dir.path(), &options)
         });
         let run = &loaded.runs[0];
-        let steps = run.series("a").map_or(&[][..], |series| series.steps());
+        let steps = run.get("a").map_or(&[][..], |series| series.steps());
         assert!(steps.iter().copied().eq(0..steps.len() as i64));
         let kinds: Vec<_> = loaded.report.issues.iter().map(|i| i.kind.name()).collect();
         let opened = run.files[0].bytes;

@@ -74,9 +74,10 @@ fn no_bytes_of_a_value_make_a_reader_panic() {
                     }
                 }
             }
-            let metadata = Metadata { content: content.into(), ..metadata.clone() };
+            let mut metadata = metadata.clone();
+            metadata.content = content.into();
             for form in [Form::Tensor, Form::None, Form::Image] {
-                let value = RawValue { form, bytes: bytes.clone().into() };
+                let value = RawValue::new(form, bytes.clone());
                 taken += read_as_everything(&metadata, &value);
             }
         }

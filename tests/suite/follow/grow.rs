@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tbx::pb::{self, summary::value::Value};
 use tbx::record::HEADER_LEN;
-use tbx::{Checksums, Follower, Kind, LoadOptions, Report, RestartPolicy};
+use tbx::{Checksums, Follower, Kind, LoadOptions, Payloads, Report, RestartPolicy};
 use tempfile::TempDir;
 
 use super::{Kept, facts_of_load};
@@ -82,7 +82,7 @@ fn ways() -> Vec<LoadOptions> {
     for policy in RestartPolicy::ALL {
         let options = LoadOptions::new().restart(*policy);
         ways.push(options.clone());
-        ways.push(options.clone().payloads(false).checksums(Checksums::Decoded));
+        ways.push(options.clone().payloads(Payloads::Dropped).checksums(Checksums::Decoded));
         ways.push(options.kinds([Kind::Scalar, Kind::Text]));
     }
     ways

@@ -43,7 +43,7 @@ impl Kept {
             facts.start_times.push((name.clone(), run.start_time.map(f64::to_bits)));
             facts.series.extend(run.series.values().filter(|s| !s.steps.is_empty()).cloned());
         }
-        let mut report = Report { issues: self.issues.clone(), ..Report::default() };
+        let mut report = Report::from(self.issues.clone());
         report.sort();
         facts.issues = report.issues.iter().map(issue_fact).collect();
         facts.more_issues = self.more_issues;
@@ -81,7 +81,7 @@ fn empty(values: &Values) -> Column {
     match values {
         Values::Scalars(_) => Column::F32(vec![]),
         Values::Raw(_) => Column::Raw(vec![]),
-        Values::Placed(_) | Values::Dropped => Column::Dropped,
+        _ => Column::Dropped,
     }
 }
 

@@ -86,7 +86,7 @@ fn event_files_among_artifacts_are_artifacts_or_also_runs() {
     ];
     assert_eq!(names(&store.out()), expected);
     let loaded = load(&store.out(), &LoadOptions::new());
-    assert!(loaded.runs[3].series("epoch_loss").is_some());
+    assert!(loaded.runs[3].get("epoch_loss").is_some());
     let dir = store.out().join("digits/a");
     for path in [
         format!("tensorboard_logs/train/{in_folder}"),
@@ -156,7 +156,7 @@ fn images_of_every_release_are_images() {
     }
     store.import();
     let loaded = load(&store.out(), &LoadOptions::new());
-    assert_eq!(loaded.runs[0].series("a/b").unwrap().steps(), [3, 4]);
+    assert_eq!(loaded.runs[0].get("a/b").unwrap().steps(), [3, 4]);
     let kept = meta(&store.out().join("digits/a")).artifacts;
     let kept: Vec<_> = kept.into_iter().map(|kept| kept.name.unwrap_or(kept.path)).collect();
     assert!(names.iter().all(|name| kept.contains(name)), "{kept:?}");

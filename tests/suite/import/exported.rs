@@ -62,7 +62,7 @@ fn event_files_come_back_and_only_points_that_they_lack_are_written() {
     let loss = points(&store.out(), "digits/group/mine", "loss(train)");
     assert_eq!(loss, [(1, 1_700_000_000.5, 0.5), (2, 1_700_000_001.0, 0.25)]);
     let loaded = load(&store.out(), &LoadOptions::new());
-    assert!(loaded.runs[0].series("weights").is_some());
+    assert!(loaded.runs[0].get("weights").is_some());
     let meta = meta(&dir);
     assert_eq!((meta.id.as_ref(), meta.status), (said.id.as_ref(), Some(Status::Finished)));
     assert_eq!((meta.seeds["weights"], meta.params.len()), (7, 0));

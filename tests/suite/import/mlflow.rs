@@ -52,7 +52,7 @@ fn a_log_has_everything_that_mlflows_client_finds() {
         let artifact = std::fs::read(parent.join("artifacts/notes/a.txt")).unwrap();
         assert_eq!(artifact, b"hello", "{kind}");
         let loaded = load(&parent, &LoadOptions::new());
-        assert!(loaded.runs[0].series("img/a").is_some(), "{kind}");
+        assert!(loaded.runs[0].get("img/a").is_some(), "{kind}");
         assert!(parent.join("..%2f..%2fevil").is_dir(), "{kind}");
         eprintln!("{kind}: {} runs, {points} points as in MLflow", expected.len());
     }
@@ -100,7 +100,7 @@ fn compare_points(run: &Value, dir: &Path) -> u64 {
     assert_eq!(scalars, metrics.len());
     let mut count = 0;
     for (name, history) in metrics {
-        let series = log.series(name).expect("the series");
+        let series = log.get(name).expect("the series");
         let times = series.wall_times().iter().map(|time| (time * 1e3).round() as i64);
         let number = |value: f64| match value {
             value if value.is_nan() => "NaN".into(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tbx::meta::{Dataset, Process, RunMeta, Status};
-use tbx::track::{Run, RunOptions, Sweep};
+use tbx::track::{ActiveRun, RunOptions, Sweep};
 use tbx::{LoadOptions, Logdir, SummaryWriter};
 use tbx_runs::registry::{OtherVersions, Registry, Stage};
 
@@ -252,13 +252,9 @@ fn copy_all(from: &Path, to: &Path) {
 fn write_search(logs: &Path, trials: usize) {
     let sweep =
         Sweep::minimize("loss").choice("optimizer", ["adam", "sgd"]).log_uniform("lr", 1e-4, 0.1);
-    let data = Dataset {
-        name: "spirals".into(),
-        digest: sha256(b"data"),
-        source: Some("https://example.org/spirals.csv".into()),
-        context: Some("training".into()),
-        ..Dataset::default()
-    };
+    let mut data = Dataset::new("spirals", sha256(b"data"));
+    data.source = Some("https://example.org/spirals.csv".into());
+    data.context = Some("training".into());
     let parent =
         quiet().experiment("search").name("all trials").description("# A *search*").card(false);
     let parent = parent.tag("team", "b").label("nightly").seed("split", 7).dataset(data);
@@ -266,7 +262,7 @@ fn write_search(logs: &Path, trials: usize) {
     sweep.describe(&parent).unwrap();
     for (n, trial) in sweep.random(trials, 7).unwrap().enumerate() {
         let options = RunOptions::default().git(false).environment(false).trial(&trial);
-        let run = parent.child_with(&trial.name, options).unwrap();
+        let run = options.create_child(&parent, &trial.name).unwrap();
         let lr = trial.number("lr").unwrap();
         for step in 0..10 {
             run.add_scalar("loss", lr / f64::from(step + 1), i64::from(step)).unwrap();
@@ -301,7 +297,9 @@ fn write_search(logs: &Path, trials: usize) {
         meta.id = Some("it's \"killed\"".into());
         meta.experiment = Some("search".into());
         meta.status = Some(Status::Running);
-        meta.process = Some(Process { heartbeat: 1e9, interval: 10.0, ..Process::default() });
+        let mut process = Process::default();
+        (process.heartbeat, process.interval) = (1e9, 10.0);
+        meta.process = Some(process);
         meta.params.insert("empty".into(), "".into());
         meta.params.insert("lines".into(), "a\nb ".into());
     };
@@ -436,7 +434,7 @@ fn a_server_with_users_takes_the_runs_of_tensorboard_and_their_pictures() {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");
     copy_all(&repository("fixtures/torch"), &logs);
-    let big = Run::options().git(false).environment(false).create(logs.join("big")).unwrap();
+    let big = ActiveRun::options().git(false).environment(false).create(logs.join("big")).unwrap();
     let bytes: Vec<u8> = (0..11_000_000u32).map(|i| (i % 251) as u8).collect();
     big.log_artifact_bytes("big.bin", &bytes, None).unwrap();
     big.add_scalar("x", 1.0, 0).unwrap();

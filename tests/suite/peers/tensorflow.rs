@@ -26,7 +26,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
         "tf.summary.histogram" | "histogram.summary_v2.histogram_pb" | "histogram.summary.pb" => {
             let buckets = args.integer(&["buckets"]).unwrap_or(30) as usize;
             with_numbers!(args.array("data"), values, |values| {
-                writer.add_histogram_with(tag, values, None, Bins::Uniform(buckets))
+                writer.with_bins(Bins::Uniform(buckets)).add_histogram(tag, values, None)
             })
         }
         "v1.summary.histogram" => with_numbers!(args.array("values"), values, |values| {
@@ -48,8 +48,8 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
         },
         "tf.summary.graph" => writer.add_graph(&torch::graph(args.message("graph_data"))),
         "tf.summary.trace_export" => {
-            let bytes = args.message("run_metadata").into();
-            let metadata = RunMetadata::read(&RawValue { form: Form::RunMetadata, bytes })?;
+            let bytes = args.message("run_metadata");
+            let metadata = RunMetadata::read(&RawValue::new(Form::RunMetadata, bytes))?;
             writer.add_run_metadata(tag, &metadata, None)
         }
         "tf.summary.keras_model_summary" => {
@@ -86,7 +86,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
                 Some(1) => SessionStatus::Success,
                 _ => SessionStatus::Failure,
             };
-            let end = SessionEnd { status, end_time: Some(args.number("end_time_secs")) };
+            let end = SessionEnd::new(status, Some(args.number("end_time_secs")));
             writer.add_summary(pb::Summary { value: vec![hparams::session_end(&end)] }, 0)
         }
         other => panic!("no call {other}"),
@@ -133,7 +133,7 @@ fn text(value: &Value) -> Result<Text> {
     }
     let (mut shape, mut strings) = (Vec::new(), Vec::new());
     collect(value, 0, &mut shape, &mut strings);
-    Ok(Text { shape, strings })
+    Ok(Text::new(shape, strings))
 }
 
 fn chart_layout(message: &[u8]) -> ChartLayout {
@@ -146,10 +146,9 @@ fn chart_layout(message: &[u8]) -> ChartLayout {
                 Chart::margin(chart.title, series.map(|s| Margin::new(s.value, s.lower, s.upper)))
             }
         });
-        Category {
-            closed: category.closed,
-            ..charts.fold(Category::new(category.title), Category::chart)
-        }
+        let mut made = charts.fold(Category::new(category.title), Category::chart);
+        made.closed = category.closed;
+        made
     });
     categories.fold(ChartLayout::new(), ChartLayout::category)
 }
@@ -158,10 +157,10 @@ fn experiment(args: &Args, hparams: &str, metrics: &str) -> Experiment {
     let text = |name| args.text(&[name]).unwrap_or("");
     let hparams = args.messages(hparams);
     let metrics = args.messages(metrics);
-    let experiment = Experiment {
-        time_created: args.get("time_created_secs").map(|_| args.number("time_created_secs")),
-        ..Experiment::new().description(text("description")).user(text("user"))
-    };
+    let mut experiment =
+        Experiment::new().with_description(text("description")).with_user(text("user"));
+    experiment.time_created =
+        args.get("time_created_secs").map(|_| args.number("time_created_secs"));
     let experiment =
         hparams.iter().map(|info| hparam_info(info)).fold(experiment, Experiment::hparam);
     metrics.iter().map(|info| metric_info(info)).fold(experiment, Experiment::metric)
@@ -178,7 +177,7 @@ fn hparam_info(message: &[u8]) -> HparamInfo {
         pb::hparams::DataType::Bool => HparamInfo::bool(&info.name),
         pb::hparams::DataType::Float64 => HparamInfo::number(&info.name),
     };
-    made = made.display_name(info.display_name).description(info.description);
+    made = made.with_display_name(info.display_name).with_description(info.description);
     match info.domain {
         None => made,
         Some(Wire::DomainInterval(interval)) => {
@@ -198,11 +197,11 @@ fn hparam_info(message: &[u8]) -> HparamInfo {
 fn metric_info(message: &[u8]) -> MetricInfo {
     let info = pb::hparams::MetricInfo::decode(message).unwrap();
     let dataset = match info.dataset_type() {
-        pb::hparams::DatasetType::DatasetUnknown => hparams::Dataset::Unknown,
-        pb::hparams::DatasetType::DatasetTraining => hparams::Dataset::Training,
-        pb::hparams::DatasetType::DatasetValidation => hparams::Dataset::Validation,
+        pb::hparams::DatasetType::DatasetUnknown => hparams::MetricDataset::Unknown,
+        pb::hparams::DatasetType::DatasetTraining => hparams::MetricDataset::Training,
+        pb::hparams::DatasetType::DatasetValidation => hparams::MetricDataset::Validation,
     };
     let name = info.name.unwrap();
-    let made = MetricInfo::new(name.tag).group(name.group).dataset(dataset);
-    made.display_name(info.display_name).description(info.description)
+    let made = MetricInfo::new(name.tag).with_group(name.group).with_dataset(dataset);
+    made.with_display_name(info.display_name).with_description(info.description)
 }

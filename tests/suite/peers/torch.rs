@@ -34,7 +34,7 @@ pub(super) fn call(writer: &SummaryWriter, method: &str, args: &Args) -> Result<
             match args.integer(&["bins"]) {
                 None => writer.add_histogram(tag, values, None),
                 Some(bins) => {
-                    writer.add_histogram_with(tag, values, None, Bins::Uniform(bins as usize))
+                    writer.with_bins(Bins::Uniform(bins as usize)).add_histogram(tag, values, None)
                 }
             }
         }),
@@ -163,12 +163,11 @@ pub(super) fn add_pr_curve(writer: &SummaryWriter, tag: &str, args: &Args) -> Re
         options = options.weights(args.numbers("weights"));
     }
     let predictions = args.array("predictions");
-    match predictions.dtype.as_str() {
-        "float32" => {
-            writer.add_pr_curve_with(tag, labels, predictions.values::<f32>(), None, &options)
-        }
-        _ => writer.add_pr_curve_with(tag, labels, predictions.values::<f64>(), None, &options),
-    }
+    let curve = match predictions.dtype.as_str() {
+        "float32" => PrCurve::new(labels, predictions.values::<f32>(), &options)?,
+        _ => PrCurve::new(labels, predictions.values::<f64>(), &options)?,
+    };
+    writer.add_pr_curve_raw(tag, &curve, None)
 }
 
 pub(super) fn raw_curve(args: &Args) -> PrCurve {
@@ -319,5 +318,5 @@ fn rgb(chw: &ndarray::ArrayView<'_, f32, Ix3>) -> RgbImage {
 }
 
 pub(super) fn graph(bytes: Vec<u8>) -> Graph {
-    Graph::read(&RawValue { form: Form::GraphDef, bytes: bytes.into() }).unwrap()
+    Graph::read(&RawValue::new(Form::GraphDef, bytes)).unwrap()
 }

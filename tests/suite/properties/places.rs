@@ -4,7 +4,9 @@ use std::fs;
 
 use tbx::logdir::ValueReader;
 use tbx::summary::{image, text};
-use tbx::{Checksums, ErrorKind, Kind, LoadOptions, Loaded, Logdir, RestartPolicy, Text, pb};
+use tbx::{
+    Checksums, ErrorKind, Kind, LoadOptions, Loaded, Logdir, Payloads, RestartPolicy, Text, pb,
+};
 
 use super::sound_log;
 use crate::common::{NAME, file_version, load, log_of, repository, start, summary};
@@ -27,7 +29,8 @@ fn a_load_of_places_gives_what_a_load_of_values_gives() {
             for policy in RestartPolicy::ALL {
                 let options = options.clone().restart(*policy);
                 let expected = Facts::of(&logdir.load(&options).unwrap());
-                let found = Facts::of(&logdir.load(&options.clone().places()).unwrap());
+                let found =
+                    Facts::of(&logdir.load(&options.clone().payloads(Payloads::Placed)).unwrap());
                 found.assert_same(&expected, &format!("{}, {policy:?}", dir.display()));
             }
         }
@@ -35,7 +38,8 @@ fn a_load_of_places_gives_what_a_load_of_values_gives() {
     for checksums in CHECKSUMS {
         let options = LoadOptions::new().restart(RestartPolicy::Tensorboard);
         let expected = Facts::of(&load(new.path(), &options));
-        let found = Facts::of(&load(new.path(), &options.places().checksums(checksums)));
+        let found =
+            Facts::of(&load(new.path(), &options.payloads(Payloads::Placed).checksums(checksums)));
         found.assert_same(&expected, &format!("{checksums:?}"));
     }
 }
@@ -63,7 +67,7 @@ fn values_whose_metadata_comes_late_have_places_too() {
             let options = LoadOptions::new().restart(*policy).checksums(checksums);
             let expected = Facts::of(&load(dir.path(), &options));
             assert_eq!(expected.series.len(), 2);
-            let found = Facts::of(&load(dir.path(), &options.places()));
+            let found = Facts::of(&load(dir.path(), &options.payloads(Payloads::Placed)));
             found.assert_same(&expected, &format!("{policy:?}, {checksums:?}"));
         }
     }
@@ -99,7 +103,7 @@ fn a_file_that_changed_since_is_an_error_of_that_value() {
         .collect();
     let dir = log_of(&log);
     let file = dir.path().join(NAME);
-    let options = LoadOptions::new().places().checksums(Checksums::Decoded);
+    let options = LoadOptions::new().payloads(Payloads::Placed).checksums(Checksums::Decoded);
     let loaded = load(dir.path(), &options);
     let is_changed = |read: &Result<String, ErrorKind>| matches!(read, Err(ErrorKind::Value(what)) if what.contains("changed"));
     assert!(
@@ -144,7 +148,8 @@ fn several_values_of_one_event_are_told_apart() {
     };
     let log = [file_version(), summary(1, values(1)), summary(2, values(2))].concat();
     let dir = log_of(&log);
-    let loaded = load(dir.path(), &LoadOptions::new().kinds([Kind::Image]).places());
+    let loaded =
+        load(dir.path(), &LoadOptions::new().kinds([Kind::Image]).payloads(Payloads::Placed));
     let [run] = &loaded.runs[..] else { panic!("one run") };
     let [series] = &run.series[..] else { panic!("one series") };
     let mut reader = ValueReader::new(run);

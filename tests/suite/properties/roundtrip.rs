@@ -48,13 +48,11 @@ fn node() -> impl Strategy<Value = Node> {
     let attrs = proptest::collection::btree_map(name(), attr(), 0..4);
     let shapes = vec(vec(-1i64..1000, 0..4), 0..3);
     (name(), tag(), vec(tag(), 0..3), tag(), attrs, shapes).prop_map(
-        |(name, op, inputs, device, attrs, output_shapes)| Node {
-            name,
-            op,
-            inputs,
-            device,
-            attrs,
-            output_shapes,
+        |(name, op, inputs, device, attrs, output_shapes)| {
+            let mut node = Node::new(name, op);
+            (node.inputs, node.device) = (inputs, device);
+            (node.attrs, node.output_shapes) = (attrs, output_shapes);
+            node
         },
     )
 }
@@ -73,7 +71,7 @@ proptest! {
             let writer = writer.with_wall_time(wall_time)?;
             points.iter().try_for_each(|(step, value)| writer.add_scalar(&tag, *value, *step))
         });
-        let series = run.series(&tag).unwrap();
+        let series = run.get(&tag).unwrap();
         prop_assert_eq!(series.kind(), Kind::Scalar);
         prop_assert!(series.steps().iter().eq(points.iter().map(|(step, _)| step)));
         prop_assert!(series.wall_times().iter().all(|time| *time == wall_time));
@@ -97,9 +95,9 @@ proptest! {
         let run = logged(options(false), |writer| {
             writer.add_histogram_raw("raw", moments, &limits, &counts, step)?;
             writer.add_histogram("v1", &values, step)?;
-            writer.add_histogram_with("v2", &values, step, Bins::Uniform(7))
+            writer.with_bins(Bins::Uniform(7)).add_histogram("v2", &values, step)
         });
-        let read = |tag: &str| Histogram::read(&run.series(tag).unwrap().raw().unwrap()[0]).unwrap();
+        let read = |tag: &str| Histogram::read(&run.get(tag).unwrap().raw().unwrap()[0]).unwrap();
         let raw = read("raw");
         prop_assert_eq!(raw.moments, Some(moments));
         prop_assert!(raw.buckets.iter().map(|bucket| bucket.count).eq(counts));
@@ -109,8 +107,8 @@ proptest! {
         let v1 = read("v1");
         prop_assert_eq!(v1.buckets.iter().map(|bucket| bucket.count).sum::<f64>(), values.len() as f64);
         for tag in ["raw", "v1", "v2"] {
-            prop_assert_eq!(run.series(tag).unwrap().steps(), [step]);
-            prop_assert_eq!(run.series(tag).unwrap().kind(), Kind::Histogram);
+            prop_assert_eq!(run.get(tag).unwrap().steps(), [step]);
+            prop_assert_eq!(run.get(tag).unwrap().kind(), Kind::Histogram);
         }
     }
 
@@ -119,11 +117,11 @@ proptest! {
         let run = logged(options(false), |writer| {
             texts.iter().zip(0..).try_for_each(|(text, step)| writer.add_text(&tag, text, step))
         });
-        let series = run.series(&tag).unwrap();
+        let series = run.get(&tag).unwrap();
         prop_assert_eq!(series.kind(), Kind::Text);
         for (raw, text) in series.raw().unwrap().iter().zip(&texts) {
             let read = Text::read(raw).unwrap();
-            prop_assert_eq!(read, Text { shape: vec![], strings: vec![text.clone()] });
+            prop_assert_eq!(read, Text::from(text.as_str()));
         }
         prop_assert_eq!(series.len(), texts.len());
     }
@@ -132,7 +130,7 @@ proptest! {
     fn graphs_are_read_back(nodes in vec(node(), 0..5)) {
         let mut nodes = nodes;
         nodes.iter_mut().enumerate().for_each(|(i, node)| node.name += &i.to_string());
-        let graph = Graph { nodes };
+        let graph = nodes.into_iter().fold(Graph::new(), Graph::node);
         let run = logged(options(false), |writer| writer.add_graph(&graph));
         let series = &run.series[0];
         prop_assert_eq!((series.kind(), series.tag()), (Kind::Graph, "__run_graph__"));
@@ -154,7 +152,7 @@ proptest! {
         let mut rng = crate::common::Rng(seed);
         let picture = RgbaImage::from_fn(width, height, |_, _| Rgba((rng.next() as u32).to_le_bytes()));
         let run = logged(options(v2), |writer| writer.add_image("i", &picture, 3));
-        let series = run.series("i").unwrap();
+        let series = run.get("i").unwrap();
         prop_assert_eq!((series.kind(), series.steps()), (Kind::Image, &[3][..]));
         let images = tbx::summary::image::Images::read(&series.raw().unwrap()[0]).unwrap();
         prop_assert_eq!((images.width, images.height), (width, height));

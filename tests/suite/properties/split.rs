@@ -2,7 +2,7 @@
 
 use tbx::pb::{self, summary::value::Value};
 use tbx::summary::{image, scalar};
-use tbx::{Checksums, Kind, LoadOptions, RestartPolicy};
+use tbx::{Checksums, Kind, LoadOptions, Payloads, RestartPolicy};
 use tempfile::TempDir;
 
 use crate::common::{
@@ -118,11 +118,11 @@ fn a_big_log_gives_the_same_on_any_number_of_threads() {
 fn places_in_a_big_log_lead_to_the_values_on_any_number_of_threads() {
     let mut log = treacherous(16);
     let dir = log_of(&log);
-    let places = keep_all().places().checksums(Checksums::Decoded);
+    let places = keep_all().payloads(Payloads::Placed).checksums(Checksums::Decoded);
     let placed = load_on(3, &dir, &places);
     placed.assert_same(&load_on(1, &dir, &keep_all()), "a sound log");
     damage(&mut log, 15);
-    let placed = loads_alike(&log, &LoadOptions::new().places());
+    let placed = loads_alike(&log, &LoadOptions::new().payloads(Payloads::Placed));
     placed.assert_same(&loads_alike(&log, &LoadOptions::new()), "a damaged log");
 }
 
@@ -131,8 +131,8 @@ fn a_filtered_big_log_gives_the_same_on_any_number_of_threads() {
     let mut log = treacherous(16);
     for options in [
         keep_all().kinds([Kind::Scalar]),
-        keep_all().payloads(false),
-        keep_all().places().checksums(Checksums::Decoded),
+        keep_all().payloads(Payloads::Dropped),
+        keep_all().payloads(Payloads::Placed).checksums(Checksums::Decoded),
         LoadOptions::new().tags(|tag| tag.starts_with('v')),
     ] {
         loads_alike(&log, &options);

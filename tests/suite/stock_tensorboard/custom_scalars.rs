@@ -25,6 +25,7 @@ fn chart(chart: &Chart) -> Value {
             let line = |line: &Margin| [&line.value, &line.lower, &line.upper].map(String::clone);
             json!({"title": chart.title, "lines": lines.iter().map(line).collect::<Vec<_>>()})
         }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -49,7 +50,7 @@ pub(super) fn write(run: &mut Run<'_>) {
         .category(
             Category::new(format!("größe of {}", run.name))
                 .chart(Chart::multiline("start of tags only", ["loss", "band"]))
-                .closed(true),
+                .collapsed(),
         );
     run.custom_scalars(&layout);
 }

@@ -17,7 +17,7 @@ impl Run<'_> {
         let writer = self.call("histogram", tag, step, input);
         match bins {
             Bins::Exponential => writer.add_histogram(tag, values, step).unwrap(),
-            _ => writer.add_histogram_with(tag, values, step, bins).unwrap(),
+            _ => writer.with_bins(bins).add_histogram(tag, values, step).unwrap(),
         }
     }
 

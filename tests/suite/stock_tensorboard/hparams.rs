@@ -2,7 +2,7 @@
 //! them.
 
 use serde_json::{Value, json};
-use tbx::summary::hparams::{Dataset, Domain, HparamInfo, HparamType, MetricInfo};
+use tbx::summary::hparams::{Domain, HparamInfo, HparamType, MetricDataset, MetricInfo};
 use tbx::{Experiment, HparamValue, Hparams, SessionStatus};
 
 use super::log::{Log, Run, number};
@@ -65,12 +65,14 @@ fn hparam(info: &HparamInfo) -> Value {
         Domain::Any => json!(null),
         Domain::Values(values) => json!(values.iter().map(value_of).collect::<Vec<_>>()),
         Domain::Interval { min, max } => json!({"min": min, "max": max}),
+        other => panic!("{other:?}"),
     };
     let kind = match info.kind {
         HparamType::Unset => "UNSET",
         HparamType::Text => "STRING",
         HparamType::Bool => "BOOL",
         HparamType::Number => "FLOAT64",
+        other => panic!("{other:?}"),
     };
     json!({
         "name": info.name, "display_name": info.display_name, "description": info.description,
@@ -99,8 +101,8 @@ pub(super) fn write(log: &mut Log) {
             .with("dropout", None::<f64>)
             .with("mixed", HparamValue::from([Some(3.0), None][i]))
             .with("constant", true)
-            .monitor_url("http://a.b/?c=d&e")
-            .model_uri("s3://bucket/model");
+            .with_monitor_url("http://a.b/?c=d&e")
+            .with_model_uri("s3://bucket/model");
         run.hparams(&hparams, &[("accuracy", 0.9), ("odd", [f64::NAN, 2.0][i])], 0);
         // Points that are logged later count, too, here and in the runs of lines.
         for step in 6..9 {
@@ -125,7 +127,7 @@ pub(super) fn write(log: &mut Log) {
     run.end(Success);
     for i in 0..3 {
         let mut run = log.open(&format!("repeated/{i}"), false, None);
-        let hparams = Hparams::new().with("lr", 0.3).with("bias", false).group("three times");
+        let hparams = Hparams::new().with("lr", 0.3).with("bias", false).with_group("three times");
         run.text("note", "text", i64::from(i));
         run.hparams(&hparams, &[("accuracy", 0.25 * f64::from(i))], i64::from(i));
         run.end(if i == 1 { Failure } else { Success });
@@ -146,14 +148,14 @@ pub(super) fn write(log: &mut Log) {
 /// Writes an experiment that shows only some columns of the sessions, under other names.
 pub(super) fn write_experiment(log: &mut Log) {
     let experiment = Experiment::new()
-        .name("sweep")
-        .description("of **rates**")
-        .user("me")
+        .with_name("sweep")
+        .with_description("of **rates**")
+        .with_user("me")
         .hparam(
             HparamInfo::number("lr")
                 .interval(1e-5, 0.1)
-                .display_name("learning rate")
-                .description("of *Adam*"),
+                .with_display_name("learning rate")
+                .with_description("of *Adam*"),
         )
         .hparam(HparamInfo::number("batch").values([32, 64]))
         .hparam(HparamInfo::text("optimizer").values(["adam", "sgd"]))
@@ -162,11 +164,15 @@ pub(super) fn write_experiment(log: &mut Log) {
         .hparam(HparamInfo::unknown("any"))
         .metric(
             MetricInfo::new("accuracy")
-                .display_name("acc")
-                .description("the *last*")
-                .dataset(Dataset::Validation),
+                .with_display_name("acc")
+                .with_description("the *last*")
+                .with_dataset(MetricDataset::Validation),
         )
-        .metric(MetricInfo::new("parts/loss").group("parts_loss_train").dataset(Dataset::Training));
+        .metric(
+            MetricInfo::new("parts/loss")
+                .with_group("parts_loss_train")
+                .with_dataset(MetricDataset::Training),
+        );
     let mut run = log.open(".", false, None);
     run.experiment(&experiment);
     run.close();

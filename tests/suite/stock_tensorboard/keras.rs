@@ -19,7 +19,7 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.keras_graph("models/two towers", &two_towers, 0);
     // A model that Keras itself logged.
     let logged = load(&repository("fixtures/keras"), &LoadOptions::new());
-    let logged = logged.runs.iter().find_map(|run| run.series("keras")?.raw()?.first()).unwrap();
+    let logged = logged.runs.iter().find_map(|run| run.get("keras")?.raw()?.first()).unwrap();
     let logged = KerasModel::read(logged).unwrap();
     run.keras_graph("keras", &two_towers, 0);
     run.keras_graph("keras", logged.json(), 1);

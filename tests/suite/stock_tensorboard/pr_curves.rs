@@ -34,7 +34,8 @@ impl Run<'_> {
             options = options.weights(weights);
         }
         let labels = labels.iter().map(|label| f64::from(u8::from(*label)));
-        writer.add_pr_curve_with(tag, labels, predictions, step, &options).unwrap();
+        let curve = PrCurve::new(labels, predictions, &options).unwrap();
+        writer.add_pr_curve_raw(tag, &curve, step).unwrap();
     }
 
     fn pr_curve_raw(&mut self, tag: &str, curve: &PrCurve, step: i64) {

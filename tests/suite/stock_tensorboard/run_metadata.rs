@@ -43,19 +43,19 @@ fn measured(prefix: &str, micros: i64) -> RunMetadata {
     let start = 1_700_000_000_000_000;
     let node = |layer: u64, part: &str, from: i64, to: i64| {
         NodeStats::new(format!("{prefix}_{layer}/{part}"))
-            .time(start + from * micros, start + to * micros)
-            .memory(4 * 32 * 128 * layer)
-            .device(format!("/device:GPU:{}", layer - 1))
+            .with_time(start + from * micros, start + to * micros)
+            .with_memory(4 * 32 * 128 * layer)
+            .with_device(format!("/device:GPU:{}", layer - 1))
             .output_shape([32, 128])
     };
     RunMetadata::new()
         .node(node(1, "MatMul", 0, 3))
         .node(node(1, "Relu", 3, 4).output_shape([]))
         .node(node(2, "MatMul", 4, 9))
-        .node(NodeStats::new("input").time(start, start))
-        .node(NodeStats::new("no such node").time(0, 1).memory(5))
-        .node(node(2, "Relu", 9, 10).memory(0))
-        .node(node(1, "MatMul", 11, 12).memory(1 << 40))
+        .node(NodeStats::new("input").with_time(start, start))
+        .node(NodeStats::new("no such node").with_time(0, 1).with_memory(5))
+        .node(node(2, "Relu", 9, 10).with_memory(0))
+        .node(node(1, "MatMul", 11, 12).with_memory(1 << 40))
 }
 
 fn graph(prefix: &str) -> Graph {

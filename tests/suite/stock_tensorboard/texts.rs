@@ -30,7 +30,6 @@ pub(super) fn write(run: &mut Run<'_>) {
     run.texts("tables/one cell", Text::list(["only"]), 0);
     run.texts("tables/empty", Text::list([""; 0]), 0);
     run.texts("tables/no rows", Text::table([[""; 0]; 0]).unwrap(), 0);
-    let cube =
-        Text { shape: vec![2, 2, 2], ..Text::list(["a", "b", "c", "d", "e", "f", "g", "h"]) };
+    let cube = Text::new([2, 2, 2], ["a", "b", "c", "d", "e", "f", "g", "h"]);
     run.texts("tables/rank 3", cube, 0);
 }

@@ -19,7 +19,7 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
 
 /// The decoded images of the series `tag`, one per step.
 fn pictures(run: &Run, tag: &str) -> Vec<DynamicImage> {
-    let series = run.series(tag).unwrap();
+    let series = run.get(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Image, "images"));
     let read = |value| {
         let images = Images::read(value).unwrap();
@@ -141,20 +141,20 @@ fn array_views_are_the_values_of_histograms() {
     let every_second = Array1::from_shape_fn(12, |i| flat[i / 2]);
     let runs = both(|writer| {
         let bins = Bins::Uniform(4);
-        writer.add_histogram_with("weights", &flat, 0, bins).unwrap();
-        writer.add_histogram_with("weights", flat.view(), 1, bins).unwrap();
-        writer.add_histogram_with("weights", matrix.view(), 2, bins).unwrap();
-        writer.add_histogram_with("weights", matrix.t(), 3, bins).unwrap();
-        writer.add_histogram_with("weights", every_second.slice(s![..;2]), 4, bins).unwrap();
+        writer.with_bins(bins).add_histogram("weights", &flat, 0).unwrap();
+        writer.with_bins(bins).add_histogram("weights", flat.view(), 1).unwrap();
+        writer.with_bins(bins).add_histogram("weights", matrix.view(), 2).unwrap();
+        writer.with_bins(bins).add_histogram("weights", matrix.t(), 3).unwrap();
+        writer.with_bins(bins).add_histogram("weights", every_second.slice(s![..;2]), 4).unwrap();
         writer.add_histogram("exponential", matrix.view(), 0).unwrap();
         writer.add_histogram("exponential", flat.iter(), 1).unwrap();
     });
     for run in runs {
-        let read = |tag| run.series(tag).unwrap().raw().unwrap().iter().map(Histogram::read);
+        let read = |tag| run.get(tag).unwrap().raw().unwrap().iter().map(Histogram::read);
         let uniform = Histogram::uniform(&flat, 4);
         assert!(read("weights").all(|histogram| histogram.unwrap() == uniform));
         let exponential: Vec<_> = read("exponential").map(|histogram| histogram.unwrap()).collect();
         assert_eq!(exponential[0], exponential[1]);
-        assert_eq!(run.series("weights").unwrap().len(), 5);
+        assert_eq!(run.get("weights").unwrap().len(), 5);
     }
 }

@@ -1,6 +1,5 @@
 //! Audio clips: those written by tbx and by other programs are read back.
 
-use tbx::summary::audio::Declared;
 use tbx::{Audio, Clip, Kind, LoadOptions, Run, SummaryWriter, pb};
 
 use super::{fixed, noise, run, steps, values};
@@ -19,7 +18,7 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
 
 /// The values of the series `tag`, one per step.
 fn audio(run: &Run, tag: &str) -> Vec<Audio> {
-    let series = run.series(tag).unwrap();
+    let series = run.get(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Audio, "audio"));
     series.raw().unwrap().iter().map(|value| Audio::read(value).unwrap()).collect()
 }
@@ -103,20 +102,19 @@ fn clips_of_other_programs_are_read() {
         assert_eq!(clips.len(), 2);
         assert!(clips.iter().all(|clip| (clip.channels(), clip.frames()) == (2, 50)));
     }
-    let declared = |frames| Declared {
-        sample_rate: 8000.0,
-        channels: 1,
-        frames,
-        content_type: "audio/wav".into(),
+    let declared = |audio: &Audio| {
+        let declared = audio.declared.clone().unwrap();
+        assert_eq!(declared.content_type, "audio/wav");
+        (declared.sample_rate, declared.channels, declared.frames)
     };
     for audio in audio(&fixture("torch", "media"), "tone") {
-        assert_eq!(audio.declared, Some(declared(40)));
+        assert_eq!(declared(&audio), (8000.0, 1, 40));
         // PyTorch multiplies by 32767 and rounds towards 0.
         let expected: Vec<_> = sine(40).iter().map(|sample| (sample * 32_767.0) as i16).collect();
         assert_eq!(audio.decode().unwrap(), [Clip::mono(&expected, 8000).unwrap()]);
     }
     for audio in audio(&fixture("tf1", "train"), "sound/audio") {
-        assert_eq!(audio.declared, Some(declared(20)));
+        assert_eq!(declared(&audio), (8000.0, 1, 20));
         let clips = audio.decode().unwrap();
         assert_eq!((clips.len(), clips[0].frames(), clips[0].sample_rate()), (1, 20, 8000));
     }

@@ -18,7 +18,7 @@ fn a_picture_with_boxes_is_read_back_with_them() {
         writer.add_image_with_boxes("photo", &photo, &boxes, 0).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
-        let images = Images::read(&run.series("photo").unwrap().raw().unwrap()[0]).unwrap();
+        let images = Images::read(&run.get("photo").unwrap().raw().unwrap()[0]).unwrap();
         assert_eq!((images.width, images.height), (50, 40));
         assert_eq!(images.decode().unwrap()[0].as_bytes(), expected.samples());
     }

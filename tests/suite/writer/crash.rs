@@ -209,8 +209,8 @@ fn sync_makes_every_earlier_add_readable() {
         writer.clone().add_scalars("parts", [("a", 1.0)], step).unwrap();
         writer.sync().unwrap();
         let runs = runs(dir.path());
-        assert_counted(runs[0].series("loss").unwrap().steps(), step);
-        assert_counted(runs[1].series("parts").unwrap().steps(), step);
+        assert_counted(runs[0].get("loss").unwrap().steps(), step);
+        assert_counted(runs[1].get("parts").unwrap().steps(), step);
     }
 }
 

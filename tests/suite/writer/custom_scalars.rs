@@ -7,7 +7,7 @@ use crate::common::{load, repository};
 
 /// The logged layouts.
 fn layouts(run: &Run) -> Vec<ChartLayout> {
-    let series = run.series("custom_scalars__config__").unwrap();
+    let series = run.get("custom_scalars__config__").unwrap();
     let plugin = series.metadata().plugin.as_str();
     assert_eq!((series.kind(), plugin), (Kind::CustomScalars, "custom_scalars"));
     assert!(series.steps().iter().all(|step| *step == 0));
@@ -27,7 +27,7 @@ fn layouts_are_read_back_as_they_were_given() {
                 .chart(Chart::multiline("lines", ["loss/.*", "(?i)acc"]))
                 .chart(Chart::margin("bands", margins)),
         )
-        .category(Category::new("").closed(true).chart(Chart::multiline("", ["x"])));
+        .category(Category::new("").collapsed().chart(Chart::multiline("", ["x"])));
     for v2 in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let writer = fixed().v2(v2).create(dir.path()).unwrap();

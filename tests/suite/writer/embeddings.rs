@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tbx::{Embedding, ErrorKind, Run, SavedEmbedding, SummaryWriter};
+use tbx::{Embedding, ErrorKind, LoadOptions, Logdir, Run, SavedEmbedding, SummaryWriter};
 
 use super::child::{self, Child};
 use super::{fixed, names, run};
@@ -30,9 +30,7 @@ fn table() -> Embedding {
 
 /// A run for which only the directory matters.
 fn run_in(path: PathBuf) -> Run {
-    let (files, series, left_out) = (vec![], vec![], vec![]);
-    let name = ".".into();
-    Run { name, path, files, start_time: None, series, left_out, follow_links: false }
+    Logdir::open(path).unwrap().without_logs(".", &LoadOptions::new())
 }
 
 fn saved(dir: &Path) -> Vec<SavedEmbedding> {

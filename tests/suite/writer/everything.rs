@@ -34,7 +34,6 @@ pub(super) fn add_each(writer: &SummaryWriter, step: i64) -> Vec<Result<()>> {
         writer.add_text("list", Text::list(["text"]), step),
         writer.add_graph(&graph),
         writer.add_pr_curve("pr", [true], [0.5], step),
-        writer.add_pr_curve_with("pr", [true], [0.5], step, &PrCurveOptions::new()),
         writer.add_pr_curve_raw("pr", &curve, step),
         writer.add_mesh("mesh", &mesh, step),
         writer.add_custom_scalars(&ChartLayout::new()),

@@ -17,7 +17,7 @@ fn a_figure_is_read_back_as_it_was_drawn() {
         writer.add_figure("dot", (40, 30), draw, 3).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
-        let images = Images::read(&run.series("dot").unwrap().raw().unwrap()[0]).unwrap();
+        let images = Images::read(&run.get("dot").unwrap().raw().unwrap()[0]).unwrap();
         assert_eq!((images.width, images.height), (40, 30));
         let picture = images.decode().unwrap()[0].to_rgb8();
         for (x, y, pixel) in picture.enumerate_pixels() {

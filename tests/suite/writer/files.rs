@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use tbx::event::EventFileName;
 use tbx::pb::event::What;
 use tbx::{ErrorKind, SummaryWriter, Text};
 
@@ -74,12 +73,11 @@ fn an_existing_file_is_never_touched() {
     assert!(taken.iter().all(|path| fs::read(path).unwrap() == b"older"));
     assert_eq!(names(dir.path()).len(), 1 + taken.len() + 8 * 25);
     taken.iter().for_each(|path| fs::remove_file(path).unwrap());
-    assert_eq!(run(dir.path()).series("loss").unwrap().len(), 8 * 25);
+    assert_eq!(run(dir.path()).get("loss").unwrap().len(), 8 * 25);
 }
 
 fn file_name(uid: u64) -> String {
-    let (secs, host, pid) = (1_700_000_000, "host".into(), std::process::id());
-    EventFileName { secs, host, pid, uid, suffix: String::new() }.to_string()
+    format!("events.out.tfevents.1700000000.host.{}.{uid}", std::process::id())
 }
 
 /// Even with the same clock and host.
@@ -99,9 +97,9 @@ fn many_processes_of_many_threads_write_one_run() {
         for thread in 0..THREADS {
             let tag = format!("{id}/{thread}");
             assert!(steps(&run, &tag).into_iter().eq(0..STEPS), "{tag}");
-            let texts = run.series(&format!("{tag}/text")).unwrap().raw().unwrap();
+            let texts = run.get(&format!("{tag}/text")).unwrap().raw().unwrap();
             assert_eq!(Text::read(&texts[0]).unwrap().strings, [tag.repeat(3000)]);
-            assert_eq!(run.series(&format!("{tag}/weights")).unwrap().len(), 1);
+            assert_eq!(run.get(&format!("{tag}/weights")).unwrap().len(), 1);
         }
     }
 }

@@ -18,7 +18,7 @@ fn the_graph_of_an_onnx_file_is_that_of_its_bytes() {
         writer.add_onnx_graph(&path).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
-        let series = run.series("__run_graph__").unwrap();
+        let series = run.get("__run_graph__").unwrap();
         assert_eq!(series.kind(), Kind::Graph);
         let read = Graph::read(&series.raw().unwrap()[0]).unwrap();
         assert_eq!(read, Graph::from_onnx(&fs::read(&path).unwrap()[..]).unwrap(), "{name}");
@@ -79,7 +79,7 @@ fn a_graph_of_a_thousand_nodes_is_read_back() {
     writer.add_graph(&graph).unwrap();
     writer.close().unwrap();
     let run = run(dir.path());
-    let read = Graph::read(&run.series("__run_graph__").unwrap().raw().unwrap()[0]).unwrap();
+    let read = Graph::read(&run.get("__run_graph__").unwrap().raw().unwrap()[0]).unwrap();
     assert_eq!(read, graph);
 }
 
@@ -88,12 +88,16 @@ fn measured(micros: i64) -> RunMetadata {
     RunMetadata::new()
         .node(
             NodeStats::new("dense/MatMul")
-                .time(start, start + micros)
-                .memory(5120)
-                .device("/device:GPU:0")
+                .with_time(start, start + micros)
+                .with_memory(5120)
+                .with_device("/device:GPU:0")
                 .output_shape([32, 10]),
         )
-        .node(NodeStats::new("dense/Relu").time(start + micros, start + micros + 1).device("d"))
+        .node(
+            NodeStats::new("dense/Relu")
+                .with_time(start + micros, start + micros + 1)
+                .with_device("d"),
+        )
 }
 
 fn metadata(series: &TimeSeries) -> Vec<RunMetadata> {
@@ -114,13 +118,13 @@ fn run_metadata_is_read_back_with_its_graphs_and_without() {
         writer.add_run_metadata("traced", &traced, 8).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
-        let step = run.series("step").unwrap();
+        let step = run.get("step").unwrap();
         assert_eq!(
             (step.steps(), &step.metadata().plugin[..]),
             (&[10, 0, 12][..], "graph_tagged_run_metadata")
         );
         assert_eq!(metadata(step), [measured(1), measured(2), RunMetadata::new()]);
-        let found = run.series("traced").unwrap();
+        let found = run.get("traced").unwrap();
         let described = found.metadata();
         assert_eq!((found.steps(), &described.plugin[..]), (&[7, 8][..], "graph_run_metadata"));
         assert_eq!((&described.content[..], &described.display_name[..]), (&b"1"[..], ""));
@@ -135,7 +139,7 @@ fn run_metadata_is_read_back_with_its_graphs_and_without() {
 fn bad_run_metadata_fails_at_the_call_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
-    let backwards = RunMetadata::new().node(NodeStats::new("x").time(2, 1));
+    let backwards = RunMetadata::new().node(NodeStats::new("x").with_time(2, 1));
     let twice = Graph::new().node(Node::new("x", "A")).node(Node::new("x", "B"));
     for bad in [backwards.clone(), backwards.graph(Graph::new()), measured(1).graph(twice)] {
         let error = writer.add_run_metadata("bad", &bad, 7).unwrap_err();
@@ -185,7 +189,7 @@ mod keras {
         // Keras wrote the model to a file and to a log.
         let file = fs::read_to_string(repository("fixtures/keras/two_towers.json")).unwrap();
         let loaded = load(&repository("fixtures/keras"), &LoadOptions::new());
-        let series = loaded.runs.iter().find_map(|run| run.series("keras")).unwrap();
+        let series = loaded.runs.iter().find_map(|run| run.get("keras")).unwrap();
         assert_eq!(series.metadata().plugin, "graph_keras_model");
         let logged = KerasModel::read(&series.raw().unwrap()[0]).unwrap();
         for v2 in [false, true] {
@@ -196,7 +200,7 @@ mod keras {
             }
             writer.close().unwrap();
             let run = run(dir.path());
-            let series = run.series("keras").unwrap();
+            let series = run.get("keras").unwrap();
             let described = series.metadata();
             assert_eq!((series.kind(), &described.content[..]), (Kind::Graph, &b"1"[..]));
             assert_eq!(described.plugin, "graph_keras_model");

@@ -84,13 +84,13 @@ fn handles_keep_what_they_were_told() {
     writer.close().unwrap();
     let found = run(dir.path());
     for tag in ["a", "b", "h"] {
-        let series = found.series(tag).unwrap();
+        let series = found.get(tag).unwrap();
         let about = series.metadata();
         assert_eq!((&*about.display_name, &*about.description), ("Loss", "of *all*"), "{tag}");
         assert!(series.wall_times().iter().all(|time| *time == START + 5.0), "{tag}");
     }
     assert_eq!(steps(&found, "a"), [3, 4]);
-    assert_eq!(found.series("plain").unwrap().wall_times(), [START]);
+    assert_eq!(found.get("plain").unwrap().wall_times(), [START]);
     let line = run(&dir.path().join("lines_x"));
     assert_eq!(line.series[0].metadata().display_name, "Loss");
     // Both loaders show the display name and description of v2 values.

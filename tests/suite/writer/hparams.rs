@@ -4,7 +4,9 @@ mod sessions;
 
 use std::collections::BTreeMap;
 
-use tbx::summary::hparams::{Dataset, Domain, HparamInfo, HparamType, MetricInfo, SessionEnd};
+use tbx::summary::hparams::{
+    Domain, HparamInfo, HparamType, MetricDataset, MetricInfo, SessionEnd,
+};
 use tbx::{
     Error, ErrorKind, Experiment, HparamValue, Hparams, HparamsRecord, Kind, Result, Run,
     SessionStatus,
@@ -52,7 +54,9 @@ fn hparams_are_read_back_with_their_types() {
             .with("rate", 0.1f32)
             .with("inf", f64::INFINITY)
             .with("nan", f64::NAN);
-        writer.add_hparams(hparams.clone().group("trial").monitor_url("url"), []).unwrap();
+        writer
+            .add_hparams(hparams.clone().with_group("trial").with_monitor_url("url"), [])
+            .unwrap();
         writer.close().unwrap();
         let mut found = started(&run(dir.path()));
         let nan = found.values.remove("nan").unwrap();
@@ -118,8 +122,8 @@ fn metrics_are_scalars_of_the_run() {
         assert_eq!(runs(dir.path()).len(), 1, "there is no other run");
         assert_eq!((steps(&found, "accuracy"), steps(&found, "loss")), (vec![7, 8], vec![7]));
         assert_eq!(numbers(&found, "accuracy"), [f64::from(0.9f32), f64::from(0.95f32)]);
-        assert_eq!(found.series("loss").unwrap().wall_times(), [START + 1.0]);
-        let start = found.series("_hparams_/session_start_info").unwrap();
+        assert_eq!(found.get("loss").unwrap().wall_times(), [START + 1.0]);
+        let start = found.get("_hparams_/session_start_info").unwrap();
         assert_eq!((start.steps(), start.wall_times()), (&[0][..], &[START + 1.0][..]));
         assert_eq!(records(&found).len(), 2, "a start and an end, no experiment");
     }
@@ -137,11 +141,11 @@ fn bad_hparams_fail_at_the_call_and_write_nothing() {
     let writer = fixed().create(dir.path()).unwrap();
     let add = |hparams: Hparams| writer.add_hparams(hparams, [("metric", 0.5)]);
     argument(add(Hparams::new().with("", 1)), "without a name");
-    argument(add(Hparams::new().start_time(f64::NAN)), "begins at NaN seconds");
+    argument(add(Hparams::new().with_start_time(f64::NAN)), "begins at NaN seconds");
     let config = |experiment: Experiment| writer.add_hparams_config(&experiment);
     let hparam = |hparam: HparamInfo| config(Experiment::new().hparam(hparam));
     let number = || HparamInfo::number("lr");
-    argument(config(Experiment::new().time_created(f64::INFINITY)), "made at inf seconds");
+    argument(config(Experiment::new().with_time_created(f64::INFINITY)), "made at inf seconds");
     argument(config(Experiment::new().hparam(number()).hparam(number())), "two hyperparameters");
     argument(hparam(HparamInfo::number("")), "without a name");
     argument(hparam(number().interval(2.0, 1.0)), "\"lr\" with the interval from 2 to 1");
@@ -153,9 +157,9 @@ fn bad_hparams_fail_at_the_call_and_write_nothing() {
     argument(hparam(HparamInfo::bool("x").values([1])), "the value Number(1.0) for a Bool");
     argument(hparam(HparamInfo::unknown("x").values([1])), "for a Unset");
     argument(hparam(number().values([HparamValue::Unset])), "the value Unset");
-    let metric = || MetricInfo::new("loss").group("eval");
+    let metric = || MetricInfo::new("loss").with_group("eval");
     argument(config(Experiment::new().metric(metric()).metric(metric())), "two metrics of tag");
-    argument(config(Experiment::new().metric(metric().group("/eval"))), "from the root");
+    argument(config(Experiment::new().metric(metric().with_group("/eval"))), "from the root");
     writer.close().unwrap();
     assert_eq!(run(dir.path()).files[0].events, 1);
 }
@@ -173,29 +177,36 @@ fn a_run_says_once_what_it_was_started_with() {
     writer.close().unwrap();
     let found = run(dir.path());
     assert_eq!((numbers(&found, "metric"), found.files[0].events), (vec![0.5], 5));
-    assert_eq!(started(&found), Hparams::new().with("lr", 0.1).start_time(START));
+    assert_eq!(started(&found), Hparams::new().with("lr", 0.1).with_start_time(START));
 }
 
 #[test]
 fn an_experiment_is_read_back_as_it_was_given() {
     let experiment = Experiment::new()
-        .name("sweep")
-        .description("*all* of it")
-        .user("me")
-        .hparam(HparamInfo::number("lr").interval(1e-5, 0.1).display_name("rate").description("d"))
+        .with_name("sweep")
+        .with_description("*all* of it")
+        .with_user("me")
+        .hparam(
+            HparamInfo::number("lr")
+                .interval(1e-5, 0.1)
+                .with_display_name("rate")
+                .with_description("d"),
+        )
         .hparam(HparamInfo::number("layers").values([2, 3]))
         .hparam(HparamInfo::text("optimizer").values(["adam", "sgd"]))
         .hparam(HparamInfo::bool("bias"))
         .hparam(HparamInfo::unknown("rest"))
-        .metric(MetricInfo::new("loss").group("eval").display_name("l").description("d"))
-        .metric(MetricInfo::new("loss").dataset(Dataset::Training));
+        .metric(
+            MetricInfo::new("loss").with_group("eval").with_display_name("l").with_description("d"),
+        )
+        .metric(MetricInfo::new("loss").with_dataset(MetricDataset::Training));
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
     writer.with_wall_time(3.5).unwrap().add_hparams_config(&experiment).unwrap();
     writer.close().unwrap();
     let found = run(dir.path());
     let found = records(&found);
-    let expected = HparamsRecord::Experiment(experiment.time_created(3.5));
+    let expected = HparamsRecord::Experiment(experiment.with_time_created(3.5));
     assert_eq!(found.into_iter().collect::<Vec<_>>(), [("_hparams_/experiment", expected)]);
 }
 
@@ -204,7 +215,7 @@ fn what_other_programs_write_is_read() {
     let values = |deep: HparamValue| {
         Hparams::new().with("lr", 0.1).with("layers", 3).with("deep", deep).with("opt", "adam")
     };
-    let end = |end_time| SessionEnd { status: SessionStatus::Success, end_time };
+    let end = |end_time| SessionEnd::new(SessionStatus::Success, end_time);
     // PyTorch writes bools as numbers.
     for (writer, deep) in [("torch", 1.into()), ("tensorboardx", true.into())] {
         let trial = run(&repository("fixtures").join(writer).join("hparams/trial"));
@@ -233,10 +244,10 @@ fn what_other_programs_write_is_read() {
     assert_eq!(records(&plugins), expected);
     let trial = run(&repository("fixtures/tf2/plugins/trial"));
     let expected = Hparams::new().with("lr", 0.01).with("opt", "adam").with("deep", true);
-    assert_eq!(started(&trial), expected.group("trial").start_time(1_700_000_000.5));
+    assert_eq!(started(&trial), expected.with_group("trial").with_start_time(1_700_000_000.5));
 
     let odd = run(&repository("fixtures/odd/every_plugin"));
     let expected = Hparams::new().with("lr", 0.1).with("opt", "adam").with("deep", false);
-    assert_eq!(started(&odd), expected.group("g").start_time(1_700_000_000.5));
+    assert_eq!(started(&odd), expected.with_group("g").with_start_time(1_700_000_000.5));
     assert!(matches!(ended(&odd), Some(SessionEnd { end_time: Some(_), .. })));
 }

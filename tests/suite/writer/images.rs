@@ -42,7 +42,7 @@ fn events_are_in_the_order_of_the_calls() {
         .collect();
     assert_eq!(found, expected);
     let run = run(dir.path());
-    let series = run.series("image").unwrap();
+    let series = run.get("image").unwrap();
     for (i, value) in series.raw().unwrap().iter().enumerate() {
         let decoded = Images::read(value).unwrap().decode().unwrap();
         assert_eq!(decoded[0].as_bytes(), picture(i as u32).as_raw().as_slice());

@@ -73,9 +73,9 @@ fn the_components_of_a_mesh_have_one_step_and_time() {
     }
     writer.close().unwrap();
     let run = run(dir.path());
-    let times = run.series("m_VERTEX").unwrap().wall_times();
+    let times = run.get("m_VERTEX").unwrap().wall_times();
     for tag in ["m_VERTEX", "m_FACE", "m_COLOR"] {
-        let series = run.series(tag).unwrap();
+        let series = run.get(tag).unwrap();
         assert_eq!((series.steps(), series.wall_times()), (&[0, 1, 2][..], times));
     }
     let metadata = values(writer.path().unwrap()).into_iter().map(|value| value.metadata.is_some());
@@ -141,7 +141,7 @@ fn meshes_of_other_programs_are_read() {
 
 #[test]
 fn components_that_make_no_mesh_are_refused() -> Result<(), Error> {
-    let component = |part| MeshComponent { name: "m".into(), config: "{}".into(), part };
+    let component = |part| MeshComponent::new("m", "{}", part);
     let vertices = || component(MeshPart::Vertices(Triples::new(1, CORNERS).unwrap()));
     let faces = |face: [i32; 3]| component(MeshPart::Faces(Triples::new(1, [face]).unwrap()));
     let colors = component(MeshPart::Colors(Triples::new(1, [[1; 3]])?));

@@ -77,7 +77,7 @@ fn v1_values_have_no_metadata() {
 fn add_each_kind(writer: &SummaryWriter, step: i64) {
     writer.add_scalar("loss", 0.5, step).unwrap();
     writer.add_histogram("weights", numbers(), step).unwrap();
-    writer.add_histogram_with("uniform", numbers(), step, Bins::Uniform(2)).unwrap();
+    writer.with_bins(Bins::Uniform(2)).add_histogram("uniform", numbers(), step).unwrap();
     writer.add_text("note", "text", step).unwrap();
 }
 
@@ -119,7 +119,7 @@ fn a_tag_of_several_kinds_keeps_the_values_of_each() {
         for step in 0..3 {
             writer.add_scalar("x", 0.5, step).unwrap();
             writer.add_text("x", "text", step).unwrap();
-            writer.add_histogram_with("x", numbers(), step, Bins::Uniform(2)).unwrap();
+            writer.with_bins(Bins::Uniform(2)).add_histogram("x", numbers(), step).unwrap();
         }
         writer.close().unwrap();
         let run = run(dir.path());

@@ -75,7 +75,7 @@ fn every_number_of_a_struct_is_a_scalar_under_its_path() {
         assert_eq!(found, expected.map(|(tag, _)| tag));
         for (tag, value) in expected {
             let (step, wall_time) = if tag.starts_with("train") { (5, START) } else { (6, 9.5) };
-            let series = run.series(tag).unwrap();
+            let series = run.get(tag).unwrap();
             assert_eq!((series.kind(), series.steps()), (Kind::Scalar, &[step][..]), "{tag}");
             assert_eq!(series.wall_times(), [wall_time], "{tag}");
             let found = numbers(&run, tag)[0];
@@ -156,10 +156,10 @@ fn a_struct_is_read_back_as_hyperparameters() {
     let writer = fixed().create(dir.path()).unwrap();
     let mut metrics = metrics();
     metrics.total = 0.1;
-    writer.add_hparams(Hparams::of(&metrics).unwrap().group("g"), []).unwrap();
+    writer.add_hparams(Hparams::of(&metrics).unwrap().with_group("g"), []).unwrap();
     writer.close().unwrap();
     let run = run(dir.path());
-    let start = run.series("_hparams_/session_start_info").unwrap();
+    let start = run.get("_hparams_/session_start_info").unwrap();
     let expected = Hparams::new()
         .with("total", 0.1)
         .with("steps", 7)
@@ -172,7 +172,7 @@ fn a_struct_is_read_back_as_hyperparameters() {
         .with("per_class", "[1, 2]")
         .with("before", "Warmup")
         .with("phase/Main/progress", 0.5)
-        .group("g")
-        .start_time(START);
+        .with_group("g")
+        .with_start_time(START);
     assert_eq!(HparamsRecord::read(start.metadata()).unwrap(), HparamsRecord::Start(expected));
 }

@@ -1,13 +1,13 @@
 //! PR curves.
 
-use tbx::{ErrorKind, Kind, PrCurve, PrCurveOptions, Run};
+use tbx::{ErrorKind, Kind, Location, PrCurve, PrCurveOptions, Run};
 
 use super::{fixed, noise, run};
 use crate::common::{load, repository};
 
 /// The curves of the series `tag`.
 fn curves(run: &Run, tag: &str) -> Vec<PrCurve> {
-    let series = run.series(tag).unwrap();
+    let series = run.get(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::PrCurve, "pr_curves"));
     series.raw().unwrap().iter().map(|value| PrCurve::read(value).unwrap()).collect()
 }
@@ -29,8 +29,10 @@ fn curves_are_read_back_as_they_were_computed() {
         writer.add_pr_curve("default", &labels, &floats, 0).unwrap();
         let numbers = labels.iter().map(|label| u8::from(*label));
         writer.add_pr_curve("default", numbers, doubles.iter(), 1).unwrap();
-        writer.add_pr_curve_with("many", labels.clone(), doubles.clone(), 0, &many).unwrap();
-        writer.add_pr_curve_with("many", &labels, &doubles, 1, &weighted).unwrap();
+        let curve = PrCurve::new(labels.clone(), doubles.clone(), &many).unwrap();
+        writer.add_pr_curve_raw("many", &curve, 0).unwrap();
+        let curve = PrCurve::new(&labels, &doubles, &weighted).unwrap();
+        writer.add_pr_curve_raw("many", &curve, 1).unwrap();
         writer.add_pr_curve_raw("raw", &raw, 3).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
@@ -39,8 +41,8 @@ fn curves_are_read_back_as_they_were_computed() {
         assert_eq!(curves(&run, "default"), [of_floats, new(&plain)]);
         assert_eq!(curves(&run, "many"), [new(&many), new(&weighted)]);
         assert_eq!(curves(&run, "raw"), std::slice::from_ref(&raw));
-        assert_eq!(run.series("default").unwrap().metadata().content[..], [0x10, 127]);
-        assert_eq!(run.series("many").unwrap().metadata().content[..], [0x10, 0xe8, 0x07]);
+        assert_eq!(run.get("default").unwrap().metadata().content[..], [0x10, 127]);
+        assert_eq!(run.get("many").unwrap().metadata().content[..], [0x10, 0xe8, 0x07]);
     }
     let positives = labels.iter().filter(|label| **label).count() as f32;
     assert_eq!((raw.len(), raw.true_positives[0], raw.recall[0]), (1000, positives, 1.0));
@@ -50,8 +52,10 @@ fn curves_are_read_back_as_they_were_computed() {
 fn what_gives_no_curve_fails_at_the_call_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
-    let with =
-        |options: PrCurveOptions| writer.add_pr_curve_with("bad", [1, 0], [0.5, 0.25], 7, &options);
+    let place = || Location::default().with_tag("bad").with_step(7);
+    let with = |options: PrCurveOptions| {
+        PrCurve::new([1, 0], [0.5, 0.25], &options).map(drop).map_err(|kind| kind.at(place()))
+    };
     let row = |len| vec![0.5f32; len];
     let raw = |len| PrCurve {
         true_positives: row(2),

@@ -127,7 +127,7 @@ fn a_line_goes_on_like_its_run() {
         let options = LoadOptions::new().restart(policy);
         let loaded = Logdir::open(dir.path()).unwrap().load(&options).unwrap();
         let line = loaded.runs.iter().find(|run| run.name == "parts_a").unwrap();
-        assert_eq!(line.series("parts").unwrap().steps(), [0, 1, 4], "{policy:?}");
+        assert_eq!(line.get("parts").unwrap().steps(), [0, 1, 4], "{policy:?}");
     }
 }
 

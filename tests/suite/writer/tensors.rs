@@ -13,7 +13,7 @@ fn read_back(tag: &str, write: impl Fn(&SummaryWriter)) -> Vec<Tensor> {
     write(&writer);
     writer.close().unwrap();
     let run = run(dir.path());
-    let series = run.series(tag).unwrap();
+    let series = run.get(tag).unwrap();
     let metadata = series.metadata();
     let expected = (Kind::Tensor, DataClass::Tensor, "tensor");
     assert_eq!((metadata.kind, metadata.data_class, metadata.plugin.as_str()), expected);
@@ -198,7 +198,7 @@ fn the_first_value_of_a_tag_says_its_data_class() {
 fn a_tensor_of_pytorch_is_read() {
     let loaded = load(&repository("fixtures/torch"), &tbx::LoadOptions::new());
     let run = loaded.runs.iter().find(|run| run.name == "media").unwrap();
-    let series = run.series("tensor").unwrap();
+    let series = run.get("tensor").unwrap();
     assert_eq!(series.kind(), Kind::Tensor);
     let read: Vec<_> =
         series.raw().unwrap().iter().map(|value: &RawValue| Tensor::read(value).unwrap()).collect();

@@ -18,7 +18,7 @@ fn lists_and_tables_are_read_back_as_they_were_given() {
         table.clone(),
         Text::table([["a", "b", "c"]]).unwrap(),
         Text::table([[""; 2]; 0]).unwrap(),
-        Text { shape: vec![1, 2, 1, 2], ..Text::list(["a", "b", "c", "d"]) },
+        Text::new([1, 2, 1, 2], ["a", "b", "c", "d"]),
     ];
     for v2 in [false, true] {
         let dir = tempfile::tempdir().unwrap();
@@ -31,11 +31,11 @@ fn lists_and_tables_are_read_back_as_they_were_given() {
         writer.add_text("strings", string, 1).unwrap();
         writer.close().unwrap();
         let run = run(dir.path());
-        let series = run.series("note").unwrap();
+        let series = run.get("note").unwrap();
         assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Text, "text"));
         let read: Vec<_> = series.raw().unwrap().iter().map(|v| Text::read(v).unwrap()).collect();
         assert_eq!(read, texts);
-        let strings = run.series("strings").unwrap().raw().unwrap();
+        let strings = run.get("strings").unwrap().raw().unwrap();
         assert!(strings.iter().all(|value| Text::read(value).unwrap() == Text::from("one")));
     }
     assert_eq!(table.shape, [3, 2]);
@@ -46,7 +46,7 @@ fn a_text_whose_shape_is_wrong_fails_at_the_call_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
     for shape in [vec![], vec![3], vec![2, 2], vec![usize::MAX, 3]] {
-        let text = Text { shape, ..Text::list(["a", "b"]) };
+        let text = Text::new(shape, ["a", "b"]);
         let error = writer.add_text("bad", text, 7).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
         assert!(error.to_string().starts_with("tag \"bad\", step 7: "), "{error}");
@@ -60,7 +60,7 @@ fn texts_of_other_programs_are_read() {
     let read = |folder: &str, run: &str, tag: &str| -> Vec<Text> {
         let loaded = load(&repository(&format!("fixtures/{folder}")), &tbx::LoadOptions::new());
         let run = loaded.runs.iter().find(|other| other.name == run).unwrap();
-        let values = run.series(tag).unwrap().raw().unwrap();
+        let values = run.get(tag).unwrap().raw().unwrap();
         values.iter().map(|value| Text::read(value).unwrap()).collect()
     };
     let table = |step| Text::table([["a", "b"], ["c", step]]).unwrap();

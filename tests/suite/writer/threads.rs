@@ -153,7 +153,7 @@ fn records_are_never_interleaved() {
         assert!(steps(&run, &tag(thread)).into_iter().eq(0..STEPS), "{}", tag(thread));
         assert_eq!(steps(&run, &format!("text {thread}")), [0, 50, 100, 150, 200, 250]);
     }
-    assert_eq!(run.series("weights").unwrap().len(), 6 * THREADS);
+    assert_eq!(run.get("weights").unwrap().len(), 6 * THREADS);
     assert_eq!(run.files[0].events, 1 + 16 * (300 + 6 + 6));
 }
 

@@ -37,7 +37,7 @@ fn traced_in(
 
 /// The texts under `tag`.
 pub(super) fn texts(run: &Run, tag: &str) -> Vec<String> {
-    let Some(series) = run.series(tag) else { return Vec::new() };
+    let Some(series) = run.get(tag) else { return Vec::new() };
     let values = series.raw().unwrap().iter();
     values.map(|value| Text::read(value).unwrap().strings.remove(0)).collect()
 }

@@ -19,7 +19,7 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
 
 /// The values of the series `tag`, one per step.
 fn videos(run: &Run, tag: &str) -> Vec<Images> {
-    let series = run.series(tag).unwrap();
+    let series = run.get(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Image, "images"));
     series.raw().unwrap().iter().map(|value| Images::read(value).unwrap()).collect()
 }

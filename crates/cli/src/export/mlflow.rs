@@ -136,7 +136,7 @@ impl MlflowArgs {
             export = export.experiment(name);
         }
         if let Some(names) = &self.media {
-            export = export.media(names.iter().filter_map(|name| Kind::from_name(name)));
+            export = export.media(names.iter().filter_map(|name| name.parse::<Kind>().ok()));
         }
         export
     }

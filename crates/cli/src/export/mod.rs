@@ -6,6 +6,7 @@ mod options;
 use crate::variants::variant;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::ArgMatches;
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -103,7 +104,7 @@ pub(super) struct Args {
 
     /// Export only part I of N of the runs, counted from 1. The part that a run is in depends only on its
     /// name.
-    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    #[arg(long, value_name = "I/N", value_parser = Shard::from_str)]
     shard: Option<Shard>,
 
     /// Overwrite files that exist.

@@ -116,9 +116,11 @@ impl Pack {
             true => Effect::LeftAlone,
             false => issue.effect,
         };
-        let issues =
-            self.others.iter().map(|other| Issue { effect: effect(other), ..other.clone() });
-        Report { issues: issues.collect(), ..Report::default() }
+        let mut issues = self.others.clone();
+        for issue in &mut issues {
+            issue.effect = effect(issue);
+        }
+        Report::from(issues)
     }
 
     /// Whether to pack runs that are running, and to replace an existing archive all of whose files

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str) -> RunFiles {
-        RunFiles { name: name.into(), path: Path::new("/logs").join(name), files: Vec::new() }
+        RunFiles::new(name.into(), Path::new("/logs").join(name), Vec::new())
     }
 
     #[test]

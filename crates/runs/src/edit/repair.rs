@@ -14,7 +14,7 @@ use super::output::{Destination, Outputs, RunOutput, SideFiles, Source};
 use super::report::Sidecars;
 use super::sidecar;
 use crate::progress::{OnProgress, Progress};
-use tbx::error::{Effect, Issue, Location, Report, Result, failed};
+use tbx::error::{Effect, Issue, Report, Result, failed};
 use tbx::event::{EventRef, Peek, Rewrite, SOURCE, ValueRewrite, What, first_event, pb, rewrite};
 use tbx::logdir::{Found, Logdir, RunFiles, walk};
 
@@ -188,9 +188,9 @@ fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
     let (source, look) = match look {
         Ok(look) => look,
         Err(error) => {
-            let location = Location { run: Some(run.name.clone()), ..error.location().clone() };
+            let location = error.location().clone().with_run(&run.name);
             let (kind, effect) = (error.into_kind(), Effect::SkippedFile);
-            return Ok(Err(Issue { location, kind, effect }));
+            return Ok(Err(Issue::new(kind, location, effect)));
         }
     };
     let repair = look.repair;

@@ -213,11 +213,11 @@ impl Pass<'_> {
 
     fn damage(&mut self, path: &Arc<Path>, damage: Damage) {
         let Damage { offset, kind, effect } = damage;
-        let mut location = Location::path(path.clone()).offset(offset);
+        let mut location = Location::of(path.clone()).with_offset(offset);
         location.run = Some(self.run.name.clone());
         let report = &mut self.done.report;
         if report.issues.len() < Report::MAX_ISSUES_PER_FILE {
-            report.issues.push(Issue { location, kind, effect });
+            report.issues.push(Issue::new(kind, location, effect));
         } else {
             report.more_issues += 1;
         }

@@ -142,7 +142,7 @@ impl Copier<'_> {
 
     fn leave(&mut self, path: PathBuf, kind: ErrorKind, effect: Effect) {
         self.done.left += 1;
-        self.left.push(Issue { location: Location::path(path), kind, effect });
+        self.left.push(Issue::new(kind, Location::of(path), effect));
     }
 }
 

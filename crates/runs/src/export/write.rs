@@ -9,7 +9,7 @@ use super::tables::Rows;
 use super::{Export, Settings, Sheet, Target};
 use crate::progress::Progress;
 use tbx::error::{Error, Report, Result, failed};
-use tbx::logdir::{LoadOptions, Logdir};
+use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::store;
 use tbx::summary::Kind;
 
@@ -145,7 +145,11 @@ impl Export {
         }
         let has_values = self.tables.iter().any(|table| table.has_values);
         let options = options.clone();
-        let mut options = if has_values { options.places() } else { options.payloads(false) };
+        let mut options = if has_values {
+            options.payloads(Payloads::Placed)
+        } else {
+            options.payloads(Payloads::Dropped)
+        };
         if self.tables.iter().all(|table| !table.kinds.is_empty()) {
             options = options.kinds(self.tables.iter().flat_map(|table| table.kinds).copied());
         }

@@ -154,9 +154,9 @@ fn add(
     };
     match files {
         Some(files) if !files.is_empty() => {
-            let in_folder = |artifact: Artifact| {
-                let path = format!("{folder}/{}", artifact.path);
-                json!(Artifact { path, ..artifact })
+            let in_folder = |mut artifact: Artifact| {
+                artifact.path = format!("{folder}/{}", artifact.path);
+                json!(artifact)
             };
             facts.insert(FILES.into(), files.into_iter().map(in_folder).collect());
         }

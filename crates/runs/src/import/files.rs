@@ -169,9 +169,9 @@ pub(super) fn copy(
 }
 
 fn artifact(file: &StoredFile, path: String, name: &str, size: u64, sha256: String) -> Artifact {
-    let name = (path != name).then(|| name.to_owned());
-    let kind = file.model.as_ref().map(|_| "model".to_owned());
-    let mut artifact = Artifact { path, name, size, sha256, kind, ..Artifact::default() };
+    let mut artifact = Artifact::new(path, size, sha256);
+    artifact.name = (artifact.path != name).then(|| name.to_owned());
+    artifact.kind = file.model.as_ref().map(|_| "model".to_owned());
     let model = file.model.as_ref().map(|id| ("model".to_owned(), id.clone().into()));
     artifact.other.extend(model);
     artifact
@@ -187,7 +187,7 @@ fn place(store: &dyn Store, job: &Job<'_>, target: Target<'_>) -> Result<Result<
         Ok(content) => content,
         Err(error) => return Ok(Err(error)),
     };
-    let at = |kind: ErrorKind| kind.at(Location::path(Path::new(&job.file.path)));
+    let at = |kind: ErrorKind| kind.at(Location::of(Path::new(&job.file.path)));
     if let Some(parent) = path.parent() {
         disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
     }
@@ -269,5 +269,5 @@ fn write(
 
 fn skip(report: &mut Report, error: Error) {
     let location = error.location().clone();
-    report.issues.push(Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile });
+    report.issues.push(Issue::new(error.into_kind(), location, Effect::SkippedFile));
 }

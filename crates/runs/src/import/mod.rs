@@ -264,7 +264,10 @@ fn not_imported(what: &str, error: Error) -> Issue {
         ErrorKind::Io(error) => {
             io::Error::new(error.kind(), format!("could not import {what}: {error}")).into()
         }
+        kind @ ErrorKind::Server { .. } => {
+            io::Error::other(format!("could not import {what}: {kind}")).into()
+        }
         kind => ErrorKind::Value(format!("could not import {what}: {kind}")),
     };
-    Issue { location, kind, effect: Effect::SkippedFile }
+    Issue::new(kind, location, Effect::SkippedFile)
 }

@@ -352,7 +352,7 @@ fn is_id(text: &str) -> bool {
 }
 
 fn issue(root: &Path, kind: ErrorKind) -> Issue {
-    Issue { location: Location::path(root.join(FILE)), kind, effect: Effect::SkippedValue }
+    Issue::new(kind, Location::of(root.join(FILE)), Effect::SkippedValue)
 }
 
 #[cfg(test)]

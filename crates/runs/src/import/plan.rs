@@ -177,11 +177,11 @@ fn in_order(
         let is_first = ids.insert(run.record.id.clone());
         if !is_first {
             let what = format!("experiment {:?} has run {} twice", experiment.name, run.record.id);
-            report.issues.push(Issue {
-                location: Location::default(),
-                kind: ErrorKind::Value(what),
-                effect: Effect::SkippedFile,
-            });
+            report.issues.push(Issue::new(
+                ErrorKind::Value(what),
+                Location::default(),
+                Effect::SkippedFile,
+            ));
         }
         is_first
     });

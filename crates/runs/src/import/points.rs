@@ -6,7 +6,7 @@ use super::mlflow::Metrics;
 use crate::table::{Directory, Parts, RunRow, TagNames};
 use crate::trackers::mlflow::{HistoryPoint, milliseconds, seconds};
 use tbx::error::Result;
-use tbx::logdir::{LoadOptions, Logdir, RestartPolicy};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, RestartPolicy};
 use tbx::meta::Summary;
 use tbx::replace::Folder;
 use tbx::summary::Kind;
@@ -58,9 +58,9 @@ pub(super) fn exact(
 ) -> BTreeMap<String, Summary> {
     let of = |(name, points): (&String, &Vec<HistoryPoint>)| {
         let last = points.last().filter(|last| is_rounded(last.value))?;
-        let statistic = Some("last".to_owned());
-        let summary =
-            Summary { value: last.value, statistic, step: Some(last.step), ..Summary::default() };
+        let mut summary = Summary::new(last.value);
+        summary.statistic = Some("last".to_owned());
+        summary.step = Some(last.step);
         Some((names.get(name).unwrap_or(name).clone(), summary))
     };
     metrics.iter().filter_map(of).collect()
@@ -79,7 +79,8 @@ pub(super) fn without_those_in(
     metrics: &mut Metrics,
     names: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let options = LoadOptions::new().kinds(RunRow::KINDS.iter().copied()).places();
+    let options =
+        LoadOptions::new().kinds(RunRow::KINDS.iter().copied()).payloads(Payloads::Placed);
     let loaded = Logdir::of_folder(folder)?.load(&options.restart(RestartPolicy::KeepAll))?;
     // Directories such as `train` were exported as parts of the run.
     let mut directories = Vec::with_capacity(loaded.runs.len());

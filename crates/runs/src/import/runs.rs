@@ -159,7 +159,7 @@ impl<'a> Runs<'a> {
                 "{runs} more runs were not tried, because the last ones failed; repeat the import"
             );
             let kind = ErrorKind::Value(what);
-            report.issues.push(Issue { location: self.last, kind, effect: Effect::SkippedFile });
+            report.issues.push(Issue::new(kind, self.last, Effect::SkippedFile));
         }
     }
 }

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::mlflow::StoredRun;
 use super::{ImportedRun, plan};
 use crate::trackers::mlflow::{MLFLOW, tags};
-use tbx::error::{Effect, Issue, Report};
+use tbx::error::{Effect, Report};
 use tbx::event;
 use tbx::meta::{self, RunMeta};
 use tbx::replace::is_temporary;
@@ -87,11 +87,7 @@ impl Tree {
             let Some(dir) = entry.path().parent() else { continue };
             match RunMeta::read(dir) {
                 Ok(meta) => found.extend(meta.map(|meta| (dir.to_owned(), meta))),
-                Err(error) => report.issues.push(Issue {
-                    location: error.location().clone(),
-                    kind: error.into_kind(),
-                    effect: Effect::SkippedFile,
-                }),
+                Err(error) => report.issues.push(error.into_issue(Effect::SkippedFile)),
             }
         }
         for (dir, meta) in found {

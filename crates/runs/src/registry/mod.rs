@@ -78,7 +78,7 @@ impl Registry {
     /// [`ErrorKind::Value`]: the file is not a registry; [`ErrorKind::Io`].
     pub fn models(&self) -> Result<BTreeMap<String, Model>> {
         let path = self.file();
-        file::read(&path, self.links).map_err(|kind| kind.at(Location::path(path)))
+        file::read(&path, self.links).map_err(|kind| kind.at(Location::of(path)))
     }
 
     /// Registers the artifact `artifact` of the run in `run`, a directory in the log directory, as
@@ -100,7 +100,7 @@ impl Registry {
         if said.is_some_and(|said| said.sha256 != sha256) {
             let what = "it is not the file that the run produced: its SHA-256 differs from \
                         tbx.json";
-            return Err(ErrorKind::Value(what.into()).at(Location::path(path)));
+            return Err(ErrorKind::Value(what.into()).at(Location::of(path)));
         }
         let new = Version {
             run,
@@ -240,13 +240,13 @@ impl Registry {
                 }
                 None => format!("{name} has no file in the log directory"),
             };
-            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+            return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         let path = self.place(&version)?;
         let (sha256, _) = digest_of(&self.root.join(&version.run), &path, self.links)?;
         if sha256 != version.sha256 {
             let what = format!("it is not the file registered as {name}: its SHA-256 differs");
-            return Err(ErrorKind::Value(what).at(Location::path(path)));
+            return Err(ErrorKind::Value(what).at(Location::of(path)));
         }
         Ok(path)
     }
@@ -269,7 +269,7 @@ impl Registry {
         let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !Path::new(&version.run).components().all(is_inside) {
             let what = format!("{:?} is not a run in the log directory", version.run);
-            return Err(ErrorKind::Value(what).at(Location::path(self.file())));
+            return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         Ok(Artifact::place(&self.root.join(&version.run), &version.path)?)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::table::fold::{Directory, Parts, without_logs};
 use crate::table::{Folding, RunRow};
 use tbx::error::{Report, Result};
-use tbx::logdir::{LoadOptions, Logdir, Run};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::meta::checklist::Item;
 use tbx::summary::{DataClass, Kind};
 
@@ -80,7 +80,7 @@ impl Checklist {
     /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
         let options = options.clone().kinds(RunRow::KINDS.iter().copied());
-        let options = options.with_run_meta().places();
+        let options = options.with_run_meta().payloads(Payloads::Placed);
         let of_run = |run: Run| {
             let (meta, issues) = run.meta();
             let params = meta.params.keys().cloned().collect();

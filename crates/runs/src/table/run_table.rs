@@ -11,7 +11,7 @@ use super::fold::{self, Directory, Folding, Parts};
 use super::number::exact_or_none;
 use super::stats::ScalarStats;
 use tbx::error::{Issue, Report, Result};
-use tbx::logdir::{LoadOptions, Logdir, Run, TimeSeries};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{Param, Status, now};
 use tbx::summary::Kind;
 
@@ -164,7 +164,7 @@ struct Read {
 impl Read {
     fn load(logdir: &Logdir, options: &LoadOptions, curves: Option<CurveOrder>) -> Result<Self> {
         let options = options.clone().kinds(RunRow::KINDS.iter().copied());
-        let options = options.with_run_meta().places();
+        let options = options.with_run_meta().payloads(Payloads::Placed);
         let names = Names::default();
         let of_run = |run: Run| RunRow::of(&run, &names, curves);
         let (found, mut report) = logdir.map_runs(&options, of_run)?;

@@ -65,7 +65,7 @@ impl Facts {
 
     pub(super) fn find(&mut self, rule: Rule, offset: u64, message: impl Into<String>) {
         if self.findings.len() < Report::MAX_ISSUES_PER_FILE {
-            let location = Location::path(self.path.clone()).offset(offset);
+            let location = Location::of(self.path.clone()).with_offset(offset);
             self.findings.push(Finding::new(rule, location, message));
         } else {
             self.more += 1;

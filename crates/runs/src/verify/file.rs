@@ -36,7 +36,7 @@ pub(super) fn verify(
     let path: Arc<Path> = path.into();
     let failed = |error: io::Error| {
         let mut facts = Facts::new(path.clone(), number, None);
-        let location = Location::path(path.clone());
+        let location = Location::of(path.clone());
         facts.findings.push(Finding::new(Rule::Io, location, error.to_string()));
         facts
     };

@@ -43,8 +43,8 @@ pub(super) struct Place {
 
 /// The location of `place`.
 pub(super) fn location(paths: &[Arc<Path>], place: Place) -> Location {
-    let path = paths.get(place.file).cloned();
-    Location { path, step: Some(place.step), ..Location::default() }.offset(place.offset)
+    let location = paths.get(place.file).map(|path| Location::of(path.clone())).unwrap_or_default();
+    location.with_step(place.step).with_offset(place.offset)
 }
 
 /// The problems of one series: each rule once, with a count.

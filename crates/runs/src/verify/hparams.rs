@@ -44,7 +44,7 @@ impl Session {
             let content = tag.metadata.as_ref().map(|metadata| metadata.content.clone());
             let Ok(data) = HParamsPluginData::decode(content.unwrap_or_default()) else { continue };
             let place = tag.first.map_or(Place::default(), |first| first.place);
-            let at = Location { tag: Some(tag.name.to_string()), ..location(paths, place) };
+            let at = location(paths, place).with_tag(&*tag.name);
             match data.data {
                 Some(Data::SessionStartInfo(info)) => {
                     let number = |(name, value): (String, _)| match value {

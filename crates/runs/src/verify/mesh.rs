@@ -9,7 +9,6 @@ use prost::Message;
 use super::Rule;
 use super::finding::{Finding, Place, location};
 use super::tag::Tag;
-use tbx::error::Location;
 use tbx::event::pb::mesh::MeshPluginData;
 use tbx::event::pb::mesh::mesh_plugin_data::ContentType;
 use tbx::summary::Kind;
@@ -43,7 +42,7 @@ pub(super) fn check(tags: &[Tag], paths: &[Arc<Path>], findings: &mut Vec<Findin
         let Some((place, tag)) = mesh.first else { continue };
         let mut find = |rule, parts: u32, what: &str| {
             if parts != 0 {
-                let location = Location { tag: Some(tag.clone()), ..location(paths, place) };
+                let location = location(paths, place).with_tag(&tag);
                 findings.push(Finding::new(rule, location, format!("{what} {}", names(parts))));
             }
         };

@@ -162,7 +162,7 @@ impl Pass<'_> {
             Payload::Histo(body) => (Form::Histo, &**body),
             Payload::Audio(body) => (Form::Audio, &**body),
             Payload::Tensor(body) => (Form::Tensor, &**body),
-            Payload::ObsoleteHistogram(_) => return, // no program has read it for years
+            _ => return, // such as the obsolete histogram, which no program has read for years
         };
         if !self.options.wants_tag(value.tag) {
             return;
@@ -225,7 +225,7 @@ impl Pass<'_> {
         tag.first.get_or_insert(First { place, is_bare: false, is_empty: false });
         let metadata = Metadata::of(form, None);
         tag.count_kind(metadata.kind, &metadata.plugin, place);
-        let value = RawValue { form, bytes: slice(bytes, body) };
+        let value = RawValue::new(form, slice(bytes, body));
         if let Err(Flaw::Unreadable(what) | Flaw::Damaged(what)) = summary::check(&metadata, &value)
         {
             tag.tallies.note(Rule::Value, place, || what.to_string());

@@ -84,7 +84,7 @@ fn directories(run: &RunFiles) -> Vec<Finding> {
     let folders =
         entries.filter(|entry| is_event_file(&entry.file_name()) && entry.path().is_dir());
     let finding =
-        |path| Finding::new(Rule::DirectoryName, Location::path(path), "a directory, not a file");
+        |path| Finding::new(Rule::DirectoryName, Location::of(path), "a directory, not a file");
     let mut findings: Vec<_> = folders.map(|entry| finding(entry.path())).collect();
     findings.sort_by(|a, b| a.location.cmp(&b.location));
     findings
@@ -103,7 +103,7 @@ fn borders(files: &[Facts], findings: &mut Vec<Finding>) -> Vec<Border> {
                 Rule::FileOrder => format!("all of it is older than {other}"),
                 _ => format!("it starts before the end of {other}"),
             };
-            findings.push(Finding::new(rule, Location::path(file.path.clone()), message));
+            findings.push(Finding::new(rule, Location::of(file.path.clone()), message));
         }
         borders.push(Border::File { in_order: disorder.is_none() });
         if file.times.is_some() {

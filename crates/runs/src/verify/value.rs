@@ -8,7 +8,7 @@ use super::finding::{Place, Tallies};
 use super::tag::Tag;
 use tbx::event::{Payload, pb};
 use tbx::summary::image::Images;
-use tbx::summary::image::header::Header;
+use tbx::summary::image::header::ImageHeader;
 use tbx::summary::tensor::{filled_up, typed_len};
 use tbx::summary::{self, DataClass, Flaw, Form, Kind, Metadata, RawValue, scalar};
 
@@ -41,7 +41,7 @@ impl Raw<'_> {
     }
 
     fn value(&self) -> RawValue {
-        RawValue { form: self.form, bytes: self.body.clone() }
+        RawValue::new(self.form, self.body.clone())
     }
 }
 
@@ -212,7 +212,7 @@ fn images(sink: &mut Sink<'_>, value: &RawValue) {
         sink.note(Rule::ValueShape, || "a size without an image".into());
     }
     for encoded in &images.encoded {
-        let header = Header::of(encoded);
+        let header = ImageHeader::of(encoded);
         if header.is_known && !header.is_shown {
             sink.note(Rule::ImageFormat, || header.format.into());
         }

@@ -12,7 +12,7 @@ use super::super::{Folder, START};
 fn session(folder: &Folder, logs: &str, run: &str) -> Option<Vec<(String, String)>> {
     let loaded = Logdir::open(folder.path(logs)).unwrap().load(&LoadOptions::new()).unwrap();
     let found = loaded.runs.iter().find(|found| found.name == run)?;
-    let series = found.series("_hparams_/session_start_info")?;
+    let series = found.get("_hparams_/session_start_info")?;
     let HparamsRecord::Start(start) = HparamsRecord::read(series.metadata()).unwrap() else {
         panic!("no start");
     };

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::app::App;
 use crate::chart::Ink;
-use tbx::logdir::{Follower, LoadOptions};
+use tbx::logdir::{Follower, LoadOptions, Payloads};
 use tbx::summary::Kind;
 use tbx::writer::SummaryWriter;
 
@@ -36,7 +36,7 @@ impl Scene {
 
     fn with(ink: Ink) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = LoadOptions::new().kinds([Kind::Scalar]).payloads(false);
+        let options = LoadOptions::new().kinds([Kind::Scalar]).payloads(Payloads::Dropped);
         let follower = Follower::new(dir.path(), &options);
         Self { dir, follower, app: App::new("runs".into(), ink, Default::default()), now: START }
     }

@@ -7,7 +7,7 @@ use super::piece::{Facts, Part, Piece, numbered};
 use tbx::error::ErrorKind;
 use tbx::summary::Kind;
 use tbx::summary::audio::Audio;
-use tbx::summary::audio::header::Header;
+use tbx::summary::audio::header::AudioHeader;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "audio",
@@ -22,7 +22,7 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
 }
 
 fn piece(bytes: Bytes) -> Piece {
-    let header = Header::of(&bytes);
+    let header = AudioHeader::of(&bytes);
     let extension = match header.format {
         Some("WAV") => "wav",
         Some("Ogg") => "ogg",

@@ -10,7 +10,7 @@ use tbx::logdir::{LoadOptions, Run, SavedEmbedding};
 use tbx::safe_name::SafeNames;
 use tbx::store::{self, File};
 use tbx::summary::embedding::{CONFIG_FILE, merge};
-use tbx::summary::image::header::Header;
+use tbx::summary::image::header::ImageHeader;
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
     name: "embedding",
@@ -59,7 +59,7 @@ pub(super) fn write(
     let mut info = saved.info().clone();
     if info.tensor_path.is_empty() {
         let what = format!("embedding {:?} is stored in a TensorFlow checkpoint", saved.name());
-        let lost = ErrorKind::Value(what).at(Location::path(&*run.path));
+        let lost = ErrorKind::Value(what).at(Location::of(&*run.path));
         return Ok((Vec::new(), vec![lost]));
     }
     let mut names = SafeNames::default();
@@ -108,5 +108,5 @@ pub(super) fn write(
 
 /// Width and height of an image.
 fn size(file: &File, len: u64) -> Result<Option<(u32, u32)>, ErrorKind> {
-    Ok(Header::of(&store::read_range(file, 0..len.min(HEADER_LEN))?).size)
+    Ok(ImageHeader::of(&store::read_range(file, 0..len.min(HEADER_LEN))?).size)
 }

@@ -41,7 +41,7 @@ fn graph(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
     let mut pieces = Vec::new();
     for (i, bytes) in blobs.into_iter().enumerate() {
         let number = several.then_some(i);
-        let graph = Graph::read(&RawValue { form: Form::GraphDef, bytes: bytes.clone() })?;
+        let graph = Graph::read(&RawValue::new(Form::GraphDef, bytes.clone()))?;
         let mut json = Vec::new();
         write_graph(&mut json, &graph)?;
         json.push(b'\n');

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Extractor;
 use super::piece::{Facts, Part, Piece, numbered};
 use tbx::error::ErrorKind;
-use tbx::summary::image::header::Header;
+use tbx::summary::image::header::ImageHeader;
 use tbx::summary::{Kind, image::Images};
 
 pub(super) const EXTRACTOR: Extractor = Extractor {
@@ -21,7 +21,7 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
 }
 
 fn piece(bytes: Bytes) -> Piece {
-    let header = Header::of(&bytes);
+    let header = ImageHeader::of(&bytes);
     let extension = match header.format {
         "PNG" => "png",
         "JPEG" => "jpg",

@@ -27,7 +27,7 @@ use self::run::{RunFolder, Task};
 use self::sink::Sink;
 use crate::progress::{OnProgress, Progress};
 use tbx::error::{ErrorKind, Report, Result};
-use tbx::logdir::{Checksums, LoadOptions, Logdir};
+use tbx::logdir::{Checksums, LoadOptions, Logdir, Payloads};
 use tbx::safe_name::SafeNames;
 use tbx::summary::Kind;
 #[cfg(feature = "mlflow")]
@@ -227,7 +227,8 @@ impl Extraction {
         let extractors = self.extractors()?;
         let sink = Sink::create(out, self.overwrite)?;
         let kinds = extractors.iter().filter_map(|extractor| extractor.kind);
-        let options = options.clone().kinds(kinds).places().checksums(Checksums::Decoded);
+        let options =
+            options.clone().kinds(kinds).payloads(Payloads::Placed).checksums(Checksums::Decoded);
         let mut names = SafeNames::default();
         names.get_for("index", INDEX_FILE);
         let mut folders = HashMap::new();

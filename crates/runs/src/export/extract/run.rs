@@ -331,6 +331,6 @@ impl ExtractedRun {
             return;
         }
         let location = error.location().clone();
-        self.report.issues.push(Issue { location, kind: error.into_kind(), effect });
+        self.report.issues.push(Issue::new(error.into_kind(), location, effect));
     }
 }

@@ -26,7 +26,7 @@ impl Sink {
         } else {
             Folder::create(&path)
         };
-        let folder = folder.map_err(|error| error.into_kind().at(Location::path(out)))?;
+        let folder = folder.map_err(|error| error.into_kind().at(Location::of(out)))?;
         Ok(Self { out: out.into(), folder })
     }
 

@@ -164,10 +164,10 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
                 Some(_) => left.push(leave(path, ErrorKind::Value("it is not a directory".into()))),
                 None => left.push(leave(path, ErrorKind::NameNotUtf8)),
             },
-            Found::Again { path, first } => left.push(Issue {
-                effect: Effect::Kept,
-                ..leave(path, ErrorKind::SameDirectory(first))
-            }),
+            Found::Again { path, first } => {
+                let again = ErrorKind::SameDirectory(first).at(Location::of(path));
+                left.push(again.into_issue(Effect::Kept));
+            }
             Found::Left(path, error) => left.push(leave(path, error.into())),
         }
     }
@@ -199,7 +199,7 @@ pub(super) fn unreadable(content: &Content) -> Option<Issue> {
 }
 
 fn leave(path: PathBuf, kind: ErrorKind) -> Issue {
-    Issue { location: Location::path(path), kind, effect: Effect::SkippedFile }
+    Issue::new(kind, Location::of(path), Effect::SkippedFile)
 }
 
 /// The path with `/`; `None` if it is not valid text.

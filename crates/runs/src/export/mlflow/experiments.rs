@@ -25,7 +25,7 @@ impl Experiments {
         let mut skip = |error: tbx::error::Error| {
             let location = error.location().clone();
             let effect = Effect::SkippedFile;
-            report.issues.push(Issue { location, kind: error.into_kind(), effect });
+            report.issues.push(Issue::new(error.into_kind(), location, effect));
         };
         for root in logdir.paths() {
             // Directories that cannot be read were reported when the runs were found.

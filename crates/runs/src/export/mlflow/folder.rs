@@ -21,7 +21,7 @@ use crate::trackers::mlflow::{
     Content, DatasetInput, MetricNames, StoreKind, Tags, milliseconds, status_number, tags,
 };
 use tbx::error::{Result, failed};
-use tbx::logdir::{LoadOptions, Logdir, Run, TimeSeries};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::replace::{disk, unfinished};
 use tbx::safe_name;
 use tbx::summary::Kind;
@@ -76,7 +76,7 @@ pub(super) fn to_folder(
     (0..plan.runs.len()).into_par_iter().try_for_each(|i| tree.run(i))?;
 
     let kinds = [Kind::Scalar].into_iter().chain(media::kinds(settings));
-    let options = options.clone().kinds(kinds).places();
+    let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
     // Damage was reported when the plan was made.
     let (sent, _) = logdir.map_runs(&options, |run| tree.values(&run))?;
     let (mut with_images, mut skipped) = (HashSet::new(), Skipped::default());

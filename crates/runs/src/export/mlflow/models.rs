@@ -70,8 +70,7 @@ pub(super) fn plan(
 }
 
 fn issue(error: Error) -> Issue {
-    let location = error.location().clone();
-    Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile }
+    error.into_issue(Effect::SkippedFile)
 }
 
 impl PlannedModel {

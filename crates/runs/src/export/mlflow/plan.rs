@@ -10,7 +10,7 @@ use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::mlflow::{MLFLOW, MetricNames, RunRecord, StoreKind, record, run_key, tags};
 use tbx::error::{Report, Result};
-use tbx::logdir::{LoadOptions, Logdir, Run, TimeSeries};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
 use tbx::store::Links;
 use tbx::summary::Kind;
@@ -83,7 +83,7 @@ impl Plan {
         settings: &MlflowExport,
         store: StoreKind,
     ) -> Result<Self> {
-        let options = options.clone().with_run_meta().places();
+        let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
         let (found, mut report) = logdir.map_runs(&options, |run| found_in(&run, &names))?;
         let mut directories = Vec::with_capacity(found.len());

@@ -9,7 +9,7 @@ use crate::export::batch::Type;
 use crate::table::Cell;
 use tbx::error::ErrorKind;
 use tbx::summary::audio::Audio;
-use tbx::summary::audio::header::{Header, Sound};
+use tbx::summary::audio::header::{AudioHeader, Sound};
 use tbx::summary::{Kind, RawValue};
 
 pub(super) const TABLE: Table = Table {
@@ -34,7 +34,7 @@ fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let audio = Audio::read(value)?;
     let row = |(i, encoded): (usize, &Bytes)| {
         // Audio that is not WAV still has a length.
-        let sizes = match Header::of(encoded).sound {
+        let sizes = match AudioHeader::of(encoded).sound {
             Some(Sound { sample_rate, channels, frames }) => {
                 [sample_rate, channels.into(), frames].map(|n| Cell::Int(n.into()))
             }

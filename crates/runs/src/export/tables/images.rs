@@ -7,7 +7,7 @@ use crate::export::batch::Type;
 use crate::table::Cell;
 use tbx::error::ErrorKind;
 use tbx::summary::image::Images;
-use tbx::summary::image::header::Header;
+use tbx::summary::image::header::ImageHeader;
 use tbx::summary::{Kind, RawValue};
 
 pub(super) const TABLE: Table = Table {
@@ -32,7 +32,7 @@ fn rows(value: &RawValue) -> Result<Vec<Vec<Cell>>, ErrorKind> {
     let images = Images::read(value)?;
     let [width, height] = [images.width, images.height].map(|size| Cell::Int(size.into()));
     let row = |(i, encoded): (usize, &bytes::Bytes)| {
-        let header = Header::of(encoded);
+        let header = ImageHeader::of(encoded);
         let format = match header.is_known {
             true => Cell::Text(header.format.to_lowercase()),
             false => Cell::Empty,

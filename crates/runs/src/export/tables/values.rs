@@ -53,7 +53,7 @@ impl ValueRows {
             self.report.more_issues += 1;
             return Ok(());
         }
-        self.report.issues.push(Issue { location, kind, effect });
+        self.report.issues.push(Issue::new(kind, location, effect));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::export::batch::{Batch, Column, Type, Values};
 use crate::table::column::{Heads, METRIC, heads};
 use crate::table::{self, Cell, Curve, Sampling, Stat, frame, smooth};
 use tbx::error::{Error, Result};
-use tbx::logdir::Run;
+use tbx::logdir::{Payloads, Run};
 use tbx::summary::Kind;
 
 pub(super) const TABLE: Table = Table {
@@ -20,7 +20,7 @@ pub(super) const TABLE: Table = Table {
     kinds: &[Kind::Scalar],
     make: |settings, logdir, options| {
         // The columns are those of all runs, so a first pass finds all tags.
-        let options = options.clone().kinds([Kind::Scalar]).payloads(false);
+        let options = options.clone().kinds([Kind::Scalar]).payloads(Payloads::Dropped);
         let tags = |run: Run| run.series.iter().map(|s| s.tag().to_owned()).collect::<Vec<_>>();
         let (tags, _) = logdir.map_runs(&options, tags)?;
         let tags: BTreeSet<String> = tags.into_iter().flatten().collect();

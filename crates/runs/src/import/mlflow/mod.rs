@@ -248,12 +248,12 @@ fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
 }
 
 fn at(path: &Path) -> Location {
-    Location::path(path)
+    Location::of(path)
 }
 
 fn issue(report: &mut Report, path: &Path, kind: ErrorKind, effect: Effect) {
     if report.issues.len() < Report::MAX_ISSUES_PER_FILE {
-        report.issues.push(Issue { location: at(path), kind, effect });
+        report.issues.push(Issue::new(kind, at(path), effect));
     } else {
         report.more_issues = report.more_issues.saturating_add(1);
     }

@@ -196,5 +196,5 @@ impl Read for Download<'_> {
 /// A run without some files is better than no run.
 fn skip(report: &mut Report, error: Error) {
     let location = error.location().clone();
-    report.issues.push(Issue { location, kind: error.into_kind(), effect: Effect::SkippedFile });
+    report.issues.push(Issue::new(error.into_kind(), location, Effect::SkippedFile));
 }

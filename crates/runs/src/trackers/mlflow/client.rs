@@ -19,7 +19,7 @@ use ureq::{Agent, Body, SendBody};
 use super::settings::{Auth, ClientSettings};
 use super::tls::tls;
 use tbx::budget::{self, Limited, Spent};
-use tbx::error::{Error, Result, failed};
+use tbx::error::{Error, ErrorKind, Result, failed};
 use tbx::store::Root;
 
 /// Prefix of the paths of the API.
@@ -533,8 +533,8 @@ impl Client {
             404 | 405 if code.is_empty() => "; is this an MLflow tracking server?",
             _ => "",
         };
-        let code = if code.is_empty() { code } else { format!(" {code}") };
-        self.failed(path, format!("{status}{code}: {}{advice}", shown(&message)))
+        let message = format!("{}{advice}", shown(&message));
+        failed(ErrorKind::Server { status, code: shown(&code), message }, self.url(path))
     }
 
     pub(crate) fn failed(&self, path: &str, what: String) -> Error {
@@ -542,8 +542,11 @@ impl Client {
     }
 
     fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
-        let url = PathBuf::from(format!("{}{path}", self.settings.uri));
-        failed(io::Error::new(kind, what), url)
+        failed(io::Error::new(kind, what), self.url(path))
+    }
+
+    fn url(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("{}{path}", self.settings.uri))
     }
 }
 

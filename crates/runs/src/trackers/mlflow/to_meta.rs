@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::record::{DatasetInput, RunRecord};
 use super::time::{milliseconds, seconds};
 use super::{MAX_PARAM, MAX_TAG, MLFLOW, MetricNames, StoreKind, record, tags};
-use tbx::meta::{Dataset, Environment, Failure, Git, Param, RunMeta};
+use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, Param, RunMeta};
 
 /// Numbers with more digits than this are identifiers.
 const MAX_DIGITS: usize = 15;
@@ -106,46 +106,36 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
         tags.map(|(name, value)| (true_name(name), value)).collect();
     tags.retain(|name, _| !MetricNames::is_tag(name));
     let mut take = |name: &str| tags.remove(name);
-    let git = Git {
-        commit: take(tags::COMMIT),
-        branch: take(tags::BRANCH),
-        dirty: take(tags::DIRTY).map(|dirty| dirty.eq_ignore_ascii_case("true")),
-        remote: take(tags::REMOTE),
-        ..Git::default()
-    };
+    let mut git = Git::default();
+    git.commit = take(tags::COMMIT);
+    git.branch = take(tags::BRANCH);
+    git.dirty = take(tags::DIRTY).map(|dirty| dirty.eq_ignore_ascii_case("true"));
+    git.remote = take(tags::REMOTE);
     let mut of_environment = |name: &str| take(&format!("{}{name}", tags::ENVIRONMENT));
-    let environment = Environment {
-        host: of_environment("host"),
-        os: of_environment("os"),
-        arch: of_environment("arch"),
-        cpu: of_environment("cpu"),
-        cpus: of_environment("cpus").and_then(|number| number.parse().ok()),
-        memory: of_environment("memory").and_then(|number| number.parse().ok()),
-        language: of_environment("language"),
-        lock_sha256: of_environment("lock_sha256"),
-        directory: of_environment("directory"),
-        ..Environment::default()
-    };
+    let mut environment = Environment::default();
+    environment.host = of_environment("host");
+    environment.os = of_environment("os");
+    environment.arch = of_environment("arch");
+    environment.cpu = of_environment("cpu");
+    environment.cpus = of_environment("cpus").and_then(|number| number.parse().ok());
+    environment.memory = of_environment("memory").and_then(|number| number.parse().ok());
+    environment.language = of_environment("language");
+    environment.lock_sha256 = of_environment("lock_sha256");
+    environment.directory = of_environment("directory");
     // The words of the command line cannot be separated again.
     let command = of_environment("command");
     let program = take(tags::SOURCE);
     take(tags::SOURCE_TYPE);
     let gpus = take(&format!("{}gpus", tags::ENVIRONMENT));
-    let environment = Environment {
-        user: take(tags::USER).or_else(|| run.user.clone()).filter(|user| !user.is_empty()),
-        command: command.or(program).into_iter().collect(),
-        gpus: gpus
-            .iter()
-            .flat_map(|names| names.split(", "))
-            .map(|name| tbx::meta::Gpu { name: name.into(), ..Default::default() })
-            .collect(),
-        ..environment
-    };
-    let failure = Failure {
-        kind: take(tags::ERROR_TYPE).unwrap_or_default(),
-        message: take(tags::ERROR).unwrap_or_default(),
-        ..Failure::default()
-    };
+    let user = take(tags::USER).or_else(|| run.user.clone());
+    environment.user = user.filter(|user| !user.is_empty());
+    environment.command = command.or(program).into_iter().collect();
+    let gpus = gpus.iter().flat_map(|names| names.split(", "));
+    environment.gpus = gpus.map(Gpu::new).collect();
+    let failure = Failure::new(
+        take(tags::ERROR_TYPE).unwrap_or_default(),
+        take(tags::ERROR).unwrap_or_default(),
+    );
     let (role, parent, note) = (take(tags::ROLE), take(tags::PARENT), take(tags::NOTE));
     let params: BTreeMap<_, _> = run
         .params
@@ -206,13 +196,10 @@ pub(crate) fn number_or_text(text: &str) -> Param {
 
 fn dataset(input: &DatasetInput) -> Dataset {
     let mut tags = tags::modern(input.tags.clone());
-    let mut data = Dataset {
-        name: input.name.clone(),
-        digest: tags.remove(tags::DIGEST).unwrap_or_else(|| input.digest.clone()),
-        source: Some(dataset_place(&input.source)).filter(|place| !place.is_empty()),
-        context: tags.remove(tags::CONTEXT),
-        ..Dataset::default()
-    };
+    let digest = tags.remove(tags::DIGEST).unwrap_or_else(|| input.digest.clone());
+    let mut data = Dataset::new(&input.name, digest);
+    data.source = Some(dataset_place(&input.source)).filter(|place| !place.is_empty());
+    data.context = tags.remove(tags::CONTEXT);
     let tags = tags.into_iter().map(|(name, value)| (name, Value::String(value)));
     let tags = Value::Object(tags.collect());
     // The texts as MLflow has them, so that an export writes the same ones.

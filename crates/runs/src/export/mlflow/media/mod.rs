@@ -71,7 +71,7 @@ impl Skipped {
             return Ok(());
         }
         let location = error.location().clone();
-        self.report.issues.push(Issue { location, kind: error.into_kind(), effect });
+        self.report.issues.push(Issue::new(error.into_kind(), location, effect));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod runs;
 mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -23,8 +24,8 @@ use super::state::{State, Synced};
 use super::{MlflowExport, MlflowExported};
 use crate::progress::Progress;
 use crate::trackers::mlflow::{Client, Database, FOLDER, StoreKind, Tags, Tracking};
-use tbx::error::{Error, Issue, Result};
-use tbx::logdir::{LoadOptions, Logdir};
+use tbx::error::{ErrorKind, Issue, Result};
+use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
 
 /// Sends the runs of `logdir` to a tracking server.
@@ -59,7 +60,7 @@ fn send(
     let mut plan = Plan::of(logdir, options, settings, kind)?;
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
-    let pool = pool.map_err(|error| Error::argument(error.to_string()))?;
+    let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
     let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
         settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
     });
@@ -183,7 +184,7 @@ impl<'e> Export<'e> {
             at += len;
         }
         let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
-        let options = options.clone().kinds(kinds).places();
+        let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
         // Damage was reported when the plan was made.
         let (sent, _) =
             logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;

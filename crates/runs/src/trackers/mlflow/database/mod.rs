@@ -37,7 +37,7 @@ pub struct Database {
 impl Database {
     /// Opens the database at `path`, if rows may be inserted into it.
     pub(crate) fn open(path: &Path, artifacts: Option<&Path>) -> Result<Self> {
-        let at = |kind: ErrorKind| kind.at(Location::path(path));
+        let at = |kind: ErrorKind| kind.at(Location::of(path));
         let open = || {
             let (mut file, _) = store::open_regular(path)?;
             let mut head = [0; MAGIC.len()];
@@ -92,7 +92,7 @@ impl Database {
     }
 
     fn at(&self, kind: ErrorKind) -> Error {
-        kind.at(Location::path(self.path.as_path()))
+        kind.at(Location::of(self.path.as_path()))
     }
 
     /// A condition for tables that have workspaces.
