@@ -55,8 +55,7 @@ fn scalar_run(dir: &Path, count: u32) {
 fn mixed_run(dir: &Path) {
     let file = File::create(dir.join("events.out.tfevents.1700000000.bench.1.0")).unwrap();
     let mut log = EventWriter::new(BufWriter::new(file), "bench", START).unwrap();
-    let picture: Vec<u8> =
-        (0..47_500u32).flat_map(|i| noise(i).to_le_bytes()).take(47_500).collect();
+    let photo: Vec<u8> = (0..47_500u32).flat_map(|i| noise(i).to_le_bytes()).take(47_500).collect();
     let values: Vec<f32> = (0..10_000).map(|i| noise(i) - 0.5).collect();
     let histogram = histogram::exponential(&values).unwrap();
     let paragraph = "a few words of text ".repeat(50);
@@ -68,7 +67,7 @@ fn mixed_run(dir: &Path) {
             log.write(&event(step, value)).unwrap();
         }
         if step % 125 == 0 {
-            let encoded = picture.clone().into();
+            let encoded = photo.clone().into();
             log.write(&event(step, image::v1("photo", 128, 128, 3, encoded))).unwrap();
             log.write(&event(step, histogram::v1("weights", histogram.clone()))).unwrap();
         }

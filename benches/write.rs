@@ -75,26 +75,26 @@ fn histograms_100_of_10k_f32(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn images_20_of_256x256x3(bencher: Bencher<'_, '_>) {
     // Smooth with some noise, like a photograph.
-    let picture = image::RgbImage::from_fn(256, 256, |x, y| {
+    let photo = image::RgbImage::from_fn(256, 256, |x, y| {
         let sample = |base: u32| u8::try_from((base + u32::from(noise(x * 256 + y) > 0.5)) / 2);
         image::Rgb([x + y, 2 * x, 2 * y].map(|base| sample(base.min(509)).unwrap()))
     });
-    write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
-        writer.add_image("photo", &picture, step)
+    write(bencher, &SummaryWriter::options(), 20, photo.as_raw().len(), |writer, step| {
+        writer.add_image("photo", &photo, step)
     });
 }
 
 #[cfg(feature = "image")]
 #[divan::bench(sample_count = 30, sample_size = 1)]
 fn pictures_20_of_256x256x3_with_10_boxes(bencher: Bencher<'_, '_>) {
-    let picture = image::RgbImage::new(256, 256);
+    let photo = image::RgbImage::new(256, 256);
     let found = |i: u8| {
         let [x, y] = [20.0 * f32::from(i), 10.0 * f32::from(i) + 20.0];
         BoundingBox::new([x, y, x + 60.0, y + 60.0]).label("person 0.98")
     };
     let boxes: Vec<_> = (0..10).map(found).collect();
-    write(bencher, &SummaryWriter::options(), 20, picture.as_raw().len(), |writer, step| {
-        writer.add_image_with_boxes("found", &picture, &boxes, step)
+    write(bencher, &SummaryWriter::options(), 20, photo.as_raw().len(), |writer, step| {
+        writer.add_image_with_boxes("found", &photo, &boxes, step)
     });
 }
 

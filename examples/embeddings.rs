@@ -38,27 +38,27 @@ const HEIGHT: u32 = 20;
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = std::env::args().nth(1).unwrap_or("runs/embeddings".into());
     let mut random = Random::new(1);
-    let (mut pictures, mut labels) = (Vec::new(), Vec::new());
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
     for i in 0..300 {
         let digit = i % 10;
-        pictures.push(draw(&DIGITS[digit], &mut random));
+        images.push(draw(&DIGITS[digit], &mut random));
         labels.push([digit.to_string(), if digit % 2 == 0 { "even" } else { "odd" }.to_owned()]);
     }
     let pixels = (WIDTH * HEIGHT) as usize;
-    let points = Array2::from_shape_fn((pictures.len(), pixels), |(i, pixel)| {
-        f32::from(pictures[i].as_raw()[pixel]) / 255.0
+    let points = Array2::from_shape_fn((images.len(), pixels), |(i, pixel)| {
+        f32::from(images[i].as_raw()[pixel]) / 255.0
     });
 
     let writer = SummaryWriter::create(&dir)?;
     let embedding = Embedding::new(points.rows()).metadata(["digit", "parity"], &labels);
-    writer.add_embedding("digits", &embedding.sprite(&pictures[..]), 0)?;
+    writer.add_embedding("digits", &embedding.sprite(&images[..]), 0)?;
     // A second embedding in the same run: the strokes themselves.
     let strokes: Vec<Vec<f32>> =
         DIGITS.iter().map(|strokes| strokes.iter().map(|on| f32::from(*on)).collect()).collect();
     let names = (0..10).map(|digit| digit.to_string());
     writer.add_embedding("strokes", &Embedding::new(&strokes).labels(names), 0)?;
     writer.close()?;
-    println!("{} points; tensorboard --logdir {dir}", pictures.len());
+    println!("{} points; tensorboard --logdir {dir}", images.len());
     Ok(())
 }
 

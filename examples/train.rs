@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             writer.add_histogram("weights/first", &network.w1, None)?;
             writer.add_histogram("weights/second", &network.w2, None)?;
             writer.add_histogram("gradients/first", &gradients.w1, None)?;
-            pictures(&writer, &network, &valid)?;
+            images(&writer, &network, &valid)?;
             frames.push(map(&network, SIDE).mapv(|p| (255.0 * p) as u8));
             let predicted = network.predict(valid.points.view());
             let classes = valid.classes.iter().map(|class| *class == 1.0);
@@ -110,7 +110,7 @@ fn describe(writer: &SummaryWriter) -> tbx::Result<()> {
 }
 
 /// Draws the plane in the colors of the classes, with boxes around the misclassified points.
-fn pictures(writer: &SummaryWriter, network: &Network, data: &Data) -> tbx::Result<()> {
+fn images(writer: &SummaryWriter, network: &Network, data: &Data) -> tbx::Result<()> {
     let plane = map(network, SIDE);
     writer.add_image("plane/probability", (plane.view(), Layout::Hw), None)?;
     let colours = RgbImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {

@@ -135,7 +135,7 @@ impl Logdir {
         let issues = left_out.into_iter().map(|key| {
             // Joined unchanged, because parts of the key may be empty.
             let at = format!("{}/{key}", path.to_string_lossy().trim_end_matches('/'));
-            let what = "a key with an empty part, `.`, `..` or a control character cannot be asked for: copy the \
+            let what = "a key with an empty part, `.`, `..` or a control character cannot be requested: copy the \
                         object to another key";
             let kind = ErrorKind::from(io::Error::new(io::ErrorKind::InvalidInput, what));
             let location = Location::of(PathBuf::from(at));

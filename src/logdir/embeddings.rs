@@ -150,7 +150,7 @@ impl SavedEmbedding {
             _ => Err(store::too_long(len, MAX_FILE)),
         });
         let kind = |error| match !is_plain && store::is_outside(&error) {
-            true => ErrorKind::Value("it is outside of the configuration's directory".into()),
+            true => ErrorKind::Value("it is outside the configuration's directory".into()),
             false => error.into(),
         };
         opened.map_err(|error| kind(error).at(Location::of(path)))
@@ -165,7 +165,7 @@ impl SavedEmbedding {
     pub fn load(&self) -> Result<Embedding> {
         let Self { info, .. } = self;
         if info.tensor_path.is_empty() {
-            let what = format!("embedding {:?} is in a checkpoint of TensorFlow", self.name());
+            let what = format!("embedding {:?} is in a TensorFlow checkpoint", self.name());
             return Err(ErrorKind::Value(what).into());
         }
         let tensors = self.file(&info.tensor_path)?.unwrap_or_default();

@@ -42,7 +42,7 @@ impl Logdir {
     #[doc(hidden)]
     pub fn all(mut logdirs: Vec<Self>) -> Result<Self> {
         if logdirs.is_empty() {
-            return Err(Error::argument("a log directory is needed"));
+            return Err(Error::argument("at least one log directory is needed"));
         }
         if logdirs.len() == 1
             && let Some(only) = logdirs.pop()
@@ -60,7 +60,7 @@ impl Logdir {
                     false => run.path.canonicalize().unwrap_or_else(|_| run.path.clone()),
                 };
                 if let Some(other) = seen.insert(real, name.clone()) {
-                    let twice = format!("run {name:?} is given twice: it is {other:?}, too");
+                    let twice = format!("run {name:?} is given twice, also as {other:?}");
                     return Err(Error::argument(twice));
                 }
                 several.names.insert(run.path.clone(), run.name.clone());

@@ -37,7 +37,7 @@ impl Shard {
     /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no such shard.
     pub fn new(index: u32, count: u32) -> Result<Self> {
         if index == 0 || index > count {
-            let what = format!("there is no shard {index} of {count}: they are 1 to {count}");
+            let what = format!("there is no shard {index} of {count}: shards are 1 to {count}");
             return Err(Error::argument(what));
         }
         Ok(Self { index, count })
@@ -86,7 +86,7 @@ impl FromStr for Shard {
             let number = |digits: &str| digits.parse().ok();
             Some((number(index)?, number(count)?))
         });
-        let unreadable = || Error::argument(format!("{text:?} is no shard such as 2/8"));
+        let unreadable = || Error::argument(format!("{text:?} is not a shard such as 2/8"));
         let (index, count) = numbers.ok_or_else(unreadable)?;
         Self::new(index, count)
     }

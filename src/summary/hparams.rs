@@ -118,7 +118,7 @@ pub fn with_values(
     values: &std::collections::BTreeMap<String, HparamValue>,
 ) -> Result<Option<Vec<u8>>, ErrorKind> {
     let mut message = HParamsPluginData::decode(content)
-        .map_err(|_| ErrorKind::Value("no record of hyperparameters".into()))?;
+        .map_err(|_| ErrorKind::Value("not a record of hyperparameters".into()))?;
     let Some(Data::SessionStartInfo(start)) = &mut message.data else { return Ok(None) };
     let before = start.hparams.clone();
     for (name, value) in values {

@@ -76,7 +76,7 @@ impl Images {
     pub fn read(value: &RawValue) -> Result<Self, ErrorKind> {
         match value.form {
             Form::Image => {
-                let image: pb::summary::Image = decode(&value.bytes, "picture")?;
+                let image: pb::summary::Image = decode(&value.bytes, "image")?;
                 Ok(Self {
                     width: u32::try_from(image.width).unwrap_or(0),
                     height: u32::try_from(image.height).unwrap_or(0),
@@ -86,11 +86,11 @@ impl Images {
             _ => {
                 let (strings, shape) = value.strings()?;
                 let [width, height, encoded @ ..] = strings.as_slice() else {
-                    let what = format!("a picture of {} strings, not 3 or more", strings.len());
+                    let what = format!("an image of {} strings, not 3 or more", strings.len());
                     return Err(ErrorKind::Value(what));
                 };
                 if shape.len() != 1 {
-                    return Err(ErrorKind::Value(format!("a picture of shape {shape:?}")));
+                    return Err(ErrorKind::Value(format!("an image of shape {shape:?}")));
                 }
                 Ok(Self { width: size(width)?, height: size(height)?, encoded: encoded.to_vec() })
             }
@@ -106,7 +106,7 @@ impl Images {
     pub fn decode(&self) -> Result<Vec<image::DynamicImage>, ErrorKind> {
         let decode = |bytes: &Bytes| {
             image::load_from_memory(bytes)
-                .map_err(|error| ErrorKind::Value(format!("a picture: {error}")))
+                .map_err(|error| ErrorKind::Value(format!("an image: {error}")))
         };
         self.encoded.iter().map(decode).collect()
     }
@@ -134,7 +134,7 @@ impl std::fmt::Debug for Images {
 
 fn size(digits: &[u8]) -> Result<u32, ErrorKind> {
     let digits = lossy(digits);
-    digits.parse().map_err(|_| ErrorKind::Value(format!("a picture with size {digits:?}")))
+    digits.parse().map_err(|_| ErrorKind::Value(format!("an image with size {digits:?}")))
 }
 
 /// The value of a v1 image. `channels` is 1 for gray, 2 for gray with alpha, 3 for RGB, 4 for RGBA.

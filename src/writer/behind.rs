@@ -147,7 +147,7 @@ pub(super) fn job(
     Box::new(move || match catch_unwind(AssertUnwindSafe(make)) {
         Ok(record) => record,
         Err(_) => {
-            let what = "this event is lost, as its encoder panicked";
+            let what = "this event is lost because its encoder panicked";
             Err(failed(std::io::Error::other(what).into()))
         }
     })
@@ -246,7 +246,7 @@ mod tests {
             let said = if flushes { writer.flush() } else { writer.close() };
             let said = said.unwrap_err().to_string();
             let why =
-                if panics { "this event is lost, as its encoder panicked" } else { "no image" };
+                if panics { "this event is lost because its encoder panicked" } else { "no image" };
             assert!(said.contains(why) && said.contains("\"b\""), "{said}");
             // The error is returned once, and everything else is in the file.
             writer.flush().unwrap();

@@ -145,7 +145,7 @@ impl Inner {
         self.file.check()?;
         let there = which(&mut session);
         if *there {
-            let what = "a second one in this file; TensorBoard would only use the first";
+            let what = "a second one in this file, but TensorBoard would only use the first";
             return Err(at(ErrorKind::Argument(what.into()), &record.tag, None));
         }
         let much = self.file.append_value(now, 0, record)?;

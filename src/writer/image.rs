@@ -23,7 +23,7 @@ impl SummaryWriter {
     /// use tbx::{Layout, SummaryWriter};
     ///
     /// let writer = SummaryWriter::create(dir.path())?;
-    /// writer.add_image("photo", &image::RgbImage::new(64, 48), 0)?;
+    /// writer.add_image("image", &image::RgbImage::new(64, 48), 0)?;
     /// let half_gray = Array3::from_elem((3, 48, 64), 0.5f32);
     /// writer.add_image("array", (half_gray.view(), Layout::Chw), 0)?;
     /// let tensor: Vec<f32> = vec![0.5; 3 * 48 * 64]; // as candle and burn return it
@@ -67,10 +67,10 @@ impl SummaryWriter {
     /// use tbx::{BoundingBox, SummaryWriter};
     ///
     /// let writer = SummaryWriter::create(dir.path())?;
-    /// let photo = image::RgbImage::new(640, 480);
-    /// writer.add_image_with_boxes("plain", &photo, [[10.0, 20.0, 200.0, 300.0]], 0)?;
+    /// let image = image::RgbImage::new(640, 480);
+    /// writer.add_image_with_boxes("plain", &image, [[10.0, 20.0, 200.0, 300.0]], 0)?;
     /// let cat = BoundingBox::new([10.0, 20.0, 200.0, 300.0]).label("cat 0.98").color([0, 255, 0]);
-    /// writer.add_image_with_boxes("labeled", &photo, [cat], 0)?;
+    /// writer.add_image_with_boxes("labeled", &image, [cat], 0)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -175,11 +175,11 @@ impl SummaryWriter {
 pub(super) fn encoded(
     tag: &str,
     (width, height, channels): (u32, u32, u8),
-    picture: Bytes,
+    image: Bytes,
     v2: bool,
 ) -> pb::summary::Value {
     match v2 {
-        true => image::v2(tag, width, height, vec![picture]),
-        false => image::v1(tag, width, height, channels, picture),
+        true => image::v2(tag, width, height, vec![image]),
+        false => image::v1(tag, width, height, channels, image),
     }
 }

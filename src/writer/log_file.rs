@@ -249,8 +249,8 @@ impl LogFile {
 
     #[cold]
     fn forked(&self) -> Error {
-        let what = "this process was forked from the one that made the writer, so nothing is written \
-                    here: make another writer after the fork";
+        let what = "this process was forked from the one that created the writer, so nothing is written \
+                    here: create another writer after the fork";
         self.failed(io::Error::other(what).into())
     }
 

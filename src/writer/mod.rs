@@ -272,7 +272,7 @@ impl SummaryWriter {
     /// [`ErrorKind::Argument`]: the time is not finite. TensorBoard stops reading a file at such a time.
     pub fn with_wall_time(&self, wall_time: f64) -> Result<Self> {
         if !wall_time.is_finite() {
-            return Err(Error::argument(format!("a wall time of {wall_time}")));
+            return Err(Error::argument(format!("the wall time {wall_time} is not finite")));
         }
         let scope = Scope { wall_time: Some(wall_time), ..self.scope.clone() };
         Ok(Self { scope, ..self.clone() })

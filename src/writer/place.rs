@@ -110,7 +110,7 @@ fn default_dir(options: &WriterOptions) -> Result<PathBuf> {
             Err(error) => return Err(failed(error, &dir)),
         }
     }
-    Err(Error::argument(format!("no name for a new directory in {RUNS}")))
+    Err(Error::argument(format!("no unused name for a new directory in {RUNS}")))
 }
 
 /// Creates `dir` if it does not exist, and locks it for a program that starts a run in it.
@@ -125,7 +125,7 @@ fn claim(dir: &Path) -> Result<Lock> {
     let lock = Lock::wait(&dir.join("log")).map_err(|error| failed(error, dir))?;
     let Some(log) = log_in(dir).map_err(|error| failed(error, dir))? else { return Ok(lock) };
     let what = format!(
-        "the directory holds the log {}: begin a new run in another one, or go on with this one by \
+        "the directory holds the log {}: start a new run in another directory, or resume this one with \
          SummaryWriter::resume",
         log.display()
     );

@@ -19,7 +19,10 @@ impl SummaryWriter {
     pub fn add_event(&self, mut event: pb::Event) -> Result<()> {
         let Some(inner) = &self.inner else { return Ok(()) };
         if !event.wall_time.is_finite() {
-            return Err(Error::argument(format!("an event with wall time {}", event.wall_time)));
+            return Err(Error::argument(format!(
+                "an event with the wall time {}, which is not finite",
+                event.wall_time
+            )));
         }
         if event.wall_time == 0.0 {
             event.wall_time = self.wall_time(inner);

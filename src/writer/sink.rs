@@ -103,7 +103,7 @@ pub(super) fn host(options: &WriterOptions) -> String {
 /// Fails if one of these parts of a file name contains a path separator.
 pub(super) fn check_names<'p>(parts: impl IntoIterator<Item = &'p String>) -> Result<()> {
     match parts.into_iter().find(|part| part.contains(is_separator)) {
-        Some(part) => Err(Error::argument(format!("{part:?} as a part of a file name"))),
+        Some(part) => Err(Error::argument(format!("{part:?} cannot be part of a file name"))),
         None => Ok(()),
     }
 }

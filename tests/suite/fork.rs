@@ -65,13 +65,13 @@ fn a_forked_process_is_told_so_and_writes_nothing() {
 #[test]
 fn a_forked_process_waits_for_no_image() {
     let dir = tempfile::tempdir().unwrap();
-    let picture = image::RgbImage::from_fn(200, 200, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    let photo = image::RgbImage::from_fn(200, 200, |x, y| image::Rgb([x as u8, y as u8, 7]));
     let options = SummaryWriter::options().max_encoding_bytes(500_000);
     let writer = options.create(dir.path()).unwrap();
     let mut last = None;
     for round in 0..20 {
         for step in 0..8 {
-            writer.add_image("image", &picture, 8 * round + step).unwrap();
+            writer.add_image("image", &photo, 8 * round + step).unwrap();
         }
         let copy = writer.clone();
         let code = forked(move || {
@@ -85,7 +85,7 @@ fn a_forked_process_waits_for_no_image() {
         assert_eq!(code, Some(7), "8 means that there was no error, none that it hangs");
         // The last handle of a writer with busy threads can be dropped, too.
         last = Some(SummaryWriter::create(dir.path().join(round.to_string())).unwrap());
-        last.as_ref().unwrap().add_image("image", &picture, 0).unwrap();
+        last.as_ref().unwrap().add_image("image", &photo, 0).unwrap();
         assert_eq!(
             forked(|| {
                 drop(last.take());

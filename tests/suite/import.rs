@@ -358,9 +358,9 @@ fn pictures_with_steps_are_shown() {
     let store = Store::new();
     let name = "artifacts/images/val~mask+step+7+timestamp+1700000000000+0a1b-2.png";
     store.run(ID, "run_name: a", &[]);
-    let picture = fs::read(picture()).unwrap();
+    let photo = fs::read(photo()).unwrap();
     store.file(&format!("1/{ID}/{name}"), "");
-    fs::write(store.path(&format!("1/{ID}/{name}")), &picture).unwrap();
+    fs::write(store.path(&format!("1/{ID}/{name}")), &photo).unwrap();
     store.file(&format!("1/{ID}/artifacts/images/x+step+1+timestamp+2+3.png"), "no image");
     let imported = store.import();
     assert_eq!(imported.runs[0].artifacts, 2);
@@ -371,7 +371,7 @@ fn pictures_with_steps_are_shown() {
 }
 
 /// A small PNG.
-fn picture() -> PathBuf {
+fn photo() -> PathBuf {
     let dir = std::env::temp_dir().join(format!("tbx-image-{}.png", std::process::id()));
     let png = [
         &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],

@@ -32,9 +32,9 @@ pub(crate) fn sound_log() -> Vec<u8> {
             value
         };
         let png: Vec<u8> = (0..rng.below(4000)).map(|i| i as u8).collect();
-        let v1 = image::v1("picture", 4, 4, 3, png.clone().into());
-        let pictures = once(image::v2("pictures", 4, 4, vec![png.into()]));
-        log.extend(summary(step, vec![pictures]));
+        let v1 = image::v1("photo", 4, 4, 3, png.clone().into());
+        let photos = once(image::v2("photos", 4, 4, vec![png.into()]));
+        log.extend(summary(step, vec![photos]));
         log.extend(summary(step, vec![once(scalar::v2("rate", 0.5)), v1.clone()]));
         log.extend(summary(step, vec![v1]));
         log.extend(summary(step, vec![once(text::v2("note", &"long ".repeat(300)))]));

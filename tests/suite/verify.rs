@@ -3,7 +3,7 @@
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod files;
-mod pictures;
+mod images;
 mod series;
 mod values;
 
@@ -163,8 +163,8 @@ fn large() -> Vec<u8> {
         }
         let mut once = scalars::v2("rate", 0.5);
         once.metadata = once.metadata.filter(|_| step == 0);
-        let picture = image::v1("picture", 4, 4, 3, noise.clone().into());
-        log.extend(summary(step / 2, vec![once, picture]));
+        let photo = image::v1("photo", 4, 4, 3, noise.clone().into());
+        log.extend(summary(step / 2, vec![once, photo]));
         if step % 4000 == 1 {
             log.extend(at(f64::INFINITY, step, "late"));
         }

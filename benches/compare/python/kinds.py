@@ -42,10 +42,10 @@ def text(program, SummaryWriter, folder):
 
 
 def boxes(program, SummaryWriter, folder):
-    picture = np.fromfile(folder.parent / "boxes.rgb", np.uint8).reshape(256, 256, 3)
+    photo = np.fromfile(folder.parent / "boxes.rgb", np.uint8).reshape(256, 256, 3)
     corners = np.array([[20 * i, 10 * i + 20, 20 * i + 60, 10 * i + 80] for i in range(10)])
     options = {"dataformats": "HWC", "labels": ["person 0.98"] * 10}
-    return lambda w, step: w.add_image_with_boxes("found", picture, corners, step, **options)
+    return lambda w, step: w.add_image_with_boxes("found", photo, corners, step, **options)
 
 
 def figure(program, SummaryWriter, folder):

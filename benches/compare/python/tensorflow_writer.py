@@ -25,8 +25,8 @@ class SummaryWriter:
     def add_histogram(self, tag, values, step):
         tf.summary.histogram(tag, values, step)
 
-    def add_image(self, tag, picture, step, dataformats):
-        tf.summary.image(tag, picture[None], step)
+    def add_image(self, tag, photo, step, dataformats):
+        tf.summary.image(tag, photo[None], step)
 
     def add_text(self, tag, text, step):
         tf.summary.text(tag, text, step)

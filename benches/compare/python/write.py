@@ -100,9 +100,9 @@ def histograms():
 
 
 def picture_call():
-    pictures = np.fromfile(folder.parent / "pictures.rgb", np.uint8).reshape(-1, SIDE, SIDE, 3)
-    picture = lambda step: pictures[step % len(pictures)]
-    return lambda writer, step: writer.add_image("i", picture(step), step, dataformats="HWC")
+    photos = np.fromfile(folder.parent / "photos.rgb", np.uint8).reshape(-1, SIDE, SIDE, 3)
+    photo = lambda step: photos[step % len(photos)]
+    return lambda writer, step: writer.add_image("i", photo(step), step, dataformats="HWC")
 
 
 tests = {

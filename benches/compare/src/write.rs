@@ -116,14 +116,14 @@ impl Session<'_> {
     fn write_inputs(&self) -> Result<()> {
         fs::create_dir_all(self.scratch)
             .with_context(|| format!("create {}", self.scratch.display()))?;
-        let (mut values, mut pictures) = (Vec::new(), Vec::new());
+        let (mut values, mut photos) = (Vec::new(), Vec::new());
         for seed in 0..INPUTS {
             let array = inputs::weights(seed, HISTOGRAM_VALUES);
             values.extend(array.iter().flat_map(|value| value.to_le_bytes()));
-            pictures.extend(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE).bytes);
+            photos.extend(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE).bytes);
         }
         fs::write(self.scratch.join("values.f32"), values)?;
-        fs::write(self.scratch.join("pictures.rgb"), pictures)?;
+        fs::write(self.scratch.join("photos.rgb"), photos)?;
         Ok(())
     }
 

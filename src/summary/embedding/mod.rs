@@ -334,20 +334,20 @@ impl Points {
 /// (`scatterPlotVisualizerSprites.ts`), so the two must be equal.
 #[cfg(feature = "image")]
 fn sprite<'a>(images: impl IntoBatch<'a>) -> Result<(usize, Sprite), ErrorKind> {
-    let pictures = images.into_batch()?;
-    let side = pictures.len().isqrt();
-    let side = if side * side < pictures.len() { side + 1 } else { side };
-    let (width, height) = pictures.first().map_or((0, 0), |one| (one.width(), one.height()));
+    let images = images.into_batch()?;
+    let side = images.len().isqrt();
+    let side = if side * side < images.len() { side + 1 } else { side };
+    let (width, height) = images.first().map_or((0, 0), |one| (one.width(), one.height()));
     let pixels = u32::try_from(side).ok().and_then(|side| side.checked_mul(width.max(height)));
     if pixels.is_none_or(|pixels| pixels > MAX_SPRITE_SIDE) {
         return Err(ErrorKind::Argument(format!(
             "{} images of {width}x{height} pixels: {side} in a row are more than the \
              projector's {MAX_SPRITE_SIDE}",
-            pictures.len()
+            images.len()
         )));
     }
-    let encoded = tile(&pictures, side, side)?.to_png()?;
-    Ok((pictures.len(), Sprite { encoded, width, height }))
+    let encoded = tile(&images, side, side)?.to_png()?;
+    Ok((images.len(), Sprite { encoded, width, height }))
 }
 
 impl fmt::Debug for Points {

@@ -150,17 +150,17 @@ mod sprites {
     #[test]
     fn pictures_are_a_square_row_by_row() {
         for (count, side) in [(2, 2), (4, 2), (5, 3), (9, 3), (10, 4)] {
-            let pictures: Vec<_> =
+            let images: Vec<_> =
                 (1..=count).map(|i| RgbImage::from_pixel(3, 2, Rgb([i, 2 * i, 200]))).collect();
             let points = vec![[0.0f32; 3]; usize::from(count)];
-            let embedding = Embedding::new(&points).sprite(&pictures[..]);
+            let embedding = Embedding::new(&points).sprite(&images[..]);
             embedding.check().unwrap();
             let sprite = embedding.sprite_image().unwrap();
             assert_eq!((sprite.width, sprite.height), (3, 2));
             let found = image::load_from_memory(&sprite.encoded).unwrap().to_rgb8();
             let expected = RgbImage::from_fn(3 * side, 2 * side, |x, y| {
                 let n = usize::try_from(side * (y / 2) + x / 3).unwrap();
-                pictures.get(n).map_or(Rgb([0; 3]), |picture| *picture.get_pixel(0, 0))
+                images.get(n).map_or(Rgb([0; 3]), |image| *image.get_pixel(0, 0))
             });
             assert!(found == expected, "{count}");
         }
@@ -169,14 +169,14 @@ mod sprites {
     #[test]
     fn pictures_that_no_texture_can_hold_are_refused() {
         let blank = |width, height| RgbImage::new(width, height);
-        let two_of = |picture: RgbImage| two().sprite(&[picture.clone(), picture][..]);
+        let two_of = |image: RgbImage| two().sprite(&[image.clone(), image][..]);
         two_of(blank(4096, 1)).check().unwrap();
         for (bad, says) in [
             (two_of(blank(4097, 1)), "2 images of 4097x1 pixels: 2 in a row are more than"),
             (two_of(blank(1, 4097)), "2 images of 1x4097 pixels"),
             (two().sprite(&[blank(2, 2)][..]), "1 images for 2 points"),
-            (two().sprite(&[blank(2, 2), blank(2, 3)][..]), "pictures of two sizes"),
-            (two().sprite(&[blank(2, 2)][..0]), "a batch of no pictures"),
+            (two().sprite(&[blank(2, 2), blank(2, 3)][..]), "images of two sizes"),
+            (two().sprite(&[blank(2, 2)][..0]), "a batch of no images"),
             (two_of(blank(0, 2)), "has no pixels"),
         ] {
             let text = bad.check().unwrap_err().to_string();

@@ -91,7 +91,7 @@ impl Experiment {
         for hparam in &self.hparams {
             hparam.check()?;
             if !names.insert(&hparam.name) {
-                let what = format!("two hyperparameters of the name {:?}", hparam.name);
+                let what = format!("two hyperparameters named {:?}", hparam.name);
                 return Err(ErrorKind::Argument(what));
             }
         }

@@ -172,7 +172,7 @@ fn leaves<T: serde::Serialize + ?Sized>(value: &T) -> Result<BTreeMap<String, Le
             return Err(ErrorKind::Argument("a hyperparameter without a name".into()));
         }
         if leaves.contains_key(&name) {
-            let what = format!("two hyperparameters of the name {name:?}");
+            let what = format!("two hyperparameters named {name:?}");
             return Err(ErrorKind::Argument(what));
         }
         leaves.insert(name, leaf);

@@ -11,14 +11,14 @@ use crate::error::ErrorKind;
 /// An array of one image, and its layout.
 impl<'a, A: Channel, D: Dimension> IntoPixels<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_pixels(self) -> Result<Pixels<'static>, ErrorKind> {
-        only(pictures(self)?)
+        only(images(self)?)
     }
 }
 
 /// A batch, or one image.
 impl<'a, A: Channel, D: Dimension> IntoBatch<'static> for (ArrayView<'a, A, D>, Layout) {
     fn into_batch(self) -> Result<Vec<Pixels<'static>>, ErrorKind> {
-        pictures(self)
+        images(self)
     }
 }
 
@@ -34,20 +34,20 @@ impl<'a, A: Channel, D: Dimension> IntoFrames<'static> for (ArrayView<'a, A, D>,
         let axes = match layout {
             Layout::Ntchw => [1, 0, 3, 4, 2],
             Layout::Nthwc => [1, 0, 2, 3, 4],
-            Layout::Nchw | Layout::Nhwc => return pictures((array, layout)),
+            Layout::Nchw | Layout::Nhwc => return images((array, layout)),
             Layout::Hw | Layout::Chw | Layout::Hwc => return Err(wrong()),
         };
         let array = array.into_dyn().into_dimensionality::<Ix5>().map_err(|_| wrong())?;
         let array = array.permuted_axes(axes);
-        let pictures = |batch: ArrayView<'_, A, Ix4>| -> Result<Vec<_>, ErrorKind> {
+        let images = |batch: ArrayView<'_, A, Ix4>| -> Result<Vec<_>, ErrorKind> {
             batch.outer_iter().map(|one| hwc(&one)).collect()
         };
-        array.outer_iter().map(|batch| side_by_side(&pictures(batch)?)).collect()
+        array.outer_iter().map(|batch| side_by_side(&images(batch)?)).collect()
     }
 }
 
 /// The images in an array.
-fn pictures<A: Channel, D: Dimension>(
+fn images<A: Channel, D: Dimension>(
     (array, layout): (ArrayView<'_, A, D>, Layout),
 ) -> Result<Vec<Pixels<'static>>, ErrorKind> {
     let shape = array.shape().to_vec();
@@ -86,25 +86,22 @@ mod tests {
     use ndarray::{Array2, Array3, Array4, Array5, Axis};
 
     /// Two rows of three pixels, each channel different.
-    fn picture() -> Array3<u8> {
+    fn image() -> Array3<u8> {
         Array3::from_shape_fn((2, 3, 3), |(y, x, c)| (100 * y + 10 * x + c) as u8)
     }
 
     #[test]
     fn every_layout_gives_the_same_pixels() {
-        let hwc = picture();
+        let hwc = image();
         let expected = (hwc.view(), Layout::Hwc).into_pixels().unwrap();
         assert_eq!((expected.width(), expected.height(), expected.channels()), (3, 2, 3));
         assert_eq!(expected.samples()[..6], [0, 1, 2, 10, 11, 12]);
         let chw = hwc.view().permuted_axes([2, 0, 1]);
         assert_eq!((chw.view(), Layout::Chw).into_pixels().unwrap(), expected);
         let batch: Array4<u8> = hwc.clone().insert_axis(Axis(0));
-        assert_eq!(
-            pictures((batch.view(), Layout::Nhwc)).unwrap(),
-            std::slice::from_ref(&expected)
-        );
+        assert_eq!(images((batch.view(), Layout::Nhwc)).unwrap(), std::slice::from_ref(&expected));
         let nchw = chw.insert_axis(Axis(0));
-        assert_eq!(pictures((nchw, Layout::Nchw)).unwrap(), [expected]);
+        assert_eq!(images((nchw, Layout::Nchw)).unwrap(), [expected]);
         let gray = Array2::from_elem((4, 5), 7u8);
         let gray = (gray.view(), Layout::Hw).into_pixels().unwrap();
         assert_eq!((gray.width(), gray.height(), gray.channels()), (5, 4, 1));
@@ -165,19 +162,19 @@ mod tests {
     #[test]
     fn a_batch_of_pictures_is_one_video() {
         let batch = Array4::from_shape_fn((5, 2, 3, 1), |(t, y, x, _)| (t + y + x) as f32 / 9.0);
-        let pictures = pictures((batch.view(), Layout::Nhwc)).unwrap();
-        assert_eq!((batch.view(), Layout::Nhwc).into_frames().unwrap(), pictures);
-        assert_eq!(pictures.len(), 5);
+        let images = images((batch.view(), Layout::Nhwc)).unwrap();
+        assert_eq!((batch.view(), Layout::Nhwc).into_frames().unwrap(), images);
+        assert_eq!(images.len(), 5);
         assert!((batch.view(), Layout::Ntchw).into_frames().is_err());
         let empty = Array5::<f32>::zeros((0, 5, 3, 2, 2));
         assert!((empty.view(), Layout::Ntchw).into_frames().is_err());
-        let hwc = picture();
+        let hwc = image();
         assert!((hwc.view(), Layout::Hwc).into_frames().is_err());
     }
 
     #[test]
     fn an_array_that_is_not_of_its_layout_is_refused() {
-        let hwc = picture();
+        let hwc = image();
         assert!((hwc.view(), Layout::Hw).into_pixels().is_err());
         assert!((hwc.view(), Layout::Nchw).into_pixels().is_err());
         let many = Array3::<u8>::zeros((9, 4, 4));

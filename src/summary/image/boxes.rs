@@ -110,9 +110,9 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn new(picture: &Pixels<'_>) -> Self {
-        let samples = picture.samples();
-        let (channels, samples) = match picture.channels() {
+    fn new(image: &Pixels<'_>) -> Self {
+        let samples = image.samples();
+        let (channels, samples) = match image.channels() {
             1 => (3, samples.iter().flat_map(|gray| [*gray; 3]).collect()),
             2 => {
                 let pixels = samples.as_chunks().0.iter();
@@ -120,7 +120,7 @@ impl Canvas {
             }
             channels => (channels, samples.to_vec()),
         };
-        Self { size: (picture.width(), picture.height()), channels, samples }
+        Self { size: (image.width(), image.height()), channels, samples }
     }
 
     fn outline(&mut self, [xs, ys]: &[Range<i64>; 2], color: [u8; 3]) {
@@ -209,16 +209,16 @@ mod tests {
     }
 
     /// Rows of letters: red, other colors, black.
-    fn drawn(picture: &Pixels<'_>) -> Vec<String> {
-        let channels = usize::from(picture.channels());
-        let row_len = channels * usize::try_from(picture.width()).unwrap();
+    fn drawn(image: &Pixels<'_>) -> Vec<String> {
+        let channels = usize::from(image.channels());
+        let row_len = channels * usize::try_from(image.width()).unwrap();
         let letter = |pixel: &[u8]| match pixel[..3] {
             [255, 0, 0] => 'r',
             [0, 0, 0] => '.',
             _ => 'o',
         };
         let row = |row: &[u8]| row.chunks(channels).map(letter).collect();
-        picture.samples().chunks(row_len).map(row).collect()
+        image.samples().chunks(row_len).map(row).collect()
     }
 
     #[test]
@@ -232,8 +232,8 @@ mod tests {
             [6.0, 1.0, 1.0, 5.0],
             [1.4, 0.6, 5.5, 5.49],
         ] {
-            let picture = black(10, 6, 3).with_boxes([corners]).unwrap();
-            assert_eq!(drawn(&picture), expected, "{corners:?}");
+            let image = black(10, 6, 3).with_boxes([corners]).unwrap();
+            assert_eq!(drawn(&image), expected, "{corners:?}");
         }
     }
 
@@ -256,14 +256,14 @@ mod tests {
 
     #[test]
     fn a_box_without_an_area_is_seen() {
-        let picture = black(4, 3, 3).with_boxes([[1.0, 1.0, 1.0, 1.0]]).unwrap();
-        assert_eq!(drawn(&picture), ["....", ".r..", "...."]);
+        let image = black(4, 3, 3).with_boxes([[1.0, 1.0, 1.0, 1.0]]).unwrap();
+        assert_eq!(drawn(&image), ["....", ".r..", "...."]);
     }
 
     #[test]
     fn lines_are_wider_in_larger_pictures() {
-        let picture = black(640, 480, 3).with_boxes([[0.0, 0.0, 640.0, 480.0]]).unwrap();
-        let rows = drawn(&picture);
+        let image = black(640, 480, 3).with_boxes([[0.0, 0.0, 640.0, 480.0]]).unwrap();
+        let rows = drawn(&image);
         assert_eq!(rows.iter().filter(|row| row.contains("rrr")).count(), 4);
         assert!(rows[2..478].iter().all(|row| row.starts_with("rr.") && row.ends_with(".rr")));
     }
@@ -273,9 +273,9 @@ mod tests {
         for (channels, expected) in [(1, 3), (2, 4), (3, 3), (4, 4)] {
             let samples: Vec<u8> = (0..9 * channels).map(|i| i * 3).collect();
             let given = Pixels::new(3, 3, channels, samples).unwrap();
-            let picture = given.with_boxes([[0.0, 0.0, 1.0, 1.0]]).unwrap();
-            assert_eq!(picture.channels(), expected);
-            let mut pixels = picture.samples().chunks(expected.into());
+            let image = given.with_boxes([[0.0, 0.0, 1.0, 1.0]]).unwrap();
+            assert_eq!(image.channels(), expected);
+            let mut pixels = image.samples().chunks(expected.into());
             assert_eq!(pixels.next().unwrap(), &[255, 0, 0, 255][..expected.into()]);
             let mut unchanged = given.samples().chunks(channels.into()).skip(1).zip(pixels);
             assert!(unchanged.all(|(given, found)| match *given {
@@ -287,8 +287,8 @@ mod tests {
     }
 
     /// The columns and rows of the image that are not black.
-    fn extent(picture: &Pixels<'_>) -> [Range<usize>; 2] {
-        let rows = drawn(picture);
+    fn extent(image: &Pixels<'_>) -> [Range<usize>; 2] {
+        let rows = drawn(image);
         let columns = rows.iter().flat_map(|row| row.char_indices());
         let columns: Vec<_> = columns.filter(|(_, c)| *c != '.').map(|(x, _)| x).collect();
         let ys: Vec<_> = (0..rows.len()).filter(|y| rows[*y].contains(['r', 'o'])).collect();
@@ -326,8 +326,8 @@ mod tests {
         for (color, ink) in [(RED, [255; 3]), ([0, 255, 0], [0; 3]), ([1, 2, 3], [255; 3])] {
             let label = BoundingBox::new([10.0, 40.0, 90.0, 90.0]).label("one").color(color);
             let across = BoundingBox::new([20.0, 0.0, 30.0, 60.0]).color([7, 7, 7]);
-            let picture = black(100, 100, 3).with_boxes([label, across]).unwrap();
-            let rows = picture.samples().as_chunks::<3>().0.chunks(100);
+            let image = black(100, 100, 3).with_boxes([label, across]).unwrap();
+            let rows = image.samples().as_chunks::<3>().0.chunks(100);
             let ground: Vec<_> = rows.skip(29).take(11).flat_map(|row| &row[11..24]).collect();
             assert!(ground.iter().all(|pixel| **pixel == color || **pixel == ink));
             assert!(ground.contains(&&color) && ground.contains(&&ink));

@@ -153,7 +153,7 @@ impl Axes {
 /// Converts samples to an image with this width, height and number of channels.
 pub(super) fn pixels(size: [usize; 3], samples: Vec<u8>) -> Result<Pixels<'static>, ErrorKind> {
     let [width, height, channels] = size;
-    let too_large = |_| ErrorKind::Argument(format!("a picture of {width}x{height}x{channels}"));
+    let too_large = |_| ErrorKind::Argument(format!("an image of {width}x{height}x{channels}"));
     Pixels::new(
         u32::try_from(width).map_err(too_large)?,
         u32::try_from(height).map_err(too_large)?,
@@ -166,7 +166,7 @@ pub(super) fn pixels(size: [usize; 3], samples: Vec<u8>) -> Result<Pixels<'stati
 pub(super) fn only(mut images: Vec<Pixels<'static>>) -> Result<Pixels<'static>, ErrorKind> {
     match (images.pop(), images.is_empty()) {
         (Some(only), true) => Ok(only),
-        _ => Err(ErrorKind::Argument("an array of more than one picture, or none".into())),
+        _ => Err(ErrorKind::Argument("an array of more than one image, or none".into())),
     }
 }
 

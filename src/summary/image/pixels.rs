@@ -31,7 +31,7 @@ impl<'a> Pixels<'a> {
         samples: impl Into<Cow<'a, [u8]>>,
     ) -> Result<Self, ErrorKind> {
         let samples = samples.into();
-        let shape = format!("a picture of {width}x{height} pixels with {channels} channels");
+        let shape = format!("an image of {width}x{height} pixels with {channels} channels");
         if !(1..=4).contains(&channels) {
             return Err(ErrorKind::Argument(format!("{shape}: there may be 1 to 4")));
         }
@@ -196,25 +196,25 @@ impl<'a> IntoPixels<'a> for &'a Pixels<'a> {
 /// # Errors
 ///
 /// [`ErrorKind::Argument`]: there are no images, or their sizes or numbers of channels differ.
-pub fn grid<'a>(pictures: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
-    let columns = pictures.len().clamp(1, 8);
-    tile(pictures, columns, pictures.len().div_ceil(columns))
+pub fn grid<'a>(images: &[Pixels<'a>]) -> Result<Pixels<'a>, ErrorKind> {
+    let columns = images.len().clamp(1, 8);
+    tile(images, columns, images.len().div_ceil(columns))
 }
 
 /// Combines images in rows of `columns`. Empty places are black. The images must fit into `rows`.
 pub(in crate::summary) fn tile<'a>(
-    pictures: &[Pixels<'a>],
+    images: &[Pixels<'a>],
     columns: usize,
     rows: usize,
 ) -> Result<Pixels<'a>, ErrorKind> {
-    let Some(first) = pictures.first() else {
-        return Err(ErrorKind::Argument("a batch of no pictures".into()));
+    let Some(first) = images.first() else {
+        return Err(ErrorKind::Argument("a batch of no images".into()));
     };
-    if let Some(other) = pictures.iter().find(|other| size(other) != size(first)) {
-        let what = format!("a batch with pictures of two sizes, {first:?} and {other:?}");
+    if let Some(other) = images.iter().find(|other| size(other) != size(first)) {
+        let what = format!("a batch with images of two sizes, {first:?} and {other:?}");
         return Err(ErrorKind::Argument(what));
     }
-    let too_large = || ErrorKind::Argument(format!("a batch of {} {first:?}", pictures.len()));
+    let too_large = || ErrorKind::Argument(format!("a batch of {} {first:?}", images.len()));
     let times = |side: u32, count: usize| side.checked_mul(u32::try_from(count).ok()?);
     let width = times(first.width, columns).ok_or_else(too_large)?;
     let height = times(first.height, rows).ok_or_else(too_large)?;
@@ -223,11 +223,11 @@ pub(in crate::summary) fn tile<'a>(
     let len = line_len.checked_mul(columns).and_then(|len| len.checked_mul(lines * rows));
     let len = len.ok_or_else(too_large)?;
     let mut samples = Vec::with_capacity(len);
-    for row in pictures.chunks(columns) {
+    for row in images.chunks(columns) {
         for y in 0..lines {
             let start = samples.len();
-            for picture in row {
-                let line = picture.samples.get(y * line_len..(y + 1) * line_len);
+            for image in row {
+                let line = image.samples.get(y * line_len..(y + 1) * line_len);
                 samples.extend_from_slice(line.unwrap_or(&[]));
             }
             samples.resize(start + columns * line_len, 0);
@@ -237,8 +237,8 @@ pub(in crate::summary) fn tile<'a>(
     Pixels::new(width, height, first.channels, samples)
 }
 
-fn size(picture: &Pixels<'_>) -> (u32, u32, u8) {
-    (picture.width, picture.height, picture.channels)
+fn size(image: &Pixels<'_>) -> (u32, u32, u8) {
+    (image.width, image.height, image.channels)
 }
 
 #[cfg(test)]
@@ -268,9 +268,9 @@ mod tests {
 
     #[test]
     fn a_batch_is_tiled_in_rows_of_eight() {
-        let pictures: Vec<_> =
+        let images: Vec<_> =
             (1..=9).map(|i| Pixels::new(2, 1, 1, vec![i, i + 100]).unwrap()).collect();
-        let grid = grid(&pictures).unwrap();
+        let grid = grid(&images).unwrap();
         assert_eq!((grid.width(), grid.height(), grid.channels()), (16, 2, 1));
         assert_eq!(&grid.samples()[..4], [1, 101, 2, 102]);
         assert_eq!(&grid.samples()[16..20], [9, 109, 0, 0]);

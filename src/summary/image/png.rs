@@ -73,7 +73,7 @@ impl Pixels<'_> {
         let mut png = Vec::with_capacity(self.samples().len() / 2);
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, filter)
             .write_image(self.samples(), self.width(), self.height(), color)
-            .map_err(|error| ErrorKind::Argument(format!("a picture: {error}")))?;
+            .map_err(|error| ErrorKind::Argument(format!("an image: {error}")))?;
         Ok(png.into())
     }
 }

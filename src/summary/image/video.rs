@@ -57,7 +57,7 @@ impl<'a> Video<'a> {
         side(first.width().max(first.height()))?;
         if !FPS.contains(&fps) {
             let (slowest, fastest) = (FPS.start(), FPS.end());
-            let what = format!("{fps} frames a second, not {slowest} to {fastest}");
+            let what = format!("{fps} frames per second, not {slowest} to {fastest}");
             return Err(ErrorKind::Argument(what));
         }
         Ok(Self { frames, fps })
@@ -162,7 +162,7 @@ impl<'a> Video<'a> {
 }
 
 fn side(pixels: u32) -> Result<u16, ErrorKind> {
-    let what = || format!("a video of {pixels} pixels a side: there may be {}", u16::MAX);
+    let what = || format!("a video with a side of {pixels} pixels, the limit is {}", u16::MAX);
     u16::try_from(pixels).map_err(|_| ErrorKind::Argument(what()))
 }
 
@@ -197,7 +197,7 @@ where
 /// Decodes the frames of an encoded image, one by one as they are requested: all frames of an animated GIF, and
 /// one of any other image. After an error, there are no more frames.
 pub(super) fn frames(encoded: &[u8]) -> impl Iterator<Item = Result<Frame, ErrorKind>> {
-    let error = |error| ErrorKind::Value(format!("a picture: {error}"));
+    let error = |error| ErrorKind::Value(format!("an image: {error}"));
     let mut failed = false;
     each(encoded)
         .take_while(move |frame| !mem::replace(&mut failed, frame.is_err()))
@@ -209,8 +209,8 @@ type Frames<'a> = Box<dyn Iterator<Item = image::ImageResult<Frame>> + 'a>;
 fn each(encoded: &[u8]) -> Frames<'_> {
     let frames = || -> image::ImageResult<Frames<'_>> {
         if image::guess_format(encoded)? != ImageFormat::Gif {
-            let picture = image::load_from_memory(encoded)?;
-            return Ok(Box::new(std::iter::once(Ok(Frame::new(picture.to_rgba8())))));
+            let image = image::load_from_memory(encoded)?;
+            return Ok(Box::new(std::iter::once(Ok(Frame::new(image.to_rgba8())))));
         }
         let mut decoder = GifDecoder::new(Cursor::new(encoded))?;
         decoder.set_limits(Limits::default())?; // limits the memory for a frame
@@ -318,11 +318,11 @@ mod tests {
             (vec![], 4.0, "a video of no frames"),
             (two(frame(3, 2, 1)), 4.0, "two sizes, Pixels(2x3x1) and Pixels(3x2x1)"),
             (two(frame(2, 3, 3)), 4.0, "two sizes, Pixels(2x3x1) and Pixels(2x3x3)"),
-            (vec![frame(65_536, 1, 1)], 4.0, "65536 pixels a side: there may be 65535"),
-            (two(frame(2, 3, 1)), 0.0, "0 frames a second, not 0.01 to 50"),
-            (two(frame(2, 3, 1)), -1.0, "-1 frames a second"),
-            (two(frame(2, 3, 1)), 60.0, "60 frames a second"),
-            (two(frame(2, 3, 1)), f64::NAN, "NaN frames a second"),
+            (vec![frame(65_536, 1, 1)], 4.0, "a side of 65536 pixels, the limit is 65535"),
+            (two(frame(2, 3, 1)), 0.0, "0 frames per second, not 0.01 to 50"),
+            (two(frame(2, 3, 1)), -1.0, "-1 frames per second"),
+            (two(frame(2, 3, 1)), 60.0, "60 frames per second"),
+            (two(frame(2, 3, 1)), f64::NAN, "NaN frames per second"),
         ] {
             let Err(ErrorKind::Argument(what)) = Video::new(frames, fps) else { panic!("{why}") };
             assert!(what.contains(why), "{what}");

@@ -10,21 +10,21 @@ FONTS = [(5, 8), (6, 10), (6, 13), (9, 15), (9, 18), (10, 20)]
 
 def drawn(given, found):
     """The input image with its boxes drawn. The pixels of the letters are taken from `found`."""
-    picture = of_array(given, "nhwc")[0]
-    height, width, channels = picture.shape
+    photo = of_array(given, "nhwc")[0]
+    height, width, channels = photo.shape
     if channels < 3:
-        color = picture[..., :1].repeat(3, -1)
-        picture = np.concatenate([color, picture[..., 1:]], -1)
+        color = photo[..., :1].repeat(3, -1)
+        photo = np.concatenate([color, photo[..., 1:]], -1)
     line = max(1, min(width, height) // 240)
     for box in given["boxes"]:
         x0, y0, x1, y1 = corners(box)
         for xs in ((x0, x0 + line), (x1 - line, x1)):
-            fill(picture, xs, (y0, y1), box["color"])
+            fill(photo, xs, (y0, y1), box["color"])
         for ys in ((y0, y0 + line), (y1 - line, y1)):
-            fill(picture, (x0, x1), ys, box["color"])
+            fill(photo, (x0, x1), ys, box["color"])
     for box in given["boxes"]:
-        write(picture, box, found)
-    return picture
+        write(photo, box, found)
+    return photo
 
 
 def corners(box):
@@ -35,14 +35,14 @@ def corners(box):
     return x0, y0, x1, y1
 
 
-def fill(picture, xs, ys, color):
+def fill(photo, xs, ys, color):
     """Fills a rectangle. Its pixels become opaque."""
     (x0, x1), (y0, y1) = [(max(0, start), max(0, end)) for start, end in (xs, ys)]
-    picture[y0:y1, x0:x1] = (color + [255])[: picture.shape[-1]]
+    photo[y0:y1, x0:x1] = (color + [255])[: photo.shape[-1]]
 
 
-def write(picture, box, found):
-    height, width, channels = picture.shape
+def write(photo, box, found):
+    height, width, channels = photo.shape
     if not box["label"]:
         return
     high = min(width, height) // 28
@@ -52,11 +52,11 @@ def write(picture, box, found):
     x, y, _, _ = corners(box)
     x = max(0, min(x, width - across))
     y = y - down if y >= down else max(0, min(y, height - down))
-    fill(picture, (x, x + across), (y, y + down), box["color"])
+    fill(photo, (x, x + across), (y, y + down), box["color"])
     # Letters are black or white, depending on luma, and cover less than half of the background.
     luma = np.dot(box["color"], [0.299, 0.587, 0.114])
     ink = ([0, 0, 0] if luma > 128 else [255, 255, 255]) + [255]
     letters = (slice(y + margin, y + down - margin), slice(x + margin, x + across - margin))
     inked = (found[letters] == ink[:channels]).all(-1)
     if 0.05 < inked.mean() < 0.5:
-        picture[letters][inked] = ink[:channels]
+        photo[letters][inked] = ink[:channels]

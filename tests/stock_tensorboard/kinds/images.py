@@ -22,10 +22,10 @@ def answers(checks):
         yield f"{run} {tag}", [when(call) for call in calls], found
         for call, image in zip(calls, listed):
             path = "data/plugin/images/individualImage?" + image["query"]
-            yield from picture(call, *checks.board.get(path))
+            yield from photo(call, *checks.board.get(path))
 
 
-def picture(call, body, content_type):
+def photo(call, body, content_type):
     name = "{run} {tag} step {step}".format(**call)
     if call["call"] == "video":
         yield from videos.compared(name, call["input"], body, content_type)

@@ -25,11 +25,11 @@ def answers(checks):
             if "labels" in embedding or "table" in embedding:
                 body, _ = checks.board.get(ROUTE + "metadata", **query)
                 yield f"{run} {name} labels", labels(embedding), body.decode()
-            if "pictures" in embedding:
+            if "photos" in embedding:
                 body, content_type = checks.board.get(ROUTE + "sprite_image", run=run, name=name)
                 found = np.asarray(PIL.Image.open(io.BytesIO(body)))
-                wanted = sprite(embedding["pictures"])
-                yield f"{run} {name} pictures", "image/png", content_type
+                wanted = sprite(embedding["photos"])
+                yield f"{run} {name} photos", "image/png", content_type
                 yield f"{run} {name} shape", wanted.shape, found.shape
                 yield f"{run} {name} pixels", wanted.tobytes().hex(), found.tobytes().hex()
 
@@ -55,8 +55,8 @@ def info(name, item):
     }
     if "labels" in embedding or "table" in embedding:
         wanted["metadataPath"] = directory + "/metadata.tsv"
-    if "pictures" in embedding:
-        size = embedding["pictures"]["size"][::-1]
+    if "photos" in embedding:
+        size = embedding["photos"]["size"][::-1]
         wanted["sprite"] = {"imagePath": directory + "/sprite.png", "singleImageDim": size}
     return wanted
 
@@ -76,13 +76,13 @@ def labels(embedding):
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def sprite(pictures):
+def sprite(photos):
     """Images arranged in a square, as PyTorch's `make_sprite` does."""
-    height, width = pictures["size"]
-    side = math.ceil(math.sqrt(len(pictures["samples"])))
+    height, width = photos["size"]
+    side = math.ceil(math.sqrt(len(photos["samples"])))
     canvas = np.zeros((side * height, side * width, 3), np.uint8)
-    for i, samples in enumerate(pictures["samples"]):
+    for i, samples in enumerate(photos["samples"]):
         y, x = i // side * height, i % side * width
-        picture = np.array(samples, np.uint8).reshape(height, width, 3)
-        canvas[y : y + height, x : x + width] = picture
+        photo = np.array(samples, np.uint8).reshape(height, width, 3)
+        canvas[y : y + height, x : x + width] = photo
     return canvas

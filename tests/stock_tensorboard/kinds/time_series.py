@@ -37,8 +37,8 @@ def answers(checks):
         found = ask(checks, plugin="images", tag=tag, run=run, sample=0)[run]
         for call, image in zip(calls, found):
             key = image.pop("imageId")
-            picture = checks.board.get("data/plugin/timeseries/imageData", imageId=key)
-            yield from images.picture(call, *picture)
+            photo = checks.board.get("data/plugin/timeseries/imageData", imageId=key)
+            yield from images.photo(call, *photo)
         yield f"{run} {tag}", [point(call) for call in calls], found
 
 

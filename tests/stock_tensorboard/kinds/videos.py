@@ -19,7 +19,7 @@ def compared(name, given, body, content_type):
     for i, (frame, found) in enumerate(zip(wanted, frames)):
         if len(np.unique(frame.reshape(-1, 4), axis=0)) <= 256:
             # Ignore the color of transparent pixels.
-            shown = [np.where(picture[..., 3:] > 0, picture, 0) for picture in (frame, found)]
+            shown = [np.where(photo[..., 3:] > 0, photo, 0) for photo in (frame, found)]
             wanted, found = described(shown[0], "image/gif"), described(shown[1], content_type)
             yield f"{name} frame {i}", wanted, found
         else:

@@ -33,7 +33,7 @@ fn index(folder: &Path) -> Vec<Vec<String>> {
 }
 
 /// An image that is identified by its width: a GIF without frames.
-fn picture(tag: &str, id: u8) -> pb::summary::Value {
+fn photo(tag: &str, id: u8) -> pb::summary::Value {
     let screen = [id, 0, 2, 0, 0, 0, 0];
     image::v1(tag, 1, 1, 3, [&b"GIF89a"[..], &screen, b"\x3b"].concat().into())
 }
@@ -150,7 +150,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
     let folder = Folder::new();
     let mut tags: Vec<String> = HOSTILE.iter().map(|tag| (*tag).to_owned()).collect();
     tags.extend(["", "é".repeat(5000).as_str(), ("é".repeat(5000) + "x").as_str()].map(Into::into));
-    let values = tags.iter().zip(1..).map(|(tag, id)| picture(tag, id)).collect();
+    let values = tags.iter().zip(1..).map(|(tag, id)| photo(tag, id)).collect();
     let log = [file_version(), summary(-3, values)];
     write(&folder, ".", &log);
     write(&folder, "loss", &log);
@@ -178,7 +178,7 @@ fn no_name_leads_out_of_the_folder_and_all_can_be_told() {
 #[test]
 fn steps_are_chosen() {
     let folder = Folder::new();
-    let point = |step| summary(step, vec![picture("a", step as u8 + 1), text::v2("note", "x")]);
+    let point = |step| summary(step, vec![photo("a", step as u8 + 1), text::v2("note", "x")]);
     write(&folder, ".", &[file_version(), (0..20).flat_map(point).collect()]);
     let chosen = |args: &str| {
         folder.tbx(&format!("extract logs --out files --force --kind image {args}")).fine();
@@ -211,8 +211,8 @@ fn several_at_a_step_are_kept_apart() {
     let batch = image::v2("batch", 1, 1, vec!["P5 one".into(), "P5 two".into(), "P5 three".into()]);
     let log = [
         file_version(),
-        summary(7, vec![picture("a", 1), picture("a", 2), batch.clone()]),
-        summary(7, vec![picture("a", 3), text::v2("a", "of another kind"), batch]),
+        summary(7, vec![photo("a", 1), photo("a", 2), batch.clone()]),
+        summary(7, vec![photo("a", 3), text::v2("a", "of another kind"), batch]),
     ];
     write(&folder, "r", &log);
     folder.tbx("extract logs --out files").fine();
@@ -229,7 +229,7 @@ fn several_at_a_step_are_kept_apart() {
 #[test]
 fn what_a_restart_policy_drops_is_not_extracted() {
     let folder = Folder::new();
-    let point = |step: i64, id| summary(step, vec![picture("a", id)]);
+    let point = |step: i64, id| summary(step, vec![photo("a", id)]);
     let log = [file_version(), point(1, 1), point(2, 2), point(3, 3), start(2), point(2, 4)];
     write(&folder, ".", &log);
     let done = folder.tbx("extract logs --out files");
@@ -301,7 +301,7 @@ fn a_small_log_cannot_fill_the_disk() {
 fn a_value_without_anything_is_no_file_and_no_damage() {
     let folder = Folder::new();
     let empty = pb::summary::Value { tag: "video".into(), ..Default::default() };
-    write(&folder, ".", &[file_version(), summary(0, vec![empty, picture("a", 1)])]);
+    write(&folder, ".", &[file_version(), summary(0, vec![empty, photo("a", 1)])]);
     folder.tbx("extract logs --out files").fine();
     assert_eq!(files(&folder.path("files")), ["a/0.gif", "index.csv"]);
     assert!(!folder.path("files/video").exists());
@@ -432,7 +432,7 @@ fn meshes_and_tensors_are_files_of_their_own_formats() {
 fn a_graph_that_is_none_is_said_and_the_rest_extracted() {
     let folder = Folder::new();
     let graph = pb::event::What::GraphDef(vec![0xff].into());
-    let values = Summary { value: vec![picture("a", 1)] };
+    let values = Summary { value: vec![photo("a", 1)] };
     let log = [file_version(), event(0, graph), event(1, pb::event::What::Summary(values))];
     write(&folder, ".", &log);
     let done = folder.tbx("extract logs --out files");

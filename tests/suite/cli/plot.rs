@@ -312,8 +312,8 @@ fn a_file_has_a_band_for_many_runs() {
     let few = folder.tbx("plot logs --run r0|r1[0-4] --out -").out;
     assert!(few.contains(">5 more in gray<") && !few.contains("<polygon "), "{few}");
     assert_eq!(folder.tbx("plot logs --out band.png").code, Some(0));
-    let picture = image::open(folder.path("band.png")).unwrap().to_rgb8();
-    let band = picture.pixels().filter(|pixel| pixel.0 == [0xe3, 0xe3, 0xe3]).count();
+    let photo = image::open(folder.path("band.png")).unwrap().to_rgb8();
+    let band = photo.pixels().filter(|pixel| pixel.0 == [0xe3, 0xe3, 0xe3]).count();
     assert!(band > 10_000, "{band}");
 }
 
@@ -494,12 +494,12 @@ fn a_png_has_two_pixels_for_each_unit_and_its_own_letters() {
     let folder = two_runs();
     let done = folder.tbx("plot logs --out charts.png --width 300 --height 200");
     assert_eq!(done.code, Some(0), "{done:?}");
-    let picture = image::open(folder.path("charts.png")).unwrap().to_rgb8();
-    assert_eq!(picture.width(), 2 * 2 * 300, "two charts side by side");
-    assert!(picture.height() > 2 * 200, "a legend below");
-    let count = |color: [u8; 3]| picture.pixels().filter(|pixel| pixel.0 == color).count();
+    let photo = image::open(folder.path("charts.png")).unwrap().to_rgb8();
+    assert_eq!(photo.width(), 2 * 2 * 300, "two charts side by side");
+    assert!(photo.height() > 2 * 200, "a legend below");
+    let count = |color: [u8; 3]| photo.pixels().filter(|pixel| pixel.0 == color).count();
     assert!(count([0x00, 0x72, 0xb2]) > 100 && count([0xd5, 0x5e, 0x00]) > 100, "lines");
     assert!(count([0x20, 0x20, 0x20]) > 100, "letters");
-    let all: usize = picture.pixels().count();
+    let all: usize = photo.pixels().count();
     assert!(count([255; 3]) > all / 2, "the background");
 }

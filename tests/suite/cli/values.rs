@@ -158,13 +158,13 @@ fn rows() -> Vec<Row> {
             Kind::Image,
             plain(Kind::Image, strings(&[1], &[b"7"])),
             Skipped,
-            "a picture of 1 strings",
+            "an image of 1 strings",
         ),
         row(
             Kind::Image,
             plain(Kind::Image, strings(&[3], &[&b"x"[..], b"7", png])),
             Skipped,
-            "a picture with size \"x\"",
+            "an image with size \"x\"",
         ),
         row(
             Kind::Image,

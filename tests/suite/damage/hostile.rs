@@ -212,12 +212,12 @@ fn wall_times_that_are_no_times_are_kept_and_start_no_run() {
 /// A program died while it wrote an image, and another one appended to its file.
 #[test]
 fn a_torn_picture_hides_no_record_behind_it_whatever_is_asked_for() {
-    let picture =
+    let photo =
         |len: usize| summary(1, vec![tbx::summary::image::v1("i", 4, 4, 3, vec![7; len].into())]);
     let (first, second) = halves();
-    let first = [first, picture(10)].concat();
+    let first = [first, photo(10)].concat();
     for len in [500, 5000] {
-        let torn = &picture(len)[..400];
+        let torn = &photo(len)[..400];
         // Long enough that the image's record would end inside the appended records.
         let appended = second.repeat(2 + 2 * len / second.len());
         let sound = sound(&[&first[..], &appended].concat());

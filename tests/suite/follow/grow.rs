@@ -171,7 +171,7 @@ fn records_in_the_payload_of_an_unfinished_record_are_not_given() {
     let mut log = small_log();
     let value = tbx::summary::text::v2("note", &String::from_utf8_lossy(&inner));
     log.extend(summary(0, vec![value]));
-    let blob = tbx::summary::image::v1("picture", 1, 1, 1, inner.into());
+    let blob = tbx::summary::image::v1("photo", 1, 1, 1, inner.into());
     log.extend(summary(1, vec![blob]));
     log.extend(scalar("a", 9, 1.0));
     let mut rng = Rng(8);

@@ -142,7 +142,7 @@ fn a_folder_tbx_is_the_users_own_unless_tbx_exported_the_run() {
 #[test]
 fn images_of_every_release_are_images() {
     let store = Store::new();
-    let png = fs::read(super::picture()).unwrap();
+    let png = fs::read(super::photo()).unwrap();
     let id = "0a1b2c3d-0000-4000-8000-0123456789ab";
     let names = [
         format!("images/a#b%step%3%timestamp%1700000000000%{id}.png"),

@@ -456,6 +456,6 @@ fn a_server_with_users_takes_the_runs_of_tensorboard_and_their_pictures() {
     let runs = &server.read(&variables).experiments["old"];
     assert_points(&logs, runs);
     assert_eq!(runs["big"].artifacts["big.bin"], sha256(&bytes));
-    let pictures = |run: &ReadRun| run.artifacts.keys().filter(|p| p.ends_with(".png")).count();
-    assert!(runs.values().map(pictures).sum::<usize>() > 0);
+    let photos = |run: &ReadRun| run.artifacts.keys().filter(|p| p.ends_with(".png")).count();
+    assert!(runs.values().map(photos).sum::<usize>() > 0);
 }

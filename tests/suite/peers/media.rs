@@ -18,9 +18,9 @@ pub(super) fn fields(bytes: &[u8], number: usize, fields: &mut Fields) -> bool {
             add("samples", samples);
         }
         [0x89, b'P', b'N', b'G', ..] => {
-            let picture = image::load_from_memory(bytes).unwrap();
-            add("color", format!("{:?}", picture.color()));
-            add("pixels", pixels(&picture.to_rgba8()));
+            let photo = image::load_from_memory(bytes).unwrap();
+            add("color", format!("{:?}", photo.color()));
+            add("pixels", pixels(&photo.to_rgba8()));
         }
         [b'G', b'I', b'F', b'8', ..] => {
             let frames = GifDecoder::new(Cursor::new(bytes)).unwrap().into_frames();
@@ -35,10 +35,10 @@ pub(super) fn fields(bytes: &[u8], number: usize, fields: &mut Fields) -> bool {
     true
 }
 
-fn pixels(picture: &RgbaImage) -> String {
-    let colors = picture.pixels().map(|pixel| format!("{:08x}", u32::from_be_bytes(pixel.0)));
+fn pixels(photo: &RgbaImage) -> String {
+    let colors = photo.pixels().map(|pixel| format!("{:08x}", u32::from_be_bytes(pixel.0)));
     let colors: Vec<_> = colors.collect();
-    format!("{}x{}: {}", picture.width(), picture.height(), colors.join(" "))
+    format!("{}x{}: {}", photo.width(), photo.height(), colors.join(" "))
 }
 
 /// The format and the samples of a RIFF file, read according to the standard.

@@ -290,11 +290,11 @@ fn embedding(args: &Args) -> Embedding {
         };
     }
     if args.get("label_img").is_some() {
-        let pictures = args.array("label_img").ndarray::<f32>();
-        let pictures = pictures.into_dimensionality::<Ix4>().unwrap();
-        let pictures: Vec<_> =
-            pictures.outer_iter().map(|chw| rgb(&chw.into_dimensionality().unwrap())).collect();
-        embedding = embedding.sprite(&pictures[..]);
+        let photos = args.array("label_img").ndarray::<f32>();
+        let photos = photos.into_dimensionality::<Ix4>().unwrap();
+        let photos: Vec<_> =
+            photos.outer_iter().map(|chw| rgb(&chw.into_dimensionality().unwrap())).collect();
+        embedding = embedding.sprite(&photos[..]);
     }
     embedding
 }

@@ -141,8 +141,8 @@ fn a_file_that_changed_since_is_an_error_of_that_value() {
 #[test]
 fn several_values_of_one_event_are_told_apart() {
     let values = |step: i64| {
-        let picture = |i: u8| vec![b'P', i, step as u8].into();
-        let mut values: Vec<_> = (0..5).map(|i| image::v1("p", 1, 1, 3, picture(i))).collect();
+        let photo = |i: u8| vec![b'P', i, step as u8].into();
+        let mut values: Vec<_> = (0..5).map(|i| image::v1("p", 1, 1, 3, photo(i))).collect();
         values.insert(2, note("between", 3, true));
         values
     };

@@ -150,12 +150,12 @@ proptest! {
     ) {
         use image::{RgbaImage, Rgba};
         let mut rng = crate::common::Rng(seed);
-        let picture = RgbaImage::from_fn(width, height, |_, _| Rgba((rng.next() as u32).to_le_bytes()));
-        let run = logged(options(v2), |writer| writer.add_image("i", &picture, 3));
+        let photo = RgbaImage::from_fn(width, height, |_, _| Rgba((rng.next() as u32).to_le_bytes()));
+        let run = logged(options(v2), |writer| writer.add_image("i", &photo, 3));
         let series = run.get("i").unwrap();
         prop_assert_eq!((series.kind(), series.steps()), (Kind::Image, &[3][..]));
         let images = tbx::summary::image::Images::read(&series.raw().unwrap()[0]).unwrap();
         prop_assert_eq!((images.width, images.height), (width, height));
-        prop_assert_eq!(images.decode().unwrap(), [image::DynamicImage::ImageRgba8(picture)]);
+        prop_assert_eq!(images.decode().unwrap(), [image::DynamicImage::ImageRgba8(photo)]);
     }
 }

@@ -77,9 +77,9 @@ fn treacherous(mib: usize) -> Vec<u8> {
         }
         let len = if step % 50 == 10 { hidden.len() - 9 } else { rng.below(100_000) };
         let png = hidden[rng.below(9)..][..len].to_vec();
-        let mut v2 = image::v2("pictures", 4, 4, vec![png.clone().into()]);
+        let mut v2 = image::v2("photos", 4, 4, vec![png.clone().into()]);
         v2.metadata = v2.metadata.filter(|_| step == 0);
-        let v1 = image::v1("picture", 4, 4, 3, png.into());
+        let v1 = image::v1("photo", 4, 4, 3, png.into());
         log.extend(summary(step, vec![if step % 2 == 0 { v2 } else { v1 }]));
     }
     log
@@ -143,8 +143,8 @@ fn a_filtered_big_log_gives_the_same_on_any_number_of_threads() {
 
 /// Puts each part of a log roughly in its own span, with 5 MiB of images between them.
 fn apart(parts: &[Vec<u8>]) -> Vec<u8> {
-    let picture = image::v1("filler", 4, 4, 3, vec![0; 64 << 10].into());
-    let filler = summary(0, vec![picture]).repeat(80);
+    let photo = image::v1("filler", 4, 4, 3, vec![0; 64 << 10].into());
+    let filler = summary(0, vec![photo]).repeat(80);
     let mut log = file_version();
     for part in parts {
         log.extend(part);
@@ -175,8 +175,8 @@ fn an_unfinished_record_at_the_end_is_pending_on_any_number_of_threads() {
     let last = decoy.len() - 1;
     decoy[last] ^= 1;
     let payload = [vec![0; 4 << 20], decoy.repeat(40_000), vec![0; 4 << 20]].concat();
-    let picture = summary(1, vec![image::v1("i", 4, 4, 3, payload.into())]);
-    let unfinished = &picture[..picture.len() - 10];
+    let photo = summary(1, vec![image::v1("i", 4, 4, 3, payload.into())]);
+    let unfinished = &photo[..photo.len() - 10];
     let log = [&file_version()[..], &scalar("a", 1, 1.0), unfinished].concat();
     let facts = loads_alike(&log, &keep_all());
     assert_eq!(facts.files[0].1.pending_bytes, unfinished.len() as u64);

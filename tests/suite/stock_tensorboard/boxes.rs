@@ -11,11 +11,11 @@ use super::log::Run;
 type Given = ([f32; 4], &'static str, Option<[u8; 3]>);
 
 impl Run<'_> {
-    fn boxes(&mut self, tag: &str, picture: impl Into<DynamicImage>, boxes: &[Given], step: i64) {
-        let picture = picture.into();
-        let shape = [picture.height(), picture.width(), picture.color().channel_count().into()];
+    fn boxes(&mut self, tag: &str, photo: impl Into<DynamicImage>, boxes: &[Given], step: i64) {
+        let photo = photo.into();
+        let shape = [photo.height(), photo.width(), photo.color().channel_count().into()];
         let shape = shape.map(|size| size as usize);
-        let mut input = pixels(picture.as_bytes().iter(), &shape, Layout::Hwc);
+        let mut input = pixels(photo.as_bytes().iter(), &shape, Layout::Hwc);
         let noted = boxes.iter().map(|(corners, label, color)| {
             json!({"corners": corners, "label": label, "color": color.unwrap_or([255, 0, 0])})
         });
@@ -25,7 +25,7 @@ impl Run<'_> {
             color.map_or(one.clone(), |color| one.color(color))
         });
         let writer = self.call("boxes", tag, step, input);
-        writer.add_image_with_boxes(tag, &picture, made, step).unwrap();
+        writer.add_image_with_boxes(tag, &photo, made, step).unwrap();
     }
 }
 

@@ -88,10 +88,10 @@ pub(super) fn pixels<'a, T: Copy + Into<f64> + 'a>(
 
 pub(super) fn write(run: &mut Run<'_>) {
     for step in 0..4u8 {
-        let picture = RgbImage::from_fn(64, 48, |x, y| {
+        let photo = RgbImage::from_fn(64, 48, |x, y| {
             Rgb([4 * x as u8, 5 * y as u8, 60 * step]) // red to the right, green downwards
         });
-        run.image("photo/rgb", &picture, picture.as_raw(), [48, 64, 3], step.into());
+        run.image("photo/rgb", &photo, photo.as_raw(), [48, 64, 3], step.into());
     }
     let rgba = RgbaImage::from_fn(32, 32, |x, y| image::Rgba([255, 0, 0, (8 * x.min(y)) as u8]));
     run.image("photo/rgba", &rgba, rgba.as_raw(), [32, 32, 4], 0);

@@ -29,11 +29,11 @@ impl Given {
         Self { embedding: self.embedding.metadata(header, rows), ..self }
     }
 
-    fn pictures(mut self, pictures: &[RgbImage]) -> Self {
-        let samples: Vec<_> = pictures.iter().map(|picture| picture.as_raw().clone()).collect();
-        let size = [pictures[0].height(), pictures[0].width()];
-        self.noted["pictures"] = json!({"samples": samples, "size": size});
-        Self { embedding: self.embedding.sprite(pictures), ..self }
+    fn photos(mut self, photos: &[RgbImage]) -> Self {
+        let samples: Vec<_> = photos.iter().map(|photo| photo.as_raw().clone()).collect();
+        let size = [photos[0].height(), photos[0].width()];
+        self.noted["photos"] = json!({"samples": samples, "size": size});
+        Self { embedding: self.embedding.sprite(photos), ..self }
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn write(run: &mut Run<'_>) {
         (0..count).map(|i| point(i, random)).collect()
     };
     let labels: Vec<_> = (0..50).map(|i| format!("größe {i} \"{}\"", i % 3)).collect();
-    let pictures: Vec<_> = (0..50u8)
+    let photos: Vec<_> = (0..50u8)
         .map(|i| RgbImage::from_fn(12, 8, |x, y| Rgb([(20 * x) as u8, 5 * i, (30 * y) as u8])))
         .collect();
     let table: Vec<_> = (0..50)
@@ -64,7 +64,7 @@ pub(super) fn write(run: &mut Run<'_>) {
         .collect();
     let header = ["name", "cluster", "größe"];
     for step in [0, 7] {
-        let given = Given::new(&points(&mut random, 50, 8)).labels(&labels).pictures(&pictures);
+        let given = Given::new(&points(&mut random, 50, 8)).labels(&labels).photos(&photos);
         run.embedding("words/all", given, step);
     }
     let given = Given::new(&points(&mut random, 50, 3)).table(&header, &table);

@@ -18,7 +18,7 @@ fn both(write: impl Fn(&SummaryWriter)) -> [Run; 2] {
 }
 
 /// The decoded images of the series `tag`, one per step.
-fn pictures(run: &Run, tag: &str) -> Vec<DynamicImage> {
+fn photos(run: &Run, tag: &str) -> Vec<DynamicImage> {
     let series = run.get(tag).unwrap();
     assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Image, "images"));
     let read = |value| {
@@ -66,7 +66,7 @@ fn pictures_are_read_back_to_the_pixel() {
         RgbImage::from_raw(4, 2, samples.clone()).unwrap().into(),
     ];
     for run in runs {
-        assert!(pictures(&run, "photo") == expected);
+        assert!(photos(&run, "photo") == expected);
     }
 }
 
@@ -76,7 +76,7 @@ fn a_picture_of_16_bits_is_read_back_with_8() {
     let deep = DynamicImage::ImageRgb16(deep);
     let expected = DynamicImage::from(RgbImage::from_pixel(2, 2, Rgb([0, 0x80, 0xff])));
     for run in both(|writer| writer.add_image("photo", &deep, 0).unwrap()) {
-        assert!(pictures(&run, "photo") == [expected.clone()]);
+        assert!(photos(&run, "photo") == [expected.clone()]);
     }
 }
 
@@ -105,9 +105,9 @@ fn arrays_of_every_layout_and_stride_are_pictures() {
     for run in runs {
         let mut all = vec![DynamicImage::from(expected.clone()); 6];
         all[4] = flipped.clone().into();
-        assert!(pictures(&run, "array") == all);
+        assert!(photos(&run, "array") == all);
         let gray = GrayImage::from_pixel(2, 3, Luma([127]));
-        assert!(pictures(&run, "gray") == [DynamicImage::from(gray)]);
+        assert!(photos(&run, "gray") == [DynamicImage::from(gray)]);
     }
 }
 
@@ -127,10 +127,10 @@ fn a_batch_is_one_picture_eight_in_a_row() {
     });
     let expected = RgbImage::from_fn(24, 4, |x, y| {
         let n = usize::try_from(8 * (y / 2) + x / 3).unwrap();
-        many.get(n).map_or(Rgb([0; 3]), |picture| *picture.get_pixel(0, 0))
+        many.get(n).map_or(Rgb([0; 3]), |photo| *photo.get_pixel(0, 0))
     });
     for run in runs {
-        assert!(pictures(&run, "batch") == vec![DynamicImage::from(expected.clone()); 3]);
+        assert!(photos(&run, "batch") == vec![DynamicImage::from(expected.clone()); 3]);
     }
 }
 

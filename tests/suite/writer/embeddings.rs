@@ -59,7 +59,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn pictures() -> Vec<image::RgbImage> {
+fn photos() -> Vec<image::RgbImage> {
     let sprite = repository("fixtures/projector/torch/00000/default/sprite.png");
     let sprite = image::open(sprite).unwrap().to_rgb8();
     let cell = |i: u32| image::imageops::crop_imm(&sprite, 4 * (i % 3), 4 * (i / 3), 4, 4);
@@ -71,7 +71,7 @@ fn pictures() -> Vec<image::RgbImage> {
 fn files_are_those_that_pytorch_writes() {
     let dir = tempfile::tempdir().unwrap();
     let writer = fixed().create(dir.path()).unwrap();
-    let labeled = Embedding::new(points(1.0)).labels(LABELS).sprite(&pictures()[..]);
+    let labeled = Embedding::new(points(1.0)).labels(LABELS).sprite(&photos()[..]);
     writer.add_embedding("default", &labeled, 0).unwrap();
     writer.add_embedding("a/b", &table(), 7).unwrap();
     writer.add_embedding("a/b", &Embedding::new(points(2.0)), 8).unwrap();

@@ -19,8 +19,8 @@ fn a_figure_is_read_back_as_it_was_drawn() {
         let run = run(dir.path());
         let images = Images::read(&run.get("dot").unwrap().raw().unwrap()[0]).unwrap();
         assert_eq!((images.width, images.height), (40, 30));
-        let picture = images.decode().unwrap()[0].to_rgb8();
-        for (x, y, pixel) in picture.enumerate_pixels() {
+        let photo = images.decode().unwrap()[0].to_rgb8();
+        for (x, y, pixel) in photo.enumerate_pixels() {
             let distance = (f64::from(x) - 20.0).hypot(f64::from(y) - 10.0);
             match pixel.0 {
                 [0, 0, 255] => assert!(distance < 7.0, "blue at {x}, {y}"),

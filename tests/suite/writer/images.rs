@@ -11,7 +11,7 @@ use super::child::{self, Child};
 use super::{assert_counted, events, noise, run, steps, unhurried, values};
 
 /// An image with more bytes than are encoded in the call.
-fn picture(seed: u32) -> RgbImage {
+fn photo(seed: u32) -> RgbImage {
     RgbImage::from_fn(96, 80, |x, y| {
         let rough = noise(u64::from(seed) << 32 | u64::from(y << 16 | x)) % 16;
         Rgb([x as u8, (y + seed) as u8, rough as u8])
@@ -25,7 +25,7 @@ fn events_are_in_the_order_of_the_calls() {
     let mut expected = Vec::new();
     for step in 0..60 {
         writer.add_scalar("before", 0.5, step).unwrap();
-        writer.add_image("image", &picture(step as u32), step).unwrap();
+        writer.add_image("image", &photo(step as u32), step).unwrap();
         writer.add_image("small", &RgbImage::new(2, 2), step).unwrap();
         writer.add_histogram("after", [1.0, 2.0], step).unwrap();
         expected.extend(["before", "image", "small", "after"].map(|tag| (tag.to_owned(), step)));
@@ -45,7 +45,7 @@ fn events_are_in_the_order_of_the_calls() {
     let series = run.get("image").unwrap();
     for (i, value) in series.raw().unwrap().iter().enumerate() {
         let decoded = Images::read(value).unwrap().decode().unwrap();
-        assert_eq!(decoded[0].as_bytes(), picture(i as u32).as_raw().as_slice());
+        assert_eq!(decoded[0].as_bytes(), photo(i as u32).as_raw().as_slice());
     }
 }
 
@@ -55,7 +55,7 @@ fn flush_sync_close_and_drop_write_every_image() {
         let dir = tempfile::tempdir().unwrap();
         let writer = unhurried().create(dir.path()).unwrap();
         for step in 0..20 {
-            writer.add_image("image", &picture(0), step).unwrap();
+            writer.add_image("image", &photo(0), step).unwrap();
         }
         writer.add_scalar("loss", 0.5, 0).unwrap();
         let path = writer.path().unwrap().to_owned();
@@ -93,9 +93,9 @@ fn kill_9_after_flush_loses_no_image() {
 fn child_that_flushes_images() {
     let dir = child::dir();
     let writer = unhurried().create(dir).unwrap();
-    let picture = picture(1);
+    let photo = photo(1);
     for step in 0.. {
-        writer.add_image("image", &picture, step).unwrap();
+        writer.add_image("image", &photo, step).unwrap();
         writer.add_scalar("loss", 0.5, step).unwrap();
         if step % 5 == 4 {
             writer.flush().unwrap();
@@ -114,9 +114,9 @@ fn many_threads_and_two_writers_log_images_at_once() {
             for part in 0..3 {
                 scope.spawn(move || {
                     let tag = format!("image{number}{part}");
-                    let picture = picture(part);
+                    let photo = photo(part);
                     for step in 0..20 {
-                        writer.add_image(&tag, &picture, step).unwrap();
+                        writer.add_image(&tag, &photo, step).unwrap();
                         if step % 7 == 0 {
                             writer.flush().unwrap();
                         }
@@ -141,7 +141,7 @@ fn metadata_comes_with_the_first_image_of_a_tag() {
     let writer = SummaryWriter::options().v2(true).create(dir.path()).unwrap();
     let described = writer.with_description("**what** it is");
     for step in 0..3 {
-        described.add_image("image", &picture(0), step).unwrap();
+        described.add_image("image", &photo(0), step).unwrap();
         described.add_image("image", &RgbImage::new(2, 2), step).unwrap();
     }
     writer.close().unwrap();
@@ -156,7 +156,7 @@ fn steps_that_are_counted_are_those_of_the_calls() {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::create(dir.path()).unwrap();
     for _ in 0..10 {
-        writer.add_image("image", &picture(0), None).unwrap();
+        writer.add_image("image", &photo(0), None).unwrap();
     }
     writer.close().unwrap();
     assert_counted(&steps(&run(dir.path()), "image"), 9);
@@ -181,8 +181,8 @@ fn a_failed_write_ends_the_waiting_of_all_calls() {
     for limit in [0, 30_000, 1 << 20] {
         let options = SummaryWriter::options().max_encoding_bytes(limit);
         let writer = options.from_writer(Full(60_000)).unwrap();
-        let picture = picture(0);
-        let refused = (0..1000).find_map(|step| writer.add_image("image", &picture, step).err());
+        let photo = photo(0);
+        let refused = (0..1000).find_map(|step| writer.add_image("image", &photo, step).err());
         let refused = refused.unwrap_or_else(|| writer.flush().unwrap_err());
         assert_eq!(refused.kind().name(), "io", "{refused}");
         for said in [writer.add_scalar("loss", 0.5, 0), writer.flush(), writer.close()] {
@@ -196,7 +196,7 @@ fn without_room_for_any_image_the_call_encodes() {
     let dir = tempfile::tempdir().unwrap();
     let options = unhurried().max_encoding_bytes(0);
     let writer = options.create(dir.path()).unwrap();
-    (0..5).try_for_each(|step| writer.add_image("image", &picture(0), step)).unwrap();
+    (0..5).try_for_each(|step| writer.add_image("image", &photo(0), step)).unwrap();
     writer.close().unwrap();
     assert_counted(&steps(&run(dir.path()), "image"), 4);
 }

@@ -130,7 +130,7 @@ fn what_cannot_be_serialised_fails_and_writes_nothing() {
         (Hparams::of(&0.5), "a hyperparameter without a name"),
         (Hparams::of(&[1, 2]), "a hyperparameter without a name"),
         (Hparams::of(&("a", Bad)), "no such thing"),
-        (Hparams::of(&twice()), "two hyperparameters of the name \"a/b\""),
+        (Hparams::of(&twice()), "two hyperparameters named \"a/b\""),
     ] {
         assert_eq!(refused.unwrap_err().to_string(), expected);
     }

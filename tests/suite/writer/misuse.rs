@@ -82,7 +82,7 @@ fn a_bad_picture_fails_at_the_call_and_writes_nothing() {
             [(1, vec![0; 4]), (3, vec![0; 12])].map(|(n, s)| Pixels::new(2, 2, n, s).unwrap());
         let refused = [
             ("no pixels", writer.add_image("bad", &RgbImage::new(0, 5), 7)),
-            ("no pictures", writer.add_images("bad", &sizes[..0], 7)),
+            ("no images", writer.add_images("bad", &sizes[..0], 7)),
             ("two sizes", writer.add_images("bad", &sizes[..], 7)),
             ("two numbers of channels", writer.add_images("bad", &channels[..], 7)),
         ];

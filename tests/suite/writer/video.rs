@@ -35,9 +35,9 @@ fn frames(video: &Images) -> (Vec<RgbaImage>, Vec<u32>) {
     frames.unzip()
 }
 
-fn opaque(picture: &RgbImage) -> RgbaImage {
-    RgbaImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let Rgb([r, g, b]) = *picture.get_pixel(x, y);
+fn opaque(photo: &RgbImage) -> RgbaImage {
+    RgbaImage::from_fn(photo.width(), photo.height(), |x, y| {
+        let Rgb([r, g, b]) = *photo.get_pixel(x, y);
         Rgba([r, g, b, 255])
     })
 }
@@ -91,11 +91,11 @@ fn a_batch_of_videos_plays_side_by_side() {
 
 #[test]
 fn pictures_that_do_not_move_have_one_frame() {
-    let picture = RgbImage::from_pixel(3, 2, Rgb([1, 2, 3]));
-    let runs = both(|writer| writer.add_image("photo", &picture, 0).unwrap());
+    let photo = RgbImage::from_pixel(3, 2, Rgb([1, 2, 3]));
+    let runs = both(|writer| writer.add_image("photo", &photo, 0).unwrap());
     for run in runs {
         let frames: Vec<_> = videos(&run, "photo")[0].decode_frames().collect();
         assert_eq!(frames.len(), 1);
-        assert!(*frames[0].as_ref().unwrap().buffer() == opaque(&picture));
+        assert!(*frames[0].as_ref().unwrap().buffer() == opaque(&photo));
     }
 }

@@ -16,20 +16,20 @@ pub const KIND: Kind = Kind {
     what: "256×256×3 image with 10 labelled boxes",
     calls: (400, 50),
     peers: &[(TENSORBOARDX, ""), (TORCH, "")],
-    inputs: |folder| Ok(std::fs::write(folder.join("boxes.rgb"), picture().bytes)?),
+    inputs: |folder| Ok(std::fs::write(folder.join("boxes.rgb"), photo().bytes)?),
     write: |own, run| {
-        let picture = RgbImage::from_raw(SIDE, SIDE, picture().bytes).context("an image")?;
+        let photo = RgbImage::from_raw(SIDE, SIDE, photo().bytes).context("an image")?;
         match own {
             Own::Tbx => run.calls(|writer: &mut Tbx, step| {
                 let boxes: Vec<_> = (0..COUNT).map(found).collect();
-                Ok(writer.0.add_image_with_boxes("found", &picture, &boxes, step)?)
+                Ok(writer.0.add_image_with_boxes("found", &photo, &boxes, step)?)
             }),
             _ => no_method(),
         }
     },
 };
 
-fn picture() -> inputs::Pixels {
+fn photo() -> inputs::Pixels {
     inputs::textured(0, SIDE, SIDE)
 }
 

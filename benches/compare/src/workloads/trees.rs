@@ -78,12 +78,12 @@ pub fn many_runs(folder: &Path, scale: f64) -> Result<Written> {
 /// One file of about 1 GB: 10 scalars per step between 8 images and 4 histograms, 2000 steps.
 pub fn mixed(folder: &Path, scale: f64) -> Result<Written> {
     const SIDE: u32 = 256;
-    let pictures: Vec<Vec<u8>> = (0..32)
+    let photos: Vec<Vec<u8>> = (0..32)
         .map(|seed| {
-            let picture = inputs::textured(seed, SIDE, SIDE);
+            let photo = inputs::textured(seed, SIDE, SIDE);
             let mut png = Vec::new();
             image::codecs::png::PngEncoder::new(&mut png).write_image(
-                &picture.bytes,
+                &photo.bytes,
                 SIDE,
                 SIDE,
                 image::ExtendedColorType::Rgb8,
@@ -101,7 +101,7 @@ pub fn mixed(folder: &Path, scale: f64) -> Result<Written> {
     for step in 0..steps {
         let wall_time = curves.write_step(&mut file, Style::Simple, &mut written)?;
         for sample in 0..8 {
-            let png = &pictures[(step * 8 + sample) % pictures.len()];
+            let png = &photos[(step * 8 + sample) % photos.len()];
             file.value(wall_time, step as u64, &format!("samples/{sample}"), |value| {
                 value.message(field::VALUE_IMAGE, |image| {
                     image.integer(1, SIDE.into());

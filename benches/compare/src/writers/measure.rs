@@ -80,20 +80,20 @@ pub fn test<P: Peer>(test: Test, run: &Run<'_>) -> Result<Figures> {
             })
         }
         Test::Images => {
-            let pictures = pictures::<P>()?;
-            run.calls(|writer: &mut P, step| writer.image("i", turn(&pictures, step), step))
+            let photos = photos::<P>()?;
+            run.calls(|writer: &mut P, step| writer.image("i", turn(&photos, step), step))
         }
         Test::ImageCall => {
-            let pictures = pictures::<P>()?;
+            let photos = photos::<P>()?;
             latency(IMAGE_PACE, run, |writer: &mut P, step| {
-                writer.image("i", turn(&pictures, step), step)
+                writer.image("i", turn(&photos, step), step)
             })
         }
     }
 }
 
-fn pictures<P: Peer>() -> Result<Vec<P::Picture>> {
-    (0..INPUTS).map(|seed| P::picture(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE))).collect()
+fn photos<P: Peer>() -> Result<Vec<P::Picture>> {
+    (0..INPUTS).map(|seed| P::photo(inputs::textured(seed, PICTURE_SIDE, PICTURE_SIDE))).collect()
 }
 
 /// One of the inputs after the other.

@@ -78,10 +78,10 @@ pub trait Peer: Sized {
     type Picture;
 
     fn create(folder: &Path) -> Result<Self>;
-    fn picture(pixels: Pixels) -> Result<Self::Picture>;
+    fn photo(pixels: Pixels) -> Result<Self::Picture>;
     fn scalar(&mut self, tag: &str, value: f32, step: i64) -> Result<()>;
     fn histogram(&mut self, tag: &str, values: &[f32], step: i64) -> Result<()>;
-    fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()>;
+    fn image(&mut self, tag: &str, photo: &Self::Picture, step: i64) -> Result<()>;
     /// Returns when all data is in the file.
     fn close(self) -> Result<()>;
 }

@@ -23,7 +23,7 @@ impl Peer for Writer {
         Ok(Self(EventWriter::from_writer(BufWriter::with_capacity(64 << 10, file), None)?))
     }
 
-    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+    fn photo(pixels: Pixels) -> Result<Self::Picture> {
         RgbImage::from_raw(pixels.width, pixels.height, pixels.bytes).context("pixels")
     }
 
@@ -37,11 +37,11 @@ impl Peer for Writer {
         Ok(())
     }
 
-    fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()> {
+    fn image(&mut self, tag: &str, photo: &Self::Picture, step: i64) -> Result<()> {
         const RGB: i32 = 3;
         let mut png = Cursor::new(Vec::new());
-        picture.write_to(&mut png, ImageFormat::Png)?;
-        let (width, height) = picture.dimensions();
+        photo.write_to(&mut png, ImageFormat::Png)?;
+        let (width, height) = photo.dimensions();
         self.0.write_image(step, tag, width as i32, height as i32, RGB, png.into_inner())?;
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Peer for Writer {
         Ok(Self(::tbx::SummaryWriter::create(folder)?))
     }
 
-    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+    fn photo(pixels: Pixels) -> Result<Self::Picture> {
         image::RgbImage::from_raw(pixels.width, pixels.height, pixels.bytes).context("pixels")
     }
 
@@ -28,8 +28,8 @@ impl Peer for Writer {
         Ok(self.0.add_histogram(tag, values, step)?)
     }
 
-    fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()> {
-        Ok(self.0.add_image(tag, picture, step)?)
+    fn image(&mut self, tag: &str, photo: &Self::Picture, step: i64) -> Result<()> {
+        Ok(self.0.add_image(tag, photo, step)?)
     }
 
     fn close(self) -> Result<()> {

@@ -19,7 +19,7 @@ impl Peer for Writer {
         Ok(Self(SummaryWriter::new(folder)))
     }
 
-    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+    fn photo(pixels: Pixels) -> Result<Self::Picture> {
         Ok((pixels.bytes, [3, pixels.width as usize, pixels.height as usize]))
     }
 

@@ -25,7 +25,7 @@ impl<const FLUSH_EACH: bool> Peer for Writer<FLUSH_EACH> {
         Ok(Self(EventWriter::from_prefix(prefix, "", config)?))
     }
 
-    fn picture(pixels: Pixels) -> Result<Self::Picture> {
+    fn photo(pixels: Pixels) -> Result<Self::Picture> {
         Ok(FlatSamples {
             samples: pixels.bytes,
             layout: SampleLayout::row_major_packed(3, pixels.width, pixels.height),
@@ -41,8 +41,8 @@ impl<const FLUSH_EACH: bool> Peer for Writer<FLUSH_EACH> {
         Ok(self.0.write_histogram(tag, step, values)?)
     }
 
-    fn image(&mut self, tag: &str, picture: &Self::Picture, step: i64) -> Result<()> {
-        Ok(self.0.write_image(tag, step, picture)?)
+    fn image(&mut self, tag: &str, photo: &Self::Picture, step: i64) -> Result<()> {
+        Ok(self.0.write_image(tag, step, photo)?)
     }
 
     fn close(mut self) -> Result<()> {

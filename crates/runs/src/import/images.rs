@@ -16,7 +16,7 @@ use tbx::writer::SummaryWriter;
 const MAX_BYTES: u64 = 32 << 20;
 
 /// An image among artifacts.
-struct Picture<'a> {
+struct ImageFile<'a> {
     /// Its local path.
     path: &'a str,
     name: ImageName<'a>,
@@ -31,34 +31,34 @@ pub(super) fn is_exported(path: &str) -> bool {
     })
 }
 
-fn of(artifact: &Artifact) -> Option<Picture<'_>> {
+fn of(artifact: &Artifact) -> Option<ImageFile<'_>> {
     // The name in MLflow, if it differs from the local one.
     let name = artifact.name.as_deref().unwrap_or(&artifact.path);
     let name = ImageName::of(name).filter(|_| name.ends_with(".png"))?;
-    Some(Picture { path: &artifact.path, name })
+    Some(ImageFile { path: &artifact.path, name })
 }
 
 /// Writes the images among `artifacts` of the run in `dir`.
 pub(super) fn write(writer: &SummaryWriter, dir: &Path, artifacts: &[Artifact]) -> Result<()> {
-    let mut pictures: Vec<_> = artifacts.iter().filter_map(of).collect();
+    let mut images: Vec<_> = artifacts.iter().filter_map(of).collect();
     // In an order in which no reader drops any image.
-    pictures.sort_by(|a, b| a.name.cmp(&b.name));
-    for picture in pictures {
+    images.sort_by(|a, b| a.name.cmp(&b.name));
+    for file in images {
         let mut png = Vec::new();
-        let file = File::open(dir.join(ARTIFACTS).join(picture.path));
-        let read = file.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut png));
+        let opened = File::open(dir.join(ARTIFACTS).join(file.path));
+        let read = opened.and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut png));
         let is_too_long = u64::try_from(png.len()).unwrap_or(u64::MAX) > MAX_BYTES;
         // Files that are not images stay artifacts.
         let Some(image) = read.ok().filter(|_| !is_too_long).and_then(|_| image(png)) else {
             continue;
         };
         let value = pb::summary::Value {
-            tag: picture.name.tag,
+            tag: file.name.tag,
             value: Some(pb::summary::value::Value::Image(image)),
             ..Default::default()
         };
-        let at = writer.with_wall_time(seconds(picture.name.timestamp))?;
-        at.add_summary(pb::Summary { value: vec![value] }, picture.name.step)?;
+        let at = writer.with_wall_time(seconds(file.name.timestamp))?;
+        at.add_summary(pb::Summary { value: vec![value] }, file.name.step)?;
     }
     Ok(())
 }

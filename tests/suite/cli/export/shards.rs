@@ -38,7 +38,7 @@ fn all_shards_together_are_the_whole() {
         assert_eq!(BTreeSet::from_iter(&all), BTreeSet::from_iter(&whole));
     }
     let said = folder.tbx("export logs --to csv --out x.csv --shard 4/3").failed();
-    assert!(said.contains("there is no shard 4 of 3: they are 1 to 3"), "{said}");
+    assert!(said.contains("there is no shard 4 of 3: shards are 1 to 3"), "{said}");
 }
 
 /// A query can find them by a pattern.

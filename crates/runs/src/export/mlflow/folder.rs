@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::attachments::{self, Attachments};
-use super::media::{self, Exhibit, Skipped, pictures};
+use super::media::{self, Exhibit, Skipped, images};
 use super::plan::Plan;
 use super::{MlflowExport, MlflowExported};
 use crate::export::Folder;
@@ -96,7 +96,7 @@ pub(super) fn to_folder(
     done.damaged(skipped.report);
     for (i, (run, media)) in plan.runs.iter().zip(&paths).enumerate() {
         if with_images.contains(&i) {
-            tree.tag(i, pictures::TAG.0, pictures::TAG.1)?;
+            tree.tag(i, images::TAG.0, images::TAG.1)?;
         }
         let Attachments { files, left, renamed } =
             attachments::of(run, settings, plan.links, StoreKind::Files, media)?;

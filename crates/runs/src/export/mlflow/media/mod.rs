@@ -1,7 +1,7 @@
 //! Exports values that are not numbers as files that MLflow's artifact page shows: images, texts,
 //! audio clips, PR curves, graphs and histograms.
 
-pub(super) mod pictures;
+pub(super) mod images;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -127,7 +127,7 @@ pub(super) fn each(
                 }
                 let read = reader.read(series, i);
                 let read = read.and_then(|value| {
-                    let files = pictures::of(planned, &tag, series, &value, i);
+                    let files = images::of(planned, &tag, series, &value, i);
                     Ok((files.map_err(|kind| kind.at(reader.location(series, i)))?, value))
                 });
                 match read {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 
 use super::super::attachments::{self, Attachments};
-use super::super::media::pictures;
+use super::super::media::images;
 use super::super::merge::{Change, Merge};
 use super::super::plan::Planned;
 use super::find::There;
@@ -269,8 +269,8 @@ impl Export<'_> {
         let (id, has_images, expected, mut merge, (tags_there, status_there)) =
             self.remote(i, state).unwrap_or_default();
         let mut changes = BTreeMap::new();
-        if has_images && !tags_there.contains_key(pictures::TAG.0) {
-            changes.insert(pictures::TAG.0.to_owned(), Some(pictures::TAG.1.to_owned()));
+        if has_images && !tags_there.contains_key(images::TAG.0) {
+            changes.insert(images::TAG.0.to_owned(), Some(images::TAG.1.to_owned()));
         }
         if !renamed.is_empty() {
             let mut all = MetricNames::changed_in(&run.record.tags);

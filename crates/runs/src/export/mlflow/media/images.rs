@@ -35,24 +35,24 @@ pub(super) fn of(
     let images = Images::read(value)?;
     let mut files = Vec::new();
     for (n, bytes) in images.encoded.iter().enumerate() {
-        let picture = image::load_from_memory(bytes)
+        let image = image::load_from_memory(bytes)
             .map_err(|error| ErrorKind::Value(format!("cannot read an image: {error}")))?;
         let key: String = tag.chars().map(in_name).collect();
         let id = id(&[&run.key, tag, &step.to_string(), &time.to_string(), &n.to_string()]);
         let path = format!("images/{key}+step+{step}+timestamp+{time}+{id}");
-        let encode = |picture: &image::DynamicImage, format| {
+        let encode = |image: &image::DynamicImage, format| {
             let mut out = Cursor::new(Vec::new());
-            let encoded = picture.write_to(&mut out, format);
+            let encoded = image.write_to(&mut out, format);
             encoded
                 .map_err(|error| ErrorKind::Value(format!("cannot encode an image: {error}")))?;
             Ok::<_, ErrorKind>(out.into_inner())
         };
         let png = match bytes.starts_with(PNG) {
             true => bytes.to_vec(),
-            false => encode(&picture, ImageFormat::Png)?,
+            false => encode(&image, ImageFormat::Png)?,
         };
-        let is_big = picture.width().max(picture.height()) > SMALL;
-        let small = if is_big { picture.thumbnail(SMALL, SMALL) } else { picture };
+        let is_big = image.width().max(image.height()) > SMALL;
+        let small = if is_big { image.thumbnail(SMALL, SMALL) } else { image };
         let small = encode(&small.to_rgba8().into(), ImageFormat::WebP)?;
         files.push(Attachment { path: format!("{path}.png"), content: Content::Bytes(png) });
         let path = format!("{path}+compressed.webp");
