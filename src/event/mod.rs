@@ -15,6 +15,7 @@ mod peek;
 mod rewrite;
 mod tensor_ref;
 mod value_ref;
+mod whole;
 mod wire;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use event_ref::{EventRef, What};
 pub(crate) use file_name::EventFileName;
 pub use file_name::is_event_file;
 pub(crate) use tensor_ref::number;
+pub(crate) use value_ref::UNREADABLE_METADATA;
 pub use value_ref::{Payload, SummaryRef, ValueRef, ValueRefs};
 pub use wire::Malformed;
 pub use writer::EventWriter;
@@ -35,6 +37,8 @@ pub use peek::{Peek, PeekScalar, ScalarForm};
 pub use rewrite::{Rewrite, ValueRewrite, rewrite};
 #[doc(hidden)]
 pub use tensor_ref::{Number, TensorRef};
+#[doc(hidden)]
+pub use whole::WholeEvents;
 #[doc(hidden)]
 pub use writer::{SOURCE, first_event};
 

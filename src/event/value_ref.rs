@@ -5,6 +5,9 @@ use std::mem;
 
 use super::wire::{self, Field, Malformed, merge, utf8};
 
+pub(crate) const UNREADABLE_METADATA: Malformed =
+    Malformed("the metadata of a value is not readable");
+
 /// A view of a serialized `Summary`: a list of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SummaryRef<'a> {
@@ -137,6 +140,14 @@ impl<'a> ValueRef<'a> {
             }
         }
         Ok(value)
+    }
+
+    /// The metadata, unless no reader shows the value.
+    pub(crate) fn metadata_to_read(&self) -> Option<&[u8]> {
+        match self.payload {
+            Payload::ObsoleteHistogram(_) => None,
+            _ => self.metadata.as_deref(),
+        }
     }
 }
 

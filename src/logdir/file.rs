@@ -56,6 +56,8 @@ pub(super) struct Span<'o> {
     pub(super) torn: u32,
     pub(super) issues: Vec<Issue>,
     pub(super) more_issues: u64,
+    /// Issues about values of earlier files, whose kind became known here.
+    pub(super) elsewhere: Vec<Issue>,
 }
 
 /// Loads the file at `path`. With `order`, its events are read sequentially.
@@ -134,6 +136,7 @@ impl<'o> Span<'o> {
             torn: 0,
             issues: Vec::new(),
             more_issues: 0,
+            elsewhere: Vec::new(),
         }
     }
 }
@@ -375,9 +378,14 @@ impl<'o> Loader<'o> {
         for unreadable in std::mem::take(&mut span.growing.unreadable) {
             let Unreadable { tag, step, kind, effect, origin } = unreadable;
             let (path, offset) = origin.unwrap_or_else(|| (self.path.clone(), offset));
+            let is_here = path == self.path;
             let place = Location::of(path).with_offset(offset);
             let location = Location { tag: Some(tag.into()), step: Some(step), ..place };
-            push(span, Issue { location, kind, effect });
+            let issue = Issue { location, kind, effect };
+            match is_here {
+                true => push(span, issue),
+                false => span.elsewhere.push(issue),
+            }
         }
     }
 

@@ -1,10 +1,12 @@
 //! Loads runs in parallel.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::hint::black_box;
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,7 +14,7 @@ use super::file::{self, FileLoad};
 use super::grow::Growing;
 use super::restart::{self, Order};
 use super::{LoadOptions, Logdir, RestartPolicy, RunFiles, TimeSeries};
-use crate::error::{Error, Report, RestartDrop, Result};
+use crate::error::{Error, Issue, Report, RestartDrop, Result};
 use crate::store::{self, Links};
 use crate::summary::Kind;
 
@@ -276,7 +278,7 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
         return (None, report);
     }
     let mut growing = growing.unwrap_or_else(|| Growing::new(options));
-    report.issues.extend(growing.take_unreadable(&run.name));
+    add_unreadable(&mut report, growing.take_unreadable(&run.name));
     let start_time = Some(growing.start_time).filter(|time| time.is_finite());
     let starts = mem::take(&mut growing.starts);
     let left_out = growing.left_out();
@@ -289,6 +291,26 @@ fn load_run(run: &RunFiles, options: &LoadOptions) -> (Option<Run>, Report) {
     let follow_links = options.follow_links;
     let run = Run { name, path, files: read, start_time, series, left_out, follow_links };
     (Some(run), report)
+}
+
+/// Adds issues about values of several files; of each file, those beyond a maximum are only counted.
+fn add_unreadable(report: &mut Report, unreadable: Vec<Issue>) {
+    if unreadable.is_empty() {
+        return;
+    }
+    let mut counts: HashMap<Option<Arc<Path>>, usize> = HashMap::new();
+    for issue in &report.issues {
+        *counts.entry(issue.location.path.clone()).or_default() += 1;
+    }
+    for issue in unreadable {
+        let count = counts.entry(issue.location.path.clone()).or_default();
+        if *count < Report::MAX_ISSUES_PER_FILE {
+            *count += 1;
+            report.issues.push(issue);
+        } else {
+            report.more_issues += 1;
+        }
+    }
 }
 
 /// The files of a run, joined one after the other.

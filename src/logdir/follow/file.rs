@@ -73,6 +73,8 @@ enum Content {
 pub(super) struct Found {
     pub(super) issues: Vec<Issue>,
     pub(super) more_issues: u64,
+    /// Issues about values of other files of the run.
+    pub(super) elsewhere: Vec<Issue>,
     /// Whether a file no longer exists.
     pub(super) is_gone: bool,
     /// The run's name, if it has no event file any more.
@@ -206,6 +208,7 @@ impl FollowedFile {
             self.fingerprint = fingerprint(&file, self.offset).unwrap_or_default();
         }
         self.keep(span.issues, span.more_issues, found);
+        found.elsewhere.extend(span.elsewhere);
         Ok(went)
     }
 
@@ -266,12 +269,17 @@ impl FollowedFile {
                     continue;
                 }
             }
-            if self.issues < Report::MAX_ISSUES_PER_FILE {
-                self.issues += 1;
-                found.issues.push(issue);
-            } else {
-                found.more_issues += 1;
-            }
+            self.add_issue(issue, found);
+        }
+    }
+
+    /// Adds an issue about the file, or only counts it if there are too many.
+    pub(super) fn add_issue(&mut self, issue: Issue, found: &mut Found) {
+        if self.issues < Report::MAX_ISSUES_PER_FILE {
+            self.issues += 1;
+            found.issues.push(issue);
+        } else {
+            found.more_issues += 1;
         }
     }
 

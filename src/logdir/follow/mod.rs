@@ -33,12 +33,10 @@ const SHARE: u32 = 100;
 /// # let runs = dir.path();
 /// use tbx::{Follower, LoadOptions, SummaryWriter};
 ///
-/// let mut follower = Follower::new(runs, &LoadOptions::new());
-/// assert!(follower.poll().is_empty());
-///
 /// let writer = SummaryWriter::create(runs.join("first"))?;
 /// writer.add_scalar("loss", 0.5, 0)?;
 /// writer.flush()?;
+/// let mut follower = Follower::new(runs, &LoadOptions::new());
 /// let news = follower.poll();
 /// assert_eq!(news.runs[0].name, "first");
 /// assert_eq!(news.runs[0].series[0].points.steps(), [0]);
@@ -59,6 +57,10 @@ const SHARE: u32 = 100;
 /// An incomplete record at the end of a file is returned once it is complete. A wrong checksum counts as damage
 /// only after its bytes have been in the file for a while ([`settle`](Self::settle)), because on network file
 /// systems a file can get longer before its new bytes are visible.
+///
+/// A tensor without metadata is returned once another value of its tag shows its kind. Without such a value, it
+/// is returned as [`Kind::Tensor`](crate::Kind::Tensor) by [`finish`](Self::finish), or by a poll if there are more
+/// than 1000 of them.
 ///
 /// If a file is truncated, replaced by another log or removed, its run is read again from the start, see
 /// [`RunNews::reset`]. If a longer copy replaces a file, as `rsync` does, reading continues where it stopped.

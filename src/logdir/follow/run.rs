@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::file::{FollowedFile, Found};
 use super::{NewPoints, Reset, RunNews};
 use crate::logdir::grow::{Growing, Taken};
 use crate::logdir::restart::Order;
-use crate::logdir::{EventFile, LoadOptions, RestartPolicy, RunFiles};
+use crate::logdir::{EventFile, LoadOptions, RunFiles};
 
 /// Number of bytes that are read before the budget is checked again.
 pub(super) const CHUNK: u64 = 1 << 20;
@@ -22,8 +22,6 @@ pub(super) struct FollowedRun {
     files: BTreeMap<OsString, FollowedFile>,
     /// Its series; always set between two polls.
     growing: Option<Growing<'static>>,
-    /// Number of `START`s so far.
-    starts: usize,
     /// Set if the returned points are void and the caller has not been told yet.
     reset: Option<Reset>,
     /// Whether the caller should get the run even without new points.
@@ -53,7 +51,6 @@ impl FollowedRun {
             path: run.path.clone(),
             files: BTreeMap::new(),
             growing: Some(growing(options)),
-            starts: 0,
             reset: None,
             is_news: true,
             is_given: false,
@@ -88,7 +85,6 @@ impl FollowedRun {
 
     fn start_anew(&mut self, reset: Reset, options: &LoadOptions) {
         self.growing = Some(growing(options));
-        self.starts = 0;
         self.files.values_mut().for_each(FollowedFile::rewind);
         self.reset = Some(reset);
         self.is_news = true;
@@ -176,16 +172,19 @@ impl FollowedRun {
                 }
             }
         }
+        for issue in std::mem::take(&mut found.elsewhere) {
+            let name = issue.location.path.as_deref().and_then(Path::file_name);
+            match name.and_then(|name| self.files.get_mut(name)) {
+                Some(file) => file.add_issue(issue, found),
+                None => found.issues.push(issue),
+            }
+        }
         Ok(())
     }
 
     fn take(&mut self, poll: &Poll<'_>) -> (Option<f64>, Vec<NewPoints>) {
         let Some(growing) = &mut self.growing else { return (None, Vec::new()) };
-        // This policy ignores the first one of a run.
-        let ignores_first = poll.options.restart == RestartPolicy::Tensorboard;
-        let ignored = usize::from(ignores_first && self.starts == 0);
-        self.starts += growing.new_starts();
-        let taken = growing.take(ignored, poll.finish).into_iter();
+        let taken = growing.take(poll.finish).into_iter();
         let series = taken.map(|Taken { series, drop_from, dropped }| NewPoints {
             points: series,
             drop_from,

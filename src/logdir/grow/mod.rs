@@ -20,11 +20,9 @@ pub(super) use self::take::Taken;
 use super::restart::{self, Order};
 use super::{LoadOptions, Place, RestartPolicy, TimeSeries, Values};
 use crate::error::{Effect, ErrorKind, Issue, Location};
-use crate::event::{EventRef, Malformed, Number, Payload, ValueRef, What, pb};
+use crate::event::{EventRef, Malformed, Number, Payload, UNREADABLE_METADATA, ValueRef, What, pb};
 use crate::summary::graph::RUN_GRAPH_TAG;
 use crate::summary::{Flaw, Form, Kind, Metadata};
-
-const UNREADABLE_METADATA: Malformed = Malformed("the metadata of a value is not readable");
 
 /// Minimum number of points at which series are appended in parallel.
 const MANY_POINTS: usize = 100_000;
@@ -41,8 +39,10 @@ pub(super) struct Growing<'o> {
     siblings: HashMap<(usize, Kind, String), usize>,
     /// The series of the last value: programs usually log their tags in the same order each time.
     last: usize,
-    /// Steps of the `START`s so far.
+    /// Steps of the `START`s so far, without those before [`past_starts`](Self::past_starts).
     pub(super) starts: Vec<i64>,
+    /// Number of earlier `START`s that no longer affect any points here.
+    past_starts: usize,
     /// Set where the order of steps matters, see [`Order`].
     pub(super) order: Option<Order>,
     /// Whether the first event declares format version 2 or newer; none if there was no event.
@@ -116,6 +116,7 @@ impl<'o> Growing<'o> {
             siblings: HashMap::new(),
             last: 0,
             starts: Vec::new(),
+            past_starts: 0,
             order: None,
             starts_versioned: None,
             old_version: false,
@@ -238,10 +239,7 @@ impl<'o> Growing<'o> {
 
     /// Fails if the metadata of a value is not readable. What is known was read before.
     fn check_metadata(&self, value: &ValueRef<'_>) -> Result<(), Malformed> {
-        let Some(wire) = value.metadata.as_deref() else { return Ok(()) };
-        if let Payload::ObsoleteHistogram(_) = value.payload {
-            return Ok(());
-        }
+        let Some(wire) = value.metadata_to_read() else { return Ok(()) };
         let guess = self.series.get(self.last).and_then(|last| self.series.get(last.follower));
         let by_tag = || self.series.get(self.by_tag.get(value.tag)?.first);
         let is_known = guess.is_some_and(|series| *series.tag == *value.tag && series.wire == wire)

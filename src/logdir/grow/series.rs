@@ -51,6 +51,8 @@ pub(super) struct Series {
     restarts: Restarts,
     /// Number of `START`s before the last point.
     pub(super) epoch: usize,
+    /// Number of `START`s before points were last taken.
+    pub(super) past_starts: usize,
     /// The last event that dropped earlier points here.
     reset: u64,
 }
@@ -101,6 +103,7 @@ impl Series {
             wall_times: Vec::new(),
             restarts: Restarts::default(),
             epoch: 0,
+            past_starts: 0,
             reset: 0,
         }
     }
@@ -123,7 +126,11 @@ impl Series {
 
     /// Notes a value that is not a point, see [`Restarts::marks`].
     pub(super) fn mark(&mut self, step: i64) {
-        self.restarts.marks.push((self.steps.len(), step));
+        let before = self.steps.len();
+        match self.restarts.marks.last_mut() {
+            Some((at, lowest)) if *at == before => *lowest = step.min(*lowest),
+            _ => self.restarts.marks.push((before, step)),
+        }
     }
 
     /// Whether `value` certainly belongs here.
@@ -253,6 +260,7 @@ impl Series {
         let undecided = mem::replace(self, decided);
         (self.follower, self.has_siblings) = (undecided.follower, undecided.has_siblings);
         (self.sure, self.reset) = (undecided.sure, undecided.reset);
+        self.past_starts = undecided.past_starts;
         self.append(undecided, 0, unreadable);
     }
 
@@ -376,7 +384,6 @@ impl Series {
 
     /// Takes the points out; everything else about the series stays.
     pub(super) fn take_points(&mut self) -> (TimeSeries, Restarts) {
-        self.epoch = 0;
         let metadata = self.metadata.clone().unwrap_or_else(|| Metadata::of(Form::None, None));
         let values = match &mut self.values {
             Values::Scalars(scalars) => Values::Scalars(mem::replace(scalars, Scalars::new())),
@@ -396,13 +403,6 @@ impl Series {
             restarts: Restarts::default(),
         };
         (series, mem::take(&mut self.restarts))
-    }
-
-    /// Puts back points that still wait for metadata.
-    pub(super) fn put_back(&mut self, series: TimeSeries) {
-        self.steps = series.steps;
-        self.wall_times = series.wall_times;
-        self.values = series.values;
     }
 
     /// The series, if it was requested and has points.

@@ -1,8 +1,10 @@
 //! Takes points out while a run still grows.
 
-use super::Growing;
+use std::mem;
+
+use super::{Growing, Series};
 use crate::logdir::restart::{self, Drops};
-use crate::logdir::{TimeSeries, Values};
+use crate::logdir::{RestartPolicy, TimeSeries, Values};
 
 /// Maximum number of points of a tag that wait for its metadata.
 const MAX_UNDECIDED: usize = 1000;
@@ -19,31 +21,34 @@ pub(in crate::logdir) struct Taken {
 impl Growing<'_> {
     /// Takes the points out, sorted by tag and kind; tags and metadata are kept. With `all`, also
     /// takes points that wait for metadata.
-    ///
-    /// The first `ignored` of the `START`s since then have no effect.
-    pub(in crate::logdir) fn take(&mut self, ignored: usize, all: bool) -> Vec<Taken> {
-        let starts = std::mem::take(&mut self.starts);
+    pub(in crate::logdir) fn take(&mut self, all: bool) -> Vec<Taken> {
         let policy = self.options.restart;
+        // This policy ignores the first `START` of a run.
+        let is_first = self.past_starts == 0;
+        let ignored = usize::from(is_first && policy == RestartPolicy::Tensorboard);
+        let mut some_wait = false;
         let mut taken = Vec::new();
         for series in &mut self.series {
-            if series.is_empty() && (starts.is_empty() || !series.has_given) {
-                series.epoch = 0;
+            // The points that a restart drops are known only once the unreadable values are.
+            if !all && series.waits() {
+                some_wait = true;
                 continue;
             }
-            let waits = series.metadata.is_none() && !all && series.len() <= MAX_UNDECIDED;
+            let starts = self.starts.len();
+            let past = mem::replace(&mut series.past_starts, starts);
+            series.epoch = starts;
+            if series.is_empty() && (past == starts || !series.has_given) {
+                continue;
+            }
             let (mut points, restarts) = series.take_points();
             let count = points.len();
             let Drops { kept, earlier_from } =
-                restart::drops(policy, points.steps(), &restarts, &starts, ignored);
+                restart::drops(policy, points.steps(), &restarts, &self.starts, past.max(ignored));
             if let Some(kept) = kept {
                 points.keep(&kept);
             }
             let dropped = count - points.len();
             let drop_from = earlier_from.filter(|_| series.has_given);
-            if waits {
-                series.put_back(points);
-                continue;
-            }
             if matches!(points.values, Values::Raw(_)) && !self.options.keeps_payloads() {
                 points.values = Values::Dropped;
             }
@@ -53,14 +58,20 @@ impl Growing<'_> {
                 taken.push(Taken { series: points, drop_from, dropped });
             }
         }
+        if !some_wait {
+            self.past_starts += mem::take(&mut self.starts).len();
+            self.series.iter_mut().for_each(|series| (series.past_starts, series.epoch) = (0, 0));
+        }
         taken.sort_by(|a, b| {
             (a.series.tag(), a.series.kind()).cmp(&(b.series.tag(), b.series.kind()))
         });
         taken
     }
+}
 
-    /// Number of `START`s since points were last taken.
-    pub(in crate::logdir) fn new_starts(&self) -> usize {
-        self.starts.len()
+impl Series {
+    /// Whether its points wait for metadata.
+    fn waits(&self) -> bool {
+        self.metadata.is_none() && (1..=MAX_UNDECIDED).contains(&self.len())
     }
 }

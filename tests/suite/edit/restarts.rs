@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use tbx::pb::{self, summary::value::Value};
 use tbx::{LoadOptions, RestartPolicy};
 use tbx_runs::edit::Edit;
 use tbx_runs::table::Sampling;
 
 use super::{all_points, assert_same, edit, edit_records, points};
-use crate::common::{file_version, repository, scalar, start, write_resumed};
+use crate::common::{
+    file_version, log_of, record, repository, scalar, start, summary, write_resumed,
+};
 
 #[test]
 fn a_compacted_log_has_what_its_policy_keeps_whoever_reads_it() {
@@ -85,4 +88,101 @@ fn restarts_come_before_samples() {
     assert_eq!(found[0].3, [0, 10, 20, 30, 39]);
     let ones = found[0].5.iter().filter(|bits| **bits == 1f64.to_bits()).count();
     assert_eq!(ones, 3);
+}
+
+/// Compacts a log with these records for each policy, and compares it with what a load keeps.
+fn compacts_as_it_loads(records: &[Vec<u8>], what: &str) {
+    for version in [file_version(), Vec::new()] {
+        let log = log_of(&[version, records.concat()].concat());
+        for policy in RestartPolicy::ALL {
+            let expected = points(log.path(), &LoadOptions::new().restart(*policy));
+            let done = edit(&Edit::new().compact(*policy), log.path()).unwrap();
+            assert_same(&all_points(&done.path()), &expected, &format!("{what} {policy:?}"));
+        }
+    }
+}
+
+/// A tensor value of tag `x`, with the metadata of a plugin or without.
+fn tensor(plugin: Option<&str>) -> pb::summary::Value {
+    let plugin_data = |name: &str| pb::summary_metadata::PluginData {
+        plugin_name: name.into(),
+        ..Default::default()
+    };
+    let metadata = plugin.map(|name| pb::SummaryMetadata {
+        plugin_data: Some(plugin_data(name)),
+        ..Default::default()
+    });
+    let value = Some(Value::Tensor(pb::TensorProto {
+        dtype: 1,
+        tensor_content: 0.5f32.to_le_bytes().to_vec().into(),
+        ..Default::default()
+    }));
+    pb::summary::Value { tag: "x".into(), metadata, value, ..Default::default() }
+}
+
+#[test]
+fn an_event_that_a_load_skips_does_not_count_in_a_compaction() {
+    use prost::Message;
+
+    let of = |step, plugin| summary(step, vec![tensor(plugin)]);
+    // The metadata of the last value, a string that is not UTF-8, ends the event.
+    let skipped = |step| {
+        let value = vec![tensor(Some("scalars")), tensor(Some("broken"))];
+        let what = pb::event::What::Summary(pb::Summary { value });
+        let event = pb::Event { wall_time: 1.0, step, what: Some(what), ..Default::default() };
+        let mut event = event.encode_to_vec();
+        let at = event.windows(6).position(|bytes| bytes == b"broken").unwrap();
+        event[at] = 0xff;
+        record(&event)
+    };
+    // A START, of which nothing can be read.
+    let no_start = record(b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x01\x3a\x02\x08\xff");
+    let plugin = Some("scalars");
+    let log = [
+        skipped(1),
+        of(2, plugin),
+        of(3, plugin),
+        skipped(2),
+        of(4, None),
+        no_start,
+        of(5, plugin),
+        start(5),
+        of(5, plugin),
+    ];
+    compacts_as_it_loads(&log, "skipped");
+    let edited = edit_records(&Edit::new(), &[vec![file_version()], log.to_vec()].concat()).edited;
+    let issues: Vec<_> = edited.report.issues.iter().map(|issue| issue.kind.name()).collect();
+    assert_eq!(issues, ["proto"; 3]);
+}
+
+/// The value with the metadata of its tag is dropped, and there are others in between.
+#[test]
+fn values_stay_in_their_series_when_the_one_with_the_metadata_is_gone() {
+    let plain = || pb::summary::Value { value: Some(Value::SimpleValue(0.5)), ..tensor(None) };
+    let obsolete = |plugin| {
+        let value = Some(Value::ObsoleteOldStyleHistogram(Default::default()));
+        pb::summary::Value { value, ..tensor(plugin) }
+    };
+    let (mine, other) = (Some("mine"), Some("scalars"));
+    for (what, between) in [
+        ("v1", plain()),
+        ("another plugin", tensor(other)),
+        ("no kind", obsolete(None)),
+        ("no kind, with metadata", obsolete(mine)),
+    ] {
+        let of = |step, value: &pb::summary::Value| summary(step, vec![value.clone()]);
+        let log = [
+            of(5, &tensor(mine)),
+            start(3),
+            of(3, &between),
+            of(4, &tensor(None)),
+            of(5, &tensor(mine)),
+            of(6, &tensor(None)),
+            of(7, &tensor(mine)),
+            of(8, &between),
+            of(9, &tensor(None)),
+        ];
+        compacts_as_it_loads(&log, what);
+        compacts_as_it_loads(&log[2..], what);
+    }
 }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tbx::pb::{self, summary::value::Value};
 use tbx::record::HEADER_LEN;
-use tbx::{Checksums, Follower, Kind, LoadOptions, Payloads, RestartPolicy};
+use tbx::{Checksums, Follower, Kind, LoadOptions, Payloads, Report, RestartPolicy};
 use tempfile::TempDir;
 
 use super::{Kept, facts_of_load};
-use crate::common::{NAME, Rng, cases, file_version, load, ranges, repository, scalar, start};
+use crate::common::{
+    NAME, Rng, cases, file_version, load, ranges, repository, scalar, start, summary,
+};
 use crate::corpus::corpus;
 use crate::facts::Facts;
 use crate::properties::sound_log;
@@ -167,9 +170,9 @@ fn records_in_the_payload_of_an_unfinished_record_are_not_given() {
     }
     let mut log = small_log();
     let value = tbx::summary::text::v2("note", &String::from_utf8_lossy(&inner));
-    log.extend(crate::common::summary(0, vec![value]));
+    log.extend(summary(0, vec![value]));
     let blob = tbx::summary::image::v1("picture", 1, 1, 1, inner.into());
-    log.extend(crate::common::summary(1, vec![blob]));
+    log.extend(summary(1, vec![blob]));
     log.extend(scalar("a", 9, 1.0));
     let mut rng = Rng(8);
     for n in [1, 30, 300] {
@@ -232,6 +235,101 @@ proptest! {
             found.assert_same(&expected, policy.name());
         }
     }
+}
+
+/// Follows a run whose files grow one after the other, some records at a time.
+#[track_caller]
+fn files_follow_as_they_load(
+    logs: &[&[u8]],
+    records: usize,
+    options: &LoadOptions,
+    what: &str,
+) -> Facts {
+    let dir = tempfile::tempdir().unwrap();
+    let mut follower = follower(dir.path(), options);
+    let mut kept = Kept::default();
+    for (number, log) in logs.iter().enumerate() {
+        let name = dir.path().join(format!("{NAME}.{number}"));
+        let mut file = File::create_new(name).unwrap();
+        for piece in ranges(log).chunks(records) {
+            file.write_all(&log[piece[0].start..piece[piece.len() - 1].end]).unwrap();
+            poll(&mut follower, &mut kept);
+        }
+    }
+    kept.add(follower.finish());
+    let loaded = facts_of_load(&load(dir.path(), options));
+    kept.facts().assert_same(&loaded, what);
+    loaded
+}
+
+/// A value without metadata waits until another value of its tag says what it is. Only then is it
+/// known to be unreadable, so that it drops no points and is reported where it stands.
+#[test]
+fn values_that_wait_for_metadata_are_dropped_and_reported_as_in_a_load() {
+    let bare = |value: pb::summary::Value| pb::summary::Value { metadata: None, ..value };
+    let number = || tbx::summary::scalar::v2("loss", 0.5);
+    let text = || tbx::summary::text::v2("loss", "no number");
+    let obsolete = || pb::summary::Value {
+        tag: "loss".into(),
+        value: Some(Value::ObsoleteOldStyleHistogram(Default::default())),
+        ..Default::default()
+    };
+    let bare_log = [
+        summary(0, vec![bare(number())]),
+        summary(1, vec![bare(text())]),
+        summary(2, vec![bare(number())]),
+        summary(3, vec![bare(text())]),
+        start(3),
+        summary(3, vec![bare(number())]),
+        summary(4, vec![bare(number())]),
+        start(4),
+        summary(1, vec![bare(text())]),
+        summary(0, vec![bare(text())]),
+        summary(5, vec![bare(number())]),
+        summary(5, vec![obsolete()]),
+        scalar("other", 6, 1.0),
+    ];
+    let described = [
+        summary(7, vec![number()]),
+        start(7),
+        summary(7, vec![bare(number())]),
+        summary(8, vec![bare(text())]),
+        start(6),
+        summary(6, vec![number()]),
+    ];
+    for version in [file_version(), Vec::new()] {
+        for cut in 0..=bare_log.len() {
+            // Another file before, between or after them.
+            let first = [version.clone(), bare_log[..cut].concat()].concat();
+            let second = [&bare_log[cut..], &described[..]].concat().concat();
+            let second = [version.clone(), second].concat();
+            for policy in RestartPolicy::ALL {
+                let options = LoadOptions::new().restart(*policy);
+                let what = format!("{}, cut {cut}", policy.name());
+                let found = files_follow_as_they_load(&[&first, &second], 1, &options, &what);
+                assert_eq!(found.issues.len(), 5, "{what}");
+            }
+        }
+    }
+}
+
+/// Issues about values of an earlier file count as issues of that file.
+#[test]
+fn unreadable_values_of_an_earlier_file_are_counted_there() {
+    const VALUES: usize = 700;
+    let bare = |tag| {
+        let value = tbx::summary::text::v2(tag, "no number");
+        summary(0, vec![pb::summary::Value { metadata: None, ..value }]).repeat(VALUES)
+    };
+    let described = |tag| summary(1, vec![tbx::summary::scalar::v2(tag, 0.5)]);
+    let bare = ["a", "b"].map(bare).concat();
+    let first = [file_version(), bare.clone()].concat();
+    let second = [file_version(), described("a"), described("b"), bare].concat();
+    let found =
+        files_follow_as_they_load(&[&first, &second], 500, &LoadOptions::new(), "two files");
+    let of_each = Report::MAX_ISSUES_PER_FILE;
+    assert_eq!(found.issues.len(), 2 * of_each);
+    assert_eq!(found.more_issues, 2 * (2 * VALUES - of_each) as u64);
 }
 
 /// The event files below `dir`, in the order in which a load reads them.

@@ -10,7 +10,7 @@ use prost::Message;
 use super::job::{Job, Jobs};
 use super::output::{Outputs, RunOutput};
 use tbx::error::{ErrorKind, Result, failed};
-use tbx::event::{EventRef, SOURCE, What, first_event, pb};
+use tbx::event::{SOURCE, What, WholeEvents, first_event, pb};
 use tbx::logdir::{Found, walk};
 use tbx::summary::hparams::{self, HparamValue, Hparams, SESSION_START_TAG};
 
@@ -137,10 +137,11 @@ impl Sessions {
 
 fn look(job: &Job) -> Result<Look> {
     let mut look = Look { has_session: false, time: f64::INFINITY };
+    let mut events = WholeEvents::default();
     for path in &job.files {
         let walked = walk(path, |found| {
             let Found::Record { payload, .. } = found else { return Ok(()) };
-            let Ok(event) = EventRef::parse(payload) else { return Ok(()) };
+            let Ok(event) = events.parse(payload) else { return Ok(()) };
             if event.wall_time.is_finite() && event.wall_time != 0.0 {
                 look.time = look.time.min(event.wall_time);
             }

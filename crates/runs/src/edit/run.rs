@@ -11,13 +11,15 @@ use super::job::Job;
 use super::output::{OutFile, Outputs, RunOutput, Source};
 use super::report::{Edited, TagChange};
 use super::sessions::{Cursor, NewSteps};
-use super::sub::{Fate, Flags, MetadataFate, Sub};
+use super::sub::{Described, Fate, Holds, MetadataFate, Sub};
 use super::tags::Tags;
+use super::value::form;
 use super::{Edit, names, select};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
-use tbx::event::{EventRef, Payload, Rewrite, ValueRef, ValueRewrite, What, rewrite};
+use tbx::event::{EventRef, Rewrite, ValueRef, ValueRewrite, What, WholeEvents, rewrite};
 use tbx::logdir::{Found, RestartPolicy, file_version, walk};
 use tbx::record::Damage;
+use tbx::summary::Form;
 use tbx::summary::graph::RUN_GRAPH_TAG;
 use tbx::summary::hparams::SESSION_START_TAG;
 
@@ -99,6 +101,7 @@ pub(super) fn edit(
         names,
         merges: edit.merge || run.is_joined(),
         steps: Cursor::new(steps),
+        events: WholeEvents::default(),
         needs_session,
         session: Vec::new(),
         tags: Tags::new(edit, &run.name, selections),
@@ -125,6 +128,7 @@ struct Pass<'e> {
     /// Whether its files are merged into one.
     merges: bool,
     steps: Cursor<'e>,
+    events: WholeEvents,
     /// Whether a session with the parameters still has to be started.
     needs_session: bool,
     /// The new metadata of a session start.
@@ -226,24 +230,15 @@ impl Pass<'_> {
         record: &[u8],
         payload: &[u8],
     ) -> Result<()> {
-        let refused = |pass: &mut Self, what| {
-            pass.done.events_before -= 1;
-            let kind = ErrorKind::Proto(what);
-            pass.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
-        };
-        let event = match EventRef::parse(payload) {
+        let event = match self.events.parse(payload) {
             Ok(event) => event,
             Err(malformed) => {
-                refused(self, malformed.0);
+                self.done.events_before -= 1;
+                let kind = ErrorKind::Proto(malformed.0);
+                self.damage(path, Damage { offset, kind, effect: Effect::SkippedRecord });
                 return Ok(());
             }
         };
-        if let What::Summary(summary) = &event.what
-            && let Some(Err(malformed)) = summary.values().find(Result::is_err)
-        {
-            refused(self, malformed.0);
-            return Ok(());
-        }
         let change = self.header(&event)?;
         if self.needs_session && !matches!(event.what, What::FileVersion(_)) {
             self.needs_session = false;
@@ -267,10 +262,7 @@ impl Pass<'_> {
             // An alternative form of the graph, which is not a point of its series.
             What::MetaGraphDef(_) if !self.edit.wants_tag(RUN_GRAPH_TAG) => Ok(()),
             what @ What::TaggedRunMetadata(_) => {
-                let Ok(Some((tag, _))) = what.run_metadata() else {
-                    refused(self, "a string is not UTF-8");
-                    return Ok(());
-                };
+                let Ok(Some((tag, _))) = what.run_metadata() else { return Ok(()) };
                 self.fates.clear();
                 self.tagged(tag)?;
                 self.summary(record, payload, change)
@@ -334,14 +326,28 @@ impl Pass<'_> {
     fn value(&mut self, value: &ValueRef<'_>) -> Result<()> {
         let mut fate = self.fate(value.tag)?;
         let Some(plan) = self.tags.plans.get_mut(fate.plan) else { return Ok(()) };
+        // Values that no reader shows do not describe their tag.
+        let form = match form(value) {
+            Some(Form::None) => Form::Tensor,
+            Some(form) => form,
+            None => {
+                self.fates.push(fate);
+                return Ok(());
+            }
+        };
         let wire = value.metadata.as_deref().unwrap_or(&[]);
         if plan.wire.is_empty() && !wire.is_empty() {
             plan.wire = wire.to_vec();
         }
         // Metadata is useless for other values, which define their kind themselves.
-        let needs = matches!(value.payload, Payload::Tensor(_) | Payload::None);
+        let needs = form == Form::Tensor && !plan.wire.is_empty();
+        fate.holds = match wire.is_empty() {
+            true => needs.then_some(Holds::First(form)),
+            false if wire == plan.wire => Some(Holds::First(form)),
+            false => Some(Holds::Other),
+        };
         fate.metadata = match wire.is_empty() {
-            true if needs && !plan.wire.is_empty() => MetadataFate::Add,
+            true if needs => MetadataFate::Add,
             false if self.edit.compact.is_some() && wire == plan.wire => MetadataFate::Strip,
             _ => MetadataFate::Same,
         };
@@ -373,7 +379,8 @@ impl Pass<'_> {
             self.names.take(&path, &self.run.name)?;
             self.subs.push(Sub::new(path));
         }
-        let fate = |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same };
+        let fate =
+            |(sub, stays)| Fate { plan, sub, stays, metadata: MetadataFate::Same, holds: None };
         let found = self.tags.plans.get_mut(plan).map(|plan| (plan.sub, plan.next()));
         Ok(fate(found.unwrap_or((0, false))))
     }
@@ -396,17 +403,8 @@ impl Pass<'_> {
                     is_same = false;
                     continue;
                 }
+                fate.metadata = sub.describe(fate);
                 let plan = self.tags.plans.get(fate.plan);
-                let has_wire = plan.is_some_and(|plan| !plan.wire.is_empty());
-                if has_wire {
-                    let (known, in_file) =
-                        (sub.described.set(fate.plan), sub.in_file.set(fate.plan));
-                    fate.metadata = match fate.metadata {
-                        MetadataFate::Add if known => MetadataFate::Same,
-                        MetadataFate::Strip if !in_file => MetadataFate::Same,
-                        fate => fate,
-                    };
-                }
                 let renamed = plan.is_some_and(|plan| plan.target.is_some());
                 is_same &= !renamed && fate.metadata == MetadataFate::Same;
             }
@@ -484,7 +482,7 @@ impl Pass<'_> {
         if let Some(sub) = self.subs.get_mut(number) {
             sub.complete()?;
             sub.parts += 1;
-            sub.described = Flags::default();
+            sub.in_part = Described::default();
         }
         self.open(number)
     }

@@ -9,7 +9,7 @@ use super::sessions::{Cursor, NewSteps};
 use super::value::kind;
 use crate::table::Sampling;
 use tbx::error::{Result, failed};
-use tbx::event::{EventRef, Number, Payload, ValueRef, What};
+use tbx::event::{EventRef, Number, Payload, ValueRef, What, WholeEvents};
 use tbx::logdir::{Found, Order, RestartPolicy, Restarts, kept, walk};
 use tbx::summary::graph::RUN_GRAPH_TAG;
 use tbx::summary::{Kind, scalar};
@@ -35,6 +35,7 @@ struct Points {
 struct Pass<'e> {
     edit: &'e Edit,
     new_steps: Cursor<'e>,
+    events: WholeEvents,
     policy: RestartPolicy,
     needs_numbers: bool,
     order: Order,
@@ -49,6 +50,7 @@ pub(super) fn select(edit: &Edit, run: &Job, steps: Option<&NewSteps>) -> Result
     let mut pass = Pass {
         edit,
         new_steps: Cursor::new(steps),
+        events: WholeEvents::default(),
         policy,
         needs_numbers: edit.samplings.iter().any(|(_, sampling)| sampling.needs_numbers()),
         order: Order::new(policy),
@@ -78,12 +80,10 @@ pub(super) fn select(edit: &Edit, run: &Job, steps: Option<&NewSteps>) -> Result
 impl Pass<'_> {
     /// Processes an event, if the payload is one.
     fn event(&mut self, payload: &[u8]) {
-        let Ok(mut event) = EventRef::parse(payload) else { return };
+        let Ok(mut event) = self.events.parse(payload) else { return };
         let is_summary = matches!(event.what, What::Summary(_));
-        match &event.what {
-            What::Summary(summary) if summary.values().any(|value| value.is_err()) => return,
-            What::FileVersion(text) => self.order.file_version(text),
-            _ => {}
+        if let What::FileVersion(text) = &event.what {
+            self.order.file_version(text);
         }
         if self.new_steps.drops(&event) {
             return;

@@ -1,10 +1,10 @@
 //! The files of a run that is being written, and the decisions about values.
 
-use std::mem;
 use std::path::PathBuf;
 
 use super::output::OutFile;
 use tbx::error::Result;
+use tbx::summary::Form;
 
 /// A run that is being written.
 pub(super) struct Sub {
@@ -12,10 +12,12 @@ pub(super) struct Sub {
     pub(super) path: PathBuf,
     pub(super) file: Option<OutFile>,
     pub(super) done: Vec<OutFile>,
-    /// For each tag, whether its metadata is in the run, or in the last part of a split file.
-    pub(super) described: Flags,
-    /// For each tag, whether its metadata is in this file.
-    pub(super) in_file: Flags,
+    /// The first metadata of each tag in the run.
+    in_run: Described,
+    /// The same in the run, or in the last part of a split file.
+    pub(super) in_part: Described,
+    /// The same in this file.
+    in_file: Described,
     pub(super) parts: usize,
 }
 
@@ -26,6 +28,17 @@ pub(super) struct Fate {
     pub(super) sub: usize,
     pub(super) stays: bool,
     pub(super) metadata: MetadataFate,
+    /// The metadata that it has, or would get; none if it has none.
+    pub(super) holds: Option<Holds>,
+}
+
+/// The metadata of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// The first metadata of its tag. Values of different forms may be of different kinds, even
+    /// with the same metadata.
+    First(Form),
+    Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +54,15 @@ pub(super) enum MetadataFate {
 
 impl Sub {
     pub(super) fn new(path: PathBuf) -> Self {
-        let (described, in_file) = (Flags::default(), Flags::default());
-        Self { path, file: None, done: Vec::new(), described, in_file, parts: 1 }
+        Self {
+            path,
+            file: None,
+            done: Vec::new(),
+            in_run: Described::default(),
+            in_part: Described::default(),
+            in_file: Described::default(),
+            parts: 1,
+        }
     }
 
     /// Completes the file, if there is one.
@@ -51,21 +71,47 @@ impl Sub {
             file.complete()?;
             self.done.push(file);
         }
-        self.in_file = Flags::default();
+        self.in_file = Described::default();
         Ok(())
+    }
+
+    /// Notes a value that is written here, and returns what happens to its metadata. A reader
+    /// assigns values without metadata to the series that the first metadata of the tag describes.
+    pub(super) fn describe(&mut self, fate: &Fate) -> MetadataFate {
+        let Some(holds) = fate.holds else { return fate.metadata };
+        let is_first_in = |described: &Described| described.get(fate.plan) == Some(holds);
+        let is_known = is_first_in(&self.in_run) && is_first_in(&self.in_part);
+        let decides_kind = holds == Holds::First(Form::Tensor);
+        let decided = match fate.metadata {
+            MetadataFate::Add if is_known => return MetadataFate::Same,
+            MetadataFate::Strip if is_first_in(&self.in_file) && (is_known || !decides_kind) => {
+                return MetadataFate::Strip;
+            }
+            MetadataFate::Strip => MetadataFate::Same,
+            other => other,
+        };
+        for described in [&mut self.in_run, &mut self.in_part, &mut self.in_file] {
+            described.note(fate.plan, holds);
+        }
+        decided
     }
 }
 
-/// One bit per tag.
+/// The first metadata of each tag.
 #[derive(Debug, Default)]
-pub(super) struct Flags(Vec<bool>);
+pub(super) struct Described(Vec<Option<Holds>>);
 
-impl Flags {
-    /// Sets the bit of tag `plan`. Returns whether it was set before.
-    pub(super) fn set(&mut self, plan: usize) -> bool {
+impl Described {
+    fn get(&self, plan: usize) -> Option<Holds> {
+        self.0.get(plan).copied().flatten()
+    }
+
+    fn note(&mut self, plan: usize, holds: Holds) {
         if self.0.len() <= plan {
-            self.0.resize(plan + 1, false);
+            self.0.resize(plan + 1, None);
         }
-        self.0.get_mut(plan).is_some_and(|flag| mem::replace(flag, true))
+        if let Some(first) = self.0.get_mut(plan) {
+            first.get_or_insert(holds);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::edit::value::{is_shown, kind};
 use tbx::error::{Result, failed};
-use tbx::event::{EventRef, What};
+use tbx::event::{EventRef, What, WholeEvents};
 use tbx::logdir::{Found, walk};
 
 /// A part of a file in which the steps of no tag go back.
@@ -74,8 +74,15 @@ impl Survey {
     ) -> Result<()> {
         let run = self.tags.len();
         self.tags.push(HashMap::new());
-        let mut look =
-            Look { survey: self, run, wanted, seen: Vec::new(), round: 0, has_point: false };
+        let mut look = Look {
+            survey: self,
+            run,
+            wanted,
+            events: WholeEvents::default(),
+            seen: Vec::new(),
+            round: 0,
+            has_point: false,
+        };
         for (file, path) in files.enumerate() {
             look.begin(file, 0, None);
             let mut record = 0;
@@ -136,6 +143,7 @@ struct Look<'s, W> {
     survey: &'s mut Survey,
     run: usize,
     wanted: W,
+    events: WholeEvents,
     /// Indexed by the number of the tag in this run.
     seen: Vec<Seen>,
     round: u64,
@@ -154,12 +162,9 @@ impl<W: Fn(&str) -> bool> Look<'_, W> {
     }
 
     fn record(&mut self, file: usize, record: u64, payload: &[u8]) {
-        let Ok(event) = EventRef::parse(payload) else { return };
+        let Ok(event) = self.events.parse(payload) else { return };
         match &event.what {
             What::Summary(summary) => {
-                if summary.values().any(|value| value.is_err()) {
-                    return;
-                }
                 let mut tags = Vec::new();
                 for value in summary.values().flatten().filter(is_shown) {
                     let known = self.tag(value.tag);
