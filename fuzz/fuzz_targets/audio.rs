@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tbx::summary::audio::header::Header;
+use tbx::summary::audio::header::AudioHeader;
 use tbx::{Audio, Clip};
 use tbx_fuzz::raw_strings;
 
 fuzz_target!(|data: &[u8]| {
-    let header = Header::of(data);
+    let header = AudioHeader::of(data);
     let Some(clip) = decode(data) else { return };
     let sound = header.sound.expect("a clip that decodes is WAV");
     assert_eq!((sound.sample_rate, sound.channels), (clip.sample_rate(), clip.channels()));
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     // Clips that cannot be written: no samples, no channels, no rate.
     if let Ok(same) = Clip::interleaved(clip.samples(), clip.channels(), clip.sample_rate()) {
         let wav = same.to_wav();
-        assert_eq!(Header::of(&wav).damage, None);
+        assert_eq!(AudioHeader::of(&wav).damage, None);
         assert_eq!(decode(&wav), Some(clip), "what was written can be read");
     }
 });

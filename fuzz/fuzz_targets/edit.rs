@@ -25,7 +25,8 @@ fn without_backups(mut files: Files) -> Files {
 /// True if no record is an event only for some loaders: a repair leaves such records out.
 fn all_read_the_same(logs: &Path) -> bool {
     let verified = Verify::new().rules([Rule::Proto]).run(&open(logs));
-    let loaded = open(logs).load(&LoadOptions::new().checksums(Checksums::All).payloads(Payloads::Placed));
+    let loaded =
+        open(logs).load(&LoadOptions::new().checksums(Checksums::All).payloads(Payloads::Placed));
     let issues = loaded.expect("damage is in the report").report.issues;
     let proto = issues.iter().filter(|issue| issue.kind.name() == Rule::Proto.name());
     verified.findings.len() == proto.count()

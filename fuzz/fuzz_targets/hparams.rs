@@ -18,6 +18,7 @@ fuzz_target!(|data: &[u8]| {
         HparamsRecord::Experiment(experiment) => hparams::experiment(experiment, 9.0),
         HparamsRecord::Start(start) => hparams::session_start(start, 9.0),
         HparamsRecord::End(end) => Ok(hparams::session_end(end)),
+        other => panic!("{other:?} has no writer"),
     };
     if let Ok(value) = written {
         let (metadata, _) = read_back(&value);

@@ -5,14 +5,14 @@
 use libfuzzer_sys::fuzz_target;
 use tbx::Images;
 use tbx::summary::image::damage;
-use tbx::summary::image::header::Header;
+use tbx::summary::image::header::ImageHeader;
 use tbx_fuzz::raw_strings;
 
 /// Maximum number of pixels that are decoded.
 const MAX_PIXELS: u64 = 1 << 18;
 
 fuzz_target!(|data: &[u8]| {
-    let header = Header::of(data);
+    let header = ImageHeader::of(data);
     let wrong = damage(data);
     assert_eq!(header.is_known, header.format != "unknown data");
     assert!(header.is_known || wrong.is_some());

@@ -33,8 +33,10 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(of(&|of| of == rule), Verify::new().rules([rule]).run(&logdir).findings);
         assert_eq!(of(&|of| of != rule), Verify::new().allow([rule]).run(&logdir).findings);
     }
-    let options =
-        LoadOptions::new().restart(RestartPolicy::KeepAll).checksums(Checksums::All).payloads(Payloads::Placed);
+    let options = LoadOptions::new()
+        .restart(RestartPolicy::KeepAll)
+        .checksums(Checksums::All)
+        .payloads(Payloads::Placed);
     let loaded = logdir.load(&options).expect("damage is in the report");
     let files = || loaded.runs.iter().flat_map(|run| &run.files);
     assert_eq!(verified.bytes, files().map(|file| file.bytes).sum::<u64>());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tbx::{Checksums, FileMaps, Follower, Kind, LoadOptions, Payloads, Logdir, RestartPolicy};
+use tbx::{Checksums, FileMaps, Follower, Kind, LoadOptions, Logdir, Payloads, RestartPolicy};
 
 use crate::facts::{Column, Facts};
 use crate::kept::{Kept, facts_of_load};

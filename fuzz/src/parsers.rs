@@ -11,7 +11,7 @@ use crate::input::Input;
 
 /// A value with a serialized message.
 pub fn raw(form: Form, bytes: &[u8]) -> RawValue {
-    RawValue { form, bytes: bytes.to_vec().into() }
+    RawValue::new(form, bytes.to_vec())
 }
 
 /// A v2 value with a tensor.
@@ -42,7 +42,9 @@ pub fn read_back(value: &pb::summary::Value) -> (Metadata, RawValue) {
 
 /// Metadata of a series of `kind` with data for its plugin.
 pub fn metadata(kind: Kind, content: &[u8]) -> Metadata {
-    Metadata { content: content.to_vec().into(), ..Metadata::new(kind) }
+    let mut metadata = Metadata::new(kind);
+    metadata.content = content.to_vec().into();
+    metadata
 }
 
 /// Fails unless `EventRef` reads the same data from `event` as prost.
