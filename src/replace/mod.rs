@@ -71,7 +71,7 @@ pub fn edit(path: &Path, change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind
     replace(path, |out| out.write_all(&new))
 }
 
-/// [Cleans up](sweep) in `directory`, unless this process has done so before.
+/// Cleans up in `directory`, unless this process has done so before.
 pub fn sweep_once(directory: &Path) {
     let here = Path::new(".");
     let directory = if directory.as_os_str().is_empty() { here } else { directory };

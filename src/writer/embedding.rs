@@ -37,11 +37,12 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: [`Embedding::check`] fails; the projector cannot request the tag, as
-    /// it contains `&`, `#`, `+`, `%` before two hexadecimal digits, a tab or a line break; or the
-    /// log is not a file, so there is no directory for the files.
-    /// [`ErrorKind::Value`]: `projector_config.pbtxt` is not in protobuf's text format; it is left
-    /// unchanged. [`ErrorKind::Io`]; [`ErrorKind::Closed`].
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): [`Embedding::check`] fails; the projector
+    /// cannot request the tag, as it contains `&`, `#`, `+`, `%` before two hexadecimal digits, a tab
+    /// or a line break; or the log is not a file, so there is no directory for the files.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value): `projector_config.pbtxt` is not in protobuf's
+    /// text format; it is left unchanged. [`ErrorKind::Io`](crate::ErrorKind::Io);
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub fn add_embedding(
         &self,
         tag: &str,

@@ -41,7 +41,7 @@ impl SummaryWriter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] with the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the kind [`AlreadyExists`](std::io::ErrorKind::AlreadyExists): the directory
     /// contains a log. Otherwise, the same as for [`create`](Self::create).
     pub fn create_new(dir: impl Into<PathBuf>) -> Result<Self> {
         Self::options().create_new(dir)

@@ -351,7 +351,7 @@ impl OutFile {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Io`]: another program is changing these logs, or a change cannot be undone.
+/// [`ErrorKind::Io`](tbx::ErrorKind::Io): another program is changing these logs, or a change cannot be undone.
 pub fn tidy(path: &Path) -> Result<()> {
     let done = store::local_only(path, "changing logs").and_then(|()| {
         let directory = directory_of(path);
