@@ -179,9 +179,9 @@ fn modules_use_only_the_layers_below_their_own() {
 #[test]
 fn no_files_need_each_other() {
     let mut found = Vec::new();
-    for package in 0..PACKAGES.len() {
-        let root = repository(PACKAGES[package].source);
-        let files = sources_of(package).into_iter().map(|source| circles::File {
+    for (index, package) in PACKAGES.iter().enumerate() {
+        let root = repository(package.source);
+        let files = sources_of(index).into_iter().map(|source| circles::File {
             name: source.path.strip_prefix(&root).unwrap().display().to_string(),
             module: source
                 .module

@@ -257,7 +257,7 @@ fn texts_are_read_back_as_they_were_given() {
         let series = run.get("note").unwrap();
         assert_eq!((series.kind(), series.metadata().plugin.as_str()), (Kind::Text, "text"));
         let read: Vec<_> = series.raw().unwrap().iter().map(|v| Text::read(v).unwrap()).collect();
-        let expected = texts.map(|text| Text::from(text));
+        let expected = texts.map(Text::from);
         assert_eq!(read, expected);
     }
 }
