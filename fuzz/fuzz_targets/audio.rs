@@ -1,4 +1,4 @@
-//! Encoded audio clips: the header is that of the decoded clip, which can be encoded and decoded again.
+//! Encoded audio clips: the header matches the decoded clip, which can be encoded and decoded again.
 
 #![no_main]
 

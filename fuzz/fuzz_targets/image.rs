@@ -1,4 +1,4 @@
-//! Encoded images: the size in the header is that of the decoded image. An image that decodes has a known format.
+//! Encoded images: the header has the size of the decoded image. An image that decodes has a known format.
 
 #![no_main]
 

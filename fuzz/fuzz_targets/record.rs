@@ -11,7 +11,7 @@ use tbx::record::{
 };
 use tbx_fuzz::{Input, Logs};
 
-/// What is at an offset of a log.
+/// The content at an offset of a log.
 #[derive(Debug, PartialEq)]
 enum Item {
     Record(u64, Vec<u8>),

@@ -1,4 +1,4 @@
-//! What the targets of single parsers share: values that hold an input, and comparisons of parsers.
+//! Shared by the targets of single parsers: values that hold an input, and comparisons of parsers.
 
 use prost::Message;
 use tbx::event::Rewrite;

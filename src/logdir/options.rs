@@ -35,7 +35,7 @@ pub struct LoadOptions {
 
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// What a load keeps of values that are not scalars. Scalars, steps and wall times are always kept.
+/// The parts of values that a load keeps, except for scalars. Scalars, steps and wall times are always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Payloads {
@@ -122,7 +122,7 @@ impl LoadOptions {
         Self { checksums, ..self }
     }
 
-    /// What is kept of values that are not scalars. Default: [`Payloads::Kept`].
+    /// Sets the parts of values that are kept, except for scalars. Default: [`Payloads::Kept`].
     #[must_use]
     pub fn payloads(self, payloads: Payloads) -> Self {
         Self { payloads, ..self }

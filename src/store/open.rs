@@ -159,7 +159,7 @@ mod tests {
             file.read_to_string(&mut text).unwrap();
             assert_eq!((text.as_str(), metadata.len()), ("content", 7), "{name}");
         }
-        // What took its place since then is refused, and never waited for.
+        // Anything else that replaced the file is refused without waiting.
         assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         symlink("fifo", at("to_fifo")).unwrap();

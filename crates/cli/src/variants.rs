@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-/// An enum of which an option takes one variant, by its name.
+/// An enum whose variants are the values of an option, by name.
 pub(super) trait Variants: Copy + Send + Sync + 'static {
     const ALL: &'static [Self];
 

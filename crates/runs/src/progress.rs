@@ -41,7 +41,7 @@ pub struct Progress {
     pub is_waiting: bool,
 }
 
-/// What a job calls with its progress.
+/// The callback for the progress of a job.
 #[derive(Clone, Default)]
 pub(crate) struct OnProgress(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
 

@@ -31,7 +31,7 @@ struct Module {
     paths: BTreeSet<Vec<String>>,
 }
 
-/// What a path leads to.
+/// The item that a path leads to.
 #[derive(Clone, Copy)]
 enum Target {
     Module(usize),
@@ -221,7 +221,7 @@ impl Modules {
         }
     }
 
-    /// What a path in a module leads to, if that is in the crate.
+    /// The item that a path in a module leads to, if it is in the crate.
     fn resolve(&self, module: usize, path: &[String], imports: usize) -> Option<Target> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
@@ -247,7 +247,7 @@ impl Modules {
         Some(Target::Module(at))
     }
 
-    /// What a name is in a module.
+    /// The meaning of a name in a module.
     fn lookup(&self, module: usize, name: &str, imports: usize) -> Option<Target> {
         let content = &self.0[module];
         if imports > MAX_IMPORTS {

@@ -176,7 +176,7 @@ impl Repair {
     }
 }
 
-/// What was done about a file, or why it cannot be read.
+/// The result for a file: the changes, or the reason why it cannot be read.
 type Done = std::result::Result<(FileRepair, Option<RunOutput>), Issue>;
 
 fn file(run: &RunFiles, name: &OsStr, outputs: &Outputs) -> Result<Done> {
@@ -287,7 +287,7 @@ impl Look {
 /// Distinguishes events from other records, like loaders that decode whole records.
 #[derive(Default)]
 struct Sound {
-    /// The metadata that was decoded last: that of the next value is nearly always the same.
+    /// The metadata that was decoded last. The next value nearly always has the same.
     metadata: Vec<u8>,
 }
 

@@ -90,7 +90,7 @@ pub struct Import {
     on_progress: OnProgress,
 }
 
-/// What to import runs from.
+/// The source of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImportSource<'s> {

@@ -96,7 +96,7 @@ impl RunTable {
     }
 }
 
-/// A batch of columns with their names; the bool tells whether a column may contain nulls.
+/// A batch of columns with their names; the bool is true if a column may contain nulls.
 fn batch(columns: impl IntoIterator<Item = (String, ArrayRef, bool)>) -> Result<RecordBatch> {
     let with_field = |(name, array, nullable): (String, ArrayRef, bool)| {
         (Field::new(name, array.data_type().clone(), nullable), array)

@@ -211,7 +211,7 @@ impl Comparison {
     }
 }
 
-/// Conditions of which at least one must hold.
+/// Conditions. At least one must hold.
 fn any_of(input: &mut &str) -> ModalResult<Expr> {
     let mut exprs = vec![all_of(input)?];
     let more: Vec<_> =
@@ -220,7 +220,7 @@ fn any_of(input: &mut &str) -> ModalResult<Expr> {
     Ok(one_or(exprs, Expr::Any))
 }
 
-/// Conditions of which all must hold.
+/// Conditions. All must hold.
 fn all_of(input: &mut &str) -> ModalResult<Expr> {
     let mut exprs = vec![term(input)?];
     let more: Vec<_> =

@@ -10,7 +10,7 @@ const OUTSIDE: f64 = 1e4;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Line {
-    /// Its name, such as that of a run.
+    /// Its name, such as the name of a run.
     pub name: String,
     /// The rank of the line, which determines its letter, its color and its dashes: below
     /// [`Line::RANKS`] each looks different. Lines without a rank are among many others: they are

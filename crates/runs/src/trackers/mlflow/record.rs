@@ -80,7 +80,7 @@ pub(crate) struct HistoryPoint {
 }
 
 impl HistoryPoint {
-    /// What tells points of a metric apart: step, time, and the value as a database has it.
+    /// The key of a point of a metric: step, time, and the value as a database has it.
     pub(crate) fn key(&self) -> (i64, i64, u64) {
         (self.step, self.timestamp, stored_bits(self.value))
     }

@@ -118,7 +118,7 @@ struct Notes {
 struct Remote {
     id: String,
     artifact_uri: String,
-    /// Whether somebody deleted it, so that nothing is sent.
+    /// True if somebody deleted it. Then nothing is sent.
     is_left_out: bool,
     /// Whether its truncated values have been reported.
     is_cut: bool,
