@@ -207,9 +207,10 @@ fn a_database_has_each_run_once_whoever_writes_to_it() {
         }
     }
     drop(connection);
-    // Deleted runs stay deleted.
+    // Deleted runs stay deleted. The exports at once may have left deleted copies, without points.
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let delete = "UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'run1'";
+    let delete = "UPDATE runs SET lifecycle_stage = 'deleted' \
+                  WHERE name = 'run1' AND lifecycle_stage = 'active'";
     assert_eq!(connection.execute(delete, []).unwrap(), 1);
     let again = |more: &[&str]| {
         let child = begin(&logs, &[&args[..], more].concat());
