@@ -39,7 +39,8 @@ const PACKAGES: [Package; 3] = [
         library: "tbx_runs",
         layers: &[
             &["printable", "progress"],
-            &["table", "trackers", "registry"],
+            &["table", "registry"],
+            &["trackers"],
             &["export", "import", "edit", "verify", "archive"],
             &["lib"],
         ],

@@ -2,3 +2,5 @@
 
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
+#[allow(dead_code, unreachable_pub, reason = "the import is being moved onto it")]
+pub(crate) mod source;
