@@ -4,13 +4,12 @@
 //! `default_bins`). Values are counted as in `numpy.histogram` with explicit edges: a bin includes its left edge,
 //! and the last bin both edges.
 
+use super::numeric::CHUNK;
 use super::slots::{ALL_EDGES, Counts};
 use super::{Moments, Numeric};
 use crate::error::ErrorKind;
 use crate::event::pb;
 
-/// Values are processed in chunks of this size, which stay in the processor's first-level cache.
-const CHUNK: usize = 512;
 /// Number of sums computed in parallel, so that an addition does not wait for the previous one.
 const LANES: usize = 4;
 
@@ -51,8 +50,7 @@ pub(crate) fn histogram(
     let mut values = values.into_iter();
     loop {
         chunk.clear();
-        // Where the number of values is known before, this is one loop without branches.
-        chunk.extend(values.by_ref().take(CHUNK).map(Numeric::to_f64));
+        Numeric::next_chunk(&mut values, &mut chunk);
         if chunk.is_empty() {
             break;
         }
