@@ -40,8 +40,9 @@ const PACKAGES: [Package; 3] = [
         layers: &[
             &["printable", "progress"],
             &["table", "registry"],
+            &["export", "edit", "verify", "archive"],
             &["trackers"],
-            &["export", "import", "edit", "verify", "archive"],
+            &["import"],
             &["lib"],
         ],
     },

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tbx::meta::{Dataset, Param, RunMeta, Status};
 use tbx::track::{ActiveRun, RunOptions};
 use tbx::{Kind, LoadOptions, Logdir, SummaryWriter};
-use tbx_runs::export::mlflow::{MlflowExport, MlflowExported, MlflowTarget};
 use tbx_runs::registry::{OtherVersions, Registry, Stage};
 use tbx_runs::table::Folding;
+use tbx_runs::trackers::mlflow::{MlflowExport, MlflowExported, MlflowTarget};
 use tempfile::TempDir;
 
 use crate::common::repository;

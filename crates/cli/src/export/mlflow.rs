@@ -14,10 +14,10 @@ use tbx::meta::ExperimentMeta;
 use tbx::store;
 use tbx::summary::Kind;
 use tbx_runs::Progress;
-use tbx_runs::export::mlflow::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 use tbx_runs::registry;
 use tbx_runs::table::{Folding, Sampling};
 use tbx_runs::trackers::mlflow::{Client, ClientSettings, Database};
+use tbx_runs::trackers::mlflow::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 
 /// MLflow targets, with their descriptions.
 pub(super) const TARGETS: [(&str, &str); 3] = [

@@ -7,14 +7,12 @@ mod csv;
 pub mod extract;
 mod json;
 mod lines;
-#[cfg(feature = "mlflow")]
-pub mod mlflow;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "plot")]
 pub mod plot;
-mod tables;
+pub(crate) mod tables;
 mod write;
 
 use std::fmt;

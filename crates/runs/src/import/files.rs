@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::mlflow::{Store, StoredFile};
 use super::{images, names, work};
-use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA, MetricNames, RunRecord, tags};
+use crate::trackers::mlflow::{EVENTS, FOLDER, MEDIA_FOLDER, MetricNames, RunRecord, tags};
 use tbx::digest;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result, failed};
 use tbx::event::is_event_file;
@@ -63,7 +63,7 @@ impl<'f> Files<'f> {
         }
         // tbx made them from the event files.
         if !all.events.is_empty() {
-            let media = format!("{FOLDER}/{MEDIA}");
+            let media = format!("{FOLDER}/{MEDIA_FOLDER}");
             let is_made = |path: &str| images::is_exported(path) || path.starts_with(&media);
             all.artifacts.retain(|(file, _)| !is_made(&file.path));
         }

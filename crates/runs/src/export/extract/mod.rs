@@ -49,7 +49,7 @@ pub struct Extractor {
 
 /// The files for a value of a series.
 #[cfg(feature = "mlflow")]
-pub(in crate::export) fn pieces(
+pub(crate) fn pieces(
     kind: Kind,
     metadata: &Metadata,
     value: RawValue,

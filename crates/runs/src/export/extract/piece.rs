@@ -14,12 +14,12 @@ pub(super) struct Part<'a> {
 
 /// One file.
 #[derive(Debug, Default)]
-pub(in crate::export) struct Piece {
+pub(crate) struct Piece {
     /// The number among several files at the same step; `None` if it is the only one.
-    pub(in crate::export) number: Option<usize>,
+    pub(crate) number: Option<usize>,
     /// The extension of its name, without the dot.
-    pub(in crate::export) extension: &'static str,
-    pub(in crate::export) bytes: Bytes,
+    pub(crate) extension: &'static str,
+    pub(crate) bytes: Bytes,
     pub(super) facts: Facts,
 }
 

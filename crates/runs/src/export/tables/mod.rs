@@ -57,7 +57,7 @@ pub const TABLES: &[Table] = &[
 /// The columns of the rows for a value of this kind, and the function that makes them; `None` for
 /// other kinds.
 #[cfg(feature = "mlflow")]
-pub(super) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::RowsOf)> {
+pub(crate) fn rows_of_value(kind: Kind) -> Option<(Vec<&'static str>, values::RowsOf)> {
     let (columns, rows): (&[_], values::RowsOf) = match kind {
         Kind::Histogram => (&histograms::COLUMNS, histograms::rows),
         Kind::PrCurve => (&pr_curves::COLUMNS, pr_curves::rows),

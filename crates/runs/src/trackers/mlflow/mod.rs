@@ -16,6 +16,7 @@ mod record;
 mod rest;
 mod settings;
 pub mod tags;
+mod target;
 mod time;
 mod tls;
 mod to_meta;
@@ -40,6 +41,7 @@ pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 #[doc(hidden)]
 pub use record::{Metric, status_from_number, status_number};
 pub use settings::ClientSettings;
+pub use target::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 pub(crate) use time::{milliseconds, seconds};
 pub use to_meta::meta;
 #[doc(hidden)]
@@ -68,7 +70,7 @@ pub(crate) const MLFLOW: &str = "mlflow";
 pub const FOLDER: &str = "tbx";
 /// The directories in [`FOLDER`] for event files, and for files made from values.
 pub(crate) const EVENTS: &str = "events/";
-pub(crate) const MEDIA: &str = "media/";
+pub(crate) const MEDIA_FOLDER: &str = "media/";
 
 /// Random hex digits: an id, or a value that distinguishes one request from another.
 pub(crate) fn nonce() -> String {

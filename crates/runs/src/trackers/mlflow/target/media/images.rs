@@ -6,8 +6,8 @@ use std::io::Cursor;
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use crate::export::mlflow::attachments::Attachment;
-use crate::export::mlflow::plan::Planned;
+use crate::trackers::mlflow::target::attachments::Attachment;
+use crate::trackers::mlflow::target::plan::Planned;
 use crate::trackers::mlflow::{Content, milliseconds};
 use tbx::digest::hex;
 use tbx::error::ErrorKind;
@@ -16,7 +16,7 @@ use tbx::summary::RawValue;
 use tbx::summary::image::Images;
 
 /// The tag that makes MLflow look for images.
-pub(in crate::export::mlflow) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
+pub(in crate::trackers::mlflow::target) const TAG: (&str, &str) = ("mlflow.loggedImages", "True");
 /// Maximum width and height of the small copy.
 const SMALL: u32 = 256;
 const PNG: &[u8] = b"\x89PNG";

@@ -37,7 +37,7 @@ use tbx::summary::Kind;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// use tbx_runs::export::mlflow::{MlflowExport, MlflowTarget};
+/// use tbx_runs::trackers::mlflow::{MlflowExport, MlflowTarget};
 /// use tbx::{LoadOptions, Logdir};
 ///
 /// let logdir = Logdir::open("fixtures/keras")?;

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::MlflowExport;
 use super::plan::Planned;
 use crate::trackers::mlflow::{
-    Content, EVENTS, FOLDER, MEDIA, StoreKind, artifact_stays, changed_artifact,
+    Content, EVENTS, FOLDER, MEDIA_FOLDER, StoreKind, artifact_stays, changed_artifact,
 };
 use tbx::error::{Effect, ErrorKind, Issue, Location, Result, failed};
 use tbx::meta::{self, RunMeta};
@@ -142,7 +142,7 @@ fn is_reserved(path: &str, has_events: bool) -> bool {
     inside.is_some_and(|inside| {
         inside == meta::FILE
             || inside.starts_with(EVENTS)
-            || (has_events && inside.starts_with(MEDIA))
+            || (has_events && inside.starts_with(MEDIA_FOLDER))
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Tree, values};
-use crate::export::mlflow::models::{PlannedModel, PlannedVersion, with_names};
+use crate::trackers::mlflow::target::models::{PlannedModel, PlannedVersion, with_names};
 use crate::trackers::mlflow::{StoreKind, milliseconds};
 use tbx::error::Result;
 use tbx::safe_name;

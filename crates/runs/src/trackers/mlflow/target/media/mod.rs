@@ -195,7 +195,7 @@ struct Series<'s, 'r> {
 impl Series<'_, '_> {
     fn path(&self, rest: &str) -> String {
         let (kind, tag) = (self.kind.name(), &self.tag);
-        format!("{FOLDER}/{}{kind}/{tag}{rest}", crate::trackers::mlflow::MEDIA)
+        format!("{FOLDER}/{}{kind}/{tag}{rest}", crate::trackers::mlflow::MEDIA_FOLDER)
     }
 
     /// Makes files for each point. Their names do not depend on later points.
