@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tbx::LoadOptions;
 use tbx_fuzz::{Input, Sandbox, files, link, open, write};
-use tbx_runs::import::{EventFiles, Import, ImportSource};
+use tbx_runs::import::{EventFiles, Import};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -49,7 +49,7 @@ const NAMES: [&str; 26] = [
 fn import(sandbox: &Sandbox, source: &Path, options: &Import) {
     let (source, out) = (source.to_str().expect("UTF-8"), sandbox.path("out"));
     let before = files(&sandbox.logs());
-    let imported = options.run(ImportSource::Mlflow(source), &out);
+    let imported = options.clone().from("mlflow").run(source, &out);
     assert!(before == files(&sandbox.logs()), "the store was changed");
     let Ok(imported) = imported else { return };
     let loaded = open(&out).load(&LoadOptions::new()).expect("damage is in the report");
@@ -62,7 +62,7 @@ fn import(sandbox: &Sandbox, source: &Path, options: &Import) {
         assert_eq!(imported.points, points as u64);
     }
     let first = files(&out);
-    let again = options.run(ImportSource::Mlflow(source), &out).expect("it was possible before");
+    let again = options.clone().from("mlflow").run(source, &out).expect("it was possible before");
     let is_done = |run: &tbx_runs::import::ImportedRun| !run.is_unfinished && !run.is_incomplete;
     if imported.runs.iter().all(is_done) {
         assert_eq!(again.points, 0);
@@ -175,7 +175,7 @@ fn damaged_database(input: &mut Input<'_>, sandbox: &Sandbox, options: &Import) 
         bytes[at] = input.byte();
     }
     fs::write(&path, bytes).expect("a new file");
-    let _ = options.run(ImportSource::Mlflow(path.to_str().expect("UTF-8")), &sandbox.path("out"));
+    let _ = options.clone().from("mlflow").run(path.to_str().expect("UTF-8"), &sandbox.path("out"));
     sandbox.check(&["out"]);
 }
 

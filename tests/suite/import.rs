@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use tbx::meta::{Param, RunMeta, Status};
 use tbx::{LoadOptions, RestartPolicy};
-use tbx_runs::import::{Import, ImportSource, Imported};
+use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use crate::common::load;
@@ -63,7 +63,7 @@ impl Store {
     }
 
     fn import_with(&self, import: &Import) -> Imported {
-        import.run(ImportSource::Mlflow(self.path("").to_str().unwrap()), &self.out()).unwrap()
+        import.clone().from("mlflow").run(self.path("").to_str().unwrap(), &self.out()).unwrap()
     }
 }
 
@@ -317,7 +317,7 @@ fn only_what_was_asked_for_is_imported() {
     let import = |import: Import, source: &str| {
         let out = tempfile::tempdir().unwrap();
         let done =
-            import.run(ImportSource::Mlflow(store.path(source).to_str().unwrap()), out.path())?;
+            import.clone().from("mlflow").run(store.path(source).to_str().unwrap(), out.path())?;
         Ok::<_, tbx::Error>(done.runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>())
     };
     let all = Import::new;

@@ -19,13 +19,13 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`table`] | one row per run: parameters, statistics of scalars, filters, groups, curves, charts |
-//! | [`export`] | tables as CSV, JSON Lines and Parquet; images, audio and other values as files; runs to MLflow |
-//! | [`import`] | logs from the runs of other programs |
+//! | [`export`] | tables as CSV, JSON Lines and Parquet; images, audio and other values as files |
+//! | [`import`] | logs from the runs of trackers |
 //! | [`edit`] | new logs from existing ones: repaired, renamed, merged, thinned out |
 //! | [`verify`] | damage, and values that some reader shows differently from what was logged |
 //! | [`registry`] | models by name and version |
 //! | [`archive`] | runs as one compressed file, removal of old artifacts |
-//! | [`trackers`] | the data models of other trackers |
+//! | [`trackers`] | the data models of trackers; runs to MLflow |
 //!
 //! # Features
 //!
@@ -35,7 +35,7 @@
 //! |---|---|---|
 //! | `archive` | [`archive`] | `tar`, `zstd` |
 //! | `arrow` | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
-//! | `mlflow` | [`trackers::mlflow`], [`import`]: export to MLflow and import from it | `base64`, `image`, `percent-encoding`, `rusqlite` with SQLite, `ureq` |
+//! | `mlflow` | [`trackers::mlflow`]: export to MLflow and import from it | `base64`, `image`, `percent-encoding`, `rusqlite` with SQLite, `ureq` |
 //! | `parquet` | tables as Parquet | `parquet`, `zstd` |
 //! | `plot` | [`export::plot`]: charts as SVG and PNG | `image`, `noto-sans-mono-bitmap`, `tiny-skia` |
 //! | `remote` | logs at URLs: `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
@@ -47,7 +47,6 @@
 pub mod archive;
 pub mod edit;
 pub mod export;
-#[cfg(feature = "mlflow")]
 pub mod import;
 #[doc(hidden)]
 pub mod printable;
@@ -56,6 +55,7 @@ pub mod registry;
 pub mod table;
 pub mod trackers;
 pub mod verify;
+mod work;
 
 pub use self::progress::Progress;
 #[cfg(feature = "arrow")]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use tbx::meta::Status;
-use tbx_runs::import::{Import, ImportSource, Imported};
+use tbx_runs::import::{Import, Imported};
 
 use super::{ID, meta, points};
 
@@ -35,7 +35,7 @@ fn database(path: &Path, more: &str) -> Connection {
 
 fn import(path: &Path) -> Result<Imported, tbx::Error> {
     let out = path.with_file_name("logs");
-    Import::new().run(ImportSource::Mlflow(path.to_str().unwrap()), &out)
+    Import::new().from("mlflow").run(path.to_str().unwrap(), &out)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tbx::meta::{Param, RunMeta};
 use tbx::{LoadOptions, RestartPolicy};
-use tbx_runs::import::{Import, ImportSource};
+use tbx_runs::import::Import;
 
 use super::meta;
 use crate::common::{load, repository};
@@ -37,7 +37,7 @@ fn a_log_has_everything_that_mlflows_client_finds() {
         let source = dir.path().join(source);
         let out = dir.path().join("logs");
         let import = Import::new().deleted(true).float64(true);
-        let imported = import.run(ImportSource::Mlflow(source.to_str().unwrap()), &out).unwrap();
+        let imported = import.clone().from("mlflow").run(source.to_str().unwrap(), &out).unwrap();
         assert!(imported.report.issues.is_empty(), "{kind}: {:?}", imported.report.issues);
         assert_eq!(imported.runs.len(), expected.len(), "{kind}");
         let mut points = 0;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tbx_runs::import::{Import, ImportSource};
+use tbx_runs::import::Import;
 use tbx_runs::registry::{Registry, Stage, Version};
 
 use super::{ID, OTHER, Store};
@@ -122,8 +122,8 @@ fn two_versions_of_one_number_are_both_kept() {
     let other = Store::new();
     version(&other, "net", 2, &format!("source: s3://b/other\nrun_id: {OTHER}\n"));
     let source = other.path("");
-    let source = ImportSource::Mlflow(source.to_str().unwrap());
-    let imported = Import::new().run(source, &store.out());
+    let source = source.to_str().unwrap();
+    let imported = Import::new().from("mlflow").run(source, &store.out());
     assert_eq!(imported.unwrap().models, 1);
     assert_eq!(found(&store, "net/4").source.as_deref(), Some("s3://b/other"));
 }

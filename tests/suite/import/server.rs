@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tbx_runs::import::{Import, ImportSource, Imported};
+use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use super::{meta, points, walkdir};
@@ -68,7 +68,7 @@ impl Server {
     }
 
     fn import_with(&self, import: &Import) -> tbx::Result<Imported> {
-        import.run(ImportSource::Mlflow(&format!("http://{}", self.address)), &self.out())
+        import.clone().from("mlflow").run(&format!("http://{}", self.address), &self.out())
     }
 
     /// Number of requests for this path.

@@ -14,7 +14,7 @@ use tbx::replace::disk;
 
 /// Replacement for `tfevents` in names of artifacts here.
 const ENCODED: &str = "tfevent%73";
-/// Directory for event files that are in none; MLflow uses the same name where it logs them itself.
+/// Directory for event files that are in none; MLflow has the same name where it logs them itself.
 const DIRECTORY: &str = "tensorboard_logs";
 
 /// Event files that became runs.

@@ -1,4 +1,4 @@
-//! Imports the directories of experiments, and models that no run logged.
+//! Imports the directories of experiments, and groups of files that belong to no run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -7,20 +7,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::Import;
-use super::files::{self, Files, Target};
-use super::mlflow::{self, Store};
+use super::files::{self, Target};
 use super::plan::Planned;
-use crate::trackers::mlflow::{
-    ExperimentRecord, LoggedModelRecord, MLFLOW, MetricNames, RunRecord, seconds, tags,
-};
+use crate::trackers::source::{Source, SourceExperiment, SourceGroup};
 use tbx::error::{Report, Result, failed};
 use tbx::meta::{ARTIFACTS, Artifact, ExperimentMeta};
 use tbx::replace::{Folder, disk};
 use tbx::safe_name;
 
-/// Keys of the facts in `tbx.experiment.json` that only MLflow has: the models, the directory and the
-/// files of each model among the experiment's artifacts, and whether some of them are missing here.
-const MODELS: &str = "logged_models";
+/// Keys of the facts about a group in `tbx.experiment.json`: the directory and the files of the group
+/// among the experiment's artifacts, and whether some of them are missing here.
 const FOLDER: &str = "folder";
 const FILES: &str = "artifacts";
 const INCOMPLETE: &str = "incomplete";
@@ -28,7 +24,7 @@ const INCOMPLETE: &str = "incomplete";
 /// The directories of experiments in a log directory.
 pub(super) struct Experiments {
     root: PathBuf,
-    /// The directories by the experiments' ids in MLflow.
+    /// The directories by the experiments' ids in the tracker.
     dirs: HashMap<String, PathBuf>,
     /// Names in lower case, because some systems do not distinguish case.
     taken: HashSet<String>,
@@ -38,10 +34,10 @@ pub(super) struct Experiments {
 #[derive(Default)]
 pub(super) struct Made {
     pub(super) is_new: bool,
-    /// Number of copied files of models, and their size in bytes.
+    /// Number of copied files of groups, and their size in bytes.
     pub(super) artifacts: u64,
     pub(super) bytes: u64,
-    /// URIs of model files that were not read.
+    /// URIs of their files that were not read.
     pub(super) elsewhere: Vec<String>,
 }
 
@@ -51,7 +47,7 @@ impl Experiments {
     }
 
     /// The directory of an experiment.
-    pub(super) fn dir(&self, of: &ExperimentRecord) -> Option<&Path> {
+    pub(super) fn dir(&self, of: &SourceExperiment) -> Option<&Path> {
         self.dirs.get(&of.id).map(PathBuf::as_path)
     }
 
@@ -60,19 +56,20 @@ impl Experiments {
     pub(super) fn make(
         &mut self,
         import: &Import,
-        store: &dyn Store,
+        source: &dyn Source,
         planned: &Planned,
         report: &mut Report,
     ) -> Result<Made> {
         let of = &planned.experiment;
-        let (dir, found) = self.place(of)?;
+        let (dir, found) = self.place(of, source.tracker())?;
         disk::create_dir_all(&dir).map_err(|error| failed(error, &dir))?;
         let mut made = Made { is_new: found.is_none(), ..Made::default() };
         let was = found.clone().unwrap_or_default();
-        let mut meta = said(of, was);
-        for model in &planned.models {
-            if let Err(error) = add(import, store, &dir, model, &mut meta, &mut made, report) {
-                let what = format!("logged model {} ({})", model.name, model.id);
+        let mut meta = said(of, source.tracker(), was);
+        for group in &planned.groups {
+            if let Err(error) = add(import, source, &dir, group, &mut meta, &mut made, report) {
+                let one = source.group_words().one;
+                let what = format!("{one} {} ({})", group.name, group.id);
                 report.issues.push(super::not_imported(&what, error));
             }
         }
@@ -85,70 +82,75 @@ impl Experiments {
     }
 
     /// The directory for an experiment, and its metadata.
-    fn place(&self, of: &ExperimentRecord) -> Result<(PathBuf, Option<ExperimentMeta>)> {
+    fn place(
+        &self,
+        of: &SourceExperiment,
+        tracker: &str,
+    ) -> Result<(PathBuf, Option<ExperimentMeta>)> {
         let plain = self.root.join(safe_name::encode(&of.name));
         let own = self.root.join(safe_name::encode(&format!("{}-{}", of.name, of.id)));
-        let id = |meta: &ExperimentMeta| meta.ids.get(MLFLOW).cloned();
+        let id = |meta: &ExperimentMeta| meta.ids.get(tracker).cloned();
         let in_own = ExperimentMeta::read(&own)?;
         if in_own.as_ref().is_some_and(|meta| id(meta).as_ref() == Some(&of.id)) {
             return Ok((own, in_own));
         }
         let in_plain = ExperimentMeta::read(&plain)?;
         let is_other = in_plain.as_ref().is_some_and(|meta| meta.name != of.name);
-        match is_other || self.taken.contains(&plain.to_string_lossy().to_lowercase()) {
+        // No runs are looked for in a directory of artifacts.
+        let is_no_run = plain.file_name().is_some_and(|name| name.eq_ignore_ascii_case(ARTIFACTS));
+        match is_other || is_no_run || self.taken.contains(&plain.to_string_lossy().to_lowercase())
+        {
             true => Ok((own, in_own)),
             false => Ok((plain, in_plain)),
         }
     }
 }
 
-/// The metadata of an experiment in MLflow, for fields that `was` does not have.
-fn said(of: &ExperimentRecord, was: ExperimentMeta) -> ExperimentMeta {
-    let mut tags = MetricNames::theirs(&of.tags);
-    let description = tags.remove(tags::NOTE).filter(|text| !text.is_empty());
+/// The metadata of an experiment in the tracker, for fields that `was` does not have.
+fn said(of: &SourceExperiment, tracker: &str, was: ExperimentMeta) -> ExperimentMeta {
     let mut meta = was;
     if meta.name.is_empty() {
         meta.name.clone_from(&of.name);
     }
-    meta.description = meta.description.take().or(description);
-    meta.created_at = meta.created_at.or(of.creation_time.map(seconds));
-    for (name, value) in tags {
-        meta.tags.entry(name).or_insert(value);
+    meta.description = meta.description.take().or_else(|| of.description.clone());
+    meta.created_at = meta.created_at.or(of.created_at);
+    for (name, value) in &of.tags {
+        meta.tags.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    meta.ids.entry(MLFLOW.to_owned()).or_insert_with(|| of.id.clone());
-    let known = meta.other.entry(MLFLOW).or_insert_with(|| Value::Object(Map::new()));
+    meta.ids.entry(tracker.to_owned()).or_insert_with(|| of.id.clone());
+    let known = meta.other.entry(tracker).or_insert_with(|| Value::Object(Map::new()));
     if let Some(known) = known.as_object_mut() {
-        for (name, value) in of.facts() {
-            known.entry(name).or_insert(value);
+        for (name, value) in &of.facts {
+            known.entry(name).or_insert_with(|| value.clone());
         }
     }
     meta
 }
 
-/// Adds a model and its files, unless they exist.
+/// Adds a group and its files, unless they exist.
 fn add(
     import: &Import,
-    store: &dyn Store,
+    source: &dyn Source,
     dir: &Path,
-    model: &LoggedModelRecord,
+    group: &SourceGroup,
     meta: &mut ExperimentMeta,
     made: &mut Made,
     report: &mut Report,
 ) -> Result<()> {
-    let known = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
+    let known = meta.other.get_mut(source.tracker()).and_then(Value::as_object_mut);
     let Some(known) = known else { return Ok(()) };
-    let models = known.entry(MODELS).or_insert_with(|| json!([]));
-    let Some(models) = models.as_array_mut() else { return Ok(()) };
-    let place = models.iter().position(|known| known.get("id") == Some(&model.id.clone().into()));
+    let groups = known.entry(source.group_words().list).or_insert_with(|| json!([]));
+    let Some(groups) = groups.as_array_mut() else { return Ok(()) };
+    let place = groups.iter().position(|known| known.get("id") == Some(&group.id.clone().into()));
     let is_complete = |known: &Value| known.get(INCOMPLETE).is_none();
-    if place.and_then(|place| models.get(place)).is_some_and(is_complete) {
+    if place.and_then(|place| groups.get(place)).is_some_and(is_complete) {
         return Ok(());
     }
-    let mut facts = model.facts();
-    let folder = safe_name::encode(&format!("{}-{}", model.name, model.id));
+    let mut facts = group.facts.clone();
+    let folder = safe_name::encode(&format!("{}-{}", group.name, group.id));
     facts.insert(FOLDER.into(), folder.clone().into());
     let files = if import.artifacts {
-        copied(store, &dir.join(ARTIFACTS).join(&folder), model, made, report)?
+        copied(source, &dir.join(ARTIFACTS).join(&folder), group, made, report)?
     } else {
         None
     };
@@ -163,26 +165,26 @@ fn add(
         Some(_) => {}
         None => drop(facts.insert(INCOMPLETE.into(), true.into())),
     }
-    match place.and_then(|place| models.get_mut(place)) {
+    match place.and_then(|place| groups.get_mut(place)) {
         Some(known) => *known = facts.into(),
-        None => models.push(facts.into()),
+        None => groups.push(facts.into()),
     }
     Ok(())
 }
 
-/// Copies the files of a model into `folder`; `None` if they are not available.
+/// Copies the files of a group into `folder`; `None` if they are not available.
 fn copied(
-    store: &dyn Store,
+    source: &dyn Source,
     folder: &Path,
-    model: &LoggedModelRecord,
+    group: &SourceGroup,
     made: &mut Made,
     report: &mut Report,
 ) -> Result<Option<Vec<Artifact>>> {
-    let mut files = mlflow::Files::default();
-    store.model_files(model, "", &mut files, report);
-    let is_whole = files.elsewhere.is_empty() && !files.is_cut;
-    made.elsewhere.extend(std::mem::take(&mut files.elsewhere));
-    if files.files.is_empty() {
+    let content = source.group(group, report)?;
+    let is_whole = content.elsewhere.is_empty() && !content.is_cut;
+    made.elsewhere.extend(content.elsewhere);
+    let files = content.files;
+    if files.is_empty() {
         return Ok(is_whole.then(Vec::new));
     }
     // A directory that is not recorded was created by an import that died.
@@ -190,9 +192,8 @@ fn copied(
         true => Folder::replace(folder)?,
         false => Folder::create(folder)?,
     };
-    let roles = Files::of(store, &RunRecord::default(), &files.files)?;
-    let copied =
-        files::copy(store, &roles, Target::Folder(&new), Path::new(""), |_| false, report)?;
+    let target = Target::Folder(&new);
+    let copied = files::copy(source, &files, &[], target, Path::new(""), |_| false, report)?;
     if !is_whole || copied.missing > 0 {
         return Ok(None); // the next import tries all of them again
     }
@@ -202,12 +203,14 @@ fn copied(
     Ok(Some(copied.artifacts))
 }
 
-/// The logged models in a log directory that belong to no run, by id: the directory of their
+/// The groups of files in a log directory that belong to no run, by id: the directory of their
 /// experiment, and their files.
-pub(super) fn models_of_no_run(
+pub(super) fn groups_of_no_run(
     root: &Path,
+    source: &dyn Source,
     report: &mut Report,
 ) -> BTreeMap<String, (PathBuf, Vec<Artifact>)> {
+    let list = source.group_words().list;
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let dir = entry.path();
@@ -219,10 +222,10 @@ pub(super) fn models_of_no_run(
                 continue;
             }
         };
-        let models = meta.other.get(MLFLOW).and_then(|known| known.get(MODELS));
-        for model in models.and_then(Value::as_array).into_iter().flatten() {
-            let Some(id) = model.get("id").and_then(Value::as_str) else { continue };
-            let files = model.get(FILES).cloned().unwrap_or_default();
+        let groups = meta.other.get(source.tracker()).and_then(|known| known.get(list));
+        for group in groups.and_then(Value::as_array).into_iter().flatten() {
+            let Some(id) = group.get("id").and_then(Value::as_str) else { continue };
+            let files = group.get(FILES).cloned().unwrap_or_default();
             let files = serde_json::from_value(files).unwrap_or_default();
             all.insert(id.to_owned(), (dir.clone(), files));
         }

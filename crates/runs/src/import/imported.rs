@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use super::event_files;
 use super::experiments::Made;
 use super::files::Copied;
-use super::mlflow::{LeftOut, StoredRun};
-use super::{event_files, plan};
-use crate::trackers::mlflow::ExperimentRecord;
+use crate::trackers::source::{LeftOut, SourceExperiment, SourceRun};
 use tbx::error::Report;
 
 /// The results of an import.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Imported {
+    /// The name of the tracker that the runs come from, as people know it.
+    pub tracker: &'static str,
     /// Every requested run, in the order of the import, except those that failed.
     pub runs: Vec<ImportedRun>,
     /// Number of points that were written.
@@ -34,7 +35,8 @@ pub struct Imported {
     pub deleted: usize,
     /// Number of experiments that were left out because they are deleted.
     pub deleted_experiments: usize,
-    /// Other data in MLflow that was not imported, by kind.
+    /// Other data in the source that was not imported, by kind: objects, and values that a log has no
+    /// place for.
     pub left_out: Vec<LeftOut>,
     /// Data that could not be read.
     pub report: Report,
@@ -53,7 +55,7 @@ impl Imported {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ImportedRun {
-    /// The run's id in MLflow.
+    /// The run's id in the tracker.
     pub id: String,
     /// The run's name.
     pub name: String,
@@ -67,9 +69,12 @@ pub struct ImportedRun {
     pub is_unfinished: bool,
     /// Whether some of its artifacts are missing; the next import looks for them again.
     pub is_incomplete: bool,
-    /// Number of points that were written.
+    /// Number of points that were written: scalars.
     pub points: u64,
-    /// Number of these that differ from the original values.
+    /// Number of other values that were written: histograms, images, audio clips, texts and meshes, except
+    /// those that are artifacts, too.
+    pub values: u64,
+    /// Number of points that differ from the original values.
     pub rounded: u64,
     /// Number of these that TensorBoard's default loader does not show, because a later point of
     /// the metric has the same step.
@@ -88,22 +93,22 @@ pub struct ImportedRun {
     pub renamed_event_files: u64,
     /// Number of event files among artifacts that also became runs.
     pub event_runs: u64,
-    /// URIs of its artifacts that were not read; empty if MLflow does not record where they are.
+    /// URIs of its artifacts that were not read; empty if the tracker does not record where they are.
     pub elsewhere: Vec<String>,
     /// Whether TensorBoard's table of hyperparameters includes the run. A run with a metric whose
     /// last step exceeds 32 bits is excluded: otherwise TensorBoard would show no runs at all.
     pub is_in_table: bool,
     /// The id in `tbx.json`.
     pub(super) meta_id: String,
-    /// Ids of the models that the run logged.
-    pub(super) models: Vec<String>,
+    /// Ids of its groups of files.
+    pub(super) groups: Vec<String>,
 }
 
 impl ImportedRun {
-    pub(super) fn of(experiment: &ExperimentRecord, run: &StoredRun, dir: &Path) -> Self {
+    pub(super) fn of(experiment: &SourceExperiment, run: &SourceRun, dir: &Path) -> Self {
         Self {
-            id: run.record.id.clone(),
-            name: plan::name(run),
+            id: run.id.clone(),
+            name: run.name.clone(),
             experiment: experiment.name.clone(),
             dir: dir.to_owned(),
             ..Self::default()

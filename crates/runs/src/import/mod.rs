@@ -5,25 +5,29 @@ mod experiments;
 mod files;
 mod images;
 mod imported;
-mod mlflow;
 mod models;
 mod names;
 mod plan;
 mod points;
 mod run;
 mod runs;
+#[cfg(test)]
+mod tests;
 mod tree;
-mod work;
+mod values;
 
 use std::io;
 use std::path::Path;
 
 use self::experiments::Experiments;
 pub use self::imported::{Imported, ImportedRun};
-pub use self::mlflow::LeftOut;
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::progress::{OnProgress, Progress};
+use crate::trackers;
+pub use crate::trackers::source::LeftOut;
+use crate::trackers::source::{Source, SourceOptions};
+pub use crate::trackers::{TrackerInfo, sources};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::replace::{LogsLock, disk};
 use tbx::store::{self, Links};
@@ -34,7 +38,7 @@ const CONNECTIONS: usize = 4;
 /// The runs to import, and the options.
 ///
 /// Each run becomes a directory `EXPERIMENT/RUN` with an event file and `tbx.json`. A nested run is
-/// below its parent. Metadata comes from [`mlflow::meta`](crate::trackers::mlflow::meta). Artifacts are in
+/// below its parent. Artifacts are in
 /// the directory `artifacts`; event files and metadata that `tbx` added to the artifacts when it
 /// exported the run go back to their original places. The name, description and tags of an
 /// experiment are in `tbx.experiment.json` in its directory. Registered models are in the
@@ -49,9 +53,9 @@ const CONNECTIONS: usize = 4;
 /// # std::fs::write(run.join("metrics/loss"), "1700000000000 0.5 1\n1700000001000 0.25 2\n")?;
 /// # let (mlruns, out) = (dir.path().join("mlruns"), dir.path().join("logs"));
 /// # let mlruns = mlruns.to_str().ok_or("a path")?;
-/// use tbx_runs::import::{Import, ImportSource};
+/// use tbx_runs::import::Import;
 ///
-/// let imported = Import::new().run(ImportSource::Mlflow(mlruns), &out)?;
+/// let imported = Import::new().run(mlruns, &out)?;
 /// assert_eq!((imported.runs.len(), imported.runs[0].points), (1, 2));
 /// assert!(imported.report.is_lossless());
 /// let logs = tbx::Logdir::open(out)?.load(&tbx::LoadOptions::new())?;
@@ -61,17 +65,18 @@ const CONNECTIONS: usize = 4;
 ///
 /// A run appears once it is complete. A run that exists already, anywhere below the log directory,
 /// is left unchanged, so that an import can be repeated and adds only what is new. A run that had
-/// not ended is imported again, unless its `tbx.json` was edited or something was added to its
+/// not ended, or whose data has grown since, is imported again, unless its `tbx.json` was edited or something was added to its
 /// directory, such as runs that are its parts. Artifacts that could not be read are looked for
 /// again.
 ///
 /// An object that cannot be read (an artifact, a run, a model, an experiment) does not stop the
 /// rest of the import. It is listed in the [report](Imported::report), and the next import tries it
-/// again. Other MLflow data, such as traces, is [counted](Imported::left_out).
+/// again. Values that a log has no place for, and other data of the tracker, such as traces of MLflow, are
+/// [counted](Imported::left_out).
 ///
 /// # Numbers
 ///
-/// MLflow stores float64. Values become float32, the only form that both of TensorBoard's loaders
+/// Trackers store float64. Values become float32, the only form that both of TensorBoard's loaders
 /// show. Values that this changes are [counted](ImportedRun::rounded), and the exact last value of
 /// such a metric is in the [summary](tbx::meta::RunMeta::summary) of `tbx.json`.
 /// [`float64`](Self::float64) keeps all values exactly. Points are sorted by step, and by time
@@ -87,17 +92,12 @@ pub struct Import {
     follow_links: bool,
     event_files: EventFiles,
     connections: usize,
+    from: Option<String>,
+    follow_local_paths: bool,
+    step: Option<String>,
+    time: Option<String>,
+    draw_boxes: bool,
     on_progress: OnProgress,
-}
-
-/// The source of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ImportSource<'s> {
-    /// MLflow: a directory `mlruns`, an experiment or a run in it, a database `mlflow.db`, which is
-    /// opened read-only, or the URL of a server, with the same credentials as MLflow's own client
-    /// ([`ClientSettings`](crate::trackers::mlflow::ClientSettings)).
-    Mlflow(&'s str),
 }
 
 /// The treatment of event files among artifacts, such as those of TensorFlow's autologging.
@@ -132,6 +132,11 @@ impl Import {
             follow_links: false,
             event_files: EventFiles::Artifacts,
             connections: CONNECTIONS,
+            from: None,
+            follow_local_paths: false,
+            step: None,
+            time: None,
+            draw_boxes: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -139,6 +144,12 @@ impl Import {
     /// Whether no experiment or run was selected by name.
     fn is_whole(&self) -> bool {
         self.experiments.is_empty() && self.runs.is_empty()
+    }
+
+    /// The name of the [tracker](sources) that the source belongs to. Default: it is recognized.
+    #[must_use]
+    pub fn from(self, tracker: impl Into<String>) -> Self {
+        Self { from: Some(tracker.into()), ..self }
     }
 
     /// Imports only experiments with these names or ids. Default: all.
@@ -159,7 +170,7 @@ impl Import {
         Self { artifacts, ..self }
     }
 
-    /// Whether deleted runs and experiments are imported; MLflow keeps them until `mlflow gc`.
+    /// Whether deleted runs and experiments are imported, where the tracker keeps them.
     /// Default: false.
     #[must_use]
     pub fn deleted(self, deleted: bool) -> Self {
@@ -193,31 +204,69 @@ impl Import {
         Self { connections, ..self }
     }
 
+    /// Whether files outside of the source are read that its records name by an absolute path. A source from
+    /// somebody else may name any file of this machine. Default: false.
+    #[must_use]
+    pub fn follow_local_paths(self, follow: bool) -> Self {
+        Self { follow_local_paths: follow, ..self }
+    }
+
+    /// The column or key whose values become steps. Default: the tracker's own choice.
+    #[must_use]
+    pub fn step(self, key: impl Into<String>) -> Self {
+        Self { step: Some(key.into()), ..self }
+    }
+
+    /// The column or key whose values become wall times. Default: the tracker's own choice.
+    #[must_use]
+    pub fn time(self, key: impl Into<String>) -> Self {
+        Self { time: Some(key.into()), ..self }
+    }
+
+    /// Whether boxes and masks of images are drawn. Default: false.
+    #[must_use]
+    pub fn draw_boxes(self, draw: bool) -> Self {
+        Self { draw_boxes: draw, ..self }
+    }
+
     /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
     pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         Self { on_progress: OnProgress::new(f), ..self }
     }
 
-    /// Imports the runs of `source` into the log directory `out`, which is created if it does not exist.
+    /// Imports the runs of `source`, a path or a URL, into the log directory `out`, which is created if it does not
+    /// exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is no store at `source`, or a requested experiment or
-    /// run does not exist; [`ErrorKind::Value`]: the store has another format;
+    /// [`ErrorKind::Argument`]: `source` is nothing that any tracker keeps runs in, or may be that of several,
+    /// or a requested experiment or run does not exist; [`ErrorKind::Value`]: the source has another format;
     /// [`ErrorKind::Io`]. Problems with single values and files are in the
     /// [report](Imported::report).
-    pub fn run(&self, source: ImportSource<'_>, out: &Path) -> Result<Imported> {
-        let ImportSource::Mlflow(source) = source;
-        let failed = |error: std::io::Error| failed(error, out);
-        store::local_only(out, "importing runs").map_err(failed)?;
+    pub fn run(&self, source: &str, out: &Path) -> Result<Imported> {
+        store::local_only(out, "importing runs").map_err(|error| failed(error, out))?;
+        let options = SourceOptions {
+            connections: self.connections,
+            links: Links::all_if(self.follow_links),
+            follow_local_paths: self.follow_local_paths,
+            step: self.step.clone(),
+            time: self.time.clone(),
+            draw_boxes: self.draw_boxes,
+        };
+        let (title, source) = trackers::open(source, self.from.as_deref(), &options)?;
+        let imported = self.run_from(&*source, out)?;
+        Ok(Imported { tracker: title, ..imported })
+    }
+
+    /// Imports the runs of an open source.
+    fn run_from(&self, source: &dyn Source, out: &Path) -> Result<Imported> {
+        let failed = |error: io::Error| failed(error, out);
         let mut report = Report::default();
-        let links = Links::all_if(self.follow_links);
-        let store = mlflow::open(source, self.connections, links)?;
-        let plan = Plan::of(self, &*store, &mut report)?;
+        let plan = Plan::of(self, source, &mut report)?;
         disk::create_dir_all(out).map_err(failed)?;
         let _lock = LogsLock::take(out).map_err(failed)?;
-        let mut tree = Tree::read(out, &mut report);
+        let mut tree = Tree::read(out, source, &mut report);
         let mut imported = Imported {
             deleted: plan.deleted,
             deleted_experiments: plan.deleted_experiments,
@@ -226,7 +275,7 @@ impl Import {
         };
         let mut experiments = Experiments::new(out);
         for planned in &plan.experiments {
-            match experiments.make(self, &*store, planned, &mut report) {
+            match experiments.make(self, source, planned, &mut report) {
                 Ok(made) => imported.add_experiment(made, planned.is_empty),
                 Err(error) => {
                     let what = format!("experiment {:?}", planned.experiment.name);
@@ -234,14 +283,15 @@ impl Import {
                 }
             }
         }
-        let mut runs = runs::Runs::new(self, &*store, &experiments, &plan.levels);
+        let mut runs = runs::Runs::new(self, source, &experiments, &plan.levels);
         for level in &plan.levels {
             runs.import(level, &mut tree, &mut imported, &mut report);
         }
         runs.end(&mut report);
         if self.artifacts {
-            let registered = store.models(&mut report).and_then(|models| {
-                models::register(&models, &tree, &mut imported.left_out, &mut report)
+            let registered = source.models(&mut report).and_then(|models| {
+                let left_out = &mut imported.left_out;
+                models::register(source, &models, &tree, left_out, &mut report)
             });
             match registered {
                 Ok(registered) => {

@@ -9,7 +9,7 @@ use tbx::safe_name;
 /// path of the log directory.
 const MAX_LEN: usize = 1024;
 
-/// Local paths for files that are called `paths` in MLflow, with `/` between directories.
+/// Local paths for files that are called `paths` in the tracker, with `/` between directories.
 ///
 /// No name leaves the directory, and none is the name of an event file. If two files would be the
 /// same on some system, or a file would be the directory of another, the second one gets a

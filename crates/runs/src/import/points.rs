@@ -1,10 +1,9 @@
-//! Converts metrics to scalars.
+//! Writes scalars.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::mlflow::Metrics;
 use crate::table::{Directory, Parts, RunRow, TagNames};
-use crate::trackers::mlflow::{HistoryPoint, milliseconds, seconds};
+use crate::trackers::source::{At, LeftOut, Points, Series};
 use tbx::error::Result;
 use tbx::logdir::{LoadOptions, Logdir, Payloads, RestartPolicy};
 use tbx::meta::Summary;
@@ -20,65 +19,79 @@ pub(super) struct Written {
     pub(super) same_step: u64,
 }
 
-/// Sorts points so that readers lose none of a metric: TensorBoard's default loader drops points
+/// Sorts points so that readers lose none of a series: TensorBoard's default loader drops points
 /// that precede a lower or equal step. The sort keeps the logging order of points with the same
-/// time.
-pub(super) fn sort(metrics: &mut Metrics) {
-    for points in metrics.values_mut() {
-        points.sort_by_key(|point| (point.step, point.timestamp));
-    }
-}
-
-/// Writes the points, one metric after another; `names` holds the original names of some metrics.
-pub(super) fn write(
-    writer: &SummaryWriter,
-    metrics: &Metrics,
-    names: &BTreeMap<String, String>,
-    float64: bool,
-) -> Result<Written> {
-    let mut written = Written::default();
-    for (name, points) in metrics {
-        let tag = names.get(name).unwrap_or(name);
-        let mut last = None;
-        for point in points {
-            let at = writer.with_wall_time(seconds(point.timestamp))?;
-            at.add_scalar(tag, point.value, point.step)?;
-            written.points += 1;
-            written.rounded += u64::from(!float64 && is_rounded(point.value));
-            written.same_step += u64::from(last.replace(point.step) == Some(point.step));
+/// time. Points without a time that a log can have are left out.
+pub(super) fn sort(all: &mut Vec<Series>, left_out: &mut Vec<LeftOut>) {
+    for series in all.iter_mut() {
+        match &mut series.points {
+            Points::Scalars(points) => in_order(points, left_out),
+            Points::Histograms(points) => in_order(points, left_out),
+            Points::Images(points) => in_order(points, left_out),
+            Points::Audio(points) => in_order(points, left_out),
+            Points::Texts(points) => in_order(points, left_out),
+            Points::Meshes(points) => in_order(points, left_out),
         }
     }
-    Ok(written)
+    all.retain(|series| series.points.len() > 0);
 }
 
-/// The exact last values of metrics that float32 cannot represent.
-pub(super) fn exact(
-    metrics: &Metrics,
-    names: &BTreeMap<String, String>,
-) -> BTreeMap<String, Summary> {
-    let of = |(name, points): (&String, &Vec<HistoryPoint>)| {
+fn in_order<T>(points: &mut Vec<At<T>>, left_out: &mut Vec<LeftOut>) {
+    let all = points.len();
+    points.retain(|point| point.wall_time.is_finite());
+    let without = u64::try_from(all - points.len()).unwrap_or(u64::MAX);
+    LeftOut::count(left_out, "values without a time", without, false);
+    points.sort_by(|a, b| a.step.cmp(&b.step).then(a.wall_time.total_cmp(&b.wall_time)));
+}
+
+/// The scalars of a series.
+fn scalars(series: &Series) -> Option<(&String, &Vec<At<f64>>)> {
+    match &series.points {
+        Points::Scalars(points) => Some((&series.tag, points)),
+        _ => None,
+    }
+}
+
+/// Writes the points of a series.
+pub(super) fn write(
+    writer: &SummaryWriter,
+    tag: &str,
+    points: &[At<f64>],
+    float64: bool,
+    written: &mut Written,
+) -> Result<()> {
+    let mut last = None;
+    for point in points {
+        let at = writer.with_wall_time(point.wall_time)?;
+        at.add_scalar(tag, point.value, point.step)?;
+        written.points += 1;
+        written.rounded += u64::from(!float64 && is_rounded(point.value));
+        written.same_step += u64::from(last.replace(point.step) == Some(point.step));
+    }
+    Ok(())
+}
+
+/// The exact last values of scalars that float32 cannot represent.
+pub(super) fn exact(all: &[Series]) -> BTreeMap<String, Summary> {
+    let of = |(tag, points): (&String, &Vec<At<f64>>)| {
         let last = points.last().filter(|last| is_rounded(last.value))?;
         let mut summary = Summary::new(last.value);
         summary.statistic = Some("last".to_owned());
         summary.step = Some(last.step);
-        Some((names.get(name).unwrap_or(name).clone(), summary))
+        Some((tag.clone(), summary))
     };
-    metrics.iter().filter_map(of).collect()
+    all.iter().filter_map(scalars).filter_map(of).collect()
 }
 
-/// Whether TensorBoard's table of hyperparameters can show all metrics. It fails for all runs if
+/// Whether TensorBoard's table of hyperparameters can show all scalars. It fails for all runs if
 /// the last step of one metric exceeds 32 bits (`MetricValue` in `plugins/hparams/api.proto`).
-pub(super) fn fit_into_table(metrics: &Metrics) -> bool {
-    let mut last = metrics.values().filter_map(|points| points.last());
+pub(super) fn fit_into_table(all: &[Series]) -> bool {
+    let mut last = all.iter().filter_map(scalars).filter_map(|(_, points)| points.last());
     last.all(|last| i32::try_from(last.step).is_ok())
 }
 
-/// Removes the points that the log in `folder` already has.
-pub(super) fn without_those_in(
-    folder: &Folder,
-    metrics: &mut Metrics,
-    names: &BTreeMap<String, String>,
-) -> Result<()> {
+/// Removes the series that are no scalars, and the points that the log in `folder` already has.
+pub(super) fn without_those_in(folder: &Folder, all: &mut Vec<Series>) -> Result<()> {
     let options =
         LoadOptions::new().kinds(RunRow::KINDS.iter().copied()).payloads(Payloads::Placed);
     let loaded = Logdir::of_folder(folder)?.load(&options.restart(RestartPolicy::KeepAll))?;
@@ -100,14 +113,20 @@ pub(super) fn without_those_in(
             points.extend(series.steps().iter().copied().zip(times));
         }
     }
-    for (name, points) in metrics.iter_mut() {
-        let tag = names.get(name).unwrap_or(name);
-        if let Some(there) = there.get(tag) {
-            points.retain(|point| !there.contains(&(point.step, point.timestamp)));
+    all.retain_mut(|series| {
+        let Points::Scalars(points) = &mut series.points else { return false };
+        if let Some(there) = there.get(&series.tag) {
+            points.retain(|point| !there.contains(&(point.step, milliseconds(point.wall_time))));
         }
-    }
-    metrics.retain(|_, points| !points.is_empty());
+        !points.is_empty()
+    });
     Ok(())
+}
+
+/// Trackers keep times in milliseconds, event files in float64 seconds.
+#[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1e3).round() as i64
 }
 
 /// Whether float32 cannot represent the value.

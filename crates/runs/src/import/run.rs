@@ -1,15 +1,14 @@
-//! Imports a single MLflow run.
+//! Imports a single run.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::files::{self, Copied, Files, Target};
-use super::mlflow::{self, LeftOut, Metrics, Store, StoredRun};
-use super::tree::{EVENT_FILES, HOST, LOGGED_MODELS, Tree};
-use super::work::Gate;
-use super::{EventFiles, Import, ImportedRun, event_files, images, plan, points, tree};
-use crate::trackers::mlflow::{ExperimentRecord, MLFLOW, MetricNames, seconds};
+use super::files::{self, Copied, Target};
+use super::tree::{EVENT_FILES, Tree};
+use super::{EventFiles, Import, ImportedRun, event_files, plan, points, tree, values};
+use crate::trackers::source::{Content, LeftOut, Source, SourceExperiment, SourceRun};
+use crate::work::Gate;
 use tbx::error::{Report, Result};
 use tbx::meta::{self, ARTIFACTS, RunMeta, Status};
 use tbx::replace::Folder;
@@ -17,10 +16,13 @@ use tbx::summary::hparams::SessionStatus;
 use tbx::summary::meta::{CARD, card, hparams};
 use tbx::writer::SummaryWriter;
 
+/// Number of hex digits of an id that is made here.
+const ID_DIGITS: usize = 32;
+
 /// Data that all runs of an import share.
 pub(super) struct Context<'a> {
     pub(super) import: &'a Import,
-    pub(super) store: &'a dyn Store,
+    pub(super) source: &'a dyn Source,
     pub(super) tree: &'a Tree,
     /// Limits the number of points in memory.
     pub(super) gate: &'a Gate,
@@ -28,27 +30,10 @@ pub(super) struct Context<'a> {
 
 /// The run to import, and where it goes.
 pub(super) struct About<'a> {
-    pub(super) experiment: &'a ExperimentRecord,
-    pub(super) run: &'a StoredRun,
+    pub(super) experiment: &'a SourceExperiment,
+    pub(super) run: &'a SourceRun,
     /// The directory of the run.
     pub(super) dir: &'a Path,
-}
-
-/// The files of a run and its models, and the directory of each model.
-fn listed(
-    context: &Context<'_>,
-    run: &StoredRun,
-    report: &mut Report,
-) -> (mlflow::Files, Vec<String>) {
-    let store = context.store;
-    let mut files = store.files(run, report);
-    let mut folders = Vec::new();
-    for model in &run.models {
-        let folder = files.folder_for(model);
-        store.model_files(model, &format!("{folder}/"), &mut files, report);
-        folders.push(folder);
-    }
-    (files, folders)
 }
 
 /// Creates the run in its directory, where it appears once it is complete. With `replaces`, it
@@ -60,64 +45,75 @@ pub(super) fn write(
     left_out: &mut Vec<LeftOut>,
     report: &mut Report,
 ) -> Result<ImportedRun> {
-    let Context { import, store, tree: known, gate } = *context;
+    let Context { import, source, gate, .. } = *context;
     let About { experiment, run, dir } = *about;
-    let record = &run.record;
-    let names = MetricNames::changed_in(&record.tags);
+    let tracker = source.tracker();
     let mut held = gate.enter();
-    let mut metrics = store.metrics(run, left_out, report)?;
-    held.add(metrics.values().map(Vec::len).sum());
-    points::sort(&mut metrics);
-    let (listed, folders) = match import.artifacts {
-        true => listed(context, run, report),
-        false => Default::default(),
-    };
-    let all = Files::of(store, record, &listed.files)?;
+    let mut content = source.content(run, import.artifacts, report)?;
+    held.add(content.series.iter().map(|series| values::weight(&series.points)).sum());
+    for left_out_here in std::mem::take(&mut content.left_out) {
+        left_out_here.join(left_out);
+    }
+    points::sort(&mut content.series, left_out);
     let folder = if replaces { Folder::replace(dir)? } else { Folder::create(dir)? };
-    let copied =
-        files::copy(store, &all, Target::Folder(&folder), Path::new(ARTIFACTS), |_| false, report)?;
-    let has_events = !copied.event_files.is_empty();
+    let (target, into) = (Target::Folder(&folder), Path::new(ARTIFACTS));
+    let (listed, events) = (&content.files, &content.event_files);
+    let copied = files::copy(source, listed, events, target, into, |_| false, report)?;
     let mut done = ImportedRun {
-        is_unfinished: record.status.is_none_or(|status| !status.is_final()),
         event_files: u64::try_from(copied.event_files.len()).unwrap_or(u64::MAX),
-        is_in_table: points::fit_into_table(&metrics),
-        models: run.models.iter().map(|model| model.id.clone()).collect(),
+        is_in_table: points::fit_into_table(&content.series),
+        groups: run.groups.iter().map(|group| group.id.clone()).collect(),
         ..ImportedRun::of(experiment, run, dir)
     };
     done.count(&copied);
 
-    let mut meta = crate::trackers::mlflow::meta(record, Some(&experiment.name), all.exported);
-    // A parent that tbx had exported has a different id here.
-    let parent = plan::parent(run);
-    meta.parent = parent.and_then(|parent| known.id(parent)).or(meta.parent);
-    meta.name.get_or_insert_with(|| done.name.clone());
-    meta.summary.extend(points::exact(&metrics, &names));
+    let mut meta = described(context, about, &mut content);
+    done.is_unfinished = meta.status.is_none_or(|status| !status.is_final());
+    meta.summary.extend(points::exact(&content.series));
     files::join(&mut meta, copied.artifacts.clone());
-    meta.other.insert(MLFLOW.into(), facts(about, &folders));
     let mut own_files = copied.event_files.clone();
     if import.event_files == EventFiles::Runs {
         let made = event_files::as_runs(Target::Folder(&folder), &copied.artifacts)?;
         done.event_runs = made.new;
         own_files.extend(made.files);
     }
-    note_event_files(&mut meta, &own_files);
+    note_event_files(&mut meta, tracker, &own_files);
     done.is_incomplete =
-        !import.artifacts || listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
-    tree::set_incomplete(&mut meta, done.is_incomplete);
-    done.elsewhere = listed.elsewhere;
+        !import.artifacts || content.is_cut || copied.missing > 0 || !content.elsewhere.is_empty();
+    tree::set_incomplete(&mut meta, tracker, done.is_incomplete);
+    done.elsewhere = std::mem::take(&mut content.elsewhere);
     meta.process = None;
     meta.updated_at = Some(meta::now());
-    if done.is_unfinished {
-        tree::seal(&mut meta);
+    if done.is_unfinished || run.state.is_some() {
+        tree::seal(&mut meta, tracker);
     }
-    log(context, about, &folder, &meta, has_events, metrics, &copied, &mut done)?;
+    log(context, about, &folder, &meta, content, &copied, &mut done, left_out, report)?;
     meta.write(folder.path())?;
     folder.finish()?;
     done.meta_id = meta.id.unwrap_or_default();
     Ok(done)
 }
 
-/// Writes the event file of a run. If tbx had exported event files, only points that they lack are
+/// The metadata of a run, with what every import says.
+fn described(context: &Context<'_>, about: &About<'_>, content: &mut Content) -> RunMeta {
+    let About { experiment, run, .. } = *about;
+    let tracker = context.source.tracker();
+    let mut meta = std::mem::take(&mut content.meta);
+    let made = || {
+        let id = format!("{tracker}\0{}\0{}", experiment.id, run.id);
+        tbx::digest::sha256(id).chars().take(ID_DIGITS).collect()
+    };
+    meta.id.get_or_insert_with(made);
+    meta.name.get_or_insert_with(|| run.name.clone());
+    meta.experiment.get_or_insert_with(|| experiment.name.clone());
+    // A parent that tbx had exported has a different id here.
+    let parent = plan::parent(run).and_then(|parent| context.tree.id(parent));
+    meta.parent = parent.or(meta.parent.take());
+    tree::identify(&mut meta, tracker, run);
+    meta
+}
+
+/// Writes the event file of a run. If tbx had exported event files, only scalars that they lack are
 /// written.
 #[expect(clippy::too_many_arguments, reason = "the parts of a run")]
 fn log(
@@ -125,27 +121,28 @@ fn log(
     about: &About<'_>,
     folder: &Folder,
     meta: &RunMeta,
-    has_events: bool,
-    mut metrics: Metrics,
+    mut content: Content,
     copied: &Copied,
     done: &mut ImportedRun,
+    left_out: &mut Vec<LeftOut>,
+    report: &mut Report,
 ) -> Result<()> {
-    let float64 = context.import.float64;
-    let record = &about.run.record;
-    let names = MetricNames::changed_in(&record.tags);
+    let Context { import, source, .. } = *context;
+    let has_events = !copied.event_files.is_empty();
     // Without a start time, uses the time of the first point.
-    let first = metrics.values().flatten().map(|point| point.timestamp).min();
-    let start = record.start_time.or(first).map_or(0.0, seconds);
+    let first = values::first_time(&content.series);
+    let start = about.run.start_time.or(first).unwrap_or(0.0);
     // Files are read in the order of their creation times.
     let start = if has_events { meta::now() } else { start };
     if has_events {
-        points::without_those_in(folder, &mut metrics, &names)?;
-        if metrics.is_empty() {
+        points::without_those_in(folder, &mut content.series)?;
+        if content.series.is_empty() {
             return Ok(());
         }
     }
-    let options = SummaryWriter::options().host(HOST).clock(move || start).in_folder(folder);
-    let writer = options.double_precision(float64).create(folder.path())?;
+    let options = SummaryWriter::options().host(source.tracker()).clock(move || start);
+    let options = options.in_folder(folder).double_precision(import.float64);
+    let writer = options.create(folder.path())?;
     if !has_events {
         writer.add_meta(meta)?;
         if done.is_in_table {
@@ -153,12 +150,17 @@ fn log(
         }
         writer.add_text(CARD, card(meta)?, 0)?;
     }
-    let written = points::write(&writer, &metrics, &names, float64)?;
+    let media = values::Media {
+        source,
+        copies: values::Copies::new(folder.path(), &content.files, copied),
+        draw_boxes: import.draw_boxes,
+        run: &about.run.name,
+    };
+    let written =
+        values::write(&writer, &content.series, import.float64, &media, left_out, report)?;
     (done.points, done.rounded, done.same_step) =
-        (written.points, written.rounded, written.same_step);
-    if !has_events {
-        images::write(&writer, folder.path(), &copied.artifacts)?;
-    }
+        (written.scalars.points, written.scalars.rounded, written.scalars.same_step);
+    done.values = written.others;
     close(&writer, meta)
 }
 
@@ -170,8 +172,9 @@ pub(super) fn complete(
     is_incomplete: bool,
     report: &mut Report,
 ) -> Result<ImportedRun> {
-    let Context { import, store, .. } = *context;
+    let Context { import, source, .. } = *context;
     let About { experiment, run, dir } = *about;
+    let tracker = source.tracker();
     let mut done =
         ImportedRun { was_there: true, is_in_table: true, ..ImportedRun::of(experiment, run, dir) };
     let as_runs = import.event_files == EventFiles::Runs;
@@ -180,21 +183,20 @@ pub(super) fn complete(
         return Ok(done);
     }
     let meta = RunMeta::read(dir)?.unwrap_or_default();
-    let known_files = tree::event_files(&meta);
+    let known_files = tree::event_files(&meta, tracker);
     let mut artifacts = meta.artifacts;
     let mut new = Vec::new();
     if is_incomplete {
-        let (listed, _) = listed(context, run, report);
-        let all = Files::of(store, &run.record, &listed.files)?;
+        let content = source.files(run, report)?;
         let has = |name: &str| {
             artifacts.iter().any(|known| known.name.as_deref().unwrap_or(&known.path) == name)
         };
-        let all = all.without_events();
-        let copied =
-            files::copy(store, &all, Target::Directory(dir), Path::new(ARTIFACTS), has, report)?;
+        let (target, into) = (Target::Directory(dir), Path::new(ARTIFACTS));
+        // Event files are imported together with the run itself.
+        let copied = files::copy(source, &content.files, &[], target, into, has, report)?;
         done.count(&copied);
-        done.is_incomplete = listed.is_cut || copied.missing > 0 || !listed.elsewhere.is_empty();
-        done.elsewhere = listed.elsewhere;
+        done.is_incomplete = content.is_cut || copied.missing > 0 || !content.elsewhere.is_empty();
+        done.elsewhere = content.elsewhere;
         new = copied.artifacts;
         artifacts.extend(new.iter().cloned());
     }
@@ -208,25 +210,25 @@ pub(super) fn complete(
         return Ok(done);
     }
     RunMeta::update(dir, |meta| {
-        let is_sealed = tree::is_sealed(meta);
+        let is_sealed = tree::is_sealed(meta, tracker);
         files::join(meta, new);
-        note_event_files(meta, &made.files);
+        note_event_files(meta, tracker, &made.files);
         if is_incomplete {
-            tree::set_incomplete(meta, done.is_incomplete);
+            tree::set_incomplete(meta, tracker, done.is_incomplete);
         }
         if is_sealed {
-            tree::seal(meta);
+            tree::seal(meta, tracker);
         }
     })?;
     Ok(done)
 }
 
 /// Records which event files an import has placed in directories of the run.
-fn note_event_files(meta: &mut RunMeta, files: &[PathBuf]) {
+fn note_event_files(meta: &mut RunMeta, tracker: &str, files: &[PathBuf]) {
     if files.is_empty() {
         return;
     }
-    let known = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
+    let known = meta.other.get_mut(tracker).and_then(Value::as_object_mut);
     let known = known.map(|known| known.entry(EVENT_FILES).or_insert_with(|| json!([])));
     let Some(known) = known.and_then(Value::as_array_mut) else { return };
     for file in files {
@@ -249,34 +251,4 @@ fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
         Some(end) => writer.with_wall_time(end)?.close_as(status),
         None => writer.close_as(status),
     }
-}
-
-/// Facts about the run that only MLflow has; `folders` are the directories of its models' files.
-fn facts(about: &About<'_>, folders: &[String]) -> Value {
-    let About { experiment, run, .. } = about;
-    let mut facts = Map::new();
-    facts.insert("run_id".into(), run.record.id.clone().into());
-    facts.insert("experiment_id".into(), experiment.id.clone().into());
-    if let Some(uri) = &run.record.artifact_uri {
-        facts.insert("artifact_uri".into(), uri.clone().into());
-    }
-    if run.record.is_deleted || experiment.is_deleted {
-        facts.insert("deleted".into(), true.into());
-    }
-    if !run.models.is_empty() {
-        let mut models: Vec<_> = run.models.iter().map(|model| model.facts()).collect();
-        for (model, folder) in models.iter_mut().zip(folders) {
-            model.insert("folder".into(), folder.clone().into());
-        }
-        facts.insert(LOGGED_MODELS.into(), models.into());
-    }
-    if !run.model_inputs.is_empty() {
-        facts.insert("model_inputs".into(), run.model_inputs.clone().into());
-    }
-    if !run.model_outputs.is_empty() {
-        let output = |(id, step): &(String, i64)| json!({ "id": id, "step": step });
-        let outputs: Vec<_> = run.model_outputs.iter().map(output).collect();
-        facts.insert("model_outputs".into(), outputs.into());
-    }
-    Value::Object(facts)
 }

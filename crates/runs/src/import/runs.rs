@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::experiments::Experiments;
-use super::mlflow::{LeftOut, Store, StoredRun, count};
 use super::run::{self, About, Context};
 use super::tree::{State, Tree};
-use super::work::{self, Gate};
-use super::{Import, Imported, ImportedRun, not_imported, plan};
+use super::{Import, Imported, ImportedRun, not_imported};
 use crate::progress::Progress;
-use crate::trackers::mlflow::ExperimentRecord;
+use crate::trackers::source::{LeftOut, Source, SourceExperiment, SourceRun};
+use crate::work::{self, Gate};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 
 /// Number of points in memory above which no further run is started: 24 bytes per point.
@@ -24,7 +23,7 @@ const MAX_FAILURES: usize = 8;
 /// Imports runs, one level at a time.
 pub(super) struct Runs<'a> {
     import: &'a Import,
-    store: &'a dyn Store,
+    source: &'a dyn Source,
     experiments: &'a Experiments,
     all: usize,
     done: usize,
@@ -38,8 +37,8 @@ pub(super) struct Runs<'a> {
 
 /// A run and its destination.
 struct Job<'a> {
-    experiment: &'a ExperimentRecord,
-    run: &'a StoredRun,
+    experiment: &'a SourceExperiment,
+    run: &'a SourceRun,
     dir: PathBuf,
     is_there: bool,
     is_incomplete: bool,
@@ -56,13 +55,13 @@ struct Outcome {
 impl<'a> Runs<'a> {
     pub(super) fn new(
         import: &'a Import,
-        store: &'a dyn Store,
+        source: &'a dyn Source,
         experiments: &'a Experiments,
-        levels: &[Vec<(Arc<ExperimentRecord>, StoredRun)>],
+        levels: &[Vec<(Arc<SourceExperiment>, SourceRun)>],
     ) -> Self {
         Self {
             import,
-            store,
+            source,
             experiments,
             all: levels.iter().map(Vec::len).sum(),
             done: 0,
@@ -77,7 +76,7 @@ impl<'a> Runs<'a> {
     /// Imports runs that are not ancestors of each other; their ancestors are already imported.
     pub(super) fn import(
         &mut self,
-        level: &[(Arc<ExperimentRecord>, StoredRun)],
+        level: &[(Arc<SourceExperiment>, SourceRun)],
         tree: &mut Tree,
         imported: &mut Imported,
         report: &mut Report,
@@ -87,10 +86,10 @@ impl<'a> Runs<'a> {
         self.done += level.len() - jobs.len(); // those whose experiments failed
         let (all, mut done, mut points) = (self.all, self.done, self.points);
         let outcomes = {
-            let Self { import, store, ref gate, ref failures, .. } = *self;
-            let context = Context { import, store, tree, gate };
+            let Self { import, source, ref gate, ref failures, .. } = *self;
+            let context = Context { import, source, tree, gate };
             let each = |job: &Job<'_>| job.run(&context, failures);
-            work::map(&jobs, store.connections(), each, |outcome| {
+            work::map(&jobs, source.connections(), each, |outcome| {
                 done += 1;
                 points += match &outcome.result {
                     Some(Ok(run)) => run.points,
@@ -105,7 +104,7 @@ impl<'a> Runs<'a> {
         for (job, outcome) in jobs.iter().zip(outcomes) {
             report.merge(outcome.report);
             for left_out in outcome.left_out {
-                count(&mut imported.left_out, &left_out.kind, left_out.count, left_out.is_least);
+                left_out.join(&mut imported.left_out);
             }
             match outcome.result {
                 Some(Ok(run)) => {
@@ -115,7 +114,7 @@ impl<'a> Runs<'a> {
                 }
                 Some(Err(error)) => {
                     self.last = error.location().clone();
-                    let what = format!("run {:?} ({})", plan::name(job.run), job.run.record.id);
+                    let what = format!("run {:?} ({})", job.run.name, job.run.id);
                     report.issues.push(not_imported(&what, error));
                 }
                 None => self.not_tried += 1,
@@ -125,8 +124,8 @@ impl<'a> Runs<'a> {
 
     fn job(
         &self,
-        experiment: &'a ExperimentRecord,
-        run: &'a StoredRun,
+        experiment: &'a SourceExperiment,
+        run: &'a SourceRun,
         tree: &mut Tree,
     ) -> Option<Job<'a>>
     where
@@ -140,7 +139,7 @@ impl<'a> Runs<'a> {
             is_incomplete: false,
             replaces: false,
         };
-        Some(match tree.state(&run.record.id) {
+        Some(match tree.state(run) {
             State::There(dir) => job(dir),
             State::Incomplete(dir) => Job { is_incomplete: true, ..job(dir) },
             State::Unfinished(dir) => Job { is_there: false, replaces: true, ..job(dir) },

@@ -5,12 +5,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use walkdir::WalkDir;
 
-use super::mlflow::StoredRun;
 use super::{ImportedRun, plan};
-use crate::trackers::mlflow::{MLFLOW, tags};
+use crate::trackers::source::{Source, SourceRun};
 use tbx::error::{Effect, Report};
 use tbx::event;
 use tbx::meta::{self, RunMeta};
@@ -21,33 +20,33 @@ use tbx::safe_name;
 const MAX_DEPTH: usize = 16;
 /// Maximum length in bytes of a path at which nested runs still go into their parents' directories.
 const MAX_PATH: usize = 1024;
-/// Keys of the object `mlflow` in `tbx.json`: the digest of the run's metadata at import time,
-/// whether some of its artifacts are missing, and event files that are not directly in its
-/// directory.
+/// Keys of the tracker's object in `tbx.json`: the id of the run, the digest of its metadata at import
+/// time, the state that its data had, whether some of its artifacts are missing, and event files that
+/// are not directly in its directory.
+const RUN_ID: &str = "run_id";
 const DIGEST: &str = "digest";
+const STATE: &str = "state";
 const INCOMPLETE: &str = "incomplete";
 pub(super) const EVENT_FILES: &str = "event_files";
-pub(super) const LOGGED_MODELS: &str = "logged_models";
 /// The subdirectory of a run's directory that is not a run.
 const NO_RUN: &str = meta::ARTIFACTS;
-
-/// Host name in the names of event files.
-pub(super) const HOST: &str = "mlflow";
 
 /// A log directory and its runs.
 pub(super) struct Tree {
     root: PathBuf,
-    /// Directories of runs by the ids that they have, locally or in MLflow.
+    /// The name of the tracker.
+    tracker: &'static str,
+    /// Directories of runs by the ids that they have, locally or in the tracker.
     dirs: HashMap<String, PathBuf>,
-    /// Local ids of runs by their ids in MLflow.
+    /// Local ids of runs by their ids in the tracker.
     ids: HashMap<String, String>,
-    /// Runs that had not ended when they were imported and whose metadata has not changed since,
+    /// Runs whose data may have grown since their import and whose metadata has not changed since,
     /// with the files that they should have.
     unfinished: HashMap<String, Expected>,
     /// Runs that lack some of their artifacts.
     incomplete: HashSet<String>,
-    /// The runs of logged models.
-    models: HashMap<String, PathBuf>,
+    /// The runs of groups of files.
+    groups: HashMap<String, PathBuf>,
     /// Directories of runs that will be created, in lower case.
     planned: HashSet<PathBuf>,
 }
@@ -56,6 +55,8 @@ pub(super) struct Tree {
 struct Expected {
     artifacts: usize,
     event_files: HashSet<PathBuf>,
+    /// The state that the data had, where the tracker says it.
+    state: Option<String>,
 }
 
 /// The state of a run in the log directory.
@@ -65,19 +66,21 @@ pub(super) enum State {
     There(PathBuf),
     /// Some of its artifacts are missing.
     Incomplete(PathBuf),
-    /// Not ended at import time; may be replaced.
+    /// Not ended at import time, or changed since; may be replaced.
     Unfinished(PathBuf),
 }
 
 impl Tree {
-    pub(super) fn read(root: &Path, report: &mut Report) -> Self {
+    pub(super) fn read(root: &Path, source: &dyn Source, report: &mut Report) -> Self {
+        let tracker = source.tracker();
         let mut tree = Self {
             root: root.to_owned(),
+            tracker,
             dirs: HashMap::new(),
             ids: HashMap::new(),
             unfinished: HashMap::new(),
             incomplete: HashSet::new(),
-            models: HashMap::new(),
+            groups: HashMap::new(),
             planned: HashSet::new(),
         };
         let walk = WalkDir::new(&tree.root).sort_by_file_name().into_iter();
@@ -92,16 +95,19 @@ impl Tree {
         }
         for (dir, meta) in found {
             let id = meta.id.clone().unwrap_or_default();
-            if let Some(theirs) = mlflow_id(&meta) {
-                if is_unfinished(&meta) {
-                    tree.unfinished.insert(theirs.to_owned(), expected(&meta));
+            if let Some(theirs) = run_id(&meta, tracker) {
+                if may_grow(&meta, tracker) {
+                    tree.unfinished.insert(theirs.to_owned(), expected(&meta, tracker));
                 }
-                if is_incomplete(&meta) {
+                if is_incomplete(&meta, tracker) {
                     tree.incomplete.insert(theirs.to_owned());
                 }
-                tree.models.extend(logged_models(&meta).map(|id| (id.to_owned(), dir.clone())));
+                let groups = groups(&meta, source);
+                tree.groups.extend(groups.map(|id| (id.to_owned(), dir.clone())));
                 tree.dirs.insert(theirs.to_owned(), dir.clone());
                 tree.ids.insert(theirs.to_owned(), id.clone());
+            } else if is_of_another(&meta, &id) {
+                continue;
             }
             tree.dirs.entry(id).or_insert(dir);
         }
@@ -118,30 +124,37 @@ impl Tree {
         self.dirs.get(id).filter(|_| !id.is_empty()).cloned()
     }
 
-    /// The state of the run with this id.
-    pub(super) fn state(&self, id: &str) -> State {
+    /// The state of a run.
+    pub(super) fn state(&self, run: &SourceRun) -> State {
+        let id = &run.id;
         let Some(dir) = self.find(id) else { return State::Absent };
+        let has_grown =
+            |expected: &Expected| expected.state.is_none() || expected.state != run.state;
         // Checked just before the run is replaced, because this import may have put another run
         // there.
         match self.unfinished.get(id) {
-            Some(expected) if has_nothing_else(&dir, expected) => State::Unfinished(dir),
+            Some(expected)
+                if has_grown(expected) && has_nothing_else(&dir, expected, self.tracker) =>
+            {
+                State::Unfinished(dir)
+            }
             _ if self.incomplete.contains(id) => State::Incomplete(dir),
             _ => State::There(dir),
         }
     }
 
-    /// The local id of the run that had this id in MLflow.
+    /// The local id of the run that had this id in the tracker.
     pub(super) fn id(&self, id: &str) -> Option<String> {
         self.ids.get(id).filter(|id| !id.is_empty()).cloned()
     }
 
-    /// The directory of the run that logged each model.
-    pub(super) fn logged_models(&self) -> &HashMap<String, PathBuf> {
-        &self.models
+    /// The directory of the run that a group of files belongs to.
+    pub(super) fn run_of_group(&self, id: &str) -> Option<&PathBuf> {
+        self.groups.get(id)
     }
 
     pub(super) fn insert(&mut self, run: &ImportedRun) {
-        self.models.extend(run.models.iter().map(|id| (id.clone(), run.dir.clone())));
+        self.groups.extend(run.groups.iter().map(|id| (id.clone(), run.dir.clone())));
         self.dirs.insert(run.id.clone(), run.dir.clone());
         if !run.meta_id.is_empty() {
             self.ids.insert(run.id.clone(), run.meta_id.clone());
@@ -150,13 +163,13 @@ impl Tree {
 
     /// The directory for a run: below its parent if that exists, otherwise in its experiment. If
     /// another run has the same name, its id is appended. Reserves the directory.
-    pub(super) fn place(&mut self, experiment: &Path, run: &StoredRun) -> PathBuf {
+    pub(super) fn place(&mut self, experiment: &Path, run: &SourceRun) -> PathBuf {
         let dir = self.free(experiment, run);
         self.planned.insert(lower(&dir));
         dir
     }
 
-    fn free(&self, experiment: &Path, run: &StoredRun) -> PathBuf {
+    fn free(&self, experiment: &Path, run: &SourceRun) -> PathBuf {
         // Some systems do not distinguish names by case.
         let is_taken =
             |dir: &Path| dir.symlink_metadata().is_ok() || self.planned.contains(&lower(dir));
@@ -170,14 +183,14 @@ impl Tree {
         let parent =
             parent.filter(|dir| depth(dir) < MAX_DEPTH && dir.as_os_str().len() < MAX_PATH);
         let parent = parent.unwrap_or_else(|| experiment.to_owned());
-        let name = plan::name(run);
+        let name = run.name.clone();
         let is_free =
             |name: &str| !name.eq_ignore_ascii_case(NO_RUN) && !is_taken(&parent.join(name));
         let plain = safe_name::encode(&name);
         if is_free(&plain) {
             return parent.join(plain);
         }
-        let id = &run.record.id;
+        let id = &run.id;
         let short: String = id.chars().take(8).collect();
         let candidates = [format!("{name}-{short}"), format!("{name}-{id}"), id.clone()];
         let mut candidates = candidates.map(|name| safe_name::encode(&name)).into_iter();
@@ -191,8 +204,8 @@ fn lower(path: &Path) -> PathBuf {
 }
 
 /// The path of the log directory from which tbx exported the run.
-fn exported_from(run: &StoredRun) -> Option<PathBuf> {
-    let path = tags::find(&run.record.tags, tags::RUN)?;
+fn exported_from(run: &SourceRun) -> Option<PathBuf> {
+    let path = run.exported_from.as_deref()?;
     let parts: Vec<_> = path.split('/').collect();
     let is_plain =
         |part: &&str| !matches!(*part, "" | "." | "..") && !part.eq_ignore_ascii_case(NO_RUN);
@@ -205,15 +218,17 @@ fn is_no_run(name: &OsStr) -> bool {
     name == NO_RUN || is_temporary(name)
 }
 
-/// Whether a run had not ended when it was imported, and its metadata has not changed since.
-fn is_unfinished(meta: &RunMeta) -> bool {
-    is_sealed(meta) && meta.status.is_none_or(|status| !status.is_final())
+/// Whether a run had not ended when it was imported, or its data may have changed since, and its
+/// metadata has not.
+fn may_grow(meta: &RunMeta, tracker: &str) -> bool {
+    let has_state = fact(meta, tracker, STATE).is_some();
+    is_sealed(meta, tracker) && (has_state || meta.status.is_none_or(|status| !status.is_final()))
 }
 
 /// Whether the metadata is the same as when the run was imported.
-pub(super) fn is_sealed(meta: &RunMeta) -> bool {
+pub(super) fn is_sealed(meta: &RunMeta, tracker: &str) -> bool {
     let mut was = meta.clone();
-    let ids = was.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
+    let ids = was.other.get_mut(tracker).and_then(Value::as_object_mut);
     let digest = ids.and_then(|ids| ids.remove(DIGEST));
     digest.is_some_and(|digest| {
         Some(digest.as_str().unwrap_or_default()) == self::digest(&was).as_deref()
@@ -221,10 +236,10 @@ pub(super) fn is_sealed(meta: &RunMeta) -> bool {
 }
 
 /// Records the digest of the metadata, so that changes are detected.
-pub(super) fn seal(meta: &mut RunMeta) {
-    remove(meta, DIGEST);
+pub(super) fn seal(meta: &mut RunMeta, tracker: &str) {
+    remove(meta, tracker, DIGEST);
     let digest = digest(meta);
-    if let Some(ids) = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
+    if let Some(ids) = meta.other.get_mut(tracker).and_then(Value::as_object_mut) {
         ids.extend(digest.map(|digest| (DIGEST.to_owned(), digest.into())));
     }
 }
@@ -234,35 +249,58 @@ fn digest(meta: &RunMeta) -> Option<String> {
 }
 
 /// Records whether artifacts of the run are missing, so that the next import looks for them.
-pub(super) fn set_incomplete(meta: &mut RunMeta, is_incomplete: bool) {
-    match meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut) {
+pub(super) fn set_incomplete(meta: &mut RunMeta, tracker: &str, is_incomplete: bool) {
+    match meta.other.get_mut(tracker).and_then(Value::as_object_mut) {
         Some(ids) if is_incomplete => drop(ids.insert(INCOMPLETE.into(), true.into())),
-        _ => remove(meta, INCOMPLETE),
+        _ => remove(meta, tracker, INCOMPLETE),
     }
 }
 
-fn is_incomplete(meta: &RunMeta) -> bool {
-    meta.other.get(MLFLOW).and_then(|ids| ids.get(INCOMPLETE)) == Some(&Value::Bool(true))
+fn is_incomplete(meta: &RunMeta, tracker: &str) -> bool {
+    fact(meta, tracker, INCOMPLETE) == Some(&Value::Bool(true))
 }
 
-fn remove(meta: &mut RunMeta, key: &str) {
-    let ids = meta.other.get_mut(MLFLOW).and_then(Value::as_object_mut);
+/// Records what the tracker calls the run, and the state of its data.
+pub(super) fn identify(meta: &mut RunMeta, tracker: &str, run: &SourceRun) {
+    let facts = meta.other.entry(tracker.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    if !facts.is_object() {
+        *facts = Value::Object(Map::new());
+    }
+    if let Some(facts) = facts.as_object_mut() {
+        facts.insert(RUN_ID.into(), run.id.clone().into());
+        if let Some(state) = &run.state {
+            facts.insert(STATE.into(), state.clone().into());
+        }
+    }
+}
+
+fn fact<'m>(meta: &'m RunMeta, tracker: &str, key: &str) -> Option<&'m Value> {
+    meta.other.get(tracker)?.get(key)
+}
+
+fn remove(meta: &mut RunMeta, tracker: &str, key: &str) {
+    let ids = meta.other.get_mut(tracker).and_then(Value::as_object_mut);
     ids.and_then(|ids| ids.remove(key));
 }
 
-fn expected(meta: &RunMeta) -> Expected {
-    Expected { artifacts: meta.artifacts.len(), event_files: event_files(meta) }
+fn expected(meta: &RunMeta, tracker: &str) -> Expected {
+    let state = fact(meta, tracker, STATE).and_then(Value::as_str);
+    Expected {
+        artifacts: meta.artifacts.len(),
+        event_files: event_files(meta, tracker),
+        state: state.map(str::to_owned),
+    }
 }
 
 /// The event files that an import put into directories below that of the run.
-pub(super) fn event_files(meta: &RunMeta) -> HashSet<PathBuf> {
-    let files = meta.other.get(MLFLOW).and_then(|ids| ids.get(EVENT_FILES));
+pub(super) fn event_files(meta: &RunMeta, tracker: &str) -> HashSet<PathBuf> {
+    let files = fact(meta, tracker, EVENT_FILES);
     let files = files.and_then(Value::as_array).into_iter().flatten();
     files.filter_map(Value::as_str).map(super::names::path).collect()
 }
 
 /// Whether a directory contains only files from an import.
-fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
+fn has_nothing_else(dir: &Path, expected: &Expected, tracker: &str) -> bool {
     let mut artifacts = 0;
     for entry in WalkDir::new(dir).min_depth(1) {
         let Ok(entry) = entry else { return false };
@@ -281,7 +319,7 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
             let name = entry.file_name();
             let is_ours = entry.file_type().is_file()
                 && (expected.event_files.contains(relative)
-                    || entry.depth() == 1 && (name == meta::FILE || is_event_file(name)));
+                    || entry.depth() == 1 && (name == meta::FILE || is_event_file(name, tracker)));
             if !is_ours {
                 return false;
             }
@@ -291,18 +329,23 @@ fn has_nothing_else(dir: &Path, expected: &Expected) -> bool {
 }
 
 /// Whether a file of this name in a run's directory was written by an import.
-fn is_event_file(name: &OsStr) -> bool {
-    event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{HOST}."))
+fn is_event_file(name: &OsStr, tracker: &str) -> bool {
+    event::is_event_file(name) && name.to_string_lossy().contains(&format!(".{tracker}."))
 }
 
-/// The id that a run had in MLflow.
-fn mlflow_id(meta: &RunMeta) -> Option<&str> {
-    meta.other.get(MLFLOW)?.get("run_id")?.as_str()
+/// The id that a run had in the tracker.
+fn run_id<'m>(meta: &'m RunMeta, tracker: &str) -> Option<&'m str> {
+    fact(meta, tracker, RUN_ID)?.as_str()
 }
 
-/// Ids of the models that a run logged.
-fn logged_models(meta: &RunMeta) -> impl Iterator<Item = &str> {
-    let models = meta.other.get(MLFLOW).and_then(|ids| ids.get(LOGGED_MODELS));
-    let models = models.and_then(Value::as_array).into_iter().flatten();
-    models.filter_map(|model| model.get("id")?.as_str())
+/// Whether another tracker gave the run this id, which may mean another run here.
+fn is_of_another(meta: &RunMeta, id: &str) -> bool {
+    meta.other.values().any(|facts| facts.get(RUN_ID).and_then(Value::as_str) == Some(id))
+}
+
+/// Ids of the groups of files of a run.
+fn groups<'m>(meta: &'m RunMeta, source: &dyn Source) -> impl Iterator<Item = &'m str> + use<'m> {
+    let groups = fact(meta, source.tracker(), source.group_words().list);
+    let groups = groups.and_then(Value::as_array).into_iter().flatten();
+    groups.filter_map(|group| group.get("id")?.as_str())
 }

@@ -1,6 +1,112 @@
 //! The systems that runs are kept in: one folder per tracker.
+//!
+//! Each one that runs can be imported from is one of [`sources`].
 
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
-#[allow(dead_code, unreachable_pub, reason = "the import is being moved onto it")]
+#[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::source::{Source, SourceKind, SourceOptions};
+use crate::table::meant;
+use tbx::error::{Error, ErrorKind, Location, Result};
+
+/// Maximum number of entries of a directory that are tried for a hint.
+const MAX_INSIDE: usize = 100;
+
+/// Every tracker that runs can be imported from. The order is that of `tbx import --help`.
+static SOURCES: &[&SourceKind] = &[
+    #[cfg(feature = "mlflow")]
+    &mlflow::SOURCE,
+];
+
+/// A tracker that runs can be imported from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackerInfo {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The name that people know.
+    pub title: &'static str,
+    /// What can be given as the source, as part of a sentence.
+    pub takes: &'static str,
+}
+
+/// Every tracker that runs can be imported from.
+pub fn sources() -> Vec<TrackerInfo> {
+    let info =
+        |kind: &&SourceKind| TrackerInfo { name: kind.name, title: kind.title, takes: kind.takes };
+    SOURCES.iter().map(info).collect()
+}
+
+/// Opens the source at `place`, a path or a URL, of the tracker called `from`, or of the only one that it can belong
+/// to. The first result is the title of the tracker.
+///
+/// # Errors
+///
+/// There is no such tracker, nothing is at `place`, or no tracker or several have such sources.
+pub(crate) fn open(
+    place: &str,
+    from: Option<&str>,
+    options: &SourceOptions,
+) -> Result<(&'static str, Box<dyn Source>)> {
+    let kind = match from {
+        Some(name) => named(name)?,
+        None => recognized(place, SOURCES)?,
+    };
+    Ok((kind.title, (kind.open)(place, options)?))
+}
+
+fn named(name: &str) -> Result<&'static SourceKind> {
+    let names: Vec<_> = SOURCES.iter().map(|kind| kind.name).collect();
+    let unknown =
+        || Error::argument(format!("there is no tracker {name:?}; {}", meant(name, &names)));
+    SOURCES.iter().copied().find(|kind| kind.name == name).ok_or_else(unknown)
+}
+
+/// The tracker whose source is at `place`.
+fn recognized<'k>(place: &str, kinds: &[&'k SourceKind]) -> Result<&'k SourceKind> {
+    let is_here = |kind: &&&SourceKind| (kind.is_here)(Path::new(place));
+    let found: Vec<_> = kinds.iter().filter(is_here).copied().collect();
+    match found.as_slice() {
+        [kind] => Ok(kind),
+        [] => Err(unknown(place, kinds)),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .map(|kind| format!("{} (--from {})", kind.title, kind.name))
+                .collect();
+            let what = format!("{place} may be of {}: say which", names.join(" or "));
+            Err(Error::argument(what))
+        }
+    }
+}
+
+/// The error for a place that no tracker recognizes.
+fn unknown(place: &str, kinds: &[&SourceKind]) -> Error {
+    let is_path = !place.contains("://");
+    if let (true, Err(error)) = (is_path, Path::new(place).metadata()) {
+        return ErrorKind::from(error).at(Location::of(Path::new(place)));
+    }
+    let takes: Vec<_> =
+        kinds.iter().map(|kind| format!("{} of {}", kind.takes, kind.title)).collect();
+    let hint = inside(Path::new(place), kinds);
+    let hint = hint.map(|found| format!("; did you mean {}?", found.display()));
+    let what = format!(
+        "{place} is nothing that runs are imported from{}; looked for {}; --from says whose runs they are",
+        hint.unwrap_or_default(),
+        takes.join("; ")
+    );
+    Error::argument(what)
+}
+
+/// The first thing in a directory that a tracker recognizes.
+fn inside(dir: &Path, kinds: &[&SourceKind]) -> Option<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(dir).ok()?.take(MAX_INSIDE).flatten().collect();
+    names.sort_by_key(fs::DirEntry::file_name);
+    let is_found = |path: &PathBuf| kinds.iter().any(|kind| (kind.is_here)(path));
+    names.into_iter().map(|entry| entry.path()).find(is_found)
+}

@@ -43,6 +43,29 @@ pub(crate) trait Source: Sync {
     /// The content of a run. `artifacts` says whether its files are wanted.
     fn content(&self, of: &SourceRun, artifacts: bool, report: &mut Report) -> Result<Content>;
 
+    /// The files of a run that was imported before and lacked some of them; its values are not needed.
+    fn files(&self, of: &SourceRun, report: &mut Report) -> Result<Content> {
+        self.content(of, true, report)
+    }
+
+    /// The files of a group that belongs to no run.
+    fn group(&self, _of: &SourceGroup, _report: &mut Report) -> Result<Content> {
+        Ok(Content::default())
+    }
+
+    /// The words for [groups](SourceGroup).
+    fn group_words(&self) -> GroupWords {
+        GroupWords { list: "groups", one: "group", of_file: "group" }
+    }
+
+    /// A run is not imported: what the source keeps for it may be dropped.
+    fn forget(&self, _run: &SourceRun) {}
+
+    /// Other data in the source, by kind. Asked only if everything is imported.
+    fn left_out(&self, _of: &[SourceExperiment], _report: &mut Report) -> Result<Vec<LeftOut>> {
+        Ok(Vec::new())
+    }
+
     /// Opens a file of a run.
     fn open(&self, file: &SourceFile) -> Result<Box<dyn Read + '_>> {
         file.open_local()
@@ -76,16 +99,49 @@ pub(crate) struct SourceExperiment {
     /// Its creation time in seconds since the Unix epoch.
     pub(crate) created_at: Option<f64>,
     pub(crate) is_deleted: bool,
+    /// Whether the tracker makes it unasked, so that it is not worth a directory without content.
+    pub(crate) is_implicit: bool,
     /// Facts for which tbx has no field.
     pub(crate) facts: Map<String, Value>,
+    /// What the source needs to find the experiment again.
+    pub(crate) index: usize,
 }
 
 /// The runs of an experiment.
 #[derive(Debug, Default)]
 pub(crate) struct SourceRuns {
     pub(crate) runs: Vec<SourceRun>,
+    /// Groups of files that belong to no run.
+    pub(crate) groups: Vec<SourceGroup>,
     /// Other data that is left out.
     pub(crate) left_out: Vec<LeftOut>,
+    /// Other data that is left out and belongs to no run. Not counted if only some runs are imported.
+    pub(crate) of_no_run: Vec<LeftOut>,
+}
+
+/// A group of files that has facts of its own, such as a logged model of MLflow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct SourceGroup {
+    /// Its identifier in the tracker.
+    pub(crate) id: String,
+    /// Its display name.
+    pub(crate) name: String,
+    pub(crate) is_deleted: bool,
+    /// Everything that is known about it, including `id`.
+    pub(crate) facts: Map<String, Value>,
+    /// What the source needs to find the group again.
+    pub(crate) index: usize,
+}
+
+/// The words for groups in metadata and messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupWords {
+    /// The key of the list of groups among the tracker's facts about a run or an experiment.
+    pub(crate) list: &'static str,
+    /// The name of one, in messages.
+    pub(crate) one: &'static str,
+    /// The key of the group's id among the facts about one of its files.
+    pub(crate) of_file: &'static str,
 }
 
 /// A run, as far as its place among the others needs it.
@@ -102,6 +158,11 @@ pub(crate) struct SourceRun {
     pub(crate) is_deleted: bool,
     /// Path in the log directory from which tbx exported the run, with `/` between directories.
     pub(crate) exported_from: Option<String>,
+    /// Whatever changes when the run's data does, such as the size of its file. An import leaves a run with the
+    /// state that it had at its import as it is, and replaces one with another state, even if it had ended.
+    pub(crate) state: Option<String>,
+    /// Its groups of files, which [`Source::content`] lists among its files.
+    pub(crate) groups: Vec<SourceGroup>,
     /// What the source needs to find the run again.
     pub(crate) index: usize,
 }
@@ -117,7 +178,7 @@ pub(crate) struct Content {
     pub(crate) series: Vec<Series>,
     /// Its files.
     pub(crate) files: Vec<SourceFile>,
-    /// Event files that tbx had exported, with their paths in the run's directory. Only points that they lack are
+    /// Event files that tbx had exported, with their paths in the run's directory. Only scalars that they lack are
     /// written.
     pub(crate) event_files: Vec<(SourceFile, PathBuf)>,
     /// Places of files that were not read because they are not in the source.
@@ -248,6 +309,18 @@ impl SourceFile {
         Self::new(name.into(), Place::Local(root.clone(), path.into()))
     }
 
+    /// The file at `path` among those of the object `id` on a server, of the kind `of`.
+    pub(crate) fn remote(
+        name: String,
+        of: &'static str,
+        id: &str,
+        path: String,
+        size: Option<u64>,
+    ) -> Self {
+        let place = Place::Remote { of, id: id.to_owned(), path };
+        Self { size, ..Self::new(name, place) }
+    }
+
     /// A file with these bytes.
     pub(crate) fn of_bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(name.into(), Place::Bytes(bytes.into()))
@@ -299,6 +372,11 @@ impl LeftOut {
             None => {}
         }
     }
+
+    /// Adds these objects to those of their kind.
+    pub(crate) fn join(self, all: &mut Vec<Self>) {
+        Self::count(all, &self.kind, self.count, self.is_least);
+    }
 }
 
 /// A tracker that runs can be imported from: a line of [`SOURCES`](super::SOURCES).
@@ -346,6 +424,17 @@ pub(crate) struct SourceVersion {
     pub(crate) run: Option<String>,
     /// The name of its file, or of the directory of its files, among the artifacts of that run.
     pub(crate) artifact: Option<String>,
+    /// The run among whose artifacts they are, if it is not [`run`](Self::run).
+    pub(crate) artifact_run: Option<String>,
+    /// The [group](SourceGroup) of its files; then `artifact` does not count.
+    pub(crate) group: Option<String>,
+    /// The SHA-256 of its file among the artifacts of the run, where it is known: it counts before `artifact`.
+    pub(crate) sha256: Option<String>,
+    /// The name of the file that stands for all files of a directory, otherwise it is the first one.
+    pub(crate) main_file: Option<&'static str>,
+    /// Whether its number is that of tbx, which exported it.
+    pub(crate) is_exported: bool,
+    pub(crate) is_deleted: bool,
     /// Where its files are, if they are not among the artifacts of a run.
     pub(crate) location: Option<String>,
     /// Facts for which tbx has no field.

@@ -15,6 +15,7 @@ mod pages;
 mod record;
 mod rest;
 mod settings;
+mod source;
 pub mod tags;
 mod target;
 mod time;
@@ -41,6 +42,7 @@ pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 #[doc(hidden)]
 pub use record::{Metric, status_from_number, status_number};
 pub use settings::ClientSettings;
+pub(in crate::trackers) use source::SOURCE;
 pub use target::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 pub(crate) use time::{milliseconds, seconds};
 pub use to_meta::meta;

@@ -18,11 +18,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use self::cell::text;
-use super::{
-    Content, Files, LeftOut, Metrics, Store, StoredExperiment, StoredFile, StoredRun, at,
-    open_local, place,
-};
+use super::{Files, Metrics, Store, StoredExperiment, StoredRun, StoredRuns, at, place};
 use crate::trackers::mlflow::{LoggedModelRecord, RegisteredModelRecord};
+use crate::trackers::source::{LeftOut, SourceFile};
 use tbx::error::{ErrorKind, Report, Result};
 use tbx::store::{Links, open_regular};
 
@@ -150,8 +148,8 @@ impl Store for Database {
         runs::experiments(self)
     }
 
-    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
-        Ok(Content::new(runs::runs(self, of, report)?, models::logged(self, &of.record.id)?))
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<StoredRuns> {
+        Ok(StoredRuns::new(runs::runs(self, of, report)?, models::logged(self, &of.record.id)?))
     }
 
     fn metrics(
@@ -184,8 +182,8 @@ impl Store for Database {
         place::list_model(of, self.base(), self.links, prefix, files, report);
     }
 
-    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
-        open_local(file)
+    fn open(&self, file: &SourceFile) -> Result<Box<dyn Read + '_>> {
+        file.open_local()
     }
 
     fn models(&self, _: &mut Report) -> Result<Vec<RegisteredModelRecord>> {

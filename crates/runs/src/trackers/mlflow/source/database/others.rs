@@ -1,8 +1,9 @@
 //! Counts the rows of tables that are not imported.
 
-use super::super::{LeftOut, UNUSED_DATASETS, count};
+use super::super::UNUSED_DATASETS;
 use super::Database;
 use super::cell::integer;
+use crate::trackers::source::LeftOut;
 use tbx::error::Result;
 
 /// Tables that are imported.
@@ -104,14 +105,14 @@ pub(super) fn count_all(database: &Database) -> Result<Vec<LeftOut>> {
         };
         // The name of a table may contain any characters.
         let from = format!("\"{}\"", table.replace('"', "\"\""));
-        count(&mut all, &kind, rows(database, &from)?, false);
+        LeftOut::count(&mut all, &kind, rows(database, &from)?, false);
     }
     if database.has_all("inputs", &["source_type", "source_id", "destination_type"]) {
         let links = rows(database, &format!("inputs WHERE {LINKS}"))?;
-        count(&mut all, "links between runs and models", links, false);
+        LeftOut::count(&mut all, "links between runs and models", links, false);
         if database.has("datasets", "dataset_uuid") {
             let unused = "datasets WHERE dataset_uuid NOT IN (SELECT source_id FROM inputs WHERE source_type = 'DATASET')";
-            count(&mut all, UNUSED_DATASETS, rows(database, unused)?, false);
+            LeftOut::count(&mut all, UNUSED_DATASETS, rows(database, unused)?, false);
         }
     }
     Ok(all)

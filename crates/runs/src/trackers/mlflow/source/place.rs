@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::reader::below;
-use super::{Files, Place, StoredFile, issue};
+use super::{Files, MODEL, issue};
 use crate::trackers::mlflow::LoggedModelRecord;
+use crate::trackers::source::SourceFile;
 use tbx::error::{Effect, ErrorKind, Report};
 use tbx::store::{Links, Root};
 
@@ -95,12 +96,12 @@ pub(super) fn list(
             issue(report, &path, ErrorKind::NameNotUtf8, Effect::Kept);
         }
         let names: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
-        files.files.push(StoredFile {
-            path: format!("{prefix}{}", names.join("/")),
-            model: model.map(str::to_owned),
-            size: None,
-            place: Place::Local(root.clone(), path),
-        });
+        let mut file = SourceFile::local(format!("{prefix}{}", names.join("/")), root, path);
+        if let Some(id) = model {
+            file.kind = Some(MODEL.to_owned());
+            file.facts.insert(MODEL.to_owned(), id.into());
+        }
+        files.files.push(file);
     }
 }
 

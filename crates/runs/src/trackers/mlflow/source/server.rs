@@ -3,15 +3,17 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::super::work::{self, Slot, Slots};
-use super::{
-    Content, Files, HistoryPoint, LeftOut, Metrics, Place, Store, StoredExperiment, StoredFile,
-    StoredRun, count,
-};
+use super::{Files, MODEL, Metrics, Store, StoredExperiment, StoredRun, StoredRuns};
 use crate::trackers::mlflow::{
-    Client, ClientSettings, ListedFile, LoggedModelRecord, RegisteredModelRecord, number,
+    Client, ClientSettings, HistoryPoint, ListedFile, LoggedModelRecord, RegisteredModelRecord,
+    number,
 };
+use crate::trackers::source::{LeftOut, Place, SourceFile};
+use crate::work::{self, Slot, Slots};
 use tbx::error::{Effect, Error, Issue, Report, Result};
+
+/// The kind of object that a file of a run belongs to.
+const RUN: &str = "run";
 
 pub(super) struct Server {
     client: Client,
@@ -42,7 +44,7 @@ impl Server {
         listed: Result<Vec<ListedFile>>,
         files: &mut Files,
         report: &mut Report,
-        file: impl Fn(ListedFile) -> StoredFile,
+        file: impl Fn(ListedFile) -> SourceFile,
     ) {
         match listed {
             Ok(listed) => files.files.extend(listed.into_iter().map(file)),
@@ -62,7 +64,7 @@ impl Store for Server {
         Ok(experiments.map(stored).collect())
     }
 
-    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<StoredRuns> {
         let slot = self.slots.take();
         let models = match self.client.logged_models(&of.record.id) {
             Ok(models) => models,
@@ -99,7 +101,7 @@ impl Store for Server {
                 }
             }
         }
-        Ok(Content::new(runs, models))
+        Ok(StoredRuns::new(runs, models))
     }
 
     fn metrics(&self, of: &StoredRun, _: &mut Vec<LeftOut>, _: &mut Report) -> Result<Metrics> {
@@ -112,11 +114,8 @@ impl Store for Server {
         let _slot = self.slots.take();
         let id = &of.record.id;
         let mut files = Files::default();
-        self.add(self.client.artifacts(id), &mut files, report, |listed| StoredFile {
-            place: Place::OfRun { id: id.clone(), path: listed.path.clone() },
-            model: None,
-            size: listed.size,
-            path: listed.path,
+        self.add(self.client.artifacts(id), &mut files, report, |listed| {
+            SourceFile::remote(listed.path.clone(), RUN, id, listed.path, listed.size)
         });
         files
     }
@@ -129,21 +128,24 @@ impl Store for Server {
         report: &mut Report,
     ) {
         let _slot = self.slots.take();
-        self.add(self.client.model_files(&of.id), files, report, |listed| StoredFile {
-            place: Place::OfModel { id: of.id.clone(), path: listed.path.clone() },
-            model: Some(of.id.clone()),
-            size: listed.size,
-            path: format!("{prefix}{}", listed.path),
+        self.add(self.client.model_files(&of.id), files, report, |listed| {
+            let name = format!("{prefix}{}", listed.path);
+            let mut file = SourceFile::remote(name, MODEL, &of.id, listed.path, listed.size);
+            file.kind = Some(MODEL.to_owned());
+            file.facts.insert(MODEL.to_owned(), of.id.clone().into());
+            file
         });
     }
 
-    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
+    fn open(&self, file: &SourceFile) -> Result<Box<dyn Read + '_>> {
         let slot = self.slots.take();
         let content: Box<dyn Read> = match &file.place {
-            Place::OfModel { id, path } => Box::new(self.client.model_file(id, path, file.size)?),
-            Place::OfRun { id, path } => Box::new(self.client.artifact(id, path, file.size)?),
-            Place::Local(_, path) => {
-                return Err(Error::argument(format!("{} is not on a server", path.display())));
+            Place::Remote { of: MODEL, id, path } => {
+                Box::new(self.client.model_file(id, path, file.size)?)
+            }
+            Place::Remote { id, path, .. } => Box::new(self.client.artifact(id, path, file.size)?),
+            Place::Local(..) | Place::Bytes(_) => {
+                return Err(Error::argument(format!("{} is not on a server", file.name)));
             }
         };
         Ok(Box::new(Download { content, _slot: slot }))
@@ -164,7 +166,7 @@ impl Store for Server {
             match traces {
                 Ok((traces, has_more)) => {
                     let traces = u64::try_from(traces).unwrap_or(u64::MAX);
-                    count(&mut all, "traces", traces, has_more);
+                    LeftOut::count(&mut all, "traces", traces, has_more);
                 }
                 Err(error) => skip(report, error),
             }

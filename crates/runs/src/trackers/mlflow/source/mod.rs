@@ -1,12 +1,15 @@
-//! Reads the places where MLflow keeps runs, with one file per kind of place.
+//! Reads the places where MLflow keeps runs, with one file per kind of place, and converts what they have to the
+//! neutral form.
 
 mod database;
+mod exported;
 mod folder;
-mod left_out;
 mod metric_file;
+mod neutral;
 mod place;
 mod reader;
 mod server;
+mod versions;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -17,14 +20,17 @@ use std::thread;
 
 use self::database::Database;
 use self::folder::Folder;
-pub use self::left_out::LeftOut;
-pub(super) use self::left_out::count;
+pub(in crate::trackers) use self::neutral::SOURCE;
 use self::server::Server;
 use crate::trackers::mlflow::{
     ExperimentRecord, HistoryPoint, LoggedModelRecord, RegisteredModelRecord, RunRecord, tags,
 };
+use crate::trackers::source::{LeftOut, SourceFile};
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use tbx::store::{Links, Root};
+use tbx::store::Links;
+
+/// The key of the id of a logged model in the facts about a file, and the kind of such files.
+const MODEL: &str = "model";
 
 /// Maximum number of metric points of a logged model that are kept in `tbx.json`; others are only
 /// counted.
@@ -34,26 +40,26 @@ const MAX_LOCAL: usize = 8;
 
 /// An MLflow experiment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StoredExperiment {
-    pub(super) record: ExperimentRecord,
+struct StoredExperiment {
+    record: ExperimentRecord,
     /// The directory of the experiment, in a file store.
     dir: PathBuf,
 }
 
 /// The content of an experiment.
 #[derive(Debug, Default)]
-pub(super) struct Content {
+struct StoredRuns {
     /// All runs, including deleted ones.
-    pub(super) runs: Vec<StoredRun>,
+    runs: Vec<StoredRun>,
     /// Logged models that belong to no run of the experiment.
-    pub(super) models: Vec<LoggedModelRecord>,
+    models: Vec<LoggedModelRecord>,
     /// Other data that is left out.
-    pub(super) left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOut>,
     /// Number of datasets that no run used.
-    pub(super) unused_datasets: u64,
+    unused_datasets: u64,
 }
 
-impl Content {
+impl StoredRuns {
     /// Assigns each model to the run that logged it.
     fn new(mut runs: Vec<StoredRun>, mut models: Vec<LoggedModelRecord>) -> Self {
         models.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
@@ -66,7 +72,7 @@ impl Content {
             let more = model.metrics.len().saturating_sub(MAX_MODEL_METRICS);
             model.metrics.truncate(MAX_MODEL_METRICS);
             let more = u64::try_from(more).unwrap_or(u64::MAX);
-            count(&mut left_out, "points of metrics of models", more, false);
+            LeftOut::count(&mut left_out, "points of metrics of models", more, false);
             match places.get(&model.run).and_then(|place| runs.get_mut(*place)) {
                 Some(run) => run.models.push(model),
                 None => of_no_run.push(model),
@@ -78,14 +84,14 @@ impl Content {
 
 /// An MLflow run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StoredRun {
-    pub(super) record: RunRecord,
+struct StoredRun {
+    record: RunRecord,
     /// Models that the run logged, each a directory of files.
-    pub(super) models: Vec<LoggedModelRecord>,
+    models: Vec<LoggedModelRecord>,
     /// Ids of the logged models that the run used.
-    pub(super) model_inputs: Vec<String>,
+    model_inputs: Vec<String>,
     /// Ids of the logged models that the run produced, each with the step.
-    pub(super) model_outputs: Vec<(String, i64)>,
+    model_outputs: Vec<(String, i64)>,
     /// The names of the run's metrics, on a server.
     metrics: Vec<String>,
     /// The directory of the run, in a file store.
@@ -93,52 +99,24 @@ pub(super) struct StoredRun {
 }
 
 /// Points of a run by metric name, in no particular order.
-pub(super) type Metrics = BTreeMap<String, Vec<HistoryPoint>>;
-
-/// A file that a run produced.
-#[derive(Debug, Clone)]
-pub(super) struct StoredFile {
-    /// Its path among the run's artifacts, with `/` between directories.
-    pub(super) path: String,
-    /// The id of the logged model that it belongs to.
-    pub(super) model: Option<String>,
-    /// Its size in bytes, as listed by a server.
-    pub(super) size: Option<u64>,
-    place: Place,
-}
-
-/// The location of a file.
-#[derive(Debug, Clone)]
-enum Place {
-    Local(Root, PathBuf),
-    /// On a server, among the files of a run.
-    OfRun {
-        id: String,
-        path: String,
-    },
-    /// On a server, among the files of a logged model.
-    OfModel {
-        id: String,
-        path: String,
-    },
-}
+type Metrics = BTreeMap<String, Vec<HistoryPoint>>;
 
 /// The files of a run.
 #[derive(Debug, Default)]
-pub(super) struct Files {
-    pub(super) files: Vec<StoredFile>,
+struct Files {
+    files: Vec<SourceFile>,
     /// URIs of files that were not read because they are not on this machine.
-    pub(super) elsewhere: Vec<String>,
+    elsewhere: Vec<String>,
     /// Whether a listing failed, so that there may be more files.
-    pub(super) is_cut: bool,
+    is_cut: bool,
 }
 
 impl Files {
     /// A directory for the files of a model among those of its run, as in MLflow 2.
-    pub(super) fn folder_for(&self, model: &LoggedModelRecord) -> String {
+    fn folder_for(&self, model: &LoggedModelRecord) -> String {
         let name = if model.name.is_empty() { &model.id } else { &model.name };
         let first = format!("{name}/");
-        match self.files.iter().any(|file| file.path.starts_with(&first) || file.path == *name) {
+        match self.files.iter().any(|file| file.name.starts_with(&first) || file.name == *name) {
             true => format!("{name}-{}", model.id),
             false => name.clone(),
         }
@@ -146,12 +124,12 @@ impl Files {
 }
 
 /// A place where MLflow keeps runs. Several threads may use it concurrently.
-pub(super) trait Store: Sync {
+trait Store: Sync {
     /// All experiments, including deleted ones.
     fn experiments(&self, report: &mut Report) -> Result<Vec<StoredExperiment>>;
 
     /// The content of an experiment.
-    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content>;
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<StoredRuns>;
 
     /// The points of a run.
     fn metrics(
@@ -174,7 +152,7 @@ pub(super) trait Store: Sync {
     );
 
     /// The content of a file.
-    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>>;
+    fn open(&self, file: &SourceFile) -> Result<Box<dyn Read + '_>>;
 
     /// Registered models and prompts.
     fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>>;
@@ -192,7 +170,7 @@ pub(super) trait Store: Sync {
 }
 
 /// Datasets of an experiment that no run used.
-pub(super) const UNUSED_DATASETS: &str = "datasets that no run used";
+const UNUSED_DATASETS: &str = "datasets that no run used";
 
 /// Number of threads that read local files concurrently.
 fn local_connections() -> usize {
@@ -211,7 +189,7 @@ fn old_tags(tags: &mut BTreeMap<String, String>, field: impl Fn(&str) -> Option<
 /// Opens the store at `source`: a directory `mlruns` or one inside it, a database or a server.
 ///
 /// A server gets at most `connections` concurrent requests.
-pub(super) fn open(source: &str, connections: usize, links: Links) -> Result<Box<dyn Store>> {
+fn open_store(source: &str, connections: usize, links: Links) -> Result<Box<dyn Store>> {
     if source.starts_with("http://") || source.starts_with("https://") {
         return Ok(Box::new(Server::open(source, connections)?));
     }
@@ -236,15 +214,6 @@ fn local(source: &str) -> PathBuf {
         return PathBuf::from(rest);
     }
     place::file_url(source).unwrap_or_else(|| PathBuf::from(source))
-}
-
-/// Opens a local file.
-fn open_local(file: &StoredFile) -> Result<Box<dyn Read + 'static>> {
-    let Place::Local(root, path) = &file.place else {
-        return Err(Error::argument(format!("{} is on a server", file.path)));
-    };
-    let (file, len) = root.open(path).map_err(|error| ErrorKind::from(error).at(at(path)))?;
-    Ok(Box::new(file.into_reader(len)))
 }
 
 fn at(path: &Path) -> Location {

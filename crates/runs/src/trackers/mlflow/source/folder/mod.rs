@@ -14,13 +14,13 @@ use super::metric_file::Allowance;
 use super::reader::{META, Reader};
 use super::yaml::Fields;
 use super::{
-    Content, Files, LeftOut, Metrics, Store, StoredExperiment, StoredFile, StoredRun, at, count,
-    issue, metric_file, open_local, place,
+    Files, Metrics, Store, StoredExperiment, StoredRun, StoredRuns, at, issue, metric_file, place,
 };
 use crate::trackers::mlflow::{
     DatasetInput, ExperimentRecord, LoggedModelRecord, RegisteredModelRecord, RunRecord,
     status_from_number,
 };
+use crate::trackers::source::{LeftOut, SourceFile};
 use tbx::error::{Effect, ErrorKind, Report, Result};
 use tbx::meta::Status;
 use tbx::store::Links;
@@ -43,6 +43,20 @@ pub(super) struct Folder {
 }
 
 impl Folder {
+    /// Whether the directory is one of MLflow, or one inside it.
+    pub(super) fn is_here(path: &Path) -> bool {
+        let is_of = |folder: Self| match folder.only {
+            // Other programs have such files, too.
+            Some((experiment, run)) => {
+                let fields = folder.reader.fields(run.as_ref().unwrap_or(&experiment));
+                let ids = ["run_id", "run_uuid", "experiment_id"];
+                fields.is_ok_and(|fields| ids.iter().any(|id| fields.contains_key(*id)))
+            }
+            None => true,
+        };
+        Self::open(path, Links::Inside).is_ok_and(is_of)
+    }
+
     pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
         // Without `.` and `..`, so that parents of the path are right.
         let path = path.canonicalize().map_err(|error| ErrorKind::from(error).at(at(path)))?;
@@ -129,7 +143,7 @@ impl Store for Folder {
         Ok(experiments)
     }
 
-    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<Content> {
+    fn content(&self, of: &StoredExperiment, report: &mut Report) -> Result<StoredRuns> {
         let only = self.only.as_ref().and_then(|(_, run)| run.clone());
         let is_whole = only.is_none();
         let dirs = match only {
@@ -147,7 +161,7 @@ impl Store for Folder {
             runs.push(run);
         }
         let models = self.reader.logged_models(&of.dir.join(MODELS), report);
-        let mut content = Content::new(runs, models);
+        let mut content = StoredRuns::new(runs, models);
         let datasets = self.reader.dirs_if_any(&of.dir.join("datasets"), report);
         let unused = datasets.iter().filter(|dir| !used.contains(&file_name(dir))).count();
         content.unused_datasets = u64::try_from(unused).unwrap_or(u64::MAX);
@@ -179,7 +193,7 @@ impl Store for Folder {
                 Err(error) => issue(report, &path, error.into(), Effect::SkippedFile),
             }
         }
-        count(left_out, "links from points to datasets", links, false);
+        LeftOut::count(left_out, "links from points to datasets", links, false);
         Ok(metrics)
     }
 
@@ -216,8 +230,8 @@ impl Store for Folder {
         place::list_model(of, &self.root, self.reader.links(), prefix, files, report);
     }
 
-    fn open(&self, file: &StoredFile) -> Result<Box<dyn Read + '_>> {
-        open_local(file)
+    fn open(&self, file: &SourceFile) -> Result<Box<dyn Read + '_>> {
+        file.open_local()
     }
 
     fn models(&self, report: &mut Report) -> Result<Vec<RegisteredModelRecord>> {
@@ -231,7 +245,7 @@ impl Store for Folder {
         let mut all = Vec::new();
         for experiment in of {
             let traces = self.reader.dirs_if_any(&experiment.dir.join("traces"), report).len();
-            count(&mut all, "traces", u64::try_from(traces).unwrap_or(u64::MAX), false);
+            LeftOut::count(&mut all, "traces", u64::try_from(traces).unwrap_or(u64::MAX), false);
         }
         Ok(all)
     }

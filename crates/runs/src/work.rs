@@ -6,7 +6,7 @@ use std::thread;
 
 /// The results of `each` for `jobs`, in their order. At most `threads` jobs run at a time. `done`
 /// is called with each result on this thread, in the order in which the jobs end.
-pub(super) fn map<J: Sync, R: Send>(
+pub(crate) fn map<J: Sync, R: Send>(
     jobs: &[J],
     threads: usize,
     each: impl Fn(&J) -> R + Sync,
@@ -51,21 +51,21 @@ pub(super) fn map<J: Sync, R: Send>(
 
 /// A number of slots that may be in use at a time.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     free: Mutex<usize>,
     is_free: Condvar,
 }
 
 /// A slot that is in use until this is dropped.
-pub(super) struct Slot<'s>(&'s Slots);
+pub(crate) struct Slot<'s>(&'s Slots);
 
 impl Slots {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize) -> Self {
         Self { free: Mutex::new(slots.max(1)), is_free: Condvar::new() }
     }
 
     /// Waits for a free slot.
-    pub(super) fn take(&self) -> Slot<'_> {
+    pub(crate) fn take(&self) -> Slot<'_> {
         let mut free = lock(&self.free);
         while *free == 0 {
             free = self.is_free.wait(free).unwrap_or_else(PoisonError::into_inner);
@@ -85,25 +85,25 @@ impl Drop for Slot<'_> {
 /// The amount that all threads hold in memory. A thread that wants to start something waits while
 /// the amount exceeds the limit.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     limit: usize,
     held: Mutex<usize>,
     is_less: Condvar,
 }
 
 /// The amount that one thread holds in memory, until this is dropped.
-pub(super) struct Held<'g> {
+pub(crate) struct Held<'g> {
     gate: &'g Gate,
     amount: usize,
 }
 
 impl Gate {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(crate) const fn new(limit: usize) -> Self {
         Self { limit, held: Mutex::new(0), is_less: Condvar::new() }
     }
 
     /// Waits until the others hold no more than the limit.
-    pub(super) fn enter(&self) -> Held<'_> {
+    pub(crate) fn enter(&self) -> Held<'_> {
         let mut held = lock(&self.held);
         while *held > self.limit {
             held = self.is_less.wait(held).unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +114,7 @@ impl Gate {
 
 impl Held<'_> {
     /// Increases the amount.
-    pub(super) fn add(&mut self, amount: usize) {
+    pub(crate) fn add(&mut self, amount: usize) {
         self.amount += amount;
         *lock(&self.gate.held) += amount;
     }
