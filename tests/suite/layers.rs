@@ -38,7 +38,7 @@ const PACKAGES: [Package; 3] = [
         source: "crates/runs/src",
         library: "tbx_runs",
         layers: &[
-            &["printable", "progress"],
+            &["printable", "progress", "work"],
             &["table", "registry"],
             &["export", "edit", "verify", "archive"],
             &["trackers"],

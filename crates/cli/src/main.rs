@@ -85,7 +85,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx export ./logs --to csv --out points.csv
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
-  tbx import --from mlflow ./mlruns --out ./logs
+  tbx import ./mlruns --out ./logs
   tbx check ./logs                      metadata that runs lack
   tbx meta set ./logs/1 param.lr=0.1    add metadata to a run
   tbx models ./logs                     registered models
@@ -143,7 +143,7 @@ enum Command {
     Export(export::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
     Extract(extract::Args),
-    /// Import runs from MLflow as event logs.
+    /// Import runs of other trackers as event logs.
     Import(import::Args),
     /// Report which runs lack the metadata needed to reproduce them.
     Check(check::Args),

@@ -92,7 +92,7 @@ fn unknown(place: &str, kinds: &[&SourceKind]) -> Error {
         return ErrorKind::from(error).at(Location::of(Path::new(place)));
     }
     let takes: Vec<_> =
-        kinds.iter().map(|kind| format!("{} of {}", kind.takes, kind.title)).collect();
+        kinds.iter().map(|kind| format!("{} ({})", kind.title, kind.takes)).collect();
     let hint = inside(Path::new(place), kinds);
     let hint = hint.map(|found| format!("; did you mean {}?", found.display()));
     let what = format!(
