@@ -110,3 +110,48 @@ fn inside(dir: &Path, kinds: &[&SourceKind]) -> Option<PathBuf> {
     let is_found = |path: &PathBuf| kinds.iter().any(|kind| (kind.is_here)(path));
     names.into_iter().map(|entry| entry.path()).find(is_found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &'static str, is_here: fn(&Path) -> bool) -> SourceKind {
+        let open = |_: &str, _: &SourceOptions| Err(Error::argument("not in a test"));
+        SourceKind { name, title: name, takes: "a file of its own", is_here, open }
+    }
+
+    #[test]
+    fn a_source_is_recognized_if_it_can_be_of_one_tracker_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            fs::write(dir.path().join(name), "").unwrap();
+            dir.path().join(name).to_str().unwrap().to_owned()
+        };
+        let one = kind("one", |path| path.extension().is_some_and(|end| end == "a" || end == "ab"));
+        let two = kind("two", |path| path.extension().is_some_and(|end| end == "b" || end == "ab"));
+        let kinds = [&one, &two];
+        let found = |place: &str| recognized(place, &kinds).map(|kind| kind.name);
+        assert_eq!(found(&file("x.a")).unwrap(), "one");
+        assert_eq!(found(&file("x.b")).unwrap(), "two");
+        let said = found(&file("x.ab")).unwrap_err().to_string();
+        assert!(said.contains("one (--from one) or two (--from two)"), "{said}");
+        let said = found(&file("x.c")).unwrap_err().to_string();
+        assert!(said.contains("looked for one (a file of its own); two"), "{said}");
+        let said = found(dir.path().to_str().unwrap()).unwrap_err().to_string();
+        assert!(said.contains("did you mean") && said.contains("x.a?"), "{said}");
+        assert!(found("not/there").unwrap_err().to_string().contains("not/there"));
+        assert!(found("s3://bucket/x").unwrap_err().to_string().contains("looked for"));
+        assert!(named("nothing").err().unwrap().to_string().contains("there is no tracker"));
+    }
+
+    #[test]
+    fn names_in_the_table_are_different_and_fit_the_command_line() {
+        let names: Vec<_> = sources().into_iter().map(|tracker| tracker.name).collect();
+        let mut once = names.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), names.len());
+        let is_plain = |c: char| c.is_ascii_lowercase() || c == '-' || c == '_';
+        assert!(names.iter().all(|name| name.chars().all(is_plain)), "{names:?}");
+    }
+}
