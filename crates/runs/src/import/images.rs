@@ -7,6 +7,10 @@ use tbx::event::pb;
 use tbx::summary::image::header::ImageHeader;
 use tbx::summary::image::{v1, v2};
 
+/// Maximum size in bytes of a decoded image.
+#[cfg(feature = "mlflow")]
+const MAX_DECODED: u64 = 256 << 20;
+
 /// The value of the images of a step; `None` if there are none. Only the v2 form has metadata.
 pub(super) fn value(tag: &str, mut encoded: Vec<Bytes>, is_v2: bool) -> Option<pb::summary::Value> {
     let first = encoded.first()?;
@@ -54,10 +58,6 @@ fn converted(
     });
     pixels.with_boxes(boxes)?.to_png()
 }
-
-/// Maximum size in bytes of a decoded image.
-#[cfg(feature = "mlflow")]
-const MAX_DECODED: u64 = 256 << 20;
 
 #[cfg(not(feature = "mlflow"))]
 fn converted(_: &Bytes, _: &[([f64; 4], String)], format: &str) -> Result<Bytes, ErrorKind> {

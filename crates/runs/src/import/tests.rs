@@ -422,3 +422,36 @@ fn models_are_registered_with_the_files_of_runs() {
     assert_eq!(net.versions[0].other["fake"], json!({ "version": "v7", "run_id": "r" }));
     assert_eq!(fake.import(dir.path()).models, 0);
 }
+
+#[cfg(feature = "mlflow")]
+#[test]
+fn images_become_what_tensorboard_shows_and_boxes_are_drawn_if_asked_for() {
+    let mut webp = std::io::Cursor::new(Vec::new());
+    let black = image::DynamicImage::new_rgb8(40, 30);
+    black.write_to(&mut webp, image::ImageFormat::WebP).unwrap();
+    let webp = webp.into_inner();
+    let fake = Fake::of(run("r", "r"), move || {
+        let file = SourceFile::of_bytes("a.webp", webp.clone());
+        let boxes = vec![([5.0, 5.0, 20.0, 20.0], "cat".to_owned())];
+        let images = vec![at(0, vec![Image { file, boxes }])];
+        Content {
+            meta: ended(),
+            series: vec![series("i", Points::Images(images))],
+            ..Content::default()
+        }
+    });
+    for draws in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let imported = Import::new().draw_boxes(draws).run_from(&fake, dir.path()).unwrap();
+        assert_eq!(issues(&imported), "");
+        let left_out: Vec<_> = imported.left_out.iter().map(|left| left.count).collect();
+        assert_eq!(left_out, if draws { vec![] } else { vec![1] });
+        let loaded = load(dir.path());
+        let raw = loaded.runs[0].get("i").unwrap().raw().unwrap()[0].clone();
+        let images = Images::read(&raw).unwrap();
+        assert_eq!((images.width, images.height), (40, 30));
+        assert!(images.encoded[0].starts_with(b"\x89PNG"));
+        let pixels = images.decode().unwrap()[0].to_rgb8();
+        assert_eq!(pixels.pixels().any(|pixel| pixel.0 == [255, 0, 0]), draws);
+    }
+}
