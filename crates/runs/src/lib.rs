@@ -55,6 +55,7 @@ pub mod registry;
 pub mod table;
 pub mod trackers;
 pub mod verify;
+#[cfg_attr(not(feature = "mlflow"), allow(dead_code, reason = "only servers need slots"))]
 mod work;
 
 pub use self::progress::Progress;

@@ -16,7 +16,8 @@ pub use file::{FILE, Model, OtherVersions, Stage, Version};
 pub use find::Registries;
 pub use name::VersionName;
 #[cfg(feature = "mlflow")]
-pub(crate) use name::{check_alias, check_model};
+pub(crate) use name::check_alias;
+pub(crate) use name::check_model;
 
 use tbx::digest;
 use tbx::error::{Error, ErrorKind, Location, Result, failed};
@@ -121,7 +122,6 @@ impl Registry {
     }
 
     /// Changes any of the models, whose names [`check_model`] accepts.
-    #[cfg(feature = "mlflow")]
     pub(crate) fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Model>)) -> Result<()> {
         self.edit(|models| {
             change(models);

@@ -36,7 +36,8 @@ pub use direction::Direction;
 pub use filter::Filter;
 pub use fold::Folding;
 #[cfg(feature = "mlflow")]
-pub(crate) use fold::{Directory, Parts, without_logs};
+pub(crate) use fold::without_logs;
+pub(crate) use fold::{Directory, Parts};
 pub use group::{Group, GroupBy, Spread};
 pub use overview::{
     EmbeddingFile, EmbeddingOverview, FileOverview, IssueRow, Overview, RunOverview,

@@ -52,7 +52,6 @@ impl Directory {
     }
 
     /// A run about which only the name is known.
-    #[cfg(feature = "mlflow")]
     pub(crate) fn of_run(name: &str) -> Self {
         Self { name: name.to_owned(), is_read: true, is_run: true, ..Self::default() }
     }
