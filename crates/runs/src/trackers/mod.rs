@@ -4,6 +4,8 @@
 
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
+#[cfg(feature = "neptune")]
+pub(crate) mod neptune;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
 
@@ -21,6 +23,8 @@ const MAX_INSIDE: usize = 100;
 static SOURCES: &[&SourceKind] = &[
     #[cfg(feature = "mlflow")]
     &mlflow::SOURCE,
+    #[cfg(feature = "neptune")]
+    &neptune::SOURCE,
 ];
 
 /// A tracker that runs can be imported from.
