@@ -50,6 +50,21 @@ SIDE = {
     "tensors.bytes": [struct.pack("<4f", 1, 2, 3, 4)],
 }
 
+# Logs of Neptune's client.
+NEPTUNE = [
+    b'{"obj": {"type": "AssignString", "path": ["sys", "name"], "value": "r"}, "version": 1, "at": 1.5}\n'
+    b'{"obj": {"type": "LogFloats", "path": ["a", "b"], "values": [{"value": 1.0, "step": null, "ts": 1.5}]}}\n'
+    b'{"obj": {"type": "LogFloats", "path": ["a", "b"], "values": [{"value": NaN, "step": 2.5, "ts": 2}]}}\n',
+    b'{"obj": {"type": "AddStrings", "path": ["sys", "tags"], "values": ["x"]}}\n'
+    b'{"obj": {"type": "UploadFile", "path": ["f"], "ext": "txt", "file_path": null, "tmp_file_name": "a.txt"}}\n'
+    b'{"obj": {"type": "UploadFileSet", "path": ["s"], "file_globs": ["/*"], "reset": "False"}}\n'
+    b'{"obj": {"type": "UploadFileContent", "path": ["c"], "ext": "txt", "file_content": "aGk="}}\n',
+    b'{"obj": {"type": "LogStrings", "path": ["t"], "values": [{"value": "x", "step": 1, "ts": 2}]}}\n'
+    b'{"obj": {"type": "LogImages", "path": ["i"], "values": [{"value": {"data": "iVBORw0KGgo="}, "ts": 2}]}}\n'
+    b'{"obj": {"type": "CopyAttribute", "path": ["d"], "container_id": "0a1b2c3d", "source_path": ["c"]}}\n'
+    b'{"obj": {"type": "DeleteAttribute", "path": ["t"]}}\n',
+]
+
 
 def text(content):
     return struct.pack("<H", len(content)) + content
@@ -241,6 +256,17 @@ def main():
     metric = bytes([0, 7]) + text(b"loss") + bytes([3]) + struct.pack("<d", 0.25) + number + bytes([4]) + number + number
     corpus.add("import", bytes([5, 0]) + metric * 3)
     corpus.add("import", bytes([7, 0]) + bytes([100, 0, 1]))
+    for log in NEPTUNE:
+        corpus.add("neptune_lines", bytes([0, 0, 0]) + text(log))
+    step, time, loss = b"\x0a\x02\x08\x03", b"\x12\x02\x08\x05", b"\x0a\x04loss"
+    value = b"\x12\x09\x09" + struct.pack("<d", 0.5)
+    append = step + time + b"\x42" + bytes([len(loss + value)]) + loss + value
+    assign = b"\x22" + bytes([len(loss + value)]) + loss + value
+    file = b"\x22\x10\x0a\x01f\x12\x0b\x6a\x09\x0a\x07place/a"
+    create = b"\x12\x03\x12\x01p\x1a\x02\x08\x05\x2a\x01e"
+    program = bytes([1]) + text(create) + b"".join(bytes([5]) + text(op) for op in (append, assign, file))
+    corpus.add("sqlite", bytes([0]) + bytes([3, 2, 0, 1]) + program)
+    corpus.add("sqlite", bytes([7]) + bytes([100, 0, 1]))
     for name in range(12):
         entry = bytes([0, name, 0]) + text(b"content") + bytes([0, 164, 1, 1, 0, 0])
         corpus.add("archive", bytes([4]) + entry * 2 + bytes([1, 0]))

@@ -14,6 +14,7 @@ mod input;
 #[path = "../../tests/suite/follow/kept.rs"]
 mod kept;
 mod logs;
+mod neptune;
 mod oracle;
 mod parsers;
 mod sandbox;
@@ -21,6 +22,7 @@ mod values;
 
 pub use input::Input;
 pub use logs::{Logs, link};
+pub use neptune::import_neptune;
 pub use oracle::{Reading, follows, open, ways_agree};
 pub use parsers::{
     event_agrees, metadata, raw, raw_strings, raw_tensor, read_back, rewrite_agrees,
