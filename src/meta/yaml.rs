@@ -24,16 +24,21 @@ const MAX_BYTES: u64 = 4 << 20;
 /// [`ErrorKind::Value`]: the file is not YAML, is not a map, or exceeds the limits of [`yaml`]. [`ErrorKind::Io`]:
 /// it cannot be read, is not a regular file, or is a link that may not be followed.
 pub(crate) fn read(dir: &Path, links: Links) -> Result<BTreeMap<String, Param>> {
-    let path = dir.join(FILE);
+    read_file(dir, &dir.join(FILE), links)
+}
+
+/// The same for the file at `path`, which is in or below `root`.
+#[doc(hidden)]
+pub fn read_file(root: &Path, path: &Path, links: Links) -> Result<BTreeMap<String, Param>> {
     let read = || {
-        let bytes = store::read_optional(dir, &path, MAX_BYTES, links)?.unwrap_or_default();
+        let bytes = store::read_optional(root, path, MAX_BYTES, links)?.unwrap_or_default();
         let text = str::from_utf8(&bytes).map_err(|error| {
             let what = format!("byte {}: it is not UTF-8", error.valid_up_to());
             ErrorKind::Value(what)
         })?;
         parse(text)
     };
-    read().map_err(|kind| kind.at(Location::of(path.as_path())))
+    read().map_err(|kind: ErrorKind| kind.at(Location::of(path)))
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Param>, ErrorKind> {

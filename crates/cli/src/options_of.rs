@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 /// Words of the library for an option, and those of the program.
-const OPTIONS: [(&str, &str); 14] = [
+const OPTIONS: [(&str, &str); 16] = [
     ("pass its address to `ClientSettings::from_env`, or set", "set --uri or"),
     ("`Export::smooth`", "--smooth"),
     ("`Import::experiments`", "--experiment"),
+    ("`Import::step`", "--step"),
+    ("`Import::time`", "--time"),
     ("`LoadOptions::follow_links`", "--follow-links"),
     ("`LoadOptions::tags`", "--tag"),
     ("the table `scalars`", "--table scalars"),

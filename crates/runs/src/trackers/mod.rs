@@ -2,12 +2,20 @@
 //!
 //! Each one that runs can be imported from is one of [`sources`].
 
+mod csv;
+mod gathered;
+mod local;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 #[cfg(feature = "neptune")]
 pub(crate) mod neptune;
+#[cfg(test)]
+mod opened;
+mod python_json;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
+mod time_text;
+mod trainer_state;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +33,8 @@ static SOURCES: &[&SourceKind] = &[
     &mlflow::SOURCE,
     #[cfg(feature = "neptune")]
     &neptune::SOURCE,
+    &trainer_state::SOURCE,
+    &csv::SOURCE,
 ];
 
 /// A tracker that runs can be imported from.
