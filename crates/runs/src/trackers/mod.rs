@@ -14,7 +14,12 @@ mod opened;
 mod python_json;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
+#[cfg(any(feature = "mlflow", feature = "trackio"))]
+#[cfg_attr(not(feature = "trackio"), allow(dead_code, reason = "MLflow's source only connects"))]
+mod sqlite;
 mod time_text;
+#[cfg(feature = "trackio")]
+mod trackio;
 mod trainer_state;
 
 use std::fs;
@@ -34,6 +39,8 @@ static SOURCES: &[&SourceKind] = &[
     #[cfg(feature = "neptune")]
     &neptune::SOURCE,
     &trainer_state::SOURCE,
+    #[cfg(feature = "trackio")]
+    &trackio::SOURCE,
     &csv::SOURCE,
 ];
 

@@ -12,22 +12,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
 use self::cell::text;
 use super::{Files, Metrics, Store, StoredExperiment, StoredRun, StoredRuns, at, place};
 use crate::trackers::mlflow::{LoggedModelRecord, RegisteredModelRecord};
 use crate::trackers::source::{LeftOut, SourceFile};
+use crate::trackers::sqlite::{connect, of_sqlite};
 use tbx::error::{ErrorKind, Report, Result};
-use tbx::store::{Links, open_regular};
+use tbx::store::Links;
 
-/// Maximum time to wait for a server that is writing.
-const BUSY: Duration = Duration::from_secs(30);
-/// Characters that end the path in a URI or have a meaning in it.
-const IN_URI: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%').add(b' ');
+/// What is said about a file that is no database.
+const NO_DATABASE: &str = "it is neither an SQLite database nor an MLflow directory";
 /// Required tables and columns.
 const NEEDED: [(&str, &[&str]); 5] = [
     ("experiments", &["experiment_id", "name"]),
@@ -48,7 +45,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
-        let connection = connect(path).map_err(|kind| kind.at(at(path)))?;
+        let connection = connect(path, NO_DATABASE).map_err(|kind| kind.at(at(path)))?;
         let connection = Mutex::new(connection);
         let mut database = Self { path: path.into(), connection, columns: HashMap::new(), links };
         let read = database.rows(
@@ -120,7 +117,7 @@ impl Database {
             }
             Ok(found)
         };
-        read().map_err(|error| failed(&error).at(at(&self.path)))
+        read().map_err(|error| of_sqlite(&error).at(at(&self.path)))
     }
 
     /// Keys and values of a table, by the object that they belong to.
@@ -197,38 +194,4 @@ impl Store for Database {
     fn connections(&self) -> usize {
         super::local_connections()
     }
-}
-
-/// Opens a database read-only. SQLite creates files next to a database with a write-ahead log,
-/// unless the database is declared immutable, which is valid if there is no log.
-fn connect(path: &Path) -> Result<Connection, ErrorKind> {
-    let mut head = [0; 20];
-    open_regular(path)?.0.read_exact(&mut head).map_err(|_| no_database())?;
-    if !head.starts_with(b"SQLite format 3\0") {
-        return Err(no_database());
-    }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let is_logged = head.get(18).is_some_and(|version| *version == 2);
-    let has_log = Path::new(&log).metadata().is_ok_and(|log| log.len() > 0);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = match path.to_str().filter(|_| is_logged && !has_log) {
-        Some(path) => {
-            let path = utf8_percent_encode(path, IN_URI);
-            let uri = format!("file:{path}?immutable=1");
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
-        }
-        None => Connection::open_with_flags(path, flags),
-    };
-    let connection = connection.map_err(|error| failed(&error))?;
-    connection.busy_timeout(BUSY).map_err(|error| failed(&error))?;
-    Ok(connection)
-}
-
-fn no_database() -> ErrorKind {
-    ErrorKind::Value("it is neither an SQLite database nor an MLflow directory".into())
-}
-
-fn failed(error: &rusqlite::Error) -> ErrorKind {
-    ErrorKind::Value(format!("the database cannot be read: {error}"))
 }
