@@ -31,6 +31,7 @@ mod meta;
 mod mlflow_folder;
 #[cfg(feature = "remote")]
 mod mlflow_server;
+mod neighbours;
 mod neptune;
 mod onnx;
 mod package;
