@@ -267,6 +267,29 @@ def main():
     program = bytes([1]) + text(create) + b"".join(bytes([5]) + text(op) for op in (append, assign, file))
     corpus.add("sqlite", bytes([0]) + bytes([3, 2, 0, 1]) + program)
     corpus.add("sqlite", bytes([7]) + bytes([100, 0, 1]))
+    rows = [
+        (0, b"0,1,0.5,a\n0,2,nan,\n1,3,,b\n"),
+        (2, b"1,3.5,0.5,1\n2,7,0.25,inf\n"),
+        (4, b"2048,10,0.5\n4096,20,nan\n"),
+        (5, b"1.5,20,0.5\n2.5,21,1.0\n"),
+        (6, b"0,1.5,00:10\n1,0.5,01:00\n"),
+        (7, b'0;1.0;NA\n1;"[0.5, 1]";2\nepoch;acc\n2;3\n'),
+        (10, b'{"step": 1, "a": NaN}\n{"step": 2, "b": [1], "time": 5}\n'),
+        (11, b"a/b,loss,1,1.5,0.5\na/b,loss,2,NaN,NaN\nc,loss,1,2.5,-Infinity\n"),
+        (12, b"a/b,1,1.5,0.5,7\n"),
+        (13, b'a/b,t,1,1.0,0,"x\ny"\n'),
+        (14, b"c,h,1,2.0,0,-1.0,0.0,3.0\nc,h,1,2.0,1,0.0,1.0,4.0\n"),
+        (15, b"c,lr,number,0.1,0.1\nc,b,bool,true,\n"),
+        (16, b'c,"{""schema"":""tbx.run/1"",""name"":""x""}"\n'),
+        (17, b"d,1.5,2.0,finished,3,0.1,0.5\n"),
+        (18, b"c,h,histogram,histograms,tensor,,*it*\n"),
+        (19, b'{"loss": NaN, "eval_loss": 1, "step": 1, "epoch": 0.5}], "trial_params": {"a": {"b": 1}}}'),
+    ]
+    for name, content in rows:
+        piece = bytes([name, 0, 1, 255]) + text(content)
+        for how in (0, 1, 2, 8, 16):
+            corpus.add("csv", bytes([how]) + piece)
+            corpus.add("csv", bytes([how]) + piece * 2 + bytes([rows[0][0], 0, 1, 255]) + text(rows[0][1]))
     for name in range(12):
         entry = bytes([0, name, 0]) + text(b"content") + bytes([0, 164, 1, 1, 0, 0])
         corpus.add("archive", bytes([4]) + entry * 2 + bytes([1, 0]))
