@@ -150,6 +150,9 @@ pub mod redact;
 pub mod replace;
 #[cfg(feature = "meta")]
 #[doc(hidden)]
+pub mod wandb;
+#[cfg(feature = "meta")]
+#[doc(hidden)]
 pub mod yaml;
 
 pub use error::{Effect, Error, ErrorKind, Issue, Location, Report, RestartDrop, Result};

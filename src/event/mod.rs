@@ -16,7 +16,7 @@ mod rewrite;
 mod tensor_ref;
 mod value_ref;
 mod whole;
-mod wire;
+pub(crate) mod wire;
 mod writer;
 
 pub use event_ref::{EventRef, What};

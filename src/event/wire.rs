@@ -17,7 +17,7 @@ const TRUNCATED: Malformed = Malformed("it ends inside a field");
 /// One field as encoded on the wire. A known field whose wire type differs from that in its message
 /// counts as an unknown field, as in protobuf's own parsers.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     Varint(u64),
     Fixed64([u8; 8]),
     Bytes(&'a [u8]),
@@ -27,13 +27,13 @@ pub(super) enum Field<'a> {
 }
 
 /// A string, whose bytes must be UTF-8.
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(bytes).map_err(|_| Malformed("a string is not UTF-8"))
 }
 
 /// Takes the next field and its number; `None` at the end of `bytes`.
 #[inline]
-pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Field<'a>)>, Malformed> {
+pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Field<'a>)>, Malformed> {
     if bytes.is_empty() {
         return Ok(None);
     }
