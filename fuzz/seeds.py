@@ -122,6 +122,15 @@ def records(log):
         at += 4000
 
 
+def chunks(content):
+    """The records of a small file of Weights & Biases: each is one chunk."""
+    at = 7
+    while at + 7 <= len(content):
+        (length,) = struct.unpack_from("<H", content, at + 4)
+        yield content[at + 7 : at + 7 + length]
+        at += 7 + length
+
+
 class Corpus:
     def __init__(self, directory):
         self.directory = directory
@@ -164,6 +173,9 @@ def parsers(corpus):
                 event(corpus, instruction[3:])
     for path in sorted((FIXTURES / "onnx").glob("*.onnx")):
         corpus.add("onnx", path.read_bytes())
+    for path in sorted((FIXTURES / "wandb").rglob("*.wandb")):
+        program = b"".join(b"\x10" + text(record) for record in chunks(path.read_bytes()))
+        corpus.add("wandb", program)
     for path in sorted((FIXTURES / "keras").glob("*.json")):
         corpus.add("keras", path.read_bytes())
     for config in [b"{}", b'{"camera": {"cls": "PerspectiveCamera", "fov": [7.5e1, null, true]}}', b'{"a": "\\u00e9\\n"}']:

@@ -175,6 +175,26 @@ impl Logdir {
         Ok(report)
     }
 
+    /// Loads the runs with these names, whatever names the options select.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`load`](Self::load).
+    #[doc(hidden)]
+    pub fn load_named(&self, names: &[String], options: &LoadOptions) -> Result<Loaded> {
+        let find = |name: &String| {
+            let all = self.runs();
+            let at = all.binary_search_by(|run| run.name.as_str().cmp(name)).ok()?;
+            all.get(at)
+        };
+        let wanted: Vec<_> = names.iter().filter_map(find).collect();
+        let mut report = Report::default();
+        let runs = load_all(&wanted, options, |run| run, &mut report);
+        report.sort();
+        strict(&mut report, options)?;
+        Ok(Loaded { runs, report })
+    }
+
     /// Directory `name` of this log directory, as a run without event files.
     #[doc(hidden)]
     pub fn without_logs(&self, name: &str, options: &LoadOptions) -> Run {

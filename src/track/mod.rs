@@ -15,6 +15,7 @@ mod capture;
 mod children;
 mod git;
 mod heart;
+mod mirror;
 mod options;
 mod panic;
 mod run;

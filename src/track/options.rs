@@ -1,8 +1,10 @@
 //! Options for starting a run.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::mirror::Place;
 use super::secrets;
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
@@ -41,6 +43,7 @@ pub struct RunOptions {
     pub(super) variables: Vec<String>,
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
+    pub(super) wandb: Option<Place>,
 }
 
 impl fmt::Debug for RunOptions {
@@ -55,6 +58,7 @@ impl fmt::Debug for RunOptions {
             .field("variables", &self.variables)
             .field("card", &self.card)
             .field("heartbeat", &self.heartbeat)
+            .field("wandb", &self.wandb)
             .finish()
     }
 }
@@ -69,6 +73,7 @@ impl Default for RunOptions {
             variables: Vec::new(),
             card: true,
             heartbeat: Duration::from_secs(30),
+            wandb: None,
         }
     }
 }
@@ -182,6 +187,37 @@ impl RunOptions {
     #[must_use]
     pub fn heartbeat(self, interval: Duration) -> Self {
         Self { heartbeat: interval, ..self }
+    }
+
+    /// Also writes an offline directory of Weights & Biases in `dir`, which `wandb sync` uploads. Children of the run
+    /// get one, too.
+    ///
+    /// There is one row per step, with the values of all tags at that step. The step is in `global_step`. In `_step`,
+    /// which must rise, a value of an earlier step gets the next number. A thread writes what is in the event file,
+    /// at the latest after half a second; a row is complete when a later step has a value. [`ActiveRun::flush`] and
+    /// [`ActiveRun::finish`] write everything. So of a killed program, everything is there but the last row.
+    ///
+    /// Kinds that W&B has no form for, artifacts, and data that another writer adds to the run are not in it: use
+    /// `tbx export --to wandb` for those.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// use tbx::track::ActiveRun;
+    ///
+    /// let run = ActiveRun::options().experiment("spirals").wandb(dir.join("wandb"));
+    /// let run = run.create(dir.join("runs/first"))?;
+    /// run.add_scalar("loss", 0.5, 0)?;
+    /// run.finish()?; // and then: wandb sync wandb/offline-run-*
+    /// assert_eq!(std::fs::read_dir(dir.join("wandb"))?.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`ActiveRun::flush`]: super::ActiveRun::flush
+    /// [`ActiveRun::finish`]: super::ActiveRun::finish
+    #[must_use]
+    pub fn wandb(self, dir: impl Into<PathBuf>) -> Self {
+        Self { wandb: Some(Place { dir: dir.into(), group: None }), ..self }
     }
 
     /// Sets the options of the writer.

@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::heart::Heart;
+use super::mirror::{Mirror, Place};
 use super::options::RunOptions;
 use super::{artifact, capture, git, panic, secrets};
 use crate::error::Result;
@@ -60,6 +61,10 @@ pub struct ActiveRun {
     experiment: Option<String>,
     card: bool,
     heart: Heart,
+    /// Its offline directory for Weights & Biases.
+    mirror: Option<Mirror>,
+    /// Where its children get theirs.
+    wandb: Option<Place>,
     has_ended: bool,
 }
 
@@ -117,12 +122,17 @@ impl ActiveRun {
             ..Process::default()
         });
         secrets::hide(&mut said);
-        let mut meta = RunMeta::default();
+        let (mut meta, mut is_resumed) = (RunMeta::default(), false);
         RunMeta::update(dir, |there| {
+            is_resumed = there.id.is_some();
             go_on(there, said);
             there.updated_at = Some(now);
             meta = there.clone();
         })?;
+        let mirror = options.wandb.as_ref();
+        let mirror = mirror.map(|place| Mirror::start(place, &meta, &writer, is_resumed));
+        let mirror = mirror.transpose()?;
+        let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
         let run = Self {
             writer,
             dir: dir.to_owned(),
@@ -130,6 +140,8 @@ impl ActiveRun {
             experiment: meta.experiment.clone(),
             card,
             heart: Heart::start(dir.to_owned(), options.heartbeat)?,
+            mirror,
+            wandb: options.wandb.map(|place| Place { group: name, ..place }),
             has_ended: false,
         };
         run.writer.add_meta(&meta)?;
@@ -193,6 +205,10 @@ impl ActiveRun {
         options.meta.parent = Some(self.id.clone());
         options.meta.name.get_or_insert_with(|| name.to_owned());
         options.meta.experiment = options.meta.experiment.or_else(|| self.experiment.clone());
+        options.wandb = match (options.wandb, &self.wandb) {
+            (Some(own), Some(parent)) => Some(Place { group: parent.group.clone(), ..own }),
+            (own, parent) => own.or_else(|| parent.clone()),
+        };
         options.create(self.dir.join(safe_name::encode(name)))
     }
 
@@ -235,6 +251,18 @@ impl ActiveRun {
         Ok(kept)
     }
 
+    /// Waits until the operating system has every earlier event of this run, also those of its
+    /// [offline directory](RunOptions::wandb). A step that gets more values afterwards has them in another row there.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`SummaryWriter::flush`]; [`ErrorKind::Io`](crate::ErrorKind::Io): the offline directory
+    /// cannot be written.
+    pub fn flush(&self) -> Result<()> {
+        self.writer.flush()?;
+        self.mirror.as_ref().map_or(Ok(()), Mirror::flush)
+    }
+
     /// Ends the run successfully.
     ///
     /// # Errors
@@ -275,6 +303,7 @@ impl ActiveRun {
         self.heart.stop();
         if self.heart.is_forked() {
             // The run continues in the process that started it.
+            drop(self.mirror.take());
             return self.writer.flush(); // which returns the error
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
@@ -295,11 +324,14 @@ impl ActiveRun {
         }
         // The copy matches the file, including the time of the change.
         self.writer.add_meta(&self.meta()?)?;
-        self.writer.close_as(match status {
+        let closed = self.writer.close_as(match status {
             Status::Finished => SessionStatus::Success,
             Status::Failed | Status::Killed => SessionStatus::Failure,
             Status::Scheduled | Status::Running => SessionStatus::Running,
-        })
+        });
+        // The offline directory ends even if the log could not be closed.
+        let mirrored = self.mirror.take().map_or(Ok(()), |mut mirror| mirror.end(meta));
+        closed.and(mirrored)
     }
 
     /// Hides secrets, and turns a long traceback into an artifact.

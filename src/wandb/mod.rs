@@ -6,8 +6,14 @@
 pub mod artifact;
 pub mod block;
 pub mod chunk;
+pub mod describe;
+pub mod encode;
+pub mod identity;
 pub mod items;
+pub mod media;
+pub mod offline;
 pub mod record;
 mod resync;
 pub mod run;
 pub mod view;
+pub mod writer;

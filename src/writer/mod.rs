@@ -258,6 +258,13 @@ impl SummaryWriter {
         self.inner.as_ref()?.file.path()
     }
 
+    /// All event files of the run, including those of [`add_scalars`](Self::add_scalars).
+    #[cfg(feature = "track")]
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let files = self.inner.as_ref().map(|inner| inner.files()).unwrap_or_default();
+        files.iter().filter_map(|file| file.path().map(Path::to_owned)).collect()
+    }
+
     /// Returns a handle for the same run that uses `step` wherever a step is `None`.
     #[must_use]
     pub fn with_step(&self, step: i64) -> Self {

@@ -24,6 +24,7 @@ mod follow;
 #[cfg(unix)]
 mod fork;
 mod golden;
+mod http;
 mod import;
 mod layers;
 mod locks;
@@ -46,4 +47,6 @@ mod stock_tensorboard;
 mod track;
 mod verify;
 mod walker;
+mod wandb;
+mod wandb_export;
 mod writer;

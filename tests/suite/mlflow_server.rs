@@ -61,7 +61,7 @@ fn logs(points: usize) -> TempDir {
     dir
 }
 
-fn paths(asked: &[(crate::remote::server::Asked, Value)]) -> Vec<&str> {
+fn paths(asked: &[(crate::http::Asked, Value)]) -> Vec<&str> {
     asked.iter().map(|(asked, _)| asked.path.rsplit('/').next().unwrap()).collect()
 }
 

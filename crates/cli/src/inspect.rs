@@ -1,6 +1,9 @@
 //! `tbx inspect`
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use clap::ValueEnum;
 
@@ -16,6 +19,7 @@ use tbx::error::Result;
 use tbx::logdir::Logdir;
 use tbx::summary::Kind;
 use tbx_runs::table::{IssueRow, Overview, RunOverview, TagOverview};
+use tbx_runs::trackers::SourceOverview;
 
 /// With more runs than this, each tag is shown once for all runs.
 const FEW_RUNS: usize = 12;
@@ -71,6 +75,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let mut code = FINE;
     for (i, logdir) in args.logs.logdirs.iter().enumerate() {
+        if is_source(logdir) {
+            code = code.max(source::run(logdir, i > 0, args)?);
+            continue;
+        }
         let mut has_logs = true;
         let loaded = Logdir::open(logdir).and_then(|logdir| {
             has_logs = logdir.has_logs();
@@ -104,6 +112,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     args.logs.check()?;
     Ok(code)
+}
+
+/// Whether a path has the files of a tracker, and no logs.
+fn is_source(path: &Path) -> bool {
+    let has_logs = || Logdir::open(path).is_ok_and(|logdir| logdir.has_logs());
+    SourceOverview::is_here(path) && (path.is_file() || !has_logs())
 }
 
 /// Drops embeddings that no option selects: they have no kind, and their names begin with a tag.
@@ -144,7 +158,7 @@ fn text(overview: &Overview, by: By) -> String {
         text += &run_names(overview, &mut not_shown);
     }
     text += &not_shown.note("--format json");
-    text + &problems(overview)
+    text + &problems(&overview.issues)
 }
 
 /// One line about the whole log directory.
@@ -152,7 +166,7 @@ fn head(overview: &Overview) -> String {
     let runs = &overview.runs;
     let logdir = styled(BOLD, &name(&overview.logdir));
     if runs.is_empty() {
-        return format!("{logdir}: {NO_LOGS}\n{}", problems(overview));
+        return format!("{logdir}: {NO_LOGS}\n{}", problems(&overview.issues));
     }
     let files = || runs.iter().flat_map(|run| &run.files);
     let size = files().map(|file| file.bytes).sum();
@@ -187,15 +201,7 @@ fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown
     let line = format!("  {files}, {}, {events}", bytes(size));
     text += &styled(DIM, &line);
     text += "\n";
-    if !run.tags.is_empty() {
-        let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
-        let table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
-        let mut table = table.others(tags.clone());
-        for tag in &run.tags {
-            table.row(tag_row(tag));
-        }
-        text += &table.shown(not_shown);
-    }
+    text += &tag_table(&run.tags, tags, not_shown);
     text += &embeddings_text([run], 2, not_shown);
     for file in run.files.iter().filter(|file| file.pending_bytes > 0) {
         let line = format!(
@@ -206,6 +212,20 @@ fn run_text(run: &RunOverview, tags: &BTreeSet<String>, not_shown: &mut NotShown
         text += &styled(YELLOW, &line);
     }
     text
+}
+
+/// The tags of a run; `all` are the tags of all runs.
+fn tag_table(tags: &[TagOverview], all: &BTreeSet<String>, not_shown: &mut NotShown) -> String {
+    if tags.is_empty() {
+        return String::new();
+    }
+    let columns = ["TAG", "KIND", ">COUNT", ">STEPS", ">LAST", ">MIN", ">MAX", "NOTES"];
+    let table = Table::of(&columns, 2).fit(&["NOTES"], Fit::Text).spare(&SPARE);
+    let mut table = table.others(all.clone());
+    for tag in tags {
+        table.row(tag_row(tag));
+    }
+    table.shown(not_shown)
 }
 
 fn tag_row(tag: &TagOverview) -> Vec<String> {
@@ -423,9 +443,9 @@ fn run_names(overview: &Overview, not_shown: &mut NotShown) -> String {
     text
 }
 
-fn problems(overview: &Overview) -> String {
+fn problems(all: &[IssueRow]) -> String {
     let mut text = String::new();
-    let (losses, others): (Vec<_>, Vec<_>) = overview.issues.iter().partition(|issue| issue.lost);
+    let (losses, others): (Vec<_>, Vec<_>) = all.iter().partition(|issue| issue.lost);
     let (restarts, notes) = others.into_iter().partition(|issue| issue.kind == "restart");
     for (issues, title, style) in [
         (restarts, "dropped after restarts", YELLOW),

@@ -81,6 +81,16 @@ impl Logs {
         self.choice.tag.is_some()
     }
 
+    /// True if `--run` matches this name, or was not given.
+    pub(super) fn has_run_like(&self, name: &str) -> bool {
+        self.choice.run.as_ref().is_none_or(|run| run.is_match(name))
+    }
+
+    /// True if links out of a directory are followed.
+    pub(super) fn follows_links(&self) -> bool {
+        self.choice.follow_links
+    }
+
     /// True if `--tag` matches this name, or was not given.
     pub(super) fn has_tag_like(&self, name: &str) -> bool {
         self.choice.tag.as_ref().is_none_or(|tag| tag.is_match(name))

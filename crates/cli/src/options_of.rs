@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Words of the library for an option, and those of the program.
-const OPTIONS: [(&str, &str); 16] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("pass its address to `ClientSettings::from_env`, or set", "set --uri or"),
     ("`Export::smooth`", "--smooth"),
     ("`Import::experiments`", "--experiment"),
@@ -20,6 +20,7 @@ const OPTIONS: [(&str, &str); 16] = [
     ("`Pack::discard`", "--discard"),
     ("`Pack::follow_links`", "--follow-links"),
     ("`Restore::overwrite`", "--force"),
+    ("`WandbExport::overwrite`", "--force"),
 ];
 
 /// `text` with the options of the program instead of the library's methods.

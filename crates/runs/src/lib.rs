@@ -35,10 +35,13 @@
 //! |---|---|---|
 //! | `archive` | [`archive`] | `tar`, `zstd` |
 //! | `arrow` | [`table::PointTable::to_record_batch`], [`table::RunTable::to_record_batch`] | `arrow-array`, `arrow-schema` |
-//! | `mlflow` | [`trackers::mlflow`]: export to MLflow and import from it | `base64`, `image`, `percent-encoding`, `rusqlite` with SQLite, `ureq` |
+//! | `images` | [`import`] makes PNG of images in formats that TensorBoard does not show, and draws boxes; the features of trackers turn it on | `image` |
+//! | `mlflow` | [`trackers::mlflow`]: export to MLflow and import from it | `base64`, `percent-encoding`, `rusqlite` with SQLite, `ureq` |
 //! | `neptune` | [`import`] from Neptune: exports and directories of its clients | `base64`, `parquet`, `percent-encoding`, `rusqlite` with SQLite |
 //! | `parquet` | tables as Parquet | `parquet`, `zstd` |
 //! | `plot` | [`export::plot`]: charts as SVG and PNG | `image`, `noto-sans-mono-bitmap`, `tiny-skia` |
+//! | `trackio` | [`import`] of databases of trackio | `percent-encoding`, `rusqlite` with SQLite |
+//! | `wandb` | [`trackers::wandb`], [`import`]: export to Weights & Biases and import from it | `base64`, `md-5` |
 //! | `remote` | logs at URLs: `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
 
 #![cfg_attr(test, allow(clippy::as_conversions))]

@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "export LOGS --to json --out new.json",
     "export LOGS --to parquet --table all --out new",
     "export LOGS --to mlruns --out new",
+    "export LOGS --to wandb --out new",
     "extract LOGS --out new",
     "check LOGS",
     "check LOGS --format json",

@@ -232,6 +232,12 @@ fn edit_in_place() {
 }
 
 #[test]
+fn export_to_directories_of_wandb() {
+    // The records of artifacts have their absolute paths.
+    can_be_made_again(logs, "export logs --to wandb --out new --no-artifacts", None);
+}
+
+#[test]
 fn edit_to_a_folder() {
     can_be_made_again(logs, "edit logs --out new --shift-steps 100", Some("exists"));
 }

@@ -15,7 +15,7 @@ use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use super::{meta, points, walkdir};
-use crate::remote::server::{Asked, read_request};
+use crate::http::{Asked, read_request};
 
 const API: &str = "/api/2.0/mlflow/";
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::remote::server::{Asked, read_request};
+use crate::http::{Asked, read_request};
 
 const API: &str = "/api/2.0/mlflow/";
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts/";

@@ -18,6 +18,7 @@ use tbx_runs::registry;
 use tbx_runs::table::{Folding, Sampling};
 use tbx_runs::trackers::mlflow::{Client, ClientSettings, Database};
 use tbx_runs::trackers::mlflow::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
+use tbx_runs::trackers::wandb;
 
 /// MLflow targets, with their descriptions.
 pub(super) const TARGETS: [(&str, &str); 3] = [
@@ -110,16 +111,17 @@ pub(super) struct MlflowArgs {
 }
 
 fn media() -> PossibleValuesParser {
-    let kinds = MEDIA.iter().map(|kind| PossibleValue::new(kind.name()));
+    let more = wandb::MEDIA.into_iter().filter(|kind| !MEDIA.contains(kind));
+    let kinds = MEDIA.into_iter().chain(more).map(|kind| PossibleValue::new(kind.name()));
     PossibleValuesParser::new(kinds.chain([PossibleValue::new(NONE)]))
 }
 
 impl MlflowArgs {
     fn export(&self, sampling: Option<Sampling>) -> MlflowExport {
         let mut export = MlflowExport::new()
-            .folding(if self.no_fold { Folding::None } else { Folding::Known })
-            .artifacts(!self.no_artifacts)
-            .images(!self.no_images)
+            .folding(self.folding())
+            .artifacts(self.has_artifacts())
+            .images(self.has_images())
             .media_last(self.media_last)
             .event_files(self.event_files)
             .sample(sampling)
@@ -135,10 +137,28 @@ impl MlflowArgs {
         if let Some(name) = &self.experiment {
             export = export.experiment(name);
         }
-        if let Some(names) = &self.media {
-            export = export.media(names.iter().filter_map(|name| name.parse::<Kind>().ok()));
+        if let Some(kinds) = self.media_kinds() {
+            export = export.media(kinds);
         }
         export
+    }
+
+    pub(super) fn folding(&self) -> Folding {
+        if self.no_fold { Folding::None } else { Folding::Known }
+    }
+
+    pub(super) fn has_artifacts(&self) -> bool {
+        !self.no_artifacts
+    }
+
+    pub(super) fn has_images(&self) -> bool {
+        !self.no_images
+    }
+
+    /// The kinds of values that become files, if they were given.
+    pub(super) fn media_kinds(&self) -> Option<Vec<Kind>> {
+        let names = self.media.as_ref()?;
+        Some(names.iter().filter_map(|name| name.parse::<Kind>().ok()).collect())
     }
 
     /// The path of the database, if the address names one.

@@ -2,6 +2,7 @@
 
 mod mlflow;
 mod options;
+mod wandb;
 
 use crate::variants::variant;
 use std::io::{self, IsTerminal};
@@ -42,12 +43,15 @@ status and times; texts, audio clips, PR curves, graphs and histograms become ar
 the target already has is not sent again, and what somebody changed or deleted there stays that way.
 Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or from MLFLOW_TRACKING_TOKEN.
 
+Weights & Biases gets one offline directory per run, with one row per step; wandb sync uploads it.
+
 Examples:
   tbx export runs --to csv --out points.csv
   tbx export monday tuesday --to parquet --table all --out data
   tbx export runs --to mlflow --uri http://127.0.0.1:5000
   tbx export runs --to mlflow --uri sqlite:///mlflow.db
   tbx export runs --to mlruns --out mlruns
+  tbx export runs --to wandb --out wandb && wandb sync wandb/offline-run-*
   tbx export runs --to csv --out - --tag '^loss' --sample lttb:500 | head
   tbx export runs --to csv --wide --out steps.csv
   tbx export runs --to json --table meta --out - | jq .meta.git
@@ -67,7 +71,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = targets())]
     to: String,
 
-    /// File to write, its URL, or `-` for the standard output. For several tables and for mlruns, the
+    /// File to write, its URL, or `-` for the standard output. For several tables, mlruns and wandb, the
     /// directory; for mlflow-db, the database.
     #[arg(short, long, value_name = "PATH", required_if_eq_any = needs_out())]
     out: Option<PathBuf>,
@@ -107,23 +111,28 @@ pub(super) struct Args {
     #[arg(long, value_name = "I/N", value_parser = Shard::from_str)]
     shard: Option<Shard>,
 
-    /// Overwrite files that exist.
+    /// Overwrite files that exist; for wandb, directories that tbx wrote and whose run has changed.
     #[arg(long)]
     force: bool,
 
     #[command(flatten)]
     mlflow: mlflow::MlflowArgs,
+
+    #[command(flatten)]
+    wandb: wandb::WandbArgs,
 }
 
 /// All targets that write files.
 fn needs_out() -> Vec<(&'static str, &'static str)> {
-    let runs = mlflow::TARGETS.iter().map(|(name, _)| *name).filter(|name| *name != "mlflow");
+    let runs = mlflow::TARGETS.iter().chain([&wandb::TARGET]).map(|(name, _)| *name);
+    let runs = runs.filter(|name| *name != "mlflow");
     TARGETS.iter().map(|target| target.name).chain(runs).map(|name| ("to", name)).collect()
 }
 
 fn targets() -> PossibleValuesParser {
     let value = |target: &Target| PossibleValue::new(target.name).help(target.about);
-    let runs = mlflow::TARGETS.iter().map(|(name, about)| PossibleValue::new(*name).help(*about));
+    let runs = mlflow::TARGETS.iter().chain([&wandb::TARGET]);
+    let runs = runs.map(|(name, about)| PossibleValue::new(*name).help(*about));
     PossibleValuesParser::new(TARGETS.iter().map(value).chain(runs))
 }
 
@@ -150,8 +159,13 @@ impl Args {
 pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     let given = Given::of(matches);
     let to_mlflow = args.mlflow.to(&args.to);
-    given.check(to_mlflow.map_or(TargetKind::Tables, TargetKind::Mlflow), &args.to)?;
-    if to_mlflow.is_none() {
+    let to = match to_mlflow {
+        Some(to) => TargetKind::Mlflow(to),
+        None if args.to == wandb::TARGET.0 => TargetKind::Wandb,
+        None => TargetKind::Tables,
+    };
+    given.check(to, &args.to)?;
+    if to == TargetKind::Tables {
         given.check_tables(&args.tables(), args.sample)?;
     }
     let opened = match to_mlflow {
@@ -169,6 +183,12 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<u8> {
     if let Some(to) = to_mlflow {
         let out = args.out.as_deref();
         let code = mlflow::run(&args.mlflow, to, &logdir, &options, out, args.sample)?;
+        args.logs.check()?;
+        return Ok(code.max(opened.code));
+    }
+    if to == TargetKind::Wandb {
+        let (own, common, out) = (&args.wandb, &args.mlflow, args.out.as_deref());
+        let code = wandb::run(own, common, &logdir, &options, out, args.sample, args.force)?;
         args.logs.check()?;
         return Ok(code.max(opened.code));
     }

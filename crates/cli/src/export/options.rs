@@ -17,6 +17,8 @@ pub(super) enum TargetKind {
     Tables,
     /// Runs to MLflow.
     Mlflow(To),
+    /// Runs to Weights & Biases.
+    Wandb,
 }
 
 /// True if an option applies to a target.
@@ -29,14 +31,15 @@ const OPTIONS: &[(&str, Knows)] = &[
     ("wide", is_tables),
     ("duplicates", is_tables),
     ("smooth", is_tables),
-    ("force", is_tables),
+    ("force", |to| matches!(to, TargetKind::Tables | TargetKind::Wandb)),
+    ("project", |to| to == TargetKind::Wandb),
     ("uri", |to| matches!(to, TargetKind::Mlflow(To::Server | To::DatabaseUri))),
     ("artifact_root", |to| matches!(to, TargetKind::Mlflow(To::Database | To::DatabaseUri))),
     ("experiment", is_mlflow),
-    ("no_fold", is_mlflow),
-    ("no_artifacts", is_mlflow),
-    ("no_images", is_mlflow),
-    ("media", is_mlflow),
+    ("no_fold", is_tracker),
+    ("no_artifacts", is_tracker),
+    ("no_images", is_tracker),
+    ("media", is_tracker),
     ("media_last", is_mlflow),
     ("event_files", is_mlflow),
     ("connections", |to| to == TargetKind::Mlflow(To::Server)),
@@ -50,8 +53,12 @@ fn is_tables(to: TargetKind) -> bool {
     to == TargetKind::Tables
 }
 
-fn is_mlflow(to: TargetKind) -> bool {
+fn is_tracker(to: TargetKind) -> bool {
     !is_tables(to)
+}
+
+fn is_mlflow(to: TargetKind) -> bool {
+    matches!(to, TargetKind::Mlflow(_))
 }
 
 /// True if other programs also change the target.

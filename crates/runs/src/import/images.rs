@@ -8,7 +8,7 @@ use tbx::summary::image::header::ImageHeader;
 use tbx::summary::image::{v1, v2};
 
 /// Maximum size in bytes of a decoded image.
-#[cfg(feature = "mlflow")]
+#[cfg(feature = "images")]
 const MAX_DECODED: u64 = 256 << 20;
 
 /// The value of the images of a step; `None` if there are none. Only the v2 form has metadata.
@@ -37,7 +37,7 @@ pub(super) fn shown(bytes: Bytes, boxes: &[([f64; 4], String)]) -> Result<Bytes,
     converted(&bytes, boxes, header.format)
 }
 
-#[cfg(feature = "mlflow")]
+#[cfg(feature = "images")]
 fn converted(
     bytes: &Bytes,
     boxes: &[([f64; 4], String)],
@@ -59,7 +59,7 @@ fn converted(
     pixels.with_boxes(boxes)?.to_png()
 }
 
-#[cfg(not(feature = "mlflow"))]
+#[cfg(not(feature = "images"))]
 fn converted(_: &Bytes, _: &[([f64; 4], String)], format: &str) -> Result<Bytes, ErrorKind> {
     Err(ErrorKind::Value(format!("TensorBoard does not show {format} images")))
 }

@@ -35,7 +35,7 @@ pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
 pub use direction::Direction;
 pub use filter::Filter;
 pub use fold::Folding;
-#[cfg(feature = "mlflow")]
+#[cfg(any(feature = "mlflow", feature = "wandb"))]
 pub(crate) use fold::without_logs;
 pub(crate) use fold::{Directory, Parts};
 pub use group::{Group, GroupBy, Spread};

@@ -193,6 +193,11 @@ impl RunOverview {
         }
     }
 
+    /// A run without files.
+    pub(crate) fn of_tags(name: String, start_time: Option<Exact>, tags: Vec<TagOverview>) -> Self {
+        Self { name, start_time, files: Vec::new(), tags, embeddings: Vec::new() }
+    }
+
     /// The latest wall time of a series' last point.
     pub fn end_time(&self) -> Option<f64> {
         let times = self.tags.iter().map(|tag| tag.last_wall_time.0);
@@ -226,20 +231,58 @@ impl TagOverview {
     }
 }
 
+impl TagOverview {
+    /// Summarizes points: their steps and times, and their values if they are numbers.
+    pub(crate) fn of_points(
+        tag: &str,
+        kind: Kind,
+        places: &[(i64, f64)],
+        values: Option<impl ExactSizeIterator<Item = f64>>,
+    ) -> Self {
+        let steps: Vec<i64> = places.iter().map(|(step, _)| *step).collect();
+        let bound = |step: Option<&i64>| step.copied().unwrap_or(0);
+        let time = |place: Option<&(i64, f64)>| Exact(place.map_or(f64::NAN, |(_, time)| *time));
+        let pairs = || steps.windows(2).filter_map(|pair| <[i64; 2]>::try_from(pair).ok());
+        let (gaps, first_gap) = gaps(&steps);
+        Self {
+            tag: tag.to_owned(),
+            kind,
+            plugin: kind.plugin().to_owned(),
+            count: steps.len(),
+            first_step: bound(steps.first()),
+            last_step: bound(steps.last()),
+            min_step: bound(steps.iter().min()),
+            max_step: bound(steps.iter().max()),
+            first_wall_time: time(places.first()),
+            last_wall_time: time(places.last()),
+            scalars: values.map(ScalarOverview::of_values).unwrap_or_default(),
+            restarts: pairs().filter(|[before, after]| after < before).count(),
+            gaps,
+            first_gap,
+        }
+    }
+}
+
 impl ScalarOverview {
     fn of(series: &TimeSeries) -> Self {
-        let Some(scalars) = series.scalars() else { return Self::default() };
+        series.scalars().map(|scalars| Self::of_values(scalars.iter())).unwrap_or_default()
+    }
+
+    fn of_values(values: impl ExactSizeIterator<Item = f64>) -> Self {
+        let len = values.len();
         let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
         let (mut nan, mut inf) = (0, 0);
-        for value in scalars.iter() {
+        let mut last = None;
+        for value in values {
+            last = Some(value);
             nan += usize::from(value.is_nan());
             inf += usize::from(value.is_infinite());
             min = min.min(value); // a number wins over NaN
             max = max.max(value);
         }
-        let any = (nan < scalars.len()).then_some(());
+        let any = (nan < len).then_some(());
         Self {
-            last: scalars.len().checked_sub(1).and_then(|last| scalars.get(last)).map(Exact),
+            last: last.map(Exact),
             min: any.map(|()| Exact(min)),
             max: any.map(|()| Exact(max)),
             nan: Some(nan),
@@ -280,7 +323,7 @@ fn issue_rows(report: &Report, policy: RestartPolicy) -> Vec<IssueRow> {
 }
 
 impl IssueRow {
-    fn of(issue: &Issue) -> Self {
+    pub(crate) fn of(issue: &Issue) -> Self {
         let location = &issue.location;
         Self {
             path: location.path.as_ref().map(|path| path.to_string_lossy().into_owned()),

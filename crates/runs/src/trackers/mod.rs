@@ -4,6 +4,8 @@
 
 mod csv;
 mod gathered;
+#[cfg(any(feature = "mlflow", feature = "wandb"))]
+mod live;
 mod local;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
@@ -11,6 +13,7 @@ pub mod mlflow;
 pub(crate) mod neptune;
 #[cfg(test)]
 mod opened;
+mod overview;
 mod python_json;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
@@ -21,10 +24,13 @@ mod time_text;
 #[cfg(feature = "trackio")]
 mod trackio;
 mod trainer_state;
+#[cfg(feature = "wandb")]
+pub mod wandb;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use self::overview::{SourceOverview, SourceRunOverview};
 use self::source::{Source, SourceKind, SourceOptions};
 use crate::table::meant;
 use tbx::error::{Error, ErrorKind, Location, Result};
@@ -36,6 +42,8 @@ const MAX_INSIDE: usize = 100;
 static SOURCES: &[&SourceKind] = &[
     #[cfg(feature = "mlflow")]
     &mlflow::SOURCE,
+    #[cfg(feature = "wandb")]
+    &wandb::SOURCE,
     #[cfg(feature = "neptune")]
     &neptune::SOURCE,
     &trainer_state::SOURCE,

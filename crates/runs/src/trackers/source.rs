@@ -349,7 +349,7 @@ impl SourceFile {
 }
 
 /// Objects of one kind that are not imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// Name of the kind, in the plural, such as `traces`.

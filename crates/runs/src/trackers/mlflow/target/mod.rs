@@ -10,7 +10,6 @@
 mod attachments;
 mod experiments;
 mod folder;
-mod live;
 mod media;
 mod merge;
 mod models;

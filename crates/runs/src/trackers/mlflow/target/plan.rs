@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::MlflowExport;
 use super::experiments::Experiments;
-use super::live::Writers;
 use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
+use crate::trackers::live::Writers;
 use crate::trackers::mlflow::{MLFLOW, MetricNames, RunRecord, StoreKind, record, run_key, tags};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};

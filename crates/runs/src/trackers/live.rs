@@ -15,13 +15,13 @@ const TICKS: u64 = 100;
 
 /// The processes of this machine that write event files.
 #[derive(Default)]
-pub(super) struct Writers(OnceCell<Vec<PathBuf>>);
+pub(crate) struct Writers(OnceCell<Vec<PathBuf>>);
 
 impl Writers {
     /// Whether a process still writes to one of these event files: it has the file open, or its id
     /// is in the file's name, because PyTorch reopens the file for each flush. Always false on
     /// systems other than Linux.
-    pub(super) fn write(&self, files: &[PathBuf]) -> bool {
+    pub(crate) fn write(&self, files: &[PathBuf]) -> bool {
         if files.is_empty() || !cfg!(target_os = "linux") {
             return false;
         }
