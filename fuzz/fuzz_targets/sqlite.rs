@@ -80,7 +80,7 @@ fuzz_target!(|data: &[u8]| {
     if how < 6 {
         write(&logs, &path, empty());
         let db = Connection::open(&path).expect("a database");
-        // What a database refuses is not in it.
+        // Statements that a database refuses have no effect.
         let _ = fill(&mut input, &db);
         if !db.is_autocommit() {
             let _ = db.execute_batch("COMMIT");

@@ -1,4 +1,4 @@
-//! What holds for each import from Neptune.
+//! The properties of each import from Neptune.
 
 use tbx::LoadOptions;
 use tbx_runs::import::Import;

@@ -67,7 +67,7 @@ pub enum Reason {
     TooLong,
 }
 
-/// What the bytes of a chunk belong to.
+/// The record that the bytes of a chunk belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// No record: a new one must begin.

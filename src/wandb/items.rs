@@ -132,7 +132,7 @@ pub struct Metric {
     /// Options.
     #[prost(message, optional, tag = "6")]
     pub options: Option<MetricOptions>,
-    /// What the summary has instead of the last value.
+    /// The statistics that the summary has instead of the last value.
     #[prost(message, optional, tag = "7")]
     pub summary: Option<MetricSummary>,
     /// The best value: 1 is the smallest one, 2 the largest one, and 0 is unknown.

@@ -38,7 +38,7 @@ const RESERVED: [&str; 5] = ["_step", "_timestamp", "_runtime", "_wandb", X_AXIS
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyId(usize);
 
-/// What was written for a key.
+/// The values that were written for a key.
 #[derive(Debug)]
 struct Known {
     name: String,

@@ -28,8 +28,11 @@ fn export(logs: &Path, format: &str, tables: &[&str], out: &Path) {
     exported.finish().unwrap();
 }
 
+/// Points of scalars by run and tag: steps, and the bits of wall times and values.
+type Scalars = BTreeMap<(String, String), Vec<(i64, u64, u64)>>;
+
 /// Steps, wall times and values of all scalars, by run and tag; numbers as bits.
-fn scalars(loaded: &Loaded, below: &str) -> BTreeMap<(String, String), Vec<(i64, u64, u64)>> {
+fn scalars(loaded: &Loaded, below: &str) -> Scalars {
     let mut all = BTreeMap::new();
     for run in &loaded.runs {
         let Some(name) = run.name.strip_prefix(below) else { continue };
@@ -128,7 +131,7 @@ fn a_wide_table_has_the_values_of_its_scalars() {
     let (table, out) = (dir.path().join("wide.csv"), dir.path().join("logs"));
     export(&logs, "csv", &["wide"], &table);
     import(&table, &out);
-    let values = |all: BTreeMap<(String, String), Vec<(i64, u64, u64)>>| {
+    let values = |all: Scalars| {
         let points = |points: Vec<(i64, u64, u64)>| {
             points.into_iter().map(|(step, _, value)| (step, value)).collect::<BTreeMap<_, _>>()
         };

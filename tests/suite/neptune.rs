@@ -53,7 +53,7 @@ impl Source {
         import.clone().float64(true).run(self.path("").to_str().unwrap(), &self.out()).unwrap()
     }
 
-    /// What an import fails with.
+    /// The error of a failed import.
     fn refused(&self) -> String {
         let source = self.path("");
         Import::new().run(source.to_str().unwrap(), &self.out()).unwrap_err().to_string()

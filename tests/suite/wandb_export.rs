@@ -205,7 +205,7 @@ fn an_export_that_is_repeated_writes_nothing_twice() {
     again();
     let [dir] = directories(out.path()).try_into().unwrap();
     let changed = || fs::metadata(read::file(&dir)).unwrap().modified().unwrap();
-    // What `wandb sync` adds does not count.
+    // Files that `wandb sync` adds do not count.
     fs::write(dir.join("files/config.yaml"), "x").unwrap();
     let before = changed();
     let done = again();
@@ -238,7 +238,7 @@ fn a_damaged_value_costs_itself() {
             ..Value::default()
         };
         writer.add_summary(tbx::event::pb::Summary { value: vec![value] }, 0).unwrap();
-        writer.add_tensor("t", &tbx::ndarray::arr1(&[1.0f32, 2.0]), 0).unwrap();
+        writer.add_tensor("t", tbx::ndarray::arr1(&[1.0f32, 2.0]), 0).unwrap();
         writer.add_scalar("x", 1.0, 0).unwrap();
     });
     let (done, found, _out) = one(&logs);

@@ -132,7 +132,7 @@ fn programs_that_resumed_a_run_wrote_one_run() {
     let dirs = [".neptune/async/run__a1b2__2__y", ".neptune/async/run__a1b2/exec-2023-x-1"];
     source.described(dirs[0], "run", "a1b2");
     source.log(dirs[0], 3, &[log("LogFloats", "loss", &[(json!(2.0), json!(1))])]);
-    // What is older has no description.
+    // Older versions have no description.
     source.log(dirs[1], 1, &[log("LogFloats", "loss", &[(json!(1.0), json!(0))])]);
     source.file(".neptune/sync/run__c3__1__z/upload_path/a.txt", "a");
     source.file(&format!("{}/last_put_version", dirs[0]), "7");

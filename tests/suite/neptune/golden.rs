@@ -55,7 +55,7 @@ fn number(value: &Value) -> f64 {
 type Points = Vec<(i64, f64, String)>;
 
 fn in_order(mut points: Points) -> Points {
-    points.sort_by(|a, b| a.0.cmp(&b.0));
+    points.sort_by_key(|point| point.0);
     points
 }
 
@@ -303,12 +303,12 @@ fn databases_of_neptune_scale_are_equal_to_what_was_logged() {
     for run in &logs.runs {
         let meta = meta_of(out.path(), run);
         let id = meta.other["neptune"]["id"].as_str().unwrap().to_owned();
-        let oracle = fs::read_dir(&golden).unwrap().map(|entry| entry.unwrap().path());
+        let mut oracle = fs::read_dir(&golden).unwrap().map(|entry| entry.unwrap().path());
         let is_it = |path: &PathBuf| {
             let name = path.file_name().unwrap().to_str().unwrap();
             name.starts_with(&format!("team_tbx-golden_{id}_")) && name.ends_with(".json")
         };
-        let oracle = read(&oracle.filter(is_it).next().unwrap());
+        let oracle = read(&oracle.find(is_it).unwrap());
         let mut series: BTreeMap<String, Points> = BTreeMap::new();
         for operation in oracle["operations"].as_array().unwrap() {
             let message = &operation["message"];

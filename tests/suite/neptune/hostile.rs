@@ -43,7 +43,7 @@ fn names_lead_nowhere() {
     assert_eq!(imported.runs[0].artifacts, 10, "{}", issues(&imported));
     let (source_dir, out) = (source.path("").display().to_string(), &source.out());
     for path in everything(&source) {
-        let is_inside = path.starts_with(&*source_dir.trim_end_matches('/'))
+        let is_inside = path.starts_with(source_dir.trim_end_matches('/'))
             || path.starts_with(out.to_str().unwrap())
             || path == source.0.path().to_str().unwrap();
         assert!(is_inside, "{path}");
@@ -82,7 +82,7 @@ fn files_outside_of_their_directory_are_not_read() {
     assert!(imported.report.issues.len() >= 10, "{}", issues(&imported));
     for path in everything(&source) {
         let path = std::path::Path::new(&path);
-        let is_out = path.starts_with(&source.out());
+        let is_out = path.starts_with(source.out());
         assert!(!is_out || !path.is_file() || !fs::read(path).unwrap().ends_with(b"secret"));
     }
 }

@@ -1,4 +1,4 @@
-//! What is in an offline directory: read by tbx, and by the package's own reader.
+//! The content of an offline directory, read by tbx and by the package's own reader.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -102,7 +102,7 @@ impl Offline {
     }
 }
 
-/// What the package's own reader says about a directory.
+/// The output of the package's own reader for a directory.
 #[derive(Debug, Default)]
 pub(super) struct Leet {
     pub(super) rows: Vec<BTreeMap<String, Value>>,

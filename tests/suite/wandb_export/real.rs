@@ -42,7 +42,7 @@ fn write_logs(logs: &Path) {
     for step in 0..3 {
         run.add_scalar("loss/train", 1.0 / (step as f32 + 1.0), step).unwrap();
         run.add_scalar("dotted.name", f32::NAN, step).unwrap();
-        run.add_histogram("weights", &[0.5, -1.0, step as f32], step).unwrap();
+        run.add_histogram("weights", [0.5, -1.0, step as f32], step).unwrap();
         run.add_text("samples/text", "<b>1 & 2</b>\nü", step).unwrap();
     }
     run.add_text("table", Text::table([["a", "b"], ["1", "2"]]).unwrap(), 1).unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Asked, read_request};
 
-/// What the server has of a run.
+/// The data of a run on the server.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Received {
     /// The variables of the requests that create and change it, in order.
@@ -67,7 +67,7 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
-    /// What was received, by the id of the run.
+    /// The received data, by the id of the run.
     pub(super) fn runs(&self) -> BTreeMap<String, Received> {
         self.runs.lock().unwrap().clone()
     }
@@ -189,7 +189,8 @@ fn stream(run: &mut Received, part: &Value) {
         content.into_iter().flatten().map(|line| line.as_str().unwrap().to_owned())
     };
     run.rows.extend(lines("wandb-history.jsonl").map(|line| loose(&line)));
-    run.summary = lines("wandb-summary.json").last().map_or(run.summary.take(), |all| loose(&all));
+    run.summary =
+        lines("wandb-summary.json").next_back().map_or(run.summary.take(), |all| loose(&all));
     run.output.extend(lines("output.log"));
     if part["complete"] == true {
         run.exit_code = part["exitcode"].as_i64();

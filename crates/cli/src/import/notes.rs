@@ -1,4 +1,4 @@
-//! What a user of `tbx import` may not expect.
+//! Warnings about results of `tbx import` that a user may not expect.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -97,7 +97,7 @@ fn run_text(run: &SourceRunOverview, tags: &BTreeSet<String>, not_shown: &mut No
     text
 }
 
-/// What is known of the run besides its name and its status.
+/// The known facts about the run, except its name and its status.
 fn facts(meta: &RunMeta) -> Vec<(&str, String)> {
     let mut facts = Vec::new();
     if !meta.labels.is_empty() {

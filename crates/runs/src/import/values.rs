@@ -34,7 +34,7 @@ pub(super) struct Written {
     pub(super) others: u64,
 }
 
-/// What values in files need.
+/// Shared input for values in files.
 pub(super) struct Media<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) copies: Copies,

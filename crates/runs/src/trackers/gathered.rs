@@ -20,7 +20,7 @@ pub(crate) struct Gathered {
     texts: BTreeMap<String, Vec<At<String>>>,
     points: usize,
     bytes: usize,
-    /// What was not gathered.
+    /// The data that was not gathered.
     pub(crate) left_out: Vec<LeftOut>,
 }
 

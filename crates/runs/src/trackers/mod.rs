@@ -60,7 +60,7 @@ pub struct TrackerInfo {
     pub name: &'static str,
     /// The name that people know.
     pub title: &'static str,
-    /// What can be given as the source, as part of a sentence.
+    /// The accepted kinds of source, as part of a sentence.
     pub takes: &'static str,
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn read(
     Ok((all, report))
 }
 
-/// What is said about a source that cannot be opened.
+/// The message about a source that cannot be opened.
 pub(crate) fn refused(kind: &SourceKind, path: &Path, options: &SourceOptions) -> String {
     match read(kind, path, options) {
         Ok(_) => panic!("{} is taken", path.display()),

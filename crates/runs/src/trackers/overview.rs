@@ -1,4 +1,4 @@
-//! What is in the source of a tracker, without an import.
+//! The content of a tracker's source, without an import.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use tbx::summary::Kind;
 /// The trackers whose files are shown: no log directory looks like them.
 const SHOWN: [&str; 1] = ["wandb"];
 
-/// What is in the source of a tracker, such as a file of Weights & Biases.
+/// The content of a tracker's source, such as a file of Weights & Biases.
 ///
 /// It serializes to the JSON of `tbx inspect --format json`.
 #[derive(Debug, serde::Serialize)]

@@ -54,6 +54,7 @@ pub(crate) fn strict(json: Vec<u8>) -> Vec<u8> {
 }
 
 /// A value in JSON.
+#[cfg_attr(not(feature = "trackio"), allow(dead_code, reason = "only trackio's objects are read"))]
 #[derive(Debug, Clone)]
 pub(crate) enum Plain<'j> {
     Null,

@@ -1,4 +1,4 @@
-//! What an import asks of the place where a tracker keeps runs, and the form of the answers. No tracker's own names
+//! The questions of an import to the place where a tracker keeps runs, and the form of the answers. No tracker's own names
 //! are in it: each tracker converts its records to these.
 
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ pub(crate) struct SourceExperiment {
     pub(crate) is_implicit: bool,
     /// Facts for which tbx has no field.
     pub(crate) facts: Map<String, Value>,
-    /// What the source needs to find the experiment again.
+    /// The number by which the source finds the experiment again.
     pub(crate) index: usize,
 }
 
@@ -129,7 +129,7 @@ pub(crate) struct SourceGroup {
     pub(crate) is_deleted: bool,
     /// Everything that is known about it, including `id`.
     pub(crate) facts: Map<String, Value>,
-    /// What the source needs to find the group again.
+    /// The number by which the source finds the group again.
     pub(crate) index: usize,
 }
 
@@ -163,7 +163,7 @@ pub(crate) struct SourceRun {
     pub(crate) state: Option<String>,
     /// Its groups of files, which [`Source::content`] lists among its files.
     pub(crate) groups: Vec<SourceGroup>,
-    /// What the source needs to find the run again.
+    /// The number by which the source finds the run again.
     pub(crate) index: usize,
 }
 
@@ -385,7 +385,7 @@ pub(crate) struct SourceKind {
     pub(crate) name: &'static str,
     /// The name that people know.
     pub(crate) title: &'static str,
-    /// What can be given as the source, as part of a sentence: `a directory mlruns, a database mlflow.db, or the URL
+    /// The accepted kinds of source, as part of a sentence: `a directory mlruns, a database mlflow.db, or the URL
     /// of a server`.
     pub(crate) takes: &'static str,
     /// Whether the file or directory looks like one of them. Cheap: reads at most a few names and the first bytes.
@@ -410,7 +410,7 @@ pub(crate) struct SourceModel {
 /// A version of a registered model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SourceVersion {
-    /// What the tracker calls it, unique in its model.
+    /// Its identifier in the tracker, unique in its model.
     pub(crate) id: String,
     /// Its number, where the tracker has numbers.
     pub(crate) number: Option<u32>,

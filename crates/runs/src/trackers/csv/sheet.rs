@@ -15,7 +15,7 @@ use tbx::store::{File, Root};
 
 /// Number of bytes at the start that say what a file is. A first line with the names of columns may be longer.
 const HEAD: usize = 1 << 16;
-/// What text in UTF-8 may begin with.
+/// The mark that text in UTF-8 may begin with.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A file with a table.

@@ -6,21 +6,21 @@ use super::super::source::{At, Histogram, Points, SourceOptions};
 use super::SOURCE;
 use tbx::meta::Status;
 
-/// What Lightning 2.6 wrote (`fabric/loggers/csv_logs.py`).
+/// A file that Lightning 2.6 wrote (`fabric/loggers/csv_logs.py`).
 const LIGHTNING: &str = "epoch,lr-Adam,step,train_loss,val/acc,val_loss\r\n0,0.1,0,,,\r\n0,,9,0.5,,\r\n\
     0,,9,,0.25,nan\r\n1,,19,0.25,,\r\n";
-/// What Keras 3.15 wrote, with the separator `;` and a value that is a list.
+/// A file that Keras 3.15 wrote, with the separator `;` and a value that is a list.
 const KERAS: &str = "epoch;accuracy;loss;lrs;val_accuracy;val_loss\r\n\
     0;0.5;1.0;\"\"\"[0.1, 0.2]\"\"\";0.25;2.0\r\n1;0.6;0.5;\"\"\"[0.1, 0.2]\"\"\";0.25;nan\r\n";
-/// What Keras 3.15 wrote without validation.
+/// A file that Keras 3.15 wrote without validation.
 const KERAS_NA: &str = "epoch,loss,val_loss\r\n0,1.0,NA\r\n1,0.5,NA\r\n";
-/// What Ultralytics 8.4 wrote, and a training that resumed.
+/// A file that Ultralytics 8.4 wrote for a training that resumed.
 const ULTRALYTICS: &str = "epoch,time,train/box_loss,metrics/precision(B),val/box_loss,lr/pg0\n\
     1,10.5,1.5,0,nan,0.000123457\n2,14.25,0.75,0.25,0.5,0.000246913\n3,4,0.5,0.5,0.5,0.00037037\n";
-/// What Stable-Baselines3 2.9 wrote (`common/logger.py`).
+/// A file that Stable-Baselines3 2.9 wrote (`common/logger.py`).
 const PROGRESS: &str = "time/iterations,time/total_timesteps,note,rollout/ep_rew_mean,time/time_elapsed,flag,train/loss\n\
     1,2048,\"say \"\"hi\"\", you\",nan,10,False,\n2,4096,\"say \"\"hi\"\", you\",1.5,20,True,0.1\n";
-/// What Stable-Baselines3 2.9 wrote (`common/monitor.py`).
+/// A file that Stable-Baselines3 2.9 wrote (`common/monitor.py`).
 const MONITOR: &str = "#{\"t_start\": 1700000000.25, \"env_id\": \"CartPole-v1\"}\nr,l,t,is_success\n\
     0.0,20,0.5,False\n10.5,21,1.0,False\n21.0,22,1.5,True\n";
 
@@ -294,7 +294,7 @@ fn hostile_files_are_refused_or_read_within_limits() {
     let file = fs::File::create(&path).unwrap();
     file.set_len(1 << 40).unwrap();
     refused(&SOURCE, &path, &options());
-    // What is not UTF-8 is replaced.
+    // Bytes that are not UTF-8 are replaced.
     fs::write(&path, b"step,\xff\n1,2\n3,\xff\n").unwrap();
     let (runs, _) = read(&SOURCE, &path, &options()).unwrap();
     assert_eq!(runs[0].values("\u{fffd}"), [(1, 2.0)]);

@@ -34,7 +34,7 @@ impl ObjectKind {
     }
 }
 
-/// What is known about a run, a model, a version of a model or a project besides its attributes.
+/// Facts about a run, a model, a version of a model or a project, except its attributes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct About {
     pub(super) kind: ObjectKind,

@@ -1,4 +1,4 @@
-//! What a run, a model, a version of a model or a project contains: attributes by path, in the form that all of
+//! The content of a run, a model, a version of a model or a project: attributes by path, in the form that all of
 //! Neptune's own formats are read into.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +77,7 @@ impl Located {
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) map: BTreeMap<String, Attribute>,
-    /// What was read and has no place in it.
+    /// Data that was read and has no place in it.
     pub(super) left_out: Vec<LeftOut>,
     /// Number of steps that were rounded to six digits after the point.
     pub(super) rounded_steps: u64,

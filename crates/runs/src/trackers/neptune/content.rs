@@ -18,7 +18,7 @@ const MONITORING: &str = "monitoring/";
 const SYSTEM: &str = "system/";
 /// Minimum number of hex digits that are the id of a process after [`MONITORING`].
 const MIN_PROCESS_DIGITS: usize = 6;
-/// What was left out of steps with more digits than Neptune keeps.
+/// The number of steps with more digits than Neptune keeps, which were shortened.
 const ROUNDED: &str = "digits of steps beyond the sixth after the point";
 /// Number of bytes that tell what kind of file it is.
 const HEAD: u64 = 16;
@@ -128,7 +128,7 @@ struct Builder {
     content: Content,
     /// Names of files.
     names: HashSet<String>,
-    /// What the steps of some tags are multiplied by.
+    /// The factors by which the steps of some tags are multiplied.
     factors: Map<String, Value>,
     /// Whether files are wanted.
     artifacts: bool,
@@ -262,7 +262,7 @@ fn numbered(path: &str, step: i64, name: &str) -> String {
     with_extension(&format!("{path}/step_{}", decimal(step).replace('.', "_")), name)
 }
 
-/// What a file of a series is.
+/// The kind of a file in a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileKind {
     Image,

@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 5;
 const MAX_NAMES: usize = 4_000_000;
 const FEW_NAMES: usize = 1_000;
 
-/// What was found, in the order of names.
+/// The results, in the order of names.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Runs that the exporter wrote.

@@ -90,7 +90,7 @@ fn stage_of(name: Option<&str>) -> Stage {
     }
 }
 
-/// What tbx has no field for.
+/// Facts for which tbx has no field.
 fn facts(of: &Registered) -> Map<String, Value> {
     let facts = of.content.meta.other.get(NEPTUNE).and_then(Value::as_object);
     facts.cloned().unwrap_or_default()

@@ -27,7 +27,7 @@ const MODEL_DATA: &str = "model_data";
 const MODEL_FILES: &str = "model_files";
 const RUN_FILES: &str = "files";
 
-/// What Neptune's exporter and clients left in a directory.
+/// The runs that Neptune's exporter and clients left in a directory.
 pub(super) struct Neptune {
     objects: Vec<Object>,
     /// Problems that were found when it was opened.
@@ -52,7 +52,7 @@ impl Object {
         .filter(|project| !project.is_empty())
     }
 
-    /// What is known without reading the points.
+    /// The facts that are known without reading the points.
     fn about(&self, report: &mut Report) -> About {
         match self {
             Self::Exported(exported) => exported.about(report),
@@ -61,7 +61,7 @@ impl Object {
         }
     }
 
-    /// What changes when values are added.
+    /// A text that changes when values are added.
     fn state(&self) -> String {
         match self {
             Self::Exported(exported) => exported.state(),

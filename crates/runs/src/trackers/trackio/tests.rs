@@ -211,7 +211,7 @@ fn what_is_not_trackios_is_refused() {
     assert!(refused(&SOURCE, &path, &options).contains("leave out `Import::step`"));
 }
 
-/// What trackio itself wrote; see the README of the directory.
+/// A database that trackio wrote; see the README of the directory.
 #[test]
 fn the_reference_database_is_read_whole() {
     let path =

@@ -4,7 +4,7 @@ use super::super::opened::{Opened, options, read, refused};
 use super::SOURCE;
 use tbx::meta::Status;
 
-/// What `TrainerState.save_to_json` of transformers 5.24 wrote, shortened.
+/// A file of `TrainerState.save_to_json` of transformers 5.24, shortened.
 const STATE: &str = r#"{
   "best_global_step": 10,
   "best_metric": 0.5,

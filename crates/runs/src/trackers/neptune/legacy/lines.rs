@@ -66,7 +66,7 @@ pub(super) struct Point<'a> {
     pub(super) ts: Option<&'a RawValue>,
 }
 
-/// What became of a line.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     /// It is no operation: the reason.

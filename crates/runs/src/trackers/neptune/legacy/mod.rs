@@ -30,7 +30,7 @@ const LAST_PUT: &str = "last_put_version";
 const MAX_NUMBER: u64 = 64;
 /// Maximum size of `metadata.json`.
 const MAX_METADATA: u64 = 1 << 20;
-/// What a line about an attribute that Neptune sets contains.
+/// A part of a line about an attribute that Neptune sets.
 const SYS: &[u8] = b"\"sys\"";
 
 /// A run, a model, a version of a model or a project that clients wrote.
@@ -41,7 +41,7 @@ pub(super) struct Client {
     locator: Locator,
 }
 
-/// What one program wrote.
+/// The files of one program.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
@@ -138,12 +138,12 @@ impl Client {
         }
     }
 
-    /// What changes when values are added.
+    /// A text that changes when values are added.
     pub(super) fn state(&self) -> String {
         sizes(self.directories.iter().flat_map(|directory| directory.logs.values()))
     }
 
-    /// What is known without reading the points.
+    /// The facts that are known without reading the points.
     pub(super) fn about(&self, report: &mut Report) -> About {
         let is_sys = |line: &[u8]| line.windows(SYS.len()).take(MAX_SYS).any(|part| part == SYS);
         let mut problems = Report::default();
@@ -187,11 +187,11 @@ impl Client {
                 };
                 read_log(root, path, &is_wanted, take, report);
             }
-            // What a client that was killed had not written yet is lost.
+            // Operations that a killed client had not written are lost.
             let put = directory.last_put(root).zip(last);
             unwritten =
                 put.map_or(0, |(put, last)| put.saturating_sub(last)).saturating_add(unwritten);
-            // What was sent is removed from the queue.
+            // Operations that were sent are removed from the queue.
             let first = directory.logs.keys().next().copied().unwrap_or_default();
             sent = sent.saturating_add(first.saturating_sub(1));
         }

@@ -64,7 +64,7 @@ impl Exported {
         }
     }
 
-    /// What changes when values are added.
+    /// A text that changes when values are added.
     pub(super) fn state(&self) -> String {
         sizes(self.parts.parts.values())
     }
@@ -86,7 +86,7 @@ impl Exported {
         }
     }
 
-    /// What is known without reading the points.
+    /// The facts that are known without reading the points.
     pub(super) fn about(&self, report: &mut Report) -> About {
         let sys = self.read(true, report);
         self.about_with(&sys)

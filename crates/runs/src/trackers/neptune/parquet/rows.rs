@@ -35,7 +35,7 @@ pub(super) struct Row<'a> {
 /// The histogram of a row.
 #[derive(Debug)]
 pub(super) struct RowHistogram<'a> {
-    /// What its values are, such as `COUNTING`.
+    /// The kind of its values, such as `COUNTING`.
     pub(super) kind: Option<&'a [u8]>,
     pub(super) edges: Vec<f64>,
     pub(super) values: Vec<f64>,

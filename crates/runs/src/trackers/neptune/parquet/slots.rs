@@ -238,7 +238,7 @@ impl Slots {
     }
 }
 
-/// Seconds for a time in units of which there are so many in a millisecond.
+/// Seconds for a time, given the number of its units per millisecond.
 #[expect(clippy::as_conversions, reason = "the nearest float64, as for any time")]
 fn in_seconds(time: i64, units: i64) -> f64 {
     match units {

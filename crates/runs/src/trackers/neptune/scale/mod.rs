@@ -37,7 +37,7 @@ pub(super) fn key(root: &Root, dir: &Path) -> Result<(String, String)> {
     Ok((project, id))
 }
 
-/// What is read from the databases of a run.
+/// The content of the databases of a run.
 struct State<'a> {
     about: About,
     attributes: Attributes,
@@ -70,7 +70,7 @@ impl Scale {
         &self.project
     }
 
-    /// What changes when values are added.
+    /// A text that changes when values are added.
     pub(super) fn state(&self) -> String {
         let state = |directory: &PathBuf| {
             let database = Database::open(&self.locator.source, &directory.join(DATABASE));
@@ -80,7 +80,7 @@ impl Scale {
         self.directories.iter().map(state).collect::<Vec<_>>().join(",")
     }
 
-    /// What is known without reading the points.
+    /// The facts that are known without reading the points.
     pub(super) fn about(&self) -> About {
         self.read(true, &mut Report::default()).about
     }

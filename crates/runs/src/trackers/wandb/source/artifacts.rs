@@ -154,7 +154,7 @@ fn slashed(path: &Path) -> String {
     names.join("/")
 }
 
-/// What is known of an artifact.
+/// The known facts about an artifact.
 pub(super) fn facts(artifact: &Artifact) -> Value {
     let mut facts = Map::new();
     for (key, value) in [

@@ -76,7 +76,7 @@ fn gpu(gpu: &NvidiaGpu) -> Gpu {
     known
 }
 
-/// What has no field in the metadata, with the names of the records' fields.
+/// Facts without a field in the metadata, with the names of the records' fields.
 fn others(environment: &Environment) -> Map<String, Value> {
     let mut others = Map::new();
     for (key, value) in [

@@ -32,7 +32,7 @@ const MAX_STATS: usize = 1 << 24;
 /// Fields of a record whose content has no facts: an empty record, and requests to the program itself.
 const NOTHING: [u32; 2] = [24, 100];
 
-/// What a file says of a run.
+/// The content of a run's file.
 #[derive(Default)]
 pub(super) struct RunFile {
     pub(super) path: PathBuf,

@@ -16,7 +16,7 @@ const MAX_KEYS: usize = 1 << 18;
 /// Maximum number of bytes of keys and of values that are no numbers.
 const MAX_BYTES: usize = 256 << 20;
 
-/// What the values of a key are.
+/// The kinds of the values of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Values of the program.

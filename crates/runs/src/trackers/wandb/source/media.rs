@@ -14,7 +14,7 @@ use tbx::store::Root;
 /// Maximum size of a file that becomes a text or a mesh.
 const MAX_FILE: u64 = 16 << 20;
 
-/// What the package puts before the content of HTML files.
+/// The text that the package puts before the content of HTML files.
 const HTML_HEAD: &str = "<base target=\"_blank\"><link rel=\"stylesheet\" type=\"text/css\" \
                          href=\"https://app.wandb.ai/normalize.css\" />";
 

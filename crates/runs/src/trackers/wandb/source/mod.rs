@@ -56,7 +56,7 @@ struct Files {
     root: Root,
     options: SourceOptions,
     runs: Vec<KnownRun>,
-    /// What was found while the files were listed.
+    /// Problems that were found while the files were listed.
     issues: Vec<Issue>,
 }
 
@@ -67,7 +67,7 @@ struct KnownRun {
     files: Vec<PathBuf>,
 }
 
-/// What the list of runs needs to know of a file.
+/// The facts about a file that the list of runs needs.
 struct Segment {
     path: PathBuf,
     run: Run,

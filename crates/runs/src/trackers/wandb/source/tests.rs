@@ -114,7 +114,7 @@ fn axis<'o>(oracle: &'o Value, tag: &str) -> Option<&'o str> {
     metric["step_metric"].as_str()
 }
 
-/// What the oracle says: scalars by tag, and the kinds of other values by tag.
+/// The expected values: scalars by tag, and the kinds of other values by tag.
 fn expected(oracle: &Value) -> (Scalars, BTreeMap<String, BTreeSet<String>>) {
     let (mut scalars, mut others) = (Scalars::new(), BTreeMap::<_, BTreeSet<String>>::new());
     // The last row with each key: rows without the x axis have its last value.

@@ -41,7 +41,7 @@ pub(super) struct Produced {
     pub(super) file: PathBuf,
 }
 
-/// What was copied.
+/// The copied files.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) files: u64,

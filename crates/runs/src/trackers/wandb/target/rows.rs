@@ -87,7 +87,7 @@ pub(super) fn write(
     Ok(left)
 }
 
-/// What is needed for values other than numbers.
+/// Shared input for values other than numbers.
 struct Rows<'a> {
     plan: &'a Plan,
     runs: &'a [Run],

@@ -28,7 +28,7 @@ const OF_WANDB: i32 = 1;
 /// Maximum size in bytes of the output of a program that becomes lines of the console.
 const MAX_CONSOLE: u64 = 16 << 20;
 
-/// What the export of each run needs.
+/// Shared input for the export of each run.
 pub(super) struct Job<'j> {
     pub(super) logdir: &'j Logdir,
     pub(super) options: &'j LoadOptions,

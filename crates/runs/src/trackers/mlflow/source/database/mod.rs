@@ -23,7 +23,7 @@ use crate::trackers::sqlite::{connect, of_sqlite};
 use tbx::error::{ErrorKind, Report, Result};
 use tbx::store::Links;
 
-/// What is said about a file that is no database.
+/// The message about a file that is no database.
 const NO_DATABASE: &str = "it is neither an SQLite database nor an MLflow directory";
 /// Required tables and columns.
 const NEEDED: [(&str, &[&str]); 5] = [
