@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 /// Words of the library for an option, and those of the program.
-const OPTIONS: [(&str, &str); 17] = [
+const OPTIONS: [(&str, &str); 18] = [
     ("pass its address to `ClientSettings::from_env`, or set", "set --uri or"),
     ("`Export::smooth`", "--smooth"),
     ("`Import::experiments`", "--experiment"),
+    ("`Import::from`", "--from"),
     ("`Import::step`", "--step"),
     ("`Import::time`", "--time"),
     ("`LoadOptions::follow_links`", "--follow-links"),

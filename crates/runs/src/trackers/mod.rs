@@ -38,6 +38,9 @@ use tbx::error::{Error, ErrorKind, Location, Result};
 /// Maximum number of entries of a directory that are tried for a hint.
 const MAX_INSIDE: usize = 100;
 
+/// The trackers that record the step and the time of each point, so that there is nothing to choose.
+const OWN_AXES: [&str; 2] = ["mlflow", "neptune"];
+
 /// Every tracker that runs can be imported from. The order is that of `tbx import --help`.
 static SOURCES: &[&SourceKind] = &[
     #[cfg(feature = "mlflow")]
@@ -86,7 +89,22 @@ pub(crate) fn open(
         Some(name) => named(name)?,
         None => recognized(place, SOURCES)?,
     };
+    check_axes(kind, options)?;
     Ok((kind.title, (kind.open)(place, options)?))
+}
+
+/// Refuses a key of steps or times where it has no use.
+fn check_axes(kind: &SourceKind, options: &SourceOptions) -> Result<()> {
+    let asked =
+        [(&options.step, "`Import::step`", "step"), (&options.time, "`Import::time`", "time")];
+    let asked = asked.into_iter().find(|(key, ..)| key.is_some());
+    match asked.filter(|_| OWN_AXES.contains(&kind.name)) {
+        Some((_, option, what)) => Err(Error::argument(format!(
+            "{} records the {what} of each point; leave out {option}",
+            kind.title
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn named(name: &str) -> Result<&'static SourceKind> {
@@ -106,9 +124,9 @@ fn recognized<'k>(place: &str, kinds: &[&'k SourceKind]) -> Result<&'k SourceKin
         several => {
             let names: Vec<_> = several
                 .iter()
-                .map(|kind| format!("{} (--from {})", kind.title, kind.name))
+                .map(|kind| format!("{} (`Import::from` {})", kind.title, kind.name))
                 .collect();
-            let what = format!("{place} may be of {}: say which", names.join(" or "));
+            let what = format!("{place} may belong to {}: choose one of them", names.join(" or "));
             Err(Error::argument(what))
         }
     }
@@ -125,7 +143,7 @@ fn unknown(place: &str, kinds: &[&SourceKind]) -> Error {
     let hint = inside(Path::new(place), kinds);
     let hint = hint.map(|found| format!("; did you mean {}?", found.display()));
     let what = format!(
-        "{place} is nothing that runs are imported from{}; looked for {}; --from says whose runs they are",
+        "{place} has no runs that can be imported{}; looked for {}; `Import::from` names the tracker",
         hint.unwrap_or_default(),
         takes.join("; ")
     );
@@ -163,13 +181,27 @@ mod tests {
         assert_eq!(found(&file("x.a")).unwrap(), "one");
         assert_eq!(found(&file("x.b")).unwrap(), "two");
         let said = found(&file("x.ab")).unwrap_err().to_string();
-        assert!(said.contains("one (--from one) or two (--from two)"), "{said}");
+        assert!(said.contains("one (`Import::from` one) or two (`Import::from` two)"), "{said}");
         let said = found(&file("x.c")).unwrap_err().to_string();
         assert!(said.contains("looked for one (a file of its own); two"), "{said}");
         let said = found(dir.path().to_str().unwrap()).unwrap_err().to_string();
         assert!(said.contains("did you mean") && said.contains("x.a?"), "{said}");
         assert!(found("not/there").unwrap_err().to_string().contains("not/there"));
         assert!(found("s3://bucket/x").unwrap_err().to_string().contains("looked for"));
+        let mut options = SourceOptions {
+            connections: 1,
+            links: tbx::store::Links::Inside,
+            follow_local_paths: false,
+            step: None,
+            time: Some("when".into()),
+            draw_boxes: false,
+        };
+        assert!(check_axes(&one, &options).is_ok());
+        let mlflow = kind("mlflow", |_| true);
+        let said = check_axes(&mlflow, &options).unwrap_err().to_string();
+        assert!(said.contains("the time of each point; leave out `Import::time`"), "{said}");
+        options.time = None;
+        assert!(check_axes(&mlflow, &options).is_ok());
         assert!(named("nothing").err().unwrap().to_string().contains("there is no tracker"));
     }
 

@@ -11,6 +11,11 @@ use tbx::error::{Error, ErrorKind, Location, Report, Result};
 use tbx::meta::RunMeta;
 use tbx::store::{Links, Root};
 
+/// Maximum number of kinds of objects that are counted by themselves.
+const MAX_KINDS: usize = 200;
+/// The kind of all others.
+const FURTHER: &str = "objects of further kinds";
+
 /// Options for opening a source.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceOptions {
@@ -24,7 +29,7 @@ pub(crate) struct SourceOptions {
     pub(crate) step: Option<String>,
     /// The column or key whose values become wall times; `None` for the tracker's own choice.
     pub(crate) time: Option<String>,
-    /// Whether images are drawn with their boxes and masks.
+    /// Whether images are drawn with their boxes.
     pub(crate) draw_boxes: bool,
 }
 
@@ -361,8 +366,11 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Adds `count` to the objects of a kind.
+    /// Adds `count` to the objects of a kind. The kinds beyond [`MAX_KINDS`] are counted together,
+    /// because names of kinds may come from the source.
     pub(crate) fn count(all: &mut Vec<Self>, kind: &str, count: u64, is_least: bool) {
+        let is_new = all.len() >= MAX_KINDS && !all.iter().any(|known| known.kind == kind);
+        let kind = if is_new { FURTHER } else { kind };
         match all.iter_mut().find(|known| known.kind == kind) {
             Some(known) => {
                 known.count = known.count.saturating_add(count);
@@ -388,7 +396,8 @@ pub(crate) struct SourceKind {
     /// The accepted kinds of source, as part of a sentence: `a directory mlruns, a database mlflow.db, or the URL
     /// of a server`.
     pub(crate) takes: &'static str,
-    /// Whether the file or directory looks like one of them. Cheap: reads at most a few names and the first bytes.
+    /// Whether the file or directory looks like one of them. Reads names of at most some thousand entries, and the
+    /// first bytes of files.
     pub(crate) is_here: fn(&Path) -> bool,
     /// Opens it.
     pub(crate) open: fn(&str, &SourceOptions) -> Result<Box<dyn Source>>,
@@ -439,4 +448,22 @@ pub(crate) struct SourceVersion {
     pub(crate) location: Option<String>,
     /// Facts for which tbx has no field.
     pub(crate) facts: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_counted_have_a_limit() {
+        let mut all = Vec::new();
+        for kind in 0..1000 {
+            LeftOut::count(&mut all, &kind.to_string(), 2, false);
+        }
+        LeftOut::count(&mut all, "5", 1, true);
+        assert_eq!(all.len(), MAX_KINDS + 1);
+        let find = |kind: &str| all.iter().find(|known| known.kind == kind).unwrap();
+        assert_eq!((find("5").count, find("5").is_least), (3, true));
+        assert_eq!(find(FURTHER).count, 1600);
+    }
 }

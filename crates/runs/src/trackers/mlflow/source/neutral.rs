@@ -19,6 +19,7 @@ use crate::trackers::source::{
     At, Content, GroupWords, LeftOut, Points, Series, Source, SourceExperiment, SourceFile,
     SourceGroup, SourceKind, SourceModel, SourceOptions, SourceRun, SourceRuns,
 };
+use crate::trackers::sqlite::Sqlite;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
 use tbx::store::Links;
 
@@ -34,17 +35,34 @@ pub(in crate::trackers) static SOURCE: SourceKind = SourceKind {
 /// The words for logged models.
 const LOGGED_MODELS: GroupWords =
     GroupWords { list: "logged_models", one: "logged model", of_file: MODEL };
+/// Other databases of MLflow, which get advice: `postgresql://`, `mysql+pymysql://`.
+const SERVERS: [&str; 3] = ["postgresql", "mysql", "mssql"];
+
 /// Whether MLflow keeps runs at this path or URL.
 fn is_here(path: &Path) -> bool {
     let text = path.to_string_lossy();
     if ["http://", "https://", "sqlite:///", "file:"].iter().any(|start| text.starts_with(start)) {
         return true;
     }
+    if let Some((scheme, _)) = text.split_once("://") {
+        let (name, _) = scheme.split_once('+').unwrap_or((scheme, ""));
+        return SERVERS.contains(&name);
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Folder::is_here(path),
-        Ok(metadata) if metadata.is_file() => Database::open(path, Links::Inside).is_ok(),
+        Ok(metadata) if metadata.is_file() => {
+            Database::open(path, Links::Inside).is_ok() || is_database_by_name(path)
+        }
         _ => false,
     }
+}
+
+/// Whether a database that cannot be read as MLflow's, since it is damaged or very old, is likely to be
+/// one: then its own error says more. A readable database of another program is none.
+fn is_database_by_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_named = name.starts_with("mlflow") && name.ends_with(".db");
+    is_named && Sqlite::open(path).map_or(true, |database| database.has("experiments", &[]))
 }
 
 /// The runs that MLflow keeps at a place.
@@ -305,4 +323,50 @@ fn facts(listed: &Listed, of: &SourceRun, folders: &[String]) -> Value {
         facts.insert("model_outputs".into(), outputs.into());
     }
     Value::Object(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn places_that_cannot_be_read_are_recognized_for_their_message() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str, bytes: &[u8]| {
+            fs::write(dir.path().join(name), bytes).unwrap();
+            dir.path().join(name)
+        };
+        for url in ["postgresql://host/db", "mysql+pymysql://u:p@host/db", "mssql+pyodbc://host/db"]
+        {
+            assert!(is_here(Path::new(url)), "{url}");
+            let said = open_store(url, 1, Links::Inside).err().unwrap().to_string();
+            assert!(said.contains("start a server on it"), "{said}");
+        }
+        assert!(!is_here(Path::new("s3://bucket/mlflow.db")));
+        assert!(is_here(&place("mlflow.db", b"SQLite format 3\0damaged")));
+        assert!(!is_here(&place("other.db", b"SQLite format 3\0damaged")));
+        let old = dir.path().join("mlflow-2018.db");
+        let connection = rusqlite::Connection::open(&old).unwrap();
+        connection.execute_batch("CREATE TABLE other (x)").unwrap();
+        assert!(!is_here(&old));
+        connection.execute_batch("CREATE TABLE experiments (experiment_id, name)").unwrap();
+        assert!(is_here(&old));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_of_linked_experiments_is_recognized() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, linked) = (dir.path().join("mlruns"), dir.path().join("elsewhere/1"));
+        fs::create_dir_all(&linked).unwrap();
+        fs::create_dir(&store).unwrap();
+        fs::write(linked.join("meta.yaml"), "experiment_id: '1'\nname: x\n").unwrap();
+        std::os::unix::fs::symlink(&linked, store.join("1")).unwrap();
+        assert!(is_here(&store));
+        let said = open_store(store.to_str().unwrap(), 1, Links::Inside).err().unwrap();
+        assert!(said.to_string().contains("no MLflow experiment"), "{said}");
+        assert!(open_store(store.to_str().unwrap(), 1, Links::All).is_ok());
+    }
 }

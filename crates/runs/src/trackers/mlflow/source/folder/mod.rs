@@ -54,7 +54,8 @@ impl Folder {
             }
             None => true,
         };
-        Self::open(path, Links::Inside).is_ok_and(is_of)
+        // Also a directory of links to experiments elsewhere: only names and ids are read.
+        Self::open(path, Links::All).is_ok_and(is_of)
     }
 
     pub(super) fn open(path: &Path, links: Links) -> Result<Self> {
