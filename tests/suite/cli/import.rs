@@ -135,7 +135,7 @@ tbx: 1 artifact renamed, since not every system accepts their names; tbx.json ha
 tbx: artifacts of 1 run, if there are any, are at s3://bucket, which was not read
 tbx: 1 model version registered without files; tbx models shows where they are
 tbx: 1 deleted experiment left out; --deleted imports them
-tbx: not imported, since tbx cannot store them: traces: 1
+tbx: not imported, or not as they were: traces: 1
 "
     );
     let said = folder.tbx("import --from mlflow mlruns --out runs --event-files runs");

@@ -51,7 +51,7 @@ pub(super) fn all(imported: &Imported) {
     });
     let kinds: Vec<_> = kinds.collect();
     if !kinds.is_empty() {
-        warn(format!("not imported, since tbx cannot store them: {}", kinds.join(", ")));
+        warn(format!("not imported, or not as they were: {}", kinds.join(", ")));
     }
 }
 
@@ -114,22 +114,38 @@ fn places_notes(imported: &Imported) {
     }
 }
 
-/// The store that a URI points to, or the directory of all experiments.
+/// The store that a URI points to, the directory of all experiments of MLflow, or that of a file.
 fn place(uri: &str) -> String {
     match uri.split_once("://") {
         Some((scheme, rest)) if scheme != "file" && scheme != "mlflow-artifacts" => {
             let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
             format!("{scheme}://{}", host.rsplit('@').next().unwrap_or(host))
         }
-        // `<experiment>/<run>/artifacts`
         _ => {
-            let parts: Vec<_> = uri.trim_end_matches('/').split('/').collect();
-            let above = parts.get(..parts.len().saturating_sub(3)).unwrap_or_default().join("/");
-            if above.is_empty() { uri.to_owned() } else { above }
+            let path = uri.trim_end_matches('/');
+            // `<experiment>/<run>/artifacts`
+            let names = if path.ends_with("/artifacts") { 3 } else { 1 };
+            let above = path.rsplitn(names + 1, '/').nth(names).unwrap_or_default();
+            if above.is_empty() { uri.to_owned() } else { above.to_owned() }
         }
     }
 }
 
 fn number(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_many_runs() {
+        assert_eq!(place("s3://user@bucket/1/abc/artifacts"), "s3://bucket");
+        assert_eq!(place("file:///data/mlruns/1/abc/artifacts"), "file:///data/mlruns");
+        assert_eq!(place("/data/mlruns/1/abc/artifacts/"), "/data/mlruns");
+        assert_eq!(place("/home/me/media/x.png"), "/home/me/media");
+        assert_eq!(place("x.png"), "x.png");
+        assert_eq!(place(""), "");
+    }
 }

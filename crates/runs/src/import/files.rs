@@ -200,5 +200,15 @@ pub(super) fn check(file: &SourceFile, len: u64, sha256: &str) -> io::Result<()>
 
 pub(super) fn skip(report: &mut Report, error: Error) {
     let location = error.location().clone();
-    report.issues.push(Issue::new(error.into_kind(), location, Effect::SkippedFile));
+    push(report, Issue::new(error.into_kind(), location, Effect::SkippedFile));
+}
+
+/// Adds an issue of a run. Those beyond a limit are only counted, because a run may have any number
+/// of values and files.
+pub(super) fn push(report: &mut Report, issue: Issue) {
+    if report.issues.len() < Report::MAX_ISSUES_PER_FILE {
+        report.issues.push(issue);
+    } else {
+        report.more_issues = report.more_issues.saturating_add(1);
+    }
 }

@@ -66,7 +66,8 @@ const CONNECTIONS: usize = 4;
 /// A run appears once it is complete. A run that exists already, anywhere below the log directory,
 /// is left unchanged, so that an import can be repeated and adds only what is new. A run that had
 /// not ended, or whose data has grown since, is imported again, unless its `tbx.json` was edited or something was added to its
-/// directory, such as runs that are its parts. Artifacts that could not be read are looked for
+/// directory, such as runs that are its parts: then it is left as it is, and the
+/// [report](Imported::report) says so where its data is known to have changed. Artifacts that could not be read are looked for
 /// again.
 ///
 /// An object that cannot be read (an artifact, a run, a model, an experiment) does not stop the
@@ -158,7 +159,8 @@ impl Import {
         Self { experiments: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Imports only runs with these ids or names. Default: all.
+    /// Imports only runs with these ids or names. Of an id such as `PROJECT/ID`, the last part is
+    /// enough. Default: all.
     #[must_use]
     pub fn runs<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
         Self { runs: ids.into_iter().map(Into::into).collect(), ..self }
@@ -184,9 +186,8 @@ impl Import {
         Self { float64, ..self }
     }
 
-    /// Whether links out of a directory `mlruns`, or out of the directory of a run's artifacts, are
-    /// followed. In a store from an untrusted source, they may lead to any file of this machine.
-    /// Default: false.
+    /// Whether links out of the source, or out of the directory of a run's artifacts, are followed.
+    /// In a source from somebody else, they may lead to any file of this machine. Default: false.
     #[must_use]
     pub fn follow_links(self, follow: bool) -> Self {
         Self { follow_links: follow, ..self }
@@ -223,7 +224,7 @@ impl Import {
         Self { time: Some(key.into()), ..self }
     }
 
-    /// Whether boxes and masks of images are drawn. Default: false.
+    /// Whether boxes of images are drawn. Default: false.
     #[must_use]
     pub fn draw_boxes(self, draw: bool) -> Self {
         Self { draw_boxes: draw, ..self }

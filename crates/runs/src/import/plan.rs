@@ -95,7 +95,10 @@ impl Plan {
         }
         let before = runs.len();
         for mut run in content.runs {
-            let is_wanted = |wanted: &&String| **wanted == run.id || **wanted == run.name;
+            // Some ids are `PROJECT/ID`.
+            let short = run.id.rsplit('/').next().unwrap_or_default();
+            let is_wanted =
+                |wanted: &&String| [run.id.as_str(), &run.name, short].contains(&wanted.as_str());
             let wanted: Vec<_> = import.runs.iter().filter(is_wanted).cloned().collect();
             if !is_whole && wanted.is_empty() {
                 source.forget(&run);

@@ -68,7 +68,8 @@ pub(super) fn write(
     done.count(&copied);
 
     let mut meta = described(context, about, &mut content);
-    done.is_unfinished = meta.status.is_none_or(|status| !status.is_final());
+    // Where the tracker says the state of the data, no status means that it has no such thing.
+    done.is_unfinished = meta.status.map_or(run.state.is_none(), |status| !status.is_final());
     meta.summary.extend(points::exact(&content.series));
     files::join(&mut meta, copied.artifacts.clone());
     let mut own_files = copied.event_files.clone();

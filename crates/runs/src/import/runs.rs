@@ -81,8 +81,10 @@ impl<'a> Runs<'a> {
         imported: &mut Imported,
         report: &mut Report,
     ) {
-        let jobs: Vec<_> =
-            level.iter().filter_map(|(experiment, run)| self.job(experiment, run, tree)).collect();
+        let jobs: Vec<_> = level
+            .iter()
+            .filter_map(|(experiment, run)| self.job(experiment, run, tree, report))
+            .collect();
         self.done += level.len() - jobs.len(); // those whose experiments failed
         let (all, mut done, mut points) = (self.all, self.done, self.points);
         let outcomes = {
@@ -127,6 +129,7 @@ impl<'a> Runs<'a> {
         experiment: &'a SourceExperiment,
         run: &'a SourceRun,
         tree: &mut Tree,
+        report: &mut Report,
     ) -> Option<Job<'a>>
     where
         Self: 'a,
@@ -139,7 +142,7 @@ impl<'a> Runs<'a> {
             is_incomplete: false,
             replaces: false,
         };
-        Some(match tree.state(run) {
+        Some(match tree.state(run, report) {
             State::There(dir) => job(dir),
             State::Incomplete(dir) => Job { is_incomplete: true, ..job(dir) },
             State::Unfinished(dir) => Job { is_there: false, replaces: true, ..job(dir) },

@@ -292,8 +292,68 @@ fn a_run_is_replaced_when_it_grew() {
         meta.labels.insert("mine".into());
     };
     RunMeta::update(&dir.path().join("e/r"), label).unwrap();
-    assert!(of(Some("30 bytes"), done, 5).import(dir.path()).runs[0].was_there);
+    let left = of(Some("30 bytes"), done, 5).import(dir.path());
+    assert!(left.runs[0].was_there && left.report.is_lossless());
+    assert!(issues(&left).contains("its metadata was edited here"), "{}", issues(&left));
     assert_eq!(len(), 4);
+    assert!(of(Some("20 bytes"), done, 5).import(dir.path()).report.issues.is_empty());
+}
+
+#[test]
+fn a_run_that_has_not_ended_is_looked_at_again_whatever_the_state_of_its_data() {
+    let dir = TempDir::new().unwrap();
+    let of = |status, points: usize| {
+        let run = SourceRun { state: Some("10 bytes".into()), ..run("r", "r") };
+        Fake::of(run, move || {
+            let mut meta = RunMeta::default();
+            meta.status = status;
+            let values: Vec<_> = (0..points).map(|step| (step as i64, 1.0)).collect();
+            Content { meta, series: vec![scalars("s", &values)], ..Content::default() }
+        })
+    };
+    assert!(of(Some(Status::Running), 1).import(dir.path()).runs[0].is_unfinished);
+    // Its file has not grown for long.
+    assert!(!of(Some(Status::Killed), 1).import(dir.path()).runs[0].was_there);
+    let meta = RunMeta::read(&dir.path().join("e/r")).unwrap().unwrap();
+    assert_eq!(meta.status, Some(Status::Killed));
+    assert!(of(Some(Status::Killed), 1).import(dir.path()).runs[0].was_there);
+    // A tracker without a status: the state of the data says everything.
+    let dir = TempDir::new().unwrap();
+    assert!(!of(None, 1).import(dir.path()).runs[0].is_unfinished);
+    assert!(of(None, 1).import(dir.path()).runs[0].was_there);
+}
+
+#[test]
+fn a_run_that_grew_is_left_with_what_was_added_to_it_and_the_report_says_so() {
+    let dir = TempDir::new().unwrap();
+    let of = |state: &str| {
+        let run = SourceRun { state: Some(state.to_owned()), ..run("p/r-1", "r") };
+        Fake::of(run, || Content { meta: ended(), ..Content::default() })
+    };
+    of("1").import(dir.path());
+    fs::create_dir(dir.path().join("e/r/child")).unwrap();
+    fs::write(dir.path().join("e/r/child/x"), "mine").unwrap();
+    let said = issues(&of("2").import(dir.path()));
+    assert!(said.contains("something was added to its directory here"), "{said}");
+    assert!(dir.path().join("e/r/child/x").exists());
+    for wanted in ["r", "p/r-1", "r-1"] {
+        let of_run = Import::new().runs([wanted]).run_from(&of("1"), dir.path()).unwrap();
+        assert_eq!(of_run.runs.len(), 1, "{wanted}");
+    }
+}
+
+#[test]
+fn issues_of_the_values_of_a_run_have_a_limit() {
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::of(run("r", "r"), || {
+        let bad = Histogram { edges: vec![1.0], counts: vec![1.0] };
+        let points = (0..3000).map(|step| at(step, bad.clone())).collect();
+        let series = vec![series("h", Points::Histograms(points))];
+        Content { meta: ended(), series, ..Content::default() }
+    });
+    let report = fake.import(dir.path()).report;
+    assert_eq!(report.issues.len(), Report::MAX_ISSUES_PER_FILE);
+    assert_eq!(report.more_issues, 2000);
 }
 
 #[test]

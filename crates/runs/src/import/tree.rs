@@ -10,9 +10,9 @@ use walkdir::WalkDir;
 
 use super::{ImportedRun, plan};
 use crate::trackers::source::{Source, SourceRun};
-use tbx::error::{Effect, Report};
+use tbx::error::{Effect, ErrorKind, Issue, Location, Report};
 use tbx::event;
-use tbx::meta::{self, RunMeta};
+use tbx::meta::{self, RunMeta, Status};
 use tbx::replace::is_temporary;
 use tbx::safe_name;
 
@@ -40,8 +40,7 @@ pub(super) struct Tree {
     dirs: HashMap<String, PathBuf>,
     /// Local ids of runs by their ids in the tracker.
     ids: HashMap<String, String>,
-    /// Runs whose data may have grown since their import and whose metadata has not changed since,
-    /// with the files that they should have.
+    /// Runs whose data may have grown since their import, with what they had at the import.
     unfinished: HashMap<String, Expected>,
     /// Runs that lack some of their artifacts.
     incomplete: HashSet<String>,
@@ -51,8 +50,12 @@ pub(super) struct Tree {
     planned: HashSet<PathBuf>,
 }
 
-/// The files that an import put into the directory of a run.
+/// What an import put into the directory of a run.
 struct Expected {
+    /// Whether the run had ended, or its tracker says nothing about that.
+    has_ended: bool,
+    /// Whether the metadata has changed since.
+    is_edited: bool,
     artifacts: usize,
     event_files: HashSet<PathBuf>,
     /// The state that the data had, where the tracker says it.
@@ -125,21 +128,25 @@ impl Tree {
     }
 
     /// The state of a run.
-    pub(super) fn state(&self, run: &SourceRun) -> State {
+    pub(super) fn state(&self, run: &SourceRun, report: &mut Report) -> State {
         let id = &run.id;
         let Some(dir) = self.find(id) else { return State::Absent };
-        let has_grown =
-            |expected: &Expected| expected.state.is_none() || expected.state != run.state;
-        // Checked just before the run is replaced, because this import may have put another run
-        // there.
-        match self.unfinished.get(id) {
-            Some(expected)
-                if has_grown(expected) && has_nothing_else(&dir, expected, self.tracker) =>
-            {
-                State::Unfinished(dir)
+        if let Some(expected) = self.unfinished.get(id) {
+            let has_changed = expected.state != run.state;
+            if !expected.has_ended || expected.state.is_none() || has_changed {
+                // Checked just before the run is replaced, because this import may have put another
+                // run there.
+                if !expected.is_edited && has_nothing_else(&dir, expected, self.tracker) {
+                    return State::Unfinished(dir);
+                }
+                if has_changed && expected.state.is_some() {
+                    report.issues.push(left_alone(run, &dir, expected.is_edited));
+                }
             }
-            _ if self.incomplete.contains(id) => State::Incomplete(dir),
-            _ => State::There(dir),
+        }
+        match self.incomplete.contains(id) {
+            true => State::Incomplete(dir),
+            false => State::There(dir),
         }
     }
 
@@ -218,11 +225,23 @@ fn is_no_run(name: &OsStr) -> bool {
     name == NO_RUN || is_temporary(name)
 }
 
-/// Whether a run had not ended when it was imported, or its data may have changed since, and its
-/// metadata has not.
+/// Whether a run had not ended when it was imported, or its data may have changed since.
 fn may_grow(meta: &RunMeta, tracker: &str) -> bool {
     let has_state = fact(meta, tracker, STATE).is_some();
-    is_sealed(meta, tracker) && (has_state || meta.status.is_none_or(|status| !status.is_final()))
+    has_state || meta.status.is_none_or(|status| !status.is_final())
+}
+
+/// The issue for a run that has changed in the source and is not imported again.
+fn left_alone(run: &SourceRun, dir: &Path, is_edited: bool) -> Issue {
+    let here = match is_edited {
+        true => "its metadata was edited here",
+        false => "something was added to its directory here",
+    };
+    let what = format!(
+        "run {:?} ({}) has changed in the source, but {here}: it was not imported again",
+        run.name, run.id
+    );
+    Issue::new(ErrorKind::Value(what), Location::of(dir), Effect::LeftAlone)
 }
 
 /// Whether the metadata is the same as when the run was imported.
@@ -286,6 +305,8 @@ fn remove(meta: &mut RunMeta, tracker: &str, key: &str) {
 fn expected(meta: &RunMeta, tracker: &str) -> Expected {
     let state = fact(meta, tracker, STATE).and_then(Value::as_str);
     Expected {
+        has_ended: meta.status.is_none_or(Status::is_final),
+        is_edited: !is_sealed(meta, tracker),
         artifacts: meta.artifacts.len(),
         event_files: event_files(meta, tracker),
         state: state.map(str::to_owned),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::files::{Copied, check};
-use super::{images, points};
+use super::{files, images, points};
 use crate::trackers::source::{
     At, Histogram, Image, LeftOut, Mesh, Place, Points, Series, Source, SourceFile,
 };
@@ -179,7 +179,8 @@ impl Out<'_> {
                 Err(kind) => {
                     let location = Location::default().with_run(self.media.run);
                     let location = location.with_tag(self.tag).with_step(at.step);
-                    self.report.issues.push(Issue::new(kind, location, Effect::SkippedValue));
+                    let issue = Issue::new(kind, location, Effect::SkippedValue);
+                    files::push(self.report, issue);
                 }
             }
         }
