@@ -25,7 +25,7 @@
 //! | [`verify`] | damage, and values that some reader shows differently from what was logged |
 //! | [`registry`] | models by name and version |
 //! | [`archive`] | runs as one compressed file, removal of old artifacts |
-//! | [`trackers`] | the data models of trackers; runs to MLflow |
+//! | [`trackers`] | the data models of trackers; runs to MLflow and Weights & Biases |
 //!
 //! # Features
 //!
