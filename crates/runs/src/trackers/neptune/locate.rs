@@ -1,7 +1,7 @@
 //! Finds the files that records name, without leaving the directories in which they may be.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use regex::Regex;
 
@@ -40,6 +40,11 @@ impl Folder {
         let text = String::from_utf8_lossy(relative);
         let path = self.path.join(&*text);
         let Some(root) = &self.root else { return Some(elsewhere(&path)) };
+        if !is_below(Path::new(&*text)) {
+            let what = format!("a record names {text:?}, which is not below this directory");
+            issue(report, &self.path, ErrorKind::Value(what), Effect::SkippedFile);
+            return None;
+        }
         match root.resolve(&path) {
             Ok(_) => Some(Located::Here(SourceFile::local(last_name(&text), root, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_outside(&error) => {
@@ -56,10 +61,11 @@ impl Folder {
     pub(super) fn set(&self, relative: &[u8], report: &mut Report) -> Attribute {
         let text = String::from_utf8_lossy(relative);
         let path = self.path.join(&*text);
-        let is_dir = self
-            .root
-            .as_ref()
-            .is_some_and(|root| root.resolve(&path).is_ok_and(|real| real.is_dir()));
+        let is_dir = is_below(Path::new(&*text))
+            && self
+                .root
+                .as_ref()
+                .is_some_and(|root| root.resolve(&path).is_ok_and(|real| real.is_dir()));
         match &self.root {
             Some(root) if is_dir => Attribute::Files(below(root, &path, report)),
             _ => match self.file(relative, report) {
@@ -123,7 +129,9 @@ impl Locator {
         if path.is_relative() {
             return None;
         }
-        if self.source.resolve(path).is_ok() {
+        // A root that follows all links would resolve any path.
+        let is_clean = !path.components().any(|part| part == Component::ParentDir);
+        if is_clean && self.source.resolve(path).is_ok_and(|real| self.source.contains(&real)) {
             return Some(self.source.clone());
         }
         let parent = path.parent().filter(|_| self.follows)?;
@@ -201,6 +209,11 @@ fn glob(pattern: &str) -> Option<Regex> {
     Regex::new(&regex).ok()
 }
 
+/// Whether a relative path of a record stays below the directory that it is joined to.
+fn is_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
 fn elsewhere(path: &Path) -> Located {
     Located::Elsewhere(path.to_string_lossy().into_owned())
 }
@@ -232,6 +245,31 @@ mod tests {
             [("*.csv", "a/b.csv"), ("?", "ab"), ("[!x]", "x"), ("a.c", "abc"), ("[a&&b]", "c")]
         {
             assert!(!is_match(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn records_name_no_files_outside_even_if_links_are_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().join("in");
+        std::fs::create_dir_all(here.join("files")).unwrap();
+        std::fs::write(here.join("files/a"), "x").unwrap();
+        std::fs::write(dir.path().join("secret"), "x").unwrap();
+        let source = Root::new(&here, Links::All).unwrap();
+        let folder = Folder::new(here.join("files"), &source, Links::All);
+        let mut report = Report::default();
+        assert!(matches!(folder.file(b"./a", &mut report), Some(Located::Here(_))));
+        let secret = dir.path().join("secret").to_str().unwrap().to_owned();
+        for path in ["../../secret", "a/../../../secret", &secret] {
+            assert_eq!(folder.file(path.as_bytes(), &mut report), None, "{path}");
+        }
+        assert_eq!(report.issues.len(), 3);
+        let set = folder.set(b"../..", &mut report);
+        assert_eq!(set, Attribute::Files(Vec::new()));
+        let locator = Locator { source, links: Links::All, follows: false };
+        let through = here.join("../secret").to_str().unwrap().to_owned();
+        for path in [secret, through] {
+            assert_eq!(locator.file(&path), Located::Elsewhere(path));
         }
     }
 

@@ -69,7 +69,7 @@ pub(super) fn add(
             manifest: json_of(bytes(row, 5)),
         });
     })?;
-    // Without that directory, no file can be opened in any root.
+    // Without that directory, there is no file below it, and nothing is opened. Digests are no paths.
     let root = source.inside(ARTIFACTS).unwrap_or_else(|_| source.root.clone());
     let mut used = Vec::new();
     for mut version in versions {

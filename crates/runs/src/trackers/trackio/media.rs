@@ -1,7 +1,7 @@
 //! Values that are objects: media, histograms, tables and texts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
@@ -151,10 +151,10 @@ impl Media {
 
     /// Adds the series and the files.
     pub(super) fn finish(self, source: &Local, series: &mut Vec<Series>, content: &mut Content) {
-        // Without that directory, no file can be opened in any root.
+        // Without that directory, there is no file below it, and nothing is opened.
         let root = source.inside(MEDIA).unwrap_or_else(|_| source.root.clone());
         let open = |file: File| {
-            let path = source.dir().join(MEDIA).join(&file.path);
+            let path = below(&source.dir().join(MEDIA), &file.path);
             SourceFile::local(format!("{MEDIA}/{}", file.path), &root, path)
         };
         let mut add = |tag, points| series.push(Series { tag, description: None, points });
@@ -182,5 +182,26 @@ impl Media {
             facts.insert("step".into(), json!(at.step));
             content.files.push(SourceFile { facts, ..open(at.value) });
         }
+    }
+}
+
+/// The path of a record below a directory. Parts that would lead out of it are left out, as a root that follows all
+/// links would follow them, too.
+fn below(dir: &Path, path: &str) -> PathBuf {
+    let parts = Path::new(path).components();
+    let names = parts.filter(|part| matches!(part, Component::Normal(_)));
+    names.fold(dir.to_owned(), |path, name| path.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_leads_out_of_the_directory_of_media() {
+        let dir = Path::new("/s/media");
+        assert_eq!(below(dir, "p/r/1/a.png"), Path::new("/s/media/p/r/1/a.png"));
+        assert_eq!(below(dir, "../../etc/passwd"), Path::new("/s/media/etc/passwd"));
+        assert_eq!(below(dir, "/etc/passwd"), Path::new("/s/media/etc/passwd"));
     }
 }

@@ -42,33 +42,41 @@ pub(super) fn table(object: &RawValue, files: &mut Vec<File>) -> Result<String, 
     let mut columns: Vec<String> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let (mut cells, mut cut) = (0usize, 0u64);
+    let mut cut = 0u64;
     fields(object.get(), |key, list| {
         if key != "_value" {
             return Ok(());
         }
         items(list.get(), |row| {
-            if cells >= MAX_CELLS {
+            if cut > 0 {
                 cut += 1;
                 return Ok(());
             }
-            let mut line = Vec::new();
+            let mut named = Vec::new();
             fields(row.get(), |name, value| {
-                let place = *places.entry(name.clone().into_owned()).or_insert_with(|| {
-                    columns.push(name.into_owned());
+                named.push((name.into_owned(), value));
+                Ok(())
+            })?;
+            // Each row has all columns in the end, those of later rows, too.
+            let new = named.iter().filter(|(name, _)| !places.contains_key(name)).count();
+            let width = columns.len().saturating_add(new).max(1);
+            if rows.len().saturating_add(1).saturating_mul(width) > MAX_CELLS {
+                cut = 1;
+                return Ok(());
+            }
+            let mut line = Vec::new();
+            for (name, value) in named {
+                let place = *places.entry(name.clone()).or_insert_with(|| {
+                    columns.push(name);
                     columns.len() - 1
                 });
-                cells += 1;
-                // Each row has all columns so far.
                 if line.len() <= place {
-                    cells += place - line.len();
                     line.resize(place + 1, String::new());
                 }
                 if let Some(slot) = line.get_mut(place) {
                     *slot = cell(value, files)?;
                 }
-                Ok(())
-            })?;
+            }
             rows.push(line);
             Ok(())
         })
@@ -146,6 +154,12 @@ mod tests {
         let many: Vec<_> = (0..10_000).map(|i| format!("{{\"c{i}\":1}}")).collect();
         let json = format!("{{\"_value\":[{}]}}", many.join(","));
         assert!(table(&raw(&json), &mut files).unwrap().len() < 10 << 20);
+        // Neither do narrow rows before a wide one.
+        let wide: Vec<_> = (0..100_000).map(|i| format!("\"c{i}\":1")).collect();
+        let json =
+            format!("{{\"_value\":[{}{{{}}}]}}", "{\"a\":1},".repeat(99_999), wide.join(","));
+        let markdown = table(&raw(&json), &mut files).unwrap();
+        assert!(markdown.ends_with("\n1 more rows\n") && markdown.len() < 10 << 20);
         table(&raw(r#"{"_value": 5}"#), &mut files).unwrap_err();
     }
 }

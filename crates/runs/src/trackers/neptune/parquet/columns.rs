@@ -1,7 +1,8 @@
 //! Reads columns of a Parquet file, one batch of rows at a time.
 
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
-use parquet::column::reader::ColumnReaderImpl;
+use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit};
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::column::reader::{ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
 };
@@ -11,6 +12,75 @@ use parquet::schema::types::ColumnDescriptor;
 
 /// Digits after the point of the steps that are returned.
 const MILLIONTHS: i32 = 6;
+/// Maximum size in bytes of the elements of the lists of a row group, which may all be in one row.
+const MAX_LISTS: usize = 256 << 20;
+
+/// The pages of a column, as far as they take no more memory than they should.
+struct Pages {
+    pages: Box<dyn PageReader>,
+    /// How many more values there may be.
+    left: usize,
+}
+
+impl Pages {
+    /// Refuses pages that unpack to more than they seem to.
+    fn check(&mut self, page: &Page) -> Result<()> {
+        if matches!(page, Page::DictionaryPage { .. }) {
+            return Ok(());
+        }
+        // Each value can repeat a long part of the one before it. The exporter does not write this encoding.
+        if page.encoding() == Encoding::DELTA_BYTE_ARRAY {
+            let what = "a page has the encoding DELTA_BYTE_ARRAY, which is not read";
+            return Err(ParquetError::General(what.into()));
+        }
+        let values = usize::try_from(page.num_values()).ok();
+        self.left = values.and_then(|values| self.left.checked_sub(values)).ok_or_else(|| {
+            let what = format!("the lists of a row group have more than {MAX_LISTS} bytes");
+            ParquetError::General(what)
+        })?;
+        Ok(())
+    }
+}
+
+impl Iterator for Pages {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Result<Page>> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for Pages {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        let page = self.pages.get_next_page()?;
+        page.as_ref().map_or(Ok(()), |page| self.check(page))?;
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.pages.skip_next_page()
+    }
+
+    fn at_record_boundary(&mut self) -> Result<bool> {
+        self.pages.at_record_boundary()
+    }
+}
+
+/// A reader of the column `index` with at most `most` values.
+fn reader<T: DataType>(
+    group: &dyn RowGroupReader,
+    index: usize,
+    most: usize,
+) -> Result<ColumnReaderImpl<T>> {
+    let column = group.metadata().column(index).column_descr_ptr();
+    let pages = Pages { pages: group.get_column_page_reader(index)?, left: most };
+    T::get_column_reader(get_column_reader(column, Box::new(pages)))
+        .ok_or_else(|| ParquetError::General("a column of another type".into()))
+}
 
 /// A column with one optional value per row.
 pub(super) struct Column<T: DataType> {
@@ -28,8 +98,7 @@ impl<T: DataType> Column<T> {
     pub(super) fn open(group: &dyn RowGroupReader, index: Option<usize>) -> Result<Option<Self>> {
         let Some(index) = index.filter(|index| has_values(group, *index)) else { return Ok(None) };
         let defined = group.metadata().column(index).column_descr().max_def_level();
-        let reader = T::get_column_reader(group.get_column_reader(index)?)
-            .ok_or_else(|| ParquetError::General("a column of another type".into()))?;
+        let reader = reader(group, index, usize::MAX)?;
         Ok(Some(Self { reader, defined, levels: Vec::new(), values: Vec::new(), next: 0 }))
     }
 
@@ -109,8 +178,8 @@ impl<T: DataType> Lists<T> {
         let column = group.metadata().column(index).column_descr_ptr();
         let defined = column.max_def_level();
         let optional = i16::from(column.self_type().is_optional());
-        let reader = T::get_column_reader(group.get_column_reader(index)?)
-            .ok_or_else(|| ParquetError::General("a column of another type".into()))?;
+        let most = MAX_LISTS.checked_div(size_of::<T::T>()).unwrap_or(MAX_LISTS);
+        let reader = reader(group, index, most)?;
         let empty = defined.saturating_sub(optional).saturating_sub(1);
         let (levels, repeats, values, next) = Default::default();
         Ok(Some(Self { reader, defined, empty, levels, repeats, values, next }))
@@ -229,7 +298,42 @@ pub(super) fn units_per_millisecond(column: &ColumnDescriptor) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::big_endian;
+    use super::*;
+
+    #[test]
+    fn pages_with_more_than_they_seem_to_have_are_refused() {
+        struct None;
+        impl Iterator for None {
+            type Item = Result<Page>;
+            fn next(&mut self) -> Option<Result<Page>> {
+                Option::None
+            }
+        }
+        impl PageReader for None {
+            fn get_next_page(&mut self) -> Result<Option<Page>> {
+                Ok(Option::None)
+            }
+            fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+                Ok(Option::None)
+            }
+            fn skip_next_page(&mut self) -> Result<()> {
+                Ok(())
+            }
+        }
+        let page = |num_values, encoding| Page::DataPage {
+            buf: bytes::Bytes::new(),
+            num_values,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: Option::None,
+        };
+        let mut pages = Pages { pages: Box::new(None), left: 10 };
+        pages.check(&page(6, Encoding::PLAIN)).unwrap();
+        pages.check(&page(1, Encoding::DELTA_BYTE_ARRAY)).unwrap_err();
+        pages.check(&page(5, Encoding::PLAIN)).unwrap_err();
+        pages.check(&page(4, Encoding::RLE_DICTIONARY)).unwrap();
+    }
 
     #[test]
     fn numbers_of_any_length_are_read_if_they_fit() {

@@ -1,7 +1,7 @@
 //! Reads rows of the exporter's files.
 
 use parquet::basic::Type;
-use parquet::data_type::{BoolType, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::RowGroupReader;
@@ -27,7 +27,7 @@ pub(super) struct Row<'a> {
     pub(super) bool: Option<bool>,
     /// In units of the column.
     pub(super) datetime: Option<i64>,
-    pub(super) set: Option<Vec<Vec<u8>>>,
+    pub(super) set: Option<Vec<ByteArray>>,
     pub(super) file: Option<&'a [u8]>,
     pub(super) histogram: Option<RowHistogram<'a>>,
 }
@@ -161,7 +161,7 @@ impl Group {
             string: columns::bytes(&mut self.string, row),
             bool: columns::get(&mut self.bool, row).copied(),
             datetime: columns::get(&mut self.datetime, row).copied(),
-            set: set.map(|set| set.iter().map(|text| text.data().to_vec()).collect()),
+            set,
             file: columns::bytes(&mut self.file, row),
             histogram,
         }

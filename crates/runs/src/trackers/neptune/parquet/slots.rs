@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use parquet::data_type::ByteArray;
+
 use super::super::attributes::{Attribute, Attributes, of_densities};
 use super::super::locate::Folder;
 use super::super::metadata::seconds;
@@ -11,6 +13,9 @@ use super::rows::{Row, RowHistogram};
 use super::schema::Schema;
 use crate::trackers::source::{At, Histogram};
 use tbx::error::Report;
+
+/// Maximum size in bytes of a set. Its texts may be copies of one that is stored once.
+const MAX_SET: usize = 64 << 20;
 
 /// The attributes of a run while their rows are read.
 pub(super) struct Slots {
@@ -98,6 +103,13 @@ impl Slots {
         let place = self.place(row);
         let Some(slot) = self.slots.get_mut(place) else { return true };
         let attributes = &mut self.attributes;
+        let size = |set: &Vec<ByteArray>| {
+            set.iter().fold(0usize, |size, text| size.saturating_add(text.len()))
+        };
+        if row.set.as_ref().is_some_and(|set| size(set) > MAX_SET) {
+            attributes.leave_out(&format!("sets of more than {MAX_SET} bytes"), 1);
+            return true;
+        }
         let time = row.time.map_or(f64::NAN, |time| in_seconds(time, schema.time_units));
         if let (Kind::FloatSeries, Some(step)) = (slot.kind, row.step) {
             // The exporter writes NaN as a row without a value.
@@ -128,7 +140,7 @@ impl Slots {
             Kind::Set => row
                 .set
                 .as_ref()
-                .map(|set| Attribute::Set(set.iter().map(|bytes| text(bytes)).collect())),
+                .map(|set| Attribute::Set(set.iter().map(|bytes| text(bytes.data())).collect())),
             Kind::File => {
                 row.file.and_then(|path| Some(Attribute::File(files.file(path, report)?)))
             }
@@ -253,8 +265,8 @@ fn any_value<'a>(row: &Row<'a>, schema: &Schema) -> Option<Cow<'a, str>> {
         return Some(String::from_utf8_lossy(bytes));
     }
     let datetime = |time: i64| in_seconds(time, schema.datetime_units).to_string();
-    let set = |set: &Vec<Vec<u8>>| {
-        let texts: Vec<_> = set.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+    let set = |set: &Vec<ByteArray>| {
+        let texts: Vec<_> = set.iter().map(|bytes| String::from_utf8_lossy(bytes.data())).collect();
         serde_json::json!(texts).to_string()
     };
     let text = row
