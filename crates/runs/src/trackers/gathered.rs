@@ -10,6 +10,8 @@ const MAX_POINTS: usize = 1 << 25;
 const MAX_TEXT: usize = 256 << 20;
 /// Number of bytes that a text counts for, apart from its content.
 const TEXT: usize = 48;
+/// Maximum number of bytes of the names of the tags of a run.
+const MAX_NAMES: usize = 64 << 20;
 /// Maximum number of tags of a run.
 const MAX_TAGS: usize = 1 << 20;
 
@@ -20,6 +22,8 @@ pub(crate) struct Gathered {
     texts: BTreeMap<String, Vec<At<String>>>,
     points: usize,
     bytes: usize,
+    /// Number of bytes of the names of tags.
+    names: usize,
     /// The data that was not gathered.
     pub(crate) left_out: Vec<LeftOut>,
 }
@@ -30,13 +34,16 @@ impl Gathered {
         if self.points >= MAX_POINTS {
             return self.count(&format!("points beyond {MAX_POINTS} of a run"));
         }
-        let is_full = self.is_full();
+        let is_full = self.is_full(tag);
         match self.scalars.get_mut(tag) {
             Some(points) => points.push(point),
             None if is_full => {
-                return self.count(&format!("tags beyond {MAX_TAGS} of a run"));
+                return self.count(&beyond_tags());
             }
-            None => drop(self.scalars.insert(tag.to_owned(), vec![point])),
+            None => {
+                self.names += tag.len();
+                self.scalars.insert(tag.to_owned(), vec![point]);
+            }
         }
         self.points += 1;
     }
@@ -47,13 +54,16 @@ impl Gathered {
         if bytes > MAX_TEXT {
             return self.count(&format!("texts beyond {MAX_TEXT} bytes of a run"));
         }
-        let is_full = self.is_full();
+        let is_full = self.is_full(tag);
         match self.texts.get_mut(tag) {
             Some(points) => points.push(point),
             None if is_full => {
-                return self.count(&format!("tags beyond {MAX_TAGS} of a run"));
+                return self.count(&beyond_tags());
             }
-            None => drop(self.texts.insert(tag.to_owned(), vec![point])),
+            None => {
+                self.names += tag.len();
+                self.texts.insert(tag.to_owned(), vec![point]);
+            }
         }
         self.bytes = bytes;
     }
@@ -86,6 +96,20 @@ impl Gathered {
         });
     }
 
+    /// Gives this wall time to the points that have the wall time 0.
+    pub(crate) fn fill_times(&mut self, wall_time: f64) {
+        let scalars = self.scalars.values_mut().flatten().map(|point| &mut point.wall_time);
+        let texts = self.texts.values_mut().flatten().map(|point| &mut point.wall_time);
+        for time in scalars.chain(texts).filter(|time| **time == 0.0) {
+            *time = wall_time;
+        }
+    }
+
+    /// Whether there are numbers.
+    pub(crate) fn has_scalars(&self) -> bool {
+        !self.scalars.is_empty()
+    }
+
     /// The time of the earliest point.
     pub(crate) fn first_time(&self) -> Option<f64> {
         let scalars = self.scalars.values().flatten().map(|point| point.wall_time);
@@ -103,9 +127,15 @@ impl Gathered {
         (scalars.chain(texts).collect(), self.left_out)
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether there is no room for another tag with this name.
+    fn is_full(&self, tag: &str) -> bool {
         self.scalars.len().saturating_add(self.texts.len()) >= MAX_TAGS
+            || self.names.saturating_add(tag.len()) > MAX_NAMES
     }
+}
+
+fn beyond_tags() -> String {
+    format!("values of tags beyond {MAX_TAGS}, or {MAX_NAMES} bytes of names, of a run")
 }
 
 #[cfg(test)]
@@ -139,5 +169,16 @@ mod tests {
             all.text("t", At { step, wall_time: 0.0, value: text.clone() });
         }
         assert_eq!(all.left_out[0].count, 2);
+    }
+
+    #[test]
+    fn there_is_a_limit_of_names() {
+        let mut all = Gathered::default();
+        for name in ["a", "b", "a"] {
+            let tag = name.repeat(MAX_NAMES / 2 + 1);
+            all.scalar(&tag, At { step: 0, wall_time: 0.0, value: 1.0 });
+        }
+        assert_eq!(all.left_out[0].count, 1);
+        assert_eq!(all.into_series().0[0].points.len(), 2);
     }
 }

@@ -18,6 +18,9 @@ const ID: usize = 32;
 pub(crate) struct Local {
     /// Its path without links.
     pub(crate) path: PathBuf,
+    /// Its path with the name that it was given, which is that of a link where the cache of a program has the file
+    /// under a digest.
+    pub(crate) named: PathBuf,
     /// The directory, or that of the file.
     pub(crate) root: Root,
     pub(crate) is_dir: bool,
@@ -33,6 +36,7 @@ impl Local {
             let is_dir = path.metadata()?.is_dir();
             let dir = if is_dir { &path } else { path.parent().unwrap_or(&path) };
             Ok(Self {
+                named: named(given, &path, is_dir)?,
                 root: Root::new(dir, links)?,
                 is_dir,
                 path,
@@ -53,6 +57,13 @@ impl Local {
     pub(crate) fn dir(&self) -> &Path {
         self.root.path().unwrap_or(&self.path)
     }
+}
+
+/// The path of a source at `path` whose directory has no links, with the name that was given.
+fn named(given: &Path, path: &Path, is_dir: bool) -> std::io::Result<PathBuf> {
+    let Some(name) = given.file_name().filter(|_| !is_dir) else { return Ok(path.to_owned()) };
+    let parent = given.parent().filter(|dir| !dir.as_os_str().is_empty());
+    Ok(parent.unwrap_or(Path::new(".")).canonicalize()?.join(name))
 }
 
 /// The identity of what is at `path`, for programs that give none: it stays the same as long as the path does.

@@ -110,14 +110,26 @@ fn head(path: &Path) -> Result<Option<[u8; VERSION + 1]>, ErrorKind> {
     Ok((is_long && head.starts_with(MAGIC)).then_some(head))
 }
 
-/// Opens a database read-only; `otherwise` says what a file is that is none. SQLite creates files next to a database
+/// Opens a database read-only; `otherwise` is the error for a file that is not a database. SQLite creates files next to a database
 /// with a write-ahead log, unless the database is declared immutable, which is valid if there is no log.
 pub(crate) fn connect(path: &Path, otherwise: &str) -> Result<Connection, ErrorKind> {
+    // SQLite looks for its logs next to the target of a link.
+    let path = &path.canonicalize()?;
     let head = head(path)?.ok_or_else(|| ErrorKind::Value(otherwise.into()))?;
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
+    let beside = |suffix: &str| {
+        let mut log = path.as_os_str().to_owned();
+        log.push(suffix);
+        PathBuf::from(log)
+    };
+    let log = beside("-wal");
+    for log in [&log, &beside("-journal")] {
+        // SQLite would wait for a FIFO.
+        if log.symlink_metadata().is_ok() {
+            open_regular(log)?;
+        }
+    }
     let is_logged = head.get(VERSION).is_some_and(|version| *version == 2);
-    let has_log = Path::new(&log).metadata().is_ok_and(|log| log.len() > 0);
+    let has_log = log.metadata().is_ok_and(|log| log.len() > 0);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match path.to_str().filter(|_| is_logged && !has_log) {
         Some(path) => {
@@ -129,6 +141,9 @@ pub(crate) fn connect(path: &Path, otherwise: &str) -> Result<Connection, ErrorK
     };
     let connection = connection.map_err(|error| of_sqlite(&error))?;
     connection.busy_timeout(BUSY).map_err(|error| of_sqlite(&error))?;
+    // The schema of an untrusted database must not run functions.
+    let trusted = connection.pragma_update(None, "trusted_schema", false);
+    trusted.map_err(|error| of_sqlite(&error))?;
     Ok(connection)
 }
 

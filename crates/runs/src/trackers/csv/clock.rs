@@ -48,6 +48,8 @@ pub(super) struct Clock {
     before: f64,
     /// The wall time of the last row, without the start.
     now: f64,
+    /// The first time in the column, if that has times.
+    first: Option<f64>,
     /// Number of cells that are no time.
     pub(super) unreadable: u64,
 }
@@ -79,7 +81,15 @@ impl Clock {
             Times::SinceStart(_) => Kind::Relative,
             Times::Any(_) => Kind::Unknown,
         };
-        Self { kind, start: start.unwrap_or(0.0), last: 0.0, before: 0.0, now: 0.0, unreadable: 0 }
+        Self {
+            kind,
+            start: start.unwrap_or(0.0),
+            last: 0.0,
+            before: 0.0,
+            now: 0.0,
+            first: None,
+            unreadable: 0,
+        }
     }
 
     /// The wall time of a row with this cell, before [`finish`](Self::finish). An empty cell stands for the time of
@@ -99,7 +109,10 @@ impl Clock {
             self.kind = if number < FIRST { Kind::Relative } else { Kind::Absolute };
         }
         self.now = match self.kind {
-            Kind::Absolute => number,
+            Kind::Absolute => {
+                self.first.get_or_insert(number);
+                number
+            }
             Kind::Durations => self.now + number.max(0.0),
             _ => {
                 if number < self.last {
@@ -133,7 +146,11 @@ impl Clock {
     /// known.
     pub(super) fn finish(&self, modified: f64, values: &mut Gathered) -> Option<f64> {
         match self.kind {
-            Kind::Absolute => values.first_time(),
+            Kind::Absolute => {
+                // Rows before the first time.
+                self.first.into_iter().for_each(|first| values.fill_times(first));
+                values.first_time()
+            }
             Kind::Fixed | Kind::Unknown => {
                 values.shift(modified);
                 None
@@ -196,6 +213,8 @@ mod tests {
         assert_eq!(hostile, (vec![999.0, 999.0, 999.0, 999.0, 1000.0], Some(998.0)));
         let hostile = times(&Times::Any("t"), &["1700000000", "1e300", "1e25"], None);
         assert_eq!(hostile.0, [1.7e9; 3]);
+        let late = times(&Times::Any("t"), &["", "x", "1700000000", "1700000001"], None);
+        assert_eq!(late, (vec![1.7e9, 1.7e9, 1.7e9, 1.7e9 + 1.0], Some(1.7e9)));
         let any = times(&Times::Any("t"), &["1700000000500", "1700000000500000000"], None);
         assert_eq!(any.0, [1_700_000_000.5, 1_700_000_000.5]);
         assert_eq!(times(&Times::Any("t"), &["0", "2"], None), (vec![998.0, 1000.0], Some(998.0)));

@@ -14,8 +14,9 @@ use tbx::store::{File, Found};
 const MAX_FILES: usize = 100_000;
 /// How many directories below a source are looked at to tell whether it is here, and how many entries of them.
 const LOOK: (usize, usize) = (2, 2000);
-/// The directory of files that a run of MLflow or tbx produced. A table in it does not make the run one of a table.
-const ARTIFACTS: &str = "artifacts";
+/// Directories of files that a run of MLflow, tbx or Weights & Biases produced. A table in one does not make the run
+/// one of a table.
+const ARTIFACTS: [&str; 2] = ["artifacts", "files"];
 /// Number of bytes that say whether a file under any name is a table.
 const HEAD: usize = 4096;
 
@@ -42,7 +43,7 @@ fn has_table(dir: &Path, depth: usize, left: &mut usize) -> bool {
         if kind.is_file() && is_known {
             return true;
         }
-        if kind.is_dir() && !is_hidden(&name) && name != ARTIFACTS {
+        if kind.is_dir() && !is_hidden(&name) && !ARTIFACTS.iter().any(|of| name == *of) {
             dirs.push(entry.path());
         }
     }

@@ -86,7 +86,9 @@ impl Tables {
             )?,
             false => {
                 let sheet = Sheet::open(&source.root, &source.path);
-                (vec![sheet.map_err(|kind| failed(kind, &source.path))?], 0)
+                let mut sheet = sheet.map_err(|kind| failed(kind, &source.named))?;
+                sheet.path.clone_from(&source.named);
+                (vec![sheet], 0)
             }
         };
         if sheets.is_empty() {
@@ -113,7 +115,7 @@ impl Tables {
         let mut exports = Vec::new();
         for (dir, sheets) in of_exports {
             let export = Export::open(&source.root, sheets, &mut report)?;
-            let place = if source.is_dir { &dir } else { &source.path };
+            let place = if source.is_dir { &dir } else { &source.named };
             let state = export.state();
             for name in &export.runs {
                 runs.push(Planned {
@@ -136,9 +138,10 @@ impl Tables {
     /// Parameters in files next to a file.
     fn params(&self, sheet: &Sheet, choice: &Choice, meta: &mut RunMeta, report: &mut Report) {
         let dir = sheet.path.parent().unwrap_or(&sheet.path);
+        let root = if self.source.is_dir { self.source.dir() } else { dir };
         for name in choice.preset.map_or(&[][..], |preset| preset.params) {
             let path = dir.join(name);
-            match tbx::meta::yaml::read_file(self.source.dir(), &path, self.options.links) {
+            match tbx::meta::yaml::read_file(root, &path, self.options.links) {
                 Ok(params) => meta.params.extend(params),
                 Err(error) => issue(report, &path, error.into_kind(), Effect::SkippedFile),
             }
@@ -161,7 +164,7 @@ fn of_export(place: &Path, name: &str) -> SourceRun {
 }
 
 /// The runs of files with one row per step. A file that is alone in its directory under a name that a program gave
-/// to it is that directory; others are called like the file.
+/// to it is that directory; others are named after the file.
 fn files(sheets: Vec<Sheet>, options: &SourceOptions) -> Result<Vec<Planned>> {
     let mut by_dir: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for sheet in &sheets {

@@ -21,7 +21,10 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// A file with a table.
 #[derive(Debug)]
 pub(super) struct Sheet {
+    /// Its path with the name that it was given.
     pub(super) path: PathBuf,
+    /// Its path, through which it is opened.
+    place: PathBuf,
     format: Format,
     /// The names of the columns.
     pub(super) columns: Vec<String>,
@@ -82,12 +85,13 @@ impl Sheet {
             return Err(ErrorKind::Value(what));
         }
         let modified = local::modified(&file);
-        Ok(Self { path: path.into(), format, columns, start, params, rows: (begin, len), modified })
+        let (path, place) = (path.to_owned(), path.to_owned());
+        Ok(Self { path, place, format, columns, start, params, rows: (begin, len), modified })
     }
 
     /// The rows in these parts of the file.
     pub(super) fn read(&self, root: &Root, parts: Vec<(u64, u64)>) -> Result<Rows, ErrorKind> {
-        let (file, _) = root.open(&self.path)?;
+        let (file, _) = root.open(&self.place)?;
         Ok(Rows::new(file, self.format, parts, self.columns.clone()))
     }
 

@@ -40,7 +40,7 @@ impl Choice {
             (None, None) => {
                 let what = format!(
                     "no program is known that writes such a file; name the column of steps with \
-                     `Import::step`. Its columns are {}. Known are {} and tables that tbx exported",
+                     `Import::step`. Its columns are {}. The known ones are {} and tables that tbx exported",
                     sheet.shown_columns(),
                     preset::titles()
                 );

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::about::ObjectKind;
@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 5;
 /// Maximum number of names that are read to find everything, and to find out whether there is something.
 const MAX_NAMES: usize = 4_000_000;
 const FEW_NAMES: usize = 1_000;
+/// Number of bytes that tell whether a file is a log.
+const HEAD: u64 = 4096;
 
 /// The results, in the order of names.
 #[derive(Debug, Default)]
@@ -164,7 +166,9 @@ impl<'r> Search<'r> {
             self.found.scale.push(path.to_owned());
             return Ok(());
         }
-        let is_log = |name: &String| log_version(name).is_some();
+        let is_log = |name: &String| {
+            log_version(name).is_some() && (is_of_object(path) || self.is_log(&path.join(name)))
+        };
         if files.iter().any(is_log) || is_client(path, &files, &dirs) {
             self.found.clients.push(path.to_owned());
             return Ok(());
@@ -182,6 +186,14 @@ impl<'r> Search<'r> {
             self.waiting.push_back((path.join(name), depth.saturating_add(1)));
         }
         Ok(())
+    }
+
+    /// Whether a file begins like the log of a client (`DiskQueue._serialize` in `internal/disk_queue.py`).
+    fn is_log(&self, path: &Path) -> bool {
+        let mut head = Vec::new();
+        let file = self.root.open(path).map(|(file, len)| file.into_reader(len.min(HEAD)));
+        let is_read = file.is_ok_and(|mut file| file.read_to_end(&mut head).is_ok());
+        is_read && head.starts_with(b"{") && head.windows(5).any(|part| part == b"\"obj\"")
     }
 
     /// Adds the runs that the exporter wrote to a directory. Returns whether there is one.
@@ -215,6 +227,16 @@ impl<'r> Search<'r> {
     }
 }
 
+/// Whether a directory, or the one that it is in, has a name that a client gives: `run__ID` and the like
+/// (`create_dir_name` in `internal/id_formats.py`).
+fn is_of_object(path: &Path) -> bool {
+    let mut names = path.ancestors().take(2).filter_map(|dir| dir.file_name()?.to_str());
+    names.any(|name| {
+        let kind = name.split_once("__").map(|(kind, _)| kind);
+        matches!(kind, Some("run" | "project" | "model" | "model_version"))
+    })
+}
+
 /// Whether a directory is one of a client that has no values, only files or a description.
 fn is_client(path: &Path, files: &[String], dirs: &[String]) -> bool {
     let is_of_mode = path
@@ -224,6 +246,7 @@ fn is_client(path: &Path, files: &[String], dirs: &[String]) -> bool {
         .filter_map(|dir| dir.file_name()?.to_str())
         .any(|name| matches!(name, "offline" | "async" | "sync"));
     is_of_mode
+        && is_of_object(path)
         && (files.iter().any(|name| name == METADATA)
             || dirs.iter().any(|name| name == "upload_path"))
 }
@@ -259,6 +282,8 @@ mod tests {
         make("train/.neptune/async/run__c/exec-1-x/data-5.log");
         make("train/.neptune/sync/run__d__1__b/metadata.json");
         make("train/.neptune/p_r_123/run_operations.sqlite3");
+        make("other/offline/x/metadata.json");
+        make("other/logs/data-20240101.log");
         make(".hidden/data/p-1/r-1_part_0.parquet");
         let counts = |path: &str| {
             let path = dir.path().join(path);
@@ -269,6 +294,12 @@ mod tests {
             (found.exported.len(), found.clients.len(), found.scale.len())
         };
         assert_eq!(counts(""), (2, 3, 1));
+        assert_eq!(counts("other"), (0, 0, 0));
+        let log = r#"{"obj": {"type": "AssignFloat"}, "version": 1}"#;
+        fs::create_dir_all(dir.path().join("old/x")).unwrap();
+        fs::write(dir.path().join("old/x/data-1.log"), log).unwrap();
+        assert_eq!(counts("old"), (0, 1, 0));
+        fs::remove_dir_all(dir.path().join("old")).unwrap();
         assert_eq!(counts("exports"), (2, 0, 0));
         assert_eq!(counts("exports/data"), (1, 0, 0));
         assert_eq!(counts("exports/data/p-1"), (1, 0, 0));

@@ -1,5 +1,6 @@
 //! Artifacts of runs. Their files are stored once, by digest.
 
+use rusqlite::ToSql;
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
 
@@ -44,15 +45,21 @@ pub(super) fn add(
     if !needed.iter().all(|(table, columns)| database.has(table, columns)) {
         return Ok(());
     }
+    // A link may lack the id of its run.
+    let condition = match run.id {
+        Some(_) => " WHERE (l.run_id = ?1 OR (l.run_id IS NULL AND l.run_name = ?2))".to_owned(),
+        None => run.condition().replace("run_", "l.run_"),
+    };
+    let parameters: &[&dyn ToSql] =
+        if run.id.is_some() { &[&run.key(), &run.name] } else { &[&run.key()] };
     let query = format!(
         "SELECT a.name, a.type, a.description, v.version, l.direction, \
          CASE WHEN length(v.manifest) <= {MAX_JSON} THEN v.manifest END, v.metadata \
          FROM run_artifact_links l JOIN artifact_versions v ON v.id = l.artifact_version_id \
-         JOIN artifacts a ON a.id = v.artifact_id{} ORDER BY a.name, v.version",
-        run.condition().replace("run_", "l.run_")
+         JOIN artifacts a ON a.id = v.artifact_id{condition} ORDER BY a.name, v.version"
     );
     let mut versions = Vec::new();
-    database.rows(&query, &[&run.key()], |row| {
+    database.rows(&query, parameters, |row| {
         let mut facts = Map::new();
         for (column, key) in [(2, "description"), (6, "metadata")] {
             if let Some(text) = text(row, column).filter(|text| !text.is_empty()) {

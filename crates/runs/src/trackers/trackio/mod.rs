@@ -12,8 +12,9 @@ mod values;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use super::local::{Local, issue, refused};
+use super::local::{Local, first_problem, issue, refused};
 use super::source::{
     Content, LeftOut, Source, SourceExperiment, SourceKind, SourceOptions, SourceRun, SourceRuns,
 };
@@ -46,6 +47,8 @@ struct Databases {
     projects: Vec<Project>,
     /// The runs of all projects, one project after the other.
     runs: Vec<(usize, Run)>,
+    /// Problems that were found when the source was opened, until somebody asks.
+    report: Mutex<Report>,
 }
 
 /// The database of a project.
@@ -71,13 +74,14 @@ fn is_trackio(database: &Sqlite) -> bool {
     database.has(METRICS.0, METRICS.1)
 }
 
-/// The files in a directory that may be databases, in order.
+/// The files in a directory that may be databases, in order, and one more if there are more than the limit.
 fn candidates(dir: &Path) -> Vec<PathBuf> {
     let entries = dir.read_dir().into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    let files = files.map(|entry| entry.path()).take(MAX_DATABASES);
+    let files = files.map(|entry| entry.path());
     let is_database = |path: &PathBuf| path.extension().is_some_and(|name| name == EXTENSION);
-    let mut files: Vec<_> = files.filter(is_database).collect();
+    let mut files: Vec<_> =
+        files.filter(is_database).take(MAX_DATABASES.saturating_add(1)).collect();
     files.sort();
     files
 }
@@ -92,12 +96,33 @@ impl Databases {
         let paths =
             if source.is_dir { candidates(&source.path) } else { vec![source.path.clone()] };
         let (mut projects, mut runs) = (Vec::new(), Vec::new());
-        for path in paths {
+        let mut report = Report::default();
+        if paths.len() > MAX_DATABASES {
+            let what =
+                format!("it has more than {MAX_DATABASES} databases; import the others one by one");
+            issue(&mut report, &source.path, ErrorKind::Value(what), Effect::SkippedFile);
+        }
+        for path in paths.into_iter().take(MAX_DATABASES) {
             if source.is_dir && !is_sqlite(&path) {
                 continue;
             }
-            let database = Sqlite::open(&path)?;
-            if !is_trackio(&database) {
+            let open = || -> Result<_> {
+                let database = Sqlite::open(&path)?;
+                if !is_trackio(&database) {
+                    return Ok((database, None));
+                }
+                let found = (runs::all(&database)?, runs::experiment(&database)?);
+                Ok((database, Some(found)))
+            };
+            let (database, found) = match open() {
+                // The other databases are whole.
+                Err(error) if source.is_dir => {
+                    issue(&mut report, &path, error.into_kind(), Effect::SkippedFile);
+                    continue;
+                }
+                open => open?,
+            };
+            let Some((found, experiment)) = found else {
                 if source.is_dir {
                     continue;
                 }
@@ -106,18 +131,21 @@ impl Databases {
                     METRICS.0,
                     METRICS.1.join(", ")
                 );
-                return Err(failed(ErrorKind::Value(what), &path));
-            }
+                return Err(failed(ErrorKind::Value(what), database.path()));
+            };
             let (place, first) = (projects.len(), runs.len());
-            runs.extend(runs::all(&database)?.into_iter().map(|run| (place, run)));
-            let experiment = SourceExperiment { index: place, ..runs::experiment(&database)? };
+            runs.extend(found.into_iter().map(|run| (place, run)));
+            let experiment = SourceExperiment { index: place, ..experiment };
             projects.push(Project { database, experiment, runs: first..runs.len() });
         }
         if projects.is_empty() {
+            if let Some(error) = first_problem(report) {
+                return Err(error);
+            }
             let what = "it has no file PROJECT.db that is a database of trackio";
             return Err(refused(&source.path, what));
         }
-        Ok(Self { source, projects, runs })
+        Ok(Self { source, projects, runs, report: Mutex::new(report) })
     }
 }
 
@@ -126,7 +154,9 @@ impl Source for Databases {
         NAME
     }
 
-    fn experiments(&self, _: &mut Report) -> Result<Vec<SourceExperiment>> {
+    fn experiments(&self, report: &mut Report) -> Result<Vec<SourceExperiment>> {
+        let mut found = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.merge(std::mem::take(&mut found));
         Ok(self.projects.iter().map(|project| project.experiment.clone()).collect())
     }
 
@@ -147,10 +177,13 @@ impl Source for Databases {
         Ok(SourceRuns { runs, ..SourceRuns::default() })
     }
 
-    fn left_out(&self, _: &[SourceExperiment], _: &mut Report) -> Result<Vec<LeftOut>> {
+    fn left_out(&self, _: &[SourceExperiment], report: &mut Report) -> Result<Vec<LeftOut>> {
         let mut left_out = Vec::new();
         for project in &self.projects {
-            runs::count_others(&project.database, &mut left_out)?;
+            if let Err(error) = runs::count_others(&project.database, &mut left_out) {
+                let path = project.database.path();
+                issue(report, path, error.into_kind(), Effect::SkippedValue);
+            }
         }
         Ok(left_out)
     }

@@ -1,6 +1,6 @@
 //! The runs of a project and their metadata.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -21,8 +21,10 @@ const TABLES: [(&str, &str); 6] = [
     ("system_metrics", "timestamp"),
     ("alerts", "timestamp"),
     ("traces", "timestamp"),
-    ("run_artifact_links", "created_at"),
+    (LINKS, "created_at"),
 ];
+/// The table of the artifacts of runs.
+const LINKS: &str = "run_artifact_links";
 /// Maximum size in bytes of the configuration of a run.
 pub(super) const MAX_JSON: i64 = 16 << 20;
 /// Maximum number of runs in a project.
@@ -36,6 +38,8 @@ pub(super) struct Run {
     /// Its id; none in old databases.
     pub(super) id: Option<String>,
     pub(super) name: String,
+    /// Whether other runs of the database may have ids.
+    has_ids: bool,
     /// The time of its first row.
     pub(super) start: Option<f64>,
     /// Changes when rows are added: the number of rows in each table, and the last one.
@@ -50,7 +54,11 @@ impl Run {
 
     /// The condition for rows of the run, whose parameter is [`key`](Self::key).
     pub(super) fn condition(&self) -> &'static str {
-        if self.id.is_some() { " WHERE run_id = ?1" } else { " WHERE run_name = ?1" }
+        match (&self.id, self.has_ids) {
+            (Some(_), _) => " WHERE run_id = ?1",
+            (None, true) => " WHERE run_name = ?1 AND coalesce(run_id, '') = ''",
+            (None, false) => " WHERE run_name = ?1",
+        }
     }
 
     pub(super) fn key(&self) -> &str {
@@ -68,6 +76,15 @@ pub(super) fn all(database: &Sqlite) -> Result<Vec<Run>> {
         }
         let time = if database.has(table, &[time]) { time } else { "NULL" };
         let id = if has_ids { "run_id" } else { "NULL" };
+        // Links to artifacts may lack the id of a run that has one.
+        let with_id: HashMap<_, _> = match table {
+            LINKS => runs
+                .keys()
+                .filter(|key| key.0.is_some())
+                .map(|key| (key.1.clone(), key.clone()))
+                .collect(),
+            _ => HashMap::new(),
+        };
         let query = format!(
             "SELECT {id}, run_name, min({time}), count(*), max(rowid), max({time}) FROM {table} GROUP BY 1, 2"
         );
@@ -77,7 +94,8 @@ pub(super) fn all(database: &Sqlite) -> Result<Vec<Run>> {
             // A run may have been renamed: the name of its configuration comes first.
             let known = runs.range((id.clone(), String::new())..).next();
             let known = known.map(|(key, _)| key).filter(|key| id.is_some() && key.0 == id);
-            let key = match known {
+            let by_name = with_id.get(&name).filter(|_| id.is_none());
+            let key = match known.or(by_name) {
                 Some(key) => key.clone(),
                 None if runs.len() >= MAX_RUNS => return,
                 None => (id, name),
@@ -89,7 +107,7 @@ pub(super) fn all(database: &Sqlite) -> Result<Vec<Run>> {
             state.push_str(&format!("{table} {count} {last} {time};"));
         })?;
     }
-    let run = |((id, name), (start, state))| Run { id, name, start, state };
+    let run = |((id, name), (start, state))| Run { id, name, has_ids, start, state };
     let mut runs: Vec<_> = runs.into_iter().map(run).collect();
     runs.sort_by(|a, b| {
         let start = |run: &Run| run.start.unwrap_or(f64::MAX);

@@ -37,10 +37,11 @@ pub(super) fn read(
     values.metrics(database, run)?;
     values.system(database, run)?;
     values.alerts(database, run)?;
-    let Values { gathered, media, unreadable: (count, why) } = values;
+    let Values { mut gathered, media, unreadable: (count, why) } = values;
     if count > 0 {
         flaws.push(format!("{count} rows are skipped; of the first one, {why}"));
     }
+    gathered.without_mixed("texts under tags of numbers");
     let (mut series, left_out) = gathered.into_series();
     let mut content = Content { left_out, ..Content::default() };
     media.finish(source, &mut series, &mut content);

@@ -57,7 +57,7 @@ impl States {
         let runs = match source.is_dir {
             true => find::trainings(&source, &mut report)?,
             false => {
-                let dir = find::output_of(source.dir()).0;
+                let dir = find::output_of(parent(&source.named)).0;
                 vec![Training { dir, states: vec![source.path.clone()] }]
             }
         };

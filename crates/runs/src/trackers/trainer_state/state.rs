@@ -147,11 +147,12 @@ impl State {
 
     /// The run that the state belongs to.
     pub(super) fn into_content(self, of: &SourceRun) -> Content {
-        let Self { mut meta, facts, values, mut left_out, .. } = self;
+        let Self { mut meta, facts, mut values, mut left_out, .. } = self;
         // A step without a metric.
         meta.summary.retain(|_, best| best.statistic.is_some());
         // In an object of their own: the import has its keys next to the id.
         meta.other.insert(NAME.into(), json!({ "run_id": of.id, "trainer": facts }));
+        values.without_mixed("texts under tags of numbers");
         let (series, more) = values.into_series();
         left_out.extend(more);
         Content { meta, series, left_out, ..Content::default() }
@@ -184,7 +185,15 @@ impl Log<'_> {
         let step_key = options.step.as_deref().unwrap_or(STEP);
         let time_key = options.time.as_deref();
         let (mut step, mut wall_time) = (None, self.modified);
+        // The step that the trainer counts, which `--step` may replace with another number.
+        let (mut own, mut is_end) = (None, false);
         fields(record.get(), |key, value| {
+            is_end |= key == "train_runtime";
+            if key == STEP
+                && let Plain::Number(number) = plain(value)
+            {
+                own = whole(number);
+            }
             if key == step_key
                 && let Plain::Number(number) = plain(value)
             {
@@ -200,6 +209,9 @@ impl Log<'_> {
             }
             Ok(())
         })?;
+        if is_end {
+            self.end = own;
+        }
         let Some(step) = step else {
             self.without_step += 1;
             return Ok(());
@@ -207,9 +219,6 @@ impl Log<'_> {
         fields(record.get(), |key, value| {
             if key == STEP || key == step_key || time_key == Some(&*key) {
                 return Ok(());
-            }
-            if key == "train_runtime" {
-                self.end = Some(step);
             }
             match plain(value) {
                 Plain::Number(value) => values.scalar(&tag(&key), At { step, wall_time, value }),

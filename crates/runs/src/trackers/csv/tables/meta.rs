@@ -62,7 +62,7 @@ impl Reading {
     }
 
     /// The metadata. If the export has no values of scalars, their statistics are kept.
-    pub(super) fn finish(self, has_values: bool, left_out: &mut Vec<LeftOut>) -> RunMeta {
+    pub(super) fn finish(self, has_scalars: bool, left_out: &mut Vec<LeftOut>) -> RunMeta {
         let row: BTreeMap<String, String> = self.row.into_iter().collect();
         let has_meta = self.meta.is_some();
         let mut meta = self.meta.unwrap_or_default();
@@ -83,7 +83,7 @@ impl Reading {
                 meta.params = params.collect();
             }
         }
-        if !has_values {
+        if !has_scalars {
             for (name, cell) in &row {
                 if let Some((name, summary)) = statistic(name, cell, &row) {
                     meta.summary.entry(name).or_insert(summary);

@@ -105,9 +105,9 @@ impl Export {
                 issue(report, &sheet.path, ErrorKind::Value(what), Effect::SkippedValue);
             }
         }
-        let has_values = reading.has_values();
+        let has_scalars = reading.has_scalars();
         let mut content = Content::default();
-        content.meta = meta.finish(has_values, &mut content.left_out);
+        content.meta = meta.finish(has_scalars, &mut content.left_out);
         (content.series, content.left_out) = reading.finish(content.left_out);
         Ok(content)
     }

@@ -173,9 +173,9 @@ impl Reading {
         Ok(())
     }
 
-    /// Whether there is a value.
-    pub(super) fn has_values(&self) -> bool {
-        self.values.first_time().is_some()
+    /// Whether there are scalars.
+    pub(super) fn has_scalars(&self) -> bool {
+        self.values.has_scalars()
     }
 
     pub(super) fn finish(self, mut left_out: Vec<LeftOut>) -> (Vec<Series>, Vec<LeftOut>) {

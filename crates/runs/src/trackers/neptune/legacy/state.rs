@@ -18,6 +18,9 @@ use tbx::error::Report;
 /// Maximum number of searches for files of a run: a short line may ask for one in a large directory.
 const MAX_SEARCHES: usize = 1000;
 
+/// Maximum number of files of a set.
+const MAX_FILES: usize = 100_000;
+
 /// The attributes of a run while operations are applied.
 pub(super) struct State<'a> {
     pub(super) attributes: Attributes,
@@ -214,14 +217,27 @@ impl State<'_> {
 
     fn upload_set(&mut self, path: &str, operation: &Operation<'_>, report: &mut Report) {
         let globs = operation.file_globs.as_deref().unwrap_or_default();
-        let mut files = Vec::new();
+        let (mut files, mut names, mut more) = (Vec::new(), HashSet::new(), 0u64);
         for glob in globs {
             self.searches = self.searches.saturating_add(1);
-            match self.searches <= MAX_SEARCHES {
-                true => files.extend(self.locator.matching(glob, report)),
-                false => files.push(Located::Elsewhere(glob.clone())),
+            let found = match self.searches <= MAX_SEARCHES {
+                true => self.locator.matching(glob, report),
+                false => vec![Located::Elsewhere(glob.clone())],
+            };
+            // Several globs may match a file.
+            for file in found {
+                if names.contains(name(&file)) {
+                    continue;
+                }
+                if files.len() >= MAX_FILES {
+                    more = more.saturating_add(1);
+                    continue;
+                }
+                names.insert(name(&file).to_owned());
+                files.push(file);
             }
         }
+        self.attributes.leave_out(&format!("files beyond {MAX_FILES} of a set"), more);
         // Python's text for a bool.
         let keeps = operation
             .reset

@@ -100,7 +100,7 @@ impl Slots {
         if self.only_sys && !row.path.starts_with(b"sys/") {
             return true;
         }
-        let place = self.place(row);
+        let Some(place) = self.place(row) else { return true };
         let Some(slot) = self.slots.get_mut(place) else { return true };
         let attributes = &mut self.attributes;
         let size = |set: &Vec<ByteArray>| {
@@ -110,6 +110,8 @@ impl Slots {
             attributes.leave_out(&format!("sets of more than {MAX_SET} bytes"), 1);
             return true;
         }
+        // The first point beyond the limit is counted before the reading ends.
+        let was_full = attributes.is_full();
         let time = row.time.map_or(f64::NAN, |time| in_seconds(time, schema.time_units));
         if let (Kind::FloatSeries, Some(step)) = (slot.kind, row.step) {
             // The exporter writes NaN as a row without a value.
@@ -124,7 +126,7 @@ impl Slots {
                     value => *value = Some(Attribute::Scalars(vec![at])),
                 }
             }
-            return !attributes.is_full();
+            return !was_full;
         }
         let name = slot.name.as_str();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -193,20 +195,20 @@ impl Slots {
             }
             _ => {}
         }
-        !attributes.is_full()
+        !was_full
     }
 
     /// The place of the attribute of a row. Rows of an attribute often follow one another, or those of several take
-    /// turns.
-    fn place(&mut self, row: &Row<'_>) -> usize {
+    /// turns. `None` if there is no room for another attribute.
+    fn place(&mut self, row: &Row<'_>) -> Option<usize> {
         let is_it = |slot: &Slot| slot.path == row.path && slot.type_name == row.kind;
         if let Some(last) = self.slots.get(self.last) {
             if is_it(last) {
-                return self.last;
+                return Some(self.last);
             }
             if self.slots.get(last.next).is_some_and(is_it) {
                 self.last = last.next;
-                return self.last;
+                return Some(self.last);
             }
         }
         self.key.clear();
@@ -218,7 +220,9 @@ impl Slots {
             None => {
                 let place = self.slots.len();
                 // Attributes without a value need memory, too.
-                self.attributes.has_room(self.key.len().saturating_mul(4));
+                if !self.attributes.has_room(self.key.len().saturating_mul(4)) {
+                    return None;
+                }
                 self.slots.push(Slot {
                     path: row.path.to_vec(),
                     name: String::from_utf8_lossy(row.path).into_owned(),
@@ -235,7 +239,7 @@ impl Slots {
             last.next = place;
         }
         self.last = place;
-        place
+        Some(place)
     }
 
     /// All attributes that have a value.

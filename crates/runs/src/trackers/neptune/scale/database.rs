@@ -61,16 +61,21 @@ impl Database {
             if !head.starts_with(MAGIC) {
                 return Err(no_database());
             }
-            // SQLite would follow a link of the log, too.
-            let mut log = path.as_os_str().to_owned();
-            log.push("-wal");
-            let log = PathBuf::from(log);
-            if log.symlink_metadata().is_ok() {
-                root.open(&log)?;
+            // SQLite looks for its logs next to the target of a link, and would follow links of theirs, too.
+            let real = root.resolve(path)?;
+            let beside = |suffix: &str| {
+                let mut log = real.as_os_str().to_owned();
+                log.push(suffix);
+                PathBuf::from(log)
+            };
+            let log = beside("-wal");
+            for log in [&log, &beside("-journal")] {
+                if log.symlink_metadata().is_ok() {
+                    root.open(log)?;
+                }
             }
             let is_logged = head.get(JOURNAL) == Some(&WAL);
             let has_log = log.metadata().is_ok_and(|log| log.len() > 0);
-            let real = root.resolve(path)?;
             // SQLite creates files next to a database with a write-ahead log, unless nobody writes to it.
             connect(&real, is_logged && !has_log).map_err(|error| unreadable(&error))
         };

@@ -244,7 +244,7 @@ impl State<'_> {
             self.attributes.set(path, Attribute::Set(BTreeSet::new()));
         }
         let Some(Attribute::Set(texts)) = self.attributes.map.get_mut(path) else {
-            return self.attributes.leave_out("changes of sets that are none", 1);
+            return self.attributes.leave_out("changes to attributes that are not sets", 1);
         };
         for (text, change) in values {
             match change {
