@@ -94,21 +94,25 @@ impl Mirror {
             // The program's own threads stay for the program.
             let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
             let pool = pool.map_err(thread_failed)?;
-            let mut first_error = None;
+            let (mut first_error, mut is_broken) = (None, false);
             loop {
-                let (read, reply) = match asked.recv_timeout(EVERY) {
-                    Ok(Ask::End(meta)) => {
-                        return first_error.map_or(Ok(()), Err).and(mirror.end(&pool, &meta));
-                    }
-                    Ok(Ask::Flush(reply)) => (mirror.read(&pool, true), Some(reply)),
-                    Err(RecvTimeoutError::Timeout) => (mirror.read(&pool, false), None),
-                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                let (all, reply) = match asked.recv_timeout(EVERY) {
+                    Ok(Ask::End(_)) if is_broken => return first_error.map_or(Ok(()), Err),
+                    Ok(Ask::End(meta)) => return mirror.end(&pool, &meta),
+                    Ok(Ask::Flush(reply)) => (true, Some(reply)),
+                    Err(RecvTimeoutError::Timeout) => (false, None),
+                    Err(RecvTimeoutError::Disconnected) if is_broken => return Ok(()),
+                    Err(RecvTimeoutError::Disconnected) => return mirror.read(&pool, true),
                 };
+                // After an error, the file may end inside a chunk, and nothing can follow.
+                let read = if is_broken { Ok(()) } else { mirror.read(&pool, all) };
+                is_broken |= read.is_err();
                 match (read, reply) {
-                    (read, Some(reply)) => drop(reply.send(read)),
-                    (Err(error), None) => {
-                        first_error.get_or_insert(error);
+                    (Err(error), Some(reply)) => drop(reply.send(Err(error))),
+                    (Ok(()), Some(reply)) => {
+                        drop(reply.send(first_error.take().map_or(Ok(()), Err)));
                     }
+                    (Err(error), None) => first_error = Some(error),
                     (Ok(()), None) => {}
                 }
             }
@@ -156,7 +160,11 @@ impl Drop for Mirror {
     fn drop(&mut self) {
         if self.is_forked() {
             mem::forget((self.ask.take(), self.thread.take()));
+            return;
         }
+        // The thread writes the rest, as nobody calls `end` after a failure.
+        drop(self.ask.take());
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
@@ -300,9 +308,9 @@ impl Writing {
         self.out.begin(step, time);
         let mut meshes: BTreeMap<String, Vec<MeshComponent>> = BTreeMap::new();
         // Of several values of a tag at a step, the last one counts, as in W&B.
-        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut last: BTreeMap<KeyId, usize> = BTreeMap::new();
         for (i, value) in values.iter().enumerate() {
-            last.insert(&value.tag, i);
+            last.extend(value.key.map(|key| (key, i)));
         }
         let last: HashSet<usize> = last.into_values().collect();
         for (i, value) in values.iter().enumerate() {

@@ -99,7 +99,8 @@ fn param(value: &Param) -> Value {
 fn git(meta: &RunMeta) -> Option<GitRepo> {
     let git = meta.git.as_ref()?;
     let commit = git.commit.clone().unwrap_or_default();
-    Some(GitRepo { remote_url: git.remote.clone().unwrap_or_default(), commit })
+    let remote = git.remote.as_deref().map(|remote| crate::redact::address(remote).into_owned());
+    Some(GitRepo { remote_url: remote.unwrap_or_default(), commit })
 }
 
 /// The machine and the command line; `None` if nothing is known. Environment variables stay in the metadata.

@@ -28,6 +28,8 @@ const NO_PROJECT: &str = "uncategorized";
 /// `place`, which tells it from others.
 pub fn run_id(meta: &RunMeta, place: &str) -> String {
     let there = meta.other.get(WANDB).and_then(|facts| facts.get("run_id")).and_then(Value::as_str);
+    // After an import, the project comes before it.
+    let there = there.map(|id| id.rsplit('/').next().unwrap_or(id));
     let known = there.or(meta.id.as_deref());
     match known.filter(|id| is_id(id)) {
         Some(id) => id.to_owned(),

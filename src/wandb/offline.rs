@@ -35,7 +35,7 @@ const MIN_CONSUMER: &str = "0.70.0";
 const RESERVED: [&str; 5] = ["_step", "_timestamp", "_runtime", "_wandb", X_AXIS];
 
 /// A key of the history, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(usize);
 
 /// The values that were written for a key.

@@ -114,7 +114,7 @@ fn a_run_of_wandb_becomes_a_log() {
         ]
     );
     let facts = &meta.other["wandb"];
-    assert_eq!(facts["run_id"], "full0001");
+    assert_eq!(facts["run_id"], "fixture/full0001");
     assert_eq!(facts["json"], serde_json::json!(["list", "none"]));
     assert_eq!(facts["paths"], serde_json::json!({"a/b": ["a/b"]}));
     let minimum = &meta.summary["loss.min"];

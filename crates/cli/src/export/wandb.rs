@@ -46,7 +46,7 @@ pub(super) fn run(
         .on_progress(|done| {
             progress::runs(done.runs, done.all_runs, &format!("{} points", count(done.points)));
         });
-    if let Some(project) = &args.project {
+    if let Some(project) = args.project.as_ref().filter(|name| !name.is_empty()) {
         export = export.project(project);
     }
     if let Some(kinds) = common.media_kinds() {

@@ -126,7 +126,12 @@ impl RunFiles {
 
 /// The root that a file may be read through; `None` if it may not, or does not exist.
 fn root_of(path: &Path, root: &Root, options: &SourceOptions) -> Option<Root> {
-    if root.open(path).is_ok() {
+    // A record may name a URL, too. `--follow-links` is not for paths that records name.
+    if tbx::store::is_url(path) {
+        return None;
+    }
+    let is_in_source = path.canonicalize().is_ok_and(|real| root.contains(&real));
+    if is_in_source && root.open(path).is_ok() {
         return Some(root.clone());
     }
     if !options.follow_local_paths {

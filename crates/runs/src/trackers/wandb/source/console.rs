@@ -68,8 +68,13 @@ impl Console {
     fn end_line(&mut self, is_error: bool) {
         let [errors, plain] = &mut self.streams;
         let stream = std::mem::take(if is_error { errors } else { plain });
-        self.text.push_str(&stream.line);
-        self.text.push('\n');
+        if self.text.len().saturating_add(stream.line.len()) < MAX_BYTES {
+            self.text.push_str(&stream.line);
+            self.text.push('\n');
+        } else {
+            let len = u64::try_from(stream.line.len()).unwrap_or(u64::MAX).saturating_add(1);
+            self.dropped = self.dropped.saturating_add(len);
+        }
         if is_error {
             if self.errors.len() > MAX_ERRORS {
                 self.errors.clear();

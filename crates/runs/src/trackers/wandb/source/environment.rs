@@ -40,7 +40,8 @@ pub(super) fn describe(
     known.language = text(&environment.python).or(python);
     known.directory = text(&environment.root);
     let program = text(&environment.program);
-    known.command = program.into_iter().chain(environment.args.iter().cloned()).collect();
+    known.command =
+        tbx::redact::command(program.into_iter().chain(environment.args.iter().cloned()));
     known.gpus = environment.gpu_nvidia.iter().map(gpu).collect();
     if known.gpus.is_empty() && !environment.gpu_type.is_empty() {
         let count = usize::try_from(environment.gpu_count.clamp(1, 1024)).unwrap_or(1);

@@ -85,7 +85,11 @@ impl Known<'_> {
     /// for a while.
     fn end(&self, last: &RunFile) -> (Option<Status>, Option<f64>) {
         if let Some(exit) = last.exit {
-            let status = if exit.exit_code == 0 { Status::Finished } else { Status::Failed };
+            let status = match exit.exit_code {
+                0 => Status::Finished,
+                255 => Status::Killed, // it was interrupted
+                _ => Status::Failed,
+            };
             let end = start_time(last).map(|start| start + f64::from(exit.runtime));
             let end = [end, last.last_time].into_iter().flatten().reduce(f64::max);
             return (Some(status), end);

@@ -13,6 +13,8 @@ use tbx::store::Root;
 
 /// Maximum size of a file that becomes a text or a mesh.
 const MAX_FILE: u64 = 16 << 20;
+/// Maximum number of characters of an unknown type that are shown.
+const MAX_KIND: usize = 64;
 
 /// The text that the package puts before the content of HTML files.
 const HTML_HEAD: &str = "<base target=\"_blank\"><link rel=\"stylesheet\" type=\"text/css\" \
@@ -123,6 +125,7 @@ impl Adder<'_, '_> {
             "table-file" => self.table(object),
             "object3D-file" => self.mesh(object),
             _ => {
+                let kind: String = kind.chars().take(MAX_KIND).collect();
                 let what = format!("values of the type {kind}");
                 LeftOut::count(&mut self.values.left_out, &what, 1, false);
                 if let Some(file) = self.file(object) {

@@ -107,26 +107,16 @@ impl Files {
                 Err(error) => report.issues.push(error.into_issue(Effect::SkippedFile)),
             }
         }
-        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
-        for (_, id) in by_run.keys() {
-            let count = ids.entry(id.clone()).or_default();
-            *count = count.saturating_add(1);
-        }
         let mut runs = Vec::new();
         for ((project, id), mut segments) in by_run {
             segments.sort_by(|a, b| {
                 let start = |segment: &Segment| segment.start_time.unwrap_or(f64::NEG_INFINITY);
                 start(a).total_cmp(&start(b)).then_with(|| a.path.cmp(&b.path))
             });
-            // Identifiers are unique in a project.
-            let is_unique = ids.get(&id).is_none_or(|count| *count == 1);
-            let id = if is_unique { id } else { format!("{project}/{id}") };
             let index = runs.len();
-            runs.push(KnownRun {
-                project,
-                run: listed(id, &segments, index),
-                files: paths(segments),
-            });
+            // Identifiers are unique in a project only.
+            let run = listed(&project, &id, &segments, index);
+            runs.push(KnownRun { project, run, files: paths(segments) });
         }
         Ok(Self { root, options: options.clone(), runs, issues: report.issues })
     }
@@ -137,7 +127,7 @@ fn paths(segments: Vec<Segment>) -> Vec<PathBuf> {
 }
 
 /// A run in the list of runs.
-fn listed(id: String, segments: &[Segment], index: usize) -> SourceRun {
+fn listed(project: &str, id: &str, segments: &[Segment], index: usize) -> SourceRun {
     let last = segments.last().map(|segment| &segment.run);
     let name = last.map(|run| run.display_name.clone()).filter(|name| !name.is_empty());
     let parent = segments.iter().find_map(|segment| segment.run.branch_point.as_ref());
@@ -147,9 +137,9 @@ fn listed(id: String, segments: &[Segment], index: usize) -> SourceRun {
         .filter(|parent| !parent.is_empty() && last.is_none_or(|run| run.run_id != *parent));
     let sizes: Vec<_> = segments.iter().map(|segment| segment.bytes.to_string()).collect();
     SourceRun {
-        name: name.unwrap_or_else(|| id.clone()),
-        id,
-        parent,
+        name: name.unwrap_or_else(|| id.to_owned()),
+        id: format!("{project}/{id}"),
+        parent: parent.map(|parent| format!("{project}/{parent}")),
         start_time: segments.iter().find_map(|segment| segment.start_time),
         // A file grows until its program ends, and a run may be resumed.
         state: Some(sizes.join("+")),

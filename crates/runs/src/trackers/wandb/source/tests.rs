@@ -220,8 +220,9 @@ fn every_fact_of_the_run_is_read() {
         let at = path.display();
         let run = oracle["runs"].as_array().unwrap().last().unwrap();
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        assert_eq!(Some(listed.id.as_str()), run["run_id"].as_str(), "{at}");
-        assert_eq!(meta.other["wandb"]["run_id"], run["run_id"], "{at}");
+        let id = run["run_id"].as_str().unwrap();
+        assert_eq!(listed.id.rsplit('/').next(), Some(id), "{at}");
+        assert_eq!(meta.other["wandb"]["run_id"], listed.id.as_str(), "{at}");
         let name = text(&run["display_name"]).or_else(|| text(&run["run_id"]));
         assert_eq!((meta.name.clone(), Some(listed.name)), (name.clone(), name), "{at}");
         let project = text(&run["project"]).unwrap_or("uncategorized".into());

@@ -108,15 +108,14 @@ impl Changes {
         self.count = self.count.saturating_add(1);
         let len = text.map_or(0, str::len);
         if let Some(known) = self.last.get_mut(key) {
-            known.number = self.count;
-            match (&mut known.value, text) {
-                (Some(value), Some(text)) => {
-                    self.bytes = self.bytes.saturating_sub(value.len()).saturating_add(len);
-                    value.clear();
-                    value.push_str(text);
-                }
-                (value, text) => *value = text.map(str::to_owned),
+            let old = known.value.as_ref().map_or(0, String::len);
+            let bytes = self.bytes.saturating_sub(old).saturating_add(len);
+            if bytes > MAX_BYTES && len > old {
+                self.dropped = self.dropped.saturating_add(1);
+                return;
             }
+            self.bytes = bytes;
+            *known = Change { number: self.count, value: text.map(str::to_owned) };
             return;
         }
         let bytes = self.bytes.saturating_add(len).saturating_add(key.len()).saturating_add(64);

@@ -219,7 +219,8 @@ pub struct WandbExported {
 
 impl WandbExported {
     fn add(&mut self, run: Done) {
-        let Done { counts, repeated, left_out, renamed, warnings, issues, .. } = run;
+        let Done { counts, repeated, left_out, renamed, warnings, issues, more_issues, .. } = run;
+        self.report.more_issues = self.report.more_issues.saturating_add(more_issues);
         match (run.kept, run.is_new) {
             (Some(kept), _) => self.kept.push(kept),
             (None, true) => {

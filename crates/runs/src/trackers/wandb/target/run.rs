@@ -143,7 +143,13 @@ impl Job<'_> {
             ));
         }
         if run.meta != RunMeta::default() {
-            out.file(META, run.meta.to_json()?.as_bytes(), 0)?;
+            let mut meta = run.meta.clone();
+            if let Some(remote) = meta.git.as_mut().and_then(|git| git.remote.as_mut()) {
+                *remote = tbx::redact::address(remote).into_owned();
+            }
+            // They may be secrets, and this file leaves the machine.
+            meta.environment.iter_mut().for_each(|known| known.variables.clear());
+            out.file(META, meta.to_json()?.as_bytes(), 0)?;
         }
         let packages = run.meta.environment.iter().flat_map(|known| &known.packages);
         let lines: String =
