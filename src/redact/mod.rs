@@ -13,7 +13,7 @@
 //! Everything here takes time that is linear in the length of the text.
 
 mod address;
-#[cfg(feature = "track")]
+#[cfg(feature = "meta")]
 mod command;
 mod name;
 mod shape;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use self::address::address;
 pub use self::address::split_login;
-#[cfg(feature = "track")]
+#[cfg(feature = "meta")]
 pub use self::command::command;
 use self::name::Name;
 
@@ -47,7 +47,7 @@ pub fn value(value: &str) -> Cow<'_, str> {
 }
 
 /// Redacts the value of something called `name`: a variable, an argument, a parameter.
-#[cfg(any(feature = "track", test))]
+#[cfg(any(feature = "meta", test))]
 pub fn named<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match Name::of(name).hides(value) {
         true => Cow::Borrowed(SECRET),

@@ -13,7 +13,7 @@ use std::{fs, mem, thread};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::error::{Error, ErrorKind, Result, failed};
+use crate::error::{Effect, Error, ErrorKind, Issue, Result, failed};
 use crate::logdir::{Follower, LoadOptions, NewPoints, Payloads, RestartPolicy, Values};
 use crate::meta::{RunMeta, Status, now};
 use crate::safe_name;
@@ -94,26 +94,26 @@ impl Mirror {
             // The program's own threads stay for the program.
             let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
             let pool = pool.map_err(thread_failed)?;
-            let (mut first_error, mut is_broken) = (None, false);
+            // After an error, the file may end inside a chunk, and nothing can follow. Each later call fails with it.
+            let mut failure: Option<Issue> = None;
+            let state = |failure: &Option<Issue>| {
+                failure.clone().map_or(Ok(()), |issue| Err(Error::from(issue)))
+            };
             loop {
                 let (all, reply) = match asked.recv_timeout(EVERY) {
-                    Ok(Ask::End(_)) if is_broken => return first_error.map_or(Ok(()), Err),
+                    Ok(Ask::End(_)) if failure.is_some() => return state(&failure),
                     Ok(Ask::End(meta)) => return mirror.end(&pool, &meta),
                     Ok(Ask::Flush(reply)) => (true, Some(reply)),
                     Err(RecvTimeoutError::Timeout) => (false, None),
-                    Err(RecvTimeoutError::Disconnected) if is_broken => return Ok(()),
+                    Err(RecvTimeoutError::Disconnected) if failure.is_some() => return Ok(()),
                     Err(RecvTimeoutError::Disconnected) => return mirror.read(&pool, true),
                 };
-                // After an error, the file may end inside a chunk, and nothing can follow.
-                let read = if is_broken { Ok(()) } else { mirror.read(&pool, all) };
-                is_broken |= read.is_err();
-                match (read, reply) {
-                    (Err(error), Some(reply)) => drop(reply.send(Err(error))),
-                    (Ok(()), Some(reply)) => {
-                        drop(reply.send(first_error.take().map_or(Ok(()), Err)));
-                    }
-                    (Err(error), None) => first_error = Some(error),
-                    (Ok(()), None) => {}
+                if failure.is_none() {
+                    let error = mirror.read(&pool, all).err();
+                    failure = error.map(|error| error.into_issue(Effect::SkippedFile));
+                }
+                if let Some(reply) = reply {
+                    drop(reply.send(state(&failure)));
                 }
             }
         };

@@ -207,7 +207,7 @@ fn inspect_shows_a_file_without_an_import() {
     for part in [
         "Weights & Biases, 1 run, ",
         "fixture/first run",
-        "finished, id full0001",
+        "finished, id fixture/full0001",
         "wandb.group: g",
         "nested/a/b=1",
         "val/acc",
