@@ -77,7 +77,7 @@ pub struct At<'a> {
 }
 
 /// The form of a value of `kind`; `None` if W&B has none, or if there is nothing in the value. Parts of meshes belong
-/// together: see [`mesh`].
+/// together: see `mesh`.
 ///
 /// # Errors
 ///
