@@ -60,8 +60,13 @@ fn fill(input: &mut Input<'_>, db: &Connection) -> rusqlite::Result<()> {
             0 => db.execute(operation, (cell(input), cell(input)))?,
             1 => db.execute(operation, (1, input.bytes()))?,
             2 => db.execute(upload, (cell(input), cell(input), cell(input)))?,
-            3 => db.execute(upload, (input.pick(&PLACES), input.pick(&PLACES), input.byte() & 1))?,
-            4 => db.execute("UPDATE metadata SET project = ?, run_id = ?", (cell(input), cell(input)))?,
+            3 => {
+                db.execute(upload, (input.pick(&PLACES), input.pick(&PLACES), input.byte() & 1))?
+            }
+            4 => db.execute(
+                "UPDATE metadata SET project = ?, run_id = ?",
+                (cell(input), cell(input)),
+            )?,
             _ => db.execute(operation, (0, input.bytes()))?,
         };
     }

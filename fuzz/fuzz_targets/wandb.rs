@@ -9,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use tbx::LoadOptions;
 use tbx::wandb::block::{Found, Records};
-use tbx::wandb::chunk::{BLOCK, FILE_HEAD, FIRST, FULL, HEAD, LAST, MAGIC, MIDDLE, VERSION, checksum};
+use tbx::wandb::chunk::{
+    BLOCK, FILE_HEAD, FIRST, FULL, HEAD, LAST, MAGIC, MIDDLE, VERSION, checksum,
+};
 use tbx::wandb::record::Record;
 use tbx::wandb::view;
 use tbx_fuzz::{Input, Sandbox, files, open};
@@ -123,7 +125,9 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let whole = read(&written.bytes).expect("it is sound");
-    assert!(whole.iter().map(|(_, record)| record).eq(written.records.iter().map(|(_, record)| record)));
+    assert!(
+        whole.iter().map(|(_, record)| record).eq(written.records.iter().map(|(_, record)| record))
+    );
     // One changed byte costs no more than the record that has it.
     let at = FILE_HEAD + usize::from(input.u16()) % (written.bytes.len() - FILE_HEAD).max(1);
     let flip = input.byte().max(1);
