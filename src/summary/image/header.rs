@@ -56,6 +56,26 @@ impl ImageHeader {
         };
         Self { format, is_known: format != "unknown data", is_shown, size }
     }
+
+    /// The extension of file names of the format; `bin` if it is not known.
+    pub fn extension(&self) -> &'static str {
+        match self.format {
+            "PNG" => "png",
+            "JPEG" => "jpg",
+            "GIF" => "gif",
+            "BMP" => "bmp",
+            "WebP" => "webp",
+            "TIFF" => "tif",
+            "AVIF" => "avif",
+            "SVG" => "svg",
+            "HEIF" => "heic",
+            "JPEG XL" => "jxl",
+            "JPEG 2000" => "jp2",
+            "OpenEXR" => "exr",
+            "PNM" => "pnm",
+            _ => "bin",
+        }
+    }
 }
 
 /// The header chunk comes first.

@@ -61,18 +61,7 @@ fn list(at: At<'_>, all: &[Bytes], declared: (u32, u32)) -> Media {
 /// The extension of an image's file name, and its size.
 fn header(bytes: &[u8], declared: (u32, u32)) -> (&'static str, (u32, u32)) {
     let header = ImageHeader::of(bytes);
-    let extension = match header.format {
-        "PNG" => "png",
-        "JPEG" => "jpg",
-        "GIF" => "gif",
-        "BMP" => "bmp",
-        "WebP" => "webp",
-        "TIFF" => "tif",
-        "AVIF" => "avif",
-        "SVG" => "svg",
-        _ => "bin",
-    };
-    (extension, header.size.unwrap_or(declared))
+    (header.extension(), header.size.unwrap_or(declared))
 }
 
 /// An audio clip, or a list of them.

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use super::super::progress;
 use super::super::render::{bytes, count, counted, name};
 use super::super::{FAILED, FINE, report, say, warn};
+use super::lines::{left_out, renamed};
 use tbx::error::{Error, Result};
 use tbx::logdir::{Directories, LoadOptions, Logdir};
 use tbx::meta::ExperimentMeta;
@@ -295,18 +296,7 @@ fn summary(done: &MlflowExported, place: &str) -> Vec<String> {
     }
     let mut lines =
         vec![format!("{}{new}, {} to {place}", counted(done.runs, "run"), parts.join(", "))];
-    if !done.renamed.is_empty() {
-        let some = done.renamed.iter().take(3);
-        let some: Vec<_> =
-            some.map(|(new, old)| format!("{} as {}", name(old), name(new))).collect();
-        let more = if done.renamed.len() > 3 { ", ..." } else { "" };
-        let names = counted(done.renamed.len(), "name");
-        lines.push(format!("{names} that MLflow does not accept: {}{more}", some.join(", ")));
-    }
-    if !done.left_out.is_empty() {
-        let kinds = done.left_out.iter().map(|(kind, n)| format!("{n} {}", kind.name()));
-        let kinds: Vec<_> = kinds.collect();
-        lines.push(format!("series that MLflow cannot store: {}", kinds.join(", ")));
-    }
+    lines.extend(renamed(&done.renamed, "that MLflow does not accept"));
+    lines.extend(left_out(&done.left_out, "that MLflow cannot store"));
     lines
 }

@@ -1,5 +1,6 @@
 //! `tbx export`
 
+mod lines;
 mod mlflow;
 mod options;
 mod wandb;

@@ -6,6 +6,7 @@ use super::super::options_of::with_options;
 use super::super::progress;
 use super::super::render::{bytes, count, counted, name};
 use super::super::{FAILED, FINE, report, restarts, say, warn};
+use super::lines::{left_out, renamed};
 use super::mlflow::MlflowArgs;
 use tbx::error::{Error, Result};
 use tbx::logdir::{LoadOptions, Logdir};
@@ -95,19 +96,8 @@ fn summary(done: &WandbExported, place: &str) -> Vec<String> {
             "{values} with fewer details than in the log: W&B has at most 512 buckets and one mesh"
         ));
     }
-    if !done.renamed.is_empty() {
-        let some = done.renamed.iter().take(3);
-        let some: Vec<_> =
-            some.map(|(new, old)| format!("{} as {}", name(old), name(new))).collect();
-        let more = if done.renamed.len() > 3 { ", ..." } else { "" };
-        let names = counted(done.renamed.len(), "name");
-        lines.push(format!("{names} that W&B uses itself: {}{more}", some.join(", ")));
-    }
-    if !done.left_out.is_empty() {
-        let kinds = done.left_out.iter().map(|(kind, n)| format!("{n} {}", kind.name()));
-        let kinds: Vec<_> = kinds.collect();
-        lines.push(format!("series that W&B has no form for: {}", kinds.join(", ")));
-    }
+    lines.extend(renamed(&done.renamed, "that W&B uses itself"));
+    lines.extend(left_out(&done.left_out, "that W&B has no form for"));
     if done.new_runs > 0 {
         lines.push(format!("upload: wandb sync {}/offline-run-*", place.trim_end_matches('/')));
     }

@@ -14,6 +14,8 @@ pub(crate) mod neptune;
 #[cfg(test)]
 mod opened;
 mod overview;
+#[cfg(any(feature = "mlflow", feature = "wandb"))]
+mod produced;
 mod python_json;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;

@@ -22,22 +22,7 @@ fn make(parts: &[Part<'_>]) -> Result<Vec<Piece>, ErrorKind> {
 
 fn piece(bytes: Bytes) -> Piece {
     let header = ImageHeader::of(&bytes);
-    let extension = match header.format {
-        "PNG" => "png",
-        "JPEG" => "jpg",
-        "GIF" => "gif",
-        "BMP" => "bmp",
-        "WebP" => "webp",
-        "TIFF" => "tif",
-        "AVIF" => "avif",
-        "SVG" => "svg",
-        "HEIF" => "heic",
-        "JPEG XL" => "jxl",
-        "JPEG 2000" => "jp2",
-        "OpenEXR" => "exr",
-        "PNM" => "pnm",
-        _ => "bin",
-    };
+    let extension = header.extension();
     let size = header.size.or_else(|| webp(&bytes));
     Piece { extension, bytes, facts: Facts { size, ..Facts::default() }, ..Piece::default() }
 }

@@ -1,17 +1,17 @@
 //! The files that are exported with a run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::MlflowExport;
 use super::plan::Planned;
 use crate::trackers::mlflow::{
     Content, EVENTS, FOLDER, MEDIA_FOLDER, StoreKind, artifact_stays, changed_artifact,
 };
-use tbx::error::{Effect, ErrorKind, Issue, Location, Result, failed};
+use crate::trackers::produced::{artifacts, leave, slashed};
+use tbx::error::{Issue, Result, failed};
 use tbx::meta::{self, RunMeta};
-use tbx::replace::is_temporary;
-use tbx::store::{self, Found, Links, Root};
+use tbx::store::{self, Links, Root};
 
 /// Artifact with the traceback of a run that failed.
 const TRACEBACK: &str = "traceback.txt";
@@ -152,25 +152,10 @@ fn files(dir: &Path, links: Links, all: &mut Vec<Attachment>, left: &mut Vec<Iss
         return Ok(()); // a run that consists only of parts
     }
     let root = root(dir, links)?;
-    let folder = dir.join(meta::ARTIFACTS);
-    for found in root.walk(&folder, is_temporary) {
-        match found {
-            Found::Directory => {}
-            Found::File(path) => match path.strip_prefix(&folder).ok().and_then(slashed) {
-                Some(inside) if !inside.is_empty() => {
-                    let content = Content::File(root.clone(), path);
-                    all.push(Attachment { path: inside, content });
-                }
-                Some(_) => left.push(leave(path, ErrorKind::Value("it is not a directory".into()))),
-                None => left.push(leave(path, ErrorKind::NameNotUtf8)),
-            },
-            Found::Again { path, first } => {
-                let again = ErrorKind::SameDirectory(first).at(Location::of(path));
-                left.push(again.into_issue(Effect::Kept));
-            }
-            Found::Left(path, error) => left.push(leave(path, error.into())),
-        }
-    }
+    let (found, issues) = artifacts(&root, dir);
+    left.extend(issues);
+    let attachment = |(path, file)| Attachment { path, content: Content::File(root.clone(), file) };
+    all.extend(found.into_iter().map(attachment));
     let yaml = dir.join(meta::yaml::FILE);
     if yaml.symlink_metadata().is_ok() && all.iter().all(|a| a.path != meta::yaml::FILE) {
         add(root, meta::yaml::FILE.into(), yaml, all, left);
@@ -196,18 +181,4 @@ pub(super) fn unreadable(content: &Content) -> Option<Issue> {
         (Err(error), Content::File(_, path)) => Some(leave(path.clone(), error.into())),
         _ => None,
     }
-}
-
-fn leave(path: PathBuf, kind: ErrorKind) -> Issue {
-    Issue::new(kind, Location::of(path), Effect::SkippedFile)
-}
-
-/// The path with `/`; `None` if it is not valid text.
-fn slashed(path: &Path) -> Option<String> {
-    let part = |part| match part {
-        Component::Normal(name) => name.to_str(),
-        _ => None,
-    };
-    let parts: Option<Vec<_>> = path.components().map(part).collect();
-    parts.map(|parts| parts.join("/"))
 }

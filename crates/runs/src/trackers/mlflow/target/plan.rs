@@ -9,6 +9,7 @@ use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::live::Writers;
 use crate::trackers::mlflow::{MLFLOW, MetricNames, RunRecord, StoreKind, record, run_key, tags};
+use crate::trackers::produced::{above, name_of};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
@@ -284,17 +285,6 @@ fn up(i: usize, parents: &[Option<usize>]) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(i), next).take(parents.len())
 }
 
-/// The names of the directories above.
-fn above(name: &str) -> impl Iterator<Item = &str> {
-    let names = std::iter::successors(directory(name), |name| directory(name));
-    names.chain((name != ".").then_some("."))
-}
-
-fn directory(name: &str) -> Option<&str> {
-    let is_separator = |c| c == '/' || c == std::path::MAIN_SEPARATOR;
-    name.rfind(is_separator).and_then(|at| name.get(..at))
-}
-
 /// Sorts parents before children. Cycles are cut.
 fn in_order(runs: Vec<Planned>) -> Vec<Planned> {
     let parents: Vec<_> = runs.iter().map(|run| run.parent).collect();
@@ -319,11 +309,4 @@ fn in_order(runs: Vec<Planned>) -> Vec<Planned> {
         }
     }
     sorted
-}
-
-/// The name of a directory.
-fn name_of(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| "logs".into())
 }

@@ -7,6 +7,7 @@ use super::WandbExport;
 use super::models::{self, ModelUse};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::live::Writers;
+use crate::trackers::produced::{above, name_of};
 use tbx::error::{Effect, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::meta::{ExperimentMeta, RunMeta, Status, now};
@@ -246,22 +247,4 @@ impl Experiments {
         self.0.insert(dir.to_owned(), name.clone());
         name
     }
-}
-
-/// The names of the directories above.
-fn above(name: &str) -> impl Iterator<Item = &str> {
-    let names = std::iter::successors(directory(name), |name| directory(name));
-    names.chain((name != ".").then_some("."))
-}
-
-fn directory(name: &str) -> Option<&str> {
-    let is_separator = |c| c == '/' || c == std::path::MAIN_SEPARATOR;
-    name.rfind(is_separator).and_then(|at| name.get(..at))
-}
-
-/// The name of a directory.
-fn name_of(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| "logs".into())
 }

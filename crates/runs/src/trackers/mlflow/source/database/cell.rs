@@ -3,16 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-pub(super) fn text(row: &Row<'_>, column: usize) -> Option<String> {
-    match row.get_ref(column).ok()? {
-        ValueRef::Null => None,
-        ValueRef::Integer(number) => Some(number.to_string()),
-        ValueRef::Real(number) => Some(number.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-    }
-}
+pub(super) use crate::trackers::sqlite::text;
 
 pub(super) fn integer(row: &Row<'_>, column: usize) -> Option<i64> {
     match row.get_ref(column).ok()? {
