@@ -1,7 +1,6 @@
 //! Sources that Neptune's own programs wrote, compared with what they put into them.
 //!
-//! They are not part of the repository. `TBX_TRACKERS` gives their path; otherwise they are looked for next to the
-//! repository.
+//! They are not part of the repository: `TBX_TRACKERS` is the path of a directory with one directory per tracker.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,17 +13,13 @@ use tbx_runs::import::{Import, Imported};
 use tempfile::TempDir;
 
 use super::{issues, left_out, logs, points, texts};
-use crate::common::repository;
 
 fn golden(name: &str) -> Option<PathBuf> {
-    let beside = || repository("../shared/trackers/golden");
-    let golden = std::env::var_os("TBX_TRACKERS").map_or_else(beside, PathBuf::from);
-    let golden = golden.join("neptune").join(name);
-    if !golden.is_dir() {
-        eprintln!("skipped: {} does not exist", golden.display());
+    let Some(golden) = std::env::var_os("TBX_TRACKERS") else {
+        eprintln!("skipped: TBX_TRACKERS does not name runs that Neptune recorded");
         return None;
-    }
-    Some(golden)
+    };
+    Some(PathBuf::from(golden).join("neptune").join(name))
 }
 
 fn import(source: &Path) -> (TempDir, Imported, Loaded) {

@@ -1,6 +1,6 @@
 //! Reads whole sources, for tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::source::{At, Content, Points, SourceKind, SourceOptions, SourceRun};
 use tbx::error::{Report, Result};
@@ -16,6 +16,16 @@ pub(crate) fn options() -> SourceOptions {
         time: None,
         draw_boxes: false,
     }
+}
+
+/// The runs that a tracker's own program recorded. They are not part of the repository: the variable `TBX_TRACKERS` is
+/// the path of a directory with one directory per tracker.
+pub(crate) fn recorded(tracker: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("TBX_TRACKERS").map(|all| PathBuf::from(all).join(tracker));
+    if found.is_none() {
+        eprintln!("skipped: TBX_TRACKERS does not name runs that {tracker} recorded");
+    }
+    found
 }
 
 /// A run of a source.

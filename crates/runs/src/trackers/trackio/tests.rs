@@ -214,12 +214,7 @@ fn what_is_not_trackios_is_refused() {
 /// A database that trackio wrote; see the README of the directory.
 #[test]
 fn the_reference_database_is_read_whole() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/trackers/golden/trackio");
-    if !path.is_dir() {
-        eprintln!("skipped: {} does not exist", path.display());
-        return;
-    }
+    let Some(path) = crate::trackers::opened::recorded("trackio") else { return };
     let run = one(&path);
     assert_eq!(run.name(), "tbxgolden/run one");
     assert_eq!(run.run.id, "600fc6a2e2e14800aa07447ce2b328a0");

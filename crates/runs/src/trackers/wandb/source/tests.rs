@@ -1,7 +1,7 @@
 //! Files of the real package, compared with what its own descriptors say of them.
 //!
-//! The files are not part of the repository. `TBX_TRACKERS` gives their path; otherwise they are looked for next to the
-//! repository. Beside each directory of a run is an oracle: all records, merged.
+//! The files are not part of the repository: `TBX_TRACKERS` is the path of a directory with one directory per tracker.
+//! Next to each directory of a run is an oracle: all records, merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,13 +21,7 @@ const PLACES: [&str; 3] = ["_step", "_timestamp", "_runtime"];
 
 /// The files, if they are there.
 fn golden() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/trackers/golden");
-    let found = std::env::var_os("TBX_TRACKERS").map_or_else(beside, PathBuf::from).join("wandb");
-    if found.is_dir() {
-        return Some(found);
-    }
-    eprintln!("skipped: files of W&B: {} does not exist", found.display());
-    None
+    crate::trackers::opened::recorded("wandb")
 }
 
 pub(super) fn options() -> SourceOptions {
