@@ -32,6 +32,8 @@ use crate::writer::SummaryWriter;
 const EVERY: Duration = Duration::from_millis(500);
 /// Number of bytes of event files that are read at a time.
 const BUDGET: u64 = 8 << 20;
+/// Maximum number of values of the last step that wait for more of them.
+const MAX_OPEN: usize = 4096;
 /// Maximum number of directories that are tried for a name.
 const MAX_TRIES: u32 = 10_000;
 
@@ -240,6 +242,9 @@ impl Writing {
         for (path, mut follower) in mem::take(&mut self.files) {
             loop {
                 let news = pool.install(|| follower.poll());
+                for issue in news.issues.iter().filter(|issue| issue.effect.is_loss()) {
+                    self.out.console(&format!("tbx: {issue}\n"), true, now())?;
+                }
                 for points in news.runs.into_iter().flat_map(|run| run.series) {
                     self.add(&path, points)?;
                 }
@@ -295,7 +300,9 @@ impl Writing {
     }
 
     fn write(&mut self, all: bool) -> Result<()> {
-        let open = if all { None } else { self.rows.pop_last() };
+        // A program that logs at a constant step has no later one.
+        let is_full = self.rows.last_key_value().is_some_and(|(_, row)| row.len() >= MAX_OPEN);
+        let open = if all || is_full { None } else { self.rows.pop_last() };
         for (step, values) in mem::take(&mut self.rows) {
             self.row(step, values)?;
         }

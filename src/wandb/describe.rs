@@ -55,7 +55,7 @@ pub fn is_tag(label: &str) -> bool {
 pub fn timestamp(seconds: f64) -> Timestamp {
     let seconds = if seconds.is_finite() { seconds } else { 0.0 };
     #[expect(clippy::as_conversions, reason = "what is out of range becomes the nearest")]
-    let (whole, nanos) = (seconds.floor() as i64, (seconds.fract().abs() * 1e9) as i32);
+    let (whole, nanos) = (seconds.floor() as i64, ((seconds - seconds.floor()) * 1e9) as i32);
     Timestamp { seconds: whole, nanos: nanos.clamp(0, 999_999_999) }
 }
 
@@ -156,8 +156,13 @@ pub fn exit_code(status: Status) -> Option<i32> {
 pub fn error_text(meta: &RunMeta) -> Option<String> {
     let failure = meta.failure.as_ref()?;
     let traceback = failure.traceback.as_deref().unwrap_or_default().trim_end();
+    let line = format!("{}: {}", failure.kind, failure.message);
+    // A traceback of Python ends with the line, others do not have it.
+    if traceback.ends_with(line.trim_end()) {
+        return Some(format!("{traceback}\n"));
+    }
     let separator = if traceback.is_empty() { "" } else { "\n" };
-    Some(format!("{traceback}{separator}{}: {}\n", failure.kind, failure.message))
+    Some(format!("{traceback}{separator}{line}\n"))
 }
 
 /// Numbers that summarize the run, which the rows may not have: by name and statistic.
@@ -170,5 +175,39 @@ pub fn summary(meta: &RunMeta, items: &mut Items) {
         let mut text = Vec::new();
         super::encode::number(summary.value, &mut text);
         items.put(&key, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::{Failure, Git};
+
+    #[test]
+    fn times_before_the_epoch_have_positive_nanoseconds() {
+        for seconds in [-1.25, -0.75, 0.0, 1.5] {
+            let time = timestamp(seconds);
+            assert!((time.as_seconds() - seconds).abs() < 1e-6, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_error_is_there_once() {
+        let mut failure = Failure::new("ValueError", "boom");
+        failure.traceback =
+            Some("Traceback (most recent call last):\n  ...\nValueError: boom\n".into());
+        let mut meta = RunMeta { failure: Some(failure), ..RunMeta::default() };
+        assert_eq!(error_text(&meta).unwrap().matches("ValueError: boom").count(), 1);
+        meta.failure = Some(Failure::new("ValueError", "boom"));
+        assert_eq!(error_text(&meta).unwrap(), "ValueError: boom\n");
+    }
+
+    #[test]
+    fn the_address_of_the_code_has_no_password() {
+        let remote = Some("https://user:secret@host/x.git".into());
+        let git = Git { remote, ..Git::default() };
+        let meta = RunMeta { git: Some(git), ..RunMeta::default() };
+        let run = run(&meta, &Names::default(), 0.0);
+        assert!(!run.git.unwrap().remote_url.contains("secret"));
     }
 }

@@ -29,6 +29,8 @@ use crate::summary::Kind;
 pub const X_AXIS: &str = "global_step";
 /// The directory of the files of a run.
 pub const FILES: &str = "files";
+/// The start of the producer in files that tbx writes; its version follows.
+pub const PRODUCER: &str = "tbx/";
 /// The version of the package that can read the records.
 const MIN_CONSUMER: &str = "0.70.0";
 /// Keys that the package writes itself.
@@ -131,7 +133,7 @@ impl OfflineRun {
             counts: Counts::default(),
         };
         let version = VersionInfo {
-            producer: format!("tbx {}", env!("CARGO_PKG_VERSION")),
+            producer: format!("{PRODUCER}{}", env!("CARGO_PKG_VERSION")),
             min_consumer: MIN_CONSUMER.into(),
         };
         run.put(Content::Header(Header { version_info: Some(version) }))?;

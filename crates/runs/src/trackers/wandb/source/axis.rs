@@ -99,13 +99,19 @@ fn steps(
     rows: impl Iterator<Item = u32>,
     is_synced: bool,
 ) -> Option<Vec<i64>> {
-    let mut axis = axis.iter().copied().peekable();
-    let mut last = None;
+    // Number of points of the axis at or before the row.
+    let mut before = 0usize;
     rows.map(|row| {
-        while let Some(point) = axis.next_if(|(at, _)| *at <= row) {
-            last = Some(point);
-        }
-        let (at, value) = last?;
+        let is_before = |(at, _): &(u32, f64)| *at <= row;
+        let rest = axis.get(before..).unwrap_or_default();
+        let more = match rest {
+            // A metric with few rows need not walk through all points of the axis.
+            [_, second, ..] if is_before(second) => rest.partition_point(is_before),
+            [first, ..] => usize::from(is_before(first)),
+            [] => 0,
+        };
+        before = before.saturating_add(more);
+        let (at, value) = *axis.get(before.checked_sub(1)?)?;
         if at == row || is_synced { whole(value) } else { None }
     })
     .collect()

@@ -8,12 +8,13 @@ use super::artifacts::RunFiles;
 use super::axis::{Axes, Steps};
 use super::facts::{Known, start_time};
 use super::file::RunFile;
-use super::history::{Counts, Row};
+use super::history::{Column, Counts, History, Row};
 use super::media::{Adder, Files, Values, When};
 use super::row::whole;
 use crate::trackers::source::{At, Content, LeftOut, Points, Series, SourceOptions};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report};
 use tbx::store::Root;
+use tbx::wandb::offline::{PRODUCER, X_AXIS};
 
 /// The key of the times that the package adds itself.
 const TIME: &str = "_timestamp";
@@ -45,8 +46,12 @@ impl Builder<'_> {
         let mut content = Content::default();
         let mut left_out = Vec::new();
         let mut values = Values::default();
+        let is_of_tbx: Vec<bool> = segments.iter_mut().map(take_own_steps).collect();
         let metrics: Vec<_> = segments.iter().flat_map(|file| file.metrics.clone()).collect();
-        let axes = Axes::new(&metrics, self.options.step.as_deref());
+        // That axis is the steps themselves.
+        let is_own = |axis: &&str| *axis == X_AXIS && is_of_tbx.contains(&true);
+        let chosen = self.options.step.as_deref().filter(|axis| !is_own(axis));
+        let axes = Axes::new(&metrics, chosen);
         let mut scalars: BTreeMap<String, Vec<At<f64>>> = BTreeMap::new();
         let cuts = self.cuts(&segments);
         for (segment, cut) in segments.iter_mut().zip(&cuts) {
@@ -67,17 +72,20 @@ impl Builder<'_> {
         let mut console = String::new();
         let mut failure = None;
         let (mut config, mut summary) = (Map::new(), Map::new());
-        for segment in &mut segments {
+        for (segment, is_of_tbx) in segments.iter_mut().zip(is_of_tbx) {
             count(segment, &mut left_out);
             let (text, failed) = std::mem::take(&mut segment.console).into_parts();
             console.push_str(&text);
             failure = failed;
-            for (all, changes, kind) in [
-                (&mut config, &mut segment.config, "parameters"),
-                (&mut summary, &mut segment.summary, "values of the summary"),
+            for (all, changes, kind, own) in [
+                (&mut config, &mut segment.config, "parameters", None),
+                (&mut summary, &mut segment.summary, "values of the summary", Some(X_AXIS)),
             ] {
                 let dropped = changes.dropped;
-                let (object, broken) = std::mem::take(changes).finish();
+                let (mut object, broken) = std::mem::take(changes).finish();
+                if let Some(own) = own.filter(|_| is_of_tbx) {
+                    object.remove(own);
+                }
                 all.extend(object);
                 let broken = u64::try_from(broken.len()).unwrap_or(u64::MAX);
                 let what = format!("{kind} that are not JSON, or too many");
@@ -219,6 +227,32 @@ impl Builder<'_> {
             report.issues.push(Issue::new(ErrorKind::Value(what), location, Effect::Kept));
         }
     }
+}
+
+/// Gives the rows of a file that tbx wrote the steps of its log, which are values there because `_step` must rise.
+/// Returns whether it is such a file.
+fn take_own_steps(segment: &mut RunFile) -> bool {
+    if !segment.producer.starts_with(PRODUCER) {
+        return false;
+    }
+    let History { columns, rows, .. } = &mut segment.history;
+    let is_axis = |column: &&mut Column| matches!(column.path.as_slice(), [key] if key == X_AXIS);
+    for column in columns.iter_mut().filter(is_axis) {
+        for (row, step) in std::mem::take(&mut column.points) {
+            let row = usize::try_from(row).ok().and_then(|row| rows.get_mut(row));
+            // A step that a float64 cannot have is the same in `_step`, unless earlier ones repeat.
+            if let Some((row, step)) = row.zip(whole(step)) {
+                row.step = step;
+            }
+        }
+    }
+    segment.metrics.retain(|metric| metric.name != X_AXIS);
+    for metric in &mut segment.metrics {
+        if metric.step_metric == X_AXIS {
+            metric.step_metric.clear();
+        }
+    }
+    true
 }
 
 /// Gives rows before the first time that time, or the start of the run.

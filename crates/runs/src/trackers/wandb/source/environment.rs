@@ -12,6 +12,9 @@ use tbx::wandb::run::{Cpu, Environment, GitRepo, Memory, NvidiaGpu, Run};
 /// The file with the environment that versions before 0.20 write.
 const METADATA: &str = "files/wandb-metadata.json";
 
+/// The bytes of a gigabyte of the package.
+const GIGABYTE: f64 = 1_073_741_824.0;
+
 /// Maximum size of that file.
 const MAX_METADATA: u64 = 4 << 20;
 
@@ -115,6 +118,11 @@ fn others(environment: &Environment) -> Map<String, Value> {
     others
 }
 
+/// The bytes of a number of gigabytes.
+fn to_bytes(gigabytes: f64) -> Option<u64> {
+    u64::try_from(super::row::whole((gigabytes * GIGABYTE).round())?).ok()
+}
+
 /// The environment in the file that versions before 0.20 write.
 fn of_file(root: &Root, dir: &Path) -> Option<Environment> {
     let bytes = root.read(&dir.join(METADATA), MAX_METADATA).ok()?;
@@ -134,7 +142,7 @@ fn of_file(root: &Root, dir: &Path) -> Option<Environment> {
     // Gigabytes as a floating-point number, or bytes, also as text.
     let memory = memory.and_then(|total| match total {
         Value::String(total) => total.parse().ok(),
-        total => total.as_u64(),
+        total => total.as_u64().or_else(|| to_bytes(total.as_f64()?)),
     });
     let model = object.get("cpu").and_then(|cpu| cpu.get("model")).and_then(Value::as_str);
     let first = |keys: [&str; 2]| keys.into_iter().map(text).find(|text| !text.is_empty());
@@ -162,4 +170,30 @@ fn of_file(root: &Root, dir: &Path) -> Option<Environment> {
         cuda_version: first(["cuda", "cudaVersion"]).unwrap_or_default(),
         ..Environment::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_the_command_are_hidden_and_gigabytes_are_bytes() {
+        let environment = Environment {
+            program: "train.py".into(),
+            args: vec!["--password".into(), "hidden".into(), "--lr".into(), "0.1".into()],
+            ..Environment::default()
+        };
+        let mut segment = RunFile::default();
+        segment.environment = Some(environment);
+        let segments = [segment];
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path(), tbx::store::Links::Inside).unwrap();
+        let mut meta = RunMeta::default();
+        describe(&root, &segments, &Run::default(), &mut meta, &mut Map::new());
+        let command = meta.environment.unwrap().command;
+        assert_eq!(command.first().map(String::as_str), Some("train.py"));
+        assert!(!command.iter().any(|part| part == "hidden"), "{command:?}");
+        assert_eq!((to_bytes(1.5), to_bytes(-1.0)), (Some(3 << 29), None));
+        assert_eq!(to_bytes(f64::INFINITY), None);
+    }
 }

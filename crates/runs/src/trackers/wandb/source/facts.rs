@@ -1,5 +1,7 @@
 //! The metadata of a run.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::file::RunFile;
@@ -270,6 +272,15 @@ fn summary(
     facts: &mut Map<String, Value>,
 ) {
     summary.retain(|key, _| !OF_HISTORY.contains(&key.as_str()));
+    let mut wanted: HashMap<String, Vec<&str>> = HashMap::new();
+    for metric in metrics {
+        let of_name = wanted.entry(metric.name.replace("\\.", ".")).or_default();
+        for statistic in statistics(metric) {
+            if !of_name.contains(&statistic) {
+                of_name.push(statistic);
+            }
+        }
+    }
     let mut others = Map::new();
     let is_typed = |object: &Map<String, Value>| object.get(TYPE).is_some_and(Value::is_string);
     let each = &mut |path: &[String], value: Value| {
@@ -277,11 +288,8 @@ fn summary(
         if let Some(number) = json::number(&value) {
             let mut number = Summary::new(number);
             if let Some((statistic, outer)) = path.split_last() {
-                let outer = outer.join(".");
-                let is_defined = metrics.iter().any(|metric| {
-                    metric.name.replace("\\.", ".") == outer
-                        && statistics(metric).contains(&statistic.as_str())
-                });
+                let of_name = wanted.get(&outer.join("."));
+                let is_defined = of_name.is_some_and(|all| all.contains(&statistic.as_str()));
                 number.statistic = is_defined.then(|| statistic.clone());
             }
             meta.summary.insert(name, number);

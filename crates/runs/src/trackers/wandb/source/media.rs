@@ -10,10 +10,13 @@ use super::{json, shapes, table};
 use crate::trackers::source::{At, Image, LeftOut, Points, Series, SourceFile};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report};
 use tbx::store::Root;
+use tbx::wandb::media::text_of_page;
 
 /// Maximum size of a file that becomes a text or a mesh.
 const MAX_FILE: u64 = 16 << 20;
-/// Maximum number of characters of an unknown type that are shown.
+
+/// Maximum number of kinds of values that are counted by name, and of characters in the name.
+const MAX_KINDS: usize = 100;
 const MAX_KIND: usize = 64;
 
 /// The text that the package puts before the content of HTML files.
@@ -86,6 +89,17 @@ pub(super) struct Adder<'a, 'r> {
 }
 
 impl Values {
+    /// Counts a value of a kind that has no form in a log.
+    fn count_kind(&mut self, kind: &str) {
+        let kind: String = kind.chars().take(MAX_KIND).collect();
+        let mut what = format!("values of the type {kind}");
+        let is_known = self.left_out.iter().any(|left| left.kind == what);
+        if !is_known && self.left_out.len() >= MAX_KINDS {
+            what = "values of further types".into();
+        }
+        LeftOut::count(&mut self.left_out, &what, 1, false);
+    }
+
     /// The series, by tag.
     pub(super) fn take_series(&mut self) -> Vec<Series> {
         let series = std::mem::take(&mut self.series).into_iter();
@@ -125,9 +139,7 @@ impl Adder<'_, '_> {
             "table-file" => self.table(object),
             "object3D-file" => self.mesh(object),
             _ => {
-                let kind: String = kind.chars().take(MAX_KIND).collect();
-                let what = format!("values of the type {kind}");
-                LeftOut::count(&mut self.values.left_out, &what, 1, false);
+                self.values.count_kind(kind);
                 if let Some(file) = self.file(object) {
                     self.note(&file, object);
                 }
@@ -263,13 +275,25 @@ impl Adder<'_, '_> {
         let mut texts = Vec::new();
         for object in objects {
             let Some(file) = self.file(object) else { continue };
-            self.note(&file, object);
-            match self.read(&file).map(String::from_utf8) {
-                Some(Ok(text)) => {
-                    texts.push(text.strip_prefix(HTML_HEAD).unwrap_or(&text).to_owned());
+            let text = match self.read(&file).map(String::from_utf8) {
+                Some(Ok(text)) => text,
+                Some(Err(_)) => {
+                    self.problem(Some(&file), "it is not UTF-8");
+                    self.note(&file, object);
+                    continue;
                 }
-                Some(Err(_)) => self.problem(Some(&file), "it is not UTF-8"),
-                None => {}
+                None => {
+                    self.note(&file, object);
+                    continue;
+                }
+            };
+            if let Some(text) = text_of_page(&text) {
+                // A page that an export made of a text.
+                texts.push(text);
+                self.in_log(file);
+            } else {
+                texts.push(text.strip_prefix(HTML_HEAD).unwrap_or(&text).to_owned());
+                self.note(&file, object);
             }
         }
         if !texts.is_empty() {
@@ -425,4 +449,20 @@ fn to_size(size: f64) -> Option<u64> {
 fn has_extension(file: &SourceFile, extension: &str) -> bool {
     let found = Path::new(&file.name).extension();
     found.is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_counted_by_name_are_limited() {
+        let mut values = Values::default();
+        for n in 0..1000 {
+            values.count_kind(&format!("{n}{}", "x".repeat(1000)));
+        }
+        assert_eq!(values.left_out.len(), MAX_KINDS + 1);
+        assert_eq!(values.left_out.iter().map(|left| left.count).sum::<u64>(), 1000);
+        assert!(values.left_out.iter().all(|left| left.kind.len() < 100));
+    }
 }

@@ -28,6 +28,8 @@ pub(super) const DIRECTORY: &str = "artifacts";
 const FILES: &str = "files";
 /// The type of models.
 const MODEL: &str = "model";
+/// Maximum number of characters in the name of an artifact.
+const MAX_NAME: usize = 128;
 /// Number of bytes that are copied at a time.
 const BUFFER: usize = 1 << 16;
 
@@ -96,7 +98,7 @@ pub(super) fn write(
         }
     }
     for (kind, entries) in groups {
-        let name = format!("run-{}-{}", run.names.id, identity::project(&kind));
+        let name = artifact_name(&format!("run-{}-{kind}", run.names.id));
         out.put(Content::Artifact(Box::new(artifact(run, &type_of(&kind), &name, entries))))?;
     }
     Ok(copied)
@@ -110,7 +112,7 @@ fn of_model(run: &Planned, model: &ModelUse, entry: ManifestEntry) -> Artifact {
         "sha256": version.sha256,
     });
     let aliases = model.aliases.iter().filter(|alias| !alias.contains(['/', ':']));
-    let name = identity::project(&model.name);
+    let name = artifact_name(&model.name);
     let mut artifact = artifact(run, MODEL, &name, vec![entry]);
     artifact.description = model.description.clone().unwrap_or_default();
     artifact.metadata = facts.to_string();
@@ -118,10 +120,24 @@ fn of_model(run: &Planned, model: &ModelUse, entry: ManifestEntry) -> Artifact {
     artifact
 }
 
-/// The package reserves types that begin with `wandb-`.
+/// A name that the package accepts for an artifact (`sdk/artifacts/_validators.py`). One that has to change gets a
+/// digest, so that it stays apart from others.
+fn artifact_name(name: &str) -> String {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_allowed) {
+        return name.to_owned();
+    }
+    let digest = identity::digest(name);
+    let left = MAX_NAME.saturating_sub(digest.len()).saturating_sub(1);
+    let allowed = name.chars().map(|c| if is_allowed(c) { c } else { '-' });
+    let start: String = allowed.take(left).collect();
+    format!("{start}-{digest}")
+}
+
+/// The package reserves the type `job` and those that begin with `wandb-`.
 fn type_of(kind: &str) -> String {
     let kind = identity::project(kind);
-    if kind.starts_with("wandb-") { format!("x-{kind}") } else { kind }
+    if kind == "job" || kind.starts_with("wandb-") { format!("x-{kind}") } else { kind }
 }
 
 fn artifact(run: &Planned, kind: &str, name: &str, mut contents: Vec<ManifestEntry>) -> Artifact {
@@ -216,6 +232,14 @@ mod tests {
         ];
         assert_eq!(digest(&contents), "67387f61bbcf365c141d2d127f4e00d0");
         assert_eq!(identifier(&["a"]).len(), 128);
+        assert_eq!(type_of("job"), "x-job");
+        assert_eq!(artifact_name("run-1-a.b_c"), "run-1-a.b_c");
+        assert_ne!(artifact_name("a/b"), artifact_name("a-b"));
+        for odd in ["", "a b", "ü", &"x".repeat(200), "a:b"] {
+            let name = artifact_name(odd);
+            assert!(name.is_ascii() && (1..=128).contains(&name.len()), "{name}");
+            assert_eq!(name, artifact_name(&name));
+        }
         assert_eq!((type_of("wandb-job"), type_of("a/b")), ("x-wandb-job".into(), "a-b".into()));
     }
 }

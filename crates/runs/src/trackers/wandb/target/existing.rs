@@ -12,7 +12,7 @@ use tbx::replace::{complete_name, sweep_once};
 use tbx::store::{Links, Root};
 use tbx::wandb::block::{Found, Records};
 use tbx::wandb::identity;
-use tbx::wandb::offline::FILES;
+use tbx::wandb::offline::{FILES, PRODUCER};
 use tbx::wandb::record::{Content, Record};
 
 /// Number of bytes that are compared at a time.
@@ -20,14 +20,14 @@ const BUFFER: usize = 1 << 16;
 
 /// The directories of runs, by id.
 #[derive(Debug)]
-pub(super) struct Existing(HashMap<String, PathBuf>);
+pub(super) struct Existing(HashMap<String, Vec<PathBuf>>);
 
 impl Existing {
     /// Finds the directories in `out`, which need not exist.
     pub(super) fn find(out: &Path) -> Result<Self> {
         // A program that died may have left a directory that lacks nothing but its name.
         sweep_once(out);
-        let mut found = HashMap::new();
+        let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
         let entries = match fs::read_dir(out) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self(found)),
             entries => entries.map_err(|error| failed(error, out))?,
@@ -38,15 +38,15 @@ impl Existing {
             // `offline-run-DATE_TIME-ID`; an id may have a `-`.
             let rest = name.to_str().and_then(|name| name.strip_prefix("offline-run-"));
             if let Some((_, id)) = rest.and_then(|rest| rest.split_once('-')) {
-                found.insert(id.to_owned(), entry.path());
+                found.entry(id.to_owned()).or_default().push(entry.path());
             }
         }
         Ok(Self(found))
     }
 
-    /// The directory of the run `id`.
-    pub(super) fn get(&self, id: &str) -> Option<&Path> {
-        self.0.get(id).map(PathBuf::as_path)
+    /// The directories of the run `id`: several if it was resumed.
+    pub(super) fn of(&self, id: &str) -> &[PathBuf] {
+        self.0.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn is_ours(dir: &Path, id: &str) -> bool {
     };
     match first() {
         Some(Content::Header(header)) => {
-            header.version_info.is_some_and(|version| version.producer.starts_with("tbx "))
+            header.version_info.is_some_and(|version| version.producer.starts_with(PRODUCER))
         }
         _ => false,
     }

@@ -61,7 +61,20 @@ impl Job<'_> {
     pub(super) fn export(&self, i: usize) -> Result<Done> {
         let Some(run) = self.plan.runs.get(i) else { return Ok(Done::default()) };
         let id = &run.names.id;
-        let there = self.existing.get(id);
+        let there = match self.existing.of(id) {
+            [] => None,
+            [there] => Some(there.as_path()),
+            several => {
+                let what = format!(
+                    "{} has {} directories of run {:?}, which was resumed; they stay, and the run is \
+                     not exported",
+                    self.out.display(),
+                    several.len(),
+                    run.name
+                );
+                return Ok(Done { kept: Some(what), ..Done::default() });
+            }
+        };
         let home = match there {
             Some(there) => there.to_owned(),
             None => self.out.join(identity::directory(run.start, id)),
@@ -143,13 +156,7 @@ impl Job<'_> {
             ));
         }
         if run.meta != RunMeta::default() {
-            let mut meta = run.meta.clone();
-            if let Some(remote) = meta.git.as_mut().and_then(|git| git.remote.as_mut()) {
-                *remote = tbx::redact::address(remote).into_owned();
-            }
-            // They may be secrets, and this file leaves the machine.
-            meta.environment.iter_mut().for_each(|known| known.variables.clear());
-            out.file(META, meta.to_json()?.as_bytes(), 0)?;
+            out.file(META, public(&run.meta).to_json()?.as_bytes(), 0)?;
         }
         let packages = run.meta.environment.iter().flat_map(|known| &known.packages);
         let lines: String =
@@ -191,6 +198,18 @@ impl Job<'_> {
     }
 }
 
+/// The metadata that may leave the machine: without environment variables, and without passwords in addresses.
+fn public(meta: &RunMeta) -> RunMeta {
+    let mut meta = meta.clone();
+    if let Some(environment) = &mut meta.environment {
+        environment.variables.clear();
+    }
+    if let Some(remote) = meta.git.as_mut().and_then(|git| git.remote.as_mut()) {
+        *remote = tbx::redact::address(remote).into_owned();
+    }
+    meta
+}
+
 /// Counts the runs that are done.
 pub(super) struct Count<'c> {
     all: usize,
@@ -209,5 +228,22 @@ impl<'c> Count<'c> {
         let runs = self.runs.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let points = self.points.fetch_add(points, Ordering::Relaxed).saturating_add(points);
         self.on_progress.call(Progress { runs, all_runs: self.all, points, ..Progress::default() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tbx::meta::{Environment, Git};
+
+    #[test]
+    fn uploaded_metadata_has_no_variables_and_no_passwords() {
+        let (mut environment, mut git) = (Environment::default(), Git::default());
+        environment.variables.insert("TOKEN".into(), "hidden1".into());
+        git.remote = Some("https://user:hidden2@host/x.git".into());
+        let mut meta = RunMeta::default();
+        (meta.environment, meta.git) = (Some(environment), Some(git));
+        let text = public(&meta).to_json().unwrap();
+        assert!(!text.contains("hidden") && text.contains("host/x.git"), "{text}");
     }
 }
