@@ -21,6 +21,7 @@ use tbx_runs::trackers::wandb::{WandbExport, WandbExported};
 use tempfile::TempDir;
 
 use self::read::{Offline, directories};
+use crate::writer::child::{self, Child};
 
 /// Options without metadata that depends on the machine.
 fn quiet() -> RunOptions {
@@ -270,6 +271,70 @@ fn links_out_of_a_run_are_not_followed() {
     );
     assert_eq!(fs::read(&entry.local_path).unwrap(), b"hello");
     assert!(Path::new(&entry.local_path).starts_with(out.path()));
+}
+
+#[test]
+fn kill_9_loses_no_row_that_was_flushed() {
+    for round in 0..4 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Child::start("wandb_export::child_that_records", dir.path());
+        let mut flushed = vec![child.next().unwrap()];
+        std::thread::sleep(std::time::Duration::from_millis(37 * round));
+        flushed.extend(child.kill());
+        let last = usize::try_from(*flushed.last().unwrap()).unwrap();
+        let [path] = directories(&dir.path().join("wandb")).try_into().unwrap();
+        let mut records =
+            tbx::wandb::block::Records::new(fs::File::open(read::file(&path)).unwrap()).unwrap();
+        let mut rows = 0;
+        while let Some(found) = records.next().unwrap() {
+            use prost::Message;
+            use tbx::wandb::block::{Found, Loss, Reason};
+            use tbx::wandb::record::{Content, Record};
+            match found {
+                Found::Record { bytes, .. } => {
+                    let content = Record::decode(bytes).unwrap().content;
+                    rows += usize::from(matches!(content, Some(Content::History(_))));
+                }
+                // A row that was being written.
+                Found::Lost(Loss { reason: Reason::Cut, .. }) => {}
+                Found::Lost(loss) => panic!("{loss:?}"),
+            }
+        }
+        assert!(rows > last, "{rows} rows, but step {last} was flushed");
+    }
+}
+
+#[test]
+#[ignore = "another test starts it in a separate process"]
+fn child_that_records() {
+    let dir = child::dir();
+    let run = quiet().wandb(dir.join("wandb")).create(dir.join("logs/run")).unwrap();
+    for step in 0.. {
+        run.add_scalar("loss", 0.5, step).unwrap();
+        run.add_text("note", "text", step).unwrap();
+        if step % 5 == 4 {
+            run.flush().unwrap();
+            child::say(step);
+        }
+    }
+}
+
+#[test]
+fn a_recorded_run_keeps_both_kinds_of_a_tag_and_writes_a_step_that_never_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("wandb");
+    let run = quiet().wandb(&out).create(dir.path().join("logs/run")).unwrap();
+    run.add_scalar("x", 1.0, 0).unwrap();
+    run.add_text("x", "text", 0).unwrap();
+    for n in 0..20_000 {
+        run.add_scalar("same", f64::from(n), 1).unwrap();
+    }
+    run.finish().unwrap();
+    let [path] = directories(&out).try_into().unwrap();
+    let ended = Offline::read(&path);
+    let kinds: Vec<_> = ended.rows[0].keys().filter(|key| key.starts_with('x')).collect();
+    assert!(kinds.len() > 1, "{kinds:?}");
+    assert_eq!(ended.values("same").last(), Some(&(1, json!(19999.0))));
 }
 
 #[test]

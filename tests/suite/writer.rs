@@ -5,7 +5,7 @@
 mod arrays;
 mod audio;
 mod boxes;
-mod child;
+pub(crate) mod child;
 mod crash;
 mod custom_scalars;
 mod embeddings;

@@ -9,36 +9,36 @@ use std::process::{self, ChildStderr, Command, Stdio};
 use std::{env, iter};
 
 /// Variable with the directory that a child writes to.
-pub(super) const DIR: &str = "TBX_TEST_CHILD_DIR";
+pub(crate) const DIR: &str = "TBX_TEST_CHILD_DIR";
 
 /// The directory to write to.
-pub(super) fn dir() -> PathBuf {
+pub(crate) fn dir() -> PathBuf {
     let dir = env::var_os(DIR).map(PathBuf::from);
     dir.unwrap_or_else(|| panic!("without {DIR}: another test starts this one"))
 }
 
 /// Reports a number to the parent. Fails once the parent is gone, so that no child outlives it.
-pub(super) fn say(number: i64) {
+pub(crate) fn say(number: i64) {
     // A single write, so that a killed child does not leave half a line.
     io::stderr().write_all(format!("{number}\n").as_bytes()).unwrap();
 }
 
 /// A running child, which is killed when it is dropped.
-pub(super) struct Child {
+pub(crate) struct Child {
     process: process::Child,
     said: BufReader<ChildStderr>,
 }
 
 impl Child {
     /// Starts the test with this full name, which writes to `dir`.
-    pub(super) fn start(test: &str, dir: &Path) -> Self {
+    pub(crate) fn start(test: &str, dir: &Path) -> Self {
         Self::with(Command::new(env::current_exe().unwrap()), test, dir)
     }
 
     /// Like [`start`](Self::start), but limits files to `blocks` blocks (of 512 or 1024 bytes), to simulate a full
     /// disk.
     #[cfg(unix)]
-    pub(super) fn start_on_full_disk(test: &str, dir: &Path, blocks: u32) -> Self {
+    pub(crate) fn start_on_full_disk(test: &str, dir: &Path, blocks: u32) -> Self {
         // Without the trap, the signal would end the child before `write` can fail.
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -60,7 +60,7 @@ impl Child {
     }
 
     /// The next number that the child reports; `None` once it has ended.
-    pub(super) fn next(&mut self) -> Option<i64> {
+    pub(crate) fn next(&mut self) -> Option<i64> {
         let mut line = String::new();
         let len = self.said.read_line(&mut line).unwrap();
         (len > 0)
@@ -68,14 +68,14 @@ impl Child {
     }
 
     /// Kills the child as `kill -9` does. Returns the numbers that were not read yet.
-    pub(super) fn kill(mut self) -> Vec<i64> {
+    pub(crate) fn kill(mut self) -> Vec<i64> {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         iter::from_fn(|| self.next()).collect()
     }
 
     /// Waits for the child to end, which must be successful.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         let mut said = String::new();
         io::Read::read_to_string(&mut self.said, &mut said).unwrap();
         let mut result = String::new();

@@ -206,3 +206,32 @@ fn is_bookkeeping(name: &Path) -> bool {
         .iter()
         .any(|known| name == Path::new(known))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_name_no_file_outside_of_the_source() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("source"), dir.path().join("secret"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("a"), "a").unwrap();
+        std::fs::write(&outside, "s").unwrap();
+        let up = inside.join("../secret");
+        for links in [Links::Inside, Links::All] {
+            let root = Root::new(&inside, links).unwrap();
+            let mut options = super::super::tests::options();
+            options.links = links;
+            let is_read =
+                |path: &Path, options: &SourceOptions| root_of(path, &root, options).is_some();
+            assert!(is_read(&inside.join("a"), &options));
+            for path in [outside.as_path(), &up, Path::new("https://host/x"), Path::new("s3://b/x")]
+            {
+                assert!(!is_read(path, &options), "{}", path.display());
+            }
+            options.follow_local_paths = true;
+            assert!(is_read(&outside, &options) && !is_read(Path::new("https://host/x"), &options));
+        }
+    }
+}
