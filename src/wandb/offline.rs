@@ -6,6 +6,7 @@
 //! ```
 
 mod rows;
+mod times;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -17,18 +18,24 @@ use prost::Message;
 use super::describe;
 use super::encode::{Items, Key, field, varint};
 use super::identity;
-use super::items::{Metric, MetricOptions};
+use super::items::{Item, Metric, MetricOptions, Stats};
 use super::record::{Content, Exit, FileItem, Files, Header, Output, Record, VersionInfo};
 use super::run::{Environment, Run};
 use super::writer::Container;
 use crate::error::{Result, failed};
 use crate::replace::disk;
 use crate::summary::Kind;
+use times::Times;
+pub use times::{Line, WALL_TIMES};
 
 /// The x axis of all charts.
 pub const X_AXIS: &str = "global_step";
 /// The directory of the files of a run.
 pub const FILES: &str = "files";
+/// The file of a run with its metadata, for what W&B has no place for, in the directory of files.
+pub const META: &str = "tbx/tbx.json";
+/// The file of a run with versions of packages, in the directory of files.
+pub const PACKAGES: &str = "requirements.txt";
 /// The start of the producer in files that tbx writes; its version follows.
 pub const PRODUCER: &str = "tbx/";
 /// The version of the package that can read the records.
@@ -95,6 +102,7 @@ pub struct OfflineRun {
     /// The last `_step`.
     last_step: Option<i64>,
     last_time: f64,
+    times: Times,
     /// Buffers.
     text: Vec<u8>,
     record: Vec<u8>,
@@ -128,6 +136,7 @@ impl OfflineRun {
             at: (0, start),
             last_step: None,
             last_time: start,
+            times: Times::default(),
             text: Vec::new(),
             record: Vec::new(),
             counts: Counts::default(),
@@ -229,12 +238,31 @@ impl OfflineRun {
         Ok(())
     }
 
+    /// Adds measurements of the machine at `wall_time`, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn measurements(&mut self, wall_time: f64, values: &[(&str, f64)]) -> Result<()> {
+        let item = values.iter().map(|(key, value)| {
+            let mut text = Vec::new();
+            super::encode::number(*value, &mut text);
+            let value_json = String::from_utf8_lossy(&text).into_owned();
+            Item { key: (*key).to_owned(), value_json, ..Item::default() }
+        });
+        let item = item.collect();
+        self.counts.numbers =
+            self.counts.numbers.saturating_add(values.len().try_into().unwrap_or(0));
+        self.put(Content::Stats(Stats { timestamp: Some(describe::timestamp(wall_time)), item }))
+    }
+
     /// Passes everything to the operating system.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn flush(&mut self) -> Result<()> {
+        self.flush_times()?;
         self.out.flush().map_err(|error| failed(error, &self.path))
     }
 

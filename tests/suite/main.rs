@@ -43,6 +43,7 @@ mod registry;
 #[cfg(feature = "remote")]
 mod remote;
 mod restart;
+mod round_trips;
 mod stock_tensorboard;
 mod track;
 mod verify;

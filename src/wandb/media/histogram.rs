@@ -10,9 +10,13 @@ use crate::wandb::encode::number;
 /// Maximum number of bins (`sdk/data_types/histogram.py`).
 const MAX_BINS: usize = 512;
 
-/// The form of a histogram. Of more than 512 buckets, neighbors are joined.
+/// The form of a histogram. Of more than 512 buckets, neighbors without counts are joined, and if these are too many,
+/// others too.
 pub(super) fn of(value: &RawValue) -> Result<Media, ErrorKind> {
-    let buckets = adjacent(Histogram::read(value)?.buckets);
+    let mut buckets = adjacent(Histogram::read(value)?.buckets);
+    if buckets.len() > MAX_BINS {
+        join_empty(&mut buckets);
+    }
     let joined = buckets.len().div_ceil(MAX_BINS).max(1);
     let is_coarser = joined > 1;
     let groups: Vec<&[Bucket]> = buckets.chunks(joined).collect();
@@ -37,6 +41,17 @@ fn adjacent(buckets: Vec<Bucket>) -> Vec<Bucket> {
         all.push(bucket);
     }
     all
+}
+
+/// Joins neighbors without counts. All counts keep their edges.
+fn join_empty(buckets: &mut Vec<Bucket>) {
+    buckets.dedup_by(|next, last| {
+        let are_empty = last.count == 0.0 && next.count == 0.0;
+        if are_empty {
+            last.right = next.right;
+        }
+        are_empty
+    });
 }
 
 fn list(numbers: impl Iterator<Item = f64>) -> String {
@@ -72,6 +87,18 @@ mod tests {
         assert_eq!(media.fields[2].1, "[0.0,1.0,2.5,3.0,4.0]");
         assert_eq!(fields(&[]).fields[2].1, "[]");
         assert_eq!(fields(&[(f64::NAN, f64::INFINITY, 1.0)]).fields[2].1, "[NaN,Infinity]");
+    }
+
+    /// The default buckets of TensorBoard's writers are more than 700, most of them without counts.
+    #[test]
+    fn counts_keep_their_edges_if_few_buckets_have_any() {
+        let count = |i: i32| if i % 300 == 7 { f64::from(i) } else { 0.0 };
+        let rows: Vec<_> = (0..1030).map(|i| (f64::from(i), f64::from(i + 1), count(i))).collect();
+        let media = fields(&rows);
+        assert!(!media.is_coarser);
+        assert_eq!(media.fields[1].1, "[0.0,7.0,0.0,307.0,0.0,607.0,0.0,907.0,0.0]");
+        let edges = "[0.0,7.0,8.0,307.0,308.0,607.0,608.0,907.0,908.0,1030.0]";
+        assert_eq!(media.fields[2].1, edges);
     }
 
     #[test]

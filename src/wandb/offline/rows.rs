@@ -152,7 +152,8 @@ impl OfflineRun {
         row.clear();
         self.row = row;
         self.counts.rows = self.counts.rows.saturating_add(1);
-        put
+        put?;
+        self.write_times()
     }
 
     /// Adds the items that each row and each summary has.

@@ -8,15 +8,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::file::RunFile;
-use super::json;
+use super::{exported, json};
 use crate::trackers::source::{LeftOut, SourceFile, SourceOptions};
 use tbx::error::{Effect, Issue, Location, Report};
 use tbx::replace::is_temporary;
 use tbx::store::{Found, Links, Root, is_outside};
 use tbx::wandb::artifact::{Artifact, ManifestEntry};
-
-/// The directory of files in the directory of a run.
-const FILES: &str = "files";
+use tbx::wandb::offline::FILES;
 
 /// The console output, in that directory.
 const OUTPUT: &str = "output.log";
@@ -68,6 +66,9 @@ impl RunFiles {
                     continue;
                 }
                 let name = slashed(inner);
+                if segment.is_of_tbx() && exported::is_known(&name) {
+                    continue;
+                }
                 // Of a resumed run, each segment has its list of packages.
                 let size = path.metadata().map_or(0, |metadata| metadata.len());
                 if !sizes.insert((name.clone(), size)) && is_same(root, &path, &name, &self.files) {
@@ -98,7 +99,9 @@ impl RunFiles {
         segments: &[RunFile],
         options: &SourceOptions,
     ) {
-        for artifact in segments.iter().flat_map(|segment| &segment.artifacts) {
+        let all =
+            segments.iter().flat_map(|segment| segment.artifacts.iter().map(move |a| (segment, a)));
+        for (segment, artifact) in all {
             let entries = artifact.manifest.iter().flat_map(|manifest| &manifest.contents);
             let mut unlisted = 0u64;
             for (n, entry) in entries.enumerate() {
@@ -111,11 +114,23 @@ impl RunFiles {
                     self.elsewhere.insert(entry.local_path.clone());
                     continue;
                 };
-                let name = format!("{}/{}", artifact.name, entry.path.replace('\\', "/"));
-                let mut file = SourceFile::local(name, &root, path);
-                file.kind = Some(artifact.r#type.clone()).filter(|kind| !kind.is_empty());
+                let name = entry.path.replace('\\', "/");
+                // Meshes and tables are in the log and among the files of the run.
+                if segment.is_of_tbx() && is_same(&root, path, &name, &self.files) {
+                    continue;
+                }
+                let mut file = match segment.is_of_tbx() {
+                    // A file of a run, whose kind is in the metadata.
+                    true => SourceFile::local(name, &root, path),
+                    false => {
+                        let name = format!("{}/{name}", artifact.name);
+                        let mut file = SourceFile::local(name, &root, path);
+                        file.kind = Some(artifact.r#type.clone()).filter(|kind| !kind.is_empty());
+                        file.facts.insert("digest".into(), entry.digest.as_str().into());
+                        file
+                    }
+                };
                 file.size = u64::try_from(entry.size).ok().filter(|size| *size > 0);
-                file.facts.insert("digest".into(), entry.digest.as_str().into());
                 self.files.push(file);
             }
             let what = "files of artifacts that the metadata does not list";

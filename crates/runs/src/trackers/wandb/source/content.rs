@@ -6,15 +6,17 @@ use serde_json::{Map, Value};
 
 use super::artifacts::RunFiles;
 use super::axis::{Axes, Steps};
+use super::exported;
 use super::facts::{Known, start_time};
 use super::file::RunFile;
 use super::history::{Column, Counts, History, Row};
 use super::media::{Adder, Files, Values, When};
 use super::row::whole;
+use super::times::WallTimes;
 use crate::trackers::source::{At, Content, LeftOut, Points, Series, SourceOptions};
 use tbx::error::{Effect, ErrorKind, Issue, Location, Report};
 use tbx::store::Root;
-use tbx::wandb::offline::{PRODUCER, X_AXIS};
+use tbx::wandb::offline::X_AXIS;
 
 /// The key of the times that the package adds itself.
 const TIME: &str = "_timestamp";
@@ -54,10 +56,24 @@ impl Builder<'_> {
         let axes = Axes::new(&metrics, chosen);
         let mut scalars: BTreeMap<String, Vec<At<f64>>> = BTreeMap::new();
         let cuts = self.cuts(&segments);
-        for (segment, cut) in segments.iter_mut().zip(&cuts) {
+        for ((segment, cut), is_of_tbx) in segments.iter_mut().zip(&cuts).zip(&is_of_tbx) {
             self.choose_times(segment, report);
             fill_times(segment);
-            self.history(segment, *cut, &axes, &mut scalars, &mut values, &mut left_out, report);
+            let has_own = *is_of_tbx && self.options.time.is_none();
+            let times = match has_own {
+                true => WallTimes::read(self.root, &segment.dir, report),
+                false => WallTimes::default(),
+            };
+            self.history(
+                segment,
+                *cut,
+                &axes,
+                &times,
+                &mut scalars,
+                &mut values,
+                &mut left_out,
+                report,
+            );
             segment.history.columns = Vec::new();
         }
         stats(&mut segments, &mut scalars);
@@ -92,6 +108,11 @@ impl Builder<'_> {
                 LeftOut::count(&mut left_out, &what, broken.saturating_add(dropped), false);
             }
         }
+        let last = segments.last().filter(|last| last.is_of_tbx());
+        let before = last.and_then(|last| exported::meta(self.root, &last.dir, report));
+        if let Some(before) = &before {
+            console = exported::console(console, before);
+        }
         if self.artifacts {
             let mut files = RunFiles::default();
             files.of_directories(self.root, &segments, &values.in_log, &values.facts, report);
@@ -107,8 +128,13 @@ impl Builder<'_> {
         let known =
             Known { root: self.root, segments: &segments, config, summary, failure, now: self.now };
         content.meta = known.meta(&mut left_out);
-        let facts = content.meta.other.get_mut(super::facts::WANDB).and_then(Value::as_object_mut);
-        if let Some(facts) = facts {
+        if let Some(before) = before {
+            let now = std::mem::take(&mut content.meta);
+            content.meta = exported::restored(before, now, &content.files);
+        }
+        let facts =
+            content.meta.other.entry(super::facts::WANDB).or_insert_with(|| Map::new().into());
+        if let Some(facts) = facts.as_object_mut() {
             facts.insert("run_id".into(), self.id.into());
         }
         for left in left_out.into_iter().chain(values.left_out) {
@@ -168,6 +194,7 @@ impl Builder<'_> {
         segment: &mut RunFile,
         cut: i64,
         axes: &Axes,
+        times: &WallTimes,
         scalars: &mut BTreeMap<String, Vec<At<f64>>>,
         values: &mut Values,
         left_out: &mut Vec<LeftOut>,
@@ -184,11 +211,13 @@ impl Builder<'_> {
             let name = column.name();
             let rows = column.points.iter().map(|(row, _)| *row);
             let found = steps.of(&name, rows);
+            let own = times.of(&name);
             let points = scalars.entry(name).or_default();
             points.reserve_exact(column.points.len());
             for ((row, value), step) in column.points.iter().zip(found) {
                 if is_kept(*row) {
-                    points.push(At { step, wall_time: time(*row), value: *value });
+                    let wall_time = own(step).unwrap_or_else(|| time(*row));
+                    points.push(At { step, wall_time, value: *value });
                 } else {
                     replaced = replaced.saturating_add(1);
                 }
@@ -208,8 +237,9 @@ impl Builder<'_> {
             let Some(column) = history.columns.get(column) else { continue };
             let name = column.name();
             let found = steps.of(&name, of_column.iter().map(|(row, _)| *row));
+            let own = times.of(&name);
             for ((row, value), step) in of_column.into_iter().zip(found) {
-                let when = When { step, time: time(row) };
+                let when = When { step, time: own(step).unwrap_or_else(|| time(row)) };
                 let (run, tag) = (self.name, name.as_str());
                 Adder { files, run, tag, when, values, report }.add(value);
             }
@@ -232,7 +262,7 @@ impl Builder<'_> {
 /// Gives the rows of a file that tbx wrote the steps of its log, which are values there because `_step` must rise.
 /// Returns whether it is such a file.
 fn take_own_steps(segment: &mut RunFile) -> bool {
-    if !segment.producer.starts_with(PRODUCER) {
+    if !segment.is_of_tbx() {
         return false;
     }
     let History { columns, rows, .. } = &mut segment.history;

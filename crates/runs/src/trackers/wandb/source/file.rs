@@ -16,6 +16,7 @@ use tbx::store::Root;
 use tbx::wandb::artifact::{Artifact, UseArtifact};
 use tbx::wandb::block::{Found, Loss, MAX_RECORD, Reason, Records};
 use tbx::wandb::items::{Metric, Stats, Update};
+use tbx::wandb::offline::PRODUCER;
 use tbx::wandb::record::{Alert, Content, Exit, Record, TbRecord};
 use tbx::wandb::run::{Environment, Run};
 use tbx::wandb::view;
@@ -302,6 +303,11 @@ impl RunFile {
         if time.is_finite() && self.last_time.is_none_or(|last| last < time) {
             self.last_time = Some(time);
         }
+    }
+
+    /// Whether tbx wrote the file.
+    pub(super) fn is_of_tbx(&self) -> bool {
+        self.producer.starts_with(PRODUCER)
     }
 
     /// The identifier of the run: that of its record, or that in the name of the file.

@@ -8,6 +8,7 @@ mod axis;
 mod console;
 mod content;
 mod environment;
+mod exported;
 mod facts;
 mod file;
 mod history;
@@ -19,6 +20,7 @@ mod shapes;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod tree;
 
 use std::collections::BTreeMap;

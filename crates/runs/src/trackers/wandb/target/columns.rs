@@ -81,3 +81,8 @@ pub(super) fn each_row<E>(
     }
     Ok(())
 }
+
+/// The wall time of a point.
+pub(super) fn time_of(series: &TimeSeries, point: usize) -> f64 {
+    series.wall_times().get(point).copied().unwrap_or(f64::NAN)
+}

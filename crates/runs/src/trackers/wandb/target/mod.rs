@@ -12,6 +12,7 @@ mod models;
 mod plan;
 mod rows;
 mod run;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::WandbExport;
-use super::columns::{Column, each_row};
+use super::columns::{Column, each_row, time_of};
 use super::plan::Plan;
+use super::stats;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Location, Report, Result};
-use tbx::logdir::{Run, ValueReader};
+use tbx::logdir::{Run, TimeSeries, ValueReader};
 use tbx::summary::mesh::MeshComponent;
 use tbx::summary::meta::CARD;
 use tbx::summary::{self, Kind};
@@ -39,6 +40,8 @@ pub(super) fn write(
     out: &mut OfflineRun,
 ) -> Result<Left> {
     let (mut columns, mut targets, mut left) = (Vec::new(), Vec::new(), Left::default());
+    let measured = measured(plan, settings, runs);
+    stats::write(&measured, out)?;
     for (i, run) in runs.iter().enumerate() {
         for series in &run.series {
             let kind = series.kind();
@@ -48,6 +51,9 @@ pub(super) fn write(
                 continue;
             }
             let (_, tag) = plan.parts.place(&run.name, series.tag());
+            if is_scalar && measured.contains_key(&tag) {
+                continue;
+            }
             let is_part = kind == Kind::Mesh && !is_scalar;
             let key = if is_part { None } else { Some(out.key(kind, &tag)?) };
             let (column, repeated) = Column::new(series, settings.sampling);
@@ -68,8 +74,7 @@ pub(super) fn write(
     each_row(&mut columns, |step, points| {
         let mut time = f64::NAN;
         for (i, point) in points {
-            let times = series.get(*i).map(|series| series.wall_times());
-            time = time.max(times.and_then(|all| all.get(*point)).copied().unwrap_or(f64::NAN));
+            time = time.max(series.get(*i).map_or(f64::NAN, |series| time_of(series, *point)));
         }
         rows.out.begin(step, time);
         for (i, point) in points {
@@ -77,6 +82,7 @@ pub(super) fn write(
             match (series.scalars(), target.key) {
                 (Some(scalars), Some(key)) => {
                     rows.out.number(key, scalars.get(*point).unwrap_or(f64::NAN))?;
+                    rows.out.wall_time(key, time_of(series, *point));
                 }
                 _ => rows.value(target, series, *point)?,
             }
@@ -85,6 +91,21 @@ pub(super) fn write(
         rows.out.end()
     })?;
     Ok(left)
+}
+
+/// The measurements of the machine, by tag.
+fn measured<'r>(
+    plan: &Plan,
+    settings: &WandbExport,
+    runs: &'r [Run],
+) -> BTreeMap<String, &'r TimeSeries> {
+    let all = runs.iter().flat_map(|run| {
+        let scalars = run.series.iter().filter(|series| series.scalars().is_some());
+        scalars.map(|series| (plan.parts.place(&run.name, series.tag()).1, series))
+    });
+    let all = all.filter(|(tag, _)| tag.starts_with(stats::SYSTEM));
+    let all: BTreeMap<_, _> = all.collect();
+    if settings.sampling.is_none() && stats::are(&all) { all } else { BTreeMap::new() }
 }
 
 /// Shared input for values other than numbers.
@@ -99,12 +120,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn value(
-        &mut self,
-        target: &Target,
-        series: &tbx::logdir::TimeSeries,
-        point: usize,
-    ) -> Result<()> {
+    fn value(&mut self, target: &Target, series: &TimeSeries, point: usize) -> Result<()> {
         let Some(reader) = self.readers.get_mut(target.run) else { return Ok(()) };
         let location = reader.location(series, point);
         let value = match reader.read(series, point) {
@@ -129,7 +145,11 @@ impl Rows<'_> {
         let at = At { key: &target.tag, step: self.out.step() };
         match media::of(target.kind, at, &value) {
             Ok(None) => Ok(()),
-            Ok(Some(media)) => self.put(key, media, location),
+            Ok(Some(media)) => {
+                self.put(key, media, location)?;
+                self.out.wall_time(key, time_of(series, point));
+                Ok(())
+            }
             Err(kind) => self.flawed(kind.at(location), Effect::SkippedValue),
         }
     }

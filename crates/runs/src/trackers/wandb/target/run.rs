@@ -16,13 +16,9 @@ use tbx::replace::Folder;
 use tbx::summary::Kind;
 use tbx::wandb::encode::Items;
 use tbx::wandb::media;
-use tbx::wandb::offline::{Counts, OfflineRun};
+use tbx::wandb::offline::{Counts, META, OfflineRun, PACKAGES};
 use tbx::wandb::{describe, identity};
 
-/// The file with the metadata of the run, for what W&B has no place for.
-const META: &str = "tbx/tbx.json";
-/// The file with versions of packages.
-const PACKAGES: &str = "requirements.txt";
 /// The type of files that the package writes itself.
 const OF_WANDB: i32 = 1;
 /// Maximum size in bytes of the output of a program that becomes lines of the console.
