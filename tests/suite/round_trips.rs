@@ -118,8 +118,8 @@ fn write(logs: &Path) {
         run.add_scalar("train/loss", 1.0 / (step as f32 + 3.0), step).unwrap();
         run.add_scalar("a.b", step as f32, step).unwrap();
         run.add_scalar("precise", std::f64::consts::PI * step as f64, step).unwrap();
-        run.add_histogram("weights", &[0.5f32, 1.5, -2.0, step as f32], step).unwrap();
-        run.add_text("note", &format!("**step** {step}\n\n| a | b |\n|---|---|\n| 1 | 2 |"), step)
+        run.add_histogram("weights", [0.5f32, 1.5, -2.0, step as f32], step).unwrap();
+        run.add_text("note", format!("**step** {step}\n\n| a | b |\n|---|---|\n| 1 | 2 |"), step)
             .unwrap();
         let pixels: Vec<u8> = (0..48).map(|i| (i * 5 + step % 7) as u8).collect();
         let image = image::RgbImage::from_raw(4, 4, pixels).unwrap();

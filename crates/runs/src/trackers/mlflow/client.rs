@@ -1,5 +1,7 @@
 //! Client of a tracking server: REST, one request at a time.
 
+mod failure;
+
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -18,8 +20,9 @@ use ureq::{Agent, Body, SendBody};
 
 use super::settings::{Auth, ClientSettings};
 use super::tls::tls;
-use tbx::budget::{self, Limited, Spent};
-use tbx::error::{Error, ErrorKind, Result, failed};
+pub(crate) use failure::Refused;
+use tbx::budget::Limited;
+use tbx::error::Result;
 use tbx::store::Root;
 
 /// Prefix of the paths of the API.
@@ -35,15 +38,10 @@ const MODELS: &str = "/ajax-api/2.0/mlflow/logged-models";
 /// Maximum size in bytes of a page of a list: 25,000 points of a metric take 3 MB, 1000 runs up to
 /// 100 MB.
 const MAX_PAGE: u64 = 256 << 20;
-/// Maximum size in bytes of any other response, and maximum number of values in it.
+/// Maximum size in bytes of any other response.
 const MAX_ANSWER: u64 = 64 << 20;
-const MAX_VALUES: usize = 500_000;
-/// Maximum number of bytes of a refusal that are read.
-const MAX_REFUSAL: u64 = 1 << 20;
 /// Maximum size in bytes of a file whose size is not in any list.
 const MAX_UNLISTED: u64 = 10 << 30;
-/// Maximum number of characters that are shown of a page that is not a valid response.
-const MAX_SHOWN: usize = 300;
 /// Maximum pause before a request is retried.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -76,24 +74,6 @@ pub struct Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-/// The server's reason for refusing a request.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    /// HTTP status.
-    pub(crate) status: u16,
-    /// MLflow's error code, such as `RESOURCE_DOES_NOT_EXIST`.
-    pub(crate) code: String,
-    /// The server's message.
-    pub(crate) message: String,
-}
-
-impl Refused {
-    /// Whether the server does not support the request.
-    pub(super) const fn is_unknown(&self) -> bool {
-        matches!(self.status, 404 | 405)
     }
 }
 
@@ -449,115 +429,11 @@ impl Client {
             }
         }
     }
-
-    fn refusal(&self, response: Response<Body>) -> Refused {
-        let status = response.status().as_u16();
-        let elsewhere = response.headers().get("Location").and_then(|at| at.to_str().ok());
-        let elsewhere = elsewhere.map(|at| format!("it has moved to {at}"));
-        let body = response.into_body().into_reader();
-        let mut body = Limited::new(body, MAX_REFUSAL, self.settings.timeout);
-        let mut bytes = Vec::new();
-        // Reads as much as arrives: the status is enough.
-        let _ = io::Read::read_to_end(&mut body, &mut bytes);
-        let json = budget::values(&bytes, MAX_VALUES).ok();
-        let json: Value =
-            json.and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-        let text = || String::from_utf8_lossy(&bytes).into_owned();
-        let message = field("message").or(elsewhere).unwrap_or_else(text);
-        Refused { status, code: field("error_code").unwrap_or_default(), message }
-    }
-
-    /// Whether a retry would fail in the same way.
-    fn is_lasting(&self, error: &ureq::Error) -> bool {
-        match error {
-            // A response that exceeds a limit would do so again.
-            ureq::Error::Io(error) if spent(error).is_some() => true,
-            ureq::Error::Io(error) => match error.kind() {
-                // A file that cannot be read.
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => true,
-                io::ErrorKind::ConnectionRefused => !self.has_answered.load(Ordering::Relaxed),
-                _ => false,
-            },
-            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
-                !self.has_answered.load(Ordering::Relaxed)
-            }
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::BadUri(_) => true,
-            _ => false,
-        }
-    }
-
-    fn parse(&self, path: &str, body: &[u8]) -> Result<Value> {
-        budget::values(body, MAX_VALUES).map_err(|spent| self.failed(path, spent.to_string()))?;
-        serde_json::from_slice(body).map_err(|error| self.no_answer(path, &error, body))
-    }
-
-    pub(super) fn no_answer(&self, path: &str, error: &serde_json::Error, body: &[u8]) -> Error {
-        let start = body.get(..body.len().min(4 * MAX_SHOWN)).unwrap_or_default();
-        let shown = shown(&String::from_utf8_lossy(start));
-        self.failed(path, format!("not a response from MLflow ({error}): {shown}"))
-    }
-
-    fn unreachable(&self, path: &str, error: &ureq::Error) -> Error {
-        let advice = match error {
-            ureq::Error::Io(error) if matches!(spent(error), Some(Spent::Rate(..))) => {
-                "the server is at fault, or MLFLOW_HTTP_REQUEST_TIMEOUT is too short"
-            }
-            ureq::Error::Io(error) if spent(error).is_some() => "the server is at fault",
-            ureq::Error::Timeout(_) => {
-                "raise MLFLOW_HTTP_REQUEST_TIMEOUT or MLFLOW_HTTP_REQUEST_MAX_RETRIES; run it \
-                 again to send the rest"
-            }
-            _ if self.has_answered.load(Ordering::Relaxed) => "run it again to send the rest",
-            _ => "is the server running?",
-        };
-        let what = match error {
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        self.failed_as(io::ErrorKind::NotConnected, path, format!("{what}; {advice}"))
-    }
-
-    pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
-        let Refused { status, code, message } = refused;
-        let advice = match status {
-            401 => {
-                "; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
-                 MLFLOW_TRACKING_TOKEN"
-            }
-            403 if message.contains("Host") => {
-                "; add this host to the server's option --allowed-hosts"
-            }
-            301 | 302 | 307 | 308 => "; use that address",
-            408 | 429 | 500.. => "; run it again to send the rest",
-            404 | 405 if code.is_empty() => "; is this an MLflow tracking server?",
-            _ => "",
-        };
-        let message = format!("{}{advice}", shown(&message));
-        failed(ErrorKind::Server { status, code: shown(&code), message }, self.url(path))
-    }
-
-    pub(crate) fn failed(&self, path: &str, what: String) -> Error {
-        self.failed_as(io::ErrorKind::Other, path, what)
-    }
-
-    fn failed_as(&self, kind: io::ErrorKind, path: &str, what: String) -> Error {
-        failed(io::Error::new(kind, what), self.url(path))
-    }
-
-    fn url(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("{}{path}", self.settings.uri))
-    }
 }
 
 /// Whether a retry may succeed.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-/// The limit that an error is about, if any.
-fn spent(error: &io::Error) -> Option<&Spent> {
-    error.get_ref()?.downcast_ref()
 }
 
 /// Adds up to a quarter, so that clients that failed together do not retry together.
@@ -570,11 +446,4 @@ fn jittered(pause: Duration) -> Duration {
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let seconds = response.headers().get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(MAX_PAUSE))
-}
-
-/// The beginning of a text, on one line.
-fn shown(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut: String = words.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
-    if cut.len() < words.len() { cut + "..." } else { cut }
 }
