@@ -44,6 +44,7 @@ mod registry;
 mod remote;
 mod restart;
 mod stock_tensorboard;
+mod sweep;
 mod track;
 mod verify;
 mod walker;

@@ -10,7 +10,7 @@ use super::time::milliseconds;
 use super::to_meta::{dataset_place, number_or_text};
 use super::{MAX_DIGEST, MLFLOW, MetricNames, tags};
 use tbx::digest::hex;
-use tbx::meta::{Dataset, Param, RunMeta};
+use tbx::meta::{Dataset, Param, RunMeta, Status};
 
 /// The key by which an export finds a run again: its id, or without an id a hash of its experiment,
 /// its name in the log directory and its start time.
