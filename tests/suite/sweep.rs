@@ -55,7 +55,7 @@ fn programs_get_parameters_as_arguments_and_variables() {
         output(run.args(["sweep", "run", "sweep.yaml", "--", "sh", "-c", script, "0"]));
     assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
     let said = fs::read_to_string(dir.path().join("sweep/trial-0001/said")).unwrap();
-    assert_eq!(said, "2 --x=5  5 True {\"model/deep\":true,\"x\":5} 1\n");
+    assert_eq!(said, "2 --x=5 5 True {\"model/deep\":true,\"x\":5} 1\n");
     assert!(err.contains("trial-0003 model/deep=True x=7: finished, without loss"), "{err}");
     // Another worker has nothing to do, and another sweep another directory.
     let (code, _, err) = output(tbx(dir.path()).args(["sweep", "run", "sweep", "--", "false"]));
@@ -178,7 +178,7 @@ fn programs_whose_trials_are_pruned_are_ended() {
 #[test]
 fn a_worker_that_is_asked_to_end_gives_its_trial_back() {
     let dir = folder(GRID);
-    let args = ["sweep", "run", "sweep.yaml", "--grace", "1", "--", "sleep", "100"];
+    let args = ["sweep", "run", "sweep.yaml", "--grace", "1", "--no-args", "--", "sleep", "100"];
     let mut worker = tbx(dir.path()).args(args).stderr(Stdio::null()).spawn().unwrap();
     let trial = dir.path().join("sweep/trial-0000");
     wait_until(|| RunMeta::read(&trial).unwrap().is_some_and(|meta| meta.environment.is_some()));

@@ -27,7 +27,10 @@ pub(super) fn print(
     }
     let found = importance(with_metric.iter().copied());
     if found.is_empty() {
-        warn(format!("{} do not differ in {metric:?}, or in no parameter", counted(with_metric.len(), "run")));
+        warn(format!(
+            "{} do not differ in {metric:?}, or in no parameter",
+            counted(with_metric.len(), "run")
+        ));
         return Ok(NO);
     }
     let mut grid = Grid::new();
@@ -41,7 +44,9 @@ pub(super) fn print(
     grid.print(format)?;
     if format == Format::Text {
         let runs = counted(with_metric.len(), "run");
-        print_note(&format!("fANOVA of {metric} over {runs}: parts of the variance; std over 64 trees"))?;
+        print_note(&format!(
+            "fANOVA of {metric} over {runs}: parts of the variance; std over 64 trees"
+        ))?;
     }
     Ok(FINE)
 }

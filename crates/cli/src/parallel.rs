@@ -18,7 +18,8 @@ pub(super) struct Image<'a> {
 
 /// Draws the runs as lines across their parameters and the column `metric`.
 pub(super) fn draw(metric: &Column, rows: &[&RunRow], code: u8, image: &Image<'_>) -> Result<u8> {
-    let mut rows: Vec<&RunRow> = rows.iter().copied().filter(|row| !row.params.is_empty()).collect();
+    let mut rows: Vec<&RunRow> =
+        rows.iter().copied().filter(|row| !row.params.is_empty()).collect();
     rows.sort_by(|a, b| compare(&metric.of(a), &metric.of(b), false));
     let runs = rows.iter().filter_map(|row| Some((&row.params, metric.of(row).number()?)));
     let plot = ParallelPlot::new(metric.to_string(), runs);

@@ -199,10 +199,8 @@ fn draw_parallel(args: &Args, metric: &str) -> Result<u8> {
     let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
-    let size = (
-        args.width.unwrap_or(plot::Drawing::WIDTH),
-        args.height.unwrap_or(plot::Drawing::HEIGHT),
-    );
+    let size =
+        (args.width.unwrap_or(plot::Drawing::WIDTH), args.height.unwrap_or(plot::Drawing::HEIGHT));
     let out = args.out.as_deref().unwrap_or(Path::new("-"));
     let image = parallel::Image { out, size, overwrite: args.force };
     parallel::draw(&names.column(metric)?, &rows, code, &image)

@@ -124,7 +124,12 @@ impl History {
                 continue;
             }
             let Some(number) = name.to_str().and_then(number) else { continue };
-            let known = self.trials.remove(&number).filter(TrialRecord::has_ended);
+            // A program that is a run itself ends it before its worker has recorded the value.
+            let is_known = |known: &TrialRecord| {
+                let has_all = known.value.is_some() || known.status != Some(Status::Finished);
+                known.has_ended() && (has_all || self.metric.is_empty())
+            };
+            let known = self.trials.remove(&number).filter(is_known);
             let read = || TrialRecord::read(&self.dir, number, &self.metric);
             there.insert(number, known.unwrap_or_else(read));
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::logdir::{LoadOptions, Logdir};
 use crate::meta::{RunMeta, Status, now};
 use crate::track::RunOptions;
 
@@ -63,7 +64,7 @@ fn workers_have_the_trials_of_the_sequence_each_once() {
     // The directory is a log directory; every lock is gone.
     let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(!names.into_iter().any(|name| crate::replace::is_temporary(&name)));
-    let loaded = crate::Logdir::open(dir.path()).unwrap().load(&crate::LoadOptions::new()).unwrap();
+    let loaded = Logdir::open(dir.path()).unwrap().load(&LoadOptions::new()).unwrap();
     assert_eq!(loaded.runs.len(), 25);
     assert!(matches!(worker.claim().unwrap(), Next::Over));
 }

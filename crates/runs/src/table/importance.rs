@@ -58,7 +58,8 @@ pub fn importance<'r>(
 ) -> Vec<Importance> {
     let runs: Vec<_> = runs.into_iter().filter(|(_, value)| value.is_finite()).collect();
     let Some((first, _)) = runs.first() else { return Vec::new() };
-    let names = first.keys().filter(|name| runs.iter().all(|(params, _)| params.contains_key(*name)));
+    let names =
+        first.keys().filter(|name| runs.iter().all(|(params, _)| params.contains_key(*name)));
     let columns = names.filter_map(|name| Some((name, scaled(name, &runs)?)));
     let (names, columns): (Vec<&String>, Vec<Column>) = columns.unzip();
     let ranges: Vec<(f64, f64)> = columns.iter().map(|column| column.range).collect();
@@ -152,7 +153,8 @@ fn by_mean(params: &[(&Param, f64)]) -> Vec<f64> {
         *sum += value;
         *count += 1.0;
     }
-    let mut means: Vec<_> = sums.into_iter().map(|(text, (sum, count))| (sum / count, text)).collect();
+    let mut means: Vec<_> =
+        sums.into_iter().map(|(text, (sum, count))| (sum / count, text)).collect();
     means.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
     let places: BTreeMap<String, f64> =
         means.into_iter().enumerate().map(|(place, (_, text))| (text, float(place))).collect();
@@ -191,7 +193,8 @@ fn split(samples: &[&Sample], dimensions: usize) -> Option<(usize, f64)> {
     let all: f64 = samples.iter().map(|sample| sample.value).sum();
     let mut best: Option<(f64, usize, f64)> = None;
     for dimension in 0..dimensions {
-        let at = samples.iter().filter_map(|sample| Some((*sample.at.get(dimension)?, sample.value)));
+        let at =
+            samples.iter().filter_map(|sample| Some((*sample.at.get(dimension)?, sample.value)));
         let mut sorted: Vec<(f64, f64)> = at.collect();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut below = 0.0;
@@ -294,7 +297,11 @@ mod tests {
                 let name = ["adam", "sgd", "lion", "lamb"][(b * 4.0) as usize];
                 let level = [3.0, 0.0, 2.0, 1.0][(b * 4.0) as usize];
                 let lr = 10f64.powf(-5.0 * a);
-                let params = [("lr".to_owned(), lr.into()), ("opt".into(), name.into()), ("same".into(), 1.into())];
+                let params = [
+                    ("lr".to_owned(), lr.into()),
+                    ("opt".into(), name.into()),
+                    ("same".into(), 1.into()),
+                ];
                 // Variances: 25 / 12 of 5a and 1.25 of the levels.
                 (params.into(), -lr.log10() + level)
             })

@@ -24,7 +24,8 @@ const BOTTOM: f32 = 28.0;
 /// Half the length of a tick.
 const TICK: f32 = 3.0;
 /// Colors of lines: of the smallest value, in the middle, and of the largest value.
-const COLORS: [Color; 3] = [Color(0x00, 0x72, 0xb2), Color(0xb0, 0xb0, 0xb0), Color(0xd5, 0x5e, 0x00)];
+const COLORS: [Color; 3] =
+    [Color(0x00, 0x72, 0xb2), Color(0xb0, 0xb0, 0xb0), Color(0xd5, 0x5e, 0x00)];
 const AXIS: Color = Color(0x80, 0x80, 0x80);
 
 /// Runs as lines across parallel axes: one per parameter, and the last one for the metric, which also gives the lines
@@ -149,7 +150,8 @@ impl ParallelPlot {
         let (width, height) = (f32::from(self.size.width), f32::from(self.size.height));
         let mut scene = Scene { width, height, shapes: Vec::new() };
         let ticks: Vec<Vec<Tick>> = self.axes.iter().map(|axis| axis.scale.ticks()).collect();
-        let widest = |ticks: &[Tick]| ticks.iter().map(|tick| self::width(&tick.label)).fold(0.0, f32::max);
+        let widest =
+            |ticks: &[Tick]| ticks.iter().map(|tick| self::width(&tick.label)).fold(0.0, f32::max);
         // Labels are to the left of their axis.
         let left = PADDING + ticks.first().map_or(0.0, |ticks| widest(ticks));
         let count = self.axes.len().saturating_sub(1).max(1);
@@ -211,7 +213,8 @@ impl Scale {
     fn of<'v>(values: impl Iterator<Item = &'v Param> + Clone) -> Self {
         let numbers: Option<Vec<f64>> = values.clone().map(Param::number).collect();
         let Some(numbers) = numbers else {
-            let texts: std::collections::BTreeSet<String> = values.map(ToString::to_string).collect();
+            let texts: std::collections::BTreeSet<String> =
+                values.map(ToString::to_string).collect();
             return Self::Texts(texts.into_iter().collect());
         };
         let finite = || numbers.iter().copied().filter(|number| number.is_finite());
@@ -240,8 +243,9 @@ impl Scale {
             Self::Numbers(axis) => axis.ticks(6),
             Self::Texts(texts) => {
                 let places = texts.iter().take(MAX_TEXTS).enumerate();
-                let tick = |(at, text): (usize, &String)| {
-                    Tick { place: of_texts(at, texts.len()), label: shortened(text, LONGEST) }
+                let tick = |(at, text): (usize, &String)| Tick {
+                    place: of_texts(at, texts.len()),
+                    label: shortened(text, LONGEST),
                 };
                 places.map(tick).collect()
             }
