@@ -157,6 +157,17 @@ fn programs_whose_trials_are_pruned_are_ended() {
         "csv",
     ]));
     assert!(code == Some(0) && out.contains("trial-0002,pruned,6,"), "{out}{err}");
+    let importance = ["table", "sweep", "--importance", "loss:min", "--format", "csv"];
+    let (code, out, err) = output(tbx(dir.path()).args(importance));
+    // The other parameter is the same in all trials.
+    assert!(code == Some(0) && out.starts_with("param,importance,std\nx,"), "{out}{err}");
+    assert_eq!(out.lines().count(), 2, "{out}");
+    for (image, start) in [("sweep.png", &b"\x89PNG"[..]), ("sweep.svg", b"<svg ")] {
+        let plot = ["plot", "sweep", "--parallel", "loss:min", "--out", image];
+        let (code, _, err) = output(tbx(dir.path()).args(plot));
+        assert_eq!((code, err), (Some(0), format!("4 runs written to {image}\n")));
+        assert!(fs::read(dir.path().join(image)).unwrap().starts_with(start));
+    }
     // MLflow gets a status that it knows, and the tag.
     let export = ["export", "sweep", "--to", "mlruns", "--out", "mlruns"];
     let (code, _, err) = output(tbx(dir.path()).args(export));
