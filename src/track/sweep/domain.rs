@@ -264,7 +264,7 @@ impl Domain {
                 self.multiple((value / step).round().max(first).min(last))
             }
             (Law::Uniform { min, max }, None) => value.max(min).min(max).into(),
-            _ => value.max(f64::MIN).min(f64::MAX).into(),
+            _ => value.clamp(f64::MIN, f64::MAX).into(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Reports {
     pub(super) fn add(&mut self, dir: &Path, step: i64, value: f64) -> Result<()> {
         // One call writes the line. A line that a killed program did not end is not read.
         let line = format!("\n{step} {value:?}\n");
-        self.file.write_all(line.as_bytes()).map_err(|error| failed(error, &dir.join(FILE)))?;
+        self.file.write_all(line.as_bytes()).map_err(|error| failed(error, dir.join(FILE)))?;
         push(&mut self.values, step, value);
         Ok(())
     }

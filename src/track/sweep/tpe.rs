@@ -222,7 +222,7 @@ impl Normal {
         let (from, to) = self.below;
         let part = (from + draw(random) * (to - from)).max(f64::MIN_POSITIVE);
         let drawn = self.mean + self.std * normal_quantile(part);
-        drawn.max(self.prior.low).min(self.prior.high).max(f64::MIN).min(f64::MAX)
+        drawn.max(self.prior.low).min(self.prior.high).clamp(f64::MIN, f64::MAX)
     }
 
     /// The density at `x`; with a cell, the part of the distribution in it.

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let trials = worker.trials()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
     for trial in &trials {
-        trial.problem.iter().for_each(|problem| warn(problem));
+        trial.problem.iter().for_each(warn);
     }
     let best = best(&trials, sweep.is_minimized());
     let mut grid = Grid::new();
