@@ -10,3 +10,5 @@ pub const REGISTRY: &str = "tbx.registry.json";
 pub const HPARAMS: &str = "hparams.yaml";
 /// The embeddings of a run, for TensorBoard's projector.
 pub const PROJECTOR: &str = "projector_config.pbtxt";
+/// What a trial of a sweep has reported.
+pub const REPORTS: &str = "tbx.reports";

@@ -85,7 +85,7 @@
 //! | `regenerate` | no | for maintainers: the generated messages, again | `prost-build`, `protox` |
 //! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
 //! | `serde` | no | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics); [`SummaryWriter::add_keras_graph`] | `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `libm`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //!
 //! Without any features, a training loop gets the reader, and the writer for every kind except images.

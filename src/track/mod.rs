@@ -25,4 +25,7 @@ mod sweep;
 pub use children::OverChildren;
 pub use options::RunOptions;
 pub use run::ActiveRun;
-pub use sweep::{Best, Sweep, Trial};
+pub use sweep::{
+    ActiveTrial, Best, Domain, Method, Next, Pruner, Sweep, SweepFile, Trial, TrialRecord, Verdict,
+    Worker,
+};

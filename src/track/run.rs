@@ -272,6 +272,11 @@ impl ActiveRun {
         self.end(Status::Finished, None)
     }
 
+    /// Ends the run with a status that needs no explanation.
+    pub(super) fn end_as(mut self, status: Status) -> Result<()> {
+        self.end(status, None)
+    }
+
     /// Ends the run because of an error. Records the error's message and causes, and the backtrace
     /// if `RUST_BACKTRACE` enables it.
     ///
@@ -310,7 +315,7 @@ impl ActiveRun {
         let mut meta = RunMeta::default();
         self.change(|there| {
             there.status = Some(status);
-            there.end_time = Some(now());
+            there.end_time = status.is_final().then(now);
             there.failure.clone_from(&failure);
             there.process = None;
             meta = there.clone();
@@ -324,11 +329,7 @@ impl ActiveRun {
         }
         // The copy matches the file, including the time of the change.
         self.writer.add_meta(&self.meta()?)?;
-        let closed = self.writer.close_as(match status {
-            Status::Finished => SessionStatus::Success,
-            Status::Failed | Status::Killed => SessionStatus::Failure,
-            Status::Scheduled | Status::Running => SessionStatus::Running,
-        });
+        let closed = self.writer.close_as(SessionStatus::from(status));
         // The offline directory ends even if the log could not be closed.
         let mirrored = self.mirror.take().map_or(Ok(()), |mut mirror| mirror.end(meta));
         closed.and(mirrored)

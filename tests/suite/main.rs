@@ -45,6 +45,7 @@ mod remote;
 mod restart;
 mod round_trips;
 mod stock_tensorboard;
+mod sweep;
 mod track;
 mod verify;
 mod walker;

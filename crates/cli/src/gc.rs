@@ -162,9 +162,10 @@ fn list(found: &Candidates, format: Format) -> Result<()> {
 }
 
 fn status_parser() -> impl TypedValueParser<Value = Status> {
-    let all = [Status::Scheduled, Status::Finished, Status::Failed, Status::Killed];
-    PossibleValuesParser::new(all.map(Status::name)).map(move |name| {
-        all.into_iter().find(|status| status.name() == name).unwrap_or(Status::Killed)
+    let ended = Status::ALL.into_iter().filter(|status| status.is_final());
+    let all: Vec<_> = [Status::Scheduled].into_iter().chain(ended).collect();
+    PossibleValuesParser::new(all.into_iter().map(Status::name)).map(|name| {
+        Status::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Status::Killed)
     })
 }
 

@@ -19,6 +19,7 @@ mod gc;
 mod grid;
 mod help;
 mod import;
+mod importance;
 mod inspect;
 mod legend;
 mod logs;
@@ -27,6 +28,7 @@ mod meta;
 mod models;
 mod options_of;
 mod output;
+mod parallel;
 mod plot;
 mod progress;
 mod ranks;
@@ -35,6 +37,7 @@ mod render;
 mod repair;
 mod restore;
 mod runs;
+mod sweep;
 mod table;
 mod variants;
 mod verify;
@@ -89,6 +92,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx check ./logs                      metadata that runs lack
   tbx meta set ./logs/1 param.lr=0.1    add metadata to a run
   tbx models ./logs                     registered models
+  tbx sweep run sweep.yaml -- python train.py
   tbx verify ./logs                     problems, and how to fix them
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -151,6 +155,8 @@ enum Command {
     Meta(meta::Args),
     /// List and change registered models: versions, stages, aliases.
     Models(models::Args),
+    /// Search for good parameters: run trials of a sweep, and show them.
+    Sweep(sweep::Args),
     /// Find damage, and values that TensorBoard shows differently from what was logged.
     Verify(verify::Args),
     /// Write new logs with every sound record of damaged ones.
@@ -172,7 +178,7 @@ enum Command {
 impl Command {
     /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
-        !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
+        !matches!(self, Self::Watch(_) | Self::Sweep(_) | Self::Completions(_) | Self::Man(_))
     }
 }
 
@@ -224,6 +230,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Import(args) => import::run(args),
         Command::Meta(args) => meta::run(args),
         Command::Models(args) => models::run(args),
+        Command::Sweep(args) => sweep::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

@@ -14,6 +14,7 @@ mod filter;
 mod fold;
 pub(crate) mod frame;
 mod group;
+mod importance;
 pub mod number;
 mod numpy;
 mod overview;
@@ -39,6 +40,7 @@ pub use fold::Folding;
 pub(crate) use fold::without_logs;
 pub(crate) use fold::{Directory, Parts};
 pub use group::{Group, GroupBy, Spread};
+pub use importance::{Importance, importance};
 pub use overview::{
     EmbeddingFile, EmbeddingOverview, FileOverview, IssueRow, Overview, RunOverview,
     ScalarOverview, TagOverview,
