@@ -6,8 +6,9 @@
 //! ```
 
 mod rows;
+mod system;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use prost::Message;
 use super::describe;
 use super::encode::{Items, Key, field, varint};
 use super::identity;
-use super::items::{Metric, MetricOptions};
+use super::items::{Metric, MetricOptions, Stats};
 use super::record::{Content, Exit, FileItem, Files, Header, Output, Record, VersionInfo};
 use super::run::{Environment, Run};
 use super::writer::Container;
@@ -95,6 +96,8 @@ pub struct OfflineRun {
     /// The last `_step`.
     last_step: Option<i64>,
     last_time: f64,
+    /// Measurements of the machine that were not written yet, by step.
+    measured: BTreeMap<i64, Stats>,
     /// Buffers.
     text: Vec<u8>,
     record: Vec<u8>,
@@ -128,6 +131,7 @@ impl OfflineRun {
             at: (0, start),
             last_step: None,
             last_time: start,
+            measured: BTreeMap::new(),
             text: Vec::new(),
             record: Vec::new(),
             counts: Counts::default(),
@@ -235,6 +239,7 @@ impl OfflineRun {
     ///
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn flush(&mut self) -> Result<()> {
+        self.end_measurements()?;
         self.out.flush().map_err(|error| failed(error, &self.path))
     }
 

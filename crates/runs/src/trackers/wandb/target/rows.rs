@@ -48,6 +48,13 @@ pub(super) fn write(
                 continue;
             }
             let (_, tag) = plan.parts.place(&run.name, series.tag());
+            if let Some(scalars) = series.scalars().filter(|_| OfflineRun::is_measured(&tag)) {
+                let at = series.steps().iter().zip(series.wall_times());
+                for ((step, time), value) in at.zip(scalars.iter()) {
+                    out.measured(&tag, *step, *time, value)?;
+                }
+                continue;
+            }
             let is_part = kind == Kind::Mesh && !is_scalar;
             let key = if is_part { None } else { Some(out.key(kind, &tag)?) };
             let (column, repeated) = Column::new(series, settings.sampling);
