@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::capture;
+use super::options::Code;
 use super::run::ActiveRun;
 use crate::error::{Error, ErrorKind, Result, failed};
 use crate::store::{Links, Root};
@@ -22,14 +23,6 @@ const MAX_CHANGES: u64 = 16 << 20;
 const MAX_SOURCE: u64 = 16 << 20;
 /// Maximum number of source files.
 const MAX_SOURCES: usize = 10_000;
-
-/// What to log of the code.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Code {
-    pub(super) changes: bool,
-    pub(super) sources: bool,
-    pub(super) lock_file: bool,
-}
 
 impl ActiveRun {
     /// Logs the code of the working directory.

@@ -119,7 +119,7 @@ impl ActiveRun {
             keep(EXAMPLE, &mut text(example)?.as_bytes())?;
             keep(SERVED_EXAMPLE, &mut text(&json!({ "inputs": example }))?.as_bytes())?;
         }
-        keep(REQUIREMENTS, &mut &b"mlflow\nonnxruntime\n"[..])?;
+        keep(REQUIREMENTS, &mut b"mlflow\nonnxruntime\n".as_slice())?;
         // Last, as readers take a directory with it for a complete model.
         let described = describe(self.id(), name, &interface, model, size);
         keep(MLMODEL, &mut text(&described)?.as_bytes())?;

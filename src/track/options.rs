@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::code::Code;
 use super::mirror::Place;
 use super::secrets;
 use crate::error::{ErrorKind, Result};
@@ -51,6 +50,14 @@ pub struct RunOptions {
     pub(super) system_metrics: Option<Duration>,
     pub(super) wandb: Option<Place>,
     pub(super) artifact_store: Option<PathBuf>,
+}
+
+/// What to log of the code.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Code {
+    pub(super) changes: bool,
+    pub(super) sources: bool,
+    pub(super) lock_file: bool,
 }
 
 impl fmt::Debug for RunOptions {
