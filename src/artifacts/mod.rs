@@ -99,7 +99,7 @@ impl Artifacts {
     pub fn version(&self, name: &ArtifactName) -> Result<ArtifactVersion> {
         let all = self.all()?;
         let found = all.get(&name.artifact).ok_or_else(|| self.no_artifact(&name.artifact))?;
-        Ok(name.of(found).cloned().map_err(|kind| kind.at(Location::of(self.file())))?)
+        name.of(found).cloned().map_err(|kind| kind.at(Location::of(self.file())))
     }
 
     fn no_artifact(&self, name: &str) -> Error {
