@@ -113,7 +113,7 @@
 //! # Layers
 //!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
-//! record. Most programs need none of these three: they are for files of raw records. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
+//! record. Most programs need none of these three: they are for files of raw records. [`meta`] describes runs, [`artifacts`] their files with versions, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
 //! them, and [`track`] records a run together with its metadata. Each layer uses only those before it.
 //!
 //! The package `tbx-runs` builds on this one: run tables, export to CSV, JSON and Parquet, MLflow, edits, checks and
@@ -122,6 +122,8 @@
 #![cfg_attr(test, allow(clippy::as_conversions))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "meta")]
+pub mod artifacts;
 pub mod error;
 pub mod event;
 pub mod logdir;
@@ -150,6 +152,9 @@ pub mod redact;
 pub mod replace;
 #[cfg(feature = "meta")]
 #[doc(hidden)]
+pub mod tree;
+#[cfg(feature = "meta")]
+#[doc(hidden)]
 pub mod wandb;
 #[cfg(feature = "meta")]
 #[doc(hidden)]
@@ -164,6 +169,7 @@ pub use logdir::{
 };
 pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
+pub use summary::classifier::{ConfusionMatrix, RocCurve};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::embedding::{Embedding, Sprite};
 pub use summary::graph::{Attr, Graph, KerasModel, Node};

@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod artifacts;
 mod cli;
 mod common;
 mod console;

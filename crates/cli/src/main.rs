@@ -6,9 +6,11 @@
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 mod archive;
+mod artifacts;
 mod chart;
 mod check;
 mod completions;
+mod config;
 mod destination;
 mod diff;
 mod edit;
@@ -93,6 +95,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx meta set ./logs/1 param.lr=0.1    add metadata to a run
   tbx models ./logs                     registered models
   tbx sweep run sweep.yaml -- python train.py
+  tbx artifacts ./logs lineage          which runs logged and used which data
   tbx verify ./logs                     problems, and how to fix them
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -157,6 +160,8 @@ enum Command {
     Models(models::Args),
     /// Search for good parameters: run trials of a sweep, and show them.
     Sweep(sweep::Args),
+    /// List versions of artifacts and their lineage, and fetch them.
+    Artifacts(artifacts::Args),
     /// Find damage, and values that TensorBoard shows differently from what was logged.
     Verify(verify::Args),
     /// Write new logs with every sound record of damaged ones.
@@ -231,6 +236,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Meta(args) => meta::run(args),
         Command::Models(args) => models::run(args),
         Command::Sweep(args) => sweep::run(args),
+        Command::Artifacts(args) => artifacts::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command except `help`.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "archive",
+    "artifacts",
     "check",
     "completions",
     "diff",
