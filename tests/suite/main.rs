@@ -43,6 +43,8 @@ mod registry;
 #[cfg(feature = "remote")]
 mod remote;
 mod restart;
+#[cfg(feature = "serve")]
+mod serve;
 mod stock_tensorboard;
 mod track;
 mod verify;

@@ -35,6 +35,8 @@ mod render;
 mod repair;
 mod restore;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
 mod table;
 mod variants;
 mod verify;
@@ -82,6 +84,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
+  tbx serve ./logs                      TensorBoard's page, without Python
   tbx export ./logs --to csv --out points.csv
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
@@ -139,6 +142,9 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
+    /// Show runs in TensorBoard's page, without Python.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
@@ -172,7 +178,12 @@ enum Command {
 impl Command {
     /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
-        !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
+        match self {
+            Self::Watch(_) | Self::Completions(_) | Self::Man(_) => false,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => false,
+            _ => true,
+        }
     }
 }
 
@@ -219,6 +230,8 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args),
         Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),

@@ -1,0 +1,7 @@
+//! TensorBoard's page: its files, from the package `tensorboard` of a Python.
+
+mod files;
+mod find;
+
+pub use self::files::Page;
+pub use self::find::{cache_path, find};
