@@ -5,19 +5,28 @@
 URL is the address of `tbx serve LOGDIR --restart tensorboard`. Every route is requested for every run and tag, from both.
 Prints one line per route, and one per difference. Exits with 1 if there is a difference.
 
-What may differ: the keys of blobs, so their bytes are compared, and the order of objects. Numbers must be equal.
+What may differ:
+
+- the keys of blobs, so their bytes are compared, and the order of objects;
+- the type of a number: tbx has float64 for all, so -7 is -7.0, and a scalar `true` is 1.0;
+- display names that equal the tag: TensorBoard's two loaders differ there, and tbx is like the faster one;
+- limits of v1 histograms: TensorBoard's own loader rounds them to float32, so six digits are compared;
+- what TensorBoard itself fails at, with status 500.
 """
 
 import collections
+import csv
 import html.parser
+import io
 import json
+import os
 import re
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from server import PYTHON, TensorBoard
+from server import PYTHON, RUST, TensorBoard
 
 DATA = "data/plugin/"
 LINE_LENGTH = 400
@@ -77,34 +86,79 @@ class Text(html.parser.HTMLParser):
         self.found.extend(data.split())
 
 
-def plain(value):
-    """A JSON value in which HTML is taken apart."""
+def plain(value, key=None):
+    """A JSON value in which HTML is taken apart, and that does not depend on what may differ."""
     if isinstance(value, str) and re.match(r"<(p|table|h\d|ul|ol|pre|blockquote)>", value):
         return Text(value).found
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        if value.get("displayName") == key:
+            value = {**value, "displayName": ""}
+        if "wallTime" in value and isinstance(value.get("value"), bool):
+            value = {**value, "value": float(value["value"])}
+        return {key: plain(item, key) for key, item in value.items()}
     if isinstance(value, list):
+        if len(value) == 3 and isinstance(value[2], bool):
+            value = [*value[:2], float(value[2])]
         return [plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
     return value
 
 
-def canonical(answer):
+def rounded(value):
+    """A JSON value whose numbers have six digits."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+# The protocol of data servers has only float32.
+usual = rounded if "TBX_DATA_SERVER" in os.environ else lambda value: value
+
+
+def number_of(cell):
+    try:
+        return float(cell == "True" or cell)
+    except ValueError:
+        return cell
+
+
+def canonical(answer, view=usual):
     status, content_type, body = answer
     if status >= 400:
         return f"status {status}"
     if content_type == "application/json":
-        body = json.dumps(plain(json.loads(body)), sort_keys=True, ensure_ascii=False)
+        body = json.dumps(view(plain(json.loads(body))), sort_keys=True, ensure_ascii=False)
+    elif content_type == "text/csv":
+        rows = csv.reader(io.StringIO(body.decode()))
+        body = usual([[number_of(cell) for cell in row] for row in rows])
     return f"{status} {content_type} {body}"
+
+
+def six_digits(answer):
+    return canonical(answer, rounded)
+
+
+def by_step(answer):
+    """A list of the parts of meshes: those of one step are in any order."""
+    in_order = lambda parts: sorted(parts, key=lambda part: (part["step"], part["content_type"]))
+    return canonical(answer, in_order)
 
 
 class Comparison:
     def __init__(self, stock, ours):
         self.stock, self.ours = Side(stock), Side(ours)
         self.equal, self.different = collections.Counter(), collections.Counter()
+        self.failed = collections.Counter()
 
     def same(self, route, ask, view=canonical, what=""):
         """Requests the same from both, and compares the answers. Returns TensorBoard's."""
         one, two = ask(self.stock), ask(self.ours)
+        if one[0] == 500:
+            self.failed[route] += 1
+            return one
         a, b = view(one), view(two)
         if a == b:
             self.equal[route] += 1
@@ -116,9 +170,10 @@ class Comparison:
                 print(f"{route} {what}: {name}: {text[start:start + LINE_LENGTH]}")
         return one
 
-    def json(self, path, **query):
+    def json(self, path, view=canonical, **query):
         route = path.removeprefix(DATA)
-        return json.loads(self.same(route, lambda side: side.get(path, **query), what=query)[2] or b"null")
+        answer = self.same(route, lambda side: side.get(path, **query), view, query)
+        return json.loads(answer[2] or b"null") if answer[0] == 200 else None
 
     def blobs(self, route, path, blob_path, key, **query):
         """Lists of blobs: all but the keys must be equal, and the bytes behind the keys."""
@@ -173,7 +228,7 @@ class Comparison:
     def time_series(self, **request):
         path = DATA + "timeseries/timeSeries"
         fields = [("requests", json.dumps([request]))]
-        self.same("timeseries/timeSeries", lambda side: side.form(path, fields), what=request)
+        self.same("timeseries/timeSeries", lambda side: side.form(path, fields), six_digits, request)
 
     def image_series(self, **request):
         def ask(side):
@@ -192,8 +247,8 @@ class Comparison:
 
     def histograms(self):
         for run, tag in self.tags("histograms"):
-            self.json(DATA + "histograms/histograms", run=run, tag=tag, sample=0)
-            self.json(DATA + "distributions/distributions", run=run, tag=tag, sample=0)
+            self.json(DATA + "histograms/histograms", six_digits, run=run, tag=tag, sample=0)
+            self.json(DATA + "distributions/distributions", six_digits, run=run, tag=tag, sample=0)
             self.time_series(plugin="histograms", tag=tag, run=run)
         self.json(DATA + "distributions/tags")
 
@@ -225,7 +280,7 @@ class Comparison:
 
     def mesh(self):
         for run, tag in self.tags("mesh"):
-            for part in self.json(DATA + "mesh/meshes", run=run, tag=tag, sample=0):
+            for part in self.json(DATA + "mesh/meshes", by_step, run=run, tag=tag, sample=0):
                 name = {1: "VERTEX", 2: "FACE", 3: "COLOR"}[part["content_type"]]
                 query = {"run": run, "tag": tag, "sample": 0, "step": part["step"], "content_type": name}
                 self.same("mesh/data", lambda side: side.get(DATA + "mesh/data", **query), what=query)
@@ -321,9 +376,16 @@ def pbtxt(answer):
     return f"{status} {content_type} {block(0)}"
 
 
+def board_of(logdir):
+    """TensorBoard with its own loader, or with the data server that TBX_DATA_SERVER names."""
+    if "TBX_DATA_SERVER" not in os.environ:
+        return TensorBoard(logdir, PYTHON)
+    return TensorBoard(logdir, RUST, os.environ["TBX_DATA_SERVER"])
+
+
 def main():
     logdir, address = sys.argv[1:]
-    with TensorBoard(logdir, PYTHON) as board:
+    with board_of(logdir) as board:
         comparison = Comparison(board._address, address)
         for part in [
             comparison.core,
@@ -340,9 +402,13 @@ def main():
             comparison.hparams,
         ]:
             part()
-    for route in sorted(comparison.equal | comparison.different):
-        equal, different = comparison.equal[route], comparison.different[route]
-        print(f"{route}: {equal} equal" + (f", {different} different" if different else ""))
+    for route in sorted(comparison.equal | comparison.different | comparison.failed):
+        counts = {
+            "equal": comparison.equal[route],
+            "different": comparison.different[route],
+            "failed in TensorBoard": comparison.failed[route],
+        }
+        print(f"{route}: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n))
     sys.exit(bool(comparison.different))
 
 

@@ -18,7 +18,7 @@ struct Package {
     layers: &'static [&'static [&'static str]],
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package {
         source: "src",
         library: "tbx",
@@ -44,6 +44,20 @@ const PACKAGES: [Package; 3] = [
             &["export", "edit", "verify", "archive"],
             &["trackers"],
             &["import"],
+            &["lib"],
+        ],
+    },
+    Package {
+        source: "crates/serve/src",
+        library: "tbx_serve",
+        layers: &[
+            &["state"],
+            &["http"],
+            &["page"],
+            &["app", "grpc"],
+            &["routes"],
+            &["data_server", "server"],
+            &["generated"],
             &["lib"],
         ],
     },

@@ -4,5 +4,6 @@
 
 mod attacks;
 mod client;
+mod data_server;
 mod growth;
 mod stock;

@@ -145,6 +145,9 @@ enum Command {
     /// Show runs in TensorBoard's page, without Python.
     #[cfg(feature = "serve")]
     Serve(serve::Args),
+    /// Start the TensorBoard that is installed, with tbx as its data server.
+    #[cfg(feature = "serve")]
+    Tensorboard(serve::tensorboard::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
@@ -181,7 +184,7 @@ impl Command {
         match self {
             Self::Watch(_) | Self::Completions(_) | Self::Man(_) => false,
             #[cfg(feature = "serve")]
-            Self::Serve(_) => false,
+            Self::Serve(_) | Self::Tensorboard(_) => false,
             _ => true,
         }
     }
@@ -189,6 +192,10 @@ impl Command {
 
 /// Runs the program with the arguments of the process.
 fn main() -> ExitCode {
+    #[cfg(feature = "serve")]
+    if serve::data_server::is_asked(env::args_os()) {
+        return serve::data_server::main();
+    }
     let matches = help::command().try_get_matches_from(help::arguments(env::args_os()));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -232,6 +239,8 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Watch(args) => watch::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "serve")]
+        Command::Tensorboard(args) => serve::tensorboard::run(args),
         Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),

@@ -1,4 +1,7 @@
-//! `tbx serve`
+//! `tbx serve`, and the program as TensorBoard's data server
+
+pub(super) mod data_server;
+pub(super) mod tensorboard;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,13 +10,14 @@ use std::time::Duration;
 use super::logs::Choice;
 use super::{FINE, print, say, warn};
 use tbx::error::{Error, Result};
-use tbx_serve::{Page, Samples, Server, Source, find_page};
+use tbx_serve::{Page, Samples, Server, Source, find_page, get_page};
 
 /// Maximum number of problems of logs that are printed.
 const MAX_ISSUES: usize = 20;
 
 #[derive(clap::Args)]
-#[command(after_help = "The page is TensorBoard's own: the file webfiles.zip of the Python package tensorboard, which \
+#[command(
+    after_help = "The page is TensorBoard's own: the file webfiles.zip of the Python package tensorboard, which \
 tbx finds in the active virtual environment, in the user's cache, or in the python on PATH. TensorBoard itself is not \
 started, and no Python is needed while the page is shown.
 
@@ -25,10 +29,12 @@ Examples:
   tbx serve runs
   tbx serve base:runs/base new:runs/new --open
   tbx serve runs --samples scalars=all --samples images=50
-  tbx serve runs --webfiles ~/venv/lib/python3.12/site-packages/tensorboard/webfiles.zip")]
+  tbx serve --get-webfiles
+  tbx serve runs --webfiles ~/venv/lib/python3.12/site-packages/tensorboard/webfiles.zip"
+)]
 pub(super) struct Args {
     /// Log directories on this machine, or NAME:PATH.
-    #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
+    #[arg(required_unless_present = "get_webfiles", value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdirs: Vec<String>,
 
     #[command(flatten)]
@@ -55,6 +61,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", env = "TBX_WEBFILES")]
     webfiles: Option<PathBuf>,
 
+    /// Download TensorBoard's page with pip into the user's cache, and end.
+    #[arg(long)]
+    get_webfiles: bool,
+
     /// Title of the window.
     #[arg(long, value_name = "TEXT", default_value = "")]
     window_title: String,
@@ -79,6 +89,10 @@ fn sample(text: &str) -> Result<(String, Option<usize>), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    if args.get_webfiles {
+        print(&format!("{}\n", get_page()?.display()))?;
+        return Ok(FINE);
+    }
     let page = page(args.webfiles.clone())?;
     let samples = args.samples.iter().cloned();
     let samples =
@@ -128,8 +142,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 fn page(named: Option<PathBuf>) -> Result<Page> {
     let path = named.or_else(find_page).ok_or_else(|| {
         Error::argument(
-            "TensorBoard's page was not found: install it with `pip install tensorboard`, or name its file \
-             webfiles.zip with --webfiles or TBX_WEBFILES",
+            "TensorBoard's page was not found: `tbx serve --get-webfiles` downloads it, `pip install tensorboard` \
+             installs it, --webfiles or TBX_WEBFILES names its file webfiles.zip",
         )
     })?;
     Page::open(&path)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tbx::error::{Result, failed};
 use tbx::{Issue, LoadOptions};
 
+use crate::grpc;
 use crate::http::Listener;
 use crate::state::{Samples, Source, State, Watcher};
 
@@ -149,7 +150,7 @@ impl BoundDataServer {
 
     /// Answers calls until the process ends.
     pub fn serve(self) {
-        let Self { listener, state, location } = self;
-        listener.serve_calls(state, location);
+        let (runtime, listener) = self.listener.into_parts();
+        runtime.block_on(grpc::serve(listener, self.state, self.location));
     }
 }

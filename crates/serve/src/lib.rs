@@ -13,6 +13,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`DataServer`] is the other front: stock TensorBoard reads the logs through it.
+//!
 //! # What is shown
 //!
 //! All values are exact. A series of more points than the page shows is sampled: of scalars, the first and the last
@@ -26,14 +28,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod app;
+mod data_server;
 #[cfg(test)]
 mod generated;
+mod grpc;
 mod http;
 mod page;
 mod routes;
 mod server;
 mod state;
 
-pub use self::page::{Page, cache_path, find as find_page};
+pub use self::data_server::{BoundDataServer, DataServer};
+pub use self::page::{Page, cache_path, find as find_page, get as get_page};
 pub use self::server::{Bound, Server};
 pub use self::state::{Samples, Source};

@@ -11,6 +11,7 @@ use tbx::{Issue, LoadOptions};
 use crate::app::App;
 use crate::http::Listener;
 use crate::page::Page;
+use crate::routes;
 use crate::state::{Samples, Source, State, Watcher};
 
 /// Number of ports that are tried after the one that is in use.
@@ -150,6 +151,6 @@ impl Bound {
     /// Answers requests until the process ends.
     pub fn serve(self) {
         let Self { listener, host, app } = self;
-        listener.serve(host, Arc::new(move |request| app.answer(request)));
+        listener.serve(host, Arc::new(move |request| routes::answer(&app, request)));
     }
 }

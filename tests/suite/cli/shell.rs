@@ -24,7 +24,11 @@ const COMMANDS: [&str; 20] = [
     "reduce",
     "repair",
     "restore",
+    #[cfg(feature = "serve")]
+    "serve",
     "table",
+    #[cfg(feature = "serve")]
+    "tensorboard",
     "verify",
     "watch",
 ];

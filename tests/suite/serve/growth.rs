@@ -52,7 +52,8 @@ fn new_replaced_and_removed_runs_are_followed() {
     other.add_scalar("loss", 2.0, 7).unwrap();
     other.close().unwrap();
     until(&serve, "/data/runs", &json!(["a", "b"]));
-    let file = |run: &str| fs::read_dir(dir.path().join(run)).unwrap().next().unwrap().unwrap().path();
+    let file =
+        |run: &str| fs::read_dir(dir.path().join(run)).unwrap().next().unwrap().unwrap().path();
     let (from, to) = (file("b"), file("a"));
     fs::rename(from, to).unwrap();
     until(&serve, "/data/runs", &json!(["a"]));

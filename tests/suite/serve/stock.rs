@@ -2,17 +2,18 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tbx::summary::hparams::SessionStatus;
 use tbx::{Hparams, SummaryWriter};
+use tempfile::TempDir;
 
 use super::client::Serve;
 use crate::common::repository;
 
 /// A Python with TensorBoard, or the reason why there is none.
-fn python() -> Result<OsString, String> {
+pub(super) fn python() -> Result<OsString, String> {
     let venv = repository(".venv/bin/python");
     let python = match env::var_os("TBX_TEST_PYTHON") {
         Some(named) => named,
@@ -40,7 +41,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// Sessions of three groups, with values of all types.
 fn write_sessions(dir: &Path) {
-    for (i, (group, rate)) in [("a", 0.5), ("a", 0.25), ("b", 0.125), ("", 1.0)].into_iter().enumerate()
+    for (i, (group, rate)) in
+        [("a", 0.5), ("a", 0.25), ("b", 0.125), ("", 1.0)].into_iter().enumerate()
     {
         let writer = SummaryWriter::create(dir.join(format!("session_{i}"))).unwrap();
         let hparams = Hparams::new()
@@ -63,13 +65,24 @@ fn write_sessions(dir: &Path) {
     }
 }
 
-#[test]
-fn answers_are_those_of_stock_tensorboard() {
+/// Logs of several programs with every kind of data.
+pub(super) fn logs() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in ["keras", "tensorboardx", "tf1", "tf2", "torch"] {
         copy(&repository(&format!("fixtures/{name}")), &dir.path().join(name));
     }
     write_sessions(&dir.path().join("sessions"));
+    dir
+}
+
+/// The script that compares answers.
+pub(super) fn script() -> PathBuf {
+    repository("tests/stock_tensorboard/serve.py")
+}
+
+#[test]
+fn answers_are_those_of_stock_tensorboard() {
+    let dir = logs();
     let python = match python() {
         Ok(python) => python,
         Err(reason) => {
@@ -86,7 +99,7 @@ fn answers_are_those_of_stock_tensorboard() {
     let serve = Serve::start_with_page(dir.path(), &options);
     let compared = Command::new(python)
         .args(["-B", "-X", "utf8"])
-        .arg(repository("tests/stock_tensorboard/serve.py"))
+        .arg(script())
         .arg(dir.path())
         .arg(format!("http://{}/", serve.address))
         .stdin(Stdio::null())

@@ -151,7 +151,9 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
         })
         .bind()
         .map_err(|error| match error.kind() {
-            ErrorKind::Io(_) if error.location().path.as_deref() != Some(Path::new(&flags.logdir)) => {
+            ErrorKind::Io(_)
+                if error.location().path.as_deref() != Some(Path::new(&flags.logdir)) =>
+            {
                 (BAD_PORT, error)
             }
             _ => (BAD_LOGDIR, error),
@@ -169,13 +171,12 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
 /// The numbers of points: `PLUGIN=N,PLUGIN=all`, or nothing.
 fn samples(text: &str) -> Result<Samples> {
     let parts = text.split(',').filter(|part| !part.is_empty());
-    parts.map(|part| sample(part).map_err(|error| Error::argument(format!("{part:?} {error}")))).try_fold(
-        Samples::new(),
-        |samples, parsed| {
+    parts
+        .map(|part| sample(part).map_err(|error| Error::argument(format!("{part:?} {error}"))))
+        .try_fold(Samples::new(), |samples, parsed| {
             let (plugin, count) = parsed?;
             Ok(samples.plugin(plugin, count))
-        },
-    )
+        })
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ use std::process::{Command, Stdio};
 use tbx::error::{Error, Result, failed};
 
 #[derive(clap::Args)]
-#[command(after_help = "Starts the TensorBoard that is installed, in the active virtual environment or on PATH, and reads the \
+#[command(
+    after_help = "Starts the TensorBoard that is installed, in the active virtual environment or on PATH, and reads the \
 logs in place of its own data server. All dashboards and plugins are those of that TensorBoard.
 
 Examples:
   tbx tensorboard runs
-  tbx tensorboard runs -- --port 6007 --reload_interval 1")]
+  tbx tensorboard runs -- --port 6007 --reload_interval 1"
+)]
 pub(crate) struct Args {
     /// Log directory on this machine.
     #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
@@ -43,7 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
 fn stock() -> Result<Command> {
     let has_tensorboard = |python: &PathBuf| {
         let asked = Command::new(python)
-            .args(["-c", "import importlib.util as u, sys; sys.exit(not u.find_spec('tensorboard'))"])
+            .args([
+                "-c",
+                "import importlib.util as u, sys; sys.exit(not u.find_spec('tensorboard'))",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

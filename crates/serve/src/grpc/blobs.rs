@@ -56,11 +56,13 @@ pub(super) fn keys(
 pub(super) fn read(runs: &Runs, key: &str) -> Result<Bytes, Status> {
     let blob = Blob::parse(key);
     let blob = blob.ok_or_else(|| Status::invalid(format!("{key:?} is not the key of a blob")))?;
-    let gone = || Status::not_found(format!("run {:?}, tag {:?} has no such blob", blob.run, blob.tag));
+    let gone =
+        || Status::not_found(format!("run {:?}, tag {:?} has no such blob", blob.run, blob.tag));
     let run = runs.get(&blob.run).ok_or_else(gone)?;
     let series = run.get(&blob.plugin, &blob.tag).ok_or_else(gone)?;
     let place = blob.place(series).ok_or_else(gone)?;
     let value = run.value(&blob.run, series, place);
-    let value = value.map_err(|error| Status::internal(format!("the value is damaged: {error}")))?;
+    let value =
+        value.map_err(|error| Status::internal(format!("the value is damaged: {error}")))?;
     all(series, &value).and_then(|all| all.into_iter().nth(blob.index)).ok_or_else(gone)
 }

@@ -26,7 +26,8 @@ impl<'a> Filter<'a> {
         names: Option<&'a RunTagFilter>,
         class: DataClass,
     ) -> Result<Self, Status> {
-        let plugin = plugin.map(|plugin| plugin.plugin_name.as_str()).filter(|name| !name.is_empty());
+        let plugin =
+            plugin.map(|plugin| plugin.plugin_name.as_str()).filter(|name| !name.is_empty());
         let plugin = plugin.ok_or_else(|| Status::invalid("the name of a plugin is missing"))?;
         let set = |names: &'a [String]| names.iter().map(String::as_str).collect();
         let runs = names.and_then(|names| names.runs.as_ref()).map(|runs| set(&runs.names));
@@ -62,10 +63,7 @@ impl<'a> Filter<'a> {
 /// # Errors
 ///
 /// It is missing, negative or too large.
-pub(super) fn count(
-    asked: Option<&Downsample>,
-    shows_all: bool,
-) -> Result<Option<usize>, Status> {
+pub(super) fn count(asked: Option<&Downsample>, shows_all: bool) -> Result<Option<usize>, Status> {
     let asked = asked.ok_or_else(|| Status::invalid("the number of points is missing"))?.num_points;
     match asked {
         // TensorBoard asks for 0 points of a plugin of which its user wants all.

@@ -44,7 +44,7 @@ pub(super) fn call(
         "ReadBlob" => {
             let asked: ReadBlobRequest = decode(message)?;
             let blob = blobs::read(&state.runs_now(), &asked.blob_key)?;
-            let part = |part: &[u8]| ReadBlobResponse { data: part.to_vec() }.encode_to_vec();
+            let part = |part| ReadBlobResponse { data: blob.slice_ref(part) }.encode_to_vec();
             Ok(blob.chunks(PART).map(part).collect())
         }
         other => Err(Status::unimplemented(format!("there is no method {other:?}"))),
@@ -66,7 +66,9 @@ fn list_plugins(state: &State) -> ListPluginsResponse {
     let runs = state.runs_now();
     let names = runs.iter().flat_map(|(_, run)| run.series()).map(|series| &series.metadata.plugin);
     let names: BTreeSet<&String> = names.filter(|name| !name.is_empty()).collect();
-    ListPluginsResponse { plugins: names.into_iter().map(|name| Plugin { name: name.clone() }).collect() }
+    ListPluginsResponse {
+        plugins: names.into_iter().map(|name| Plugin { name: name.clone() }).collect(),
+    }
 }
 
 fn list_runs(state: &State) -> ListRunsResponse {
@@ -94,10 +96,7 @@ fn shows_all(state: &State, plugin: Option<&PluginFilter>) -> bool {
     state.samples().shows_all(plugin_name(plugin))
 }
 
-fn list_scalars(
-    state: &State,
-    asked: &ListScalarsRequest,
-) -> Result<ListScalarsResponse, Status> {
+fn list_scalars(state: &State, asked: &ListScalarsRequest) -> Result<ListScalarsResponse, Status> {
     use list_scalars_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Scalar)?;
@@ -115,10 +114,7 @@ fn list_scalars(
     Ok(ListScalarsResponse { runs: runs.collect() })
 }
 
-fn read_scalars(
-    state: &State,
-    asked: &ReadScalarsRequest,
-) -> Result<ReadScalarsResponse, Status> {
+fn read_scalars(state: &State, asked: &ReadScalarsRequest) -> Result<ReadScalarsResponse, Status> {
     use read_scalars_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Scalar)?;
@@ -146,10 +142,7 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-fn list_tensors(
-    state: &State,
-    asked: &ListTensorsRequest,
-) -> Result<ListTensorsResponse, Status> {
+fn list_tensors(state: &State, asked: &ListTensorsRequest) -> Result<ListTensorsResponse, Status> {
     use list_tensors_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Tensor)?;
@@ -167,10 +160,7 @@ fn list_tensors(
     Ok(ListTensorsResponse { runs: runs.collect() })
 }
 
-fn read_tensors(
-    state: &State,
-    asked: &ReadTensorsRequest,
-) -> Result<ReadTensorsResponse, Status> {
+fn read_tensors(state: &State, asked: &ReadTensorsRequest) -> Result<ReadTensorsResponse, Status> {
     use read_tensors_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Tensor)?;

@@ -1,7 +1,5 @@
 //! Why a call failed.
 
-use crate::http::Refusal;
-
 /// The status of a call that failed: a code of gRPC and a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Status {
@@ -28,16 +26,5 @@ impl Status {
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self { code: 13, message: message.into() }
-    }
-}
-
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Invalid(text) | Refusal::Host(text) => Self::invalid(text),
-            Refusal::NotFound(text) => Self::not_found(text),
-            Refusal::Unreadable(text) => Self::internal(text),
-            Refusal::Method => Self::unimplemented("this method is not known"),
-        }
     }
 }

@@ -81,7 +81,10 @@ impl Server {
         }
     }
 
-    async fn messages(self: Arc<Self>, request: hyper::Request<Incoming>) -> Result<Messages, Status> {
+    async fn messages(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+    ) -> Result<Messages, Status> {
         let path = request.uri().path();
         let unknown = || Status::unimplemented(format!("there is no {path:?}"));
         let method = path.strip_prefix(SERVICE).ok_or_else(unknown)?.to_owned();
@@ -158,7 +161,9 @@ mod tests {
         let unframed = |bytes: &'static [u8]| unframed(Bytes::from_static(bytes));
         assert_eq!(unframed(b"\0\0\0\0\x02ab").unwrap(), "ab");
         assert_eq!(unframed(b"\0\0\0\0\0").unwrap(), "");
-        for wrong in [&b""[..], b"\0\0", b"\0\0\0\0\x03ab", b"\0\xff\xff\xff\xffab", b"\x01\0\0\0\0"] {
+        for wrong in
+            [&b""[..], b"\0\0", b"\0\0\0\0\x03ab", b"\0\xff\xff\xff\xffab", b"\x01\0\0\0\0"]
+        {
             assert!(unframed(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -76,6 +76,11 @@ impl Listener {
         self.address
     }
 
+    /// The socket, for another protocol.
+    pub(crate) fn into_parts(self) -> (Runtime, TcpListener) {
+        (self.runtime, self.listener)
+    }
+
     /// Answers requests until the process ends.
     pub(crate) fn serve(self, host: String, handler: Arc<Handler>) {
         let Self { runtime, listener, address } = self;
@@ -189,11 +194,7 @@ fn is_this_machine(header: &str, own: &str) -> bool {
 }
 
 /// Reads the body of a request.
-async fn read(
-    request: Request,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Request, Refusal> {
+async fn read(request: Request, headers: &HeaderMap, body: Incoming) -> Result<Request, Refusal> {
     match request.method {
         Method::GET | Method::HEAD => return Ok(request),
         Method::POST => {}
@@ -236,7 +237,8 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered() {
-        for own in ["localhost:6006", "LOCALHOST", "127.0.0.1:1", "127.8.9.1", "[::1]:6006", "box:1"]
+        for own in
+            ["localhost:6006", "LOCALHOST", "127.0.0.1:1", "127.8.9.1", "[::1]:6006", "box:1"]
         {
             assert!(is_this_machine(own, "box"), "{own}");
         }

@@ -56,7 +56,8 @@ impl Page {
         if bytes.len() > usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX) {
             return Err(wrong(format!("an archive of more than {MAX_ARCHIVE} bytes")));
         }
-        let not_zip = |error: ZipError| wrong(format!("not a zip archive with TensorBoard's page: {error}"));
+        let not_zip =
+            |error: ZipError| wrong(format!("not a zip archive with TensorBoard's page: {error}"));
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(not_zip)?;
         if archive.len() > MAX_FILES {
             return Err(wrong(format!("an archive of more than {MAX_FILES} files")));

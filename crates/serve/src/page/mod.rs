@@ -2,6 +2,8 @@
 
 mod files;
 mod find;
+mod get;
 
 pub use self::files::Page;
 pub use self::find::{cache_path, find};
+pub use self::get::get;

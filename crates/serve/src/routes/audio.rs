@@ -53,14 +53,19 @@ pub(super) fn audio(app: &App, request: &Request) -> Result<Answer, Refusal> {
         label: "",
         step: point.step,
         content_type,
-        query: format!("blob_key={}&content_type={}", point.value, content_type.replace('/', "%2F")),
+        query: format!(
+            "blob_key={}&content_type={}",
+            point.value,
+            content_type.replace('/', "%2F")
+        ),
     };
     Answer::json(&found.into_iter().map(clip).collect::<Vec<_>>())
 }
 
 fn content_type(series: &Series) -> &'static str {
+    // Values of v1 have no metadata.
     let content = &series.metadata.content;
-    match content.windows(2).any(|pair| pair == WAV_FIELD) {
+    match content.is_empty() || content.windows(2).any(|pair| pair == WAV_FIELD) {
         true => WAV,
         false => OTHER,
     }

@@ -22,7 +22,8 @@ pub(super) fn scalars(app: &App, request: &Request) -> Result<Answer, Refusal> {
         tag_to_events: T,
     }
     let (run, pattern) = request.run_and_tag()?;
-    let regex = regex::RegexBuilder::new(&format!("^(?:{pattern})")).size_limit(MAX_PATTERN).build();
+    let regex =
+        regex::RegexBuilder::new(&format!("^(?:{pattern})")).size_limit(MAX_PATTERN).build();
     let regex: Option<Regex> = regex.ok().filter(|_| !pattern.is_empty());
     let runs = app.state.runs();
     let all = runs.get(run).map(|run| run.of_plugin(scalars::PLUGIN)).unwrap_or_default();

@@ -7,8 +7,31 @@ use pulldown_cmark::{Options, Parser, html};
 
 /// The elements that remain; the same as in TensorBoard (`plugin_util.py`).
 const ELEMENTS: [&str; 25] = [
-    "ul", "ol", "li", "p", "pre", "code", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
-    "br", "strong", "em", "a", "img", "table", "thead", "tbody", "td", "tr", "th",
+    "ul",
+    "ol",
+    "li",
+    "p",
+    "pre",
+    "code",
+    "blockquote",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "br",
+    "strong",
+    "em",
+    "a",
+    "img",
+    "table",
+    "thead",
+    "tbody",
+    "td",
+    "tr",
+    "th",
 ];
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -16,7 +39,9 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     cleaner
         .tags(ELEMENTS.into())
         .generic_attributes([].into())
-        .tag_attributes([("a", ["href", "title"].into()), ("img", ["src", "title", "alt"].into())].into())
+        .tag_attributes(
+            [("a", ["href", "title"].into()), ("img", ["src", "title", "alt"].into())].into(),
+        )
         .url_schemes(["http", "https", "mailto"].into())
         .link_rel(None);
     cleaner

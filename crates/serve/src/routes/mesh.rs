@@ -19,6 +19,9 @@ const PLUGIN: &str = "mesh";
 /// Number of points that are shown of a series.
 const POINTS: usize = 100;
 
+/// The bits of vertices, faces and colors: what a mesh has that does not say what it has.
+const ALL_PARTS: u32 = 0b1110;
+
 /// What a series is of a mesh.
 fn part(series: &Series) -> Option<MeshPluginData> {
     MeshPluginData::decode(series.metadata.content.clone()).ok()
@@ -65,7 +68,7 @@ pub(super) fn meshes(app: &App, request: &Request) -> Result<Answer, Refusal> {
             wall_time: Number(point.wall_time),
             step: point.step,
             content_type: part.content_type,
-            components: part.components,
+            components: if part.components == 0 { ALL_PARTS } else { part.components },
             config: part.json_config.clone(),
             data_shape: part.shape.clone(),
         }));

@@ -117,12 +117,7 @@ const DASHBOARDS: &[Dashboard] = &[
         plugins: graphs::PLUGINS,
         is_static: true,
     },
-    Dashboard::new(
-        "distributions",
-        "distributions",
-        "tf-distribution-dashboard",
-        &["histograms"],
-    ),
+    Dashboard::new("distributions", "distributions", "tf-distribution-dashboard", &["histograms"]),
     Dashboard::new("histograms", "histograms", "tf-histogram-dashboard", &["histograms"]),
     Dashboard::new("text", "text", "tf-text-dashboard", &["text"]),
     Dashboard::new("pr_curves", "PR Curves", "tf-pr-curve-dashboard", &["pr_curves"]),
@@ -130,11 +125,14 @@ const DASHBOARDS: &[Dashboard] = &[
     Dashboard::new("mesh", "mesh", "mesh-dashboard", &["mesh"]),
 ];
 
-/// Answers a request for data; `None` if the path is not one of ours.
-pub(crate) fn route(app: &App, request: &Request) -> Option<Result<Answer, Refusal>> {
+/// Answers a request for data or for a file of the page.
+pub(crate) fn answer(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let path = request.path.trim_end_matches('/');
-    let (_, route) = ROUTES.iter().find(|(own, _)| *own == path)?;
-    Some(route(app, request))
+    match ROUTES.iter().find(|(own, _)| *own == path) {
+        Some((_, route)) => route(app, request),
+        None if path.starts_with("/data/") => Err(Refusal::NotFound("Not found".to_owned())),
+        None => app.page.answer(&request.path),
+    }
 }
 
 /// The refusal for a run and tag without data.

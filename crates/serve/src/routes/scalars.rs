@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::json::{Entries, Items, Number};
-use super::tags::{Described, per_tag};
 use super::no_data;
+use super::tags::{Described, per_tag};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
 use crate::state::Series;

@@ -73,7 +73,8 @@ pub(super) fn descriptions<'a>(runs: &'a Runs, plugin: &str) -> BTreeMap<&'a str
         Some((only, ())) if texts.len() == 1 => (*only).to_owned(),
         _ => {
             let part = |text: &str| {
-                let runs: Vec<&str> = by_text.get(text).into_iter().flat_map(|runs| runs.keys().copied()).collect();
+                let runs: Vec<&str> =
+                    by_text.get(text).into_iter().flat_map(|runs| runs.keys().copied()).collect();
                 let word = if runs.len() == 1 { "run" } else { "runs" };
                 format!("## For {word}: {}\n{text}", runs.join(", "))
             };

@@ -143,8 +143,11 @@ fn scalar_series(app: &App, tag: &str, run: Option<&str>) -> Result<Box<RawValue
         runs.iter().filter(|(name, _)| wanted(name)).filter_map(|(name, found)| {
             let series = found.get(scalars::PLUGIN, tag)?;
             let points = move || {
-                scalars::points(series, count)
-                    .map(|(wall_time, step, value)| Datum { wall_time, step, value })
+                scalars::points(series, count).map(|(wall_time, step, value)| Datum {
+                    wall_time,
+                    step,
+                    value,
+                })
             };
             Some((name, Items(points)))
         })

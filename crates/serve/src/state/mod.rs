@@ -8,6 +8,8 @@ mod run;
 mod sample;
 mod series;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -18,8 +20,8 @@ use tbx::{Issue, News};
 pub(crate) use self::read::{Blob, blobs};
 pub(crate) use self::run::Run;
 use self::run::Shared;
-pub(crate) use self::series::{Point, Series};
 use self::series::KEPT_POINTS;
+pub(crate) use self::series::{Point, Series};
 pub use self::source::Source;
 pub(crate) use self::source::Watcher;
 

@@ -13,7 +13,7 @@ pub(crate) fn spread(len: usize, count: Option<usize>) -> Vec<usize> {
 }
 
 /// The indices of at most `count` of `len` numbers: the first and the last one, and the smallest and the largest of
-/// each of equal parts, so that no spike disappears. NaN counts as the largest number. With `None`, all.
+/// each of equal parts, so that no spike disappears. If there are NaNs, also one of each part. With `None`, all.
 pub(crate) fn extremes(
     len: usize,
     count: Option<usize>,
@@ -24,21 +24,31 @@ pub(crate) fn extremes(
         return spread(len, Some(count));
     }
     let inner = len - 2;
-    let parts = (count - 2) / 2;
+    let per_part = if (1..len - 1).any(|i| value(i).is_nan()) { 3 } else { 2 };
+    let parts = (count - 2) / per_part;
     let mut found = Vec::with_capacity(count);
     found.push(0);
     for part in 0..parts {
         let (start, end) = (1 + part * inner / parts, 1 + (part + 1) * inner / parts);
-        let key = |i: &usize| {
-            let value = value(*i);
-            if value.is_nan() { f64::NAN } else { value }
-        };
-        let lowest = (start..end).min_by(|a, b| key(a).total_cmp(&key(b)));
-        let highest = (start..end).max_by(|a, b| key(a).total_cmp(&key(b)));
-        let mut pair: Vec<usize> = lowest.into_iter().chain(highest).collect();
-        pair.sort_unstable();
-        pair.dedup();
-        found.extend(pair);
+        let (mut lowest, mut highest, mut nan) = (None, None, None);
+        for i in start..end {
+            let value = value(i);
+            if value.is_nan() {
+                nan = nan.or(Some(i));
+                continue;
+            }
+            if lowest.is_none_or(|(_, low)| value < low) {
+                lowest = Some((i, value));
+            }
+            if highest.is_none_or(|(_, high)| value > high) {
+                highest = Some((i, value));
+            }
+        }
+        let chosen = [lowest.map(|(i, _)| i), highest.map(|(i, _)| i), nan];
+        let mut chosen: Vec<usize> = chosen.into_iter().flatten().collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        found.extend(chosen);
     }
     found.push(len - 1);
     found

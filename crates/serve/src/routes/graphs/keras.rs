@@ -141,7 +141,9 @@ fn names_in(layers: Option<&Json>) -> Vec<String> {
         Some(layers) if layers.first().is_some_and(Json::is_array) => {
             layers.iter().filter_map(name).collect()
         }
-        Some(layers) => layers.first().and_then(Json::as_str).map(str::to_owned).into_iter().collect(),
+        Some(layers) => {
+            layers.first().and_then(Json::as_str).map(str::to_owned).into_iter().collect()
+        }
         None => Vec::new(),
     }
 }

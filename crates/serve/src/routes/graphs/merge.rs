@@ -15,7 +15,8 @@ pub(super) fn merge(mut graphs: Vec<GraphDef>) -> Result<GraphDef, Refusal> {
         return Ok(graphs.pop().unwrap_or_default());
     }
     let mut merged = GraphDef::default();
-    let producer = |graph: &GraphDef| graph.versions.as_ref().map_or(0, |versions| versions.producer);
+    let producer =
+        |graph: &GraphDef| graph.versions.as_ref().map_or(0, |versions| versions.producer);
     if let Some(first) = graphs.first().filter(|first| producer(first) != 0) {
         merged.versions.clone_from(&first.versions);
     }

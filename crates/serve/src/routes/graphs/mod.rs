@@ -119,7 +119,9 @@ pub(super) fn graph(app: &App, request: &Request) -> Result<Answer, Refusal> {
             let value = value(app, &[PROFILE_AND_GRAPH, GRAPH_OF_PROFILE], run, tag)?;
             let metadata: RunMetadata = decode(blob(&value)?)?;
             let graphs = metadata.function_graphs.into_iter();
-            merge::merge(graphs.map(|one| one.pre_optimization_graph.unwrap_or_default()).collect())?
+            merge::merge(
+                graphs.map(|one| one.pre_optimization_graph.unwrap_or_default()).collect(),
+            )?
         }
     };
     if let Some((size, key)) = limit {
@@ -141,10 +143,8 @@ fn leave_out_large(graph: &mut GraphDef, size: usize, key: &str) {
             continue;
         }
         node.attr.retain(|name, _| !large.contains(name));
-        let list = ListValue {
-            s: large.into_iter().map(Bytes::from).collect(),
-            ..ListValue::default()
-        };
+        let list =
+            ListValue { s: large.into_iter().map(Bytes::from).collect(), ..ListValue::default() };
         node.attr.insert(key.to_owned(), AttrValue { value: Some(Value::List(list)) });
     }
 }

@@ -44,7 +44,10 @@ pub(super) struct Hparam {
 enum Values {
     DomainDiscrete(Vec<Value>),
     #[serde(rename_all = "camelCase")]
-    DomainInterval { min_value: Number, max_value: Number },
+    DomainInterval {
+        min_value: Number,
+        max_value: Number,
+    },
 }
 
 /// The value of a hyperparameter.
@@ -114,11 +117,9 @@ impl Columns {
                 user: experiment.user,
                 time_created_secs: experiment.time_created.map(Number),
             },
-            None => Self {
-                hparam_infos: hparams(runs),
-                metric_infos: metrics(runs),
-                ..Self::default()
-            },
+            None => {
+                Self { hparam_infos: hparams(runs), metric_infos: metrics(runs), ..Self::default() }
+            }
         };
         if !with_metrics || columns.hparam_infos.is_empty() {
             columns.metric_infos.clear();
@@ -241,9 +242,8 @@ fn hparams(runs: &Runs) -> Vec<Hparam> {
 }
 
 fn metrics(runs: &Runs) -> Vec<Metric> {
-    let has_start = |(name, run): (_, &crate::state::Run)| {
-        run.get(PLUGIN, SESSION_START_TAG).map(|_| name)
-    };
+    let has_start =
+        |(name, run): (_, &crate::state::Run)| run.get(PLUGIN, SESSION_START_TAG).map(|_| name);
     let sessions: HashSet<&str> = runs.iter().filter_map(has_start).collect();
     let mut names = BTreeSet::new();
     for (run, all) in runs.of_plugin(scalars::PLUGIN) {

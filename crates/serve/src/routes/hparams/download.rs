@@ -34,7 +34,8 @@ impl Table {
     pub(super) fn new(columns: &Columns, groups: &[Group], visible: &[bool]) -> Self {
         let or = |name: &str, other: &str| (if name.is_empty() { other } else { name }).to_owned();
         let hparams = columns.hparam_infos.iter().map(|info| or(&info.display_name, &info.name));
-        let metrics = columns.metric_infos.iter().map(|info| or(&info.display_name, &info.name.tag));
+        let metrics =
+            columns.metric_infos.iter().map(|info| or(&info.display_name, &info.name.tag));
         let row = |group: &Group| {
             let hparams = columns.hparam_infos.iter();
             let hparams = hparams.map(|info| Cell::Hparam(group.hparams.get(&info.name).cloned()));
@@ -58,7 +59,9 @@ impl Table {
             Cell::Hparam(Some(Value::Bool(value))) => {
                 (if *value { "True" } else { "False" }).to_owned()
             }
-            Cell::Hparam(Some(Value::Number(number))) | Cell::Metric(Some(number)) => python(*number),
+            Cell::Hparam(Some(Value::Number(number))) | Cell::Metric(Some(number)) => {
+                python(*number)
+            }
             Cell::Hparam(None) | Cell::Metric(None) => String::new(),
         };
         let rows = self.rows.iter().map(|row| line(row.iter().map(cell).collect()));
@@ -71,7 +74,9 @@ impl Table {
         let cell = |cell: &Cell| match cell {
             Cell::Hparam(Some(Value::Text(text))) => escaped(text),
             Cell::Hparam(Some(Value::Bool(value))) => format!("${}$", u8::from(*value)),
-            Cell::Hparam(Some(Value::Number(number))) | Cell::Metric(Some(number)) => latex(*number),
+            Cell::Hparam(Some(Value::Number(number))) | Cell::Metric(Some(number)) => {
+                latex(*number)
+            }
             Cell::Hparam(None) => String::new(),
             Cell::Metric(None) => "-".to_owned(),
         };

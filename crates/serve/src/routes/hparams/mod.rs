@@ -63,7 +63,8 @@ fn page<'a>(groups: &'a [Group], asked: &Asked) -> &'a [Group] {
 
 pub(super) fn metric_evals(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let asked: MetricEvals = asked(request)?;
-    let (run, tag) = (run_of(&asked.session_name, &asked.metric_name.group), &asked.metric_name.tag);
+    let (run, tag) =
+        (run_of(&asked.session_name, &asked.metric_name.group), &asked.metric_name.tag);
     let runs = app.state.runs();
     let series = runs.series(&run, scalars::PLUGIN, tag);
     let series = series.ok_or_else(|| no_data("scalar", &run, tag))?;

@@ -80,13 +80,17 @@ fn compare(a: Option<Value>, b: Option<Value>, column: &Column, is_descending: b
     }
 }
 
-/// Numbers and booleans by size, texts by letters, texts last.
-fn order(a: &Value, b: &Value) -> Ordering {
-    let number = |value: &Value| match value {
+/// A number, or a boolean as one: true is 1, as in Python.
+fn number(value: &Value) -> Option<f64> {
+    match value {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::Number(value) => Some(*value),
         Value::Text(_) => None,
-    };
+    }
+}
+
+/// Numbers and booleans by size, texts by letters, texts last.
+fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b, number(a), number(b)) {
         (Value::Text(a), Value::Text(b), _, _) => a.cmp(b),
         (_, _, Some(a), Some(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
@@ -117,23 +121,20 @@ impl Filter {
     }
 
     fn passes(&self, value: &Value) -> Result<bool, Refusal> {
-        let unfit = |what: &str| Refusal::Invalid(format!("{what} does not fit the value {value:?}"));
+        let unfit =
+            |what: &str| Refusal::Invalid(format!("{what} does not fit the value {value:?}"));
         match (self, value) {
             (Self::Any, _) => Ok(true),
             (Self::Pattern(regex), Value::Text(text)) => Ok(regex.is_match(text)),
             (Self::Pattern(_), _) => Err(unfit("a pattern")),
-            (Self::Interval(min, max), Value::Number(number)) => {
-                Ok(min <= number && number <= max)
-            }
-            (Self::Interval(min, max), Value::Bool(value)) => {
-                let number = f64::from(u8::from(*value));
-                Ok(*min <= number && number <= *max)
-            }
-            (Self::Interval(..), Value::Text(_)) => Err(unfit("an interval")),
+            (Self::Interval(min, max), value) => match number(value) {
+                Some(number) => Ok(*min <= number && number <= *max),
+                None => Err(unfit("an interval")),
+            },
             (Self::OneOf(values), value) => Ok(values.iter().any(|one| match (one, value) {
-                (Json::Bool(a), Value::Bool(b)) => a == b,
-                (Json::Number(a), Value::Number(b)) => a.as_f64() == Some(*b),
                 (Json::String(a), Value::Text(b)) => a == b,
+                (Json::Bool(a), value) => Some(f64::from(u8::from(*a))) == number(value),
+                (Json::Number(a), value) => a.as_f64().is_some_and(|a| Some(a) == number(value)),
                 _ => false,
             })),
         }

@@ -139,7 +139,8 @@ fn aggregate(sessions: &[Session], how: Aggregation, by: &MetricName) -> Vec<Met
     if matches!(how, Aggregation::Unset | Aggregation::Mean) {
         return mean(sessions);
     }
-    let of = |session: &Session| session.metric_values.iter().find(|m| m.name == *by).map(|m| m.value);
+    let of =
+        |session: &Session| session.metric_values.iter().find(|m| m.name == *by).map(|m| m.value);
     let mut measured: Vec<(f64, &Session)> =
         sessions.iter().filter_map(|session| Some((of(session)?, session))).collect();
     measured.sort_by(|(a, _), (b, _)| a.total_cmp(b));
