@@ -10,7 +10,7 @@ What may differ:
 - the keys of blobs, so their bytes are compared, and the order of objects;
 - the type of a number: tbx has float64 for all, so -7 is -7.0, and a scalar `true` is 1.0;
 - display names that equal the tag: TensorBoard's two loaders differ there, and tbx is like the faster one;
-- limits of v1 histograms: TensorBoard's own loader rounds them to float32, so six digits are compared;
+- histograms: TensorBoard's own loader rounds the limits of v1 to float32;
 - what TensorBoard itself fails at, with status 500.
 """
 
@@ -19,6 +19,7 @@ import csv
 import html.parser
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -105,17 +106,27 @@ def plain(value, key=None):
     return value
 
 
-def rounded(value):
-    """A JSON value whose numbers have six digits."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return f"{value:.6g}" if isinstance(value, float) else value
+class Close:
+    """A JSON value that equals another one if their numbers are the same as float32."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return close(self.value, other.value)
+
+    def __str__(self):
+        return json.dumps(self.value, sort_keys=True)
 
 
-# The protocol of data servers has only float32.
-usual = rounded if "TBX_DATA_SERVER" in os.environ else lambda value: value
+def close(one, other):
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6) or (one != one and other != other)
+    return one == other
 
 
 def number_of(cell):
@@ -125,26 +136,33 @@ def number_of(cell):
         return cell
 
 
-def canonical(answer, view=usual):
+def value_of(answer):
+    """The content of an answer, without what may differ."""
     status, content_type, body = answer
     if status >= 400:
-        return f"status {status}"
+        return status
     if content_type == "application/json":
-        body = json.dumps(view(plain(json.loads(body))), sort_keys=True, ensure_ascii=False)
-    elif content_type == "text/csv":
-        rows = csv.reader(io.StringIO(body.decode()))
-        body = usual([[number_of(cell) for cell in row] for row in rows])
-    return f"{status} {content_type} {body}"
+        return plain(json.loads(body))
+    if content_type == "text/csv":
+        return [[number_of(cell) for cell in row] for row in csv.reader(io.StringIO(body.decode()))]
+    return [content_type, repr(body)]
 
 
-def six_digits(answer):
-    return canonical(answer, rounded)
+def exact(answer):
+    return json.dumps(value_of(answer), sort_keys=True, ensure_ascii=False)
+
+
+def as_float32(answer):
+    return Close(value_of(answer))
+
+
+# The protocol of data servers has only float32.
+canonical = as_float32 if "TBX_DATA_SERVER" in os.environ else exact
 
 
 def by_step(answer):
     """A list of the parts of meshes: those of one step are in any order."""
-    in_order = lambda parts: sorted(parts, key=lambda part: (part["step"], part["content_type"]))
-    return canonical(answer, in_order)
+    return repr(sorted(value_of(answer), key=lambda part: (part["step"], part["content_type"])))
 
 
 class Comparison:
@@ -164,6 +182,7 @@ class Comparison:
             self.equal[route] += 1
         else:
             self.different[route] += 1
+            a, b = str(a), str(b)
             at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
             start = max(0, at - 60)
             for name, text in [("stock", a), ("tbx", b)]:
@@ -228,7 +247,7 @@ class Comparison:
     def time_series(self, **request):
         path = DATA + "timeseries/timeSeries"
         fields = [("requests", json.dumps([request]))]
-        self.same("timeseries/timeSeries", lambda side: side.form(path, fields), six_digits, request)
+        self.same("timeseries/timeSeries", lambda side: side.form(path, fields), as_float32, request)
 
     def image_series(self, **request):
         def ask(side):
@@ -247,8 +266,8 @@ class Comparison:
 
     def histograms(self):
         for run, tag in self.tags("histograms"):
-            self.json(DATA + "histograms/histograms", six_digits, run=run, tag=tag, sample=0)
-            self.json(DATA + "distributions/distributions", six_digits, run=run, tag=tag, sample=0)
+            self.json(DATA + "histograms/histograms", as_float32, run=run, tag=tag, sample=0)
+            self.json(DATA + "distributions/distributions", as_float32, run=run, tag=tag, sample=0)
             self.time_series(plugin="histograms", tag=tag, run=run)
         self.json(DATA + "distributions/tags")
 

@@ -109,7 +109,7 @@ fn list_scalars(state: &State, asked: &ListScalarsRequest) -> Result<ListScalars
     let runs = state.runs_now();
     let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
         run_name: name.to_owned(),
-        tags: series.into_iter().filter(|series| series.len() > 0).map(tag).collect(),
+        tags: series.into_iter().map(tag).collect(),
     });
     Ok(ListScalarsResponse { runs: runs.collect() })
 }
@@ -155,7 +155,7 @@ fn list_tensors(state: &State, asked: &ListTensorsRequest) -> Result<ListTensors
     let runs = state.runs_now();
     let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
         run_name: name.to_owned(),
-        tags: series.into_iter().filter(|series| series.len() > 0).map(tag).collect(),
+        tags: series.into_iter().map(tag).collect(),
     });
     Ok(ListTensorsResponse { runs: runs.collect() })
 }
@@ -204,8 +204,7 @@ fn list_blob_sequences(
             };
             TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
         };
-        let series = series.into_iter().filter(|series| series.len() > 0);
-        RunEntry { run_name: name.to_owned(), tags: series.map(tag).collect() }
+        RunEntry { run_name: name.to_owned(), tags: series.into_iter().map(tag).collect() }
     });
     Ok(ListBlobSequencesResponse { runs: runs.collect() })
 }

@@ -2,7 +2,7 @@
 
 use tbx::pb::summary::value::Value;
 use tbx::pb::{SummaryMetadata, TensorProto};
-use tbx::{DataClass, Form, Histogram, Metadata, RawValue, pb};
+use tbx::{DataClass, Form, Histogram, Kind, Metadata, RawValue, pb};
 
 /// The tensor of a value; `None` if it cannot be read.
 pub(super) fn tensor(value: &RawValue) -> Option<TensorProto> {
@@ -23,5 +23,13 @@ pub(super) fn metadata(metadata: &Metadata) -> SummaryMetadata {
         DataClass::Tensor => pb::DataClass::Tensor,
         DataClass::BlobSequence => pb::DataClass::BlobSequence,
     };
-    SummaryMetadata { data_class: class.into(), ..metadata.to_message() }
+    let mut message = metadata.to_message();
+    // v1 clips have no metadata, and without it, TensorBoard does not serve them as audio.
+    if let Some(data) = &mut message.plugin_data
+        && metadata.kind == Kind::Audio
+        && data.content.is_empty()
+    {
+        data.content = Metadata::new(Kind::Audio).content;
+    }
+    SummaryMetadata { data_class: class.into(), ..message }
 }

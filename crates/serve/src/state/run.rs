@@ -85,6 +85,8 @@ impl Run {
         if self.series.len() > known {
             self.series.sort_by(|a, b| a.key().cmp(&b.key()));
         }
+        // A series whose points were all dropped is not shown.
+        self.series.retain(|series| series.len() > 0);
     }
 
     /// The index of a file in the list of this run.
