@@ -6,4 +6,5 @@ mod attacks;
 mod client;
 mod data_server;
 mod growth;
+mod load;
 mod stock;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::logs::Choice;
+use super::render::{bytes, counted};
 use super::{FINE, print, say, warn};
 use tbx::error::{Error, Result};
 use tbx_serve::{Page, Samples, Server, Source, find_page, get_page};
@@ -29,6 +30,7 @@ Examples:
   tbx serve runs
   tbx serve base:runs/base new:runs/new --open
   tbx serve runs --samples scalars=all --samples images=50
+  tbx serve runs --export site && python3 -m http.server --directory site
   tbx serve --get-webfiles
   tbx serve runs --webfiles ~/venv/lib/python3.12/site-packages/tensorboard/webfiles.zip"
 )]
@@ -60,6 +62,10 @@ pub(super) struct Args {
     /// The file webfiles.zip of the Python package tensorboard.
     #[arg(long, value_name = "FILE", env = "TBX_WEBFILES")]
     webfiles: Option<PathBuf>,
+
+    /// Write a static site with the current data to this new directory, and end. Any web server shows it without tbx.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
 
     /// Download TensorBoard's page with pip into the user's cache, and end.
     #[arg(long)]
@@ -115,8 +121,15 @@ pub(super) fn run(args: &Args) -> Result<u8> {
                 }
                 printed += 1;
             }
-        })
-        .bind(page)?;
+        });
+    if let Some(directory) = &args.export {
+        let done = server.export(page, directory)?;
+        let (runs, answers) = (counted(done.runs, "run"), counted(done.answers, "answer"));
+        let size = bytes(done.bytes);
+        print(&format!("{runs}, {answers} written to {}, {size}\n", directory.display()))?;
+        return Ok(FINE);
+    }
+    let server = server.bind(page)?;
     let address = server.address();
     if args.port != 0 && address.port() != args.port {
         say(&format!("port {} is in use", args.port));

@@ -13,4 +13,6 @@ pub(crate) struct App {
     pub(crate) location: String,
     /// The title of the window.
     pub(crate) title: String,
+    /// Whether the answers are for a static site.
+    pub(crate) is_static: bool,
 }

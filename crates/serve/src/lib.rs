@@ -29,6 +29,7 @@
 
 mod app;
 mod data_server;
+mod export;
 #[cfg(test)]
 mod generated;
 mod grpc;
@@ -39,6 +40,12 @@ mod server;
 mod state;
 
 pub use self::data_server::{BoundDataServer, DataServer};
+pub use self::export::Exported;
 pub use self::page::{Page, cache_path, find as find_page, get as get_page};
 pub use self::server::{Bound, Server};
 pub use self::state::{Samples, Source};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,7 @@
 //! The server, as a program uses it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tbx::error::{Error, Result};
 use tbx::{Issue, LoadOptions};
 
 use crate::app::App;
+use crate::export::{self, Exported};
 use crate::http::Listener;
 use crate::page::Page;
 use crate::routes;
@@ -103,6 +105,27 @@ impl Server {
         Self { on_issues: Box::new(f), ..self }
     }
 
+    /// Writes the current data as a static site to a new directory: TensorBoard's page and its answers as files. Any web
+    /// server can show it, by https or on localhost, since the page needs a service worker. It has all dashboards but
+    /// HParams and Custom Scalars, whose answers depend on what their user enters.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, or there is none;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): there is something at `directory`, or it cannot be written.
+    pub fn export(self, page: Page, directory: &Path) -> Result<Exported> {
+        let Self { sources, options, samples, title, mut on_issues, .. } = self;
+        if sources.is_empty() {
+            return Err(Error::argument("at least one log directory is needed"));
+        }
+        let mut watcher = Watcher::new(&sources, &options)?;
+        let state = Arc::new(State::new(samples));
+        while watcher.poll(&state, &mut on_issues) {}
+        let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
+        let app = App { state, page, location: names.join(", "), title, is_static: true };
+        export::export(&app, directory)
+    }
+
     /// Starts to read the logs, and opens the port.
     ///
     /// # Errors
@@ -124,7 +147,7 @@ impl Server {
             .spawn(move || watcher.run(&watched, reload, &mut on_issues))
             .map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
         let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
-        let app = App { state, page, location: names.join(", "), title };
+        let app = App { state, page, location: names.join(", "), title, is_static: false };
         Ok(Bound { listener, host, app })
     }
 }

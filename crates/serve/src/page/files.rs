@@ -98,6 +98,11 @@ impl Page {
         &self.path
     }
 
+    /// The names of all files.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// The file of a path in an address.
     pub(crate) fn answer(&self, path: &str) -> Result<Answer, Refusal> {
         let name = path.trim_start_matches('/');

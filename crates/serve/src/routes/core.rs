@@ -59,7 +59,7 @@ pub(super) fn plugins_listing(app: &App, _: &Request) -> Result<Answer, Refusal>
     let runs = app.state.runs();
     let listed = |dashboard: &Dashboard| Listed {
         disable_reload: dashboard.is_static,
-        enabled: has_data(&runs, dashboard),
+        enabled: has_data(&runs, dashboard) && (!app.is_static || dashboard.is_exported),
         remove_dom: false,
         tab_name: dashboard.tab,
         loading_mechanism: match dashboard.element {

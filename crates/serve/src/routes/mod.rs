@@ -79,6 +79,8 @@ struct Dashboard {
     plugins: &'static [&'static str],
     /// Whether the page does not ask it for new data by itself.
     is_static: bool,
+    /// Whether a static site has it: its answers do not depend on choices of the user.
+    is_exported: bool,
 }
 
 impl Dashboard {
@@ -88,7 +90,12 @@ impl Dashboard {
         element: &'static str,
         plugins: &'static [&'static str],
     ) -> Self {
-        Self { name, tab, element: Some(element), plugins, is_static: false }
+        Self { name, tab, element: Some(element), plugins, is_static: false, is_exported: true }
+    }
+
+    /// The same dashboard, which a static site does not have.
+    const fn not_exported(self) -> Self {
+        Self { is_exported: false, ..self }
     }
 }
 
@@ -100,6 +107,7 @@ const DASHBOARDS: &[Dashboard] = &[
         element: None,
         plugins: &["scalars", "histograms", "images"],
         is_static: false,
+        is_exported: true,
     },
     Dashboard::new("scalars", "scalars", "tf-scalar-dashboard", &["scalars"]),
     Dashboard::new(
@@ -107,7 +115,8 @@ const DASHBOARDS: &[Dashboard] = &[
         "Custom Scalars",
         "tf-custom-scalar-dashboard",
         &["custom_scalars"],
-    ),
+    )
+    .not_exported(),
     Dashboard::new("images", "images", "tf-image-dashboard", &["images"]),
     Dashboard::new("audio", "audio", "tf-audio-dashboard", &["audio"]),
     Dashboard {
@@ -116,12 +125,13 @@ const DASHBOARDS: &[Dashboard] = &[
         element: Some("tf-graph-dashboard"),
         plugins: graphs::PLUGINS,
         is_static: true,
+        is_exported: true,
     },
     Dashboard::new("distributions", "distributions", "tf-distribution-dashboard", &["histograms"]),
     Dashboard::new("histograms", "histograms", "tf-histogram-dashboard", &["histograms"]),
     Dashboard::new("text", "text", "tf-text-dashboard", &["text"]),
     Dashboard::new("pr_curves", "PR Curves", "tf-pr-curve-dashboard", &["pr_curves"]),
-    Dashboard::new("hparams", "hparams", "tf-hparams-dashboard", &["hparams"]),
+    Dashboard::new("hparams", "hparams", "tf-hparams-dashboard", &["hparams"]).not_exported(),
     Dashboard::new("mesh", "mesh", "mesh-dashboard", &["mesh"]),
 ];
 
