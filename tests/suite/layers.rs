@@ -56,6 +56,7 @@ const PACKAGES: [Package; 4] = [
             &["page"],
             &["app", "grpc"],
             &["routes"],
+            &["export"],
             &["data_server", "server"],
             &["generated"],
             &["lib"],

@@ -5,6 +5,7 @@
 mod attacks;
 mod client;
 mod data_server;
+mod export;
 mod growth;
 mod load;
 mod stock;

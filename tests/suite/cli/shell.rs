@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command except `help`.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: &[&str] = &[
     "archive",
     "check",
     "completions",

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The program, stopped on drop.
@@ -13,7 +14,8 @@ pub(crate) struct Serve {
     child: Child,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
-    _page: tempfile::TempDir,
+    /// The directory of its page, kept as long as the program runs.
+    page: Option<TempDir>,
 }
 
 /// An answer.
@@ -24,20 +26,28 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// An archive with a page of two words, in a directory that is removed on drop.
+pub(crate) fn page() -> (TempDir, PathBuf) {
+    let page = tempfile::tempdir().unwrap();
+    let archive = page.path().join("webfiles.zip");
+    let mut zip = ZipWriter::new(std::fs::File::create(&archive).unwrap());
+    for name in ["index.html", "index.js"] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(b"the page").unwrap();
+    }
+    zip.finish().unwrap();
+    (page, archive)
+}
+
 impl Serve {
     /// Serves `logdir` with a page of two words.
     pub(crate) fn start(logdir: &Path, options: &[&str]) -> Self {
-        let page = tempfile::tempdir().unwrap();
-        let archive = page.path().join("webfiles.zip");
-        let mut zip = ZipWriter::new(std::fs::File::create(&archive).unwrap());
-        for name in ["index.html", "index.js"] {
-            zip.start_file(name, SimpleFileOptions::default()).unwrap();
-            zip.write_all(b"the page").unwrap();
-        }
-        zip.finish().unwrap();
+        let (page, archive) = page();
         let archive = archive.to_str().unwrap();
         let options = [&["--webfiles", archive], options].concat();
-        Self { _page: page, ..Self::start_with_page(logdir, &options) }
+        let mut serve = Self::start_with_page(logdir, &options);
+        serve.page = Some(page);
+        serve
     }
 
     /// Serves `logdir` with the page that `options` name, or the one that is found.
@@ -56,7 +66,7 @@ impl Serve {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
         let address = address.unwrap_or_else(|| panic!("no address: {line:?}")).to_owned();
-        Self { child, address, _page: tempfile::tempdir().unwrap() }
+        Self { child, address, page: None }
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -95,5 +105,6 @@ impl Drop for Serve {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.page = None;
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tbx::{SummaryWriter, WriterOptions};
+use tbx::SummaryWriter;
 
 use super::client::Serve;
 
@@ -69,7 +69,7 @@ fn new_replaced_and_removed_runs_are_followed() {
 #[test]
 fn values_are_exact_and_all_points_are_there_on_request() {
     let dir = tempfile::tempdir().unwrap();
-    let writer = WriterOptions::new().double_precision(true).create(dir.path()).unwrap();
+    let writer = SummaryWriter::options().double_precision(true).create(dir.path()).unwrap();
     for step in 0..3000 {
         let value = if step == 1234 { 1e9 } else { 0.1 };
         writer.add_scalar("loss", value, step).unwrap();

@@ -25,7 +25,7 @@ pub(crate) use self::series::{Point, Series};
 pub use self::source::Source;
 pub(crate) use self::source::Watcher;
 
-/// How long an answer waits for the first complete load.
+/// How long after the start answers wait for the first complete load.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of all runs, by name.
@@ -67,8 +67,8 @@ impl Runs {
 }
 
 /// The state, shared between the thread that reads and those that answer.
-#[derive(Default)]
 pub(crate) struct State {
+    started: Instant,
     runs: RwLock<Runs>,
     samples: Samples,
     is_loaded: Mutex<bool>,
@@ -77,12 +77,18 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(samples: Samples) -> Self {
-        Self { samples, ..Self::default() }
+        Self {
+            started: Instant::now(),
+            runs: RwLock::default(),
+            samples,
+            is_loaded: Mutex::default(),
+            loaded: Condvar::default(),
+        }
     }
 
     /// The current data; waits for the first complete load, but not forever.
     pub(crate) fn runs(&self) -> RwLockReadGuard<'_, Runs> {
-        let end = Instant::now() + PATIENCE;
+        let end = self.started + PATIENCE;
         let mut is_loaded = self.lock();
         while !*is_loaded {
             let left = end.saturating_duration_since(Instant::now());
