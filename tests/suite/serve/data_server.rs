@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::Serve;
-use super::stock::{logs, python};
+use super::stock::{logs, python, script, webfiles};
 
 /// The data server as TensorBoard starts it.
 fn data_server(logdir: &str, dir: &Path) -> Command {
@@ -67,10 +67,10 @@ fn stock_tensorboard_answers_as_tbx_serve_does() {
         }
     };
     let dir = logs();
-    let serve = Serve::start(dir.path(), &[]);
+    let serve = Serve::start_with_page(dir.path(), &["--webfiles", &webfiles(&python)]);
     let compared = Command::new(python)
         .args(["-B", "-X", "utf8"])
-        .arg(super::stock::script())
+        .arg(script())
         .arg(dir.path())
         .arg(format!("http://{}/", serve.address))
         .env("TBX_DATA_SERVER", env!("CARGO_BIN_EXE_tbx"))

@@ -31,11 +31,14 @@ fn a_site_has_the_answers_of_the_server() {
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{done:?}");
     assert!(said.contains("answers written to"), "{said}");
-    for file in ["index.html", "index.js", "page.html", "start.js", "worker.js", "answers.json"] {
+    for file in
+        ["guard.js", "index.html", "index.js", "page.html", "start.js", "worker.js", "answers.json"]
+    {
         assert!(site.join(file).is_file(), "{file}");
     }
 
-    let index: Value = serde_json::from_slice(&fs::read(site.join("answers.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&fs::read(site.join("answers.json")).unwrap()).unwrap();
     let index = index.as_object().unwrap();
     let serve = Serve::start(&logdir, &[]);
     let mut compared = 0;

@@ -1,7 +1,7 @@
 //! Each answer is that of stock TensorBoard on the same logs.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,6 +27,13 @@ pub(super) fn python() -> Result<OsString, String> {
     }
 }
 
+/// The page of the TensorBoard of a Python.
+pub(super) fn webfiles(python: &OsStr) -> String {
+    let ask = "import os, tensorboard as t; print(os.path.dirname(t.__file__) + '/webfiles.zip')";
+    let asked = Command::new(python).args(["-c", ask]).output().unwrap();
+    String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+}
+
 fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
@@ -41,18 +48,18 @@ fn copy(from: &Path, to: &Path) {
 
 /// Sessions of three groups, with values of all types.
 fn write_sessions(dir: &Path) {
-    for (i, (group, rate)) in
-        [("a", 0.5), ("a", 0.25), ("b", 0.125), ("", 1.0)].into_iter().enumerate()
-    {
+    let groups = [("a", 0.5), ("a", 0.5), ("b", 0.125), ("", 1.0)];
+    for (i, (group, rate)) in groups.into_iter().enumerate() {
         let writer = SummaryWriter::create(dir.join(format!("session_{i}"))).unwrap();
         let hparams = Hparams::new()
             .with("rate", rate)
-            .with("layers", "wide, \"deep\" & 5%")
-            .with("bias", i % 2 == 0);
+            .with("layers", "wide, \"deep_er\" 5%")
+            .with("bias", group == "b");
         let hparams = if i == 3 { hparams.with("only", 3) } else { hparams };
         writer.add_hparams(hparams.with_group(group), []).unwrap();
         for step in 0..3 {
-            writer.add_scalar("accuracy", rate / (step as f32 + 1.0), step).unwrap();
+            let accuracy = rate / (step + i + 1) as f32;
+            writer.add_scalar("accuracy", accuracy, step as i64).unwrap();
         }
         if i != 2 {
             writer.add_scalar("late", 2.0 * rate, 7).unwrap();
@@ -91,11 +98,9 @@ fn answers_are_those_of_stock_tensorboard() {
             return;
         }
     };
-    let ask = "import os, tensorboard; print(os.path.join(os.path.dirname(tensorboard.__file__), 'webfiles.zip'))";
-    let asked = Command::new(&python).args(["-c", ask]).output().unwrap();
-    let page = String::from_utf8(asked.stdout).unwrap();
+    let page = webfiles(&python);
     // The rule of TensorBoard's own loader.
-    let options = ["--webfiles", page.trim(), "--restart", "tensorboard"];
+    let options = ["--webfiles", &page, "--restart", "tensorboard"];
     let serve = Serve::start_with_page(dir.path(), &options);
     let compared = Command::new(python)
         .args(["-B", "-X", "utf8"])

@@ -15,11 +15,12 @@ use tbx::replace::Folder;
 use self::requests::Asked;
 use crate::app::App;
 use crate::http::{Answer, Refusal};
-use crate::page::Page;
+use crate::page::{Page, ROOT};
 use crate::routes;
 
 const WORKER: &str = include_str!("worker.js");
 const START: &str = include_str!("start.js");
+const GUARD: &str = include_str!("guard.js");
 /// Registers the worker, and then goes to the page.
 const INDEX: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>TensorBoard</title>\n\
                      <script src=\"start.js\"></script>\n<p id=\"note\"></p>\n";
@@ -84,7 +85,12 @@ impl Site {
             let Answer { body, .. } = answer
                 .map_err(|refusal| failed(ErrorKind::Value(format!("{refusal:?}")), page.path()))?;
             match name {
-                "index.html" => self.write("page.html", &body)?,
+                "index.html" => {
+                    // Before all of TensorBoard's scripts.
+                    let guard = br#"<script src="guard.js"></script>"#;
+                    let rest = body.get(ROOT.len()..).unwrap_or_default();
+                    self.write("page.html", &[ROOT, guard, rest].concat())?;
+                }
                 // Such a name would leave the directory.
                 name if !is_below(name) => continue,
                 name => self.write(name, &body)?,
@@ -92,6 +98,7 @@ impl Site {
         }
         self.write("index.html", INDEX.as_bytes())?;
         self.write("start.js", START.as_bytes())?;
+        self.write("guard.js", GUARD.as_bytes())?;
         self.write("worker.js", WORKER.as_bytes())
     }
 

@@ -20,7 +20,7 @@ const MAX_FILES: usize = 10_000;
 /// Maximum size of one of its files in bytes.
 const MAX_FILE: u64 = 256 << 20;
 /// Says where the page is: where it was loaded from.
-const ROOT: &[u8] = br#"<!doctype html><meta name="tb-relative-root" content="./">"#;
+pub(crate) const ROOT: &[u8] = br#"<!doctype html><meta name="tb-relative-root" content="./">"#;
 
 /// TensorBoard's page: the files in the archive `webfiles.zip` of the Python package `tensorboard`.
 pub struct Page {

@@ -5,5 +5,6 @@ mod find;
 mod get;
 
 pub use self::files::Page;
+pub(crate) use self::files::ROOT;
 pub use self::find::{cache_path, find};
 pub use self::get::get;
