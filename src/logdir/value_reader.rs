@@ -142,9 +142,7 @@ impl<'r> ValueReader<'r> {
                 raw_value(&value.ok_or_else(changed)?, tag, &keep)
             }
             other => match other.run_metadata() {
-                Ok(Some((own, content))) if own == tag => {
-                    Ok(raw(Form::RunMetadata, content))
-                }
+                Ok(Some((own, content))) if own == tag => Ok(raw(Form::RunMetadata, content)),
                 _ => Err(changed()),
             },
         }
@@ -208,11 +206,7 @@ impl<'r> ValueReader<'r> {
 }
 
 /// The content of `value`, which should belong to the series `tag`.
-fn raw_value(
-    value: &ValueRef<'_>,
-    tag: &str,
-    keep: &Keep,
-) -> Result<RawValue, ErrorKind> {
+fn raw_value(value: &ValueRef<'_>, tag: &str, keep: &Keep) -> Result<RawValue, ErrorKind> {
     if value.tag != tag {
         return Err(changed());
     }

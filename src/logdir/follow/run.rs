@@ -156,14 +156,13 @@ impl FollowedRun {
 
     /// Makes the files of places those of the list that [`logs`](Self::logs) returns.
     fn place_in_logs(&self, series: &mut [NewPoints]) {
-        let mut index = 0;
         let mut indices = vec![u32::MAX; usize::try_from(self.file_count).unwrap_or(0)];
-        for file in self.files.values().filter(|file| file.is_log()) {
+        let logs = self.files.values().filter(|file| file.is_log());
+        for (index, file) in (0..).zip(logs) {
             let number = usize::try_from(file.number()).unwrap_or(usize::MAX);
             if let Some(place) = indices.get_mut(number) {
                 *place = index;
             }
-            index += 1;
         }
         for new in series {
             if let Values::Placed(places) = &mut new.points.values {

@@ -1,7 +1,6 @@
 //! The program as TensorBoard's data server: TensorBoard starts it with flags of its own.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -130,7 +129,7 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
     }
     if flags.die_after_stdin {
         thread::spawn(|| {
-            let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
             std::process::exit(FINE.into());
         });
     }

@@ -23,7 +23,7 @@ fn texts_are_read_from_their_places() {
     for (file, steps) in [(0, 0..3), (1, 3..6)] {
         let writer = SummaryWriter::create(dir.path()).unwrap();
         for step in steps {
-            writer.add_text("note", &format!("file {file}, step {step}"), step).unwrap();
+            writer.add_text("note", format!("file {file}, step {step}"), step).unwrap();
             writer.add_scalar("loss", 0.5, step).unwrap();
         }
         writer.close().unwrap();
