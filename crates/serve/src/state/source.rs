@@ -11,7 +11,7 @@ use tbx::{Checksums, Follower, Issue, LoadOptions, Payloads, store};
 use super::State;
 
 /// Number of bytes that a poll reads before its result is shown.
-const BUDGET: u64 = 64 << 20;
+const BUDGET: u64 = 16 << 20;
 
 /// A log directory and the name that its runs begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
