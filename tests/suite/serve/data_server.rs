@@ -45,7 +45,10 @@ fn why_it_does_not_start_is_in_a_file() {
     for (logdir, code, reason) in [("", 8, "empty"), ("s3://bucket/logs", 8, "local")] {
         let dir = tempfile::tempdir().unwrap();
         let mut server = data_server(logdir, dir.path()).stderr(Stdio::piped()).spawn().unwrap();
+        // The end of its input would end it, too.
+        let input = server.stdin.take();
         assert_eq!(server.wait().unwrap().code(), Some(code), "{logdir}");
+        drop(input);
         let text = fs::read_to_string(dir.path().join("error")).unwrap();
         assert!(text.contains(reason), "{logdir}: {text}");
         let mut said = String::new();
