@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -199,6 +199,9 @@ async fn read(request: Request, headers: &HeaderMap, body: Incoming) -> Result<R
         Method::GET | Method::HEAD => return Ok(request),
         Method::POST => {}
         _ => return Err(Refusal::Method),
+    }
+    if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
+        return Err(Refusal::Invalid(format!("a request of more than {MAX_BODY} bytes")));
     }
     let whole = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
     let late = |_| Refusal::Invalid("the request took too long".to_owned());
