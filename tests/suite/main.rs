@@ -45,6 +45,8 @@ mod registry;
 mod remote;
 mod restart;
 mod round_trips;
+#[cfg(feature = "serve")]
+mod serve;
 mod stock_tensorboard;
 mod sweep;
 mod track;

@@ -39,6 +39,8 @@ mod render;
 mod repair;
 mod restore;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
 mod sweep;
 mod table;
 mod variants;
@@ -87,6 +89,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
+  tbx serve ./logs                      TensorBoard's page, without Python
   tbx export ./logs --to csv --out points.csv
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
@@ -146,6 +149,12 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
+    /// Show runs in TensorBoard's page, without Python.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
+    /// Start the TensorBoard that is installed, with tbx as its data server.
+    #[cfg(feature = "serve")]
+    Tensorboard(serve::tensorboard::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
@@ -183,12 +192,21 @@ enum Command {
 impl Command {
     /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
-        !matches!(self, Self::Watch(_) | Self::Sweep(_) | Self::Completions(_) | Self::Man(_))
+        match self {
+            Self::Watch(_) | Self::Sweep(_) | Self::Completions(_) | Self::Man(_) => false,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) | Self::Tensorboard(_) => false,
+            _ => true,
+        }
     }
 }
 
 /// Runs the program with the arguments of the process.
 fn main() -> ExitCode {
+    #[cfg(feature = "serve")]
+    if serve::data_server::is_asked(env::args_os()) {
+        return serve::data_server::main();
+    }
     let matches = help::command().try_get_matches_from(help::arguments(env::args_os()));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -230,6 +248,10 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "serve")]
+        Command::Tensorboard(args) => serve::tensorboard::run(args),
         Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command except `help`.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: &[&str] = &[
     "archive",
     "artifacts",
     "check",
@@ -25,7 +25,11 @@ const COMMANDS: [&str; 21] = [
     "reduce",
     "repair",
     "restore",
+    #[cfg(feature = "serve")]
+    "serve",
     "table",
+    #[cfg(feature = "serve")]
+    "tensorboard",
     "verify",
     "watch",
 ];
