@@ -1,6 +1,9 @@
 //! Reads parameters from `hparams.yaml`, which Lightning writes next to the event files
 //! (`lightning/fabric/loggers` and `lightning/pytorch/core/saving.py`, `save_hparams_to_yaml`).
 
+#[cfg(feature = "track")]
+mod tree;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +13,9 @@ use super::Param;
 use crate::error::{ErrorKind, Location, Result};
 use crate::store::{self, Links};
 use crate::yaml::{self, Document, Value, View};
+
+#[cfg(feature = "track")]
+pub(crate) use tree::{Tree, tree};
 
 /// Name of the file.
 pub const FILE: &str = crate::file_names::HPARAMS;
@@ -53,63 +59,6 @@ fn parse(text: &str) -> Result<BTreeMap<String, Param>, ErrorKind> {
         }
     }
     Ok(params)
-}
-
-/// A YAML document with typed values.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Tree {
-    Null,
-    Value(Param),
-    List(Vec<Tree>),
-    Map(Vec<(String, Tree)>),
-}
-
-impl Tree {
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        match self {
-            Self::Null => serde_json::Value::Null,
-            Self::Value(value) => serde_json::json!(value),
-            Self::List(values) => values.iter().map(Self::to_json).collect(),
-            Self::Map(pairs) => {
-                pairs.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()
-            }
-        }
-    }
-}
-
-/// Parses a document, within the limits of [`yaml`]. An empty one is null.
-///
-/// # Errors
-///
-/// [`ErrorKind::Value`]: it is not YAML, exceeds the limits, or has a key twice.
-pub(crate) fn tree(text: &str) -> Result<Tree, ErrorKind> {
-    let document = Document::parse(text)?;
-    document.value().map_or(Ok(Tree::Null), subtree)
-}
-
-fn subtree(value: Value<'_, '_>) -> Result<Tree, ErrorKind> {
-    Ok(match value.view()? {
-        View::Scalar(scalar) => match typed(scalar) {
-            Some(Scalar::Null) => Tree::Null,
-            Some(Scalar::Boolean(value)) => Tree::Value(Param::Bool(value)),
-            Some(Scalar::Integer(value)) => Tree::Value(Param::Int(value)),
-            Some(Scalar::FloatingPoint(value)) => Tree::Value(Param::Number(value.into_inner())),
-            Some(Scalar::String(_)) | None => Tree::Value(Param::Text(inline(value)?)),
-        },
-        View::List(values) => Tree::List(values.map(subtree).collect::<Result<_, _>>()?),
-        View::Map(mut map) => {
-            let mut pairs: Vec<(String, Tree)> = Vec::new();
-            let mut known = std::collections::HashSet::new();
-            while let Some((key, value)) = map.next_pair() {
-                let key = inline(key)?;
-                if !known.insert(key.clone()) {
-                    return Err(ErrorKind::Value(format!("the key {key:?} occurs twice")));
-                }
-                pairs.push((key, subtree(value)?));
-            }
-            Tree::Map(pairs)
-        }
-    })
 }
 
 fn flatten(

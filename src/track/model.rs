@@ -215,7 +215,7 @@ mod tests {
         let known = value("x", Some("float32"), Some(vec![-1, 4]));
         let expected =
             r#"[{"name":"x","tensor-spec":{"dtype":"float32","shape":[-1,4]},"type":"tensor"}]"#;
-        assert_eq!(tensors(&[known.clone()]).unwrap().to_string(), expected);
+        assert_eq!(tensors(std::slice::from_ref(&known)).unwrap().to_string(), expected);
         assert_eq!(tensors(&[known.clone(), value("y", None, Some(vec![]))]), None);
         assert_eq!(tensors(&[known, value("y", Some("int8"), None)]), None);
         assert_eq!(tensors(&[]), None);

@@ -43,8 +43,8 @@ fn joined(text: &str) -> String {
 pub(super) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.into_iter().collect();
     let is = |at: usize, text: &str| args.get(at).is_some_and(|arg| arg == text);
-    let of_subcommand =
-        is(2, "help") && ["artifacts", "meta", "models", "sweep"].into_iter().any(|command| is(1, command));
+    let of_subcommand = is(2, "help")
+        && ["artifacts", "meta", "models", "sweep"].into_iter().any(|command| is(1, command));
     let after = if is(1, "help") { Some(1) } else { of_subcommand.then_some(2) };
     if let Some(after) = after {
         let mut place = 0;

@@ -258,7 +258,7 @@ impl Sweep {
     ///     trials.push((trial, loss));
     /// }
     /// let best = trials.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
-    /// assert!(best < 0.01, "{best}");
+    /// assert!(best < 0.1, "{best}");
     /// # Ok::<(), tbx::ErrorKind>(())
     /// ```
     ///

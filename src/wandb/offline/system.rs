@@ -17,9 +17,13 @@ const MAX_STEPS: usize = 4096;
 const MEGABYTE: f64 = 1e6;
 
 impl OfflineRun {
-    /// Whether [`measured`](Self::measured) takes the values of a tag.
+    /// Whether a run of tbx measures the values of a tag itself, so that they belong to the system metrics.
     pub fn is_measured(tag: &str) -> bool {
-        tag.starts_with(SYSTEM)
+        let Some(name) = tag.strip_prefix(SYSTEM) else { return false };
+        let starts = ["cpu_", "disk_", "gpu_", "network_", "system_memory_"];
+        let ends = ["_percentage", "_megabytes", "_watts"];
+        starts.iter().any(|start| name.starts_with(start))
+            && ends.iter().any(|end| name.ends_with(end))
     }
 
     /// Adds a measurement of the machine. Those of one step become one record.

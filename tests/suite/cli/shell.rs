@@ -27,6 +27,7 @@ const COMMANDS: &[&str] = &[
     "restore",
     #[cfg(feature = "serve")]
     "serve",
+    "sweep",
     "table",
     #[cfg(feature = "serve")]
     "tensorboard",

@@ -202,7 +202,7 @@ mod tests {
             filled(&["${args_no_boolean_flags}"], true),
             ["--flag", "--lr=1e-05", "--model.width=8"]
         );
-        let json = r#"{"flag":true,"lr":1e-5,"model/width":8,"off":false}"#;
+        let json = r#"{"flag":true,"lr":0.00001,"model/width":8,"off":false}"#;
         assert_eq!(filled(&["${args_json}"], true), [json]);
         let words = ["${env}", "${interpreter}", "a=${trial_dir}/x", "${HOME} ${ ${x", "$1"];
         let found = filled(&words, false);

@@ -177,12 +177,18 @@ fn run_trial(
     let mut news = News::of(worker, trial.dir());
     loop {
         let ended = program.wait(READ_EVERY)?;
-        if stopped.load(Ordering::SeqCst) && ended.is_none() {
-            program.end(grace)?;
+        // Who stops the worker may have stopped the program, too, as Slurm does.
+        let has_failed = ended.is_none_or(|status| !status.success());
+        if stopped.load(Ordering::SeqCst) && has_failed {
+            if ended.is_none() {
+                program.end(grace)?;
+            }
             trial.release()?;
             return Ok(Ended::GivenBack);
         }
         if let Some(status) = ended {
+            // What it wrote last counts for other trials.
+            news.observe(&mut trial)?;
             return finish(trial, &program, status);
         }
         if news.observe(&mut trial)? {
@@ -230,17 +236,16 @@ impl News {
     /// Reports new values. The first one is that of step 1, as in W&B. Returns whether the trial should end.
     fn observe(&mut self, trial: &mut ActiveTrial) -> Result<bool> {
         let Some(follower) = &mut self.follower else { return Ok(false) };
+        let mut should_end = false;
         for run in follower.poll().runs {
             for new in run.series {
                 for value in new.points.scalars().into_iter().flat_map(|scalars| scalars.iter()) {
                     self.count += 1;
-                    if trial.observe(self.count, value)?.is_prune() {
-                        return Ok(true);
-                    }
+                    should_end |= trial.observe(self.count, value)?.is_prune();
                 }
             }
         }
-        Ok(false)
+        Ok(should_end)
     }
 }
 

@@ -37,7 +37,8 @@ type Body = BoxBody<Bytes, Infallible>;
 /// Answers calls until the process ends.
 pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, location: String) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let server = Arc::new(Server { state, location, jobs: Semaphore::new(threads.max(2)) });
+    let server =
+        Arc::new(Server { state, location, jobs: Arc::new(Semaphore::new(threads.max(2))) });
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
@@ -65,7 +66,7 @@ struct Server {
     state: Arc<State>,
     location: String,
     /// Permits for calls that are answered at the same time.
-    jobs: Semaphore,
+    jobs: Arc<Semaphore>,
 }
 
 impl Server {
@@ -92,11 +93,14 @@ impl Server {
         let cut = |error| Status::invalid(format!("the request cannot be read: {error}"));
         let message = unframed(body.map_err(cut)?.to_bytes())?;
         let closed = |_| Status::internal("the server ends");
-        let permit = self.jobs.acquire().await.map_err(closed)?;
+        let permit = self.jobs.clone().acquire_owned().await.map_err(closed)?;
         let server = self.clone();
-        let job = move || call(&server.state, &server.location, &method, message);
+        let job = move || {
+            // The job goes on if the client leaves, and so does its permit.
+            let _permit = permit;
+            call(&server.state, &server.location, &method, message)
+        };
         let called = tokio::task::spawn_blocking(job).await;
-        drop(permit);
         called.unwrap_or_else(|_| Err(Status::internal("the call failed")))
     }
 }

@@ -89,7 +89,7 @@ impl Listener {
             handler,
             host: host.to_ascii_lowercase(),
             is_local: address.ip().is_loopback(),
-            jobs: Semaphore::new(threads.max(2)),
+            jobs: Arc::new(Semaphore::new(threads.max(2))),
         });
         runtime.block_on(async {
             let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -132,7 +132,7 @@ struct App {
     /// Whether only this machine can connect.
     is_local: bool,
     /// Permits for requests that are answered at the same time.
-    jobs: Semaphore,
+    jobs: Arc<Semaphore>,
 }
 
 impl App {
@@ -152,17 +152,17 @@ impl App {
             Ok(request) => request,
             Err(refusal) => return refused(refusal),
         };
-        let Ok(permit) = self.jobs.acquire().await else {
+        let Ok(permit) = self.jobs.clone().acquire_owned().await else {
             return refused(Refusal::Unreadable("the server ends".to_owned()));
         };
         let (handler, headers) = (self.handler.clone(), head.headers.clone());
         let job = tokio::task::spawn_blocking(move || {
+            // The job goes on if the client leaves, and so does its permit.
+            let _permit = permit;
             let answer = handler(&request).unwrap_or_else(Answer::from);
             answer.into_response(&headers)
         });
-        let response = job.await;
-        drop(permit);
-        match response {
+        match job.await {
             Ok(response) if is_head => response.map(|_| Full::default()),
             Ok(response) => response,
             Err(_) => refused(Refusal::Unreadable("the answer failed".to_owned())),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tbx::{DataClass, Kind, Metadata, NewPoints, Place, Values};
 
-use super::sample::{extremes, spread};
+use super::sample::{Places, extremes, spread};
 
 /// Maximum number of points of a series that are kept, unless more are asked for. When there are more, half of them
 /// are dropped; the smallest and the largest numbers stay.
@@ -17,6 +17,10 @@ pub(crate) struct Series {
     steps: Vec<i64>,
     wall_times: Vec<f64>,
     values: Column,
+    /// The numbers of the points among all that there were, once some were dropped.
+    numbers: Option<Vec<u64>>,
+    /// The number of the next point.
+    next: u64,
     /// For how many points the largest number of blobs of a point was determined, and that number.
     pub(crate) max_blobs: Mutex<Option<(usize, usize)>>,
 }
@@ -48,6 +52,8 @@ impl Series {
             steps: Vec::new(),
             wall_times: Vec::new(),
             values,
+            numbers: None,
+            next: 0,
             max_blobs: Mutex::new(None),
         }
     }
@@ -79,6 +85,11 @@ impl Series {
     pub(super) fn add(&mut self, new: &NewPoints, files: &[u32], kept: Option<usize>) {
         if let Some(from) = new.drop_from {
             self.drop_from(from);
+        }
+        let first = self.next;
+        self.next = first.saturating_add(u64::try_from(new.points.len()).unwrap_or(0));
+        if let Some(numbers) = &mut self.numbers {
+            numbers.extend(first..self.next);
         }
         self.steps.extend_from_slice(new.points.steps());
         self.wall_times.extend_from_slice(new.points.wall_times());
@@ -123,6 +134,8 @@ impl Series {
 
     /// Keeps only the points of these indices.
     fn keep(&mut self, kept: &[usize]) {
+        let numbers = self.numbers.take().unwrap_or_else(|| (0..self.next).collect());
+        self.numbers = Some(kept.iter().filter_map(|i| numbers.get(*i).copied()).collect());
         fn choose<T: Copy>(column: &mut Vec<T>, kept: &[usize]) {
             *column = kept.iter().filter_map(|i| column.get(*i).copied()).collect();
         }
@@ -137,15 +150,16 @@ impl Series {
 
     /// The indices of at most `count` points to show.
     fn sample(&self, count: Option<usize>) -> Vec<usize> {
+        let places = self.numbers.as_deref().map_or(Places::All(self.len()), Places::Left);
         match &self.values {
             Column::F32(values) => {
                 let value = |i: usize| values.get(i).map_or(f64::NAN, |value| f64::from(*value));
-                extremes(values.len(), count, value)
+                extremes(places, count, value)
             }
             Column::F64(values) => {
-                extremes(values.len(), count, |i| values.get(i).copied().unwrap_or(f64::NAN))
+                extremes(places, count, |i| values.get(i).copied().unwrap_or(f64::NAN))
             }
-            Column::Places(_) => spread(self.len(), count),
+            Column::Places(_) => spread(places, count),
         }
     }
 

@@ -77,6 +77,40 @@ fn memory_is_bounded_and_spikes_stay() {
     assert_eq!(steps(&all, "loss").len(), count);
 }
 
+/// However often a series was thinned out, what is shown is spread over all of it.
+#[test]
+fn the_start_of_a_long_series_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    let state = State::new(Samples::new());
+    let sources = [Source::new(dir.path()).named("run")];
+    let mut watcher = Watcher::new(&sources, &LoadOptions::new()).unwrap();
+    let count = 5 * series::KEPT_POINTS;
+    for step in 0..count {
+        writer
+            .add_scalar("loss", if step % 50_000 == 77 { 1e6 } else { 0.5 }, step as i64)
+            .unwrap();
+        if step % 10_000 == 0 {
+            writer.flush().unwrap();
+            watcher.poll(&state, &mut drop);
+        }
+    }
+    writer.close().unwrap();
+    watcher.poll(&state, &mut drop);
+    let runs = state.runs();
+    let name = runs.iter().next().unwrap().0.to_owned();
+    let series = runs.series(&name, "scalars", "loss").unwrap();
+    let shown: Vec<_> = series.numbers(Some(1000)).collect();
+    let half = shown.iter().filter(|point| point.step < count as i64 / 2).count();
+    assert!(
+        half * 10 > shown.len() * 4 && half * 10 < shown.len() * 6,
+        "{half} of {}",
+        shown.len()
+    );
+    let spikes = shown.iter().filter(|point| point.value == 1e6).count();
+    assert_eq!(spikes, count.div_ceil(50_000));
+}
+
 #[test]
 fn runs_of_several_log_directories_have_their_names() {
     let dir = tempfile::tempdir().unwrap();

@@ -90,6 +90,13 @@ impl ParallelPlot {
             .collect();
         let metrics: Vec<Param> = runs.iter().map(|(_, value)| Param::Number(*value)).collect();
         let last = Scale::of(metrics.iter());
+        let end = |value: Option<&f64>| last.place(&Param::Number(*value?));
+        let (low, high) = (end(values.first()), end(values.last()));
+        // The axis begins and ends at round numbers, the colors at values.
+        let share = |place: Option<f64>| {
+            let share = (place? - low?) / (high? - low?);
+            share.is_finite().then_some(share)
+        };
         let lines = runs.iter().zip(&metrics).map(|((params, _), metric)| {
             let mut places: Vec<_> = axes
                 .iter()
@@ -97,7 +104,7 @@ impl ParallelPlot {
                 .collect();
             let place = last.place(metric);
             places.push(place);
-            (places, color(place.unwrap_or(0.5)))
+            (places, color(share(place).unwrap_or(0.5)))
         });
         let lines = lines.collect();
         axes.push(Column { name: metric.into(), scale: last });

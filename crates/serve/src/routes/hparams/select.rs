@@ -93,7 +93,7 @@ fn number(value: &Value) -> Option<f64> {
 fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b, number(a), number(b)) {
         (Value::Text(a), Value::Text(b), _, _) => a.cmp(b),
-        (_, _, Some(a), Some(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+        (_, _, Some(a), Some(b)) => a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b)),
         (_, _, None, _) => Ordering::Greater,
         (_, _, _, None) => Ordering::Less,
     }
