@@ -16,6 +16,7 @@ mod children;
 mod git;
 mod heart;
 mod mirror;
+mod offline;
 mod options;
 mod panic;
 mod run;
@@ -23,6 +24,7 @@ mod secrets;
 mod sweep;
 
 pub use children::OverChildren;
+pub use mirror::FollowRun;
 pub use options::RunOptions;
 pub use run::ActiveRun;
 pub use sweep::{Best, Sweep, Trial};

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::mirror::Place;
+use super::mirror::FollowRun;
+use super::offline::Place;
 use super::secrets;
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
@@ -44,6 +46,7 @@ pub struct RunOptions {
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
     pub(super) wandb: Option<Place>,
+    pub(super) mirrors: Vec<Arc<dyn FollowRun>>,
 }
 
 impl fmt::Debug for RunOptions {
@@ -59,6 +62,7 @@ impl fmt::Debug for RunOptions {
             .field("card", &self.card)
             .field("heartbeat", &self.heartbeat)
             .field("wandb", &self.wandb)
+            .field("mirrors", &self.mirrors.len())
             .finish()
     }
 }
@@ -74,6 +78,7 @@ impl Default for RunOptions {
             card: true,
             heartbeat: Duration::from_secs(30),
             wandb: None,
+            mirrors: Vec::new(),
         }
     }
 }
@@ -218,6 +223,22 @@ impl RunOptions {
     #[must_use]
     pub fn wandb(self, dir: impl Into<PathBuf>) -> Self {
         Self { wandb: Some(Place { dir: dir.into(), group: None }), ..self }
+    }
+
+    /// Keeps a tracker up to date while the run is recorded, in a thread of its own. `tbx_runs::mirror::Mirror` is such
+    /// a mirror: `.mirror(Mirror::mlflow("http://127.0.0.1:5000"))`. A run can have several. The mirror of a run also
+    /// follows its children.
+    ///
+    /// The thread reads what is in the event files, so a call that logs a value costs nothing more, and a server that is
+    /// slow or away never delays one. At the end, [`ActiveRun::finish`] waits up to ten seconds for the rest to be sent,
+    /// and not at all if the server is known to be away. Then the run is complete in its log, and `tbx mirror` or
+    /// `tbx export` sends what is missing.
+    ///
+    /// [`ActiveRun::finish`]: super::ActiveRun::finish
+    #[must_use]
+    pub fn mirror(mut self, mirror: impl FollowRun + 'static) -> Self {
+        self.mirrors.push(Arc::new(mirror));
+        self
     }
 
     /// Sets the options of the writer.

@@ -8,7 +8,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::heart::Heart;
-use super::mirror::{Mirror, Place};
+use super::mirror::Mirrors;
+use super::offline::{Offline, Place};
 use super::options::RunOptions;
 use super::{artifact, capture, git, panic, secrets};
 use crate::error::Result;
@@ -62,7 +63,8 @@ pub struct ActiveRun {
     card: bool,
     heart: Heart,
     /// Its offline directory for Weights & Biases.
-    mirror: Option<Mirror>,
+    offline: Option<Offline>,
+    mirrors: Mirrors,
     /// Where its children get theirs.
     wandb: Option<Place>,
     has_ended: bool,
@@ -129,9 +131,9 @@ impl ActiveRun {
             there.updated_at = Some(now);
             meta = there.clone();
         })?;
-        let mirror = options.wandb.as_ref();
-        let mirror = mirror.map(|place| Mirror::start(place, &meta, &writer, is_resumed));
-        let mirror = mirror.transpose()?;
+        let offline = options.wandb.as_ref();
+        let offline = offline.map(|place| Offline::start(place, &meta, &writer, is_resumed));
+        let offline = offline.transpose()?;
         let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
         let run = Self {
             writer,
@@ -140,7 +142,8 @@ impl ActiveRun {
             experiment: meta.experiment.clone(),
             card,
             heart: Heart::start(dir.to_owned(), options.heartbeat)?,
-            mirror,
+            offline,
+            mirrors: Mirrors::start(&options.mirrors, dir)?,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
             has_ended: false,
         };
@@ -260,7 +263,7 @@ impl ActiveRun {
     /// cannot be written.
     pub fn flush(&self) -> Result<()> {
         self.writer.flush()?;
-        self.mirror.as_ref().map_or(Ok(()), Mirror::flush)
+        self.offline.as_ref().map_or(Ok(()), Offline::flush)
     }
 
     /// Ends the run successfully.
@@ -303,7 +306,8 @@ impl ActiveRun {
         self.heart.stop();
         if self.heart.is_forked() {
             // The run continues in the process that started it.
-            drop(self.mirror.take());
+            drop(self.offline.take());
+            self.mirrors.end();
             return self.writer.flush(); // which returns the error
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
@@ -330,8 +334,9 @@ impl ActiveRun {
             Status::Scheduled | Status::Running => SessionStatus::Running,
         });
         // The offline directory ends even if the log could not be closed.
-        let mirrored = self.mirror.take().map_or(Ok(()), |mut mirror| mirror.end(meta));
-        closed.and(mirrored)
+        let written = self.offline.take().map_or(Ok(()), |mut offline| offline.end(meta));
+        self.mirrors.end();
+        closed.and(written)
     }
 
     /// Hides secrets, and turns a long traceback into an artifact.

@@ -43,7 +43,7 @@ const PACKAGES: [Package; 3] = [
             &["table", "registry"],
             &["export", "edit", "verify", "archive"],
             &["trackers"],
-            &["import"],
+            &["import", "mirror"],
             &["lib"],
         ],
     },

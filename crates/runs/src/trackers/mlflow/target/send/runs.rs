@@ -11,7 +11,7 @@ use super::super::media::images;
 use super::super::merge::{Change, Merge};
 use super::super::plan::Planned;
 use super::find::There;
-use super::{Export, Remote};
+use super::{Expected, Export, Remote};
 use crate::trackers::mlflow::{
     DatasetInput, FoundRun, MAX_PARAM, MAX_TAG, MetricNames, RunRecord, RunUpdate, Tags,
     number_or_text, tags,
@@ -38,6 +38,7 @@ impl Export<'_> {
         for i in runs {
             match self.known.runs.get(&i) {
                 Some(There::Active(found)) => known.push((i, found.clone())),
+                Some(There::Unchanged(id)) => self.skip(i, Some(id.clone())),
                 // Also deleted in MLflow before it was imported.
                 Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, id.clone()),
                 Some(There::Deleted(id)) => match (id, self.settings.recreate_deleted) {
@@ -72,6 +73,7 @@ impl Export<'_> {
     fn skip(&self, i: usize, id: Option<String>) {
         self.remote(i, |remote| {
             remote.is_left_out = true;
+            remote.is_done = true;
             // Its children still name it as their parent, in case somebody restores it.
             remote.id = id.unwrap_or_default();
         });
@@ -185,7 +187,8 @@ impl Export<'_> {
         let known = self.state.read(&run.key, &run.dir).filter(|synced| synced.run_id == id);
         remote.synced = known.unwrap_or_default();
         let is_unknown = |key: &&String| !remote.synced.metrics.contains_key(*key);
-        remote.unknown = found.metrics.iter().filter(is_unknown).cloned().collect();
+        remote.unknown = found.metrics.keys().filter(is_unknown).cloned().collect();
+        remote.last_points = found.metrics.clone();
         self.told(i, &mut remote);
         self.remote(i, |place| *place = remote);
 
@@ -251,8 +254,10 @@ impl Export<'_> {
             return Ok(());
         }
         let media = self.remote(i, |remote| std::mem::take(&mut remote.media)).unwrap_or_default();
-        let Attachments { files, left, renamed } =
-            attachments::of(run, self.settings, self.plan.links, self.kind, &media)?;
+        let Attachments { files, left, renamed } = match run.is_open(self.settings) {
+            true => Attachments::default(),
+            false => attachments::of(run, self.settings, self.plan.links, self.kind, &media)?,
+        };
         self.note(|notes| notes.left.extend(left));
         for file in files {
             if let Some(size) = self.artifact(i, &file)? {
@@ -298,23 +303,45 @@ impl Export<'_> {
         self.keep(&format!("run {:?}", run.name), &merge.kept);
         changes.extend(merge.digests(&tags_there));
         self.set_tags(&id, changes)?;
-        self.count(i, run, &id, expected)?;
+        if !run.is_open(self.settings) {
+            self.check(i, run, &id, expected)?;
+        }
         if goes {
             self.store.delete_run(&id)?;
         }
+        self.remote(i, |remote| remote.is_done = true);
         self.save_run(i);
         Ok(())
     }
 
-    /// Checks the number of points: a server may return 200 and still drop points.
-    fn count(
+    /// Checks that all points arrived: a server may return 200 and still drop points.
+    ///
+    /// One request returns the last points of all metrics. Each request with points has the last point of some metric,
+    /// so if these are there, then all requests were executed. The points of other requests are counted, metric by
+    /// metric, and if some last point is missing, those of all metrics.
+    fn check(
         &self,
         i: usize,
         run: &Planned,
         id: &str,
-        expected: BTreeMap<String, usize>,
+        expected: BTreeMap<String, Expected>,
     ) -> Result<()> {
-        for (key, count) in expected {
+        let of_run = |remote: &mut Remote| {
+            let last = std::mem::take(&mut remote.last_points);
+            (last, remote.has_new_points, std::mem::take(&mut remote.to_count))
+        };
+        let (mut there, has_new, mut to_count) = self.remote(i, of_run).unwrap_or_default();
+        if has_new {
+            there = self.store.run(id)?.unwrap_or_default().metrics;
+        }
+        let last = |key: &String| there.get(key).copied();
+        let is_missing =
+            expected.iter().any(|(key, expected)| last(key) < expected.last.filter(|_| expected.count > 0));
+        // A later point is not from this log.
+        let others = expected.iter().filter(|(key, expected)| is_missing || last(key) != expected.last);
+        to_count.extend(others.map(|(key, _)| key.clone()));
+        for key in to_count {
+            let Some(count) = expected.get(&key).map(|expected| expected.count) else { continue };
             if !self.store.has_points(id, &key, count)? {
                 self.remote(i, |remote| remote.synced.metrics.remove(&key));
                 let name = &run.name;
