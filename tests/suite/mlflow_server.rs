@@ -5,6 +5,9 @@
 
 mod fake;
 mod hostile;
+mod mirror;
+#[cfg(unix)]
+mod mirror_killed;
 mod options;
 #[cfg(unix)]
 mod real;

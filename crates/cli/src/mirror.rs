@@ -155,10 +155,7 @@ fn show(event: MirrorEvent<'_>) {
 
 /// What was sent so far.
 fn sent(done: &Mirrored) -> String {
-    let mut parts = vec![
-        counted(done.runs, "run"),
-        format!("{} points", count(done.points)),
-    ];
+    let mut parts = vec![counted(done.runs, "run"), format!("{} points", count(done.points))];
     if done.images > 0 {
         parts.push(format!("{} images", count(done.images)));
     }

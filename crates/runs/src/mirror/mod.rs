@@ -6,6 +6,7 @@
 
 mod event;
 mod to;
+#[cfg(feature = "track")]
 mod within;
 
 use std::collections::HashSet;
@@ -67,6 +68,7 @@ pub struct Mirror {
     every: Duration,
     quiet: Duration,
     until_finished: bool,
+    #[cfg(feature = "track")]
     logdir: Option<PathBuf>,
     on_event: OnEvent,
 }
@@ -87,8 +89,16 @@ impl Mirror {
     }
 
     fn with(to: To) -> Self {
-        let (every, on_event) = (Duration::from_secs(5), OnEvent::default());
-        Self { to, every, quiet: QUIET, until_finished: false, logdir: None, on_event }.silence(SILENCE)
+        let mirror = Self {
+            to,
+            every: Duration::from_secs(5),
+            quiet: QUIET,
+            until_finished: false,
+            #[cfg(feature = "track")]
+            logdir: None,
+            on_event: OnEvent::default(),
+        };
+        mirror.silence(SILENCE)
     }
 
     /// The experiment or project of all runs. Default: as for an export, the experiment that a run or its parents name,
@@ -153,6 +163,7 @@ impl Mirror {
 
     /// The log directory that the run is in, for a mirror in a thread of the program that trains. A later `tbx mirror`
     /// or `tbx export` with the same directory finds the same runs. Default: the directory above that of the run.
+    #[cfg(feature = "track")]
     #[must_use]
     pub fn logdir(self, path: impl Into<PathBuf>) -> Self {
         Self { logdir: Some(path.into()), ..self }
@@ -284,8 +295,9 @@ impl Mirroring<'_> {
                 return Ok(Step::Away);
             }
             // Somebody may have removed what earlier rounds found.
-            Err(_) if !self.has_failed => {
+            Err(error) if !self.has_failed => {
                 self.has_failed = true;
+                self.say(&format!("{error}; trying once more"));
                 self.round.ask_again();
                 return Ok(Step::Changed);
             }
@@ -295,11 +307,7 @@ impl Mirroring<'_> {
         if self.waits_for.take() == Some(Waiting::Server) {
             self.mirror.on_event.call(MirrorEvent::Back);
         }
-        for text in &sent.messages {
-            if self.said.len() < MAX_SAID && self.said.insert(text.clone()) {
-                self.mirror.on_event.call(MirrorEvent::Message(text));
-            }
-        }
+        sent.messages.iter().for_each(|text| self.say(text));
         self.total.add(&sent);
         let is_same = sent.is_same();
         if !is_same {
@@ -311,6 +319,13 @@ impl Mirroring<'_> {
             (true, true) => Step::Finished,
             (true, false) => Step::Same,
         })
+    }
+
+    /// Passes on a message, once.
+    fn say(&mut self, text: &str) {
+        if self.said.len() < MAX_SAID && self.said.insert(text.to_owned()) {
+            self.mirror.on_event.call(MirrorEvent::Message(text));
+        }
     }
 
     /// Says once that the mirror waits.

@@ -1,7 +1,5 @@
 //! A mirror in a thread of the program that trains.
 
-#![cfg(feature = "track")]
-
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
@@ -22,9 +20,8 @@ impl FollowRun for Mirror {
         };
         // Its parts and children are in its directory.
         let inside = format!("{run}{}", std::path::MAIN_SEPARATOR);
-        let options = LoadOptions::new().runs(move |name| {
-            run == "." || name == run || name.starts_with(&inside)
-        });
+        let options = LoadOptions::new()
+            .runs(move |name| run == "." || name == run || name.starts_with(&inside));
         // The program's own threads stay for the program.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
         let followed = match pool {

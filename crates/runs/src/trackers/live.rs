@@ -45,9 +45,10 @@ impl Ending {
     /// The ending of a directory. Takes the status and the end time that `meta` has from an `hparams` session: they
     /// only count if nothing follows in the whole run.
     pub(crate) fn take(run: &Run, meta: &mut RunMeta) -> Self {
-        let ends = run.series.iter().filter(|series| {
-            series.kind() == Kind::Hparams && series.tag() == SESSION_END_TAG
-        });
+        let ends = run
+            .series
+            .iter()
+            .filter(|series| series.kind() == Kind::Hparams && series.tag() == SESSION_END_TAG);
         let written = ends.flat_map(|end| end.wall_times()).copied().reduce(f64::max);
         let session = match (written, meta.status) {
             (Some(written), Some(status)) if !run.has_own_meta() => {
@@ -91,10 +92,11 @@ impl Ending {
         (if is_running { Status::Running } else { Status::Finished }, None)
     }
 
-    /// Whether the log changed within `silence`, both by its last point and by the time of a file: the file of an old
-    /// log that was copied is new.
+    /// Whether the log changed within `silence`, both by its last point and by the time of a file, since the file of an
+    /// old log that was copied is new.
     fn is_recent(&self, files: &[PathBuf], silence: Duration) -> bool {
-        let is_new = self.last.is_some_and(|last| now() - last < silence.as_secs_f64());
+        let last = self.last.or(self.session.map(|session| session.written));
+        let is_new = last.is_none_or(|last| now() - last < silence.as_secs_f64());
         is_new && files.iter().any(|file| changed(file).is_some_and(|age| age < silence))
     }
 }
@@ -280,5 +282,76 @@ mod tests {
         drop(sleeper.stdin.take());
         sleeper.wait().unwrap();
         assert!(!written(&[file]));
+    }
+
+    /// The status of the log in `dir`, and the time that it names for its end.
+    fn status(dir: &Path, silence: Duration) -> (Status, Option<f64>) {
+        use tbx::{LoadOptions, Logdir};
+
+        let loaded = Logdir::open(dir).unwrap().load(&LoadOptions::new()).unwrap();
+        let mut all = Ending::default();
+        for run in &loaded.runs {
+            let (mut meta, _) = run.meta();
+            all.join(&Ending::take(run, &mut meta));
+            assert_eq!(meta.status, None);
+        }
+        let files = loaded.runs.iter().flat_map(|run| &run.files).map(|file| file.path.clone());
+        all.status(&files.collect::<Vec<_>>(), &Writers::others(), silence)
+    }
+
+    /// Gives the event files names of a program on another machine.
+    fn move_elsewhere(dir: &Path) {
+        let files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        for path in files.iter().filter(|path| !path.to_string_lossy().contains("elsewhere")) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let host = hostname::get().unwrap().to_string_lossy().into_owned();
+            fs::rename(path, dir.join(name.replace(&host, "elsewhere"))).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_session_counts_if_it_is_the_end_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |points: usize, later: f64| {
+            let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+            let writer = writer.with_wall_time(now() + later).unwrap();
+            (0..points).for_each(|i| writer.add_scalar("loss", 1.0, i as i64).unwrap());
+            drop(writer);
+        };
+        let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+        writer.add_hparams([("lr", 0.1.into())], []).unwrap();
+        writer.close().unwrap();
+        move_elsewhere(dir.path());
+        let day = Duration::from_secs(86_400);
+        // Without a point, the run may be about to begin.
+        assert_eq!(status(dir.path(), day), (Status::Running, None));
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Finished, None));
+        write(3, -10.0);
+        let (ended, time) = status(dir.path(), day);
+        assert!(ended == Status::Finished && time.is_some());
+        // The program goes on.
+        write(1, 30.0);
+        move_elsewhere(dir.path());
+        assert_eq!(status(dir.path(), day), (Status::Running, None));
+    }
+
+    #[test]
+    fn the_log_of_an_unknown_process_is_running_until_it_is_silent() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+        writer.add_scalar("loss", 1.0, 0).unwrap();
+        writer.close().unwrap();
+        // The process that waits for the export has written it.
+        assert_eq!(status(dir.path(), SILENCE), (Status::Finished, None));
+        move_elsewhere(dir.path());
+        assert_eq!(status(dir.path(), SILENCE), (Status::Running, None));
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Finished, None));
+        // An old log that was copied just now.
+        let old = tempfile::tempdir().unwrap();
+        let writer = tbx::SummaryWriter::create(old.path()).unwrap();
+        writer.with_wall_time(1.7e9).unwrap().add_scalar("loss", 1.0, 0).unwrap();
+        writer.close().unwrap();
+        move_elsewhere(old.path());
+        assert_eq!(status(old.path(), SILENCE), (Status::Finished, None));
     }
 }

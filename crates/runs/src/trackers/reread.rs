@@ -100,3 +100,42 @@ impl<T: Clone + Send> Reread<T> {
         self.seen.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use tbx::SummaryWriter;
+
+    #[test]
+    fn only_what_has_changed_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let add = |run: &str| {
+            let writer = SummaryWriter::create(dir.path().join(run)).unwrap();
+            writer.add_scalar("x", 1.0, 0).unwrap();
+            writer.close().unwrap();
+        };
+        let (mut kept, reads) = (Reread::keeping(), AtomicUsize::new(0));
+        let mut points = || -> (Vec<usize>, usize) {
+            let logdir = Logdir::open(dir.path()).unwrap();
+            let read = |run: &Run| {
+                reads.fetch_add(1, Ordering::Relaxed);
+                Ok((run.files.len(), Vec::new()))
+            };
+            let (found, _) = kept.map(&logdir, &LoadOptions::new(), read).unwrap();
+            (found, reads.swap(0, Ordering::Relaxed))
+        };
+        add("a");
+        add("b");
+        assert_eq!(points(), (vec![1, 1], 2));
+        assert_eq!(points(), (vec![1, 1], 0));
+        add("a");
+        assert_eq!(points(), (vec![2, 1], 1));
+        std::fs::write(dir.path().join("b/tbx.json"), "{}").unwrap();
+        assert_eq!(points(), (vec![2, 1], 1));
+        std::fs::remove_dir_all(dir.path().join("a")).unwrap();
+        add("c");
+        assert_eq!(points(), (vec![1, 1], 1));
+    }
+}

@@ -17,10 +17,10 @@ use super::media::{self, Exhibit, Skipped, images};
 use super::plan::Plan;
 use super::{MlflowExport, MlflowExported};
 use crate::export::Folder;
-use crate::trackers::reread::Reread;
 use crate::trackers::mlflow::{
     Content, DatasetInput, MetricNames, StoreKind, Tags, milliseconds, status_number, tags,
 };
+use crate::trackers::reread::Reread;
 use tbx::error::{Result, failed};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::replace::{disk, unfinished};

@@ -199,8 +199,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
             own.params.entry(name).or_insert(value);
         }
         own.status = own.status.or(other.status);
-        let times =
-            [run.record.start_time, row.start_time.map(milliseconds)];
+        let times = [run.record.start_time, row.start_time.map(milliseconds)];
         run.record.start_time = times.into_iter().flatten().min();
         let times = [run.record.end_time, row.end_time.map(milliseconds)];
         run.record.end_time = times.into_iter().flatten().max();

@@ -91,6 +91,9 @@ pub(super) struct Synced {
     /// and another creation time belongs to another server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) experiment: Option<(String, i64)>,
+    /// Its status, in the form of a [`Merge`](super::merge::Merge), when an export ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<String>,
     /// Number of points of each metric, in the order of the log.
     pub(super) metrics: BTreeMap<String, Sent>,
     /// Number of points of each series of images, from the first on, whose files were sent.

@@ -135,7 +135,8 @@ impl Known {
             };
             Some(Ok((i, there)))
         };
-        let seen: Vec<_> = plan.runs.par_iter().enumerate().filter_map(look).collect::<Result<_>>()?;
+        let seen: Vec<_> =
+            plan.runs.par_iter().enumerate().filter_map(look).collect::<Result<_>>()?;
         self.runs.extend(seen);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Exports to a tracking server, or to a database that MLflow created: sends only what is new.
 
 mod artifacts;
+mod check;
 mod claim;
 mod find;
 mod models;
@@ -18,18 +19,19 @@ use rayon::prelude::*;
 
 use self::find::Known;
 use super::media::{self, Skipped};
-use super::merge::{Kept, Merge};
 use super::memory::{Done, Memory, Place};
+use super::merge::{Kept, Merge};
 use super::plan::{Plan, Planned};
 use super::state::{State, Synced};
 use super::{MlflowExport, MlflowExported};
 use crate::progress::Progress;
-use crate::trackers::mlflow::{
-    Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking,
-};
+use crate::trackers::mlflow::{Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking};
 use tbx::error::{ErrorKind, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
+
+/// A server lists about this many runs of an experiment at the cost of a request for one run.
+const LISTED: usize = 8;
 
 /// Sends the runs of `logdir` to a tracking server.
 pub(super) fn to_server(
@@ -236,7 +238,8 @@ impl<'e> Export<'e> {
             .map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))?;
+        self.check()
     }
 
     /// After a server is lost, no other request waits for it again.
@@ -250,6 +253,12 @@ impl<'e> Export<'e> {
     fn depth(&self, run: &Planned) -> usize {
         let up = |run: &&'e Planned| run.parent.and_then(|parent| self.plan.runs.get(parent));
         std::iter::successors(run.parent.and_then(|parent| self.plan.runs.get(parent)), up).count()
+    }
+
+    /// Whether a list of all runs of an experiment costs less than one request for each of `count` runs.
+    fn is_listed(&self, count: usize) -> bool {
+        let all = self.known.ids.len().saturating_add(self.new_runs.load(Ordering::Relaxed));
+        all.saturating_add(count) <= count.saturating_mul(LISTED)
     }
 
     fn remote<T>(&self, i: usize, f: impl FnOnce(&mut Remote) -> T) -> Option<T> {
@@ -343,3 +352,25 @@ fn said(what: &str, kept: &Kept) -> String {
 
 /// Runs by their keys.
 type ByKey<T> = HashMap<String, Vec<T>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_is_the_only_last_point() {
+        let expected = |points: &[(i64, i64)]| {
+            let mut expected = Expected::default();
+            points.iter().for_each(|point| expected.see(*point));
+            expected
+        };
+        let rising = expected(&[(0, 5), (1, 6), (2, 7)]);
+        assert!(rising.is_witness((2, 7)) && !rising.is_witness((1, 6)));
+        let restarted = expected(&[(0, 5), (9, 6), (1, 7)]);
+        assert!(restarted.is_witness((9, 6)) && !restarted.is_witness((1, 7)));
+        // If one of two is lost, MLflow still shows the other one.
+        let twice = expected(&[(0, 5), (1, 6), (1, 6)]);
+        assert!(!twice.is_witness((1, 6)) && twice.last == Some((1, 6)));
+        assert!(expected(&[(1, 6), (1, 6), (2, 0)]).is_witness((2, 0)));
+    }
+}

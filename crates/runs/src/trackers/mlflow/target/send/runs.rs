@@ -11,7 +11,7 @@ use super::super::media::images;
 use super::super::merge::{Change, Merge};
 use super::super::plan::Planned;
 use super::find::There;
-use super::{Expected, Export, Remote};
+use super::{Export, Remote};
 use crate::trackers::mlflow::{
     DatasetInput, FoundRun, MAX_PARAM, MAX_TAG, MetricNames, RunRecord, RunUpdate, Tags,
     number_or_text, tags,
@@ -116,7 +116,8 @@ impl Export<'_> {
     pub(super) fn begin(&self, i: usize, id: &str, artifact_uri: String, record: &RunRecord) {
         let mut merge = Merge::default();
         merge.wrote(NAME, record.name.as_deref().unwrap_or_default());
-        merge.wrote(STATUS, &status_text(Some(Status::Running), None));
+        // Its status at the end of the export; until then it is running in MLflow.
+        merge.wrote(STATUS, &status_text(record.status, record.end_time));
         if record.is_deleted {
             merge.wrote(LIFECYCLE, ACTIVE);
         }
@@ -267,11 +268,10 @@ impl Export<'_> {
         }
         let state = |remote: &mut Remote| {
             let merge = std::mem::take(&mut remote.merge);
-            let expected = std::mem::take(&mut remote.expected);
             let there = (remote.tags.clone(), remote.status.clone());
-            (remote.id.clone(), remote.has_images, expected, merge, there)
+            (remote.id.clone(), remote.has_images, merge, there, remote.synced.status.clone())
         };
-        let (id, has_images, expected, mut merge, (tags_there, status_there)) =
+        let (id, has_images, mut merge, (tags_there, status_there), status_was) =
             self.remote(i, state).unwrap_or_default();
         let mut changes = BTreeMap::new();
         if has_images && !tags_there.contains_key(images::TAG.0) {
@@ -285,74 +285,33 @@ impl Export<'_> {
             self.note(|notes| notes.renamed.extend(renamed));
         }
         let status = status_text(run.record.status, run.record.end_time);
-        // After an export by the first releases, it is not known what they wrote, only that they
-        // were not finished.
-        let is_unknown = !tags_there.keys().any(|name| super::super::merge::is_sent(name));
-        if is_unknown && status_there == status_text(Some(Status::Running), None) {
+        // The digest is written before the status, so an export that was killed in between has left the status of
+        // before: that of the last complete export, or that of a new run.
+        let running = status_text(Some(Status::Running), None);
+        if status_there == status_was.unwrap_or(running) {
             merge.wrote(STATUS, &status_there);
         }
-        if merge.field(STATUS, Some(&status), Some(&status_there)).is_some()
-            && let Some(status) = run.record.status
-        {
-            let update =
-                RunUpdate { status: Some((status, run.record.end_time)), ..RunUpdate::default() };
-            self.store.update_run(&id, &update)?;
-        }
+        let is_new = merge.field(STATUS, Some(&status), Some(&status_there)).is_some();
         let goes =
             self.is_deleted(i) && merge.field(LIFECYCLE, Some(DELETED), Some(ACTIVE)).is_some();
         self.keep(&format!("run {:?}", run.name), &merge.kept);
         changes.extend(merge.digests(&tags_there));
         self.set_tags(&id, changes)?;
-        if !run.is_open(self.settings) {
-            self.check(i, run, &id, expected)?;
+        if is_new && let Some(status) = run.record.status {
+            let update =
+                RunUpdate { status: Some((status, run.record.end_time)), ..RunUpdate::default() };
+            self.store.update_run(&id, &update)?;
         }
         if goes {
             self.store.delete_run(&id)?;
         }
-        self.remote(i, |remote| remote.is_done = true);
-        self.save_run(i);
-        Ok(())
-    }
-
-    /// Checks that all points arrived: a server may return 200 and still drop points.
-    ///
-    /// One request returns the last points of all metrics. Each request with points has the last point of some metric,
-    /// so if these are there, then all requests were executed. The points of other requests are counted, metric by
-    /// metric, and if some last point is missing, those of all metrics.
-    fn check(
-        &self,
-        i: usize,
-        run: &Planned,
-        id: &str,
-        expected: BTreeMap<String, Expected>,
-    ) -> Result<()> {
-        let of_run = |remote: &mut Remote| {
-            let last = std::mem::take(&mut remote.last_points);
-            (last, remote.has_new_points, std::mem::take(&mut remote.to_count))
-        };
-        let (mut there, has_new, mut to_count) = self.remote(i, of_run).unwrap_or_default();
-        if has_new {
-            there = self.store.run(id)?.unwrap_or_default().metrics;
-        }
-        let last = |key: &String| there.get(key).copied();
-        let is_missing =
-            expected.iter().any(|(key, expected)| last(key) < expected.last.filter(|_| expected.count > 0));
-        // A later point is not from this log.
-        let others = expected.iter().filter(|(key, expected)| is_missing || last(key) != expected.last);
-        to_count.extend(others.map(|(key, _)| key.clone()));
-        for key in to_count {
-            let Some(count) = expected.get(&key).map(|expected| expected.count) else { continue };
-            if !self.store.has_points(id, &key, count)? {
-                self.remote(i, |remote| remote.synced.metrics.remove(&key));
-                let name = &run.name;
-                self.note(|notes| {
-                    notes.wrong.push(format!(
-                        "run {name:?}: MLflow has fewer than {count} points of metric {key:?}; run \
-                         it again"
-                    ));
-                });
+        self.remote(i, |remote| {
+            if is_new || status == status_there {
+                remote.synced.status = Some(status);
             }
-        }
+            remote.is_done = true;
+        });
+        self.save_run(i);
         Ok(())
     }
 }
