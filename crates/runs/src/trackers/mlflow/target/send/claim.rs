@@ -75,7 +75,7 @@ impl Export<'_> {
 
     /// Removes a run that is still empty. Later exports do not find it again, even if it is
     /// restored.
-    fn withdraw(&self, id: &str) -> Result<()> {
+    pub(super) fn withdraw(&self, id: &str) -> Result<()> {
         self.store.delete_tag(id, tags::RUN_KEY)?;
         self.store.delete_run(id)
     }
@@ -177,7 +177,9 @@ impl Export<'_> {
                 let order = |other: &FoundRun| {
                     (Claim::of(&other.record.tags).ticket(), other.record.id.clone())
                 };
-                if !choosing.is_empty() && !is_over {
+                // Those of this logdir are left by exports that have ended.
+                let is_left = |other: &FoundRun| Claim::of(&other.record.tags).is_of(&self.state);
+                if !is_over && !choosing.iter().all(is_left) {
                     later.push(one);
                     continue;
                 }

@@ -24,6 +24,9 @@ pub(super) struct Known {
     /// Runs of the plan by their indices.
     pub(super) runs: HashMap<usize, There>,
     pub(super) ids: Ids,
+    /// Ids of runs that an export of this logdir began to create before it was killed, next to the run that counts: the
+    /// server has received the request late.
+    pub(super) left: Vec<String>,
     /// Messages for the user.
     pub(super) notes: Vec<String>,
     /// Values of experiments that keep their values in MLflow.
@@ -100,6 +103,7 @@ impl Known {
                     continue;
                 }
                 let found = by_key.remove(&run.key).unwrap_or_default();
+                known.left.extend(left(&found, state));
                 let (there, copies) = choose(found, state);
                 if copies > 1 {
                     known.notes.push(format!(
@@ -240,6 +244,15 @@ impl Known {
         self.kept.extend(kept);
         Ok(())
     }
+}
+
+/// Ids of the active runs with one key that nobody will continue, as another one is settled.
+fn left<'r>(runs: &'r [FoundRun], state: &'r State) -> impl Iterator<Item = String> + 'r {
+    let active = move || runs.iter().filter(|run| !run.record.is_deleted);
+    let claim = |run: &FoundRun| Claim::of(&run.record.tags);
+    let has_settled = active().any(|run| claim(run).ticket().is_some());
+    let left = active().filter(move |run| has_settled && claim(run).is_of(state));
+    left.map(|run| run.record.id.clone())
 }
 
 /// The run to continue, of those with one key, and their number.

@@ -220,6 +220,7 @@ impl<'e> Export<'e> {
     }
 
     fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
+        self.known.left.iter().try_for_each(|id| self.withdraw(id))?;
         // Parents before children: all runs of one depth at a time.
         let mut at = 0;
         while let Some(first) = self.plan.runs.get(at) {
