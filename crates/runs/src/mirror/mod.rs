@@ -166,7 +166,10 @@ impl Mirror {
     #[cfg(feature = "track")]
     #[must_use]
     pub fn logdir(self, path: impl Into<PathBuf>) -> Self {
-        Self { logdir: Some(path.into()), ..self }
+        let path = path.into();
+        // The program may change its working directory.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self { logdir: Some(path), ..self }
     }
 
     /// Calls `f` with what happens, from the thread of the mirror. Default: messages go to the standard error.
