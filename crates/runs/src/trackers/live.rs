@@ -69,6 +69,17 @@ impl Ending {
         self.last = self.last.into_iter().chain(other.last).reduce(f64::max);
     }
 
+    /// The status and the end time of the `hparams` session, if it ended at the end of the log.
+    pub(crate) fn said(&self) -> Option<(Status, Option<f64>)> {
+        // Lightning and tensorboardX write the end of the session together with its start.
+        let is_last = |session: &Session| match self.last {
+            Some(last) => last <= session.written + WITH_END,
+            None => session.status == Status::Failed,
+        };
+        let session = self.session.filter(is_last)?;
+        Some((session.status, session.end_time.filter(|_| session.status.is_final())))
+    }
+
     /// The status, and the end time if the log names one. `files` are the event files of the run.
     pub(crate) fn status(
         &self,
@@ -76,13 +87,8 @@ impl Ending {
         writers: &Writers,
         silence: Duration,
     ) -> (Status, Option<f64>) {
-        // Lightning and tensorboardX write the end of the session together with its start.
-        let is_last = |session: &Session| match self.last {
-            Some(last) => last <= session.written + WITH_END,
-            None => session.status == Status::Failed,
-        };
-        if let Some(session) = self.session.filter(is_last) {
-            return (session.status, session.end_time.filter(|_| session.status.is_final()));
+        if let Some(said) = self.said() {
+            return said;
         }
         let is_running = match writers.of(files) {
             Writer::Alive => true,

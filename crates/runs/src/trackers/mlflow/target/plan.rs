@@ -288,6 +288,10 @@ fn name(
             *key = names.get(tag);
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
+        if let Some((status, ended)) = run.ending.said() {
+            run.meta.status = run.meta.status.or(Some(status));
+            run.meta.end_time = run.meta.end_time.or(ended);
+        }
         let mut own = record(&run.meta, &run.title(), &names);
         let unsaid = || run.ending.status(&run.files, &writers, settings.silence);
         let (status, ended) = match run.meta.status_at(now) {

@@ -238,6 +238,11 @@ fn name(runs: &mut [Planned], settings: &WandbExport, logdir: &Logdir, report: &
             name: titles.get(i).cloned().unwrap_or_default(),
             group: parent.and_then(|parent| titles.get(parent).cloned()),
         };
+        if let Some((status, ended)) = run.ending.said() {
+            run.meta.status = run.meta.status.or(Some(status));
+            run.meta.end_time = run.meta.end_time.or(ended);
+            run.end = run.meta.end_time.unwrap_or(run.end);
+        }
         let unsaid = || run.ending.status(&run.files, &writers, settings.silence);
         let (status, ended) = match run.meta.status_at(now) {
             Some(status) => (status, None),
