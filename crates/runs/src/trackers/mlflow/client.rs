@@ -116,7 +116,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: a certificate cannot be read; [`ErrorKind::Argument`]: the URI is not
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a certificate cannot be read; [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the URI is not
     /// that of a server.
     pub fn new(settings: ClientSettings) -> Result<Self> {
         let config = Agent::config_builder()
