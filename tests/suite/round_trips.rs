@@ -1,4 +1,4 @@
-//! What comes back of a log that goes to a tracker and returns. `docs/trackers.md` has the same table for readers.
+//! Round trips: a log goes to a tracker and returns. `docs/trackers.md` says what comes back.
 
 #![cfg(test)] // Said once more so that clippy takes helpers for tests, too.
 
@@ -11,10 +11,11 @@ use serde_json::Value;
 use tbx::Clip;
 use tbx::meta::Dataset;
 use tbx::track::ActiveRun;
+use tbx_runs::registry::Registry;
 
 use crate::common::repository;
 
-/// What a logdir has: `table tag step index` and then a field, with its value.
+/// The content of a logdir: `table tag step index` and then a field, with its value.
 type Facts = BTreeMap<String, Value>;
 
 fn tbx(args: &[&str]) {
@@ -40,7 +41,7 @@ fn flatten(key: &str, value: &Value, facts: &mut Facts) {
     }
 }
 
-/// All tables of `tbx export` but those that follow from the others, and the digests of images and audio clips.
+/// All tables of `tbx export`, except those that follow from the others, and the digests of images and audio clips.
 fn facts(logs: &Path) -> Facts {
     let dir = tempfile::tempdir().unwrap();
     let (tables, media) = (dir.path().join("tables"), dir.path().join("media"));
@@ -134,9 +135,13 @@ fn write(logs: &Path) {
     child.add_scalar("loss", 0.25, 1).unwrap();
     child.fail(&std::io::Error::other("it broke")).unwrap();
     run.finish().unwrap();
+    // Two versions have one file.
+    for _ in 0..2 {
+        Registry::open(logs).register("classifier", "first", "models/m.bin").unwrap();
+    }
 }
 
-/// What an import writes itself: when, from where, and the table of the run that TensorBoard shows.
+/// Fields that an import writes itself: when, from where, and the table of the run that TensorBoard shows.
 fn is_of_import(key: &str) -> bool {
     let own = [
         "meta.updated_at",

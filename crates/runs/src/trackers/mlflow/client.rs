@@ -116,8 +116,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a certificate cannot be read; [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the URI is not
-    /// that of a server.
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a certificate cannot be read;
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): no server has such a URI.
     pub fn new(settings: ClientSettings) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)

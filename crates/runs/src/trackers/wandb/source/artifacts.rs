@@ -99,13 +99,15 @@ impl RunFiles {
         segments: &[RunFile],
         options: &SourceOptions,
     ) {
+        let mut names: HashSet<String> = self.files.iter().map(|file| file.name.clone()).collect();
         let all =
             segments.iter().flat_map(|segment| segment.artifacts.iter().map(move |a| (segment, a)));
         for (segment, artifact) in all {
             let entries = artifact.manifest.iter().flat_map(|manifest| &manifest.contents);
             let mut unlisted = 0u64;
             for (n, entry) in entries.enumerate() {
-                unlisted = unlisted.saturating_add(u64::from(n >= MAX_LISTED));
+                let is_unlisted = n >= MAX_LISTED && !segment.is_of_tbx();
+                unlisted = unlisted.saturating_add(u64::from(is_unlisted));
                 if entry.local_path.is_empty() {
                     continue;
                 }
@@ -115,8 +117,11 @@ impl RunFiles {
                     continue;
                 };
                 let name = entry.path.replace('\\', "/");
-                // Meshes and tables are in the log and among the files of the run.
-                if segment.is_of_tbx() && is_same(&root, path, &name, &self.files) {
+                // Meshes and tables are also among the files of the run, and versions of a model may have one file.
+                if segment.is_of_tbx()
+                    && !names.insert(name.clone())
+                    && is_same(&root, path, &name, &self.files)
+                {
                     continue;
                 }
                 let mut file = match segment.is_of_tbx() {

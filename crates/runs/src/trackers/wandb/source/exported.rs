@@ -1,5 +1,6 @@
 //! Runs that tbx exported: a file of the run has the metadata that it had, with everything that W&B has no place for.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use tbx::error::{Effect, Issue, Location, Report};
@@ -36,7 +37,8 @@ pub(super) fn is_known(name: &str) -> bool {
 /// The metadata of a run that had `before`, with what its records say now.
 pub(super) fn restored(mut before: RunMeta, now: RunMeta, files: &[SourceFile]) -> RunMeta {
     // Of files that are not there any more, nothing is known.
-    before.artifacts.retain(|artifact| files.iter().any(|file| file.name == artifact.path));
+    let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    before.artifacts.retain(|artifact| names.contains(artifact.path.as_str()));
     if before.status.is_none_or(|status| !status.is_final()) {
         (before.status, before.end_time) = (now.status, now.end_time);
     }

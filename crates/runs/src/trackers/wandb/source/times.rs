@@ -57,7 +57,7 @@ impl WallTimes {
         Ok(())
     }
 
-    /// The wall time of the value of a key, if it is not that of the row.
+    /// The wall time of the value of a key at a step, if it differs from the time of the row.
     pub(super) fn of<'t>(&'t self, key: &str) -> impl Fn(i64) -> Option<f64> + use<'t> {
         let all = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
         move |step| {
