@@ -6,7 +6,11 @@ pub const RUN: &str = "tbx.json";
 pub const EXPERIMENT: &str = "tbx.experiment.json";
 /// Registered models of a log directory.
 pub const REGISTRY: &str = "tbx.registry.json";
+/// Versions of artifacts of a log directory.
+pub const VERSIONS: &str = "tbx.artifacts.json";
 /// Hyperparameters, as Lightning writes them.
 pub const HPARAMS: &str = "hparams.yaml";
 /// The embeddings of a run, for TensorBoard's projector.
 pub const PROJECTOR: &str = "projector_config.pbtxt";
+/// What a trial of a sweep has reported.
+pub const REPORTS: &str = "tbx.reports";

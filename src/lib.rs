@@ -85,7 +85,7 @@
 //! | `regenerate` | no | for maintainers: the generated messages, again | `prost-build`, `protox` |
 //! | `remote` | no | logs at [URLs](store): `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
 //! | `serde` | no | structs as [hyperparameters](Hparams::of) and [scalars](SummaryWriter::add_metrics); [`SummaryWriter::add_keras_graph`] | `serde`, `serde_json` |
-//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
+//! | `track` | no | [`track`]: runs that record their own metadata; includes `meta` | `libm`, `nvml-wrapper`, `rand_mt`, `sha2`, `sysinfo`, `toml`, `uuid` |
 //! | `tracing` | no | [`TracingLayer`] | `tracing-core`, `tracing-subscriber` |
 //!
 //! Without any features, a training loop gets the reader, and the writer for every kind except images.
@@ -113,7 +113,7 @@
 //! # Layers
 //!
 //! [`store`] accesses the bytes of files, [`record`] frames them, and [`event`] reads and writes the content of a
-//! record. Most programs need none of these three: they are for files of raw records. [`meta`] describes runs, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
+//! record. Most programs need none of these three: they are for files of raw records. [`meta`] describes runs, [`artifacts`] their files with versions, and [`summary`] interprets values. [`writer`] creates logs, [`logdir`] loads
 //! them, and [`track`] records a run together with its metadata. Each layer uses only those before it.
 //!
 //! The package `tbx-runs` builds on this one: run tables, export to CSV, JSON and Parquet, MLflow, edits, checks and
@@ -122,6 +122,8 @@
 #![cfg_attr(test, allow(clippy::as_conversions))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "meta")]
+pub mod artifacts;
 pub mod error;
 pub mod event;
 pub mod logdir;
@@ -150,6 +152,9 @@ pub mod redact;
 pub mod replace;
 #[cfg(feature = "meta")]
 #[doc(hidden)]
+pub mod tree;
+#[cfg(feature = "meta")]
+#[doc(hidden)]
 pub mod wandb;
 #[cfg(feature = "meta")]
 #[doc(hidden)]
@@ -164,6 +169,7 @@ pub use logdir::{
 };
 pub use record::FileMaps;
 pub use summary::audio::{Audio, Clip};
+pub use summary::classifier::{ConfusionMatrix, RocCurve};
 pub use summary::custom_scalars::{Category, Chart, ChartContent, ChartLayout, Margin};
 pub use summary::embedding::{Embedding, Sprite};
 pub use summary::graph::{Attr, Graph, KerasModel, Node};

@@ -43,8 +43,7 @@ pub enum Payloads {
     #[default]
     Kept,
     /// The places of the values in the log: [`Values::Placed`](super::Values::Placed). A
-    /// [`ValueReader`](super::ValueReader) reads them one by one, so that memory does not grow with their size. A
-    /// [`Follower`](super::Follower) keeps nothing of these values.
+    /// [`ValueReader`](super::ValueReader) reads them one by one, so that memory does not grow with their size.
     Placed,
     /// Nothing: [`Values::Dropped`](super::Values::Dropped).
     Dropped,

@@ -191,9 +191,17 @@ impl Place {
         self.size != 0 && self.size < self.len / 2
     }
 
-    /// The index of the file in [`Run::files`](super::Run::files).
+    /// The index of the file in [`Run::files`](super::Run::files), or in [`RunNews::files`](super::RunNews::files) of
+    /// the same news.
     pub fn file(&self) -> usize {
         usize::try_from(self.file).unwrap_or(usize::MAX)
+    }
+
+    /// The same place in a list of files with another order.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_file(self, file: u32) -> Self {
+        Self { file, ..self }
     }
 
     /// The byte offset of its record in the file.

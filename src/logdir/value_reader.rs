@@ -7,7 +7,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::grow::Keep;
-use super::{Place, Run, TimeSeries};
+use super::{EventFile, Place, Run, TimeSeries};
 use crate::error::{ErrorKind, Location, Result};
 use crate::event::{EventRef, Payload, ValueRef, What};
 use crate::record::{FOOTER_LEN, HEADER_LEN, frame};
@@ -38,7 +38,8 @@ use crate::summary::{Form, Kind, RawValue};
 /// ```
 #[derive(Debug)]
 pub struct ValueReader<'r> {
-    run: &'r Run,
+    run: &'r str,
+    files: &'r [EventFile],
     /// The file that was read last.
     open: Option<(u32, File)>,
     /// The record that was read last, and its place: it may hold many values.
@@ -54,8 +55,30 @@ impl<'r> ValueReader<'r> {
     /// A reader for the values of `run`. Use one per thread: it keeps the last file open and the
     /// last record in memory. Reading in the order of places is fastest.
     pub fn new(run: &'r Run) -> Self {
+        Self::of_files(&run.name, &run.files)
+    }
+
+    /// A reader for the values that a [`Follower`](super::Follower) found: `run` is the name of
+    /// the run, and `files` are [`RunNews::files`](super::RunNews::files).
+    ///
+    /// ```
+    /// use tbx::{Follower, Kind, LoadOptions, Payloads, Text, ValueReader};
+    ///
+    /// let options = LoadOptions::new().kinds([Kind::Text]).payloads(Payloads::Placed);
+    /// for run in Follower::new("fixtures/tf2", &options).poll().runs {
+    ///     let mut reader = ValueReader::of_files(&run.name, &run.files);
+    ///     for new in &run.series {
+    ///         for point in 0..new.points.len() {
+    ///             assert!(!Text::read(&reader.read(&new.points, point)?)?.strings.is_empty());
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), tbx::Error>(())
+    /// ```
+    pub fn of_files(run: &'r str, files: &'r [EventFile]) -> Self {
         Self {
             run,
+            files,
             open: None,
             last: None,
             verified: HashSet::new(),
@@ -78,28 +101,34 @@ impl<'r> ValueReader<'r> {
         let Some(place) = place else {
             return Err(ErrorKind::Argument(format!("no place of point {point}")).into());
         };
-        let value = self.value(*place, series);
+        let value = self.value(*place, series.tag(), series.kind());
         value.map_err(|kind| kind.at(self.location(series, point)))
     }
 
     /// Location of a point's value, for messages about it.
     pub fn location(&self, series: &TimeSeries, point: usize) -> Location {
         let place = series.places().and_then(|places| places.get(point));
-        let file = place.and_then(|place| self.run.files.get(place.file()));
+        let file = place.and_then(|place| self.files.get(place.file()));
         Location {
             path: file.map(|file| file.path.as_path().into()),
             offset: place.map(Place::offset),
-            run: Some(self.run.name.clone()),
+            run: Some(self.run.to_owned()),
             tag: Some(series.tag().into()),
             step: series.steps().get(point).copied(),
         }
     }
 
-    fn value(&mut self, place: Place, series: &TimeSeries) -> Result<RawValue, ErrorKind> {
+    /// The value at `place`, which belongs to the series `tag` of `kind`.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`read`](Self::read).
+    #[doc(hidden)]
+    pub fn value(&mut self, place: Place, tag: &str, kind: Kind) -> Result<RawValue, ErrorKind> {
         if place.size != 0 {
             let bytes = self.value_bytes(place)?;
             let value = ValueRef::parse(&bytes).map_err(|_| changed())?;
-            return raw_value(&value, series, &Keep::Slice(bytes.clone()));
+            return raw_value(&value, tag, &Keep::Slice(bytes.clone()));
         }
         let record = self.record(place)?;
         let payload = frame(&record)?.ok_or_else(changed)?.payload;
@@ -107,15 +136,13 @@ impl<'r> ValueReader<'r> {
         let keep = Keep::Slice(record.clone());
         let raw = |form, body: &[u8]| RawValue { form, bytes: keep.keep(body) };
         match &event.what {
-            What::GraphDef(graph) if series.kind() == Kind::Graph => Ok(raw(Form::GraphDef, graph)),
+            What::GraphDef(graph) if kind == Kind::Graph => Ok(raw(Form::GraphDef, graph)),
             What::Summary(summary) => {
                 let value = summary.values().next().and_then(|value| value.ok());
-                raw_value(&value.ok_or_else(changed)?, series, &keep)
+                raw_value(&value.ok_or_else(changed)?, tag, &keep)
             }
             other => match other.run_metadata() {
-                Ok(Some((tag, content))) if tag == series.tag() => {
-                    Ok(raw(Form::RunMetadata, content))
-                }
+                Ok(Some((own, content))) if own == tag => Ok(raw(Form::RunMetadata, content)),
                 _ => Err(changed()),
             },
         }
@@ -161,7 +188,7 @@ impl<'r> ValueReader<'r> {
             Some((open, file)) if *open == number => file,
             open => {
                 let number_of = usize::try_from(number).unwrap_or(usize::MAX);
-                let path = &self.run.files.get(number_of).ok_or_else(changed)?.path;
+                let path = &self.files.get(number_of).ok_or_else(changed)?.path;
                 &mut open.insert((number, File::open(path)?.0)).1
             }
         };
@@ -178,13 +205,9 @@ impl<'r> ValueReader<'r> {
     }
 }
 
-/// The content of `value`, which should belong to `series`.
-fn raw_value(
-    value: &ValueRef<'_>,
-    series: &TimeSeries,
-    keep: &Keep,
-) -> Result<RawValue, ErrorKind> {
-    if value.tag != series.tag() {
+/// The content of `value`, which should belong to the series `tag`.
+fn raw_value(value: &ValueRef<'_>, tag: &str, keep: &Keep) -> Result<RawValue, ErrorKind> {
+    if value.tag != tag {
         return Err(changed());
     }
     let raw = |form, body: &[u8]| RawValue { form, bytes: keep.keep(body) };

@@ -1,6 +1,6 @@
 //! The metadata that a run needs so that it can be reproduced.
 
-use super::RunMeta;
+use super::{Artifact, RunMeta};
 
 /// An item of metadata that a run should have.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,35 @@ pub const CHECKLIST: &[Item] = &[
             meta.environment.as_ref().is_some_and(|e| e.cpu.is_some() || !e.gpus.is_empty())
         },
     },
+    Item {
+        name: "variables",
+        about: "environment variables that matter: RunOptions::variables",
+        is_required: false,
+        holds: |meta| meta.environment.as_ref().is_some_and(|e| !e.variables.is_empty()),
+    },
+    Item {
+        name: ARCHITECTURE,
+        about: "the architecture of its model: add_graph, or an artifact such as config.json or model.onnx",
+        is_required: false,
+        holds: |meta| meta.artifacts.iter().any(is_architecture),
+    },
+    Item {
+        name: "preprocessing",
+        about: "how its data was prepared: a parameter, a tag or an artifact with preprocessing in its name",
+        is_required: false,
+        holds: |meta| says(meta, &["preprocess", "augment", "normaliz", "tokeniz", "transform"]),
+    },
+    Item {
+        name: "data_validation",
+        about: "the result of checking its data: a tag or an artifact with data_validation in its name",
+        is_required: false,
+        holds: |meta| says(meta, &["data_validation", "data_check", "expectations"]),
+    },
 ];
+
+/// The name of the item that a graph in the log has, too.
+#[doc(hidden)]
+pub const ARCHITECTURE: &str = "architecture";
 
 impl Item {
     /// Whether `meta` has the item.
@@ -76,6 +104,29 @@ impl Item {
 /// Matches `seed`, `random_seed` and `seed/weights`, but not `seeded`.
 fn is_seed(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("seed"))
+}
+
+/// Matches `config.json`, `model/architecture.yaml` and `net.onnx`, and files that are logged as a configuration.
+fn is_architecture(artifact: &Artifact) -> bool {
+    let path = artifact.path.to_ascii_lowercase();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let is_text = matches!(extension, "json" | "toml" | "yaml" | "yml");
+    let describes = stem.contains("config") || stem.contains("architecture");
+    extension == "onnx"
+        || (is_text && describes)
+        || artifact.kind.as_deref().is_some_and(|kind| matches!(kind, "config" | "architecture"))
+}
+
+/// Whether the name of a parameter, a tag or an artifact has one of these words in it.
+fn says(meta: &RunMeta, words: &[&str]) -> bool {
+    let artifacts = meta.artifacts.iter().flat_map(|artifact| {
+        [Some(artifact.path.as_str()), artifact.kind.as_deref()].into_iter().flatten()
+    });
+    let names = meta.params.keys().chain(meta.tags.keys()).map(String::as_str).chain(artifacts);
+    names
+        .map(|name| name.to_ascii_lowercase().replace([' ', '-'], "_"))
+        .any(|name| words.iter().any(|word| name.contains(word)))
 }
 
 impl RunMeta {
@@ -97,6 +148,36 @@ impl RunMeta {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_say_how_data_was_prepared_and_checked() {
+        let missing = |change: &dyn Fn(&mut RunMeta)| {
+            let mut meta = RunMeta::default();
+            change(&mut meta);
+            meta.missing().map(|item| item.name).collect::<Vec<_>>()
+        };
+        let lacks = |name: &str, change: &dyn Fn(&mut RunMeta)| missing(change).contains(&name);
+        let artifact = |path: &str| {
+            let path = path.to_owned();
+            move |meta: &mut RunMeta| meta.artifacts.push(Artifact::new(path.clone(), 1, ""))
+        };
+        assert_eq!(missing(&|_| {}).len(), CHECKLIST.len());
+        assert!(!lacks("preprocessing", &|meta| {
+            meta.params.insert("data/Tokenizer".into(), "bpe".into());
+        }));
+        assert!(!lacks("preprocessing", &artifact("code/preprocess.rs")));
+        assert!(!lacks("data_validation", &artifact("Data-Validation.html")));
+        assert!(lacks("data_validation", &artifact("validation.html")));
+        for (path, expected) in [
+            ("config.json", false),
+            ("a/model.ONNX", false),
+            ("net_architecture.yaml", false),
+            ("config.bin", true),
+            ("model.bin", true),
+        ] {
+            assert_eq!(lacks(ARCHITECTURE, &artifact(path)), expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_seed_is_a_word_in_the_name_of_a_parameter() {

@@ -4,6 +4,7 @@
 //! TensorBoard ignores that file.
 
 pub mod checklist;
+mod dataset;
 mod experiment;
 mod inferred;
 mod number;
@@ -20,7 +21,7 @@ pub use experiment::ExperimentMeta;
 pub use param::Param;
 #[doc(hidden)]
 pub use parts::ARTIFACTS;
-pub use parts::{Artifact, Dataset, Environment, Failure, Git, Gpu, Process, Summary};
+pub use parts::{Artifact, ArtifactRef, Dataset, Environment, Failure, Git, Gpu, Process, Summary};
 pub use run_meta::{RunMeta, SCHEMA};
 pub use sidecar::FILE;
 pub use status::Status;

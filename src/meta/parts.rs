@@ -191,6 +191,22 @@ impl Artifact {
     }
 }
 
+/// A version of an artifact that a run used or logged, see [`artifacts`](crate::artifacts).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ArtifactRef {
+    /// The name of the artifact.
+    pub name: String,
+    /// The number of the version.
+    pub version: u32,
+    /// The digest of the version.
+    pub digest: String,
+    /// Unknown keys.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
 /// A number that summarizes a run's performance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

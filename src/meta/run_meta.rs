@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Artifact, Dataset, Environment, Failure, Git, Param, Process, Status, Summary};
+use super::{
+    Artifact, ArtifactRef, Dataset, Environment, Failure, Git, Param, Process, Status, Summary,
+};
 use crate::error::ErrorKind;
 
 /// Schema of `tbx.json` that is written.
@@ -96,6 +98,12 @@ pub struct RunMeta {
     /// Files that the run produced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
+    /// Versions of artifacts that the run used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ArtifactRef>,
+    /// Versions of artifacts that the run logged. Several runs may log the same version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<ArtifactRef>,
     /// Numbers that summarize the run's performance, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub summary: BTreeMap<String, Summary>,

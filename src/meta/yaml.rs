@@ -1,6 +1,9 @@
 //! Reads parameters from `hparams.yaml`, which Lightning writes next to the event files
 //! (`lightning/fabric/loggers` and `lightning/pytorch/core/saving.py`, `save_hparams_to_yaml`).
 
+#[cfg(feature = "track")]
+mod tree;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +13,9 @@ use super::Param;
 use crate::error::{ErrorKind, Location, Result};
 use crate::store::{self, Links};
 use crate::yaml::{self, Document, Value, View};
+
+#[cfg(feature = "track")]
+pub(crate) use tree::{Tree, tree};
 
 /// Name of the file.
 pub const FILE: &str = crate::file_names::HPARAMS;

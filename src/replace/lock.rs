@@ -63,6 +63,12 @@ impl Lock {
         }
     }
 
+    /// A second handle of the locked file. A process that gets it holds the lock, too, even after this one has died,
+    /// until the lock is dropped.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     fn attempt(path: &Path) -> io::Result<Attempt> {
         let (file, is_new) = match disk::create_new(path) {
             Ok(file) => (file, true),

@@ -7,6 +7,7 @@
 
 pub mod audio;
 mod check;
+pub mod classifier;
 pub mod custom_scalars;
 pub mod embedding;
 #[cfg(feature = "serde")]

@@ -1,18 +1,188 @@
 //! Files that a run produces.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::Serialize;
+
+use super::run::ActiveRun;
 use crate::digest;
-use crate::error::{Result, failed};
-use crate::meta::Artifact;
+use crate::error::{Error, ErrorKind, Result, failed};
+use crate::meta::{Artifact, now};
 use crate::replace::{disk, replace};
 use crate::store::open_regular;
+use crate::tree::Tree;
+use crate::writer::IntoStep;
+
+/// Maximum number of files of a directory that is logged: `tbx.json` lists each of them.
+const MAX_FILES: usize = 10_000;
+
+impl ActiveRun {
+    /// Copies the file at `path` to the run's directory `artifacts`, under its own name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]; [`ErrorKind::Argument`]: the path has no file name that is UTF-8.
+    pub fn log_artifact(&self, path: impl AsRef<Path>, step: impl IntoStep) -> Result<Artifact> {
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        self.keep(name, &mut open(path)?, step)
+    }
+
+    /// Copies all files in and below the directory `dir` to the run's directory `artifacts`, into a directory with
+    /// its name. Links count if they lead to files inside `dir`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// use tbx::track::ActiveRun;
+    ///
+    /// std::fs::create_dir_all(dir.join("plots/val"))?;
+    /// std::fs::write(dir.join("plots/val/roc.svg"), "<svg/>")?;
+    /// let run = ActiveRun::create(dir.join("run"))?;
+    /// let logged = run.log_artifacts(dir.join("plots"), None)?;
+    /// assert_eq!(logged[0].path, "plots/val/roc.svg");
+    /// run.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: `dir` has no name that is UTF-8, or more than 10,000 files: log an archive file
+    /// instead. [`ErrorKind::Io`] and [`ErrorKind::Value`]: a file cannot be read, or is a link out of `dir`; nothing
+    /// is logged. If a file cannot be copied, those before it were logged.
+    pub fn log_artifacts(
+        &self,
+        dir: impl AsRef<Path>,
+        step: impl IntoStep,
+    ) -> Result<Vec<Artifact>> {
+        let dir = dir.as_ref();
+        let tree = Tree::read(dir)?;
+        let name = dir.file_name().and_then(|name| name.to_str()).filter(|_| tree.is_folder());
+        let Some(name) = name else {
+            let what = "it is not a directory with a name: use log_artifact for a file";
+            return Err(failed(ErrorKind::Argument(what.into()), dir));
+        };
+        if tree.files().len() > MAX_FILES {
+            let what = format!("it has more than {MAX_FILES} files: log an archive file instead");
+            return Err(failed(ErrorKind::Argument(what), dir));
+        }
+        let (step, mut kept) = (step.into_step(), Vec::new());
+        for file in tree.files() {
+            let content = &mut open(&dir.join(&file.path))?;
+            kept.push(self.store(&format!("{name}/{}", file.path), content, step)?);
+        }
+        self.list(&kept)?;
+        Ok(kept)
+    }
+
+    /// Writes `bytes` as the artifact `name`, a relative path with `/` between directories. An existing artifact of
+    /// that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: the name leads out of the directory; [`ErrorKind::Io`].
+    pub fn log_artifact_bytes(
+        &self,
+        name: &str,
+        mut bytes: &[u8],
+        step: impl IntoStep,
+    ) -> Result<Artifact> {
+        self.keep(name, &mut bytes, step)
+    }
+
+    /// Writes a text as the artifact `name`, such as `notes.md`.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`log_artifact_bytes`](Self::log_artifact_bytes).
+    pub fn log_text(&self, name: &str, text: &str, step: impl IntoStep) -> Result<Artifact> {
+        self.log_artifact_bytes(name, text.as_bytes(), step)
+    }
+
+    /// Writes a map, a struct or any other value that serde can serialize as the artifact `name`, such as
+    /// `config.json`. The format is JSON, indented, which is also YAML.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use std::collections::BTreeMap;
+    /// use tbx::track::ActiveRun;
+    ///
+    /// let run = ActiveRun::create(dir.path())?;
+    /// run.log_dict("classes.json", &BTreeMap::from([("cat", 0), ("dog", 1)]), None)?;
+    /// run.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: JSON cannot express the value, for example because keys are not texts. Otherwise the
+    /// same as for [`log_artifact_bytes`](Self::log_artifact_bytes).
+    pub fn log_dict<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        value: &T,
+        step: impl IntoStep,
+    ) -> Result<Artifact> {
+        let json = serde_json::to_string_pretty(value)
+            .map_err(|error| Error::argument(format!("{name:?} cannot be JSON: {error}")))?;
+        self.log_text(name, &(json + "\n"), step)
+    }
+
+    /// Writes a figure of `size` pixels (width and height), which `draw` draws with `plotters`, as the artifact
+    /// `name`, a PNG file. [`add_figure`](crate::SummaryWriter::add_figure) shows one in TensorBoard.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Argument`]: `draw` failed, in which case the message includes its error; or the size is 0 or too
+    /// large. Otherwise the same as for [`log_artifact_bytes`](Self::log_artifact_bytes).
+    #[cfg(feature = "plotters")]
+    pub fn log_figure<F>(
+        &self,
+        name: &str,
+        size: (u32, u32),
+        draw: F,
+        step: impl IntoStep,
+    ) -> Result<Artifact>
+    where
+        F: FnOnce(&crate::summary::image::FigureArea) -> Result<(), Box<dyn std::error::Error>>,
+    {
+        let png = crate::summary::image::figure(size, draw)?.to_png()?;
+        self.log_artifact_bytes(name, &png, step)
+    }
+
+    fn keep(&self, name: &str, content: &mut dyn Read, step: impl IntoStep) -> Result<Artifact> {
+        let kept = self.store(name, content, step.into_step())?;
+        self.list(std::slice::from_ref(&kept))?;
+        Ok(kept)
+    }
+
+    /// Stores an artifact that [`list`](Self::list) adds to `tbx.json`.
+    pub(super) fn store(
+        &self,
+        name: &str,
+        content: &mut dyn Read,
+        step: Option<i64>,
+    ) -> Result<Artifact> {
+        let kept = keep(&self.dir, name, content)?;
+        Ok(Artifact { step, time: Some(now()), ..kept })
+    }
+
+    /// Adds artifacts to `tbx.json`, in place of those with the same paths.
+    pub(super) fn list(&self, kept: &[Artifact]) -> Result<()> {
+        let paths: HashSet<_> = kept.iter().map(|artifact| &artifact.path).collect();
+        self.change(|meta| {
+            meta.artifacts.retain(|other| !paths.contains(&other.path));
+            meta.artifacts.extend_from_slice(kept);
+        })
+    }
+}
 
 /// Stores `content` as the artifact `name` of the run in `dir`. The file is replaced atomically: it
 /// is either complete or unchanged.
-pub(super) fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
+fn keep(dir: &Path, name: &str, content: &mut dyn Read) -> Result<Artifact> {
     let path = Artifact::place(dir, name)?;
     if let Some(parent) = path.parent() {
         disk::create_dir_all(parent).map_err(|error| failed(error, parent))?;
@@ -35,7 +205,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn artifacts_stay_in_their_folder() {

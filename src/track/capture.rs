@@ -79,7 +79,7 @@ fn chosen(names: &[String]) -> BTreeMap<String, String> {
 }
 
 /// The `Cargo.lock` of the package that `cargo run` runs, or of the working directory.
-fn find_lock() -> Option<PathBuf> {
+pub(super) fn find_lock() -> Option<PathBuf> {
     let start = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let start = start.or_else(|| env::current_dir().ok())?;
     start.ancestors().map(|dir| dir.join("Cargo.lock")).find(|path| path.is_file())

@@ -268,6 +268,15 @@ impl Writing {
             return Ok(());
         }
         let tag: Arc<str> = self.key_of(path, series.tag()).into();
+        if let Values::Scalars(numbers) = series.values()
+            && OfflineRun::is_measured(&tag)
+        {
+            let at = series.steps().iter().zip(series.wall_times());
+            for ((step, time), value) in at.zip(numbers.iter()) {
+                self.out.measured(&tag, *step, *time, value)?;
+            }
+            return Ok(());
+        }
         let key = match kind {
             Kind::Mesh if !is_number => None,
             _ => Some(self.out.key(kind, &tag)?),

@@ -13,16 +13,25 @@
 mod artifact;
 mod capture;
 mod children;
+mod code;
 mod git;
 mod heart;
 mod mirror;
+mod model;
 mod options;
 mod panic;
 mod run;
 mod secrets;
 mod sweep;
+mod system;
+mod version;
 
 pub use children::OverChildren;
+pub use model::OnnxModel;
 pub use options::RunOptions;
 pub use run::ActiveRun;
-pub use sweep::{Best, Sweep, Trial};
+pub use sweep::{
+    ActiveTrial, Best, Domain, Method, Next, Pruner, Sweep, SweepFile, Trial, TrialRecord, Verdict,
+    Worker,
+};
+pub use version::UsedArtifact;

@@ -11,6 +11,9 @@ use crate::meta::{Dataset, Param, RunMeta};
 use crate::summary::hparams::params_of;
 use crate::writer::WriterOptions;
 
+/// The shortest interval between measurements: the use of a processor needs some time to be measured.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The metadata of a run at its start, and other options.
 ///
 /// ```
@@ -39,11 +42,22 @@ pub struct RunOptions {
     pub(super) meta: RunMeta,
     pub(super) writer: WriterOptions,
     pub(super) git: bool,
+    pub(super) code: Code,
     pub(super) environment: bool,
     pub(super) variables: Vec<String>,
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
+    pub(super) system_metrics: Option<Duration>,
     pub(super) wandb: Option<Place>,
+    pub(super) artifact_store: Option<PathBuf>,
+}
+
+/// What to log of the code.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Code {
+    pub(super) changes: bool,
+    pub(super) sources: bool,
+    pub(super) lock_file: bool,
 }
 
 impl fmt::Debug for RunOptions {
@@ -54,11 +68,14 @@ impl fmt::Debug for RunOptions {
             .field("meta", &meta)
             .field("writer", &self.writer)
             .field("git", &self.git)
+            .field("code", &self.code)
             .field("environment", &self.environment)
             .field("variables", &self.variables)
             .field("card", &self.card)
             .field("heartbeat", &self.heartbeat)
+            .field("system_metrics", &self.system_metrics)
             .field("wandb", &self.wandb)
+            .field("artifact_store", &self.artifact_store)
             .finish()
     }
 }
@@ -69,11 +86,14 @@ impl Default for RunOptions {
             meta: RunMeta::default(),
             writer: WriterOptions::default(),
             git: true,
+            code: Code::default(),
             environment: true,
             variables: Vec::new(),
             card: true,
             heartbeat: Duration::from_secs(30),
+            system_metrics: Some(Duration::from_secs(10)),
             wandb: None,
+            artifact_store: None,
         }
     }
 }
@@ -160,6 +180,31 @@ impl RunOptions {
         Self { git: note, ..self }
     }
 
+    /// Sets whether to log uncommitted changes of tracked files as the artifact `code/changes.patch`, which
+    /// `git apply` applies to a checkout of the commit. They are logged as they are, with any secrets in them. Changes
+    /// of more than 16 MiB are not logged, which `git.changes_omitted` in `tbx.json` says. Default: false.
+    #[must_use]
+    pub fn changes(mut self, log: bool) -> Self {
+        self.code.changes = log;
+        self
+    }
+
+    /// Sets whether to log the sources of the package as artifacts in `code/`: the files that `cargo package --list`
+    /// names, for the package that `cargo run` runs, otherwise for the working directory. They are logged as they
+    /// are, with any secrets in them. Default: false.
+    #[must_use]
+    pub fn sources(mut self, log: bool) -> Self {
+        self.code.sources = log;
+        self
+    }
+
+    /// Sets whether to log the `Cargo.lock` whose digest the environment has, as an artifact. Default: false.
+    #[must_use]
+    pub fn lock_file(mut self, log: bool) -> Self {
+        self.code.lock_file = log;
+        self
+    }
+
     /// Sets whether to record the machine, the versions of the compiler and of crates, the user and the command
     /// line. Arguments are hidden if their name or their form indicates a secret. Default: true.
     #[must_use]
@@ -187,6 +232,38 @@ impl RunOptions {
     #[must_use]
     pub fn heartbeat(self, interval: Duration) -> Self {
         Self { heartbeat: interval, ..self }
+    }
+
+    /// Sets the interval between measurements of the machine, at most 1 per second; `None` turns them off. Default:
+    /// 10 seconds. So a run that is shorter has none.
+    ///
+    /// They are scalars with MLflow's names and units, and MLflow shows them as system metrics:
+    ///
+    /// | tag | value |
+    /// |---|---|
+    /// | `system/cpu_utilization_percentage` | use of all processors since the last measurement, 0 to 100 |
+    /// | `system/system_memory_usage_megabytes`, `_percentage` | main memory in use, 10⁶ bytes and 0 to 100 |
+    /// | `system/disk_usage_megabytes`, `_percentage`, `system/disk_available_megabytes` | the disk with the run |
+    /// | `system/network_receive_megabytes`, `system/network_transmit_megabytes` | all traffic since the start |
+    /// | `system/gpu_0_utilization_percentage` | use of the first NVIDIA card |
+    /// | `system/gpu_0_memory_usage_megabytes`, `_percentage` | its memory in use |
+    /// | `system/gpu_0_power_usage_watts`, `_percentage` | its power, and the share of its limit |
+    ///
+    /// The step is the number of seconds since the run began. A value that the machine does not tell is left out.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use std::time::Duration;
+    /// use tbx::track::ActiveRun;
+    ///
+    /// let run = ActiveRun::options().system_metrics(Duration::from_secs(1)).create(dir.path())?;
+    /// # run.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn system_metrics(self, interval: impl Into<Option<Duration>>) -> Self {
+        let shortest = |interval: Duration| interval.max(SHORTEST_INTERVAL);
+        Self { system_metrics: interval.into().map(shortest), ..self }
     }
 
     /// Also writes an offline directory of Weights & Biases in `dir`, which `wandb sync` uploads. Children of the run
@@ -218,6 +295,14 @@ impl RunOptions {
     #[must_use]
     pub fn wandb(self, dir: impl Into<PathBuf>) -> Self {
         Self { wandb: Some(Place { dir: dir.into(), group: None }), ..self }
+    }
+
+    /// Sets the log directory, in which `tbx.artifacts.json` lists the versions of artifacts that
+    /// [`ActiveRun::log_version`](super::ActiveRun::log_version) adds. The run must be below it. Default: the
+    /// directory that contains the directory of the run; for a child, that of its parent.
+    #[must_use]
+    pub fn artifact_store(self, logdir: impl Into<PathBuf>) -> Self {
+        Self { artifact_store: Some(logdir.into()), ..self }
     }
 
     /// Sets the options of the writer.

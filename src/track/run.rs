@@ -2,21 +2,20 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error as StdError;
-use std::io::Read;
 use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::heart::Heart;
+use super::heart::{Heart, Measured};
 use super::mirror::{Mirror, Place};
 use super::options::RunOptions;
-use super::{artifact, capture, git, panic, secrets};
+use super::{capture, git, panic, secrets};
 use crate::error::Result;
-use crate::meta::{Artifact, Failure, Process, RunMeta, Status, now};
+use crate::meta::{Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
 use crate::summary::hparams::SessionStatus;
 use crate::summary::{self, meta::CARD};
-use crate::writer::{IntoStep, SummaryWriter};
+use crate::writer::SummaryWriter;
 
 /// The tag under which TensorBoard shows the reason for a run's failure.
 const ERROR: &str = "tbx/error";
@@ -56,9 +55,11 @@ const TRACEBACK: &str = "traceback.txt";
 #[derive(Debug)]
 pub struct ActiveRun {
     writer: SummaryWriter,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     id: String,
     experiment: Option<String>,
+    /// The directory with the versions of artifacts.
+    pub(super) artifact_store: PathBuf,
     card: bool,
     heart: Heart,
     /// Its offline directory for Weights & Biases.
@@ -133,17 +134,24 @@ impl ActiveRun {
         let mirror = mirror.map(|place| Mirror::start(place, &meta, &writer, is_resumed));
         let mirror = mirror.transpose()?;
         let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
+        let start = meta.start_time.unwrap_or(now);
+        let measured = options.system_metrics.map(|interval| {
+            let writer = writer.clone();
+            Measured { interval, writer, start }
+        });
         let run = Self {
             writer,
             dir: dir.to_owned(),
             id: meta.id.clone().unwrap_or_default(),
             experiment: meta.experiment.clone(),
+            artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
             card,
-            heart: Heart::start(dir.to_owned(), options.heartbeat)?,
+            heart: Heart::start(dir.to_owned(), options.heartbeat, measured)?,
             mirror,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
             has_ended: false,
         };
+        run.log_code(options.code)?;
         run.writer.add_meta(&meta)?;
         if card {
             run.writer.add_hparams(summary::meta::hparams(&meta), [])?;
@@ -184,7 +192,8 @@ impl ActiveRun {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+    /// The same for metadata without texts of the program.
+    pub(super) fn change(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
         RunMeta::update(&self.dir, |meta| {
             change(meta);
             meta.updated_at = Some(now());
@@ -209,46 +218,9 @@ impl ActiveRun {
             (Some(own), Some(parent)) => Some(Place { group: parent.group.clone(), ..own }),
             (own, parent) => own.or_else(|| parent.clone()),
         };
+        options.artifact_store =
+            options.artifact_store.or_else(|| Some(self.artifact_store.clone()));
         options.create(self.dir.join(safe_name::encode(name)))
-    }
-
-    /// Copies the file at `path` to the run's directory `artifacts`, under its own name.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io);
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the path has no file name that is
-    /// UTF-8.
-    pub fn log_artifact(&self, path: impl AsRef<Path>, step: impl IntoStep) -> Result<Artifact> {
-        let path = path.as_ref();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        self.keep(name, &mut artifact::open(path)?, step)
-    }
-
-    /// Writes `bytes` as the artifact `name`, a relative path with `/` between directories. An
-    /// existing artifact of that name is replaced.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): the name leads out of the directory;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
-    pub fn log_artifact_bytes(
-        &self,
-        name: &str,
-        mut bytes: &[u8],
-        step: impl IntoStep,
-    ) -> Result<Artifact> {
-        self.keep(name, &mut bytes, step)
-    }
-
-    fn keep(&self, name: &str, content: &mut dyn Read, step: impl IntoStep) -> Result<Artifact> {
-        let kept = artifact::keep(&self.dir, name, content)?;
-        let kept = Artifact { step: step.into_step(), time: Some(now()), ..kept };
-        self.change(|meta| {
-            meta.artifacts.retain(|other| other.path != kept.path);
-            meta.artifacts.push(kept.clone());
-        })?;
-        Ok(kept)
     }
 
     /// Waits until the operating system has every earlier event of this run, also those of its
@@ -270,6 +242,11 @@ impl ActiveRun {
     /// The same as for [`SummaryWriter::close`] and [`RunMeta::update`].
     pub fn finish(mut self) -> Result<()> {
         self.end(Status::Finished, None)
+    }
+
+    /// Ends the run with a status that needs no explanation.
+    pub(super) fn end_as(mut self, status: Status) -> Result<()> {
+        self.end(status, None)
     }
 
     /// Ends the run because of an error. Records the error's message and causes, and the backtrace
@@ -310,7 +287,7 @@ impl ActiveRun {
         let mut meta = RunMeta::default();
         self.change(|there| {
             there.status = Some(status);
-            there.end_time = Some(now());
+            there.end_time = status.is_final().then(now);
             there.failure.clone_from(&failure);
             there.process = None;
             meta = there.clone();
@@ -324,11 +301,7 @@ impl ActiveRun {
         }
         // The copy matches the file, including the time of the change.
         self.writer.add_meta(&self.meta()?)?;
-        let closed = self.writer.close_as(match status {
-            Status::Finished => SessionStatus::Success,
-            Status::Failed | Status::Killed => SessionStatus::Failure,
-            Status::Scheduled | Status::Running => SessionStatus::Running,
-        });
+        let closed = self.writer.close_as(SessionStatus::from(status));
         // The offline directory ends even if the log could not be closed.
         let mirrored = self.mirror.take().map_or(Ok(()), |mut mirror| mirror.end(meta));
         closed.and(mirrored)
@@ -374,6 +347,12 @@ impl Drop for ActiveRun {
         // The error cannot be returned here: call `finish` to get it.
         let _ = self.end(Status::Failed, Some(panic::current().unwrap_or_else(left)));
     }
+}
+
+/// The directory that contains the directory of a run.
+fn above(dir: &Path) -> PathBuf {
+    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    whole.parent().unwrap_or(dir).to_owned()
 }
 
 /// Merges new metadata into the existing metadata, when the run starts or resumes.

@@ -147,7 +147,7 @@ pub fn exit_code(status: Status) -> Option<i32> {
     match status {
         Status::Finished => Some(0),
         Status::Failed => Some(1),
-        Status::Killed => Some(255),
+        Status::Killed | Status::Pruned => Some(255),
         Status::Running | Status::Scheduled => None,
     }
 }

@@ -6,9 +6,10 @@
 //! ```
 
 mod rows;
+mod system;
 mod times;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use prost::Message;
 use super::describe;
 use super::encode::{Items, Key, field, varint};
 use super::identity;
-use super::items::{Item, Metric, MetricOptions, Stats};
+use super::items::{Metric, MetricOptions, Stats};
 use super::record::{Content, Exit, FileItem, Files, Header, Output, Record, VersionInfo};
 use super::run::{Environment, Run};
 use super::writer::Container;
@@ -103,6 +104,8 @@ pub struct OfflineRun {
     last_step: Option<i64>,
     last_time: f64,
     times: Times,
+    /// Measurements of the machine that were not written yet, by step.
+    measured: BTreeMap<i64, Stats>,
     /// Buffers.
     text: Vec<u8>,
     record: Vec<u8>,
@@ -137,6 +140,7 @@ impl OfflineRun {
             last_step: None,
             last_time: start,
             times: Times::default(),
+            measured: BTreeMap::new(),
             text: Vec::new(),
             record: Vec::new(),
             counts: Counts::default(),
@@ -238,24 +242,6 @@ impl OfflineRun {
         Ok(())
     }
 
-    /// Adds measurements of the machine at `wall_time`, in seconds since the Unix epoch.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
-    pub fn measurements(&mut self, wall_time: f64, values: &[(&str, f64)]) -> Result<()> {
-        let item = values.iter().map(|(key, value)| {
-            let mut text = Vec::new();
-            super::encode::number(*value, &mut text);
-            let value_json = String::from_utf8_lossy(&text).into_owned();
-            Item { key: (*key).to_owned(), value_json, ..Item::default() }
-        });
-        let item = item.collect();
-        self.counts.numbers =
-            self.counts.numbers.saturating_add(values.len().try_into().unwrap_or(0));
-        self.put(Content::Stats(Stats { timestamp: Some(describe::timestamp(wall_time)), item }))
-    }
-
     /// Passes everything to the operating system.
     ///
     /// # Errors
@@ -263,6 +249,7 @@ impl OfflineRun {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn flush(&mut self) -> Result<()> {
         self.flush_times()?;
+        self.end_measurements()?;
         self.out.flush().map_err(|error| failed(error, &self.path))
     }
 

@@ -36,6 +36,18 @@ impl SummaryWriter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// A map of names to numbers is logged under its names with an empty tag:
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let metrics = BTreeMap::from([("train/loss", 0.5), ("val/loss", 0.75)]);
+    /// writer.add_metrics("", &metrics, 3)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Elements of sequences are named by their index, entries of maps by their key, and variants with content by
     /// the variant's name. Bools become 0 and 1. NaN and infinities are logged. Strings, variants without content
     /// and `None` are not numbers, and are left out.

@@ -3,6 +3,7 @@
 mod audio;
 #[cfg_attr(not(feature = "image"), allow(dead_code))] // only images are encoded later
 mod behind;
+mod classifier;
 mod custom_scalars;
 mod embedding;
 mod figure;
@@ -17,7 +18,7 @@ mod messages;
 #[cfg(feature = "meta")]
 mod meta;
 mod metrics;
-mod onnx;
+pub(crate) mod onnx;
 mod options;
 mod place;
 mod pr_curve;
@@ -269,6 +270,26 @@ impl SummaryWriter {
     #[must_use]
     pub fn with_step(&self, step: i64) -> Self {
         Self { scope: Scope { step: Some(step), ..self.scope.clone() }, ..self.clone() }
+    }
+
+    /// Returns a [handle](Self::with_step) for `step` if it is a multiple of `n`. Otherwise returns a handle that writes
+    /// nothing. With 0, no step is one.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let writer = tbx::SummaryWriter::create(dir.path())?;
+    /// for step in 0..1000 {
+    ///     writer.every(100, step).add_scalar("loss", 0.5, None)?; // steps 0, 100, 200, ...
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn every(&self, n: u32, step: i64) -> Self {
+        // With 0, no step is a multiple.
+        match step.checked_rem(n.into()) {
+            Some(0) => self.with_step(step),
+            _ => Self::noop(),
+        }
     }
 
     /// Returns a handle for the same run whose events have this wall time, in seconds since the Unix epoch,

@@ -34,25 +34,31 @@ impl SummaryWriter {
             return Ok(());
         }
         let path = path.as_ref();
-        let graph = read(path).map_err(|kind| kind.at(Location::of(path)))?;
-        self.add_graph(&graph)
+        self.add_graph(&read(path, |model| Graph::from_onnx(model))?)
     }
 }
 
-fn read(path: &Path) -> Result<Graph, ErrorKind> {
-    let (file, len) = File::open(path).map_err(|error| match error.kind() {
-        // A directory or a FIFO is not a model.
-        io::ErrorKind::InvalidInput => ErrorKind::Argument(error.to_string()),
-        _ => error.into(),
+/// Passes the bytes of the file at `path` to `decode`, which skips weights.
+pub(crate) fn read<T>(
+    path: &Path,
+    decode: impl FnOnce(&mut FileBytes) -> Result<T, ErrorKind>,
+) -> Result<T> {
+    let (file, len) = File::open(path).map_err(|error| {
+        let kind = match error.kind() {
+            // A directory or a FIFO is not a model.
+            io::ErrorKind::InvalidInput => ErrorKind::Argument(error.to_string()),
+            _ => error.into(),
+        };
+        kind.at(Location::of(path))
     })?;
     let mut bytes = FileBytes::new(file, len);
-    let graph = Graph::from_onnx(&mut bytes);
+    let decoded = decode(&mut bytes);
     // The decoder's error for bytes that could not be read is not helpful.
-    bytes.failure.map_or(graph, Err)
+    bytes.failure.map_or(decoded, Err).map_err(|kind| kind.at(Location::of(path)))
 }
 
 /// The bytes of a file for prost, which skips those that it does not need.
-struct FileBytes {
+pub(crate) struct FileBytes {
     source: Source,
     len: u64,
     offset: u64,

@@ -30,7 +30,8 @@ REQUEST_SECS = 60
 
 
 class TensorBoard:
-    def __init__(self, logdir, loader):
+    def __init__(self, logdir, loader, data_server=None):
+        """With `data_server`, a program is used in place of TensorBoard's own data server."""
         self.logdir = logdir
         self.loader = loader
         self._directory = tempfile.TemporaryDirectory()
@@ -38,9 +39,11 @@ class TensorBoard:
         command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}"]
         command += ["--host=127.0.0.1", "--port=0", "--reload_interval=0"]
         command += [f"--samples_per_plugin={SAMPLES}", *FLAGS[loader]]
-        # Only TensorBoard's own data server is to be tested.
-        unwanted = "TENSORBOARD_DATA_SERVER_BINARY"
-        environment = {k: v for k, v in os.environ.items() if k != unwanted}
+        self._loaded = "" if data_server else LOADED[loader]
+        variable = "TENSORBOARD_DATA_SERVER_BINARY"
+        environment = {k: v for k, v in os.environ.items() if k != variable}
+        if data_server:
+            environment[variable] = str(data_server)
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -86,7 +89,7 @@ class TensorBoard:
         end = time.monotonic() + START_SECS
         while time.monotonic() < end:
             address = ADDRESS.search(self.log())
-            if address and LOADED[self.loader] in self.log():
+            if address and self._loaded in self.log():
                 return address[1]
             if self._process.poll() is not None:
                 raise RuntimeError(f"TensorBoard ended by itself:\n{self.log()}")

@@ -23,10 +23,22 @@ const RUN_AS: &[(&str, &str, &str)] = &[
     ("cargo run --release -- ", "tbx ", "the suite has built it; the text describes the output"),
 ];
 /// Setup: logs that the reader of a document already has.
-const MADE_BEFORE: &[(&str, &str)] = &[(
-    "tbx models runs register",
-    "mkdir -p runs/first/artifacts && printf weights > runs/first/artifacts/model.bin",
-)];
+const MADE_BEFORE: &[(&str, &str)] = &[
+    (
+        "tbx models runs register",
+        "mkdir -p runs/first/artifacts && printf weights > runs/first/artifacts/model.bin",
+    ),
+    ("tbx artifacts runs", VERSIONS),
+];
+/// A run that logged a version of an artifact, and one that used it.
+const VERSIONS: &str = r#"D=0d05de583bb662d0c9fa8afa28a030bbba6cf57c67a4aecba6b13cade1612622
+mkdir -p runs/prepare/artifacts/data/0d05de583bb662d0/sub runs/train
+printf one > runs/prepare/artifacts/data/0d05de583bb662d0/a
+printf two > runs/prepare/artifacts/data/0d05de583bb662d0/sub/b
+printf '{"schema": "tbx.artifacts/1", "artifacts": {"data": {"kind": "dataset", "versions": [{"digest": "%s",
+    "size": 6, "files": 2, "run": "prepare", "path": "data/0d05de583bb662d0", "created": 1e9}]}}}' $D > runs/tbx.artifacts.json
+printf '{"schema": "tbx.run/1", "inputs": [{"name": "data", "digest": "%s"}]}' $D > runs/train/tbx.json
+true"#;
 
 /// A command in a document, with its output.
 struct Shown {

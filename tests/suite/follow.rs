@@ -5,5 +5,6 @@
 mod files;
 mod grow;
 mod kept;
+mod places;
 
 use self::kept::{Kept, facts_of_load};

@@ -18,7 +18,7 @@ struct Package {
     layers: &'static [&'static [&'static str]],
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package {
         source: "src",
         library: "tbx",
@@ -26,8 +26,9 @@ const PACKAGES: [Package; 3] = [
             &["budget", "decimal", "digest", "file_names", "redact"],
             &["error", "safe_name", "store"],
             &["record", "replace", "yaml"],
+            &["tree"],
             &["event", "meta"],
-            &["summary"],
+            &["summary", "artifacts"],
             &["wandb"],
             &["writer", "logdir"],
             &["track"],
@@ -40,10 +41,25 @@ const PACKAGES: [Package; 3] = [
         library: "tbx_runs",
         layers: &[
             &["printable", "progress", "work"],
-            &["table", "registry"],
+            &["table", "registry", "artifacts"],
             &["export", "edit", "verify", "archive"],
             &["trackers"],
             &["import"],
+            &["lib"],
+        ],
+    },
+    Package {
+        source: "crates/serve/src",
+        library: "tbx_serve",
+        layers: &[
+            &["state"],
+            &["http"],
+            &["page"],
+            &["app", "grpc"],
+            &["routes"],
+            &["export"],
+            &["data_server", "server"],
+            &["generated"],
             &["lib"],
         ],
     },
@@ -213,7 +229,9 @@ fn paths_are_found_in_every_form() {
 fn unsafe_code_stands_in_one_file_only() {
     let is_unsafe = |source: &Source| {
         let found = after_word(&source.code, "unsafe");
-        found.iter().any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        // `unsafe-eval` is a word of content policies.
+        let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        found.iter().any(|rest| !rest.starts_with(goes_on))
     };
     let found: Vec<_> = sources().into_iter().filter(is_unsafe).map(|source| source.path).collect();
     assert_eq!(found, [repository("src/record/machine.rs")]);

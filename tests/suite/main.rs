@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod artifacts;
 mod cli;
 mod common;
 mod console;
@@ -44,7 +45,10 @@ mod registry;
 mod remote;
 mod restart;
 mod round_trips;
+#[cfg(feature = "serve")]
+mod serve;
 mod stock_tensorboard;
+mod sweep;
 mod track;
 mod verify;
 mod walker;

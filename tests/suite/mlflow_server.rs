@@ -5,12 +5,16 @@
 
 mod fake;
 mod hostile;
+#[cfg(unix)]
+mod models;
 mod options;
 #[cfg(unix)]
 mod real;
 #[cfg(unix)]
 mod round_trip;
 mod shared;
+#[cfg(unix)]
+mod system;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

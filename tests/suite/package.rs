@@ -9,8 +9,12 @@ use std::process::Command;
 use crate::common::repository;
 
 /// The packages: name, and directory in the repository.
-const PACKAGES: [(&str, &str); 3] =
-    [("tensorboard-tbx", "."), ("tbx-runs", "crates/runs"), ("tbx-cli", "crates/cli")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("tensorboard-tbx", "."),
+    ("tbx-runs", "crates/runs"),
+    ("tbx-serve", "crates/serve"),
+    ("tbx-cli", "crates/cli"),
+];
 
 /// The paths of all files in the archive of a package.
 fn packed(name: &str) -> BTreeSet<String> {

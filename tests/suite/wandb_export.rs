@@ -389,3 +389,31 @@ fn a_run_that_is_recorded_has_its_directory_at_once() {
     assert_eq!((third.values("loss"), third.exit_code), (vec![(9, json!(9.0))], Some(1)));
     assert!(third.console.contains("dropped"), "{}", third.console);
 }
+
+/// They have their own records, so they are no rows, and the steps of the rows stay.
+#[test]
+fn measurements_of_the_machine_are_system_metrics() {
+    let (dir, logs) = log(|writer| {
+        for second in [10, 20] {
+            let value = f64::from(second as u8);
+            writer.add_scalar("system/network_receive_megabytes", value, second).unwrap();
+            writer.add_scalar("system/gpu_0_utilization_percentage", 50.0, second).unwrap();
+            writer.add_scalar("system/cpu_utilization_percentage", 25.0, second).unwrap();
+        }
+        writer.add_scalar("loss", 0.5, 1).unwrap();
+    });
+    let (_, exported, out) = one(&logs);
+    assert_eq!(exported.values("loss"), [(1, json!(0.5))]);
+    assert_eq!(exported.rows.len(), 1);
+    let again = dir.path().join("again");
+    let imported = tbx_runs::import::Import::new().run(out.path().to_str().unwrap(), &again);
+    assert!(imported.unwrap().report.is_lossless());
+    let loaded = tbx::Logdir::open(&again).unwrap().load(&tbx::LoadOptions::new()).unwrap();
+    let run = loaded.runs.iter().find(|run| run.get("loss").is_some()).unwrap();
+    let values = |tag: &str| run.get(tag).unwrap().scalars().unwrap().iter().collect::<Vec<_>>();
+    assert_eq!(values("system/network.recv"), [10e6, 20e6]);
+    assert_eq!(values("system/gpu.0.gpu"), [50.0, 50.0]);
+    assert_eq!(values("system/cpu_utilization_percentage"), [25.0, 25.0]);
+    let times = run.get("system/gpu.0.gpu").unwrap().wall_times();
+    assert!(times.iter().all(|time| (time - 1_700_000_000.25).abs() < 1e-3), "{times:?}");
+}

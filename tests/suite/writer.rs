@@ -6,6 +6,7 @@ mod arrays;
 mod audio;
 mod boxes;
 pub(crate) mod child;
+mod classifier;
 mod crash;
 mod custom_scalars;
 mod embeddings;

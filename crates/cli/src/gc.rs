@@ -6,11 +6,14 @@ use std::time::Duration;
 use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use serde::{Deserialize, Deserializer};
+
+use super::config::{ConfigFile, parsed};
 use super::empty::Empty;
 use super::grid::{Format, Grid};
 use super::render::{bytes, counted, duration};
 use super::{FINE, NO, print_note, say};
-use tbx::error::Result;
+use tbx::error::{Error, Result};
 use tbx::logdir::Logdir;
 use tbx::meta::{Status, now};
 use tbx_runs::archive::{Candidates, Rules};
@@ -20,19 +23,31 @@ use tbx_runs::table::Cell;
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("rules")
-        .args(["older_than", "status", "unregistered", "larger_than", "kind"])
+        .args(["older_than", "status", "unregistered", "larger_than", "kind", "policy"])
         .required(true)
         .multiple(true),
     after_help = "Lists artifacts: the files in the artifacts directories of runs. At least one rule is required.
 An artifact is listed if it matches all given rules. Nothing is removed without --delete. Files that a
-tbx.registry.json names are never removed (see tbx models), nor those of runs that are still running.
+tbx.registry.json or tbx.artifacts.json names are never removed (see tbx models and tbx artifacts), nor those of runs
+that are still running.
 tbx.json keeps the entries of removed files, with their digests and the time of the removal.
 
 tbx gc never removes event files. tbx archive packs whole runs into one compressed file, --remove then removes
 them, and tbx restore restores them byte for byte.
 
+With --policy, the rules come from the configuration file, a TOML file. An artifact is listed if all rules of one entry
+hold, each of which has the name of an option:
+  [[gc.remove]]
+  status = [\"failed\", \"killed\"]
+  older_than = \"7d\"
+  [[gc.remove]]
+  kind = \"checkpoint\"
+  larger_than = \"1G\"
+  unregistered = true
+
 Examples:
   tbx gc runs --older-than 30d
+  tbx gc runs --policy --delete
   tbx gc runs --status failed,killed --larger-than 100M --delete
   tbx gc runs --unregistered --kind model"
 )]
@@ -61,6 +76,13 @@ pub(super) struct Args {
     #[arg(long)]
     kind: Option<String>,
 
+    /// Rules: those of gc.remove in the configuration file.
+    #[arg(long, conflicts_with_all = ["older_than", "status", "unregistered", "larger_than", "kind"])]
+    policy: bool,
+
+    #[command(flatten)]
+    config: ConfigFile,
+
     /// Also read tbx.json and tbx.registry.json through links out of a run or of the log directory.
     /// Artifacts behind links are never removed.
     #[arg(long)]
@@ -78,24 +100,98 @@ pub(super) struct Args {
     empty: Empty,
 }
 
+/// The table `gc` of the configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Policy {
+    /// What to remove: artifacts for which all rules of one entry hold.
+    remove: Vec<Entry>,
+}
+
+/// The rules of an entry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Entry {
+    #[serde(deserialize_with = "config_age")]
+    older_than: Option<Duration>,
+    status: Vec<StatusName>,
+    unregistered: bool,
+    #[serde(deserialize_with = "config_size")]
+    larger_than: Option<u64>,
+    kind: Option<String>,
+}
+
+/// A status that runs with artifacts to remove may have.
+#[derive(Debug, Clone, Copy)]
+struct StatusName(Status);
+
+impl<'de> Deserialize<'de> for StatusName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer, |text| {
+            let status = STATUSES.into_iter().find(|status| status.name() == text);
+            let names = STATUSES.map(Status::name).join(", ");
+            status.map(Self).ok_or_else(|| format!("is not one of {names}"))
+        })
+    }
+}
+
+fn config_age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    parsed(deserializer, age).map(Some)
+}
+
+fn config_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    parsed(deserializer, size).map(Some)
+}
+
+/// Statuses that `--status` takes: artifacts of runs that are running stay.
+const STATUSES: [Status; 5] =
+    [Status::Scheduled, Status::Finished, Status::Failed, Status::Killed, Status::Pruned];
+
+impl Entry {
+    fn rules(&self, follow_links: bool) -> Rules {
+        let mut rules = Rules::new().follow_links(follow_links);
+        if let Some(age) = self.older_than {
+            rules = rules.older_than(age);
+        }
+        if let Some(bytes) = self.larger_than {
+            rules = rules.larger_than(bytes);
+        }
+        if !self.status.is_empty() {
+            rules = rules.statuses(self.status.iter().map(|StatusName(status)| *status));
+        }
+        if let Some(kind) = &self.kind {
+            rules = rules.kind(kind);
+        }
+        if self.unregistered {
+            rules = rules.unregistered();
+        }
+        rules
+    }
+}
+
+impl Args {
+    /// The rules of the options, or of the configuration file.
+    fn entries(&self) -> Result<Vec<Entry>> {
+        if self.policy {
+            let Policy { remove } = self.config.gc()?;
+            if remove.is_empty() {
+                return Err(Error::argument("the configuration file has no gc.remove"));
+            }
+            return Ok(remove);
+        }
+        Ok(vec![Entry {
+            older_than: self.older_than,
+            status: self.status.iter().copied().map(StatusName).collect(),
+            unregistered: self.unregistered,
+            larger_than: self.larger_than,
+            kind: self.kind.clone(),
+        }])
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut rules = Rules::new().follow_links(args.follow_links);
-    if let Some(age) = args.older_than {
-        rules = rules.older_than(age);
-    }
-    if let Some(bytes) = args.larger_than {
-        rules = rules.larger_than(bytes);
-    }
-    if !args.status.is_empty() {
-        rules = rules.statuses(args.status.iter().copied());
-    }
-    if let Some(kind) = &args.kind {
-        rules = rules.kind(kind);
-    }
-    if args.unregistered {
-        rules = rules.unregistered();
-    }
-    let found = rules.find(&args.logdir)?;
+    let rules = args.entries()?.iter().map(|entry| entry.rules(args.follow_links)).collect();
+    let found = Rules::find_any(rules, &args.logdir)?;
     let has_registry = args.logdir.join(registry::FILE).exists();
     let is_empty = found.files.is_empty() && found.registered == 0 && !has_registry;
     if is_empty && !Logdir::open(&args.logdir)?.has_logs() && args.empty.say(&args.logdir) == NO {
@@ -107,8 +203,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let total = format!("{}, {}", counted(found.files.len(), "artifact"), bytes(found.bytes()));
     let stay = match found.registered {
         0 => String::new(),
-        1 => "; 1 more stays, a registered model".into(),
-        n => format!("; {n} more stay, registered models"),
+        1 => "; 1 more stays, of a registered model or version".into(),
+        n => format!("; {n} more stay, of registered models or versions"),
     };
     let end = if args.delete {
         format!("{total}: {} removed{stay}", found.remove()?)
@@ -162,9 +258,8 @@ fn list(found: &Candidates, format: Format) -> Result<()> {
 }
 
 fn status_parser() -> impl TypedValueParser<Value = Status> {
-    let all = [Status::Scheduled, Status::Finished, Status::Failed, Status::Killed];
-    PossibleValuesParser::new(all.map(Status::name)).map(move |name| {
-        all.into_iter().find(|status| status.name() == name).unwrap_or(Status::Killed)
+    PossibleValuesParser::new(STATUSES.map(Status::name)).map(move |name| {
+        STATUSES.into_iter().find(|status| status.name() == name).unwrap_or(Status::Killed)
     })
 }
 

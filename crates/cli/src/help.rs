@@ -43,7 +43,8 @@ fn joined(text: &str) -> String {
 pub(super) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.into_iter().collect();
     let is = |at: usize, text: &str| args.get(at).is_some_and(|arg| arg == text);
-    let of_subcommand = is(2, "help") && (is(1, "models") || is(1, "meta"));
+    let of_subcommand = is(2, "help")
+        && ["artifacts", "meta", "models", "sweep"].into_iter().any(|command| is(1, command));
     let after = if is(1, "help") { Some(1) } else { of_subcommand.then_some(2) };
     if let Some(after) = after {
         let mut place = 0;
@@ -61,9 +62,9 @@ pub(super) fn hint(args: impl IntoIterator<Item = String>) -> Option<String> {
     let [command, action] = args.as_slice() else { return None };
     let command = command.as_str();
     let is_action = |found: &Command| found.find_subcommand(action).is_some();
-    let needs_logdir =
-        command == "models" && Cli::command().find_subcommand(command).is_some_and(is_action);
-    needs_logdir.then(|| format!("LOGDIR comes before {action}: tbx models LOGDIR {action} ..."))
+    let needs_logdir = (command == "models" || command == "artifacts")
+        && Cli::command().find_subcommand(command).is_some_and(is_action);
+    needs_logdir.then(|| format!("LOGDIR comes before {action}: tbx {command} LOGDIR {action} ..."))
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 mod archive;
+mod artifacts;
 mod chart;
 mod check;
 mod completions;
+mod config;
 mod destination;
 mod diff;
 mod edit;
@@ -19,6 +21,7 @@ mod gc;
 mod grid;
 mod help;
 mod import;
+mod importance;
 mod inspect;
 mod legend;
 mod logs;
@@ -27,6 +30,7 @@ mod meta;
 mod models;
 mod options_of;
 mod output;
+mod parallel;
 mod plot;
 mod progress;
 mod ranks;
@@ -35,6 +39,9 @@ mod render;
 mod repair;
 mod restore;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
+mod sweep;
 mod table;
 mod variants;
 mod verify;
@@ -82,6 +89,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx table ./logs --sort val/loss:min --top 5
   tbx plot ./logs --tag loss --smooth 0.6
   tbx watch ./logs
+  tbx serve ./logs                      TensorBoard's page, without Python
   tbx export ./logs --to csv --out points.csv
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
@@ -89,6 +97,8 @@ const COLOR: &str = "TBX_COLOR";
   tbx check ./logs                      metadata that runs lack
   tbx meta set ./logs/1 param.lr=0.1    add metadata to a run
   tbx models ./logs                     registered models
+  tbx sweep run sweep.yaml -- python train.py
+  tbx artifacts ./logs lineage          which runs logged and used which data
   tbx verify ./logs                     problems, and how to fix them
   tbx repair ./logs --out ./repaired
   tbx edit ./logs --out ./new --rename '^train/' 'training/'
@@ -139,6 +149,12 @@ enum Command {
     Plot(plot::Args),
     /// Show runs while they grow.
     Watch(watch::Args),
+    /// Show runs in TensorBoard's page, without Python.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
+    /// Start the TensorBoard that is installed, with tbx as its data server.
+    #[cfg(feature = "serve")]
+    Tensorboard(serve::tensorboard::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
@@ -151,6 +167,10 @@ enum Command {
     Meta(meta::Args),
     /// List and change registered models: versions, stages, aliases.
     Models(models::Args),
+    /// Search for good parameters: run trials of a sweep, and show them.
+    Sweep(sweep::Args),
+    /// List versions of artifacts and their lineage, and fetch them.
+    Artifacts(artifacts::Args),
     /// Find damage, and values that TensorBoard shows differently from what was logged.
     Verify(verify::Args),
     /// Write new logs with every sound record of damaged ones.
@@ -172,12 +192,21 @@ enum Command {
 impl Command {
     /// True if the command may take long and does not use the terminal itself.
     fn shows_progress(&self) -> bool {
-        !matches!(self, Self::Watch(_) | Self::Completions(_) | Self::Man(_))
+        match self {
+            Self::Watch(_) | Self::Sweep(_) | Self::Completions(_) | Self::Man(_) => false,
+            #[cfg(feature = "serve")]
+            Self::Serve(_) | Self::Tensorboard(_) => false,
+            _ => true,
+        }
     }
 }
 
 /// Runs the program with the arguments of the process.
 fn main() -> ExitCode {
+    #[cfg(feature = "serve")]
+    if serve::data_server::is_asked(env::args_os()) {
+        return serve::data_server::main();
+    }
     let matches = help::command().try_get_matches_from(help::arguments(env::args_os()));
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -219,11 +248,17 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         Command::Reduce(args) => reduce::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Watch(args) => watch::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "serve")]
+        Command::Tensorboard(args) => serve::tensorboard::run(args),
         Command::Export(args) => export::run(args, given),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
         Command::Meta(args) => meta::run(args),
         Command::Models(args) => models::run(args),
+        Command::Sweep(args) => sweep::run(args),
+        Command::Artifacts(args) => artifacts::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Edit(args) => edit::run(args),

@@ -162,11 +162,9 @@ impl Change {
 }
 
 fn status(text: &str) -> std::result::Result<Status, String> {
-    let all =
-        [Status::Scheduled, Status::Running, Status::Finished, Status::Failed, Status::Killed];
-    let found = all.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
+    let found = Status::ALL.into_iter().find(|status| status.name().eq_ignore_ascii_case(text));
     found.ok_or_else(|| {
-        let names = all.map(Status::name).join(", ");
+        let names = Status::ALL.map(Status::name).join(", ");
         format!("there is no status {text:?}; there are {names}")
     })
 }

@@ -7,12 +7,19 @@ use clap::Subcommand;
 
 use super::empty::{Empty, check_directory};
 use super::grid::{Format, Grid};
-use super::render::{bytes, name};
+use super::render::{bytes, counted, name};
 use super::{FINE, NO, print, print_json, print_note, warn};
 use tbx::error::{Error, Result};
 use tbx::logdir::Logdir;
 use tbx_runs::registry::{OtherVersions, Registries, Registry, Stage, Version, VersionName};
 use tbx_runs::table::Cell;
+use tbx_runs::trackers::mlflow::{Client, ClientSettings};
+
+/// A log directory with models, or a tracking server of MLflow to fetch one from.
+fn is_server(logdir: &Path) -> bool {
+    let text = logdir.to_string_lossy();
+    text.starts_with("http://") || text.starts_with("https://")
+}
 
 #[derive(clap::Args)]
 #[command(
@@ -21,16 +28,17 @@ use tbx_runs::table::Cell;
 or in a directory below it. A new version goes to the registry closest above its run, or to a new one in the
 logdir. For versions whose files are elsewhere, the list shows their address. VERSION is a model and one of
 its versions: clf/3, clf/champion (an alias), clf/production (the newest in that stage) or
-clf/latest.
+clf/latest; or an address of MLflow: models:/clf/3, models:/clf/production, models:/clf@champion.
 
 Examples:
   tbx models runs
   tbx models runs register clf seed-3 model.bin --alias champion
   tbx models runs stage clf/3 production --archive-existing
-  cp \"$(tbx models runs path clf/champion)\" model.bin"
+  tbx models runs fetch models:/clf@champion --out model
+  tbx models http://127.0.0.1:5000 fetch models:/clf/3 --out model"
 )]
 pub(super) struct Args {
-    /// Log directory.
+    /// Log directory; for `fetch` also the address of a tracking server of MLflow.
     #[arg(value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
@@ -98,8 +106,15 @@ enum Action {
         #[arg(value_name = "NAME=VALUE", value_parser = pair)]
         tag: (String, String),
     },
-    /// Print the path of a version's file, after comparing the file with its digest.
+    /// Print the path of a version's file or directory, after comparing it with its digest.
     Path { version: VersionName },
+    /// Copy the files of a version to a new directory: after comparing them with their digest, or from a server.
+    Fetch {
+        version: VersionName,
+        /// New or empty directory for the files.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -108,6 +123,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    if is_server(&args.logdir) {
+        return fetch_from_server(args);
+    }
     check_directory(&args.logdir)?;
     let registries = Registries::find(&args.logdir).follow_links(args.follow_links);
     registries.unreadable.iter().for_each(|error| warn(format!("{error}: skipped")));
@@ -147,10 +165,29 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         Some(Action::Tag { version, tag: (name, value) }) => {
             of(version)?.tag(version, name, value)?
         }
+        Some(Action::Fetch { version, out }) => of(version)?.fetch(version, out)?,
         Some(Action::Path { version }) => {
             print(&format!("{}\n", of(version)?.path(version)?.display()))?;
         }
     }
+    Ok(FINE)
+}
+
+fn fetch_from_server(args: &Args) -> Result<u8> {
+    let Some(Action::Fetch { version, out }) = &args.action else {
+        let what =
+            "of a server, models can only be fetched: tbx models URL fetch VERSION --out DIR";
+        return Err(Error::argument(what));
+    };
+    let settings = ClientSettings::from_env(Some(&args.logdir.to_string_lossy()))?;
+    let fetched = Client::new(settings)?.fetch_model(version, out)?;
+    print(&format!(
+        "version {}: {}, {}, written to {}\n",
+        name(&fetched.version),
+        counted(fetched.files, "file"),
+        bytes(fetched.bytes),
+        out.display()
+    ))?;
     Ok(FINE)
 }
 

@@ -15,7 +15,7 @@ use super::legend::legend;
 use super::ranks::Ranks;
 use super::render::{BOLD, DIM, counted, name, styled, terminal_width};
 use super::runs::{Runs, compare, condition};
-use super::{FAILED, FINE, NO, print_note, progress, report, say, warn};
+use super::{FAILED, FINE, NO, parallel, print_note, progress, report, say, warn};
 use tbx::error::{Error, ErrorKind, Result};
 use tbx_runs::export::plot;
 use tbx_runs::table::{
@@ -53,7 +53,8 @@ Examples:
   tbx plot runs --tag '^val/' --smooth 0.6 --log
   tbx plot runs --tag accuracy --sort val/accuracy:max --reverse --top 5
   tbx plot runs --tag loss --where 'lr < 0.01' --x relative
-  tbx plot runs --tag loss --smooth 0.9 --out loss.svg"
+  tbx plot runs --tag loss --smooth 0.9 --out loss.svg
+  tbx plot sweep --parallel val/loss:min --out sweep.png"
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -82,6 +83,11 @@ pub(super) struct Args {
     /// Smooth as TensorBoard does, with this weight from 0 to 1.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = weight)]
     smooth: f64,
+
+    /// Draw parallel coordinates instead of curves: an axis per parameter and one for this column, a line per
+    /// run. Needs --out.
+    #[arg(long, value_name = "COLUMN", requires = "out")]
+    parallel: Option<String>,
 
     /// Use a logarithmic axis for values.
     #[arg(long)]
@@ -142,6 +148,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let most = format!("a chart in a terminal has at most {MAX_CELLS} columns or rows");
         return Err(Error::argument(most));
     }
+    if let Some(metric) = &args.parallel {
+        return draw_parallel(args, metric);
+    }
     let order = match args.x.is_time() {
         true => CurveOrder::Times,
         false => CurveOrder::Steps(Duplicates::KeepLast),
@@ -176,6 +185,25 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         if args.out.is_some() { say(&more) } else { print_note(&more)? }
     }
     Ok(code)
+}
+
+fn draw_parallel(args: &Args, metric: &str) -> Result<u8> {
+    let opened = args.runs.logs.open()?;
+    if opened.is_empty {
+        return Ok(opened.code);
+    }
+    let table = args.runs.load(&opened, None)?;
+    let code = if report(&table.report) { opened.code } else { FAILED };
+    args.runs.logs.check()?;
+    let names = ColumnNames::of(&table);
+    let filter = condition(args.condition.as_deref(), &names)?;
+    let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
+    let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
+    let size =
+        (args.width.unwrap_or(plot::Drawing::WIDTH), args.height.unwrap_or(plot::Drawing::HEIGHT));
+    let out = args.out.as_deref().unwrap_or(Path::new("-"));
+    let image = parallel::Image { out, size, overwrite: args.force };
+    parallel::draw(&names.column(metric)?, &rows, code, &image)
 }
 
 /// The directories of the selected runs, in the order of the runs.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::grid::{Format, Grid};
 use super::render::counted;
 use super::runs::{Runs, compare, condition};
-use super::{FAILED, print_note, report};
+use super::{FAILED, importance, print_note, report};
 use tbx::error::Result;
 use tbx_runs::table::{Cell, Column, ColumnNames, Direction, Field, Group, GroupBy, RunRow, Stat};
 
@@ -30,7 +30,8 @@ Examples:
   tbx table runs --columns lr,'val/*:min' --sort val/loss:min --top 5
   tbx table runs --where 'val/loss:min < 0.3 and optimizer == adam'
   tbx table runs --group-by lr --columns val/loss:min
-  tbx table runs --group-by 'run~^(.*)/seed' --format md"
+  tbx table runs --group-by 'run~^(.*)/seed' --format md
+  tbx table runs --importance val/loss:min"
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -65,6 +66,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
     ddof: u8,
 
+    /// Print the importance of each parameter for this column, instead of runs: fANOVA, a method of random
+    /// forests.
+    #[arg(long, value_name = "COLUMN")]
+    #[arg(conflicts_with_all = ["columns", "sort", "reverse", "top", "group_by", "differing"])]
+    importance: Option<String>,
+
     /// Only columns in which runs differ.
     #[arg(short, long)]
     differing: bool,
@@ -93,6 +100,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let filter = condition(args.condition.as_deref(), &names)?;
     let accepted = |row: &&RunRow| filter.as_ref().is_none_or(|filter| filter.accepts(row));
     let rows: Vec<&RunRow> = table.rows.iter().filter(accepted).collect();
+    if let Some(metric) = &args.importance {
+        let found = importance::print(metric, &names, &rows, args.format)?;
+        return Ok(code.max(found));
+    }
     let mut columns = columns(args, &names, &rows)?;
     if args.differing {
         columns.retain(|column| differs(column, &rows));

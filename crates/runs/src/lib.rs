@@ -24,6 +24,7 @@
 //! | [`edit`] | new logs from existing ones: repaired, renamed, merged, thinned out |
 //! | [`verify`] | damage, and values that some reader shows differently from what was logged |
 //! | [`registry`] | models by name and version |
+//! | [`artifacts`] | versions of artifacts, and the runs that logged and used them |
 //! | [`archive`] | runs as one compressed file, removal of old artifacts |
 //! | [`trackers`] | the data models of trackers; runs to MLflow and Weights & Biases |
 //!
@@ -49,6 +50,7 @@
 
 #[cfg(feature = "archive")]
 pub mod archive;
+pub mod artifacts;
 pub mod edit;
 pub mod export;
 pub mod import;

@@ -26,6 +26,8 @@ const HOT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct FollowedFile {
     name: OsString,
+    /// The number that places in it have until they are returned.
+    number: u32,
     len: u64,
     modified: Option<SystemTime>,
     /// Time at which a change was last seen.
@@ -82,9 +84,10 @@ pub(super) struct Found {
 }
 
 impl FollowedFile {
-    pub(super) fn new(name: OsString, now: Instant) -> Self {
+    pub(super) fn new(name: OsString, number: u32, now: Instant) -> Self {
         Self {
             name,
+            number,
             len: 0,
             modified: None,
             changed: now,
@@ -116,6 +119,10 @@ impl FollowedFile {
 
     pub(super) fn name(&self) -> &OsString {
         &self.name
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     /// Whether it is checked in each poll.
@@ -195,7 +202,8 @@ impl FollowedFile {
         }
         let growth = Growth { settled: self.settled, quiet };
         let from = Position { offset: self.offset, torn: self.torn, growth };
-        let Some(grown) = growing.take() else { return Ok(0) };
+        let Some(mut grown) = growing.take() else { return Ok(0) };
+        grown.begin_file(self.number);
         let (span, file) = read_on(&path, (file, len), options, &from, budget, grown);
         *growing = Some(span.growing);
         let went = span.end.saturating_sub(self.offset);

@@ -10,7 +10,7 @@ use super::file::{FollowedFile, Found};
 use super::{NewPoints, Reset, RunNews};
 use crate::logdir::grow::{Growing, Taken};
 use crate::logdir::restart::Order;
-use crate::logdir::{EventFile, LoadOptions, RunFiles};
+use crate::logdir::{EventFile, LoadOptions, RunFiles, Values};
 
 /// Number of bytes that are read before the budget is checked again.
 pub(super) const CHUNK: u64 = 1 << 20;
@@ -20,6 +20,8 @@ pub(super) struct FollowedRun {
     name: String,
     path: PathBuf,
     files: BTreeMap<OsString, FollowedFile>,
+    /// Number of files that it has had so far.
+    file_count: u32,
     /// Its series; always set between two polls.
     growing: Option<Growing<'static>>,
     /// Set if the returned points are void and the caller has not been told yet.
@@ -50,6 +52,7 @@ impl FollowedRun {
             name: run.name.clone(),
             path: run.path.clone(),
             files: BTreeMap::new(),
+            file_count: 0,
             growing: Some(growing(options)),
             reset: None,
             is_news: true,
@@ -74,7 +77,9 @@ impl FollowedRun {
         });
         for name in names {
             if !self.files.contains_key(name) {
-                self.files.insert(name.clone(), FollowedFile::new(name.clone(), now));
+                let file = FollowedFile::new(name.clone(), self.file_count, now);
+                self.files.insert(name.clone(), file);
+                self.file_count = self.file_count.saturating_add(1);
                 self.is_news = true;
             }
         }
@@ -120,8 +125,9 @@ impl FollowedRun {
         for issue in &mut found.issues {
             issue.location.run = Some(self.name.clone());
         }
-        let (start_time, series) = self.take(poll);
+        let (start_time, mut series) = self.take(poll);
         let files = self.logs();
+        self.place_in_logs(&mut series);
         if files.is_empty() {
             // Its files were replaced with something else, or it never had an event file.
             found.removed = std::mem::take(&mut self.is_given).then(|| self.name.clone());
@@ -146,6 +152,25 @@ impl FollowedRun {
     fn logs(&self) -> Vec<EventFile> {
         let logs = self.files.values().filter(|file| file.is_log());
         logs.map(|file| file.facts(&self.path)).collect()
+    }
+
+    /// Makes the files of places those of the list that [`logs`](Self::logs) returns.
+    fn place_in_logs(&self, series: &mut [NewPoints]) {
+        let mut indices = vec![u32::MAX; usize::try_from(self.file_count).unwrap_or(0)];
+        let logs = self.files.values().filter(|file| file.is_log());
+        for (index, file) in (0..).zip(logs) {
+            let number = usize::try_from(file.number()).unwrap_or(usize::MAX);
+            if let Some(place) = indices.get_mut(number) {
+                *place = index;
+            }
+        }
+        for new in series {
+            if let Values::Placed(places) = &mut new.points.values {
+                for place in places {
+                    place.file = indices.get(place.file()).copied().unwrap_or(u32::MAX);
+                }
+            }
+        }
     }
 
     fn read_files(&mut self, poll: &Poll<'_>, found: &mut Found) -> Result<(), Reset> {

@@ -59,6 +59,8 @@ pub(super) struct Growing<'o> {
     pub(super) start_time: f64,
     /// The file that is read.
     path: Arc<Path>,
+    /// Its number, see [`Place::file`].
+    file: u32,
     /// The place of the current value.
     place: Place,
     /// Values that could not be decoded since this was last taken.
@@ -125,6 +127,7 @@ impl<'o> Growing<'o> {
             ambiguous: false,
             start_time: f64::INFINITY,
             path: Path::new("").into(),
+            file: 0,
             place: Place::default(),
             unreadable: Vec::new(),
         }
@@ -297,7 +300,7 @@ impl<'o> Growing<'o> {
             self.mark(value.tag, event.step);
             return Ok(());
         }
-        let (starts, place) = (self.starts.len(), self.place);
+        let (starts, place) = (self.starts.len(), Place { file: self.file, ..self.place });
         let Some(series) = self.find(value)? else { return Ok(()) };
         if !series.wanted {
             return Ok(());
@@ -448,7 +451,7 @@ impl<'o> Growing<'o> {
         let pushed = series.push_raw(form, content, keep);
         if !matches!(pushed, Err(Flaw::Unreadable(_))) {
             series.point(event.step, event.wall_time, 0, starts);
-            series.place(self.place);
+            series.place(Place { file: self.file, ..self.place });
         }
         if let Err(flaw) = pushed {
             self.unreadable.push(Unreadable::of(tag, event.step, flaw));
@@ -458,6 +461,11 @@ impl<'o> Growing<'o> {
     /// Sets the file that is read from now on.
     pub(super) fn begin(&mut self, path: Arc<Path>) {
         self.path = path;
+    }
+
+    /// Sets the number of the file that is read from now on, for places.
+    pub(super) fn begin_file(&mut self, number: u32) {
+        self.file = number;
     }
 
     /// Sets the file of the run that everything read so far came from.

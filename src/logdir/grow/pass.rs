@@ -54,7 +54,7 @@ impl Growing<'_> {
         let starts = self.starts.len();
         if let Some(series) = self.series.get_mut(found).filter(|_| wanted) {
             series.point(step, wall_time, reset, starts);
-            series.place(place);
+            series.place(Place { file: self.file, ..place });
         }
         true
     }

@@ -387,6 +387,11 @@ impl Series {
         let metadata = self.metadata.clone().unwrap_or_else(|| Metadata::of(Form::None, None));
         let values = match &mut self.values {
             Values::Scalars(scalars) => Values::Scalars(mem::replace(scalars, Scalars::new())),
+            Values::Raw(values) if self.is_placed => {
+                values.clear(); // of the time before the kind was known
+                Values::Placed(mem::take(&mut self.places))
+            }
+            Values::Dropped if self.is_placed => Values::Placed(mem::take(&mut self.places)),
             Values::Raw(values) => Values::Raw(mem::take(values)),
             Values::Placed(_) | Values::Dropped => Values::Dropped,
         };

@@ -5,7 +5,7 @@
 
 mod attr;
 pub mod keras;
-mod onnx;
+pub(crate) mod onnx;
 
 use std::collections::{BTreeMap, HashSet};
 

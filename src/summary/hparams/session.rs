@@ -288,6 +288,19 @@ pub enum SessionStatus {
     Running,
 }
 
+#[cfg(feature = "meta")]
+impl From<crate::meta::Status> for SessionStatus {
+    fn from(status: crate::meta::Status) -> Self {
+        use crate::meta::Status;
+
+        match status {
+            Status::Finished | Status::Pruned => Self::Success,
+            Status::Failed | Status::Killed => Self::Failure,
+            Status::Scheduled | Status::Running => Self::Running,
+        }
+    }
+}
+
 impl SessionStatus {
     /// Converts to the status of a run; `None` if it is unknown.
     #[cfg(feature = "meta")]

@@ -3,8 +3,11 @@
 use super::Folder;
 
 const COMPLETE: &str = r#"{"schema": "tbx.run/1", "id": "0123456789abcdef0123456789abcdef",
-    "params": {"lr": 0.1}, "seeds": {"all": 7}, "git": {"commit": "ab12", "dirty": false},
-    "env": {"lock_sha256": "cd34", "cpu": "x"}, "datasets": [{"name": "d", "digest": "1"}]}"#;
+    "params": {"learning_rate": 0.1}, "seeds": {"all": 7}, "git": {"commit": "ab12", "dirty": false},
+    "env": {"lock_sha256": "cd34", "cpu": "x", "variables": {"RUST_LOG": "info"}},
+    "tags": {"preprocessing": "none", "data_validation": "passed"},
+    "artifacts": [{"path": "config.json", "size": 2, "sha256": "ef"}],
+    "datasets": [{"name": "d", "digest": "1"}]}"#;
 
 /// A run with complete metadata and a part, and a run that has only a seed.
 fn runs() -> Folder {
@@ -30,8 +33,8 @@ fn runs_that_cannot_be_made_again_are_told_with_what_they_lack() {
     assert_eq!(
         done.out,
         "\
-run   missing                     advised           names
-bare  commit clean_tree versions  dataset hardware  f(x)
+run   missing                     advised                                                                names
+bare  commit clean_tree versions  dataset hardware variables architecture preprocessing data_validation  f(x)
 good
 2 runs: 1 lacks what is required
 commit: the commit of its code: run it in a git repository
@@ -39,6 +42,10 @@ clean_tree: code without uncommitted changes: commit them before the run
 versions: the versions of its packages: RunOptions::environment, with a Cargo.lock
 dataset: a digest of its data: RunOptions::dataset
 hardware: the processor or the graphics cards: RunOptions::environment
+variables: environment variables that matter: RunOptions::variables
+architecture: the architecture of its model: add_graph, or an artifact such as config.json or model.onnx
+preprocessing: how its data was prepared: a parameter, a tag or an artifact with preprocessing in its name
+data_validation: the result of checking its data: a tag or an artifact with data_validation in its name
 names f(x): no stage before it, such as train/
 names f(x): a character that MLflow rejects: any of ( ) [ ] @ % + = , # \\
 "
@@ -77,4 +84,44 @@ fn directories_are_runs_as_in_tables() {
     std::fs::remove_dir_all(folder.path("logs/good/other")).unwrap();
     assert_eq!(names("check logs --format csv"), ["bare", "good"]);
     assert_eq!(names("check logs --no-fold --format csv"), ["bare", "good", "good/train"]);
+}
+
+#[test]
+fn a_configuration_silences_and_requires() {
+    let folder = runs();
+    let writer = folder.run("logs/good/eval");
+    writer.add_scalar("validation/acc", 0.5, 0).unwrap();
+    writer.close().unwrap();
+    let json = |args: &str| -> Vec<serde_json::Value> {
+        let out = folder.tbx(&format!("check logs --no-fold --format json {args}")).out;
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let found = json("--run eval");
+    let rules: Vec<_> = found[0]["names"].as_array().unwrap().iter().collect();
+    assert_eq!(rules[0]["rule"], "short_name");
+    assert_eq!(rules[0]["better"], "validation/accuracy");
+    assert_eq!(rules[1]["rule"], "stage_prefix");
+    assert_eq!(rules[1]["better"], "val/acc");
+    let config = "[check]\nsilence = [\"commit\", \"clean_tree\", \"short_name\", \"no_prefix\"]\n\
+                  require = [\"dataset\"]\nnames = [\"^f\"]\n";
+    std::fs::write(folder.path("other.toml"), config).unwrap();
+    let found = json("--config other.toml --run bare");
+    assert_eq!(found[0]["missing"], serde_json::json!(["versions", "dataset"]));
+    assert_eq!(found[0]["names"], serde_json::json!([]));
+    // The file of the current directory needs no option.
+    std::fs::write(folder.path("tbx.toml"), "[check]\nsilence = [\"versions\"]\n").unwrap();
+    let found = json("--run bare");
+    assert_eq!(found[0]["missing"], serde_json::json!(["commit", "clean_tree"]));
+    for (wrong, said) in [
+        ("[check]\nsilence = [\"nothing\"]", "nothing"),
+        ("[check]\nrequire = [\"no_prefix\"]", "no_prefix"),
+        ("\n[check]\nsilent = []", "line 3"),
+        ("[check]\nnames = [\"(\"]", "regular expression"),
+        ("[", "tbx.toml"),
+    ] {
+        std::fs::write(folder.path("tbx.toml"), wrong).unwrap();
+        let error = folder.tbx("check logs").failed();
+        assert!(error.contains(said), "{wrong}: {error}");
+    }
+    folder.tbx("check logs --config nothing.toml").failed();
 }

@@ -31,7 +31,9 @@ fn artifacts_are_listed_and_removed_only_when_told() {
     folder.tbx("models logs register clf good m.bin").fine();
     let done = folder.tbx("gc logs --unregistered --delete").fine();
     assert!(
-        done.ends_with("1 artifact, 3 B: 1 removed; 1 more stays, a registered model\n"),
+        done.ends_with(
+            "1 artifact, 3 B: 1 removed; 1 more stays, of a registered model or version\n"
+        ),
         "{done}"
     );
     assert!(!folder.path("logs/bad/artifacts/m.bin").exists());
@@ -44,5 +46,31 @@ fn artifacts_are_listed_and_removed_only_when_told() {
 fn ages_and_sizes_that_cannot_be_are_refused() {
     for wrong in ["--older-than 30", "--older-than d", "--larger-than 1X", "--status running"] {
         logs().tbx(&format!("gc logs {wrong}")).failed();
+    }
+}
+
+#[test]
+fn a_policy_is_a_list_of_rules() {
+    let folder = logs();
+    let policy = "[[gc.remove]]\nstatus = [\"failed\"]\nolder_than = \"30d\"\n\
+                  [[gc.remove]]\nlarger_than = \"1G\"\nunregistered = true\n";
+    std::fs::write(folder.path("tbx.toml"), policy).unwrap();
+    let list = folder.tbx("gc logs --policy").fine();
+    assert!(list.contains("bad  m.bin     model  failed"), "{list}");
+    assert!(list.ends_with("1 artifact, 3 B; --delete removes them\n"), "{list}");
+    std::fs::write(folder.path("all.toml"), "[[gc.remove]]\nlarger_than = \"2\"\n").unwrap();
+    let done = folder.tbx("gc logs --policy --config all.toml --delete").fine();
+    assert!(done.ends_with("2 artifacts, 6 B: 2 removed\n"), "{done}");
+    folder.tbx("gc logs --policy --kind model").failed();
+    for (wrong, said) in [
+        ("", "gc.remove"),
+        ("[[gc.remove]]\n", "no rule"),
+        ("[[gc.remove]]\nstatus = [\"running\"]", "line 2"),
+        ("[[gc.remove]]\nolder_than = \"soon\"", "soon"),
+        ("[[gc.remove]]\nolder = \"3d\"", "older"),
+    ] {
+        std::fs::write(folder.path("tbx.toml"), wrong).unwrap();
+        let error = folder.tbx("gc logs --policy").failed();
+        assert!(error.contains(said), "{wrong}: {error}");
     }
 }

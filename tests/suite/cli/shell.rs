@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use super::{Folder, done};
 
 /// Every command except `help`.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: &[&str] = &[
     "archive",
+    "artifacts",
     "check",
     "completions",
     "diff",
@@ -24,7 +25,12 @@ const COMMANDS: [&str; 20] = [
     "reduce",
     "repair",
     "restore",
+    #[cfg(feature = "serve")]
+    "serve",
+    "sweep",
     "table",
+    #[cfg(feature = "serve")]
+    "tensorboard",
     "verify",
     "watch",
 ];

@@ -83,7 +83,7 @@ impl Offline {
                 Content::OutputRaw(output) => all.console += &output.line,
                 Content::Artifact(artifact) => all.artifacts.push(*artifact),
                 Content::Exit(exit) => all.exit_code = Some(exit.exit_code),
-                Content::Header(_) | Content::Environment(_) => {}
+                Content::Header(_) | Content::Environment(_) | Content::Stats(_) => {}
                 other => panic!("{other:?}"),
             }
         }

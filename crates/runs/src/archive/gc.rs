@@ -20,7 +20,8 @@ const REMOVED: &str = "removed";
 
 /// Rules that select artifacts to remove: all of them must hold.
 ///
-/// Files that a registry names, and files of runs that are running, are always kept.
+/// Files that a registry or `tbx.artifacts.json` names, and files of runs that are running, are
+/// always kept.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     older_than: Option<Duration>,
@@ -59,8 +60,8 @@ pub struct Candidate {
 pub struct Candidates {
     /// The artifacts, by run and name.
     pub files: Vec<Candidate>,
-    /// Number of other artifacts for which the rules hold, but that are kept because a registry
-    /// names them.
+    /// Number of other artifacts for which the rules hold, but that are kept because a registry or
+    /// a list of versions of artifacts names them.
     pub registered: usize,
     root: PathBuf,
     links: Links,
@@ -118,28 +119,35 @@ impl Rules {
     /// [`ErrorKind::Argument`]: there is no rule; [`ErrorKind::Io`] and [`ErrorKind::Value`]:
     /// something, such as a registry or a `tbx.json`, cannot be read.
     pub fn find(&self, logdir: &Path) -> Result<Candidates> {
-        let is_empty = self.older_than.is_none()
-            && self.larger_than.is_none()
-            && self.statuses.is_none()
-            && self.kind.is_none()
-            && !self.unregistered;
-        if is_empty {
+        Self::find_any(vec![self.clone()], logdir)
+    }
+
+    /// Finds the artifacts below the log directory `logdir` for which all rules of one of `several` hold. Links are
+    /// followed if one of them says so.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`find`](Self::find), for each of them.
+    pub fn find_any(several: Vec<Self>, logdir: &Path) -> Result<Candidates> {
+        if several.is_empty() || several.iter().any(Self::is_empty) {
             return Err(Error::argument("no rule selects the artifacts to remove"));
         }
+        let links = Links::all_if(several.iter().any(|rules| rules.links == Links::All));
         let root = runs::root(logdir)?;
-        let registered = runs::registered(&root, self.links)?;
-        let (files, links) = (Vec::new(), self.links);
-        let mut found = Candidates { files, registered: 0, root: root.clone(), links };
+        let registered = runs::registered(&root, links)?;
+        let mut found = Candidates { files: Vec::new(), registered: 0, root: root.clone(), links };
         for run in runs::find(&root)?.0 {
-            let (meta, status) = run.state(self.links)?;
-            let is_wanted = self.statuses.as_ref();
-            let is_wanted =
-                is_wanted.is_none_or(|wanted| status.is_some_and(|s| wanted.contains(&s)));
-            if status == Some(Status::Running) || !is_wanted {
+            let (meta, status) = run.state(links)?;
+            let is_wanted = |rules: &&Self| {
+                let wanted = rules.statuses.as_ref();
+                wanted.is_none_or(|wanted| status.is_some_and(|status| wanted.contains(&status)))
+            };
+            let of_run: Vec<_> = several.iter().filter(is_wanted).collect();
+            if status == Some(Status::Running) || of_run.is_empty() {
                 continue;
             }
             for candidate in artifacts(&run, &meta, status)? {
-                match self.holds(&candidate) {
+                match of_run.iter().any(|rules| rules.holds(&candidate)) {
                     true if registered.contains(&candidate.path) => found.registered += 1,
                     true => found.files.push(candidate),
                     false => {}
@@ -147,6 +155,14 @@ impl Rules {
             }
         }
         Ok(found)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.older_than.is_none()
+            && self.larger_than.is_none()
+            && self.statuses.is_none()
+            && self.kind.is_none()
+            && !self.unregistered
     }
 
     fn holds(&self, candidate: &Candidate) -> bool {

@@ -336,7 +336,10 @@ impl Pack {
             let registered = runs::registered(&self.root, self.links)?;
             if let Some(file) = registered.iter().find(|file| is_inside(file) && file.exists()) {
                 let name = runs::name(&self.root, file);
-                let what = format!("{name:?} is a registered model, so its run is not removed");
+                let what = format!(
+                    "{name:?} is a registered model or a version of an artifact, so its run is not \
+                     removed"
+                );
                 return Err(Error::argument(what));
             }
         }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::ARTIFACTS;
-use crate::registry::{self, Registries, Registry};
+use crate::registry::{self, Registry};
+use tbx::artifacts::{self, Artifacts};
 use tbx::error::{ErrorKind, Issue, OtherFile, Result, failed};
 use tbx::event::{is_event_file, other_file_at, other_file_issue};
-use tbx::logdir::is_run;
+use tbx::logdir::{Directories, is_run};
 use tbx::meta::{self, RunMeta, Status, now};
 use tbx::replace::is_temporary;
 use tbx::store::{self, Links};
@@ -110,26 +111,50 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> tbx::error::Erro
     failed(cause, &path)
 }
 
-/// The files that registries name: the registry of `root`, those of its parents and those below. An
-/// unreadable registry is an error, because it may name any file.
-pub(super) fn registered(root: &Path, links: Links) -> Result<BTreeSet<PathBuf>> {
-    let above = root.ancestors().skip(1).map(Path::to_owned);
-    let above = above.filter(|folder| folder.join(registry::FILE).symlink_metadata().is_ok());
-    let above = above.map(Registry::open);
-    let Registries { found, unreadable } = Registries::find(root);
-    if let Some(error) = unreadable.into_iter().next() {
-        return Err(error);
+/// Files and directories that are never removed, as a list names them.
+pub(super) struct Registered(BTreeSet<PathBuf>);
+
+impl Registered {
+    /// Whether the file at `path` is one of them, or in one of them.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        path.ancestors().any(|at| self.0.contains(at))
     }
-    let mut files = BTreeSet::new();
-    for registry in above.chain(found) {
-        for path in registry.follow_links(links == Links::All).files()? {
-            match path.canonicalize() {
-                Ok(real) => drop(files.insert(real)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed(ErrorKind::from(error), &path)),
-            }
-            files.insert(path);
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.iter()
+    }
+}
+
+/// What registries and lists of versions of artifacts name: those of `root`, of its parents and those below. One that
+/// is unreadable is an error, because it may name any file.
+pub(super) fn registered(root: &Path, links: Links) -> Result<Registered> {
+    let follow = links == Links::All;
+    let mut places = Vec::new();
+    for folder in holding(registry::FILE, root)? {
+        places.extend(Registry::open(folder).follow_links(follow).files()?);
+    }
+    for folder in holding(artifacts::FILE, root)? {
+        places.extend(Artifacts::open(folder).follow_links(follow).places()?);
+    }
+    let mut all = BTreeSet::new();
+    for path in places {
+        match path.canonicalize() {
+            Ok(real) => drop(all.insert(real)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(ErrorKind::from(error), &path)),
         }
+        all.insert(path);
     }
-    Ok(files)
+    Ok(Registered(all))
+}
+
+/// `root`, its parents and the directories below that have a file `name`.
+fn holding(name: &str, root: &Path) -> Result<Vec<PathBuf>> {
+    let above = root.ancestors().skip(1).map(Path::to_owned);
+    let above = above.filter(|folder| folder.join(name).symlink_metadata().is_ok());
+    let Directories { found, unreadable } = Directories::with(name, root);
+    match unreadable.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(above.chain(found).collect()),
+    }
 }

@@ -243,11 +243,7 @@ fn note_event_files(meta: &mut RunMeta, tracker: &str, files: &[PathBuf]) {
 
 /// Records the final status and the end time of the run.
 fn close(writer: &SummaryWriter, meta: &RunMeta) -> Result<()> {
-    let status = match meta.status {
-        Some(Status::Finished) => SessionStatus::Success,
-        Some(Status::Failed | Status::Killed) => SessionStatus::Failure,
-        Some(Status::Running | Status::Scheduled) | None => SessionStatus::Running,
-    };
+    let status = SessionStatus::from(meta.status.unwrap_or(Status::Running));
     match meta.end_time {
         Some(end) => writer.with_wall_time(end)?.close_as(status),
         None => writer.close_as(status),

@@ -66,14 +66,18 @@ pub struct Version {
     /// from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The artifact's path in the run's directory `artifacts`; empty if its files are not here.
+    /// The path of the file or the directory in the run's directory `artifacts`; empty if its files
+    /// are not here.
     pub path: String,
+    /// Whether [`path`](Self::path) is a directory.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_folder: bool,
     /// URI of the files of a version whose files are not here, such as `s3://bucket/model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Its size in bytes.
     pub size: u64,
-    /// Its SHA-256 in hex.
+    /// Its SHA-256 in hex; for a directory, that of the lines that `sha256sum` prints for its files.
     pub sha256: String,
     /// Its stage.
     pub stage: Stage,

@@ -22,8 +22,9 @@ pub(crate) use name::check_model;
 use tbx::digest;
 use tbx::error::{Error, ErrorKind, Location, Result, failed};
 use tbx::meta::{Artifact, RunMeta, now};
-use tbx::replace;
+use tbx::replace::{self, Folder};
 use tbx::store::{Links, Root};
+use tbx::tree::Tree;
 
 /// The models of a log directory.
 ///
@@ -83,7 +84,8 @@ impl Registry {
     }
 
     /// Registers the artifact `artifact` of the run in `run`, a directory in the log directory, as
-    /// the next version of the model `name`. Creates the model if it does not exist. Registering
+    /// the next version of the model `name`. The artifact is a file, or a directory with all of its
+    /// files. Creates the model if it does not exist. Registering
     /// the same file again returns the same version.
     ///
     /// # Errors
@@ -95,20 +97,21 @@ impl Registry {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
         let path = Artifact::place(&dir, artifact)?;
-        let (sha256, size) = digest_of(&dir, &path, self.links)?;
+        let found = Content::read(&dir, &path, self.links)?;
         let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
-        let said = meta.artifacts.iter().find(|known| known.path == artifact);
-        if said.is_some_and(|said| said.sha256 != sha256) {
+        if let Some(differs) = meta.artifacts.iter().find(|said| found.differs(artifact, said)) {
             let what = "it is not the file that the run produced: its SHA-256 differs from \
                         tbx.json";
+            let path = Artifact::place(&dir, &differs.path)?;
             return Err(ErrorKind::Value(what.into()).at(Location::of(path)));
         }
         let new = Version {
             run,
             run_id: meta.id,
             path: artifact.into(),
-            size,
-            sha256,
+            is_folder: found.tree.is_some(),
+            size: found.size,
+            sha256: found.sha256,
             created: Some(now()),
             ..Version::default()
         };
@@ -224,8 +227,8 @@ impl Registry {
         Ok(name.of(model).cloned()?)
     }
 
-    /// The path of the file of a version. Reads the file once to check that it is the registered
-    /// one.
+    /// The path of the file or the directory of a version. Reads it once to check that it is the
+    /// registered one.
     ///
     /// # Errors
     ///
@@ -243,12 +246,27 @@ impl Registry {
             return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
         let path = self.place(&version)?;
-        let (sha256, _) = digest_of(&self.root.join(&version.run), &path, self.links)?;
-        if sha256 != version.sha256 {
+        let found = Content::read(&self.root.join(&version.run), &path, self.links)?;
+        if found.sha256 != version.sha256 {
             let what = format!("it is not the file registered as {name}: its SHA-256 differs");
             return Err(ErrorKind::Value(what).at(Location::of(path)));
         }
         Ok(path)
+    }
+
+    /// Copies the files of a version to `to`, a new or empty directory, and checks them. The directory
+    /// appears when it is complete.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`path`](Self::path); [`ErrorKind::Io`]: `to` is not empty, or cannot be
+    /// written.
+    pub fn fetch(&self, name: &VersionName, to: &Path) -> Result<()> {
+        let path = self.path(name)?;
+        let tree = Tree::read(&path)?;
+        let folder = Folder::create(to)?;
+        tree.copy(&path, &folder)?;
+        folder.finish()
     }
 
     /// The expected paths of the files of all versions, except those whose files are elsewhere.
@@ -321,12 +339,39 @@ fn no_model(name: &str) -> ErrorKind {
     ErrorKind::Argument(format!("there is no model {name:?}"))
 }
 
-/// The SHA-256 of a file of the run in `dir` in hex, and its size.
-fn digest_of(dir: &Path, path: &Path, links: Links) -> Result<(String, u64)> {
-    let read = || -> io::Result<_> {
-        let (file, len) = Root::new(dir, links)?.open(path)?;
-        let (size, sha256) = digest::read(&mut file.into_reader(len))?;
-        Ok((sha256, size))
-    };
-    read().map_err(|error| failed(error, path))
+/// The content of a file or a directory.
+struct Content {
+    sha256: String,
+    size: u64,
+    /// The files, if it is a directory.
+    tree: Option<Tree>,
+}
+
+impl Content {
+    /// Reads the file or the directory at `path` of the run in `dir`.
+    fn read(dir: &Path, path: &Path, links: Links) -> Result<Self> {
+        let at = |error: io::Error| failed(error, path);
+        let root = Root::new(dir, links).map_err(at)?;
+        if path.is_dir() {
+            root.resolve(path).map_err(at)?;
+            let tree = Tree::read(path)?;
+            return Ok(Self { sha256: tree.digest(), size: tree.size(), tree: Some(tree) });
+        }
+        let (file, len) = root.open(path).map_err(at)?;
+        let (size, sha256) = digest::read(&mut file.into_reader(len)).map_err(at)?;
+        Ok(Self { sha256, size, tree: None })
+    }
+
+    /// Whether an artifact that is listed is, or is a part of, `artifact` and has another content.
+    fn differs(&self, artifact: &str, said: &Artifact) -> bool {
+        let Some(tree) = &self.tree else {
+            return said.path == artifact && said.sha256 != self.sha256;
+        };
+        let below = said.path.strip_prefix(artifact).and_then(|rest| rest.strip_prefix('/'));
+        let files = tree.files();
+        below.is_some_and(|below| {
+            let at = files.binary_search_by(|file| file.path.as_str().cmp(below));
+            at.is_ok_and(|at| files.get(at).is_some_and(|file| file.sha256 != said.sha256))
+        })
+    }
 }

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use super::file::{Model, Stage, Version};
 use tbx::error::ErrorKind;
 
+/// The start of the addresses of models in MLflow.
+const SCHEME: &str = "models:/";
+
 /// The name of a version: `model/3`, `model/v3`, `model/alias`, `model/production` or another stage
 /// (the newest version in it), `model/latest` (the newest). An alias takes precedence over a stage.
 ///
@@ -24,19 +27,34 @@ pub struct VersionName {
     pub model: String,
     /// A number, an alias, a stage or `latest`.
     pub version: String,
+    /// Whether it can only be an alias, as in `models:/classifier@champion`.
+    pub is_alias: bool,
 }
 
 impl FromStr for VersionName {
     type Err = ErrorKind;
 
+    /// Takes MLflow's addresses, too: `models:/classifier/3`, `models:/classifier/production` and
+    /// `models:/classifier@champion`.
     fn from_str(text: &str) -> Result<Self, ErrorKind> {
-        match text.split_once('/') {
-            Some((model, version)) if !model.is_empty() && !version.is_empty() => {
-                Ok(Self { model: model.into(), version: version.into() })
+        let name = text.strip_prefix(SCHEME).unwrap_or(text);
+        let parts = match name.split_once('/') {
+            Some((model, version)) => Some((model, version, false)),
+            None if name.len() < text.len() => {
+                name.rsplit_once('@').map(|(model, alias)| (model, alias, true))
+            }
+            None => None,
+        };
+        match parts {
+            Some((model, version, is_alias))
+                if !model.is_empty() && !version.is_empty() && !version.contains('/') =>
+            {
+                Ok(Self { model: model.into(), version: version.into(), is_alias })
             }
             _ => {
                 let what = format!(
-                    "{text:?} is not the name of a version, such as model/3 or model/alias"
+                    "{text:?} is not the name of a version, such as model/3, model/alias or \
+                     models:/model@alias"
                 );
                 Err(ErrorKind::Argument(what))
             }
@@ -46,25 +64,32 @@ impl FromStr for VersionName {
 
 impl fmt::Display for VersionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.model, self.version)
+        let separator = if self.is_alias { '@' } else { '/' };
+        write!(f, "{}{separator}{}", self.model, self.version)
     }
 }
 
 impl VersionName {
     /// The name of a version of `model`: a number, an alias, a stage or `latest`.
     pub fn new(model: impl Into<String>, version: impl ToString) -> Self {
-        Self { model: model.into(), version: version.to_string() }
+        Self { model: model.into(), version: version.to_string(), is_alias: false }
+    }
+
+    /// The number in `model/3` and `model/v3`.
+    pub(crate) fn number(&self) -> Option<u32> {
+        let digits = self.version.strip_prefix('v').unwrap_or(&self.version);
+        digits.parse().ok().filter(|_| !self.is_alias)
     }
 
     /// The version of `model` that it names.
     pub(super) fn of<'m>(&self, model: &'m Model) -> Result<&'m Version, ErrorKind> {
-        let digits = self.version.strip_prefix('v').unwrap_or(&self.version);
-        let number = digits.parse().ok().or_else(|| model.aliases.get(&self.version).copied());
-        let stage = self.version.parse::<Stage>().ok();
+        let alias = model.aliases.get(&self.version).copied();
+        let number = if self.is_alias { alias } else { self.number().or(alias) };
+        let stage = self.version.parse::<Stage>().ok().filter(|_| !self.is_alias);
         let is_it = |version: &&Version| match (number, stage) {
             (Some(number), _) => version.version == number,
             (None, Some(stage)) => version.stage == stage,
-            (None, None) => self.version == "latest",
+            (None, None) => self.version == "latest" && !self.is_alias,
         };
         let found = model.versions.iter().filter(is_it).max_by_key(|version| version.version);
         let none = || ErrorKind::Argument(format!("there is no {self}"));
@@ -104,6 +129,25 @@ pub(crate) fn check_alias(alias: &str) -> Result<(), ErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_mlflow_are_names() {
+        for (text, expected) in [
+            ("models:/clf/3", Some(("clf", "3", false))),
+            ("models:/clf/Production", Some(("clf", "Production", false))),
+            ("models:/a b@champion", Some(("a b", "champion", true))),
+            ("clf/champion", Some(("clf", "champion", false))),
+            ("clf@champion", None), // the name of a model may have an @
+            ("models:/clf", None),
+            ("models:/clf/3/x", None),
+            ("models:/@x", None),
+            ("models:/", None),
+        ] {
+            let found = text.parse::<VersionName>().ok();
+            let found = found.as_ref().map(|name| (&*name.model, &*name.version, name.is_alias));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn aliases_are_no_names_of_versions() {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::names::{NamedFinding, of_experiment, of_metric, of_param};
 use crate::table::fold::{Directory, Parts, without_logs};
 use crate::table::{Folding, RunRow};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
-use tbx::meta::checklist::Item;
+use tbx::meta::RunMeta;
+use tbx::meta::checklist::{ARCHITECTURE, Item};
 use tbx::summary::{DataClass, Kind};
-
-/// Characters that occur in names in logs but that MLflow rejects
-/// (`mlflow/utils/validation.py`, `_VALID_PARAM_AND_METRIC_NAMES`).
-const REFUSED: &str = "()[]@%+=,#\\\t";
 
 /// The check results for the runs of a log directory.
 ///
@@ -41,28 +39,8 @@ pub struct CheckedRun {
     pub name: String,
     /// The items of the checklist that the run lacks.
     pub missing: Vec<&'static Item>,
-    /// Names that cause trouble elsewhere, and why.
-    pub names: Vec<(String, NameLint)>,
-}
-
-/// A problem with a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum NameLint {
-    /// A metric without a prefix for its stage or group.
-    NoPrefix,
-    /// A character that MLflow rejects.
-    Refused,
-}
-
-impl NameLint {
-    /// Description of the problem.
-    pub const fn about(self) -> &'static str {
-        match self {
-            Self::NoPrefix => "no stage before it, such as train/",
-            Self::Refused => "a character that MLflow rejects: any of ( ) [ ] @ % + = , # \\",
-        }
-    }
+    /// Names that cause trouble elsewhere.
+    pub names: Vec<NamedFinding>,
 }
 
 impl CheckedRun {
@@ -79,12 +57,14 @@ impl Checklist {
     ///
     /// The same as for [`Logdir::load`].
     pub fn load(logdir: &Logdir, options: &LoadOptions, folding: Folding) -> Result<Self> {
-        let options = options.clone().kinds(RunRow::KINDS.iter().copied());
+        let kinds = RunRow::KINDS.iter().copied().chain([Kind::Graph]);
+        let options = options.clone().kinds(kinds);
         let options = options.with_run_meta().payloads(Payloads::Placed);
         let of_run = |run: Run| {
             let (meta, issues) = run.meta();
-            let params = meta.params.keys().cloned().collect();
-            let said = Said::of(&run, params, meta.missing().collect());
+            let has_graph = run.series.iter().any(|series| series.kind() == Kind::Graph);
+            let missing = meta.missing().filter(|item| !(has_graph && item.name == ARCHITECTURE));
+            let said = Said::of(&run, &meta, missing.collect());
             (said, Directory::of(&run, &meta, &issues), issues)
         };
         let (found, mut report) = logdir.map_runs(&options, of_run)?;
@@ -122,15 +102,17 @@ struct Said {
     missing: Vec<&'static Item>,
     tags: Vec<String>,
     params: Vec<String>,
+    experiment: Option<String>,
 }
 
 impl Said {
-    fn of(run: &Run, params: Vec<String>, missing: Vec<&'static Item>) -> Self {
+    fn of(run: &Run, meta: &RunMeta, missing: Vec<&'static Item>) -> Self {
         let scalars = run.series.iter().filter(|series| {
             series.kind() == Kind::Scalar || series.metadata().data_class == DataClass::Scalar
         });
         let tags = scalars.map(|series| series.tag().to_owned()).collect();
-        Self { missing, tags, params }
+        let params = meta.params.keys().cloned().collect();
+        Self { missing, tags, params, experiment: meta.experiment.clone() }
     }
 
     /// Adds the metadata and names of a part.
@@ -138,26 +120,16 @@ impl Said {
         self.missing.retain(|item| part.missing.iter().any(|other| other.name == item.name));
         self.tags.extend(part.tags);
         self.params.extend(part.params);
+        self.experiment = self.experiment.take().or(part.experiment);
     }
 
     fn checked(self, name: String) -> CheckedRun {
-        let Self { missing, tags, params } = self;
-        let mut names: Vec<_> =
-            tags.iter().filter(|tag| !tag.contains('/')).map(|tag| no_prefix(tag)).collect();
-        let all = tags.iter().chain(&params);
-        names.extend(all.filter(|name| name.contains(is_refused)).map(|name| refused(name)));
+        let Self { missing, tags, params, experiment } = self;
+        let mut names: Vec<_> = tags.iter().flat_map(|tag| of_metric(tag)).collect();
+        names.extend(params.iter().flat_map(|param| of_param(param)));
+        names.extend(experiment.iter().flat_map(|name| of_experiment(name)));
+        // By rule, as the legend lists them.
+        names.sort_by_key(|finding| finding.lint);
         CheckedRun { name, missing, names }
     }
-}
-
-fn is_refused(c: char) -> bool {
-    REFUSED.contains(c)
-}
-
-fn no_prefix(name: &str) -> (String, NameLint) {
-    (name.to_owned(), NameLint::NoPrefix)
-}
-
-fn refused(name: &str) -> (String, NameLint) {
-    (name.to_owned(), NameLint::Refused)
 }

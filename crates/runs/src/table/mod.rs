@@ -14,6 +14,8 @@ mod filter;
 mod fold;
 pub(crate) mod frame;
 mod group;
+mod importance;
+mod names;
 pub mod number;
 mod numpy;
 mod overview;
@@ -28,7 +30,7 @@ mod stats;
 pub use cell::Cell;
 #[cfg(feature = "plot")]
 pub use chart::{Axis, BandPoint, ChartOptions, ChartX, Line, Mark, Odd, ScalarChart, Tick, Unit};
-pub use checklist::{CheckedRun, Checklist, NameLint};
+pub use checklist::{CheckedRun, Checklist};
 pub use column::{Column, Field, Stat};
 pub use curve::{Curve, CurveOrder, Duplicates};
 pub use diff::{MetricDiff, ParamDiff, RunDiff, Tolerance};
@@ -39,6 +41,8 @@ pub use fold::Folding;
 pub(crate) use fold::without_logs;
 pub(crate) use fold::{Directory, Parts};
 pub use group::{Group, GroupBy, Spread};
+pub use importance::{Importance, importance};
+pub use names::{NameLint, NamedFinding};
 pub use overview::{
     EmbeddingFile, EmbeddingOverview, FileOverview, IssueRow, Overview, RunOverview,
     ScalarOverview, TagOverview,

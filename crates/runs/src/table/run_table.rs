@@ -229,7 +229,10 @@ impl RunRow {
         for series in run.series.iter().filter(is_used) {
             let times = series.wall_times().last().filter(|time| time.is_finite());
             row.end_time = row.end_time.into_iter().chain(times.copied()).reduce(f64::max);
-            row.last_step = row.last_step.max(series.steps().iter().max().copied());
+            // Steps of measurements of the machine are seconds, or numbers of measurements.
+            if !series.tag().starts_with("system/") {
+                row.last_step = row.last_step.max(series.steps().iter().max().copied());
+            }
             if let Some(stats) = ScalarStats::of(series) {
                 let tag = names.get(series.tag());
                 if let Some(order) = curves {

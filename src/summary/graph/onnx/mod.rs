@@ -5,6 +5,8 @@
 //! not read.
 
 mod attrs;
+#[cfg(feature = "track")]
+pub(crate) mod interface;
 mod names;
 
 use std::collections::{HashMap, HashSet};

@@ -34,7 +34,7 @@ const COLORS: [Color; 10] = [
 const GRAY: Color = Color(0xb0, 0xb0, 0xb0);
 const GRID: Color = Color(0xe8, 0xe8, 0xe8);
 const AXIS: Color = Color(0x80, 0x80, 0x80);
-const QUIET: Color = Color(0x60, 0x60, 0x60);
+pub(super) const QUIET: Color = Color(0x60, 0x60, 0x60);
 pub(super) const INK: Color = Color(0x20, 0x20, 0x20);
 /// Lengths of dashes and gaps: once all colors are used, further lines are dashed.
 const DASHES: [&[f32]; 5] = [&[], &[7.0, 3.0], &[2.0, 2.0], &[7.0, 2.0, 2.0, 2.0], &[11.0, 5.0]];
@@ -383,7 +383,7 @@ fn notes(chart: &ScalarChart) -> Vec<String> {
 }
 
 /// Approximate width of a text.
-fn width(text: &str) -> f32 {
+pub(super) fn width(text: &str) -> f32 {
     TEXT * LETTER * letters(text)
 }
 
@@ -394,7 +394,7 @@ fn letters(text: &str) -> f32 {
 }
 
 /// `text` with at most `most` letters; its middle is left out if it is longer.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     let all: Vec<char> = text.chars().collect();
     if all.len() <= most {
         return text.to_owned();

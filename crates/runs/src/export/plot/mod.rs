@@ -1,12 +1,14 @@
 //! Charts as files: SVG, or PNG without any system fonts.
 
 mod layout;
+mod parallel;
 mod png;
 mod svg;
 
 use std::path::Path;
 
 use self::layout::Scene;
+pub use self::parallel::ParallelPlot;
 use super::output::Output;
 use crate::table::ScalarChart;
 use tbx::error::{Error, Result};
@@ -93,15 +95,20 @@ impl<'c> Drawing<'c> {
     /// `.png`, or the image would be too large. [`ErrorKind::Io`](tbx::ErrorKind::Io): the file
     /// cannot be written, or exists and is not to be [replaced](Self::overwrite).
     pub fn run(&self, out: &Path) -> Result<()> {
-        let ending = out.extension().map(|ending| ending.to_ascii_lowercase());
-        let bytes = match ending.as_ref().and_then(|ending| ending.to_str()) {
-            Some("svg") => self.svg().into_bytes(),
-            None if out == Path::new("-") => self.svg().into_bytes(),
-            Some("png") => self.png()?,
-            _ => return Err(Error::argument("the name of an image must end in .svg or .png")),
-        };
-        let mut output = Output::create(out, self.overwrite, None)?;
-        output.write(bytes)?;
-        output.finish()
+        write(&Scene::of(self.charts, self.size), out, self.overwrite)
     }
+}
+
+/// Writes an image in the format given by the extension of `out`.
+fn write(scene: &Scene, out: &Path, overwrite: bool) -> Result<()> {
+    let ending = out.extension().map(|ending| ending.to_ascii_lowercase());
+    let bytes = match ending.as_ref().and_then(|ending| ending.to_str()) {
+        Some("svg") => svg::draw(scene).into_bytes(),
+        None if out == Path::new("-") => svg::draw(scene).into_bytes(),
+        Some("png") => png::draw(scene)?,
+        _ => return Err(Error::argument("the name of an image must end in .svg or .png")),
+    };
+    let mut output = Output::create(out, overwrite, None)?;
+    output.write(bytes)?;
+    output.finish()
 }

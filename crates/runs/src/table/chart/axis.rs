@@ -36,7 +36,7 @@ pub struct Axis {
 impl Axis {
     /// An axis that shows the numbers from `low` to `high`; with `is_padded`, it has a small margin
     /// at both ends. A logarithmic axis needs numbers above 0.
-    pub(super) fn new(
+    pub(crate) fn new(
         unit: Unit,
         is_log: bool,
         (low, high): (f64, f64),

@@ -10,7 +10,7 @@ use super::time::milliseconds;
 use super::to_meta::{dataset_place, number_or_text};
 use super::{MAX_DIGEST, MLFLOW, MetricNames, tags};
 use tbx::digest::hex;
-use tbx::meta::{Dataset, Param, RunMeta};
+use tbx::meta::{Dataset, Param, RunMeta, Status};
 
 /// The key by which an export finds a run again: its id, or without an id a hash of its experiment,
 /// its name in the log directory and its start time.
@@ -43,7 +43,11 @@ pub fn record(meta: &RunMeta, name: &str, metrics: &MetricNames) -> RunRecord {
     RunRecord {
         name: Some(meta.name.clone().unwrap_or_else(|| name.to_owned())),
         user: meta.environment.as_ref().and_then(|environment| environment.user.clone()),
-        status: meta.status,
+        // A server refuses names that MLflow does not have.
+        status: meta.status.map(|status| match status {
+            Status::Pruned => Status::Killed,
+            status => status,
+        }),
         start_time: meta.start_time.map(milliseconds),
         end_time: meta.end_time.map(milliseconds),
         params,

@@ -7,6 +7,7 @@ mod calls;
 mod client;
 mod database;
 mod downloads;
+mod fetch;
 mod from_meta;
 mod image_name;
 mod model_record;
@@ -28,6 +29,7 @@ pub(crate) use client::Content;
 #[doc(hidden)]
 pub use database::Database;
 pub(crate) use downloads::ListedFile;
+pub use fetch::FetchedModel;
 pub use from_meta::record;
 #[doc(hidden)]
 pub use from_meta::run_key;

@@ -121,7 +121,7 @@ pub const fn status_number(status: Status) -> u8 {
         Status::Scheduled => 2,
         Status::Finished => 3,
         Status::Failed => 4,
-        Status::Killed => 5,
+        Status::Killed | Status::Pruned => 5,
     }
 }
 

@@ -133,6 +133,9 @@ impl PlannedVersion {
             return source.clone();
         }
         let artifacts = artifacts.trim_end_matches('/');
+        if self.version.is_folder {
+            return format!("{artifacts}/{}", self.version.path);
+        }
         match self.version.path.rsplit_once('/') {
             Some((directory, _)) => format!("{artifacts}/{directory}"),
             None => artifacts.to_owned(),

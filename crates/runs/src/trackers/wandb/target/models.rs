@@ -40,11 +40,16 @@ pub(super) fn of(
             for version in model.versions {
                 let number = version.version;
                 let run = logdir.name_of(root, &registry.run_below(root, &version.run));
-                if version.path.is_empty() || !runs.contains(run.as_str()) {
-                    let why = match version.path.is_empty() {
-                        true => "its files are not artifacts of a run".to_owned(),
-                        false => format!("its run {:?} is not", version.run),
-                    };
+                let why = if version.path.is_empty() {
+                    Some("its files are not artifacts of a run".to_owned())
+                } else if version.is_folder {
+                    Some("it is a directory, whose files are artifacts of their own".to_owned())
+                } else if !runs.contains(run.as_str()) {
+                    Some(format!("its run {:?} is not", version.run))
+                } else {
+                    None
+                };
+                if let Some(why) = why {
                     left.push(format!("{name}/{number} is not exported: {why}"));
                     continue;
                 }

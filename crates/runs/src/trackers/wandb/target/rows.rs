@@ -104,8 +104,11 @@ fn measured<'r>(
         scalars.map(|series| (plan.parts.place(&run.name, series.tag()).1, series))
     });
     let all = all.filter(|(tag, _)| tag.starts_with(stats::SYSTEM));
-    let all: BTreeMap<_, _> = all.collect();
-    if settings.sampling.is_none() && stats::are(&all) { all } else { BTreeMap::new() }
+    let mut all: BTreeMap<_, _> = all.collect();
+    if settings.sampling.is_some() || !stats::are(&all) {
+        all.retain(|tag, _| OfflineRun::is_measured(tag));
+    }
+    all
 }
 
 /// Shared input for values other than numbers.

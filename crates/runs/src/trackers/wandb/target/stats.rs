@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::{Column, each_row, time_of};
 use tbx::error::Result;
 use tbx::logdir::TimeSeries;
 use tbx::wandb::offline::OfflineRun;
@@ -23,20 +22,13 @@ pub(super) fn are(all: &BTreeMap<String, &TimeSeries>) -> bool {
 
 /// Writes scalars, which are [measurements](are).
 pub(super) fn write(all: &BTreeMap<String, &TimeSeries>, out: &mut OfflineRun) -> Result<()> {
-    let names: Vec<_> = all.keys().map(|tag| tag.strip_prefix(SYSTEM).unwrap_or(tag)).collect();
-    let mut columns: Vec<_> = all.values().map(|series| Column::new(series, None).0).collect();
-    let series: Vec<_> = all.values().collect();
-    each_row(&mut columns, |_, points| {
-        let mut items = Vec::with_capacity(points.len());
-        let mut at = f64::NAN;
-        for (i, point) in points {
-            let Some((name, series)) = names.get(*i).zip(series.get(*i)) else { continue };
-            at = time_of(series, *point);
-            let value = series.scalars().and_then(|all| all.get(*point)).unwrap_or(f64::NAN);
-            items.push((*name, value));
+    for (tag, series) in all {
+        let scalars = series.scalars().into_iter().flat_map(|scalars| scalars.iter());
+        for ((step, time), value) in series.steps().iter().zip(series.wall_times()).zip(scalars) {
+            out.measured(tag, *step, *time, value)?;
         }
-        out.measurements(at, &items)
-    })
+    }
+    Ok(())
 }
 
 #[cfg(test)]

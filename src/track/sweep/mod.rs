@@ -1,16 +1,40 @@
-//! Searches for good parameters: over a grid, or at random.
+//! Searches for good parameters: over a grid, at random, or by what earlier trials showed.
+
+#[cfg(test)]
+mod compared;
+mod definition;
+mod domain;
+mod goal;
+mod history;
+mod math;
+mod pruner;
+mod reports;
+mod space;
+mod tpe;
+mod trial;
+mod worker;
+#[cfg(test)]
+mod worker_tests;
+mod yaml;
+#[cfg(test)]
+mod yaml_tests;
 
 use std::collections::BTreeMap;
 
 use rand_mt::Mt64;
 
+pub use self::domain::Domain;
+use self::goal::Goal;
+pub use self::history::TrialRecord;
+pub use self::pruner::Pruner;
+use self::space::Space;
+pub use self::trial::{ActiveTrial, Verdict};
+pub use self::worker::{Next, Worker};
+pub use self::yaml::SweepFile;
 use super::{ActiveRun, RunOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Param, Summary};
-use crate::summary::hparams::{Experiment, HparamInfo, HparamValue, MetricInfo};
-
-/// Maximum number of trials in a grid. More are probably a mistake.
-const MAX_TRIALS: usize = 1_000_000;
+use crate::summary::hparams::{Experiment, MetricInfo};
 
 /// A search space: the parameters of the trials, and the metric that rates them.
 ///
@@ -35,26 +59,34 @@ const MAX_TRIALS: usize = 1_000_000;
 /// parent.finish()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Several programs can share a sweep: [`join`](Self::join) makes each one a [`Worker`] of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    space: Vec<(String, Domain)>,
+    space: Space,
     metric: String,
     goal: Goal,
+    method: Method,
+    seed: u64,
+    trials: Option<u64>,
+    target: Option<f64>,
+    pruner: Option<Pruner>,
 }
 
-/// Whether small or large values of the metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Goal {
-    Minimize,
-    Maximize,
-}
-
-/// The possible values of a parameter.
-#[derive(Debug, Clone, PartialEq)]
-enum Domain {
-    Choice(Vec<Param>),
-    Uniform(f64, f64),
-    LogUniform(f64, f64),
+/// How the [`Worker`]s of a sweep choose parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Method {
+    /// Every combination, as in [`Sweep::grid`].
+    Grid {
+        /// The number of values of each parameter that is neither a choice nor has a step.
+        points: usize,
+    },
+    /// At random, as in [`Sweep::random`].
+    #[default]
+    Random,
+    /// By a Tree-structured Parzen Estimator, which learns from the trials before: [`Sweep::suggest`].
+    Tpe,
 }
 
 /// A point in the search space.
@@ -82,12 +114,28 @@ pub struct Best {
 impl Sweep {
     /// Creates a search for the trial with the smallest value of the scalar `metric`.
     pub fn minimize(metric: impl Into<String>) -> Self {
-        Self { space: Vec::new(), metric: metric.into(), goal: Goal::Minimize }
+        Self {
+            space: Space::default(),
+            metric: metric.into(),
+            goal: Goal::Minimize,
+            method: Method::default(),
+            seed: 0,
+            trials: None,
+            target: None,
+            pruner: None,
+        }
     }
 
     /// Creates a search for the trial with the largest value of the scalar `metric`.
     pub fn maximize(metric: impl Into<String>) -> Self {
         Self { goal: Goal::Maximize, ..Self::minimize(metric) }
+    }
+
+    /// Adds a parameter. One of the same name is replaced.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, domain: Domain) -> Self {
+        self.space.set(name.into(), domain);
+        self
     }
 
     /// Adds a parameter that is one of `values`.
@@ -97,98 +145,155 @@ impl Sweep {
         name: impl Into<String>,
         values: impl IntoIterator<Item = V>,
     ) -> Self {
-        self.with(name, Domain::Choice(values.into_iter().map(Into::into).collect()))
+        self.param(name, Domain::choice(values))
     }
 
     /// Adds a parameter from `min` to `max`.
     #[must_use]
     pub fn uniform(self, name: impl Into<String>, min: f64, max: f64) -> Self {
-        self.with(name, Domain::Uniform(min, max))
+        self.param(name, Domain::uniform(min, max))
     }
 
     /// Adds a parameter from `min` to `max`, both above 0, whose logarithm is uniformly distributed: there are as
     /// many values between 0.001 and 0.01 as between 0.01 and 0.1.
     #[must_use]
     pub fn log_uniform(self, name: impl Into<String>, min: f64, max: f64) -> Self {
-        self.with(name, Domain::LogUniform(min, max))
+        self.param(name, Domain::log_uniform(min, max))
     }
 
-    fn with(mut self, name: impl Into<String>, domain: Domain) -> Self {
-        let name = name.into();
-        self.space.retain(|(known, _)| *known != name);
-        self.space.push((name, domain));
-        self
+    /// Sets how workers choose parameters. Default: at random.
+    #[must_use]
+    pub fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// Sets the seed of the workers' random numbers. Default: 0.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Sets the number of trials of all workers together. Default: a grid ends with its last combination, other
+    /// sweeps do not end.
+    #[must_use]
+    pub fn trials(self, count: u64) -> Self {
+        Self { trials: Some(count), ..self }
+    }
+
+    /// Sets a value of the metric that is good enough: no trial starts after one has reached it. Default: none.
+    #[must_use]
+    pub fn target(self, value: f64) -> Self {
+        Self { target: Some(value), ..self }
+    }
+
+    /// Sets the rule that ends trials early. Default: none.
+    #[must_use]
+    pub fn pruner(self, pruner: Pruner) -> Self {
+        Self { pruner: Some(pruner), ..self }
+    }
+
+    /// The scalar that rates the trials.
+    pub fn metric(&self) -> &str {
+        &self.metric
+    }
+
+    /// Whether the trial with the smallest value of the metric is the best one.
+    pub fn is_minimized(&self) -> bool {
+        self.goal == Goal::Minimize
+    }
+
+    /// Whether a rule may end trials early.
+    pub fn is_pruned(&self) -> bool {
+        self.pruner.is_some()
+    }
+
+    /// The names of the parameters, in the order in which they were added.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.space.iter().map(|(name, _)| name)
     }
 
     /// Returns `count` random trials. The same seed gives the same trials on every machine and in every release
-    /// (64-bit Mersenne Twister).
+    /// (64-bit Mersenne Twister; logarithms and the like are computed without the system's functions).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Argument`]: a parameter has no values to choose from, an interval is not finite or ends before
-    /// it begins, or a logarithmic interval begins at or below 0.
+    /// it begins, a logarithmic interval begins at or below 0, or a condition names a parameter that is not before
+    /// it.
     pub fn random(
         &self,
         count: usize,
         seed: u64,
     ) -> Result<impl Iterator<Item = Trial>, ErrorKind> {
-        self.check()?;
+        self.space.check()?;
         let mut random = Mt64::new(seed);
-        Ok((0..count).map(move |number| {
-            #[expect(clippy::as_conversions, reason = "53 bits are exact")]
-            let mut at = || (random.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0; // 2^53
-            self.trial(number, |domain| domain.at(at()))
-        }))
+        Ok((0..count).map(move |number| Trial::of(number, self.space.random(&mut random))))
     }
 
-    fn check(&self) -> Result<(), ErrorKind> {
-        for (name, domain) in &self.space {
-            let is_fine = match domain {
-                Domain::Choice(values) => !values.is_empty(),
-                Domain::Uniform(min, max) => min.is_finite() && max.is_finite() && min <= max,
-                Domain::LogUniform(min, max) => max.is_finite() && 0.0 < *min && min <= max,
-            };
-            if !is_fine {
-                let what =
-                    format!("a sweep over {name:?}, which has no possible value: {domain:?}");
-                return Err(ErrorKind::Argument(what));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns every combination of the choices and of `points` values for each other parameter, including both
-    /// ends. The last parameter changes fastest.
+    /// Returns every combination of the choices, of the multiples of steps, and of `points` values for each other
+    /// parameter, including both ends. The last parameter changes fastest.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Argument`]: there are more than a million combinations. Otherwise, the same as for
     /// [`random`](Self::random).
     pub fn grid(&self, points: usize) -> Result<impl Iterator<Item = Trial>, ErrorKind> {
-        self.check()?;
-        let sizes = self.space.iter().map(|(_, domain)| domain.points(points));
-        let count = sizes.clone().try_fold(1usize, usize::checked_mul);
-        let count = count.filter(|count| *count <= MAX_TRIALS).ok_or_else(|| {
-            ErrorKind::Argument(format!("a grid of more than {MAX_TRIALS} trials"))
-        })?;
-        let sizes: Vec<usize> = sizes.collect();
-        Ok((0..count).map(move |number| {
-            let (mut rest, mut stride) = (number, count);
-            let mut sizes = sizes.iter();
-            self.trial(number, |domain| {
-                let size = sizes.next().copied().unwrap_or(1).max(1);
-                stride = stride.checked_div(size).unwrap_or(1).max(1);
-                let index = rest.checked_div(stride).unwrap_or(0);
-                rest = rest.checked_rem(stride).unwrap_or(0);
-                domain.nth(index, size)
-            })
-        }))
+        self.space.check()?;
+        let grid = self.space.grid(points)?.enumerate();
+        Ok(grid.map(|(number, params)| Trial::of(number, params)))
     }
 
-    fn trial(&self, number: usize, mut value: impl FnMut(&Domain) -> Option<Param>) -> Trial {
-        let params = self.space.iter();
-        let params = params.filter_map(|(name, domain)| Some((name.clone(), value(domain)?)));
-        Trial { name: format!("trial-{number:04}"), params: params.collect() }
+    /// Returns the next trial of a Tree-structured Parzen Estimator, given all trials before it with their values of
+    /// the metric. NaN stands for a trial without one: it has failed, or is still running. The first ten are random.
+    /// The same seed and the same values give the same trials on every machine.
+    ///
+    /// ```
+    /// use tbx::track::Sweep;
+    ///
+    /// let sweep = Sweep::minimize("loss").uniform("x", -5.0, 5.0).seed(7);
+    /// let mut trials = Vec::new();
+    /// for _ in 0..40 {
+    ///     let trial = sweep.suggest(&trials)?;
+    ///     let loss = (trial.number("x")? - 2.0).powi(2);
+    ///     trials.push((trial, loss));
+    /// }
+    /// let best = trials.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
+    /// assert!(best < 0.1, "{best}");
+    /// # Ok::<(), tbx::ErrorKind>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`random`](Self::random).
+    pub fn suggest(&self, trials: &[(Trial, f64)]) -> Result<Trial, ErrorKind> {
+        self.space.check()?;
+        let known = trials.iter().map(|(trial, value)| (&trial.params, Some(*value), 0u8));
+        let params = self.learned(u64::try_from(trials.len()).unwrap_or(u64::MAX), known);
+        Ok(Trial::of(trials.len(), params))
+    }
+
+    /// The parameters of a trial by what is known of others: their parameters, their values, and a class. All of a
+    /// class are better than those of a larger one.
+    fn learned<'t>(
+        &self,
+        number: u64,
+        known: impl Iterator<Item = (&'t space::Params, Option<f64>, u8)>,
+    ) -> space::Params {
+        let known: Vec<_> = known.collect();
+        let with_value = known.iter().enumerate().filter_map(|(place, (_, value, class))| {
+            let loss = value.filter(|value| !value.is_nan()).map(|value| self.goal.loss(value))?;
+            Some((*class, loss, place))
+        });
+        let mut order: Vec<_> = with_value.collect();
+        order.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let ranks: BTreeMap<usize, usize> =
+            order.into_iter().enumerate().map(|(rank, (_, _, place))| (place, rank)).collect();
+        let known: Vec<_> = known
+            .into_iter()
+            .enumerate()
+            .map(|(place, (params, ..))| tpe::Known { params, rank: ranks.get(&place).copied() })
+            .collect();
+        tpe::next(&self.space, &known, &mut Mt64::new(math::mixed(self.seed, number)))
     }
 
     /// Records the search space in `parent`: in its metadata, and in TensorBoard's hyperparameter table, which
@@ -199,21 +304,18 @@ impl Sweep {
     /// The same as for [`SummaryWriter::add_hparams_config`](crate::SummaryWriter::add_hparams_config), for
     /// example if an interval ends before it begins. Otherwise, the same as for [`ActiveRun::update`].
     pub fn describe(&self, parent: &ActiveRun) -> Result<()> {
+        parent.add_hparams_config(&self.experiment())?;
+        parent.update(|meta| {
+            meta.other.insert(definition::KEY.into(), self.to_json());
+        })
+    }
+
+    fn experiment(&self) -> Experiment {
         let mut experiment = Experiment::new().metric(MetricInfo::new(&self.metric));
-        for (name, domain) in &self.space {
+        for (name, domain) in self.space.iter() {
             experiment = experiment.hparam(domain.info(name));
         }
-        parent.add_hparams_config(&experiment)?;
-        let space: serde_json::Map<_, _> =
-            self.space.iter().map(|(name, domain)| (name.clone(), domain.json())).collect();
-        let goal = match self.goal {
-            Goal::Minimize => "minimize",
-            Goal::Maximize => "maximize",
-        };
-        let said = serde_json::json!({"metric": self.metric, "goal": goal, "space": space});
-        parent.update(|meta| {
-            meta.other.insert("sweep".into(), said);
-        })
+        experiment
     }
 
     /// Returns the best child of `parent` among those that have the metric. NaN does not count. The result is also
@@ -228,13 +330,13 @@ impl Sweep {
             let values = series.scalars()?.iter().zip(series.steps().iter().copied());
             let (value, step) =
                 values.filter(|(value, _)| !value.is_nan()).reduce(|best, next| {
-                    if self.is_better(next.0, best.0) { next } else { best }
+                    if self.goal.is_better(next.0, best.0) { next } else { best }
                 })?;
             Some(Best { run: run.name.clone(), value, step })
         })?;
-        let best = found
-            .into_iter()
-            .reduce(|best, next| if self.is_better(next.value, best.value) { next } else { best });
+        let best = found.into_iter().reduce(|best, next| {
+            if self.goal.is_better(next.value, best.value) { next } else { best }
+        });
         let Some(best) = best else {
             let what = format!("no child of this run has the scalar {:?}", self.metric);
             return Err(Error::argument(what));
@@ -248,16 +350,13 @@ impl Sweep {
         })?;
         Ok(best)
     }
-
-    fn is_better(&self, value: f64, than: f64) -> bool {
-        match self.goal {
-            Goal::Minimize => value < than,
-            Goal::Maximize => value > than,
-        }
-    }
 }
 
 impl Trial {
+    fn of(number: usize, params: space::Params) -> Self {
+        Self { name: history::name(u64::try_from(number).unwrap_or(u64::MAX)), params }
+    }
+
     /// Returns the value of a parameter as a number.
     ///
     /// # Errors
@@ -277,74 +376,6 @@ impl RunOptions {
         self.meta.params.extend(trial.params.clone());
         self.meta.role = Some("trial".into());
         self
-    }
-}
-
-impl Domain {
-    /// The value at `x`, from 0 to below 1; `None` if there are no values.
-    fn at(&self, x: f64) -> Option<Param> {
-        match self {
-            #[expect(clippy::as_conversions, reason = "an index into a list, rounded down")]
-            Self::Choice(values) => values.get((x * values.len() as f64) as usize).cloned(),
-            Self::Uniform(min, max) => Some((min + x * (max - min)).into()),
-            Self::LogUniform(min, max) => {
-                let value = (min.ln() + x * (max.ln() - min.ln())).exp();
-                Some(value.max(*min).min(*max).into())
-            }
-        }
-    }
-
-    /// Number of values in a grid.
-    fn points(&self, of_others: usize) -> usize {
-        match self {
-            Self::Choice(values) => values.len(),
-            Self::Uniform(..) | Self::LogUniform(..) => of_others,
-        }
-    }
-
-    /// Value `index` of `size`, including both ends.
-    fn nth(&self, index: usize, size: usize) -> Option<Param> {
-        match self {
-            Self::Choice(values) => values.get(index).cloned(),
-            #[expect(clippy::as_conversions, reason = "no more than a million")]
-            Self::Uniform(min, max) | Self::LogUniform(min, max) => match index + 1 == size {
-                true if size > 1 => Some((*max).into()),
-                _ if index == 0 => Some((*min).into()),
-                _ => self.at(index as f64 / (size.max(2) - 1) as f64),
-            },
-        }
-    }
-
-    /// The column in TensorBoard's table.
-    fn info(&self, name: &str) -> HparamInfo {
-        match self {
-            Self::Uniform(min, max) | Self::LogUniform(min, max) => {
-                HparamInfo::number(name).interval(*min, *max)
-            }
-            Self::Choice(values) => {
-                let is = |of_type: fn(&Param) -> bool| values.iter().all(of_type);
-                let info = if is(|value| matches!(value, Param::Bool(_))) {
-                    HparamInfo::bool(name)
-                } else if is(|value| value.number().is_some()) {
-                    HparamInfo::number(name)
-                } else if is(|value| matches!(value, Param::Text(_))) {
-                    HparamInfo::text(name)
-                } else {
-                    return HparamInfo::unknown(name);
-                };
-                info.values(values.iter().map(HparamValue::from))
-            }
-        }
-    }
-
-    fn json(&self) -> serde_json::Value {
-        match self {
-            Self::Choice(values) => serde_json::json!({"values": values}),
-            Self::Uniform(min, max) => serde_json::json!({"min": min, "max": max}),
-            Self::LogUniform(min, max) => {
-                serde_json::json!({"min": min, "max": max, "scale": "log"})
-            }
-        }
     }
 }
 

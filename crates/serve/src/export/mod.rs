@@ -1,0 +1,134 @@
+//! A static site: the page with its answers as files.
+//!
+//! A web server that only sends files cannot answer requests with forms and fields. So the site has a service worker,
+//! `worker.js`, which the browser asks in place of the server, and which knows the file of each answer.
+
+mod requests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use tbx::error::{ErrorKind, Result, failed};
+use tbx::replace::Folder;
+
+use self::requests::Asked;
+use crate::app::App;
+use crate::http::{Answer, Refusal};
+use crate::page::{Page, ROOT};
+use crate::routes;
+
+const WORKER: &str = include_str!("worker.js");
+const START: &str = include_str!("start.js");
+const GUARD: &str = include_str!("guard.js");
+/// Registers the worker, and then goes to the page.
+const INDEX: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>TensorBoard</title>\n\
+                     <script src=\"start.js\"></script>\n<p id=\"note\"></p>\n";
+
+/// What [`Server::export`](crate::Server::export) has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// Number of runs.
+    pub runs: usize,
+    /// Number of answers.
+    pub answers: usize,
+    /// Number of bytes of all files.
+    pub bytes: u64,
+}
+
+/// Writes the current state to a new directory.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`]: there is something at `directory`, or it cannot be written; [`ErrorKind::Value`]: a file of the
+/// page is damaged.
+pub(crate) fn export(app: &App, directory: &Path) -> Result<Exported> {
+    let mut site = Site { folder: Folder::create(directory)?, bytes: 0 };
+    site.page(&app.page)?;
+    let mut index: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut count = 0;
+    requests::all(app, &mut |asked: Asked| {
+        let answer = match routes::answer(app, &asked.request) {
+            Ok(answer) => answer,
+            // A value that cannot be read is left out, as by the server.
+            Err(Refusal::Unreadable(_) | Refusal::NotFound(_)) => return Ok(None),
+            Err(refusal) => {
+                return Err(failed(ErrorKind::Value(format!("{refusal:?}")), directory));
+            }
+        };
+        site.write(&format!("answers/{count}"), &answer.body)?;
+        for key in asked.keys {
+            index.insert(key, (count, answer.content_type.clone()));
+        }
+        count += 1;
+        Ok(Some(answer))
+    })?;
+    let json = serde_json::to_vec(&index).map_err(std::io::Error::from);
+    site.write("answers.json", &json.map_err(|error| failed(error, directory))?)?;
+    let runs = app.state.runs().iter().count();
+    let Site { folder, bytes } = site;
+    folder.finish()?;
+    Ok(Exported { runs, answers: count, bytes })
+}
+
+struct Site {
+    folder: Folder,
+    bytes: u64,
+}
+
+impl Site {
+    /// Writes the files of TensorBoard's page, and those of the site.
+    fn page(&mut self, page: &Page) -> Result<()> {
+        for name in page.names() {
+            let answer = page.answer(name);
+            let Answer { body, .. } = answer
+                .map_err(|refusal| failed(ErrorKind::Value(format!("{refusal:?}")), page.path()))?;
+            match name {
+                "index.html" => {
+                    // Before all of TensorBoard's scripts.
+                    let guard = br#"<script src="guard.js"></script>"#;
+                    let rest = body.get(ROOT.len()..).unwrap_or_default();
+                    self.write("page.html", &[ROOT, guard, rest].concat())?;
+                }
+                // Such a name would leave the directory.
+                name if !is_below(name) => continue,
+                name => self.write(name, &body)?,
+            }
+        }
+        self.write("index.html", INDEX.as_bytes())?;
+        self.write("start.js", START.as_bytes())?;
+        self.write("guard.js", GUARD.as_bytes())?;
+        self.write("worker.js", WORKER.as_bytes())
+    }
+
+    fn write(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.folder.path().join(name);
+        let io = |error| failed(ErrorKind::from(error), name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io)?;
+        }
+        fs::write(path, content).map_err(io)?;
+        self.bytes += u64::try_from(content.len()).unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// Whether a name in the archive is a path below its root.
+fn is_below(name: &str) -> bool {
+    let parts = name.split('/');
+    !name.contains(['\\', ':']) && parts.into_iter().all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_leave_the_directory_are_refused() {
+        assert!(is_below("a/b.js"));
+        for name in ["", "/a", "../a", "a/../b", "a//b", "a/", "c:\\x", "a\\b", "."] {
+            assert!(!is_below(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The files of the page, still compressed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use tbx::error::{ErrorKind, Result, failed};
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::http::{Answer, Refusal};
+
+/// Maximum size of the archive in bytes; that of TensorBoard 2.21 has 4.4 MB.
+const MAX_ARCHIVE: u64 = 64 << 20;
+/// Maximum number of files in the archive.
+const MAX_FILES: usize = 10_000;
+/// Maximum size of one of its files in bytes.
+const MAX_FILE: u64 = 256 << 20;
+/// Says where the page is: where it was loaded from.
+pub(crate) const ROOT: &[u8] = br#"<!doctype html><meta name="tb-relative-root" content="./">"#;
+
+/// TensorBoard's page: the files in the archive `webfiles.zip` of the Python package `tensorboard`.
+pub struct Page {
+    files: BTreeMap<String, PageFile>,
+    version: String,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Page({} files of {})", self.files.len(), self.path.display())
+    }
+}
+
+/// One file, as gzip.
+struct PageFile {
+    gzip: Bytes,
+    etag: String,
+}
+
+impl Page {
+    /// Reads the archive at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]; [`ErrorKind::Value`]: it is not an archive with the page.
+    pub fn open(path: &Path) -> Result<Self> {
+        let wrong = |what: String| failed(ErrorKind::Value(what), path);
+        let io = |error| failed(ErrorKind::from(error), path);
+        let file = File::open(path).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_ARCHIVE + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() > usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX) {
+            return Err(wrong(format!("an archive of more than {MAX_ARCHIVE} bytes")));
+        }
+        let not_zip =
+            |error: ZipError| wrong(format!("not a zip archive with TensorBoard's page: {error}"));
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(not_zip)?;
+        if archive.len() > MAX_FILES {
+            return Err(wrong(format!("an archive of more than {MAX_FILES} files")));
+        }
+        let mut files = BTreeMap::new();
+        for index in 0..archive.len() {
+            let mut entry = archive.by_index_raw(index).map_err(not_zip)?;
+            if entry.is_dir() || entry.size() > MAX_FILE {
+                continue;
+            }
+            let name = entry.name().map_err(not_zip)?.into_owned();
+            let (crc, size) = (entry.crc32(), entry.size());
+            let method = entry.compression();
+            let mut content = Vec::new();
+            entry.by_ref().take(MAX_ARCHIVE).read_to_end(&mut content).map_err(io)?;
+            let deflated = match method {
+                CompressionMethod::Deflated => content,
+                CompressionMethod::Stored => stored(&content),
+                other => return Err(wrong(format!("the file {name:?} is compressed by {other}"))),
+            };
+            let etag = format!("\"{crc:08x}-{size}\"");
+            files.insert(name, PageFile { gzip: gzip(&deflated, crc, size), etag });
+        }
+        if !files.contains_key("index.html") || !files.contains_key("index.js") {
+            return Err(wrong("no index.html and index.js: not TensorBoard's page".to_owned()));
+        }
+        let version = version_beside(path).unwrap_or_default();
+        Ok(Self { files, version, path: path.to_owned() })
+    }
+
+    /// The version of TensorBoard that the page is of; empty if it is not known.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The archive.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of all files.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The file of a path in an address.
+    pub(crate) fn answer(&self, path: &str) -> Result<Answer, Refusal> {
+        let name = path.trim_start_matches('/');
+        if name.is_empty() || name == "index.html" {
+            let mut page = ROOT.to_vec();
+            page.extend(self.unpacked("index.html")?);
+            return Ok(Answer::page(page, ""));
+        }
+        let missing = || Refusal::NotFound("Not found".to_owned());
+        let file = self.files.get(name).ok_or_else(missing)?;
+        let answer = Answer::bytes(content_type(name), self.unpacked(name)?);
+        Ok(Answer { gzip: Some(file.gzip.clone()), etag: Some(file.etag.clone()), ..answer })
+    }
+
+    /// The content of a file.
+    fn unpacked(&self, name: &str) -> Result<Vec<u8>, Refusal> {
+        let missing = || Refusal::NotFound("Not found".to_owned());
+        let file = self.files.get(name).ok_or_else(missing)?;
+        let mut content = Vec::new();
+        let read = GzDecoder::new(&*file.gzip).take(MAX_FILE).read_to_end(&mut content);
+        let damaged = |error| Refusal::Unreadable(format!("{name} is damaged: {error}"));
+        read.map_err(damaged)?;
+        Ok(content)
+    }
+}
+
+/// Deflated bytes as gzip: both contain the same, between a header and a checksum.
+fn gzip(deflated: &[u8], crc: u32, size: u64) -> Bytes {
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    gzip.extend_from_slice(deflated);
+    gzip.extend(crc.to_le_bytes());
+    gzip.extend(u32::try_from(size & 0xffff_ffff).unwrap_or(0).to_le_bytes());
+    gzip.into()
+}
+
+/// Bytes as deflated ones that are not compressed: blocks with a length and its complement.
+fn stored(content: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::with_capacity(content.len() + 64);
+    let mut blocks = content.chunks(usize::from(u16::MAX)).peekable();
+    if blocks.peek().is_none() {
+        deflated.extend([1, 0, 0, 0xff, 0xff]);
+    }
+    while let Some(block) = blocks.next() {
+        let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        deflated.push(u8::from(blocks.peek().is_none()));
+        deflated.extend(len.to_le_bytes());
+        deflated.extend((!len).to_le_bytes());
+        deflated.extend_from_slice(block);
+    }
+    deflated
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or("") {
+        "css" => "text/css; charset=utf-8",
+        "gif" => "image/gif",
+        "html" => "text/html; charset=utf-8",
+        "ico" => "image/x-icon",
+        "js" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml; charset=utf-8",
+        "ttf" => "font/ttf",
+        "wasm" => "application/wasm",
+        "woff" => "font/woff",
+        "woff2" => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The version in the name of the directory `tensorboard-VERSION.dist-info` beside the package.
+fn version_beside(archive: &Path) -> Option<String> {
+    let packages = archive.parent()?.parent()?;
+    let names = std::fs::read_dir(packages).ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_prefix("tensorboard-")?.strip_suffix(".dist-info")?.to_owned())
+    });
+    names.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    use super::*;
+
+    fn archive(method: CompressionMethod, names: &[&str]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut zip = ZipWriter::new(file.reopen().unwrap());
+        for name in names {
+            zip.start_file(*name, SimpleFileOptions::default().compression_method(method)).unwrap();
+            zip.write_all(name.repeat(20_000).as_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+        file
+    }
+
+    #[test]
+    fn files_are_served_as_they_are_in_the_archive() {
+        for method in [CompressionMethod::Deflated, CompressionMethod::Stored] {
+            let file = archive(method, &["index.html", "index.js", "a/b.css"]);
+            let page = Page::open(file.path()).unwrap();
+            for name in ["index.js", "a/b.css"] {
+                let answer = page.answer(&format!("/{name}")).unwrap();
+                assert_eq!(answer.body, name.repeat(20_000));
+                let mut unpacked = Vec::new();
+                let gzip = answer.gzip.unwrap();
+                GzDecoder::new(&*gzip).read_to_end(&mut unpacked).unwrap();
+                assert_eq!(unpacked, answer.body);
+            }
+            let index = page.answer("/").unwrap();
+            assert!(index.body.starts_with(ROOT) && index.body.ends_with(b"index.html"));
+            assert!(index.policy.is_some());
+            for outside in ["/../index.js", "/a/../index.js", "//etc/passwd", "/a"] {
+                assert!(page.answer(outside).is_err(), "{outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let file = archive(CompressionMethod::Deflated, &["index.html"]);
+        assert!(Page::open(file.path()).unwrap_err().to_string().contains("index.js"));
+        std::fs::write(file.path(), "no archive").unwrap();
+        assert!(Page::open(file.path()).unwrap_err().to_string().contains("zip"));
+        assert!(Page::open(Path::new("/nowhere/webfiles.zip")).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! Markdown as HTML that is safe to show.
+
+use std::sync::LazyLock;
+
+use ammonia::Builder;
+use pulldown_cmark::{Options, Parser, html};
+
+/// The elements that remain; the same as in TensorBoard (`plugin_util.py`).
+const ELEMENTS: [&str; 25] = [
+    "ul",
+    "ol",
+    "li",
+    "p",
+    "pre",
+    "code",
+    "blockquote",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "br",
+    "strong",
+    "em",
+    "a",
+    "img",
+    "table",
+    "thead",
+    "tbody",
+    "td",
+    "tr",
+    "th",
+];
+
+static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut cleaner = Builder::new();
+    cleaner
+        .tags(ELEMENTS.into())
+        .generic_attributes([].into())
+        .tag_attributes(
+            [("a", ["href", "title"].into()), ("img", ["src", "title", "alt"].into())].into(),
+        )
+        .url_schemes(["http", "https", "mailto"].into())
+        .link_rel(None);
+    cleaner
+});
+
+/// HTML without anything that runs or loads other things than images. What looks like another element is text, as in
+/// TensorBoard: `<unk>` is a word of many language models.
+pub(super) fn clean(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut parts = html.split('<');
+    text.push_str(parts.next().unwrap_or(""));
+    for part in parts {
+        let name = part.strip_prefix('/').unwrap_or(part);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+        let name = name.get(..end).unwrap_or("").to_ascii_lowercase();
+        let is_kept = ELEMENTS.contains(&name.as_str()) || part.starts_with("!--");
+        text.push_str(if is_kept { "<" } else { "&lt;" });
+        text.push_str(part);
+    }
+    CLEANER.clean(&text).to_string()
+}
+
+/// Markdown as HTML that is not clean yet.
+pub(super) fn to_html(markdown: &str) -> String {
+    let mut out = String::with_capacity(markdown.len() * 3 / 2);
+    html::push_html(&mut out, Parser::new_ext(markdown, Options::ENABLE_TABLES));
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Markdown as clean HTML.
+pub(super) fn to_safe_html(markdown: &str) -> String {
+    match markdown.is_empty() {
+        true => String::new(),
+        false => clean(&to_html(markdown)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_runs_remains() {
+        for hostile in [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "[x](javascript:alert(1))",
+            "![x](data:text/html,<script>)",
+            "<iframe src=https://evil.example></iframe>",
+            "<a href=\" javascript:alert(1)\" style=\"x\">y</a>",
+            "<svg><a xlink:href=\"javascript:alert(1)\">x</a></svg>",
+        ] {
+            let safe = to_safe_html(hostile).to_lowercase();
+            for word in ["<script", " onerror=", "=\"javascript:", "=\"data:", "<iframe", "<svg"] {
+                assert!(!safe.contains(word), "{hostile}: {safe}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_element_is_text() {
+        for (text, expected) in [
+            ("hello <unk> x <pad>", "<p>hello &lt;unk&gt; x &lt;pad&gt;</p>"),
+            ("<class 'int'>", "<p>&lt;class 'int'&gt;</p>"),
+            ("vector<int>", "<p>vector&lt;int&gt;</p>"),
+            ("a <b>b</b> <em>c</em>", "<p>a &lt;b&gt;b&lt;/b&gt; <em>c</em></p>"),
+        ] {
+            assert_eq!(to_safe_html(text), expected);
+        }
+    }
+
+    #[test]
+    fn markdown_becomes_html() {
+        assert_eq!(to_safe_html("a **b** c"), "<p>a <strong>b</strong> c</p>");
+        assert_eq!(to_safe_html(""), "");
+        assert!(to_safe_html("|a|\n|-|\n|1|").contains("<td>1</td>"));
+        assert!(to_safe_html("```\nx < y\n```").contains("x &lt; y"));
+    }
+}

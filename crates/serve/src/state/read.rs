@@ -1,0 +1,140 @@
+//! Values that are read from the log when they are asked for.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tbx::error::ErrorKind;
+use tbx::summary::graph;
+use tbx::{Audio, DataClass, Form, Images, Place, RawValue, ValueReader};
+
+use super::{Point, Run, Series};
+
+/// The key of one blob, in the form in which it is part of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Blob {
+    pub(crate) run: String,
+    pub(crate) plugin: String,
+    pub(crate) tag: String,
+    file: usize,
+    offset: u64,
+    pub(crate) index: usize,
+}
+
+impl Blob {
+    pub(crate) fn new(run: &str, series: &Series, place: Place, index: usize) -> Self {
+        Self {
+            run: run.to_owned(),
+            plugin: series.metadata.plugin.clone(),
+            tag: series.tag.to_string(),
+            file: place.file(),
+            offset: place.offset(),
+            index,
+        }
+    }
+
+    /// The key as text: base64 without padding.
+    pub(crate) fn key(&self) -> String {
+        let Self { run, plugin, tag, file, offset, index } = self;
+        let json = serde_json::to_vec(&(run, plugin, tag, file, offset, index));
+        URL_SAFE_NO_PAD.encode(json.unwrap_or_default())
+    }
+
+    /// Reads a key; `None` if it is not one.
+    pub(crate) fn parse(key: &str) -> Option<Self> {
+        let json = URL_SAFE_NO_PAD.decode(key).ok()?;
+        let (run, plugin, tag, file, offset, index) = serde_json::from_slice(&json).ok()?;
+        Some(Self { run, plugin, tag, file, offset, index })
+    }
+
+    pub(crate) fn place(&self, series: &Series) -> Option<Place> {
+        series.place_at(self.file, self.offset)
+    }
+}
+
+impl Run {
+    /// Reads values of a series, in the given order.
+    ///
+    /// # Errors
+    ///
+    /// The first value that cannot be read, with its location.
+    pub(crate) fn read<'a>(
+        &'a self,
+        name: &'a str,
+        series: &'a Series,
+        points: impl IntoIterator<Item = Point<Place>> + 'a,
+    ) -> impl Iterator<Item = Point<Result<RawValue, ErrorKind>>> + 'a {
+        let mut reader = ValueReader::of_files(name, self.files());
+        let kind = series.kind();
+        points.into_iter().map(move |point| {
+            let value = reader.value(point.value, &series.tag, kind);
+            Point { step: point.step, wall_time: point.wall_time, value }
+        })
+    }
+
+    /// Reads the value at a place of a series.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub(crate) fn value(
+        &self,
+        name: &str,
+        series: &Series,
+        place: Place,
+    ) -> Result<RawValue, ErrorKind> {
+        ValueReader::of_files(name, self.files()).value(place, &series.tag, series.kind())
+    }
+
+    /// The largest number of blobs of the points to show, without the two texts that an image begins with.
+    pub(crate) fn max_blobs(&self, name: &str, series: &Series, count: Option<usize>) -> usize {
+        let lock = || series.max_blobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((of, max)) = *lock()
+            && of == series.len()
+        {
+            return max;
+        }
+        let values = self.read(name, series, series.places(count));
+        let blobs = values.filter_map(|point| blobs(series, &point.value.ok()?).ok());
+        let max = blobs.map(|blobs| blobs.len()).max().unwrap_or(0);
+        *lock() = Some((series.len(), max));
+        max
+    }
+}
+
+/// The blobs of a value. Of images, without the two texts that state their size.
+///
+/// # Errors
+///
+/// [`ErrorKind::Value`].
+pub(crate) fn blobs(series: &Series, value: &RawValue) -> Result<Vec<Bytes>, ErrorKind> {
+    match (series.metadata.plugin.as_str(), series.metadata.data_class) {
+        ("images", _) => Ok(Images::read(value)?.encoded),
+        ("audio", _) => Ok(Audio::read(value)?.encoded),
+        (_, DataClass::BlobSequence) if value.form == Form::Tensor => graph::blobs(value),
+        _ => Ok(vec![value.bytes.clone()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back_and_others_are_refused() {
+        let blob = Blob {
+            run: "été/größe=2".into(),
+            plugin: "images".into(),
+            tag: "a/\"b\"".into(),
+            file: 3,
+            offset: u64::MAX,
+            index: 1,
+        };
+        let key = blob.key();
+        assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{key}");
+        assert_eq!(Blob::parse(&key), Some(blob));
+        for wrong in ["", "!", "WyJhIl0", "W10=", "bm90IGpzb24"] {
+            assert_eq!(Blob::parse(wrong), None, "{wrong}");
+        }
+    }
+}

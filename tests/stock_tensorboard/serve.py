@@ -1,0 +1,435 @@
+"""Compares the answers of `tbx serve` with those of stock TensorBoard on the same logs.
+
+    python serve.py LOGDIR URL
+
+URL is the address of `tbx serve LOGDIR --restart tensorboard`. Every route is requested for every run and tag, from both.
+Prints one line per route, and one per difference. Exits with 1 if there is a difference.
+
+What may differ:
+
+- the keys of blobs, so their bytes are compared, and the order of objects;
+- the type of a number: tbx has float64 for all, so -7 is -7.0, and a scalar `true` is 1.0;
+- display names that equal the tag: TensorBoard's two loaders differ there, and tbx is like the faster one;
+- histograms: TensorBoard's own loader rounds the limits of v1 to float32;
+- what TensorBoard itself fails at, with status 500.
+"""
+
+import collections
+import csv
+import html.parser
+import io
+import json
+import math
+import os
+import re
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from server import PYTHON, RUST, TensorBoard
+
+DATA = "data/plugin/"
+LINE_LENGTH = 400
+STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+# TensorBoard's own dashboards that show nothing that tbx writes, or need other programs.
+NOT_SERVED = {"debugger-v2", "profile_redirect", "wit_redirect"}
+
+
+class Side:
+    """One of the two servers."""
+
+    def __init__(self, address):
+        self.address = address
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+    def request(self, path, body=None, content_type=None):
+        """Status, content type and body of an answer."""
+        headers = {"Content-Type": content_type} if content_type else {}
+        request = urllib.request.Request(self.address + path, body, headers)
+        try:
+            with self._open(request, timeout=60) as answer:
+                return answer.status, answer.headers.get_content_type(), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, "", b""
+
+    def get(self, path, **query):
+        return self.request(path + "?" + urllib.parse.urlencode(query) if query else path)
+
+    def form(self, path, fields):
+        boundary = "BOUNDARY"
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields
+        ]
+        body = "".join(parts) + f"--{boundary}--\r\n"
+        return self.request(path, body.encode(), f"multipart/form-data; boundary={boundary}")
+
+    def post_json(self, path, value):
+        return self.request(path, json.dumps(value).encode(), "application/json")
+
+
+class Text(html.parser.HTMLParser):
+    """The elements and words of HTML, without the white space between them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, sorted(attrs)))
+
+    def handle_endtag(self, tag):
+        self.found.append("/" + tag)
+
+    def handle_data(self, data):
+        self.found.extend(data.split())
+
+
+def plain(value, key=None):
+    """A JSON value in which HTML is taken apart, and that does not depend on what may differ."""
+    if isinstance(value, str) and re.match(r"<(p|table|h\d|ul|ol|pre|blockquote)>", value):
+        return Text(value).found
+    if isinstance(value, dict):
+        if value.get("displayName") == key:
+            value = {**value, "displayName": ""}
+        if "wallTime" in value and isinstance(value.get("value"), bool):
+            value = {**value, "value": float(value["value"])}
+        return {key: plain(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        if len(value) == 3 and isinstance(value[2], bool):
+            value = [*value[:2], float(value[2])]
+        return [plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+class Close:
+    """A JSON value that equals another one if their numbers are the same as float32."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return close(self.value, other.value)
+
+    def __str__(self):
+        return json.dumps(self.value, sort_keys=True)
+
+
+def close(one, other):
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6) or (one != one and other != other)
+    return one == other
+
+
+def number_of(cell):
+    try:
+        return float(cell == "True" or cell)
+    except ValueError:
+        return cell
+
+
+def value_of(answer):
+    """The content of an answer, without what may differ."""
+    status, content_type, body = answer
+    if status >= 400:
+        return status
+    if content_type == "application/json":
+        return plain(json.loads(body))
+    if content_type == "text/csv":
+        return [[number_of(cell) for cell in row] for row in csv.reader(io.StringIO(body.decode()))]
+    return [content_type, repr(body)]
+
+
+def exact(answer):
+    return json.dumps(value_of(answer), sort_keys=True, ensure_ascii=False)
+
+
+def as_float32(answer):
+    return Close(value_of(answer))
+
+
+# The protocol of data servers has only float32.
+canonical = as_float32 if "TBX_DATA_SERVER" in os.environ else exact
+
+
+def by_step(answer):
+    """A list of the parts of meshes: those of one step are in any order."""
+    return repr(sorted(value_of(answer), key=lambda part: (part["step"], part["content_type"])))
+
+
+class Comparison:
+    def __init__(self, stock, ours):
+        self.stock, self.ours = Side(stock), Side(ours)
+        self.equal, self.different = collections.Counter(), collections.Counter()
+        self.failed = collections.Counter()
+
+    def same(self, route, ask, view=canonical, what=""):
+        """Requests the same from both, and compares the answers. Returns TensorBoard's."""
+        one, two = ask(self.stock), ask(self.ours)
+        if one[0] == 500:
+            self.failed[route] += 1
+            return one
+        a, b = view(one), view(two)
+        if a == b:
+            self.equal[route] += 1
+        else:
+            self.different[route] += 1
+            a, b = str(a), str(b)
+            at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+            start = max(0, at - 60)
+            for name, text in [("stock", a), ("tbx", b)]:
+                print(f"{route} {what}: {name}: {text[start:start + LINE_LENGTH]}")
+        return one
+
+    def json(self, path, view=canonical, **query):
+        route = path.removeprefix(DATA)
+        answer = self.same(route, lambda side: side.get(path, **query), view, query)
+        return json.loads(answer[2] or b"null") if answer[0] == 200 else None
+
+    def blobs(self, route, path, blob_path, key, **query):
+        """Lists of blobs: all but the keys must be equal, and the bytes behind the keys."""
+
+        def ask(side):
+            status, kind, body = side.get(path, **query)
+            if status != 200:
+                return status, []
+            items = json.loads(body)
+            blobs = [side.request(f"{blob_path}?{item.pop(key)}") for item in items]
+            return items, blobs
+
+        self.same(route, ask, view=repr, what=query)
+
+    def core(self):
+        view = lambda answer: repr(sorted(json.loads(answer[2])))
+        self.same("runs", lambda side: side.get("data/runs"), view)
+        enabled = lambda answer: repr(
+            {
+                name: plugin
+                for name, plugin in sorted(json.loads(answer[2]).items())
+                if plugin["enabled"] and name not in NOT_SERVED
+            }
+        )
+        self.same("plugins_listing", lambda side: side.get("data/plugins_listing"), enabled)
+        for path in ["data/experiments", "data/experiment_runs", "data/window_properties", "data/nothing"]:
+            self.json(path)
+        index = lambda answer: repr((answer[0], answer[1], answer[2]))
+        for path in ["", "index.js", "nothing.js"]:
+            self.same("page", lambda side: side.get(path), index, path)
+
+    def tags(self, plugin):
+        return [(run, tag) for run, tags in self.json(f"{DATA}{plugin}/tags").items() for tag in tags]
+
+    def scalars(self):
+        by_tag = collections.defaultdict(list)
+        for run, tag in self.tags("scalars"):
+            by_tag[tag].append(run)
+            path = DATA + "scalars/scalars"
+            self.json(path, run=run, tag=tag)
+            self.same("scalars csv", lambda side: side.get(path, run=run, tag=tag, format="csv"))
+        for tag, runs in by_tag.items():
+            fields = [("tag", tag), *(("runs", run) for run in runs)]
+            self.same(
+                "scalars/scalars_multirun",
+                lambda side: side.form(DATA + "scalars/scalars_multirun", fields),
+                what=tag,
+            )
+            self.time_series(plugin="scalars", tag=tag)
+        self.json(DATA + "scalars/scalars", run="nothing", tag="nothing")
+
+    def time_series(self, **request):
+        path = DATA + "timeseries/timeSeries"
+        fields = [("requests", json.dumps([request]))]
+        self.same("timeseries/timeSeries", lambda side: side.form(path, fields), as_float32, request)
+
+    def image_series(self, **request):
+        def ask(side):
+            body = side.form(DATA + "timeseries/timeSeries", [("requests", json.dumps([request]))])[2]
+            answer = json.loads(body)
+            points = [point for series in answer[0]["runToSeries"].values() for point in series]
+            images = [side.get(DATA + "timeseries/imageData", imageId=p.pop("imageId")) for p in points]
+            return answer, images
+
+        self.same("timeseries/imageData", ask, view=lambda a: json.dumps(a[0], sort_keys=True) + repr(a[1]))
+
+    def timeseries(self):
+        self.json(DATA + "timeseries/tags")
+        for request in [{}, {"tag": "x"}, {"tag": "x", "plugin": "images", "run": "y"}]:
+            self.time_series(**request)
+
+    def histograms(self):
+        for run, tag in self.tags("histograms"):
+            self.json(DATA + "histograms/histograms", as_float32, run=run, tag=tag, sample=0)
+            self.json(DATA + "distributions/distributions", as_float32, run=run, tag=tag, sample=0)
+            self.time_series(plugin="histograms", tag=tag, run=run)
+        self.json(DATA + "distributions/tags")
+
+    def images(self):
+        for run, tags in self.json(DATA + "images/tags").items():
+            for tag, info in tags.items():
+                for sample in range(info["samples"] + 1):
+                    path, one = DATA + "images/images", DATA + "images/individualImage"
+                    self.blobs("images/images", path, one, "query", run=run, tag=tag, sample=sample)
+                    self.image_series(plugin="images", tag=tag, run=run, sample=sample)
+        self.json(DATA + "images/individualImage", blob_key="nothing")
+
+    def audio(self):
+        for run, tags in self.json(DATA + "audio/tags").items():
+            for tag, info in tags.items():
+                for sample in range(info["samples"]):
+                    path, one = DATA + "audio/audio", DATA + "audio/individualAudio"
+                    self.blobs("audio/audio", path, one, "query", run=run, tag=tag, sample=sample)
+
+    def text(self):
+        for run, tag in self.tags("text"):
+            self.json(DATA + "text/text", run=run, tag=tag)
+            self.json(DATA + "text/text", run=run, tag=tag, markdown="false")
+        self.json(DATA + "text/text", run="nothing", tag="nothing")
+
+    def pr_curves(self):
+        for run, tag in self.tags("pr_curves"):
+            self.json(DATA + "pr_curves/pr_curves", run=run, tag=tag)
+
+    def mesh(self):
+        for run, tag in self.tags("mesh"):
+            for part in self.json(DATA + "mesh/meshes", by_step, run=run, tag=tag, sample=0):
+                name = {1: "VERTEX", 2: "FACE", 3: "COLOR"}[part["content_type"]]
+                query = {"run": run, "tag": tag, "sample": 0, "step": part["step"], "content_type": name}
+                self.same("mesh/data", lambda side: side.get(DATA + "mesh/data", **query), what=query)
+
+    def custom_scalars(self):
+        self.json(DATA + "custom_scalars/layout")
+        for run in json.loads(self.stock.get("data/runs")[2]):
+            for pattern in ["loss", ".*", "s.*style", "(", ""]:
+                self.json(DATA + "custom_scalars/scalars", run=run, tag=pattern)
+
+    def hparams(self):
+        def same(route, value):
+            path = f"{DATA}hparams/{route}"
+            answer = self.same(f"hparams/{route}", lambda side: side.post_json(path, value), what=value)
+            return json.loads(answer[2] or b"null")
+
+        rows = {"allowedStatuses": STATUSES, "colParams": [], "startIndex": 0, "sliceSize": 100}
+        experiment = same("experiment", {"experimentName": "", "hparamsLimit": 1000})
+        same("experiment", {"hparamsLimit": 1})
+        same("experiment", {"includeMetrics": False})
+        groups = same("session_groups", rows)["sessionGroups"]
+        same("session_groups", {**rows, "startIndex": 1, "sliceSize": 1})
+        same("session_groups", {**rows, "allowedStatuses": STATUSES[:1]})
+        same("session_groups", {**rows, "includeMetrics": False})
+        for info in experiment["metricInfos"]:
+            name = {"metric": info["name"]}
+            interval = {"filterInterval": {"minValue": 0.3, "maxValue": "Infinity"}}
+            for more in [{"order": "ORDER_ASC"}, {"order": "ORDER_DESC", "missingValuesFirst": True}, interval]:
+                same("session_groups", {**rows, "colParams": [{**name, **more}]})
+            same("session_groups", {**rows, "colParams": [{**name, "excludeMissingValues": True}]})
+            for kind in ["AVG", "MIN", "MAX", "MEDIAN"]:
+                asked = {"aggregationType": f"AGGREGATION_{kind}", "aggregationMetric": info["name"]}
+                if kind == "AVG":
+                    same("session_groups", {**rows, **asked})
+        for info in experiment["hparamInfos"]:
+            name = {"hparam": info["name"]}
+            for more in [{"order": "ORDER_ASC"}, {"order": "ORDER_DESC"}, {"includeInResult": False}]:
+                same("session_groups", {**rows, "colParams": [{**name, **more}]})
+            values = [group["hparams"].get(info["name"]) for group in groups]
+            some = [value for value in values if value is not None][:1]
+            for more in [{}, {"excludeMissingValues": True}]:
+                same("session_groups", {**rows, "colParams": [{**name, "filterDiscrete": some, **more}]})
+        columns = len(experiment["hparamInfos"]) + len(experiment["metricInfos"])
+        for shown in ["csv", "json", "latex"]:
+            query = {
+                "format": shown,
+                "columnsVisibility": json.dumps([True] * columns),
+                "request": json.dumps(rows),
+            }
+            self.same(
+                "hparams/download_data",
+                lambda side: side.get(DATA + "hparams/download_data", **query),
+                what=shown,
+            )
+        for group in groups[:5]:
+            for session in group["sessions"]:
+                for value in session["metricValues"]:
+                    same("metric_evals", {"sessionName": session["name"], "metricName": value["name"]})
+
+    def graphs(self):
+        run_of = lambda **query: query
+        for run, info in self.json(DATA + "graphs/info").items():
+            asked = [run_of(run=run, conceptual="false")]
+            for tag in info["tags"]:
+                asked.append(run_of(run=run, conceptual="false", tag=tag))
+                asked.append(run_of(run=run, conceptual="true", tag=tag))
+            for query in asked:
+                for more in [{}, {"limit_attr_size": 64, "large_attrs_key": "_too_large_attrs"}]:
+                    path = DATA + "graphs/graph"
+                    self.same("graphs/graph", lambda side: side.get(path, **query, **more), pbtxt, query)
+            for tag in info["tags"]:
+                path = DATA + "graphs/run_metadata"
+                self.same("graphs/run_metadata", lambda side: side.get(path, run=run, tag=tag), pbtxt, tag)
+
+
+def pbtxt(answer):
+    """A message in text form. The order of the entries of a map is free."""
+    status, content_type, body = answer
+    if status >= 400:
+        return f"status {status}"
+    lines = iter(body.decode().split("\n"))
+
+    def block(indent):
+        items = []
+        for line in lines:
+            if line.strip() == "}":
+                break
+            name = line.strip()
+            items.append((name, block(indent + 2)) if name.endswith("{") else (name, []))
+        attrs = sorted(repr(item) for item in items if item[0] == "attr {")
+        return [item for item in items if item[0] != "attr {"] + attrs
+
+    return f"{status} {content_type} {block(0)}"
+
+
+def board_of(logdir):
+    """TensorBoard with its own loader, or with the data server that TBX_DATA_SERVER names."""
+    if "TBX_DATA_SERVER" not in os.environ:
+        return TensorBoard(logdir, PYTHON)
+    return TensorBoard(logdir, RUST, os.environ["TBX_DATA_SERVER"])
+
+
+def main():
+    logdir, address = sys.argv[1:]
+    with board_of(logdir) as board:
+        comparison = Comparison(board._address, address)
+        for part in [
+            comparison.core,
+            comparison.scalars,
+            comparison.timeseries,
+            comparison.histograms,
+            comparison.images,
+            comparison.audio,
+            comparison.text,
+            comparison.pr_curves,
+            comparison.mesh,
+            comparison.custom_scalars,
+            comparison.graphs,
+            comparison.hparams,
+        ]:
+            part()
+    for route in sorted(comparison.equal | comparison.different | comparison.failed):
+        counts = {
+            "equal": comparison.equal[route],
+            "different": comparison.different[route],
+            "failed in TensorBoard": comparison.failed[route],
+        }
+        print(f"{route}: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n))
+    sys.exit(bool(comparison.different))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+//! `tbx serve`: its answers, compared with those of stock TensorBoard, and what it does with bad input.
+
+#![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
+
+mod attacks;
+mod client;
+mod data_server;
+mod export;
+mod growth;
+mod load;
+mod stock;
