@@ -73,6 +73,14 @@ impl Logdir {
         Ok(Self { path: PathBuf::new(), runs, issues, several })
     }
 
+    /// This log directory with only those runs that `keep` accepts, and without issues.
+    #[doc(hidden)]
+    pub fn only(&self, keep: impl Fn(&RunFiles) -> bool) -> Self {
+        let runs = self.runs.iter().filter(|run| keep(run)).cloned().collect();
+        let several = self.several.clone();
+        Self { path: self.path.clone(), runs, issues: Vec::new(), several }
+    }
+
     /// Name of a run in its own log directory.
     pub(super) fn own_name<'a>(&'a self, run: &'a RunFiles) -> &'a str {
         self.several.names.get(&run.path).unwrap_or(&run.name)

@@ -18,6 +18,7 @@ mod git;
 mod heart;
 mod mirror;
 mod model;
+mod offline;
 mod options;
 mod panic;
 mod run;
@@ -27,6 +28,7 @@ mod system;
 mod version;
 
 pub use children::OverChildren;
+pub use mirror::FollowRun;
 pub use model::OnnxModel;
 pub use options::RunOptions;
 pub use run::ActiveRun;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::mirror::Place;
+use super::mirror::FollowRun;
+use super::offline::Place;
 use super::secrets;
 use crate::error::{ErrorKind, Result};
 use crate::meta::{Dataset, Param, RunMeta};
@@ -50,6 +52,7 @@ pub struct RunOptions {
     pub(super) system_metrics: Option<Duration>,
     pub(super) wandb: Option<Place>,
     pub(super) artifact_store: Option<PathBuf>,
+    pub(super) mirrors: Vec<Arc<dyn FollowRun>>,
 }
 
 /// What to log of the code.
@@ -76,6 +79,7 @@ impl fmt::Debug for RunOptions {
             .field("system_metrics", &self.system_metrics)
             .field("wandb", &self.wandb)
             .field("artifact_store", &self.artifact_store)
+            .field("mirrors", &self.mirrors.len())
             .finish()
     }
 }
@@ -94,6 +98,7 @@ impl Default for RunOptions {
             system_metrics: Some(Duration::from_secs(10)),
             wandb: None,
             artifact_store: None,
+            mirrors: Vec::new(),
         }
     }
 }
@@ -303,6 +308,22 @@ impl RunOptions {
     #[must_use]
     pub fn artifact_store(self, logdir: impl Into<PathBuf>) -> Self {
         Self { artifact_store: Some(logdir.into()), ..self }
+    }
+
+    /// Keeps a tracker up to date while the run is recorded, in a thread of its own. `tbx_runs::mirror::Mirror` is such
+    /// a mirror: `.mirror(Mirror::mlflow("http://127.0.0.1:5000"))`. A run can have several. The mirror of a run also
+    /// follows its children.
+    ///
+    /// The thread reads what is in the event files, so a call that logs a value costs nothing more, and a server that is
+    /// slow or away never delays one. At the end, [`ActiveRun::finish`] waits up to ten seconds for the rest to be sent,
+    /// and not at all if the server is known to be away. Then the run is complete in its log, and `tbx mirror` or
+    /// `tbx export` sends what is missing.
+    ///
+    /// [`ActiveRun::finish`]: super::ActiveRun::finish
+    #[must_use]
+    pub fn mirror(mut self, mirror: impl FollowRun + 'static) -> Self {
+        self.mirrors.push(Arc::new(mirror));
+        self
     }
 
     /// Sets the options of the writer.

@@ -7,7 +7,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::heart::{Heart, Measured};
-use super::mirror::{Mirror, Place};
+use super::mirror::Mirrors;
+use super::offline::{Offline, Place};
 use super::options::RunOptions;
 use super::{capture, git, panic, secrets};
 use crate::error::Result;
@@ -63,7 +64,8 @@ pub struct ActiveRun {
     card: bool,
     heart: Heart,
     /// Its offline directory for Weights & Biases.
-    mirror: Option<Mirror>,
+    offline: Option<Offline>,
+    mirrors: Mirrors,
     /// Where its children get theirs.
     wandb: Option<Place>,
     has_ended: bool,
@@ -130,9 +132,9 @@ impl ActiveRun {
             there.updated_at = Some(now);
             meta = there.clone();
         })?;
-        let mirror = options.wandb.as_ref();
-        let mirror = mirror.map(|place| Mirror::start(place, &meta, &writer, is_resumed));
-        let mirror = mirror.transpose()?;
+        let offline = options.wandb.as_ref();
+        let offline = offline.map(|place| Offline::start(place, &meta, &writer, is_resumed));
+        let offline = offline.transpose()?;
         let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
         let start = meta.start_time.unwrap_or(now);
         let measured = options.system_metrics.map(|interval| {
@@ -147,7 +149,8 @@ impl ActiveRun {
             artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
             card,
             heart: Heart::start(dir.to_owned(), options.heartbeat, measured)?,
-            mirror,
+            offline,
+            mirrors: Mirrors::start(&options.mirrors, dir)?,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
             has_ended: false,
         };
@@ -232,7 +235,7 @@ impl ActiveRun {
     /// cannot be written.
     pub fn flush(&self) -> Result<()> {
         self.writer.flush()?;
-        self.mirror.as_ref().map_or(Ok(()), Mirror::flush)
+        self.offline.as_ref().map_or(Ok(()), Offline::flush)
     }
 
     /// Ends the run successfully.
@@ -280,7 +283,8 @@ impl ActiveRun {
         self.heart.stop();
         if self.heart.is_forked() {
             // The run continues in the process that started it.
-            drop(self.mirror.take());
+            drop(self.offline.take());
+            self.mirrors.end();
             return self.writer.flush(); // which returns the error
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
@@ -303,8 +307,9 @@ impl ActiveRun {
         self.writer.add_meta(&self.meta()?)?;
         let closed = self.writer.close_as(SessionStatus::from(status));
         // The offline directory ends even if the log could not be closed.
-        let mirrored = self.mirror.take().map_or(Ok(()), |mut mirror| mirror.end(meta));
-        closed.and(mirrored)
+        let written = self.offline.take().map_or(Ok(()), |mut offline| offline.end(meta));
+        self.mirrors.end();
+        closed.and(written)
     }
 
     /// Hides secrets, and turns a long traceback into an artifact.

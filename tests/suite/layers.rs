@@ -44,7 +44,7 @@ const PACKAGES: [Package; 4] = [
             &["table", "registry", "artifacts"],
             &["export", "edit", "verify", "archive"],
             &["trackers"],
-            &["import"],
+            &["import", "mirror"],
             &["lib"],
         ],
     },

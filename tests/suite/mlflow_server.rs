@@ -5,6 +5,9 @@
 
 mod fake;
 mod hostile;
+mod mirror;
+#[cfg(unix)]
+mod mirror_killed;
 #[cfg(unix)]
 mod models;
 mod options;

@@ -264,7 +264,7 @@ fn status_parser() -> impl TypedValueParser<Value = Status> {
 }
 
 /// Parses `90m`, `12h`, `30d`, `2w`.
-fn age(text: &str) -> Result<Duration, String> {
+pub(super) fn age(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
     let seconds = units.iter().find_map(|(unit, factor)| {
         text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*factor)

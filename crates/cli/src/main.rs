@@ -27,6 +27,7 @@ mod legend;
 mod logs;
 mod man;
 mod meta;
+mod mirror;
 mod models;
 mod options_of;
 mod output;
@@ -92,6 +93,7 @@ const COLOR: &str = "TBX_COLOR";
   tbx serve ./logs                      TensorBoard's page, without Python
   tbx export ./logs --to csv --out points.csv
   tbx export ./logs --to mlflow --uri http://127.0.0.1:5000
+  tbx mirror ./logs --to mlflow --uri http://127.0.0.1:5000
   tbx extract ./logs --out ./files --kind image
   tbx import ./mlruns --out ./logs
   tbx check ./logs                      metadata that runs lack
@@ -157,6 +159,8 @@ enum Command {
     Tensorboard(serve::tensorboard::Args),
     /// Write points, runs and tags to CSV, JSON or Parquet; send runs to MLflow.
     Export(export::Args),
+    /// Follow runs and keep MLflow or a directory for Weights & Biases up to date.
+    Mirror(mirror::Args),
     /// Save images, audio, texts, graphs, meshes, tensors and embeddings as files.
     Extract(extract::Args),
     /// Import runs of other trackers as event logs.
@@ -253,6 +257,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
         #[cfg(feature = "serve")]
         Command::Tensorboard(args) => serve::tensorboard::run(args),
         Command::Export(args) => export::run(args, given),
+        Command::Mirror(args) => mirror::run(args),
         Command::Extract(args) => extract::run(args),
         Command::Import(args) => import::run(args),
         Command::Meta(args) => meta::run(args),

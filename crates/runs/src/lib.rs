@@ -23,6 +23,7 @@
 //! | [`import`] | logs from the runs of trackers |
 //! | [`edit`] | new logs from existing ones: repaired, renamed, merged, thinned out |
 //! | [`verify`] | damage, and values that some reader shows differently from what was logged |
+//! | [`mirror`] | trackers that are kept up to date while runs are written |
 //! | [`registry`] | models by name and version |
 //! | [`artifacts`] | versions of artifacts, and the runs that logged and used them |
 //! | [`archive`] | runs as one compressed file, removal of old artifacts |
@@ -41,6 +42,7 @@
 //! | `neptune` | [`import`] from Neptune: exports and directories of its clients | `base64`, `parquet`, `percent-encoding`, `rusqlite` with SQLite |
 //! | `parquet` | tables as Parquet | `parquet`, `zstd` |
 //! | `plot` | [`export::plot`]: charts as SVG and PNG | `image`, `noto-sans-mono-bitmap`, `tiny-skia` |
+//! | `track` | a [`mirror`] in a thread of the program that trains: `RunOptions::mirror` | those of `tbx` with `track` |
 //! | `trackio` | [`import`] of databases of trackio | `percent-encoding`, `rusqlite` with SQLite |
 //! | `wandb` | [`trackers::wandb`], [`import`]: export to Weights & Biases and import from it | `base64`, `md-5` |
 //! | `remote` | logs at URLs: `s3://`, `gs://`, `az://`, `https://` | `object_store`, `tokio`, `reqwest` and about 100 dependencies of theirs |
@@ -54,6 +56,8 @@ pub mod artifacts;
 pub mod edit;
 pub mod export;
 pub mod import;
+#[cfg(any(feature = "mlflow", feature = "wandb"))]
+pub mod mirror;
 #[doc(hidden)]
 pub mod printable;
 mod progress;

@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "inspect",
     "man",
     "meta",
+    "mirror",
     "models",
     "plot",
     "reduce",

@@ -284,7 +284,11 @@ impl KeptRun {
         };
         let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
         for point in &self.metrics {
-            last.insert(point["key"].as_str().unwrap(), point);
+            let order = |point: &Value| (point["step"].as_i64(), point["timestamp"].as_i64());
+            let known = last.entry(point["key"].as_str().unwrap()).or_insert(point);
+            if order(point) >= order(known) {
+                *known = point;
+            }
         }
         json!({
             "info": self.info,

@@ -109,7 +109,7 @@ impl Server {
         server
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         let log = fs::File::create(self.dir.join("server.log")).unwrap();
         let child = Command::new(&self.python)
             .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"])
@@ -152,7 +152,7 @@ impl Server {
     }
 
     /// Kills the server, as if its machine lost power.
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let group = format!("-{}", child.id());
             Command::new("kill").args(["-9", "--", &group]).status().unwrap();

@@ -1,4 +1,4 @@
-//! Detects whether a log without a status is still being written.
+//! The status of a run whose `tbx.json` says none: the rule for all trackers, which `docs/mlflow.md` describes.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -6,46 +6,180 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tbx::logdir::Run;
+use tbx::meta::{RunMeta, Status, now};
+use tbx::summary::Kind;
+use tbx::summary::hparams::SESSION_END_TAG;
+
 /// A process that has not written for this long is busy with something else, as in a notebook.
 const SILENT: Duration = Duration::from_secs(3600);
+/// The log of an unknown process counts as ended after this time without a change.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15 * 60);
+/// Maximum time in seconds between the end of an `hparams` session and the points that belong to that end: PyTorch
+/// writes the metrics of `add_hparams` after it.
+const WITH_END: f64 = 1.0;
 /// Maximum number of ancestors of this process that are checked.
 const MAX_ABOVE: usize = 64;
 /// Ticks per second in Linux's process statistics.
 const TICKS: u64 = 100;
 
-/// The processes of this machine that write event files.
-#[derive(Default)]
-pub(crate) struct Writers(OnceCell<Vec<PathBuf>>);
+/// What the log of a run says about its end.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Ending {
+    /// The last end of an `hparams` session, unless `tbx.json` says more.
+    session: Option<Session>,
+    /// Wall time of the last point, in seconds since the Unix epoch.
+    last: Option<f64>,
+}
 
-impl Writers {
-    /// Whether a process still writes to one of these event files: it has the file open, or its id
-    /// is in the file's name, because PyTorch reopens the file for each flush. Always false on
-    /// systems other than Linux.
-    pub(crate) fn write(&self, files: &[PathBuf]) -> bool {
-        if files.is_empty() || !cfg!(target_os = "linux") {
-            return false;
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Session {
+    status: Status,
+    /// End time that it names, in seconds since the Unix epoch.
+    end_time: Option<f64>,
+    /// Wall time at which it was written.
+    written: f64,
+}
+
+impl Ending {
+    /// The ending of a directory. Takes the status and the end time that `meta` has from an `hparams` session: they
+    /// only count if nothing follows in the whole run.
+    pub(crate) fn take(run: &Run, meta: &mut RunMeta) -> Self {
+        let ends = run
+            .series
+            .iter()
+            .filter(|series| series.kind() == Kind::Hparams && series.tag() == SESSION_END_TAG);
+        let written = ends.flat_map(|end| end.wall_times()).copied().reduce(f64::max);
+        let session = match (written, meta.status) {
+            (Some(written), Some(status)) if !run.has_own_meta() => {
+                meta.status = None;
+                Some(Session { status, end_time: meta.end_time.take(), written })
+            }
+            _ => None,
+        };
+        let points = run.series.iter().filter(|s| !matches!(s.kind(), Kind::Hparams | Kind::Meta));
+        let last = points.flat_map(|series| series.wall_times().last()).copied();
+        Self { session, last: last.filter(|time| time.is_finite()).reduce(f64::max) }
+    }
+
+    /// Adds the ending of another part of the run.
+    pub(crate) fn join(&mut self, other: &Self) {
+        let sessions = self.session.into_iter().chain(other.session);
+        self.session = sessions.reduce(|a, b| if b.written >= a.written { b } else { a });
+        self.last = self.last.into_iter().chain(other.last).reduce(f64::max);
+    }
+
+    /// The status and the end time of the `hparams` session, if it ended at the end of the log.
+    pub(crate) fn said(&self) -> Option<(Status, Option<f64>)> {
+        // Lightning and tensorboardX write the end of the session together with its start.
+        let is_last = |session: &Session| match self.last {
+            Some(last) => last <= session.written + WITH_END,
+            None => session.status == Status::Failed,
+        };
+        let session = self.session.filter(is_last)?;
+        Some((session.status, session.end_time.filter(|_| session.status.is_final())))
+    }
+
+    /// The status, and the end time if the log names one. `files` are the event files of the run.
+    pub(crate) fn status(
+        &self,
+        files: &[PathBuf],
+        writers: &Writers,
+        silence: Duration,
+    ) -> (Status, Option<f64>) {
+        if let Some(said) = self.said() {
+            return said;
         }
-        let open = self.0.get_or_init(|| open_files().unwrap_or_default());
-        let is_open = |file: &PathBuf| file.canonicalize().is_ok_and(|file| open.contains(&file));
-        files.iter().any(|file| has_writer(file)) || (!open.is_empty() && files.iter().any(is_open))
+        let is_running = match writers.of(files) {
+            Writer::Alive => true,
+            Writer::Gone => false,
+            Writer::Unknown => self.is_recent(files, silence),
+        };
+        (if is_running { Status::Running } else { Status::Finished }, None)
+    }
+
+    /// Whether the log changed within `silence`, both by its last point and by the time of a file, since the file of an
+    /// old log that was copied is new.
+    fn is_recent(&self, files: &[PathBuf], silence: Duration) -> bool {
+        let last = self.last.or(self.session.map(|session| session.written));
+        let is_new = last.is_none_or(|last| now() - last < silence.as_secs_f64());
+        is_new && files.iter().any(|file| changed(file).is_some_and(|age| age < silence))
     }
 }
 
-/// Whether the process named in a file name is running: `events.out.tfevents.TIME.HOST.ID.N`.
-fn has_writer(file: &Path) -> bool {
+/// What is known about the process that writes the event files of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Alive,
+    Gone,
+    /// It may be on another machine.
+    Unknown,
+}
+
+/// The processes of this machine that write event files.
+pub(crate) struct Writers {
+    open: OnceCell<Vec<PathBuf>>,
+    /// Whether this process and its ancestors count as writers.
+    own: bool,
+}
+
+impl Writers {
+    /// For a job that runs once: the program that waits for it has written its log.
+    pub(crate) fn others() -> Self {
+        Self { open: OnceCell::new(), own: false }
+    }
+
+    /// For a job that runs next to the program that started it.
+    pub(crate) fn all() -> Self {
+        Self { open: OnceCell::new(), own: true }
+    }
+
+    /// The writer of these event files: a process that has one of them open, or whose id is in the name of one,
+    /// because PyTorch reopens the file for each flush.
+    fn of(&self, files: &[PathBuf]) -> Writer {
+        if files.is_empty() {
+            return Writer::Gone;
+        }
+        if !cfg!(target_os = "linux") {
+            return Writer::Unknown;
+        }
+        let open = self.open.get_or_init(|| open_files(self.own).unwrap_or_default());
+        let is_open = |file: &PathBuf| file.canonicalize().is_ok_and(|file| open.contains(&file));
+        let named: Vec<Writer> = files.iter().map(|file| named_writer(file, self.own)).collect();
+        match !open.is_empty() && files.iter().any(is_open) {
+            true => Writer::Alive,
+            false if named.contains(&Writer::Alive) => Writer::Alive,
+            false if named.contains(&Writer::Unknown) => Writer::Unknown,
+            false => Writer::Gone,
+        }
+    }
+}
+
+/// The time since a file changed.
+fn changed(file: &Path) -> Option<Duration> {
+    let changed = fs::metadata(file).and_then(|file| file.modified()).ok()?;
+    // A clock that is ahead has changed it just now.
+    Some(SystemTime::now().duration_since(changed).unwrap_or_default())
+}
+
+/// The process named in a file name: `events.out.tfevents.TIME.HOST.ID.N`.
+fn named_writer(file: &Path, own: bool) -> Writer {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let host = hostname::get().unwrap_or_default();
-    let Some((_, rest)) = name.split_once(&format!(".{}.", host.to_string_lossy())) else {
-        return false;
-    };
-    let id = rest.split('.').next().and_then(|id| id.parse::<u32>().ok());
+    let rest = name.split_once(&format!(".{}.", host.to_string_lossy())).map(|(_, rest)| rest);
+    let id = rest.and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    let Some(id) = id else { return Writer::Unknown };
     // A process that started later has reused the id.
     let changed = fs::metadata(file).and_then(|file| file.modified()).ok();
     let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let began = id.filter(|id| !is_above(*id)).and_then(began);
+    let began = Some(id).filter(|id| own || !is_above(*id)).and_then(began);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    matches!((began, changed), (Some(began), Some(changed))
-        if began <= changed.as_secs() && now < changed + SILENT)
+    match (began, changed) {
+        (Some(began), Some(changed)) if began <= changed.as_secs() && now < changed + SILENT => {
+            Writer::Alive
+        }
+        _ => Writer::Gone,
+    }
 }
 
 /// Whether a process is this one or an ancestor that waits for it: a program that exports its own
@@ -73,12 +207,12 @@ fn began(id: u32) -> Option<u64> {
 }
 
 /// Event files that processes of this user have open for writing.
-fn open_files() -> io::Result<Vec<PathBuf>> {
+fn open_files(own: bool) -> io::Result<Vec<PathBuf>> {
     let mut open = Vec::new();
     let this = std::process::id().to_string();
     for process in fs::read_dir("/proc")?.flatten() {
         let id = process.file_name().to_string_lossy().into_owned();
-        if id == this || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        if (id == this && !own) || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
         // Processes of other users cannot be inspected.
@@ -110,7 +244,7 @@ mod tests {
     use super::*;
 
     fn written(files: &[PathBuf]) -> bool {
-        Writers::default().write(files)
+        Writers::others().of(files) == Writer::Alive
     }
 
     fn shell(dir: &Path, script: &str) -> Child {
@@ -154,5 +288,76 @@ mod tests {
         drop(sleeper.stdin.take());
         sleeper.wait().unwrap();
         assert!(!written(&[file]));
+    }
+
+    /// The status of the log in `dir`, and the time that it names for its end.
+    fn status(dir: &Path, silence: Duration) -> (Status, Option<f64>) {
+        use tbx::{LoadOptions, Logdir};
+
+        let loaded = Logdir::open(dir).unwrap().load(&LoadOptions::new()).unwrap();
+        let mut all = Ending::default();
+        for run in &loaded.runs {
+            let (mut meta, _) = run.meta();
+            all.join(&Ending::take(run, &mut meta));
+            assert_eq!(meta.status, None);
+        }
+        let files = loaded.runs.iter().flat_map(|run| &run.files).map(|file| file.path.clone());
+        all.status(&files.collect::<Vec<_>>(), &Writers::others(), silence)
+    }
+
+    /// Gives the event files names of a program on another machine.
+    fn move_elsewhere(dir: &Path) {
+        let files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        for path in files.iter().filter(|path| !path.to_string_lossy().contains("elsewhere")) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let host = hostname::get().unwrap().to_string_lossy().into_owned();
+            fs::rename(path, dir.join(name.replace(&host, "elsewhere"))).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_session_counts_if_it_is_the_end_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |points: usize, later: f64| {
+            let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+            let writer = writer.with_wall_time(now() + later).unwrap();
+            (0..points).for_each(|i| writer.add_scalar("loss", 1.0, i as i64).unwrap());
+            drop(writer);
+        };
+        let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+        writer.add_hparams([("lr", 0.1.into())], []).unwrap();
+        writer.close().unwrap();
+        move_elsewhere(dir.path());
+        let day = Duration::from_secs(86_400);
+        // Without a point, the run may be about to begin.
+        assert_eq!(status(dir.path(), day), (Status::Running, None));
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Finished, None));
+        write(3, -10.0);
+        let (ended, time) = status(dir.path(), day);
+        assert!(ended == Status::Finished && time.is_some());
+        // The program goes on.
+        write(1, 30.0);
+        move_elsewhere(dir.path());
+        assert_eq!(status(dir.path(), day), (Status::Running, None));
+    }
+
+    #[test]
+    fn the_log_of_an_unknown_process_is_running_until_it_is_silent() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+        writer.add_scalar("loss", 1.0, 0).unwrap();
+        writer.close().unwrap();
+        // The process that waits for the export has written it.
+        assert_eq!(status(dir.path(), SILENCE), (Status::Finished, None));
+        move_elsewhere(dir.path());
+        assert_eq!(status(dir.path(), SILENCE), (Status::Running, None));
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Finished, None));
+        // An old log that was copied just now.
+        let old = tempfile::tempdir().unwrap();
+        let writer = tbx::SummaryWriter::create(old.path()).unwrap();
+        writer.with_wall_time(1.7e9).unwrap().add_scalar("loss", 1.0, 0).unwrap();
+        writer.close().unwrap();
+        move_elsewhere(old.path());
+        assert_eq!(status(old.path(), SILENCE), (Status::Finished, None));
     }
 }

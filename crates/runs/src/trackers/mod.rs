@@ -5,7 +5,7 @@
 mod csv;
 mod gathered;
 #[cfg(any(feature = "mlflow", feature = "wandb"))]
-mod live;
+pub(crate) mod live;
 mod local;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
@@ -17,6 +17,8 @@ mod overview;
 #[cfg(any(feature = "mlflow", feature = "wandb"))]
 mod produced;
 mod python_json;
+#[cfg(any(feature = "mlflow", feature = "wandb"))]
+mod reread;
 #[allow(dead_code, reason = "not every set of features has a tracker for all of it")]
 pub(crate) mod source;
 #[cfg(any(feature = "mlflow", feature = "trackio"))]

@@ -159,10 +159,15 @@ pub(super) fn run(json: &Value) -> FoundRun {
             tags: from_pairs(data, "tags"),
             datasets: list(part(json, "inputs"), "dataset_inputs").map(input).collect(),
         },
-        metrics: list(data, "metrics").map(|metric| text(metric, "key")).collect(),
+        metrics: list(data, "metrics").map(last_point).collect(),
         model_inputs: model_ids(part(json, "inputs"), "model_inputs").map(|(id, _)| id).collect(),
         model_outputs: model_ids(part(json, "outputs"), "model_outputs").collect(),
     }
+}
+
+fn last_point(json: &Value) -> (String, (i64, i64)) {
+    let HistoryPoint { step, timestamp, .. } = point(json);
+    (text(json, "key"), (step, timestamp))
 }
 
 fn model_ids(json: &Value, name: &str) -> impl Iterator<Item = (String, i64)> {

@@ -45,13 +45,14 @@ pub(crate) use record::{ExperimentRecord, HistoryPoint, stored_bits};
 pub use record::{Metric, status_from_number, status_number};
 pub use settings::ClientSettings;
 pub(in crate::trackers) use source::SOURCE;
+pub(crate) use target::Memory;
 pub use target::{MEDIA, MlflowExport, MlflowExported, MlflowTarget, StateDir};
 pub(crate) use time::{milliseconds, seconds};
 pub use to_meta::meta;
 #[doc(hidden)]
 pub use to_meta::number;
 pub(crate) use to_meta::number_or_text;
-pub(crate) use tracking::{FoundRun, Placed, RunUpdate, Tags, Tracking};
+pub(crate) use tracking::{FoundRun, LastPoints, Placed, RunUpdate, Tags, Tracking};
 
 /// Maximum number of characters of the name of a metric, parameter or tag.
 #[doc(hidden)]

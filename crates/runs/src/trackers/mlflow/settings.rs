@@ -107,6 +107,11 @@ impl ClientSettings {
         Ok(settings)
     }
 
+    /// Sets the number of times that a request to a busy or failing server is retried.
+    pub(crate) fn with_retries(self, retries: u32) -> Self {
+        Self { retries, ..self }
+    }
+
     /// Checks that values are valid in headers: a line break from a file, for example, is not.
     fn check_headers(&self) -> Result<()> {
         let token = match &self.auth {

@@ -10,12 +10,16 @@ use tbx::meta::Status;
 /// Tags by name.
 pub(crate) type Tags = BTreeMap<String, String>;
 
+/// Step and time, in milliseconds since the Unix epoch, of the last point of each metric of a run: the one with the
+/// largest step, and of several the latest.
+pub(crate) type LastPoints = BTreeMap<String, (i64, i64)>;
+
 /// A run in the response to a search.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FoundRun {
     pub(crate) record: RunRecord,
-    /// The names of its metrics.
-    pub(crate) metrics: Vec<String>,
+    /// The last point of each of its metrics.
+    pub(crate) metrics: LastPoints,
     /// Ids of the logged models that it used.
     pub(crate) model_inputs: Vec<String>,
     /// Ids of the logged models that it produced, with their steps.

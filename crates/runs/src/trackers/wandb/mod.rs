@@ -4,4 +4,5 @@ mod source;
 mod target;
 
 pub(crate) use source::SOURCE;
+pub(crate) use target::Memory;
 pub use target::{MEDIA, WandbExport, WandbExported};

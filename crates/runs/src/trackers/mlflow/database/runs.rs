@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Database, artifacts, now};
 use crate::trackers::mlflow::record::{ExperimentRecord, HistoryPoint};
-use crate::trackers::mlflow::tracking::{FoundRun, RunUpdate, Tags};
+use crate::trackers::mlflow::tracking::{FoundRun, LastPoints, RunUpdate, Tags};
 use crate::trackers::mlflow::{DatasetInput, Metric, RunRecord, nonce, number, tags};
 use tbx::error::{ErrorKind, Result};
 
@@ -142,7 +142,7 @@ impl Database {
                 of_runs(connection, &query, parameters)
             };
             let (mut params, mut tags) = (of("params", "value")?, of("tags", "value")?);
-            let mut metrics = of("latest_metrics", "''")?;
+            let mut metrics = last_points(connection, condition, parameters)?;
             let query = format!(
                 "SELECT run_uuid, experiment_id, name, user_id, status, start_time, end_time, \
                  artifact_uri, lifecycle_stage FROM runs WHERE {condition} \
@@ -172,7 +172,7 @@ impl Database {
                 record.params = params.remove(&record.id).unwrap_or_default();
                 record.tags = tags.remove(&record.id).unwrap_or_default();
                 record.datasets = datasets(connection, &record.id)?;
-                let metrics = metrics.remove(&record.id).unwrap_or_default().into_keys().collect();
+                let metrics = metrics.remove(&record.id).unwrap_or_default();
                 runs.push(FoundRun { record, metrics, ..FoundRun::default() });
             }
             Ok(runs)
@@ -420,6 +420,27 @@ fn of_runs(
     while let Some(row) = rows.next()? {
         let value = row.get::<_, Option<String>>(2)?.unwrap_or_default();
         all.entry(row.get(0)?).or_default().insert(row.get(1)?, value);
+    }
+    Ok(all)
+}
+
+/// The last points of the metrics of runs that match `condition`.
+fn last_points(
+    connection: &Connection,
+    condition: &str,
+    parameters: &[&str],
+) -> rusqlite::Result<HashMap<String, LastPoints>> {
+    let mut all: HashMap<String, LastPoints> = HashMap::new();
+    let query = format!(
+        "SELECT run_uuid, key, step, timestamp FROM latest_metrics WHERE run_uuid IN \
+         (SELECT run_uuid FROM runs WHERE {condition})"
+    );
+    let mut statement = connection.prepare(&query)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+    while let Some(row) = rows.next()? {
+        let last = (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?);
+        let last = (last.0.unwrap_or_default(), last.1.unwrap_or_default());
+        all.entry(row.get(0)?).or_default().insert(row.get(1)?, last);
     }
     Ok(all)
 }

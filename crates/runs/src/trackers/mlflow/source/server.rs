@@ -79,7 +79,7 @@ impl Store for Server {
             .into_iter()
             .map(|found| StoredRun {
                 record: found.record,
-                metrics: found.metrics,
+                metrics: found.metrics.into_keys().collect(),
                 model_inputs: found.model_inputs,
                 model_outputs: found.model_outputs,
                 ..StoredRun::default()

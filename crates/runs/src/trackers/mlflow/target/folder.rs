@@ -20,6 +20,7 @@ use crate::export::Folder;
 use crate::trackers::mlflow::{
     Content, DatasetInput, MetricNames, StoreKind, Tags, milliseconds, status_number, tags,
 };
+use crate::trackers::reread::Reread;
 use tbx::error::{Result, failed};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::replace::{disk, unfinished};
@@ -64,7 +65,7 @@ pub(super) fn to_folder(
     settings: &MlflowExport,
     out: &Path,
 ) -> Result<MlflowExported> {
-    let mut plan = Plan::of(logdir, options, settings, StoreKind::Files)?;
+    let mut plan = Plan::of(logdir, options, settings, StoreKind::Files, &mut Reread::once())?;
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     done.new_runs = done.runs;
     let folder = Folder::create(out)?;
@@ -233,7 +234,7 @@ impl Tree<'_> {
     /// Writes the points and other values of a directory.
     fn values(&self, run: &Run) -> Result<Written> {
         let mut written = Written::default();
-        let skipped = media::each(self.plan, run, self.settings, |exhibit| {
+        let skipped = media::each(self.plan, run, self.settings, &|_, _| None, |exhibit| {
             self.exhibit(exhibit, &mut written)
         })?;
         written.skipped = skipped;
@@ -243,7 +244,7 @@ impl Tree<'_> {
     }
 
     fn exhibit(&self, exhibit: Exhibit, written: &mut Written) -> Result<()> {
-        let Exhibit { kind, place, files } = exhibit;
+        let Exhibit { kind, place, files, .. } = exhibit;
         let count = u64::try_from(files.len()).unwrap_or_default();
         if kind == Kind::Image {
             // Each image has a small copy.

@@ -11,6 +11,7 @@ mod attachments;
 mod experiments;
 mod folder;
 mod media;
+mod memory;
 mod merge;
 mod models;
 mod plan;
@@ -19,13 +20,16 @@ mod state;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 pub use media::MEDIA;
+pub(crate) use memory::Memory;
 pub use state::StateDir;
 
 use crate::progress::{OnProgress, Progress};
 use crate::registry;
 use crate::table::{Folding, Sampling};
+use crate::trackers::live::SILENCE;
 use crate::trackers::mlflow::Client;
 use tbx::error::{Error, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir};
@@ -60,6 +64,8 @@ pub struct MlflowExport {
     recreate_deleted: bool,
     connections: usize,
     state: StateDir,
+    silence: Duration,
+    is_live: bool,
     on_progress: OnProgress,
 }
 
@@ -116,6 +122,8 @@ impl MlflowExport {
             recreate_deleted: false,
             connections: Self::CONNECTIONS,
             state: StateDir::User,
+            silence: SILENCE,
+            is_live: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -197,6 +205,20 @@ impl MlflowExport {
         Self { state, ..self }
     }
 
+    /// The time without a change after which the log of a run counts as ended, if nothing else says so. Default: 15
+    /// minutes.
+    #[must_use]
+    pub fn silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
+    /// Whether the job repeats while runs are written. Then files that would change until the end of a run are sent at
+    /// its end, and the program that started the job may be the one that writes. Default: false.
+    #[must_use]
+    pub(crate) fn live(self, is_live: bool) -> Self {
+        Self { is_live, ..self }
+    }
+
     /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
     pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -219,15 +241,26 @@ impl MlflowExport {
         options: &LoadOptions,
         target: MlflowTarget<'_>,
     ) -> Result<MlflowExported> {
+        self.repeat(logdir, options, target, &mut Memory::once())
+    }
+
+    /// Like [`run`](Self::run), with what earlier exports of the same job left in `memory`.
+    pub(crate) fn repeat(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        target: MlflowTarget<'_>,
+        memory: &mut Memory,
+    ) -> Result<MlflowExported> {
         if let Some(kind) = self.media.iter().find(|kind| !MEDIA.contains(kind)) {
             let all = MEDIA.map(Kind::name).join(", ");
             let what = format!("values of kind {kind} do not become artifacts; those of {all} do");
             return Err(Error::argument(what));
         }
         match target {
-            MlflowTarget::Server(client) => send::to_server(logdir, options, self, client),
+            MlflowTarget::Server(client) => send::to_server(logdir, options, self, client, memory),
             MlflowTarget::Database { path, artifacts } => {
-                send::to_database(logdir, options, self, path, artifacts)
+                send::to_database(logdir, options, self, path, artifacts, memory)
             }
             MlflowTarget::Folder(out) => folder::to_folder(logdir, options, self, out),
         }
@@ -242,6 +275,8 @@ pub struct MlflowExported {
     pub runs: usize,
     /// Number of runs that were new to MLflow.
     pub new_runs: usize,
+    /// Number of runs that have not ended.
+    pub running_runs: usize,
     /// Number of runs that somebody deleted in MLflow. Nothing was sent for them.
     pub deleted_runs: usize,
     /// Number of points of metrics that were sent.
@@ -297,6 +332,7 @@ impl MlflowExported {
     fn of(plan: &mut plan::Plan, logdir: &Logdir, settings: &MlflowExport) -> Result<Self> {
         let mut done = Self {
             runs: plan.runs.len(),
+            running_runs: plan.runs.iter().filter(|run| !run.has_ended()).count(),
             report: std::mem::take(&mut plan.report),
             warnings: std::mem::take(&mut plan.left),
             ..Self::default()

@@ -7,9 +7,12 @@ use super::MlflowExport;
 use super::experiments::Experiments;
 use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
-use crate::trackers::live::Writers;
-use crate::trackers::mlflow::{MLFLOW, MetricNames, RunRecord, StoreKind, record, run_key, tags};
+use crate::trackers::live::{Ending, Writers};
+use crate::trackers::mlflow::{
+    MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
+};
 use crate::trackers::produced::{above, name_of};
+use crate::trackers::reread::{Reread, Stamp};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run, TimeSeries};
 use tbx::meta::{RunMeta, Status, now};
@@ -64,34 +67,40 @@ pub(super) struct Planned {
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
     pub(super) files: Vec<PathBuf>,
+    /// The names of the directories with event files that it consists of.
+    directories: Vec<String>,
+    /// The state of their files when they were read; empty if it is not kept.
+    pub(super) stamps: Vec<Stamp>,
+    ending: Ending,
 }
 
 /// A directory of the log directory.
-struct Found {
+#[derive(Debug, Clone)]
+pub(super) struct Found {
     row: RunRow,
     directory: Directory,
     meta: RunMeta,
     dir: PathBuf,
     kinds: BTreeMap<Kind, u64>,
     files: Vec<PathBuf>,
+    ending: Ending,
 }
 
 impl Plan {
-    /// Reads the data that the plan depends on: names, metadata, times.
+    /// Reads the data that the plan depends on: names, metadata, times. `read` has what was read before.
     pub(super) fn of(
         logdir: &Logdir,
         options: &LoadOptions,
         settings: &MlflowExport,
         store: StoreKind,
+        read: &mut Reread<Found>,
     ) -> Result<Self> {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
-        let (found, mut report) = logdir.map_runs(&options, |run| found_in(&run, &names))?;
-        let mut directories = Vec::with_capacity(found.len());
-        let of_run = |run: Run| found_in(&run, &names);
-        for found in found.into_iter().chain(without_logs(logdir, &options).into_iter().map(of_run))
-        {
-            let (directory, issues) = found?;
+        let (mut directories, mut report) =
+            read.map(logdir, &options, |run| found_in(run, &names))?;
+        for run in without_logs(logdir, &options) {
+            let (directory, issues) = found_in(&run, &names)?;
             directories.push(directory);
             report.issues.extend(issues);
         }
@@ -108,6 +117,9 @@ impl Plan {
             is_kept || runs.contains(&parts.run_of(&found.row.name))
         });
         let mut runs = merged(directories, &parts, logdir.path());
+        if read.is_kept() {
+            runs.iter_mut().for_each(|run| run.stamps = read.stamp(&run.directories));
+        }
         let default = |run: &str| name_of(logdir.path_of(run));
         let mut experiments = Experiments::find(logdir, store, &mut report);
         name(&mut runs, settings, &default, &experiments, store);
@@ -137,6 +149,11 @@ impl Plan {
         Some((place, run, run.metrics.get(&tag)?))
     }
 
+    /// The index of the run that the directory `name` is or belongs to.
+    pub(super) fn run_of(&self, name: &str) -> Option<usize> {
+        self.places.get(&self.parts.run_of(name)).copied()
+    }
+
     /// The same for a series of another kind, which keeps its tag.
     pub(super) fn place(&self, name: &str, series: &TimeSeries) -> Option<(usize, String)> {
         let (run, tag) = self.parts.place(name, series.tag());
@@ -146,19 +163,21 @@ impl Plan {
 
 fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue>)> {
     let (row, directory, _) = RunRow::of(run, names, None)?;
-    let (meta, issues) = run.meta();
+    let (mut meta, issues) = run.meta();
+    let ending = Ending::take(run, &mut meta);
     let mut kinds = BTreeMap::new();
     for series in &run.series {
         *kinds.entry(series.kind()).or_default() += 1;
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
-    Ok((Found { row, directory, meta, dir: run.path.clone(), kinds, files }, issues))
+    let dir = run.path.clone();
+    Ok((Found { row, directory, meta, dir, kinds, files, ending }, issues))
 }
 
 /// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files, .. } in directories {
+    for Found { row, meta, dir, kinds, files, ending, .. } in directories {
         let (name, _) = parts.place(&row.name, "");
         let is_part = name != row.name;
         let run = runs.entry(name.clone()).or_insert_with(|| Planned::new(&name, logdir));
@@ -173,18 +192,19 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
             *run.left_out.entry(kind).or_default() += count;
         }
         run.files.extend(files);
+        run.ending.join(&ending);
         let was = std::mem::take(&mut run.meta);
         let (mut own, other) = if is_part { (was, meta) } else { (meta, was) };
         for (name, value) in other.params {
             own.params.entry(name).or_insert(value);
         }
         own.status = own.status.or(other.status);
-        let times =
-            [run.record.start_time, row.start_time.map(crate::trackers::mlflow::milliseconds)];
+        let times = [run.record.start_time, row.start_time.map(milliseconds)];
         run.record.start_time = times.into_iter().flatten().min();
-        let times = [run.record.end_time, row.end_time.map(crate::trackers::mlflow::milliseconds)];
+        let times = [run.record.end_time, row.end_time.map(milliseconds)];
         run.record.end_time = times.into_iter().flatten().max();
         run.meta = own;
+        run.directories.push(row.name);
     }
     runs.into_values().collect()
 }
@@ -202,7 +222,19 @@ impl Planned {
             metrics: BTreeMap::new(),
             left_out: BTreeMap::new(),
             files: Vec::new(),
+            directories: Vec::new(),
+            stamps: Vec::new(),
+            ending: Ending::default(),
         }
+    }
+
+    /// Whether a job that repeats keeps for later what changes while the run is written.
+    pub(super) fn is_open(&self, settings: &MlflowExport) -> bool {
+        settings.is_live && !self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.record.status.is_some_and(Status::is_final)
     }
 
     /// Its name if its metadata has none.
@@ -236,7 +268,8 @@ fn name(
         own.or_else(|| known.above(&run.name).map(str::to_owned))
     };
     let experiments: Vec<_> = runs.iter().map(said).collect();
-    let (mut keys, writers) = (HashSet::new(), Writers::default());
+    let mut keys = HashSet::new();
+    let writers = if settings.is_live { Writers::all() } else { Writers::others() };
     let now = now();
     for (i, run) in runs.iter_mut().enumerate() {
         run.parent = parents.get(i).copied().flatten().filter(|parent| *parent != i);
@@ -255,15 +288,20 @@ fn name(
             *key = names.get(tag);
         }
         let (start, end) = (run.record.start_time, run.record.end_time);
+        if let Some((status, ended)) = run.ending.said() {
+            run.meta.status = run.meta.status.or(Some(status));
+            run.meta.end_time = run.meta.end_time.or(ended);
+        }
         let mut own = record(&run.meta, &run.title(), &names);
-        let unsaid = || match writers.write(&run.files) {
-            true => Status::Running,
-            false => Status::Finished,
+        let unsaid = || run.ending.status(&run.files, &writers, settings.silence);
+        let (status, ended) = match run.meta.status_at(now) {
+            Some(status) => (status, None),
+            None => unsaid(),
         };
-        let status = run.meta.status_at(now).unwrap_or_else(unsaid);
         own.status = Some(status);
         own.start_time = own.start_time.or(start);
-        own.end_time = own.end_time.or(end).filter(|_| status.is_final());
+        let ended = own.end_time.or(ended.map(milliseconds)).or(end);
+        own.end_time = ended.filter(|_| status.is_final());
         let of_mlflow = run.meta.other.get(MLFLOW);
         let is_deleted = of_mlflow.and_then(|facts| facts.get("deleted")?.as_bool());
         own.is_deleted = is_deleted.unwrap_or_default();

@@ -91,8 +91,13 @@ pub(super) struct Synced {
     /// and another creation time belongs to another server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) experiment: Option<(String, i64)>,
+    /// Its status, in the form of a [`Merge`](super::merge::Merge), when an export ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<String>,
     /// Number of points of each metric, in the order of the log.
     pub(super) metrics: BTreeMap<String, Sent>,
+    /// Number of points of each series of images, from the first on, whose files were sent.
+    pub(super) images: BTreeMap<String, Sent>,
     /// The SHA-256 of each artifact.
     pub(super) artifacts: BTreeMap<String, String>,
     #[serde(flatten)]
@@ -104,6 +109,15 @@ pub(super) struct Sent {
     pub(super) count: usize,
     /// Step and time in milliseconds of the last one.
     pub(super) last: (i64, i64),
+}
+
+impl Sent {
+    /// Number of points that need not be sent again: none if the log was written anew.
+    pub(super) fn skipped(&self, steps: &[i64], time: impl Fn(usize) -> Option<i64>) -> usize {
+        let last = self.count.checked_sub(1);
+        let point = last.and_then(|last| Some((*steps.get(last)?, time(last)?)));
+        if point == Some(self.last) { self.count } else { 0 }
+    }
 }
 
 /// The file of the first releases.

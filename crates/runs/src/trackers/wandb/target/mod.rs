@@ -8,6 +8,7 @@ mod artifacts;
 mod columns;
 mod existing;
 mod files;
+mod memory;
 mod models;
 mod plan;
 mod rows;
@@ -16,14 +17,17 @@ mod stats;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rayon::prelude::*;
 
 use self::existing::Existing;
+pub(crate) use self::memory::Memory;
 use self::plan::Plan;
 use self::run::Done;
 use crate::progress::{OnProgress, Progress};
 use crate::table::{Folding, Sampling};
+use crate::trackers::live::SILENCE;
 use tbx::error::{Error, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir};
 use tbx::store;
@@ -54,6 +58,8 @@ pub struct WandbExport {
     media: Vec<Kind>,
     sampling: Option<Sampling>,
     overwrite: bool,
+    silence: Duration,
+    is_live: bool,
     on_progress: OnProgress,
 }
 
@@ -74,6 +80,8 @@ impl WandbExport {
             media: MEDIA.to_vec(),
             sampling: None,
             overwrite: false,
+            silence: SILENCE,
+            is_live: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -121,6 +129,20 @@ impl WandbExport {
         Self { overwrite, ..self }
     }
 
+    /// The time without a change after which the log of a run counts as ended, if nothing else says so. Default: 15
+    /// minutes.
+    #[must_use]
+    pub fn silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
+    /// Whether the job repeats while runs are written. Then a directory that tbx wrote is replaced, the files of a run
+    /// are copied at its end, and the program that started the job may be the one that writes. Default: false.
+    #[must_use]
+    pub(crate) fn live(self, is_live: bool) -> Self {
+        Self { is_live, overwrite: self.overwrite || is_live, ..self }
+    }
+
     /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
     pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -143,16 +165,28 @@ impl WandbExport {
     /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): values of a kind of [`media`](Self::media) have no form in
     /// W&B; [`ErrorKind::Io`](tbx::ErrorKind::Io): `out` cannot be written. Also as for [`Logdir::map_runs`].
     pub fn run(&self, logdir: &Logdir, options: &LoadOptions, out: &Path) -> Result<WandbExported> {
+        self.repeat(logdir, options, out, &mut Memory::once())
+    }
+
+    /// Like [`run`](Self::run), with what earlier exports of the same job left in `memory`.
+    pub(crate) fn repeat(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        out: &Path,
+        memory: &mut Memory,
+    ) -> Result<WandbExported> {
         if let Some(kind) = self.media.iter().find(|kind| !MEDIA.contains(kind)) {
             let all = MEDIA.map(Kind::name).join(", ");
             let what = format!("values of kind {kind} have no form in W&B; those of {all} have");
             return Err(Error::argument(what));
         }
         store::local_only(out, "writing a directory").map_err(|e| tbx::error::failed(e, out))?;
-        let mut plan = Plan::of(logdir, options, self)?;
+        let mut plan = Plan::of(logdir, options, self, &mut memory.read)?;
         let existing = Existing::find(out)?;
         let mut done = WandbExported {
             runs: plan.runs.len(),
+            running_runs: plan.runs.iter().filter(|run| !run.has_ended()).count(),
             report: std::mem::take(&mut plan.report),
             warnings: std::mem::take(&mut plan.left),
             ..WandbExported::default()
@@ -165,15 +199,20 @@ impl WandbExport {
         let progress = run::Count::new(plan.runs.len(), &self.on_progress);
         let job =
             run::Job { logdir, options, settings: self, plan: &plan, existing: &existing, out };
-        let all: Vec<Done> = (0..plan.runs.len())
-            .into_par_iter()
+        let changed = plan.runs.iter().enumerate().filter(|(_, run)| !memory.is_unchanged(run));
+        let changed: Vec<usize> = changed.map(|(i, _)| i).collect();
+        let all: Vec<Done> = changed
+            .par_iter()
+            .copied()
             .map(|i| {
                 let done = job.export(i);
                 progress.next(done.as_ref().map_or(0, |done| done.counts.numbers));
                 done
             })
             .collect::<Result<_>>()?;
+        done.unchanged_runs = plan.runs.len() - changed.len();
         all.into_iter().for_each(|run| done.add(run));
+        memory.learn(&plan);
         done.report.sort();
         Ok(done)
     }
@@ -185,6 +224,8 @@ impl WandbExport {
 pub struct WandbExported {
     /// Number of runs.
     pub runs: usize,
+    /// Number of runs that have not ended.
+    pub running_runs: usize,
     /// Number of runs that were written.
     pub new_runs: usize,
     /// Number of runs whose directories were there already, with the same content.

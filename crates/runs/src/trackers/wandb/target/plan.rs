@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::WandbExport;
 use super::models::{self, ModelUse};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
-use crate::trackers::live::Writers;
+use crate::trackers::live::{Ending, Writers};
 use crate::trackers::produced::{above, name_of};
+use crate::trackers::reread::{Reread, Stamp};
 use tbx::error::{Effect, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::meta::{ExperimentMeta, RunMeta, Status, now};
@@ -51,32 +52,37 @@ pub(super) struct Planned {
     pub(super) left_out: BTreeMap<Kind, u64>,
     /// Its event files.
     files: Vec<PathBuf>,
+    /// The state of the files in its directories when they were read; empty if it is not kept.
+    pub(super) stamps: Vec<Stamp>,
+    ending: Ending,
 }
 
 /// A directory of the log directory.
-struct Found {
+#[derive(Debug, Clone)]
+pub(super) struct Found {
     row: RunRow,
     directory: Directory,
     meta: RunMeta,
     dir: PathBuf,
     kinds: BTreeMap<Kind, u64>,
     files: Vec<PathBuf>,
+    ending: Ending,
 }
 
 impl Plan {
-    /// Reads the data that the plan depends on: names, metadata, times.
+    /// Reads the data that the plan depends on: names, metadata, times. `read` has what was read before.
     pub(super) fn of(
         logdir: &Logdir,
         options: &LoadOptions,
         settings: &WandbExport,
+        read: &mut Reread<Found>,
     ) -> Result<Self> {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
-        let (found, mut report) = logdir.map_runs(&options, |run| found_in(&run, &names))?;
-        let others = without_logs(logdir, &options).into_iter();
-        let mut directories = Vec::with_capacity(found.len());
-        for found in found.into_iter().chain(others.map(|run| found_in(&run, &names))) {
-            let (directory, issues) = found?;
+        let (mut directories, mut report) =
+            read.map(logdir, &options, |run| found_in(run, &names))?;
+        for run in without_logs(logdir, &options) {
+            let (directory, issues) = found_in(&run, &names)?;
             directories.push(directory);
             report.issues.extend(issues);
         }
@@ -90,6 +96,9 @@ impl Plan {
             is_kept || runs.contains(&parts.run_of(&found.row.name))
         });
         let mut runs = merged(directories, &parts, logdir.path());
+        if read.is_kept() {
+            runs.iter_mut().for_each(|run| run.stamps = read.stamp(&run.directories));
+        }
         name(&mut runs, settings, logdir, &mut report);
         for run in &mut runs {
             run.left_out.retain(|kind, _| !is_metadata(*kind) && !settings.takes(*kind));
@@ -115,19 +124,21 @@ fn is_metadata(kind: Kind) -> bool {
 
 fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<Issue>)> {
     let (row, directory, _) = RunRow::of(run, names, None)?;
-    let (meta, issues) = run.meta();
+    let (mut meta, issues) = run.meta();
+    let ending = Ending::take(run, &mut meta);
     let mut kinds = BTreeMap::new();
     for series in &run.series {
         *kinds.entry(series.kind()).or_default() += 1;
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
-    Ok((Found { row, directory, meta, dir: run.path.clone(), kinds, files }, issues))
+    let dir = run.path.clone();
+    Ok((Found { row, directory, meta, dir, kinds, files, ending }, issues))
 }
 
 /// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, (Planned, [Option<f64>; 2])> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files, .. } in directories {
+    for Found { row, meta, dir, kinds, files, ending, .. } in directories {
         let name = parts.run_of(&row.name);
         let is_part = name != row.name;
         let new = || Planned {
@@ -141,6 +152,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         run.directories.push(row.name);
         run.files.extend(files);
+        run.ending.join(&ending);
         for (kind, count) in kinds {
             *run.left_out.entry(kind).or_default() += count;
         }
@@ -164,6 +176,15 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
 }
 
 impl Planned {
+    /// Whether a job that repeats keeps for later what changes while the run is written.
+    pub(super) fn is_open(&self, settings: &WandbExport) -> bool {
+        settings.is_live && !self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.is_some_and(Status::is_final)
+    }
+
     /// Its name for people.
     fn title(&self) -> String {
         let own = if self.name == "." { name_of(&self.dir) } else { self.name.clone() };
@@ -194,7 +215,8 @@ fn name(runs: &mut [Planned], settings: &WandbExport, logdir: &Logdir, report: &
         own.or_else(|| known.above(logdir.path_of(&run.name), &run.dir, report))
     };
     let experiments: Vec<_> = runs.iter().map(said).collect();
-    let (mut taken, now, writers) = (HashSet::new(), now(), Writers::default());
+    let (mut taken, now) = (HashSet::new(), now());
+    let writers = if settings.is_live { Writers::all() } else { Writers::others() };
     for (i, run) in runs.iter_mut().enumerate() {
         let next = |i: &usize| parents.get(*i).copied().flatten();
         let mut up = std::iter::successors(Some(i), next).take(parents.len());
@@ -216,11 +238,18 @@ fn name(runs: &mut [Planned], settings: &WandbExport, logdir: &Logdir, report: &
             name: titles.get(i).cloned().unwrap_or_default(),
             group: parent.and_then(|parent| titles.get(parent).cloned()),
         };
-        let unsaid = || match writers.write(&run.files) {
-            true => Status::Running,
-            false => Status::Finished,
+        if let Some((status, ended)) = run.ending.said() {
+            run.meta.status = run.meta.status.or(Some(status));
+            run.meta.end_time = run.meta.end_time.or(ended);
+            run.end = run.meta.end_time.unwrap_or(run.end);
+        }
+        let unsaid = || run.ending.status(&run.files, &writers, settings.silence);
+        let (status, ended) = match run.meta.status_at(now) {
+            Some(status) => (status, None),
+            None => unsaid(),
         };
-        run.status = Some(run.meta.status_at(now).unwrap_or_else(unsaid));
+        run.status = Some(status);
+        run.end = ended.unwrap_or(run.end);
     }
 }
 

@@ -125,7 +125,7 @@ impl Job<'_> {
         done.repeated = left.repeated;
         done.issues.extend(left.issues);
         done.more_issues = left.more_issues;
-        if self.settings.artifacts {
+        if self.settings.artifacts && !run.is_open(self.settings) {
             self.produced(run, home, &mut out, &mut done)?;
         }
         if let Some(text) = describe::error_text(&run.meta) {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::MlflowExport;
 use super::attachments::Attachment;
 use super::plan::{Plan, Planned, becomes_files};
+use super::state::Sent;
 use crate::export::extract::pieces;
 use crate::export::tables::rows_of_value;
 use crate::trackers::mlflow::{Content, FOLDER, ImageName, milliseconds};
@@ -38,7 +39,12 @@ pub(super) struct Exhibit {
     /// Index of its run in the plan.
     pub(super) place: usize,
     pub(super) files: Vec<Attachment>,
+    /// The tag of a series of images, and its points up to this one.
+    pub(super) sent: Option<(String, Sent)>,
 }
+
+/// What was done earlier with the points of a series of images.
+pub(super) type Earlier<'e> = &'e dyn Fn(usize, &str) -> Option<Sent>;
 
 /// Values that do not become files, or only damaged ones.
 #[derive(Debug, Default)]
@@ -96,11 +102,13 @@ impl Skipped {
     }
 }
 
-/// Passes the files for the values of a directory to `f`, point by point or series by series.
+/// Passes the files for the values of a directory to `f`, point by point or series by series, without images that were
+/// sent `earlier`.
 pub(super) fn each(
     plan: &Plan,
     run: &Run,
     settings: &MlflowExport,
+    earlier: Earlier<'_>,
     mut f: impl FnMut(Exhibit) -> Result<()>,
 ) -> Result<Skipped> {
     let mut reader = ValueReader::new(run);
@@ -112,6 +120,10 @@ pub(super) fn each(
         let Some((place, tag)) = plan.place(&run.name, series) else { continue };
         let Some(planned) = plan.runs.get(place) else { continue };
         let kind = series.kind();
+        // The newest values of a series change while it grows.
+        if kind != Kind::Image && planned.is_open(settings) {
+            continue;
+        }
         let sampling = settings.sampling.filter(|sampling| !sampling.needs_numbers());
         let mut points = match sampling {
             Some(sampling) => sampling.keep(series.steps(), |_| f64::NAN),
@@ -119,10 +131,15 @@ pub(super) fn each(
         };
         if kind == Kind::Image {
             let there = if settings.artifacts { images_of(planned) } else { HashSet::new() };
-            for i in points {
-                let at = |times: &[f64]| times.get(i).copied().map_or(0, milliseconds);
+            let time = |i: usize| series.wall_times().get(i).copied().map(milliseconds);
+            let sent = earlier(place, &tag).filter(|_| sampling.is_none());
+            let skipped_points = sent.map_or(0, |sent| sent.skipped(series.steps(), time));
+            // Whether everything up to the current point becomes files.
+            let mut is_whole = sampling.is_none();
+            for i in points.into_iter().skip(skipped_points) {
                 let step = series.steps().get(i).copied().unwrap_or_default();
-                if there.contains(&(tag.clone(), step, at(series.wall_times()))) {
+                let at = time(i).unwrap_or_default();
+                if there.contains(&(tag.clone(), step, at)) {
                     continue;
                 }
                 let read = reader.read(series, i);
@@ -132,10 +149,15 @@ pub(super) fn each(
                 });
                 match read {
                     Ok((files, value)) => {
-                        damage(plan, &mut skipped, &reader, series, i, &value)?;
-                        f(Exhibit { kind, place, files })?;
+                        // Damage is reported each time.
+                        is_whole &= !damage(plan, &mut skipped, &reader, series, i, &value)?;
+                        let sent = (tag.clone(), Sent { count: i + 1, last: (step, at) });
+                        f(Exhibit { kind, place, files, sent: is_whole.then_some(sent) })?;
                     }
-                    Err(error) => skipped.flawed(plan, error, Effect::SkippedValue)?,
+                    Err(error) => {
+                        is_whole = false;
+                        skipped.flawed(plan, error, Effect::SkippedValue)?;
+                    }
                 }
             }
             continue;
@@ -164,7 +186,7 @@ fn images_of(run: &Planned) -> HashSet<(String, i64, i64)> {
     names.map(|name| (name.tag, name.step, name.timestamp)).collect()
 }
 
-/// Records damage in a value that can still be read and exported.
+/// Records damage in a value that can still be read and exported. Returns whether there is any.
 fn damage(
     plan: &Plan,
     skipped: &mut Skipped,
@@ -172,14 +194,10 @@ fn damage(
     series: &TimeSeries,
     i: usize,
     value: &RawValue,
-) -> Result<()> {
-    match summary::damage(series.kind(), value) {
-        Some(kind) => {
-            let error = kind.at(reader.location(series, i));
-            skipped.flawed(plan, error, Effect::DamagedValue)
-        }
-        None => Ok(()),
-    }
+) -> Result<bool> {
+    let Some(kind) = summary::damage(series.kind(), value) else { return Ok(false) };
+    let error = kind.at(reader.location(series, i));
+    skipped.flawed(plan, error, Effect::DamagedValue).map(|()| true)
 }
 
 /// A series that is being converted to files.
@@ -238,7 +256,7 @@ impl Series<'_, '_> {
                 let name = format!("/{step}{number}{again}.{}", piece.extension);
                 files.push(attachment(self.path(&name), piece.bytes));
             }
-            f(Exhibit { kind: self.kind, place, files })?;
+            f(Exhibit { kind: self.kind, place, files, sent: None })?;
         }
         Ok(())
     }
@@ -288,7 +306,7 @@ impl Series<'_, '_> {
             return Ok(());
         }
         let files = vec![attachment(self.path(".csv"), bytes.into())];
-        f(Exhibit { kind: self.kind, place, files })
+        f(Exhibit { kind: self.kind, place, files, sent: None })
     }
 }
 

@@ -19,11 +19,10 @@ use super::find::There;
 use super::runs::chunks;
 use super::ticket::{CHOOSING, Claim};
 use super::{ByKey, Export};
-use crate::trackers::mlflow::{FoundRun, nonce, tags};
+use crate::trackers::mlflow::{FoundRun, Tags, nonce, tags};
 use tbx::error::Result;
 
-/// Minimum number of runs that are created at a time. Up to this number, keys are looked up one by
-/// one; for more, all at once.
+/// Minimum number of runs that are created at a time.
 const AT_A_TIME: usize = 64;
 /// A run that has been choosing for longer was left by a program that died.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,7 +75,7 @@ impl Export<'_> {
 
     /// Removes a run that is still empty. Later exports do not find it again, even if it is
     /// restored.
-    fn withdraw(&self, id: &str) -> Result<()> {
+    pub(super) fn withdraw(&self, id: &str) -> Result<()> {
         self.store.delete_tag(id, tags::RUN_KEY)?;
         self.store.delete_run(id)
     }
@@ -108,7 +107,7 @@ impl Export<'_> {
             Some((self.place(run)?.id.clone(), run.key.clone()))
         };
         let mut found: HashMap<usize, Vec<FoundRun>> = HashMap::new();
-        if made.len() <= AT_A_TIME {
+        if !self.is_listed(made.len()) {
             let asked: Vec<_> = made
                 .par_iter()
                 .map(|one| {
@@ -143,13 +142,18 @@ impl Export<'_> {
         Ok(found)
     }
 
-    /// Writes the ticket of a run, together with its first parameters.
+    /// Writes the ticket of a run, together with its first parameters and the digests of what is written.
     fn take_ticket(&self, one: &Made) -> Result<()> {
         let record = self.plan.runs.get(one.run).map(|run| self.fitting(one.run, run));
         let params = record.map(|record| chunks(record.params)).unwrap_or_default();
         let first = params.into_iter().next().unwrap_or_default();
-        let ticket = [(tags::CLAIM.to_owned(), one.ticket.to_string())].into();
-        self.store.log_batch(&one.id, &[], &first, &ticket)
+        let mut all: Tags = [(tags::CLAIM.to_owned(), one.ticket.to_string())].into();
+        let digests = self.remote(one.run, |remote| remote.merge.digests(&Tags::new()));
+        let digests = digests.unwrap_or_default().into_iter();
+        all.extend(digests.filter_map(|(tag, value)| Some((tag, value?))));
+        self.store.log_batch(&one.id, &[], &first, &all)?;
+        self.remote(one.run, |remote| remote.tags.extend(all));
+        Ok(())
     }
 
     /// Those of `made` that another program created first, with that program's runs.
@@ -173,7 +177,9 @@ impl Export<'_> {
                 let order = |other: &FoundRun| {
                     (Claim::of(&other.record.tags).ticket(), other.record.id.clone())
                 };
-                if !choosing.is_empty() && !is_over {
+                // Those of this logdir are left by exports that have ended.
+                let is_left = |other: &FoundRun| Claim::of(&other.record.tags).is_of(&self.state);
+                if !is_over && !choosing.iter().all(is_left) {
                     later.push(one);
                     continue;
                 }

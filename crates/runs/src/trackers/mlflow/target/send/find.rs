@@ -1,44 +1,44 @@
 //! Finds the experiments and runs of earlier exports.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use rayon::prelude::*;
 
 use super::super::MlflowExport;
+use super::super::memory::{Ids, Memory, Place, Places};
 use super::super::merge::{Kept, Merge};
-use super::super::plan::Plan;
+use super::super::plan::{Plan, Planned};
 use super::super::state::State;
 use super::ByKey;
 use super::ticket::Claim;
 use crate::trackers::mlflow::{ExperimentRecord, FoundRun, Tags, Tracking, tags};
 use tbx::error::Result;
 
+/// Maximum number of new runs that are looked up one by one. For more, all runs of the experiment are listed.
+const ONE_BY_ONE: usize = 64;
+
 /// The objects that exist in MLflow.
 #[derive(Default)]
 pub(super) struct Known {
-    /// Experiments by their local names.
-    pub(super) experiments: BTreeMap<String, Place>,
+    pub(super) experiments: Places,
     /// Runs of the plan by their indices.
     pub(super) runs: HashMap<usize, There>,
-    /// Ids of all runs that tbx exported, by experiment and key.
-    ids: HashMap<(String, String), String>,
+    pub(super) ids: Ids,
+    /// Ids of runs that an export of this logdir began to create before it was killed, next to the run that counts: the
+    /// server has received the request late.
+    pub(super) left: Vec<String>,
     /// Messages for the user.
     pub(super) notes: Vec<String>,
     /// Values of experiments that keep their values in MLflow.
     pub(super) kept: Vec<(String, Kept)>,
 }
 
-/// An experiment in MLflow.
-pub(super) struct Place {
-    pub(super) id: String,
-    /// Milliseconds since the Unix epoch.
-    pub(super) created: Option<i64>,
-    /// Whether somebody deleted it.
-    is_deleted: bool,
-}
-
 /// A run of the plan that exists in MLflow.
 pub(super) enum There {
     /// It is continued.
     Active(Box<FoundRun>),
+    /// It has everything: its id.
+    Unchanged(String),
     /// An export began to create it and was interrupted.
     Begun(Box<FoundRun>),
     /// Somebody deleted it: its id, or `None` if MLflow no longer has it.
@@ -52,37 +52,58 @@ impl Known {
         settings: &MlflowExport,
         store: &dyn Tracking,
         state: &State,
+        memory: &Memory,
     ) -> Result<Self> {
-        let mut known = Self::default();
+        let mut known = Self { ids: memory.ids.clone(), ..Self::default() };
         for (name, tags) in &plan.experiments.tags {
+            if let Some(place) = memory.experiments.get(name) {
+                known.experiments.insert(name.clone(), place.clone());
+                continue;
+            }
             let of_runs = plan.runs.iter().filter(|run| run.experiment == *name);
             let told = of_runs.filter_map(|run| state.read(&run.key, &run.dir)?.experiment).next();
             let place = known.experiment(name, tags, told, settings, store)?;
             known.experiments.insert(name.clone(), place);
         }
+        known.seen(plan, store, memory)?;
         for (name, place) in &known.experiments {
+            let of_here = plan.runs.iter().enumerate().filter(|(_, run)| run.experiment == *name);
+            let new: Vec<_> = of_here.filter(|(i, _)| !known.runs.contains_key(i)).collect();
             let mut by_key: ByKey<FoundRun> = HashMap::new();
-            if !place.id.is_empty() {
-                for tag in [tags::RUN_KEY, tags::OLD_RUN_KEY] {
-                    for run in store.runs_with(&place.id, tag, None)? {
-                        let key = tags::find(&run.record.tags, tags::RUN_KEY);
-                        let all = by_key.entry(key.cloned().unwrap_or_default()).or_default();
-                        if all.iter().all(|known| known.record.id != run.record.id) {
-                            all.push(run);
-                        }
-                    }
+            // The runs of a place that is known were found before.
+            let asked = match memory.experiments.contains_key(name) && new.len() <= ONE_BY_ONE {
+                _ if place.id.is_empty() => Vec::new(),
+                true => {
+                    let ask = |(_, run): &(usize, &Planned)| {
+                        store.runs_with(&place.id, tags::RUN_KEY, Some(&run.key))
+                    };
+                    let asked: Vec<_> = new.par_iter().map(ask).collect::<Result<_>>()?;
+                    asked.into_iter().flatten().collect()
+                }
+                false => {
+                    let mut all = store.runs_with(&place.id, tags::RUN_KEY, None)?;
+                    all.extend(store.runs_with(&place.id, tags::OLD_RUN_KEY, None)?);
+                    all
+                }
+            };
+            for run in asked {
+                let key = tags::find(&run.record.tags, tags::RUN_KEY);
+                let all = by_key.entry(key.cloned().unwrap_or_default()).or_default();
+                if all.iter().all(|known| known.record.id != run.record.id) {
+                    all.push(run);
                 }
             }
             for (key, runs) in &by_key {
                 let id = runs.first().map(|run| run.record.id.clone()).unwrap_or_default();
                 known.ids.insert((name.clone(), key.clone()), id);
             }
-            for (i, run) in plan.runs.iter().enumerate().filter(|(_, r)| r.experiment == *name) {
+            for (i, run) in new {
                 if place.is_deleted {
                     known.runs.insert(i, There::Deleted(None));
                     continue;
                 }
                 let found = by_key.remove(&run.key).unwrap_or_default();
+                known.left.extend(left(&found, state));
                 let (there, copies) = choose(found, state);
                 if copies > 1 {
                     known.notes.push(format!(
@@ -99,6 +120,29 @@ impl Known {
             }
         }
         Ok(known)
+    }
+
+    /// Looks up the runs that an earlier export of the job sent, unless they are unchanged.
+    fn seen(&mut self, plan: &Plan, store: &dyn Tracking, memory: &Memory) -> Result<()> {
+        let look = |(i, run): (usize, &Planned)| {
+            let done = memory.done.get(&run.key)?;
+            if memory.is_unchanged(run) {
+                return Some(Ok((i, There::Unchanged(done.id.clone()))));
+            }
+            let found = match store.run(&done.id) {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            let there = match found {
+                Some(found) if !found.record.is_deleted => There::Active(Box::new(found)),
+                found => There::Deleted(found.map(|found| found.record.id)),
+            };
+            Some(Ok((i, there)))
+        };
+        let seen: Vec<_> =
+            plan.runs.par_iter().enumerate().filter_map(look).collect::<Result<_>>()?;
+        self.runs.extend(seen);
+        Ok(())
     }
 
     /// Id of the run `key` of an experiment, from any logdir.
@@ -200,6 +244,15 @@ impl Known {
         self.kept.extend(kept);
         Ok(())
     }
+}
+
+/// Ids of the active runs with one key that nobody will continue, as another one is settled.
+fn left<'r>(runs: &'r [FoundRun], state: &'r State) -> impl Iterator<Item = String> + 'r {
+    let active = move || runs.iter().filter(|run| !run.record.is_deleted);
+    let claim = |run: &FoundRun| Claim::of(&run.record.tags);
+    let has_settled = active().any(|run| claim(run).ticket().is_some());
+    let left = active().filter(move |run| has_settled && claim(run).is_of(state));
+    left.map(|run| run.record.id.clone())
 }
 
 /// The run to continue, of those with one key, and their number.

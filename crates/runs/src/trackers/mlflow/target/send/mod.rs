@@ -1,6 +1,7 @@
 //! Exports to a tracking server, or to a database that MLflow created: sends only what is new.
 
 mod artifacts;
+mod check;
 mod claim;
 mod find;
 mod models;
@@ -16,17 +17,21 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use self::find::{Known, Place};
+use self::find::Known;
 use super::media::{self, Skipped};
+use super::memory::{Done, Memory, Place};
 use super::merge::{Kept, Merge};
 use super::plan::{Plan, Planned};
 use super::state::{State, Synced};
 use super::{MlflowExport, MlflowExported};
 use crate::progress::Progress;
-use crate::trackers::mlflow::{Client, Database, FOLDER, StoreKind, Tags, Tracking};
+use crate::trackers::mlflow::{Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking};
 use tbx::error::{ErrorKind, Issue, Result};
 use tbx::logdir::{LoadOptions, Logdir, Payloads};
 use tbx::summary::Kind;
+
+/// A server lists about this many runs of an experiment at the cost of a request for one run.
+const LISTED: usize = 8;
 
 /// Sends the runs of `logdir` to a tracking server.
 pub(super) fn to_server(
@@ -34,8 +39,9 @@ pub(super) fn to_server(
     options: &LoadOptions,
     settings: &MlflowExport,
     client: &Client,
+    memory: &mut Memory,
 ) -> Result<MlflowExported> {
-    send(logdir, options, settings, client, StoreKind::Server)
+    send(logdir, options, settings, client, StoreKind::Server, memory)
 }
 
 /// Like [`to_server`], but writes to the database `path`.
@@ -45,9 +51,10 @@ pub(super) fn to_database(
     settings: &MlflowExport,
     path: &Path,
     artifacts: Option<&Path>,
+    memory: &mut Memory,
 ) -> Result<MlflowExported> {
     let database = Database::open(path, artifacts)?;
-    send(logdir, options, settings, &database, StoreKind::Database)
+    send(logdir, options, settings, &database, StoreKind::Database, memory)
 }
 
 fn send(
@@ -56,21 +63,30 @@ fn send(
     settings: &MlflowExport,
     store: &dyn Tracking,
     kind: StoreKind,
+    memory: &mut Memory,
 ) -> Result<MlflowExported> {
-    let mut plan = Plan::of(logdir, options, settings, kind)?;
+    let mut plan = Plan::of(logdir, options, settings, kind, &mut memory.read)?;
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
     let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
         settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
     });
-    let known = Known::find(&plan, settings, store, &state)?;
+    let known = pool.install(|| Known::find(&plan, settings, store, &state, memory))?;
+    memory.learn(&known.experiments, &known.ids);
     let export = Export::of(&plan, settings, store, kind, state, known);
     let sent = pool.install(|| export.send(logdir, options));
     // Even after an error, the next export must know what was sent.
     export.save();
+    if memory.read.is_kept() {
+        memory.done.extend(export.done());
+    }
     sent?;
-    let new_models = export.models()?;
+    // A version names an artifact, and the artifacts of a run are sent at its end.
+    let new_models = match plan.runs.iter().any(|run| run.is_open(settings)) {
+        true => 0,
+        false => export.models()?,
+    };
     export.finish(&mut done);
     done.models = new_models;
     Ok(done)
@@ -125,8 +141,15 @@ struct Remote {
     synced: Synced,
     /// Metrics that it has, with an unknown number of points.
     unknown: HashSet<String>,
-    /// Expected number of different points of each metric.
-    expected: BTreeMap<String, usize>,
+    /// The points that each metric should have.
+    expected: BTreeMap<String, Expected>,
+    /// The last points that it had before the export.
+    last_points: LastPoints,
+    has_new_points: bool,
+    /// Metrics with points that a check of last points does not cover.
+    to_count: BTreeSet<String>,
+    /// Whether everything that is known of it was sent.
+    is_done: bool,
     has_images: bool,
     /// Paths of files that were made from its values.
     media: BTreeSet<String>,
@@ -135,6 +158,29 @@ struct Remote {
     /// Its status in MLflow.
     status: String,
     merge: Merge,
+}
+
+/// The points that a metric should have.
+#[derive(Debug, Clone, Default)]
+struct Expected {
+    /// Number of different points.
+    count: usize,
+    /// Step and time of the last one, in MLflow's order.
+    last: Option<(i64, i64)>,
+    /// Whether only one point has these.
+    is_single: bool,
+}
+
+impl Expected {
+    fn see(&mut self, point: (i64, i64)) {
+        self.is_single = self.last != Some(point) && (self.is_single || self.last < Some(point));
+        self.last = self.last.max(Some(point));
+    }
+
+    /// Whether MLflow shows if this point is missing.
+    fn is_witness(&self, point: (i64, i64)) -> bool {
+        self.is_single && self.last == Some(point)
+    }
 }
 
 impl<'e> Export<'e> {
@@ -174,6 +220,7 @@ impl<'e> Export<'e> {
     }
 
     fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
+        self.known.left.iter().try_for_each(|id| self.withdraw(id))?;
         // Parents before children: all runs of one depth at a time.
         let mut at = 0;
         while let Some(first) = self.plan.runs.get(at) {
@@ -185,12 +232,15 @@ impl<'e> Export<'e> {
         }
         let kinds = [Kind::Scalar].into_iter().chain(media::kinds(self.settings));
         let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
+        let is_sent = |name: &str| self.plan.run_of(name).is_some_and(|i| !self.is_left_out(i));
         // Damage was reported when the plan was made.
-        let (sent, _) =
-            logdir.map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
+        let (sent, _) = logdir
+            .only(|run| is_sent(&run.name))
+            .map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))
+        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))?;
+        self.check()
     }
 
     /// After a server is lost, no other request waits for it again.
@@ -204,6 +254,12 @@ impl<'e> Export<'e> {
     fn depth(&self, run: &Planned) -> usize {
         let up = |run: &&'e Planned| run.parent.and_then(|parent| self.plan.runs.get(parent));
         std::iter::successors(run.parent.and_then(|parent| self.plan.runs.get(parent)), up).count()
+    }
+
+    /// Whether a list of all runs of an experiment costs less than one request for each of `count` runs.
+    fn is_listed(&self, count: usize) -> bool {
+        let all = self.known.ids.len().saturating_add(self.new_runs.load(Ordering::Relaxed));
+        all.saturating_add(count) <= count.saturating_mul(LISTED)
     }
 
     fn remote<T>(&self, i: usize, f: impl FnOnce(&mut Remote) -> T) -> Option<T> {
@@ -230,6 +286,16 @@ impl<'e> Export<'e> {
 
     fn keep(&self, what: &str, kept: &[Kept]) {
         self.note(|notes| notes.kept.extend(kept.iter().map(|kept| said(what, kept))));
+    }
+
+    /// The runs of which everything was sent, by key.
+    fn done(&self) -> Vec<(String, Done)> {
+        let done = |(i, run): (usize, &Planned)| {
+            let id = self.remote(i, |remote| remote.is_done.then(|| remote.id.clone()))??;
+            let (record, stamps) = (run.record.clone(), run.stamps.clone());
+            Some((run.key.clone(), Done { id, record, stamps }))
+        };
+        self.plan.runs.iter().enumerate().filter_map(done).collect()
     }
 
     fn save(&self) {
@@ -287,3 +353,25 @@ fn said(what: &str, kept: &Kept) -> String {
 
 /// Runs by their keys.
 type ByKey<T> = HashMap<String, Vec<T>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_is_the_only_last_point() {
+        let expected = |points: &[(i64, i64)]| {
+            let mut expected = Expected::default();
+            points.iter().for_each(|point| expected.see(*point));
+            expected
+        };
+        let rising = expected(&[(0, 5), (1, 6), (2, 7)]);
+        assert!(rising.is_witness((2, 7)) && !rising.is_witness((1, 6)));
+        let restarted = expected(&[(0, 5), (9, 6), (1, 7)]);
+        assert!(restarted.is_witness((9, 6)) && !restarted.is_witness((1, 7)));
+        // If one of two is lost, MLflow still shows the other one.
+        let twice = expected(&[(0, 5), (1, 6), (1, 6)]);
+        assert!(!twice.is_witness((1, 6)) && twice.last == Some((1, 6)));
+        assert!(expected(&[(1, 6), (1, 6), (2, 0)]).is_witness((2, 0)));
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::media::{self, Exhibit};
 use super::super::state::Sent;
-use super::Export;
+use super::{Expected, Export};
 use crate::trackers::mlflow::{HistoryPoint, Metric, milliseconds, stored_bits};
 use tbx::error::Result;
 use tbx::logdir::{Run, TimeSeries};
@@ -28,14 +28,22 @@ impl<'e> Export<'e> {
             }
         }
         batch.flush()?;
-        let skipped = media::each(self.plan, run, self.settings, |exhibit| self.show_in(exhibit))?;
+        let earlier = |place: usize, tag: &str| {
+            self.remote(place, |remote| {
+                let sent = remote.synced.images.get(tag).copied();
+                remote.has_images |= sent.is_some();
+                sent
+            })?
+        };
+        let show_in = |exhibit| self.show_in(exhibit);
+        let skipped = media::each(self.plan, run, self.settings, &earlier, show_in)?;
         self.note(|notes| notes.skipped.join(skipped));
         Ok(())
     }
 
     /// Sends files that MLflow's page shows.
     fn show_in(&self, exhibit: Exhibit) -> Result<()> {
-        let Exhibit { kind, place, files } = exhibit;
+        let Exhibit { kind, place, files, sent } = exhibit;
         if self.is_left_out(place) {
             return Ok(());
         }
@@ -46,6 +54,7 @@ impl<'e> Export<'e> {
                 remote.media.extend(files.iter().map(|file| file.path.clone()));
             }
         });
+        let mut is_there = true;
         for file in files {
             let is_new = self.artifact(place, &file)?.is_some();
             match is_image {
@@ -55,6 +64,18 @@ impl<'e> Export<'e> {
                 false if is_new => drop(self.media.fetch_add(1, Ordering::Relaxed)),
                 _ => {}
             }
+            is_there &= self
+                .remote(place, |remote| remote.synced.artifacts.contains_key(&file.path))
+                .unwrap_or_default();
+        }
+        if let Some((tag, sent)) = sent.filter(|_| is_there) {
+            self.remote(place, |remote| {
+                let before = remote.synced.images.get(&tag).map_or(0, |sent| sent.count);
+                // Without a gap, which the next export fills.
+                if before + 1 == sent.count || sent.count <= before {
+                    remote.synced.images.insert(tag, sent);
+                }
+            });
         }
         Ok(())
     }
@@ -75,15 +96,10 @@ impl<'e> Export<'e> {
                 (remote.id.clone(), sent, remote.unknown.contains(key))
             })
             .unwrap_or_default();
-        // A log that was written anew starts over.
-        let is_there = |sent: &Sent| {
-            let last = sent.count.checked_sub(1);
-            let point = last.and_then(|last| Some((*steps.get(last)?, *times.get(last)?)));
-            point == Some(sent.last)
-        };
+        let is_of = |sent: Sent| sent.skipped(steps, |i| times.get(i).copied());
         // If series are downsampled, each export may choose other points.
         let is_thin = self.settings.sampling.is_some();
-        let skipped = sent.filter(is_there).map_or(0, |sent| if is_thin { 0 } else { sent.count });
+        let skipped = sent.filter(|_| !is_thin).map_or(0, is_of);
         let mut there = HashSet::new();
         if is_unknown || (is_thin && sent.is_some()) {
             there.extend(self.store.points_there(&id, key)?.iter().map(HistoryPoint::key));
@@ -95,19 +111,26 @@ impl<'e> Export<'e> {
         batch.key = key.to_owned();
         let is_rising = steps.is_sorted_by(|a, b| a < b);
         let mut seen = HashSet::new();
-        let mut expected = 0;
+        let mut expected = Expected::default();
+        let is_chosen = |i: usize| chosen.as_ref().is_none_or(|chosen| chosen.contains(&i));
+        for (i, point) in steps.iter().copied().zip(times.iter().copied()).enumerate() {
+            if is_chosen(i) {
+                expected.see(point);
+            }
+        }
         for (i, ((step, time), value)) in steps.iter().zip(&times).zip(scalars.iter()).enumerate() {
-            if chosen.as_ref().is_some_and(|chosen| !chosen.contains(&i)) {
+            if !is_chosen(i) {
                 continue;
             }
             let point = (*step, *time, stored_bits(value));
             if !is_rising && !seen.insert(point) {
                 continue;
             }
-            expected += 1;
+            expected.count += 1;
             if i >= skipped && !there.contains(&point) {
                 let sent = Sent { count: i + 1, last: (*step, *time) };
                 let key = key.to_owned();
+                batch.has_witness |= expected.is_witness((*step, *time));
                 batch.add(Metric { key, value, timestamp: *time, step: *step }, sent)?;
             }
         }
@@ -134,12 +157,15 @@ struct Batch<'b, 'e> {
     /// The state once everything in `metrics` has been sent.
     sent: BTreeMap<String, Sent>,
     requests: usize,
+    /// Whether `metrics` has the last point of some metric: then a check of last points notices if they are lost.
+    has_witness: bool,
 }
 
 impl<'b, 'e> Batch<'b, 'e> {
     fn of(export: &'b Export<'e>) -> Self {
         let (metrics, sent) = (Vec::new(), BTreeMap::new());
-        Self { export, place: 0, key: String::new(), metrics, sent, requests: 0 }
+        let key = String::new();
+        Self { export, place: 0, key, metrics, sent, requests: 0, has_witness: false }
     }
 
     fn add(&mut self, metric: Metric, sent: Sent) -> Result<()> {
@@ -164,7 +190,12 @@ impl<'b, 'e> Batch<'b, 'e> {
             }
             let count = u64::try_from(self.metrics.len()).unwrap_or_default();
             export.points.fetch_add(count, Ordering::Relaxed);
-            self.metrics.clear();
+            let keys = self.metrics.drain(..).map(|metric| metric.key);
+            let is_seen = std::mem::take(&mut self.has_witness);
+            export.remote(self.place, |remote| {
+                remote.has_new_points = true;
+                remote.to_count.extend(keys.filter(|_| !is_seen));
+            });
             self.requests += 1;
             export.show();
         }

@@ -38,6 +38,7 @@ impl Export<'_> {
         for i in runs {
             match self.known.runs.get(&i) {
                 Some(There::Active(found)) => known.push((i, found.clone())),
+                Some(There::Unchanged(id)) => self.skip(i, Some(id.clone())),
                 // Also deleted in MLflow before it was imported.
                 Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, id.clone()),
                 Some(There::Deleted(id)) => match (id, self.settings.recreate_deleted) {
@@ -72,6 +73,7 @@ impl Export<'_> {
     fn skip(&self, i: usize, id: Option<String>) {
         self.remote(i, |remote| {
             remote.is_left_out = true;
+            remote.is_done = true;
             // Its children still name it as their parent, in case somebody restores it.
             remote.id = id.unwrap_or_default();
         });
@@ -114,7 +116,8 @@ impl Export<'_> {
     pub(super) fn begin(&self, i: usize, id: &str, artifact_uri: String, record: &RunRecord) {
         let mut merge = Merge::default();
         merge.wrote(NAME, record.name.as_deref().unwrap_or_default());
-        merge.wrote(STATUS, &status_text(Some(Status::Running), None));
+        // Its status at the end of the export; until then it is running in MLflow.
+        merge.wrote(STATUS, &status_text(record.status, record.end_time));
         if record.is_deleted {
             merge.wrote(LIFECYCLE, ACTIVE);
         }
@@ -185,7 +188,8 @@ impl Export<'_> {
         let known = self.state.read(&run.key, &run.dir).filter(|synced| synced.run_id == id);
         remote.synced = known.unwrap_or_default();
         let is_unknown = |key: &&String| !remote.synced.metrics.contains_key(*key);
-        remote.unknown = found.metrics.iter().filter(is_unknown).cloned().collect();
+        remote.unknown = found.metrics.keys().filter(is_unknown).cloned().collect();
+        remote.last_points = found.metrics.clone();
         self.told(i, &mut remote);
         self.remote(i, |place| *place = remote);
 
@@ -251,8 +255,10 @@ impl Export<'_> {
             return Ok(());
         }
         let media = self.remote(i, |remote| std::mem::take(&mut remote.media)).unwrap_or_default();
-        let Attachments { files, left, renamed } =
-            attachments::of(run, self.settings, self.plan.links, self.kind, &media)?;
+        let Attachments { files, left, renamed } = match run.is_open(self.settings) {
+            true => Attachments::default(),
+            false => attachments::of(run, self.settings, self.plan.links, self.kind, &media)?,
+        };
         self.note(|notes| notes.left.extend(left));
         for file in files {
             if let Some(size) = self.artifact(i, &file)? {
@@ -262,11 +268,10 @@ impl Export<'_> {
         }
         let state = |remote: &mut Remote| {
             let merge = std::mem::take(&mut remote.merge);
-            let expected = std::mem::take(&mut remote.expected);
             let there = (remote.tags.clone(), remote.status.clone());
-            (remote.id.clone(), remote.has_images, expected, merge, there)
+            (remote.id.clone(), remote.has_images, merge, there, remote.synced.status.clone())
         };
-        let (id, has_images, expected, mut merge, (tags_there, status_there)) =
+        let (id, has_images, mut merge, (tags_there, status_there), status_was) =
             self.remote(i, state).unwrap_or_default();
         let mut changes = BTreeMap::new();
         if has_images && !tags_there.contains_key(images::TAG.0) {
@@ -280,52 +285,33 @@ impl Export<'_> {
             self.note(|notes| notes.renamed.extend(renamed));
         }
         let status = status_text(run.record.status, run.record.end_time);
-        // After an export by the first releases, it is not known what they wrote, only that they
-        // were not finished.
-        let is_unknown = !tags_there.keys().any(|name| super::super::merge::is_sent(name));
-        if is_unknown && status_there == status_text(Some(Status::Running), None) {
+        // The digest is written before the status, so an export that was killed in between has left the status of
+        // before: that of the last complete export, or that of a new run.
+        let running = status_text(Some(Status::Running), None);
+        if status_there == status_was.unwrap_or(running) {
             merge.wrote(STATUS, &status_there);
         }
-        if merge.field(STATUS, Some(&status), Some(&status_there)).is_some()
-            && let Some(status) = run.record.status
-        {
-            let update =
-                RunUpdate { status: Some((status, run.record.end_time)), ..RunUpdate::default() };
-            self.store.update_run(&id, &update)?;
-        }
+        let is_new = merge.field(STATUS, Some(&status), Some(&status_there)).is_some();
         let goes =
             self.is_deleted(i) && merge.field(LIFECYCLE, Some(DELETED), Some(ACTIVE)).is_some();
         self.keep(&format!("run {:?}", run.name), &merge.kept);
         changes.extend(merge.digests(&tags_there));
         self.set_tags(&id, changes)?;
-        self.count(i, run, &id, expected)?;
+        if is_new && let Some(status) = run.record.status {
+            let update =
+                RunUpdate { status: Some((status, run.record.end_time)), ..RunUpdate::default() };
+            self.store.update_run(&id, &update)?;
+        }
         if goes {
             self.store.delete_run(&id)?;
         }
-        self.save_run(i);
-        Ok(())
-    }
-
-    /// Checks the number of points: a server may return 200 and still drop points.
-    fn count(
-        &self,
-        i: usize,
-        run: &Planned,
-        id: &str,
-        expected: BTreeMap<String, usize>,
-    ) -> Result<()> {
-        for (key, count) in expected {
-            if !self.store.has_points(id, &key, count)? {
-                self.remote(i, |remote| remote.synced.metrics.remove(&key));
-                let name = &run.name;
-                self.note(|notes| {
-                    notes.wrong.push(format!(
-                        "run {name:?}: MLflow has fewer than {count} points of metric {key:?}; run \
-                         it again"
-                    ));
-                });
+        self.remote(i, |remote| {
+            if is_new || status == status_there {
+                remote.synced.status = Some(status);
             }
-        }
+            remote.is_done = true;
+        });
+        self.save_run(i);
         Ok(())
     }
 }
