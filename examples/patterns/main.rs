@@ -1,4 +1,4 @@
-//! Twelve patterns of experiment tracking, one per file, with a small network that trains in a
+//! Seventeen patterns of experiment tracking, one per file, with a small network that trains in a
 //! second.
 //!
 //! ```console
@@ -11,6 +11,7 @@
 
 mod artifacts;
 mod basic_run;
+mod classifier;
 mod cross_validation;
 mod datasets;
 mod environment;
@@ -18,11 +19,15 @@ mod experiments;
 mod failed_run;
 #[path = "../model/mod.rs"]
 mod model;
+mod models;
 mod nested_search;
 mod params_and_metrics;
 mod registry;
+mod search;
 mod stages;
 mod sweep;
+mod versions;
+mod watch;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -33,7 +38,7 @@ use tbx::track::ActiveRun;
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 type Pattern = fn(&Path) -> Result;
 
-const PATTERNS: [(&str, Pattern); 12] = [
+const PATTERNS: [(&str, Pattern); 17] = [
     ("basic_run", basic_run::main),
     ("params_and_metrics", params_and_metrics::main),
     ("artifacts", artifacts::main),
@@ -46,6 +51,11 @@ const PATTERNS: [(&str, Pattern); 12] = [
     ("sweep", sweep::main),
     ("datasets", datasets::main),
     ("environment", environment::main),
+    ("classifier", classifier::main),
+    ("models", models::main),
+    ("versions", versions::main),
+    ("watch", watch::main),
+    ("search", search::main),
 ];
 
 fn main() -> Result {

@@ -14,7 +14,7 @@ use tbx::{
 };
 
 /// Runs an example, which logs below `dir`, and returns its output.
-fn run(example: &str, dir: &Path) -> String {
+pub(crate) fn run(example: &str, dir: &Path) -> String {
     // Examples are next to the program: `cargo test` builds both.
     let program = PathBuf::from(env!("CARGO_BIN_EXE_tbx"));
     let name = format!("{example}{}", std::env::consts::EXE_SUFFIX);
@@ -130,8 +130,13 @@ fn every_pattern_of_tracking_does_what_it_says() {
         runs.map(|(_, meta)| meta).collect::<Vec<_>>()
     };
     for (name, meta) in &metas {
-        let has_failed = name.starts_with("failed_run/");
-        let expected = if has_failed { Status::Failed } else { Status::Finished };
+        let is_trial = name.starts_with("search/");
+        let expected = match name.starts_with("failed_run/") {
+            true => Status::Failed,
+            // A search ends its bad trials.
+            false if is_trial && meta.status == Some(Status::Pruned) => Status::Pruned,
+            false => Status::Finished,
+        };
         assert_eq!(meta.status, Some(expected), "{name}");
     }
     assert_eq!(metas["basic_run"].name.as_deref(), Some("spirals-mlp-first"));
@@ -184,4 +189,27 @@ fn every_pattern_of_tracking_does_what_it_says() {
 
     let environment = metas["environment"].environment.as_ref().unwrap();
     assert!(environment.lock_sha256.is_some() && environment.cpus > Some(0));
+
+    let written = fs::read_to_string(dir.path().join("classifier/artifacts/confusion_matrix.md"));
+    assert!(written.unwrap().contains("inner"));
+
+    let models = tbx_runs::registry::Registry::open(dir.path().join("models")).models().unwrap();
+    let digits = &models["digits"].versions[0];
+    assert_eq!((digits.stage.name(), &*digits.tags["task"]), ("Production", "classification"));
+    assert!(said.contains("models: models:/digits/production has 2758 bytes"), "{said}");
+
+    let [made, used] = [&metas["versions/prepare"].outputs, &metas["versions/train"].inputs];
+    assert_eq!(made.iter().map(|output| output.version).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(used, &made[1..]);
+    assert_eq!(metas["versions/train"].outputs[0].name, "spirals-model");
+
+    // Fifteen trials, of which hyperband ends some; and the run of the sweep itself.
+    let search = below("search");
+    assert_eq!(search.len(), 1 + 15);
+    assert!(search.iter().any(|meta| meta.status == Some(Status::Pruned)));
+
+    let loaded = load(&dir.path().join("watch"), RestartPolicy::default());
+    let steps = |tag: &str| loaded.runs[0].get(tag).unwrap().steps().to_vec();
+    assert_eq!(steps("gradients/w1"), [0, 100, 200]);
+    assert_eq!((steps("loss").len(), steps("val/accuracy").len()), (300, 5));
 }

@@ -21,6 +21,7 @@ use tbx::track::{ActiveRun, RunOptions, Sweep};
 use tbx::{LoadOptions, Logdir, SummaryWriter};
 use tbx_runs::registry::{OtherVersions, Registry, Stage};
 
+use super::mirror::Mirroring;
 use super::{export, fine, quiet};
 use crate::common::repository;
 
@@ -304,6 +305,46 @@ fn write_search(logs: &Path, trials: usize) {
         meta.params.insert("lines".into(), "a\nb ".into());
     };
     RunMeta::update(&odd, killed).unwrap();
+}
+
+#[test]
+fn every_pattern_of_tracking_is_mirrored_while_it_runs() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let server = Server::start(python, dir.path(), &["--serve-artifacts"]);
+    let mirror = Mirroring::to(&logs, &server.uri(), &["--until-finished"]);
+    crate::examples::run("patterns", &logs);
+    let (code, said) = mirror.end();
+    assert_eq!(code, Some(0), "{said}");
+
+    let Everything { experiments, models } = server.read(&[]);
+    let names: Vec<_> = models.iter().map(|model| (&*model.name, &*model.stage)).collect();
+    assert!(names.contains(&("digits", "Production")), "{names:?}");
+    let runs: Runs = experiments.into_values().flatten().collect();
+    assert_points(&logs, &runs);
+    for (name, run) in &runs {
+        let meta = RunMeta::read(&logs.join(name)).unwrap().unwrap_or_default();
+        let status = match meta.status {
+            Some(Status::Failed) => "FAILED",
+            Some(Status::Pruned) => "KILLED",
+            _ => "FINISHED",
+        };
+        assert_eq!(run.status, status, "{name}");
+        for (param, value) in &meta.params {
+            assert_eq!(run.params[param], value.to_string(), "{name}: {param}");
+        }
+        let is_there = |artifact: &tbx::meta::Artifact| run.artifacts.contains_key(&artifact.path);
+        let missing: Vec<_> =
+            meta.artifacts.iter().filter(|artifact| !is_there(artifact)).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}, {:?}", run.artifacts);
+        assert_eq!(run.datasets.len(), meta.datasets.len(), "{name}");
+    }
+    // The model has the files that MLflow shows and loads.
+    let model = &runs["models"].artifacts;
+    for file in ["MLmodel", "input_example.json", "model.onnx"] {
+        assert!(model.contains_key(&format!("model/{file}")), "{model:?}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tbx_runs::registry::Registry;
 use tbx_runs::trackers::wandb::WandbExport;
 
 use super::read::{Leet, Offline, directories};
-use super::server::StandIn;
+use super::server::{Received, StandIn};
 use super::{export, quiet};
 use crate::common::repository;
 
@@ -74,27 +74,10 @@ fn write_logs(logs: &Path) {
     .unwrap();
 }
 
-#[test]
-fn the_package_reads_and_uploads_what_was_meant() {
-    let Some((wandb, core)) = package() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let (logs, out) = (dir.path().join("logs"), dir.path().join("wandb"));
-    write_logs(&logs);
-    let done = export(&logs, &out, &WandbExport::new());
-    assert!(done.report.issues.is_empty() && done.kept.is_empty(), "{done:?}");
-    assert_eq!((done.new_runs, done.artifacts, done.models), (2, 2, 1));
-    // Lists of images, tables of texts, batches of meshes, and audio with two channels.
-    assert_eq!(export(&repository("fixtures/tf2"), &out, &WandbExport::new()).new_runs, 5);
-    // A program that is still running.
-    let live = quiet().name("live").experiment("kinds").wandb(&out).create(logs.join("live"));
-    let live = live.unwrap();
-    (0..5).for_each(|step| live.add_scalar("x", step as f32, step).unwrap());
-    live.flush().unwrap();
-
-    let all = directories(&out);
-    assert_eq!(all.len(), 8);
-    for dir in &all {
-        let (meant, found) = (Offline::read(dir), Leet::read(&core, dir));
+/// Fails unless W&B's own reader finds in each directory the rows that are meant.
+fn assert_read(core: &Path, all: &[PathBuf]) {
+    for dir in all {
+        let (meant, found) = (Offline::read(dir), Leet::read(core, dir));
         assert_eq!(found.rows.len(), meant.rows.len());
         for (found, meant) in found.rows.iter().zip(&meant.rows) {
             assert_same(found, meant);
@@ -107,13 +90,16 @@ fn the_package_reads_and_uploads_what_was_meant() {
         );
         assert_eq!(summary["exit_code"], json!(meant.exit_code));
     }
+}
 
+/// Uploads the directories with `wandb sync`, which is started in `home`, and fails unless the server gets what is meant.
+fn assert_synced(wandb: &Path, home: &Path, all: &[PathBuf]) -> BTreeMap<String, Received> {
     let server = StandIn::start();
     let synced = Command::new(wandb)
         .args(["sync", "--yes"])
-        .args(&all)
-        .current_dir(dir.path()) // it writes logs there
-        .env("HOME", dir.path())
+        .args(all)
+        .current_dir(home) // it writes logs there
+        .env("HOME", home)
         .env("WANDB_BASE_URL", server.url())
         .env("WANDB_API_KEY", "0".repeat(40))
         .env("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "0.2")
@@ -124,7 +110,7 @@ fn the_package_reads_and_uploads_what_was_meant() {
     let said = String::from_utf8_lossy(&synced.stderr).into_owned();
     assert!(synced.status.success(), "{said}");
     let received = server.runs();
-    for dir in &all {
+    for dir in all {
         let meant = Offline::read(dir);
         let got = &received[&meant.run.run_id];
         let is_synced = fs::read_dir(dir)
@@ -156,6 +142,44 @@ fn the_package_reads_and_uploads_what_was_meant() {
             assert_eq!(got.artifact_files[&entry.path], fs::read(&entry.local_path).unwrap());
         }
     }
+    received
+}
+
+#[test]
+fn the_package_takes_every_pattern_of_tracking() {
+    let Some((wandb, core)) = package() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, out) = (dir.path().join("logs"), dir.path().join("wandb"));
+    crate::examples::run("patterns", &logs);
+    let done = export(&logs, &out, &WandbExport::new());
+    assert!(done.report.is_lossless(), "{:?}", done.report);
+    let all = directories(&out);
+    assert_eq!(all.len(), done.new_runs);
+    assert_read(&core, &all);
+    assert_synced(&wandb, dir.path(), &all);
+}
+
+#[test]
+fn the_package_reads_and_uploads_what_was_meant() {
+    let Some((wandb, core)) = package() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, out) = (dir.path().join("logs"), dir.path().join("wandb"));
+    write_logs(&logs);
+    let done = export(&logs, &out, &WandbExport::new());
+    assert!(done.report.issues.is_empty() && done.kept.is_empty(), "{done:?}");
+    assert_eq!((done.new_runs, done.artifacts, done.models), (2, 2, 1));
+    // Lists of images, tables of texts, batches of meshes, and audio with two channels.
+    assert_eq!(export(&repository("fixtures/tf2"), &out, &WandbExport::new()).new_runs, 5);
+    // A program that is still running.
+    let live = quiet().name("live").experiment("kinds").wandb(&out).create(logs.join("live"));
+    let live = live.unwrap();
+    (0..5).for_each(|step| live.add_scalar("x", step as f32, step).unwrap());
+    live.flush().unwrap();
+
+    let all = directories(&out);
+    assert_eq!(all.len(), 8);
+    assert_read(&core, &all);
+    let received = assert_synced(&wandb, dir.path(), &all);
     let kinds = received.values().find(|run| run.artifacts.len() == 2).unwrap();
     assert_eq!(kinds.buckets[0]["displayName"], "all kinds");
     assert_eq!(kinds.buckets[0]["notes"], "a *note*");
