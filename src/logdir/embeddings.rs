@@ -76,6 +76,20 @@ pub(super) fn in_directory(dir: &Path, links: Links) -> [Result<Vec<SavedEmbeddi
 }
 
 impl SavedEmbedding {
+    /// The embeddings of the run in the directory `dir`, without its log: those of its configurations, like
+    /// [`Run::embeddings`]. Links that lead out of the directory are not followed.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Run::embeddings`].
+    pub fn of_run(dir: impl AsRef<Path>) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for found in in_directory(dir.as_ref(), Links::Inside) {
+            all.extend(found?);
+        }
+        Ok(all)
+    }
+
     /// Name in the projector. tbx and PyTorch use `<tag>:<step>`.
     pub fn name(&self) -> &str {
         &self.info.tensor_name

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::export::{self, Exported};
 use crate::http::Listener;
 use crate::page::Page;
-use crate::routes;
+use crate::routes::{self, Embedded};
 use crate::state::{Samples, Source, State, Watcher};
 
 /// Number of ports that are tried after the one that is in use.
@@ -122,7 +122,14 @@ impl Server {
         let state = Arc::new(State::new(samples));
         while watcher.poll(&state, &mut on_issues) {}
         let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
-        let app = App { state, page, location: names.join(", "), title, is_static: true };
+        let app = App {
+            state,
+            page,
+            location: names.join(", "),
+            title,
+            embedded: Embedded::default(),
+            is_static: true,
+        };
         export::export(&app, directory)
     }
 
@@ -147,7 +154,14 @@ impl Server {
             .spawn(move || watcher.run(&watched, reload, &mut on_issues))
             .map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
         let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
-        let app = App { state, page, location: names.join(", "), title, is_static: false };
+        let app = App {
+            state,
+            page,
+            location: names.join(", "),
+            title,
+            embedded: Embedded::default(),
+            is_static: false,
+        };
         Ok(Bound { listener, host, app })
     }
 }

@@ -6,6 +6,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use flate2::Crc;
 use flate2::read::GzDecoder;
 use tbx::error::{ErrorKind, Result, failed};
 use zip::result::ZipError;
@@ -19,12 +20,19 @@ const MAX_ARCHIVE: u64 = 64 << 20;
 const MAX_FILES: usize = 10_000;
 /// Maximum size of one of its files in bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// Where the projector is in the package, next to the archive.
+pub(super) const PROJECTOR: &str = "plugins/projector/tf_projector_plugin";
+/// Its files.
+pub(super) const PROJECTOR_FILES: &[&str] =
+    &["index.js", "projector_binary.html", "projector_binary.js"];
 /// Says where the page is: where it was loaded from.
 pub(crate) const ROOT: &[u8] = br#"<!doctype html><meta name="tb-relative-root" content="./">"#;
 
 /// TensorBoard's page: the files in the archive `webfiles.zip` of the Python package `tensorboard`.
 pub struct Page {
     files: BTreeMap<String, PageFile>,
+    /// The files of the projector, which are not in the archive; none if they are not next to it.
+    projector: BTreeMap<&'static str, PageFile>,
     version: String,
     path: PathBuf,
 }
@@ -85,7 +93,8 @@ impl Page {
             return Err(wrong("no index.html and index.js: not TensorBoard's page".to_owned()));
         }
         let version = version_beside(path).unwrap_or_default();
-        Ok(Self { files, version, path: path.to_owned() })
+        let projector = projector_beside(path).unwrap_or_default();
+        Ok(Self { files, projector, version, path: path.to_owned() })
     }
 
     /// The version of TensorBoard that the page is of; empty if it is not known.
@@ -96,6 +105,22 @@ impl Page {
     /// The archive.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the page has the files of the projector.
+    pub(crate) fn has_projector(&self) -> bool {
+        !self.projector.is_empty()
+    }
+
+    /// A file of the projector.
+    pub(crate) fn projector(&self, name: &str) -> Result<Answer, Refusal> {
+        let missing = || Refusal::NotFound("Not found".to_owned());
+        let file = self.projector.get(name).ok_or_else(missing)?;
+        let content = file.unpacked(name)?;
+        match content_type(name) {
+            html if html.starts_with("text/html") => Ok(Answer::page(content, "")),
+            other => Ok(Answer { etag: Some(file.etag.clone()), ..Answer::bytes(other, content) }),
+        }
     }
 
     /// The names of all files.
@@ -120,13 +145,36 @@ impl Page {
     /// The content of a file.
     fn unpacked(&self, name: &str) -> Result<Vec<u8>, Refusal> {
         let missing = || Refusal::NotFound("Not found".to_owned());
-        let file = self.files.get(name).ok_or_else(missing)?;
+        self.files.get(name).ok_or_else(missing)?.unpacked(name)
+    }
+}
+
+impl PageFile {
+    fn unpacked(&self, name: &str) -> Result<Vec<u8>, Refusal> {
         let mut content = Vec::new();
-        let read = GzDecoder::new(&*file.gzip).take(MAX_FILE).read_to_end(&mut content);
+        let read = GzDecoder::new(&*self.gzip).take(MAX_FILE).read_to_end(&mut content);
         let damaged = |error| Refusal::Unreadable(format!("{name} is damaged: {error}"));
         read.map_err(damaged)?;
         Ok(content)
     }
+}
+
+/// The files of the projector in the package that the archive is in, or in the cache.
+fn projector_beside(archive: &Path) -> Option<BTreeMap<&'static str, PageFile>> {
+    let directory = archive.parent()?.join(PROJECTOR);
+    PROJECTOR_FILES
+        .iter()
+        .map(|name| {
+            let mut content = Vec::new();
+            let file = File::open(directory.join(name)).ok()?;
+            file.take(MAX_ARCHIVE).read_to_end(&mut content).ok()?;
+            let mut crc = Crc::new();
+            crc.update(&content);
+            let size = u64::try_from(content.len()).ok()?;
+            let etag = format!("\"{:08x}-{size}\"", crc.sum());
+            Some((*name, PageFile { gzip: gzip(&stored(&content), crc.sum(), size), etag }))
+        })
+        .collect()
 }
 
 /// Deflated bytes as gzip: both contain the same, between a header and a checksum.

@@ -10,6 +10,7 @@ use tbx::error::{Error, ErrorKind, Result, failed};
 use tbx::replace::replace;
 use zip::ZipArchive;
 
+use super::files::{PROJECTOR, PROJECTOR_FILES};
 use super::find::cache_path;
 
 /// The version whose page is fetched, and the digest of its archive.
@@ -17,6 +18,12 @@ const VERSION: &str = "2.21.0";
 const SHA256: &str = "b481685cf943e871128813f9addbbe0363e8e6b56c828dfe75f96bddc71d2b0b";
 /// The archive in the package.
 const ARCHIVE: &str = "tensorboard/webfiles.zip";
+/// The digests of the projector's files, in the order of [`PROJECTOR_FILES`].
+const PROJECTOR_SHA256: [&str; 3] = [
+    "4e18b58d9547f899014723fb75b48f4b01b22aa3ff6c588a37f3224642acf46f",
+    "346824b3cb562b2a4af8a7fba16af89b310fb1873f1904dd72be5d30e7f1bba8",
+    "53c38430766be25dc672a30846ac3b9eba86aee35eb0746785ec012647c7d9a2",
+];
 /// Maximum size of the archive in bytes.
 const MAX_ARCHIVE: u64 = 64 << 20;
 
@@ -37,7 +44,13 @@ pub fn get() -> Result<PathBuf> {
     let wheels = wheels.filter_map(|entry| Some(entry.ok()?.path()));
     let wheel = wheels.filter(|path| path.extension().is_some_and(|ext| ext == "whl")).max();
     let wheel = wheel.ok_or_else(|| Error::argument("pip downloaded no wheel of tensorboard"))?;
-    put(&wheel, &cache, SHA256)?;
+    // Next to the archive, as in the package.
+    let beside = cache.parent().unwrap_or(Path::new(""));
+    for (name, sha256) in PROJECTOR_FILES.iter().zip(PROJECTOR_SHA256) {
+        let path = beside.join(PROJECTOR).join(name);
+        put(&wheel, &format!("tensorboard/{PROJECTOR}/{name}"), &path, sha256)?;
+    }
+    put(&wheel, ARCHIVE, &cache, SHA256)?;
     Ok(cache)
 }
 
@@ -86,23 +99,23 @@ fn download(to: &Path) -> Result<()> {
     )))
 }
 
-/// Puts the archive in a wheel at `path`, if it has this digest.
-fn put(wheel: &Path, path: &Path, sha256: &str) -> Result<()> {
+/// Puts a file of a wheel at `path`, if it has this digest.
+fn put(wheel: &Path, name: &str, path: &Path, sha256: &str) -> Result<()> {
     let io = |error| failed(ErrorKind::from(error), wheel);
     let wrong = |what: String| failed(ErrorKind::Value(what), wheel);
     let file = File::open(wheel).map_err(io)?;
     let mut zip = ZipArchive::new(file).map_err(|error| wrong(format!("not a wheel: {error}")))?;
-    let entry = zip.by_name(ARCHIVE).map_err(|error| wrong(format!("{ARCHIVE}: {error}")))?;
-    let mut archive = Vec::new();
-    entry.take(MAX_ARCHIVE).read_to_end(&mut archive).map_err(io)?;
-    let found = digest::sha256(&archive);
+    let entry = zip.by_name(name).map_err(|error| wrong(format!("{name}: {error}")))?;
+    let mut content = Vec::new();
+    entry.take(MAX_ARCHIVE).read_to_end(&mut content).map_err(io)?;
+    let found = digest::sha256(&content);
     if found != sha256 {
-        return Err(wrong(format!("{ARCHIVE} has the digest {found}, not {sha256}")));
+        return Err(wrong(format!("{name} has the digest {found}, not {sha256}")));
     }
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| failed(error, directory))?;
     }
-    replace(path, |out| out.write_all(&archive))
+    replace(path, |out| out.write_all(&content))
 }
 
 #[cfg(test)]
@@ -119,14 +132,14 @@ mod tests {
         zip.start_file(ARCHIVE, SimpleFileOptions::default()).unwrap();
         zip.write_all(b"the archive").unwrap();
         zip.finish().unwrap();
-        let error = put(&wheel, &cache, SHA256).unwrap_err().to_string();
+        let error = put(&wheel, ARCHIVE, &cache, SHA256).unwrap_err().to_string();
         assert!(error.contains("digest"), "{error}");
         assert!(!cache.exists());
         for _ in 0..2 {
-            put(&wheel, &cache, &digest::sha256(b"the archive")).unwrap();
+            put(&wheel, ARCHIVE, &cache, &digest::sha256(b"the archive")).unwrap();
             assert_eq!(std::fs::read(&cache).unwrap(), b"the archive");
         }
         std::fs::write(&wheel, "no wheel").unwrap();
-        assert!(put(&wheel, &cache, SHA256).is_err());
+        assert!(put(&wheel, ARCHIVE, &cache, SHA256).is_err());
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::json::Entries;
-use super::{DASHBOARDS, Dashboard};
+use super::{DASHBOARDS, Dashboard, projector};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
 use crate::state::Runs;
@@ -37,7 +37,7 @@ pub(super) fn runs(app: &App, _: &Request) -> Result<Answer, Refusal> {
     Answer::json(&app.state.runs().in_order())
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Listed {
     disable_reload: bool,
     enabled: bool,
@@ -46,13 +46,15 @@ struct Listed {
     loading_mechanism: Loading,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 #[serde(tag = "type")]
 enum Loading {
     #[serde(rename = "NG_COMPONENT")]
     Page,
     #[serde(rename = "CUSTOM_ELEMENT")]
     Element { element_name: &'static str },
+    #[serde(rename = "IFRAME")]
+    Frame { module_path: &'static str },
 }
 
 pub(super) fn plugins_listing(app: &App, _: &Request) -> Result<Answer, Refusal> {
@@ -67,8 +69,16 @@ pub(super) fn plugins_listing(app: &App, _: &Request) -> Result<Answer, Refusal>
             None => Loading::Page,
         },
     };
+    let projector = Listed {
+        disable_reload: true,
+        enabled: !app.is_static && projector::is_active(app),
+        remove_dom: false,
+        tab_name: projector::NAME,
+        loading_mechanism: Loading::Frame { module_path: projector::ENTRY },
+    };
     Answer::json(&Entries(|| {
-        DASHBOARDS.iter().map(|dashboard| (dashboard.name, listed(dashboard)))
+        let dashboards = DASHBOARDS.iter().map(|dashboard| (dashboard.name, listed(dashboard)));
+        dashboards.chain([(projector::NAME, projector.clone())])
     }))
 }
 

@@ -15,10 +15,13 @@ mod json;
 mod markdown;
 mod mesh;
 mod pr_curves;
+mod projector;
 mod scalars;
 mod tags;
 mod text;
 mod timeseries;
+
+pub(crate) use projector::Embedded;
 
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
@@ -31,6 +34,7 @@ const ROUTES: &[(&str, Route)] = &[
     ("/data/experiment_runs", core::nothing),
     ("/data/experiments", core::nothing),
     ("/data/logdir", core::logdir),
+    ("/data/plugin_entry.html", projector::entry),
     ("/data/plugins_listing", core::plugins_listing),
     ("/data/runs", core::runs),
     ("/data/window_properties", core::window_properties),
@@ -59,6 +63,15 @@ const ROUTES: &[(&str, Route)] = &[
     ("/data/plugin/mesh/tags", mesh::tags),
     ("/data/plugin/pr_curves/pr_curves", pr_curves::pr_curves),
     ("/data/plugin/pr_curves/tags", pr_curves::tags),
+    ("/data/plugin/projector/bookmarks", projector::bookmarks),
+    ("/data/plugin/projector/index.js", projector::file),
+    ("/data/plugin/projector/info", projector::info),
+    ("/data/plugin/projector/metadata", projector::metadata),
+    ("/data/plugin/projector/projector_binary.html", projector::file),
+    ("/data/plugin/projector/projector_binary.js", projector::file),
+    ("/data/plugin/projector/runs", projector::runs),
+    ("/data/plugin/projector/sprite_image", projector::sprite_image),
+    ("/data/plugin/projector/tensor", projector::tensor),
     ("/data/plugin/scalars/scalars", scalars::scalars),
     ("/data/plugin/scalars/scalars_multirun", scalars::multirun),
     ("/data/plugin/scalars/tags", scalars::tags),
