@@ -170,6 +170,11 @@ pub fn summary(meta: &RunMeta, items: &mut Items) {
     for (name, summary) in &meta.summary {
         let key = match summary.statistic.as_deref() {
             None | Some("last") => Key::of(&[name]),
+            // `accuracy/mean` is a value of the rows, too. One key cannot have a number and items below it.
+            Some(statistic) if is_of(name, statistic, '/') => Key::of(&[name]),
+            Some(statistic) if is_of(name, statistic, '.') => {
+                Key::of(&[name.get(..name.len() - statistic.len() - 1).unwrap_or(name), statistic])
+            }
             Some(statistic) => Key::of(&[name, statistic]),
         };
         let mut text = Vec::new();
@@ -178,10 +183,34 @@ pub fn summary(meta: &RunMeta, items: &mut Items) {
     }
 }
 
+/// Whether the last part of a name is the statistic.
+fn is_of(name: &str, statistic: &str, separator: char) -> bool {
+    name.strip_suffix(statistic).is_some_and(|outer| outer.len() > 1 && outer.ends_with(separator))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::{Failure, Git};
+    use crate::meta::{Failure, Git, Summary};
+
+    #[test]
+    fn a_name_that_says_its_statistic_says_it_once() {
+        let mut meta = RunMeta::default();
+        for (name, statistic) in
+            [("a/mean", "mean"), ("b.min", "min"), ("c", "max"), ("d", "last"), ("/mean", "mean")]
+        {
+            let mut number = Summary::new(1.0);
+            number.statistic = Some(statistic.into());
+            meta.summary.insert(name.into(), number);
+        }
+        let mut found = Items::default();
+        summary(&meta, &mut found);
+        let mut expected = Items::default();
+        for key in [&["/mean", "mean"][..], &["a/mean"], &["b", "min"], &["c", "max"], &["d"]] {
+            expected.put(&Key::of(key), b"1.0");
+        }
+        assert_eq!(found.bytes(), expected.bytes());
+    }
 
     #[test]
     fn times_before_the_epoch_have_positive_nanoseconds() {

@@ -126,7 +126,7 @@ fn assert_synced(wandb: &Path, home: &Path, all: &[PathBuf]) -> BTreeMap<String,
         assert_eq!(got.exit_code, Some(meant.exit_code.unwrap_or(1).into()));
         let config = got.config();
         for (name, value) in meant.config.iter().filter(|(name, _)| !name.starts_with("_wandb")) {
-            assert_eq!(config[name], *value, "{name}");
+            assert_eq!(text(&config[name]), text(value), "{name}");
         }
         for file in &meant.files {
             assert_eq!(got.files[file], fs::read(dir.join("files").join(file)).unwrap(), "{file}");

@@ -43,17 +43,21 @@ pub fn record(meta: &RunMeta, name: &str, metrics: &MetricNames) -> RunRecord {
     RunRecord {
         name: Some(meta.name.clone().unwrap_or_else(|| name.to_owned())),
         user: meta.environment.as_ref().and_then(|environment| environment.user.clone()),
-        // A server refuses names that MLflow does not have.
-        status: meta.status.map(|status| match status {
-            Status::Pruned => Status::Killed,
-            status => status,
-        }),
+        status: meta.status.map(status),
         start_time: meta.start_time.map(milliseconds),
         end_time: meta.end_time.map(milliseconds),
         params,
         tags,
         datasets: meta.datasets.iter().map(dataset).collect(),
         ..RunRecord::default()
+    }
+}
+
+/// The status that MLflow has for one. Its server ignores names that it does not have.
+pub fn status(status: Status) -> Status {
+    match status {
+        Status::Pruned => Status::Killed,
+        status => status,
     }
 }
 

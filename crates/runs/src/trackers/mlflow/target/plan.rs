@@ -8,6 +8,7 @@ use super::experiments::Experiments;
 use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::live::{Ending, Writers};
+use crate::trackers::mlflow::from_meta;
 use crate::trackers::mlflow::{
     MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
 };
@@ -298,7 +299,7 @@ fn name(
             Some(status) => (status, None),
             None => unsaid(),
         };
-        own.status = Some(status);
+        own.status = Some(from_meta::status(status));
         own.start_time = own.start_time.or(start);
         let ended = own.end_time.or(ended.map(milliseconds)).or(end);
         own.end_time = ended.filter(|_| status.is_final());
