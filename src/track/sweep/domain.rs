@@ -189,6 +189,15 @@ impl Domain {
         }
     }
 
+    /// The values that are texts: only they may be those of a secret.
+    pub(super) fn all_texts(&self) -> impl Iterator<Item = Param> {
+        let values = match &self.law {
+            Law::Choice { values, .. } => values.as_slice(),
+            _ => &[],
+        };
+        values.iter().filter(|value| matches!(value, Param::Text(_))).cloned()
+    }
+
     /// Number of values in a grid.
     pub(super) fn points(&self, of_others: usize) -> usize {
         match (&self.law, self.multiples()) {

@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::meta::Param;
 
 /// Maximum number of trials in a grid. More are probably a mistake.
-const MAX_TRIALS: usize = 1_000_000;
+const MAX_TRIALS: u32 = 1_000_000;
 
 /// Parameters of a trial, by name.
 pub(super) type Params = BTreeMap<String, Param>;
@@ -82,27 +82,19 @@ impl Space {
     /// Every combination of the choices, of the multiples of steps, and of `points` values for each other parameter.
     /// The last parameter changes fastest.
     pub(super) fn grid(&self, points: usize) -> Result<impl Iterator<Item = Params>, ErrorKind> {
-        let sizes = self.iter().map(|(_, domain)| domain.points(points));
-        let count = sizes.clone().try_fold(1usize, usize::checked_mul);
+        let grid = self.combinations(points)?;
+        Ok((0..grid.count).filter_map(move |number| grid.at(number)))
+    }
+
+    /// The combinations by number.
+    pub(super) fn combinations(&self, points: usize) -> Result<Combinations<'_>, ErrorKind> {
+        let sizes: Vec<usize> = self.iter().map(|(_, domain)| domain.points(points)).collect();
+        let count = sizes.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let count = count.and_then(|count| u32::try_from(count).ok());
         let count = count.filter(|count| *count <= MAX_TRIALS).ok_or_else(|| {
             ErrorKind::Argument(format!("a grid of more than {MAX_TRIALS} trials"))
         })?;
-        let sizes: Vec<usize> = sizes.collect();
-        Ok((0..count).filter_map(move |number| {
-            let (mut rest, mut stride) = (number, count);
-            let mut sizes = sizes.iter();
-            let mut is_new = true;
-            let params = self.params(|_, domain, is_there| {
-                let size = sizes.next().copied().unwrap_or(1).max(1);
-                stride = stride.checked_div(size).unwrap_or(1).max(1);
-                let index = rest.checked_div(stride).unwrap_or(0);
-                rest = rest.checked_rem(stride).unwrap_or(0);
-                // The values of a parameter that the trial does not have make no other trials.
-                is_new &= is_there || index == 0;
-                domain.nth(index, size)
-            });
-            is_new.then_some(params)
-        }))
+        Ok(Combinations { space: self, sizes, count })
     }
 
     pub(super) fn to_json(&self) -> serde_json::Value {
@@ -130,6 +122,39 @@ impl Space {
         }
         space.check()?;
         Ok(space)
+    }
+}
+
+/// The combinations of a grid.
+#[derive(Debug)]
+pub(super) struct Combinations<'s> {
+    space: &'s Space,
+    sizes: Vec<usize>,
+    count: u32,
+}
+
+impl Combinations<'_> {
+    /// The numbers of those that are trials.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        (0..self.count).filter(|number| self.at(*number).is_some())
+    }
+
+    /// The combination with this number; `None` if another one has the same parameters.
+    pub(super) fn at(&self, number: u32) -> Option<Params> {
+        let mut rest = usize::try_from(number).ok()?;
+        let mut stride = usize::try_from(self.count).ok()?;
+        let mut sizes = self.sizes.iter();
+        let mut is_new = true;
+        let params = self.space.params(|_, domain, is_there| {
+            let size = sizes.next().copied().unwrap_or(1).max(1);
+            stride = stride.checked_div(size).unwrap_or(1).max(1);
+            let index = rest.checked_div(stride).unwrap_or(0);
+            rest = rest.checked_rem(stride).unwrap_or(0);
+            // The values of a parameter that the trial does not have make no other trials.
+            is_new &= is_there || index == 0;
+            domain.nth(index, size)
+        });
+        is_new.then_some(params)
     }
 }
 

@@ -102,9 +102,9 @@ impl SweepFile {
         for (key, value) in keys {
             match key.as_str() {
                 "method" => method = Some(self::method(value)?),
-                "metric" => metric = Some(self::metric(value)?),
+                "metric" => metric = Some(self::metric(value, &mut file.unused)?),
                 "parameters" => parameters("", value, &mut domains)?,
-                "early_terminate" => pruner = self::pruner(value)?,
+                "early_terminate" => pruner = self::pruner(value, &mut file.unused)?,
                 "name" => file.name = Some(text(key, value)?),
                 "description" => file.description = Some(text(key, value)?),
                 "program" => file.program = Some(text(key, value)?),
@@ -150,7 +150,10 @@ fn method(value: &Tree) -> Result<Method, ErrorKind> {
     }
 }
 
-fn metric(value: &Tree) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind> {
+fn metric(
+    value: &Tree,
+    unused: &mut Vec<String>,
+) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind> {
     let mut metric = (String::new(), None, None);
     for (key, value) in map("metric", value)? {
         match key.as_str() {
@@ -167,7 +170,7 @@ fn metric(value: &Tree) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind
             }
             "target" => metric.2 = Some(number("metric.target", value)?),
             // W&B's optimizer, which this is not.
-            "impute" | "impute_while_running" => {}
+            "impute" | "impute_while_running" => unused.push(format!("metric.{key}")),
             key => return Err(wrong(&format!("metric.{key}"), "not a key of a metric")),
         }
     }
@@ -309,7 +312,7 @@ fn domain(name: &str, keys: &[(String, Tree)]) -> Result<Domain, ErrorKind> {
     }
 }
 
-fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
+fn pruner(value: &Tree, unused: &mut Vec<String>) -> Result<Option<Pruner>, ErrorKind> {
     let keys = map("early_terminate", value)?;
     let get = |key: &str| keys.iter().find(|(other, _)| other == key).map(|(_, value)| value);
     let number = |key: &str| {
@@ -318,22 +321,39 @@ fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let kind = get("type").ok_or_else(|| wrong("early_terminate.type", "missing"))?;
-    match text("early_terminate.type", kind)?.as_str() {
+    let kind = text("early_terminate.type", kind)?;
+    let of_kind: &[&str] = match kind.as_str() {
+        "hyperband" => &["min_iter", "max_iter", "s", "eta", "strict"],
+        "median" => &["min_iter", "startup_trials"],
+        _ => &[],
+    };
+    let is_known = |key: &str| key == "type" || of_kind.contains(&key);
+    match kind.as_str() {
+        "hyperband" | "median" | "none"
+            if let Some((key, _)) = keys.iter().find(|(key, _)| !is_known(key)) =>
+        {
+            Err(wrong(&format!("early_terminate.{key}"), &format!("not a key of {kind}")))
+        }
         "hyperband" => {
+            if get("strict").is_some() {
+                unused.push("early_terminate.strict".into());
+            }
             let eta = number("eta")?.unwrap_or(3);
-            let (min, max) = match (number("min_iter")?, number("max_iter")?) {
-                (Some(min), max) => (whole(min), max.map_or(i64::MAX, whole)),
+            let eta = small(eta);
+            match (number("min_iter")?, number("max_iter")?) {
+                (Some(_), _) if get("s").is_some() => Err(wrong(
+                    "early_terminate.s",
+                    "only together with max_iter, and without min_iter",
+                )),
+                (Some(min), max) => {
+                    let max = max.map_or(i64::MAX, whole);
+                    Ok(Some(Pruner::hyperband(whole(min), max, eta).brackets(1)))
+                }
                 (None, Some(max)) => {
-                    // From the end: max/eta, max/eta² and so on, s times.
-                    let exponent = small(number("s")?.unwrap_or(1));
-                    let parts = eta.checked_pow(exponent).unwrap_or(u64::MAX).max(1);
-                    (whole(max.div_ceil(parts)), whole(max))
+                    Ok(Some(Pruner::from_the_end(max, number("s")?.unwrap_or(1), eta)))
                 }
-                (None, None) => {
-                    return Err(wrong("early_terminate.min_iter", "missing, and no max_iter"));
-                }
-            };
-            Ok(Some(Pruner::hyperband(min, max, small(eta)).brackets(1)))
+                (None, None) => Err(wrong("early_terminate.min_iter", "missing, and no max_iter")),
+            }
         }
         "median" => {
             let startup = number("startup_trials")?.unwrap_or(5);
@@ -341,7 +361,7 @@ fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
             let rule = Pruner::median().warmup_steps(whole(warmup));
             Ok(Some(rule.startup_trials(usize::try_from(startup).unwrap_or(usize::MAX))))
         }
-        "envelope" | "none" => Ok(None),
+        "none" => Ok(None),
         other => Err(wrong("early_terminate.type", &format!("{other:?}, not hyperband or median"))),
     }
 }
