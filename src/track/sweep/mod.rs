@@ -214,6 +214,14 @@ impl Sweep {
         self.space.iter().map(|(name, _)| name)
     }
 
+    /// A value of a parameter as JSON. Lists, maps and nulls of a sweep file are texts in the parameters of trials; here
+    /// they are what they were in the file.
+    #[doc(hidden)]
+    pub fn json(&self, name: &str, value: &Param) -> serde_json::Value {
+        let domain = self.space.get(name);
+        domain.map_or_else(|| serde_json::json!(value), |domain| domain.json(value))
+    }
+
     /// Returns `count` random trials. The same seed gives the same trials on every machine and in every release
     /// (64-bit Mersenne Twister; logarithms and the like are computed without the system's functions).
     ///

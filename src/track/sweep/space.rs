@@ -30,12 +30,23 @@ impl Space {
         self.0.iter().map(|(name, domain)| (name.as_str(), domain))
     }
 
+    /// The domain of a parameter.
+    pub(super) fn get(&self, name: &str) -> Option<&Domain> {
+        self.iter().find(|(other, _)| *other == name).map(|(_, domain)| domain)
+    }
+
     /// Returns an error if some parameter can have no value.
     pub(super) fn check(&self) -> Result<(), ErrorKind> {
         for (place, (name, domain)) in self.0.iter().enumerate() {
             if !domain.has_values() {
                 let what =
                     format!("a sweep over {name:?}, which has no possible value: {domain:?}");
+                return Err(ErrorKind::Argument(what));
+            }
+            if let Some(value) = domain.changed_as_json() {
+                let what = format!(
+                    "the value {value:?} of {name:?} would be read as a number from tbx.json: use another text"
+                );
                 return Err(ErrorKind::Argument(what));
             }
             let mut earlier = self.0.iter().take(place);
@@ -173,6 +184,8 @@ pub(super) struct Form {
     values: Option<Vec<Param>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     weights: Vec<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    json: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,6 +217,7 @@ impl Form {
             scale: domain.is_log.then(|| "log".into()),
             step: domain.step.filter(|_| !domain.is_int || domain.step != Some(1.0)),
             int: domain.is_int,
+            json: domain.json.clone(),
             when: domain.when.clone().map(|When { param, values }| WhenForm { param, values }),
             ..Self::default()
         };
@@ -230,6 +244,7 @@ impl Form {
             is_log: self.scale.as_deref() == Some("log"),
             step: self.step.or(self.int.then_some(1.0)),
             is_int: self.int,
+            json: self.json,
             when: self.when.map(|WhenForm { param, values }| When { param, values }),
         })
     }
@@ -278,6 +293,11 @@ mod tests {
         assert!(said.contains("\"x\" depends on \"y\""), "{said}");
         space.set("x".into(), Domain::int(1, 0));
         assert!(space.check().unwrap_err().to_string().contains("no possible value"));
+        space.set("x".into(), Domain::choice(["a", "Infinity"]));
+        let said = space.check().unwrap_err().to_string();
+        assert!(said.contains("would be read as a number"), "{said}");
+        space.set("x".into(), Domain::choice([f64::INFINITY, f64::NAN]));
+        space.check().unwrap();
     }
 
     #[test]
@@ -287,6 +307,8 @@ mod tests {
         space.set("q".into(), Domain::uniform(0.0, 1.0).step(0.25).when("n", [1, 2]));
         space.set("g".into(), Domain::log_normal(0.0, 0.5));
         space.set("w".into(), Domain::choice([1, 2]).weights([1.0, 3.0]));
+        let json = vec!["[1,2]".to_owned(), "None".into()];
+        space.set("l".into(), Domain { json, ..Domain::choice(["[1,2]", "None", "[]"]) });
         let order: Vec<String> = space.iter().map(|(name, _)| name.to_owned()).collect();
         let forms = serde_json::from_value(space.to_json()).unwrap();
         assert_eq!(Space::from_json(&order, forms).unwrap(), space);

@@ -13,14 +13,12 @@ use super::reports::Reports;
 use super::{Sweep, Trial};
 use crate::error::{Result, failed};
 use crate::logdir::{LoadOptions, Logdir};
-use crate::meta::{Status, Summary};
+use crate::meta::{PRUNED, Status, Summary};
 use crate::replace::Lock;
 use crate::summary::Kind;
 use crate::track::ActiveRun;
 use crate::writer::IntoStep;
 
-/// The tag of pruned trials, for programs that have no such status. Its value is the last step.
-pub(super) const PRUNED: &str = "tbx.pruned";
 /// Shortest interval between two looks at other trials, if every step is compared.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 

@@ -242,12 +242,12 @@ fn domain(name: &str, keys: &[(String, Tree)]) -> Result<Domain, ErrorKind> {
     let domain = match law {
         "constant" => {
             let value = get("value").ok_or_else(|| wrong(&at("value"), "missing"))?;
-            Domain::choice([param(value)])
+            choice(&at("value"), std::slice::from_ref(value))?
         }
         "categorical" | "categorical_w_probabilities" => {
             let values = get("values").ok_or_else(|| wrong(&at("values"), "missing"))?;
             let Tree::List(values) = values else { return Err(wrong(&at("values"), "not a list")) };
-            let domain = Domain::choice(values.iter().map(param));
+            let domain = choice(&at("values"), values)?;
             match get("probabilities") {
                 None => domain,
                 Some(Tree::List(weights)) => {
@@ -364,6 +364,22 @@ fn pruner(value: &Tree, unused: &mut Vec<String>) -> Result<Option<Pruner>, Erro
         "none" => Ok(None),
         other => Err(wrong("early_terminate.type", &format!("{other:?}, not hyperband or median"))),
     }
+}
+
+/// One of `values`. Those that a parameter cannot have are texts, and marked.
+fn choice(key: &str, values: &[Tree]) -> Result<Domain, ErrorKind> {
+    let is_json = |value: &&Tree| !matches!(value, Tree::Value(_));
+    let (json, plain): (Vec<_>, Vec<_>) = values.iter().partition(is_json);
+    let json: Vec<String> = json.into_iter().map(|value| param(value).to_string()).collect();
+    let is_marked =
+        |value: &&Tree| matches!(value, Tree::Value(Param::Text(text)) if json.contains(text));
+    if let Some(value) = plain.into_iter().find(is_marked) {
+        return Err(wrong(
+            key,
+            &format!("{:?} is a text and also a list, a map or null", param(value)),
+        ));
+    }
+    Ok(Domain { json, ..Domain::choice(values.iter().map(param)) })
 }
 
 /// A value of a parameter; a list or map as JSON.

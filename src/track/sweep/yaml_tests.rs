@@ -19,7 +19,10 @@ fn every_distribution_of_wandb_is_read() {
         ("{values: [a, b], probabilities: [0.25, 0.75]}", {
             Domain::choice(["a", "b"]).weights([0.25, 0.75])
         }),
-        ("{values: [[1, 2], null]}", Domain::choice(["[1,2]", "None"])),
+        ("{values: [[1, 2], null]}", {
+            let json = vec!["[1,2]".to_owned(), "None".into()];
+            Domain { json, ..Domain::choice(["[1,2]", "None"]) }
+        }),
         ("{min: 1, max: 5}", Domain::int(1, 5)),
         ("{min: 1, max: 5.5}", Domain::uniform(1.0, 5.5)),
         (
@@ -103,6 +106,11 @@ fn what_is_wrong_is_named() {
         (&format!("{head}  x: {{min: 3, max: 2}}"), "no possible value"),
         (&format!("{head}  x: {{min: 1, max: 2, dist: normal}}"), "parameters.x.dist: not a key"),
         (&format!("{head}  x: {{distribution: beta}}"), "\"beta\" is not known"),
+        (
+            &format!("{head}  x: {{values: [None, null]}}"),
+            "is a text and also a list, a map or null",
+        ),
+        (&format!("{head}  x: {{values: ['NaN', a]}}"), "would be read as a number"),
         (
             &format!("{head}  x: {{distribution: q_constant, value: 1}}"),
             "\"q_constant\" is not known",
