@@ -20,6 +20,7 @@ mod worker_tests;
 mod yaml;
 #[cfg(test)]
 mod yaml_tests;
+mod yaml_values;
 
 use std::collections::BTreeMap;
 

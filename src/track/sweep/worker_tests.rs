@@ -336,7 +336,7 @@ fn trials_that_failed_can_be_retried_and_start_clean() {
     claimed(&worker).fail(&std::io::Error::other("no GPU")).unwrap();
     assert!(matches!(worker.claim().unwrap(), Next::Over));
     worker.retry(0).unwrap();
-    let mut again = claimed(&Worker::open(dir.path()).unwrap().options(quick()));
+    let mut again = claimed(&worker);
     assert_eq!(again.attempt(), 2);
     let _ = again.report(3, 0.5).unwrap();
     again.prune().unwrap();

@@ -38,16 +38,18 @@ impl<'w> News<'w> {
         }
     }
 
-    /// Reads all that is in the log, for other trials to compare with.
-    pub(super) fn read_all(&mut self, trial: &mut ActiveTrial) {
+    /// Reads what an earlier attempt left. What follows belongs to this one.
+    pub(super) fn catch_up(&mut self, trial: &mut ActiveTrial) {
         while self.read(trial) {}
-        if let Some(mut follower) = self.follower.take() {
-            let news = follower.finish();
-            self.follower = Some(follower);
+        self.reported = 0;
+    }
+
+    /// Reads all that the program wrote, for other trials to compare with.
+    pub(super) fn finish(&mut self, trial: &mut ActiveTrial) {
+        while self.read(trial) {}
+        if let Some(news) = self.follower.as_mut().map(Follower::finish) {
             self.note(news, trial);
         }
-        // What follows belongs to another attempt.
-        self.reported = 0;
     }
 
     /// Reads new values. Returns whether there are more.

@@ -111,6 +111,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
                 thread::sleep(LOOK_EVERY);
                 continue;
             }
+            Next::Over => {
+                forget_exits(&worker)?;
+                break;
+            }
             _ => break,
         };
         started += 1;
@@ -207,6 +211,13 @@ fn run_trial(
     Ok(ended)
 }
 
+/// Removes what is left of trials whose worker was killed right after it had recorded their end. Otherwise, somebody who
+/// wants such a trial to be run again would get the old end.
+fn forget_exits(worker: &Worker) -> Result<()> {
+    let ended = worker.trials()?.into_iter().filter(|trial| trial.has_ended());
+    ended.map(|trial| Exit::remove(&worker.dir().join(trial.name))).collect()
+}
+
 /// What is to be recorded of a trial.
 enum Outcome {
     /// Its program ended by itself.
@@ -226,8 +237,7 @@ fn attempt(
 ) -> Result<Outcome> {
     let dir = trial.dir().to_owned();
     let mut news = News::of(worker, trial);
-    // What an earlier attempt left.
-    news.read_all(trial);
+    news.catch_up(trial);
     let left = Exit::read(&dir)?.filter(|exit| exit.code.is_some() && !exit.was_asked);
     if let Some(exit) = left {
         // Its program had done its work when the worker died.
@@ -247,7 +257,7 @@ fn attempt(
         Why::Ended | Why::Asked => {}
     }
     // What it wrote last counts for other trials.
-    news.read_all(trial);
+    news.finish(trial);
     let exit = Exit::read(&dir)?;
     let exit = exit.unwrap_or_else(|| Exit { status: "its supervisor".into(), ..Exit::default() });
     if let Some(problem) = exit.problem {
