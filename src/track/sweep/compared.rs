@@ -51,9 +51,11 @@ fn rosenbrock4(x: &[f64]) -> f64 {
 }
 
 type Function = fn(&[f64]) -> f64;
+/// Its name, and the ranges of its parameters.
+type Named = (&'static str, Function, Vec<(f64, f64)>);
 
 /// The functions, each with its ranges.
-fn functions() -> [(&'static str, Function, Vec<(f64, f64)>); 3] {
+fn functions() -> [Named; 3] {
     [
         ("branin", branin, vec![(-5.0, 10.0), (0.0, 15.0)]),
         ("hartmann6", hartmann6, vec![(0.0, 1.0); 6]),
@@ -131,7 +133,7 @@ fn problems(found: &[f64], optuna: &[f64]) -> Vec<String> {
 fn the_best_values_are_within_the_spread_of_optuna() {
     let functions = functions();
     let all: Vec<_> = std::thread::scope(|scope| {
-        let start = |(name, function, ranges): &(&'static str, Function, Vec<(f64, f64)>)| {
+        let start = |(name, function, ranges): &Named| {
             let (name, function, ranges) = (*name, *function, ranges.clone());
             scope.spawn(move || (name, best(function, &ranges)))
         };
