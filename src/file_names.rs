@@ -12,5 +12,7 @@ pub const VERSIONS: &str = "tbx.artifacts.json";
 pub const HPARAMS: &str = "hparams.yaml";
 /// The embeddings of a run, for TensorBoard's projector.
 pub const PROJECTOR: &str = "projector_config.pbtxt";
+/// How the program of a sweep's trial ended, until its worker has recorded it.
+pub const EXIT: &str = "tbx.exit.json";
 /// What a trial of a sweep has reported.
 pub const REPORTS: &str = "tbx.reports";

@@ -24,6 +24,8 @@ pub use parts::ARTIFACTS;
 pub use parts::{Artifact, ArtifactRef, Dataset, Environment, Failure, Git, Gpu, Process, Summary};
 pub use run_meta::{RunMeta, SCHEMA};
 pub use sidecar::FILE;
+#[doc(hidden)]
+pub use status::PRUNED;
 pub use status::Status;
 
 /// Seconds since the Unix epoch.

@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The tag of pruned trials, for programs that have no such status. Its value is the last step.
+#[doc(hidden)]
+pub const PRUNED: &str = "tbx.pruned";
+
 /// The status of a run. The names are MLflow's, except for `Pruned`.
 ///
 /// Other programs have no pruned runs. There, one has the status that says the most, and the tag `tbx.pruned`, whose

@@ -53,7 +53,9 @@ impl Lock {
         loop {
             match Self::attempt(&lock_path)? {
                 Attempt::Held(mut lock) => {
-                    // For the error message of processes that cannot take the lock.
+                    // For the error message of processes that cannot take the lock. The file may be that of one that
+                    // was killed.
+                    let _ = lock.file.set_len(0);
                     let _ = write!(lock.file, "process {}", std::process::id());
                     return Ok(lock);
                 }
@@ -67,6 +69,11 @@ impl Lock {
     /// until the lock is dropped.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// Whether the file system has no locks, so that the existence of the file is the lock.
+    pub fn is_by_name(&self) -> bool {
+        self.is_by_name
     }
 
     fn attempt(path: &Path) -> io::Result<Attempt> {

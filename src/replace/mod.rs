@@ -232,6 +232,17 @@ mod tests {
         assert_eq!(list(dir.path()), ["file"]);
     }
 
+    /// The file becomes the input of programs.
+    #[test]
+    fn a_lock_has_nothing_of_an_earlier_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs");
+        fs::write(names::lock(&path), "process 123456789012345678901").unwrap();
+        let _lock = Lock::take(&path).unwrap();
+        let text = fs::read_to_string(names::lock(&path)).unwrap();
+        assert_eq!(text, format!("process {}", std::process::id()));
+    }
+
     #[test]
     fn who_takes_a_lock_that_another_has_is_told_so() {
         let dir = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::claim::Claim;
 use super::system::Monitor;
 use crate::error::Result;
 use crate::meta::{RunMeta, now};
@@ -20,10 +21,16 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    /// Starts the thread for the run in `dir`, with these intervals; `None` means never.
-    pub(super) fn start(dir: PathBuf, beat: Duration, measured: Option<Measured>) -> Result<Self> {
+    /// Starts the thread for the run in `dir`, with these intervals; `None` means never. It is silent once another
+    /// attempt has the run.
+    pub(super) fn start(
+        dir: PathBuf,
+        beat: Duration,
+        measured: Option<Measured>,
+        claim: Option<Claim>,
+    ) -> Result<Self> {
         let (stop, stopped) = channel();
-        let alive = move || live(&dir, beat, measured, &stopped);
+        let alive = move || live(&dir, beat, measured, claim.as_ref(), &stopped);
         let thread = std::thread::Builder::new().name("tbx heartbeat".into()).spawn(alive);
         let thread = thread.map_err(crate::error::ErrorKind::from)?;
         Ok(Self { stop: Some(stop), thread: Some(thread), process: std::process::id() })
@@ -75,7 +82,13 @@ impl Measured {
 }
 
 /// The work of the thread, until the other end of `stopped` is dropped.
-fn live(dir: &Path, beat: Duration, measured: Option<Measured>, stopped: &Receiver<()>) {
+fn live(
+    dir: &Path,
+    beat: Duration,
+    measured: Option<Measured>,
+    claim: Option<&Claim>,
+    stopped: &Receiver<()>,
+) {
     let mut monitor = measured.map(|measured| (Monitor::start(dir), measured));
     // `None`: later than any time.
     let after = |interval: Duration| Instant::now().checked_add(interval);
@@ -91,7 +104,7 @@ fn live(dir: &Path, beat: Duration, measured: Option<Measured>, stopped: &Receiv
         if is_due(next_beat) {
             // A disk that is temporarily full is no reason to stop; the run itself will report the
             // error.
-            let _ = RunMeta::update_existing(dir, record_beat);
+            let _ = RunMeta::update_existing(dir, |meta| record_beat(meta, claim));
             next_beat = after(beat);
         }
         if let Some((monitor, measured)) = monitor.as_mut().filter(|_| is_due(next_sample)) {
@@ -102,7 +115,11 @@ fn live(dir: &Path, beat: Duration, measured: Option<Measured>, stopped: &Receiv
 }
 
 /// Records that this process is alive, unless the run continues in another process.
-fn record_beat(meta: &mut RunMeta) {
+fn record_beat(meta: &mut RunMeta, claim: Option<&Claim>) {
+    // In containers, the processes of both attempts may have the same number.
+    if claim.is_some_and(|claim| !claim.holds(meta)) {
+        return;
+    }
     if let Some(process) = &mut meta.process
         && process.pid == std::process::id()
     {

@@ -13,6 +13,7 @@
 mod artifact;
 mod capture;
 mod children;
+mod claim;
 mod code;
 mod git;
 mod heart;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claim::Claim;
 use super::mirror::FollowRun;
 use super::offline::Place;
 use super::secrets;
@@ -53,6 +54,8 @@ pub struct RunOptions {
     pub(super) wandb: Option<Place>,
     pub(super) artifact_store: Option<PathBuf>,
     pub(super) mirrors: Vec<Arc<dyn FollowRun>>,
+    /// Set if other programs may take up the run.
+    pub(super) claim: Option<Claim>,
 }
 
 /// What to log of the code.
@@ -99,6 +102,7 @@ impl Default for RunOptions {
             wandb: None,
             artifact_store: None,
             mirrors: Vec::new(),
+            claim: None,
         }
     }
 }

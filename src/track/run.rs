@@ -6,6 +6,7 @@ use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use super::claim::Claim;
 use super::heart::{Heart, Measured};
 use super::mirror::Mirrors;
 use super::offline::{Offline, Place};
@@ -68,6 +69,8 @@ pub struct ActiveRun {
     mirrors: Mirrors,
     /// Where its children get theirs.
     wandb: Option<Place>,
+    /// Set if other programs may take up the run.
+    claim: Option<Claim>,
     has_ended: bool,
 }
 
@@ -110,7 +113,7 @@ impl ActiveRun {
 
     fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
         panic::watch();
-        let RunOptions { meta: mut said, writer, card, .. } = options.clone();
+        let RunOptions { meta: mut said, writer, card, claim, .. } = options.clone();
         let writer = writer.create(dir)?;
         let now = now();
         said.id = Some(uuid::Uuid::new_v4().simple().to_string());
@@ -126,7 +129,7 @@ impl ActiveRun {
         });
         secrets::hide(&mut said);
         let (mut meta, mut is_resumed) = (RunMeta::default(), false);
-        RunMeta::update(dir, |there| {
+        update(dir, claim.as_ref(), |there| {
             is_resumed = there.id.is_some();
             go_on(there, said);
             there.updated_at = Some(now);
@@ -148,10 +151,11 @@ impl ActiveRun {
             experiment: meta.experiment.clone(),
             artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
             card,
-            heart: Heart::start(dir.to_owned(), options.heartbeat, measured)?,
+            heart: Heart::start(dir.to_owned(), options.heartbeat, measured, claim.clone())?,
             offline,
             mirrors: Mirrors::start(&options.mirrors, dir)?,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
+            claim,
             has_ended: false,
         };
         run.log_code(options.code)?;
@@ -197,10 +201,15 @@ impl ActiveRun {
 
     /// The same for metadata without texts of the program.
     pub(super) fn change(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
-        RunMeta::update(&self.dir, |meta| {
+        update(&self.dir, self.claim.as_ref(), |meta| {
             change(meta);
             meta.updated_at = Some(now());
         })
+    }
+
+    /// Whether another program has taken up the run.
+    pub(super) fn is_lost(&self) -> bool {
+        self.claim.as_ref().is_some_and(Claim::is_lost)
     }
 
     /// Starts a part of this run, such as a fold or a stage, in a subdirectory with this name.
@@ -352,6 +361,18 @@ impl Drop for ActiveRun {
         // The error cannot be returned here: call `finish` to get it.
         let _ = self.end(Status::Failed, Some(panic::current().unwrap_or_else(left)));
     }
+}
+
+/// Changes the metadata of the run in `dir`, unless another attempt has the run.
+fn update(dir: &Path, claim: Option<&Claim>, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+    let mut is_lost = false;
+    RunMeta::update(dir, |meta| {
+        is_lost = claim.is_some_and(|claim| !claim.holds(meta));
+        if !is_lost {
+            change(meta);
+        }
+    })?;
+    if is_lost { Err(Claim::error(dir)) } else { Ok(()) }
 }
 
 /// The directory that contains the directory of a run.

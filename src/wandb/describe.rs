@@ -9,7 +9,7 @@ use super::run::{Cpu, Environment, GitRepo, Memory, NvidiaGpu, Run};
 use crate::meta::{Param, RunMeta, Status};
 
 /// The key of the tags with values in the configuration.
-const TAGS: &str = "tbx/tags";
+pub const TAGS: &str = "tbx/tags";
 /// The key of the datasets in the configuration.
 const DATASETS: &str = "tbx/datasets";
 

@@ -1,5 +1,7 @@
 //! The possible values of a parameter.
 
+use serde_json::Value;
+
 use super::math::{MAX_WHOLE, exp, float, ln, normal_quantile, whole};
 use crate::meta::Param;
 use crate::summary::hparams::{HparamInfo, HparamValue};
@@ -33,6 +35,8 @@ pub struct Domain {
     /// Whether values are integers.
     pub(super) is_int: bool,
     pub(super) when: Option<When>,
+    /// The texts of a choice that stand for a list or a map, as JSON, or for nothing: `None`.
+    pub(super) json: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +106,7 @@ impl Domain {
     }
 
     fn of(law: Law) -> Self {
-        Self { law, is_log: false, step: None, is_int: false, when: None }
+        Self { law, is_log: false, step: None, is_int: false, when: None, json: Vec::new() }
     }
 
     /// Rounds numbers to multiples of `step`, which must be above 0. Both ends of a range are rounded, too.
@@ -186,6 +190,39 @@ impl Domain {
                 // The smallest number that is drawn, except 0, is 2^-53.
                 Some(self.value(mean + std * normal_quantile(x.max(0.5 / MAX_WHOLE))))
             }
+        }
+    }
+
+    /// The values that are texts: only they may be those of a secret.
+    pub(super) fn all_texts(&self) -> impl Iterator<Item = Param> {
+        let values = match &self.law {
+            Law::Choice { values, .. } => values.as_slice(),
+            _ => &[],
+        };
+        values.iter().filter(|value| matches!(value, Param::Text(_))).cloned()
+    }
+
+    /// A value of a choice, or of the condition, that is another one when it is read from JSON again.
+    pub(super) fn changed_as_json(&self) -> Option<&Param> {
+        let values = match &self.law {
+            Law::Choice { values, .. } => values.as_slice(),
+            _ => &[],
+        };
+        let of_condition = self.when.iter().flat_map(|when| &when.values);
+        values.iter().chain(of_condition).find(|value| {
+            let again = serde_json::to_value(value).and_then(serde_json::from_value::<Param>);
+            again.ok().as_ref() != Some(*value)
+        })
+    }
+
+    /// A value as JSON, with the type that it had in a file.
+    pub(super) fn json(&self, value: &Param) -> Value {
+        match value {
+            Param::Text(text) if self.json.contains(text) => {
+                // `None` is not JSON.
+                serde_json::from_str(text).unwrap_or(Value::Null)
+            }
+            value => serde_json::json!(value),
         }
     }
 

@@ -1,18 +1,20 @@
 //! The trials of a sweep, as their directories say.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::reports;
-use crate::error::{Result, failed};
-use crate::meta::{Param, Process, RunMeta, Status, now};
+use super::reports::{self, Curve};
+use crate::error::{ErrorKind, Result, failed};
+use crate::meta::{FILE, Param, Process, RunMeta, Status, now};
 use crate::replace;
+use crate::track::claim::attempts;
 
 /// Prefix of the names of trials.
 const PREFIX: &str = "trial-";
-/// The key in a trial's metadata that has the number of its attempts.
-pub(super) const ATTEMPTS: &str = "attempts";
+/// Interval between two looks at whether somebody has changed a trial that has ended.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The name of a trial, and of its directory.
 pub(super) fn name(number: u64) -> String {
@@ -51,9 +53,45 @@ pub struct TrialRecord {
     pub process: Option<Process>,
     /// Why its `tbx.json` could not be read.
     pub problem: Option<String>,
+    /// Whether that file is damaged, and not only out of reach for now.
+    is_damaged: bool,
+    /// The file when it was read.
+    stamp: Option<Stamp>,
+}
+
+/// What changes with a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    len: u64,
+    /// Zero where files have no numbers.
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        let (modified, len) = (metadata.modified().ok(), metadata.len());
+        Some(Self { modified, len, inode: inode(&metadata) })
+    }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
 }
 
 impl TrialRecord {
+    /// A trial that nobody has begun.
+    pub(super) fn new(number: u64, params: BTreeMap<String, Param>) -> Self {
+        Self { number, name: name(number), params, ..Self::default() }
+    }
+
     /// Status at `now`, in seconds since the Unix epoch. A trial that is recorded as running counts as
     /// [killed](Status::Killed) if its worker has missed several heartbeats.
     pub fn status_at(&self, now: f64) -> Option<Status> {
@@ -62,30 +100,53 @@ impl TrialRecord {
         meta.status_at(now)
     }
 
-    /// Whether the trial has ended. One whose worker died has not: another worker takes it up.
+    /// Whether the trial has ended. One whose worker died has not: another worker takes it up. One whose `tbx.json` is
+    /// damaged has, but not one whose file could not be read for another reason, which may pass.
     pub fn has_ended(&self) -> bool {
-        self.problem.is_some() || self.status.is_some_and(Status::is_final)
+        self.is_damaged || self.status.is_some_and(Status::is_final)
     }
 
     /// Whether a worker may take up the trial: nobody has started it, its worker has given it up, or has died.
     pub(super) fn is_left(&self) -> bool {
         let status = self.status_at(now());
-        !self.has_ended() && matches!(status, None | Some(Status::Scheduled | Status::Killed))
+        self.problem.is_none()
+            && !self.has_ended()
+            && matches!(status, None | Some(Status::Scheduled | Status::Killed))
+    }
+
+    /// Whether the record is still right.
+    fn is_current(&self, dir: &Path, looks_again: bool) -> bool {
+        // A program that is a run itself ends it before its worker has recorded the value.
+        let is_settled = self.value.is_some() && !looks_again;
+        let is_same =
+            || self.stamp.is_some() && self.stamp == Stamp::of(&dir.join(&self.name).join(FILE));
+        self.has_ended() && (is_settled || is_same())
     }
 
     fn read(dir: &Path, number: u64, metric: &str) -> Self {
-        let record = Self { number, name: name(number), ..Self::default() };
-        match RunMeta::read(&dir.join(&record.name)) {
+        let name = name(number);
+        let dir = dir.join(&name);
+        let stamp = Stamp::of(&dir.join(FILE));
+        let record = Self { number, name, stamp, ..Self::default() };
+        let is_out_of_reach = |read: &Result<_>| {
+            read.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Io(_)))
+        };
+        let mut read = RunMeta::read(&dir);
+        if is_out_of_reach(&read) {
+            // On NFS, a file that is being replaced can be stale.
+            read = RunMeta::read(&dir);
+        }
+        let is_damaged = read.is_err() && !is_out_of_reach(&read);
+        match read {
             // Its worker died before it wrote the file, or is about to write it.
             Ok(None) => record,
             Ok(Some(meta)) => {
                 let summary = meta.summary.get(metric);
-                let attempts = meta.other.get(ATTEMPTS).and_then(serde_json::Value::as_u64);
                 Self {
                     status: meta.status,
                     value: summary.map(|summary| summary.value),
                     step: summary.and_then(|summary| summary.step),
-                    attempts: attempts.unwrap_or(1),
+                    attempts: attempts(&meta).unwrap_or(1),
                     start_time: meta.start_time,
                     end_time: meta.end_time,
                     params: meta.params,
@@ -93,28 +154,42 @@ impl TrialRecord {
                     ..record
                 }
             }
-            Err(error) => Self { problem: Some(error.to_string()), ..record },
+            Err(error) => Self { problem: Some(error.to_string()), is_damaged, ..record },
         }
     }
 }
 
-/// The trials in a sweep's directory. What has ended is read once.
+/// The trials in a sweep's directory. What has ended is read again only if its file has changed.
 #[derive(Debug)]
 pub(super) struct History {
     dir: PathBuf,
     metric: String,
     pub(super) trials: BTreeMap<u64, TrialRecord>,
-    reports: BTreeMap<u64, Vec<(i64, f64)>>,
+    looked_again: Option<Instant>,
+    rivals: BTreeMap<u64, Rival>,
+}
+
+/// The reports of another trial.
+#[derive(Debug)]
+struct Rival {
+    curve: Curve,
+    /// The attempt whose end came before the reports were read.
+    ended: Option<u64>,
 }
 
 impl History {
     pub(super) fn new(dir: &Path, metric: &str) -> Self {
         let (dir, metric) = (dir.to_owned(), metric.to_owned());
-        Self { dir, metric, trials: BTreeMap::new(), reports: BTreeMap::new() }
+        let (trials, rivals) = (BTreeMap::new(), BTreeMap::new());
+        Self { dir, metric, trials, looked_again: None, rivals }
     }
 
     /// Reads what may have changed.
     pub(super) fn refresh(&mut self) -> Result<()> {
+        let looks_again = self.looked_again.is_none_or(|last| last.elapsed() >= LOOK_AGAIN_EVERY);
+        if looks_again {
+            self.looked_again = Some(Instant::now());
+        }
         let entries = fs::read_dir(&self.dir).map_err(|error| failed(error, &self.dir))?;
         let mut there = BTreeMap::new();
         for entry in entries {
@@ -124,12 +199,8 @@ impl History {
                 continue;
             }
             let Some(number) = name.to_str().and_then(number) else { continue };
-            // A program that is a run itself ends it before its worker has recorded the value.
-            let is_known = |known: &TrialRecord| {
-                let has_all = known.value.is_some() || known.status != Some(Status::Finished);
-                known.has_ended() && (has_all || self.metric.is_empty())
-            };
-            let known = self.trials.remove(&number).filter(is_known);
+            let known = self.trials.remove(&number);
+            let known = known.filter(|known| known.is_current(&self.dir, looks_again));
             let read = || TrialRecord::read(&self.dir, number, &self.metric);
             there.insert(number, known.unwrap_or_else(read));
         }
@@ -137,24 +208,30 @@ impl History {
         Ok(())
     }
 
-    /// Reads the reports of all trials but one, unless they have not changed.
-    pub(super) fn refresh_reports(&mut self, except: u64) -> Result<()> {
+    /// Reads the reports of the trials that are `wanted`, except those whose last reports are known.
+    pub(super) fn refresh_rivals(&mut self, wanted: impl Fn(&TrialRecord) -> bool) -> Result<()> {
         self.refresh()?;
-        for (number, trial) in &self.trials {
-            let is_known = trial.has_ended() && self.reports.contains_key(number);
-            if *number == except || is_known {
+        for trial in self.trials.values().filter(|trial| wanted(trial)) {
+            let ended = trial.has_ended().then_some(trial.attempts);
+            let known = self.rivals.get(&trial.number).and_then(|rival| rival.ended);
+            if ended.is_some() && known == ended {
                 continue;
             }
-            // A file that cannot be read says nothing about other trials.
-            let read = reports::read(&self.dir.join(&trial.name)).unwrap_or_default();
-            self.reports.insert(*number, read);
+            // A file that cannot be read for now says nothing new.
+            if let Ok(curve) = reports::read(&self.dir.join(&trial.name)) {
+                self.rivals.insert(trial.number, Rival { curve, ended });
+            }
         }
         Ok(())
     }
 
-    /// The reports of a trial.
-    pub(super) fn reports(&self, number: u64) -> &[(i64, f64)] {
-        self.reports.get(&number).map_or(&[], Vec::as_slice)
+    /// The known reports of the trials that are `wanted`.
+    pub(super) fn rivals(
+        &self,
+        wanted: impl Fn(&TrialRecord) -> bool,
+    ) -> impl Iterator<Item = &Curve> {
+        let wanted = self.trials.values().filter(move |trial| wanted(trial));
+        wanted.filter_map(|trial| self.rivals.get(&trial.number)).map(|rival| &rival.curve)
     }
 
     /// The number of the next new trial.

@@ -6,7 +6,9 @@ mod definition;
 mod domain;
 mod goal;
 mod history;
+mod join;
 mod math;
+mod metric;
 mod pruner;
 mod reports;
 mod space;
@@ -18,6 +20,7 @@ mod worker_tests;
 mod yaml;
 #[cfg(test)]
 mod yaml_tests;
+mod yaml_values;
 
 use std::collections::BTreeMap;
 
@@ -210,6 +213,14 @@ impl Sweep {
     /// The names of the parameters, in the order in which they were added.
     pub fn params(&self) -> impl Iterator<Item = &str> {
         self.space.iter().map(|(name, _)| name)
+    }
+
+    /// A value of a parameter as JSON. Lists, maps and nulls of a sweep file are texts in the parameters of trials; here
+    /// they are what they were in the file.
+    #[doc(hidden)]
+    pub fn json(&self, name: &str, value: &Param) -> serde_json::Value {
+        let domain = self.space.get(name);
+        domain.map_or_else(|| serde_json::json!(value), |domain| domain.json(value))
     }
 
     /// Returns `count` random trials. The same seed gives the same trials on every machine and in every release

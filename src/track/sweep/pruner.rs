@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::goal::Goal;
+use super::reports::{Curve, Point};
 use crate::error::ErrorKind;
 
 /// A rule that ends trials early, by the values that they and the other trials of the sweep report.
@@ -21,29 +22,32 @@ pub struct Pruner(Rule);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Rule {
-    Median { startup_trials: usize, warmup_steps: i64 },
-    Hyperband { min: i64, max: i64, eta: u32, brackets: u32 },
+    Median {
+        startup_trials: usize,
+        warmup_steps: i64,
+    },
+    Hyperband {
+        min: i64,
+        max: i64,
+        eta: u32,
+        brackets: u32,
+    },
+    /// Hyperband with one bracket that compares trials at these steps, which ascend.
+    Steps {
+        steps: Vec<i64>,
+        eta: u32,
+    },
 }
 
 /// Maximum number of steps at which a bracket compares trials.
 const MAX_RUNGS: u32 = 64;
 
-/// What a trial has reported: its steps, ascending, each with its value.
-pub(super) type Reports = [(i64, f64)];
-
-/// Another trial of the sweep, as a rule sees it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Other<'t> {
-    pub(super) number: u64,
-    pub(super) reports: &'t Reports,
-    /// Whether it ended successfully.
-    pub(super) is_finished: bool,
-}
-
 impl Pruner {
     /// The median rule: a trial ends if its best value so far is worse than the median, over the trials that have
     /// finished, of their values at that step. A trial that has no value at the step counts with the last one before
-    /// it. Default: the rule applies once 5 trials have finished, from the first step on.
+    /// it; of long trials, at most one report in 50 is left out in between. A trial whose values are all NaN ends.
+    /// Default: the rule applies once 5 trials have finished, with or without values, from the first step on. A trial
+    /// learns of others every two seconds.
     pub fn median() -> Self {
         Self(Rule::Median { startup_trials: 5, warmup_steps: 0 })
     }
@@ -93,9 +97,29 @@ impl Pruner {
         self
     }
 
+    /// Hyperband with one bracket that compares trials at `max` / `eta`, `max` / `eta`² and so on, `count` times, rounded
+    /// down.
+    pub(super) fn from_the_end(max: u64, count: u64, eta: u32) -> Self {
+        let whole = |step: u64| i64::try_from(step).unwrap_or(i64::MAX);
+        let divided = std::iter::successors(Some(max), |step| step.checked_div(u64::from(eta)));
+        let count = usize::try_from(count.min(u64::from(MAX_RUNGS))).unwrap_or(0);
+        let mut steps: Vec<i64> =
+            divided.skip(1).take(count).take_while(|step| *step > 0).map(whole).collect();
+        steps.reverse();
+        Self(Rule::Steps { steps, eta })
+    }
+
     /// Returns an error if the numbers of the rule make no sense.
     pub(super) fn check(&self) -> Result<(), ErrorKind> {
         match self.0 {
+            Rule::Steps { ref steps, eta }
+                if eta < 2 || !steps.is_sorted() || steps.first().is_none_or(|step| *step < 1) =>
+            {
+                let what = format!(
+                    "hyperband at the steps {steps:?} with eta {eta}: steps must be at least 1, eta 2"
+                );
+                Err(ErrorKind::Argument(what))
+            }
             Rule::Hyperband { min, max, eta, brackets }
                 if min < 1 || max < min || eta < 2 || brackets < 1 =>
             {
@@ -109,54 +133,74 @@ impl Pruner {
         }
     }
 
-    /// Whether a trial, whose last report is new, ends now.
+    /// The step at which a trial is to be compared with others, if there is one among those after `from` up to `to`.
+    /// Only the last one counts.
+    pub(super) fn due(&self, number: u64, from: i64, to: i64) -> Option<i64> {
+        match self.0 {
+            Rule::Median { warmup_steps, .. } => (to > from && to >= warmup_steps).then_some(to),
+            _ => self.rungs_of(number).into_iter().rfind(|rung| from < *rung && *rung <= to),
+        }
+    }
+
+    /// Whether every step is one at which trials are compared.
+    pub(super) fn is_always_due(&self) -> bool {
+        matches!(self.0, Rule::Median { .. })
+    }
+
+    /// Whether the rule compares a trial with another one, which may have finished.
+    pub(super) fn compares(&self, number: u64, with: u64, is_finished: bool) -> bool {
+        match self.0 {
+            Rule::Median { .. } => is_finished && number != with,
+            _ => number != with && self.bracket(number) == self.bracket(with),
+        }
+    }
+
+    /// Whether a trial with these reports ends at `step`, which is [`due`](Self::due). `others` are the reports of those
+    /// that it is compared with.
     pub(super) fn ends<'t>(
         &self,
         goal: Goal,
-        number: u64,
-        reports: &Reports,
-        others: impl Iterator<Item = Other<'t>>,
+        step: i64,
+        own: &Curve,
+        last: Point,
+        others: impl Iterator<Item = &'t Curve>,
     ) -> bool {
-        let Some((&(step, _), before)) = reports.split_last() else { return false };
-        match self.0 {
-            Rule::Median { startup_trials, warmup_steps } => {
-                let Some(own) = best(goal, reports).filter(|_| step >= warmup_steps) else {
+        match &self.0 {
+            Rule::Median { startup_trials, .. } => {
+                let (mut finished, mut values) = (0, Vec::new());
+                for other in others {
+                    finished += 1;
+                    values.extend(other.at(step).filter(|value| !value.is_nan()));
+                }
+                if finished < (*startup_trials).max(1) {
                     return false;
-                };
-                let finished = others.filter(|other| other.is_finished);
-                let at_step = finished.map(|other| at(other.reports, step));
-                let mut values: Vec<f64> = at_step.flatten().filter(|v| !v.is_nan()).collect();
-                values.len() >= startup_trials.max(1) && goal.is_better(median(&mut values), own)
+                }
+                last.best.is_nan()
+                    || median(&mut values).is_some_and(|m| goal.is_better(m, last.best))
             }
-            Rule::Hyperband { eta, .. } => {
-                let bracket = self.bracket(number);
-                let rungs = self.rungs(bracket);
-                let last = before.last().map_or(i64::MIN, |(step, _)| *step);
-                // Only the last of the steps that it has reached with this report.
-                let Some(rung) = rungs.into_iter().rfind(|rung| last < *rung && *rung <= step)
-                else {
-                    return false;
-                };
-                let own = best(goal, reports).unwrap_or(f64::NAN);
-                let same = others.filter(|other| {
-                    other.number != number && self.bracket(other.number) == bracket
-                });
-                let there = same.filter_map(|other| {
-                    let reached = other.reports.iter().position(|(step, _)| *step >= rung)?;
-                    best(goal, other.reports.get(..=reached)?)
-                });
-                let there: Vec<f64> = there.collect();
-                let better = there.iter().filter(|value| goal.is_better(**value, own)).count();
-                let kept = (there.len() + 1) / usize::try_from(eta).unwrap_or(usize::MAX).max(1);
-                own.is_nan() || better >= kept.max(1)
+            Rule::Hyperband { eta, .. } | Rule::Steps { eta, .. } => {
+                let best = own.best_at(step).unwrap_or(last.best);
+                let there = others.filter_map(|other| other.best_at(step));
+                let there: Vec<f64> = there.filter(|value| !value.is_nan()).collect();
+                let better = there.iter().filter(|value| goal.is_better(**value, best)).count();
+                let kept = (there.len() + 1) / usize::try_from(*eta).unwrap_or(usize::MAX).max(1);
+                best.is_nan() || better >= kept.max(1)
             }
         }
     }
 
+    /// The steps at which a trial is compared; none if that is every step.
+    pub(super) fn rungs_of(&self, number: u64) -> Vec<i64> {
+        self.rungs(self.bracket(number))
+    }
+
     /// The steps at which a bracket compares trials.
     fn rungs(&self, bracket: u32) -> Vec<i64> {
-        let Rule::Hyperband { min, max, eta, .. } = self.0 else { return Vec::new() };
-        let eta = i64::from(eta);
+        let (min, max, eta) = match &self.0 {
+            Rule::Median { .. } => return Vec::new(),
+            Rule::Steps { steps, .. } => return steps.clone(),
+            Rule::Hyperband { min, max, eta, .. } => (*min, *max, i64::from(*eta)),
+        };
         let steps = std::iter::successors(Some(min), |step| step.checked_mul(eta));
         let below = steps.take_while(|step| *step > 0 && *step < max);
         below
@@ -186,51 +230,40 @@ impl Pruner {
     }
 }
 
-/// The best of the values; none if there is none that is a number.
-pub(super) fn best(goal: Goal, reports: &Reports) -> Option<f64> {
-    let values = reports.iter().map(|(_, value)| *value).filter(|value| !value.is_nan());
-    values.reduce(|best, next| if goal.is_better(next, best) { next } else { best })
-}
-
-/// The value at a step, or the last one before it.
-fn at(reports: &Reports, step: i64) -> Option<f64> {
-    let after = reports.partition_point(|(other, _)| *other <= step);
-    reports.get(after.checked_sub(1)?).map(|(_, value)| *value)
-}
-
-fn median(values: &mut [f64]) -> f64 {
+/// The median; `None` if there are no values.
+fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
     let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
     if values.len() % 2 == 1 {
-        at(middle)
-    } else {
-        0.5 * (at(middle.saturating_sub(1)) + at(middle))
+        return Some(upper);
     }
+    Some(0.5 * (values.get(middle.checked_sub(1)?)? + upper))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn others<'t>(all: &'t [Vec<(i64, f64)>]) -> impl Iterator<Item = Other<'t>> {
-        let other = |(number, reports): (usize, &'t Vec<(i64, f64)>)| Other {
-            number: number as u64,
-            reports,
-            is_finished: true,
-        };
-        all.iter().enumerate().map(other)
+    /// Whether a trial ends by its last report.
+    fn ends(rule: &Pruner, goal: Goal, reports: &[(i64, f64)], all: &[Curve]) -> bool {
+        let own = Curve::of(goal, reports);
+        let from = reports.iter().rev().nth(1).map_or(i64::MIN, |(step, _)| *step);
+        let last = own.last().unwrap();
+        let due = rule.due(9, from, last.step);
+        due.is_some_and(|step| rule.ends(goal, step, &own, last, all.iter()))
     }
 
-    fn flat(values: &[f64]) -> Vec<Vec<(i64, f64)>> {
-        values.iter().map(|value| (1..=30).map(|step| (step, *value)).collect()).collect()
+    fn flat(values: &[f64]) -> Vec<Curve> {
+        let flat = |value: &f64| (1..=30).map(|step| (step, *value)).collect::<Vec<_>>();
+        values.iter().map(|value| Curve::of(Goal::Minimize, &flat(value))).collect()
     }
 
     #[test]
     fn the_worse_half_ends_at_the_median() {
         let all = flat(&[1.0, 2.0, 3.0, 4.0, 5.0]);
         let rule = Pruner::median();
-        let ends = |goal, own: &Reports, all: &[Vec<_>]| rule.ends(goal, 9, own, others(all));
+        let ends = |goal, own: &[(i64, f64)], all: &[Curve]| ends(&rule, goal, own, all);
         assert!(ends(Goal::Minimize, &[(1, 3.1)], &all));
         assert!(!ends(Goal::Minimize, &[(1, 3.0)], &all));
         assert!(!ends(Goal::Minimize, &[(1, 2.0), (2, 9.0)], &all), "its best value counts");
@@ -238,10 +271,12 @@ mod tests {
         assert!(!ends(Goal::Minimize, &[(0, 9.0)], &all), "nothing to compare with");
         assert!(ends(Goal::Minimize, &[(99, 9.0)], &all), "the last values count");
         assert!(!ends(Goal::Minimize, &[(1, 9.0)], &all[..4]), "too few trials");
-        assert!(!ends(Goal::Minimize, &[(1, f64::NAN)], &all));
+        assert!(ends(Goal::Minimize, &[(1, f64::NAN)], &all), "it has diverged");
+        assert!(!ends(Goal::Minimize, &[(1, f64::NAN)], &all[..4]), "too few trials");
         let late = Pruner::median().warmup_steps(5).startup_trials(1);
-        assert!(!late.ends(Goal::Minimize, 9, &[(4, 9.0)], others(&all)));
-        assert!(late.ends(Goal::Minimize, 9, &[(5, 9.0)], others(&all[..1])));
+        assert!(!super::tests::ends(&late, Goal::Minimize, &[(4, 9.0)], &all));
+        assert!(super::tests::ends(&late, Goal::Minimize, &[(5, 9.0)], &all[..1]));
+        assert!(rule.compares(9, 1, true) && !rule.compares(9, 1, false));
     }
 
     #[test]
@@ -249,7 +284,7 @@ mod tests {
         let rule = Pruner::hyperband(1, 27, 3).brackets(1);
         assert_eq!(rule.rungs(0), [1, 3, 9]);
         let all = flat(&[5.0, 4.0, 3.0, 2.0, 1.0]);
-        let ends = |own: &Reports, all: &[Vec<_>]| rule.ends(Goal::Minimize, 9, own, others(all));
+        let ends = |own: &[(i64, f64)], all: &[Curve]| ends(&rule, Goal::Minimize, own, all);
         assert!(!ends(&[(1, 9.0)], &[]), "the first one goes on");
         assert!(!ends(&[(1, 1.5)], &all), "the second of six");
         assert!(ends(&[(1, 2.5)], &all), "the third of six");
@@ -258,6 +293,23 @@ mod tests {
         assert!(ends(&[(3, 9.0)], &all));
         assert!(!ends(&[(3, 9.0), (4, 9.0)], &all));
         assert!(ends(&[(1, f64::NAN)], &all));
+        // One report that is past two comparisons counts for the last of them.
+        assert_eq!(
+            (rule.due(9, 0, 4), rule.due(9, 3, 8), rule.due(9, 0, 99)),
+            (Some(3), None, Some(9))
+        );
+        assert!(rule.compares(9, 1, false) && !rule.compares(9, 9, false));
+    }
+
+    #[test]
+    fn steps_from_the_end_are_rounded_down() {
+        let rungs = |max, count, eta| Pruner::from_the_end(max, count, eta).rungs(0);
+        assert_eq!(rungs(100, 2, 3), [11, 33]);
+        assert_eq!(rungs(27, 9, 3), [1, 3, 9]);
+        Pruner::from_the_end(27, 2, 3).check().unwrap();
+        Pruner::from_the_end(27, 2, 1).check().unwrap_err();
+        Pruner::from_the_end(27, 2, 0).check().unwrap_err();
+        Pruner::from_the_end(1, 2, 3).check().unwrap_err();
     }
 
     /// Of 13 trials: nine in the bracket from 1 on, three from 3 on, one that is compared at 9 only.

@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::meta::Param;
 
 /// Maximum number of trials in a grid. More are probably a mistake.
-const MAX_TRIALS: usize = 1_000_000;
+const MAX_TRIALS: u32 = 1_000_000;
 
 /// Parameters of a trial, by name.
 pub(super) type Params = BTreeMap<String, Param>;
@@ -30,12 +30,23 @@ impl Space {
         self.0.iter().map(|(name, domain)| (name.as_str(), domain))
     }
 
+    /// The domain of a parameter.
+    pub(super) fn get(&self, name: &str) -> Option<&Domain> {
+        self.iter().find(|(other, _)| *other == name).map(|(_, domain)| domain)
+    }
+
     /// Returns an error if some parameter can have no value.
     pub(super) fn check(&self) -> Result<(), ErrorKind> {
         for (place, (name, domain)) in self.0.iter().enumerate() {
             if !domain.has_values() {
                 let what =
                     format!("a sweep over {name:?}, which has no possible value: {domain:?}");
+                return Err(ErrorKind::Argument(what));
+            }
+            if let Some(value) = domain.changed_as_json() {
+                let what = format!(
+                    "the value {value:?} of {name:?} would be read as a number from tbx.json: use another text"
+                );
                 return Err(ErrorKind::Argument(what));
             }
             let mut earlier = self.0.iter().take(place);
@@ -82,27 +93,19 @@ impl Space {
     /// Every combination of the choices, of the multiples of steps, and of `points` values for each other parameter.
     /// The last parameter changes fastest.
     pub(super) fn grid(&self, points: usize) -> Result<impl Iterator<Item = Params>, ErrorKind> {
-        let sizes = self.iter().map(|(_, domain)| domain.points(points));
-        let count = sizes.clone().try_fold(1usize, usize::checked_mul);
+        let grid = self.combinations(points)?;
+        Ok((0..grid.count).filter_map(move |number| grid.at(number)))
+    }
+
+    /// The combinations by number.
+    pub(super) fn combinations(&self, points: usize) -> Result<Combinations<'_>, ErrorKind> {
+        let sizes: Vec<usize> = self.iter().map(|(_, domain)| domain.points(points)).collect();
+        let count = sizes.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let count = count.and_then(|count| u32::try_from(count).ok());
         let count = count.filter(|count| *count <= MAX_TRIALS).ok_or_else(|| {
             ErrorKind::Argument(format!("a grid of more than {MAX_TRIALS} trials"))
         })?;
-        let sizes: Vec<usize> = sizes.collect();
-        Ok((0..count).filter_map(move |number| {
-            let (mut rest, mut stride) = (number, count);
-            let mut sizes = sizes.iter();
-            let mut is_new = true;
-            let params = self.params(|_, domain, is_there| {
-                let size = sizes.next().copied().unwrap_or(1).max(1);
-                stride = stride.checked_div(size).unwrap_or(1).max(1);
-                let index = rest.checked_div(stride).unwrap_or(0);
-                rest = rest.checked_rem(stride).unwrap_or(0);
-                // The values of a parameter that the trial does not have make no other trials.
-                is_new &= is_there || index == 0;
-                domain.nth(index, size)
-            });
-            is_new.then_some(params)
-        }))
+        Ok(Combinations { space: self, sizes, count })
     }
 
     pub(super) fn to_json(&self) -> serde_json::Value {
@@ -133,6 +136,39 @@ impl Space {
     }
 }
 
+/// The combinations of a grid.
+#[derive(Debug)]
+pub(super) struct Combinations<'s> {
+    space: &'s Space,
+    sizes: Vec<usize>,
+    count: u32,
+}
+
+impl Combinations<'_> {
+    /// The numbers of those that are trials.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        (0..self.count).filter(|number| self.at(*number).is_some())
+    }
+
+    /// The combination with this number; `None` if another one has the same parameters.
+    pub(super) fn at(&self, number: u32) -> Option<Params> {
+        let mut rest = usize::try_from(number).ok()?;
+        let mut stride = usize::try_from(self.count).ok()?;
+        let mut sizes = self.sizes.iter();
+        let mut is_new = true;
+        let params = self.space.params(|_, domain, is_there| {
+            let size = sizes.next().copied().unwrap_or(1).max(1);
+            stride = stride.checked_div(size).unwrap_or(1).max(1);
+            let index = rest.checked_div(stride).unwrap_or(0);
+            rest = rest.checked_rem(stride).unwrap_or(0);
+            // The values of a parameter that the trial does not have make no other trials.
+            is_new &= is_there || index == 0;
+            domain.nth(index, size)
+        });
+        is_new.then_some(params)
+    }
+}
+
 /// Whether a trial with these parameters has one with this domain.
 fn is_active(domain: &Domain, params: &Params) -> bool {
     domain.when.as_ref().is_none_or(|When { param, values }| {
@@ -148,6 +184,8 @@ pub(super) struct Form {
     values: Option<Vec<Param>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     weights: Vec<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    json: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,6 +217,7 @@ impl Form {
             scale: domain.is_log.then(|| "log".into()),
             step: domain.step.filter(|_| !domain.is_int || domain.step != Some(1.0)),
             int: domain.is_int,
+            json: domain.json.clone(),
             when: domain.when.clone().map(|When { param, values }| WhenForm { param, values }),
             ..Self::default()
         };
@@ -205,6 +244,7 @@ impl Form {
             is_log: self.scale.as_deref() == Some("log"),
             step: self.step.or(self.int.then_some(1.0)),
             is_int: self.int,
+            json: self.json,
             when: self.when.map(|WhenForm { param, values }| When { param, values }),
         })
     }
@@ -253,6 +293,11 @@ mod tests {
         assert!(said.contains("\"x\" depends on \"y\""), "{said}");
         space.set("x".into(), Domain::int(1, 0));
         assert!(space.check().unwrap_err().to_string().contains("no possible value"));
+        space.set("x".into(), Domain::choice(["a", "Infinity"]));
+        let said = space.check().unwrap_err().to_string();
+        assert!(said.contains("would be read as a number"), "{said}");
+        space.set("x".into(), Domain::choice([f64::INFINITY, f64::NAN]));
+        space.check().unwrap();
     }
 
     #[test]
@@ -262,6 +307,8 @@ mod tests {
         space.set("q".into(), Domain::uniform(0.0, 1.0).step(0.25).when("n", [1, 2]));
         space.set("g".into(), Domain::log_normal(0.0, 0.5));
         space.set("w".into(), Domain::choice([1, 2]).weights([1.0, 3.0]));
+        let json = vec!["[1,2]".to_owned(), "None".into()];
+        space.set("l".into(), Domain { json, ..Domain::choice(["[1,2]", "None", "[]"]) });
         let order: Vec<String> = space.iter().map(|(name, _)| name.to_owned()).collect();
         let forms = serde_json::from_value(space.to_json()).unwrap();
         assert_eq!(Space::from_json(&order, forms).unwrap(), space);

@@ -147,23 +147,37 @@ fn kernels<'v>(
         return values.chain([None]).map(kernel).collect();
     };
     let scaled: Vec<_> = values.map(|value| domain.scaled(value?)).collect();
-    let mut sorted: Vec<f64> = scaled.iter().copied().flatten().collect();
-    sorted.sort_by(f64::total_cmp);
     let least = prior.std / (count + 2.0).min(100.0);
-    let kernel = |mean: f64| {
-        // As wide as the larger distance to a neighbor; a single value has the ends of the range.
-        let at = sorted.partition_point(|other| *other < mean);
-        let next = sorted.get(at + 1);
-        let before = at.checked_sub(1).and_then(|at| sorted.get(at));
-        let gaps = match (before, next) {
-            (None, None) => [mean - prior.low, prior.high - mean],
-            (before, next) => [before, next].map(|other| other.map_or(0.0, |x| (x - mean).abs())),
-        };
-        let width = gaps.into_iter().fold(0.0, f64::max).max(least).min(prior.std);
-        Kernel::Normal(Normal::new(mean, width, prior))
-    };
     let of_prior = Kernel::Normal(Normal::new(prior.mean, prior.std, prior));
-    scaled.into_iter().chain([None]).map(|mean| mean.map_or(of_prior, kernel)).collect()
+    let widths = widths(&scaled, (prior.low, prior.high));
+    let kernel = |(mean, width): (Option<f64>, f64)| match mean {
+        None => of_prior,
+        Some(mean) => Kernel::Normal(Normal::new(mean, width.max(least).min(prior.std), prior)),
+    };
+    scaled.into_iter().zip(widths).map(kernel).chain([of_prior]).collect()
+}
+
+/// The larger distance of each value to a neighbor in their order; a single value has the ends of the range. Of equal
+/// values, the earliest is the first one, so one has the gap below them, another the gap above them.
+fn widths(values: &[Option<f64>], (low, high): (f64, f64)) -> Vec<f64> {
+    let there = values.iter().enumerate().filter_map(|(place, value)| Some(((*value)?, place)));
+    let mut sorted: Vec<(f64, usize)> = there.collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut widths = vec![0.0; values.len()];
+    for (at, (value, place)) in sorted.iter().enumerate() {
+        let neighbor = |at: Option<usize>| at.and_then(|at| sorted.get(at)).map(|other| other.0);
+        let width = match (neighbor(at.checked_sub(1)), neighbor(Some(at + 1))) {
+            (None, None) => (value - low).max(high - value),
+            (before, next) => {
+                let gap = |other: Option<f64>| other.map_or(0.0, |other| (other - value).abs());
+                gap(before).max(gap(next))
+            }
+        };
+        if let Some(of_place) = widths.get_mut(*place) {
+            *of_place = width;
+        }
+    }
+    widths
 }
 
 /// The relative weights of trials, oldest first, and of the prior, which is the last one.
@@ -236,5 +250,26 @@ impl Normal {
         let part = |x: f64| normal_below((x - self.mean) / self.std);
         let (low, high) = (low.max(self.prior.low), high.min(self.prior.high));
         ln((part(high) - part(low)).max(f64::MIN_POSITIVE)) - inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrored_values_have_mirrored_widths() {
+        let of = |values: &[f64]| {
+            let values: Vec<_> = values.iter().copied().map(Some).collect();
+            let mut widths = widths(&values, (0.0, 6.0));
+            widths.sort_by(f64::total_cmp);
+            widths
+        };
+        assert_eq!(of(&[1.0, 5.0, 5.0, 5.0]), [0.0, 0.0, 4.0, 4.0]);
+        assert_eq!(of(&[5.0, 1.0, 1.0, 1.0]), [0.0, 0.0, 4.0, 4.0]);
+        assert_eq!(of(&[1.0, 2.0, 2.0, 5.0]), [1.0, 1.0, 3.0, 3.0]);
+        assert_eq!(of(&[5.0, 4.0, 4.0, 1.0]), [1.0, 1.0, 3.0, 3.0]);
+        assert_eq!(of(&[2.0]), [4.0]);
+        assert_eq!(widths(&[None, Some(2.0), None, Some(3.0)], (0.0, 6.0)), [0.0, 1.0, 0.0, 1.0]);
     }
 }

@@ -4,22 +4,23 @@ use std::error::Error as StdError;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::history::{History, TrialRecord};
-use super::pruner::Other;
 use super::reports::Reports;
 use super::{Sweep, Trial};
 use crate::error::{Result, failed};
 use crate::logdir::{LoadOptions, Logdir};
-use crate::meta::{Status, Summary};
+use crate::meta::{PRUNED, Status, Summary};
 use crate::replace::Lock;
 use crate::summary::Kind;
 use crate::track::ActiveRun;
 use crate::writer::IntoStep;
 
-/// The tag of pruned trials, for programs that have no such status. Its value is the last step.
-const PRUNED: &str = "tbx.pruned";
+/// Shortest interval between two looks at other trials, if every step is compared.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The answer to a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,9 @@ impl Verdict {
 /// A trial of a shared sweep that this program runs: an [`ActiveRun`], to which it dereferences, with parameters.
 ///
 /// It ends with [`finish`](Self::finish), [`prune`](Self::prune) or [`fail`](Self::fail). If it is dropped before, it
-/// has failed. If the program dies, another worker takes it up.
+/// has failed. If the program dies, another worker takes it up. If that happens although the program lives, because its
+/// machine was suspended or lost the shared directory for a while, all methods that record something return an error,
+/// and nothing is recorded.
 #[derive(Debug)]
 pub struct ActiveTrial {
     run: ActiveRun,
@@ -51,6 +54,9 @@ pub struct ActiveTrial {
     reports: Reports,
     /// Whether the program reports itself. Its numbers are exact; those in the log are rounded to float32.
     has_reported: bool,
+    /// The last step that the rule has seen. What an earlier attempt has passed is not judged again.
+    judged: i64,
+    looked: Option<Instant>,
     sweep: Arc<Sweep>,
     history: Arc<Mutex<History>>,
     /// Released after everything else.
@@ -60,13 +66,16 @@ pub struct ActiveTrial {
 impl ActiveTrial {
     pub(super) fn new(
         run: ActiveRun,
+        reports: Reports,
         record: TrialRecord,
         sweep: Arc<Sweep>,
         history: Arc<Mutex<History>>,
         lock: Lock,
-    ) -> Result<Self> {
-        Ok(Self {
-            reports: Reports::open(run.dir())?,
+    ) -> Self {
+        Self {
+            judged: reports.last().map_or(i64::MIN, |last| last.step),
+            looked: None,
+            reports,
             has_reported: false,
             run,
             number: record.number,
@@ -75,7 +84,7 @@ impl ActiveTrial {
             sweep,
             history,
             lock,
-        })
+        }
     }
 
     /// Its number in the sweep: 0 for the first trial.
@@ -105,34 +114,57 @@ impl ActiveTrial {
         let step = step.into_step();
         self.has_reported = true;
         self.run.add_scalar(&self.sweep.metric, value, step)?;
-        self.observe(step.unwrap_or(0), value)
+        self.observe(step.unwrap_or(0), value)?;
+        self.verdict()
     }
 
-    /// Like [`report`](Self::report), for a value that is in the log already.
+    /// Notes a value that is in the log already.
     #[doc(hidden)]
-    pub fn observe(&mut self, step: i64, value: f64) -> Result<Verdict> {
-        self.reports.add(self.run.dir(), step, value)?;
-        let Some(pruner) = &self.sweep.pruner else { return Ok(Verdict::Continue) };
+    pub fn observe(&mut self, step: i64, value: f64) -> Result<()> {
+        self.reports.add(self.run.dir(), step, value)
+    }
+
+    /// The step of the last report, of all attempts.
+    #[doc(hidden)]
+    pub fn last_step(&self) -> Option<i64> {
+        self.reports.last().map(|last| last.step)
+    }
+
+    /// Asks the rule of the sweep about all that was [observed](Self::observe) since the last time.
+    #[doc(hidden)]
+    pub fn verdict(&mut self) -> Result<Verdict> {
+        let (Some(pruner), Some(last)) = (&self.sweep.pruner, self.reports.last()) else {
+            return Ok(Verdict::Continue);
+        };
+        let Some(step) = pruner.due(self.number, self.judged, last.step) else {
+            return Ok(Verdict::Continue);
+        };
+        let wanted = |trial: &TrialRecord| {
+            pruner.compares(self.number, trial.number, trial.status == Some(Status::Finished))
+        };
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.refresh_reports(self.number)?;
-        let others = history.trials.values().filter(|trial| trial.number != self.number);
-        let others = others.map(|trial| Other {
-            number: trial.number,
-            reports: history.reports(trial.number),
-            is_finished: trial.status == Some(Status::Finished),
-        });
-        let ends = pruner.ends(self.sweep.goal, self.number, &self.reports.values, others);
+        let is_recent = self.looked.is_some_and(|last| last.elapsed() < LOOK_EVERY);
+        if !(is_recent && pruner.is_always_due()) {
+            history.refresh_rivals(wanted)?;
+            self.looked = Some(Instant::now());
+        }
+        self.judged = last.step;
+        let curve = self.reports.curve();
+        let ends = pruner.ends(self.sweep.goal, step, curve, last, history.rivals(wanted));
         Ok(if ends { Verdict::Prune } else { Verdict::Continue })
     }
 
-    /// Ends the trial successfully. Its value is the best one of the metric in its log.
+    /// Ends the trial successfully. Its value is the best one of the metric: of the values that it has reported, also in
+    /// earlier attempts; otherwise of those in its log, as TensorBoard shows them, so that steps which a later attempt
+    /// repeats count once. If the trial's own log does not have the metric, but logs below it, it counts if there is
+    /// one, or if the metric is named after the directory, as in `validation/loss`.
     ///
     /// # Errors
     ///
-    /// The same as for [`ActiveRun::finish`] and [`Logdir::load`](crate::Logdir::load).
+    /// The same as for [`ActiveRun::finish`] and [`Logdir::load`](crate::Logdir::load). The trial is given back if its
+    /// value cannot be recorded.
     pub fn finish(self) -> Result<()> {
-        self.rate()?;
-        self.run.finish()
+        self.conclude(Status::Finished).map(drop)
     }
 
     /// Ends the trial early: its status is [`Status::Pruned`].
@@ -141,19 +173,29 @@ impl ActiveTrial {
     ///
     /// The same as for [`finish`](Self::finish).
     pub fn prune(self) -> Result<()> {
-        self.rate()?;
-        let last = self.reports.values.last().map_or(0, |(step, _)| *step);
-        self.run.update(|meta| {
-            meta.tags.insert(PRUNED.into(), last.to_string());
-        })?;
-        self.run.end_as(Status::Pruned)
+        self.conclude(Status::Pruned).map(drop)
+    }
+
+    /// Ends the trial as finished or pruned. Returns why it has no value, if its log is ambiguous.
+    #[doc(hidden)]
+    pub fn conclude(mut self, status: Status) -> Result<Option<String>> {
+        // What other trials are compared with. The value of this one is recorded elsewhere.
+        let _ = self.reports.close(self.run.dir());
+        match self.rate(status) {
+            Ok(problem) => self.run.end_as(status).map(|()| problem),
+            Err(error) => {
+                // A trial that was run has not failed because its log is out of reach.
+                let _ = self.run.end_as(Status::Scheduled);
+                Err(error)
+            }
+        }
     }
 
     /// Ends the trial because of an error; see [`ActiveRun::fail`]. It is not tried again.
     ///
     /// # Errors
     ///
-    /// The same as for [`finish`](Self::finish).
+    /// The same as for [`ActiveRun::finish`].
     pub fn fail<E: StdError + ?Sized>(self, error: &E) -> Result<()> {
         self.run.fail(error)
     }
@@ -164,7 +206,8 @@ impl ActiveTrial {
     /// # Errors
     ///
     /// The same as for [`ActiveRun::finish`].
-    pub fn release(self) -> Result<()> {
+    pub fn release(mut self) -> Result<()> {
+        let _ = self.reports.close(self.run.dir());
         self.run.end_as(Status::Scheduled)
     }
 
@@ -175,40 +218,68 @@ impl ActiveTrial {
         self.lock.file()
     }
 
-    /// Records the best value of the metric.
-    fn rate(&self) -> Result<()> {
+    /// Whether another worker was found to have taken up the trial: nothing more is recorded for this one.
+    pub fn is_lost(&self) -> bool {
+        self.run.is_lost()
+    }
+
+    /// Records the best value of the metric. Returns why there is none, if the log is ambiguous.
+    fn rate(&self, status: Status) -> Result<Option<String>> {
         let goal = self.sweep.goal;
-        let mut values = if self.has_reported { Vec::new() } else { self.logged()? };
-        values.extend(self.reports.values.iter().map(|(step, value)| (*value, *step)));
+        let last = self.reports.last();
+        let (mut values, mut problem) = (Vec::new(), None);
+        if self.has_reported {
+            values.extend(last.map(|last| (last.best, last.best_step)));
+        } else {
+            match self.logged()? {
+                Ok(logged) => values = logged,
+                Err(what) => problem = Some(what),
+            }
+        }
         let numbers = values.into_iter().filter(|(value, _)| !value.is_nan());
         let best = numbers.reduce(|best, next| {
             let is_first = next.0 == best.0 && next.1 < best.1;
             if goal.is_better(next.0, best.0) || is_first { next } else { best }
         });
-        let Some((value, step)) = best else { return Ok(()) };
-        self.run.update(|meta| {
+        let summary = best.map(|(value, step)| {
             let mut summary = Summary { value, step: Some(step), ..Summary::default() };
             summary.statistic = Some(goal.statistic().into());
-            meta.summary.insert(self.sweep.metric.clone(), summary);
-        })
+            summary
+        });
+        self.run.update(|meta| {
+            if let Some(summary) = summary {
+                meta.summary.insert(self.sweep.metric.clone(), summary);
+            }
+            if status == Status::Pruned {
+                meta.tags.insert(PRUNED.into(), last.map_or(0, |last| last.step).to_string());
+            }
+        })?;
+        Ok(problem)
     }
 
-    /// The values of the metric in the log, and in those below it, with their steps.
-    fn logged(&self) -> Result<Vec<(f64, i64)>> {
+    /// The values of the metric in the log, and in those below it, with their steps; or why there are none.
+    fn logged(&self) -> Result<Result<Vec<(f64, i64)>, String>> {
         self.run.flush()?;
-        let metric = self.sweep.metric.clone();
-        let options = LoadOptions::new().kinds([Kind::Scalar]).tags(move |tag| tag == metric);
+        let sweep = self.sweep.clone();
+        let options =
+            LoadOptions::new().kinds([Kind::Scalar]).tags(move |tag| sweep.may_be_metric(tag));
         let (found, _) = Logdir::open(self.run.dir())?.map_runs(&options, |run| {
-            let series = run.series.first()?;
-            let steps = series.steps().iter().copied();
-            Some(series.scalars()?.iter().zip(steps).collect::<Vec<_>>())
+            let values = run.series.iter().filter_map(|series| {
+                let steps = series.steps().iter().copied();
+                let values: Vec<_> = series.scalars()?.iter().zip(steps).collect();
+                Some(((run.name.clone(), series.tag().to_owned()), values))
+            });
+            values.collect::<Vec<_>>()
         })?;
-        Ok(found.into_iter().flatten().flatten().collect())
+        let (series, values): (Vec<_>, Vec<_>) = found.into_iter().flatten().unzip();
+        let place = self.sweep.metric_among(&series);
+        Ok(place
+            .map(|place| place.and_then(|place| values.into_iter().nth(place)).unwrap_or_default()))
     }
 
     /// The best value of the metric among the reports.
     pub fn best(&self) -> Option<f64> {
-        super::pruner::best(self.sweep.goal, &self.reports.values)
+        self.reports.last().map(|last| last.best).filter(|best| !best.is_nan())
     }
 }
 
@@ -221,7 +292,7 @@ impl Deref for ActiveTrial {
 }
 
 /// The lock of the trial in `dir`; `None` if another program has it.
-pub(super) fn lock_of(dir: &std::path::Path) -> Result<Option<Lock>> {
+pub(super) fn lock_of(dir: &Path) -> Result<Option<Lock>> {
     match Lock::take(dir) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),

@@ -7,24 +7,26 @@
 //!   holds as long as the trial runs, belongs to each trial.
 //! - A trial is taken up by another worker if its heartbeat is missing, and nobody holds its lock.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rand_mt::Mt64;
 use serde_json::Value;
 
-use super::history::{ATTEMPTS, History, TrialRecord, name};
+use super::history::{History, TrialRecord, name};
+use super::reports::Reports;
 use super::space::Params;
 use super::trial::{ActiveTrial, lock_of};
 use super::{Method, Sweep, definition};
-use crate::error::{Error, ErrorKind, Result, failed};
-use crate::meta::{Process, RunMeta, Status, now};
+use crate::error::{Error, Result, failed};
+use crate::meta::{PRUNED, Process, RunMeta, Status, now};
 use crate::replace::{Lock, disk};
+use crate::track::capture;
+use crate::track::claim::{ATTEMPTS, Claim, attempts};
 use crate::track::options::RunOptions;
-use crate::track::{capture, secrets};
-use crate::writer::SummaryWriter;
 
 /// Maximum number of trials of a sweep.
 const MAX_TRIALS: u64 = 1_000_000;
@@ -72,6 +74,10 @@ pub struct Worker {
     sweep: Arc<Sweep>,
     options: RunOptions,
     history: Arc<Mutex<History>>,
+    /// The numbers of a grid's combinations that are trials.
+    combinations: OnceLock<Vec<u32>>,
+    /// What the last claim had to wait for.
+    waits_for: Mutex<Vec<String>>,
 }
 
 /// What a worker can do next.
@@ -84,85 +90,6 @@ pub enum Next {
     Wait,
     /// Leave: all trials have ended.
     Over,
-}
-
-impl Sweep {
-    /// Makes the program a worker of this sweep in the directory `dir`, which is created if it does not exist. Its
-    /// parameters, metric, method, seed and rule must be those of the sweep there. The number of trials may be
-    /// larger; then it is raised for all workers that join from then on.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Argument`]: `dir` has another sweep, the sweep has no possible trials, or the name of a parameter
-    /// looks like that of a secret, whose values are not recorded. [`ErrorKind::Io`]: the directory cannot be written.
-    pub fn join(&self, dir: impl AsRef<Path>) -> Result<Worker> {
-        let dir = dir.as_ref();
-        self.check()?;
-        self.check_secrets()?;
-        disk::create_dir_all(dir).map_err(|error| failed(error, dir))?;
-        let (mut joined, mut is_new) = (Ok(self.clone()), false);
-        RunMeta::update(dir, |meta| {
-            let there = meta.other.get(definition::KEY).map(Self::from_json);
-            joined = self.joined(there, dir);
-            let Ok(joined) = &joined else { return };
-            is_new = !meta.other.contains_key(definition::KEY);
-            meta.other.insert(definition::KEY.into(), joined.to_json());
-            if meta.id.is_none() {
-                meta.id = Some(uuid::Uuid::new_v4().simple().to_string());
-                meta.role = Some("sweep".into());
-                meta.start_time = Some(now());
-            }
-        })?;
-        if is_new {
-            // TensorBoard's table knows the domains and the metric.
-            let writer = SummaryWriter::create(dir)?;
-            writer.add_hparams_config(&joined?.experiment())?;
-            writer.close()?;
-            return Worker::open(dir);
-        }
-        joined?;
-        Worker::open(dir)
-    }
-
-    fn joined(&self, there: Option<Result<Self, ErrorKind>>, dir: &Path) -> Result<Self> {
-        let there = match there {
-            None => return Ok(self.clone()),
-            Some(there) => there.map_err(|kind| failed(kind, dir))?,
-        };
-        if (Self { trials: None, ..there.clone() }) != (Self { trials: None, ..self.clone() }) {
-            let dir = dir.display();
-            let what = format!(
-                "{dir} has another sweep: its parameters, metric, method, seed or rule differ; use another directory"
-            );
-            return Err(Error::argument(what));
-        }
-        let trials = match (there.trials, self.trials) {
-            (Some(there), Some(own)) => Some(there.max(own)),
-            (there, own) => there.or(own),
-        };
-        Ok(Self { trials, ..there })
-    }
-
-    /// Returns an error if the value of some parameter would be hidden in `tbx.json`.
-    fn check_secrets(&self) -> Result<(), ErrorKind> {
-        let mut random = Mt64::new(0);
-        let all = self.space.iter().filter_map(|(name, domain)| {
-            Some((name.to_owned(), domain.at(super::math::draw(&mut random))?))
-        });
-        let plain = RunMeta { params: all.collect(), ..RunMeta::default() };
-        let mut hidden = plain.clone();
-        secrets::hide(&mut hidden);
-        let mut pairs = plain.params.iter().zip(&hidden.params);
-        match pairs.find(|(plain, hidden)| plain != hidden) {
-            None => Ok(()),
-            Some(((name, _), _)) => {
-                let what = format!(
-                    "the parameter {name:?} has the name or the values of a secret, which are not recorded: rename it"
-                );
-                Err(ErrorKind::Argument(what))
-            }
-        }
-    }
 }
 
 impl Worker {
@@ -187,6 +114,8 @@ impl Worker {
             sweep: Arc::new(sweep),
             options,
             history: Arc::new(Mutex::new(history)),
+            combinations: OnceLock::new(),
+            waits_for: Mutex::default(),
         })
     }
 
@@ -216,9 +145,34 @@ impl Worker {
     ///
     /// [`ErrorKind::Io`]: the directory cannot be read.
     pub fn trials(&self) -> Result<Vec<TrialRecord>> {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history();
         history.refresh()?;
         Ok(history.trials.values().cloned().collect())
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the last [`claim`](Self::claim) that returned [`Next::Wait`] could not do, for people: for example, a trial
+    /// whose worker has died cannot be taken up as long as its program runs. Empty if all is as usual.
+    pub fn waits_for(&self) -> Vec<String> {
+        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a trial that has failed one that is to be started again, by this worker or another one. Does nothing to
+    /// other trials.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`RunMeta::update`].
+    pub fn retry(&self, number: u64) -> Result<()> {
+        RunMeta::update_existing(&self.dir.join(name(number)), |meta| {
+            if meta.status == Some(Status::Failed) {
+                meta.status = Some(Status::Scheduled);
+                (meta.end_time, meta.failure) = (None, None);
+            }
+        })
     }
 
     /// Claims the next trial; waits while there is none, but trials of other workers have not ended. Returns `None`
@@ -241,27 +195,50 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: the directory cannot be read or written, or another worker claims a trial for more than a
-    /// minute. [`ErrorKind::Argument`]: a grid has more than a million combinations.
+    /// [`ErrorKind::Io`]: the directory cannot be read or written, or its file system has no locks.
+    /// [`ErrorKind::Argument`]: a grid has more than a million combinations.
     pub fn claim(&self) -> Result<Next> {
+        let mut waits_for = Vec::new();
+        let next = self.try_claim(&mut waits_for);
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = waits_for;
+        next
+    }
+
+    fn try_claim(&self, waits_for: &mut Vec<String>) -> Result<Next> {
+        // What takes long comes before the lock, so that others need not wait for it.
+        self.prepare()?;
+        self.history().refresh()?;
         let claims = self.dir.join(CLAIMS);
-        let turn = Lock::wait(&claims).map_err(|error| failed(error, &claims))?;
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = match Lock::wait(&claims) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Its owner may be suspended.
+                waits_for.push(error.to_string());
+                return Ok(Next::Wait);
+            }
+            turn => turn.map_err(|error| failed(error, &claims))?,
+        };
+        check_lock(&turn, &self.dir)?;
+        let mut history = self.history();
         history.refresh()?;
         let left: Vec<_> =
             history.trials.values().filter(|trial| trial.is_left()).cloned().collect();
         for record in left {
-            if let Some(lock) = lock_of(&self.dir.join(&record.name))? {
-                // Its worker may have ended it after the list was read.
-                history.refresh()?;
-                let now = history.trials.get(&record.number).filter(|trial| trial.is_left());
-                if let Some(record) = now.cloned() {
-                    let record = self.record(&history, record)?;
-                    drop((history, turn));
-                    return self.start(record, lock);
+            let Some(lock) = lock_of(&self.dir.join(&record.name))? else {
+                if record.process.is_some() {
+                    waits_for.push(format!(
+                        "{}: its worker is silent, but the worker or its program still holds the trial's lock",
+                        record.name
+                    ));
                 }
+                continue;
+            };
+            // Its worker may have ended it after the list was read.
+            if let Some(record) = self.record(&history, record)? {
+                drop((history, turn));
+                return self.start(record, lock);
             }
         }
+        waits_for.extend(history.trials.values().filter_map(|trial| trial.problem.clone()));
         let number = history.next_number();
         let is_full = number >= self.sweep.trials.unwrap_or(MAX_TRIALS).min(MAX_TRIALS);
         let params = if is_full || self.is_reached(&history) {
@@ -273,28 +250,43 @@ impl Worker {
             let is_over = history.trials.values().all(TrialRecord::has_ended);
             return Ok(if is_over { Next::Over } else { Next::Wait });
         };
-        let record = TrialRecord { number, name: name(number), params, ..TrialRecord::default() };
+        let record = TrialRecord::new(number, params);
         let dir = self.dir.join(&record.name);
         let Some(lock) = lock_of(&dir)? else { return Ok(Next::Wait) };
-        disk::create_dir(&dir).map_err(|error| failed(error, &dir))?;
-        let record = self.record(&history, record)?;
+        match disk::create_dir(&dir) {
+            // The list of a directory can be old on NFS.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Next::Wait),
+            created => created.map_err(|error| failed(error, &dir))?,
+        }
+        let Some(record) = self.record(&history, record)? else { return Ok(Next::Wait) };
         drop((history, turn));
         self.start(record, lock)
     }
 
-    /// Records the claim, for the other workers.
-    fn record(&self, history: &History, mut record: TrialRecord) -> Result<TrialRecord> {
+    /// Records the claim, for the other workers. Returns `None` if the trial turns out to be taken or to have ended.
+    fn record(&self, history: &History, mut record: TrialRecord) -> Result<Option<TrialRecord>> {
         if record.attempts == 0 && record.params.is_empty() {
             // A new trial, or one whose worker died before it could record its parameters.
             record.params = self.params(history, record.number)?.unwrap_or_default();
         }
-        record.attempts = record.attempts.saturating_add(1);
+        let mut is_ours = false;
         RunMeta::update(&self.dir.join(&record.name), |meta| {
+            let has_ended = meta.status.is_some_and(Status::is_final);
+            let is_new = *meta == RunMeta::default();
+            let attempts = if is_new { 0 } else { attempts(meta).unwrap_or(1) };
+            is_ours = !has_ended && attempts == record.attempts;
+            if !is_ours {
+                return;
+            }
+            record.attempts = attempts.saturating_add(1);
             meta.status = Some(Status::Running);
             meta.params.clone_from(&record.params);
             meta.role = Some(ROLE.into());
             meta.parent = Some(self.id.clone());
             meta.other.insert(ATTEMPTS.into(), Value::from(record.attempts));
+            // Those of an attempt that somebody wants to be repeated.
+            meta.summary.remove(&self.sweep.metric);
+            meta.tags.remove(PRUNED);
             meta.process = Some(Process {
                 pid: std::process::id(),
                 host: capture::host().unwrap_or_default(),
@@ -303,18 +295,34 @@ impl Worker {
                 ..Process::default()
             });
         })?;
-        Ok(record)
+        Ok(is_ours.then_some(record))
     }
 
     fn start(&self, record: TrialRecord, lock: Lock) -> Result<Next> {
+        let dir = self.dir.join(&record.name);
+        let rungs = self.sweep.pruner.as_ref().map(|pruner| pruner.rungs_of(record.number));
+        // Before the run, which has failed if something fails while it is there.
+        let reports = Reports::open(&dir, self.sweep.goal, rungs.unwrap_or_default())?;
         let mut options = self.options.clone();
         options.meta.params.clone_from(&record.params);
         options.meta.role = Some(ROLE.into());
         options.meta.parent = Some(self.id.clone());
         options.meta.name.get_or_insert_with(|| record.name.clone());
-        let run = options.create(self.dir.join(&record.name))?;
+        options.claim = Some(Claim::new(record.attempts));
+        let run = options.create(dir)?;
         let (sweep, history) = (self.sweep.clone(), self.history.clone());
-        Ok(Next::Trial(Box::new(ActiveTrial::new(run, record, sweep, history, lock)?)))
+        Ok(Next::Trial(Box::new(ActiveTrial::new(run, reports, record, sweep, history, lock))))
+    }
+
+    /// Finds the combinations of a grid, once.
+    fn prepare(&self) -> Result<()> {
+        if let Method::Grid { points } = self.sweep.method
+            && self.combinations.get().is_none()
+        {
+            let grid = self.sweep.space.combinations(points)?;
+            let _ = self.combinations.set(grid.numbers().collect());
+        }
+        Ok(())
     }
 
     /// The parameters of a new trial; `None` if the grid has no more.
@@ -323,7 +331,9 @@ impl Worker {
         match sweep.method {
             Method::Grid { points } => {
                 let place = usize::try_from(number).unwrap_or(usize::MAX);
-                Ok(sweep.space.grid(points)?.nth(place))
+                let number = self.combinations.get().and_then(|numbers| numbers.get(place));
+                let grid = sweep.space.combinations(points)?;
+                Ok(number.and_then(|number| grid.at(*number)))
             }
             Method::Random => {
                 let mut random = Mt64::new(sweep.seed);
@@ -350,4 +360,14 @@ impl Worker {
         let mut values = values.map(|value| self.sweep.goal.loss(value));
         values.any(|loss| loss <= self.sweep.goal.loss(target))
     }
+}
+
+/// Returns an error if the file system of the sweep has no locks: a name in the place of one would stay after a crash.
+pub(super) fn check_lock(lock: &Lock, dir: &Path) -> Result<()> {
+    if !lock.is_by_name() {
+        return Ok(());
+    }
+    let what = "this file system has no file locks, by which workers share a sweep: use a directory on another one, \
+                or mount it with locks (Lustre: flock)";
+    Err(failed(io::Error::new(io::ErrorKind::Unsupported, what), dir))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::domain::{Domain, Law};
 use super::goal::Goal;
 use super::math::{MAX_WHOLE, exp};
+use super::yaml_values::{count, list, map, number, param, text, wrong};
 use super::{Method, Pruner, Sweep};
 use crate::error::{ErrorKind, Location, Result};
 use crate::meta::Param;
@@ -102,9 +103,9 @@ impl SweepFile {
         for (key, value) in keys {
             match key.as_str() {
                 "method" => method = Some(self::method(value)?),
-                "metric" => metric = Some(self::metric(value)?),
+                "metric" => metric = Some(self::metric(value, &mut file.unused)?),
                 "parameters" => parameters("", value, &mut domains)?,
-                "early_terminate" => pruner = self::pruner(value)?,
+                "early_terminate" => pruner = self::pruner(value, &mut file.unused)?,
                 "name" => file.name = Some(text(key, value)?),
                 "description" => file.description = Some(text(key, value)?),
                 "program" => file.program = Some(text(key, value)?),
@@ -150,7 +151,10 @@ fn method(value: &Tree) -> Result<Method, ErrorKind> {
     }
 }
 
-fn metric(value: &Tree) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind> {
+fn metric(
+    value: &Tree,
+    unused: &mut Vec<String>,
+) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind> {
     let mut metric = (String::new(), None, None);
     for (key, value) in map("metric", value)? {
         match key.as_str() {
@@ -167,7 +171,7 @@ fn metric(value: &Tree) -> Result<(String, Option<Goal>, Option<f64>), ErrorKind
             }
             "target" => metric.2 = Some(number("metric.target", value)?),
             // W&B's optimizer, which this is not.
-            "impute" | "impute_while_running" => {}
+            "impute" | "impute_while_running" => unused.push(format!("metric.{key}")),
             key => return Err(wrong(&format!("metric.{key}"), "not a key of a metric")),
         }
     }
@@ -239,12 +243,12 @@ fn domain(name: &str, keys: &[(String, Tree)]) -> Result<Domain, ErrorKind> {
     let domain = match law {
         "constant" => {
             let value = get("value").ok_or_else(|| wrong(&at("value"), "missing"))?;
-            Domain::choice([param(value)])
+            choice(&at("value"), std::slice::from_ref(value))?
         }
         "categorical" | "categorical_w_probabilities" => {
             let values = get("values").ok_or_else(|| wrong(&at("values"), "missing"))?;
             let Tree::List(values) = values else { return Err(wrong(&at("values"), "not a list")) };
-            let domain = Domain::choice(values.iter().map(param));
+            let domain = choice(&at("values"), values)?;
             match get("probabilities") {
                 None => domain,
                 Some(Tree::List(weights)) => {
@@ -309,7 +313,7 @@ fn domain(name: &str, keys: &[(String, Tree)]) -> Result<Domain, ErrorKind> {
     }
 }
 
-fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
+fn pruner(value: &Tree, unused: &mut Vec<String>) -> Result<Option<Pruner>, ErrorKind> {
     let keys = map("early_terminate", value)?;
     let get = |key: &str| keys.iter().find(|(other, _)| other == key).map(|(_, value)| value);
     let number = |key: &str| {
@@ -318,22 +322,39 @@ fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let kind = get("type").ok_or_else(|| wrong("early_terminate.type", "missing"))?;
-    match text("early_terminate.type", kind)?.as_str() {
+    let kind = text("early_terminate.type", kind)?;
+    let of_kind: &[&str] = match kind.as_str() {
+        "hyperband" => &["min_iter", "max_iter", "s", "eta", "strict"],
+        "median" => &["min_iter", "startup_trials"],
+        _ => &[],
+    };
+    let is_known = |key: &str| key == "type" || of_kind.contains(&key);
+    match kind.as_str() {
+        "hyperband" | "median" | "none"
+            if let Some((key, _)) = keys.iter().find(|(key, _)| !is_known(key)) =>
+        {
+            Err(wrong(&format!("early_terminate.{key}"), &format!("not a key of {kind}")))
+        }
         "hyperband" => {
+            if get("strict").is_some() {
+                unused.push("early_terminate.strict".into());
+            }
             let eta = number("eta")?.unwrap_or(3);
-            let (min, max) = match (number("min_iter")?, number("max_iter")?) {
-                (Some(min), max) => (whole(min), max.map_or(i64::MAX, whole)),
+            let eta = small(eta);
+            match (number("min_iter")?, number("max_iter")?) {
+                (Some(_), _) if get("s").is_some() => Err(wrong(
+                    "early_terminate.s",
+                    "only together with max_iter, and without min_iter",
+                )),
+                (Some(min), max) => {
+                    let max = max.map_or(i64::MAX, whole);
+                    Ok(Some(Pruner::hyperband(whole(min), max, eta).brackets(1)))
+                }
                 (None, Some(max)) => {
-                    // From the end: max/eta, max/eta² and so on, s times.
-                    let exponent = small(number("s")?.unwrap_or(1));
-                    let parts = eta.checked_pow(exponent).unwrap_or(u64::MAX).max(1);
-                    (whole(max.div_ceil(parts)), whole(max))
+                    Ok(Some(Pruner::from_the_end(max, number("s")?.unwrap_or(1), eta)))
                 }
-                (None, None) => {
-                    return Err(wrong("early_terminate.min_iter", "missing, and no max_iter"));
-                }
-            };
-            Ok(Some(Pruner::hyperband(min, max, small(eta)).brackets(1)))
+                (None, None) => Err(wrong("early_terminate.min_iter", "missing, and no max_iter")),
+            }
         }
         "median" => {
             let startup = number("startup_trials")?.unwrap_or(5);
@@ -341,59 +362,23 @@ fn pruner(value: &Tree) -> Result<Option<Pruner>, ErrorKind> {
             let rule = Pruner::median().warmup_steps(whole(warmup));
             Ok(Some(rule.startup_trials(usize::try_from(startup).unwrap_or(usize::MAX))))
         }
-        "envelope" | "none" => Ok(None),
+        "none" => Ok(None),
         other => Err(wrong("early_terminate.type", &format!("{other:?}, not hyperband or median"))),
     }
 }
 
-/// A value of a parameter; a list or map as JSON.
-fn param(value: &Tree) -> Param {
-    match value {
-        Tree::Value(value) => value.clone(),
-        Tree::Null => "None".into(),
-        other => other.to_json().to_string().into(),
+/// One of `values`. Those that a parameter cannot have are texts, and marked.
+fn choice(key: &str, values: &[Tree]) -> Result<Domain, ErrorKind> {
+    let is_json = |value: &&Tree| !matches!(value, Tree::Value(_));
+    let (json, plain): (Vec<_>, Vec<_>) = values.iter().partition(is_json);
+    let json: Vec<String> = json.into_iter().map(|value| param(value).to_string()).collect();
+    let is_marked =
+        |value: &&Tree| matches!(value, Tree::Value(Param::Text(text)) if json.contains(text));
+    if let Some(value) = plain.into_iter().find(is_marked) {
+        return Err(wrong(
+            key,
+            &format!("{:?} is a text and also a list, a map or null", param(value)),
+        ));
     }
-}
-
-fn map<'t>(key: &str, value: &'t Tree) -> Result<&'t [(String, Tree)], ErrorKind> {
-    match value {
-        Tree::Map(keys) => Ok(keys),
-        _ => Err(wrong(key, "not a map")),
-    }
-}
-
-fn text(key: &str, value: &Tree) -> Result<String, ErrorKind> {
-    match value {
-        Tree::Value(value) => Ok(value.to_string()),
-        _ => Err(wrong(key, "not a text")),
-    }
-}
-
-fn list(key: &str, value: &Tree) -> Result<Vec<String>, ErrorKind> {
-    match value {
-        Tree::List(values) => values.iter().map(|value| text(key, value)).collect(),
-        _ => Err(wrong(key, "not a list")),
-    }
-}
-
-fn number(key: &str, value: &Tree) -> Result<f64, ErrorKind> {
-    let number = match value {
-        // YAML 1.1, which W&B reads, takes `1e-3` as a text, and W&B converts it.
-        Tree::Value(Param::Text(text)) => text.trim().parse().ok(),
-        Tree::Value(value) => value.number(),
-        _ => None,
-    };
-    number.filter(|number: &f64| number.is_finite()).ok_or_else(|| wrong(key, "not a number"))
-}
-
-fn count(key: &str, value: &Tree) -> Result<u64, ErrorKind> {
-    match value {
-        Tree::Value(Param::Int(value)) => u64::try_from(*value).map_err(|_| wrong(key, "negative")),
-        _ => Err(wrong(key, "not an integer")),
-    }
-}
-
-fn wrong(key: &str, what: &str) -> ErrorKind {
-    let at = if key.is_empty() { String::new() } else { format!("{key}: ") };
-    ErrorKind::Value(format!("not a sweep: {at}{what}"))
+    Ok(Domain { json, ..Domain::choice(values.iter().map(param)) })
 }

@@ -19,7 +19,10 @@ fn every_distribution_of_wandb_is_read() {
         ("{values: [a, b], probabilities: [0.25, 0.75]}", {
             Domain::choice(["a", "b"]).weights([0.25, 0.75])
         }),
-        ("{values: [[1, 2], null]}", Domain::choice(["[1,2]", "None"])),
+        ("{values: [[1, 2], null]}", {
+            let json = vec!["[1,2]".to_owned(), "None".into()];
+            Domain { json, ..Domain::choice(["[1,2]", "None"]) }
+        }),
         ("{min: 1, max: 5}", Domain::int(1, 5)),
         ("{min: 1, max: 5.5}", Domain::uniform(1.0, 5.5)),
         (
@@ -70,7 +73,7 @@ seed: 3
         .param("momentum", Domain::uniform(0.0, 1.0).when("optimizer", ["sgd"]))
         .method(Method::Tpe)
         .target(0.99)
-        .pruner(Pruner::hyperband(1, 27, 3).brackets(1))
+        .pruner(Pruner::from_the_end(27, 3, 3))
         .trials(40)
         .seed(3);
     assert_eq!(file.sweep, sweep);
@@ -84,6 +87,9 @@ seed: 3
 #[test]
 fn what_is_wrong_is_named() {
     let head = "method: random\nparameters:\n";
+    let pruned = |rule: &str| {
+        format!("{head}  x: {{value: 1}}\nmetric: {{name: m}}\nearly_terminate: {rule}")
+    };
     for (yaml, said) in [
         ("", "not a map of keys"),
         ("- a", "not a map of keys"),
@@ -101,6 +107,11 @@ fn what_is_wrong_is_named() {
         (&format!("{head}  x: {{min: 1, max: 2, dist: normal}}"), "parameters.x.dist: not a key"),
         (&format!("{head}  x: {{distribution: beta}}"), "\"beta\" is not known"),
         (
+            &format!("{head}  x: {{values: [None, null]}}"),
+            "is a text and also a list, a map or null",
+        ),
+        (&format!("{head}  x: {{values: ['NaN', a]}}"), "would be read as a number"),
+        (
             &format!("{head}  x: {{distribution: q_constant, value: 1}}"),
             "\"q_constant\" is not known",
         ),
@@ -111,6 +122,17 @@ fn what_is_wrong_is_named() {
             "early_terminate.type",
         ),
         (
+            &pruned("{type: hyperband, min_iter: 3, etta: 2}"),
+            "early_terminate.etta: not a key of hyperband",
+        ),
+        (&pruned("{type: hyperband, startup_trials: 3}"), "early_terminate.startup_trials"),
+        (
+            &pruned("{type: hyperband, min_iter: 3, s: 2}"),
+            "early_terminate.s: only together with max_iter",
+        ),
+        (&pruned("{type: median, eta: 3}"), "early_terminate.eta: not a key of median"),
+        (&pruned("{type: envelope}"), "\"envelope\", not hyperband or median"),
+        (
             &format!(
                 "{head}  x: {{value: 1}}\nmetric: {{name: m}}\nearly_terminate: {{type: hyperband, min_iter: 0}}"
             ),
@@ -120,4 +142,27 @@ fn what_is_wrong_is_named() {
         let found = SweepFile::parse(yaml).unwrap_err().to_string();
         assert!(found.contains(said), "{yaml}: {found}");
     }
+}
+
+#[test]
+fn early_ends_are_those_of_wandb() {
+    let rule = |text: &str| {
+        let head = "method: random\nparameters: {x: {value: 1}}\nmetric: {name: m, impute: best}";
+        let file = parsed(&format!("{head}\nearly_terminate: {text}"));
+        (file.sweep.pruner, file.unused[1..].to_vec())
+    };
+    let strict = vec!["early_terminate.strict".to_owned()];
+    assert_eq!(
+        rule("{type: hyperband, max_iter: 100, s: 2, eta: 3, strict: true}"),
+        (Some(Pruner::from_the_end(100, 2, 3)), strict)
+    );
+    assert_eq!(
+        rule("{type: hyperband, min_iter: 3}"),
+        (Some(Pruner::hyperband(3, i64::MAX, 3).brackets(1)), vec![])
+    );
+    assert_eq!(
+        rule("{type: median, min_iter: 4, startup_trials: 2}"),
+        (Some(Pruner::median().warmup_steps(4).startup_trials(2)), vec![])
+    );
+    assert_eq!(rule("{type: none}"), (None, vec![]));
 }

@@ -1,9 +1,12 @@
 //! `tbx sweep`
 
 mod command;
+mod news;
 mod program;
 mod run;
+mod signals;
 mod status;
+mod supervise;
 
 use clap::Subcommand;
 
@@ -31,11 +34,15 @@ enum Action {
     Run(run::Args),
     /// Show the trials of a sweep.
     Status(status::Args),
+    /// Run the program of a trial, and note how it ended.
+    #[command(hide = true)]
+    Supervise(supervise::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     match &args.action {
         Action::Run(args) => run::run(args),
         Action::Status(args) => status::run(args),
+        Action::Supervise(args) => supervise::run(args),
     }
 }

@@ -1,29 +1,28 @@
 //! `tbx sweep run`
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
 use super::command::{Template, check_variables, variables};
+use super::news::News;
 use super::program::Program;
 use super::render::name;
+use super::signals::Signals;
+use super::supervise::Exit;
 use super::{FINE, NO, say, warn};
-use tbx::error::{Error, ErrorKind, Result};
+use tbx::error::{Error, Result};
+use tbx::meta::Status;
 use tbx::track::{ActiveTrial, Next, RunOptions, SweepFile, Worker};
-use tbx::{Follower, Kind, LoadOptions};
 
 /// Interval between two attempts to claim a trial.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Interval between two looks at the log of a trial.
 const READ_EVERY: Duration = Duration::from_millis(500);
 /// Number of trials that may fail at the start of a worker. W&B has the same number.
-const MAX_INITIAL_FAILURES: u32 = 5;
+const MAX_INITIAL_FAILURES: usize = 5;
 
 #[derive(clap::Args)]
 #[command(
@@ -35,9 +34,11 @@ them in its environment: TBX_PARAM_LR, and all of them as JSON in TBX_PARAMS. It
 directory in TBX_TRIAL_DIR, or ${trial_dir}. The best value of the metric in them rates the trial.
 
 Start the command once per trial that should run at once. The workers share the directory of the sweep; there is no
-server. If a worker dies, another one takes up its trial. SIGTERM and Ctrl-C give it back at once.
+server. If a worker dies, another one takes up its trial. SIGTERM, a closed terminal and Ctrl-C give it back at once; a
+second Ctrl-C does not wait for PROGRAM. If the first five trials of a worker fail, it gives them back, and ends.
 
-Exit code: 0 when the sweep is over, or --count is reached; 1 if a signal ended the worker."
+Exit code: 0 when the sweep is over, or --count is reached; 1 if a signal ended the worker; 2 if the worker cannot go
+on."
 )]
 pub(super) struct Args {
     /// The sweep configuration, or the directory of a sweep that another worker has started.
@@ -50,7 +51,7 @@ pub(super) struct Args {
 
     /// Number of trials that this worker runs at most.
     #[arg(short = 'n', long, value_name = "N")]
-    count: Option<u64>,
+    count: Option<usize>,
 
     /// Do not append the parameters to the arguments of PROGRAM; they are in its environment.
     #[arg(long)]
@@ -80,33 +81,39 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 
 /// How a trial ended.
 enum Ended {
-    Finished,
+    /// With the reason why it has no value, if there is one.
+    Finished(Option<String>),
     Pruned,
     Failed(String),
     GivenBack,
+    /// Another worker has it.
+    Lost,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let (worker, file) = join(args)?;
     let template = Template::new(&args.program, file.as_ref(), !args.no_args)?;
     check_variables(worker.sweep().params())?;
-    let stopped = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second signal ends the program as usual.
-        signal_hook::flag::register_conditional_default(signal, stopped.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stopped.clone()))
-            .map_err(ErrorKind::from)?;
-    }
-    let (mut started, mut failed) = (0, 0);
+    let signals = Signals::catch()?;
+    let (mut started, mut failed, mut warned) = (0, Vec::new(), BTreeSet::new());
     while args.count.is_none_or(|count| started < count) {
-        if stopped.load(Ordering::SeqCst) {
+        if signals.count() > 0 {
             return Ok(NO);
         }
         let trial = match worker.claim()? {
             Next::Trial(trial) => *trial,
             Next::Wait if !args.no_wait => {
+                worker
+                    .waits_for()
+                    .into_iter()
+                    .filter(|what| warned.insert(what.clone()))
+                    .for_each(warn);
                 thread::sleep(LOOK_EVERY);
                 continue;
+            }
+            Next::Over => {
+                forget_exits(&worker)?;
+                break;
             }
             _ => break,
         };
@@ -114,18 +121,27 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let title = title(&trial);
         let number = trial.number();
         say(&title);
-        match run_trial(args, &worker, &template, trial, &stopped)? {
-            Ended::Finished => say(&format!("{title}: finished{}", value(&worker, number)?)),
+        match run_trial(args, &worker, &template, trial, &signals)? {
+            Ended::Finished(problem) => {
+                say(&format!("{title}: finished{}", value(&worker, number)?));
+                problem.iter().for_each(warn);
+            }
             Ended::Pruned => say(&format!("{title}: pruned{}", value(&worker, number)?)),
             Ended::GivenBack => {
                 say(&format!("{title}: given back"));
                 return Ok(NO);
             }
+            Ended::Lost => warn(format!("{title}: another worker has taken it up")),
             Ended::Failed(why) => {
                 warn(format!("{title}: {why}"));
-                failed += 1;
-                if failed == started && failed == u64::from(MAX_INITIAL_FAILURES) {
-                    let what = format!("the first {failed} trials of this worker have failed");
+                failed.push(number);
+                if started == failed.len() && failed.len() == MAX_INITIAL_FAILURES {
+                    // It may be the machine, which would use up all trials.
+                    failed.iter().try_for_each(|number| worker.retry(*number))?;
+                    let what = format!(
+                        "the first {} trials of this worker have failed, so it gives them back and ends",
+                        failed.len()
+                    );
                     return Err(Error::argument(what));
                 }
             }
@@ -162,90 +178,127 @@ fn run_trial(
     worker: &Worker,
     template: &Template,
     mut trial: ActiveTrial,
-    stopped: &AtomicBool,
+    signals: &Signals,
 ) -> Result<Ended> {
-    let started = start(worker, template, &trial);
-    let mut program = match started {
-        Ok(program) => program,
+    let dir = trial.dir().to_owned();
+    let ended = match attempt(args, worker, template, &mut trial, signals) {
+        Ok(Outcome::Exit(exit)) if exit.code == Some(0) => {
+            Ended::Finished(trial.conclude(Status::Finished)?)
+        }
+        Ok(Outcome::Exit(exit)) => {
+            let why = format!("the program ended with {}", exit.status);
+            trial.fail(&io::Error::other(why.clone()))?;
+            Ended::Failed(why)
+        }
+        Ok(Outcome::Pruned) => {
+            trial.conclude(Status::Pruned)?;
+            Ended::Pruned
+        }
+        Ok(Outcome::Lost) => return Ok(Ended::Lost),
+        Ok(Outcome::GivenBack) => {
+            let removed = Exit::remove(&dir);
+            trial.release()?;
+            return removed.map(|()| Ended::GivenBack);
+        }
+        // It is no fault of the trial.
         Err(error) => {
-            // It is no fault of the trial.
             trial.release()?;
             return Err(error);
         }
     };
-    let grace = Duration::from_secs_f64(args.grace);
-    let mut news = News::of(worker, trial.dir());
+    // Only now, so that nothing is lost in between.
+    Exit::remove(&dir)?;
+    Ok(ended)
+}
+
+/// Removes what is left of trials whose worker was killed right after it had recorded their end. Otherwise, somebody who
+/// wants such a trial to be run again would get the old end.
+fn forget_exits(worker: &Worker) -> Result<()> {
+    let ended = worker.trials()?.into_iter().filter(|trial| trial.has_ended());
+    ended.map(|trial| Exit::remove(&worker.dir().join(trial.name))).collect()
+}
+
+/// What is to be recorded of a trial.
+enum Outcome {
+    /// Its program ended by itself.
+    Exit(Exit),
+    Pruned,
+    GivenBack,
+    /// Another worker has it.
+    Lost,
+}
+
+fn attempt(
+    args: &Args,
+    worker: &Worker,
+    template: &Template,
+    trial: &mut ActiveTrial,
+    signals: &Signals,
+) -> Result<Outcome> {
+    let dir = trial.dir().to_owned();
+    let mut news = News::of(worker, trial);
+    news.catch_up(trial);
+    let left = Exit::read(&dir)?.filter(|exit| exit.code.is_some() && !exit.was_asked);
+    if let Some(exit) = left {
+        // Its program had done its work when the worker died.
+        return Ok(Outcome::Exit(exit));
+    }
+    Exit::remove(&dir)?;
+    let words = template.words(worker.sweep(), trial)?;
+    let variables = variables(worker.sweep(), trial, worker.dir())?;
+    let mut program = Program::start(&words, variables, trial)?;
+    let why = watch(&mut program, trial, &mut news, signals);
+    if !matches!(why, Ok(Why::Ended)) {
+        program.end(Duration::from_secs_f64(args.grace), signals)?;
+    }
+    match why? {
+        Why::Lost => return Ok(Outcome::Lost),
+        Why::Bad => return Ok(Outcome::Pruned),
+        Why::Ended | Why::Asked => {}
+    }
+    // What it wrote last counts for other trials.
+    news.finish(trial);
+    let exit = Exit::read(&dir)?;
+    let exit = exit.unwrap_or_else(|| Exit { status: "its supervisor".into(), ..Exit::default() });
+    if let Some(problem) = exit.problem {
+        return Err(Error::argument(problem));
+    }
+    // Who stops the worker may have stopped the program, too, as Slurm does.
+    let is_stopped = exit.was_asked || signals.count() > 0 && exit.code != Some(0);
+    Ok(if is_stopped { Outcome::GivenBack } else { Outcome::Exit(exit) })
+}
+
+/// Why a program is no longer watched.
+enum Why {
+    Ended,
+    /// The rule of the sweep says so.
+    Bad,
+    /// The worker was asked to end.
+    Asked,
+    /// Another worker has the trial.
+    Lost,
+}
+
+fn watch(
+    program: &mut Program,
+    trial: &mut ActiveTrial,
+    news: &mut News<'_>,
+    signals: &Signals,
+) -> Result<Why> {
     loop {
-        let ended = program.wait(READ_EVERY)?;
-        // Who stops the worker may have stopped the program, too, as Slurm does.
-        let has_failed = ended.is_none_or(|status| !status.success());
-        if stopped.load(Ordering::SeqCst) && has_failed {
-            if ended.is_none() {
-                program.end(grace)?;
-            }
-            trial.release()?;
-            return Ok(Ended::GivenBack);
+        if program.wait(READ_EVERY)? {
+            return Ok(Why::Ended);
         }
-        if let Some(status) = ended {
-            // What it wrote last counts for other trials.
-            news.observe(&mut trial)?;
-            return finish(trial, &program, status);
+        if signals.count() > 0 {
+            return Ok(Why::Asked);
         }
-        if news.observe(&mut trial)? {
-            program.end(grace)?;
-            trial.prune()?;
-            return Ok(Ended::Pruned);
+        if trial.is_lost() {
+            return Ok(Why::Lost);
         }
-    }
-}
-
-fn start(worker: &Worker, template: &Template, trial: &ActiveTrial) -> Result<Program> {
-    let words = template.words(trial)?;
-    let variables = variables(trial, worker.dir())?;
-    // An empty file for the program. As long as the program has it, no other worker takes up the trial.
-    let claim = trial.claim_file().map_err(ErrorKind::from)?;
-    Program::start(&words, variables, Stdio::from(claim))
-}
-
-fn finish(trial: ActiveTrial, program: &Program, status: ExitStatus) -> Result<Ended> {
-    if status.success() {
-        trial.finish()?;
-        return Ok(Ended::Finished);
-    }
-    let why = format!("{} ended with {status}", program.name());
-    trial.fail(&io::Error::other(why.clone()))?;
-    Ok(Ended::Failed(why))
-}
-
-/// The values of the metric that a program adds to its log, for the rule of the sweep.
-struct News {
-    follower: Option<Follower>,
-    /// Number of values.
-    count: i64,
-}
-
-impl News {
-    fn of(worker: &Worker, dir: &Path) -> Self {
-        let sweep = worker.sweep();
-        let metric = sweep.metric().to_owned();
-        let options = LoadOptions::new().kinds([Kind::Scalar]).tags(move |tag| tag == metric);
-        let follower = sweep.is_pruned().then(|| Follower::new(dir, &options));
-        Self { follower, count: 0 }
-    }
-
-    /// Reports new values. The first one is that of step 1, as in W&B. Returns whether the trial should end.
-    fn observe(&mut self, trial: &mut ActiveTrial) -> Result<bool> {
-        let Some(follower) = &mut self.follower else { return Ok(false) };
-        let mut should_end = false;
-        for run in follower.poll().runs {
-            for new in run.series {
-                for value in new.points.scalars().into_iter().flat_map(|scalars| scalars.iter()) {
-                    self.count += 1;
-                    should_end |= trial.observe(self.count, value)?.is_prune();
-                }
-            }
+        news.read(trial);
+        if news.ends(trial) {
+            return Ok(Why::Bad);
         }
-        Ok(should_end)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::record::{DatasetInput, RunRecord};
 use super::time::{milliseconds, seconds};
 use super::{MAX_PARAM, MAX_TAG, MLFLOW, MetricNames, StoreKind, record, tags};
-use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, Param, RunMeta};
+use tbx::meta::{Dataset, Environment, Failure, Git, Gpu, PRUNED, Param, RunMeta, Status};
 
 /// Numbers with more digits than this are identifiers.
 const MAX_DIGITS: usize = 15;
@@ -154,7 +154,9 @@ fn said(run: &RunRecord, experiment: Option<&str>, names: &BTreeMap<String, Stri
     meta.name = run.name.clone().filter(|name| !name.is_empty()).or(name);
     meta.experiment = experiment.map(str::to_owned);
     meta.description = note;
-    meta.status = run.status;
+    // Pruned trials are exported as killed ones with a tag.
+    let is_pruned = run.status == Some(Status::Killed) && tags.contains_key(PRUNED);
+    meta.status = if is_pruned { Some(Status::Pruned) } else { run.status };
     meta.start_time = run.start_time.map(seconds);
     meta.end_time = run.end_time.map(seconds);
     meta.parent = parent;
@@ -246,7 +248,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use tbx::meta::Status;
 
     fn full() -> RunMeta {
         let json = json!({
@@ -312,6 +313,20 @@ mod tests {
         expected.status = Some(Status::Finished);
         expected.experiment = Some("f".into());
         assert_eq!(found.to_json().unwrap(), expected.to_json().unwrap());
+    }
+
+    #[test]
+    fn a_pruned_trial_comes_back_as_one() {
+        let mut run = full();
+        run.status = Some(Status::Pruned);
+        run.tags.insert(PRUNED.into(), "27".into());
+        let there = stored(&run);
+        assert_eq!(there.status, Some(Status::Killed));
+        assert_eq!(meta(&there, None, None).status, Some(Status::Pruned));
+        assert_eq!(meta(&there, None, Some(run.clone())).status, Some(Status::Pruned));
+        run.tags.remove(PRUNED);
+        run.status = Some(Status::Killed);
+        assert_eq!(meta(&stored(&run), None, None).status, Some(Status::Killed));
     }
 
     /// Even without the metadata that tbx exported, most of it is kept.

@@ -8,8 +8,9 @@ use super::file::RunFile;
 use super::history::TYPE;
 use super::{environment, json, tree};
 use crate::trackers::source::LeftOut;
-use tbx::meta::{Failure, Param, RunMeta, Status, Summary};
+use tbx::meta::{Failure, PRUNED, Param, RunMeta, Status, Summary};
 use tbx::store::Root;
+use tbx::wandb::describe::TAGS;
 use tbx::wandb::items::Metric;
 use tbx::wandb::run::Run;
 
@@ -72,6 +73,11 @@ impl Known<'_> {
             meta.failure = self.failure.take();
         }
         params(std::mem::take(&mut self.config), &mut meta, &mut facts, left_out);
+        // Pruned trials are exported as killed ones with a tag.
+        let is_killed = meta.status == Some(Status::Killed);
+        if is_killed && meta.params.contains_key(&format!("{TAGS}/{PRUNED}")) {
+            meta.status = Some(Status::Pruned);
+        }
         summary(std::mem::take(&mut self.summary), &self.metrics(), &mut meta, &mut facts);
         environment::describe(self.root, self.segments, run, &mut meta, &mut facts);
         self.other_facts(run, &mut facts);
