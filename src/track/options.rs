@@ -186,8 +186,13 @@ impl RunOptions {
     }
 
     /// Sets whether to log uncommitted changes of tracked files as the artifact `code/changes.patch`, which
-    /// `git apply` applies to a checkout of the commit. They are logged as they are, with any secrets in them. Changes
-    /// of more than 16 MiB are not logged, which `git.changes_omitted` in `tbx.json` says. Default: false.
+    /// `git apply` applies to a checkout of the commit. If the run is resumed with other changes, those of before become
+    /// `code/changes-<digest>.patch`. Default: false.
+    ///
+    /// Files with names such as `.env` or `*.pem` are left out, and what looks like a secret is replaced with
+    /// `(secret)`; the content of binary files is not searched. Changes of more than 16 MiB are not logged. The list
+    /// `code_notes` in `tbx.json` says what is left out or hidden, also of the other code. A failure is noted there and
+    /// is no error.
     #[must_use]
     pub fn changes(mut self, log: bool) -> Self {
         self.code.changes = log;
@@ -195,8 +200,8 @@ impl RunOptions {
     }
 
     /// Sets whether to log the sources of the package as artifacts in `code/`: the files that `cargo package --list`
-    /// names, for the package that `cargo run` runs, otherwise for the working directory. They are logged as they
-    /// are, with any secrets in them. Default: false.
+    /// names, for the package that `cargo run` runs, otherwise for the working directory. Secrets are left out and
+    /// failures are noted as for [`changes`](Self::changes). Default: false.
     #[must_use]
     pub fn sources(mut self, log: bool) -> Self {
         self.code.sources = log;
