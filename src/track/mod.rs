@@ -18,6 +18,7 @@ mod clean;
 mod code;
 mod git;
 mod heart;
+mod measure;
 mod mirror;
 mod model;
 mod offline;

@@ -49,7 +49,8 @@ pub struct RunOptions {
     pub(super) variables: Vec<String>,
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
-    pub(super) system_metrics: Option<Duration>,
+    /// `None` if it was not set.
+    pub(super) system_metrics: Option<Option<Duration>>,
     pub(super) wandb: Option<Place>,
     pub(super) artifact_store: Option<PathBuf>,
     pub(super) mirrors: Vec<Arc<dyn FollowRun>>,
@@ -95,7 +96,7 @@ impl Default for RunOptions {
             variables: Vec::new(),
             card: true,
             heartbeat: Duration::from_secs(30),
-            system_metrics: Some(Duration::from_secs(10)),
+            system_metrics: None,
             wandb: None,
             artifact_store: None,
             mirrors: Vec::new(),
@@ -245,7 +246,8 @@ impl RunOptions {
     }
 
     /// Sets the interval between measurements of the machine, at most 1 per second; `None` turns them off. Default:
-    /// 10 seconds. So a run that is shorter has none.
+    /// 10 seconds, and none for a [child](super::ActiveRun::child), as its parent measures the same machine. So a run
+    /// that is shorter has none.
     ///
     /// They are scalars with MLflow's names and units, and MLflow shows them as system metrics:
     ///
@@ -253,13 +255,14 @@ impl RunOptions {
     /// |---|---|
     /// | `system/cpu_utilization_percentage` | use of all processors since the last measurement, 0 to 100 |
     /// | `system/system_memory_usage_megabytes`, `_percentage` | main memory in use, 10⁶ bytes and 0 to 100 |
-    /// | `system/disk_usage_megabytes`, `_percentage`, `system/disk_available_megabytes` | the disk with the run |
+    /// | `system/disk_usage_megabytes`, `_percentage`, `system/disk_available_megabytes` | the file system with the run's directory, also one of a server or in memory; the percentage is of what users may fill |
     /// | `system/network_receive_megabytes`, `system/network_transmit_megabytes` | all traffic since the start |
     /// | `system/gpu_0_utilization_percentage` | use of the first NVIDIA card |
     /// | `system/gpu_0_memory_usage_megabytes`, `_percentage` | its memory in use |
     /// | `system/gpu_0_power_usage_watts`, `_percentage` | its power, and the share of its limit |
     ///
-    /// The step is the number of seconds since the run began. A value that the machine does not tell is left out.
+    /// The step is the number of seconds since the run began. A value that the machine does not tell is left out. They
+    /// are measured in a thread of their own, so a driver or a disk that does not answer delays nothing else.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -273,7 +276,7 @@ impl RunOptions {
     #[must_use]
     pub fn system_metrics(self, interval: impl Into<Option<Duration>>) -> Self {
         let shortest = |interval: Duration| interval.max(SHORTEST_INTERVAL);
-        Self { system_metrics: interval.into().map(shortest), ..self }
+        Self { system_metrics: Some(interval.into().map(shortest)), ..self }
     }
 
     /// Also writes an offline directory of Weights & Biases in `dir`, which `wandb sync` uploads. Children of the run

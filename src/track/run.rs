@@ -6,7 +6,10 @@ use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::heart::{Heart, Measured};
+use std::sync::Mutex;
+use std::time::Duration;
+use super::heart::Heart;
+use super::measure::{Earlier, Log, Measuring};
 use super::mirror::Mirrors;
 use super::offline::{Offline, Place};
 use super::options::RunOptions;
@@ -25,6 +28,8 @@ const MAX_TRACEBACK: usize = 8 << 10;
 const TRACEBACK: &str = "traceback.txt";
 
 /// A run that records its own metadata: a [`SummaryWriter`], to which it dereferences, and a
+/// Default time between measurements of the machine.
+const MEASURED_EVERY: Duration = Duration::from_secs(10);
 /// `tbx.json` next to the log.
 ///
 /// ```
@@ -67,6 +72,7 @@ pub struct ActiveRun {
     offline: Option<Offline>,
     mirrors: Mirrors,
     /// Where its children get theirs.
+    measuring: Option<Measuring>,
     wandb: Option<Place>,
     has_ended: bool,
 }
@@ -115,7 +121,9 @@ impl ActiveRun {
         let now = now();
         said.id = Some(uuid::Uuid::new_v4().simple().to_string());
         said.start_time = Some(now);
+        let earlier = writer.purged_from().map(|step| Earlier::hidden_by(step, dir));
         said.git = options.git.then(|| git::state(Path::new("."))).flatten();
+        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         said.environment = options.environment.then(|| capture::environment(&options.variables));
         said.process = Some(Process {
             pid: std::process::id(),
@@ -137,9 +145,10 @@ impl ActiveRun {
         let offline = offline.transpose()?;
         let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
         let start = meta.start_time.unwrap_or(now);
-        let measured = options.system_metrics.map(|interval| {
-            let writer = writer.clone();
-            Measured { interval, writer, start }
+        let interval = options.system_metrics.unwrap_or(Some(MEASURED_EVERY));
+        let measuring = interval.map(|interval| {
+            let log = Log { writer: writer.clone(), start };
+            Measuring::start(dir.to_owned(), interval, log)
         });
         let run = Self {
             writer,
@@ -148,7 +157,8 @@ impl ActiveRun {
             experiment: meta.experiment.clone(),
             artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
             card,
-            heart: Heart::start(dir.to_owned(), options.heartbeat, measured)?,
+            heart: Heart::start(dir.to_owned(), options.heartbeat)?,
+            measuring: measuring.transpose()?,
             offline,
             mirrors: Mirrors::start(&options.mirrors, dir)?,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
@@ -226,6 +236,8 @@ impl ActiveRun {
         options.create(self.dir.join(safe_name::encode(name)))
     }
 
+        // It runs on the machine that its parent measures already.
+        options.system_metrics = options.system_metrics.or(Some(None));
     /// Waits until the operating system has every earlier event of this run, also those of its
     /// [offline directory](RunOptions::wandb). A step that gets more values afterwards has them in another row there.
     ///
@@ -286,6 +298,7 @@ impl ActiveRun {
             drop(self.offline.take());
             self.mirrors.end();
             return self.writer.flush(); // which returns the error
+        drop(self.measuring.take());
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
         let mut meta = RunMeta::default();
